@@ -1,0 +1,1 @@
+"""What Duebook's services share."""

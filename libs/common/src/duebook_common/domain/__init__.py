@@ -1,0 +1,1 @@
+"""The judgement of Duebook: pure, standard library only."""

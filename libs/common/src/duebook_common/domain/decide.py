@@ -1,0 +1,299 @@
+"""What may happen to a run: commands, and the judgement that turns each into events.
+
+Pure: time, chance and identifiers come in as arguments. A repeated command decides nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, assert_never
+
+from duebook_common.domain.errors import StaleAttempt, WrongStatus
+from duebook_common.domain.run import ENDED, Run, RunStatus, evolve
+from duebook_common.domain.run_events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
+    AttemptSucceeded,
+    RunCancelled,
+    RunCancelRequested,
+    RunDeadLettered,
+    RunDiscarded,
+    RunEvent,
+    RunExpired,
+    RunRedriven,
+    RunRequeued,
+)
+
+BURY_WITHIN = timedelta(minutes=1)
+_LONGEST_DELAY = timedelta(days=36500)  # a task may ask for more than the calendar holds
+LOST = "the executor was silent for longer than its lease"
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    dispatch: int
+    executor: str
+    lease: timedelta
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    attempt: int
+    result: Any
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailAttempt:
+    """`delay` overrules the backoff; `retry` False goes straight to the dead letters."""
+
+    attempt: int
+    error: str
+    now: datetime
+    chance: float
+    retry: bool = True
+    delay: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAttempt:
+    attempt: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmCancel:
+    attempt: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WakeRun:
+    """The run's `wake_at` has passed. `job_deleted`: nothing of it may start any more."""
+
+    now: datetime
+    chance: float
+    patience: timedelta  # how long the new message may stay unheard
+    job_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRun:
+    reason: str | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveRun:
+    """`delay` spreads many over time."""
+
+    reason: str | None
+    max_attempts: int
+    now: datetime
+    payload: Any = None
+    own_payload: bool = False
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardRun:
+    reason: str | None
+    now: datetime
+
+
+RunCommand = (
+    StartAttempt
+    | Succeed
+    | FailAttempt
+    | ReleaseAttempt
+    | ConfirmCancel
+    | WakeRun
+    | CancelRun
+    | RedriveRun
+    | DiscardRun
+)
+
+
+class Verdict(StrEnum):
+    """What a delivery on `duebook.runs` is to its run."""
+
+    START = "start"
+    EXPIRED = "expired"  # start_within has passed: skip the run
+    STALE = "stale"  # ended, waiting for a retry, or dispatched anew since
+    RUNNING = "running"  # an attempt is under way already
+    BURY = "bury"  # dead-lettered by this very dispatch: reject, so that it reaches the dead letters
+    REDRIVE = "redrive"  # a dead letter that an operator moved back
+
+
+def judge_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dead_letters: bool) -> Verdict:
+    """Classify a delivery that carries `dispatch`."""
+    if run is None or run.status in ENDED or run.dispatch != dispatch:
+        return Verdict.STALE
+    if run.status is RunStatus.DEAD_LETTERED:
+        return Verdict.REDRIVE if from_dead_letters else Verdict.BURY
+    if run.status is RunStatus.RUNNING:
+        return Verdict.RUNNING
+    if run.status is not RunStatus.DISPATCHED:
+        return Verdict.STALE
+    return Verdict.EXPIRED if expired(run, now) else Verdict.START
+
+
+def expired(run: Run, now: datetime) -> bool:
+    """Whether the run's `start_within` has passed before any attempt of it started."""
+    return run.attempt == 0 and run.start_by is not None and now > run.start_by
+
+
+def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:
+    """The events that the command causes; none where it is a repeat.
+
+    Raises StaleAttempt for an outcome of an attempt that no longer owns the run, WrongStatus where an
+    operator's command has no meaning.
+    """
+    match command:
+        case StartAttempt():
+            return _start(run, command)
+        case Succeed():
+            _must_own(run, command.attempt)
+            return [AttemptSucceeded(attempt=run.attempt, result=command.result, at=command.now)]
+        case FailAttempt():
+            _must_own(run, command.attempt)
+            return _fail(run, command)
+        case ReleaseAttempt():
+            _must_own(run, command.attempt)
+            return _release(run, command)
+        case ConfirmCancel():
+            _must_own(run, command.attempt)
+            return [RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
+        case WakeRun():
+            return _wake(run, command)
+        case CancelRun():
+            return _cancel(run, command)
+        case RedriveRun():
+            return _redrive(run, command)
+        case DiscardRun():
+            return _discard(run, command)
+        case _:
+            assert_never(command)
+
+
+def _must_own(run: Run, attempt: int) -> None:
+    if run.status is not RunStatus.RUNNING or run.attempt != attempt:
+        raise StaleAttempt(run.id, attempt, run.attempt)
+
+
+def _start(run: Run, command: StartAttempt) -> list[RunEvent]:
+    if run.status is not RunStatus.DISPATCHED or run.dispatch != command.dispatch:
+        return []
+    if expired(run, command.now):
+        return [RunExpired(reason="deadline", at=command.now)]
+    lease_end = command.now + command.lease
+    return [AttemptStarted(attempt=run.attempt + 1, executor=command.executor, wake_at=lease_end, at=command.now)]
+
+
+def _fail(run: Run, command: FailAttempt) -> list[RunEvent]:
+    if run.cancel_requested:
+        return [RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
+    failures = run.failures + 1
+    again = command.retry and failures < run.max_attempts
+    asked = command.delay if command.delay is not None else run.backoff.delay(failures, command.chance)
+    delay = min(asked, _LONGEST_DELAY)
+    failed = AttemptFailed(
+        attempt=run.attempt,
+        error=command.error,
+        failures=failures,
+        retry_at=command.now + delay if again else None,
+        at=command.now,
+    )
+    return [failed] if again else [failed, _dead_letter(run, failures, command.error, command.now)]
+
+
+def _release(run: Run, command: ReleaseAttempt) -> list[RunEvent]:
+    if run.cancel_requested:
+        return [RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
+    return [AttemptReleased(attempt=run.attempt, at=command.now)]
+
+
+def _dead_letter(run: Run, failures: int, error: str, now: datetime) -> RunDeadLettered:
+    return RunDeadLettered(
+        dispatch=run.dispatch,
+        failures=failures,
+        error=error,
+        fingerprint=fingerprint(run.task, error),
+        wake_at=now + BURY_WITHIN,
+        at=now,
+    )
+
+
+def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
+    """What must happen to a run whose time has come: judge its lost attempt, or send it again."""
+    if run.wake_at is None or run.wake_at > command.now:
+        return []  # another scheduler was faster
+    if run.status is RunStatus.RUNNING:
+        return _lose(run, command)
+    if run.status not in {RunStatus.DISPATCHED, RunStatus.RETRYING}:
+        return []
+    if expired(run, command.now):
+        return [RunExpired(reason="deadline", at=command.now)]
+    if command.job_deleted:
+        return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
+    return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.patience, at=command.now)]
+
+
+def _lose(run: Run, command: WakeRun) -> list[RunEvent]:
+    failures = run.failures + 1
+    again = failures < run.max_attempts and not run.cancel_requested
+    delay = run.backoff.delay(failures, command.chance)
+    retry_at = command.now + delay if again else None
+    lost = AttemptLost(attempt=run.attempt, error=LOST, failures=failures, retry_at=retry_at, at=command.now)
+    if again:
+        return [lost]
+    if run.cancel_requested:
+        return [lost, RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
+    return [lost, _dead_letter(evolve(run, lost), failures, LOST, command.now)]
+
+
+def _cancel(run: Run, command: CancelRun) -> list[RunEvent]:
+    if run.status is RunStatus.CANCELLED or run.cancel_requested:
+        return []
+    if run.status is RunStatus.RUNNING:
+        return [RunCancelRequested(reason=command.reason, at=command.now)]
+    if run.status in ENDED or run.status is RunStatus.DEAD_LETTERED:
+        raise WrongStatus(f"run {run.id}", run.status, "waiting, dispatched, running or retrying")
+    return [RunCancelled(attempt=None, reason=command.reason, at=command.now)]
+
+
+def _redrive(run: Run, command: RedriveRun) -> list[RunEvent]:
+    if run.status is not RunStatus.DEAD_LETTERED:
+        raise WrongStatus(f"run {run.id}", run.status, RunStatus.DEAD_LETTERED)
+    return [
+        RunRedriven(
+            max_attempts=command.max_attempts,
+            reason=command.reason,
+            payload=command.payload,
+            own_payload=command.own_payload,
+            wake_at=command.now + command.delay if command.delay else None,
+            at=command.now,
+        )
+    ]
+
+
+def _discard(run: Run, command: DiscardRun) -> list[RunEvent]:
+    if run.status is RunStatus.DISCARDED:
+        return []
+    if run.status is not RunStatus.DEAD_LETTERED:
+        raise WrongStatus(f"run {run.id}", run.status, RunStatus.DEAD_LETTERED)
+    return [RunDiscarded(reason=command.reason, at=command.now)]
+
+
+_VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\d+", re.IGNORECASE)
+
+
+def fingerprint(task: str, error: str) -> str:
+    """The same for errors of a task that differ only in numbers and identifiers: 16 hexadecimal digits."""
+    return sha256(f"{task}\n{_VARYING.sub('#', error)}".encode()).hexdigest()[:16]

@@ -1,0 +1,99 @@
+"""What a job's definition says: the task, the schedule and the policies. Values only; the API checks their form."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+Recurrence = Literal["none", "daily", "weekly"]
+Outcome = Literal["succeeded", "dead_lettered", "attempt_failed", "skipped", "missed", "cancelled"]
+
+
+class Overlap(StrEnum):
+    """What happens to an occurrence that is due while a run of its job is active."""
+
+    SKIP = "skip"
+    ALLOW_ALL = "allow_all"
+
+
+@dataclass(frozen=True, slots=True)
+class Dst:
+    """How a wall clock is kept where the clocks change."""
+
+    gap: Literal["run_after", "skip"] = "run_after"
+    fold: Literal["first", "second", "both"] = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What happens to occurrences that were missed; those older than the window are skipped in any case."""
+
+    policy: Literal["latest"] = "latest"
+    window: timedelta = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Delays between attempts: initial * factor^n, at most `max`, spread by ± `jitter` (a share of the delay)."""
+
+    initial: timedelta = timedelta(seconds=1)
+    factor: float = 2
+    max: timedelta = timedelta(hours=1)
+    jitter: float = 0.2
+
+    def delay(self, failures: int, chance: float) -> timedelta:
+        """The wait after that many failures; `chance` in [0, 1) is the caller's random number."""
+        seconds = self.initial.total_seconds() * float(self.factor) ** min(failures - 1, 64)
+        capped = min(seconds, self.max.total_seconds())
+        return timedelta(seconds=capped * (1 + self.jitter * (2 * chance - 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Whom to tell, and of which outcomes."""
+
+    to: tuple[str, ...] = ()
+    on: tuple[Outcome, ...] = ("succeeded", "dead_lettered")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """One job as its owner wants it; every default is already filled in. Times are UTC, durations exact."""
+
+    name: str
+    scheduled_at: datetime
+    task: str = "log"
+    payload: Any = field(default_factory=dict)
+    recurrence: Recurrence = "none"
+    timezone: str = "UTC"
+    dst: Dst = Dst()
+    ends_at: datetime | None = None
+    max_retries: int = 3
+    backoff: Backoff = Backoff()
+    timeout: timedelta = timedelta(minutes=5)
+    start_within: timedelta | None = None
+    overlap: Overlap = Overlap.SKIP
+    catch_up: CatchUp = CatchUp()
+    queue: str = "default"
+    priority: int = 4
+    notify: Notify = Notify()
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def same(self, other: "Definition") -> bool:
+        """Whether both say the same; to Python 1, 1.0 and True are equal, in JSON they are not."""
+        return self == other and _exact(self) == _exact(other)
+
+    def same_schedule(self, other: "Definition") -> bool:
+        """Whether both name the same nominal times."""
+        return _schedule(self) == _schedule(other)
+
+
+def _exact(definition: Definition) -> str:
+    return json.dumps([definition.payload, definition.metadata], sort_keys=True)
+
+
+def _schedule(definition: Definition) -> tuple[object, ...]:
+    d = definition
+    return d.scheduled_at, d.recurrence, d.timezone, d.dst, d.ends_at

@@ -1,0 +1,213 @@
+"""The job: what is to be done and when. Its stream holds one event per human decision, and its end.
+
+The names and fields of the events are the storage format: add fields with defaults, never rename.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from duebook_common.domain.definition import Definition
+from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
+from duebook_common.domain.run_events import RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.schedule import next_after
+
+
+def stream(job_id: UUID) -> str:
+    return f"job-{job_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCreated:
+    definition: Definition
+    next_at: datetime | None
+    request_hash: str | None = None  # of the request that carried an Idempotency-Key
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobChanged:
+    definition: Definition
+    next_at: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPaused:
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResumed:
+    reason: str | None
+    next_at: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDeleted:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished:
+    """The schedule names no further occurrence."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccurrencesSkipped:
+    """The nominal times from `first` to `last`, both included, were left out, for one reason."""
+
+    first: datetime
+    last: datetime
+    count: int
+    reason: str
+    next_at: datetime | None
+    at: datetime
+
+
+JobEvent = JobCreated | JobChanged | JobPaused | JobResumed | JobDeleted | JobFinished | OccurrencesSkipped
+
+
+class JobStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as its events tell it. `version` counts definitions; `stream_version` counts events."""
+
+    id: UUID
+    stream_version: int
+    version: int
+    definition_at: int  # the stream version of the event that holds the definition
+    definition: Definition
+    status: JobStatus
+    next_at: datetime | None  # the first nominal time that is not accounted for
+    reason: str | None
+    request_hash: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When the scheduler must look at the job next."""
+        return self.next_at if self.status is JobStatus.ACTIVE else None
+
+
+def evolve(job: Job, event: JobEvent | RunDispatched | RunSkipped) -> Job:
+    """Remember one event. A run's first event moves the job's schedule on; it is not of the job's own stream."""
+    match event:
+        case RunDispatched() | RunSkipped():
+            moves = event.trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP}
+            return replace(job, next_at=event.next_at) if moves else job
+        case JobCreated():
+            raise ValueError("JobCreated opens a stream")
+        case JobChanged():
+            changed = _changed(job, event)
+        case JobPaused():
+            changed = replace(job, status=JobStatus.PAUSED, reason=event.reason, updated_at=event.at)
+        case JobResumed():
+            changed = replace(
+                job, status=JobStatus.ACTIVE, reason=event.reason, next_at=event.next_at, updated_at=event.at
+            )
+        case JobDeleted():
+            changed = replace(job, status=JobStatus.DELETED, next_at=None, updated_at=event.at)
+        case JobFinished():
+            changed = replace(job, status=JobStatus.FINISHED, next_at=None, updated_at=event.at)
+        case OccurrencesSkipped():
+            changed = replace(job, next_at=event.next_at)
+        case _:
+            assert_never(event)
+    return replace(changed, stream_version=job.stream_version + 1)
+
+
+def _changed(job: Job, event: JobChanged) -> Job:
+    return replace(
+        job,
+        version=job.version + 1,
+        definition_at=job.stream_version + 1,
+        definition=event.definition,
+        status=JobStatus.ACTIVE if job.status is JobStatus.FINISHED else job.status,
+        next_at=event.next_at,
+        updated_at=event.at,
+    )
+
+
+def opened(job_id: UUID, event: JobCreated) -> Job:
+    """The job right after its first event."""
+    return Job(
+        id=job_id,
+        stream_version=1,
+        version=1,
+        definition_at=1,
+        definition=event.definition,
+        status=JobStatus.ACTIVE,
+        next_at=event.next_at,
+        reason=None,
+        request_hash=event.request_hash,
+        created_at=event.at,
+        updated_at=event.at,
+    )
+
+
+def create(definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
+    first = next_after(definition, None)
+    return JobCreated(definition=definition, next_at=first, request_hash=request_hash, at=now)
+
+
+def change(job: Job, definition: Definition, now: datetime, *, ran: bool) -> list[JobEvent]:
+    """Replace the definition; `ran` says that a run for the new `scheduled_at` exists already.
+
+    What was due before `now` must have been accounted for by the old definition first.
+    """
+    if job.status is JobStatus.DELETED:
+        raise JobDeletedAlready(job.id)
+    if definition.same(job.definition):
+        return []
+    following = job.next_at if definition.same_schedule(job.definition) else _moved(job, definition, now, ran=ran)
+    events: list[JobEvent] = [JobChanged(definition=definition, next_at=following, at=now)]
+    if following is None and job.status is not JobStatus.PAUSED:
+        events.append(JobFinished(at=now))
+    return events
+
+
+def _moved(job: Job, definition: Definition, now: datetime, *, ran: bool) -> datetime | None:
+    """Where a changed schedule goes on: a one-off moved into the past runs at once, a series only looks ahead."""
+    moved = definition.scheduled_at != job.definition.scheduled_at  # else that time lies ahead, or is accounted for
+    if definition.recurrence == "none" and moved and not ran:
+        return next_after(definition, None)
+    return next_after(definition, now)
+
+
+def pause(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
+    if job.status is JobStatus.DELETED:
+        raise JobDeletedAlready(job.id)
+    if job.status is JobStatus.FINISHED:
+        raise WrongStatus(f"job {job.id}", job.status, "active")
+    return [] if job.status is JobStatus.PAUSED else [JobPaused(reason=reason, at=now)]
+
+
+def resume(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
+    """Go on with the next occurrence; what fell into the pause is skipped as `paused`."""
+    if job.status is JobStatus.DELETED:
+        raise JobDeletedAlready(job.id)
+    if job.status is JobStatus.FINISHED:
+        raise WrongStatus(f"job {job.id}", job.status, "paused")
+    if job.status is not JobStatus.PAUSED:
+        return []
+    following = next_after(job.definition, now) if job.next_at is not None else None
+    events: list[JobEvent] = [JobResumed(reason=reason, next_at=following, at=now)]
+    return events if following is not None else [*events, JobFinished(at=now)]
+
+
+def delete(job: Job, now: datetime) -> list[JobEvent]:
+    return [] if job.status is JobStatus.DELETED else [JobDeleted(at=now.astimezone(UTC))]

@@ -1,0 +1,197 @@
+"""The run: one occurrence being carried out, as its events tell it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, assert_never
+from uuid import UUID
+
+from duebook_common.domain.definition import Backoff, Notify
+from duebook_common.domain.run_events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
+    AttemptSucceeded,
+    Identity,
+    RunCancelled,
+    RunCancelRequested,
+    RunDeadLettered,
+    RunDiscarded,
+    RunDispatched,
+    RunEvent,
+    RunExpired,
+    RunRedriven,
+    RunRequeued,
+    RunSkipped,
+    Trigger,
+)
+
+
+class RunStatus(StrEnum):
+    WAITING = "waiting"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    DEAD_LETTERED = "dead_lettered"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    DISCARDED = "discarded"
+
+
+ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as its events tell it. `attempt` only grows and is the fencing token."""
+
+    id: UUID
+    version: int
+    job_id: UUID
+    job_name: str
+    job_version: int
+    definition_at: int
+    task: str
+    queue: str
+    priority: int
+    nominal_at: datetime
+    due_at: datetime
+    trigger: Trigger
+    max_attempts: int
+    backoff: Backoff
+    notify: Notify
+    status: RunStatus
+    created_at: datetime
+    request_hash: str | None = None
+    start_by: datetime | None = None
+    dispatch: int = 0
+    dispatched_at: datetime | None = None
+    attempt: int = 0
+    failures: int = 0
+    executor: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+    result: Any = None
+    reason: str | None = None
+    cancel_requested: bool = False
+    payload: Any = None
+    own_payload: bool = False
+    edits: int = 0
+    fingerprint: str | None = None
+    wake_at: datetime | None = None
+
+
+_IDENTITY = tuple(name for name in Identity.__dataclass_fields__ if name not in {"next_at", "at"})
+
+
+def opened(run_id: UUID, event: RunDispatched | RunSkipped) -> Run:
+    """The run right after its first event."""
+    identity = {name: getattr(event, name) for name in _IDENTITY}
+    run = Run(id=run_id, version=1, created_at=event.at, status=RunStatus.SKIPPED, **identity)
+    if isinstance(event, RunSkipped):
+        return replace(run, reason=event.reason, finished_at=event.at)
+    return replace(
+        run,
+        status=RunStatus.DISPATCHED,
+        dispatch=event.dispatch,
+        dispatched_at=event.at,
+        start_by=event.start_by,
+        wake_at=event.wake_at,
+        payload=event.payload,
+        own_payload=event.own_payload,
+        request_hash=event.request_hash,
+    )
+
+
+def evolve(run: Run, event: RunEvent) -> Run:
+    """Remember one event; never refuses."""
+    return _with(run, {"version": run.version + 1, **_facts(run, event)})
+
+
+def _with(run: Run, facts: dict[str, Any]) -> Run:
+    """As `dataclasses.replace`, which asks each of the many fields by itself: here that is most of the work."""
+    changed = object.__new__(Run)
+    changed.__dict__.update(run.__dict__)
+    changed.__dict__.update(facts)
+    return changed
+
+
+def _facts(run: Run, event: RunEvent) -> dict[str, Any]:
+    """What an event changes, by field of the state."""
+    match event:
+        case RunDispatched() | RunSkipped():
+            raise ValueError("a run's first event opens its stream")
+        case RunExpired() | RunDiscarded() | RunCancelled():
+            return _ended(event)
+        case RunRequeued():
+            return {
+                "status": RunStatus.DISPATCHED,
+                "dispatch": event.dispatch,
+                "dispatched_at": event.at,
+                "wake_at": event.wake_at,
+            }
+        case AttemptStarted():
+            return {
+                "status": RunStatus.RUNNING,
+                "attempt": event.attempt,
+                "executor": event.executor,
+                "started_at": event.at,
+                "finished_at": None,
+                "wake_at": event.wake_at,
+            }
+        case AttemptSucceeded():
+            return {"status": RunStatus.SUCCEEDED, "result": event.result, "error": None} | _closed(event.at)
+        case AttemptFailed() | AttemptLost():
+            return {
+                "status": RunStatus.RETRYING,
+                "failures": event.failures,
+                "error": event.error,
+                "finished_at": event.at,
+                "wake_at": event.retry_at or event.at,
+            }
+        case AttemptReleased():
+            return {"status": RunStatus.RETRYING, "wake_at": event.at}
+        case RunCancelRequested():
+            return {"cancel_requested": True, "reason": event.reason}
+        case RunDeadLettered():
+            return {
+                "status": RunStatus.DEAD_LETTERED,
+                "fingerprint": event.fingerprint,
+                "finished_at": event.at,
+                "wake_at": event.wake_at,
+            }
+        case RunRedriven():
+            return _redriven(run, event)
+        case _:
+            assert_never(event)
+
+
+def _closed(at: datetime) -> dict[str, Any]:
+    return {"finished_at": at, "wake_at": None}
+
+
+def _ended(event: RunExpired | RunDiscarded | RunCancelled) -> dict[str, Any]:
+    status = {
+        RunExpired: RunStatus.SKIPPED,
+        RunDiscarded: RunStatus.DISCARDED,
+        RunCancelled: RunStatus.CANCELLED,
+    }
+    return {"status": status[type(event)], "reason": event.reason} | _closed(event.at)
+
+
+def _redriven(run: Run, event: RunRedriven) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "status": RunStatus.RETRYING,
+        "failures": 0,
+        "max_attempts": event.max_attempts,
+        "reason": event.reason,
+        "finished_at": None,
+        "cancel_requested": False,
+        "wake_at": event.wake_at or event.at,
+    }
+    if event.own_payload:
+        facts |= {"payload": event.payload, "own_payload": True, "edits": run.edits + 1}
+    return facts

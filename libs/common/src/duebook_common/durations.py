@@ -1,0 +1,38 @@
+"""Durations in text: ISO 8601, without months and years, which have no fixed length."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Strict
+
+_ISO = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?", re.ASCII)
+
+
+def _iso(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _ISO.fullmatch(value):
+        raise ValueError("a duration is written like PT90S, PT15M or P1D (ISO 8601, without months and years)")
+    return value
+
+
+def _not_negative(value: timedelta) -> timedelta:
+    if value < timedelta(0) or value > timedelta(days=36500):
+        raise ValueError("a duration lies between PT0S and P36500D")
+    return value
+
+
+Duration = Annotated[
+    timedelta, Strict(strict=False), BeforeValidator(_iso, json_schema_input_type=str), AfterValidator(_not_negative)
+]
+
+
+def iso(value: timedelta) -> str:
+    """The duration as it is written in answers: `PT1H30M`, `P365D`; days are the largest unit."""
+    hours, rest = divmod(value.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    second = f"{seconds}.{value.microseconds:06}".rstrip("0") if value.microseconds else str(seconds)
+    clock = f"{hours}H" * bool(hours) + f"{minutes}M" * bool(minutes) + f"{second}S" * (second != "0")
+    date = f"{value.days}D" * bool(value.days)
+    return f"P{date}T{clock}" if clock else f"P{date}" if date else "PT0S"

@@ -1,0 +1,38 @@
+"""`duebook migrate`: bring the schema up to date. From many places at once, one of them does the work."""
+
+import asyncio
+from importlib.resources import files
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7237, 0)")
+
+
+def migrate(url: str) -> None:
+    """Apply every revision that is missing; raises what PostgreSQL refuses."""
+    asyncio.run(_migrate(url))
+
+
+async def _migrate(url: str) -> None:
+    # asyncpg reads the URL itself: SQLAlchemy would take `?sslmode=` for an argument of its own.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as db:
+            await db.execute(_LOCK)
+            await db.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(files("duebook_common") / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,299 @@
+"""The read models: rows that are a function of the log, written in the transaction of the append.
+
+A row is a job's or a run's state and nothing else, so it also serves as the memory from which the next
+command is decided: the append judges whether it was still true.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, dumps
+from duebook_common.database import Connection
+from duebook_common.domain.job import Job, JobStatus
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_events import Trigger
+from duebook_common.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
+
+T = TypeVar("T")
+Columns = dict[str, str]  # name -> PostgreSQL type
+
+_JOB_KEY: Columns = {"job_id": "uuid"}
+_JOB_FIXED: Columns = {"created_at": "timestamptz", "request_hash": "text"}
+_JOB_MOVES: Columns = {
+    "stream_version": "int",
+    "version": "int",
+    "definition_at": "int",
+    "status": "text",
+    "next_at": "timestamptz",
+    "wake_at": "timestamptz",
+    "reason": "text",
+    "updated_at": "timestamptz",
+}
+_JOB_DEFINED: Columns = {
+    "name": "text",
+    "task": "text",
+    "queue": "text",
+    "priority": "smallint",
+    "tags": "jsonb",
+    "definition": "jsonb",
+}
+_RUN_KEY: Columns = {"run_id": "uuid"}
+_RUN_FIXED: Columns = {
+    "job_id": "uuid",
+    "job_name": "text",
+    "job_version": "int",
+    "definition_at": "int",
+    "task": "text",
+    "queue": "text",
+    "priority": "smallint",
+    "nominal_at": "timestamptz",
+    "due_at": "timestamptz",
+    "trigger": "text",
+    "backoff": "jsonb",
+    "notify": "jsonb",
+    "created_at": "timestamptz",
+    "request_hash": "text",
+    "start_by": "timestamptz",
+}
+_RUN_MOVES: Columns = {
+    "version": "int",
+    "max_attempts": "int",
+    "status": "text",
+    "dispatch": "int",
+    "dispatched_at": "timestamptz",
+    "attempt": "int",
+    "failures": "int",
+    "executor": "text",
+    "started_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "error": "text",
+    "result": "jsonb",
+    "reason": "text",
+    "cancel_requested": "bool",
+    "payload": "jsonb",
+    "own_payload": "bool",
+    "edits": "int",
+    "fingerprint": "text",
+    "wake_at": "timestamptz",
+}
+
+_CASTS = {"tags": "ARRAY(SELECT jsonb_array_elements_text(r.tags))"}
+
+
+def _insert(table: str, columns: Columns) -> str:
+    values = ", ".join(_CASTS.get(name, f"r.{name}") for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {_rows(columns)}"  # noqa: S608
+
+
+def _update(table: str, key: str, columns: Columns, first: int = 1, join: str = "") -> str:
+    sets = ", ".join(f"{name} = {_CASTS.get(name, f'r.{name}')}" for name in columns if name != key)
+    return f"UPDATE {table} SET {sets} FROM {_rows(columns, first)} {join} WHERE {table}.{key} = r.{key}"  # noqa: S608
+
+
+def _rows(columns: Columns, first: int = 1) -> str:
+    arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(columns.values(), first))
+    return f"unnest({arrays}) AS r ({', '.join(columns)})"
+
+
+_JOB = _JOB_KEY | _JOB_FIXED | _JOB_MOVES | _JOB_DEFINED
+_RUN = _RUN_KEY | _RUN_FIXED | _RUN_MOVES
+_INSERT_JOBS = _insert("jobs", _JOB)
+_MOVE_JOBS = _update("jobs", "job_id", _JOB_KEY | _JOB_MOVES)
+_REDEFINE_JOBS = _update("jobs", "job_id", _JOB_KEY | _JOB_MOVES | _JOB_DEFINED)
+_INSERT_RUNS = _insert("runs", _RUN)
+_MOVE_RUNS = _update("runs", "run_id", _RUN_KEY | _RUN_MOVES)
+_WINNERS = "JOIN won ON won.stream = 'run-' || r.run_id"
+_MOVE_WINNERS = _update("runs", "run_id", _RUN_KEY | _RUN_MOVES, APPEND_PARAMETERS + 1, _WINNERS)
+_APPEND_AND_MOVE_RUNS = f"{APPEND}, projected AS ({_MOVE_WINNERS}) SELECT stream FROM won"  # noqa: S608
+
+
+async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
+    await _write(db, _INSERT_JOBS, jobs, _job_row)
+
+
+async def move_jobs(db: Connection, jobs: Sequence[Job]) -> None:
+    """Write what changes from event to event, but for the definition."""
+    await _write(db, _MOVE_JOBS, jobs, _job_moves)
+
+
+async def redefine_jobs(db: Connection, jobs: Sequence[Job]) -> None:
+    await _write(db, _REDEFINE_JOBS, jobs, lambda job: (*_job_moves(job), *_job_defined(job)))
+
+
+async def insert_runs(db: Connection, runs: Sequence[Run]) -> None:
+    await _write(db, _INSERT_RUNS, runs, _run_row)
+
+
+async def move_runs(db: Connection, runs: Sequence[Run]) -> None:
+    """Write what changes from event to event."""
+    await _write(db, _MOVE_RUNS, runs, _run_moves)
+
+
+async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> set[str]:
+    """Append, and move those runs whose streams got their events: one statement, so one commit by itself.
+
+    Returns the streams that did not.
+    """
+    if not writes:
+        return set()
+    rows = zip(*map(_run_moves, runs), strict=True)
+    return losers(writes, await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *rows))
+
+
+async def _write(db: Connection, statement: str, states: Sequence[T], row: Callable[[T], tuple[Any, ...]]) -> None:
+    if states:
+        await db.execute(statement, *zip(*map(row, states), strict=True))
+
+
+def _job_row(job: Job) -> tuple[Any, ...]:
+    moves = _job_moves(job)
+    return (moves[0], job.created_at, job.request_hash, *moves[1:], *_job_defined(job))
+
+
+def _job_moves(job: Job) -> tuple[Any, ...]:
+    return (
+        job.id,
+        job.stream_version,
+        job.version,
+        job.definition_at,
+        job.status,
+        job.next_at,
+        job.wake_at,
+        job.reason,
+        job.updated_at,
+    )
+
+
+def _job_defined(job: Job) -> tuple[Any, ...]:
+    definition = job.definition
+    return (
+        definition.name,
+        definition.task,
+        definition.queue,
+        definition.priority,
+        dumps(definition.tags),  # as bytes: of lists in a list asyncpg would make one array of two dimensions
+        DEFINITION.dump_json(definition),
+    )
+
+
+def _run_row(run: Run) -> tuple[Any, ...]:
+    moves = _run_moves(run)
+    fixed = (
+        run.job_id,
+        run.job_name,
+        run.job_version,
+        run.definition_at,
+        run.task,
+        run.queue,
+        run.priority,
+        run.nominal_at,
+        run.due_at,
+        run.trigger,
+        BACKOFF.dump_json(run.backoff),
+        NOTIFY.dump_json(run.notify),
+        run.created_at,
+        run.request_hash,
+        run.start_by,
+    )
+    return (moves[0], *fixed, *moves[1:])
+
+
+def _run_moves(run: Run) -> tuple[Any, ...]:
+    return (
+        run.id,
+        run.version,
+        run.max_attempts,
+        run.status,
+        run.dispatch,
+        run.dispatched_at,
+        run.attempt,
+        run.failures,
+        run.executor,
+        run.started_at,
+        run.finished_at,
+        run.error,
+        None if run.result is None else dumps(run.result),
+        run.reason,
+        run.cancel_requested,
+        dumps(run.payload) if run.own_payload else None,
+        run.own_payload,
+        run.edits,
+        run.fingerprint,
+        run.wake_at,
+    )
+
+
+def job_of(record: Any) -> Job:
+    """The job that a row of `jobs` holds."""
+    names = (
+        "stream_version",
+        "version",
+        "definition_at",
+        "next_at",
+        "reason",
+        "request_hash",
+        "created_at",
+        "updated_at",
+    )
+    return Job(
+        id=record["job_id"],
+        definition=DEFINITION.validate_python(record["definition"]),
+        status=JobStatus(record["status"]),
+        **{name: record[name] for name in names},
+    )
+
+
+_PLAIN = tuple(name for name in _RUN if name not in {"run_id", "trigger", "backoff", "notify", "status"})
+
+
+def run_of(record: Any) -> Run:
+    """The run that a row of `runs` holds."""
+    return Run(
+        id=record["run_id"],
+        trigger=Trigger(record["trigger"]),
+        backoff=BACKOFF.validate_python(record["backoff"]),
+        notify=NOTIFY.validate_python(record["notify"]),
+        status=RunStatus(record["status"]),
+        **{name: record[name] for name in _PLAIN},
+    )
+
+
+_LOAD_JOBS = "SELECT * FROM jobs WHERE job_id = ANY($1::uuid[])"
+_LOAD_RUNS = "SELECT * FROM runs WHERE run_id = ANY($1::uuid[])"
+
+
+async def load_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
+    return {record["job_id"]: job_of(record) for record in await db.fetch(_LOAD_JOBS, list(job_ids))}
+
+
+async def load_runs(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
+    return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS, list(run_ids))}
+
+
+_ACTIVE_RUNS = """
+SELECT * FROM runs WHERE job_id = ANY($1::uuid[]) AND wake_at IS NOT NULL AND status <> 'dead_lettered'
+"""
+
+
+async def load_active_runs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[Run]]:
+    """The runs of these jobs that have neither ended nor come to rest."""
+    active: dict[UUID, list[Run]] = {}
+    for record in await db.fetch(_ACTIVE_RUNS, list(job_ids)):
+        active.setdefault(record["job_id"], []).append(run_of(record))
+    return active
+
+
+_TORN_JOBS = """
+SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
+    (name, task, queue, priority::text, to_jsonb(tags)) IS DISTINCT FROM
+    (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'priority',
+     definition -> 'tags')
+    OR wake_at IS DISTINCT FROM CASE WHEN status = 'active' THEN next_at END
+)
+"""
+
+
+async def torn_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the jobs whose row contradicts itself: columns that lists filter by, against the definition."""
+    return {record["job_id"] for record in await db.fetch(_TORN_JOBS, list(job_ids))}

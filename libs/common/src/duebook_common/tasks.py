@@ -1,0 +1,221 @@
+"""The task API: what a user writes to say what a job does, and the registry that an executor reads."""
+
+import importlib
+import inspect
+import math
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_FAULTS_SHOWN = 10
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Fail(Exception):
+    """Fails the attempt; with `retry=False` the run goes straight to the dead letters."""
+
+    def __init__(self, message: str, retry: bool = True) -> None:
+        super().__init__(message)
+        self.message, self.retry = message, retry
+
+
+class RetryAfter(Exception):
+    """Fails the attempt and chooses the delay before the next one: a `timedelta`, or seconds."""
+
+    def __init__(self, delay: timedelta | float, message: str | None = None) -> None:
+        self.delay = _delay(delay)
+        self.message = message or f"asked to be tried again after {self.delay.total_seconds():g} s"
+        super().__init__(self.message)
+
+
+class TaskError(Exception):
+    """A task cannot be registered, or a module of tasks cannot be imported. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a task may know about the attempt it carries out."""
+
+    run_id: UUID
+    job_id: UUID
+    attempt: int
+    nominal_at: datetime
+    idempotency_key: str
+    """The same for every attempt of the run: hand it to whatever must not act twice."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The trace context, as `traceparent` and `tracestate`."""
+    log: Callable[[str], None] = print
+    """Writes a line to the job log."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function with a name and a known payload. Frozen: to change a task is to start anew."""
+
+    name: str
+    function: Callable[..., Any]
+    is_async: bool
+    payload: TypeAdapter[Any] | None
+    """Reads the payload; None where the function takes the JSON as it came, or takes nothing."""
+    takes: tuple[str, ...]
+    """What the function is handed, in its order: "payload", "context"."""
+    inline: bool = False
+    """Built in, and cheap enough for the executor's own event loop."""
+
+    @classmethod
+    def of(cls, name: str, function: Callable[..., Any], *, inline: bool = False) -> "Task":
+        """Read a function's signature, and refuse with a `TaskError` what could only fail later."""
+        if not _NAME.fullmatch(name):
+            raise TaskError(f"task name {name!r} does not match {_NAME.pattern}")
+        if not inspect.isroutine(function) or inspect.isgeneratorfunction(function):
+            raise TaskError(f"task {name} is not a plain function: write `def` or `async def`, without `yield`")
+        if inspect.isasyncgenfunction(function):
+            raise TaskError(f"task {name} is an async generator: return its result instead of yielding it")
+        takes, annotation = _signature(name, function)
+        is_async = inspect.iscoroutinefunction(function)
+        return cls(name, function, is_async, _adapter(name, annotation), takes, inline)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema that a payload must fit; empty where anything fits."""
+        return self.payload.json_schema() if self.payload else {}
+
+    def validate(self, payload: Any) -> Any:
+        """The payload as the function wants it, or `Fail(retry=False)` naming the place of each fault."""
+        if self.payload is None:
+            return payload
+        try:
+            # As JSON and not as Python: a strict model then still reads a time or a UUID from its string.
+            return self.payload.validate_json(to_json(payload))
+        except ValidationError as error:
+            # Without its cause, whose text quotes the payload: it may hold what does not belong into logs.
+            raise Fail(f"payload does not fit task {self.name}: {_faults(error)}", retry=False) from None
+        except PydanticSerializationError as error:
+            raise Fail(f"payload of task {self.name} is not JSON: {error}", retry=False) from None
+
+    def arguments(self, payload: Any, context: Context) -> tuple[Any, ...]:
+        """What to call the function with; the payload is validated."""
+        return tuple(self.validate(payload) if taken == "payload" else context for taken in self.takes)
+
+
+class Registry:
+    """Tasks by name; no name twice."""
+
+    def __init__(self, tasks: Iterable[Task] = ()) -> None:
+        self._tasks: dict[str, Task] = {}
+        for each in tasks:
+            self.add(each)
+
+    def add(self, task: Task) -> None:
+        if known := self._tasks.get(task.name):
+            places = f"{_place(known.function)} and {_place(task.function)}"
+            raise TaskError(f"task {task.name} is registered twice: {places}")
+        self._tasks[task.name] = task
+
+    def task(self, name: str) -> Callable[[Function], Function]:
+        """Register the decorated function under this name; the function itself stays as it is."""
+        if not isinstance(name, str):
+            raise TaskError('a task needs a name: write @task("reports.nightly")')
+
+        def register(function: Function) -> Function:
+            self.add(Task.of(name, function))
+            return function
+
+        return register
+
+    def registered(self) -> Mapping[str, Task]:
+        return MappingProxyType(self._tasks)
+
+
+_USERS = Registry()
+
+
+def task(name: str) -> Callable[[Function], Function]:
+    """Register the decorated `def` or `async def` as a task that jobs can name.
+
+    Its first parameter takes the payload, read as what it is annotated with; a second one, the `Context`.
+    """
+    return _USERS.task(name)
+
+
+def registered() -> Mapping[str, Task]:
+    """The tasks registered by `@task` so far."""
+    return _USERS.registered()
+
+
+def load(modules: Iterable[str]) -> None:
+    """Import the modules that register tasks; the error for one that cannot be imported names it."""
+    for name in filter(None, map(str.strip, modules)):
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise TaskError(f"cannot import the task module {name}: {reason}") from error
+
+
+def _delay(delay: timedelta | float) -> timedelta:
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(f"a delay must be finite and not negative, got {delay}")
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"a delay must be shorter than {timedelta.max.days} days, got {delay}") from None
+
+
+def _signature(name: str, function: Callable[..., Any]) -> tuple[tuple[str, ...], Any]:
+    """What the function takes, and how its payload is annotated (None: not at all)."""
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except Exception as error:
+        raise TaskError(f"task {name}: an annotation cannot be read: {error}") from error
+    parameters = list(inspect.signature(function).parameters.values())
+    given = [p for p in parameters if p.kind in _POSITIONAL][:2]
+    takes = tuple("context" if hints.get(p.name) is Context or i else "payload" for i, p in enumerate(given))
+    if takes == ("context", "context"):
+        raise TaskError(f"task {name}: the first parameter takes the payload, the second the Context")
+    if len(given) == 2 and hints.get(given[1].name, Context) is not Context:
+        raise TaskError(f"task {name}: the second parameter is the Context, not {hints[given[1].name]}")
+    for p in parameters:
+        optional = p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        if p not in given and not optional:
+            raise TaskError(f"task {name}: no value is known for the parameter {p.name}")
+    return takes, hints.get(given[0].name) if takes[:1] == ("payload",) else None
+
+
+def _adapter(name: str, annotation: Any) -> TypeAdapter[Any] | None:
+    if annotation in (None, Any):
+        return None
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        adapter.json_schema()
+    except Exception as error:
+        raise TaskError(f"task {name}: its payload type {annotation} has no JSON Schema: {error}") from error
+    return adapter
+
+
+def _faults(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False)
+    shown = "; ".join(_fault(fault) for fault in faults[:_FAULTS_SHOWN])
+    more = len(faults) - _FAULTS_SHOWN
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _fault(fault: ErrorDetails) -> str:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in fault["loc"])
+    pointer = "".join(f"/{step}" for step in steps)
+    return f"{pointer or 'the whole'}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _place(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"

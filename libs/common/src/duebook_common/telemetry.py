@@ -1,0 +1,69 @@
+"""Logs and metrics: one shape for all services."""
+
+import logging
+import sys
+from importlib.metadata import version
+from typing import Literal
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+
+RUNS = Counter("duebook_runs_total", "Attempts and skips by how they ended.", ["queue", "outcome"])
+RUN_DURATION = Histogram("duebook_run_duration_seconds", "How long attempts took.", ["queue"], buckets=_SECONDS)
+START_DELAY = Histogram(
+    "duebook_schedule_to_start_seconds", "From a run's due time to its first start.", ["queue"], buckets=_SECONDS
+)
+RETRIES = Counter("duebook_retries_total", "Attempts that failed or were lost and will be repeated.", ["queue"])
+DEAD_LETTERS = Counter("duebook_dead_letters_total", "Runs given up.", ["queue"])
+# In a registry of its own: the library takes it for the counter `duebook_dead_letters_total` under another name.
+RESTING = CollectorRegistry()
+DEAD_LETTERS_RESTING = Gauge(
+    "duebook_dead_letters", "Dead letters that wait for a person.", ["queue"], registry=RESTING
+)
+DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest resting dead letter.")
+OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs whose due time passed by more than the misfire time.")
+RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not dealt with yet.")
+CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost to another writer and were decided anew.")
+LOCKS = Counter("duebook_locks_total", "Redis locks by what became of them.", ["result"])
+STALE_OUTCOMES = Counter("duebook_stale_outcomes_total", "Outcomes refused because a later attempt owns the run.")
+NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by what became of them.", ["outcome"])
+DELIVERIES = Counter("duebook_deliveries_total", "Messages received, by what they were to their run.", ["verdict"])
+LOOP_FAILURES = Counter("duebook_loop_failures_total", "Failed passes of background loops.", ["loop"])
+BUILD = Gauge("duebook_build_info", "The version that runs.", ["service", "version"])
+
+
+def configure(service: str, style: Literal["json", "console"], level: str) -> None:
+    """Send structured log lines, the standard library's included, to stderr."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(style)],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("aio_pika", "aiormq", "uvicorn.access"):  # their news reaches our own lines, with a reason
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    BUILD.labels(service, version("duebook-common")).set(1)
+
+
+def _renderer(style: str) -> structlog.types.Processor:
+    if style == "console":
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())

@@ -1,0 +1,171 @@
+"""`duebook verify`: the invariants, checked over the whole log and against the read models.
+
+Read in one snapshot, so it may run beside working services. The names S2 … S9 are those of ARCHITECTURE.md.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+from duebook_common import mail_projection, projections
+from duebook_common.database import Connection, Pool, acquire
+from duebook_common.domain import job as job_domain
+from duebook_common.domain.job import Job, JobChanged, JobCreated, JobDeleted, JobPaused, JobStatus, OccurrencesSkipped
+from duebook_common.domain.run_events import RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.schedule import next_after, nominal_times
+from duebook_common.eventstore import COLUMNS, Recorded
+from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
+from duebook_common.verify_run import check_run
+
+_BATCH = 500
+_ALL = f"SELECT {COLUMNS} FROM events ORDER BY job_id, xid, position"  # noqa: S608
+_HEADS = """
+SELECT coalesce(heads.stream, e.stream) AS stream FROM heads
+FULL JOIN (SELECT stream, count(*) AS events, max(version) AS version FROM events GROUP BY stream) AS e USING (stream)
+WHERE heads.version IS DISTINCT FROM e.version OR e.events IS DISTINCT FROM e.version::bigint
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """An invariant that does not hold, and where."""
+
+    invariant: str
+    stream: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, and what was found wrong."""
+
+    jobs: int
+    events: int
+    breaches: Sequence[Breach]
+
+
+async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verified:
+    """Check everything; an active job whose next occurrence is due for longer than `overdue` is unaccounted."""
+    jobs = events = 0
+    async with acquire(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+        now = await db.fetchval("SELECT clock_timestamp()")
+        torn = await db.fetch(_HEADS)
+        breaches = [Breach("S2", r["stream"], "versions are not contiguous up to the head") for r in torn]
+        async for batch in _jobs(db):
+            jobs += len(batch)
+            events += sum(map(len, batch.values()))
+            for recorded in batch.values():
+                breaches += check_job(recorded, now - overdue)
+            breaches += await _check_rows(db, batch) + await _check_mails(db, batch)
+    return Verified(jobs, events, breaches)
+
+
+async def _jobs(db: Connection) -> AsyncIterator[dict[UUID, list[Recorded]]]:
+    """The log's events by job, some jobs at a time."""
+    batch: dict[UUID, list[Recorded]] = {}
+    async for record in db.cursor(_ALL, prefetch=2000):
+        recorded = Recorded(**record)
+        if len(batch) == _BATCH and recorded.job_id not in batch:
+            yield batch
+            batch = {}
+        batch.setdefault(recorded.job_id, []).append(recorded)
+    if batch:
+        yield batch
+
+
+def check_job(recorded: Sequence[Recorded], due_before: datetime) -> Iterator[Breach]:
+    """One job with all its runs: every nominal time once, every attempt fenced, nothing after an end."""
+    by_stream = sorted(recorded, key=lambda item: item.stream)
+    for stream, items in groupby(by_stream, key=lambda item: item.stream):
+        if stream.startswith("run-"):
+            yield from (Breach(name, stream, says) for name, says in check_run([item.event for item in items]))
+    yield from _check_schedule(_moving(recorded), due_before)
+
+
+def _moving(recorded: Sequence[Recorded]) -> list[Recorded]:
+    """What moves a job: its own events, and the first events of its runs."""
+    return [r for r in recorded if r.stream.startswith("job-") or (r.stream.startswith("run-") and r.version == 1)]
+
+
+def _check_schedule(recorded: Sequence[Recorded], due_before: datetime) -> Iterator[Breach]:
+    """Follow the job from occurrence to occurrence: none left out, none twice."""
+    if not recorded or not isinstance(recorded[0].event, JobCreated):
+        yield Breach("S6", recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
+        return
+    job = fold_job(recorded[0].job_id, recorded[:1])
+    for item in recorded[1:]:
+        event = item.event
+        says = _occurrence_fault(job, event)
+        if says:
+            yield Breach("S6", item.stream, says)
+        job = job_domain.evolve(job, event)  # type: ignore[arg-type]
+    if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
+        yield Breach("S6", job_domain.stream(job.id), f"{job.next_at} is due and unaccounted for")
+
+
+def _occurrence_fault(job: Job, event: object) -> str | None:
+    match event:
+        case RunDispatched() | RunSkipped() if event.trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP}:
+            if event.nominal_at != job.next_at:
+                return f"accounts for {event.nominal_at}, but {job.next_at} was next"
+            if event.next_at != next_after(job.definition, event.nominal_at):
+                return f"goes on with {event.next_at}, which is not the next nominal time"
+            if event.at < event.nominal_at:
+                return f"dispatched at {event.at}, before its nominal time {event.nominal_at}"
+        case OccurrencesSkipped():
+            return _skip_fault(job, event)
+        case JobChanged() | JobPaused() | JobDeleted() if job.status is JobStatus.ACTIVE:
+            if job.next_at is not None and job.next_at < event.at:
+                return f"{job.next_at} was due before the change at {event.at} and is not accounted for"
+    return None
+
+
+def _skip_fault(job: Job, event: OccurrencesSkipped) -> str | None:
+    times = [event.first]
+    for time in nominal_times(job.definition, event.first):
+        if time > event.last:
+            break
+        times.append(time)
+    if event.first != job.next_at or len(times) != event.count or times[-1] != event.last:
+        return f"skips {event.count} from {event.first} to {event.last}, but {len(times)} from {job.next_at} were due"
+    return None if event.next_at == next_after(job.definition, event.last) else "a skip goes on with a wrong time"
+
+
+async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list[Breach]:
+    """Invariant S9: every row is the fold of its events. A history without a beginning was found out already."""
+    jobs, torn = await projections.load_jobs(db, batch), await projections.torn_jobs(db, batch)
+    begun = {id_: moving for id_, recorded in batch.items() if _begins(moving := _moving(recorded), JobCreated)}
+    wrong = [id_ for id_, moving in begun.items() if id_ in torn or jobs.get(id_) != fold_job(id_, moving)]
+    streams: dict[str, list[Recorded]] = {}
+    for item in (item for recorded in batch.values() for item in recorded if item.stream.startswith("run-")):
+        streams.setdefault(item.stream, []).append(item)
+    rows = await projections.load_runs(db, [stream_id(stream) for stream in streams])
+    folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, RunDispatched, RunSkipped)}
+    return [
+        *(Breach("S9", job_domain.stream(id_), "the row of jobs differs from the log") for id_ in wrong),
+        *(
+            Breach("S9", stream, "the row of runs differs from the log")
+            for stream, fold in folds.items()
+            if not same_run(rows.get(fold.id), fold)
+        ),
+    ]
+
+
+def _begins(recorded: Sequence[Recorded], *kinds: type) -> bool:
+    return bool(recorded) and isinstance(recorded[0].event, kinds)
+
+
+async def _check_mails(db: Connection, batch: dict[UUID, list[Recorded]]) -> list[Breach]:
+    """S9 for mails; there are few beside runs, so each stream is asked for by itself."""
+    breaches = []
+    streams: dict[str, list[Recorded]] = {}
+    for recorded in batch.values():
+        for item in recorded:
+            if item.stream.startswith("mail-"):
+                streams.setdefault(item.stream, []).append(item)
+    for stream, items in streams.items():
+        if await mail_projection.load_mails(db, stream_id(stream)) != fold_mails(items):
+            breaches.append(Breach("S9", stream, "the rows of mails differ from the log"))
+    return breaches
