@@ -1,0 +1,1 @@
+"""Duebook's REST API: parse, handle, answer."""

@@ -1,0 +1,15 @@
+"""`duebook-api`."""
+
+from duebook_api.app import serve
+from duebook_api.settings import ApiSettings
+from duebook_common.service import run
+from duebook_common.settings import load
+
+
+def main() -> None:
+    settings = load(ApiSettings)
+    run("api", settings, settings.port, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The wiring: the one place that knows all parts of the api."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp
+
+from duebook_api import docs
+from duebook_api.auth import Keys
+from duebook_api.gate import Gate
+from duebook_api.gathering import Gathering
+from duebook_api.metrics import Resting
+from duebook_api.parts import Parts
+from duebook_api.problems import Problem, answer, on_error
+from duebook_api.routes import dead_letters, histories, job_logs, jobs, runs
+from duebook_api.settings import ApiSettings
+from duebook_common.database import UNAVAILABLE, Clock, acquire, connect
+from duebook_common.domain.errors import CommandRejected
+from duebook_common.handling import Conflict
+from duebook_common.hints import Hints
+from duebook_common.loops import every
+from duebook_common.service import Frame, Health, probes
+
+_ROUTERS = (jobs.router, histories.router, runs.router, job_logs.router, dead_letters.router)
+_POOL = 20
+_REFRESH = timedelta(seconds=5)
+
+
+@asynccontextmanager
+async def serve(frame: Frame) -> AsyncIterator[None]:
+    """The api's body: connect, mount, refresh the gauges."""
+    settings = frame.settings
+    assert isinstance(settings, ApiSettings)
+    frame.app = Starlette(routes=probes(frame.health), exception_handlers={404: _on_early})
+    async with connect(settings.postgres_url.get_secret_value(), "api", _POOL) as pool:
+        clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
+        await clock.measure(pool)
+        parts = Parts(pool, clock, hints, settings.misfire, Gathering(pool))
+
+        async def ask() -> None:
+            async with acquire(pool) as db:
+                await db.fetchval("SELECT 1")
+
+        frame.health.checks["postgresql"] = ask
+        frame.app = build(parts, frame.health, _keys(parts, settings))
+        frame.loops.start("clock", clock.keep(pool))
+        frame.loops.start("gauges", every("gauges", _REFRESH, Resting(pool, clock, settings.misfire).refresh))
+        try:
+            yield
+        finally:
+            await frame.loops.stop()
+            await hints.close()
+
+
+def _keys(parts: Parts, settings: ApiSettings) -> Keys | None:
+    if settings.auth == "off":
+        return None
+    return Keys(parts.pool, settings.api_key.get_secret_value() if settings.api_key else None)
+
+
+def build(parts: Parts, health: Health, keys: Keys | None) -> ASGIApp:
+    """The whole HTTP surface; `keys` None lets everybody in."""
+    app = FastAPI(
+        title="Duebook",
+        version="0.1.0",
+        description="Every due job, accounted for.",
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.router.routes.extend(probes(health))
+    app.openapi = lambda: docs.openapi(app)  # type: ignore[method-assign]
+    for expected in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
+        app.add_exception_handler(expected, on_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_path)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    return Gate(app, keys)
+
+
+async def _on_early(_: Request, __: Exception) -> Response:
+    """The port is open before the database is reached."""
+    return answer(Problem(503, "starting", "the api is starting; try again", headers={"Retry-After": "1"}))
+
+
+async def _on_path(request: Request, _: Exception) -> Response:
+    """Only ids in paths are read by the router; one that is no id names nothing."""
+    return answer(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # to nobody
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """What the router itself refuses: an unknown path, or a method that a path does not know."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = ", ".join(sorted(_methods(request)))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allowed})
+        detail = f"{request.method} means nothing here; try {allowed}"
+        return answer(Problem(405, "method_not_allowed", detail, headers={"Allow": allowed}))
+    if error.status_code == 404:
+        return answer(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+    return answer(Problem(error.status_code, "refused", str(error.detail), headers=dict(error.headers or {})))
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that the path knows, over all its routes."""
+    known = {"OPTIONS"}
+    for route in (route for routes in (request.app.routes, *(r.routes for r in _ROUTERS)) for route in routes):
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            known |= route.methods or set()
+    return known | ({"HEAD"} if "GET" in known else set())

@@ -1,0 +1,82 @@
+"""What the OpenAPI page says of bodies and queries, which the routes read by themselves."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from duebook_api import bodies
+
+_BODIES: list[type[BaseModel]] = [
+    bodies.JobBody,
+    bodies.BatchBody,
+    bodies.ReasonBody,
+    bodies.MustReasonBody,
+    bodies.TriggerBody,
+    bodies.RedriveBody,
+    bodies.RedriveManyBody,
+]
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "title", "detail", "instance", "code")},
+        "status": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+_KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}
+_MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
+
+
+def takes(
+    body: type[BaseModel] | None = None,
+    *,
+    query: type[BaseModel] | None = None,
+    key: bool = False,
+    match: bool = False,
+    required: bool = True,
+    patch: bool = False,
+) -> dict[str, Any]:
+    """An operation's body, query and headers, for its `openapi_extra`."""
+    said: dict[str, Any] = {}
+    if body is not None:
+        schema = {"type": "object"} if patch else {"$ref": f"#/components/schemas/{body.__name__}"}
+        kind = "application/merge-patch+json" if patch else "application/json"
+        said["requestBody"] = {"required": required, "content": {kind: {"schema": schema}}}
+    parameters = [*([_KEY] if key else []), *([_MATCH] if match else []), *(_parameters(query) if query else [])]
+    return said | ({"parameters": parameters} if parameters else {})
+
+
+def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
+    properties = query.model_json_schema().get("properties", {})
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the whole API, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        _, definitions = models_json_schema(
+            [(body, "validation") for body in _BODIES], ref_template="#/components/schemas/{model}"
+        )
+        components = made.setdefault("components", {})
+        components.setdefault("schemas", {}).update(definitions["$defs"], Problem=_PROBLEM)
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{"key": []}, {}]
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                operation["responses"]["default"] = {
+                    "description": "A problem (RFC 9457)",
+                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                }
+        app.openapi_schema = made
+    return app.openapi_schema

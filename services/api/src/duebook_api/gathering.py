@@ -1,0 +1,75 @@
+"""Single jobs share commits: whoever comes while a commit is under way joins the next."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from duebook_common.database import UNAVAILABLE, Pool
+from duebook_common.domain.job import Job, JobCreated
+from duebook_common.handling import Actor, create_jobs
+
+_TOGETHER = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    job_id: UUID
+    event: JobCreated
+    actor: Actor
+    done: asyncio.Future[Job | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Gathering:
+    """Creates single jobs, as many at once as are asked for at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._wishes: list[_Wish] = []
+        self._working: asyncio.Task[None] | None = None
+
+    async def create(self, job_id: UUID, event: JobCreated, actor: Actor) -> Job | None:
+        """The new job, or None where it exists already. Raises what the database raises."""
+        wish = _Wish(job_id, event, actor)
+        self._wishes.append(wish)
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work(), name="gathering")
+        return await wish.done
+
+    async def _work(self) -> None:
+        while self._wishes:
+            group = self._next()
+            self._wishes = [wish for wish in self._wishes if wish.job_id not in group or group[wish.job_id] is not wish]
+            await self._grant(group)
+
+    def _next(self) -> dict[UUID, _Wish]:
+        """The wishes that one commit can grant: of one actor and trace, for different jobs."""
+        group: dict[UUID, _Wish] = {}
+        for wish in self._wishes[:_TOGETHER]:
+            if wish.actor == self._wishes[0].actor:
+                group.setdefault(wish.job_id, wish)
+        return group
+
+    async def _grant(self, group: Mapping[UUID, _Wish]) -> None:
+        wishes = list(group.values())
+        try:
+            jobs = await create_jobs(self._pool, {wish.job_id: wish.event for wish in wishes}, wishes[0].actor)
+        except Exception as error:
+            if len(wishes) == 1 or isinstance(error, UNAVAILABLE):
+                _refuse(wishes, error)
+                return
+            jobs = None
+        if jobs is None and len(wishes) > 1:  # one of them exists already, or is poison: each by itself
+            for wish in wishes:
+                await self._grant({wish.job_id: wish})
+            return
+        granted: list[Job | None] = [None] if jobs is None else [*jobs]
+        for wish, job in zip(wishes, granted, strict=True):
+            if not wish.done.done():  # else its client has left
+                wish.done.set_result(job)
+
+
+def _refuse(wishes: Sequence[_Wish], error: Exception) -> None:
+    for wish in wishes:
+        if not wish.done.done():
+            wish.done.set_exception(error)

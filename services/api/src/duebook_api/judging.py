@@ -1,0 +1,88 @@
+"""How a person's command on a job is judged: what is due is settled by the old definition first."""
+
+from collections.abc import Callable, Sequence
+
+from duebook_common.domain import job as job_domain
+from duebook_common.domain.decide import CancelRun, decide
+from duebook_common.domain.definition import Definition
+from duebook_common.domain.errors import StaleVersion
+from duebook_common.domain.job import Job, JobEvent, JobStatus
+from duebook_common.domain.occurrence import Terms, account, skip_due
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_events import RunDispatched, RunFact, RunSkipped
+from duebook_common.handling import Fact, Judge
+
+Command = Callable[[Job], Sequence[JobEvent]]
+
+_NOT_STARTED = frozenset({RunStatus.WAITING, RunStatus.DISPATCHED, RunStatus.RETRYING})
+
+
+def changing(make: Callable[[Job], Definition], terms: Terms, if_match: str | None, *, ran: bool) -> Judge:
+    """Replace the definition by the one that `make` makes of the job; the same one changes nothing."""
+
+    def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        must_match(job, if_match)
+        wanted = make(job)
+        if not job_domain.change(job, wanted, terms.now, ran=ran):
+            return []
+        return _then(job, _settle(job, active, terms), lambda now: job_domain.change(now, wanted, terms.now, ran=ran))
+
+    return judge
+
+
+def pausing(reason: str | None, terms: Terms) -> Judge:
+    def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        if not job_domain.pause(job, reason, terms.now):
+            return []
+        return _then(job, _settle(job, active, terms), lambda now: job_domain.pause(now, reason, terms.now))
+
+    return judge
+
+
+def resuming(reason: str | None, terms: Terms) -> Judge:
+    def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        if not job_domain.resume(job, reason, terms.now):
+            return []
+        return _then(job, _settle(job, active, terms), lambda now: job_domain.resume(now, reason, terms.now))
+
+    return judge
+
+
+def deleting(terms: Terms, if_match: str | None) -> Judge:
+    """End the job: what is due and was not dispatched is left out, what was not started is cancelled."""
+
+    def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        must_match(job, if_match)
+        deleted = job_domain.delete(job, terms.now)
+        if not deleted:
+            return []
+        left_out = skip_due(job, "paused" if job.status is JobStatus.PAUSED else "deleted", terms.now)
+        command = CancelRun("the job was deleted", terms.now)
+        waiting = [run for run in active if run.status in _NOT_STARTED]
+        return [*left_out, *deleted, *(RunFact(run.id, event) for run in waiting for event in decide(run, command))]
+
+    return judge
+
+
+def must_match(job: Job, if_match: str | None) -> None:
+    """Raises StaleVersion where `If-Match` names other versions than the job's."""
+    if if_match is None:
+        return
+    tags = [tag.strip().removeprefix("W/") for tag in if_match.split(",")]
+    if "*" not in tags and f'"{job.version}"' not in tags:
+        raise StaleVersion(if_match[:100], job.version)
+
+
+def _settle(job: Job, active: Sequence[Run], terms: Terms) -> Sequence[Fact]:
+    if job.status is JobStatus.PAUSED:
+        return skip_due(job, "paused", terms.now)
+    return account(job, len(active), terms) if job.status is JobStatus.ACTIVE else []
+
+
+def _then(job: Job, settled: Sequence[Fact], command: Command) -> Sequence[Fact]:
+    """The settled facts, then the command on the job as they leave it."""
+    for fact in settled:
+        event = fact.event if isinstance(fact, RunFact) else fact
+        assert not isinstance(fact, RunFact) or isinstance(event, RunDispatched | RunSkipped)
+        job = job_domain.evolve(job, event)  # type: ignore[arg-type]
+    return [*settled, *command(job)]

@@ -1,0 +1,49 @@
+"""The gauges that are asked of the database: dead letters at rest, and jobs that should have been looked at."""
+
+from datetime import datetime, timedelta
+
+from duebook_common.database import Clock, Pool, acquire
+from duebook_common.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
+
+_RESTING = """
+SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
+"""
+# From queue to queue along the index of due jobs: what is not overdue is not read.
+_OVERDUE = """
+WITH RECURSIVE queues AS (
+    (SELECT queue FROM jobs WHERE wake_at IS NOT NULL ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (SELECT j.queue FROM jobs j WHERE j.wake_at IS NOT NULL AND j.queue > q.queue ORDER BY j.queue LIMIT 1)
+    FROM queues q WHERE q.queue IS NOT NULL
+)
+SELECT coalesce(sum(late.count), 0)::bigint
+FROM queues q
+CROSS JOIN generate_series(0, 9) AS p (priority)
+CROSS JOIN LATERAL (
+    SELECT count(*) FROM jobs j
+    WHERE j.wake_at IS NOT NULL AND j.queue = q.queue AND j.priority = p.priority AND j.wake_at < $1
+) AS late
+WHERE q.queue IS NOT NULL
+"""
+
+
+class Resting:
+    """Refreshes the gauges; a queue whose last dead letter went stays, at nought."""
+
+    def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:
+        self._pool, self._clock, self._misfire = pool, clock, misfire
+        self._queues: set[str] = set()
+
+    async def refresh(self) -> int:
+        now = self._clock.now()
+        async with acquire(self._pool) as db:
+            rows = await db.fetch(_RESTING)
+            overdue: int = await db.fetchval(_OVERDUE, now - self._misfire)
+        counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
+        self._queues |= set(counts)
+        for queue in self._queues:
+            DEAD_LETTERS_RESTING.labels(queue).set(counts.get(queue, 0))
+        oldest: datetime = min((row["oldest"] for row in rows), default=now)
+        DEAD_LETTER_AGE.set(max((now - oldest).total_seconds(), 0))
+        OVERDUE_JOBS.set(overdue)
+        return 0

@@ -1,0 +1,87 @@
+"""Sending dead letters again, one or many."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from duebook_api.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
+from duebook_api.parts import Parts
+from duebook_api.problems import not_found
+from duebook_common.database import acquire
+from duebook_common.domain.decide import RedriveRun
+from duebook_common.domain.errors import JobDeletedAlready
+from duebook_common.domain.run import Run
+from duebook_common.handling import Actor, RunWork, handle_runs
+
+_AT_ONCE = 500
+_RUN = """
+SELECT r.max_attempts, r.job_id, j.status = 'deleted' AS gone FROM runs r JOIN jobs j USING (job_id)
+WHERE r.run_id = $1
+"""
+
+
+async def redrive(parts: Parts, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
+    """The run, due again at once; raises Problem 404, or why it is refused."""
+    async with acquire(parts.pool) as db:
+        found: Any = await db.fetchrow(_RUN, run_id)
+    if found is None:
+        raise not_found(f"dead letter {run_id}")
+    if found["gone"]:
+        raise JobDeletedAlready(found["job_id"])
+    command = RedriveRun(
+        reason=body.reason,
+        max_attempts=found["max_attempts"],
+        now=parts.clock.now(),
+        payload=body.payload,
+        own_payload="payload" in body.model_fields_set,
+    )
+    decided = (await handle_runs(parts.pool, [RunWork(run_id, command)], actor))[0]
+    if decided.error is not None or decided.run is None:
+        raise decided.error or not_found(f"dead letter {run_id}")
+    parts.hints.wake()
+    return decided.run
+
+
+async def redrive_many(parts: Parts, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
+    """Redrive what matches now; `invalid` counts what may not or could not be."""
+    tally = {"matched": 0, "redriven": 0, "invalid": 0}
+    place: tuple[datetime | None, UUID | None] = (None, None)
+    while rows := await _matching(parts, body.filter, place):
+        place = rows[-1]["created_at"], rows[-1]["run_id"]
+        sound = [row for row in rows if not row["gone"]]
+        redriven = 0 if body.dry_run else await _redrive(parts, sound, body, tally["redriven"], actor)
+        tally["matched"] += len(rows)
+        tally["redriven"] += redriven
+        tally["invalid"] += len(rows) - (len(sound) if body.dry_run else redriven)
+    return tally
+
+
+# Oldest first, from place to place: one that dies again meanwhile is not met a second time.
+_MATCHING = """
+SELECT r.run_id, r.created_at, r.max_attempts, j.status = 'deleted' AS gone
+FROM runs r JOIN jobs j USING (job_id)
+WHERE r.status = 'dead_lettered'
+  AND ($1::uuid IS NULL OR r.job_id = $1)
+  AND ($2::text IS NULL OR r.task = $2)
+  AND ($3::text IS NULL OR r.queue = $3)
+  AND ($4::text IS NULL OR r.fingerprint = $4)
+  AND ($5::timestamptz IS NULL OR (r.created_at, r.run_id) > ($5, $6::uuid))
+ORDER BY r.created_at, r.run_id LIMIT $7
+"""
+
+
+async def _matching(parts: Parts, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
+    async with acquire(parts.pool) as db:
+        return list(await db.fetch(_MATCHING, f.job_id, f.task, f.queue, f.fingerprint, *place, _AT_ONCE))
+
+
+async def _redrive(parts: Parts, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
+    """How many of them were redriven; `before` were by this request already."""
+    now, apart = parts.clock.now(), 1 / body.rate if body.rate else 0.0
+    work = [
+        RunWork(row["run_id"], RedriveRun(body.reason, row["max_attempts"], now, delay=timedelta(seconds=n * apart)))
+        for n, row in enumerate(rows, before)
+    ]
+    decided = await handle_runs(parts.pool, work, actor)
+    parts.hints.wake()
+    return sum(bool(each.events) for each in decided)

@@ -1,0 +1,141 @@
+"""Dead letters: look at them, send them again, let them rest."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api import redriving, views
+from duebook_api.bodies import MustReasonBody, RedriveBody, RedriveManyBody
+from duebook_api.docs import takes
+from duebook_api.ids import PathId
+from duebook_api.paging import Id, NoQuery, Page, Text, after, bounded, by_creation, decode, listed, query
+from duebook_api.parts import Parts, actor, parts
+from duebook_api.problems import not_found
+from duebook_api.replies import reply
+from duebook_api.requests import must_fit, read_json, validated
+from duebook_api.routes.runs import carry_out
+from duebook_common.database import acquire
+from duebook_common.domain.decide import DiscardRun
+
+router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
+
+
+class DeadLetterQuery(Page):
+    job_id: Id | None = None
+    task: Text | None = None
+    queue: Text | None = None
+    fingerprint: Text | None = None
+
+
+_DEAD = """
+SELECT r.*, CASE WHEN r.own_payload THEN r.payload ELSE d.data->'definition'->'payload' END AS effective_payload
+FROM runs r
+LEFT JOIN events d ON d.stream = 'job-' || r.job_id AND d.version = r.definition_at
+WHERE r.status = 'dead_lettered'
+"""
+_LIST = f"""
+{_DEAD}
+  AND ($1::uuid IS NULL OR r.job_id = $1)
+  AND ($2::text IS NULL OR r.task = $2)
+  AND ($3::text IS NULL OR r.queue = $3)
+  AND ($4::text IS NULL OR r.fingerprint = $4)
+  AND ($5::timestamptz IS NULL OR (r.created_at, r.run_id) < ($5, $6::uuid))
+ORDER BY r.created_at DESC, r.run_id DESC LIMIT $7
+"""
+_ONE = f"{_DEAD} AND r.run_id = $1"
+_LINEAGE = """
+SELECT job_id, stream, type, data, meta->>'actor' AS actor, recorded_at FROM events
+WHERE stream = ANY($1::text[]) AND type IN ('RunDeadLettered', 'RunRedriven')
+ORDER BY stream, version
+"""
+
+
+@router.get("", openapi_extra=takes(query=DeadLetterQuery))
+async def list_dead_letters(request: Request) -> Response:
+    """Newest first."""
+    q, own = query(request, DeadLetterQuery), parts(request)
+    filters = (q.job_id, q.task, q.queue, q.fingerprint)
+    async with acquire(own.pool) as db:
+        rows: list[Any] = await db.fetch(_LIST, *filters, *after(q.cursor), q.limit + 1)
+    items = {item["id"]: item for item in await _views(own, rows)}
+    return listed(rows, q.limit, lambda row: items[row["run_id"]], by_creation("run_id"))
+
+
+async def _views(own: Parts, rows: list[Any]) -> list[views.View]:
+    lineages: dict[str, list[views.View]] = {f"run-{row['run_id']}": [] for row in rows}
+    async with acquire(own.pool) as db:
+        pasts: list[Any] = await db.fetch(_LINEAGE, list(lineages))
+    for past in pasts:
+        lineages[past["stream"]].append(views.ancestor(past))
+    now = own.clock.now()
+    return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
+
+
+_GROUPS = """
+SELECT * FROM (
+    SELECT fingerprint, min(task) AS task, (array_agg(error ORDER BY finished_at DESC))[1] AS error,
+           count(*) AS count, min(finished_at) AS oldest, max(finished_at) AS newest
+    FROM runs
+    WHERE status = 'dead_lettered'
+      AND ($1::uuid IS NULL OR job_id = $1)
+      AND ($2::text IS NULL OR task = $2)
+      AND ($3::text IS NULL OR queue = $3)
+      AND ($4::text IS NULL OR fingerprint = $4)
+    GROUP BY fingerprint
+) AS g
+WHERE ($5::bigint IS NULL OR (count, fingerprint) < ($5, $6))
+ORDER BY count DESC, fingerprint DESC LIMIT $7
+"""
+
+
+@router.get("/groups", openapi_extra=takes(query=DeadLetterQuery))
+async def list_groups(request: Request) -> Response:
+    """By error, the most frequent first."""
+    q = query(request, DeadLetterQuery)
+    place = decode(q.cursor, bounded(1, 2**62), str) or (None, None)
+    filters = (q.job_id, q.task, q.queue, q.fingerprint)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(_GROUPS, *filters, *place, q.limit + 1)
+    return listed(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
+
+
+@router.post("/redrive", status_code=202, openapi_extra=takes(RedriveManyBody))
+async def redrive_many(request: Request) -> Response:
+    """All that match, `rate` of them a second; a dry run only counts."""
+    value, _ = await read_json(request)
+    body = validated(RedriveManyBody, value)
+    tally = await redriving.redrive_many(parts(request), body, actor(request))
+    return reply(tally, 200 if body.dry_run else 202)
+
+
+@router.get("/{run_id}")
+async def show_dead_letter(request: Request, run_id: PathId) -> Response:
+    query(request, NoQuery)
+    own = parts(request)
+    async with acquire(own.pool) as db:
+        row: Any = await db.fetchrow(_ONE, run_id)
+    if row is None:
+        raise not_found(f"dead letter {run_id}")
+    return reply((await _views(own, [row]))[0])
+
+
+@router.post("/{run_id}/redrive", status_code=202, openapi_extra=takes(RedriveBody))
+async def redrive(request: Request, run_id: PathId) -> Response:
+    """Grant the run its attempts anew, with an edited payload where one is given."""
+    value, _ = await read_json(request)
+    body = validated(RedriveBody, value)
+    must_fit(body.payload)
+    run = await redriving.redrive(parts(request), run_id, body, actor(request))
+    return reply(views.run(run), 202)
+
+
+@router.post("/{run_id}/discard", openapi_extra=takes(MustReasonBody))
+async def discard(request: Request, run_id: PathId) -> Response:
+    """Let it rest."""
+    own = parts(request)
+    value, _ = await read_json(request)
+    body = validated(MustReasonBody, value)
+    run = await carry_out(own, run_id, DiscardRun(body.reason, own.clock.now()), actor(request))
+    return reply(views.run(run))

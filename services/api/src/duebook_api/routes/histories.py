@@ -1,0 +1,57 @@
+"""What a job or a run went through: a job's runs, and the events of either."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api import views
+from duebook_api.docs import takes
+from duebook_api.ids import PathId
+from duebook_api.paging import Page, after, bounded, by_creation, decode, listed, query
+from duebook_api.parts import Parts, parts
+from duebook_api.problems import not_found
+from duebook_common.database import acquire
+from duebook_common.domain import job as job_domain
+from duebook_common.domain import run_events
+from duebook_common.eventstore import read
+
+router = APIRouter(prefix="/api")
+
+_RUNS_OF_JOB = """
+SELECT * FROM runs
+WHERE job_id = $1 AND ($2::timestamptz IS NULL OR (created_at, run_id) < ($2, $3::uuid))
+ORDER BY created_at DESC, run_id DESC LIMIT $4
+"""
+_JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
+
+
+@router.get("/job/{job_id}/runs", tags=["jobs"], openapi_extra=takes(query=Page))
+async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
+    q = query(request, Page)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(_RUNS_OF_JOB, job_id, *after(q.cursor), q.limit + 1)
+        if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
+            raise not_found(f"job {job_id}")
+    return listed(rows, q.limit, views.run_row, by_creation("run_id"))
+
+
+@router.get("/job/{job_id}/events", tags=["jobs"], openapi_extra=takes(query=Page))
+async def list_events_of_job(request: Request, job_id: PathId) -> Response:
+    return await _events(parts(request), job_domain.stream(job_id), f"job {job_id}", query(request, Page))
+
+
+@router.get("/run/{run_id}/events", tags=["runs"], openapi_extra=takes(query=Page))
+async def list_events_of_run(request: Request, run_id: PathId) -> Response:
+    return await _events(parts(request), run_events.stream(run_id), f"run {run_id}", query(request, Page))
+
+
+async def _events(own: Parts, stream: str, what: str, q: Page) -> Response:
+    place = decode(q.cursor, bounded(0, 2**31 - 1))
+    version: int = place[0] if place else 0
+    async with acquire(own.pool) as db:
+        events = await read(db, stream, version, q.limit + 1)
+    if not events and not version:
+        raise not_found(what)
+    return listed(events, q.limit, views.event, lambda event: (event.version,))

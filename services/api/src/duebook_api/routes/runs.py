@@ -1,0 +1,94 @@
+"""Runs: list, show, cancel."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api import views
+from duebook_api.bodies import ReasonBody
+from duebook_api.docs import takes
+from duebook_api.ids import PathId
+from duebook_api.paging import Id, NoQuery, Page, Text, after, by_creation, listed, query
+from duebook_api.parts import Parts, actor, parts
+from duebook_api.problems import not_found
+from duebook_api.replies import reply
+from duebook_api.requests import read_optional, validated
+from duebook_common.database import acquire
+from duebook_common.domain.decide import CancelRun, RunCommand
+from duebook_common.domain.run import Run
+from duebook_common.handling import Actor, RunWork, handle_runs
+
+router = APIRouter(prefix="/api/run", tags=["runs"])
+
+_RUNS = """
+SELECT * FROM runs
+WHERE ($1::text IS NULL OR status = $1)
+  AND ($2::uuid IS NULL OR job_id = $2)
+  AND ($3::text IS NULL OR task = $3)
+  AND ($4::text IS NULL OR queue = $4)
+  AND ($5::timestamptz IS NULL OR (created_at, run_id) < ($5, $6::uuid))
+ORDER BY created_at DESC, run_id DESC LIMIT $7
+"""
+Status = Literal[
+    "waiting",
+    "dispatched",
+    "running",
+    "retrying",
+    "succeeded",
+    "dead_lettered",
+    "cancelled",
+    "skipped",
+    "discarded",
+]
+
+
+class RunQuery(Page):
+    status: Status | None = None
+    job_id: Id | None = None
+    task: Text | None = None
+    queue: Text | None = None
+
+
+@router.get("", openapi_extra=takes(query=RunQuery))
+async def list_runs(request: Request) -> Response:
+    """Newest first."""
+    q = query(request, RunQuery)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(_RUNS, q.status, q.job_id, q.task, q.queue, *after(q.cursor), q.limit + 1)
+    return listed(rows, q.limit, views.run_row, by_creation("run_id"))
+
+
+_RUN = "SELECT * FROM runs WHERE run_id = $1"
+
+
+@router.get("/{run_id}")
+async def show_run(request: Request, run_id: PathId) -> Response:
+    query(request, NoQuery)
+    async with acquire(parts(request).pool) as db:
+        row: Any = await db.fetchrow(_RUN, run_id)
+    if row is None:
+        raise not_found(f"run {run_id}")
+    return reply(views.run_row(row))
+
+
+@router.post("/{run_id}/cancel", status_code=202, openapi_extra=takes(ReasonBody, required=False))
+async def cancel_run(request: Request, run_id: PathId) -> Response:
+    """A run that was not started is cancelled at once; a running one is asked to stop."""
+    own = parts(request)
+    body = validated(ReasonBody, await read_optional(request))
+    run = await carry_out(own, run_id, CancelRun(body.reason, own.clock.now()), actor(request))
+    own.hints.cancel(run_id)
+    return reply(views.run(run), 202)
+
+
+async def carry_out(own: Parts, run_id: UUID, command: RunCommand, who: Actor) -> Run:
+    """The run after the command; raises Problem 404, or why it was refused."""
+    decided = (await handle_runs(own.pool, [RunWork(run_id, command)], who))[0]
+    if decided.error is not None:
+        raise decided.error
+    if decided.run is None:
+        raise not_found(f"run {run_id}")
+    return decided.run
