@@ -1,0 +1,1 @@
+"""Duebook's scheduler: finds what is due, dispatches it, and relays outcomes."""

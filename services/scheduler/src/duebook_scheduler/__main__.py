@@ -1,0 +1,15 @@
+"""`duebook-scheduler`."""
+
+from duebook_common.service import run
+from duebook_common.settings import load
+from duebook_scheduler.app import body
+from duebook_scheduler.settings import SchedulerSettings
+
+
+def main() -> None:
+    settings = load(SchedulerSettings)
+    run("scheduler", settings, settings.port, body)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The scheduler's wiring: the only place that knows all its parts."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from duebook_common import messaging
+from duebook_common.database import Clock, Pool, connect
+from duebook_common.handling import Actor
+from duebook_common.hints import Hints
+from duebook_common.loops import every, guarded
+from duebook_common.service import Check, Frame
+from duebook_scheduler.dispatch import Dispatcher
+from duebook_scheduler.evidence import Evidence
+from duebook_scheduler.outbox import Outbox
+from duebook_scheduler.relay import Relay
+from duebook_scheduler.room import Room
+from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.sweep import Sweeper
+from duebook_scheduler.waking import Waker
+
+_RELAY_PAUSE, _SWEEP_PAUSE = timedelta(milliseconds=250), timedelta(seconds=5)
+
+
+class Poll:
+    """One pass over all that is due; between passes it sleeps until the next due time it knows."""
+
+    def __init__(self, dispatcher: Dispatcher, waker: Waker, clock: Clock, settings: SchedulerSettings) -> None:
+        self._dispatcher, self._waker, self._clock, self._settings = dispatcher, waker, clock, settings
+        self.failing = False
+
+    async def step(self) -> int:
+        try:
+            found = await self._timed(self._dispatcher.step()) + await self._timed(self._waker.step())
+        except Exception:
+            self.failing = True
+            self._waker.distrust_leases()
+            raise
+        self.failing = False
+        return found
+
+    async def _timed(self, work: Awaitable[int]) -> int:
+        """Whoever was held up for long may find leases expired that nobody could prolong."""
+        began = time.monotonic()
+        found = await guarded(work)
+        if time.monotonic() - began > self._settings.lease.total_seconds() / 3:
+            self._waker.distrust_leases()
+        return found
+
+    def pause(self) -> timedelta:
+        """Until the next poll of the cron expression, or the next due time known, whichever is sooner."""
+        now = self._clock.now()
+        times = [self._settings.next_poll(now), self._dispatcher.next_due, self._waker.next_due]
+        return max(min(time for time in times if time is not None) - now, timedelta(0))
+
+    async def check(self) -> None:
+        if self.failing:
+            raise ConnectionError("the last poll failed")
+
+
+@asynccontextmanager
+async def body(frame: Frame) -> AsyncIterator[None]:
+    """Connect, poll, relay; on the way out finish the pass that is under way."""
+    settings = frame.settings
+    assert isinstance(settings, SchedulerSettings)
+    clock, hints, wake = Clock(), Hints(settings.redis_url.get_secret_value()), asyncio.Event()
+    async with connect(settings.postgres_url.get_secret_value(), "scheduler") as pool:
+        await clock.measure(pool)
+        connection = await messaging.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
+        async with connection, hints:
+            poll = _poll(settings, pool, clock, messaging.Publisher(connection))
+            publisher = messaging.Publisher(connection)
+            frame.health.checks = {
+                "postgres": lambda: pool.fetchval("SELECT 1"),
+                "rabbitmq": _connected(publisher),
+                "poll": poll.check,
+            }
+            loops = frame.loops
+            loops.start("hints", hints.listen(wake))
+            loops.start("clock", clock.keep(pool))
+            loops.start("poll", every("poll", poll.pause, poll.step, wake))
+            loops.start("relay", every("relay", _RELAY_PAUSE, Relay(pool, publisher).step))
+            loops.start("sweep", every("sweep", _SWEEP_PAUSE, Sweeper(pool, publisher).step))
+            try:
+                yield
+            finally:
+                await loops.stop()
+
+
+def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, publisher: messaging.Publisher) -> Poll:
+    actor, outbox, room = Actor(f"scheduler {socket.gethostname()}"), Outbox(publisher), Room(settings.dispatch_ahead)
+    evidence = Evidence(publisher, settings.lease)
+    waker = Waker(pool, clock, outbox, room, evidence, settings, actor)
+    return Poll(Dispatcher(pool, clock, outbox, room, settings, actor), waker, clock, settings)
+
+
+def _connected(publisher: messaging.Publisher) -> Check:
+    async def check() -> None:
+        if not publisher.connected:
+            raise ConnectionError("no connection to RabbitMQ")
+
+    return check

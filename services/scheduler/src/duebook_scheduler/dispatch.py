@@ -1,0 +1,116 @@
+"""Dispatch: turn due occurrences into runs and send them, a batch at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from duebook_common.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
+from duebook_common.domain.job import Job
+from duebook_common.domain.occurrence import Terms, account
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.handling import Actor, Fact, JobOutcome, decide_jobs
+from duebook_common.locks import lock_jobs, try_lock_jobs
+from duebook_common.telemetry import RUNS
+from duebook_scheduler.lanes import Lane, earliest, lanes
+from duebook_scheduler.outbox import Outbox
+from duebook_scheduler.room import Room
+from duebook_scheduler.settings import SchedulerSettings
+
+log = structlog.stdlib.get_logger("dispatch")
+
+# The room is a queue's, so its lanes share it: what is more urgent takes its place first.
+_CANDIDATES = """
+SELECT job_id FROM (
+    SELECT due.job_id, due.wake_at, lane.priority, lane.most,
+           row_number() OVER (PARTITION BY lane.queue ORDER BY lane.priority DESC, due.wake_at) AS place
+    FROM unnest($1::text[], $2::int[], $3::int[]) AS lane (queue, priority, most), LATERAL (
+        SELECT job_id, wake_at FROM jobs
+        WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority AND wake_at <= $4
+        ORDER BY jobs.queue, jobs.priority, wake_at LIMIT lane.most
+    ) AS due
+    WHERE due.job_id <> ALL($5::uuid[])
+) AS ranked
+WHERE place <= most
+ORDER BY priority DESC, wake_at LIMIT $6
+"""
+
+_SET_ASIDE = timedelta(minutes=1)
+
+
+class Dispatcher:
+    """Finds jobs that are due, decides each under its lock, and sends the runs that came of it."""
+
+    def __init__(
+        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, settings: SchedulerSettings, actor: Actor
+    ) -> None:
+        self._pool, self._clock, self._outbox, self._room = pool, clock, outbox, room
+        self._settings, self._actor = settings, actor
+        self._set_aside: dict[UUID, datetime] = {}
+        self.next_due: datetime | None = None
+
+    async def step(self) -> int:
+        """Dispatch one batch; returns how many jobs were decided."""
+        if not await self._outbox.flush():
+            return 0  # the broker is away: what is due stays a due row
+        now = self._clock.now()
+        async with acquire(self._pool) as db:
+            found = await lanes(db, "jobs")
+            self.next_due = earliest(found, now)
+            due = [lane for lane in found if lane.first <= now]
+            room = await self._room.of(db, {lane.queue for lane in due}, now) if due else {}
+        wanted = [(lane, room[lane.queue]) for lane in due if room[lane.queue] > 0]
+        return await self._dispatch(wanted, now) if wanted else 0
+
+    async def _dispatch(self, wanted: Sequence[tuple[Lane, int]], now: datetime) -> int:
+        job_ids: list[UUID] = []
+        try:
+            async with transaction(self._pool) as db:
+                job_ids = await try_lock_jobs(db, await self._candidates(db, wanted, now))
+                outcomes = await decide_jobs(db, job_ids, self._judge, self._actor)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:
+            log.warning("batch failed, jobs are decided one by one", error=repr(error), jobs=len(job_ids))
+            outcomes = await self._one_by_one(job_ids)
+        await self._send(outcomes)
+        return sum(bool(outcome.facts) for outcome in outcomes)
+
+    async def _candidates(self, db: Connection, wanted: Sequence[tuple[Lane, int]], now: datetime) -> list[UUID]:
+        most = self._settings.batch
+        rows = [(lane.queue, lane.priority, min(room, most)) for lane, room in wanted]
+        self._set_aside = {job_id: until for job_id, until in self._set_aside.items() if until > now}
+        records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), now, list(self._set_aside), most)
+        return [record["job_id"] for record in records]
+
+    async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobOutcome]:
+        """Each job in a transaction of its own, so that a poisonous one hurts nobody else."""
+        outcomes: list[JobOutcome] = []
+        for job_id in job_ids:
+            try:
+                async with transaction(self._pool) as db:
+                    await lock_jobs(db, [job_id])
+                    outcomes += await decide_jobs(db, [job_id], self._judge, self._actor)
+            except UNAVAILABLE:
+                raise
+            except Exception:
+                log.exception("job cannot be decided; set aside for a minute", job_id=str(job_id))
+                self._set_aside[job_id] = self._clock.now() + _SET_ASIDE
+        return outcomes
+
+    def _judge(self, job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        if job.wake_at is None:
+            return []
+        settings = self._settings
+        terms = Terms(now=self._clock.now(), misfire=settings.misfire, patience=settings.lease, dispatch=1)
+        return account(job, len(active), terms)
+
+    async def _send(self, outcomes: Sequence[JobOutcome]) -> None:
+        opened = [run for outcome in outcomes for run in outcome.runs]
+        sent = [run for run in opened if run.status is RunStatus.DISPATCHED]
+        self._room.use(sent)
+        for run in opened:
+            if run.status is RunStatus.SKIPPED:
+                RUNS.labels(run.queue, "skipped").inc()
+        await self._outbox.send(sorted(sent, key=lambda run: (-run.priority, run.due_at)))

@@ -1,0 +1,37 @@
+"""Whether a queued run's message is lost: a later one of its queue has started, or the queue is empty.
+
+Without evidence nothing is sent twice: a long queue is no reason to flood the broker.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from duebook_common.database import Connection
+from duebook_common.domain.run import Run
+from duebook_common.messaging import Publisher
+
+_NEWEST_STARTED = """
+SELECT queue, max(dispatched_at) AS dispatched_at FROM runs
+WHERE wake_at IS NOT NULL AND status = 'running' AND queue = ANY($1) GROUP BY queue
+"""
+
+
+class Evidence:
+    """Asks the books and the broker about runs whose message stays unheard."""
+
+    def __init__(self, publisher: Publisher, margin: timedelta) -> None:
+        self._publisher, self._margin = publisher, margin
+
+    async def lost(self, db: Connection, runs: Sequence[Run]) -> set[UUID]:
+        """Those of the runs whose message will not come any more."""
+        queues = {run.queue for run in runs}
+        if not queues or not self._publisher.connected:
+            return set()
+        started = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_STARTED, list(queues))}
+        empty = {queue for queue in queues if await self._publisher.waiting_messages(queue) == 0}
+        return {run.id for run in runs if run.queue in empty or self._overtaken(run, started)}
+
+    def _overtaken(self, run: Run, started: dict[str, datetime]) -> bool:
+        newest = started.get(run.queue)
+        return newest is not None and run.dispatched_at is not None and newest > run.dispatched_at + self._margin
