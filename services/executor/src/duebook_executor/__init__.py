@@ -1,0 +1,1 @@
+"""Duebook's executor: carries runs out, one attempt at a time."""

@@ -1,0 +1,97 @@
+"""The executor's wiring: the only place that knows all its parts."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+import uuid_utils.compat as uuids
+
+from duebook_common.database import Clock, connect
+from duebook_common.handling import Actor
+from duebook_common.hints import Hints
+from duebook_common.locks import RunLocks, redis_client
+from duebook_common.loops import every
+from duebook_common.service import Frame
+from duebook_common.tasks import Registry, TaskError, load
+from duebook_executor.attempts import Attempts
+from duebook_executor.books import Books
+from duebook_executor.builtin import catalogue
+from duebook_executor.consume import Consumer
+from duebook_executor.deliveries import Deliveries
+from duebook_executor.settings import ExecutorSettings
+from duebook_executor.watch import Watch
+
+log = structlog.stdlib.get_logger("executor")
+
+_WATCH_PAUSE, _REGISTER_PAUSE = timedelta(seconds=0.5), timedelta(minutes=5)
+
+
+def tasks(settings: ExecutorSettings) -> Registry:
+    """The tasks that this executor knows; ends the process with one line where a module cannot be had."""
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a user's modules stand where the executor is started
+    try:
+        load(settings.tasks)
+        return catalogue(settings.http_allow)
+    except TaskError as error:
+        print(f"duebook: DUEBOOK_TASKS is wrong: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None
+
+
+@asynccontextmanager
+async def body(registry: Registry, frame: Frame) -> AsyncIterator[None]:
+    """Connect, consume; on the way out close the tap, let attempts finish, hand back the rest."""
+    settings = frame.settings
+    assert isinstance(settings, ExecutorSettings)
+    clock = Clock()
+    # Unlike any other process or start: a name that comes twice would make a dead executor look alive.
+    actor = Actor(f"executor {socket.gethostname()}/{uuids.uuid7()}")
+    hints, wake = Hints(settings.redis_url.get_secret_value()), asyncio.Event()
+    client = redis_client(settings.redis_url.get_secret_value())
+    async with connect(settings.postgres_url.get_secret_value(), "executor") as pool, hints, client:
+        await clock.measure(pool)
+        books, locks = Books(pool), RunLocks(client, actor.name, settings.lease)
+        attempts = Attempts(pool, clock, locks, books, registry, actor, settings.lease)
+        deliveries = Deliveries(pool, clock, books, attempts, actor, settings.concurrency, settings.lease)
+        consumer = Consumer(
+            settings.rabbitmq_url.get_secret_value(), settings.queues, settings.concurrency, deliveries.receive
+        )
+
+        async def register() -> int:
+            await books.register(registry.registered().values())
+            return 0
+
+        frame.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
+        frame.loops.start("clock", clock.keep(pool))
+        frame.loops.start("cancel hints", hints.listen_cancels(lambda _: wake.set()))
+        watch = Watch(attempts, books, locks, settings.lease)
+        # Once the database is back there is one lease in which to say that we live.
+        longest = settings.lease.total_seconds() / 6
+        frame.loops.start("watch", every("watch", _WATCH_PAUSE, watch.step, wake, longest))
+        frame.loops.start("register", every("register", _REGISTER_PAUSE, register))
+        await consumer.start()
+        try:
+            yield
+        finally:
+            await consumer.stop_consuming()
+            await _drain(attempts, settings.grace)
+            await consumer.close()
+            await frame.loops.stop()
+
+
+async def _drain(attempts: Attempts, grace: timedelta) -> None:
+    """Wait for what runs, then hand back what does not end in time: released, not charged."""
+    deadline = asyncio.get_running_loop().time() + grace.total_seconds()
+    while attempts.running and (left := deadline - asyncio.get_running_loop().time()) > 0:
+        await asyncio.wait([attempt.task for attempt in attempts.running.values()], timeout=left)
+    rest = list(attempts.running.values())
+    for attempt in rest:
+        attempt.released = True
+        attempt.stop()
+    if rest:
+        log.info("attempts handed back", count=len(rest))
+        await asyncio.wait([attempt.task for attempt in rest], timeout=5)

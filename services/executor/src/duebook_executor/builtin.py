@@ -1,0 +1,20 @@
+"""The tasks that every executor has."""
+
+from typing import Any
+
+import orjson
+
+from duebook_common.tasks import Context, Registry, Task, registered
+from duebook_executor.egress import parse_allow
+from duebook_executor.http_request import http_request_task
+
+
+async def write_log(payload: Any, context: Context) -> None:
+    """Write the payload to the job log."""
+    context.log(orjson.dumps(payload).decode())
+
+
+def catalogue(http_allow: str) -> Registry:
+    """The built-in tasks and the user's; raises TaskError where a user's takes a built-in name."""
+    builtin = [Task.of("log", write_log, inline=True), http_request_task(parse_allow(http_allow))]
+    return Registry([*builtin, *registered().values()])

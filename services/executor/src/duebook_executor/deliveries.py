@@ -1,0 +1,156 @@
+"""Deliveries: what each message on `duebook.runs` is to its run, and how it is settled."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+from duebook_common.batching import Batcher
+from duebook_common.database import UNAVAILABLE, Clock, Pool
+from duebook_common.domain.decide import RedriveRun, StartAttempt, Verdict, judge_delivery
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.handling import Actor, RunWork, handle_runs
+from duebook_common.messaging import RunMessage
+from duebook_common.telemetry import DELIVERIES
+from duebook_executor.attempts import Attempt, Attempts
+from duebook_executor.books import Assignment, Books
+
+log = structlog.stdlib.get_logger("deliveries")
+
+# A message is kept no longer than a broker with its default of 30 minutes puts up with.
+_LONGEST_HOLD = timedelta(minutes=10)
+_RETRY_SECONDS = 0.2
+
+
+class Settle(StrEnum):
+    ACK = "ack"
+    REJECT = "reject"
+
+
+class _Delivery(NamedTuple):
+    message: RunMessage
+    from_dead_letters: bool
+
+
+class _Begun(NamedTuple):
+    """What a delivery is to its run, the run as it was read, and the attempt where one was started."""
+
+    verdict: Verdict
+    run: Run | None
+    attempt: Attempt | None
+
+
+class Deliveries:
+    """Decides for each delivery, by the books, what to do; the broker's own counts decide nothing."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        books: Books,
+        attempts: Attempts,
+        actor: Actor,
+        concurrency: int,
+        lease: timedelta,
+    ) -> None:
+        self._pool, self._clock, self._books, self._attempts = pool, clock, books, attempts
+        self._actor, self._lease = actor, lease
+        self._begin = Batcher(self._begin_batch)
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settle:
+        """Carry out what the message asks for; returns once it may be settled, and how.
+
+        In a task of our own: a handler is cancelled with its connection, and what it began must not be.
+        """
+        return await asyncio.shield(asyncio.create_task(self._receive(_Delivery(message, from_dead_letters))))
+
+    async def _receive(self, delivery: _Delivery) -> Settle:
+        attempt = self._attempts.running.get(delivery.message.run_id)
+        if attempt is not None and delivery.message.dispatch <= attempt.run.dispatch:
+            DELIVERIES.labels("attached").inc()
+            return await self._follow(attempt)
+        if attempt is not None:
+            await asyncio.wait([attempt.task])  # the books are done with it, this process in a moment
+        await self._slots.acquire()
+        begun = None
+        try:
+            begun = await self._begin.submit(delivery)
+        finally:
+            if begun is None or begun.attempt is None:
+                self._slots.release()
+        DELIVERIES.labels(begun.verdict).inc()
+        if begun.attempt is not None:
+            begun.attempt.task.add_done_callback(lambda _: self._slots.release())
+            return await self._follow(begun.attempt)
+        return await self._settle(begun)
+
+    async def _settle(self, begun: _Begun) -> Settle:
+        """What starts no attempt. Where one runs elsewhere, or a retry is ahead, `wake_at` covers the run."""
+        match begun.verdict, begun.run:
+            case Verdict.EXPIRED, Run() as run:
+                await self._expire(run)
+            case Verdict.BURY, Run() as run:
+                return await self._bury(run)
+            case Verdict.REDRIVE, Run() as run:
+                await self._redrive(run)
+            case _:
+                pass
+        return Settle.ACK
+
+    async def _begin_batch(self, deliveries: Sequence[_Delivery]) -> list[_Begun]:
+        """Judge the deliveries by the books, and start what is to be started."""
+        found = await self._assignments({delivery.message.run_id for delivery in deliveries})
+        now, verdicts = self._clock.now(), list[Verdict]()
+        starting: dict[UUID, Assignment] = {}
+        for message, from_dead_letters in deliveries:
+            assignment = found.get(message.run_id)
+            run = assignment.run if assignment else None
+            verdicts.append(judge_delivery(run, message.dispatch, now, from_dead_letters=from_dead_letters))
+            if verdicts[-1] is Verdict.START and assignment:
+                starting[message.run_id] = assignment
+        attempts = await self._attempts.start(list(starting.values())) if starting else []
+        started = dict(zip(starting, attempts, strict=True))
+        return [
+            _Begun(verdict, found[id_].run if id_ in found else None, started.pop(id_, None))
+            for verdict, id_ in zip(verdicts, (delivery.message.run_id for delivery in deliveries), strict=True)
+        ]
+
+    async def _assignments(self, run_ids: set[UUID]) -> dict[UUID, Assignment]:
+        """Until PostgreSQL answers: what is unacknowledged meanwhile is kept, and no more is taken."""
+        while True:
+            try:
+                return await self._books.assignments(run_ids)
+            except UNAVAILABLE as error:
+                log.warning("PostgreSQL is out of reach; keeping deliveries", count=len(run_ids), error=repr(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _follow(self, attempt: Attempt) -> Settle:
+        """Wait for the attempt, unless it may take longer than a message can be held."""
+        if attempt.assignment.definition.timeout > _LONGEST_HOLD:
+            return Settle.ACK  # from here on the lease covers it, and a dead letter gets a message of its own
+        run = await asyncio.shield(attempt.task)
+        if run is not None and run.status is RunStatus.DEAD_LETTERED:
+            return await self._bury(run)
+        return Settle.ACK
+
+    async def _bury(self, run: Run) -> Settle:
+        try:
+            await self._books.buried(run.id, run.dispatch)
+        except UNAVAILABLE:
+            log.debug("burial not noted", run_id=str(run.id))  # then a second message may rest beside the first
+        return Settle.REJECT
+
+    async def _expire(self, run: Run) -> None:
+        command = StartAttempt(run.dispatch, self._actor.name, self._lease, self._clock.now())
+        await handle_runs(self._pool, [RunWork(run.id, command, run)], self._actor)
+
+    async def _redrive(self, run: Run) -> None:
+        """An operator moved the dead letter back in RabbitMQ: the same as a redrive by command."""
+        command = RedriveRun("moved back to the work queue in RabbitMQ", run.max_attempts, self._clock.now())
+        actor = Actor("an operator of RabbitMQ")
+        await handle_runs(self._pool, [RunWork(run.id, command, run)], actor)

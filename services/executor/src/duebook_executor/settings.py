@@ -1,0 +1,44 @@
+"""What the executor reads from the environment."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from duebook_common.durations import Duration
+from duebook_common.settings import List, RabbitmqUrl, RedisUrl, Settings, split
+from duebook_executor.egress import parse_allow
+
+_QUEUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+
+
+def _queues(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _QUEUE.fullmatch(name):
+            raise ValueError(f"{name!r} is not a queue's name: lower-case letters, digits, '_', '.', '-', at most 63")
+    if not names:
+        raise ValueError("name at least one queue")
+    return tuple(dict.fromkeys(names))
+
+
+def _allow(text: str) -> str:
+    parse_allow(text)
+    return text
+
+
+def _lease(lease: timedelta) -> timedelta:
+    if lease < timedelta(seconds=1):
+        raise ValueError("a lease is at least PT1S long")
+    return lease
+
+
+class ExecutorSettings(Settings):
+    rabbitmq_url: RabbitmqUrl
+    redis_url: RedisUrl
+    port: int = 8002
+    queues: Annotated[List, BeforeValidator(split), AfterValidator(_queues)] = ("default",)
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
+    tasks: Annotated[List, BeforeValidator(split)] = ()
+    lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)
+    http_allow: Annotated[str, AfterValidator(_allow)] = ""
