@@ -1,0 +1,1 @@
+"""Duebook's notifier: tells people by e-mail how runs ended."""

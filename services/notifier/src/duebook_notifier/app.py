@@ -1,0 +1,65 @@
+"""The notifier's wiring: the only place that knows all its parts."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from duebook_common.database import Clock, connect
+from duebook_common.handling import Actor
+from duebook_common.locks import redis_client
+from duebook_common.loops import every
+from duebook_common.service import Frame
+from duebook_notifier.consumer import Consumer
+from duebook_notifier.letters import Letters
+from duebook_notifier.mailing import Mailing
+from duebook_notifier.passes import Passes
+from duebook_notifier.sending import Sender, Terms
+from duebook_notifier.settings import NotifierSettings
+from duebook_notifier.smtp import server
+
+_BROKER_PAUSE, _DUE_PAUSE = timedelta(seconds=5), timedelta(seconds=1)
+
+
+@asynccontextmanager
+async def body(frame: Frame) -> AsyncIterator[None]:
+    """Consume outcomes and retry due mails; on the way out take nothing further and finish what is under way."""
+    settings = frame.settings
+    assert isinstance(settings, NotifierSettings)
+    terms = Terms(server(settings.smtp_url.get_secret_value()), settings.mail_from, settings.notify_to)
+    async with notifying(frame, settings, terms):
+        yield
+
+
+@asynccontextmanager
+async def notifying(frame: Frame, settings: NotifierSettings, terms: Terms) -> AsyncIterator[None]:
+    """The whole service on given terms."""
+    clock, passes, url = Clock(), Passes(), settings.rabbitmq_url.get_secret_value()
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(connect(settings.postgres_url.get_secret_value(), "notifier"))
+        redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+        await clock.measure(pool)
+        letters = Letters(url)
+        stack.push_async_callback(letters.close)
+        sender = Sender(pool, clock, letters, terms, Actor(f"notifier {socket.gethostname()}"))
+        mailing = Mailing(pool, clock, redis, passes, sender, terms.default_to)
+        consumer = Consumer(url, mailing, tells_by_default=bool(terms.default_to))
+        stack.push_async_callback(consumer.close)
+
+        async def broker() -> int:
+            """Declared again and again: a broker that lost its data gets everything back, the dead letters' too."""
+            await letters.declare()
+            await consumer.start()
+            return 0
+
+        # SMTP is not asked: while it is away mails wait as due rows, and an unready notifier would help nobody.
+        frame.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
+        frame.loops.start("clock", clock.keep(pool))
+        frame.loops.start("broker", every("broker", _BROKER_PAUSE, broker))
+        frame.loops.start("mails", every("mails", _DUE_PAUSE, mailing.retry_due))
+        try:
+            yield
+        finally:
+            await frame.loops.stop()
+            await consumer.cancel()
+            await passes.drain(settings.grace)

@@ -1,0 +1,69 @@
+"""The way to RabbitMQ for what is published: a connection of its own, and the dead letters of mails."""
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractRobustConnection
+
+from duebook_common import messaging
+from duebook_common.domain.mail import MailFailed, outcome_of
+from duebook_common.domain.run import Run
+from duebook_common.messaging import NOTIFICATIONS_DEAD, OutcomeMessage, Outgoing, Publisher
+
+log = structlog.stdlib.get_logger("letters")
+
+_LONGEST_ERROR = 1000
+
+
+class Letters:
+    """Publishes where RabbitMQ is in reach, and says so where it is not."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: AbstractRobustConnection | None = None
+        self._publisher: Publisher | None = None
+
+    async def declare(self) -> None:
+        """Connect where that was not possible before, and declare what mails need; raises what the broker raises."""
+        if self._connection is None:
+            self._connection = await messaging.connect(self._url, "notifier-letters")
+            self._publisher = Publisher(self._connection)
+        assert self._publisher is not None
+        await messaging.declare_events(await self._publisher.channel())
+
+    async def bury(self, run: Run, failed: MailFailed) -> bool:
+        """Put a mail that is given up into the dead-letter queue; False where its arrival is not known."""
+        if self._publisher is None:
+            return False
+        answers = await self._publisher.publish([_letter(run, failed)])
+        if answers[0] is not None:
+            log.warning("dead letter not confirmed", run_id=str(run.id), error=repr(answers[0]))
+        return answers[0] is None
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def _letter(run: Run, failed: MailFailed) -> Outgoing:
+    """The outcome as it came, so that moving it back to the queue of notifications is an order to try once more."""
+    outcome, version = outcome_of(failed.outcome)
+    message = OutcomeMessage(
+        run_id=run.id,
+        job_id=run.job_id,
+        outcome=outcome,
+        attempt=run.attempt,
+        version=version,
+        at=failed.at,
+        notify=True,
+        job_name=run.job_name,
+        task=run.task,
+        queue=run.queue,
+    )
+    headers: aio_pika.abc.HeadersType = {
+        "run_id": str(run.id),
+        "recipient": failed.recipient,
+        "outcome": outcome,
+        "error": failed.error[:_LONGEST_ERROR],
+        "tries": failed.tries,
+    }
+    return Outgoing("", NOTIFICATIONS_DEAD, message.encode(), headers, message_id=failed.message_id)

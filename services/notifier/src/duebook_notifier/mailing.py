@@ -1,0 +1,114 @@
+"""From an outcome to mails that are known to have arrived, are to be tried again, or rest as dead letters."""
+
+import asyncio
+from functools import partial
+from itertools import groupby
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from duebook_common.database import Clock, Pool, acquire
+from duebook_common.domain import run as run_domain
+from duebook_common.domain import run_events
+from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of
+from duebook_common.domain.run import Run
+from duebook_common.eventstore import read
+from duebook_common.mail_projection import load_mails
+from duebook_common.messaging import OutcomeMessage
+from duebook_common.telemetry import NOTIFICATIONS
+from duebook_notifier.locking import mail_lock
+from duebook_notifier.passes import Passes, patiently
+from duebook_notifier.sending import Sender
+
+_DUE_BATCH = 100
+
+_DUE = "SELECT * FROM mails WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2"
+
+
+class UnknownOutcome(Exception):
+    """The books know nothing of the run, or not of that many events."""
+
+
+class Mailing:
+    """Decides who is mailed of what, each once; any number of notifiers may do so beside each other."""
+
+    def __init__(
+        self, pool: Pool, clock: Clock, redis: Redis, passes: Passes, sender: Sender, default_to: tuple[str, ...]
+    ) -> None:
+        self._pool, self._clock, self._redis = pool, clock, redis
+        self._passes, self._sender, self._default_to = passes, sender, default_to
+
+    async def tell(self, message: OutcomeMessage, again: str | None = None) -> None:
+        """Mail everybody who wants to know of the outcome and whom no mail of it was tried for; failures are due rows.
+
+        `again` is the recipient of a mail that was given up and is to be tried once more. Raises UnknownOutcome.
+        """
+        work = partial(patiently, partial(self._tell, message, again))
+        await self._passes.run((message.run_id, message.version, again), work)
+
+    async def _tell(self, message: OutcomeMessage, again: str | None) -> None:
+        run = await self._as_it_stood(message.run_id, message.version)
+        recipients = (again,) if again else self._recipients(run, message.outcome)
+        if not recipients:
+            NOTIFICATIONS.labels("nobody").inc()
+            return
+        key = outcome_key(message.outcome, message.version)
+        async with mail_lock(self._redis, run.id, wait=True):
+            known = await self._known(run.id)
+            mails = {recipient: known.get((key, recipient)) for recipient in recipients}
+            tries = {recipient: tries_of(mail) for recipient, mail in mails.items() if _open(mail, again)}
+            await self._sender.send_all(run, key, tries)
+
+    async def retry_due(self) -> int:
+        """Try again what is due; returns how many mails that were."""
+        async with acquire(self._pool) as db:
+            rows = await db.fetch(_DUE, self._clock.now(), _DUE_BATCH)
+        run_ids = {row["run_id"] for row in rows}
+        tried = (self._passes.run(("due", run_id), partial(self._retry, run_id)) for run_id in run_ids)
+        return sum(await asyncio.gather(*tried))
+
+    async def _retry(self, run_id: UUID) -> int:
+        """Try again what is due of one run, unless another is at it."""
+        async with mail_lock(self._redis, run_id, wait=False) as held:
+            if not held:
+                return 0
+            now, known = self._clock.now(), await self._known(run_id)
+            due = sorted((mail for mail in known.values() if mail.wake_at and mail.wake_at <= now), key=_key)
+            for key, mails in groupby(due, _key):
+                run = await self._as_it_stood(run_id, outcome_of(key)[1])
+                await self._sender.send_all(run, key, {mail.recipient: mail.tries for mail in mails})
+            return len(due)
+
+    async def _known(self, run_id: UUID) -> dict[tuple[str, str], Mail]:
+        async with acquire(self._pool) as db:
+            return await load_mails(db, run_id)
+
+    async def _as_it_stood(self, run_id: UUID, version: int) -> Run:
+        """The run right after that event: a mail tells of that moment, however late it is sent."""
+        async with acquire(self._pool) as db:
+            recorded = await read(db, run_events.stream(run_id), limit=max(version, 0))
+        if not recorded or recorded[-1].version != version:
+            raise UnknownOutcome(f"run {run_id} has no event {version}")
+        first, *later = (record.event for record in recorded)
+        assert isinstance(first, run_events.RunDispatched | run_events.RunSkipped)
+        run = run_domain.opened(run_id, first)
+        for event in later:
+            assert isinstance(event, run_events.RunEvent)
+            run = run_domain.evolve(run, event)
+        return run
+
+    def _recipients(self, run: Run, outcome: str) -> tuple[str, ...]:
+        """Whom the job, or else the settings, want to be told; each once."""
+        wanted = {"failed": "attempt_failed"}.get(outcome, outcome)
+        if wanted == "skipped" and run.reason == "missed":
+            wanted = "missed"
+        return tuple(dict.fromkeys(run.notify.to or self._default_to)) if wanted in run.notify.on else ()
+
+
+def _key(mail: Mail) -> str:
+    return mail.outcome
+
+
+def _open(mail: Mail | None, again: str | None) -> bool:
+    """Never tried; or, where one is asked for again, given up."""
+    return mail is None if again is None else mail is not None and mail.status is MailStatus.GIVEN_UP

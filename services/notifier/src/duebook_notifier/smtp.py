@@ -1,0 +1,82 @@
+"""One mail to one recipient through SMTP: taken, refused for good, or worth another try."""
+
+import asyncio
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+_STEP_SECONDS, _MAIL_SECONDS = 10, 30  # of one answer, of the whole conversation
+_LOGIN_FIRST = 530  # says how the server is to be used, not what it thinks of the mail
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where and how mails are handed over. Encryption that was asked for is never done without."""
+
+    host: str
+    port: int | None
+    tls: bool
+    starttls: bool
+    username: str | None
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a mail was not taken. `permanent`: the same mail would be refused again."""
+
+    error: str
+    permanent: bool
+
+
+def server(url: str) -> Server:
+    """The server that an `smtp://`, `smtps://` or `smtp+starttls://` URL names; raises ValueError."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("the URL must name a host, like smtp://user:password@mail.example.com:587")
+    secrets = [unquote(part) if part else None for part in (parts.username, parts.password)]
+    return Server(parts.hostname, parts.port, parts.scheme == "smtps", parts.scheme == "smtp+starttls", *secrets)
+
+
+async def send(server: Server, mail: EmailMessage, sender: str, recipient: str) -> Refusal | None:
+    """Hand the mail over; None says that the server took it.
+
+    A connection of its own for each mail: one that is shared or kept hangs when the server forgets it.
+    """
+    try:
+        async with asyncio.timeout(_MAIL_SECONDS):
+            await aiosmtplib.send(
+                mail,
+                sender=sender,  # the envelope is named: headers would be parsed for it, and a comma adds a recipient
+                recipients=[recipient],
+                hostname=server.host,
+                port=server.port,
+                username=server.username,
+                password=server.password,
+                use_tls=server.tls,
+                start_tls=server.starttls,
+                timeout=_STEP_SECONDS,
+            )
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        return Refusal(_explain(error), _permanent(error))
+    except ValueError as error:  # what the envelope cannot carry
+        return Refusal(_explain(error), permanent=True)
+    return None
+
+
+def _permanent(error: Exception) -> bool:
+    """Whether the server judged this mail; trouble with the server itself (its greeting, our login) may pass."""
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return all(map(_permanent, error.recipients))
+    judged = (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError)
+    return isinstance(error, judged) and error.code >= 500 and error.code != _LOGIN_FIRST
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return "; ".join(map(_explain, error.recipients))
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return f"{error.code} {error.message}"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
