@@ -1,0 +1,55 @@
+"""The command line: `duebook --help`."""
+
+import sys
+from io import TextIOWrapper
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from duebook.commands import books, dead_letters, jobs, keys, runs
+from duebook.failures import EXPECTED, exit_code, explain
+from duebook.output import say
+
+
+class Polite(TyperGroup):
+    """What may be expected to fail ends in a line and an exit code, never in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EXPECTED as error:
+            for line in explain(error):
+                say(line)
+            raise typer.Exit(exit_code(error)) from None
+
+
+app = typer.Typer(
+    cls=Polite,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Every due job, accounted for.",
+)
+app.add_typer(jobs.app, name="job")
+app.add_typer(runs.app, name="run")
+app.add_typer(dead_letters.app, name="dead-letter")
+app.add_typer(keys.app, name="key")
+app.command()(books.verify)
+app.command()(books.rebuild)
+app.command()(books.migrate)
+
+
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="Where the API listens.")] = 8000) -> None:
+    """Start servers and services on this machine, here until Ctrl-C."""
+    from duebook import dev as local  # noqa: PLC0415 - only this command needs the extra `dev`
+
+    local.main(port)
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no failure
+    app(prog_name="duebook")

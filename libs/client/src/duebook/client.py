@@ -1,0 +1,142 @@
+"""A short synchronous client of the API.
+
+with Client("http://127.0.0.1:8000", key) as api:
+    job = api.post("/api/job", {"name": "nightly report"})
+    for run in api.items(f"/api/job/{job['id']}/runs", limit=20):
+        ...
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a request, and where: a JSON pointer, or a parameter's name."""
+
+    pointer: str
+    detail: str
+
+
+class ClientError(Exception):
+    """A request that was not answered as asked."""
+
+
+class ApiError(ClientError):
+    """The API refused; `code` is stable, `faults` say where a request is wrong."""
+
+    def __init__(self, status: int, code: str, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.detail, self.faults = status, code, detail, tuple(faults)
+
+
+class Unreachable(ClientError):
+    """No answer came, so what was asked may or may not have happened."""
+
+
+class NotDuebook(ClientError):
+    """Something answered that is not Duebook's API."""
+
+
+class Unsendable(ClientError):
+    """The URL, the key or a value cannot be sent at all."""
+
+
+class Client:
+    """Speaks to one API with one key; raises ClientError for everything that goes wrong between the two."""
+
+    def __init__(
+        self, url: str, key: str | None = None, *, seconds: float = 30, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        self._http = _open(url, key, seconds, transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The answer's JSON; parameters that are None are left out."""
+        return self._ask("GET", path, params=_given(parameters))
+
+    def post(self, path: str, body: Any = None, *, idempotency_key: str | None = None) -> Any:
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return self._ask("POST", path, json={} if body is None else body, headers=headers)
+
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path)
+
+    def items(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """The items of a list, page after page, at most `limit` of them."""
+        cursor, left = None, limit
+        while left is None or left > 0:
+            page = self.get(path, limit=min(left or _PAGE, _PAGE), cursor=cursor, **filters)
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+            left = None if left is None else left - len(page["items"])
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx2.TransportError as error:
+            raise Unreachable(_reason(error)) from error
+        except (httpx2.RequestError, httpx2.InvalidURL, ValueError) as error:
+            raise Unsendable(_reason(error)) from error
+        return _read(answer)
+
+
+def _open(url: str, key: str | None, seconds: float, transport: httpx2.BaseTransport | None) -> httpx2.Client:
+    if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
+        raise Unsendable("the key is not a line of ASCII characters")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        base = httpx2.URL(url)
+        if base.scheme not in {"http", "https"} or not base.host or (base.port or 0) > 65535:
+            raise Unsendable(f"{url!r} is no http:// or https:// URL")
+        outside = not _loopback(base.host)  # what is on this machine is not asked for through a proxy
+        return httpx2.Client(base_url=base, headers=headers, timeout=seconds, trust_env=outside, transport=transport)
+    except (httpx2.InvalidURL, ValueError, OSError) as error:
+        raise Unsendable(f"{url!r}: {_reason(error)}") from error
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _read(answer: httpx2.Response) -> Any:
+    """The JSON of a success, None where there is no content; raises ApiError for a problem."""
+    if answer.status_code == 204:
+        return None
+    try:
+        body = answer.json()
+    except ValueError:
+        raise NotDuebook(f"HTTP {answer.status_code} without JSON") from None
+    if answer.is_success:
+        return body
+    if not isinstance(body, dict) or "code" not in body:
+        raise NotDuebook(f"HTTP {answer.status_code} without a problem's code")
+    faults = [Fault(each["pointer"], each["detail"]) for each in body.get("errors", [])]
+    raise ApiError(answer.status_code, body["code"], body.get("detail") or body.get("title") or "", faults)

@@ -1,0 +1,70 @@
+"""`duebook key`: the keys that the API lets in, in the database itself, so that a first one can be made."""
+
+import secrets
+from hashlib import sha256
+from typing import Annotated, Any
+
+import typer
+
+from duebook import output
+from duebook.commands.books import on_books
+from duebook.commands.options import Output
+from duebook.failures import NotFound
+from duebook.output import Format
+from duebook_common.database import Pool
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke the API's keys.")
+
+_COLUMNS = ("key_id", "name", "scopes", "created_at", "revoked_at")
+_INSERT = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, $2, $3, $4)"
+_LIST = "SELECT key_id, name, scopes, created_at, revoked_at FROM keys ORDER BY created_at, key_id"
+_REVOKE = "UPDATE keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1 RETURNING key_id"
+
+
+def issue(key_id: str, secret: str) -> tuple[str, bytes]:
+    """The key as its owner sends it, and what is kept of it."""
+    key = f"sk_{key_id}_{secret}"
+    return key, sha256(key.encode()).digest()
+
+
+@app.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="Whose it is, or what for.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; may be repeated.")],
+    form: Output = Format.TABLE,
+) -> None:
+    """Make a key and print it: this once, since only its hash is kept."""
+    for flag, text in [("--name", name), *(("--scope", each) for each in scope)]:
+        if not text.strip() or not text.isprintable():
+            raise typer.BadParameter("this must be printable text", param_hint=flag)
+    key_id = secrets.token_hex(8)
+    key, hash_ = issue(key_id, secrets.token_urlsafe(32))
+    on_books(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope))
+    if form is Format.JSON:
+        output.show_json({"key_id": key_id, "name": name, "scopes": scope, "key": key})
+    else:
+        output.write(key)
+    output.say("this key is shown only now; it is sent as: Authorization: Bearer KEY")
+
+
+@app.command("list")
+def list_keys(form: Output = Format.TABLE) -> None:
+    """List keys, oldest first, revoked ones too."""
+    output.show_list([_view(row) for row in on_books(_fetch)], _COLUMNS, form)
+
+
+async def _fetch(pool: Pool) -> list[Any]:
+    return list(await pool.fetch(_LIST))
+
+
+def _view(row: Any) -> dict[str, Any]:
+    times = {name: row[name] and f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("created_at", "revoked_at")}
+    return {**row, **times}
+
+
+@app.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)]) -> None:
+    """Let a key in no more; the API notices within two seconds."""
+    if on_books(lambda pool: pool.fetchval(_REVOKE, key_id)) is None:
+        raise NotFound(f"there is no key {key_id!r}; `duebook key list` shows them")
+    output.say(f"key {key_id} is revoked")
