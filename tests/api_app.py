@@ -1,0 +1,89 @@
+"""The api on a real database, called in process, and ways to bring runs where a test wants them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx2
+
+from duebook_api.app import build
+from duebook_api.auth import Keys
+from duebook_api.gathering import Gathering
+from duebook_api.parts import Parts
+from duebook_common.database import Clock, connect
+from duebook_common.domain.decide import FailAttempt, RunCommand, StartAttempt
+from duebook_common.handling import Actor, RunWork, handle_runs
+from duebook_common.hints import Hints
+from duebook_common.service import Health
+
+NO_REDIS = "redis://127.0.0.1:1/0"
+FUTURE = "2100-01-01T00:00:00Z"
+
+
+@dataclass
+class Api:
+    http: httpx2.AsyncClient
+    parts: Parts
+
+    async def create(self, **fields: Any) -> Any:
+        return await self.json(201, "POST", "/api/job", {"name": "a job", "scheduled_at": FUTURE} | fields)
+
+    async def json(self, status: int, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The answer's JSON, which must come with that status; a header's `_` stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = await self.http.request(method, path, json=body, headers=named)
+        assert answer.status_code == status, answer.text
+        told: Any = answer.json() if answer.content else None
+        return told
+
+    async def pages(self, path: str, limit: int) -> list[dict[str, Any]]:
+        """All items of a list, page by page."""
+        items, cursor = [], ""
+        while True:
+            page = await self.json(200, "GET", f"{path}{'&' if '?' in path else '?'}limit={limit}{cursor}")
+            assert len(page["items"]) <= limit
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            cursor = f"&cursor={page['next_cursor']}"
+
+    def pass_time(self, time: timedelta) -> None:
+        assert self.parts.clock._offset is not None
+        self.parts.clock._offset += time.total_seconds()
+
+    async def carry_out(self, run_id: str, *commands: RunCommand) -> None:
+        for command in commands:
+            decided = (await handle_runs(self.parts.pool, [RunWork(UUID(run_id), command)], Actor("test")))[0]
+            assert decided.events, decided
+
+    async def dead_letter(self, error: str = "boom", **fields: Any) -> dict[str, Any]:
+        """A run that was given up."""
+        job = await self.create(**fields)
+        run = await self.json(202, "POST", f"/api/job/{job['id']}/trigger")
+        await self.carry_out(run["id"], *dying(error))
+        shown: dict[str, Any] = await self.json(200, "GET", f"/api/run/{run['id']}")
+        return shown
+
+
+def dying(error: str, dispatch: int = 0, attempt: int = 1) -> tuple[RunCommand, ...]:
+    now = datetime.now(UTC)
+    return (
+        StartAttempt(dispatch, "executor-1", timedelta(seconds=30), now),
+        FailAttempt(attempt, error, now, chance=0.5, retry=False),
+    )
+
+
+@asynccontextmanager
+async def running_api(postgres_url: str, redis_url: str = NO_REDIS, *, key: str | None = None) -> AsyncIterator[Api]:
+    async with connect(postgres_url, "test", 10) as pool:
+        clock, hints = Clock(), Hints(redis_url)
+        await clock.measure(pool)
+        parts = Parts(pool, clock, hints, timedelta(minutes=1), Gathering(pool))
+        app = build(parts, Health(), Keys(pool, key) if key else None)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
+            yield Api(http, parts)
+        await hints.close()

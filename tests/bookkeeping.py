@@ -1,0 +1,193 @@
+"""Books to test with: jobs and runs made in a few words, and the judgement whether the read models tell the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from duebook_common import mail_projection, projections
+from duebook_common.database import Connection, Pool
+from duebook_common.domain import job as job_domain
+from duebook_common.domain import mail as mail_domain
+from duebook_common.domain import run as run_domain
+from duebook_common.domain.decide import RunCommand, StartAttempt
+from duebook_common.domain.definition import Backoff, Definition
+from duebook_common.domain.job import Job, JobCreated
+from duebook_common.domain.mail import Mail, MailFailed, MailSent
+from duebook_common.domain.occurrence import Terms, account
+from duebook_common.domain.run import ENDED, Run
+from duebook_common.domain.run_events import RunDispatched, RunSkipped
+from duebook_common.eventstore import Recorded
+from duebook_common.handling import Actor, Decided, Fact, RunWork, create_jobs, handle_job, handle_runs
+
+ACTOR = Actor("test")
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+_LOG = """
+SELECT xid, position, stream, version, id, type, data, meta, job_id, recorded_at FROM events
+WHERE $1::uuid[] IS NULL OR job_id = ANY($1) ORDER BY xid, position
+"""
+
+
+def definition(**changes: Any) -> Definition:
+    """A one-off job that is due, with retries that do not vary."""
+    return replace(Definition(name="report", scheduled_at=NOW, backoff=Backoff(jitter=0)), **changes)
+
+
+def terms(now: datetime = NOW) -> Terms:
+    return Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+
+
+def due(now: datetime = NOW) -> Callable[[Job, Sequence[Run]], Sequence[Fact]]:
+    """A judge that accounts for all that is due."""
+    return lambda job, active: account(job, len(active), terms(now)) if job.wake_at is not None else []
+
+
+async def created(pool: Pool, job_id: UUID | None = None, **changes: Any) -> UUID:
+    job_id = job_id or uuid4()
+    assert await create_jobs(pool, {job_id: job_domain.create(definition(**changes), NOW)}, ACTOR)
+    return job_id
+
+
+async def dispatched(pool: Pool, **changes: Any) -> Run:
+    """A run whose message is on its way."""
+    outcome = await handle_job(pool, await created(pool, **changes), due(), ACTOR)
+    assert outcome is not None
+    return outcome.runs[0]
+
+
+async def do(pool: Pool, run: Run, command: RunCommand) -> Decided:
+    (decided,) = await handle_runs(pool, [RunWork(run.id, command)], ACTOR)
+    return decided
+
+
+def start(run: Run, now: datetime = NOW) -> StartAttempt:
+    return StartAttempt(run.dispatch, "executor", MINUTE, now)
+
+
+async def started(pool: Pool, **changes: Any) -> Run:
+    """A run whose first attempt is under way."""
+    run = await dispatched(pool, **changes)
+    decided = await do(pool, run, start(run))
+    assert decided.run is not None
+    return decided.run
+
+
+async def log(db: Connection | Pool, job_ids: Iterable[UUID] | None = None) -> list[Recorded]:
+    """All that is committed, also above the transaction horizon; or what is about these jobs."""
+    found = await db.fetch(_LOG, None if job_ids is None else list(job_ids))
+    return [Recorded(**record) for record in found]
+
+
+def fold(events: Sequence[Recorded]) -> tuple[dict[UUID, Job], dict[UUID, Run], dict[tuple[UUID, str, str], Mail]]:
+    """The states that the log tells of."""
+    jobs, runs, mails = dict[UUID, Job](), dict[UUID, Run](), dict[tuple[UUID, str, str], Mail]()
+    for recorded in events:
+        event, own_id = recorded.event, UUID(recorded.stream[-36:])
+        if isinstance(event, MailSent | MailFailed):
+            key = (own_id, event.outcome, event.recipient)
+            mails[key] = mail_domain.evolve(mails.get(key), own_id, recorded.job_id, recorded.version, event)
+        elif isinstance(event, JobCreated):
+            jobs[own_id] = job_domain.opened(own_id, event)
+        elif isinstance(event, RunDispatched | RunSkipped):
+            runs[own_id] = run_domain.opened(own_id, event)
+            jobs[recorded.job_id] = job_domain.evolve(jobs[recorded.job_id], event)
+        elif recorded.stream.startswith("run-"):
+            runs[own_id] = run_domain.evolve(runs[own_id], event)  # type: ignore[arg-type]
+        else:
+            jobs[own_id] = job_domain.evolve(jobs[own_id], event)  # type: ignore[arg-type]
+    return jobs, runs, mails
+
+
+_SEARCHED = "SELECT job_id, name, task, queue, priority, tags, wake_at FROM jobs WHERE job_id = ANY($1)"
+
+
+def _searched(job: Job) -> tuple[Any, ...]:
+    """What stands in columns of its own beside the definition."""
+    d = job.definition
+    return job.id, d.name, d.task, d.queue, d.priority, list(d.tags), job.wake_at
+
+
+async def check_books(pool: Pool, job_ids: set[UUID] | None = None) -> None:
+    """Every read model's row is the fold of its stream, and the log itself is whole."""
+    async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+        events = await log(db, job_ids)
+        known = list({e.job_id for e in events})
+        run_ids = [r["run_id"] for r in await db.fetch("SELECT run_id FROM runs WHERE job_id = ANY($1)", known)]
+        rows = await projections.load_jobs(db, known), await projections.load_runs(db, run_ids)
+        found = await db.fetch(_SEARCHED, known)
+        mails = await db.fetch("SELECT * FROM mails WHERE job_id = ANY($1)", known)
+        heads = await heads_of(db, {event.stream for event in events})
+    jobs, runs, letters = fold(events)
+    assert rows[0] == jobs
+    assert {record["job_id"]: tuple(record) for record in found} == {job.id: _searched(job) for job in jobs.values()}
+    assert rows[1] == runs
+    assert {(m["run_id"], m["outcome"], m["recipient"]): mail_projection.mail_of(m) for m in mails} == letters
+    _check_log(events, heads)
+    for run in runs.values():
+        assert run.wake_at is not None or run.status in ENDED
+
+
+async def heads_of(db: Connection | Pool, streams: Iterable[str]) -> dict[str, int]:
+    """The version of each stream."""
+    found = await db.fetch("SELECT stream, version FROM heads WHERE stream = ANY($1)", list(streams))
+    return {record["stream"]: record["version"] for record in found}
+
+
+def by_stream(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:
+    streams: dict[str, list[Recorded]] = {}
+    for recorded in events:
+        streams.setdefault(recorded.stream, []).append(recorded)
+    return streams
+
+
+def _check_log(events: Sequence[Recorded], heads: Mapping[str, int]) -> None:
+    for stream, told in by_stream(events).items():
+        assert [recorded.version for recorded in told] == list(range(1, heads[stream] + 1)), stream
+        times = [recorded.recorded_at for recorded in told]
+        assert times == sorted(times), stream
+        if stream.startswith("run-"):
+            _check_attempts([recorded.type for recorded in told], [recorded.data for recorded in told])
+
+
+_OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased"}
+_ENDS = {"AttemptSucceeded", "RunSkipped", "RunExpired", "RunCancelled", "RunDiscarded"}
+
+
+def _check_attempts(types: Sequence[str], facts: Sequence[Any]) -> None:
+    """One active attempt at a time, one outcome for each, and nothing after an end."""
+    active, latest = None, 0
+    for type_, fact in zip(types, facts, strict=True):
+        if type_ == "AttemptStarted":
+            assert active is None
+            assert fact["attempt"] > latest
+            active = latest = fact["attempt"]
+        elif type_ in _OUTCOMES or (type_ == "RunCancelled" and active is not None):
+            assert fact["attempt"] == active
+            active = None
+    assert not _ENDS & set(types[:-1])
+
+
+async def eventually(fact: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Wait until it holds; other tests' transactions may hold the horizon of the shared server for a while."""
+    async with asyncio.timeout(seconds):
+        while not await fact():
+            await asyncio.sleep(0.01)
+
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'
+"""
+
+
+async def waiting(pool: Pool, task: "asyncio.Task[Any]", count: int = 1) -> None:
+    """Until the task, and those before it, wait for a lock; or it turns out that the task waits for nothing."""
+
+    async def fact() -> bool:
+        return task.done() or bool(await pool.fetchval(_WAITING) >= count)
+
+    await eventually(fact)

@@ -1,0 +1,129 @@
+"""Fixtures on real servers. Nothing is started before a test asks for it, so unit tests need no server at all."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from typing import NoReturn
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+
+import servers
+from duebook.stack.postgres import Postgres
+from duebook.stack.rabbitmq import RabbitMQ
+from duebook.stack.redis import Redis
+from duebook.stack.stack import Stack
+from fleet import Platform
+from smtp_server import Mailbox
+
+# The same examples at each run, on fast and slow machines: a failure here must be one anywhere.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.load_profile("steady")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith("DUEBOOK_") and not name.startswith("DUEBOOK_TEST_")]:
+        del os.environ[name]  # no test may reach what a developer's shell names
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, _interrupt)
+        servers.open_session()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        servers.close_session()
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> servers.Facts:
+    return servers.shared_postgres()
+
+
+@pytest.fixture
+async def postgres_url(_postgres: servers.Facts) -> AsyncIterator[str]:
+    """A migrated database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    yield await servers.create_database(_postgres, name, empty=False)
+    await servers.drop_database(_postgres, name)
+
+
+@pytest.fixture
+async def empty_postgres_url(_postgres: servers.Facts) -> AsyncIterator[str]:
+    """A database of this test's own, without any schema."""
+    name = f"test_{uuid4().hex}"
+    yield await servers.create_database(_postgres, name, empty=True)
+    await servers.drop_database(_postgres, name)
+
+
+@pytest.fixture
+def rabbitmq_url() -> Iterator[str]:
+    """A virtual host of this test's own."""
+    with servers.vhost(f"test-{uuid4().hex}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[Redis]:
+    # One for each worker: it starts in no time, and pub/sub does not keep databases apart.
+    with servers.private(lambda home: Redis(home, forgetful=True)) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(_redis: Redis) -> str:
+    """An empty Redis."""
+    _redis.empty()
+    return _redis.url
+
+
+@pytest.fixture
+def smtp() -> Iterator[Mailbox]:
+    """A mail server with `url` and `messages`."""
+    mailbox = Mailbox()
+    mailbox.start()
+    yield mailbox
+    mailbox.stop()
+
+
+@pytest.fixture
+def platform(postgres_url: str, rabbitmq_url: str, redis_url: str, smtp: Mailbox) -> Iterator[Platform]:
+    """Services as processes, on the shared servers; none runs until a test starts it."""
+    urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp.url}
+    with Platform({f"DUEBOOK_{name}_URL": url for name, url in urls.items()}) as platform:
+        yield platform
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[Postgres]:
+    """A started PostgreSQL that this test may stop, kill, pause, restart and wipe; its `url` has no schema yet."""
+    with servers.private(lambda home: Postgres(home, forgetful=True)) as server:
+        yield server
+
+
+@pytest.fixture
+def private_redis() -> Iterator[Redis]:
+    """A started Redis that this test may break."""
+    with servers.private(lambda home: Redis(home, forgetful=True)) as server:
+        yield server
+
+
+@pytest.fixture
+def private_rabbitmq() -> Iterator[RabbitMQ]:
+    """A started RabbitMQ that this test may break; takes some seconds."""
+    with servers.private(RabbitMQ) as server:
+        yield server
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """All four servers, migrated, for this test to break. `Platform(stack.environment)` runs services on them."""
+    from duebook_common.migrate import migrate
+
+    with Stack(servers.private_path(), forgetful=True) as stack:
+        migrate(stack.postgres.url)
+        yield stack

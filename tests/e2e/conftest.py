@@ -1,0 +1,25 @@
+"""A running Duebook for the tests of one file that leave it as they found it: each has jobs of its own."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+import servers
+from duebook.stack.redis import Redis
+from fleet import Platform
+from load import launch
+
+
+@pytest.fixture(scope="module")
+def duebook(_postgres: servers.Facts, _redis: Redis) -> Iterator[Platform]:
+    """Api, scheduler and one executor, which knows the tasks of `user_tasks`."""
+    name = f"test_{uuid4().hex}"
+    database = asyncio.run(servers.create_database(_postgres, name, empty=False))
+    with servers.vhost(name) as broker:
+        urls = {"DUEBOOK_POSTGRES_URL": database, "DUEBOOK_RABBITMQ_URL": broker, "DUEBOOK_REDIS_URL": _redis.url}
+        with Platform({**urls, "DUEBOOK_TASKS": "user_tasks"}) as platform:
+            launch(platform, api=1, scheduler=1, executor=1)
+            yield platform
+    asyncio.run(servers.drop_database(_postgres, name))

@@ -1,0 +1,113 @@
+"""Jobs can be paused, resumed, triggered and deleted, and runs cancelled, whatever they are doing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fleet import Platform, eventually
+from histories import events, executor_of, from_now, job_events, types, when, written
+
+pytestmark = pytest.mark.xdist_group("control")
+
+_NOTHING_MISSED = {"policy": "latest", "window": "PT0S"}
+_PATIENT = {"initial": "PT1H", "factor": 1, "max": "PT1H", "jitter": 0}
+
+
+def post(duebook: Platform, path: str, status: int, **body: Any) -> dict[str, Any]:
+    answer = duebook.api.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def test_what_falls_into_a_pause_is_skipped_and_not_caught_up(duebook: Platform) -> None:
+    job = duebook.create(recurrence="daily", scheduled_at=from_now(seconds=1.5, days=-1), catch_up=_NOTHING_MISSED)
+    paused = post(duebook, f"/api/job/{job['id']}/pause", 200, reason="holidays")
+    assert (paused["status"], paused["reason"], paused["next_due_at"]) == ("paused", "holidays", None)
+    due_at = when(job["scheduled_at"]) + timedelta(days=1)
+    other = duebook.create(scheduled_at=due_at.isoformat())
+    duebook.await_run(other["id"], "succeeded")  # so it is due by now
+    resumed = post(duebook, f"/api/job/{job['id']}/resume", 200)
+    assert (resumed["status"], when(resumed["next_due_at"])) == ("active", due_at + timedelta(days=1))
+    assert duebook.runs(job["id"]) == []
+    reasons = [e["data"]["reason"] for e in job_events(duebook, job["id"]) if e["type"] == "OccurrencesSkipped"]
+    assert reasons[-1] == "paused"
+
+
+def test_a_paused_job_runs_when_it_is_triggered(duebook: Platform) -> None:
+    job = duebook.create(recurrence="weekly", scheduled_at=from_now(days=1), task="nap.plain")
+    post(duebook, f"/api/job/{job['id']}/pause", 200)
+    triggered = post(duebook, f"/api/job/{job['id']}/trigger", 202, payload={"seconds": 0.01})
+    run = duebook.await_run(job["id"], "succeeded")
+    assert (run["id"], run["trigger"]) == (triggered["id"], "manual")
+    assert duebook.get(f"/api/job/{job['id']}")["status"] == "paused"
+
+
+def test_a_trigger_repeated_under_its_key_is_one_run(duebook: Platform) -> None:
+    job = duebook.create(scheduled_at=from_now(days=1))
+    again = [
+        duebook.api.post(f"/api/job/{job['id']}/trigger", headers={"Idempotency-Key": "now"}).raise_for_status().json()
+        for _ in range(3)
+    ]
+    assert len({run["id"] for run in again}) == 1
+    assert duebook.await_run(job["id"], "succeeded")["id"] == again[0]["id"]
+    assert len(duebook.runs(job["id"])) == 1
+
+
+def test_a_deleted_job_starts_nothing_more_and_its_history_stays(duebook: Platform) -> None:
+    running = duebook.create(task="nap", payload={"seconds": 1.5}, recurrence="daily")
+    retrying = duebook.create(task="fail", backoff=_PATIENT, recurrence="daily")
+    unheard = duebook.create(queue="deleted", recurrence="daily")
+    for job, status in ((running, "running"), (retrying, "retrying"), (unheard, "dispatched")):
+        duebook.await_run(job["id"], status)
+        assert duebook.api.delete(f"/api/job/{job['id']}").status_code == 204
+    ends = {running["id"]: "succeeded", retrying["id"]: "cancelled", unheard["id"]: "cancelled"}
+    with executor_of(duebook, "deleted"):
+        heard = duebook.create(queue="deleted")
+        duebook.await_run(heard["id"], "succeeded")  # and with it all that stood before it in the queue
+    for job_id, status in ends.items():
+        run = duebook.await_run(job_id, status)
+        assert len(duebook.runs(job_id)) == 1
+        job = duebook.get(f"/api/job/{job_id}")
+        assert (job["status"], job["next_due_at"]) == ("deleted", None)
+        assert types(duebook, run["id"])[0] == "RunDispatched"
+    (dropped,) = duebook.runs(unheard["id"])
+    assert "AttemptStarted" not in types(duebook, dropped["id"])
+
+
+def test_a_running_attempt_is_cancelled_within_moments(duebook: Platform) -> None:
+    job = duebook.create(task="nap", payload={"seconds": 600})
+    run = duebook.await_run(job["id"], "running")
+    post(duebook, f"/api/run/{run['id']}/cancel", 202, reason="wrong customer")
+    cancelled = duebook.await_run(job["id"], "cancelled", 10)
+    assert (cancelled["reason"], cancelled["attempt"]) == ("wrong customer", 1)
+    told = events(duebook, run["id"])
+    assert [e["type"] for e in told][-2:] == ["RunCancelRequested", "RunCancelled"]
+    (asked,), (obeyed,) = written(told, "RunCancelRequested"), written(told, "RunCancelled")
+    assert (obeyed - asked).total_seconds() < 3  # 1.5 on a quiet machine
+
+
+def test_a_task_that_swallows_its_cancellation_is_left_behind(duebook: Platform) -> None:
+    job = duebook.create(task="stubborn", payload={"seconds": 8})
+    run = duebook.await_run(job["id"], "running")
+    post(duebook, f"/api/run/{run['id']}/cancel", 202)
+    told = eventually(lambda: (e := events(duebook, run["id"]))[-1]["type"] == "RunCancelled" and e)
+    (asked,), (obeyed,) = written(told, "RunCancelRequested"), written(told, "RunCancelled")
+    assert (obeyed - asked).total_seconds() < 5
+    duebook.await_run(duebook.create(task="nap", payload={"seconds": 0})["id"], "succeeded")
+
+
+def test_runs_that_wait_are_cancelled_at_once_and_never_start(duebook: Platform) -> None:
+    retrying = duebook.create(task="fail", backoff=_PATIENT)
+    unheard = duebook.create(queue="cancelled")
+    for job, status in ((retrying, "retrying"), (unheard, "dispatched")):
+        run = duebook.await_run(job["id"], status)
+        assert post(duebook, f"/api/run/{run['id']}/cancel", 202)["status"] == "cancelled"
+    with executor_of(duebook, "cancelled"):
+        heard = duebook.create(queue="cancelled")
+        duebook.await_run(heard["id"], "succeeded")
+    assert types(duebook, duebook.runs(unheard["id"])[0]["id"]) == ["RunDispatched", "RunCancelled"]
+    assert types(duebook, duebook.runs(retrying["id"])[0]["id"]).count("AttemptStarted") == 1
+    again = duebook.api.post(f"/api/run/{heard and duebook.runs(heard['id'])[0]['id']}/cancel")
+    assert again.status_code == 409

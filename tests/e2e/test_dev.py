@@ -1,0 +1,91 @@
+"""`duebook dev`, the command behind `make up`: one sample job, one stack to a directory, nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import servers
+from duebook.stack.home import free_port
+from duebook.stack.processes import Mark
+from fleet import eventually
+
+
+@dataclass
+class Dev:
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def await_ready(self) -> None:
+        eventually(lambda: "ready: http" in self.text or self.process.poll() is not None, 120)
+        assert self.process.poll() is None, self.text
+
+
+@pytest.fixture
+def directory() -> Path:
+    return servers.private_path()  # swept and removed after the test run, come what may
+
+
+@contextmanager
+def dev(directory: Path, output: str) -> Iterator[Dev]:
+    command = [str(Path(sys.executable).with_name("duebook")), "dev", "--port", str(free_port())]
+    with (directory / output).open("wb") as file:
+        process = subprocess.Popen(command, cwd=directory, stdout=file, stderr=subprocess.STDOUT, env=dict(os.environ))
+    try:
+        yield Dev(process, directory / output)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def running(directory: Path) -> list[Mark]:
+    rows = json.loads((directory / ".duebook/processes.json").read_text(encoding="utf-8"))
+    return [mark for mark in (Mark(**row) for row in rows) if mark.alive]
+
+
+def test_a_first_start_runs_a_sample_job_and_a_stop_leaves_nothing_behind(directory: Path) -> None:
+    with dev(directory, "first") as first:
+        first.await_ready()
+        started = running(directory)
+        with dev(directory, "beside") as beside:
+            assert beside.process.wait(30) == 1
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(60) == 0
+    assert first.text.count("AttemptSucceeded") == 1
+    assert "already running" in beside.text
+    assert {"postgres", "redis", "rabbitmq", "epmd", "mail", "api", "executor"} <= {mark.name for mark in started}
+    assert not [mark.name for mark in started if mark.alive]
+
+
+def test_a_start_after_a_kill_ends_what_was_left_and_keeps_the_data(directory: Path) -> None:
+    with dev(directory, "killed") as killed:
+        killed.await_ready()
+        killed.process.kill()
+        killed.process.wait()
+    left = running(directory)
+    with dev(directory, "next") as following:
+        following.await_ready()
+        assert not [mark.name for mark in left if mark.alive]
+    assert "ended postgres" in following.text
+    assert "sample job" not in following.text
+
+
+def test_a_service_that_dies_ends_the_stack_with_a_reason(directory: Path) -> None:
+    with dev(directory, "output") as stack:
+        stack.await_ready()
+        notifier = next(mark for mark in running(directory) if mark.name == "notifier")
+        os.kill(notifier.pid, signal.SIGKILL)
+        assert stack.process.wait(60) == 1
+    assert "notifier ended with exit code -9" in stack.text
+    assert running(directory) == []

@@ -1,0 +1,64 @@
+"""Everything of ours dies at once, with jobs in every state: after a restart each goes on where it stood."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fleet import Platform, eventually
+from load import Load, Wish, held, launch, mix, wish
+from smtp_server import Mailbox
+
+_STATES = "SELECT DISTINCT status FROM runs"
+
+
+def test_a_crash_of_all_services_costs_no_job_and_repeats_no_outcome(platform: Platform, smtp: Mailbox) -> None:
+    load = Load(platform, DUEBOOK_CONCURRENCY="12", DUEBOOK_NOTIFY_TO="ops@example.com")
+    launch(platform, api=1, scheduler=2, executor=1, notifier=1)
+    load.submit(mix(40), [_slow_to_retry()] * 4)
+    eventually(lambda: len(load.events("AttemptFailed")) >= 4)
+    load.await_ended(40)
+    ahead = datetime.now(UTC) + timedelta(seconds=15)
+    load.submit([_at(ahead)] * 20)
+    (paused,) = load.submit([_at(ahead + timedelta(days=1))])
+    platform.api.post(f"/api/job/{paused}/pause", json={"reason": "until the crash is over"}).raise_for_status()
+    load.submit(held(12, "gate"))
+    load.await_running(12, "gate")
+    load.submit(mix(100))  # these wait in RabbitMQ, since the executor is full
+    eventually(lambda: _states(load) == {"dispatched", "running", "retrying", "succeeded", "dead_lettered"})
+
+    for service in platform.services.values():
+        service.kill()
+    for service in platform.services.values():
+        service.start()
+    for service in platform.services.values():
+        service.await_ready()
+
+    load.open("gate")
+    assert platform.get(f"/api/job/{paused}")["status"] == "paused"
+    platform.api.post(f"/api/job/{paused}/trigger", json={}).raise_for_status()
+    load.check()
+    assert [row["attempt"] for row in load.held("gate")] == [2] * 12
+    assert len(_due_at(load, ahead)) == 20
+    assert all(row["recorded_at"] >= ahead for row in _due_at(load, ahead))
+    eventually(lambda: len(_message_ids(smtp)) == len(load.wanted))  # one mail for each outcome; a repeat bears its id
+
+
+def _slow_to_retry() -> Wish:
+    slow = wish(failures=1)
+    return Wish(slow.job | {"backoff": {"initial": "PT20S", "jitter": 0}})
+
+
+def _at(time: datetime) -> Wish:
+    later = wish()
+    return Wish(later.job | {"scheduled_at": time.isoformat()})
+
+
+def _states(load: Load) -> set[str]:
+    return {row["status"] for row in load.ask(_STATES)}
+
+
+def _due_at(load: Load, nominal: datetime) -> list[Any]:
+    return [row for row in load.events("RunDispatched") if datetime.fromisoformat(row["data"]["nominal_at"]) == nominal]
+
+
+def _message_ids(smtp: Mailbox) -> set[str]:
+    return {str(message["Message-ID"]) for message in smtp.messages}

@@ -1,0 +1,81 @@
+"""PostgreSQL crashes, is away or hangs for longer than a lease: nobody takes the attempts under way for lost."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from duebook.stack.postgres import Postgres
+from duebook_common.migrate import migrate
+from fleet import Platform, eventually
+from load import Load, held, launch, mix
+
+_LEASE = 3.0
+
+
+@pytest.fixture
+def load(rabbitmq_url: str, redis_url: str, private_postgres: Postgres) -> Iterator[Load]:
+    migrate(private_postgres.url)
+    urls = {"POSTGRES": private_postgres.url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url}
+    with Platform({f"DUEBOOK_{name}_URL": url for name, url in urls.items()}) as platform:
+        load = Load(platform, DUEBOOK_LEASE="PT3S")
+        launch(platform, api=1, scheduler=1, executor=2)
+        yield load
+
+
+def test_a_crash_of_postgresql_under_load_loses_and_repeats_nothing(load: Load, private_postgres: Postgres) -> None:
+    load.submit(held(6, "gate"), mix(200))
+    load.await_running(6, "gate")
+    with load.submitting(mix(100), mix(100)):
+        private_postgres.kill()
+        private_postgres.start()
+    _await_trust(load)
+    load.open("gate")
+    load.check()
+    assert load.events("AttemptLost") == []
+
+
+def _away(postgres: Postgres) -> None:
+    postgres.stop()
+    time.sleep(1.5 * _LEASE)  # the length of the fault itself
+    postgres.start()
+
+
+def _hangs(postgres: Postgres) -> None:
+    postgres.pause()
+    time.sleep(1.5 * _LEASE)
+    postgres.resume()
+
+
+@pytest.mark.parametrize("fault", [_away, _hangs])
+def test_attempts_outlive_a_database_that_is_gone_for_longer_than_a_lease(
+    load: Load, private_postgres: Postgres, fault: Callable[[Postgres], None]
+) -> None:
+    executors = [load.platform["executor", number] for number in (0, 1)]
+    load.submit(held(6, "gate"), mix(100))
+    load.await_running(6, "gate")
+    with load.submitting(mix(100)):
+        for service in executors:
+            service.pause()  # so that the scheduler is the first to see the database again
+        fault(private_postgres)
+        healed = datetime.now(UTC)
+        eventually(lambda: _judged(load, healed))
+        for service in executors:
+            service.resume()
+    _await_trust(load)
+    load.open("gate")
+    load.check()
+    assert load.events("AttemptLost") == []
+    assert {row["attempt"] for row in load.held("gate")} == {1}
+
+
+def _judged(load: Load, healed: datetime) -> bool:
+    """Whether the scheduler has dealt with the held runs: with mercy, or as lost."""
+    return all(row["wake_at"] > healed for row in load.held("gate")) or load.events("AttemptLost") != []
+
+
+def _await_trust(load: Load) -> None:
+    """Until each held run has been judged by a lease that was prolonged long after the fault."""
+    healed = datetime.now(UTC)
+    eventually(lambda: all((row["wake_at"] - healed).total_seconds() > 1.5 * _LEASE for row in load.held("gate")))

@@ -1,0 +1,50 @@
+"""A mail when a job was executed, and one when it is given up; none to nobody."""
+
+from email.message import EmailMessage
+
+from fleet import Platform, eventually
+from smtp_server import Mailbox
+
+
+def test_a_mail_tells_of_each_execution_and_of_each_dead_letter(platform: Platform, smtp: Mailbox) -> None:
+    platform.start_all(DUEBOOK_TASKS="user_tasks")
+    nobody = platform.create(name="silent")
+    platform.await_run(nobody["id"], "succeeded")
+    done = platform.create(name="done", notify={"to": ["ops@example.com", "boss@example.com"]})
+    by_payload = platform.create(name="by payload", payload={"to": "payee@example.com"})
+    given_up = platform.create(name="given up", task="fail.for_good", notify={"to": ["ops@example.com"]})
+    only_bad = platform.create(name="only bad", notify={"to": ["ops@example.com"], "on": ["dead_lettered"]})
+    ended = [platform.await_run(job["id"], "succeeded") for job in (done, by_payload, only_bad)]
+    dead = platform.await_run(given_up["id"], "dead_lettered")
+    eventually(lambda: len(smtp.messages) == 4, excuse=lambda: str([_summary(m) for m in smtp.messages]))
+    assert sorted(map(_summary, smtp.messages)) == [
+        ("boss@example.com", "[Duebook] done succeeded"),
+        ("ops@example.com", "[Duebook] done succeeded"),
+        ("ops@example.com", "[Duebook] given up was given up after 1 attempt"),
+        ("payee@example.com", "[Duebook] by payload succeeded"),
+    ]
+    assert len({message["message-id"] for message in smtp.messages}) == 4
+    assert {message["from"] for message in smtp.messages} == {"duebook@example.com"}
+    last = next(message for message in smtp.messages if "given up" in message["subject"])
+    assert "no use in trying" in _text(last)
+    assert dead["id"] in _text(last)
+    assert ended[0]["id"] in _text(next(m for m in smtp.messages if "done" in m["subject"]))
+
+
+def test_those_who_are_named_for_the_whole_system_are_told_where_a_job_names_none(
+    platform: Platform, smtp: Mailbox
+) -> None:
+    platform.start_all(DUEBOOK_NOTIFY_TO="all@example.com, also@example.com")
+    job = platform.create(name="plain")
+    platform.await_run(job["id"], "succeeded")
+    eventually(lambda: {m["to"] for m in smtp.messages} == {"all@example.com", "also@example.com"})
+
+
+def _summary(message: EmailMessage) -> tuple[str, str]:
+    return str(message["to"]), str(message["subject"])
+
+
+def _text(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())

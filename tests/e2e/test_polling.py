@@ -1,0 +1,43 @@
+"""Without any hint the scheduler polls as DUEBOOK_POLL_CRON says, and work goes on without Redis."""
+
+import time
+from datetime import UTC, datetime
+
+from duebook.stack.home import free_port
+from fleet import Platform
+from histories import events, from_now, when, written
+from load import launch, metric
+
+_PERIOD = 2
+
+
+def test_without_redis_due_work_is_found_by_the_cron_expression(platform: Platform) -> None:
+    nobody = f"redis://127.0.0.1:{free_port()}/0"
+    platform.environment |= {"DUEBOOK_REDIS_URL": nobody, "DUEBOOK_POLL_CRON": f"*/{_PERIOD} * * * * *"}
+    launch(platform, api=1, scheduler=1, executor=1)
+    for _ in range(3):
+        _await_phase(0.5)
+        job = platform.create()
+        run = platform.await_run(job["id"], "succeeded")
+        (dispatched,) = written(events(platform, run["id"]), "RunDispatched")
+        tick = _tick_after(when(job["created_at"]).timestamp())
+        assert tick - 0.05 < dispatched.timestamp() < tick + 5
+    assert metric(platform["executor", 0], 'duebook_locks_total{result="unavailable"}') > 0
+
+
+def test_between_polls_known_due_times_are_kept(platform: Platform) -> None:
+    platform.environment["DUEBOOK_POLL_CRON"] = "0 0 0 1 1 *"  # once a year
+    launch(platform, api=1, scheduler=1, executor=1)
+    job = platform.create(scheduled_at=from_now(seconds=1))
+    run = platform.await_run(job["id"], "succeeded")
+    assert (run["nominal_at"], run["trigger"]) == (job["scheduled_at"], "schedule")
+
+
+def _await_phase(seconds: float) -> None:
+    """Until that long after a poll's time."""
+    while not seconds <= datetime.now(UTC).timestamp() % _PERIOD < seconds + 0.5:
+        time.sleep(0.02)
+
+
+def _tick_after(moment: float) -> float:
+    return (moment // _PERIOD + 1) * _PERIOD

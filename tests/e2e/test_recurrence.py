@@ -1,0 +1,74 @@
+"""A daily or weekly job keeps its wall clock, and goes on whatever becomes of one run."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from fleet import Platform, eventually
+from histories import from_now, job_events, when
+
+pytestmark = pytest.mark.xdist_group("recurrence")
+
+_BERLIN = ZoneInfo("Europe/Berlin")
+_NOTHING_MISSED = {"policy": "latest", "window": "PT0S"}
+
+
+@pytest.mark.parametrize(("recurrence", "days"), [("daily", 1), ("weekly", 7)])
+def test_a_dead_letter_does_not_end_a_series(duebook: Platform, recurrence: str, days: int) -> None:
+    job = duebook.create(
+        task="fail",
+        recurrence=recurrence,
+        max_retries=0,
+        scheduled_at=from_now(seconds=2, days=-3 * days),
+        catch_up=_NOTHING_MISSED,
+    )
+    run = duebook.await_run(job["id"], "dead_lettered")
+    due_at = when(job["scheduled_at"]) + timedelta(days=3 * days)
+    assert (when(run["nominal_at"]), run["trigger"]) == (due_at, "schedule")
+    after = duebook.get(f"/api/job/{job['id']}")
+    assert (after["status"], when(after["next_due_at"])) == ("active", due_at + timedelta(days=days))
+    assert len(duebook.runs(job["id"])) == 1
+    skipped = [e["data"] for e in job_events(duebook, job["id"]) if e["type"] == "OccurrencesSkipped"]
+    assert sum(s["count"] for s in skipped) == 3
+
+
+def test_of_missed_times_the_newest_runs_and_the_series_goes_on(duebook: Platform) -> None:
+    job = duebook.create(recurrence="daily", scheduled_at=from_now(seconds=3, days=-4), overlap="allow_all")
+    eventually(lambda: [r["status"] for r in duebook.runs(job["id"])] == ["succeeded"] * 2)
+    on_time, late = duebook.runs(job["id"])
+    assert [late["trigger"], on_time["trigger"]] == ["catch_up", "schedule"]
+    assert when(on_time["nominal_at"]) - when(late["nominal_at"]) == timedelta(days=1)
+    (skipped,) = [e["data"] for e in job_events(duebook, job["id"]) if e["type"] == "OccurrencesSkipped"]
+    assert (skipped["count"], skipped["reason"]) == (3, "missed")
+
+
+@pytest.mark.parametrize(("recurrence", "days"), [("daily", 1), ("weekly", 7)])
+@pytest.mark.parametrize("first", ["2026-01-15T09:30:00+01:00", "2026-07-15T09:30:00+02:00"])
+def test_the_wall_clock_is_kept_over_changes_of_the_clocks(
+    duebook: Platform, recurrence: str, days: int, first: str
+) -> None:
+    """One of the two starts lies in the other half of the year than today."""
+    job = duebook.create(recurrence=recurrence, scheduled_at=first, timezone="Europe/Berlin", catch_up=_NOTHING_MISSED)
+
+    def following() -> datetime | None:
+        found = when(duebook.get(f"/api/job/{job['id']}")["next_due_at"])
+        return found if found > datetime.now(UTC) else None
+
+    local = eventually(following).astimezone(_BERLIN)
+    assert (local.hour, local.minute) == (9, 30)
+    if recurrence == "weekly":
+        assert local.weekday() == when(first).weekday()
+    assert local.date() - datetime.now(_BERLIN).date() <= timedelta(days=days)
+
+
+def test_a_series_ends_when_it_was_told_to(duebook: Platform) -> None:
+    job = duebook.create(
+        recurrence="daily",
+        scheduled_at=from_now(seconds=1, days=-2),
+        ends_at=from_now(hours=1),
+        catch_up=_NOTHING_MISSED,
+    )
+    duebook.await_run(job["id"], "succeeded")
+    finished = duebook.get(f"/api/job/{job['id']}")
+    assert (finished["status"], finished["next_due_at"]) == ("finished", None)

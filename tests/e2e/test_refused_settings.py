@@ -1,0 +1,79 @@
+"""A wrong or missing setting is refused at start: one clear line that names the variable, and exit code 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from duebook_api.settings import ApiSettings
+from duebook_common.settings import Settings, load
+from duebook_executor.settings import ExecutorSettings
+from duebook_notifier.settings import NotifierSettings
+from duebook_scheduler.settings import SchedulerSettings
+
+_URLS = {
+    "DUEBOOK_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "DUEBOOK_RABBITMQ_URL": "amqp://127.0.0.1:1/",
+    "DUEBOOK_REDIS_URL": "redis://127.0.0.1:1/0",
+    "DUEBOOK_SMTP_URL": "smtp://127.0.0.1:1",
+    "DUEBOOK_PORT": "0",
+}
+_SETTINGS: dict[str, type[Settings]] = {
+    "api": ApiSettings,
+    "scheduler": SchedulerSettings,
+    "executor": ExecutorSettings,
+    "notifier": NotifierSettings,
+}
+_KINDS = tuple(_SETTINGS)
+_WRONG = [
+    *[(kind, "DUEBOOK_POSTGRES_URL", None) for kind in _KINDS],
+    *[(kind, "DUEBOOK_POSTGRES_URL", "mysql://127.0.0.1/x") for kind in _KINDS],
+    *[(kind, "DUEBOOK_REDIS_URL", "127.0.0.1:6379") for kind in _KINDS],
+    *[(kind, "DUEBOOK_PORT", "many") for kind in _KINDS],
+    *[(kind, "DUEBOOK_GRACE", "25") for kind in _KINDS],
+    *[(kind, "DUEBOOK_LOG_LEVEL", "loud") for kind in _KINDS],
+    *[(kind, "DUEBOOK_RABBITMQ_URL", "http://127.0.0.1") for kind in _KINDS[1:]],
+    *[(kind, "DUEBOOK_LEASE", "P1M") for kind in ("scheduler", "executor")],
+    *[("scheduler", "DUEBOOK_POLL_CRON", cron) for cron in ("* * *", "0 0 30 2 *", "often")],
+    ("scheduler", "DUEBOOK_MISFIRE", "a minute"),
+    ("api", "DUEBOOK_AUTH", "perhaps"),
+    *[("executor", "DUEBOOK_QUEUES", queues) for queues in ("Default", ",")],
+    *[("executor", "DUEBOOK_CONCURRENCY", number) for number in ("0", "ten")],
+    ("executor", "DUEBOOK_HTTP_ALLOW", "everywhere"),
+    *[("notifier", "DUEBOOK_SMTP_URL", url) for url in (None, "http://mail")],
+    ("notifier", "DUEBOOK_MAIL_FROM", "me"),
+    ("notifier", "DUEBOOK_NOTIFY_TO", "me@example.com, you"),
+]
+
+
+@pytest.mark.parametrize(("kind", "variable", "value"), _WRONG)
+def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
+    kind: str, variable: str, value: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = {name: text for name, text in {**_URLS, variable: value}.items() if text is not None}
+    with pytest.raises(SystemExit) as refusal:
+        load(_SETTINGS[kind], environment)
+    _check(variable, refusal.value.code, *capsys.readouterr())
+
+
+def test_a_service_that_is_refused_its_settings_does_nothing_else() -> None:
+    wrong = [(kind, "DUEBOOK_POSTGRES_URL", "mysql://127.0.0.1/x") for kind in _SETTINGS]
+    wrong.append(("executor", "DUEBOOK_TASKS", "no.such.module"))
+    processes = [(variable, _start(kind, variable, value)) for kind, variable, value in wrong]
+    for variable, process in processes:
+        with process:
+            output, talk = process.communicate(timeout=60)
+        _check(variable, process.returncode, output, talk)
+
+
+def _start(kind: str, variable: str, value: str) -> "subprocess.Popen[str]":
+    program = Path(sys.executable).with_name(f"duebook-{kind}")
+    environment = {**os.environ, **_URLS, variable: value}
+    return subprocess.Popen([program], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _check(variable: str, code: object, output: str, talk: str) -> None:
+    assert (code, output, talk.count("\n")) == (2, "", 1), talk
+    assert talk.startswith(f"duebook: {variable} is ")

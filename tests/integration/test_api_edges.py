@@ -1,0 +1,201 @@
+"""The api's edges: errors of one shape, who is let in, hints, odd requests."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any, cast
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from api_app import Api, running_api
+from duebook_api.app import build
+from duebook_common.hints import Hints
+from duebook_common.service import Health
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        yield api
+
+
+def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert {"type", "title", "detail", "instance"} <= set(problem)
+    return problem
+
+
+async def test_every_error_has_one_shape(api: Api) -> None:
+    http, huge = api.http, "x" * 1_100_000
+    assert_problem(await http.get("/nothing/here"), 404, "not_found")
+    assert_problem(await http.get("/api/job/not-a-uuid"), 404, "not_found")
+    for path in (
+        "run/{}",
+        "run/{}/events",
+        "job/{}",
+        "job/{}/runs",
+        "job/{}/events",
+        "job-log/job/{}",
+        "dead-letter/{}",
+    ):
+        assert_problem(await http.get(f"/api/{path.format(uuid4())}"), 404, "not_found")
+    assert_problem(await http.post("/api/job", content=b'{"name":'), 400, "broken_json")
+    assert_problem(await http.post("/api/job", content=b""), 400, "broken_json")
+    assert_problem(await http.post("/api/job", json={"name": huge}), 413, "body_too_large")
+    assert_problem(await http.post("/api/job", json={"name": "n", "payload": huge[:262_143]}), 413, "payload_too_large")
+    assert_problem(await http.post("/api/job", content=b"{}", headers={"content-type": "text/plain"}), 415, "not_json")
+    problem = assert_problem(await http.post("/api/job", json={"name": "n", "a/b~c": 1}), 422, "invalid")
+    assert problem["errors"][0]["pointer"] == "/a~1b~0c"
+    assert_problem(await http.get("/api/run?nope=1"), 422, "invalid")
+    assert_problem(await http.get("/api/job?cursor=abc"), 422, "invalid")
+
+
+async def test_a_wrong_method_is_told_every_right_one(api: Api) -> None:
+    answer = await api.http.patch("/api/job", json={})
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    options = await api.http.options(f"/api/job/{uuid4()}")
+    assert (options.status_code, options.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT")
+
+
+async def test_head_is_get_without_its_body(api: Api) -> None:
+    job = await api.create()
+    head, get = await api.http.head(f"/api/job/{job['id']}"), await api.http.get(f"/api/job/{job['id']}")
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", get.headers["etag"])
+
+
+async def test_a_body_in_chunks_is_bounded_too(api: Api) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b'{"name":"'
+        for _ in range(20):
+            yield b"x" * 65_536
+        yield b'"}'
+
+    assert_problem(await api.http.post("/api/job", content=chunks()), 413, "body_too_large")
+
+
+async def test_a_batch_may_be_larger_but_no_payload_in_it(api: Api) -> None:
+    jobs = [{"name": "n", "payload": "x" * 200_000}] * 8
+    await api.json(201, "POST", "/api/job/batch", {"jobs": jobs})
+    answer = await api.http.post("/api/job/batch", json={"jobs": [*jobs, {"name": "n", "payload": "x" * 270_000}]})
+    assert assert_problem(answer, 413, "payload_too_large")["errors"][0]["pointer"] == "/jobs/8/payload"
+
+
+async def test_an_unexpected_error_gives_nothing_away(api: Api) -> None:
+    broken = build(replace(api.parts, clock=cast("Any", None)), Health(), None)
+    transport = httpx2.ASGITransport(app=broken, raise_app_exceptions=True)  # nor is it raised on to the server
+    async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
+        problem = assert_problem(await http.post("/api/job", json={"name": "n"}), 500, "internal")
+    assert "NoneType" not in str(problem)
+
+
+async def test_a_database_out_of_reach_is_503_with_retry_after(api: Api) -> None:
+    await api.parts.pool.close()
+    for answer in (await api.http.get("/api/job"), await api.http.post("/api/job", json={"name": "n"})):
+        assert_problem(answer, 503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_nobody_comes_in_without_a_key_where_keys_are_required(postgres_url: str) -> None:
+    async with running_api(postgres_url, key="first-secret") as api:
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic first-secret"}):
+            answer = await api.http.post("/api/job", json={"name": "n"}, headers=headers)
+            assert_problem(answer, 401, "unauthorized")
+            assert answer.headers["www-authenticate"].startswith('Bearer realm="duebook"')
+        job = await api.json(201, "POST", "/api/job", {"name": "n"}, authorization="Bearer first-secret")
+        for path in ("/livez", "/metrics", "/api/openapi.json", "/api/docs"):
+            assert (await api.http.get(path)).status_code == 200
+        [event] = (await api.json(200, "GET", f"/api/job/{job['id']}/events", authorization="bearer first-secret"))[
+            "items"
+        ]
+        assert event["meta"]["actor"] == "key:first"
+
+
+async def test_without_keys_no_other_web_site_speaks_for_the_user(api: Api) -> None:
+    own, foreign = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
+    assert (await api.http.post("/api/job", json={"name": "n"}, headers=own)).status_code == 201
+    assert_problem(await api.http.post("/api/job", json={"name": "n"}, headers=foreign), 403, "foreign_origin")
+
+
+async def test_a_key_from_the_table_lets_in_until_it_is_revoked(postgres_url: str) -> None:
+    async with running_api(postgres_url, key="first-secret") as api:
+        add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, $1, sha256($2::text::bytea), '{}')"
+        await api.parts.pool.execute(add, "abc", "sk_abc_secret")
+        await api.json(200, "GET", "/api/job", authorization="Bearer sk_abc_secret")
+        await api.json(401, "GET", "/api/job", authorization="Bearer sk_abc_other")
+        await api.json(401, "GET", "/api/job", authorization="Bearer sk_abd_secret")
+        await api.parts.pool.execute("UPDATE keys SET revoked_at = now()")
+        async with asyncio.timeout(10):
+            while (await api.http.get("/api/job", headers={"authorization": "Bearer sk_abc_secret"})).is_success:
+                await asyncio.sleep(0.1)
+
+
+async def test_a_job_due_now_gives_the_scheduler_a_hint(postgres_url: str, redis_url: str) -> None:
+    listener, heard = Hints(redis_url), asyncio.Event()
+    task = asyncio.create_task(listener.listen(heard))
+    async with asyncio.timeout(10), running_api(postgres_url, redis_url) as api:
+        await heard.wait()  # the subscription stands
+        heard.clear()
+        await api.json(201, "POST", "/api/job", {"name": "n"})
+        await heard.wait()
+    task.cancel()
+    await listener.close()
+
+
+def _routes(api: Api) -> Iterator[tuple[str, str]]:
+    zero = "00000000-0000-0000-0000-000000000000"
+    for method in ("POST", "PUT", "PATCH"):
+        for path in (
+            "job",
+            "job/batch",
+            f"job/{zero}",
+            f"job/{zero}/pause",
+            f"job/{zero}/trigger",
+            f"run/{zero}/cancel",
+        ):
+            yield method, f"/api/{path}"
+    for path in (f"dead-letter/{zero}/redrive", f"dead-letter/{zero}/discard", "dead-letter/redrive"):
+        yield "POST", f"/api/{path}"
+
+
+ODD = [
+    b"null",
+    b"[]",
+    b"0",
+    b'""',
+    b"{}",
+    b'{"":{}}',
+    b"\xff",
+    b"[" * 2_000,
+    b'{"name":"\\u0000"}',
+    b'{"name":"\\ud800"}',
+    b'{"reason":1e400}',
+    b'{"payload":' + b"9" * 5_000 + b"}",
+    b'{"payload":' + b"[" * 300 + b"]" * 300 + b"}",
+    b'{"filter":[],"jobs":{},"name":[],"reason":{},"payload":NaN}',
+    json.dumps({"name": "n", "scheduled_at": "9999-12-31T23:59:59-23:59", "recurrence": "weekly"}).encode(),
+    json.dumps({"jobs": [None, 1, [], {"name": {}}]}).encode(),
+]
+
+
+async def test_nothing_odd_is_ever_answered_with_500(api: Api) -> None:
+    for method, path in _routes(api):
+        for body in ODD:
+            answer = await api.http.request(method, path, content=body)
+            assert answer.status_code < 500, (method, path, body[:80], answer.text)
+            if answer.status_code >= 400:
+                assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_description_names_every_route_and_resolves(api: Api) -> None:
+    described = await api.json(200, "GET", "/api/openapi.json")
+    assert len(described["paths"]) == 21
+    text = json.dumps(described)
+    names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
+    assert names <= set(described["components"]["schemas"])

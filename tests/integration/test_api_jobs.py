@@ -1,0 +1,271 @@
+"""Jobs over REST, on a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from api_app import FUTURE, Api, running_api
+from duebook_common.domain.decide import StartAttempt
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        yield api
+
+
+DEFAULTS: dict[str, Any] = {
+    "task": "log",
+    "payload": {},
+    "recurrence": "none",
+    "timezone": "UTC",
+    "dst": {"gap": "run_after", "fold": "first"},
+    "ends_at": None,
+    "max_runs": None,
+    "max_retries": 3,
+    "backoff": {"initial": "PT1S", "factor": 2, "max": "PT1H", "jitter": 0.2},
+    "timeout": "PT5M",
+    "start_within": None,
+    "jitter": None,
+    "pause_on_failure": False,
+    "overlap": "skip",
+    "catch_up": {"policy": "latest", "window": "P365D"},
+    "queue": "default",
+    "priority": 4,
+    "concurrency": None,
+    "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
+    "tags": [],
+    "metadata": {},
+}
+
+
+async def test_four_fields_make_a_job_and_the_answer_names_every_default(api: Api) -> None:
+    asked = {"name": "n", "payload": {"a": [1]}, "scheduled_at": "2100-01-01T02:00:00+02:00", "recurrence": "daily"}
+    answer = await api.http.post("/api/job", json=asked)
+    job = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/api/job/{job['id']}"
+    assert answer.headers["etag"] == '"1"'
+    assert job["created_at"].endswith("Z")
+    assert len(job.pop("warnings")) == 1  # no executor has registered a task yet
+    given = {"name": "n", "payload": {"a": [1]}, "scheduled_at": FUTURE, "recurrence": "daily"}
+    own = {"status": "active", "next_due_at": FUTURE, "version": 1}
+    assert job == DEFAULTS | given | own | {name: job[name] for name in ("id", "created_at", "updated_at")}
+    shown = await api.json(200, "GET", f"/api/job/{job['id']}")
+    assert shown | {"warnings": []} == job | {"warnings": []}
+
+
+async def test_a_registered_task_gives_no_warning(api: Api) -> None:
+    await api.parts.pool.execute("INSERT INTO tasks (name, seen_at) VALUES ('log', now())")
+    assert (await api.create())["warnings"] == []
+    assert "nightly" in (await api.create(task="nightly"))["warnings"][0]
+
+
+async def test_the_same_key_and_body_answer_the_first_job_again(api: Api) -> None:
+    body = {"name": "n", "payload": {"b": 1, "a": 2}}
+    first = await api.json(201, "POST", "/api/job", body, idempotency_key="k")
+    again = await api.json(201, "POST", "/api/job", {"payload": {"a": 2, "b": 1}, "name": "n"}, idempotency_key="k")
+    assert again == first
+    refused = await api.json(422, "POST", "/api/job", {"name": "other"}, idempotency_key="k")
+    assert refused["code"] == "idempotency_key_reused"
+    assert (await api.json(201, "POST", "/api/job", body, idempotency_key="l"))["id"] != first["id"]
+
+
+async def test_a_key_still_answers_when_its_end_has_passed(api: Api) -> None:
+    ends_at = (api.parts.clock.now() + timedelta(hours=1)).isoformat()
+    body = {"name": "n", "recurrence": "daily", "ends_at": ends_at}
+    first = await api.json(201, "POST", "/api/job", body, idempotency_key="k")
+    api.pass_time(timedelta(hours=2))
+    assert (await api.json(201, "POST", "/api/job", body, idempotency_key="k"))["id"] == first["id"]
+    await api.json(422, "POST", "/api/job", body, idempotency_key="l")
+
+
+async def test_equal_requests_at_once_make_one_job(api: Api) -> None:
+    calls = [api.json(201, "POST", "/api/job", {"name": "n"}, idempotency_key="k") for _ in range(20)]
+    assert len({job["id"] for job in await asyncio.gather(*calls)}) == 1
+    assert len(await api.pages("/api/job", 50)) == 1
+
+
+async def test_many_single_jobs_at_once_are_all_made(api: Api) -> None:
+    jobs = await asyncio.gather(*(api.create(name=f"job {n}", tags=["t"] * (n % 3)) for n in range(60)))
+    listed = {job["id"]: job for job in await api.pages("/api/job", 50)}
+    assert {job["id"]: job["name"] for job in jobs} == {id_: job["name"] for id_, job in listed.items()}
+
+
+async def test_a_batch_is_made_whole_or_not_at_all(api: Api) -> None:
+    sound = [{"name": str(n), "tags": ["a"] * n, "scheduled_at": FUTURE} for n in range(3)]
+    problem = await api.json(422, "POST", "/api/job/batch", {"jobs": [*sound, {"name": "x", "nope": 1}, {}]})
+    assert [error["pointer"] for error in problem["errors"]] == ["/jobs/3/nope", "/jobs/4/name"]
+    assert await api.pages("/api/job", 50) == []
+    made = await api.json(201, "POST", "/api/job/batch", {"jobs": sound}, idempotency_key="k")
+    assert [job["name"] for job in made["items"]] == ["0", "1", "2"]
+    again = await api.json(201, "POST", "/api/job/batch", {"jobs": sound}, idempotency_key="k")
+    assert again == made
+    await api.json(422, "POST", "/api/job/batch", {"jobs": sound[:2]}, idempotency_key="k")
+    assert [job["tags"] for job in made["items"]] == [[], ["a"], ["a", "a"]]
+
+
+async def test_lists_page_through_everything_once_newest_first(api: Api) -> None:
+    batch = [{"name": str(n), "scheduled_at": FUTURE} for n in range(7)]  # all created in the same microsecond
+    await api.json(201, "POST", "/api/job/batch", {"jobs": batch})
+    newest = await api.create(name="newest")
+    items = await api.pages("/api/job", 3)
+    assert items[0]["id"] == newest["id"]
+    assert sorted(item["name"] for item in items) == ["0", "1", "2", "3", "4", "5", "6", "newest"]
+
+
+async def test_list_filters_narrow(api: Api) -> None:
+    await api.create(name="a", tags=["x", "y"], queue="q1")
+    b = await api.create(name="b", task="other", tags=["y"])
+    await api.json(200, "POST", f"/api/job/{b['id']}/pause")
+
+    async def names(query: str) -> list[str]:
+        return [job["name"] for job in await api.pages(f"/api/job?{query}", 10)]
+
+    assert await names("tag=x") == ["a"]
+    assert await names("tag=y") == ["b", "a"]
+    assert await names("task=other") == ["b"]
+    assert await names("queue=q1") == ["a"]
+    assert await names("status=paused") == ["b"]
+    assert await names("name=a&status=active") == ["a"]
+
+
+async def test_put_creates_then_repeats_to_no_effect_then_replaces(api: Api) -> None:
+    path, body = f"/api/job/{uuid4()}", {"name": "n", "payload": 1}
+    made = await api.json(201, "PUT", path, body)
+    assert path.endswith(made["id"])
+    assert await api.json(200, "PUT", path, body) == made
+    replaced = await api.json(200, "PUT", path, body | {"payload": True})  # 1 == True, but only to Python
+    assert (replaced["payload"], replaced["version"]) == (True, 2)
+    assert replaced["scheduled_at"] == made["scheduled_at"]
+    assert (await api.json(200, "PUT", path, body | {"payload": True}))["version"] == 2
+
+
+async def test_equal_puts_at_once_make_one_job(api: Api) -> None:
+    path = f"/api/job/{uuid4()}"
+    answers = await asyncio.gather(*(api.http.put(path, json={"name": "n"}) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 9 + [201]
+    assert {answer.json()["version"] for answer in answers} == {1}
+
+
+async def test_patch_merges_and_null_restores_the_default(api: Api) -> None:
+    job = await api.create(backoff={"initial": "PT2S", "factor": 3}, metadata={"a": {"b": 1, "c": 2}}, priority=9)
+    path = f"/api/job/{job['id']}"
+    patch = {"backoff": {"factor": 4}, "metadata": {"a": {"b": None}}, "priority": None}
+    changed = await api.json(200, "PATCH", path, patch)
+    assert changed["backoff"] == {"initial": "PT2S", "factor": 4, "max": "PT1H", "jitter": 0.2}
+    assert (changed["metadata"], changed["priority"], changed["version"]) == ({"a": {"c": 2}}, 4, 2)
+    assert (await api.json(200, "PATCH", path, patch))["version"] == 2
+    problem = await api.json(422, "PATCH", path, {"name": None})
+    assert problem["errors"][0]["pointer"] == "/name"
+
+
+async def test_a_stale_if_match_changes_nothing(api: Api) -> None:
+    job = await api.create()
+    path = f"/api/job/{job['id']}"
+    await api.json(200, "PATCH", path, {"name": "b"}, if_match='W/"1"')
+    for method, body in (("PATCH", {"name": "c"}), ("PUT", {"name": "c"}), ("DELETE", None)):
+        problem = await api.json(412, method, path, body, if_match='"1"')
+        assert problem["code"] == "stale_version"
+    assert (await api.json(200, "GET", path))["name"] == "b"
+    await api.json(412, "PUT", f"/api/job/{uuid4()}", {"name": "c"}, if_match="*")
+
+
+async def _events(api: Api, path: str) -> list[tuple[str, Any]]:
+    return [(event["type"], event["data"]) for event in await api.pages(f"{path}/events", 2)]
+
+
+async def test_what_fell_into_a_pause_is_skipped_when_the_job_goes_on(api: Api) -> None:
+    start = api.parts.clock.now() + timedelta(hours=1)
+    job = await api.create(recurrence="daily", scheduled_at=start.isoformat())
+    path = f"/api/job/{job['id']}"
+    paused = await api.json(200, "POST", f"{path}/pause", {"reason": "holidays"})
+    assert (paused["status"], paused["next_due_at"], paused["reason"]) == ("paused", None, "holidays")
+    assert (await api.json(200, "POST", f"{path}/pause"))["reason"] == "holidays"
+    api.pass_time(timedelta(days=3))
+    resumed = await api.json(200, "POST", f"{path}/resume")
+    assert resumed["status"] == "active"
+    assert resumed["next_due_at"] > (start + timedelta(days=2)).isoformat()
+    events = await _events(api, path)
+    assert [type_ for type_, _ in events] == ["JobCreated", "JobPaused", "OccurrencesSkipped", "JobResumed"]
+    assert (events[2][1]["count"], events[2][1]["reason"]) == (3, "paused")
+    assert await api.pages(f"{path}/runs", 10) == []
+
+
+async def test_what_is_due_is_settled_by_the_old_definition_before_a_change(api: Api) -> None:
+    start = api.parts.clock.now() + timedelta(hours=1)
+    job = await api.create(recurrence="daily", scheduled_at=start.isoformat(), payload="old")
+    path = f"/api/job/{job['id']}"
+    api.pass_time(timedelta(hours=1, seconds=5))
+    await api.json(200, "PATCH", path, {"payload": "new"})
+    [run] = await api.pages(f"{path}/runs", 10)
+    assert (run["status"], run["job_version"], run["trigger"]) == ("dispatched", 1, "schedule")
+    assert [type_ for type_, _ in await _events(api, path)] == ["JobCreated", "JobChanged"]
+
+
+async def test_a_finished_one_off_moved_to_the_past_runs_once(api: Api) -> None:
+    job = await api.create(scheduled_at=(api.parts.clock.now() + timedelta(seconds=30)).isoformat())
+    path = f"/api/job/{job['id']}"
+    api.pass_time(timedelta(seconds=40))
+    moved = {"scheduled_at": "2026-01-01T00:00:00Z"}
+    assert (await api.json(200, "PATCH", path, moved))["status"] == "active"  # the old time ran, the new one is due
+    assert (await api.json(200, "PATCH", path, {"priority": 5}))["status"] == "finished"
+    times = [run["nominal_at"] for run in await api.pages(f"{path}/runs", 10)]
+    assert sorted(times) == sorted(["2026-01-01T00:00:00Z", job["scheduled_at"]])
+    assert (await api.json(200, "PATCH", path, {"scheduled_at": job["scheduled_at"]}))["status"] == "finished"
+
+
+async def test_delete_leaves_out_what_is_due_and_cancels_what_has_not_started(api: Api) -> None:
+    start = api.parts.clock.now() + timedelta(hours=1)
+    job = await api.create(recurrence="daily", scheduled_at=start.isoformat())
+    path = f"/api/job/{job['id']}"
+    waiting = await api.json(202, "POST", f"{path}/trigger")
+    running = await api.json(202, "POST", f"{path}/trigger")
+    now = api.parts.clock.now()
+    await api.carry_out(running["id"], StartAttempt(0, "executor-1", timedelta(seconds=30), now))
+    api.pass_time(timedelta(hours=2))
+    await api.json(204, "DELETE", path)
+    await api.json(204, "DELETE", path)
+    assert (await api.json(200, "GET", path))["status"] == "deleted"
+    states = {run["id"]: run["status"] for run in await api.pages(f"{path}/runs", 10)}
+    assert states == {waiting["id"]: "cancelled", running["id"]: "running"}
+    assert [type_ for type_, _ in await _events(api, f"/api/run/{running['id']}")] == [
+        "RunDispatched",
+        "AttemptStarted",
+    ]
+    events = await _events(api, path)
+    assert [type_ for type_, _ in events] == ["JobCreated", "OccurrencesSkipped", "JobDeleted"]
+    assert events[1][1]["reason"] == "deleted"
+    for method, sub, body in (("PUT", "", {"name": "x"}), ("PATCH", "", {"name": "x"}), ("POST", "/trigger", {})):
+        assert (await api.json(409, method, path + sub, body))["code"] == "job_deleted"
+    assert await api.pages("/api/job", 10) == []
+    assert len(await api.pages("/api/job?status=deleted", 10)) == 1
+
+
+async def test_trigger_runs_now_also_while_paused_and_once_for_a_key(api: Api) -> None:
+    job = await api.create(payload="own")
+    path = f"/api/job/{job['id']}"
+    await api.json(200, "POST", f"{path}/pause")
+    run = await api.json(202, "POST", f"{path}/trigger", {"payload": None}, idempotency_key="k")
+    assert (run["status"], run["trigger"], run["max_attempts"], run["attempt"]) == ("dispatched", "manual", 4, 0)
+    assert await api.json(202, "POST", f"{path}/trigger", {"payload": None}, idempotency_key="k") == run
+    problem = await api.json(422, "POST", f"{path}/trigger", {}, idempotency_key="k")
+    assert problem["code"] == "idempotency_key_reused"
+    skipped = await api.json(202, "POST", f"{path}/trigger", {"overlap": "skip"})
+    assert (skipped["status"], skipped["reason"]) == ("skipped", "overlap")
+    plain = await api.json(202, "POST", f"{path}/trigger")
+    for triggered, own in ((run, True), (plain, False)):
+        [(_, data)] = await _events(api, f"/api/run/{triggered['id']}")
+        assert (data["own_payload"], data["payload"]) == (own, None)
+
+
+async def test_equal_triggers_at_once_make_one_run(api: Api) -> None:
+    job = await api.create()
+    path = f"/api/job/{job['id']}"
+    runs = await asyncio.gather(*(api.json(202, "POST", f"{path}/trigger", idempotency_key="k") for _ in range(10)))
+    assert len({run["id"] for run in runs}) == 1
+    assert len(await api.pages(f"{path}/runs", 10)) == 1

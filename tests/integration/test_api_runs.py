@@ -1,0 +1,141 @@
+"""Runs, their events and the job logs over REST, on a real database."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api_app import Api, dying, running_api
+from duebook_common.domain.decide import FailAttempt, ReleaseAttempt, StartAttempt, Succeed, WakeRun
+
+FIELDS = [
+    "id",
+    "job_id",
+    "job_name",
+    "job_version",
+    "task",
+    "nominal_at",
+    "due_at",
+    "status",
+    "attempt",
+    "failures",
+    "max_attempts",
+    "queue",
+    "executor",
+    "started_at",
+    "finished_at",
+    "error",
+    "result",
+    "trigger",
+]
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        yield api
+
+
+async def triggered(api: Api, **fields: Any) -> dict[str, Any]:
+    job = await api.create(**fields)
+    run: dict[str, Any] = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    return run
+
+
+async def succeeded(api: Api) -> dict[str, Any]:
+    run, now = await triggered(api), api.parts.clock.now()
+    start, end = StartAttempt(0, "executor-1", 30 * SECOND, now), Succeed(1, {"rows": 3}, now + SECOND)
+    await api.carry_out(run["id"], start, end)
+    return run
+
+
+async def test_a_run_has_the_contracts_fields_and_times_in_utc(api: Api) -> None:
+    run = await succeeded(api)
+    assert list(run) == FIELDS
+    shown = await api.json(200, "GET", f"/api/run/{run['id']}")
+    assert list(shown) == FIELDS
+    assert (shown["status"], shown["result"], shown["executor"]) == ("succeeded", {"rows": 3}, "executor-1")
+    assert all(shown[name].endswith("Z") for name in FIELDS if name.endswith("_at"))
+
+
+async def test_cancel_ends_a_waiting_run_and_asks_a_running_one(api: Api) -> None:
+    waiting, running = await triggered(api), await triggered(api)
+    await api.carry_out(running["id"], StartAttempt(0, "executor-1", 30 * SECOND, api.parts.clock.now()))
+    ended = await api.json(202, "POST", f"/api/run/{waiting['id']}/cancel", {"reason": "not today"})
+    assert (ended["status"], ended["reason"], ended["finished_at"] is None) == ("cancelled", "not today", False)
+    assert await api.json(202, "POST", f"/api/run/{waiting['id']}/cancel") == ended
+    asked = await api.json(202, "POST", f"/api/run/{running['id']}/cancel")
+    assert asked["status"] == "running"
+    assert (await api.json(409, "POST", f"/api/run/{(await succeeded(api))['id']}/cancel"))["code"] == "wrong_status"
+
+
+async def test_runs_list_newest_first_and_narrow_by_filters(api: Api) -> None:
+    first, second = await triggered(api, queue="q1", task="t1"), await triggered(api)
+    await api.json(202, "POST", f"/api/run/{second['id']}/cancel")
+
+    async def ids(query: str = "") -> list[str]:
+        return [run["id"] for run in await api.pages(f"/api/run?{query}", 1)]
+
+    assert await ids() == [second["id"], first["id"]]
+    assert await ids("queue=q1") == await ids("task=t1") == await ids("status=dispatched") == [first["id"]]
+    assert await ids(f"job_id={second['job_id']}") == await ids("status=cancelled") == [second["id"]]
+    assert [run["id"] for run in await api.pages(f"/api/job/{first['job_id']}/runs", 1)] == [first["id"]]
+
+
+async def test_events_of_a_run_come_oldest_first_page_by_page(api: Api) -> None:
+    run = await succeeded(api)
+    events = await api.pages(f"/api/run/{run['id']}/events", 2)
+    assert [event["type"] for event in events] == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
+    assert list(events[0]) == ["position", "stream", "version", "type", "data", "meta", "recorded_at"]
+    assert [event["version"] for event in events] == [1, 2, 3]
+    assert events[0]["meta"] == {"actor": "anonymous"}
+
+
+async def test_the_logs_tell_what_happened_to_attempts_newest_first(api: Api) -> None:
+    run, now = await triggered(api, max_retries=5, backoff={"initial": "PT0.001S"}), api.parts.clock.now()
+    start = StartAttempt(0, "executor-1", timedelta(0), now)
+    wake = WakeRun(now + SECOND, 0.5, SECOND)
+    await api.carry_out(
+        run["id"],
+        start,
+        FailAttempt(1, "boom", now, chance=0.5),
+        wake,
+        StartAttempt(1, "executor-2", timedelta(0), now),
+        ReleaseAttempt(2, now),
+        wake,
+        StartAttempt(2, "executor-1", timedelta(0), now),
+        wake,  # its lease has passed
+        WakeRun(now + 5 * SECOND, 0.5, SECOND),
+        *dying("bang", dispatch=3, attempt=4),
+    )
+    await api.parts.pool.execute(
+        "INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at) VALUES ($1, $2, 4, 'a line', now())",
+        run["job_id"],
+        run["id"],
+    )
+    other = await triggered(api)
+    await api.json(202, "POST", f"/api/run/{other['id']}/cancel")
+
+    logs = await api.pages(f"/api/job-log/job/{run['job_id']}", 3)
+    assert [(log["status"], log["attempt"]) for log in reversed(logs)] == [
+        ("started", 1),
+        ("failed", 1),
+        ("started", 2),
+        ("released", 2),
+        ("started", 3),
+        ("lost", 3),
+        ("started", 4),
+        ("failed", 4),
+        ("dead_lettered", 4),
+        ("log", 4),
+    ]
+    assert [logs[0]["message"], logs[1]["message"], logs[-1]["message"]] == ["a line", "bang", "started on executor-1"]
+    assert list(logs[0]) == ["id", "job_id", "run_id", "attempt", "status", "message", "logged_at"]
+    assert {log["run_id"] for log in logs} == {run["id"]}
+    everything = await api.pages("/api/job-log", 4)
+    assert everything[1:] == logs
+    assert (everything[0]["status"], everything[0]["attempt"]) == ("cancelled", None)
+    for log in everything:
+        assert await api.json(200, "GET", f"/api/job-log/{log['id']}") == log

@@ -1,0 +1,77 @@
+"""The api as a process: it answers, tells when it cannot serve yet, and ends in order."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+
+from api_app import NO_REDIS
+from duebook_api.app import serve
+from duebook_api.settings import ApiSettings
+from duebook_common.service import Frame
+from duebook_common.settings import read
+
+
+@asynccontextmanager
+async def api_process(postgres_url: str, port: int) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
+    environment = {
+        **os.environ,
+        "DUEBOOK_POSTGRES_URL": postgres_url,
+        "DUEBOOK_REDIS_URL": NO_REDIS,
+        "DUEBOOK_PORT": str(port),
+        "DUEBOOK_AUTH": "off",
+    }
+    command = (sys.executable, "-m", "duebook_api")
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL)
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            yield process, http
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def until_ready(http: httpx2.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                if (await http.get("/readyz")).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tcp_port: int) -> None:
+    async with api_process(postgres_url, unused_tcp_port) as (process, http):
+        await until_ready(http)
+        made = await http.post("/api/job", json={"name": "n"})
+        assert made.status_code == 201
+        assert (await http.get(made.headers["location"])).json()["id"] == made.json()["id"]
+        large = await http.post("/api/job", content=b"x" * 20_000_000)
+        assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
+        assert "duebook_dead_letter" in (await http.get("/metrics")).text
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("path", ["/api/job", "/api/openapi.json", "/nothing"])
+async def test_before_the_database_is_reached_it_says_so(path: str) -> None:
+    url = {"DUEBOOK_POSTGRES_URL": "postgresql://x@127.0.0.1:1/x", "DUEBOOK_REDIS_URL": NO_REDIS}
+    frame = Frame(read(ApiSettings, url))
+    starting = asyncio.create_task(serve(frame).__aenter__())
+    await asyncio.sleep(0)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=frame.app), base_url="http://duebook") as http:
+        answer = await http.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "starting")
+        assert (await http.get("/livez")).status_code == 200
+    with pytest.raises(OSError):
+        await starting

@@ -1,0 +1,204 @@
+# ruff: noqa: RUF001 - messages write ranges with a dash
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from ipaddress import ip_address
+from uuid import UUID
+
+import pytest
+
+from duebook_common.tasks import Fail, RetryAfter
+from duebook_executor.egress import Address, parse_allow
+from duebook_executor.http_request import http_request_task
+from http_server import LOOPBACK, TRACE, Server, answer, fixed, run, serving
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+async def test_the_body_is_sent_as_json_and_the_answer_returned(server: Server) -> None:
+    url = f"http://localhost:{server.port}/a%2Fb?c=d"
+    result = await run(http_request_task(LOOPBACK), {"url": url, "body": {"ä": 1}})
+    assert result == {"status": 200, "body": "ok"}
+    assert server.requests[0].startswith(b"POST /a%2Fb?c=d HTTP/1.1\r\n")
+    assert server.requests[0].endswith(b"\r\n\r\n" + '{"ä":1}'.encode())
+    assert server.head()["content-type"] == "application/json"
+
+
+async def test_the_headers_tell_the_run_the_attempt_and_the_trace(server: Server) -> None:
+    url = f"http://127.0.0.1:{server.port}/"
+    headers = {"X-Mine": "1", "content-type": "application/x"}
+    await run(http_request_task(LOOPBACK), {"url": url, "headers": headers, "body": None})
+    head = server.head()
+    assert head["host"] == f"127.0.0.1:{server.port}"
+    assert head["idempotency-key"] == f"{UUID(int=1)}.2"
+    assert head["duebook-run"] == str(UUID(int=1))
+    assert head["duebook-attempt"] == "3"
+    assert head["traceparent"] == TRACE
+    assert head["accept-encoding"] == "identity"
+    assert (head["x-mine"], head["content-type"]) == ("1", "application/x")
+    assert "x-secret" not in head
+    assert server.requests[0].endswith(b"\r\n\r\nnull")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST"])
+async def test_without_a_body_none_is_sent(server: Server, method: str) -> None:
+    server.answer = answer("204 No Content")
+    await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}", "method": method})
+    assert server.requests[0].startswith(method.encode() + b" / HTTP/1.1\r\n")
+    assert server.requests[0].endswith(b"\r\n\r\n")
+    assert "content-type" not in server.head()
+
+
+SPELLINGS = [
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f.1",
+    "[::1]",
+    "localhost",
+    "LOCALHOST",
+    "[::ffff:127.0.0.1]",
+    "0",
+]
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_no_spelling_of_loopback_is_reached(server: Server, host: str) -> None:
+    with pytest.raises(Fail, match="neither public nor in DUEBOOK_HTTP_ALLOW") as failed:
+        await run(http_request_task(()), {"url": f"http://{host}:{server.port}/"})
+    assert failed.value.retry is False
+    assert server.connections == 0
+
+
+async def test_a_name_is_resolved_once_and_its_checked_address_connected_to(server: Server) -> None:
+    answers = ["127.0.0.2", "127.0.0.1"]
+    asked = []
+
+    async def rebinding(host: str, port: int) -> list[Address]:
+        asked.append((host, port))
+        return [ip_address(answers[len(asked) - 1])]
+
+    task = http_request_task(parse_allow("127.0.0.2/32"), resolve=rebinding)
+    payload = {"url": f"http://rebinding.invalid:{server.port}/"}
+    with pytest.raises(Fail, match=r"no connection to rebinding\.invalid"):
+        await run(task, payload)  # nothing listens on 127.0.0.2
+    assert asked == [("rebinding.invalid", server.port)]
+    with pytest.raises(Fail, match=r"rebinding\.invalid is 127\.0\.0\.1"):
+        await run(task, payload)  # a new attempt checks anew
+    assert server.connections == 0
+
+
+async def test_the_host_header_stays_that_of_the_url(server: Server) -> None:
+    task = http_request_task(LOOPBACK, resolve=fixed("127.0.0.1"))
+    await run(task, {"url": f"http://hook.invalid:{server.port}/"})
+    assert server.head()["host"] == f"hook.invalid:{server.port}"
+
+
+async def test_the_other_family_is_tried_where_the_first_leads_nowhere(server: Server) -> None:
+    task = http_request_task(LOOPBACK, resolve=fixed("::1", "127.0.0.1"))
+    assert (await run(task, {"url": f"http://hook.invalid:{server.port}/", "body": 1}))["status"] == 200
+    assert server.requests[0].endswith(b"\r\n\r\n1")
+
+
+async def test_a_proxy_in_the_environment_is_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
+    with pytest.raises(Fail, match=r"127\.0\.0\.3"):
+        await run(http_request_task(()), {"url": "http://127.0.0.3/"})
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
+async def test_redirects_are_not_followed(server: Server, status: str) -> None:
+    server.answer = answer(status, Location=f"http://127.0.0.1:{server.port}/other")
+    with pytest.raises(Fail, match=rf"expected 200–299, got {status[:3]}: redirects are not followed") as failed:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert failed.value.retry is True
+    assert len(server.requests) == 1
+
+
+async def test_an_expected_redirect_is_a_result(server: Server) -> None:
+    server.answer = answer("302 Found", Location=f"http://127.0.0.1:{server.port}/other")
+    result = await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/", "expect": [302]})
+    assert result["status"] == 302
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b"x" * 4096, "x" * 4096),
+        (b"x" * 100_000, "x" * 4096),
+        (b"x" * 4095 + "ä".encode() * 9, "x" * 4095),
+        (b"a\0b\xffc", "a\ufffdb\ufffdc"),
+        (b"x\xc3", "x\ufffd"),
+    ],
+    ids=["whole", "cut", "cut inside a character", "no text", "broken end"],
+)
+async def test_the_first_4_kib_are_kept(server: Server, body: bytes, kept: str) -> None:
+    server.answer = answer("200 OK", body)
+    assert (await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}))["body"] == kept
+
+
+async def test_an_endless_body_is_left_after_its_beginning(server: Server) -> None:
+    server.answer = b"HTTP/1.1 200 OK\r\n\r\n"
+    server.endless = b"x" * 1024
+    result = await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert len(result["body"]) == 4096
+    await asyncio.wait_for(server.left.wait(), 5)
+
+
+async def test_a_packed_body_is_not_unpacked(server: Server) -> None:
+    server.answer = answer("200 OK", b"not gzip", Content_Encoding="gzip")
+    assert (await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}))["body"] == "not gzip"
+
+
+async def test_an_unexpected_status_fails_and_its_body_is_logged(server: Server) -> None:
+    server.answer = answer("503 Busy", b"try later")
+    log: list[str] = []
+    with pytest.raises(Fail) as failed:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}, log.append)
+    assert (str(failed.value), failed.value.retry) == ("expected 200–299, got 503", True)
+    assert log == ["503: try later"]
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "503 Busy"])
+async def test_retry_after_is_heeded(server: Server, status: str) -> None:
+    server.answer = answer(status, Retry_After="120")
+    with pytest.raises(RetryAfter, match=f"got {status[:3]}, which asks to come again after 120 s") as later:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert later.value.delay == timedelta(seconds=120)
+
+
+async def test_gone_is_for_good(server: Server) -> None:
+    server.answer = answer("410 Gone", Retry_After="120")
+    with pytest.raises(Fail, match="expected 200–299, got 410: the target is gone") as failed:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert failed.value.retry is False
+
+
+async def test_a_refused_connection_and_an_unknown_name_may_be_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(Fail, match=r"no connection to 127\.0\.0\.1") as refused:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{port}/"})
+
+    async def unknown(host: str, port: int) -> list[Address]:
+        raise socket.gaierror("Name or service not known")
+
+    with pytest.raises(Fail, match=r"no connection to h\.invalid: h\.invalid does not resolve: Name") as nameless:
+        await run(http_request_task((), resolve=unknown), {"url": "http://h.invalid/"})
+    assert refused.value.retry is nameless.value.retry is True
+
+
+@pytest.mark.parametrize("broken", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"])
+async def test_a_broken_answer_fails_clearly(server: Server, broken: bytes) -> None:
+    server.answer = broken
+    with pytest.raises(Fail, match=r"127\.0\.0\.1 broke off: RemoteProtocolError") as failed:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert failed.value.retry is True

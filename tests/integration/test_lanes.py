@@ -1,0 +1,124 @@
+"""A poll's cost does not grow with what is not due: it touches a partial index, and of that the due rows only."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bookkeeping import DAY, NOW, created, started
+from duebook_common.database import Pool, connect
+from duebook_scheduler.dispatch import _CANDIDATES
+from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
+from duebook_scheduler.waking import _WOKEN
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    async with connect(postgres_url, "test") as pool:
+        yield pool
+
+
+async def found(pool: Pool, table: Any = "jobs") -> list[Lane]:
+    async with pool.acquire() as db:
+        return await lanes(db, table)
+
+
+async def test_lanes_are_named_by_priority_with_their_first_due_time(pool: Pool) -> None:
+    for queue, priority, hours in (("a", 1, 3), ("a", 1, 2), ("a", 9, 5), ("b", 1, 1), ("b", 4, 0)):
+        await created(pool, queue=queue, priority=priority, scheduled_at=NOW + hours * HOUR)
+    lane = [("a", 9, 5), ("b", 4, 0), ("b", 1, 1), ("a", 1, 2)]
+    assert await found(pool) == [Lane(queue, priority, NOW + hours * HOUR) for queue, priority, hours in lane]
+
+
+async def test_what_waits_for_nothing_makes_no_lane(pool: Pool) -> None:
+    await pool.execute("UPDATE jobs SET status = 'finished', wake_at = NULL WHERE job_id = $1", await created(pool))
+    assert await found(pool) == []
+
+
+async def test_lanes_of_runs_are_their_own(pool: Pool) -> None:
+    run = await started(pool, queue="slow", priority=7)
+    assert run.wake_at is not None
+    assert await found(pool, "runs") == [Lane("slow", 7, run.wake_at)]
+    assert await found(pool) == []
+
+
+async def test_the_earliest_time_is_the_next_one_in_any_lane() -> None:
+    some = [Lane("a", 9, NOW + 2 * HOUR), Lane("b", 4, NOW), Lane("b", 1, NOW + HOUR)]
+    assert earliest(some, NOW) == NOW + HOUR
+    assert earliest(some[:2], NOW + 2 * HOUR) is None
+
+
+# Copies of the one row there is, pending, in lanes of four priorities.
+_COPIES = """
+INSERT INTO {table} SELECT copy.* FROM (SELECT t AS row FROM {table} AS t LIMIT 1) AS one, generate_series(1, $1) AS n,
+LATERAL jsonb_populate_record(one.row, jsonb_build_object(
+    '{key}', gen_random_uuid(), 'priority', n % 4, 'wake_at', $2::timestamptz + n * interval '1 s'
+)) AS copy
+"""
+
+
+@dataclass
+class Cost:
+    buffers: int
+    indexes: set[str]
+    scans: set[str]
+
+
+async def cost(pool: Pool, query: str, *arguments: Any) -> Cost:
+    """What it touches, warm."""
+    async with pool.acquire() as db:
+        await db.fetch(query, *arguments)
+        plan = json.loads(await db.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments))[0]["Plan"]
+    nodes = list(_nodes(plan))
+    return Cost(
+        plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
+        {node["Index Name"] for node in nodes if "Index Name" in node},
+        {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"},
+    )
+
+
+def _nodes(plan: Any) -> Sequence[Any]:
+    return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
+
+
+async def grown(pool: Pool, table: str, count: int) -> None:
+    key = {"jobs": "job_id", "runs": "run_id"}[table]
+    for start in range(0, count, 20_000):  # a long transaction would hold the horizon of other tests
+        await pool.execute(_COPIES.format(table=table, key=key), min(20_000, count - start), NOW + HOUR)
+    await pool.execute(f"ANALYZE {table}")
+
+
+async def test_a_poll_of_200_000_pending_jobs_touches_what_one_of_ten_does(pool: Pool) -> None:
+    for index in ("jobs_newest", "jobs_live", "jobs_by_name"):
+        await pool.execute(f"DROP INDEX {index}")  # no part in a poll; they only make the filling slow
+    await created(pool, priority=0)
+    polls: dict[str, tuple[Any, ...]] = {
+        _BY_TABLE["jobs"]: (),
+        _CANDIDATES: (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW, [], 500),
+    }
+    await grown(pool, "jobs", 10)
+    few = [(await cost(pool, query, *arguments)).buffers for query, arguments in polls.items()]
+    await pool.execute("DELETE FROM jobs WHERE wake_at > $1", NOW)
+    await grown(pool, "jobs", 200_000)
+    for (query, arguments), before in zip(polls.items(), few, strict=True):
+        many = await cost(pool, query, *arguments)
+        assert many.indexes == {"jobs_due"}
+        assert not many.scans
+        assert many.buffers <= before + 40
+    backlog = await cost(pool, _CANDIDATES, ["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500)
+    assert backlog.buffers <= 5_000, "when all of them are due, a poll still reads no more than its batch"
+
+
+async def test_waking_reads_the_due_runs_only(pool: Pool) -> None:
+    await started(pool, priority=0)
+    await grown(pool, "runs", 20_000)
+    for query, arguments in ((_BY_TABLE["runs"], ()), (_WOKEN, (["default"], [0], NOW + HOUR, 500))):
+        many = await cost(pool, query, *arguments)
+        assert "runs_due" in many.indexes
+        assert "runs" not in many.scans
+        assert many.buffers <= 60

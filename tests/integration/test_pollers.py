@@ -1,0 +1,157 @@
+"""Any number of schedulers poll at once: each due occurrence is dispatched once, and overlap policies hold."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, start
+from duebook_common.database import Clock, Pool, connect, transaction
+from duebook_common.domain import job as job_domain
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job import Job
+from duebook_common.domain.occurrence import Terms, trigger_now
+from duebook_common.domain.run import Run
+from duebook_common.domain.run_events import RunFact
+from duebook_common.eventstore import Write, append
+from duebook_common.handling import Fact, create_jobs, handle_job
+from duebook_common.locks import lock_jobs
+from duebook_common.settings import read
+from duebook_scheduler.dispatch import Dispatcher
+from duebook_scheduler.outbox import Outbox
+from duebook_scheduler.room import Room
+from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.waking import _MOVE
+
+SECOND = timedelta(seconds=1)
+_DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
+
+
+class Sent(Outbox):
+    """What would have gone to the broker."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    async def flush(self) -> bool:
+        return True
+
+    async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
+        self.runs += runs
+
+
+@asynccontextmanager
+async def poller(url: str, sent: Sent, batch: int = 25) -> AsyncIterator[Dispatcher]:
+    names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
+    settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
+    settings = settings.model_copy(update={"batch": batch})
+    async with connect(url, "poller", size=4) as pool:
+        yield Dispatcher(pool, Clock(), sent, Room(10_000), settings, ACTOR)
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    async with connect(postgres_url, "test", size=4) as pool:
+        yield pool
+
+
+async def many_due(pool: Pool, count: int, together: int) -> list[UUID]:
+    """Daily jobs that are due now; `together` of them stand in one slice of the locks."""
+    now = datetime.now(UTC) - SECOND
+    ids = [UUID(int=(n << 20) + 7) for n in range(1, together + 1)] + [uuid4() for _ in range(count - together)]
+    new = job_domain.create(definition(recurrence="daily", scheduled_at=now), now)
+    await create_jobs(pool, dict.fromkeys(ids, new), ACTOR)
+    return ids
+
+
+async def poll_until_nothing_is_due(pool: Pool, pollers: Sequence[Dispatcher]) -> None:
+    async def poll(one: Dispatcher) -> None:
+        async with asyncio.timeout(30):
+            while await pool.fetchval(_DUE):
+                await one.step()
+
+    await asyncio.gather(*map(poll, pollers))
+
+
+async def test_each_due_occurrence_is_dispatched_once_by_one_of_many_pollers(pool: Pool, postgres_url: str) -> None:
+    ids, sent = await many_due(pool, 150, together=40), Sent()
+    async with AsyncExitStack() as stack:
+        pollers = [await stack.enter_async_context(poller(postgres_url, sent)) for _ in range(3)]
+        await poll_until_nothing_is_due(pool, pollers)
+    assert sorted(run.job_id for run in sent.runs) == sorted(ids)
+    assert [recorded.type for recorded in await log(pool)].count("RunDispatched") == 150
+    await check_books(pool)
+
+
+async def test_a_poller_passes_by_what_another_decides_and_does_the_rest(pool: Pool, postgres_url: str) -> None:
+    ids, sent = await many_due(pool, 12, together=4), Sent()
+    async with poller(postgres_url, sent) as one:
+        async with transaction(pool) as db:
+            await lock_jobs(db, ids[:1])
+            await one.step()
+            assert not {run.job_id for run in sent.runs} & set(ids[:4])
+        await poll_until_nothing_is_due(pool, [one])
+    assert sorted(run.job_id for run in sent.runs) == sorted(ids)
+
+
+async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Pool, postgres_url: str) -> None:
+    ids, sent = await many_due(pool, 10, together=5), Sent()
+    now = datetime.now(UTC)
+    terms = Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+
+    def judge(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
+        return [RunFact(uuid4(), trigger_now(job, 0, terms, overlap=Overlap.ALLOW_ALL))]
+
+    for id_ in ids:
+        await handle_job(pool, id_, judge, ACTOR)
+    async with AsyncExitStack() as stack:
+        pollers = [await stack.enter_async_context(poller(postgres_url, sent, 3)) for _ in range(2)]
+        await poll_until_nothing_is_due(pool, pollers)
+    assert sent.runs == []
+    told = [recorded for recorded in await log(pool) if recorded.type == "RunSkipped"]
+    assert sorted(recorded.job_id for recorded in told) == sorted(ids)
+    assert {recorded.data["reason"] for recorded in told} == {"overlap"}
+    await check_books(pool)
+
+
+async def test_a_poisonous_job_is_set_aside_and_the_others_run(pool: Pool, postgres_url: str) -> None:
+    ids, sent = await many_due(pool, 6, together=1), Sent()
+    async with transaction(pool) as db:  # its row says what its stream does not
+        event = job_domain.JobPaused(reason=None, at=datetime.now(UTC))
+        await append(db, [Write(job_domain.stream(ids[0]), 1, [event], ids[0])])
+    async with poller(postgres_url, sent) as one:
+        for _ in range(3):
+            await one.step()
+    assert sorted(run.job_id for run in sent.runs) == sorted(ids[1:])
+
+
+async def test_moving_a_due_time_waits_for_nobody(pool: Pool, postgres_url: str) -> None:
+    """Rows that are just being written are passed by: waiting for one of them while holding others could deadlock."""
+    await many_due(pool, 2, together=0)
+    sent = Sent()
+    async with poller(postgres_url, sent) as one:
+        await one.step()
+    held, free = sent.runs
+    later = datetime.now(UTC) + DAY
+    moves = list(zip((held.id, held.version, later), (free.id, free.version, later), strict=True))
+    async with transaction(pool) as db:
+        await db.execute("SELECT FROM runs WHERE run_id = $1 FOR UPDATE", held.id)
+        async with asyncio.timeout(3):
+            await pool.execute(_MOVE, *moves)
+    wakes = await pool.fetch("SELECT run_id, wake_at = $1 AS moved FROM runs", later)
+    assert {record["run_id"]: record["moved"] for record in wakes} == {held.id: False, free.id: True}
+
+
+async def test_a_run_that_moved_on_keeps_its_new_due_time(pool: Pool, postgres_url: str) -> None:
+    await many_due(pool, 1, together=0)
+    sent = Sent()
+    async with poller(postgres_url, sent) as one:
+        await one.step()
+    (run,) = sent.runs
+    started = (await do(pool, run, start(run, datetime.now(UTC)))).run
+    assert started is not None
+    await pool.execute(_MOVE, [run.id], [run.version], [datetime.now(UTC) + DAY])
+    assert await pool.fetchval("SELECT wake_at FROM runs") == started.wake_at

@@ -1,0 +1,196 @@
+"""Read models are a function of the log, written after the append, and no row strands."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definition, do, due, log, start, started, terms
+from duebook_common.database import Pool, connect
+from duebook_common.domain import job as job_domain
+from duebook_common.domain.decide import (
+    CancelRun,
+    ConfirmCancel,
+    DiscardRun,
+    FailAttempt,
+    RedriveRun,
+    ReleaseAttempt,
+    RunCommand,
+    Succeed,
+    WakeRun,
+)
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job import Job
+from duebook_common.domain.mail import MailFailed, MailSent
+from duebook_common.domain.occurrence import account, skip_due, trigger_now
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_events import RunFact
+from duebook_common.eventstore import Write, append
+from duebook_common.handling import Fact, Judge, RunWork, create_jobs, handle_job, handle_runs
+from duebook_common.mail_handling import record_mail
+from duebook_common.projections import run_of
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    async with connect(postgres_url, "test") as pool:
+        yield pool
+
+
+async def told_by_mail(pool: Pool, run: Run) -> None:
+    """A mail that failed, was tried again, and was taken; another that was given up."""
+    about: dict[str, Any] = {"outcome": "succeeded-3", "message_id": "<1@duebook>", "at": NOW}
+    for recipient, retry_at in (("a@example.com", NOW + MINUTE), ("b@example.com", None)):
+        failed = MailFailed(recipient=recipient, error="450", tries=1, retry_at=retry_at, **about)
+        await record_mail(pool, run.id, run.job_id, failed, ACTOR)
+    sent = MailSent(recipient="a@example.com", **about)
+    assert await record_mail(pool, run.id, run.job_id, sent, ACTOR)
+    assert not await record_mail(pool, run.id, run.job_id, sent, ACTOR)
+
+
+def command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
+    """Any command at all: most fit, some are refused."""
+    attempt = run.attempt - (chance.random() < 0.1)
+    commands: list[RunCommand] = [
+        start(run, now),
+        start(run, now),
+        Succeed(attempt, {"n": [1, None, "ü"]}, now),
+        FailAttempt(attempt, "boom", now, chance.random(), retry=chance.random() < 0.8),
+        FailAttempt(attempt, "later", now, 0, delay=MINUTE),
+        ReleaseAttempt(attempt, now),
+        ConfirmCancel(attempt, now),
+        WakeRun(now + DAY, chance.random(), MINUTE, job_deleted=chance.random() < 0.1),
+        CancelRun("enough", now),
+        RedriveRun("again", 2, now, {"other": True}, own_payload=True, delay=MINUTE * chance.randint(0, 1)),
+        DiscardRun("no more", now),
+    ]
+    return chance.choice(commands)
+
+
+def judgement(chance: random.Random, now: datetime) -> Judge:
+    queue, priority = chance.choice(["default", "mail"]), chance.randint(0, 9)
+
+    def change(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        to = definition(
+            name=f"n{priority}",
+            queue=queue,
+            priority=priority,
+            tags=(queue, "x"),
+            recurrence="weekly",
+            scheduled_at=now,
+        )
+        facts: list[Fact] = [*account(job, len(active), terms(now))] if job.wake_at else []
+        for fact in facts:
+            job = job_domain.evolve(job, fact.event if isinstance(fact, RunFact) else fact)  # type: ignore[arg-type]
+        return [*facts, *job_domain.change(job, to, now, ran=False)]
+
+    def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        event = trigger_now(job, len(active), terms(now), overlap=Overlap.SKIP, payload=[queue], own_payload=True)
+        return [RunFact(uuid4(), event)]
+
+    def resume(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
+        skipped = skip_due(job, "paused", now) if job.status == "paused" else []
+        return [*skipped, *job_domain.resume(job, "on", now)] if job.status == "paused" else []
+
+    def pause(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
+        return job_domain.pause(job, "wait", now) if job.status == "active" else []
+
+    return chance.choice([due(now), due(now), change, trigger, pause, resume])
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> None:
+    chance, now = random.Random(seed), NOW
+    jobs = [await created(pool, recurrence="daily", max_retries=1, tags=("a",) * n) for n in range(4)]
+    await create_jobs(pool, {uuid4(): job_domain.create(definition(tags=("a", "b")), NOW) for _ in range(2)}, ACTOR)
+    for _ in range(40):
+        now += timedelta(hours=chance.randint(1, 30))
+        await handle_job(pool, chance.choice(jobs), judgement(chance, now), ACTOR)
+        runs = await _some_runs(pool, chance)
+        decided = await handle_runs(pool, [RunWork(run.id, command(chance, run, now)) for run in runs], ACTOR)
+        assert len(decided) == len(runs)
+    for run in await _some_runs(pool, chance):
+        await told_by_mail(pool, run)
+    await handle_job(pool, jobs[0], lambda job, _: job_domain.delete(job, now), ACTOR)
+    await check_books(pool)
+    met = {recorded.type for recorded in await log(pool)}
+    assert len(met) >= 15, "too little happened for this to prove anything"
+
+
+async def _some_runs(pool: Pool, chance: random.Random) -> list[Run]:
+    runs = [run_of(record) for record in await pool.fetch("SELECT * FROM runs ORDER BY run_id")]
+    return chance.sample(runs, min(len(runs), 12))
+
+
+RESTING = {"succeeded", "cancelled", "skipped", "discarded", "dead_lettered"}
+
+
+@pytest.mark.parametrize("status", RunStatus)
+async def test_no_run_strands(pool: Pool, status: RunStatus) -> None:
+    run = await started(pool)
+    statement = "UPDATE runs SET status = $1, wake_at = NULL WHERE run_id = $2"
+    if status in RESTING:
+        assert await pool.execute(statement, status, run.id) == "UPDATE 1"
+    else:
+        with pytest.raises(asyncpg.CheckViolationError, match="nothing_strands"):
+            await pool.execute(statement, status, run.id)
+
+
+@pytest.mark.parametrize("status", ["active", "paused", "finished", "deleted"])
+async def test_no_active_job_strands(pool: Pool, status: str) -> None:
+    job_id = await created(pool)
+    statement = "UPDATE jobs SET status = $1, wake_at = NULL WHERE job_id = $2"
+    if status != "active":
+        assert await pool.execute(statement, status, job_id) == "UPDATE 1"
+    else:
+        with pytest.raises(asyncpg.CheckViolationError, match="nothing_strands"):
+            await pool.execute(statement, status, job_id)
+
+
+async def test_no_mail_strands(pool: Pool) -> None:
+    await told_by_mail(pool, await started(pool))
+    with pytest.raises(asyncpg.CheckViolationError, match="nothing_strands"):
+        await pool.execute("UPDATE mails SET status = 'retrying', wake_at = NULL")
+    assert await pool.execute("UPDATE mails SET status = 'sent', wake_at = NULL") == "UPDATE 2"
+
+
+# An append's first statement asks whether its transaction has an id already: a write, or a row lock, gives one.
+_WATCH = """
+CREATE FUNCTION refuse_late_append() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN RAISE EXCEPTION 'the append is not the first write'; END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER first_write BEFORE UPDATE ON heads FOR EACH STATEMENT EXECUTE FUNCTION refuse_late_append()
+"""
+
+
+async def test_an_append_is_the_first_write_of_its_transaction(pool: Pool) -> None:
+    await pool.execute(_WATCH)
+    run = await started(pool)
+    await do(pool, run, Succeed(1, None, NOW))
+    await handle_job(pool, run.job_id, lambda job, _: job_domain.delete(job, NOW), ACTOR)
+    await told_by_mail(pool, run)
+    write = Write("x", 0, [job_domain.JobPaused(reason=None, at=NOW)], UUID(int=1))
+    for before in ("SELECT FROM runs FOR UPDATE", "INSERT INTO checkpoints VALUES ('x', '0', 0)"):
+        async with pool.acquire() as db:
+            await db.execute(f"BEGIN; {before}")
+            with pytest.raises(asyncpg.RaiseError, match="not the first write"):
+                await append(db, [write])
+            await db.execute("ROLLBACK")
+
+
+async def test_a_streams_events_stand_in_the_log_in_the_order_of_their_versions(pool: Pool) -> None:
+    run = await started(pool, max_retries=5)
+    for _ in range(4):
+        await do(pool, run, FailAttempt(run.attempt, "boom", NOW, 0))
+        woken = (await do(pool, run, WakeRun(NOW + DAY, 0, MINUTE))).run
+        assert woken is not None
+        run = (await do(pool, woken, start(woken))).run or run
+    told = [recorded.version for recorded in await log(pool) if recorded.stream.startswith("run-")]
+    assert told == list(range(1, 15))

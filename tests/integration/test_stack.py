@@ -1,0 +1,120 @@
+"""The local stack itself: what it starts, breaks and leaves behind."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+import aio_pika
+import asyncpg
+import pytest
+
+from duebook.stack.home import Busy, Home
+from duebook.stack.postgres import Postgres
+from duebook.stack.processes import Ledger, Mark, Process, ProcessDied
+from duebook.stack.rabbitmq import RabbitMQ
+from duebook.stack.redis import Redis
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path / "home")
+    yield home
+    home.close()
+
+
+def sleeper(home: Home, code: str = "import time; time.sleep(60)") -> Process:
+    return Process("sleeper", [sys.executable, "-c", code], ledger=home.ledger, log=home.log("sleeper"), env={})
+
+
+async def test_postgres_keeps_its_data_over_a_crash(private_postgres: Postgres) -> None:
+    await execute(private_postgres.url, "CREATE TABLE kept (id int)")
+    private_postgres.kill()
+    private_postgres.start()
+    assert await execute(private_postgres.url, "INSERT INTO kept VALUES (1)") == "INSERT 0 1"
+
+
+async def test_the_role_duebook_is_no_superuser(postgres_url: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute(postgres_url, "COPY pg_class TO '/tmp/x'")
+
+
+async def test_a_wiped_postgres_is_empty(private_postgres: Postgres) -> None:
+    await execute(private_postgres.url, "CREATE TABLE lost (id int)")
+    private_postgres.wipe()
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await execute(private_postgres.url, "SELECT FROM lost")
+
+
+async def execute(url: str, statement: str) -> str:
+    connection = await asyncpg.connect(url)
+    try:
+        return str(await connection.execute(statement))
+    finally:
+        await connection.close()
+
+
+def test_a_paused_server_answers_after_it_is_resumed(private_redis: Redis) -> None:
+    address = ("127.0.0.1", int(private_redis.url.rpartition(":")[2].partition("/")[0]))
+    private_redis.pause()
+    with socket.create_connection(address, timeout=0.3) as connection:
+        connection.sendall(b"PING\r\n")
+        with pytest.raises(TimeoutError):
+            connection.recv(16)
+        private_redis.resume()
+        connection.settimeout(5)
+        assert connection.recv(16) == b"+PONG\r\n"
+
+
+async def test_a_quorum_queue_survives_a_restart_and_not_a_wipe(private_rabbitmq: RabbitMQ) -> None:
+    await declare(private_rabbitmq.url, passive=False)
+    await asyncio.to_thread(private_rabbitmq.restart)
+    await declare(private_rabbitmq.url, passive=True)
+    await asyncio.to_thread(private_rabbitmq.wipe)
+    with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
+        await declare(private_rabbitmq.url, passive=True)
+
+
+async def declare(url: str, *, passive: bool) -> None:
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue("q", durable=True, passive=passive, arguments={"x-queue-type": "quorum"})
+
+
+async def test_each_test_has_a_virtual_host_of_its_own(rabbitmq_url: str) -> None:
+    await declare(rabbitmq_url, passive=False)
+
+
+def test_what_a_killed_stack_left_is_ended_by_pid_and_start_time(home: Home) -> None:
+    left, other = sleeper(home), sleeper(home)
+    home.ledger.remove(other.mark)
+    home.ledger.add(Mark("another process with that pid", other.pid, "1", SIGKILL))
+    assert Ledger(home.path / "processes.json").sweep() == ["sleeper"]
+    assert left.exit_code == -SIGTERM
+    assert other.exit_code is None
+    other.kill()
+
+
+def test_a_home_has_one_stack_at_a_time(home: Home) -> None:
+    with pytest.raises(Busy, match="already running"):
+        Home(home.path)
+
+
+def test_ports_and_passwords_stay_the_same(tmp_path: Path) -> None:
+    homes = []
+    for _ in range(2):
+        home = Home(tmp_path / "home")
+        homes.append((home.port("a"), home.port("b"), home.password("c")))
+        home.close()
+    assert homes[0] == homes[1]
+    assert homes[0][0] != homes[0][1]
+
+
+def test_a_dead_process_is_reported_with_the_end_of_its_log(home: Home) -> None:
+    process = sleeper(home, "print('one line of explanation'); raise SystemExit(3)")
+    process._popen.wait()
+    with pytest.raises(ProcessDied, match=r"exit code 3.*\none line of explanation"):
+        process.check()
+    process.kill()

@@ -1,0 +1,203 @@
+"""Runs in the books whose outcomes can be told, and notifiers that tell them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import aio_pika
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from duebook_common.database import Clock, Pool
+from duebook_common.domain import occurrence
+from duebook_common.domain.decide import FailAttempt, RunCommand, StartAttempt, Succeed
+from duebook_common.domain.definition import Backoff, Definition, Notify, Outcome, Overlap
+from duebook_common.domain.job import Job, create
+from duebook_common.domain.run import Run
+from duebook_common.domain.run_events import RunFact
+from duebook_common.handling import Actor, RunWork, create_jobs, handle_job, handle_runs
+from duebook_common.locks import redis_client
+from duebook_common.messaging import EVENTS, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
+from duebook_common.service import Frame
+from duebook_common.settings import read
+from duebook_notifier.app import notifying
+from duebook_notifier.letters import Letters
+from duebook_notifier.mailing import Mailing
+from duebook_notifier.passes import Passes
+from duebook_notifier.sending import Sender, Terms
+from duebook_notifier.settings import NotifierSettings
+from duebook_notifier.smtp import server
+from smtp_server import Mailbox
+
+ACTOR = Actor("test")
+NOW = datetime.now(UTC)
+OPS = "ops@example.com"
+_GRACE = {"DUEBOOK_GRACE": "PT5S"}
+
+
+class PostOffice(Mailbox):
+    """A mail server whose replies to a recipient can be laid out in advance, one for each mail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: dict[str, list[str]] = {}
+        self._held: tuple[asyncio.Event, asyncio.Event, asyncio.AbstractEventLoop] | None = None
+
+    def hold(self, held: asyncio.Event, go_on: asyncio.Event) -> None:
+        """Let the next mail wait, once it has arrived, until it may go on."""
+        self._held = (held, go_on, asyncio.get_running_loop())
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        if self._held:
+            (held, go_on, loop), self._held = self._held, None
+            loop.call_soon_threadsafe(held.set)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+        return await super().handle_DATA(server, session, envelope)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if self.replies.get(address):
+            return self.replies[address].pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    def subjects(self) -> list[str]:
+        return [str(mail["Subject"]) for mail in self.messages]
+
+    def to(self) -> list[str]:
+        return sorted(str(mail["To"]) for mail in self.messages)
+
+
+class Books:
+    """Makes runs and leads them to an outcome; each step answers with the message that tells of it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def run(
+        self,
+        *to: str,
+        name: str = "nightly report",
+        max_retries: int = 0,
+        on: tuple[Outcome, ...] = ("succeeded", "dead_lettered", "attempt_failed"),
+    ) -> Run:
+        """A run whose first attempt is under way."""
+        job_id, run_id = uuid4(), uuid4()
+        notify = Notify(to=to or (OPS,), on=on)
+        definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
+        await create_jobs(self._pool, {job_id: create(definition, NOW)}, ACTOR)
+        terms = occurrence.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+
+        def judge(job: Job, _: object) -> list[RunFact]:
+            return [RunFact(run_id, occurrence.trigger_now(job, 0, terms, overlap=Overlap.ALLOW_ALL))]
+
+        outcome = await handle_job(self._pool, job_id, judge, ACTOR)
+        assert outcome is not None
+        return await self._do(outcome.runs[0], StartAttempt(1, "executor", timedelta(minutes=1), NOW))
+
+    async def succeeded(self, run: Run) -> OutcomeMessage:
+        return _message(await self._do(run, Succeed(1, {"rows": 3}, NOW)), "succeeded")
+
+    async def failed(self, run: Run, error: str = "boom") -> OutcomeMessage:
+        """The last failure is told as a dead letter, any other as a failed attempt."""
+        again = await self._do(run, FailAttempt(run.attempt, error, NOW, 0.5))
+        return _message(again, "failed" if again.status == "retrying" else "dead_lettered")
+
+    async def _do(self, run: Run, command: RunCommand) -> Run:
+        decided = (await handle_runs(self._pool, [RunWork(run.id, command)], ACTOR))[0]
+        assert decided.run is not None, decided.error
+        return decided.run
+
+
+def _message(run: Run, outcome: str) -> OutcomeMessage:
+    return OutcomeMessage(
+        run_id=run.id,
+        job_id=run.job_id,
+        outcome=outcome,
+        attempt=run.attempt,
+        version=run.version,
+        at=NOW,
+        notify=bool(run.notify.to),
+    )
+
+
+class Broker:
+    """The relay's and the operator's place at RabbitMQ."""
+
+    def __init__(self, channel: aio_pika.abc.AbstractChannel) -> None:
+        self._channel = channel
+
+    async def publish(self, body: bytes, key: str = "run.test") -> None:
+        exchange = await self._channel.get_exchange(EVENTS, ensure=False)
+        await exchange.publish(aio_pika.Message(body, delivery_mode=2), key)
+
+    async def move_back(self, letter: aio_pika.abc.AbstractIncomingMessage) -> None:
+        """What an operator does with a dead letter."""
+        again = aio_pika.Message(letter.body, headers=letter.headers, delivery_mode=2)
+        await self._channel.default_exchange.publish(again, NOTIFICATIONS)
+
+    async def is_empty(self) -> bool:
+        """Whether the notifier's queue holds nothing that could be had."""
+        return await (await self._channel.get_queue(NOTIFICATIONS)).get(fail=False) is None
+
+    async def has_no_dead_letter(self) -> bool:
+        return await (await self._channel.get_queue(NOTIFICATIONS_DEAD)).get(fail=False) is None
+
+    async def delete(self, queue: str) -> None:
+        await self._channel.queue_delete(queue)
+
+    async def dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage:
+        """The next dead letter, awaited and taken."""
+        queue = await self._channel.get_queue(NOTIFICATIONS_DEAD)
+        async with asyncio.timeout(20):
+            while (letter := await queue.get(fail=False)) is None:
+                await asyncio.sleep(0.05)
+        await letter.ack()
+        return letter
+
+
+@asynccontextmanager
+async def broker(rabbitmq_url: str) -> AsyncIterator[Broker]:
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        yield Broker(await connection.channel())
+
+
+def terms(smtp_url: str, tries: int = 8) -> Terms:
+    """Tried again almost at once."""
+    backoff = Backoff(initial=timedelta(milliseconds=50), factor=1, max=timedelta(seconds=1), jitter=0)
+    return Terms(server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries)
+
+
+@asynccontextmanager
+async def starting_notifier(
+    postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
+) -> AsyncIterator[Frame]:
+    """A whole notifier, ready or not."""
+    urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp_url}
+    settings = read(NotifierSettings, {f"DUEBOOK_{name}_URL": url for name, url in urls.items()} | _GRACE)
+    frame = Frame(settings)
+    async with notifying(frame, settings, terms(smtp_url, tries)):
+        yield frame
+
+
+@asynccontextmanager
+async def notifier(
+    postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
+) -> AsyncIterator[Frame]:
+    """A whole notifier, ready."""
+    async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries) as frame:
+        async with asyncio.timeout(20):
+            while set((await frame.health.report())[1].values()) != {"ok"}:
+                await asyncio.sleep(0.05)
+        yield frame
+
+
+@asynccontextmanager
+async def mailing(pool: Pool, redis_url: str, smtp_url: str) -> AsyncIterator[Mailing]:
+    """A notifier's inside, without RabbitMQ, which it does not miss until a mail is hopeless."""
+    clock, letters = Clock(), Letters("amqp://127.0.0.1:1/")
+    chosen = terms(smtp_url)
+    async with redis_client(redis_url) as redis:
+        yield Mailing(pool, clock, redis, Passes(), Sender(pool, clock, letters, chosen, ACTOR), ())

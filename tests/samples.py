@@ -1,0 +1,55 @@
+"""Values of the domain for tests of pure code: say only what the test is about, the rest has a default."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from duebook_common.domain import job as job_domain
+from duebook_common.domain.definition import Definition
+from duebook_common.domain.job import Job
+from duebook_common.domain.occurrence import Terms, account
+from duebook_common.domain.run import Run, evolve, opened
+from duebook_common.domain.run_events import RunDispatched, RunEvent, RunFact
+
+NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
+JOB_ID, RUN_ID = UUID(int=7), UUID(int=8)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def a_definition(**fields: Any) -> Definition:
+    return Definition(**{"name": "nightly report", "scheduled_at": NOW, **fields})
+
+
+def a_job(now: datetime = NOW, **fields: Any) -> Job:
+    """A job right after its creation."""
+    return job_domain.opened(JOB_ID, job_domain.create(a_definition(**fields), now))
+
+
+def terms(now: datetime = NOW, **fields: Any) -> Terms:
+    return Terms(**{"now": now, "misfire": MINUTE, "patience": 30 * SECOND, "dispatch": 1, **fields})
+
+
+def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:
+    """The first event of a run of a one-off that is due now."""
+    (fact, _) = account(a_job(now, **{"scheduled_at": now, **fields}), 0, terms(now))
+    assert isinstance(fact, RunFact)
+    assert isinstance(fact.event, RunDispatched)
+    return fact.event
+
+
+def a_run(*events: RunEvent, now: datetime = NOW, **fields: Any) -> Run:
+    """A run of a job so defined, after these events."""
+    return after(opened(RUN_ID, a_dispatch(now, **fields)), events)
+
+
+def after(run: Run, events: Iterable[RunEvent]) -> Run:
+    for event in events:
+        run = evolve(run, event)
+    return run
+
+
+def due(run: Run) -> datetime:
+    """When the run wakes; it must."""
+    assert run.wake_at is not None
+    return run.wake_at

@@ -1,0 +1,89 @@
+"""Cursors come back as they went out, and nothing else passes for one."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from duebook_api.paging import Page, after, bounded, decode, encode, query
+from duebook_api.problems import Problem
+from duebook_api.routes.runs import RunQuery
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 12, 31)), st.uuids())  # noqa: DTZ001 - made aware below
+def test_a_place_comes_back_exactly(time: datetime, id_: UUID) -> None:
+    assert after(encode(time.replace(tzinfo=UTC), id_)) == (time.replace(tzinfo=UTC), id_)
+
+
+SOME = UUID(int=7)  # not by chance: every worker of the tests must see the same ones
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "!!!!",
+        "é",
+        "MjAyNg",
+        encode("x", "y"),
+        encode(datetime(2026, 1, 1, tzinfo=UTC)),
+        encode(datetime(2026, 1, 1, tzinfo=UTC), SOME, "more"),
+        encode(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), SOME),
+        encode(datetime(2026, 1, 1), SOME),  # noqa: DTZ001 - that is the point
+        encode(datetime(1, 1, 1, tzinfo=UTC), SOME),
+        encode("2026-01-01T00:00:00+00:00\0", SOME),
+    ],
+)
+def test_no_other_text_is_a_cursor(cursor: str) -> None:
+    with pytest.raises(Problem) as caught:
+        after(cursor)
+    assert (caught.value.status, caught.value.faults[0].pointer) == (422, "/cursor")
+
+
+@given(st.text())
+def test_any_text_is_a_cursor_or_a_problem(text: str) -> None:
+    with suppress(Problem):
+        decode(text, bounded(0, 10), str)
+
+
+def test_a_number_beyond_its_column_is_no_cursor() -> None:
+    assert decode(encode(10), bounded(0, 10)) == (10,)
+    for number in (11, -1, "٣", " 3", "1_0"):
+        with pytest.raises(Problem):
+            decode(encode(number), bounded(0, 10))
+
+
+def asking(text: str) -> Request:
+    return Request({"type": "http", "query_string": text.encode(), "headers": []})
+
+
+def test_a_query_is_read() -> None:
+    q = query(asking("limit=200&status=running&queue=a%20b"), RunQuery)
+    assert (q.limit, q.status, q.queue, q.cursor) == (200, "running", "a b", None)
+    assert query(asking(""), Page).limit == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        ("limit=0", "/limit"),
+        ("limit=201", "/limit"),
+        ("limit=1.0", "/limit"),
+        ("limit=+1", "/limit"),
+        ("limit=", "/limit"),
+        ("limit=1&limit=1", "/limit"),
+        ("status=asleep", "/status"),
+        ("job_id=1", "/job_id"),
+        ("nope=1", "/nope"),
+        ("queue=%00", ""),
+    ],
+)
+def test_a_wrong_query_is_refused_by_its_name(text: str, pointer: str) -> None:
+    with pytest.raises(Problem) as caught:
+        query(asking(text), RunQuery)
+    assert [fault.pointer for fault in caught.value.faults] == [pointer]

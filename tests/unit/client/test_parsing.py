@@ -1,0 +1,99 @@
+"""What a person writes in a flag."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duebook import parsing
+
+NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("90s", "PT1M30S"),
+        ("5m", "PT5M"),
+        ("1h30m", "PT1H30M"),
+        ("2d", "P2D"),
+        ("1w", "P7D"),
+        ("0.5s", "PT0.5S"),
+        ("PT90S", "PT1M30S"),
+        ("pt15m", "PT15M"),
+        ("P1DT2H", "P1DT2H"),
+        ("0s", "PT0S"),
+    ],
+)
+def test_a_duration_is_short_or_iso(text: str, iso: str) -> None:
+    assert parsing.iso_duration(text) == iso
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "P", "PT", "P1M", "1m1h", "5min", "٣s", "9" * 30 + "w"])
+def test_what_is_no_duration_is_refused_by_naming_it(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no duration|too long"):
+        parsing.iso_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("in 90s", "2026-11-24T01:01:30+00:00"),
+        ("in  2h", "2026-11-24T03:00:00+00:00"),
+        ("in PT1M", "2026-11-24T01:01:00+00:00"),
+        ("2026-11-24T02:00:00+01:00", "2026-11-24T02:00:00+01:00"),
+        ("2026-11-24 02:00Z", "2026-11-24T02:00:00+00:00"),
+    ],
+)
+def test_a_moment_has_an_offset_or_lies_ahead(text: str, time: str) -> None:
+    assert parsing.moment(text, NOW) == time
+
+
+@pytest.mark.parametrize("text", ["2026-11-24T02:00:00", "2026-11-24", "tomorrow", "in", "in a while", "in 999999w"])
+def test_a_moment_that_is_not_one_instant_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"offset|no time|no duration|too far"):
+        parsing.moment(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("daily", "daily"),
+        ("none", "none"),
+        ("every 15m", {"every": "PT15M"}),
+        ("cron 0 2 * * 1-5", {"cron": "0 2 * * 1-5"}),
+        ("rrule FREQ=MONTHLY;BYDAY=-1FR", {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}),
+        ("cron", "cron"),
+        ("hourly", "hourly"),
+    ],
+)
+def test_a_recurrence_in_words_is_what_the_api_takes(text: str, sent: Any) -> None:
+    assert parsing.recurrence(text) == sent
+
+
+def test_a_payload_is_json_or_a_file_with_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "payload.json").write_text('{"a": "ü"}', encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", StringIO("[1]"))
+    assert parsing.json_or_file('{"a": 1}') == {"a": 1}
+    assert parsing.json_or_file("null") is None
+    assert parsing.json_or_file(f"@{tmp_path}/payload.json") == {"a": "ü"}
+    assert parsing.json_or_file("@-") == [1]
+
+
+def test_a_payload_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for text in [
+        "{a: 1}",
+        "",
+        "NaN",
+        "[Infinity]",
+        "[" * 100_000,
+        "@",
+        f"@{tmp_path}",
+        f"@{tmp_path}/binary",
+        "@/no/file",
+    ]:
+        with pytest.raises(ValueError, match=r"not JSON|too deeply|cannot read|not UTF-8"):
+            parsing.json_or_file(text)

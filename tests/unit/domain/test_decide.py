@@ -1,0 +1,495 @@
+"""What may happen to a run, and what must never, whatever is commanded in whatever order."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duebook_common.domain.decide import (
+    BURY_WITHIN,
+    LOST,
+    CancelRun,
+    ConfirmCancel,
+    DiscardRun,
+    FailAttempt,
+    RedriveRun,
+    ReleaseAttempt,
+    RunCommand,
+    StartAttempt,
+    Succeed,
+    Verdict,
+    WakeRun,
+    decide,
+    expired,
+    fingerprint,
+    judge_delivery,
+)
+from duebook_common.domain.definition import Backoff
+from duebook_common.domain.errors import CommandRejected, StaleAttempt, WrongStatus
+from duebook_common.domain.run import ENDED, Run, RunStatus
+from duebook_common.domain.run_events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
+    AttemptSucceeded,
+    RunCancelled,
+    RunCancelRequested,
+    RunDeadLettered,
+    RunDiscarded,
+    RunExpired,
+    RunRedriven,
+    RunRequeued,
+)
+from samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
+
+LEASE, PATIENCE = 30 * SECOND, 20 * SECOND
+
+
+def do(run: Run, *commands: RunCommand) -> Run:
+    for command in commands:
+        run = after(run, decide(run, command))
+    return run
+
+
+def start(run: Run, now: datetime = NOW) -> StartAttempt:
+    return StartAttempt(run.dispatch, "executor-1", LEASE, now)
+
+
+def fail(run: Run, now: datetime = NOW, **more: Any) -> FailAttempt:
+    return FailAttempt(run.attempt, "boom", now, **{"chance": 0.5, **more})
+
+
+def wake(now: datetime = NOW, **more: Any) -> WakeRun:
+    return WakeRun(now, 0.5, PATIENCE, **more)
+
+
+def running(**fields: Any) -> Run:
+    run = a_run(**fields)
+    return do(run, start(run))
+
+
+def dead() -> Run:
+    run = running(max_retries=0)
+    return do(run, fail(run))
+
+
+def redrive(**more: Any) -> RedriveRun:
+    return RedriveRun(**{"reason": "the disk is empty again", "max_attempts": 4, "now": NOW, **more})
+
+
+# What an attempt comes to
+
+
+def test_a_start_takes_the_next_attempt_and_wakes_when_the_lease_ends() -> None:
+    run = a_run()
+    assert decide(run, start(run)) == [
+        AttemptStarted(attempt=1, executor="executor-1", wake_at=NOW + LEASE, at=NOW),
+    ]
+
+
+def test_a_second_delivery_and_one_of_another_dispatch_start_nothing() -> None:
+    run = a_run()
+    assert decide(do(run, start(run)), start(run)) == []
+    assert decide(run, replace(start(run), dispatch=run.dispatch + 1)) == []
+    assert decide(run, replace(start(run), dispatch=run.dispatch - 1)) == []
+
+
+def test_a_success_ends_the_run() -> None:
+    run = running()
+    assert decide(run, Succeed(1, {"rows": 3}, NOW)) == [AttemptSucceeded(attempt=1, result={"rows": 3}, at=NOW)]
+    assert do(run, Succeed(1, None, NOW)).status is RunStatus.SUCCEEDED
+
+
+def test_a_failure_waits_for_its_retry() -> None:
+    run = running()
+    assert decide(run, fail(run)) == [
+        AttemptFailed(attempt=1, error="boom", failures=1, retry_at=NOW + SECOND, at=NOW),
+    ]
+
+
+def test_the_last_failure_dead_letters_the_run() -> None:
+    run = running(max_retries=0)
+    assert decide(run, fail(run)) == [
+        AttemptFailed(attempt=1, error="boom", failures=1, retry_at=None, at=NOW),
+        RunDeadLettered(
+            dispatch=1,
+            failures=1,
+            error="boom",
+            fingerprint=fingerprint("log", "boom"),
+            wake_at=NOW + BURY_WITHIN,
+            at=NOW,
+        ),
+    ]
+
+
+def test_a_run_gets_as_many_attempts_as_its_definition_grants() -> None:
+    run = a_run(max_retries=2)
+    for _ in range(2):
+        run = do(run, start(run))
+        run = do(run, fail(run))
+        run = do(run, wake(due(run)))
+        assert run.status is RunStatus.DISPATCHED
+    run = do(run, start(run))
+    assert do(run, fail(run)).status is RunStatus.DEAD_LETTERED
+    assert run.attempt == 3
+
+
+def test_a_failure_that_asks_for_no_retry_goes_straight_to_the_dead_letters() -> None:
+    run = running()
+    events = decide(run, fail(run, retry=False))
+    assert [type(event) for event in events] == [AttemptFailed, RunDeadLettered]
+
+
+def test_a_task_chooses_its_delay() -> None:
+    run = running()
+    assert do(run, fail(run, delay=3 * HOUR)).wake_at == NOW + 3 * HOUR
+    assert do(run, fail(run, delay=timedelta(0))).wake_at == NOW
+
+
+def test_a_delay_beyond_the_calendar_is_only_a_long_one() -> None:
+    run = running()
+    assert due(do(run, fail(run, delay=timedelta.max))) >= NOW + 36500 * DAY
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Succeed(1, None, NOW),
+        FailAttempt(1, "boom", NOW, 0.5),
+        ReleaseAttempt(1, NOW),
+        ConfirmCancel(1, NOW),
+    ],
+)
+def test_an_outcome_of_an_old_attempt_is_refused(outcome: RunCommand) -> None:
+    run = running()
+    lost = do(run, wake(due(run)))
+    again = do(lost, wake(due(lost)))
+    second = do(again, start(again))
+    for newer in (lost, again, second, do(second, Succeed(2, None, NOW))):
+        with pytest.raises(StaleAttempt) as refused:
+            decide(newer, outcome)
+        assert (refused.value.reported, refused.value.current) == (1, newer.attempt)
+
+
+def test_an_attempt_that_was_handed_back_is_not_charged_and_due_at_once() -> None:
+    run = running(max_retries=0)
+    released = do(run, ReleaseAttempt(1, NOW))
+    assert decide(run, ReleaseAttempt(1, NOW)) == [AttemptReleased(attempt=1, at=NOW)]
+    assert (released.status, released.failures, released.wake_at) == (RunStatus.RETRYING, 0, NOW)
+
+
+# Waking
+
+
+def test_a_message_that_nobody_heard_is_sent_again_under_a_new_number() -> None:
+    run = a_run()
+    now = due(run)
+    assert decide(run, wake(now)) == [RunRequeued(dispatch=2, wake_at=now + PATIENCE, at=now)]
+
+
+def test_a_run_sleeps_until_its_time() -> None:
+    for run in (a_run(), running()):
+        assert decide(run, wake(due(run) - timedelta(microseconds=1))) == []
+
+
+def test_a_silent_executor_costs_an_attempt() -> None:
+    run = running()
+    now = due(run)
+    assert decide(run, wake(now)) == [
+        AttemptLost(attempt=1, error=LOST, failures=1, retry_at=now + SECOND, at=now),
+    ]
+
+
+def test_the_last_attempt_lost_dead_letters_the_run() -> None:
+    run = running(max_retries=0)
+    now = due(run)
+    lost, letter = decide(run, wake(now))
+    assert lost == AttemptLost(attempt=1, error=LOST, failures=1, retry_at=None, at=now)
+    assert isinstance(letter, RunDeadLettered)
+    assert (letter.error, letter.failures, letter.wake_at) == (LOST, 1, now + BURY_WITHIN)
+
+
+def test_nothing_of_a_deleted_job_starts_again_while_a_running_attempt_may_finish() -> None:
+    run = running()
+    lost = do(run, wake(due(run), job_deleted=True))
+    assert lost.status is RunStatus.RETRYING
+    assert decide(a_run(), wake(NOW + HOUR, job_deleted=True)) == [
+        RunCancelled(attempt=None, reason="the job was deleted", at=NOW + HOUR)
+    ]
+    assert do(lost, wake(due(lost), job_deleted=True)).status is RunStatus.CANCELLED
+
+
+def test_a_dead_letter_is_not_woken_into_another_try() -> None:
+    run = dead()
+    assert decide(run, wake(due(run) + DAY)) == []
+
+
+# Deadlines
+
+
+def test_a_run_that_starts_too_late_is_skipped() -> None:
+    run = a_run(start_within=10 * SECOND)
+    assert run.start_by == NOW + 10 * SECOND
+    assert isinstance(decide(run, start(run, NOW + 10 * SECOND))[0], AttemptStarted)
+    late = NOW + 10 * SECOND + timedelta(microseconds=1)
+    assert decide(run, start(run, late)) == [RunExpired(reason="deadline", at=late)]
+    assert decide(run, wake(late)) == [RunExpired(reason="deadline", at=late)]
+
+
+def test_a_deadline_concerns_the_first_attempt_only() -> None:
+    run = running(start_within=10 * SECOND)
+    failed = do(run, fail(run))
+    assert not expired(failed, NOW + HOUR)
+    assert do(failed, wake(NOW + HOUR)).status is RunStatus.DISPATCHED
+
+
+# Cancelling
+
+
+@pytest.mark.parametrize("status", [RunStatus.DISPATCHED, RunStatus.RETRYING])
+def test_a_run_that_is_not_running_is_cancelled_at_once(status: RunStatus) -> None:
+    run = running()
+    run = a_run() if status is RunStatus.DISPATCHED else do(run, fail(run))
+    assert decide(run, CancelRun("wrong day", NOW)) == [RunCancelled(attempt=None, reason="wrong day", at=NOW)]
+
+
+def test_a_running_one_is_asked_to_stop_once() -> None:
+    run = running()
+    assert decide(run, CancelRun("wrong day", NOW)) == [RunCancelRequested(reason="wrong day", at=NOW)]
+    asked = do(run, CancelRun("wrong day", NOW))
+    assert asked.status is RunStatus.RUNNING
+    assert decide(asked, CancelRun("again", NOW)) == []
+
+
+@pytest.mark.parametrize(
+    "end", [ConfirmCancel(1, NOW), FailAttempt(1, "boom", NOW, 0.5), ReleaseAttempt(1, NOW), wake(NOW + HOUR)]
+)
+def test_however_an_attempt_that_was_asked_to_stop_ends_the_run_is_cancelled(end: RunCommand) -> None:
+    asked = do(running(), CancelRun("wrong day", NOW))
+    cancelled = decide(asked, end)[-1]
+    assert isinstance(cancelled, RunCancelled)
+    assert (cancelled.attempt, cancelled.reason) == (1, "wrong day")
+
+
+def test_an_attempt_that_succeeds_before_it_notices_has_succeeded() -> None:
+    asked = do(running(), CancelRun("wrong day", NOW))
+    assert do(asked, Succeed(1, None, NOW)).status is RunStatus.SUCCEEDED
+
+
+def test_what_has_ended_or_rests_cannot_be_cancelled() -> None:
+    succeeded = do(running(), Succeed(1, None, NOW))
+    for run in (succeeded, dead(), do(dead(), DiscardRun("never mind", NOW))):
+        with pytest.raises(WrongStatus):
+            decide(run, CancelRun(None, NOW))
+    assert decide(do(a_run(), CancelRun(None, NOW)), CancelRun(None, NOW)) == []
+
+
+# Dead letters
+
+
+def test_a_redrive_grants_a_new_budget_while_attempts_go_on_counting() -> None:
+    run = do(dead(), redrive())
+    assert (run.status, run.failures, run.max_attempts, run.attempt) == (RunStatus.RETRYING, 0, 4, 1)
+    assert run.wake_at == NOW
+    sent = do(run, wake(NOW))
+    assert do(sent, start(sent)).attempt == 2
+
+
+def test_redrives_can_be_spread_over_time() -> None:
+    assert do(dead(), redrive(delay=5 * MINUTE)).wake_at == NOW + 5 * MINUTE
+
+
+def test_a_redrive_with_a_payload_of_its_own_is_an_edit() -> None:
+    plain = do(dead(), redrive())
+    edited = do(dead(), redrive(payload=None, own_payload=True))
+    assert (plain.own_payload, plain.edits) == (False, 0)
+    assert (edited.own_payload, edited.edits, edited.payload) == (True, 1, None)
+
+
+def test_only_a_dead_letter_is_redriven_or_discarded() -> None:
+    for run in (a_run(), running(), do(dead(), redrive()), do(running(), Succeed(1, None, NOW))):
+        with pytest.raises(WrongStatus):
+            decide(run, redrive())
+        with pytest.raises(WrongStatus):
+            decide(run, DiscardRun("never mind", NOW))
+
+
+def test_a_dead_letter_is_discarded_once() -> None:
+    assert decide(dead(), DiscardRun("never mind", NOW)) == [RunDiscarded(reason="never mind", at=NOW)]
+    assert decide(do(dead(), DiscardRun("never mind", NOW)), DiscardRun("again", NOW)) == []
+
+
+# Deliveries
+
+
+def test_a_delivery_is_judged_by_what_its_run_has_become() -> None:
+    late = NOW + HOUR
+    deadline = a_run(start_within=MINUTE)
+    verdicts = [
+        (None, 1, NOW, Verdict.STALE),
+        (a_run(), 1, NOW, Verdict.START),
+        (a_run(), 2, NOW, Verdict.STALE),
+        (deadline, 1, NOW + MINUTE, Verdict.START),
+        (deadline, 1, late, Verdict.EXPIRED),
+        (running(), 1, NOW, Verdict.RUNNING),
+        (do(running(), FailAttempt(1, "boom", NOW, 0.5)), 1, NOW, Verdict.STALE),
+        (do(running(), Succeed(1, None, NOW)), 1, NOW, Verdict.STALE),
+        (dead(), 1, NOW, Verdict.BURY),
+        (dead(), 0, NOW, Verdict.STALE),
+    ]
+    for run, dispatch, now, verdict in verdicts:
+        assert judge_delivery(run, dispatch, now, from_dead_letters=False) is verdict
+
+
+def test_a_dead_letter_that_comes_back_is_a_redrive_and_any_other_copy_is_stale() -> None:
+    assert judge_delivery(dead(), 1, NOW, from_dead_letters=True) is Verdict.REDRIVE
+    assert judge_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is Verdict.STALE
+    assert judge_delivery(dead(), 2, NOW, from_dead_letters=True) is Verdict.STALE
+
+
+# Any commands in any order
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command to come, relative to the run that it will meet."""
+
+    kind: str
+    off_by: int  # of the attempt or dispatch that it names
+    wait: timedelta | None  # before it; None waits until the run wakes
+    chance: float
+    flag: bool
+
+    def now(self, run: Run, now: datetime) -> datetime:
+        return max(now, run.wake_at or now) if self.wait is None else now + self.wait
+
+    def command(self, run: Run, now: datetime) -> RunCommand:
+        attempt, reason = run.attempt + self.off_by, "because" if self.flag else None
+        commands: dict[str, RunCommand] = {
+            "start": StartAttempt(run.dispatch + self.off_by, "executor-1", LEASE, now),
+            "succeed": Succeed(attempt, {"ok": True}, now),
+            "fail": FailAttempt(attempt, "boom", now, self.chance, retry=self.flag),
+            "retry after": FailAttempt(attempt, "busy", now, self.chance, delay=MINUTE),
+            "release": ReleaseAttempt(attempt, now),
+            "confirm": ConfirmCancel(attempt, now),
+            "wake": WakeRun(now, self.chance, PATIENCE, job_deleted=self.flag),
+            "rouse": WakeRun(now, self.chance, PATIENCE),
+            "cancel": CancelRun(reason, now),
+            "redrive": RedriveRun(reason, 1 + self.off_by**2, now, own_payload=self.flag),
+            "discard": DiscardRun(reason, now),
+        }
+        return commands[self.kind]
+
+
+# Starts, failures, wakes and redrives lead further than the rest, so they come more often.
+KINDS = ["start", "fail", "rouse", "redrive"] * 2 + [
+    "succeed", "retry after", "release", "confirm", "wake", "cancel", "discard",
+]  # fmt: skip
+STEPS = st.builds(
+    Step,
+    kind=st.sampled_from(KINDS),
+    off_by=st.sampled_from([0, 0, 0, 0, 1, -1]),
+    wait=st.none() | st.sampled_from([timedelta(0), SECOND, HOUR]),
+    chance=st.floats(0, 1, exclude_max=True),
+    flag=st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(STEPS, max_size=30), st.integers(0, 3), st.none() | st.just(MINUTE))
+def test_a_run_obeys_its_laws_whatever_is_commanded(
+    steps: list[Step], max_retries: int, start_within: timedelta | None
+) -> None:
+    run, now = a_run(max_retries=max_retries, start_within=start_within), NOW
+    for step in steps:
+        now = step.now(run, now)
+        command = step.command(run, now)
+        try:
+            events = decide(run, command)
+        except CommandRejected:
+            continue
+        changed = after(run, events)
+        _obeys(run, changed, now)
+        if events:
+            assert run.status not in ENDED
+            _decides_nothing_again(changed, command)
+        run = changed
+
+
+def _obeys(before: Run, run: Run, now: datetime) -> None:
+    assert run.id == RUN_ID
+    assert run.dispatch in {before.dispatch, before.dispatch + 1}
+    assert run.attempt in {before.attempt, before.attempt + 1}
+    assert run.attempt == before.attempt or run.status is RunStatus.RUNNING
+    assert run.failures <= run.max_attempts
+    assert run.failures < run.max_attempts or run.status in ENDED | {RunStatus.DEAD_LETTERED}
+    if run.status in ENDED:
+        assert run.wake_at is None
+        assert run.finished_at is not None
+    else:
+        assert run.wake_at is not None
+        assert run.wake_at == before.wake_at or run.wake_at >= now
+
+
+def _decides_nothing_again(run: Run, command: RunCommand) -> None:
+    with suppress(CommandRejected):
+        assert decide(run, command) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(STEPS, max_size=15), st.integers(-1, 1), st.timedeltas(timedelta(0), 2 * MINUTE))
+def test_a_delivery_is_judged_as_a_start_would_be_decided(steps: list[Step], off_by: int, wait: timedelta) -> None:
+    run, now = a_run(max_retries=1, start_within=MINUTE), NOW
+    for step in steps:
+        now = step.now(run, now)
+        try:
+            run = after(run, decide(run, step.command(run, now)))
+        except CommandRejected:
+            continue
+    now += wait
+    verdict = judge_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
+    events = decide(run, StartAttempt(run.dispatch + off_by, "executor-1", LEASE, now))
+    assert (verdict is Verdict.START) == any(isinstance(event, AttemptStarted) for event in events)
+    assert (verdict is Verdict.EXPIRED) == any(isinstance(event, RunExpired) for event in events)
+
+
+# Errors of a kind
+
+
+def test_errors_that_differ_only_in_numbers_and_identifiers_have_one_fingerprint() -> None:
+    one = fingerprint("log", "row 17 of 0x7f3a in 0d9f8a52-7c11-4b5e-9c1e-0a2b3c4d5e6f is locked")
+    other = fingerprint("log", "row 2048 of 0xBEEF in 11111111-2222-3333-4444-555555555555 is locked")
+    assert one == other
+    assert len(one) == 16
+    assert one != fingerprint("log", "row 17 is missing")
+    assert one != fingerprint("http.request", "row 17 of 0x7f3a in 0d9f8a52-7c11-4b5e-9c1e-0a2b3c4d5e6f is locked")
+
+
+# The start of an attempt under every setting of the backoff
+
+
+@given(
+    st.timedeltas(timedelta(microseconds=1), 36500 * DAY),
+    st.floats(1, 1000),
+    st.timedeltas(timedelta(microseconds=1), 36500 * DAY),
+    st.floats(0, 1),
+    st.integers(0, 1000),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_every_backoff_that_can_be_asked_for_names_a_time(
+    initial: timedelta, factor: float, most: timedelta, jitter: float, failures: int, chance: float
+) -> None:
+    backoff = Backoff(initial, factor, most, jitter)
+    run = replace(running(max_retries=1000), failures=failures, backoff=backoff)
+    assert due(do(run, fail(run, chance=chance))) >= NOW
+
+
+def test_a_redrive_tells_of_itself() -> None:
+    assert decide(dead(), redrive()) == [
+        RunRedriven(max_attempts=4, reason="the disk is empty again", wake_at=None, at=NOW),
+    ]

@@ -1,0 +1,75 @@
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duebook_common.domain.definition import Backoff, Dst
+from samples import DAY, MINUTE, NOW, SECOND, a_definition
+
+
+def test_delays_grow_by_the_factor_up_to_the_most() -> None:
+    backoff = Backoff(2 * SECOND, 3, 60 * SECOND, 0)
+    assert [backoff.delay(failures, 0.7) / SECOND for failures in range(1, 7)] == [2, 6, 18, 54, 60, 60]
+
+
+def test_the_jitter_spreads_a_delay_evenly_to_both_sides() -> None:
+    backoff = Backoff(10 * SECOND, 2, MINUTE, 0.2)
+    assert backoff.delay(1, 0) == 8 * SECOND
+    assert backoff.delay(1, 0.5) == 10 * SECOND
+    assert backoff.delay(1, 0.75) == 11 * SECOND
+
+
+@given(
+    st.timedeltas(timedelta(0), DAY),
+    st.floats(1, 1000),
+    st.timedeltas(timedelta(0), DAY),
+    st.floats(0, 1),
+    st.integers(1, 2000),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_no_delay_leaves_its_bounds(
+    initial: timedelta, factor: float, most: timedelta, jitter: float, failures: int, chance: float
+) -> None:
+    plain = Backoff(initial, factor, most, 0).delay(failures, chance)
+    spread = Backoff(initial, factor, most, jitter).delay(failures, chance)
+    assert min(initial, most) <= plain <= most
+    assert abs(spread - plain) <= plain * jitter + timedelta(microseconds=1)
+    assert plain <= Backoff(initial, factor, most, 0).delay(failures + 1, chance)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, True), (1, 1.0), (0, False), ({"a": [1]}, {"a": [1.0]}), ([], {}), (None, 0)]
+)
+def test_what_json_tells_apart_is_not_the_same(one: Any, other: Any) -> None:
+    assert not a_definition(payload=one).same(a_definition(payload=other))
+    assert not a_definition(metadata={"x": one}).same(a_definition(metadata={"x": other}))
+
+
+def test_the_order_of_keys_says_nothing() -> None:
+    assert a_definition(payload={"a": 1, "b": 2}).same(a_definition(payload={"b": 2, "a": 1}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scheduled_at": NOW + SECOND},
+        {"recurrence": "daily"},
+        {"timezone": "Europe/Berlin"},
+        {"dst": Dst(gap="skip")},
+        {"ends_at": NOW},
+    ],
+)
+def test_a_change_of_any_of_its_fields_is_another_schedule(change: dict[str, Any]) -> None:
+    definition = a_definition()
+    assert not definition.same_schedule(replace(definition, **change))
+    assert not definition.same(replace(definition, **change))
+
+
+def test_anything_else_leaves_the_schedule_as_it_is() -> None:
+    definition = a_definition()
+    other = replace(definition, name="weekly report", payload={"a": 1}, max_retries=0, queue="slow", tags=("x",))
+    assert definition.same_schedule(other)
+    assert not definition.same(other)

@@ -1,0 +1,72 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from duebook_common.domain.mail import (
+    Mail,
+    MailEvent,
+    MailFailed,
+    MailSent,
+    MailStatus,
+    decide,
+    evolve,
+    message_id,
+    outcome_key,
+    outcome_of,
+)
+
+NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
+RUN, JOB = UUID(int=1), UUID(int=2)
+SENT = MailSent(outcome="succeeded-3", recipient="a@example.com", message_id="<1@duebook>", at=NOW)
+FAILED = MailFailed(
+    outcome="succeeded-3",
+    recipient="a@example.com",
+    message_id="<1@duebook>",
+    error="451",
+    tries=1,
+    retry_at=NOW,
+    at=NOW,
+)
+
+
+def after(*events: MailEvent) -> Mail:
+    mail = None
+    for version, event in enumerate(events, 1):
+        mail = evolve(mail, RUN, JOB, version, event)
+    assert mail is not None
+    return mail
+
+
+def test_a_key_names_the_outcome_and_its_event() -> None:
+    assert outcome_of(outcome_key("dead_lettered", 7)) == ("dead_lettered", 7)
+    assert outcome_key("dead_lettered", 7) != outcome_key("dead_lettered", 12)
+
+
+def test_the_same_mail_has_the_same_id_and_any_other_another() -> None:
+    ids = {message_id(run, key, to) for run in (RUN, JOB) for key in ("a-1", "a-2") for to in ("x@y", "z@y")}
+    assert len(ids) == 8
+    assert message_id(RUN, "a-1", "x@y") == message_id(RUN, "a-1", "x@y")
+    assert message_id(RUN, "a-1", "x@y>\r\nBcc: z@y").count("\n") == 0
+
+
+def test_a_failed_mail_is_due_until_it_is_sent_or_given_up() -> None:
+    assert (after(FAILED).status, after(FAILED).wake_at) == (MailStatus.RETRYING, NOW)
+    sent = after(FAILED, SENT)
+    assert (sent.status, sent.wake_at, sent.error, sent.tries, sent.version) == (MailStatus.SENT, None, None, 2, 2)
+    hopeless = after(FAILED, replace(FAILED, tries=2, retry_at=None))
+    assert (hopeless.status, hopeless.wake_at, hopeless.tries) == (MailStatus.GIVEN_UP, None, 2)
+
+
+def test_what_is_known_already_is_no_news() -> None:
+    assert decide(after(SENT), SENT) == []
+    assert decide(after(SENT), FAILED) == []
+    assert decide(after(FAILED), FAILED) == []
+
+
+def test_news_are_recorded() -> None:
+    given_up = after(replace(FAILED, retry_at=None))
+    assert decide(None, FAILED) == [FAILED]
+    assert decide(after(FAILED), SENT) == [SENT]
+    assert decide(after(FAILED), replace(FAILED, tries=2)) == [replace(FAILED, tries=2)]
+    assert decide(given_up, SENT) == [SENT]
+    assert decide(given_up, replace(FAILED, tries=2)) == [replace(FAILED, tries=2)]

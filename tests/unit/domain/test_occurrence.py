@@ -1,0 +1,404 @@
+"""Every nominal time that comes due is accounted for: by one run, one skip, or one range of skips."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duebook_common.domain.definition import CatchUp, Definition, Dst, Notify, Overlap
+from duebook_common.domain.job import Job, JobFinished, JobStatus, OccurrencesSkipped, change, evolve, pause, resume
+from duebook_common.domain.occurrence import Terms, account, looks_like_address, recipients, skip_due, trigger_now
+from duebook_common.domain.run_events import Identity, RunDispatched, RunFact, RunSkipped, Trigger, run_id_at
+from duebook_common.domain.schedule import nominal_times
+from samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, terms
+
+Decided = RunFact | OccurrencesSkipped | JobFinished
+
+
+def after(job: Job, decided: Sequence[Decided]) -> Job:
+    for fact in decided:
+        job = evolve(job, fact.event if isinstance(fact, RunFact) else fact)  # type: ignore[arg-type]
+    return job
+
+
+def told(decided: Sequence[Decided]) -> list[str]:
+    """What was decided, in short."""
+    return [_told(fact.event if isinstance(fact, RunFact) else fact) for fact in decided]
+
+
+def _told(event: object) -> str:
+    match event:
+        case RunDispatched():
+            return f"{event.trigger} {_ago(event.nominal_at)}"
+        case RunSkipped():
+            return f"skipped {_ago(event.nominal_at)}: {event.reason}"
+        case OccurrencesSkipped():
+            return f"{event.count} skipped {_ago(event.first)} to {_ago(event.last)}: {event.reason}"
+        case _:
+            return "finished"
+
+
+def _ago(time: datetime) -> str:
+    return f"{(NOW - time) / HOUR:g} h ago"
+
+
+def daily(hours_ago: float, **fields: Any) -> Job:
+    return a_job(**{"scheduled_at": NOW - hours_ago * HOUR, "recurrence": "daily", **fields})
+
+
+# On time, missed, caught up
+
+
+def test_a_one_off_that_is_due_runs_and_finishes_its_job() -> None:
+    assert told(account(a_job(), 0, terms())) == ["schedule 0 h ago", "finished"]
+
+
+def test_nothing_happens_before_its_time() -> None:
+    assert account(a_job(scheduled_at=NOW + timedelta(microseconds=1)), 0, terms()) == []
+    finished = after(a_job(), account(a_job(), 0, terms()))
+    assert account(finished, 0, terms(NOW + DAY)) == []
+
+
+def test_a_one_off_that_is_late_is_caught_up() -> None:
+    job = a_job(scheduled_at=NOW - 3 * HOUR)
+    assert told(account(job, 0, terms())) == ["catch_up 3 h ago", "finished"]
+
+
+def test_late_begins_where_the_misfire_time_ends() -> None:
+    job = a_job(scheduled_at=NOW - MINUTE)
+    assert told(account(job, 0, terms())) == ["schedule 0.0166667 h ago", "finished"]
+    assert told(account(job, 0, terms(NOW + timedelta(microseconds=1))))[0].startswith("catch_up")
+
+
+def test_after_a_downtime_the_newest_missed_one_runs_and_the_others_are_skipped() -> None:
+    job = daily(73)
+    assert told(account(job, 0, terms())) == ["3 skipped 73 h ago to 25 h ago: missed", "catch_up 1 h ago"]
+    assert after(job, account(job, 0, terms())).next_at == NOW + 23 * HOUR
+
+
+def test_what_is_older_than_the_window_is_not_caught_up() -> None:
+    job = daily(73, catch_up=CatchUp(window=30 * MINUTE))
+    assert told(account(job, 0, terms())) == ["4 skipped 73 h ago to 1 h ago: window"]
+    just = daily(73, catch_up=CatchUp(window=HOUR))
+    assert told(account(just, 0, terms()))[-1] == "catch_up 1 h ago"
+
+
+def test_a_missed_one_off_beyond_the_window_finishes_without_a_run() -> None:
+    job = a_job(scheduled_at=NOW - 2 * DAY, catch_up=CatchUp(window=DAY))
+    assert told(account(job, 0, terms())) == ["1 skipped 48 h ago to 48 h ago: window", "finished"]
+
+
+def test_the_last_of_a_series_finishes_it() -> None:
+    job = daily(24, ends_at=NOW)
+    assert told(account(job, 0, terms(misfire=2 * DAY, now=NOW)))[-1] == "finished"
+    longer = daily(24, ends_at=NOW + DAY)
+    assert "finished" not in told(account(longer, 0, terms()))
+
+
+# Beside others
+
+
+def test_an_occurrence_beside_an_active_run_is_skipped_where_the_policy_says_so() -> None:
+    assert told(account(a_job(), 1, terms())) == ["skipped 0 h ago: overlap", "finished"]
+    assert told(account(a_job(overlap=Overlap.ALLOW_ALL), 1, terms())) == ["schedule 0 h ago", "finished"]
+
+
+def test_of_several_on_time_only_the_first_runs_where_overlap_is_skipped() -> None:
+    job = daily(48)
+    patient = terms(misfire=3 * DAY)
+    assert told(account(job, 0, patient)) == [
+        "schedule 48 h ago", "skipped 24 h ago: overlap", "skipped 0 h ago: overlap",
+    ]  # fmt: skip
+    beside = replace(job, definition=replace(job.definition, overlap=Overlap.ALLOW_ALL))
+    assert told(account(beside, 1, patient)) == ["schedule 48 h ago", "schedule 24 h ago", "schedule 0 h ago"]
+
+
+def test_a_caught_up_run_makes_the_one_on_time_overlap() -> None:
+    assert told(account(daily(24), 0, terms())) == ["catch_up 24 h ago", "skipped 0 h ago: overlap"]
+
+
+# Deadlines
+
+
+def test_a_start_that_would_be_too_late_is_skipped() -> None:
+    late = a_job(scheduled_at=NOW - 3 * HOUR, start_within=HOUR)
+    assert told(account(late, 0, terms())) == ["skipped 3 h ago: deadline", "finished"]
+    just = a_job(scheduled_at=NOW - HOUR, start_within=HOUR)
+    assert told(account(just, 0, terms())) == ["catch_up 1 h ago", "finished"]
+
+
+def test_a_run_that_was_skipped_for_its_deadline_stands_in_nobodys_way() -> None:
+    job = daily(24, start_within=HOUR)
+    assert told(account(job, 0, terms())) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
+
+
+def test_a_run_wakes_at_its_deadline_where_that_is_earlier_than_patience_lasts() -> None:
+    for start_within, wake_at in (
+        (10 * SECOND, NOW + 10 * SECOND),
+        (HOUR, NOW + 30 * SECOND),
+        (None, NOW + 30 * SECOND),
+    ):
+        event = first_event(a_job(start_within=start_within), terms())
+        assert event.wake_at == wake_at
+
+
+def test_a_run_whose_message_is_left_to_the_poll_is_due_at_once() -> None:
+    event = first_event(a_job(start_within=HOUR), terms(dispatch=0))
+    assert (event.dispatch, event.wake_at, event.start_by) == (0, NOW, NOW + HOUR)
+
+
+def first_event(job: Job, circumstances: Terms) -> RunDispatched:
+    fact = account(job, 0, circumstances)[0]
+    assert isinstance(fact, RunFact)
+    assert isinstance(fact.event, RunDispatched)
+    return fact.event
+
+
+def test_a_run_is_told_all_that_it_needs_of_its_job() -> None:
+    job = replace(daily(0, task="t", queue="q", priority=9, max_retries=5), version=3, definition_at=4)
+    (fact,) = account(job, 0, terms())
+    assert isinstance(fact, RunFact)
+    assert fact.run_id == run_id_at(JOB_ID, NOW)
+    identity = {field.name: getattr(fact.event, field.name) for field in fields(Identity)}
+    assert identity == {
+        "job_id": JOB_ID,
+        "job_name": "nightly report",
+        "job_version": 3,
+        "definition_at": 4,
+        "task": "t",
+        "queue": "q",
+        "priority": 9,
+        "nominal_at": NOW,
+        "due_at": NOW,
+        "trigger": Trigger.SCHEDULE,
+        "max_attempts": 6,
+        "backoff": job.definition.backoff,
+        "notify": Notify(),
+        "next_at": NOW + DAY,
+        "at": NOW,
+    }
+
+
+# By hand
+
+
+def test_a_triggered_run_starts_now_also_beside_others_and_while_paused() -> None:
+    job = after(daily(-5), [])
+    paused = replace(job, status=JobStatus.PAUSED)
+    event = trigger_now(paused, 3, terms(), overlap=Overlap.ALLOW_ALL, payload=[1], own_payload=True, request_hash="h")
+    assert isinstance(event, RunDispatched)
+    assert (event.trigger, event.nominal_at, event.next_at) == (Trigger.MANUAL, NOW, NOW + 5 * HOUR)
+    assert (event.payload, event.own_payload, event.request_hash) == ([1], True, "h")
+
+
+def test_a_triggered_run_can_be_asked_to_yield() -> None:
+    yielding = trigger_now(a_job(), 1, terms(), overlap=Overlap.SKIP)
+    assert isinstance(yielding, RunSkipped)
+    assert yielding.reason == "overlap"
+    assert isinstance(trigger_now(a_job(), 0, terms(), overlap=Overlap.SKIP), RunDispatched)
+
+
+def test_a_triggered_run_has_no_deadline() -> None:
+    event = trigger_now(a_job(start_within=SECOND, scheduled_at=NOW - DAY), 0, terms(), overlap=Overlap.ALLOW_ALL)
+    assert isinstance(event, RunDispatched)
+    assert event.start_by is None
+    assert event.wake_at == NOW + 30 * SECOND
+
+
+# Whoever is told
+
+
+@pytest.mark.parametrize(
+    ("notify", "payload", "to"),
+    [
+        ((), {}, ()),
+        ((), {"to": "a@example.com"}, ("a@example.com",)),
+        ((), {"to": "not an address"}, ()),
+        ((), {"to": ["a@example.com"]}, ()),
+        ((), "a@example.com", ()),
+        ((), None, ()),
+        (("b@example.com", "c@example.com"), {"to": "a@example.com"}, ("b@example.com", "c@example.com")),
+    ],
+)
+def test_a_job_names_its_recipients_itself_or_in_its_payload(
+    notify: tuple[str, ...], payload: Any, to: tuple[str, ...]
+) -> None:
+    assert recipients(a_definition(notify=Notify(to=notify), payload=payload)) == to
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "@example.com",
+        "a@",
+        "a b@example.com",
+        "a@b\r\nBcc: c@d",
+        "a@b,c@d",
+        "<a@b>",
+        '"a"@b',
+        "a" * 250 + "@b.de",
+    ],
+)
+def test_anything_that_could_mean_more_than_one_address_is_none(text: str) -> None:
+    assert not looks_like_address(text)
+
+
+# Every time exactly once, whatever happens
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A look at the job, some time after the one before, with some of its runs still active."""
+
+    later: timedelta
+    active: int
+
+
+POLLS = st.builds(
+    Poll,
+    later=st.timedeltas(timedelta(0), 5 * MINUTE) | st.timedeltas(timedelta(0), 10 * DAY) | st.just(DAY),
+    active=st.integers(0, 2),
+)
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> Definition:
+    first = draw(st.datetimes(datetime(2011, 12, 1), datetime(2012, 4, 20), timezones=st.just(UTC)))  # noqa: DTZ001
+    return a_definition(
+        scheduled_at=first,
+        recurrence=draw(st.sampled_from(["daily", "daily", "weekly", "none"])),
+        timezone=draw(st.sampled_from(ZONES)),
+        dst=Dst(draw(st.sampled_from(["run_after", "skip"])), draw(st.sampled_from(["first", "second", "both"]))),
+        ends_at=draw(st.none() | st.timedeltas(timedelta(0), 40 * DAY).map(lambda length: first + length)),
+        start_within=draw(st.none() | st.timedeltas(SECOND, 2 * DAY)),
+        overlap=draw(st.sampled_from(Overlap)),
+        catch_up=CatchUp(window=draw(st.timedeltas(timedelta(0), 4 * DAY) | st.just(365 * DAY))),
+    )
+
+
+def named(definition: Definition, after: datetime | None, until: datetime) -> list[datetime]:
+    return list(takewhile(lambda time: time <= until, nominal_times(definition, after)))
+
+
+def accounted(decided: Sequence[Decided], expected: Sequence[datetime]) -> list[datetime]:
+    """The nominal times that were decided, each as often as it was."""
+    times: list[datetime] = []
+    for fact in decided:
+        if isinstance(fact, RunFact):
+            assert isinstance(fact.event, RunDispatched | RunSkipped)
+            assert fact.run_id == run_id_at(JOB_ID, fact.event.nominal_at)
+            times.append(fact.event.nominal_at)
+        elif isinstance(fact, OccurrencesSkipped):
+            inside = expected[bisect_left(expected, fact.first) : bisect_right(expected, fact.last)]
+            assert (fact.first, fact.last, fact.count) == (inside[0], inside[-1], len(inside))
+            times += inside
+    return times
+
+
+@settings(deadline=None, max_examples=150)
+@given(definitions(), st.timedeltas(-DAY, 40 * DAY), st.lists(POLLS, min_size=1, max_size=12), st.data())
+def test_every_nominal_time_up_to_now_is_accounted_for_exactly_once(
+    definition: Definition, first_look: timedelta, polls: list[Poll], data: st.DataObject
+) -> None:
+    misfire = data.draw(st.sampled_from([timedelta(0), MINUTE, HOUR, 3 * DAY]))
+    now = definition.scheduled_at + first_look
+    job = replace(a_job(), definition=definition, next_at=definition.scheduled_at)
+    all_decided: list[Decided] = []
+    for poll in polls:
+        now += poll.later
+        due = [time for time in named(definition, None, now) if job.next_at is not None and time >= job.next_at]
+        decided = account(job, poll.active, terms(now, misfire=misfire))
+        _keeps_the_policies(definition, due, decided, poll.active, now, misfire)
+        job = after(job, decided)
+        assert job.next_at is None or job.next_at > now
+        assert account(job, poll.active, terms(now, misfire=misfire)) == []
+        all_decided += decided
+    expected = named(definition, None, now)
+    assert accounted(all_decided, expected) == expected
+    finished = [fact for fact in all_decided if isinstance(fact, JobFinished)]
+    over = definition.recurrence == "none" or definition.ends_at is not None
+    ended = bool(expected) and over and named(definition, expected[-1], definition.ends_at or now) == []
+    assert len(finished) == ended
+    assert (job.status is JobStatus.FINISHED) == ended
+
+
+def _keeps_the_policies(
+    definition: Definition, due: Sequence[datetime], decided: Sequence[Decided], active: int, now: datetime,
+    misfire: timedelta,
+) -> None:  # fmt: skip
+    """By the policies' own words, without regard to how the code goes about them."""
+    missed = [time for time in due if now - time > misfire]
+    newest = missed[-1] if missed and now - missed[-1] <= definition.catch_up.window else None
+    singly = {f.event.nominal_at: f.event for f in decided if isinstance(f, RunFact) and isinstance(f.event, Identity)}
+    assert set(singly) == {time for time in due if time not in missed or time == newest}
+    for time, event in sorted(singly.items()):
+        assert event.trigger is (Trigger.CATCH_UP if time == newest else Trigger.SCHEDULE)
+        late = definition.start_within is not None and now - time > definition.start_within
+        blocked = active > 0 and definition.overlap is Overlap.SKIP
+        reason = "deadline" if late else "overlap" if blocked else None
+        assert getattr(event, "reason", None) == reason
+        active += reason is None
+    for fact in decided:
+        if isinstance(fact, OccurrencesSkipped):
+            assert fact.reason == ("window" if newest is None else "missed")
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that happens to a series some time after what happened before."""
+
+    kind: str
+    later: timedelta
+    change: Definition
+
+
+ACTS = st.builds(
+    Act,
+    kind=st.sampled_from(["poll", "pause", "resume", "change"]),
+    later=st.timedeltas(timedelta(0), 10 * DAY),
+    change=definitions().filter(lambda definition: definition.recurrence != "none"),
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(definitions(), st.lists(ACTS, max_size=10))
+def test_pauses_and_changes_leave_no_time_out_and_none_twice(definition: Definition, acts: list[Act]) -> None:
+    """Each time is decided under the definition in force when it came; a pause skips it, a change only looks ahead."""
+    now, job = definition.scheduled_at, replace(a_job(), definition=definition, next_at=definition.scheduled_at)
+    since: datetime | None = None
+    for act in acts:
+        now += act.later
+        expected = named(job.definition, since, now) if job.next_at is not None else []
+        decided: Sequence[Decided] = []
+        if job.status is JobStatus.PAUSED:
+            decided = skip_due(job, "paused", now)
+        elif job.status is JobStatus.ACTIVE:
+            decided = account(job, 0, terms(now))
+        assert accounted(decided, expected) == expected
+        job = _done(act, after(job, decided), now)
+        since = now
+        assert job.next_at is None or job.next_at > now
+        assert job.next_at == next(nominal_times(job.definition, now), None)
+        assert (job.next_at is None) <= (job.status in {JobStatus.FINISHED, JobStatus.PAUSED})
+
+
+def _done(act: Act, job: Job, now: datetime) -> Job:
+    finished = job.status is JobStatus.FINISHED
+    match act.kind:
+        case "pause" if not finished:
+            return after(job, pause(job, None, now))  # type: ignore[arg-type]
+        case "resume" if not finished:
+            return after(job, resume(job, None, now))  # type: ignore[arg-type]
+        case "change":
+            return after(job, change(job, act.change, now, ran=False))  # type: ignore[arg-type]
+        case _:
+            return job

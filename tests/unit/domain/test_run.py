@@ -1,0 +1,135 @@
+"""What a run remembers of each event."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+
+from duebook_common.domain.run import ENDED, Run, RunStatus, evolve, opened
+from duebook_common.domain.run_events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
+    AttemptSucceeded,
+    Identity,
+    RunCancelled,
+    RunCancelRequested,
+    RunDeadLettered,
+    RunDiscarded,
+    RunDispatched,
+    RunEvent,
+    RunExpired,
+    RunRedriven,
+    RunRequeued,
+    RunSkipped,
+    run_id_at,
+    run_id_for,
+    stream,
+)
+from samples import HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
+
+LATER = NOW + HOUR
+STARTED = AttemptStarted(attempt=1, executor="executor-1", wake_at=NOW + 30 * SECOND, at=NOW)
+FAILED = AttemptFailed(attempt=1, error="boom", failures=1, retry_at=LATER, at=NOW)
+LETTER = RunDeadLettered(dispatch=1, failures=1, error="boom", fingerprint="f" * 16, wake_at=LATER, at=NOW)
+EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
+    (RunExpired(reason="deadline", at=LATER), {"status": "skipped", "reason": "deadline", "finished_at": LATER}),
+    (RunRequeued(dispatch=2, wake_at=LATER, at=NOW), {"status": "dispatched", "dispatch": 2, "wake_at": LATER}),
+    (STARTED, {"status": "running", "attempt": 1, "executor": "executor-1", "wake_at": NOW + 30 * SECOND}),
+    (AttemptSucceeded(attempt=1, result=[1], at=LATER), {"status": "succeeded", "result": [1], "finished_at": LATER}),
+    (FAILED, {"status": "retrying", "error": "boom", "failures": 1, "wake_at": LATER, "finished_at": NOW}),
+    (
+        AttemptLost(attempt=1, error="silent", failures=2, retry_at=None, at=LATER),
+        {"status": "retrying", "error": "silent", "failures": 2, "wake_at": LATER, "finished_at": LATER},
+    ),
+    (AttemptReleased(attempt=1, at=LATER), {"status": "retrying", "failures": 0, "wake_at": LATER}),
+    (RunCancelRequested(reason="x", at=LATER), {"status": "dispatched", "cancel_requested": True, "reason": "x"}),
+    (RunCancelled(attempt=1, reason="x", at=LATER), {"status": "cancelled", "reason": "x", "finished_at": LATER}),
+    (LETTER, {"status": "dead_lettered", "fingerprint": "f" * 16, "wake_at": LATER, "finished_at": NOW}),
+    (
+        RunRedriven(max_attempts=9, reason="x", payload=[2], own_payload=True, at=LATER),
+        {"status": "retrying", "max_attempts": 9, "reason": "x", "payload": [2], "edits": 1, "wake_at": LATER},
+    ),
+    (RunDiscarded(reason="x", at=LATER), {"status": "discarded", "reason": "x", "finished_at": LATER}),
+]
+
+
+def test_every_event_but_the_first_is_listed_here() -> None:
+    assert {type(event) for event, _ in EVENTS} | {RunDispatched, RunSkipped} == set(get_args(RunEvent))
+
+
+@pytest.mark.parametrize(("event", "facts"), EVENTS, ids=lambda value: type(value).__name__)
+def test_each_event_is_remembered(event: RunEvent, facts: dict[str, Any]) -> None:
+    before = a_run()
+    run = evolve(before, event)
+    assert {name: getattr(run, name) for name in facts} == facts
+    assert run.version == before.version + 1
+    if run.status in ENDED:
+        assert run.wake_at is None
+
+
+def test_the_state_before_an_event_stays_as_it_was() -> None:
+    before = a_run()
+    copy = replace(before)
+    changed = evolve(before, STARTED)
+    assert before == copy
+    assert type(changed) is Run
+    assert set(vars(changed)) == {field.name for field in fields(Run)}
+
+
+def test_a_new_attempt_is_not_finished_and_a_success_forgets_the_error_before_it() -> None:
+    failed = a_run(STARTED, FAILED)
+    again = evolve(failed, AttemptStarted(attempt=2, executor="executor-2", wake_at=LATER, at=LATER))
+    assert (again.attempt, again.executor, again.started_at, again.finished_at) == (2, "executor-2", LATER, None)
+    assert again.error == "boom"
+    assert evolve(again, AttemptSucceeded(attempt=2, result=None, at=LATER)).error is None
+
+
+def test_a_redrive_starts_anew_and_is_due_when_it_says() -> None:
+    redriven = RunRedriven(max_attempts=9, reason=None, wake_at=LATER, at=NOW)
+    run = evolve(a_run(STARTED, FAILED, LETTER, RunCancelRequested(reason="x", at=NOW)), redriven)
+    assert (run.failures, run.attempt, run.cancel_requested, run.finished_at) == (0, 1, False, None)
+    assert (run.wake_at, run.edits, run.own_payload) == (LATER, 0, False)
+
+
+def test_a_run_opens_with_all_that_its_first_event_says() -> None:
+    event = a_dispatch(priority=9, queue="slow", start_within=MINUTE)
+    run = opened(RUN_ID, event)
+    for field in {field.name for field in fields(Identity)} - {"next_at", "at"}:
+        assert getattr(run, field) == getattr(event, field), field
+    assert (run.id, run.version, run.status, run.created_at) == (RUN_ID, 1, RunStatus.DISPATCHED, NOW)
+    assert (run.dispatch, run.dispatched_at, run.wake_at) == (1, NOW, event.wake_at)
+    assert (run.start_by, run.attempt, run.failures) == (NOW + MINUTE, 0, 0)
+
+
+def test_a_skipped_run_has_ended_as_it_opens() -> None:
+    identity = {field.name: getattr(a_dispatch(), field.name) for field in fields(Identity)}
+    run = opened(RUN_ID, RunSkipped(**identity, reason="overlap"))
+    assert (run.status, run.reason, run.finished_at, run.wake_at) == (RunStatus.SKIPPED, "overlap", NOW, None)
+
+
+def test_a_first_event_opens_a_stream_and_does_nothing_else() -> None:
+    with pytest.raises(ValueError, match="opens"):
+        evolve(a_run(), a_dispatch())
+
+
+def test_the_same_occurrence_has_the_same_run_and_any_other_another() -> None:
+    assert run_id_at(JOB_ID, NOW) == run_id_at(JOB_ID, datetime(2026, 11, 24, 1, tzinfo=UTC))
+    others = {
+        run_id_at(JOB_ID, NOW),
+        run_id_at(JOB_ID, NOW + timedelta(microseconds=1)),
+        run_id_at(UUID(int=9), NOW),
+        run_id_for(JOB_ID, "a"),
+        run_id_for(JOB_ID, "b"),
+        run_id_for(UUID(int=9), "a"),
+    }
+    assert len(others) == 6
+    assert stream(RUN_ID) == "run-00000000-0000-0000-0000-000000000008"
+
+
+def test_the_run_of_an_occurrence_is_the_same_in_every_version_of_duebook() -> None:
+    assert run_id_at(JOB_ID, NOW) == UUID("2928db49-bce4-58c3-9ea4-e4940661dbf9")
+    assert run_id_for(JOB_ID, "a") == UUID("bdf45de6-b15c-5d6a-b10d-02a5ac11281a")

@@ -1,0 +1,236 @@
+"""Nominal times, against an oracle that reads the zone's clock minute by minute and knows nothing of folds."""
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice, pairwise, takewhile
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duebook_common.domain import schedule
+from duebook_common.domain.definition import Definition, Dst
+from duebook_common.domain.schedule import instants, next_after, nominal_times
+from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition
+
+# A zone, and a day (UTC) about which its clocks change; every kind of change that real clocks have made.
+CHANGES = [
+    ("America/New_York", datetime(2026, 3, 8, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 10, 25, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 5, tzinfo=UTC)),  # half an hour
+    ("Australia/Lord_Howe", datetime(2026, 10, 4, tzinfo=UTC)),
+    ("Asia/Beirut", datetime(2026, 3, 29, tzinfo=UTC)),  # at midnight, so that a day begins at 01:00
+    ("Asia/Beirut", datetime(2025, 10, 26, tzinfo=UTC)),
+    ("Pacific/Apia", datetime(2011, 12, 30, tzinfo=UTC)),  # there was no such day
+    ("America/Sao_Paulo", datetime(2018, 2, 18, tzinfo=UTC)),
+    ("America/Sao_Paulo", datetime(2018, 11, 4, tzinfo=UTC)),
+    ("Asia/Kathmandu", datetime(1986, 1, 1, tzinfo=UTC)),  # a quarter of an hour, once
+    ("Antarctica/Troll", datetime(2026, 3, 29, tzinfo=UTC)),  # two hours
+    ("Europe/Dublin", datetime(2026, 10, 25, tzinfo=UTC)),  # winter is the exception there
+    ("UTC", datetime(2026, 3, 29, tzinfo=UTC)),
+]
+AROUND = 4 * DAY
+STEPS = {"daily": DAY, "weekly": 7 * DAY}
+
+
+@cache
+def clock(name: str, middle: datetime) -> list[tuple[datetime, datetime]]:
+    """(instant, what the clock on the wall shows), for every minute around the middle."""
+    zone = ZoneInfo(name)
+    minutes = int(2 * (AROUND + 3 * DAY) / MINUTE)
+    instants = (middle - AROUND - 3 * DAY + n * MINUTE for n in range(minutes))
+    return [(instant, instant.astimezone(zone).replace(tzinfo=None, fold=0)) for instant in instants]
+
+
+@cache
+def shown(name: str, middle: datetime) -> dict[datetime, list[datetime]]:
+    """The instants at which the wall shows a minute."""
+    found = defaultdict(list)
+    for instant, wall in clock(name, middle):
+        found[wall].append(instant)
+    return found
+
+
+def oracle(definition: Definition, middle: datetime) -> list[datetime]:
+    """The recurring times within `AROUND` of the middle that are later than the schedule's first."""
+    name, first = definition.timezone, definition.scheduled_at
+    wanted = first.astimezone(ZoneInfo(name)).replace(tzinfo=None, fold=0)
+    rest = timedelta(seconds=wanted.second, microseconds=wanted.microsecond)
+    times = set()
+    for day in range(-AROUND // DAY - 1, AROUND // DAY + 2):  # on the calendar: a day that the clocks leave out counts
+        wall = middle + day * DAY
+        minute = wanted.replace(year=wall.year, month=wall.month, day=wall.day) - rest
+        times |= _on(minute, rest, wanted, definition)
+    return sorted(time for time in times if first < time and abs(time - middle) <= AROUND)
+
+
+def _on(minute: datetime, rest: timedelta, wanted: datetime, definition: Definition) -> set[datetime]:
+    name, middle, dst = definition.timezone, _middle(definition), definition.dst
+    if (minute + rest - wanted) % STEPS[definition.recurrence]:
+        return set()
+    instants = shown(name, middle).get(minute, [])
+    if not instants:
+        if dst.gap == "skip":
+            return set()
+        return {next(instant for instant, wall in clock(name, middle) if wall > minute)}
+    chosen = {"first": instants[:1], "second": instants[-1:], "both": instants}[dst.fold]
+    return {instant + rest for instant in chosen}
+
+
+def _middle(definition: Definition) -> datetime:
+    assert definition.metadata
+    middle: datetime = definition.metadata["middle"]
+    return middle
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Definition:
+    """A series that began up to some weeks before its zone's clocks change, most often at an hour that they touch."""
+    name, middle = draw(st.sampled_from(CHANGES))
+    minute = draw(st.integers(0, 24 * 60 - 1) | st.integers(0, 3 * 60) | st.sampled_from([0, 60, 120, 150, 180, 1410]))
+    wall = datetime(middle.year, middle.month, middle.day) + minute * MINUTE - draw(st.integers(-1, 50)) * DAY  # noqa: DTZ001
+    wall += draw(st.sampled_from([timedelta(0), 30 * SECOND, timedelta(microseconds=1)]))
+    return a_definition(
+        scheduled_at=wall.replace(tzinfo=ZoneInfo(name), fold=draw(st.integers(0, 1))).astimezone(UTC),
+        timezone=name,
+        recurrence=draw(st.sampled_from(["daily", "weekly"])),
+        dst=Dst(draw(st.sampled_from(["run_after", "skip"])), draw(st.sampled_from(["first", "second", "both"]))),
+        metadata={"middle": middle},
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(schedules())
+def test_a_series_keeps_its_wall_clock_across_changes_of_the_clocks(definition: Definition) -> None:
+    middle = _middle(definition)
+    recurring = (time for time in nominal_times(definition) if time > definition.scheduled_at)
+    around = takewhile(lambda time: time <= middle + AROUND, recurring)
+    assert [time for time in around if time >= middle - AROUND] == oracle(definition, middle)
+
+
+@settings(deadline=None, max_examples=100)
+@given(schedules(), st.timedeltas(-60 * DAY, 60 * DAY), st.none() | st.timedeltas(-DAY, 40 * DAY))
+def test_from_any_instant_on_the_series_is_the_same(
+    definition: Definition, offset: timedelta, ends: timedelta | None
+) -> None:
+    if ends is not None:
+        definition = replace(definition, ends_at=definition.scheduled_at + ends)
+    after = definition.scheduled_at + offset
+    bounded = list(takewhile(lambda time: time <= after + 20 * DAY, nominal_times(definition)))
+    later = takewhile(lambda time: time <= after + 20 * DAY, nominal_times(definition, after))
+    assert list(later) == [time for time in bounded if time > after]
+
+
+@settings(deadline=None, max_examples=50)
+@given(schedules())
+def test_asking_for_the_next_one_again_and_again_walks_the_whole_series(definition: Definition) -> None:
+    walked: list[datetime] = []
+    for _ in range(60):
+        following = next_after(definition, walked[-1] if walked else None)
+        assert following is not None
+        walked.append(following)
+    assert walked == list(islice(nominal_times(definition), 60))
+    assert all(earlier < later for earlier, later in pairwise(walked))
+    assert all(time.tzinfo is UTC for time in walked)
+
+
+def times(zone: str, first: str, count: int, step: Literal["daily", "weekly"] = "daily", **dst: Any) -> list[str]:
+    """The first nominal times as the zone's clock shows them."""
+    definition = a_definition(
+        scheduled_at=datetime.fromisoformat(first), timezone=zone, recurrence=step, dst=Dst(**dst)
+    )
+    return [t.astimezone(ZoneInfo(zone)).isoformat() for t in islice(nominal_times(definition), count)]
+
+
+def test_a_time_that_the_clocks_jump_over_runs_at_the_first_instant_after_the_jump() -> None:
+    assert times("America/New_York", "2026-03-07T02:30:00-05:00", 3) == [
+        "2026-03-07T02:30:00-05:00",
+        "2026-03-08T03:00:00-04:00",
+        "2026-03-09T02:30:00-04:00",
+    ]
+    assert times("Asia/Beirut", "2026-03-22T00:00:00+02:00", 3, "weekly") == [
+        "2026-03-22T00:00:00+02:00",
+        "2026-03-29T01:00:00+03:00",
+        "2026-04-05T00:00:00+03:00",
+    ]
+
+
+def test_a_time_that_the_clocks_jump_over_can_be_left_out() -> None:
+    assert times("America/New_York", "2026-03-07T02:30:00-05:00", 2, gap="skip") == [
+        "2026-03-07T02:30:00-05:00",
+        "2026-03-09T02:30:00-04:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fold", "offsets"),
+    [("first", ["+11:00"]), ("second", ["+10:30"]), ("both", ["+11:00", "+10:30"])],
+)
+def test_a_time_that_comes_twice_runs_as_often_as_asked(fold: str, offsets: list[str]) -> None:
+    assert times("Australia/Lord_Howe", "2026-04-04T01:45:00+11:00", 2 + len(offsets), fold=fold) == [
+        "2026-04-04T01:45:00+11:00",
+        *(f"2026-04-05T01:45:00{offset}" for offset in offsets),
+        "2026-04-06T01:45:00+10:30",
+    ]
+
+
+def test_a_day_that_never_was_runs_once_at_the_beginning_of_the_next() -> None:
+    assert times("Pacific/Apia", "2011-12-29T10:00:00-10:00", 3) == [
+        "2011-12-29T10:00:00-10:00",
+        "2011-12-31T00:00:00+14:00",
+        "2011-12-31T10:00:00+14:00",
+    ]
+    assert times("Pacific/Apia", "2011-12-29T00:00:00-10:00", 3) == [
+        "2011-12-29T00:00:00-10:00",
+        "2011-12-31T00:00:00+14:00",
+        "2012-01-01T00:00:00+14:00",
+    ]
+
+
+@pytest.mark.parametrize("fold", ["first", "second", "both"])
+def test_a_series_that_begins_in_the_second_pass_of_a_repeated_hour_keeps_its_first_time(fold: str) -> None:
+    assert times("America/New_York", "2026-11-01T01:30:00-05:00", 2, fold=fold) == [
+        "2026-11-01T01:30:00-05:00",
+        "2026-11-02T01:30:00-05:00",
+    ]
+
+
+def test_a_one_off_names_its_time_and_nothing_else() -> None:
+    once = a_definition(timezone="Europe/Berlin")
+    assert list(nominal_times(once)) == [NOW]
+    assert next_after(once, NOW - SECOND) == NOW
+    assert next_after(once, NOW) is None
+
+
+def test_the_last_instant_that_may_be_a_nominal_time_still_is_one() -> None:
+    ending = a_definition(recurrence="daily", ends_at=NOW + 2 * DAY)
+    assert list(nominal_times(ending)) == [NOW, NOW + DAY, NOW + 2 * DAY]
+    assert next_after(ending, NOW + 2 * DAY) is None
+    assert next_after(a_definition(recurrence="daily", ends_at=NOW - SECOND), None) is None
+
+
+def test_a_series_ends_with_the_calendar() -> None:
+    for zone in ("Asia/Kathmandu", "America/New_York"):
+        last = a_definition(scheduled_at=datetime(9998, 12, 1, tzinfo=UTC), recurrence="daily", timezone=zone)
+        found = list(nominal_times(last))
+        assert len(found) in {395, 396}
+        assert next_after(last, found[-1]) is None
+
+
+def test_a_time_far_away_is_found_without_walking_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[datetime] = []
+
+    def counted(wall: datetime, zone: ZoneInfo, dst: Dst) -> tuple[datetime, ...]:
+        asked.append(wall)
+        return instants(wall, zone, dst)
+
+    monkeypatch.setattr(schedule, "instants", counted)
+    daily = a_definition(recurrence="daily", timezone="Asia/Kathmandu")
+    assert next_after(daily, NOW + 100_000 * DAY + HOUR) == NOW + 100_001 * DAY
+    assert len(asked) < 10

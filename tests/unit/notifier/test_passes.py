@@ -1,0 +1,68 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from duebook_notifier.passes import Passes, patiently
+
+
+async def test_who_comes_second_waits_for_the_first() -> None:
+    passes, done, gate = Passes(), [], asyncio.Event()
+
+    async def work() -> int:
+        await gate.wait()
+        done.append(1)
+        return 7
+
+    waiting = [asyncio.create_task(passes.run("key", work)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.gather(*waiting) == [7, 7, 7]
+    assert done == [1]
+    assert await passes.run("key", work) == 7
+    assert done == [1, 1]
+
+
+async def test_a_cancelled_wait_leaves_the_work_alone_and_drain_awaits_it() -> None:
+    passes, done, gate = Passes(), [], asyncio.Event()
+
+    async def work() -> None:
+        await gate.wait()
+        done.append(1)
+
+    waiting = asyncio.create_task(passes.run("key", work))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    asyncio.get_running_loop().call_soon(gate.set)
+    await passes.drain(timedelta(seconds=10))
+    assert done == [1]
+
+
+async def test_draining_ends_after_the_grace_time() -> None:
+    passes = Passes()
+    waiting = asyncio.create_task(passes.run("key", asyncio.Event().wait))
+    await asyncio.sleep(0)
+    await passes.drain(timedelta(milliseconds=1))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_database_that_is_away_is_waited_for() -> None:
+    answers = iter([ConnectionRefusedError(), TimeoutError(), None])
+
+    async def work() -> str:
+        if (error := next(answers)) is not None:
+            raise error
+        return "back"
+
+    assert await patiently(work) == "back"
+
+
+async def test_any_other_error_is_told() -> None:
+    async def work() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await patiently(work)

@@ -1,0 +1,47 @@
+import aiosmtplib
+import pytest
+
+from duebook_notifier.smtp import Server, _explain, _permanent, server
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("smtp://mail:1025", Server("mail", 1025, tls=False, starttls=False, username=None, password=None)),
+        ("smtps://u:p%40ss@mail", Server("mail", None, tls=True, starttls=False, username="u", password="p@ss")),
+        ("smtp+starttls://u@mail:587/", Server("mail", 587, tls=False, starttls=True, username="u", password=None)),
+    ],
+)
+def test_a_url_names_the_server(url: str, named: Server) -> None:
+    assert server(url) == named
+
+
+@pytest.mark.parametrize("url", ["smtp://", "smtp:///x", "smtp://mail:port"])
+def test_a_url_without_a_server_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        server(url)
+
+
+def refused(*codes: int) -> aiosmtplib.SMTPRecipientsRefused:
+    return aiosmtplib.SMTPRecipientsRefused([aiosmtplib.SMTPRecipientRefused(code, "no", "a@b") for code in codes])
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent"),
+    [
+        (refused(550), True),
+        (refused(450), False),
+        (refused(530), False),
+        (aiosmtplib.SMTPDataError(554, "spam"), True),
+        (aiosmtplib.SMTPDataError(452, "full"), False),
+        (aiosmtplib.SMTPSenderRefused(553, "who?", "a@b"), True),
+        (aiosmtplib.SMTPAuthenticationError(535, "wrong password"), False),
+        (aiosmtplib.SMTPConnectResponseError(554, "no service"), False),
+        (aiosmtplib.SMTPServerDisconnected("gone"), False),
+        (ConnectionRefusedError(111, "refused"), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_only_what_is_said_of_the_mail_itself_is_for_good(error: Exception, permanent: bool) -> None:
+    assert _permanent(error) is permanent
+    assert _explain(error)

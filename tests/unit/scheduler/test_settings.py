@@ -1,0 +1,72 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from duebook_common.settings import read
+from duebook_scheduler.settings import SchedulerSettings
+from samples import DAY, HOUR, MINUTE, NOW, SECOND
+
+ENVIRONMENT = {
+    "DUEBOOK_POSTGRES_URL": "postgresql://db",
+    "DUEBOOK_RABBITMQ_URL": "amqp://broker",
+    "DUEBOOK_REDIS_URL": "redis://cache",
+}
+
+
+def given(**more: str) -> SchedulerSettings:
+    return read(SchedulerSettings, ENVIRONMENT | {f"DUEBOOK_{name}": value for name, value in more.items()})
+
+
+def test_the_poll_comes_every_second_where_nothing_is_said() -> None:
+    assert given().next_poll(NOW) == NOW + SECOND
+
+
+@pytest.mark.parametrize(
+    ("expression", "wait"),
+    [
+        ("*/5 * * * * *", 5 * SECOND),
+        ("30 * * * * *", 30 * SECOND),
+        ("* * * * *", MINUTE),
+        ("*/15 * * * *", 15 * MINUTE),
+        ("0 0 2 * * *", HOUR),
+        ("0 0 * * *", 23 * HOUR),
+        ("0 1 * * 3", DAY),
+    ],
+)
+def test_six_fields_begin_with_seconds_and_five_with_minutes(expression: str, wait: timedelta) -> None:
+    assert given(POLL_CRON=expression).next_poll(NOW) == NOW + wait
+
+
+def test_the_next_poll_is_always_later() -> None:
+    settings = given(POLL_CRON="0 1 * * *")
+    assert settings.next_poll(NOW) == NOW + DAY
+    assert settings.next_poll(NOW - timedelta(microseconds=1)) == NOW
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("* * * *", "this one has 4"),
+        ("* * * * * * *", "this one has 7"),
+        ("61 * * * *", "not a cron expression that ever fires"),
+        ("x * * * *", "not a cron expression that ever fires"),
+        ("0 0 31 2 *", "not a cron expression that ever fires"),
+    ],
+)
+def test_a_poll_that_could_never_come_is_refused(expression: str, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        given(POLL_CRON=expression)
+
+
+@pytest.mark.parametrize("missing", ["DUEBOOK_RABBITMQ_URL", "DUEBOOK_REDIS_URL"])
+def test_the_servers_that_it_needs_must_be_named(missing: str) -> None:
+    with pytest.raises(ValidationError, match=missing.removeprefix("DUEBOOK_").lower()):
+        read(SchedulerSettings, {name: value for name, value in ENVIRONMENT.items() if name != missing})
+
+
+def test_durations_are_as_documented() -> None:
+    settings: Any = given()
+    assert (settings.lease, settings.misfire, settings.port) == (30 * SECOND, MINUTE, 8001)
+    assert given(LEASE="PT5S", MISFIRE="PT2M").misfire == 2 * MINUTE

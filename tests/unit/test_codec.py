@@ -1,0 +1,207 @@
+"""Events as JSON: the storage format, which old and new versions must both read."""
+
+from dataclasses import is_dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, Event, decode, dumps, encode, rfc3339, storable
+from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify, Overlap
+from duebook_common.domain.job import JobChanged, JobCreated
+from duebook_common.domain.run_events import AttemptSucceeded, RunDispatched, RunRedriven
+from samples import MINUTE, NOW, SECOND, a_definition, a_dispatch
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)  # fmt: skip
+FULL = Definition(
+    name="nightly report",
+    scheduled_at=NOW,
+    task="reports.nightly",
+    payload={"to": ["ü", None, 1.5]},
+    recurrence="weekly",
+    timezone="Europe/Berlin",
+    dst=Dst("skip", "both"),
+    ends_at=NOW + MINUTE,
+    max_retries=0,
+    backoff=Backoff(SECOND / 2, 1.5, MINUTE, 0.0),
+    timeout=timedelta(days=400, microseconds=1),
+    start_within=SECOND,
+    overlap=Overlap.ALLOW_ALL,
+    catch_up=CatchUp(window=MINUTE),
+    queue="slow",
+    priority=9,
+    notify=Notify(("a@example.com",), ("cancelled", "missed")),
+    tags=("x", "y"),
+    metadata={"team": "books"},
+)
+
+
+def stored(event: Event) -> tuple[str, Any]:
+    """Its type and data as they come back from the store."""
+    name, data = encode(event)
+    return name, orjson.loads(data)
+
+
+def values(annotation: Any) -> st.SearchStrategy[Any]:
+    """Anything that a field so annotated may hold."""
+    kind, inner = get_origin(annotation), get_args(annotation)
+    if kind in {Union, UnionType}:
+        return st.one_of(*map(values, inner))
+    if kind is tuple:
+        return st.lists(values(inner[0]), max_size=3).map(tuple)
+    if kind is Literal:
+        return st.sampled_from(inner)
+    if isinstance(annotation, type) and is_dataclass(annotation):
+        hints = get_type_hints(annotation)
+        return st.builds(annotation, **{name: values(hint) for name, hint in hints.items()})
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return st.sampled_from(list(annotation))
+    return SIMPLE[kind or annotation]
+
+
+SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
+    Any: JSON,
+    dict: st.dictionaries(st.text(), JSON, max_size=3),
+    type(None): st.none(),
+    bool: st.booleans(),
+    int: st.integers(-(2**31), 2**31 - 1),
+    float: st.floats(0, 1000),
+    str: st.text(),
+    UUID: st.uuids(),
+    datetime: st.datetimes(datetime(1970, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    timedelta: st.timedeltas(timedelta(0), timedelta(days=36500)),
+}
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_every_event_comes_back_as_it_was_written(kind: type[Any], data: st.DataObject) -> None:
+    event = data.draw(values(kind))
+    assert decode(*stored(event)) == event
+
+
+def test_a_full_definition_comes_back_as_it_was_written() -> None:
+    event = JobCreated(definition=FULL, next_at=None, request_hash="h", at=NOW)
+    back = decode(*stored(event))
+    assert back == event
+    assert isinstance(back, JobCreated)
+    assert back.definition.same(FULL)
+    assert back.definition.scheduled_at.utcoffset() == timedelta(0)
+    assert isinstance(back.definition.tags, tuple)
+
+
+@given(JSON)
+def test_payloads_and_results_are_kept_exactly(value: Any) -> None:
+    for event in (
+        AttemptSucceeded(attempt=1, result=value, at=NOW),
+        RunRedriven(max_attempts=1, reason=None, payload=value, own_payload=True, at=NOW),
+    ):
+        back = decode(*stored(event))
+        assert repr(getattr(back, "result", getattr(back, "payload", None))) == repr(value)
+    changed = decode(*stored(JobChanged(definition=a_definition(payload=value), next_at=NOW, at=NOW)))
+    assert isinstance(changed, JobChanged)
+    assert changed.definition.same(a_definition(payload=value))
+
+
+def test_what_an_older_version_wrote_gets_the_defaults() -> None:
+    name, data = stored(JobCreated(definition=a_definition(), next_at=NOW, at=NOW))
+    assert name == "JobCreated"
+    del data["request_hash"]
+    data["definition"] = {"name": "nightly report", "scheduled_at": data["definition"]["scheduled_at"]}
+    assert decode(name, data) == JobCreated(definition=a_definition(), next_at=NOW, at=NOW)
+
+
+def test_what_a_newer_version_added_is_passed_over() -> None:
+    name, data = stored(a_dispatch())
+    event = decode(name, data | {"colour": "red", "backoff": data["backoff"] | {"mood": 1}})
+    assert event == a_dispatch()
+    with pytest.raises(KeyError):
+        decode("RunPainted", data)
+
+
+def test_the_storage_format_stays_as_it_is() -> None:
+    event = a_dispatch(payload={}, notify=Notify(("a@example.com",)))
+    assert stored(event) == (
+        "RunDispatched",
+        {
+            "job_id": "00000000-0000-0000-0000-000000000007",
+            "job_name": "nightly report",
+            "job_version": 1,
+            "definition_at": 1,
+            "task": "log",
+            "queue": "default",
+            "priority": 4,
+            "nominal_at": "2026-11-24T01:00:00Z",
+            "due_at": "2026-11-24T01:00:00Z",
+            "trigger": "schedule",
+            "max_attempts": 4,
+            "backoff": {"initial": "PT1S", "factor": 2.0, "max": "PT1H", "jitter": 0.2},
+            "notify": {"to": ["a@example.com"], "on": ["succeeded", "dead_lettered"]},
+            "next_at": None,
+            "at": "2026-11-24T01:00:00Z",
+            "dispatch": 1,
+            "start_by": None,
+            "wake_at": "2026-11-24T01:00:30Z",
+            "payload": None,
+            "own_payload": False,
+            "request_hash": None,
+        },
+    )
+    assert isinstance(event, RunDispatched)
+
+
+def test_parts_of_a_definition_are_read_alone() -> None:
+    parts: list[tuple[TypeAdapter[Any], Any]] = [(DEFINITION, FULL), (BACKOFF, FULL.backoff), (NOTIFY, FULL.notify)]
+    for adapter, value in parts:
+        assert adapter.validate_python(orjson.loads(adapter.dump_json(value))) == value
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["\0"], {"a": {"\0": 1}}, {"a": [{"b": "\0"}]}])
+def test_a_nul_character_cannot_be_stored(value: Any) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        storable(value)
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, 2**64, "\ud800", {"a": {1, 2}}, b"bytes"])
+def test_what_json_cannot_hold_cannot_be_stored(value: Any) -> None:
+    with pytest.raises(TypeError):
+        storable(value)
+    with pytest.raises(TypeError):
+        dumps(value)
+
+
+@given(JSON)
+def test_anything_else_is_stored_as_it_is(value: Any) -> None:
+    try:
+        data = storable(value)
+    except ValueError:
+        assert "\\x00" in repr(value)
+    else:
+        assert repr(orjson.loads(data)) == repr(value)
+        assert "\\x00" not in repr(value).replace("\\\\", "")
+
+
+def test_the_name_of_a_nul_character_is_none() -> None:
+    assert orjson.loads(storable("\\u0000")) == "\\u0000"
+
+
+def test_times_are_answered_in_utc_with_a_z() -> None:
+    assert rfc3339(NOW) == "2026-11-24T01:00:00Z"
+    assert rfc3339(NOW + timedelta(microseconds=5)) == "2026-11-24T01:00:00.000005Z"
+    assert rfc3339(NOW.astimezone(timezone(timedelta(0)))) == "2026-11-24T01:00:00Z"

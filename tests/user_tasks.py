@@ -1,0 +1,127 @@
+"""Tasks as users may write them, the wicked ones included."""
+
+import asyncio
+import time
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from duebook_common.tasks import Context, Fail, RetryAfter, task
+
+
+class Nap(BaseModel):
+    seconds: float = 0
+
+
+class Until(BaseModel):
+    attempt: int
+
+
+class Kind(BaseModel):
+    kind: Literal["set", "object", "bytes", "huge", "half", "nul", "loop"]
+
+
+class Raised(BaseModel):
+    kind: Literal["system_exit", "keyboard_interrupt", "base", "generator_exit", "stop_iteration", "silent"]
+
+
+class OddEnd(BaseException):
+    """What no `except Exception` sees."""
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@task("nap")
+async def nap(payload: Nap) -> dict[str, float]:
+    await asyncio.sleep(payload.seconds)
+    return {"slept": payload.seconds}
+
+
+@task("nap.plain")
+def plain_nap(payload: Nap, context: Context) -> dict[str, Any]:
+    time.sleep(payload.seconds)
+    context.log(f"slept for {payload.seconds:g} s")
+    return {"attempt": context.attempt, "key": context.idempotency_key}
+
+
+@task("block")
+async def block(payload: Nap) -> str:
+    time.sleep(payload.seconds)
+    return "blocked"
+
+
+@task("stubborn")
+async def stubborn(payload: Nap) -> str:
+    """Goes on where it should stop."""
+    end = time.monotonic() + payload.seconds
+    while time.monotonic() < end:
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            continue
+    return "went on"
+
+
+@task("fail")
+async def fail() -> None:
+    raise Fail("as ever")
+
+
+@task("fail.for_good")
+async def fail_for_good() -> None:
+    raise Fail("no use in trying", retry=False)
+
+
+@task("fail.until")
+async def fail_until(payload: Until, context: Context) -> dict[str, int]:
+    if context.attempt < payload.attempt:
+        raise ValueError(f"attempt {context.attempt} is too early")
+    return {"attempt": context.attempt}
+
+
+@task("ask.later")
+async def ask_later(payload: Nap, context: Context) -> int:
+    if context.attempt == 1:
+        raise RetryAfter(payload.seconds)
+    return context.attempt
+
+
+@task("raise")
+async def raise_it(payload: Raised) -> None:
+    raise _error(payload.kind)
+
+
+@task("raise.plain")
+def plain_raise(payload: Raised) -> None:
+    raise _error(payload.kind)
+
+
+def _error(kind: str) -> BaseException:
+    errors: dict[str, BaseException] = {
+        "system_exit": SystemExit(3),
+        "keyboard_interrupt": KeyboardInterrupt(),
+        "base": OddEnd("odd"),
+        "generator_exit": GeneratorExit(),
+        "stop_iteration": StopIteration(1),
+        "silent": Unspeakable(),
+    }
+    return errors[kind]
+
+
+@task("return")
+async def give_back(payload: Kind) -> Any:
+    endless: list[Any] = []
+    endless.append(endless)
+    results: dict[str, Any] = {
+        "set": {1},
+        "object": object(),
+        "bytes": b"raw",
+        "huge": "x" * 300_000,
+        "half": "\ud800",
+        "nul": "a\0b",
+        "loop": endless,
+    }
+    return results[payload.kind]
