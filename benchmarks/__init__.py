@@ -1,0 +1,1 @@
+"""Duebook measured against raw baselines of the same run: `make bench`."""

@@ -1,0 +1,90 @@
+"""The system under measurement: real servers with real durability, one process of each service."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+
+from duebook.stack.home import free_port
+from duebook.stack.services import PORTS, Service
+from duebook.stack.stack import Stack
+from duebook_common.migrate import migrate
+
+
+class Bench:
+    """Servers, services, a client of the API, and the CPU time that each process has used."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.environment = {**stack.environment, "DUEBOOK_AUTH": "off", "DUEBOOK_LOG_LEVEL": "warning"}
+        taken: set[int] = set()
+        self.services: dict[str, Service] = {}
+        for kind in PORTS:
+            port = free_port(taken)
+            taken.add(port)
+            self.services[kind] = Service(stack.home, kind, port, self.environment)
+        self.api = httpx2.Client(base_url=self.services["api"].url, timeout=60, trust_env=False)
+
+    def start(self) -> None:
+        for service in self.services.values():
+            service.start()
+        for service in self.services.values():
+            service.await_ready()
+
+    def stop(self) -> None:
+        self.api.close()
+        for service in self.services.values():
+            service.stop()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        answer = self.api.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds used so far: by service, and by server with its children."""
+        used = {kind: _cpu(service.process.pid) for kind, service in self.services.items() if service.process}
+        for server in (self.stack.postgres, self.stack.rabbitmq, self.stack.redis):
+            process = getattr(server, "process", None)
+            if process is not None:
+                used[server.name] = _cpu(process.pid)
+        return used
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of user and system time of a process and its children, the ended ones included."""
+    total = 0.0
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+        total += times.children_user + times.children_system if process.pid == pid else 0
+    return total
+
+
+@contextmanager
+def running() -> Iterator[Bench]:
+    """A bench on servers of its own, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="duebook-bench-") as path:
+        Path(path).chmod(0o711)
+        with Stack(Path(path), say=lambda line: print(line, file=sys.stderr)) as stack:
+            migrate(stack.postgres.url)
+            bench = Bench(stack)
+            bench.start()
+            try:
+                yield bench
+            finally:
+                bench.stop()
+
+
+def machine() -> str:
+    cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{cores} cores, load {psutil.getloadavg()[0]:.1f} at the start"
