@@ -16,7 +16,8 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 import servers
-from duebook.stack.home import Home, free_port
+from duebook.stack.home import Home
+from duebook.stack.ports import free_port
 from duebook.stack.services import PORTS, Service
 
 T = TypeVar("T")
@@ -71,8 +72,7 @@ class Platform:
         return fresh
 
     def _new(self, kind: str, number: int, environment: Mapping[str, str]) -> Service:
-        taken = {service.port for service in self.services.values()}
-        service = Service(self.home, f"{kind}-{number}", free_port(taken), {**self.environment, **environment})
+        service = Service(self.home, f"{kind}-{number}", free_port(), {**self.environment, **environment})
         self.services[kind, number] = service
         return service
 

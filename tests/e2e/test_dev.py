@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import servers
-from duebook.stack.home import free_port
+from duebook.stack.ports import free_port
 from duebook.stack.processes import Mark
 from fleet import eventually
 

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from duebook.stack import sample
-from duebook.stack.home import Busy, is_free
+from duebook.stack.home import Busy
+from duebook.stack.ports import claim, is_free
 from duebook.stack.processes import ProcessDied
 from duebook.stack.rabbitmq import RabbitMQ
 from duebook.stack.server import Unobtainable
@@ -71,7 +72,7 @@ def _serve(port: int) -> None:
 def _ports(stack: Stack, api: int) -> dict[str, int]:
     """The api where it was asked for, the others at their customary ports where these are free."""
     others = {name: usual for name, usual in PORTS.items() if name != "api"}
-    free = {name: usual for name, usual in others.items() if usual != api and is_free(usual)}
+    free = {name: usual for name, usual in others.items() if usual != api and claim(usual)}
     return {"api": api} | {name: free.get(name) or stack.home.port(name) for name in others}
 
 

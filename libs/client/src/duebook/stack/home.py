@@ -4,20 +4,15 @@ import fcntl
 import hashlib
 import json
 import os
-import random
 import secrets
 import shutil
-import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 from duebook.stack.accounts import unprivileged
+from duebook.stack.ports import claim, free_port
 from duebook.stack.processes import Ledger
-
-# Below the ports that the kernel gives to outgoing connections: a client that reconnects in a loop to a port
-# of that range on the loopback can end up connected to itself, and a server that restarts finds its port taken.
-_PORTS = range(20_000, 32_000)
 
 
 class Busy(Exception):
@@ -106,7 +101,7 @@ class Home:
         with self._mutex:
             known = self._read().get("ports", {})
             port = known.get(name)
-            if port is None or not is_free(port):
+            if port is None or not claim(port):
                 port = free_port(set(known.values()))
                 self._write("ports", known | {name: port})
             return int(port)
@@ -145,22 +140,3 @@ def _outside(path: Path) -> Path:
 
 def _short_name(path: Path) -> str:
     return hashlib.sha256(str(path).encode()).hexdigest()[:12]
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port is not taken because connections to an earlier server on it are still fading.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port(taken: set[int] | None = None) -> int:
-    """Any free private port that is not among those taken."""
-    for port in random.sample(_PORTS, 500):
-        if port not in (taken or set()) and is_free(port):
-            return port
-    raise OSError("no free port on the loopback")
