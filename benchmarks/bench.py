@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import psutil
 
-from duebook.stack.home import free_port
+from duebook.stack.ports import free_port
 from duebook.stack.services import PORTS, Service
 from duebook.stack.stack import Stack
 from duebook_common.migrate import migrate
@@ -23,12 +23,7 @@ class Bench:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.environment = {**stack.environment, "DUEBOOK_AUTH": "off", "DUEBOOK_LOG_LEVEL": "warning"}
-        taken: set[int] = set()
-        self.services: dict[str, Service] = {}
-        for kind in PORTS:
-            port = free_port(taken)
-            taken.add(port)
-            self.services[kind] = Service(stack.home, kind, port, self.environment)
+        self.services = {kind: Service(stack.home, kind, free_port(), self.environment) for kind in PORTS}
         self.api = httpx2.Client(base_url=self.services["api"].url, timeout=60, trust_env=False)
 
     def start(self) -> None:
