@@ -90,7 +90,7 @@ def judgement(chance: random.Random, now: datetime) -> Judge:
 
     def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         event = trigger_now(job, len(active), terms(now), overlap=Overlap.SKIP, payload=[queue], own_payload=True)
-        return [RunFact(uuid4(), event)]
+        return [RunFact(UUID(int=chance.getrandbits(128)), event)]
 
     def resume(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
         skipped = skip_due(job, "paused", now) if job.status == "paused" else []
@@ -105,9 +105,13 @@ def judgement(chance: random.Random, now: datetime) -> Judge:
 @pytest.mark.parametrize("seed", range(3))
 async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> None:
     chance, now = random.Random(seed), NOW
-    jobs = [await created(pool, recurrence="daily", max_retries=1, tags=("a",) * n) for n in range(4)]
+    # Identifiers of its own, by which runs are drawn: the same seed always tells the same story.
+    ids = [UUID(int=seed * 10 + n + 1) for n in range(4)]
+    jobs = [
+        await created(pool, job_id, recurrence="daily", max_retries=1, tags=("a",) * n) for n, job_id in enumerate(ids)
+    ]
     await create_jobs(pool, {uuid4(): job_domain.create(definition(tags=("a", "b")), NOW) for _ in range(2)}, ACTOR)
-    for _ in range(40):
+    for _ in range(60):
         now += timedelta(hours=chance.randint(1, 30))
         await handle_job(pool, chance.choice(jobs), judgement(chance, now), ACTOR)
         runs = await _some_runs(pool, chance)

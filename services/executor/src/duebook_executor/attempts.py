@@ -26,7 +26,7 @@ from duebook_common.domain.decide import (
 )
 from duebook_common.domain.errors import StaleAttempt
 from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import AttemptFailed, AttemptStarted, RunDeadLettered
+from duebook_common.domain.run_events import AttemptFailed, RunDeadLettered
 from duebook_common.handling import Actor, Decided, RunWork, handle_runs
 from duebook_common.locks import RunLocks
 from duebook_common.tasks import Context, Registry
@@ -244,8 +244,6 @@ _OUTCOMES = {
 
 
 def _count(run: Run, event: object) -> None:
-    if isinstance(event, AttemptStarted):
-        return
     RUNS.labels(run.queue, _OUTCOMES[type(event).__name__]).inc()
     if isinstance(event, AttemptFailed):
         log.info("attempt failed", error=event.error, failures=event.failures, retry_at=str(event.retry_at))

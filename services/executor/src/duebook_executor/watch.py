@@ -19,7 +19,7 @@ _YOUNG_SECONDS = 0.5
 
 
 class Watch:
-    """Once a second: asks how the attempts stand, and prolongs leases and locks in good time."""
+    """Twice a second: asks how the attempts stand, and prolongs leases and locks in good time."""
 
     def __init__(self, attempts: Attempts, books: Books, locks: RunLocks, lease: timedelta) -> None:
         self._attempts, self._books, self._locks, self._lease = attempts, books, locks, lease

@@ -1,5 +1,7 @@
 """`duebook-notifier`."""
 
+import os
+
 from duebook_common.service import run
 from duebook_common.settings import load
 from duebook_notifier.app import body
@@ -8,6 +10,7 @@ from duebook_notifier.settings import NotifierSettings
 
 def main() -> None:
     settings = load(NotifierSettings)
+    os.nice(5)  # where services share a machine, mails about work that is done yield to work that is due
     run("notifier", settings, settings.port, body)
 
 

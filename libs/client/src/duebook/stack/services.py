@@ -52,6 +52,7 @@ class Service:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name} is not ready after {seconds:.0f} s: {self._excuse()}; see {self.log}")
             time.sleep(_TICK)
+        self.check()  # who answers may be somebody else at the same port
 
     def _excuse(self) -> str:
         try:
