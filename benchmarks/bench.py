@@ -1,8 +1,10 @@
 """The system under measurement: real servers with real durability, one process of each service."""
 
+import asyncio
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from duebook.stack.ports import free_port
 from duebook.stack.services import PORTS, Service
 from duebook.stack.stack import Stack
 from duebook_common.migrate import migrate
+
+_IDLE = 0.2  # seconds of CPU in one second, of all processes together
 
 
 class Bench:
@@ -50,6 +54,16 @@ class Bench:
             if process is not None:
                 used[server.name] = _cpu(process.pid)
         return used
+
+    async def settle(self, seconds: float = 60) -> None:
+        """Wait until the aftermath of the last measurement, mails and vacuuming, has passed."""
+        deadline, before = time.monotonic() + seconds, sum(self.cpu().values())
+        while time.monotonic() < deadline:
+            await asyncio.sleep(1)
+            used = sum(self.cpu().values()) - before
+            if used < _IDLE:
+                return
+            before += used
 
 
 def _cpu(pid: int) -> float:

@@ -20,6 +20,7 @@ FROM generate_series(1, $1::int) AS n, (SELECT * FROM jobs WHERE name = 'pattern
 
 async def spread(bench: Bench, db: asyncpg.Connection, count: int = 1000) -> Lateness:
     """(b) One-off jobs that fall due at random within ten seconds."""
+    await bench.settle()
     start = datetime.now(UTC) + timedelta(seconds=3)
     due = [start + timedelta(seconds=10 * random.random()) for _ in range(count)]
     jobs = [{"name": "spread", "scheduled_at": time.isoformat()} for time in due]
@@ -27,8 +28,9 @@ async def spread(bench: Bench, db: asyncpg.Connection, count: int = 1000) -> Lat
     return await lateness(db, "spread", count, timedelta(seconds=40))
 
 
-async def immediate(bench: Bench, db: asyncpg.Connection, pending: int, count: int = 200) -> Lateness:
+async def immediate(bench: Bench, db: asyncpg.Connection, pending: int, count: int = 500) -> Lateness:
     """(c) Jobs due at once, one after the other, while so many others wait for their day."""
+    await bench.settle()
     name = f"immediate beside {pending}"
     for _ in range(count):
         bench.post("/api/job", {"name": name})

@@ -189,14 +189,15 @@ class Publisher:
     def __init__(self, connection: AbstractRobustConnection, timeout: float = 5.0) -> None:
         self._connection, self._timeout = connection, timeout
         self._channel: AbstractRobustChannel | None = None
+        self._opening = asyncio.Lock()
         self._queues: set[str] = set()
 
     async def channel(self) -> AbstractRobustChannel:
         """The publishing channel, opened anew where the last one broke."""
-        if self._channel is None or self._channel.is_closed:
-            self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        assert self._channel is not None
-        return self._channel
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            return self._channel
 
     async def extra_channel(self) -> AbstractChannel:
         """A channel for other work than publishing; whoever asks closes it."""

@@ -71,7 +71,8 @@ async def body(frame: Frame) -> AsyncIterator[None]:
         await clock.measure(pool)
         connection = await messaging.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
         async with connection, hints:
-            poll = _poll(settings, pool, clock, messaging.Publisher(connection))
+            outbox = Outbox(messaging.Publisher(connection))
+            poll = _poll(settings, pool, clock, outbox)
             publisher = messaging.Publisher(connection)
             frame.health.checks = {
                 "postgres": lambda: pool.fetchval("SELECT 1"),
@@ -88,11 +89,12 @@ async def body(frame: Frame) -> AsyncIterator[None]:
                 yield
             finally:
                 await loops.stop()
+                await outbox.drain()
 
 
-def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, publisher: messaging.Publisher) -> Poll:
-    actor, outbox, room = Actor(f"scheduler {socket.gethostname()}"), Outbox(publisher), Room(settings.dispatch_ahead)
-    evidence = Evidence(publisher, settings.lease)
+def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, outbox: Outbox) -> Poll:
+    actor, room = Actor(f"scheduler {socket.gethostname()}"), Room(settings.dispatch_ahead)
+    evidence = Evidence(outbox.publisher, settings.lease)
     waker = Waker(pool, clock, outbox, room, evidence, settings, actor)
     return Poll(Dispatcher(pool, clock, outbox, room, settings, actor), waker, clock, settings)
 

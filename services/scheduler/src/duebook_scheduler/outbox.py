@@ -3,6 +3,7 @@
 Nothing here is kept over a crash: a run whose message was never sent comes back by its `wake_at`.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -12,19 +13,20 @@ from duebook_common.messaging import RUNS, Outgoing, Publisher, RunMessage
 
 log = structlog.stdlib.get_logger("outbox")
 
-_MOST_KEPT = 20_000
+_MOST_KEPT, _MOST_UNDER_WAY = 20_000, 4
 
 
 class Outbox:
     """The scheduler's way to RabbitMQ."""
 
     def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
+        self.publisher = publisher
         self._unsent: list[tuple[Run, bool]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def flush(self) -> bool:
         """Send what could not be sent before; False while the broker does not take it."""
-        if not self._publisher.connected:
+        if not self.publisher.connected:
             return False
         if self._unsent:
             unsent, self._unsent = self._unsent, []
@@ -32,18 +34,36 @@ class Outbox:
         return not self._unsent
 
     async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
-        """Send a message for each run; what fails is kept for `flush`."""
-        await self._publish([(run, bury) for run in runs])
+        """Send a message for each run; what fails is kept for `flush`.
+
+        Returns while the confirms are still on their way, so that who falls due next need not wait for the
+        broker's disk, unless several batches are under way already.
+        """
+        if not runs:
+            return
+        sending = asyncio.create_task(self._publish([(run, bury) for run in runs]))
+        self._under_way.add(sending)
+        sending.add_done_callback(self._sent)
+        while len(self._under_way) >= _MOST_UNDER_WAY:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+
+    def _sent(self, sending: "asyncio.Task[None]") -> None:
+        self._under_way.discard(sending)
+        if not sending.cancelled() and (error := sending.exception()):
+            log.error("messages not sent; their runs wake again", error=repr(error), exc_info=error)
+
+    async def drain(self) -> None:
+        """Wait for what is under way; each publish has an end of its own."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def _publish(self, items: Sequence[tuple[Run, bool]]) -> None:
-        if not items:
-            return
-        error = await self._publisher.ensure_work({run.queue for run, _ in items})
-        answers = [error] * len(items) if error else await self._publisher.publish([_message(*item) for item in items])
+        error = await self.publisher.ensure_work({run.queue for run, _ in items})
+        answers = [error] * len(items) if error else await self.publisher.publish([_message(*item) for item in items])
         failed = [(item, answer) for item, answer in zip(items, answers, strict=True) if answer is not None]
         if failed:
             log.warning("messages not confirmed", count=len(failed), error=repr(failed[0][1]))
-            self._publisher.forget_queues()  # they may be gone with the broker's data
+            self.publisher.forget_queues()  # they may be gone with the broker's data
             self._unsent = [*self._unsent, *(item for item, _ in failed)][:_MOST_KEPT]
 
 
