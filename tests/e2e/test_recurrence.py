@@ -1,6 +1,7 @@
 """A daily or weekly job keeps its wall clock, and goes on whatever becomes of one run."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,6 +42,15 @@ def test_of_missed_times_the_newest_runs_and_the_series_goes_on(duebook: Platfor
     assert when(on_time["nominal_at"]) - when(late["nominal_at"]) == timedelta(days=1)
     (skipped,) = [e["data"] for e in job_events(duebook, job["id"]) if e["type"] == "OccurrencesSkipped"]
     assert (skipped["count"], skipped["reason"]) == (3, "missed")
+
+
+@pytest.mark.parametrize("recurrence", [{"cron": "*/2 * * * * *"}, {"every": "PT2S"}])
+def test_each_time_of_a_quick_series_runs_once(duebook: Platform, recurrence: dict[str, str]) -> None:
+    job = duebook.create(recurrence=recurrence, overlap="allow_all")
+    eventually(lambda: len([r for r in duebook.runs(job["id"]) if r["status"] == "succeeded"]) >= 4)
+    times = sorted(when(run["nominal_at"]) for run in duebook.runs(job["id"]))
+    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(seconds=2)}
+    duebook.api.post(f"/api/job/{job['id']}/pause", json={}).raise_for_status()
 
 
 @pytest.mark.parametrize(("recurrence", "days"), [("daily", 1), ("weekly", 7)])

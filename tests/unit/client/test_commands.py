@@ -37,6 +37,8 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["dead-letter", "redrive", ID, "--all", "--reason", "r"], "--all"),
         (["dead-letter", "redrive", ID, "--dry-run", "--reason", "r"], "--dry-run"),
         (["dead-letter", "redrive", "--all", "--payload", "1", "--reason", "r"], "--payload"),
+        (["schedule", "preview", "daily", "--at", "noon"], "noon"),
+        (["schedule", "preview"], "RECURRENCE"),
         (["key", "create", "--name", "a"], "--scope"),
         (["no-such-command"], "no-such-command"),
         (["verify"], "DUEBOOK_POSTGRES_URL is missing"),

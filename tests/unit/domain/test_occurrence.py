@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.definition import CatchUp, Definition, Dst, Notify, Overlap
+from duebook_common.domain.definition import CatchUp, Definition, Dst, Every, Notify, Overlap
 from duebook_common.domain.job import Job, JobFinished, JobStatus, OccurrencesSkipped, change, evolve, pause, resume
 from duebook_common.domain.occurrence import Terms, account, looks_like_address, recipients, skip_due, trigger_now
 from duebook_common.domain.run_events import Identity, RunDispatched, RunFact, RunSkipped, Trigger, run_id_at
@@ -80,6 +80,21 @@ def test_after_a_downtime_the_newest_missed_one_runs_and_the_others_are_skipped(
     job = daily(73)
     assert told(account(job, 0, terms())) == ["3 skipped 73 h ago to 25 h ago: missed", "catch_up 1 h ago"]
     assert after(job, account(job, 0, terms())).next_at == NOW + 23 * HOUR
+
+
+def test_a_long_downtime_is_accounted_for_a_thousand_times_at_a_time() -> None:
+    """Three days of a job of every other second are 129,600 times: no decision may look at all of them."""
+    job = a_job(scheduled_at=NOW - 3 * DAY, recurrence=Every(2 * SECOND))
+    counts, last = list[int](), list[Decided]()
+    while job.wake_at is not None and job.wake_at <= NOW:
+        last = account(job, 0, terms())
+        counts += [fact.count for fact in last if isinstance(fact, OccurrencesSkipped)]
+        job = after(job, last)
+    dispatched = sum(isinstance(fact, RunFact) for fact in last)
+    assert max(counts) == 1000
+    assert sum(counts) + dispatched == 3 * DAY // (2 * SECOND) + 1
+    assert told(last)[0].endswith("missed")
+    assert [word.split()[0] for word in told(last)[1:3]] == ["catch_up", "skipped"]
 
 
 def test_what_is_older_than_the_window_is_not_caught_up() -> None:

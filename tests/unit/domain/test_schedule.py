@@ -72,7 +72,7 @@ def oracle(definition: Definition, middle: datetime) -> list[datetime]:
 
 def _on(minute: datetime, rest: timedelta, wanted: datetime, definition: Definition) -> set[datetime]:
     name, middle, dst = definition.timezone, _middle(definition), definition.dst
-    if (minute + rest - wanted) % STEPS[definition.recurrence]:
+    if (minute + rest - wanted) % STEPS[str(definition.recurrence)]:
         return set()
     instants = shown(name, middle).get(minute, [])
     if not instants:

@@ -22,6 +22,7 @@ from duebook_common.domain.errors import JobDeletedAlready, KeyReused
 from duebook_common.domain.job import Job, JobCreated, JobStatus
 from duebook_common.domain.run import Run
 from duebook_common.domain.run_events import RunFact, run_id_at, run_id_for
+from duebook_common.domain.schedule import next_after
 from duebook_common.handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.locks import lock_jobs
 from duebook_common.projections import load_jobs, load_runs
@@ -84,6 +85,8 @@ def define(body: JobBody, now: Any, root: str = "") -> Definition:
     definition = body.definition(now)
     if definition.ends_at is not None and definition.ends_at < definition.scheduled_at:
         raise invalid(Fault(f"{root}/ends_at", "this lies before scheduled_at, so the job would never run"))
+    if definition.ends_at is not None and next_after(definition, None) is None:
+        raise invalid(Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at until then"))
     return definition
 
 

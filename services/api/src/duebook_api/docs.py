@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from duebook_api import bodies
+from duebook_api import bodies, schedules
 
 _BODIES: list[type[BaseModel]] = [
     bodies.JobBody,
@@ -17,6 +17,7 @@ _BODIES: list[type[BaseModel]] = [
     bodies.TriggerBody,
     bodies.RedriveBody,
     bodies.RedriveManyBody,
+    schedules.PreviewBody,
 ]
 _PROBLEM: dict[str, Any] = {
     "type": "object",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify
+from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence
 from duebook_common.domain.job import Job
 from duebook_common.domain.run import Run
 from duebook_common.durations import iso
@@ -41,7 +41,7 @@ def definition(d: Definition) -> View:
         "task": d.task,
         "payload": d.payload,
         "scheduled_at": d.scheduled_at,
-        "recurrence": d.recurrence,
+        "recurrence": _recurrence(d.recurrence),
         "timezone": d.timezone,
         "dst": _dst(d.dst),
         "ends_at": d.ends_at,
@@ -64,6 +64,17 @@ def definition(d: Definition) -> View:
 
 
 # Few different values come again and again.
+
+
+@lru_cache(4096)
+def _recurrence(value: Recurrence) -> Any:
+    match value:
+        case Cron():
+            return {"cron": value.cron}
+        case Every():
+            return {"every": iso(value.every)}
+        case _:
+            return value
 
 
 @lru_cache(4096)

@@ -1,5 +1,6 @@
 """Ports of the loopback, each for one of the stacks of this machine."""
 
+import atexit
 import random
 import socket
 import sys
@@ -29,6 +30,7 @@ def claim(port: int) -> bool:
         name.close()
         return False
     _claims[port] = name
+    atexit.register(name.close)
     return True
 
 

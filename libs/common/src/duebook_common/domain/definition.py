@@ -6,8 +6,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-Recurrence = Literal["none", "daily", "weekly"]
 Outcome = Literal["succeeded", "dead_lettered", "attempt_failed", "skipped", "missed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """At the wall-clock times that a cron expression names."""
+
+    cron: str
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Again and again after that much real time, counted from `scheduled_at`."""
+
+    every: timedelta
+
+
+Recurrence = Literal["none", "daily", "weekly"] | Cron | Every
 
 
 class Overlap(StrEnum):

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from duebook_common.domain.definition import Definition, Notify, Overlap
 from duebook_common.domain.job import Job, JobFinished, OccurrencesSkipped
 from duebook_common.domain.run_events import RunDispatched, RunFact, RunSkipped, Trigger, run_id_at
 from duebook_common.domain.schedule import next_after, nominal_times
+
+_MOST = 1000  # nominal times in one decision; a job that has more due is decided again, so no decision takes long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,8 @@ def account(job: Job, active: int, terms: Terms) -> list[RunFact | OccurrencesSk
     """Decide every nominal time from `job.next_at` up to now, in order; `active` runs of the job exist.
 
     Later than `misfire` a nominal time was missed, and the catch-up policy decides: `latest` runs the newest
-    within the window. The others run by the schedule, as the overlap policy allows.
+    within the window. The others run by the schedule, as the overlap policy allows. Where more than a thousand are
+    due, these are the first thousand.
     """
     decided: list[RunFact | OccurrencesSkipped | JobFinished] = []
     for group in _groups(job, terms):
@@ -48,23 +51,26 @@ def _next(decided: RunFact | OccurrencesSkipped | JobFinished) -> datetime | Non
 
 
 def _groups(job: Job, terms: Terms) -> Iterator[OccurrencesSkipped | tuple[datetime, Trigger]]:
-    times = _due(job, terms.now)
+    times = list(islice(_due(job, terms.now), _MOST + 1))
+    newest, times = times[_MOST:], times[:_MOST]
     missed = [time for time in times if time < terms.now - terms.misfire]
-    caught_up = [time for time in missed[-1:] if time >= terms.now - job.definition.catch_up.window]
+    superseded = bool(newest) and len(missed) == len(times)  # the newest missed one is still to come
+    caught_up = (
+        [] if superseded else [time for time in missed[-1:] if time >= terms.now - job.definition.catch_up.window]
+    )
     skipped = missed[: len(missed) - len(caught_up)]
     if skipped:
-        yield skip(job, skipped, "window" if not caught_up else "missed", terms.now)
+        yield skip(job, skipped, "missed" if caught_up or superseded else "window", terms.now)
     for time in caught_up:
         yield time, Trigger.CATCH_UP
     for time in times[len(missed) :]:
         yield time, Trigger.SCHEDULE
 
 
-def _due(job: Job, now: datetime) -> list[datetime]:
-    if job.next_at is None or job.next_at > now:
-        return []
-    later = nominal_times(job.definition, job.next_at)
-    return [job.next_at, *takewhile(lambda time: time <= now, later)]
+def _due(job: Job, now: datetime) -> Iterator[datetime]:
+    if job.next_at is not None and job.next_at <= now:
+        yield job.next_at
+        yield from takewhile(lambda time: time <= now, nominal_times(job.definition, job.next_at))
 
 
 def skip(job: Job, times: list[datetime], reason: str, now: datetime) -> OccurrencesSkipped:
@@ -76,7 +82,7 @@ def skip(job: Job, times: list[datetime], reason: str, now: datetime) -> Occurre
 
 def skip_due(job: Job, reason: str, now: datetime) -> list[OccurrencesSkipped]:
     """One skip for all that is due and will not run, as when the job was paused or is being deleted."""
-    times = _due(job, now)
+    times = list(_due(job, now))
     return [skip(job, times, reason, now)] if times else []
 
 

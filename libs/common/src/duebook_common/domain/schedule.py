@@ -1,6 +1,7 @@
 """Which instants a schedule names: nominal times, exact across changes of the clocks.
 
-Recurrences keep the wall clock of `scheduled_at` in the job's time zone. A wall-clock time that the clocks
+Daily and weekly recurrences keep the wall clock of `scheduled_at` in the job's time zone, a cron expression names
+wall-clock times of that zone, and an interval is real time. A wall-clock time that the clocks
 jump over (a gap) happens at the first instant after the jump, or not at all; one that comes twice (a fold)
 happens at its first, its second, or both. PEP 495 gives the meaning of `fold` used here.
 """
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from duebook_common.domain.definition import Definition, Dst
+from duebook_common.domain import cron
+from duebook_common.domain.definition import Cron, Definition, Dst, Every
 
 _STEP = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 _INSTANT = timedelta(microseconds=1)
@@ -30,11 +32,22 @@ def next_after(definition: Definition, after: datetime | None) -> datetime | Non
 
 
 def _unbounded(definition: Definition, after: datetime | None) -> Iterator[datetime]:
-    first = definition.scheduled_at.astimezone(UTC)
+    """In order, from somewhat before `after` on, so that no time after it is left out."""
+    first, recurrence = definition.scheduled_at.astimezone(UTC), definition.recurrence
+    match recurrence:
+        case "none":
+            return iter([first])
+        case "daily" | "weekly":
+            return _by_step(definition, first, after, _STEP[recurrence])
+        case Every():
+            return _by_interval(first, after, recurrence.every)
+        case Cron():
+            return _by_cron(definition, first, after, recurrence)
+
+
+def _by_step(definition: Definition, first: datetime, after: datetime | None, step: timedelta) -> Iterator[datetime]:
     yield first
-    if definition.recurrence == "none":
-        return
-    zone, step = ZoneInfo(definition.timezone), _STEP[definition.recurrence]
+    zone = ZoneInfo(definition.timezone)
     wall = first.astimezone(zone).replace(tzinfo=None, fold=0)
     skipped = max(0, (after - first) // step - 2) if after is not None else 0
     latest = first
@@ -47,6 +60,52 @@ def _unbounded(definition: Definition, after: datetime | None) -> Iterator[datet
             if time > latest:
                 latest = time
                 yield time
+
+
+def _by_interval(first: datetime, after: datetime | None, step: timedelta) -> Iterator[datetime]:
+    for n in _count_from(max(0, (after - first) // step) if after is not None else 0):
+        try:
+            yield first + n * step
+        except OverflowError:
+            return
+
+
+def _by_cron(definition: Definition, first: datetime, after: datetime | None, recurrence: Cron) -> Iterator[datetime]:
+    """The expression's times at or after `first`.
+
+    In a fold the second passes of early times come after the first passes of later ones, so what was found is held
+    back until the wall clock has moved past it.
+    """
+    expression, zone = cron.parse(recurrence.cron), ZoneInfo(definition.timezone)
+    dst = Dst("skip", "both") if expression.follows_clock else definition.dst
+    latest = max(first - _INSTANT, after or first - _INSTANT)
+    wall = _wall_before(latest, zone)
+    held: list[datetime] = []
+    while (found := expression.after(wall)) is not None:
+        wall = found
+        try:
+            times = instants(wall, zone, dst)
+        except OverflowError:
+            break
+        ready = [time for time in held if not times or time <= times[0]]
+        held = [time for time in held if time not in ready] + list(times)
+        for time in sorted(ready):
+            if time > latest:
+                latest = time
+                yield time
+    yield from (time for time in sorted(held) if time > latest)
+
+
+def _wall_before(time: datetime, zone: ZoneInfo) -> datetime:
+    """A wall-clock time before which nothing lies that happens after `time`: in a fold's first pass, its beginning."""
+    local = time.astimezone(zone)
+    ahead = _offset(local) - _offset((time + timedelta(hours=26)).astimezone(zone))
+    in_first_pass = ahead > timedelta(0) and _offset((time + ahead).astimezone(zone)) < _offset(local)
+    return local.replace(tzinfo=None, fold=0) - (ahead if in_first_pass else timedelta(0)) - timedelta(seconds=1)
+
+
+def _offset(local: datetime) -> timedelta:
+    return local.utcoffset() or timedelta(0)
 
 
 def _count_from(start: int) -> Iterator[int]:

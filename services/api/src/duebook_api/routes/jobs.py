@@ -115,7 +115,12 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
 
     def make(job: Job) -> Definition:
         current = orjson.loads(dumps(views.definition(job.definition)))
-        body = validated(JobBody, merged(current, patch))
+        wanted = merged(current, patch)
+        if isinstance(patch, dict) and isinstance(patch.get("recurrence"), dict):
+            wanted["recurrence"] = patch[
+                "recurrence"
+            ]  # one kind takes the place of another; they have nothing in common
+        body = validated(JobBody, wanted)
         must_fit(body.payload)
         return commands.define(body, now)
 

@@ -1,0 +1,117 @@
+"""A schedule foretold: its next times, what it says in words, and what the clocks' changes do to it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from duebook_common.domain import cron
+from duebook_common.domain.definition import Cron, Definition, Dst, Every
+from duebook_common.domain.schedule import nominal_times
+from duebook_common.durations import iso
+
+_DAY, _AROUND = timedelta(days=1), timedelta(hours=26)
+_LONGEST = timedelta(days=366 * 30)
+_MOST_NOTES = 20
+_SECOND = timedelta(seconds=1)
+_FOLD = {"first": "runs the first time", "second": "runs the second time", "both": "runs both times"}
+_FOLLOWS = "The minute or hour begins with *: it follows the clock, every real hour once, and dst is not asked"
+_REAL_TIME = "An interval is real time: it does not keep the wall clock where the clocks change"
+
+
+def preview(definition: Definition, after: datetime, count: int) -> dict[str, Any]:
+    """The nominal times later than `after`, at most `count`, with the schedule in words and notes on it."""
+    times = list(islice(nominal_times(definition, after), count))
+    return {"times": times, "description": described(definition), "notes": _notes(definition, times, after, count)}
+
+
+def described(definition: Definition) -> str:
+    """The schedule in words."""
+    zone, first = definition.timezone, definition.scheduled_at.astimezone(ZoneInfo(definition.timezone))
+    match definition.recurrence:
+        case "none":
+            return f"Once, at {_told(first)} in {zone}"
+        case "daily":
+            return f"Every day at {_clock(first)} in {zone}"
+        case "weekly":
+            return f"Every {first:%A} at {_clock(first)} in {zone}"
+        case Every(every):
+            return f"Every {iso(every)} of real time, counted from {_told(first)}"
+        case Cron(expression):
+            return f"{_explained(expression)} in {zone}"
+
+
+def _explained(expression: str) -> str:
+    try:
+        return CronSim(" ".join(_without_seconds(cron.fields(expression))), datetime.now(UTC)).explain()
+    except CronSimError:
+        return f"At the times of the cron expression {expression}"
+
+
+def _without_seconds(fields: Sequence[str]) -> Sequence[str]:
+    return fields[1:] if fields[0] == "0" else fields
+
+
+def _notes(definition: Definition, times: Sequence[datetime], after: datetime, count: int) -> list[str]:
+    notes = list(islice(_of_clock_changes(definition, times), _MOST_NOTES))
+    recurrence = definition.recurrence
+    if isinstance(recurrence, Cron) and cron.parse(recurrence.cron).follows_clock:
+        notes.insert(
+            0, "The minute or hour begins with *: it follows the clock, every real hour once, and dst is not asked"
+        )
+    if isinstance(recurrence, Every) and definition.timezone != "UTC":
+        notes.insert(0, _REAL_TIME)
+    if len(times) < count:
+        notes.append("It names no further time" if times else f"It names no time after {_told(after)}")
+    return notes
+
+
+def _of_clock_changes(definition: Definition, times: Sequence[datetime]) -> Iterator[str]:
+    """What `dst` decides within the times shown; where no time falls into a gap or a fold there is nothing to say."""
+    if not times or definition.recurrence == "none" or isinstance(definition.recurrence, Every):
+        return
+    zone, dst = ZoneInfo(definition.timezone), definition.dst
+    for change in _changes(zone, times[0] - _DAY, min(times[-1] + _DAY, times[0] + _LONGEST)):
+        plain, now = _around(definition, change, Dst("skip", "first")), change.astimezone(zone)
+        before = (change - _SECOND).astimezone(zone) + _SECOND  # what the clock would have shown
+        shown = f"{before:%Y-%m-%d}: the clocks in {definition.timezone} go from {before:%H:%M} to {now:%H:%M}"
+        if _around(definition, change, Dst("run_after", "first")) != plain:
+            does = f"runs at {now.isoformat()}" if dst.gap == "run_after" else "is left out"
+            yield f"{shown}; a time in this gap {does} (dst.gap {dst.gap})"
+        if _around(definition, change, Dst("skip", "both")) != plain:
+            yield f"{shown}; a time that comes twice {_FOLD[dst.fold]} (dst.fold {dst.fold})"
+
+
+def _around(definition: Definition, change: datetime, dst: Dst) -> list[datetime]:
+    times = nominal_times(replace(definition, dst=dst), change - _AROUND)
+    return list(takewhile(lambda time: time < change + _AROUND, times))
+
+
+def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """The instants (UTC) at which the zone's offset changes, to the second."""
+    low = start
+    while low < end:
+        high = low + _DAY
+        if low.astimezone(zone).utcoffset() != high.astimezone(zone).utcoffset():
+            yield _change_between(zone, low, high)
+        low = high
+
+
+def _change_between(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
+    old = low.astimezone(zone).utcoffset()
+    while high - low > _SECOND:
+        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == old else (low, middle)
+    return high.replace(microsecond=0)
+
+
+def _clock(time: datetime) -> str:
+    return f"{time:%H:%M:%S}".removesuffix(":00") if time.second == 0 else f"{time:%H:%M:%S}"
+
+
+def _told(time: datetime) -> str:
+    return time.isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,128 @@
+"""Recurrences by cron and by interval over HTTP, and the preview of schedules."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from api_app import running_api
+
+PREVIEW = "/api/schedule/preview"
+YEARLY = {"recurrence": {"cron": "@yearly"}}
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with running_api(postgres_url) as api:
+        yield api.http
+
+
+@pytest.mark.parametrize("recurrence", [{"cron": "0 2 * * 1-5"}, {"every": "PT15M"}, "daily", "weekly", "none"])
+async def test_a_job_of_each_kind_says_when_it_is_due_next(api: httpx2.AsyncClient, recurrence: Any) -> None:
+    job = {"name": "n", "recurrence": recurrence, "scheduled_at": "2030-01-05T12:00:00Z"}
+    answer = await api.post("/api/job", json=job)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["recurrence"] == recurrence
+    expected = "2030-01-07T02:00:00Z" if recurrence == {"cron": "0 2 * * 1-5"} else "2030-01-05T12:00:00Z"
+    assert answer.json()["next_due_at"] == expected
+    again = await api.put(f"/api/job/{answer.json()['id']}", json=job)
+    assert again.json()["version"] == 1
+
+
+async def test_one_kind_of_recurrence_takes_the_place_of_another(api: httpx2.AsyncClient) -> None:
+    job = (await api.post("/api/job", json={"name": "n", "recurrence": {"every": "P1D"}})).json()
+    changed = await api.patch(f"/api/job/{job['id']}", json={"recurrence": {"cron": "@daily"}})
+    assert changed.json()["recurrence"] == {"cron": "@daily"}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "words"),
+    [
+        (
+            {"recurrence": {"cron": "0 25 * * *"}},
+            "/recurrence/cron",
+            "'25' is wrong for the hour: it takes",
+        ),
+        ({"recurrence": {"cron": "0 0 30 2 *"}}, "/recurrence/cron", "never fires"),
+        ({"recurrence": {"every": "PT0.5S"}}, "/recurrence/every", "PT1S at least"),
+        ({"recurrence": {"every": "P1M"}}, "/recurrence/every", "without months"),
+        ({"recurrence": {"cron": "@daily", "every": "P1D"}}, "/recurrence", "this version knows none, daily"),
+        (
+            {
+                "recurrence": {"cron": "@yearly"},
+                "scheduled_at": "2030-01-02T00:00:00Z",
+                "ends_at": "2030-12-01T00:00:00Z",
+            },
+            "/ends_at",
+            "names no time from scheduled_at until then",
+        ),
+    ],
+)
+async def test_a_wrong_schedule_is_refused_where_it_is_wrong(
+    api: httpx2.AsyncClient, body: Any, pointer: str, words: str
+) -> None:
+    answer = await api.post("/api/job", json={"name": "n", **body})
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == pointer
+    assert words in error["detail"]
+    batch = await api.post("/api/job/batch", json={"jobs": [{"name": "fine"}, {"name": "n", **body}]})
+    assert batch.json()["errors"][0]["pointer"] == f"/jobs/1{pointer}"
+
+
+async def preview(api: httpx2.AsyncClient, **body: Any) -> Any:
+    answer = await api.post(PREVIEW, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_preview_tells_times_words_and_changes_of_the_clocks(api: httpx2.AsyncClient) -> None:
+    told = await preview(
+        api,
+        recurrence={"cron": "30 2 * * *"},
+        timezone="Europe/Berlin",
+        scheduled_at="2027-03-27T00:00:00Z",
+        after="2027-03-27T00:00:00Z",
+        count=3,
+    )
+    assert told["times"] == ["2027-03-27T01:30:00Z", "2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"]
+    assert told["description"] == "At 02:30 every day in Europe/Berlin"
+    [note] = told["notes"]
+    assert note.startswith(
+        "2027-03-28: the clocks in Europe/Berlin go from 02:00 to 03:00; a time in this gap runs at "
+    )
+    assert note.endswith(" 2027-03-28T03:00:00+02:00 (dst.gap run_after)")
+
+
+async def test_a_preview_of_a_repeated_hour_says_which_pass_runs(api: httpx2.AsyncClient) -> None:
+    body = {"recurrence": "daily", "timezone": "Europe/Berlin", "scheduled_at": "2027-10-30T02:30:00+02:00", "count": 3}
+    told = await preview(api, **body, after="2027-10-01T00:00:00Z", dst={"fold": "both"})
+    assert told["times"] == ["2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z"]
+    assert "a time that comes twice runs both times (dst.fold both)" in told["notes"][0]
+
+
+async def test_a_preview_ends_where_the_schedule_ends(api: httpx2.AsyncClient) -> None:
+    told = await preview(
+        api, recurrence={"every": "PT6H"}, scheduled_at="2030-01-01T00:00:00Z", ends_at="2030-01-01T13:00:00Z"
+    )
+    assert told["times"] == ["2030-01-01T00:00:00Z", "2030-01-01T06:00:00Z", "2030-01-01T12:00:00Z"]
+    assert told["notes"] == ["It names no further time"]
+    assert (await preview(api))["description"].startswith("Once, at ")
+
+
+@pytest.mark.parametrize("body", [{"count": 0}, {"count": 1001}, {"name": "n"}, {"after": "tomorrow"}])
+async def test_a_preview_of_what_is_no_schedule_is_refused(api: httpx2.AsyncClient, body: Any) -> None:
+    answer = await api.post(PREVIEW, json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == f"/{next(iter(body))}"
+
+
+async def test_a_thousand_times_take_little(api: httpx2.AsyncClient) -> None:
+    async def seconds() -> float:
+        began = time.perf_counter()
+        await preview(api, recurrence={"cron": "0 2 * * 1-5"}, timezone="America/New_York", count=1000)
+        return time.perf_counter() - began
+
+    assert min([await seconds() for _ in range(5)]) < 0.05

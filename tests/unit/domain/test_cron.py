@@ -1,0 +1,90 @@
+"""Cron expressions, against another implementation of them and against what each part means."""
+
+import random
+from datetime import datetime
+from itertools import islice
+
+import pytest
+from cronsim import CronSim
+
+from duebook_common.domain.cron import CronError, parse
+from expressions import any_expression
+
+START = datetime.fromisoformat("2026-11-24T10:17:30")
+
+
+def following(expression: str, start: datetime = START, count: int = 3) -> list[str]:
+    found, wall = list[datetime](), start
+    while len(found) < count and (time := parse(expression).after(wall)) is not None:
+        found.append(wall := time)
+    return [told(time) for time in found]
+
+
+def told(time: datetime) -> str:
+    return f"{time:%a %Y-%m-%d %H:%M}" + (f":{time:%S}" if time.second else "")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_names_the_times_that_another_implementation_names(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(100):
+        text, start = (
+            any_expression(chance),
+            START.replace(year=2026 + chance.randint(0, 80), month=chance.randint(1, 12)),
+        )
+        expected = list(islice(CronSim(text, start), 20))
+        if not expected:
+            with pytest.raises(CronError, match="never fires"):
+                parse(text)
+        else:
+            assert following(text, start, 20) == [told(time) for time in expected], text
+
+
+@pytest.mark.parametrize(
+    ("expression", "times"),
+    [
+        ("0 2 * * 1-5", ["Wed 2026-11-25 02:00", "Thu 2026-11-26 02:00", "Fri 2026-11-27 02:00"]),
+        ("*/20 10 * * *", ["Tue 2026-11-24 10:20", "Tue 2026-11-24 10:40", "Wed 2026-11-25 10:00"]),
+        ("15,45 30 10 * * *", ["Tue 2026-11-24 10:30:15", "Tue 2026-11-24 10:30:45", "Wed 2026-11-25 10:30:15"]),
+        ("@hourly", ["Tue 2026-11-24 11:00", "Tue 2026-11-24 12:00", "Tue 2026-11-24 13:00"]),
+        ("@Monthly", ["Tue 2026-12-01 00:00", "Fri 2027-01-01 00:00", "Mon 2027-02-01 00:00"]),
+        ("0 0 l * *", ["Mon 2026-11-30 00:00", "Thu 2026-12-31 00:00", "Sun 2027-01-31 00:00"]),
+        ("0 0 15,L feb *", ["Mon 2027-02-15 00:00", "Sun 2027-02-28 00:00", "Tue 2028-02-15 00:00"]),
+        ("0 0 * * 5L", ["Fri 2026-11-27 00:00", "Fri 2026-12-25 00:00", "Fri 2027-01-29 00:00"]),
+        ("0 0 * * MON#2", ["Mon 2026-12-14 00:00", "Mon 2027-01-11 00:00", "Mon 2027-02-08 00:00"]),
+        ("0 0 * * FRI-SUN", ["Fri 2026-11-27 00:00", "Sat 2026-11-28 00:00", "Sun 2026-11-29 00:00"]),
+        ("0 0 * * 7", ["Sun 2026-11-29 00:00", "Sun 2026-12-06 00:00", "Sun 2026-12-13 00:00"]),
+        ("0 0 1 * MON", ["Mon 2026-11-30 00:00", "Tue 2026-12-01 00:00", "Mon 2026-12-07 00:00"]),  # either
+        ("0 0 29 2 *", ["Tue 2028-02-29 00:00", "Sun 2032-02-29 00:00", "Fri 2036-02-29 00:00"]),
+    ],
+)
+def test_what_an_expression_names(expression: str, times: list[str]) -> None:
+    assert following(expression) == times
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("0 0 30 2 *", "never fires"),
+        ("0 0 31 4,6 *", "never fires"),
+        ("* * * *", "five fields are needed"),
+        ("", "here are 0"),
+        ("60 * * * *", "'60' is wrong for the minute"),
+        ("0 24 * * *", "'24' is wrong for the hour"),
+        ("0 0 15W * *", "'15W' is wrong for the day of month"),
+        ("0 0 ? * *", r"'\?' is wrong for the day of month"),
+        ("H 0 * * *", "'H' is wrong for the minute"),
+        ("0 0 * FOO *", "'FOO' is wrong for the month.*JAN"),
+        ("0 0 * * MON#6", "after # stands 1 to 5"),
+        ("30-10 * * * *", "a range runs upwards"),
+        ("5/15 * * * *", "write|5-59/15"),
+        ("*/0 * * * *", "a step is a number from 1"),
+        ("*/5/5 * * * *", "a step is a number"),
+        ("@reboot", "'@reboot' is unknown"),
+        ("CRON_TZ=UTC 0 0 * * *", "'CRON_TZ=UTC' is wrong for the second"),
+        ("\uff11 * * * *", "is wrong for the minute"),
+    ],
+)
+def test_an_error_names_the_token_at_fault_and_what_would_be_right(expression: str, words: str) -> None:
+    with pytest.raises(CronError, match=words):
+        parse(expression)
