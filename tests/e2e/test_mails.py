@@ -40,6 +40,15 @@ def test_those_who_are_named_for_the_whole_system_are_told_where_a_job_names_non
     eventually(lambda: {m["to"] for m in smtp.messages} == {"all@example.com", "also@example.com"})
 
 
+def test_a_mail_tells_of_an_occurrence_that_was_left_out(platform: Platform, smtp: Mailbox) -> None:
+    platform.start_all(DUEBOOK_TASKS="user_tasks")
+    on = {"to": ["ops@example.com"], "on": ["skipped"]}
+    job = platform.create(name="slow", task="nap", payload={"seconds": 60}, recurrence={"every": "PT2S"}, notify=on)
+    eventually(lambda: len(smtp.messages) > 0)
+    platform.api.delete(f"/api/job/{job['id']}").raise_for_status()
+    assert _summary(smtp.messages[0]) == ("ops@example.com", "[Duebook] slow was skipped (overlap)")
+
+
 def _summary(message: EmailMessage) -> tuple[str, str]:
     return str(message["to"]), str(message["subject"])
 

@@ -82,6 +82,13 @@ def test_after_a_downtime_the_newest_missed_one_runs_and_the_others_are_skipped(
     assert after(job, account(job, 0, terms())).next_at == NOW + 23 * HOUR
 
 
+def test_nothing_is_caught_up_where_the_policy_says_none() -> None:
+    job = daily(73, catch_up=CatchUp("none"))
+    assert told(account(job, 0, terms())) == ["4 skipped 73 h ago to 1 h ago: missed"]
+    on_time = daily(72, catch_up=CatchUp("none"))
+    assert told(account(on_time, 0, terms())) == ["3 skipped 72 h ago to 24 h ago: missed", "schedule 0 h ago"]
+
+
 def test_a_long_downtime_is_accounted_for_a_thousand_times_at_a_time() -> None:
     """Three days of a job of every other second are 129,600 times: no decision may look at all of them."""
     job = a_job(scheduled_at=NOW - 3 * DAY, recurrence=Every(2 * SECOND))

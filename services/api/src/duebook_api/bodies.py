@@ -40,7 +40,7 @@ class BackoffBody(Body):
 
 
 class CatchUpBody(Body):
-    policy: Annotated[Literal["latest"], one_of("latest")] = "latest"
+    policy: Annotated[Literal["latest", "none"], one_of("latest", "none")] = "latest"
     window: Duration = CatchUp().window
 
     @cached_property
@@ -50,8 +50,8 @@ class CatchUpBody(Body):
 
 class NotifyBody(Body):
     to: list[Address] = Field(default_factory=list, max_length=100)
-    on: list[Annotated[Outcome, one_of("succeeded", "dead_lettered", "attempt_failed", "cancelled")]] = Field(
-        ["succeeded", "dead_lettered"], max_length=4
+    on: list[Annotated[Outcome, one_of("succeeded", "dead_lettered", "attempt_failed", "cancelled", "skipped")]] = (
+        Field(["succeeded", "dead_lettered"], max_length=5)
     )
 
     @cached_property

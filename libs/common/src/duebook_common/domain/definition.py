@@ -45,7 +45,7 @@ class Dst:
 class CatchUp:
     """What happens to occurrences that were missed; those older than the window are skipped in any case."""
 
-    policy: Literal["latest"] = "latest"
+    policy: Literal["latest", "none"] = "latest"
     window: timedelta = timedelta(days=365)
 
 

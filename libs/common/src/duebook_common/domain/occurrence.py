@@ -28,8 +28,8 @@ def account(job: Job, active: int, terms: Terms) -> list[RunFact | OccurrencesSk
     """Decide every nominal time from `job.next_at` up to now, in order; `active` runs of the job exist.
 
     Later than `misfire` a nominal time was missed, and the catch-up policy decides: `latest` runs the newest
-    within the window. The others run by the schedule, as the overlap policy allows. Where more than a thousand are
-    due, these are the first thousand.
+    within the window, `none` none. The others run by the schedule, as the overlap policy allows. Where more than
+    a thousand are due, these are the first thousand.
     """
     decided: list[RunFact | OccurrencesSkipped | JobFinished] = []
     for group in _groups(job, terms):
@@ -55,12 +55,13 @@ def _groups(job: Job, terms: Terms) -> Iterator[OccurrencesSkipped | tuple[datet
     newest, times = times[_MOST:], times[:_MOST]
     missed = [time for time in times if time < terms.now - terms.misfire]
     superseded = bool(newest) and len(missed) == len(times)  # the newest missed one is still to come
-    caught_up = (
-        [] if superseded else [time for time in missed[-1:] if time >= terms.now - job.definition.catch_up.window]
-    )
+    catch_up = job.definition.catch_up
+    newest_missed = [] if superseded or catch_up.policy == "none" else missed[-1:]
+    caught_up = [time for time in newest_missed if time >= terms.now - catch_up.window]
     skipped = missed[: len(missed) - len(caught_up)]
     if skipped:
-        yield skip(job, skipped, "missed" if caught_up or superseded else "window", terms.now)
+        reason = "window" if newest_missed and not caught_up else "missed"
+        yield skip(job, skipped, reason, terms.now)
     for time in caught_up:
         yield time, Trigger.CATCH_UP
     for time in times[len(missed) :]:
