@@ -76,7 +76,7 @@ class Consumer:
         if queue is None or not await self._broker.ping(0.5):
             raise ConnectionError("no connection to RabbitMQ")
         channel: Any = await queue.channel.get_underlay_channel()
-        if tag not in channel.consumers:
+        if channel.is_closed or tag not in channel.consumers:  # one of the connection before knows its consumers still
             raise ConnectionError(f"not consuming from {NOTIFICATIONS}")
 
     async def cancel(self) -> None:
