@@ -14,6 +14,7 @@ from duebook.stack.postgres import Postgres
 from duebook.stack.rabbitmq import RabbitMQ
 from duebook.stack.redis import Redis
 from duebook.stack.stack import Stack
+from duebook_common import timezones
 from fleet import Platform
 from smtp_server import Mailbox
 
@@ -23,6 +24,7 @@ settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    timezones.pin()
     for name in [name for name in os.environ if name.startswith("DUEBOOK_") and not name.startswith("DUEBOOK_TEST_")]:
         del os.environ[name]  # no test may reach what a developer's shell names
     if not hasattr(config, "workerinput"):

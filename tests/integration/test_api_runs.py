@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api_app import Api, dying, running_api
+from duebook_common import timezones
 from duebook_common.domain.decide import FailAttempt, ReleaseAttempt, StartAttempt, Succeed, WakeRun
 
 FIELDS = [
@@ -90,7 +91,7 @@ async def test_events_of_a_run_come_oldest_first_page_by_page(api: Api) -> None:
     assert [event["type"] for event in events] == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
     assert list(events[0]) == ["position", "stream", "version", "type", "data", "meta", "recorded_at"]
     assert [event["version"] for event in events] == [1, 2, 3]
-    assert events[0]["meta"] == {"actor": "anonymous"}
+    assert events[0]["meta"] == {"actor": "anonymous", "tzdata": timezones.VERSION}
 
 
 async def test_the_logs_tell_what_happened_to_attempts_newest_first(api: Api) -> None:

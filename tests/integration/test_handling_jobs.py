@@ -8,7 +8,23 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definition, do, due, log, started, terms, waiting
+from bookkeeping import (
+    ACTOR,
+    DAY,
+    MINUTE,
+    NOW,
+    check_books,
+    created,
+    definition,
+    do,
+    due,
+    log,
+    start,
+    started,
+    terms,
+    waiting,
+)
+from duebook_common import timezones
 from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.decide import Succeed
@@ -177,3 +193,17 @@ async def test_a_schedules_last_occurrence_is_told_before_its_end(pool: Pool) ->
     await handle_job(pool, job_id, due(), ACTOR)
     assert await types(pool) == ["JobCreated", "RunDispatched", "JobFinished"]
     await check_books(pool)
+
+
+async def test_what_rests_on_a_schedule_names_the_rules_of_time_zones_that_it_rests_on(pool: Pool) -> None:
+    job_id = await created(pool, recurrence="daily")
+    outcome = await handle_job(pool, job_id, due(NOW + 3 * DAY + 2 * MINUTE), ACTOR)
+    assert outcome is not None
+    await do(pool, outcome.runs[0], start(outcome.runs[0], NOW + 3 * DAY + 2 * MINUTE))
+    schedule, own_life = {"actor": "test", "tzdata": timezones.VERSION}, {"actor": "test"}
+    assert [(told.type, told.meta) for told in await log(pool)] == [
+        ("JobCreated", schedule),
+        ("OccurrencesSkipped", schedule),
+        ("RunDispatched", schedule),
+        ("AttemptStarted", own_life),
+    ]

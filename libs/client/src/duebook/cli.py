@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from duebook.commands import books, dead_letters, jobs, keys, runs, schedules
 from duebook.failures import EXPECTED, exit_code, explain
 from duebook.output import say
+from duebook_common import timezones
 
 
 class Polite(TyperGroup):
@@ -53,4 +54,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no failure
+    timezones.pin()
     app(prog_name="duebook")

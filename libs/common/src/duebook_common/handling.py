@@ -10,7 +10,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common import projections
+from duebook_common import projections, timezones
 from duebook_common.codec import dumps
 from duebook_common.database import UNAVAILABLE, Connection, Pool, acquire, transaction
 from duebook_common.domain import job as job_domain
@@ -38,9 +38,13 @@ class Actor:
     name: str
     traceparent: str | None = None
 
-    def meta(self) -> bytes:
+    def meta(self, **more: str) -> bytes:
         trace = {"traceparent": self.traceparent} if self.traceparent else {}
-        return dumps({"actor": self.name, **trace})
+        return dumps({"actor": self.name, **trace, **more})
+
+    def meta_of_schedule(self) -> bytes:
+        """For what rests on a schedule: the rules of time zones by which it was decided belong to it."""
+        return self.meta(tzdata=timezones.VERSION)
 
 
 # --- runs ---------------------------------------------------------------------------------------------------
@@ -156,7 +160,7 @@ class JobOutcome:
 async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """Open the streams of new jobs, all or nothing; None where one of them exists already."""
     jobs = [job_domain.opened(job_id, event) for job_id, event in created.items()]
-    meta = actor.meta()
+    meta = actor.meta_of_schedule()
     writes = [Write(job_domain.stream(id_), 0, [event], id_, meta=meta) for id_, event in created.items()]
     try:
         async with transaction(pool) as db:
@@ -229,7 +233,7 @@ def _opens(fact: RunFact) -> bool:
 
 
 def _job_writes(before: Job, outcome: JobOutcome, actor: Actor) -> list[Write]:
-    meta, own, by_run = actor.meta(), dict[int, JobEvent](), dict[UUID, dict[int, RunEvent]]()
+    meta, own, by_run = actor.meta_of_schedule(), dict[int, JobEvent](), dict[UUID, dict[int, RunEvent]]()
     for place, fact in enumerate(outcome.facts):  # the job's state rests on the order across its streams
         if isinstance(fact, RunFact):
             by_run.setdefault(fact.run_id, {})[place] = fact.event

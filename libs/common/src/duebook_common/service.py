@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from duebook_common import timezones
 from duebook_common.loops import Loops
 from duebook_common.settings import Settings
 from duebook_common.telemetry import RESTING, configure
@@ -87,6 +88,7 @@ def run(name: str, settings: Settings, port: int, body: Body) -> None:
     Probes answer from the very beginning to the very end, so that a starting or draining service can be seen.
     Ends the process with exit code 1 where a loop crashed or the service could not start.
     """
+    timezones.pin()
     configure(name, settings.log_format, settings.log_level)
     # A batch makes many objects that all live until its end: looking through them again and again would cost a
     # fifth of the CPU. What was imported stays anyway.
