@@ -9,6 +9,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, RabbitQueue
 
 from duebook_common import messaging
+from duebook_common.publishing import Outgoing, Publisher
 
 
 async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
@@ -30,9 +31,9 @@ async def confirmed_publishes(url: str, count: int = 5000) -> float:
     """Messages per second, persistent and confirmed, into a quorum queue."""
     connection = await messaging.connect(url, "bench")
     async with connection:
-        publisher = messaging.Publisher(connection)
+        publisher = Publisher(connection)
         await publisher.ensure_work({"bench"})
-        messages = [messaging.Outgoing(messaging.RUNS, "bench", b'{"v":0}') for _ in range(count)]
+        messages = [Outgoing(messaging.RUNS, "bench", b'{"v":0}') for _ in range(count)]
         start = time.perf_counter()
         answers = await publisher.publish(messages)
         elapsed = time.perf_counter() - start

@@ -25,14 +25,13 @@ from duebook_common import messaging
 from duebook_common.messaging import (
     DEAD_LETTERS,
     RUNS,
-    Outgoing,
-    Publisher,
     RunMessage,
     dead_letter_queue,
     declare_work,
     work_arguments,
     work_queue,
 )
+from duebook_common.publishing import Outgoing, Publisher
 
 _OTHER = "DUEBOOK_TEST_RABBITMQ_43_URL"
 
@@ -190,6 +189,36 @@ async def test_a_connection_that_dies_under_confirms_is_an_error_for_each_and_en
         async with asyncio.timeout(20):  # and it comes back by itself
             while await publisher.publish([Outgoing(RUNS, name, b"again")]) != [None]:
                 await asyncio.sleep(0.1)
+
+
+async def test_a_blind_copy_goes_to_a_second_key_once_to_each_queue_and_is_seen_by_nobody(
+    url: str, channel: AbstractChannel
+) -> None:
+    exchange = await channel.declare_exchange(f"test-{uuid4().hex}", "topic", auto_delete=True)
+    seen, copied = [await channel.declare_queue(exclusive=True) for _ in range(2)]
+    for key in ("run.#", "#", "mail.named"):
+        await seen.bind(exchange, key)
+    await copied.bind(exchange, "mail.named")
+    async with await messaging.connect(url, "tests") as connection:
+        copy = Outgoing(exchange.name, "run.succeeded", b"copied", mandatory=False, also="mail.named")
+        plain = Outgoing(exchange.name, "run.succeeded", b"plain", mandatory=False)
+        assert await Publisher(connection).publish([copy, plain]) == [None, None]
+    both = await take_all(channel, seen.name, 2)
+    assert [(m.body, m.routing_key, m.headers) for m in both] == [
+        (b"copied", "run.succeeded", {}),
+        (b"plain", "run.succeeded", {}),
+    ]
+    (message,) = await take_all(channel, copied.name, 1)
+    assert (message.body, message.routing_key, message.headers) == (b"copied", "run.succeeded", {})
+    assert await copied.get(fail=False) is None
+    assert await seen.get(fail=False) is None
+
+
+async def test_removing_a_binding_that_is_not_there_is_no_error(channel: AbstractChannel) -> None:
+    exchange = await channel.declare_exchange(f"test-{uuid4().hex}", "topic", auto_delete=True)
+    queue = await channel.declare_queue(exclusive=True)
+    await queue.unbind(exchange, "run.#")
+    await queue.bind(exchange, "run.#")  # and the channel goes on
 
 
 # --- settling ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from duebook_common import messaging
 from duebook_common.database import Pool, connect
 from duebook_common.domain.decide import DiscardRun, FailAttempt
 from duebook_common.domain.run import Run
-from duebook_common.messaging import Outgoing, Publisher, RunMessage, dead_letter_queue, declare_work
+from duebook_common.messaging import RunMessage, dead_letter_queue, declare_work
+from duebook_common.publishing import Outgoing, Publisher
 from duebook_scheduler.sweep import Sweeper
 
 _QUEUE = "default"

@@ -1,13 +1,14 @@
 """The way to RabbitMQ for what is published: a connection of its own, and the dead letters of mails."""
 
-import aio_pika
 import structlog
 from aio_pika.abc import AbstractRobustConnection
+from pamqp.common import FieldTable
 
 from duebook_common import messaging
 from duebook_common.domain.mail import MailFailed, outcome_of
 from duebook_common.domain.run import Run
-from duebook_common.messaging import NOTIFICATIONS_DEAD, OutcomeMessage, Outgoing, Publisher
+from duebook_common.messaging import NOTIFICATIONS_DEAD, OutcomeMessage
+from duebook_common.publishing import Outgoing, Publisher
 
 log = structlog.stdlib.get_logger("letters")
 
@@ -59,7 +60,7 @@ def _letter(run: Run, failed: MailFailed) -> Outgoing:
         task=run.task,
         queue=run.queue,
     )
-    headers: aio_pika.abc.HeadersType = {
+    headers: FieldTable = {
         "run_id": str(run.id),
         "recipient": failed.recipient,
         "outcome": outcome,

@@ -12,6 +12,7 @@ from duebook_common.database import Clock, Pool, connect
 from duebook_common.handling import Actor
 from duebook_common.hints import Hints
 from duebook_common.loops import every, guarded
+from duebook_common.publishing import Publisher
 from duebook_common.service import Check, Frame
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.evidence import Evidence
@@ -71,9 +72,9 @@ async def body(frame: Frame) -> AsyncIterator[None]:
         await clock.measure(pool)
         connection = await messaging.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
         async with connection, hints:
-            outbox = Outbox(messaging.Publisher(connection))
+            outbox = Outbox(Publisher(connection))
             poll = _poll(settings, pool, clock, outbox)
-            publisher = messaging.Publisher(connection)
+            publisher = Publisher(connection)
             frame.health.checks = {
                 "postgres": lambda: pool.fetchval("SELECT 1"),
                 "rabbitmq": _connected(publisher),
@@ -99,7 +100,7 @@ def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, outbox: Outbox)
     return Poll(Dispatcher(pool, clock, outbox, room, settings, actor), waker, clock, settings)
 
 
-def _connected(publisher: messaging.Publisher) -> Check:
+def _connected(publisher: Publisher) -> Check:
     async def check() -> None:
         if not publisher.connected:
             raise ConnectionError("no connection to RabbitMQ")

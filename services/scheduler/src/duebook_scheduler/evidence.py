@@ -9,7 +9,7 @@ from uuid import UUID
 
 from duebook_common.database import Connection
 from duebook_common.domain.run import Run
-from duebook_common.messaging import Publisher
+from duebook_common.publishing import Publisher
 
 _NEWEST_STARTED = """
 SELECT queue, max(dispatched_at) AS dispatched_at FROM runs

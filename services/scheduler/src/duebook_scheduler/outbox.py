@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import structlog
 
 from duebook_common.domain.run import Run
-from duebook_common.messaging import RUNS, Outgoing, Publisher, RunMessage
+from duebook_common.messaging import RUNS, RunMessage
+from duebook_common.publishing import Outgoing, Publisher
 
 log = structlog.stdlib.get_logger("outbox")
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from duebook_common.database import Pool, transaction
 from duebook_common.eventstore import HORIZON
-from duebook_common.messaging import EVENTS, OutcomeMessage, Outgoing, Publisher, declare_events
+from duebook_common.messaging import EVENTS, OutcomeMessage, declare_events
+from duebook_common.publishing import Outgoing, Publisher
 from duebook_common.subscription import claim, move_checkpoint
 from duebook_common.telemetry import RELAY_LAG
 
