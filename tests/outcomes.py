@@ -18,7 +18,7 @@ from duebook_common.domain.run import Run
 from duebook_common.domain.run_events import RunFact
 from duebook_common.handling import Actor, RunWork, create_jobs, handle_job, handle_runs
 from duebook_common.locks import redis_client
-from duebook_common.messaging import EVENTS, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
+from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
 from duebook_common.service import Frame
 from duebook_common.settings import read
 from duebook_notifier.app import notifying
@@ -129,9 +129,9 @@ class Broker:
     def __init__(self, channel: aio_pika.abc.AbstractChannel) -> None:
         self._channel = channel
 
-    async def publish(self, body: bytes, key: str = "run.test") -> None:
+    async def publish(self, body: bytes, mail_key: str = MAIL_NAMED) -> None:
         exchange = await self._channel.get_exchange(EVENTS, ensure=False)
-        await exchange.publish(aio_pika.Message(body, delivery_mode=2), key)
+        await exchange.publish(aio_pika.Message(body, headers={"BCC": [mail_key]}, delivery_mode=2), "run.test")
 
     async def move_back(self, letter: aio_pika.abc.AbstractIncomingMessage) -> None:
         """What an operator does with a dead letter."""
@@ -197,7 +197,7 @@ async def notifier(
 @asynccontextmanager
 async def mailing(pool: Pool, redis_url: str, smtp_url: str) -> AsyncIterator[Mailing]:
     """A notifier's inside, without RabbitMQ, which it does not miss until a mail is hopeless."""
-    clock, letters = Clock(), Letters("amqp://127.0.0.1:1/")
+    clock, letters = Clock(), Letters("amqp://127.0.0.1:1/", tells_by_default=False)
     chosen = terms(smtp_url)
     async with redis_client(redis_url) as redis:
         yield Mailing(pool, clock, redis, Passes(), Sender(pool, clock, letters, chosen, ACTOR), ())

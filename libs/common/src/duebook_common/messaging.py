@@ -18,6 +18,11 @@ EVENTS = "duebook.events"
 NOTIFICATIONS = "duebook.notifications"
 NOTIFICATIONS_DEAD = "duebook.notifications.dead-letters"
 
+# Second routing keys of outcomes that a mail may tell of: the job itself names recipients; or only the notifier's
+# settings could. Sent as BCC, so that nobody who receives the outcome sees them.
+MAIL_NAMED = "mail.named"
+MAIL_DEFAULT = "mail.default"
+
 # What a broker that is away, restarting or refusing looks like.
 BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.AMQPError, TimeoutError, OSError)
 
@@ -153,9 +158,14 @@ async def declare_work(channel: Any, queue: str) -> int | None:
     return count
 
 
-async def declare_events(channel: Any) -> None:
-    """The exchange of outcomes, and the notifier's queue with its dead-letter queue."""
+async def declare_events(channel: Any, *, default: bool = True) -> None:
+    """The exchange of outcomes, and the notifier's queue with its dead-letter queue.
+
+    `default`: there may be recipients where a job names none. Only a notifier knows that there are not.
+    """
     events = await channel.declare_exchange(EVENTS, "topic", durable=True)
     await channel.declare_queue(NOTIFICATIONS_DEAD, durable=True, arguments=RESTING_ARGUMENTS)
     notifications = await channel.declare_queue(NOTIFICATIONS, durable=True, arguments=NOTIFICATION_ARGUMENTS)
-    await notifications.bind(events, "run.#")
+    await notifications.bind(events, MAIL_NAMED)
+    await (notifications.bind if default else notifications.unbind)(events, MAIL_DEFAULT)
+    await notifications.unbind(events, "run.#")  # of a version in which every outcome went to the notifier

@@ -39,7 +39,7 @@ async def notifying(frame: Frame, settings: NotifierSettings, terms: Terms) -> A
         pool = await stack.enter_async_context(connect(settings.postgres_url.get_secret_value(), "notifier"))
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
         await clock.measure(pool)
-        letters = Letters(url)
+        letters = Letters(url, tells_by_default=bool(terms.default_to))
         stack.push_async_callback(letters.close)
         sender = Sender(pool, clock, letters, terms, Actor(f"notifier {socket.gethostname()}"))
         mailing = Mailing(pool, clock, redis, passes, sender, terms.default_to)

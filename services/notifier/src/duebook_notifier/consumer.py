@@ -9,7 +9,14 @@ from faststream import AckPolicy, BaseMiddleware
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from yarl import URL
 
-from duebook_common.messaging import EVENTS, NOTIFICATION_ARGUMENTS, NOTIFICATIONS, MessageUnreadable, OutcomeMessage
+from duebook_common.messaging import (
+    EVENTS,
+    MAIL_NAMED,
+    NOTIFICATION_ARGUMENTS,
+    NOTIFICATIONS,
+    MessageUnreadable,
+    OutcomeMessage,
+)
 from duebook_common.telemetry import NOTIFICATIONS as COUNTER
 from duebook_notifier.mailing import Mailing, UnknownOutcome
 
@@ -54,7 +61,7 @@ class Consumer:
             middlewares=[SettleGuard],
         )
         self._subscriber = self._broker.subscriber(
-            RabbitQueue(NOTIFICATIONS, queue_type=QueueType.QUORUM, routing_key="run.#", arguments=_ARGUMENTS),
+            RabbitQueue(NOTIFICATIONS, queue_type=QueueType.QUORUM, routing_key=MAIL_NAMED, arguments=_ARGUMENTS),
             RabbitExchange(EVENTS, type=ExchangeType.TOPIC),
             channel=Channel(prefetch_count=_PREFETCH),
             ack_policy=AckPolicy.MANUAL,

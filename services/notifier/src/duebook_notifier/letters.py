@@ -18,8 +18,8 @@ _LONGEST_ERROR = 1000
 class Letters:
     """Publishes where RabbitMQ is in reach, and says so where it is not."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, *, tells_by_default: bool) -> None:
+        self._url, self._tells_by_default = url, tells_by_default
         self._connection: AbstractRobustConnection | None = None
         self._publisher: Publisher | None = None
 
@@ -29,7 +29,7 @@ class Letters:
             self._connection = await messaging.connect(self._url, "notifier-letters")
             self._publisher = Publisher(self._connection)
         assert self._publisher is not None
-        await messaging.declare_events(await self._publisher.channel())
+        await messaging.declare_events(await self._publisher.channel(), default=self._tells_by_default)
 
     async def bury(self, run: Run, failed: MailFailed) -> bool:
         """Put a mail that is given up into the dead-letter queue; False where its arrival is not known."""

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from duebook_common.database import Clock, Pool, acquire
 from duebook_common.domain import run as run_domain
 from duebook_common.domain import run_events
-from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of
+from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
 from duebook_common.domain.run import Run
 from duebook_common.eventstore import read
 from duebook_common.mail_projection import load_mails
@@ -99,10 +99,9 @@ class Mailing:
 
     def _recipients(self, run: Run, outcome: str) -> tuple[str, ...]:
         """Whom the job, or else the settings, want to be told; each once."""
-        wanted = {"failed": "attempt_failed"}.get(outcome, outcome)
-        if wanted == "skipped" and run.reason == "missed":
-            wanted = "missed"
-        return tuple(dict.fromkeys(run.notify.to or self._default_to)) if wanted in run.notify.on else ()
+        if not wanted(run.notify, outcome, run.reason):
+            return ()
+        return tuple(dict.fromkeys(run.notify.to or self._default_to))
 
 
 def _key(mail: Mail) -> str:

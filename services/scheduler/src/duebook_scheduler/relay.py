@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from duebook_common.codec import NOTIFY
 from duebook_common.database import Pool, transaction
+from duebook_common.domain.mail import wanted
 from duebook_common.eventstore import HORIZON
-from duebook_common.messaging import EVENTS, OutcomeMessage, declare_events
+from duebook_common.messaging import EVENTS, MAIL_DEFAULT, MAIL_NAMED, OutcomeMessage, declare_events
 from duebook_common.publishing import Outgoing, Publisher
 from duebook_common.subscription import claim, move_checkpoint
 from duebook_common.telemetry import RELAY_LAG
@@ -21,14 +23,17 @@ _OUTCOMES = {
     "RunDiscarded": "discarded",
 }
 
+# One probe of the primary key for each outcome: left to itself the planner reads all runs for it.
 _NEXT = f"""
-SELECT e.xid, e.position, e.type, e.version, e.recorded_at, runs.run_id, runs.job_id, runs.job_name, runs.task,
-       runs.queue, runs.attempt, jsonb_array_length(runs.notify -> 'to') > 0 AS notify,
+SELECT e.xid, e.position, e.type, e.version, e.recorded_at, run.*,
        e.type IN ('AttemptFailed', 'AttemptLost') AND e.data ->> 'retry_at' IS NULL AS last_failure
 FROM (
     SELECT * FROM events WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON} ORDER BY xid, position LIMIT $3
 ) AS e
-LEFT JOIN runs ON runs.run_id = CASE WHEN e.type = ANY($4::text[]) THEN substring(e.stream FROM 5)::uuid END
+LEFT JOIN LATERAL (
+    SELECT run_id, job_id, job_name, task, queue, attempt, reason, notify FROM runs
+    WHERE run_id = CASE WHEN e.type = ANY($4::text[]) THEN substring(e.stream FROM 5)::uuid END OFFSET 0
+) AS run ON true
 ORDER BY e.xid, e.position
 """  # noqa: S608
 
@@ -85,10 +90,24 @@ def _message(record: Any) -> Outgoing:
         attempt=record["attempt"],
         version=record["version"],
         at=record["recorded_at"],
-        notify=record["notify"],
+        notify=bool(record["notify"]["to"]),
         job_name=record["job_name"],
         task=record["task"],
         queue=record["queue"],
     )
-    key = f"run.{outcome}"
-    return Outgoing(EVENTS, key, message.encode(), message_id=f"{message.run_id}.{message.version}", mandatory=False)
+    return Outgoing(
+        EVENTS,
+        message.routing_key,
+        message.encode(),
+        also=_mail_key(record, outcome),
+        message_id=f"{message.run_id}.{message.version}",
+        mandatory=False,
+    )
+
+
+def _mail_key(record: Any, outcome: str) -> str | None:
+    """Where else the outcome goes, if a mail may tell of it: most concern nobody, and take a shorter way."""
+    notify = NOTIFY.validate_python(record["notify"])
+    if not wanted(notify, outcome, record["reason"]):
+        return None
+    return MAIL_NAMED if notify.to else MAIL_DEFAULT

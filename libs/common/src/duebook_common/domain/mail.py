@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from duebook_common.domain.definition import Notify
+
 
 def stream(run_id: UUID) -> str:
     return f"mail-{run_id}"
@@ -24,6 +26,13 @@ def outcome_of(key: str) -> tuple[str, int]:
     """The outcome and the version that a key names."""
     outcome, _, version = key.rpartition("-")
     return outcome, int(version)
+
+
+def wanted(notify: Notify, outcome: str, reason: str | None) -> bool:
+    """Whether whoever is told of a run wants to be told of this outcome of it."""
+    if outcome == "skipped" and reason == "missed":
+        return "missed" in notify.on
+    return {"failed": "attempt_failed"}.get(outcome, outcome) in notify.on
 
 
 def message_id(run_id: UUID, key: str, recipient: str) -> str:

@@ -1,0 +1,138 @@
+"""Every outcome reaches whoever listens on `duebook.events`, and the notifier gets those that a mail may tell of."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel, AbstractQueue
+
+from bookkeeping import NOW, do, started
+from duebook_common import messaging
+from duebook_common.database import Pool, connect
+from duebook_common.domain.decide import FailAttempt, RunCommand, Succeed
+from duebook_common.domain.definition import Notify
+from duebook_common.messaging import EVENTS, NOTIFICATIONS, OutcomeMessage, declare_events
+from duebook_common.publishing import Publisher
+from duebook_scheduler.relay import Relay
+
+SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    async with connect(postgres_url, "tests") as pool:
+        yield pool
+
+
+@pytest.fixture
+async def relay(pool: Pool, rabbitmq_url: str) -> AsyncIterator[Relay]:
+    async with await messaging.connect(rabbitmq_url, "tests") as connection:
+        yield Relay(pool, Publisher(connection))
+
+
+@pytest.fixture
+async def channel(rabbitmq_url: str) -> AsyncIterator[AbstractChannel]:
+    async with await aio_pika.connect(rabbitmq_url, timeout=10) as connection:
+        yield await connection.channel()
+
+
+async def ended(pool: Pool, command: RunCommand = SUCCEED, **changes: object) -> str:
+    """A run that has come to its end; its id."""
+    run = await started(pool, **changes)
+    await do(pool, run, command)
+    return str(run.id)
+
+
+async def relay_all(relay: Relay, pool: Pool) -> None:
+    """Until the relay's checkpoint stands at the end of the log."""
+    async with asyncio.timeout(20):
+        while await pool.fetchval(_BEHIND):
+            await relay.step()
+
+
+_BEHIND = """
+SELECT count(*) FROM events LEFT JOIN checkpoints ON subscriber = 'relay'
+WHERE checkpoints IS NULL OR (events.xid, events.position) > (checkpoints.xid, checkpoints.position)
+"""
+
+
+async def taken(queue: AbstractQueue) -> list[aio_pika.abc.AbstractIncomingMessage]:
+    messages = []
+    while (message := await queue.get(fail=False, no_ack=True)) is not None:
+        messages.append(message)
+    return messages
+
+
+async def told(channel: AbstractChannel) -> Counter[str]:
+    """How often the notifier's queue tells of each run; emptied by that."""
+    notifications = await channel.get_queue(NOTIFICATIONS)
+    return Counter(str(OutcomeMessage.decode(message.body).run_id) for message in await taken(notifications))
+
+
+async def test_whoever_binds_to_outcomes_gets_each_of_them_once_under_its_own_name(
+    pool: Pool, relay: Relay, channel: AbstractChannel
+) -> None:
+    await relay.step()
+    events = await channel.get_exchange(EVENTS)
+    everything = await channel.declare_queue("everything", exclusive=True)
+    deaths = await channel.declare_queue("deaths", exclusive=True)
+    for key in ("#", "run.#", "run.succeeded"):
+        await everything.bind(events, key)
+    await deaths.bind(events, "run.dead_lettered")
+    ops = Notify(to=("ops@example.com",))
+    alive = [await ended(pool), await ended(pool, notify=ops), await ended(pool, notify=Notify(on=()))]
+    dead = await ended(pool, FAIL, notify=ops)
+    await relay_all(relay, pool)
+    messages = await taken(everything)
+    names = {str(OutcomeMessage.decode(message.body).run_id): message.routing_key for message in messages}
+    assert names == dict.fromkeys(alive, "run.succeeded") | {dead: "run.dead_lettered"}
+    assert len(messages) == 4
+    assert [message.headers for message in messages] == [{}] * 4
+    assert [str(OutcomeMessage.decode(m.body).run_id) for m in await taken(deaths)] == [dead]
+
+
+async def test_before_any_notifier_has_started_each_outcome_that_could_be_mailed_waits_for_it(
+    pool: Pool, relay: Relay, channel: AbstractChannel
+) -> None:
+    named = await ended(pool, notify=Notify(to=("ops@example.com",)))
+    default = await ended(pool)
+    unwanted = await ended(pool, notify=Notify(to=("ops@example.com",), on=("dead_lettered",)))
+    await relay_all(relay, pool)
+    assert await told(channel) == Counter([named, default]), unwanted
+
+
+async def test_where_the_notifier_knows_nobody_by_default_only_outcomes_that_name_somebody_reach_it(
+    pool: Pool, relay: Relay, channel: AbstractChannel
+) -> None:
+    await relay.step()
+    await declare_events(channel, default=False)
+    named = await ended(pool, FAIL, notify=Notify(to=("ops@example.com",)))
+    await ended(pool)
+    await relay_all(relay, pool)
+    assert await told(channel) == Counter([named])
+    await declare_events(channel, default=True)
+    default = await ended(pool)
+    await relay_all(relay, pool)
+    assert await told(channel) == Counter([default])
+
+
+async def test_a_queue_that_an_older_version_bound_to_every_outcome_is_relieved_of_that(
+    pool: Pool, relay: Relay, channel: AbstractChannel
+) -> None:
+    await declare_events(channel)
+    await (await channel.get_queue(NOTIFICATIONS)).bind(EVENTS, "run.#")
+    await ended(pool, notify=Notify(on=()))
+    named = await ended(pool, notify=Notify(to=("ops@example.com",)))
+    await relay_all(relay, pool)
+    assert await told(channel) == Counter([named])
+
+
+async def test_a_long_log_is_relayed_whole_and_in_order(pool: Pool, relay: Relay, channel: AbstractChannel) -> None:
+    await relay.step()
+    everything = await channel.declare_queue("everything", exclusive=True)
+    await everything.bind(EVENTS, "run.#")
+    runs = [await ended(pool) for _ in range(30)]
+    await relay_all(relay, pool)
+    assert [str(OutcomeMessage.decode(message.body).run_id) for message in await taken(everything)] == runs
