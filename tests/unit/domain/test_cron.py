@@ -14,10 +14,8 @@ START = datetime.fromisoformat("2026-11-24T10:17:30")
 
 
 def following(expression: str, start: datetime = START, count: int = 3) -> list[str]:
-    found, wall = list[datetime](), start
-    while len(found) < count and (time := parse(expression).after(wall)) is not None:
-        found.append(wall := time)
-    return [told(time) for time in found]
+    later = (time for day in parse(expression).named_days(start) for time in day if time > start)
+    return [told(time) for time in islice(later, count)]
 
 
 def told(time: datetime) -> str:

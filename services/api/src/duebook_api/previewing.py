@@ -3,21 +3,21 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from duebook_common.domain import cron
+from duebook_common.domain.clock import Change, change_between
 from duebook_common.domain.definition import Cron, Definition, Dst, Every
-from duebook_common.domain.schedule import nominal_times
+from duebook_common.domain.schedule import count_between, nominal_times
 from duebook_common.durations import iso
 
-_DAY, _AROUND = timedelta(days=1), timedelta(hours=26)
+_DAY, _AROUND, _STEP = timedelta(days=1), timedelta(hours=26), timedelta(days=5)
 _LONGEST = timedelta(days=366 * 30)
 _MOST_NOTES = 20
-_SECOND = timedelta(seconds=1)
 _FOLD = {"first": "runs the first time", "second": "runs the second time", "both": "runs both times"}
 _FOLLOWS = "The minute or hour begins with *: it follows the clock, every real hour once, and dst is not asked"
 _REAL_TIME = "An interval is real time: it does not keep the wall clock where the clocks change"
@@ -60,9 +60,7 @@ def _notes(definition: Definition, times: Sequence[datetime], after: datetime, c
     notes = list(islice(_of_clock_changes(definition, times), _MOST_NOTES))
     recurrence = definition.recurrence
     if isinstance(recurrence, Cron) and cron.parse(recurrence.cron).follows_clock:
-        notes.insert(
-            0, "The minute or hour begins with *: it follows the clock, every real hour once, and dst is not asked"
-        )
+        notes.insert(0, _FOLLOWS)
     if isinstance(recurrence, Every) and definition.timezone != "UTC":
         notes.insert(0, _REAL_TIME)
     if len(times) < count:
@@ -76,37 +74,25 @@ def _of_clock_changes(definition: Definition, times: Sequence[datetime]) -> Iter
         return
     zone, dst = ZoneInfo(definition.timezone), definition.dst
     for change in _changes(zone, times[0] - _DAY, min(times[-1] + _DAY, times[0] + _LONGEST)):
-        plain, now = _around(definition, change, Dst("skip", "first")), change.astimezone(zone)
-        before = (change - _SECOND).astimezone(zone) + _SECOND  # what the clock would have shown
-        shown = f"{before:%Y-%m-%d}: the clocks in {definition.timezone} go from {before:%H:%M} to {now:%H:%M}"
+        plain, old, new = _around(definition, change, Dst("skip", "first")), change.old_end, change.new_start
+        shown = f"{old:%Y-%m-%d}: the clocks in {definition.timezone} go from {old:%H:%M} to {new:%H:%M}"
         if _around(definition, change, Dst("run_after", "first")) != plain:
-            does = f"runs at {now.isoformat()}" if dst.gap == "run_after" else "is left out"
+            does = f"runs at {change.at.astimezone(zone).isoformat()}" if dst.gap == "run_after" else "is left out"
             yield f"{shown}; a time in this gap {does} (dst.gap {dst.gap})"
         if _around(definition, change, Dst("skip", "both")) != plain:
             yield f"{shown}; a time that comes twice {_FOLD[dst.fold]} (dst.fold {dst.fold})"
 
 
-def _around(definition: Definition, change: datetime, dst: Dst) -> list[datetime]:
-    times = nominal_times(replace(definition, dst=dst), change - _AROUND)
-    return list(takewhile(lambda time: time < change + _AROUND, times))
+def _around(definition: Definition, change: Change, dst: Dst) -> int:
+    """How many times there are about the change: each of these policies adds to the plain one or does not."""
+    return count_between(replace(definition, dst=dst), change.at - _AROUND, change.at + _AROUND)
 
 
-def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
-    """The instants (UTC) at which the zone's offset changes, to the second."""
-    low = start
-    while low < end:
-        high = low + _DAY
-        if low.astimezone(zone).utcoffset() != high.astimezone(zone).utcoffset():
-            yield _change_between(zone, low, high)
-        low = high
-
-
-def _change_between(zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
-    old = low.astimezone(zone).utcoffset()
-    while high - low > _SECOND:
-        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == old else (low, middle)
-    return high.replace(microsecond=0)
+def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Change]:
+    while start < end:
+        if change := change_between(zone, start, min(start + _STEP, end)):
+            yield change
+        start += _STEP
 
 
 def _clock(time: datetime) -> str:

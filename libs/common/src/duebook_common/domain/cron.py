@@ -7,9 +7,13 @@ names, lists, ranges and steps, `L` for the last day or the last weekday of a mo
 
 import re
 from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, datetime
 from functools import lru_cache
+from itertools import islice
+
+from duebook_common.domain.times import Sums, Times
 
 _SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -23,8 +27,8 @@ _SHORTHANDS = {
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTHS = {name: n for n, name in enumerate(_MONTH_NAMES, 1)}
 _DAYS = {name: n for n, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))}
-_AT = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # a wall clock belongs to no zone here
-_MOST_MONTHS = 12 * 40  # the rarest that exists, 29 February on a given weekday, comes within forty years
+_AT = datetime(2000, 1, 1)  # noqa: DTZ001 - a wall clock belongs to no zone here
+_MOST_YEARS = 40  # the rarest that exists, 29 February on a given weekday, comes within forty years
 
 
 class CronError(ValueError):
@@ -54,50 +58,31 @@ class Expression:
     """A parsed expression. `nth` holds (weekday, which) with which from 1 to 5, or -1 for the last; Sunday is 0."""
 
     seconds: tuple[int, ...]
-    minutes: tuple[int, ...]
-    hours: tuple[int, ...]
+    minutes: tuple[int, ...]  # of the day, told in seconds after midnight
     days: frozenset[int]
     last_day: bool
-    months: frozenset[int]
+    months: tuple[int, ...]
     weekdays: frozenset[int]
     nth: frozenset[tuple[int, int]]
     either: bool  # days of month and of week are both restricted
     follows_clock: bool  # minute or hour begin with `*`: every real hour counts, whatever the clocks show
 
-    def after(self, wall: datetime) -> datetime | None:
-        """The first wall-clock time (naive) later than `wall` that it names; None where there is none for decades."""
-        start = wall.replace(microsecond=0) + timedelta(seconds=1)
-        for n in range(_MOST_MONTHS + 1):
-            year, month = divmod(start.year * 12 + start.month - 1 + n, 12)
-            if year > 9999:
-                return None
-            if month + 1 in self.months and (found := self._in_month(year, month + 1, start if n == 0 else None)):
-                return found
-        return None
+    def named_days(self, start: datetime) -> Iterator[Times]:
+        """The days from that of `start` (naive) to the calendar's end that it names, each with its wall-clock times."""
+        seconds = Sums(self.minutes, self.seconds)
+        for year, month in self._months(start.year, start.month):
+            for day in self._days_of(year, month):
+                if (year, month, day) >= (start.year, start.month, start.day):
+                    yield Times(_AT.replace(year, month, day), seconds)
 
-    def _in_month(self, year: int, month: int, start: datetime | None) -> datetime | None:
-        for day in self._days_of(year, month):
-            if start is None or day > start.day:
-                return _AT.replace(year, month, day, self.hours[0], self.minutes[0], self.seconds[0])
-            if day == start.day and (time := self._in_day(start)):
-                return start.replace(hour=time[0], minute=time[1], second=time[2])
-        return None
+    def fires(self) -> bool:
+        """Whether any such day ever comes."""
+        months = islice(self._months(_AT.year, 1), _MOST_YEARS * len(self.months))
+        return any(self._days_of(year, month) for year, month in months)
 
-    def _in_day(self, start: datetime) -> tuple[int, int, int] | None:
-        """The first time of day at or after that of `start`."""
-        for hour in self.hours:
-            if hour > start.hour:
-                return hour, self.minutes[0], self.seconds[0]
-            if hour < start.hour:
-                continue
-            for minute in self.minutes:
-                if minute > start.minute:
-                    return hour, minute, self.seconds[0]
-                if minute == start.minute and (second := next((s for s in self.seconds if s >= start.second), None)):
-                    return hour, minute, second
-                if minute == start.minute and start.second == 0 == self.seconds[0]:
-                    return hour, minute, 0
-        return None
+    def _months(self, year: int, month: int) -> Iterator[tuple[int, int]]:
+        yield from ((year, named) for named in self.months if named >= month)
+        yield from ((later, named) for later in range(year + 1, MAXYEAR + 1) for named in self.months)
 
     def _days_of(self, year: int, month: int) -> list[int]:
         first, length = monthrange(year, month)
@@ -120,19 +105,23 @@ def parse(text: str) -> Expression:
     weekdays, nth = _weekdays(weekday)
     expression = Expression(
         seconds=tuple(sorted(_values(_SECOND, second))),
-        minutes=tuple(sorted(_values(_FIELDS[0], minute))),
-        hours=tuple(sorted(_values(_FIELDS[1], hour))),
+        minutes=_minutes(_values(_FIELDS[1], hour), _values(_FIELDS[0], minute)),
         days=_values(_FIELDS[2], days) if days else frozenset(),
         last_day=last_day,
-        months=_values(_FIELDS[3], month),
+        months=tuple(sorted(_values(_FIELDS[3], month))),
         weekdays=weekdays,
         nth=nth,
         either=not day.startswith("*") and not weekday.startswith("*"),
         follows_clock=minute.startswith("*") or hour.startswith("*"),
     )
-    if expression.after(_AT) is None:
+    if not expression.fires():
         raise CronError(f"{text!r} never fires: no such day ever comes in the months that it names")
     return expression
+
+
+@lru_cache(maxsize=256)
+def _minutes(hours: frozenset[int], minutes: frozenset[int]) -> tuple[int, ...]:
+    return tuple(hour * 3600 + minute * 60 for hour in sorted(hours) for minute in sorted(minutes))
 
 
 def fields(text: str) -> list[str]:
