@@ -10,7 +10,7 @@ import aio_pika
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook_common.database import Clock, Pool
-from duebook_common.domain import occurrence
+from duebook_common.domain import beginning
 from duebook_common.domain.decide import FailAttempt, RunCommand, StartAttempt, Succeed
 from duebook_common.domain.definition import Backoff, Definition, Notify, Outcome, Overlap
 from duebook_common.domain.job import Job, create
@@ -87,11 +87,11 @@ class Books:
         job_id, run_id = uuid4(), uuid4()
         notify = Notify(to=to or (OPS,), on=on)
         definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
-        await create_jobs(self._pool, {job_id: create(definition, NOW)}, ACTOR)
-        terms = occurrence.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
+        terms = beginning.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
 
         def judge(job: Job, _: object) -> list[RunFact]:
-            return [RunFact(run_id, occurrence.trigger_now(job, 0, terms, overlap=Overlap.ALLOW_ALL))]
+            return beginning.trigger_now(job, [], terms, run_id, overlap=Overlap.ALLOW_ALL)
 
         outcome = await handle_job(self._pool, job_id, judge, ACTOR)
         assert outcome is not None

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain import job as job_domain
+from duebook_common.domain.beginning import Terms
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import Terms, account
+from duebook_common.domain.occurrence import account
 from duebook_common.domain.run import Run, evolve, opened
 from duebook_common.domain.run_events import RunDispatched, RunEvent, RunFact
 
@@ -23,7 +24,7 @@ def a_definition(**fields: Any) -> Definition:
 
 def a_job(now: datetime = NOW, **fields: Any) -> Job:
     """A job right after its creation."""
-    return job_domain.opened(JOB_ID, job_domain.create(a_definition(**fields), now))
+    return job_domain.opened(JOB_ID, job_domain.create(JOB_ID, a_definition(**fields), now))
 
 
 def terms(now: datetime = NOW, **fields: Any) -> Terms:
@@ -32,7 +33,7 @@ def terms(now: datetime = NOW, **fields: Any) -> Terms:
 
 def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:
     """The first event of a run of a one-off that is due now."""
-    (fact, _) = account(a_job(now, **{"scheduled_at": now, **fields}), 0, terms(now))
+    (fact, _) = account(a_job(now, **{"scheduled_at": now, **fields}), [], terms(now))
     assert isinstance(fact, RunFact)
     assert isinstance(fact.event, RunDispatched)
     return fact.event

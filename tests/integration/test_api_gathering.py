@@ -16,7 +16,7 @@ NOW = datetime.now(UTC)
 
 
 def named(name: str) -> JobCreated:
-    return create(Definition(name=name, scheduled_at=NOW), NOW)
+    return create(uuid4(), Definition(name=name, scheduled_at=NOW), NOW)
 
 
 async def test_what_is_asked_for_at_once_shares_commits(postgres_url: str) -> None:

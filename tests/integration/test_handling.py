@@ -27,7 +27,7 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 async def many_started(pool: Pool, count: int) -> list[Run]:
     """Runs of as many jobs, each with its first attempt under way."""
     ids = [uuid4() for _ in range(count)]
-    await create_jobs(pool, {id_: job_domain.create(definition(), NOW) for id_ in ids}, ACTOR)
+    await create_jobs(pool, {id_: job_domain.create(id_, definition(), NOW) for id_ in ids}, ACTOR)
     async with transaction(pool) as db:
         await lock_jobs(db, ids)
         runs = [run for outcome in await decide_jobs(db, ids, due(), ACTOR) for run in outcome.runs]

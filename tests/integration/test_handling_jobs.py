@@ -27,11 +27,11 @@ from bookkeeping import (
 from duebook_common import timezones
 from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain import job as job_domain
+from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.decide import Succeed
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import trigger_now
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import RunCancelRequested, RunFact, run_id_at
 from duebook_common.handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
@@ -58,7 +58,7 @@ def meanwhile(url: str, work: Callable[[Pool], Coroutine[Any, Any, object]]) -> 
 
 def manual(run_id: UUID) -> Judge:
     def judge(job: Job, active: Sequence[Run]) -> list[RunFact]:
-        return [RunFact(run_id, trigger_now(job, len(active), terms(), overlap=Overlap.SKIP))]
+        return trigger_now(job, active, terms(), run_id, overlap=Overlap.SKIP)
 
     return judge
 
@@ -69,7 +69,7 @@ async def types(pool: Pool) -> list[str]:
 
 async def test_jobs_are_created_all_or_none(pool: Pool) -> None:
     old, new = uuid4(), uuid4()
-    event = job_domain.create(definition(), NOW)
+    event = job_domain.create(old, definition(), NOW)
     assert await create_jobs(pool, {old: event}, ACTOR)
     assert await create_jobs(pool, {new: event, old: event}, ACTOR) is None
     assert await pool.fetchval("SELECT array_agg(job_id) FROM jobs") == [old]

@@ -11,13 +11,13 @@ import pytest
 from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, start
 from duebook_common.database import Clock, Pool, connect, transaction
 from duebook_common.domain import job as job_domain
+from duebook_common.domain.beginning import Terms, trigger_now
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import Terms, trigger_now
 from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import RunFact
 from duebook_common.eventstore import Write, append
 from duebook_common.handling import Fact, create_jobs, handle_job
+from duebook_common.hints import Hints
 from duebook_common.locks import lock_jobs
 from duebook_common.settings import read
 from duebook_scheduler.dispatch import Dispatcher
@@ -48,8 +48,8 @@ async def poller(url: str, sent: Sent, batch: int = 25) -> AsyncIterator[Dispatc
     names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
     settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
     settings = settings.model_copy(update={"batch": batch})
-    async with connect(url, "poller", size=4) as pool:
-        yield Dispatcher(pool, Clock(), sent, Room(10_000), settings, ACTOR)
+    async with connect(url, "poller", size=4) as pool, Hints("redis://127.0.0.1:1") as hints:
+        yield Dispatcher(pool, Clock(), sent, Room(10_000), hints, settings, ACTOR)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def many_due(pool: Pool, count: int, together: int) -> list[UUID]:
     """Daily jobs that are due now; `together` of them stand in one slice of the locks."""
     now = datetime.now(UTC) - SECOND
     ids = [UUID(int=(n << 20) + 7) for n in range(1, together + 1)] + [uuid4() for _ in range(count - together)]
-    new = job_domain.create(definition(recurrence="daily", scheduled_at=now), now)
+    new = job_domain.create(ids[0], definition(recurrence="daily", scheduled_at=now), now)
     await create_jobs(pool, dict.fromkeys(ids, new), ACTOR)
     return ids
 
@@ -103,7 +103,7 @@ async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Poo
     terms = Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
 
     def judge(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
-        return [RunFact(uuid4(), trigger_now(job, 0, terms, overlap=Overlap.ALLOW_ALL))]
+        return trigger_now(job, [], terms, uuid4(), overlap=Overlap.ALLOW_ALL)
 
     for id_ in ids:
         await handle_job(pool, id_, judge, ACTOR)

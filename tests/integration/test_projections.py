@@ -12,6 +12,7 @@ import pytest
 from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definition, do, due, log, start, started, terms
 from duebook_common.database import Pool, connect
 from duebook_common.domain import job as job_domain
+from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.decide import (
     CancelRun,
     ConfirmCancel,
@@ -26,9 +27,8 @@ from duebook_common.domain.decide import (
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import Job
 from duebook_common.domain.mail import MailFailed, MailSent
-from duebook_common.domain.occurrence import account, skip_due, trigger_now
+from duebook_common.domain.occurrence import account, job_after, skip_due
 from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import RunFact
 from duebook_common.eventstore import Write, append
 from duebook_common.handling import Fact, Judge, RunWork, create_jobs, handle_job, handle_runs
 from duebook_common.mail_handling import record_mail
@@ -83,14 +83,14 @@ def judgement(chance: random.Random, now: datetime) -> Judge:
             recurrence="weekly",
             scheduled_at=now,
         )
-        facts: list[Fact] = [*account(job, len(active), terms(now))] if job.wake_at else []
+        facts: list[Fact] = [*account(job, active, terms(now))] if job.wake_at else []
         for fact in facts:
-            job = job_domain.evolve(job, fact.event if isinstance(fact, RunFact) else fact)  # type: ignore[arg-type]
+            job = job_after(job, fact)
         return [*facts, *job_domain.change(job, to, now, ran=False)]
 
     def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        event = trigger_now(job, len(active), terms(now), overlap=Overlap.SKIP, payload=[queue], own_payload=True)
-        return [RunFact(UUID(int=chance.getrandbits(128)), event)]
+        run_id, overlap = UUID(int=chance.getrandbits(128)), chance.choice(list(Overlap))
+        return trigger_now(job, active, terms(now), run_id, overlap=overlap, payload=[queue], own_payload=True)
 
     def resume(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
         skipped = skip_due(job, "paused", now) if job.status == "paused" else []
@@ -110,7 +110,9 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
     jobs = [
         await created(pool, job_id, recurrence="daily", max_retries=1, tags=("a",) * n) for n, job_id in enumerate(ids)
     ]
-    await create_jobs(pool, {uuid4(): job_domain.create(definition(tags=("a", "b")), NOW) for _ in range(2)}, ACTOR)
+    await create_jobs(
+        pool, {id_: job_domain.create(id_, definition(tags=("a", "b")), NOW) for id_ in (uuid4(), uuid4())}, ACTOR
+    )
     for _ in range(60):
         now += timedelta(hours=chance.randint(1, 30))
         await handle_job(pool, chance.choice(jobs), judgement(chance, now), ACTOR)

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from duebook_common.database import Pool, connect
+from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.decide import (
     CancelRun,
     ConfirmCancel,
@@ -27,9 +28,7 @@ from duebook_common.domain.decide import (
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import trigger_now
 from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import RunFact
 from duebook_common.handling import Decided, Fact, RunWork, handle_job, handle_runs
 
 T = TypeVar("T")
@@ -95,7 +94,7 @@ class Machine(RuleBasedStateMachine):
         now = terms(self.now)
 
         def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-            return [RunFact(uuid4(), trigger_now(job, len(active), now, overlap=Overlap.SKIP))]
+            return trigger_now(job, active, now, uuid4(), overlap=Overlap.SKIP)
 
         judge = trigger if manual else due(self.now)
 

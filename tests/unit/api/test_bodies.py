@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -102,10 +103,10 @@ def test_every_field_arrives() -> None:
         {"timezone": "europe/berlin"},
         {"timezone": "../UTC"},
         {"ends_at": "2026-11-23T00:00:00Z"},
-        {"max_runs": 1},
-        {"jitter": "PT1S"},
-        {"pause_on_failure": True},
-        {"concurrency": {"key": "k", "limit": 1}},
+        {"max_runs": 0},
+        {"jitter": "PT0S"},
+        {"pause_on_failure": 1},
+        {"concurrency": "k"},
         {"max_retries": -1},
         {"max_retries": 1001},
         {"max_retries": True},
@@ -113,7 +114,7 @@ def test_every_field_arrives() -> None:
         {"timeout": "P1M"},
         {"timeout": 60},
         {"start_within": "PT0S"},
-        {"overlap": "buffer_one"},
+        {"overlap": "buffer_two"},
         {"queue": "Q"},
         {"queue": "q\n"},
         {"queue": "q" * 64},
@@ -140,10 +141,12 @@ def test_what_is_wrong_is_refused_by_its_name(fields: dict[str, Any]) -> None:
         ({"backoff": {"factor": 0.5}}, "/backoff/factor"),
         ({"backoff": {"factor": 1e9}}, "/backoff/factor"),
         ({"backoff": {"jitter": 1.1}}, "/backoff/jitter"),
-        ({"catch_up": {"policy": "all"}}, "/catch_up/policy"),
+        ({"catch_up": {"policy": "some"}}, "/catch_up/policy"),
+        ({"concurrency": {"key": "k", "limit": 0}}, "/concurrency/limit"),
+        ({"concurrency": {"limit": 1}}, "/concurrency/key"),
         ({"notify": {"to": ["a@b", "nobody"]}}, "/notify/to/1"),
         ({"notify": {"to": ["a@b.c\u0001"]}}, "/notify/to/0"),
-        ({"notify": {"on": ["missed"]}}, "/notify/on/0"),
+        ({"notify": {"on": ["failed"]}}, "/notify/on/0"),
         ({"tags": ["x", 1]}, "/tags/1"),
         ({"tags": ["x" * 201]}, "/tags/0"),
     ],
@@ -203,7 +206,7 @@ def test_any_body_is_refused_with_a_problem_or_survives_storage(body: dict[str, 
         definition = define(validated(JobBody, parse(text)), NOW)
     except Problem:
         return
-    created = create(definition, NOW)
+    created = create(uuid4(), definition, NOW)
     assert created.next_at is not None
     type_, data = encode(created)
     assert b"\\u0000" not in data or "\0" not in str(orjson.loads(data))

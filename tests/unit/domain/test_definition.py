@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common.domain.definition import Backoff, Dst
+from duebook_common.domain.definition import Backoff, Dst, Notify, looks_like_address
 from samples import DAY, MINUTE, NOW, SECOND, a_definition
 
 
@@ -73,3 +73,40 @@ def test_anything_else_leaves_the_schedule_as_it_is() -> None:
     other = replace(definition, name="weekly report", payload={"a": 1}, max_retries=0, queue="slow", tags=("x",))
     assert definition.same_schedule(other)
     assert not definition.same(other)
+
+
+@pytest.mark.parametrize(
+    ("notify", "payload", "to"),
+    [
+        ((), {}, ()),
+        ((), {"to": "a@example.com"}, ("a@example.com",)),
+        ((), {"to": "not an address"}, ()),
+        ((), {"to": ["a@example.com"]}, ()),
+        ((), "a@example.com", ()),
+        ((), None, ()),
+        (("b@example.com", "c@example.com"), {"to": "a@example.com"}, ("b@example.com", "c@example.com")),
+    ],
+)
+def test_a_job_names_its_recipients_itself_or_in_its_payload(
+    notify: tuple[str, ...], payload: Any, to: tuple[str, ...]
+) -> None:
+    assert a_definition(notify=Notify(to=notify), payload=payload).recipients == to
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "@example.com",
+        "a@",
+        "a b@example.com",
+        "a@b\r\nBcc: c@d",
+        "a@b,c@d",
+        "<a@b>",
+        '"a"@b',
+        "a" * 250 + "@b.de",
+    ],
+)
+def test_anything_that_could_mean_more_than_one_address_is_none(text: str) -> None:
+    assert not looks_like_address(text)

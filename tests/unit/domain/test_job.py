@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from duebook_common.domain import job as job_domain
+from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
 from duebook_common.domain.job import (
@@ -28,9 +29,9 @@ from duebook_common.domain.job import (
     pause,
     resume,
 )
-from duebook_common.domain.occurrence import account, skip_due, trigger_now
-from duebook_common.domain.run_events import RunFact
-from samples import DAY, HOUR, JOB_ID, NOW, a_definition, a_job, terms
+from duebook_common.domain.occurrence import account, skip_due
+from duebook_common.domain.run_events import RunDispatched, RunFact
+from samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, a_definition, a_job, terms
 
 
 def after(job: Job, events: Sequence[JobEvent]) -> Job:
@@ -41,7 +42,7 @@ def after(job: Job, events: Sequence[JobEvent]) -> Job:
 
 def settled(job: Job, now: datetime) -> Job:
     """The job once everything that is due was decided."""
-    for fact in account(job, 0, terms(now)):
+    for fact in account(job, [], terms(now)):
         job = evolve(job, fact.event if isinstance(fact, RunFact) else fact)  # type: ignore[arg-type]
     return job
 
@@ -66,8 +67,8 @@ def test_a_job_begins_with_its_first_nominal_time() -> None:
     assert (job.status, job.version, job.stream_version, job.definition_at) == (JobStatus.ACTIVE, 1, 1, 1)
     assert (job.next_at, job.wake_at, job.created_at, job.updated_at) == (NOW + HOUR, NOW + HOUR, NOW, NOW)
     assert a_job(scheduled_at=NOW - DAY).next_at == NOW - DAY
-    assert create(a_definition(), NOW, "abc").request_hash == "abc"
-    assert opened(JOB_ID, create(a_definition(), NOW, "abc")).request_hash == "abc"
+    assert create(JOB_ID, a_definition(), NOW, "abc").request_hash == "abc"
+    assert opened(JOB_ID, create(JOB_ID, a_definition(), NOW, "abc")).request_hash == "abc"
 
 
 def test_a_one_off_has_finished_once_its_time_is_accounted_for() -> None:
@@ -237,14 +238,16 @@ def test_a_run_moves_the_schedule_on_without_being_an_event_of_the_job() -> None
 
 def test_a_run_that_a_person_starts_leaves_the_schedule_alone() -> None:
     job = a_job(recurrence="daily")
-    event = trigger_now(job, 0, terms(NOW + HOUR), overlap=Overlap.ALLOW_ALL)
+    (fact,) = trigger_now(job, [], terms(NOW + HOUR), RUN_ID, overlap=Overlap.ALLOW_ALL)
+    event = fact.event
+    assert isinstance(event, RunDispatched)
     assert evolve(job, event) == job
     assert evolve(job, replace(event, next_at=NOW + 9 * DAY)) == job  # as it stood when the run was decided
 
 
 def test_a_creation_opens_a_stream_and_does_nothing_else() -> None:
     with pytest.raises(ValueError, match="opens"):
-        evolve(a_job(), create(a_definition(), NOW))
+        evolve(a_job(), create(JOB_ID, a_definition(), NOW))
 
 
 def test_every_event_of_a_job_counts_in_its_stream() -> None:

@@ -15,16 +15,18 @@ from duebook_common.domain.run_events import (
     AttemptStarted,
     AttemptSucceeded,
     Identity,
+    Opening,
+    RunBuffered,
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
     RunDiscarded,
-    RunDispatched,
     RunEvent,
     RunExpired,
     RunRedriven,
     RunRequeued,
     RunSkipped,
+    Startable,
     run_id_at,
     run_id_for,
     stream,
@@ -58,7 +60,7 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
 
 
 def test_every_event_but_the_first_is_listed_here() -> None:
-    assert {type(event) for event, _ in EVENTS} | {RunDispatched, RunSkipped} == set(get_args(RunEvent))
+    assert {type(event) for event, _ in EVENTS} | set(get_args(Opening)) == set(get_args(RunEvent))
 
 
 @pytest.mark.parametrize(("event", "facts"), EVENTS, ids=lambda value: type(value).__name__)
@@ -98,7 +100,7 @@ def test_a_redrive_starts_anew_and_is_due_when_it_says() -> None:
 def test_a_run_opens_with_all_that_its_first_event_says() -> None:
     event = a_dispatch(priority=9, queue="slow", start_within=MINUTE)
     run = opened(RUN_ID, event)
-    for field in {field.name for field in fields(Identity)} - {"next_at", "at"}:
+    for field in {field.name for field in fields(Identity)} - {"next_at", "next_due_at", "at"}:
         assert getattr(run, field) == getattr(event, field), field
     assert (run.id, run.version, run.status, run.created_at) == (RUN_ID, 1, RunStatus.DISPATCHED, NOW)
     assert (run.dispatch, run.dispatched_at, run.wake_at) == (1, NOW, event.wake_at)
@@ -109,6 +111,21 @@ def test_a_skipped_run_has_ended_as_it_opens() -> None:
     identity = {field.name: getattr(a_dispatch(), field.name) for field in fields(Identity)}
     run = opened(RUN_ID, RunSkipped(**identity, reason="overlap"))
     assert (run.status, run.reason, run.finished_at, run.wake_at) == (RunStatus.SKIPPED, "overlap", NOW, None)
+
+
+def test_a_run_that_waits_says_for_what_until_it_is_let_go() -> None:
+    told = {field.name: getattr(a_dispatch(), field.name) for field in fields(Startable)}
+    run = opened(RUN_ID, RunBuffered(**told | {"wake_at": LATER}, reason="overlap"))
+    assert (run.status, run.reason, run.dispatch, run.wake_at) == (RunStatus.WAITING, "overlap", 0, LATER)
+    let_go = evolve(run, RunRequeued(dispatch=1, wake_at=LATER, at=NOW))
+    assert (let_go.status, let_go.reason, let_go.dispatch) == (RunStatus.DISPATCHED, None, 1)
+
+
+def test_a_redrive_waits_where_its_key_must_have_room_first() -> None:
+    run = evolve(a_run(STARTED, FAILED, LETTER), RunRedriven(max_attempts=1, reason="fixed", waits=True, at=LATER))
+    assert (run.status, run.wake_at, run.reason) == (RunStatus.WAITING, LATER, "fixed")
+    let_go = evolve(run, RunRequeued(dispatch=2, wake_at=LATER, at=NOW))
+    assert (let_go.status, let_go.reason) == (RunStatus.DISPATCHED, "fixed")
 
 
 def test_a_first_event_opens_a_stream_and_does_nothing_else() -> None:

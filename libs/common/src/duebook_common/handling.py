@@ -10,7 +10,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common import projections, timezones
+from duebook_common import projections, timezones, waiting
 from duebook_common.codec import dumps
 from duebook_common.database import UNAVAILABLE, Connection, Pool, acquire, transaction
 from duebook_common.domain import job as job_domain
@@ -18,13 +18,22 @@ from duebook_common.domain import run as run_domain
 from duebook_common.domain import run_events
 from duebook_common.domain.decide import RunCommand, decide
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import Job, JobChanged, JobCreated, JobEvent
+from duebook_common.domain.job import Job, JobChanged, JobCreated, JobEvent, JobStatus
+from duebook_common.domain.occurrence import job_after, skip_due
 from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import RunDispatched, RunEvent, RunFact, RunSkipped
+from duebook_common.domain.run_events import (
+    Opening,
+    RunCancelled,
+    RunCancelRequested,
+    RunDeadLettered,
+    RunEvent,
+    RunFact,
+)
 from duebook_common.eventstore import Write, append, has_recorded
 from duebook_common.locks import lock_jobs
 
 _TRIES = 8
+_LONGEST_REASON = 2_000
 
 
 class Conflict(Exception):
@@ -62,11 +71,15 @@ class RunWork:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of a command: the run afterwards and the new events, or why it was refused."""
+    """What became of a command: the run afterwards and the new events, or why it was refused.
+
+    `frees`: by its end others that waited may start, so the poll had better come soon.
+    """
 
     run: Run | None
     events: Sequence[RunEvent] = ()
     error: Exception | None = None
+    frees: bool = False
 
 
 async def handle_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> list[Decided]:
@@ -111,10 +124,46 @@ async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) ->
         if item.run_id not in taken:
             decided[item.id] = await _decide_run(db, item, runs.get(item.run_id))
             taken.add(item.run_id)
-    moved = [(item, decided[item.id]) for item in work if item.id in decided and decided[item.id].events]
-    writes = [_write(item, answer, actor) for item, answer in moved]
-    lost = await projections.append_and_move_runs(db, writes, [d.run for _, d in moved if d.run is not None])
+    moved = {item.id: (item, decided[item.id]) for item in work if item.id in decided and decided[item.id].events}
+    lost, awaited = await _record_runs(db, list(moved.values()), actor)
+    freeing = {id_: d for id_, (_, d) in moved.items() if d.run is not None and _frees(d.run, lost, awaited)}
+    await waiting.wake_waiting(db, [d.run for d in freeing.values() if d.run is not None])
+    decided |= {id_: replace(answer, frees=True) for id_, answer in freeing.items()}
     return {item.id: decided[item.id] for item in work if item.id in decided and not _lost(item, lost)}
+
+
+async def _record_runs(db: Connection, moved: Sequence[tuple[RunWork, Decided]], actor: Actor) -> projections.Moved:
+    writes = [_write(item, answer, actor) for item, answer in moved]
+    runs = [answer.run for _, answer in moved if answer.run is not None]
+    pausing = [answer.run for _, answer in moved if answer.run is not None and _pauses(answer)]
+    if not pausing:
+        return await projections.append_and_move_runs(db, writes, runs)
+    async with db.transaction():
+        await lock_jobs(db, {run.job_id for run in pausing})
+        result = await projections.append_and_move_runs(db, writes, runs)
+        dead = {run.job_id: run for run in pausing if run_events.stream(run.id) not in result.lost}
+        await decide_jobs(db, dead, lambda job, _: _pausing(job, dead[job.id]), actor)
+    return result
+
+
+def _pauses(answer: Decided) -> bool:
+    """Whether the job is to be paused by this dead letter."""
+    run = answer.run
+    return run is not None and run.pause_on_failure and any(isinstance(e, RunDeadLettered) for e in answer.events)
+
+
+def _pausing(job: Job, run: Run) -> Sequence["Fact"]:
+    """The dead letter pauses its job, in the same transaction; what is due at that moment falls into the pause."""
+    if job.status is not JobStatus.ACTIVE or run.finished_at is None:
+        return []
+    because = f"run {run.id} was dead-lettered: {run.error}"[:_LONGEST_REASON]
+    skipped = skip_due(job, "paused", run.finished_at)
+    return [*skipped, *job_domain.pause(job, because, run.finished_at)]
+
+
+def _frees(run: Run, lost: set[str], awaited: set[str]) -> bool:
+    stream = run_events.stream(run.id)
+    return not run.active and stream not in lost and (stream in awaited or run.concurrency is not None)
 
 
 async def _decide_run(db: Connection, item: RunWork, run: Run | None) -> Decided:
@@ -156,6 +205,12 @@ class JobOutcome:
     runs: Sequence[Run] = ()
     facts: Sequence[Fact] = ()
 
+    @property
+    def stopped(self) -> list[UUID]:
+        """The runs whose attempts, where they have one, are to stop: their executors had better hear of it."""
+        stops = (RunCancelRequested, RunCancelled)
+        return [fact.run_id for fact in self.facts if isinstance(fact, RunFact) and isinstance(fact.event, stops)]
+
 
 async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """Open the streams of new jobs, all or nothing; None where one of them exists already."""
@@ -194,7 +249,15 @@ async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Judge, act
     active = await projections.load_active_runs(db, jobs)
     outcomes = [_apply(job, active.get(job.id, []), judge) for job in jobs.values()]
     await _record(db, jobs, outcomes, actor)
+    blocking = [id_ for o in outcomes for id_ in waiting.blocking(_active_after(active.get(o.job.id, []), o))]
+    if not await waiting.await_runs(db, blocking):
+        raise Conflict
     return outcomes
+
+
+def _active_after(before: Sequence[Run], outcome: JobOutcome) -> list[Run]:
+    after = {run.id: run for run in before} | {run.id: run for run in outcome.runs}
+    return [run for run in after.values() if run.active]
 
 
 def _apply(job: Job, active: Sequence[Run], judge: Judge) -> JobOutcome:
@@ -202,11 +265,11 @@ def _apply(job: Job, active: Sequence[Run], judge: Judge) -> JobOutcome:
     touched: dict[UUID, Run] = {}
     facts = judge(job, active)
     for fact in facts:
+        job = job_after(job, fact)
         if not isinstance(fact, RunFact):
-            job = job_domain.evolve(job, fact)
-        elif isinstance(fact.event, RunDispatched | RunSkipped):
+            continue
+        if isinstance(fact.event, Opening):
             touched[fact.run_id] = run_domain.opened(fact.run_id, fact.event)
-            job = job_domain.evolve(job, fact.event)
         else:
             before = touched.get(fact.run_id) or runs[fact.run_id]
             touched[fact.run_id] = run_domain.evolve(before, fact.event)
@@ -225,11 +288,13 @@ async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence
     opened = {f.run_id for o in changed for f in o.facts if isinstance(f, RunFact) and _opens(f)}
     runs = [run for outcome in changed for run in outcome.runs]
     await projections.insert_runs(db, [run for run in runs if run.id in opened])
-    await projections.move_runs(db, [run for run in runs if run.id not in opened])
+    moved = [run for run in runs if run.id not in opened]
+    await projections.move_runs(db, moved)
+    await waiting.wake_waiting(db, [run for run in moved if not run.active])
 
 
 def _opens(fact: RunFact) -> bool:
-    return isinstance(fact.event, RunDispatched | RunSkipped)
+    return isinstance(fact.event, Opening)
 
 
 def _job_writes(before: Job, outcome: JobOutcome, actor: Actor) -> list[Write]:

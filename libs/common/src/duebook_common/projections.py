@@ -5,11 +5,12 @@ command is decided: the append judges whether it was still true.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.database import Connection
+from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.job import Job, JobStatus
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import Trigger
@@ -25,7 +26,9 @@ _JOB_MOVES: Columns = {
     "version": "int",
     "definition_at": "int",
     "status": "text",
+    "runs": "int",
     "next_at": "timestamptz",
+    "next_due_at": "timestamptz",
     "wake_at": "timestamptz",
     "reason": "text",
     "updated_at": "timestamptz",
@@ -55,6 +58,9 @@ _RUN_FIXED: Columns = {
     "created_at": "timestamptz",
     "request_hash": "text",
     "start_by": "timestamptz",
+    "concurrency_key": "text",
+    "concurrency_limit": "int",
+    "pause_on_failure": "bool",
 }
 _RUN_MOVES: Columns = {
     "version": "int",
@@ -105,7 +111,10 @@ _INSERT_RUNS = _insert("runs", _RUN)
 _MOVE_RUNS = _update("runs", "run_id", _RUN_KEY | _RUN_MOVES)
 _WINNERS = "JOIN won ON won.stream = 'run-' || r.run_id"
 _MOVE_WINNERS = _update("runs", "run_id", _RUN_KEY | _RUN_MOVES, APPEND_PARAMETERS + 1, _WINNERS)
-_APPEND_AND_MOVE_RUNS = f"{APPEND}, projected AS ({_MOVE_WINNERS}) SELECT stream FROM won"  # noqa: S608
+_APPEND_AND_MOVE_RUNS = f"""
+{APPEND}, projected AS ({_MOVE_WINNERS} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
+SELECT won.stream, projected.awaited FROM won LEFT JOIN projected USING (stream)
+"""  # noqa: S608
 
 
 async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
@@ -130,15 +139,20 @@ async def move_runs(db: Connection, runs: Sequence[Run]) -> None:
     await _write(db, _MOVE_RUNS, runs, _run_moves)
 
 
-async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> set[str]:
-    """Append, and move those runs whose streams got their events: one statement, so one commit by itself.
+class Moved(NamedTuple):
+    """The streams that did not get their events, and those of runs that others wait for."""
 
-    Returns the streams that did not.
-    """
+    lost: set[str]
+    awaited: set[str]
+
+
+async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> Moved:
+    """Append, and move those runs whose streams got their events: one statement, so one commit by itself."""
     if not writes:
-        return set()
+        return Moved(set(), set())
     rows = zip(*map(_run_moves, runs), strict=True)
-    return losers(writes, await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *rows))
+    won = await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *rows)
+    return Moved(losers(writes, won), {record["stream"] for record in won if record["awaited"]})
 
 
 async def _write(db: Connection, statement: str, states: Sequence[T], row: Callable[[T], tuple[Any, ...]]) -> None:
@@ -158,7 +172,9 @@ def _job_moves(job: Job) -> tuple[Any, ...]:
         job.version,
         job.definition_at,
         job.status,
+        job.runs,
         job.next_at,
+        job.next_due_at,
         job.wake_at,
         job.reason,
         job.updated_at,
@@ -195,6 +211,9 @@ def _run_row(run: Run) -> tuple[Any, ...]:
         run.created_at,
         run.request_hash,
         run.start_by,
+        run.concurrency and run.concurrency.key,
+        run.concurrency and run.concurrency.limit,
+        run.pause_on_failure,
     )
     return (moves[0], *fixed, *moves[1:])
 
@@ -230,7 +249,9 @@ def job_of(record: Any) -> Job:
         "stream_version",
         "version",
         "definition_at",
+        "runs",
         "next_at",
+        "next_due_at",
         "reason",
         "request_hash",
         "created_at",
@@ -244,7 +265,8 @@ def job_of(record: Any) -> Job:
     )
 
 
-_PLAIN = tuple(name for name in _RUN if name not in {"run_id", "trigger", "backoff", "notify", "status"})
+_MADE = {"run_id", "trigger", "backoff", "notify", "status", "concurrency_key", "concurrency_limit"}
+_PLAIN = tuple(name for name in _RUN if name not in _MADE)
 
 
 def run_of(record: Any) -> Run:
@@ -255,8 +277,13 @@ def run_of(record: Any) -> Run:
         backoff=BACKOFF.validate_python(record["backoff"]),
         notify=NOTIFY.validate_python(record["notify"]),
         status=RunStatus(record["status"]),
+        concurrency=_concurrency(record["concurrency_key"], record["concurrency_limit"]),
         **{name: record[name] for name in _PLAIN},
     )
+
+
+def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
+    return None if key is None or limit is None else Concurrency(key, limit)
 
 
 _LOAD_JOBS = "SELECT * FROM jobs WHERE job_id = ANY($1::uuid[])"
@@ -289,11 +316,14 @@ SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
     (name, task, queue, priority::text, to_jsonb(tags)) IS DISTINCT FROM
     (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'priority',
      definition -> 'tags')
-    OR wake_at IS DISTINCT FROM CASE WHEN status = 'active' THEN next_at END
+    OR CASE WHEN status = 'active' THEN wake_at < coalesce(next_due_at, next_at) ELSE wake_at IS NOT NULL END
 )
 """
 
 
 async def torn_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the jobs whose row contradicts itself: columns that lists filter by, against the definition."""
+    """Those of the jobs whose row contradicts itself: columns that lists filter by, against the definition.
+
+    `wake_at` may be later than the next due time: catching up pauses while enough of its runs are active.
+    """
     return {record["job_id"] for record in await db.fetch(_TORN_JOBS, list(job_ids))}

@@ -10,7 +10,7 @@ from duebook_common.domain import run as run_domain
 from duebook_common.domain.job import Job, JobCreated
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import RunDispatched, RunSkipped
+from duebook_common.domain.run_events import Opening
 from duebook_common.eventstore import Recorded
 
 
@@ -22,7 +22,7 @@ def stream_id(stream: str) -> UUID:
 def fold_run(recorded: Sequence[Recorded]) -> Run:
     """A run from its whole stream."""
     first, *later = [item.event for item in recorded]
-    assert isinstance(first, RunDispatched | RunSkipped)
+    assert isinstance(first, Opening)
     run = run_domain.opened(stream_id(recorded[0].stream), first)
     for event in later:
         run = run_domain.evolve(run, event)  # type: ignore[arg-type]

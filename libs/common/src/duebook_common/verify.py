@@ -7,13 +7,23 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import get_args
 from uuid import UUID
 
 from duebook_common import mail_projection, projections
 from duebook_common.database import Connection, Pool, acquire
 from duebook_common.domain import job as job_domain
-from duebook_common.domain.job import Job, JobChanged, JobCreated, JobDeleted, JobPaused, JobStatus, OccurrencesSkipped
-from duebook_common.domain.run_events import RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.job import (
+    Job,
+    JobChanged,
+    JobCreated,
+    JobDeleted,
+    JobFinished,
+    JobPaused,
+    JobStatus,
+    OccurrencesSkipped,
+)
+from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule import next_after, nominal_times
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
@@ -107,18 +117,29 @@ def _check_schedule(recorded: Sequence[Recorded], due_before: datetime) -> Itera
 
 def _occurrence_fault(job: Job, event: object) -> str | None:
     match event:
-        case RunDispatched() | RunSkipped() if event.trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP}:
-            if event.nominal_at != job.next_at:
-                return f"accounts for {event.nominal_at}, but {job.next_at} was next"
-            if event.next_at != next_after(job.definition, event.nominal_at):
-                return f"goes on with {event.next_at}, which is not the next nominal time"
-            if event.at < event.nominal_at:
-                return f"dispatched at {event.at}, before its nominal time {event.nominal_at}"
+        case RunDispatched() | RunBuffered() | RunSkipped() if event.trigger in BY_SCHEDULE:
+            return _opening_fault(job, event)
         case OccurrencesSkipped():
             return _skip_fault(job, event)
+        case JobFinished():
+            return None if job.next_at is None or job.exhausted else f"finished, although {job.next_at} was next"
+        case JobChanged() if event.definition.same_schedule(job.definition):
+            return None if event.next_at == job.next_at else f"goes on with {event.next_at} instead of {job.next_at}"
         case JobChanged() | JobPaused() | JobDeleted() if job.status is JobStatus.ACTIVE:
             if job.next_at is not None and job.next_at < event.at:
                 return f"{job.next_at} was due before the change at {event.at} and is not accounted for"
+    return None
+
+
+def _opening_fault(job: Job, event: Opening) -> str | None:
+    if event.nominal_at != job.next_at:
+        return f"accounts for {event.nominal_at}, but {job.next_at} was next"
+    if event.next_at != next_after(job.definition, event.nominal_at):
+        return f"goes on with {event.next_at}, which is not the next nominal time"
+    if event.at < event.nominal_at:
+        return f"dispatched at {event.at}, before its nominal time {event.nominal_at}"
+    if job.exhausted and not isinstance(event, RunSkipped):
+        return f"makes run {job.runs + 1}, but max_runs is {job.definition.max_runs}"
     return None
 
 
@@ -142,7 +163,7 @@ async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list
     for item in (item for recorded in batch.values() for item in recorded if item.stream.startswith("run-")):
         streams.setdefault(item.stream, []).append(item)
     rows = await projections.load_runs(db, [stream_id(stream) for stream in streams])
-    folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, RunDispatched, RunSkipped)}
+    folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, *get_args(Opening))}
     return [
         *(Breach("S9", job_domain.stream(id_), "the row of jobs differs from the log") for id_ in wrong),
         *(

@@ -8,13 +8,14 @@ from duebook_common.domain.run_events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
+    Opening,
     RunCancelled,
     RunDeadLettered,
     RunDiscarded,
-    RunDispatched,
     RunExpired,
     RunRedriven,
     RunSkipped,
+    Startable,
 )
 
 _ENDS = (AttemptSucceeded, RunSkipped, RunExpired, RunCancelled, RunDiscarded)
@@ -25,7 +26,7 @@ Fault = tuple[str, str]
 
 def check_run(events: Sequence[object]) -> Iterator[Fault]:
     """The invariants that the events breach, by name, with what is wrong."""
-    if not isinstance(events[0], RunDispatched | RunSkipped):
+    if not isinstance(events[0], Opening):
         yield "S6", f"begins with {type(events[0]).__name__}"
         return
     yield from _one_end(events)
@@ -63,7 +64,7 @@ def _fenced(events: Sequence[object]) -> Iterator[Fault]:
 def _within_budget(events: Sequence[object]) -> Iterator[Fault]:
     """S7: no more failures than the budget, retries not before their time, and its end is a dead letter."""
     opening = events[0]
-    budget = opening.max_attempts if isinstance(opening, RunDispatched) else 0
+    budget = opening.max_attempts if isinstance(opening, Startable) else 0
     for event, following in zip(events, [*events[1:], None], strict=True):
         if isinstance(event, RunRedriven):
             budget = event.max_attempts

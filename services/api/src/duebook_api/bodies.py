@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -13,8 +13,6 @@ from duebook_api.fields import (
     Given,
     Instant,
     Name,
-    No,
-    Nothing,
     Positive,
     Queue,
     Share,
@@ -24,7 +22,7 @@ from duebook_api.fields import (
     one_of,
 )
 from duebook_api.schedules import DST, NO_RECURRENCE, RecurrenceField
-from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
+from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
 from duebook_common.durations import Duration
 
 
@@ -40,7 +38,7 @@ class BackoffBody(Body):
 
 
 class CatchUpBody(Body):
-    policy: Annotated[Literal["latest", "none"], one_of("latest", "none")] = "latest"
+    policy: Annotated[Literal["latest", "all", "none"], one_of("latest", "all", "none")] = "latest"
     window: Duration = CatchUp().window
 
     @cached_property
@@ -48,16 +46,28 @@ class CatchUpBody(Body):
         return CatchUp(self.policy, self.window)
 
 
+class ConcurrencyBody(Body):
+    key: str = Field(min_length=1, max_length=200)
+    limit: int = Field(1, ge=1, le=100_000)
+
+    @cached_property
+    def value(self) -> Concurrency:
+        return Concurrency(self.key, self.limit)
+
+
 class NotifyBody(Body):
     to: list[Address] = Field(default_factory=list, max_length=100)
-    on: list[Annotated[Outcome, one_of("succeeded", "dead_lettered", "attempt_failed", "cancelled", "skipped")]] = (
-        Field(["succeeded", "dead_lettered"], max_length=5)
-    )
+    on: list[Annotated[Outcome, one_of(*get_args(Outcome))]] = Field(["succeeded", "dead_lettered"], max_length=6)
 
     @cached_property
     def value(self) -> Notify:
         return Notify(tuple(self.to), tuple(self.on))
 
+
+_OVERLAP = {member.value: member for member in Overlap}
+OverlapField = Annotated[
+    Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"], one_of(*_OVERLAP)
+]
 
 # By a factory: pydantic would make a deep copy of a default, and that is half of the cost of reading a job.
 _BACKOFF, _CATCH_UP, _NOTIFY = BackoffBody(), CatchUpBody(), NotifyBody()
@@ -74,18 +84,18 @@ class JobBody(Body):
     timezone: Zone = "UTC"
     dst: DstBody = Field(default_factory=lambda: DST)
     ends_at: Instant | None = None
-    max_runs: Nothing = None
+    max_runs: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     max_retries: int = Field(3, ge=0, le=1000)
     backoff: BackoffBody = Field(default_factory=lambda: _BACKOFF)
     timeout: Positive = timedelta(minutes=5)
     start_within: Positive | None = None
-    jitter: Nothing = None
-    pause_on_failure: No = False
-    overlap: Annotated[Literal["skip", "allow_all"], one_of("skip", "allow_all")] = "skip"
+    jitter: Positive | None = None
+    pause_on_failure: bool = False
+    overlap: OverlapField = "skip"
     catch_up: CatchUpBody = Field(default_factory=lambda: _CATCH_UP)
     queue: Queue = "default"
     priority: int = Field(4, ge=0, le=9)
-    concurrency: Nothing = None
+    concurrency: ConcurrencyBody | None = None
     notify: NotifyBody = Field(default_factory=lambda: _NOTIFY)
     tags: list[Tag] = Field(default_factory=list, max_length=100)
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -101,21 +111,22 @@ class JobBody(Body):
             timezone=self.timezone,
             dst=self.dst.value,
             ends_at=self.ends_at,
+            max_runs=self.max_runs,
             max_retries=self.max_retries,
             backoff=self.backoff.value,
             timeout=self.timeout,
             start_within=self.start_within,
+            jitter=self.jitter,
+            pause_on_failure=self.pause_on_failure,
             overlap=_OVERLAP[self.overlap],
             catch_up=self.catch_up.value,
             queue=self.queue,
             priority=self.priority,
+            concurrency=self.concurrency.value if self.concurrency is not None else None,
             notify=self.notify.value,
             tags=tuple(self.tags),
             metadata=self.metadata,
         )
-
-
-_OVERLAP = {member.value: member for member in Overlap}
 
 
 class BatchBody(Body):
@@ -134,7 +145,7 @@ class MustReasonBody(Body):
 
 class TriggerBody(Body):
     payload: Any = None
-    overlap: Annotated[Literal["skip", "allow_all"], one_of("skip", "allow_all")] = "allow_all"
+    overlap: OverlapField = "allow_all"
 
 
 class RedriveBody(MustReasonBody):

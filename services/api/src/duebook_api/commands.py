@@ -15,8 +15,8 @@ from duebook_api.bodies import JobBody
 from duebook_api.parts import Parts
 from duebook_api.problems import Fault, Problem, invalid, not_found
 from duebook_common.database import Connection, acquire, transaction
+from duebook_common.domain import beginning
 from duebook_common.domain import job as job_domain
-from duebook_common.domain import occurrence
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused
 from duebook_common.domain.job import Job, JobCreated, JobStatus
@@ -59,7 +59,7 @@ async def create(parts: Parts, bodies: Sequence[JobBody], actor: Actor, once: On
         if once is None or (jobs := await _repeated(parts, ids, hash_)) is None:
             raise
         return jobs
-    created = {id_: job_domain.create(each, now, hash_) for id_, each in zip(ids, wanted, strict=True)}
+    created = {id_: job_domain.create(id_, each, now, hash_) for id_, each in zip(ids, wanted, strict=True)}
     jobs = await _open(parts, created, actor)
     if jobs is None:
         jobs = await _repeated(parts, ids, hash_)
@@ -175,16 +175,16 @@ async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run
     def judge(job: Job, active: Sequence[Run]) -> Sequence[RunFact]:
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job_id)
-        event = occurrence.trigger_now(
+        return beginning.trigger_now(
             job,
-            len(active),
+            active,
             parts.terms(),
+            run_id,
             overlap=order.overlap,
             payload=order.request.get("payload"),
             own_payload="payload" in order.request,
             request_hash=hash_,
         )
-        return [RunFact(run_id, event)]
 
     async def work(db: Connection) -> JobOutcome | None:
         first = (await load_runs(db, [run_id])).get(run_id)
@@ -199,7 +199,9 @@ async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run
     if outcome is None:
         raise not_found(f"job {job_id}")
     parts.hints.wake()
-    return outcome.runs[0]
+    for id_ in outcome.stopped:
+        parts.hints.cancel(id_)
+    return next(run for run in outcome.runs if run.id == run_id)
 
 
 async def replace(parts: Parts, job_id: UUID, body: JobBody, actor: Actor, if_match: str | None) -> tuple[Job, bool]:
@@ -215,7 +217,7 @@ async def replace(parts: Parts, job_id: UUID, body: JobBody, actor: Actor, if_ma
             return job, False
         if if_match is not None:
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
-        made = await _open(parts, {job_id: job_domain.create(define(body, now), now)}, actor)
+        made = await _open(parts, {job_id: job_domain.create(job_id, define(body, now), now)}, actor)
         if made:
             parts.hints.wake()
             return made[0], True

@@ -11,8 +11,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from duebook_common.domain.definition import Dst
-from duebook_common.domain.occurrence import looks_like_address
+from duebook_common.domain.definition import Dst, looks_like_address
 from duebook_common.durations import Duration
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -70,15 +69,6 @@ def one_of(*known: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def not_yet(*nothing: Any) -> PlainValidator:
-    def check(value: Any) -> Any:
-        if not any(value is none for none in nothing):
-            raise ValueError("this policy is not supported by this version")
-        return value
-
-    return PlainValidator(check)
-
-
 Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Given = Annotated[datetime | None, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Positive = Annotated[Duration, AfterValidator(_positive), WithJsonSchema({"type": "string", "format": "duration"})]
@@ -89,8 +79,6 @@ Queue = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Nothing = Annotated[None, not_yet(None), WithJsonSchema({"type": "null"})]
-No = Annotated[Literal[False], not_yet(False), WithJsonSchema({"const": False})]
 
 
 class Body(BaseModel):

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from duebook_common.domain import job as job_domain
+from duebook_common.domain.beginning import Terms
 from duebook_common.domain.decide import CancelRun, decide
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import StaleVersion
 from duebook_common.domain.job import Job, JobEvent, JobStatus
-from duebook_common.domain.occurrence import Terms, account, skip_due
+from duebook_common.domain.occurrence import job_after, settle, skip_due
 from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import RunDispatched, RunFact, RunSkipped
+from duebook_common.domain.run_events import RunFact
 from duebook_common.handling import Fact, Judge
 
 Command = Callable[[Job], Sequence[JobEvent]]
@@ -25,7 +26,10 @@ def changing(make: Callable[[Job], Definition], terms: Terms, if_match: str | No
         wanted = make(job)
         if not job_domain.change(job, wanted, terms.now, ran=ran):
             return []
-        return _then(job, _settle(job, active, terms), lambda now: job_domain.change(now, wanted, terms.now, ran=ran))
+        # Where the times stay what they are, those that must wait go by the new definition.
+        left_out = None if wanted.same_schedule(job.definition) else "changed"
+        settled = _settle(job, active, terms, left_out)
+        return _then(job, settled, lambda now: job_domain.change(now, wanted, terms.now, ran=ran))
 
     return judge
 
@@ -34,7 +38,7 @@ def pausing(reason: str | None, terms: Terms) -> Judge:
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         if not job_domain.pause(job, reason, terms.now):
             return []
-        return _then(job, _settle(job, active, terms), lambda now: job_domain.pause(now, reason, terms.now))
+        return _then(job, _settle(job, active, terms, "paused"), lambda now: job_domain.pause(now, reason, terms.now))
 
     return judge
 
@@ -43,7 +47,7 @@ def resuming(reason: str | None, terms: Terms) -> Judge:
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         if not job_domain.resume(job, reason, terms.now):
             return []
-        return _then(job, _settle(job, active, terms), lambda now: job_domain.resume(now, reason, terms.now))
+        return _then(job, _settle(job, active, terms, "paused"), lambda now: job_domain.resume(now, reason, terms.now))
 
     return judge
 
@@ -73,16 +77,14 @@ def must_match(job: Job, if_match: str | None) -> None:
         raise StaleVersion(if_match[:100], job.version)
 
 
-def _settle(job: Job, active: Sequence[Run], terms: Terms) -> Sequence[Fact]:
+def _settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None) -> Sequence[Fact]:
     if job.status is JobStatus.PAUSED:
         return skip_due(job, "paused", terms.now)
-    return account(job, len(active), terms) if job.status is JobStatus.ACTIVE else []
+    return settle(job, active, terms, left_out) if job.status is JobStatus.ACTIVE else []
 
 
 def _then(job: Job, settled: Sequence[Fact], command: Command) -> Sequence[Fact]:
     """The settled facts, then the command on the job as they leave it."""
     for fact in settled:
-        event = fact.event if isinstance(fact, RunFact) else fact
-        assert not isinstance(fact, RunFact) or isinstance(event, RunDispatched | RunSkipped)
-        job = job_domain.evolve(job, event)  # type: ignore[arg-type]
+        job = job_after(job, fact)
     return [*settled, *command(job)]

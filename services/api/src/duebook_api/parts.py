@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from duebook_api.gathering import Gathering
 from duebook_common.database import UNAVAILABLE, Clock, Pool, acquire
-from duebook_common.domain.occurrence import Terms
+from duebook_common.domain.beginning import Terms
 from duebook_common.handling import Actor
 from duebook_common.hints import Hints
 

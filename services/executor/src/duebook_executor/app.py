@@ -55,7 +55,7 @@ async def body(registry: Registry, frame: Frame) -> AsyncIterator[None]:
     async with connect(settings.postgres_url.get_secret_value(), "executor") as pool, hints, client:
         await clock.measure(pool)
         books, locks = Books(pool), RunLocks(client, actor.name, settings.lease)
-        attempts = Attempts(pool, clock, locks, books, registry, actor, settings.lease)
+        attempts = Attempts(pool, clock, locks, books, registry, actor, settings.lease, hints.wake)
         deliveries = Deliveries(pool, clock, books, attempts, actor, settings.concurrency, settings.lease)
         consumer = Consumer(
             settings.rabbitmq_url.get_secret_value(), settings.queues, settings.concurrency, deliveries.receive

@@ -6,7 +6,7 @@ connection is lost, and the redelivery attaches to the attempt that is still und
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -73,10 +73,10 @@ class Attempts:
 
     def __init__(
         self, pool: Pool, clock: Clock, locks: RunLocks, books: Books, registry: Registry, actor: Actor,
-        lease: timedelta,
+        lease: timedelta, wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._pool, self._clock, self._locks, self._books = pool, clock, locks, books
-        self._tasks, self._actor, self._lease = registry.registered(), actor, lease
+        self._tasks, self._actor, self._lease, self._wake = registry.registered(), actor, lease, wake
         self.loop = TaskLoop()
         self.running: dict[UUID, Attempt] = {}
         self._end = Batcher(self._end_batch)
@@ -177,6 +177,8 @@ class Attempts:
         await self._unlock(attempts)  # before the outcome: whoever gets a quick retry must find the lock free
         decided = await self._persist([outcome.work for outcome in outcomes])
         await self._forget_leases(attempts)
+        if any(answer.frees for answer in decided):
+            self._wake()
         return decided
 
     async def write_lines(self, attempts: Sequence[Attempt]) -> None:

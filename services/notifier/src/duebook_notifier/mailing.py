@@ -90,7 +90,7 @@ class Mailing:
         if not recorded or recorded[-1].version != version:
             raise UnknownOutcome(f"run {run_id} has no event {version}")
         first, *later = (record.event for record in recorded)
-        assert isinstance(first, run_events.RunDispatched | run_events.RunSkipped)
+        assert isinstance(first, run_events.Opening)
         run = run_domain.opened(run_id, first)
         for event in later:
             assert isinstance(event, run_events.RunEvent)

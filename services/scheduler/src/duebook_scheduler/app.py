@@ -18,6 +18,7 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.evidence import Evidence
 from duebook_scheduler.outbox import Outbox
 from duebook_scheduler.relay import Relay
+from duebook_scheduler.releasing import Releaser
 from duebook_scheduler.room import Room
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.sweep import Sweeper
@@ -72,9 +73,15 @@ async def body(frame: Frame) -> AsyncIterator[None]:
         await clock.measure(pool)
         connection = await messaging.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
         async with connection, hints:
+<<<<<<< HEAD
             outbox = Outbox(Publisher(connection))
             poll = _poll(settings, pool, clock, outbox)
             publisher = Publisher(connection)
+=======
+            outbox = Outbox(messaging.Publisher(connection))
+            poll = _poll(settings, pool, clock, outbox, hints)
+            publisher = messaging.Publisher(connection)
+>>>>>>> ca63dd3 (Judge occurrences by every overlap and catch-up policy, count runs, spread them, let them wait)
             frame.health.checks = {
                 "postgres": lambda: pool.fetchval("SELECT 1"),
                 "rabbitmq": _connected(publisher),
@@ -93,11 +100,12 @@ async def body(frame: Frame) -> AsyncIterator[None]:
                 await outbox.drain()
 
 
-def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, outbox: Outbox) -> Poll:
+def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, outbox: Outbox, hints: Hints) -> Poll:
     actor, room = Actor(f"scheduler {socket.gethostname()}"), Room(settings.dispatch_ahead)
     evidence = Evidence(outbox.publisher, settings.lease)
-    waker = Waker(pool, clock, outbox, room, evidence, settings, actor)
-    return Poll(Dispatcher(pool, clock, outbox, room, settings, actor), waker, clock, settings)
+    releaser = Releaser(pool, clock, settings, actor)
+    waker = Waker(pool, clock, outbox, room, evidence, releaser, settings, actor)
+    return Poll(Dispatcher(pool, clock, outbox, room, hints, settings, actor), waker, clock, settings)
 
 
 def _connected(publisher: Publisher) -> Check:

@@ -1,5 +1,6 @@
 """Dispatch: turn due occurrences into runs and send them, a batch at a time."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,10 +8,12 @@ from uuid import UUID
 import structlog
 
 from duebook_common.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
+from duebook_common.domain.beginning import Terms
 from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import Terms, account
+from duebook_common.domain.occurrence import account
 from duebook_common.domain.run import Run, RunStatus
-from duebook_common.handling import Actor, Fact, JobOutcome, decide_jobs
+from duebook_common.handling import Actor, Conflict, Fact, JobOutcome, decide_jobs
+from duebook_common.hints import Hints
 from duebook_common.locks import lock_jobs, try_lock_jobs
 from duebook_common.telemetry import RUNS
 from duebook_scheduler.lanes import Lane, earliest, lanes
@@ -36,17 +39,22 @@ WHERE place <= most
 ORDER BY priority DESC, wake_at LIMIT $6
 """
 
-_SET_ASIDE = timedelta(minutes=1)
+# Catching up goes on once runs have ended: no need to look before. Not a fact, so not an event.
+_HOLD = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
+
+_SET_ASIDE, _HELD = timedelta(minutes=1), timedelta(seconds=1)
+_JUDGING_SECONDS = 0.05  # in one batch; whoever has not had his turn by then is due still
 
 
 class Dispatcher:
     """Finds jobs that are due, decides each under its lock, and sends the runs that came of it."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, settings: SchedulerSettings, actor: Actor
-    ) -> None:
+        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, hints: Hints, settings: SchedulerSettings,
+        actor: Actor,
+    ) -> None:  # fmt: skip
         self._pool, self._clock, self._outbox, self._room = pool, clock, outbox, room
-        self._settings, self._actor = settings, actor
+        self._hints, self._settings, self._actor = hints, settings, actor
         self._set_aside: dict[UUID, datetime] = {}
         self.next_due: datetime | None = None
 
@@ -68,7 +76,7 @@ class Dispatcher:
         try:
             async with transaction(self._pool) as db:
                 job_ids = await try_lock_jobs(db, await self._candidates(db, wanted, now))
-                outcomes = await decide_jobs(db, job_ids, self._judge, self._actor)
+                outcomes = await self._decide(db, job_ids)
         except UNAVAILABLE:
             raise
         except Exception as error:
@@ -76,6 +84,13 @@ class Dispatcher:
             outcomes = await self._one_by_one(job_ids)
         await self._send(outcomes)
         return sum(bool(outcome.facts) for outcome in outcomes)
+
+    async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobOutcome]:
+        turn = _Turn(self._clock.now(), self._settings)
+        outcomes = await decide_jobs(db, job_ids, turn.judge, self._actor)
+        if turn.held:
+            await db.execute(_HOLD, turn.held, turn.now + _HELD)
+        return outcomes
 
     async def _candidates(self, db: Connection, wanted: Sequence[tuple[Lane, int]], now: datetime) -> list[UUID]:
         most = self._settings.batch
@@ -91,20 +106,15 @@ class Dispatcher:
             try:
                 async with transaction(self._pool) as db:
                     await lock_jobs(db, [job_id])
-                    outcomes += await decide_jobs(db, [job_id], self._judge, self._actor)
+                    outcomes += await self._decide(db, [job_id])
             except UNAVAILABLE:
                 raise
+            except Conflict:
+                continue  # a run of it moved on by its own life: it is due still
             except Exception:
                 log.exception("job cannot be decided; set aside for a minute", job_id=str(job_id))
                 self._set_aside[job_id] = self._clock.now() + _SET_ASIDE
         return outcomes
-
-    def _judge(self, job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        if job.wake_at is None:
-            return []
-        settings = self._settings
-        terms = Terms(now=self._clock.now(), misfire=settings.misfire, patience=settings.lease, dispatch=1)
-        return account(job, len(active), terms)
 
     async def _send(self, outcomes: Sequence[JobOutcome]) -> None:
         opened = [run for outcome in outcomes for run in outcome.runs]
@@ -114,3 +124,25 @@ class Dispatcher:
             if run.status is RunStatus.SKIPPED:
                 RUNS.labels(run.queue, "skipped").inc()
         await self._outbox.send(sorted(sent, key=lambda run: (-run.priority, run.due_at)))
+        for run_id in (run_id for outcome in outcomes for run_id in outcome.stopped):
+            self._hints.cancel(run_id)
+
+
+class _Turn:
+    """The judging of one batch, in bounded time: a poll must never be busy for long.
+
+    `held` are jobs that are due, and whose catching up must wait until some of their runs have ended.
+    """
+
+    def __init__(self, now: datetime, settings: SchedulerSettings) -> None:
+        self.now, self.held = now, list[UUID]()
+        self._terms = Terms(now=now, misfire=settings.misfire, patience=settings.lease, dispatch=1)
+        self._until = time.monotonic() + _JUDGING_SECONDS
+
+    def judge(self, job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        if job.wake_at is None or job.wake_at > self.now or time.monotonic() > self._until:
+            return []
+        facts = account(job, active, self._terms)
+        if not facts:
+            self.held.append(job.id)
+        return facts

@@ -19,6 +19,7 @@ from duebook_common.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_scheduler.evidence import Evidence
 from duebook_scheduler.lanes import earliest, lanes
 from duebook_scheduler.outbox import Outbox
+from duebook_scheduler.releasing import Releaser
 from duebook_scheduler.room import Room
 from duebook_scheduler.settings import SchedulerSettings
 
@@ -48,6 +49,7 @@ UPDATE runs SET wake_at = moved.wake_at FROM moved
 WHERE runs.run_id = moved.run_id AND runs.version = moved.version
 """
 
+_TO_SEND = frozenset({RunStatus.RETRYING, RunStatus.WAITING})
 _LONGEST_PATIENCE = timedelta(hours=1)
 
 
@@ -68,11 +70,11 @@ class Waker:
     """Looks at every run whose time has come and does what its state asks for."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, evidence: Evidence, settings: SchedulerSettings,
-        actor: Actor,
+        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, evidence: Evidence, releaser: Releaser,
+        settings: SchedulerSettings, actor: Actor,
     ) -> None:  # fmt: skip
         self._pool, self._clock, self._outbox, self._room, self._evidence = pool, clock, outbox, room, evidence
-        self._settings, self._actor = settings, actor
+        self._releaser, self._settings, self._actor = releaser, settings, actor
         self._trust_leases_at: datetime | None = None
         self.next_due: datetime | None = None
 
@@ -93,14 +95,14 @@ class Waker:
                 return 0
             records = await db.fetch(_WOKEN, *zip(*due, strict=True), now, self._settings.batch)
             woken = [_woken(record) for record in records]
-            retries = {w.run.queue for w in woken if w.run.status is RunStatus.RETRYING}
+            retries = {w.run.queue for w in woken if w.run.status in _TO_SEND}
             room = await self._room.of(db, retries, now)
             unheard = [w.run for w in woken if _may_be_lost(w, now)]
             lost = await self._evidence.lost(db, unheard)
         return await self._deal(woken, room, lost, now)
 
     async def _deal(self, woken: Sequence[Woken], room: dict[str, int], lost: set[UUID], now: datetime) -> int:
-        act, bury = list[Woken](), list[Run]()
+        act, bury, waiting = list[Woken](), list[Run](), list[Run]()
         later = list[tuple[Run, datetime]]()
         for item in woken:
             run = item.run
@@ -111,16 +113,19 @@ class Waker:
                 later.append((run, item.lease_until))
             elif run.status is RunStatus.RUNNING and not self._leases_trusted(now):
                 later.append((run, self._trust_leases_at or now))
-            elif run.status is RunStatus.RETRYING and not item.job_deleted and room[run.queue] <= 0:
+            elif run.status in _TO_SEND and not item.job_deleted and room[run.queue] <= 0:
                 later.append((run, now + timedelta(seconds=1)))
             elif _may_be_lost(item, now) and run.id not in lost:
                 later.append((run, now + _patience(run, now)))
+            elif run.status is RunStatus.WAITING:
+                waiting.append(run)
             else:
                 if run.status is RunStatus.RETRYING:
                     room[run.queue] -= 1
                 act.append(item)
         await self._move(later)
         await self._act(act, now)
+        await self._send(await self._releaser.release(waiting))
         await self._outbox.send(bury, bury=True)
         return len(woken)
 
@@ -142,10 +147,13 @@ class Waker:
         for item, answer in zip(items, decided, strict=True):
             _count(item.run, answer)
         runs = [d.run for d in decided if d.run is not None and any(isinstance(e, RunRequeued) for e in d.events)]
-        self._room.use(runs)
-        await self._outbox.send(runs)
+        await self._send(runs)
         dead = [d.run for d in decided if d.run is not None and any(isinstance(e, RunDeadLettered) for e in d.events)]
         await self._outbox.send(dead, bury=True)
+
+    async def _send(self, runs: Sequence[Run]) -> None:
+        self._room.use(runs)
+        await self._outbox.send(runs)
 
 
 def _may_be_lost(item: Woken, now: datetime) -> bool:

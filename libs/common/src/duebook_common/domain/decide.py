@@ -75,17 +75,29 @@ class ConfirmCancel:
 
 @dataclass(frozen=True, slots=True)
 class WakeRun:
-    """The run's `wake_at` has passed. `job_deleted`: nothing of it may start any more."""
+    """The run's `wake_at` has passed. `job_deleted`: nothing of it may start any more.
+
+    `free`: nothing stands in a waiting run's way; whoever says so holds the locks of its job and of its key.
+    """
 
     now: datetime
     chance: float
     patience: timedelta  # how long the new message may stay unheard
     job_deleted: bool = False
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRun:
     reason: str | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateRun:
+    """End the run at once: an outcome of its attempt, should it still come, is refused."""
+
+    reason: str
     now: datetime
 
 
@@ -115,6 +127,7 @@ RunCommand = (
     | ConfirmCancel
     | WakeRun
     | CancelRun
+    | TerminateRun
     | RedriveRun
     | DiscardRun
 )
@@ -174,6 +187,8 @@ def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:
             return _wake(run, command)
         case CancelRun():
             return _cancel(run, command)
+        case TerminateRun():
+            return _terminate(run, command)
         case RedriveRun():
             return _redrive(run, command)
         case DiscardRun():
@@ -232,16 +247,18 @@ def _dead_letter(run: Run, failures: int, error: str, now: datetime) -> RunDeadL
 
 def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
     """What must happen to a run whose time has come: judge its lost attempt, or send it again."""
-    if run.wake_at is None or run.wake_at > command.now:
+    if run.wake_at is None or (run.wake_at > command.now and not command.free):
         return []  # another scheduler was faster
     if run.status is RunStatus.RUNNING:
         return _lose(run, command)
-    if run.status not in {RunStatus.DISPATCHED, RunStatus.RETRYING}:
+    if not run.active:
         return []
     if expired(run, command.now):
         return [RunExpired(reason="deadline", at=command.now)]
     if command.job_deleted:
         return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
+    if run.status is RunStatus.WAITING and not command.free:
+        return []
     return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.patience, at=command.now)]
 
 
@@ -268,6 +285,13 @@ def _cancel(run: Run, command: CancelRun) -> list[RunEvent]:
     return [RunCancelled(attempt=None, reason=command.reason, at=command.now)]
 
 
+def _terminate(run: Run, command: TerminateRun) -> list[RunEvent]:
+    if not run.active:
+        return []
+    attempt = run.attempt if run.status is RunStatus.RUNNING else None
+    return [RunCancelled(attempt=attempt, reason=command.reason, at=command.now)]
+
+
 def _redrive(run: Run, command: RedriveRun) -> list[RunEvent]:
     if run.status is not RunStatus.DEAD_LETTERED:
         raise WrongStatus(f"run {run.id}", run.status, RunStatus.DEAD_LETTERED)
@@ -278,6 +302,7 @@ def _redrive(run: Run, command: RedriveRun) -> list[RunEvent]:
             payload=command.payload,
             own_payload=command.own_payload,
             wake_at=command.now + command.delay if command.delay else None,
+            waits=run.concurrency is not None,
             at=command.now,
         )
     ]

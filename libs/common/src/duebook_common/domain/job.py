@@ -6,13 +6,13 @@ The names and fields of the events are the storage format: add fields with defau
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.run_events import RunDispatched, RunSkipped, Trigger
-from duebook_common.domain.schedule import next_after
+from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.due import Upcoming, upcoming
 
 
 def stream(job_id: UUID) -> str:
@@ -23,6 +23,7 @@ def stream(job_id: UUID) -> str:
 class JobCreated:
     definition: Definition
     next_at: datetime | None
+    next_due_at: datetime | None = None  # where jitter makes it later
     request_hash: str | None = None  # of the request that carried an Idempotency-Key
     at: datetime
 
@@ -31,6 +32,7 @@ class JobCreated:
 class JobChanged:
     definition: Definition
     next_at: datetime | None
+    next_due_at: datetime | None = None  # where jitter makes it later
     at: datetime
 
 
@@ -44,6 +46,7 @@ class JobPaused:
 class JobResumed:
     reason: str | None
     next_at: datetime | None
+    next_due_at: datetime | None = None  # where jitter makes it later
     at: datetime
 
 
@@ -68,6 +71,7 @@ class OccurrencesSkipped:
     count: int
     reason: str
     next_at: datetime | None
+    next_due_at: datetime | None = None  # where jitter makes it later
     at: datetime
 
 
@@ -91,7 +95,9 @@ class Job:
     definition_at: int  # the stream version of the event that holds the definition
     definition: Definition
     status: JobStatus
+    runs: int = 0  # that its schedule has made; `max_runs` bounds them
     next_at: datetime | None  # the first nominal time that is not accounted for
+    next_due_at: datetime | None = None  # when that is due, where jitter makes it later
     reason: str | None
     request_hash: str | None
     created_at: datetime
@@ -100,15 +106,22 @@ class Job:
     @property
     def wake_at(self) -> datetime | None:
         """When the scheduler must look at the job next."""
-        return self.next_at if self.status is JobStatus.ACTIVE else None
+        return (self.next_due_at or self.next_at) if self.status is JobStatus.ACTIVE else None
+
+    @property
+    def exhausted(self) -> bool:
+        """It has had all the runs that `max_runs` grants."""
+        return self.definition.max_runs is not None and self.runs >= self.definition.max_runs
 
 
-def evolve(job: Job, event: JobEvent | RunDispatched | RunSkipped) -> Job:
+def evolve(job: Job, event: JobEvent | Opening) -> Job:
     """Remember one event. A run's first event moves the job's schedule on; it is not of the job's own stream."""
     match event:
-        case RunDispatched() | RunSkipped():
-            moves = event.trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP}
-            return replace(job, next_at=event.next_at) if moves else job
+        case RunDispatched() | RunBuffered() | RunSkipped():
+            if event.trigger not in BY_SCHEDULE:
+                return job
+            runs = job.runs + (not isinstance(event, RunSkipped))
+            return replace(job, runs=runs, next_at=event.next_at, next_due_at=event.next_due_at)
         case JobCreated():
             raise ValueError("JobCreated opens a stream")
         case JobChanged():
@@ -116,18 +129,20 @@ def evolve(job: Job, event: JobEvent | RunDispatched | RunSkipped) -> Job:
         case JobPaused():
             changed = replace(job, status=JobStatus.PAUSED, reason=event.reason, updated_at=event.at)
         case JobResumed():
-            changed = replace(
-                job, status=JobStatus.ACTIVE, reason=event.reason, next_at=event.next_at, updated_at=event.at
-            )
+            changed = replace(job, status=JobStatus.ACTIVE, reason=event.reason, updated_at=event.at, **_ahead(event))
         case JobDeleted():
-            changed = replace(job, status=JobStatus.DELETED, next_at=None, updated_at=event.at)
+            changed = replace(job, status=JobStatus.DELETED, next_at=None, next_due_at=None, updated_at=event.at)
         case JobFinished():
-            changed = replace(job, status=JobStatus.FINISHED, next_at=None, updated_at=event.at)
+            changed = replace(job, status=JobStatus.FINISHED, next_at=None, next_due_at=None, updated_at=event.at)
         case OccurrencesSkipped():
-            changed = replace(job, next_at=event.next_at)
+            changed = replace(job, **_ahead(event))
         case _:
             assert_never(event)
     return replace(changed, stream_version=job.stream_version + 1)
+
+
+def _ahead(event: JobChanged | JobResumed | OccurrencesSkipped) -> dict[str, Any]:
+    return {"next_at": event.next_at, "next_due_at": event.next_due_at}
 
 
 def _changed(job: Job, event: JobChanged) -> Job:
@@ -137,8 +152,8 @@ def _changed(job: Job, event: JobChanged) -> Job:
         definition_at=job.stream_version + 1,
         definition=event.definition,
         status=JobStatus.ACTIVE if job.status is JobStatus.FINISHED else job.status,
-        next_at=event.next_at,
         updated_at=event.at,
+        **_ahead(event),
     )
 
 
@@ -152,6 +167,7 @@ def opened(job_id: UUID, event: JobCreated) -> Job:
         definition=event.definition,
         status=JobStatus.ACTIVE,
         next_at=event.next_at,
+        next_due_at=event.next_due_at,
         reason=None,
         request_hash=event.request_hash,
         created_at=event.at,
@@ -159,33 +175,35 @@ def opened(job_id: UUID, event: JobCreated) -> Job:
     )
 
 
-def create(definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
-    first = next_after(definition, None)
-    return JobCreated(definition=definition, next_at=first, request_hash=request_hash, at=now)
+def create(job_id: UUID, definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
+    first = upcoming(job_id, definition, None)
+    return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
 
 
 def change(job: Job, definition: Definition, now: datetime, *, ran: bool) -> list[JobEvent]:
     """Replace the definition; `ran` says that a run for the new `scheduled_at` exists already.
 
-    What was due before `now` must have been accounted for by the old definition first.
+    What was due before `now` must have been accounted for by the old definition first, unless both name the same times.
     """
     if job.status is JobStatus.DELETED:
         raise JobDeletedAlready(job.id)
     if definition.same(job.definition):
         return []
-    following = job.next_at if definition.same_schedule(job.definition) else _moved(job, definition, now, ran=ran)
-    events: list[JobEvent] = [JobChanged(definition=definition, next_at=following, at=now)]
-    if following is None and job.status is not JobStatus.PAUSED:
+    ahead = _goes_on(job, definition, now, ran=ran)
+    events: list[JobEvent] = [JobChanged(definition=definition, **ahead._asdict(), at=now)]
+    over = ahead.next_at is None or replace(job, definition=definition).exhausted
+    if over and job.status is not JobStatus.PAUSED:
         events.append(JobFinished(at=now))
     return events
 
 
-def _moved(job: Job, definition: Definition, now: datetime, *, ran: bool) -> datetime | None:
+def _goes_on(job: Job, definition: Definition, now: datetime, *, ran: bool) -> Upcoming:
     """Where a changed schedule goes on: a one-off moved into the past runs at once, a series only looks ahead."""
+    if definition.same_schedule(job.definition) and job.next_at is not None:
+        return Upcoming(job.next_at, job.next_due_at)
     moved = definition.scheduled_at != job.definition.scheduled_at  # else that time lies ahead, or is accounted for
-    if definition.recurrence == "none" and moved and not ran:
-        return next_after(definition, None)
-    return next_after(definition, now)
+    after = None if definition.recurrence == "none" and moved and not ran else now
+    return upcoming(job.id, definition, after)
 
 
 def pause(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
@@ -204,9 +222,9 @@ def resume(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
         raise WrongStatus(f"job {job.id}", job.status, "paused")
     if job.status is not JobStatus.PAUSED:
         return []
-    following = next_after(job.definition, now) if job.next_at is not None else None
-    events: list[JobEvent] = [JobResumed(reason=reason, next_at=following, at=now)]
-    return events if following is not None else [*events, JobFinished(at=now)]
+    ahead = upcoming(job.id, job.definition, now) if job.next_at is not None else Upcoming(None, None)
+    events: list[JobEvent] = [JobResumed(reason=reason, **ahead._asdict(), at=now)]
+    return events if ahead.next_at is not None and not job.exhausted else [*events, JobFinished(at=now)]
 
 
 def delete(job: Job, now: datetime) -> list[JobEvent]:

@@ -1,179 +1,164 @@
 """What becomes of the nominal times that are due: a run, or a skip with its reason, for each of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
-from typing import Any
+from datetime import datetime
 
-from duebook_common.domain.definition import Definition, Notify, Overlap
-from duebook_common.domain.job import Job, JobFinished, OccurrencesSkipped
-from duebook_common.domain.run_events import RunDispatched, RunFact, RunSkipped, Trigger, run_id_at
-from duebook_common.domain.schedule import next_after, nominal_times
+from duebook_common.domain.beginning import Terms, begin, identity
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
+from duebook_common.domain.overlap import Others
+from duebook_common.domain.run import Run
+from duebook_common.domain.run_events import Opening, RunFact, RunSkipped, Trigger, run_id_at
+from duebook_common.domain.due import Occurrence, occurrences, upcoming
+from duebook_common.domain.schedule import count_between, last_between
 
 _MOST = 1000  # nominal times in one decision; a job that has more due is decided again, so no decision takes long
+_AT_ONCE = 100  # active runs of a job beside which its catch-up goes on: a day of downtime is no flood
+
+Fact = RunFact | OccurrencesSkipped | JobFinished
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The circumstances of a decision. `dispatch` is 1 where the decider sends the messages itself, else 0."""
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Due occurrences in a row that share their fate: left out for a reason, or one that is to run."""
 
-    now: datetime
-    misfire: timedelta
-    patience: timedelta
-    dispatch: int
+    occurrences: Sequence[Occurrence]
+    reason: str | None = None
+    trigger: Trigger = Trigger.SCHEDULE
 
 
-def account(job: Job, active: int, terms: Terms) -> list[RunFact | OccurrencesSkipped | JobFinished]:
-    """Decide every nominal time from `job.next_at` up to now, in order; `active` runs of the job exist.
+def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
+    """Decide every nominal time from `job.next_at` on that is due, in order; `active` are the job's active runs.
 
-    Later than `misfire` a nominal time was missed, and the catch-up policy decides: `latest` runs the newest
-    within the window, `none` none. The others run by the schedule, as the overlap policy allows. Where more than
-    a thousand are due, these are the first thousand.
+    Due for longer than `misfire` it was missed, and the catch-up policy decides: `latest` runs the newest within the
+    window, `all` every one of them, `none` none. The others run by the schedule, as the overlap policy allows. Where
+    more than a thousand are due, these are the first thousand; `all` goes on once some of its runs have ended.
     """
-    decided: list[RunFact | OccurrencesSkipped | JobFinished] = []
-    for group in _groups(job, terms):
-        if isinstance(group, OccurrencesSkipped):
-            decided.append(group)
+    due, more = _due(job, terms)
+    others, left = Others(active), _left(job)
+    decided: list[Fact] = []
+    steps = list(_steps(job, due, more, terms))
+    for n, step in enumerate(steps):
+        if left == 0:
+            rest = [occurrence for step in steps[n:] for occurrence in step.occurrences]
+            decided.append(_skip(rest, "max_runs", terms.now))
+            break
+        if step.reason is not None:
+            decided.append(_skip(step.occurrences, step.reason, terms.now))
             continue
-        nominal_at, trigger = group
-        event = _first_event(job, nominal_at, trigger, active, terms)
-        active += isinstance(event, RunDispatched)
-        decided.append(RunFact(run_id_at(job.id, nominal_at), event))
-    if decided and _next(decided[-1]) is None:
+        if _must_wait(job, step, others):
+            return decided
+        facts = _begin_due(job, step, others, terms)
+        others.follow(facts)
+        decided += facts
+        left -= not isinstance(facts[-1].event, RunSkipped)
+    if decided and not more and (left == 0 or _next(decided[-1]) is None):
         decided.append(JobFinished(at=terms.now))
     return decided
 
 
-def _next(decided: RunFact | OccurrencesSkipped | JobFinished) -> datetime | None:
+def _left(job: Job) -> int:
+    """How many further runs `max_runs` grants; negative where it sets no bound."""
+    most = job.definition.max_runs
+    return -1 if most is None else max(0, most - job.runs)
+
+
+def _next(decided: Fact) -> datetime | None:
     event = decided.event if isinstance(decided, RunFact) else decided
-    return event.next_at if isinstance(event, RunDispatched | RunSkipped | OccurrencesSkipped) else None
+    assert isinstance(event, Opening | OccurrencesSkipped)
+    return event.next_at
 
 
-def _groups(job: Job, terms: Terms) -> Iterator[OccurrencesSkipped | tuple[datetime, Trigger]]:
-    times = list(islice(_due(job, terms.now), _MOST + 1))
-    newest, times = times[_MOST:], times[:_MOST]
-    missed = [time for time in times if time < terms.now - terms.misfire]
-    superseded = bool(newest) and len(missed) == len(times)  # the newest missed one is still to come
+def _due(job: Job, terms: Terms) -> tuple[list[Occurrence], bool]:
+    """What is due, at most a thousand, and whether there is more.
+
+    Whoever does not send the messages himself takes what jitter still holds back too: such a run wakes by itself.
+    """
+    found: list[Occurrence] = []
+    if job.next_at is None:
+        return found, False
+    for occurrence in occurrences(job.id, job.definition, job.next_at):
+        if (occurrence.due_at if terms.dispatch else occurrence.nominal_at) > terms.now:
+            break
+        if len(found) == _MOST:
+            return found, True
+        found.append(occurrence)
+    return found, False
+
+
+def _steps(job: Job, due: Sequence[Occurrence], more: bool, terms: Terms) -> Iterator[_Step]:
+    missed = [each for each in due if each.due_at < terms.now - terms.misfire]
+    superseded = more and len(missed) == len(due)  # the newest missed one is still to come
     catch_up = job.definition.catch_up
-    newest_missed = [] if superseded or catch_up.policy == "none" else missed[-1:]
-    caught_up = [time for time in newest_missed if time >= terms.now - catch_up.window]
+    wanted = {"none": [], "latest": [] if superseded else missed[-1:], "all": missed}[catch_up.policy]
+    caught_up = [each for each in wanted if each.due_at >= terms.now - catch_up.window]
     skipped = missed[: len(missed) - len(caught_up)]
     if skipped:
-        reason = "window" if newest_missed and not caught_up else "missed"
-        yield skip(job, skipped, reason, terms.now)
-    for time in caught_up:
-        yield time, Trigger.CATCH_UP
-    for time in times[len(missed) :]:
-        yield time, Trigger.SCHEDULE
+        beyond = bool(wanted) and (catch_up.policy == "all" or not caught_up)
+        yield _Step(skipped, "window" if beyond else "missed")
+    for each in caught_up:
+        yield _Step([each], None, Trigger.CATCH_UP)
+    for each in due[len(missed) :]:
+        yield _Step([each])
 
 
-def _due(job: Job, now: datetime) -> Iterator[datetime]:
-    if job.next_at is not None and job.next_at <= now:
-        yield job.next_at
-        yield from takewhile(lambda time: time <= now, nominal_times(job.definition, job.next_at))
+def _must_wait(job: Job, step: _Step, others: Others) -> bool:
+    """Whether catching up pauses here, until some of its runs have ended."""
+    paced = step.trigger is Trigger.CATCH_UP and job.definition.catch_up.policy == "all"
+    return paced and others.count >= _AT_ONCE
 
 
-def skip(job: Job, times: list[datetime], reason: str, now: datetime) -> OccurrencesSkipped:
-    following = next_after(job.definition, times[-1])
+def _skip(left_out: Sequence[Occurrence], reason: str, now: datetime) -> OccurrencesSkipped:
+    last = left_out[-1]
     return OccurrencesSkipped(
-        first=times[0], last=times[-1], count=len(times), reason=reason, next_at=following, at=now
+        first=left_out[0].nominal_at,
+        last=last.nominal_at,
+        count=len(left_out),
+        reason=reason,
+        next_at=last.next_at,
+        next_due_at=last.next_due_at,
+        at=now,
     )
+
+
+def settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None) -> list[Fact]:
+    """Account for all that is due before a person changes the job.
+
+    What must wait is left out for the reason `left_out`, or stays due where that is None.
+    """
+    decided = account(job, active, terms)
+    for fact in decided:
+        job = job_after(job, fact)
+    return decided if left_out is None else [*decided, *skip_due(job, left_out, terms.now)]
 
 
 def skip_due(job: Job, reason: str, now: datetime) -> list[OccurrencesSkipped]:
-    """One skip for all that is due and will not run, as when the job was paused or is being deleted."""
-    times = list(_due(job, now))
-    return [skip(job, times, reason, now)] if times else []
+    """One skip for all nominal times that have passed and will not run, as when the job was paused or is deleted."""
+    if job.next_at is None or job.next_at > now:
+        return []
+    last = last_between(job.definition, job.next_at, now) or job.next_at
+    count = count_between(job.definition, job.next_at, last)
+    ahead = upcoming(job.id, job.definition, last)
+    return [OccurrencesSkipped(first=job.next_at, last=last, count=count, reason=reason, at=now, **ahead._asdict())]
 
 
-def _first_event(
-    job: Job, nominal_at: datetime, trigger: Trigger, active: int, terms: Terms
-) -> RunDispatched | RunSkipped:
-    definition = job.definition
-    following = next_after(definition, nominal_at)
-    start_by = nominal_at + definition.start_within if definition.start_within is not None else None
+def _begin_due(job: Job, step: _Step, others: Others, terms: Terms) -> list[RunFact]:
+    """The first event of an occurrence's run, behind what it does to others."""
+    (occurrence,), definition = step.occurrences, job.definition
+    run_id = run_id_at(job.id, occurrence.nominal_at)
+    start_by = None if definition.start_within is None else occurrence.due_at + definition.start_within
+    one_by_one = step.trigger is Trigger.CATCH_UP and definition.catch_up.policy == "all"
+    overlap = definition.overlap
+    if one_by_one and overlap is not Overlap.ALLOW_ALL:
+        overlap = Overlap.BUFFER_ALL  # `all` means every one, in order
     if start_by is not None and terms.now > start_by:
-        return _skipped(job, nominal_at, trigger, following, "deadline", terms.now)
-    if active and definition.overlap is Overlap.SKIP:
-        return _skipped(job, nominal_at, trigger, following, "overlap", terms.now)
-    return RunDispatched(
-        **_identity(job, nominal_at, trigger, following, terms.now),
-        dispatch=terms.dispatch,
-        start_by=start_by,
-        wake_at=_first_wake(terms, start_by),
-    )
+        return [RunFact(run_id, RunSkipped(**identity(job, occurrence, step.trigger, terms), reason="deadline"))]
+    return begin(job, run_id, occurrence, step.trigger, overlap, others, terms, start_by=start_by)
 
 
-def _first_wake(terms: Terms, start_by: datetime | None) -> datetime:
-    if terms.dispatch == 0:
-        return terms.now
-    wake_at = terms.now + terms.patience
-    return wake_at if start_by is None else min(wake_at, start_by)
-
-
-def _skipped(
-    job: Job, nominal_at: datetime, trigger: Trigger, following: datetime | None, reason: str, now: datetime
-) -> RunSkipped:
-    return RunSkipped(**_identity(job, nominal_at, trigger, following, now), reason=reason)
-
-
-def _identity(
-    job: Job, nominal_at: datetime, trigger: Trigger, following: datetime | None, now: datetime
-) -> dict[str, Any]:
-    definition = job.definition
-    return {
-        "job_id": job.id,
-        "job_name": definition.name,
-        "job_version": job.version,
-        "definition_at": job.definition_at,
-        "task": definition.task,
-        "queue": definition.queue,
-        "priority": definition.priority,
-        "nominal_at": nominal_at,
-        "due_at": nominal_at,
-        "trigger": trigger,
-        "max_attempts": definition.max_retries + 1,
-        "backoff": definition.backoff,
-        "notify": Notify(to=recipients(definition), on=definition.notify.on),
-        "next_at": following,
-        "at": now,
-    }
-
-
-def trigger_now(
-    job: Job,
-    active: int,
-    terms: Terms,
-    *,
-    overlap: Overlap,
-    payload: Any = None,
-    own_payload: bool = False,
-    request_hash: str | None = None,
-) -> RunDispatched | RunSkipped:
-    """The first event of a run that a person starts: now, also while paused, beside others unless `skip` is asked."""
-    now = terms.now.astimezone(UTC)
-    if active and overlap is Overlap.SKIP:
-        return _skipped(job, now, Trigger.MANUAL, job.next_at, "overlap", now)
-    return RunDispatched(
-        **_identity(job, now, Trigger.MANUAL, job.next_at, now),
-        dispatch=terms.dispatch,
-        start_by=None,
-        wake_at=_first_wake(terms, None),
-        payload=payload,
-        own_payload=own_payload,
-        request_hash=request_hash,
-    )
-
-
-def recipients(definition: Definition) -> tuple[str, ...]:
-    """Whom the job itself names: `notify.to`, else `payload.to` where that is an address."""
-    if definition.notify.to:
-        return definition.notify.to
-    to = definition.payload.get("to") if isinstance(definition.payload, dict) else None
-    return (to,) if isinstance(to, str) and looks_like_address(to) else ()
-
-
-def looks_like_address(text: str) -> bool:
-    local, _, domain = text.rpartition("@")
-    return bool(local and domain) and not any(c.isspace() or c in ',;<>"' for c in text) and len(text) <= 254
+def job_after(job: Job, fact: RunFact | JobEvent) -> Job:
+    """The job as a decided fact leaves it; what happens to other runs leaves it alone."""
+    if not isinstance(fact, RunFact):
+        return evolve(job, fact)
+    return evolve(job, fact.event) if isinstance(fact.event, Opening) else job

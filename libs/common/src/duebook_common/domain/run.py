@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from duebook_common.domain.definition import Backoff, Notify
+from duebook_common.domain.definition import Backoff, Concurrency, Notify
 from duebook_common.domain.run_events import (
     AttemptFailed,
     AttemptLost,
@@ -14,6 +14,8 @@ from duebook_common.domain.run_events import (
     AttemptStarted,
     AttemptSucceeded,
     Identity,
+    Opening,
+    RunBuffered,
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
@@ -41,6 +43,7 @@ class RunStatus(StrEnum):
 
 
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
+_WAITS = frozenset({"overlap", "concurrency"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,8 @@ class Run:
     max_attempts: int
     backoff: Backoff
     notify: Notify
+    concurrency: Concurrency | None = None
+    pause_on_failure: bool = False
     status: RunStatus
     created_at: datetime
     request_hash: str | None = None
@@ -83,21 +88,27 @@ class Run:
     fingerprint: str | None = None
     wake_at: datetime | None = None
 
+    @property
+    def active(self) -> bool:
+        """It neither ended nor rests as a dead letter; retries ahead count, waiting too."""
+        return self.status not in ENDED and self.status is not RunStatus.DEAD_LETTERED
 
-_IDENTITY = tuple(name for name in Identity.__dataclass_fields__ if name not in {"next_at", "at"})
+
+_IDENTITY = tuple(name for name in Identity.__dataclass_fields__ if name not in {"next_at", "next_due_at", "at"})
 
 
-def opened(run_id: UUID, event: RunDispatched | RunSkipped) -> Run:
+def opened(run_id: UUID, event: Opening) -> Run:
     """The run right after its first event."""
     identity = {name: getattr(event, name) for name in _IDENTITY}
     run = Run(id=run_id, version=1, created_at=event.at, status=RunStatus.SKIPPED, **identity)
     if isinstance(event, RunSkipped):
         return replace(run, reason=event.reason, finished_at=event.at)
+    if isinstance(event, RunBuffered):
+        run = replace(run, status=RunStatus.WAITING, reason=event.reason)
+    else:
+        run = replace(run, status=RunStatus.DISPATCHED, dispatch=event.dispatch, dispatched_at=event.at)
     return replace(
         run,
-        status=RunStatus.DISPATCHED,
-        dispatch=event.dispatch,
-        dispatched_at=event.at,
         start_by=event.start_by,
         wake_at=event.wake_at,
         payload=event.payload,
@@ -122,7 +133,7 @@ def _with(run: Run, facts: dict[str, Any]) -> Run:
 def _facts(run: Run, event: RunEvent) -> dict[str, Any]:
     """What an event changes, by field of the state."""
     match event:
-        case RunDispatched() | RunSkipped():
+        case RunDispatched() | RunBuffered() | RunSkipped():
             raise ValueError("a run's first event opens its stream")
         case RunExpired() | RunDiscarded() | RunCancelled():
             return _ended(event)
@@ -132,6 +143,7 @@ def _facts(run: Run, event: RunEvent) -> dict[str, Any]:
                 "dispatch": event.dispatch,
                 "dispatched_at": event.at,
                 "wake_at": event.wake_at,
+                "reason": None if run.status is RunStatus.WAITING and run.reason in _WAITS else run.reason,
             }
         case AttemptStarted():
             return {
@@ -184,7 +196,7 @@ def _ended(event: RunExpired | RunDiscarded | RunCancelled) -> dict[str, Any]:
 
 def _redriven(run: Run, event: RunRedriven) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "status": RunStatus.RETRYING,
+        "status": RunStatus.WAITING if event.waits else RunStatus.RETRYING,
         "failures": 0,
         "max_attempts": event.max_attempts,
         "reason": event.reason,

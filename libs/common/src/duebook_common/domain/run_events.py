@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from duebook_common.domain.definition import Backoff, Notify
+from duebook_common.domain.definition import Backoff, Concurrency, Notify
 
 
 def stream(run_id: UUID) -> str:
@@ -26,10 +26,20 @@ def run_id_for(job_id: UUID, key: str) -> UUID:
     return uuid5(job_id, f"key:{key}")
 
 
+def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
+    """The run by which a past nominal time (UTC) is made up for: however often it is asked for, the same."""
+    return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+
+
 class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     CATCH_UP = "catch_up"
+    BACKFILL = "backfill"
+
+
+# Those move the job's schedule on; the others stand beside it.
+BY_SCHEDULE = frozenset({Trigger.SCHEDULE, Trigger.CATCH_UP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +59,36 @@ class Identity:
     max_attempts: int
     backoff: Backoff
     notify: Notify
+    concurrency: Concurrency | None = None
+    pause_on_failure: bool = False
     next_at: datetime | None  # the job's next nominal time after this one
+    next_due_at: datetime | None = None  # when that is due, where jitter makes it later
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunDispatched(Identity):
-    """`dispatch` 0 says that no message was sent yet: the poll does, at `wake_at`."""
+class Startable(Identity):
+    """What a run that is to be carried out has besides."""
 
-    dispatch: int
     start_by: datetime | None
     wake_at: datetime
     payload: Any = None  # the run's own, where it is not the definition's
     own_payload: bool = False
     request_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDispatched(Startable):
+    """`dispatch` 0 says that no message was sent yet: the poll does, at `wake_at`."""
+
+    dispatch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBuffered(Startable):
+    """The run waits: `reason` is `overlap` (other runs of its job) or `concurrency` (others with its key)."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +181,14 @@ class RunDeadLettered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRedriven:
-    """Due again at `wake_at`, or at once."""
+    """Due again at `wake_at`, or at once; with `waits` once its concurrency key has room."""
 
     max_attempts: int
     reason: str | None
     payload: Any = None
     own_payload: bool = False
     wake_at: datetime | None = None
+    waits: bool = False
     at: datetime
 
 
@@ -171,8 +198,11 @@ class RunDiscarded:
     at: datetime
 
 
+Opening = RunDispatched | RunBuffered | RunSkipped  # a run's first event
+
 RunEvent = (
     RunDispatched
+    | RunBuffered
     | RunSkipped
     | RunExpired
     | RunRequeued

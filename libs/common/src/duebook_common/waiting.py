@@ -1,0 +1,77 @@
+"""Runs that wait for other runs: who is awaited, who is woken, and how full a concurrency key is.
+
+None of it is a fact, so none of it is an event: `awaited` marks a run whose end must wake somebody, and what is woken
+is only looked at again. A run that waits is let go by the scheduler alone, under the locks of its job and of its key.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from duebook_common.database import Connection
+from duebook_common.domain.run import Run, RunStatus
+
+# Row locks are taken in sorted order. Whoever is just ending a run holds its row: then its end is seen here.
+_AWAIT = """
+WITH blocking AS MATERIALIZED (
+    SELECT run_id, awaited, wake_at IS NOT NULL AND status <> 'dead_lettered' AS active
+    FROM runs WHERE run_id = ANY($1::uuid[]) ORDER BY run_id FOR UPDATE
+), marked AS (
+    UPDATE runs SET awaited = true FROM blocking
+    WHERE runs.run_id = blocking.run_id AND blocking.active AND NOT blocking.awaited
+)
+SELECT count(*) FROM blocking WHERE active
+"""
+
+# Of a key's more than the one that may go: the first may wait for a run of its job besides.
+_WAKE = """
+WITH first AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id IN (
+        SELECT w.run_id FROM unnest($1::uuid[]) AS ended (job_id), LATERAL (
+            SELECT run_id FROM runs WHERE status = 'waiting' AND runs.job_id = ended.job_id
+            ORDER BY created_at, nominal_at LIMIT 1
+        ) AS w
+        UNION ALL
+        SELECT w.run_id FROM unnest($2::text[]) AS freed (key), LATERAL (
+            SELECT run_id FROM runs
+            WHERE concurrency_key = freed.key AND concurrency_key IS NOT NULL AND wake_at IS NOT NULL
+              AND status = 'waiting'
+            ORDER BY created_at, nominal_at LIMIT 4
+        ) AS w
+    )
+    ORDER BY run_id FOR UPDATE
+)
+UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
+"""
+
+_HOLDERS = """
+SELECT concurrency_key, count(*) AS holders FROM runs
+WHERE concurrency_key = ANY($1::text[]) AND concurrency_key IS NOT NULL AND wake_at IS NOT NULL
+  AND status NOT IN ('waiting', 'dead_lettered')
+GROUP BY concurrency_key
+"""
+
+
+def blocking(active: Iterable[Run]) -> list[UUID]:
+    """The runs that must be awaited, given a job's active ones: all that are under way, if any waits for them."""
+    runs = list(active)
+    waits = any(run.status is RunStatus.WAITING and run.reason == "overlap" for run in runs)
+    return [run.id for run in runs if run.status is not RunStatus.WAITING] if waits else []
+
+
+async def await_runs(db: Connection, run_ids: Sequence[UUID]) -> bool:
+    """Mark runs as awaited; False where one of them ended meanwhile, so that who waits for it must look again."""
+    return not run_ids or await db.fetchval(_AWAIT, run_ids) == len(run_ids)
+
+
+async def wake_waiting(db: Connection, ended: Sequence[Run]) -> None:
+    """Have those looked at again that may have waited for the end of these runs, or for their keys."""
+    keys = {run.concurrency.key for run in ended if run.concurrency is not None}
+    if ended:
+        await db.execute(_WAKE, list({run.job_id for run in ended}), list(keys))
+
+
+async def key_holders(db: Connection, keys: Iterable[str]) -> Mapping[str, int]:
+    """How many runs hold each key: those that started, or may start at any moment, retries ahead included."""
+    wanted = list(keys)
+    records = await db.fetch(_HOLDERS, wanted) if wanted else []
+    return dict.fromkeys(wanted, 0) | {record["concurrency_key"]: record["holders"] for record in records}

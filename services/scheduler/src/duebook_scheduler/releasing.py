@@ -1,0 +1,107 @@
+"""Releasing runs that wait: for other runs of their job to end, or for room under their concurrency key.
+
+Judged under the locks of the job and of the key, so that limits hold with any number of schedulers. Whoever waits is
+woken by the end that it waits for, and looked at now and then besides.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from duebook_common.database import Clock, Connection, Pool, transaction
+from duebook_common.domain.decide import WakeRun, decide
+from duebook_common.domain.job import Job, JobStatus
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_events import RunFact, Trigger
+from duebook_common.handling import Actor, Conflict, decide_jobs
+from duebook_common.locks import lock_keys, try_lock_jobs
+from duebook_common.waiting import key_holders
+from duebook_scheduler.settings import SchedulerSettings
+
+# Whoever was woken meanwhile has another `wake_at` than the one that was read, and stays woken.
+_LATER = """
+UPDATE runs SET wake_at = later.wake_at
+FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS later (run_id, seen, wake_at)
+WHERE runs.run_id = later.run_id AND runs.wake_at = later.seen AND runs.status = 'waiting'
+"""
+
+
+class Releaser:
+    """Lets waiting runs go, in the order in which they came."""
+
+    def __init__(self, pool: Pool, clock: Clock, settings: SchedulerSettings, actor: Actor) -> None:
+        self._pool, self._clock, self._settings, self._actor = pool, clock, settings, actor
+
+    async def release(self, waiting: Sequence[Run]) -> list[Run]:
+        """Look at runs whose time to be looked at has come; returns those that are to be sent now."""
+        if not waiting:
+            return []
+        try:
+            async with transaction(self._pool) as db:
+                return await self._release(db, waiting)
+        except Conflict:
+            return []  # a run moved on meanwhile: they are due still
+
+    async def _release(self, db: Connection, waiting: Sequence[Run]) -> list[Run]:
+        job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
+        mine = [run for run in waiting if run.job_id in set(job_ids)]
+        keys = {run.concurrency.key for run in mine if run.concurrency is not None}
+        await lock_keys(db, keys)
+        now = self._clock.now()
+        turn = _Turn(mine, await key_holders(db, keys), now, self._settings.lease)
+        outcomes = await decide_jobs(db, job_ids, turn.judge, self._actor)
+        touched = {run.id: run for outcome in outcomes for run in outcome.runs}
+        later = sorted((run for run in mine if run.id not in touched), key=lambda run: run.id)
+        if later:
+            rows = [(run.id, run.wake_at, now + _patience(run, now, self._settings.lease)) for run in later]
+            await db.execute(_LATER, *zip(*rows, strict=True))
+        return [run for run in touched.values() if run.status is RunStatus.DISPATCHED]
+
+
+class _Turn:
+    """The judging of one batch: `holders` of each key are counted up as runs are let go."""
+
+    def __init__(self, woken: Sequence[Run], holders: Mapping[str, int], now: datetime, patience: timedelta) -> None:
+        self._holders, self._now, self._patience = Counter(holders), now, patience
+        self._granted = {run.id for run in sorted(woken, key=_age) if not _waits_for_runs(run) and self._take(run)}
+
+    def judge(self, job: Job, active: Sequence[Run]) -> list[RunFact]:
+        busy = any(run.status is not RunStatus.WAITING for run in active)
+        facts: list[RunFact] = []
+        for run in sorted((run for run in active if run.status is RunStatus.WAITING), key=_age):
+            if _waits_for_runs(run):
+                free = not busy and self._take(run)
+                busy = True  # those behind it wait for this one
+            else:
+                free = run.id in self._granted
+            deleted = job.status is JobStatus.DELETED
+            command = WakeRun(self._now, random.random(), self._patience, job_deleted=deleted, free=free)
+            facts += [RunFact(run.id, event) for event in decide(run, command)]
+        return facts
+
+    def _take(self, run: Run) -> bool:
+        """Take a place under the run's key, if it has one; False where all are taken."""
+        if run.concurrency is None:
+            return True
+        if self._holders[run.concurrency.key] >= run.concurrency.limit:
+            return False
+        self._holders[run.concurrency.key] += 1
+        return True
+
+
+def _waits_for_runs(run: Run) -> bool:
+    return run.reason == "overlap"
+
+
+def _age(run: Run) -> tuple[bool, datetime, datetime, UUID]:
+    """Who came first, the schedule's own before what is made up for."""
+    return run.trigger is Trigger.BACKFILL, run.created_at, run.nominal_at, run.id
+
+
+def _patience(run: Run, now: datetime, lease: timedelta) -> timedelta:
+    """As long as it has waited already, within bounds: its end, or its deadline, is noticed even if nobody wakes it."""
+    waited = min(max(now - run.created_at, timedelta(seconds=1)), lease)
+    until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else waited
+    return max(min(waited, until_deadline), timedelta(milliseconds=10))
