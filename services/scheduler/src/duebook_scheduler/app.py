@@ -73,15 +73,9 @@ async def body(frame: Frame) -> AsyncIterator[None]:
         await clock.measure(pool)
         connection = await messaging.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
         async with connection, hints:
-<<<<<<< HEAD
             outbox = Outbox(Publisher(connection))
-            poll = _poll(settings, pool, clock, outbox)
-            publisher = Publisher(connection)
-=======
-            outbox = Outbox(messaging.Publisher(connection))
             poll = _poll(settings, pool, clock, outbox, hints)
-            publisher = messaging.Publisher(connection)
->>>>>>> ca63dd3 (Judge occurrences by every overlap and catch-up policy, count runs, spread them, let them wait)
+            publisher = Publisher(connection)
             frame.health.checks = {
                 "postgres": lambda: pool.fetchval("SELECT 1"),
                 "rabbitmq": _connected(publisher),

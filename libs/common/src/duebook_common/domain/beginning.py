@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
+from duebook_common.domain.due import Occurrence
 from duebook_common.domain.job import Job
 from duebook_common.domain.overlap import Others, Place, make_way
 from duebook_common.domain.run import Run
@@ -18,7 +19,6 @@ from duebook_common.domain.run_events import (
     Trigger,
     run_id_of_backfill,
 )
-from duebook_common.domain.due import Occurrence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from duebook_common.domain.beginning import Terms, begin, identity
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.due import Occurrence, occurrences, upcoming
 from duebook_common.domain.job import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
 from duebook_common.domain.overlap import Others
 from duebook_common.domain.run import Run
 from duebook_common.domain.run_events import Opening, RunFact, RunSkipped, Trigger, run_id_at
-from duebook_common.domain.due import Occurrence, occurrences, upcoming
 from duebook_common.domain.schedule import count_between, last_between
 
 _MOST = 1000  # nominal times in one decision; a job that has more due is decided again, so no decision takes long
