@@ -1,7 +1,7 @@
 """Runs in the books whose outcomes can be told, and notifiers that tell them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -11,11 +11,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook_common.database import Clock, Pool
 from duebook_common.domain import beginning
-from duebook_common.domain.decide import FailAttempt, RunCommand, StartAttempt, Succeed
-from duebook_common.domain.definition import Backoff, Definition, Notify, Outcome, Overlap
-from duebook_common.domain.job import Job, create
+from duebook_common.domain.decide import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
+from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
+from duebook_common.domain.job import Job, OccurrencesSkipped, create
+from duebook_common.domain.occurrence import account
 from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import RunFact
+from duebook_common.domain.run_events import RunFact, run_id_at
 from duebook_common.handling import Actor, RunWork, create_jobs, handle_job, handle_runs
 from duebook_common.locks import redis_client
 from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
@@ -33,6 +34,7 @@ from smtp_server import Mailbox
 ACTOR = Actor("test")
 NOW = datetime.now(UTC)
 OPS = "ops@example.com"
+CATCH_UP_NONE = CatchUp("none")
 _GRACE = {"DUEBOOK_GRACE": "PT5S"}
 
 
@@ -96,6 +98,56 @@ class Books:
         outcome = await handle_job(self._pool, job_id, judge, ACTOR)
         assert outcome is not None
         return await self._do(outcome.runs[0], StartAttempt(1, "executor", timedelta(minutes=1), NOW))
+
+    async def missed(
+        self, *to: str, days: int = 3, on: tuple[Outcome, ...] = ("missed",), catch_up: CatchUp = CATCH_UP_NONE
+    ) -> OutcomeMessage:
+        """Daily occurrences, of which nobody dispatched those of the last days."""
+        job_id, first = uuid4(), NOW - timedelta(days=days - 1, hours=1)
+        definition = Definition(
+            name="nightly report", scheduled_at=first, recurrence="daily", notify=Notify(to, on), catch_up=catch_up
+        )
+        await create_jobs(self._pool, {job_id: create(job_id, definition, first)}, ACTOR)
+        terms = beginning.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)
+        assert outcome is not None
+        skipped = outcome.facts[0]
+        assert isinstance(skipped, OccurrencesSkipped)
+        return OutcomeMessage(
+            run_id=run_id_at(job_id, skipped.last), job_id=job_id, outcome="missed", attempt=0, version=2, at=NOW,
+            notify=bool(to),
+        )  # fmt: skip
+
+    async def waited(self, *to: str, on: tuple[Outcome, ...]) -> Run:
+        """A run that waits for another of its job, which is under way."""
+        job_id, notify = uuid4(), Notify(to or (OPS,), on)
+        definition = Definition(
+            name="nightly report", scheduled_at=NOW, notify=notify, max_retries=1, recurrence="daily",
+            overlap=Overlap.BUFFER_ALL, start_within=timedelta(minutes=30),
+        )  # fmt: skip
+        await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
+        terms = beginning.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+
+        def trigger(job: Job, active: Sequence[Run]) -> list[RunFact]:
+            return beginning.trigger_now(job, active, terms, uuid4(), overlap=Overlap.ALLOW_ALL)
+
+        await handle_job(self._pool, job_id, trigger, ACTOR)
+        outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)
+        assert outcome is not None
+        assert outcome.runs[0].status == "waiting"
+        return outcome.runs[0]
+
+    async def cancelled(self, run: Run) -> OutcomeMessage:
+        return _message(await self._do(run, CancelRun("no longer needed", NOW)), "cancelled")
+
+    async def expired(self, run: Run) -> OutcomeMessage:
+        """Its deadline passes while it waits."""
+        return _message(await self._do(run, WakeRun(NOW + timedelta(hours=1), 0.5, timedelta(minutes=1))), "skipped")
+
+    async def let_go(self, run: Run) -> Run:
+        """Its waiting is over, and its first attempt under way."""
+        run = await self._do(run, WakeRun(NOW, 0.5, timedelta(minutes=1), free=True))
+        return await self._do(run, StartAttempt(run.dispatch, "executor", timedelta(minutes=1), NOW))
 
     async def succeeded(self, run: Run) -> OutcomeMessage:
         return _message(await self._do(run, Succeed(1, {"rows": 3}, NOW)), "succeeded")

@@ -3,6 +3,8 @@
 from email.message import EmailMessage
 
 from fleet import Platform, eventually
+from histories import from_now, job_events, when
+from load import launch
 from smtp_server import Mailbox
 
 
@@ -47,6 +49,23 @@ def test_a_mail_tells_of_an_occurrence_that_was_left_out(platform: Platform, smt
     eventually(lambda: len(smtp.messages) > 0)
     platform.api.delete(f"/api/job/{job['id']}").raise_for_status()
     assert _summary(smtp.messages[0]) == ("ops@example.com", "[Duebook] slow was skipped (overlap)")
+
+
+def test_one_mail_tells_of_all_occurrences_that_were_missed_while_no_scheduler_ran(
+    platform: Platform, smtp: Mailbox
+) -> None:
+    launch(platform, api=1, executor=1, notifier=1)
+    on = {"to": ["ops@example.com"], "on": ["missed"]}
+    begin = from_now(minutes=-10)
+    job = platform.create(
+        name="away", recurrence={"every": "PT1M"}, scheduled_at=begin, catch_up={"policy": "none"}, notify=on
+    )
+    platform.start("scheduler")
+    eventually(lambda: len(smtp.messages) > 0)
+    (skipped,) = [e["data"] for e in job_events(platform, job["id"]) if e["type"] == "OccurrencesSkipped"]
+    (told,) = smtp.messages
+    assert _summary(told) == ("ops@example.com", f"[Duebook] away missed {skipped['count']} occurrences")
+    assert f"{when(skipped['last']):%Y-%m-%d %H:%M:%S} UTC" in _text(told)
 
 
 def _summary(message: EmailMessage) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,6 +12,8 @@ from prometheus_client import REGISTRY
 from duebook_common.database import Pool, connect
 from duebook_common.domain.mail import outcome_key
 from duebook_common.messaging import NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
+from duebook_common.verify import verify
+from duebook_notifier.news import UnknownOutcome
 from outcomes import NOW, OPS, Books, PostOffice, broker, mailing, notifier
 
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
@@ -121,6 +125,77 @@ async def test_each_failed_attempt_is_an_outcome_of_its_own(
         await one.tell(failed)
         await one.tell(unwanted)
     assert post.subjects() == ["[Duebook] nightly report failed its attempt 1, a further one follows"]
+
+
+async def test_occurrences_that_were_missed_together_are_told_in_one_mail_for_each_recipient(
+    pool: Pool, books: Books, post: PostOffice, postgres_url: str, rabbitmq_url: str, redis_url: str
+) -> None:
+    missed = await books.missed("a@example.com", "b@example.com", days=3)
+    async with notifier(postgres_url, rabbitmq_url, redis_url, post.url), broker(rabbitmq_url) as rabbit:
+        for _ in range(5):
+            await rabbit.publish(missed.encode())
+        await becomes(pool, missed, "sent", "a@example.com")
+        await becomes(pool, missed, "sent", "b@example.com")
+        async with asyncio.timeout(20):
+            while not await rabbit.is_empty():
+                await asyncio.sleep(0.05)
+    assert post.to() == ["a@example.com", "b@example.com"]
+    assert post.subjects() == ["[Duebook] nightly report missed 3 occurrences"] * 2
+    assert len({mail["Message-ID"] for mail in post.messages}) == 2
+    assert await mail_events(pool) == ["MailSent"] * 2
+    assert (await verify(pool, timedelta(days=1))).breaches == []
+
+
+async def test_who_did_not_ask_about_missed_occurrences_gets_no_mail_of_them(
+    pool: Pool, books: Books, post: PostOffice, redis_url: str
+) -> None:
+    async with mailing(pool, redis_url, post.url) as one:
+        await one.tell(await books.missed(OPS, on=("succeeded", "dead_lettered", "skipped")))
+    assert post.messages == []
+
+
+async def test_a_mail_about_missed_occurrences_is_tried_again_and_given_up_like_any_other(
+    pool: Pool, books: Books, post: PostOffice, postgres_url: str, rabbitmq_url: str, redis_url: str
+) -> None:
+    post.replies = {OPS: ["451 greylisted"], "bad@example.com": ["550 no such user"]}
+    missed = await books.missed(OPS, "bad@example.com")
+    async with notifier(postgres_url, rabbitmq_url, redis_url, post.url), broker(rabbitmq_url) as rabbit:
+        await rabbit.publish(missed.encode())
+        letter = await rabbit.dead_letter()
+        await becomes(pool, missed, "given_up", "bad@example.com")
+        await becomes(pool, missed, "sent")
+        await rabbit.move_back(letter)
+        await becomes(pool, missed, "sent", "bad@example.com")
+    assert post.to() == ["bad@example.com", OPS]
+    assert await mail_events(pool) == ["MailFailed", "MailFailed", "MailSent", "MailSent"]
+
+
+async def test_what_was_never_missed_is_told_to_nobody(
+    pool: Pool, books: Books, post: PostOffice, redis_url: str
+) -> None:
+    missed = await books.missed(OPS)
+    async with mailing(pool, redis_url, post.url) as one:
+        for wrong in (replace(missed, version=1), replace(missed, version=9), replace(missed, run_id=uuid4())):
+            with pytest.raises(UnknownOutcome):
+                await one.tell(wrong)
+    assert post.messages == []
+
+
+async def test_outcomes_of_runs_that_had_to_wait_are_mailed_as_others_are(
+    pool: Pool, books: Books, post: PostOffice, redis_url: str
+) -> None:
+    cancelled = await books.cancelled(await books.waited(on=("cancelled",)))
+    skipped = await books.expired(await books.waited(on=("skipped",)))
+    failed = await books.failed(await books.let_go(await books.waited(on=("attempt_failed",))))
+    unwanted = await books.cancelled(await books.waited(on=("skipped", "missed")))
+    async with mailing(pool, redis_url, post.url) as one:
+        for message in (cancelled, skipped, failed, unwanted):
+            await one.tell(message)
+    assert post.subjects() == [
+        "[Duebook] nightly report was cancelled (no longer needed)",
+        "[Duebook] nightly report was skipped (deadline)",
+        "[Duebook] nightly report failed its attempt 1, a further one follows",
+    ]
 
 
 async def test_a_mail_refused_for_now_is_tried_again_and_hinders_no_other(

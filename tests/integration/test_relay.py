@@ -2,21 +2,29 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
-from bookkeeping import NOW, do, started
+from bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 from duebook_common import messaging
 from duebook_common.database import Pool, connect
 from duebook_common.domain.decide import FailAttempt, RunCommand, Succeed
-from duebook_common.domain.definition import Notify
+from duebook_common.domain.definition import CatchUp, Notify
+from duebook_common.domain.job import Job, change, pause
+from duebook_common.domain.occurrence import skip_due
+from duebook_common.domain.run_events import run_id_at
+from duebook_common.handling import Fact, handle_job
 from duebook_common.messaging import EVENTS, NOTIFICATIONS, OutcomeMessage, declare_events
 from duebook_common.publishing import Publisher
 from duebook_scheduler.relay import Relay
 
+HOUR = timedelta(hours=1)
 SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)
 
 
@@ -91,6 +99,59 @@ async def test_whoever_binds_to_outcomes_gets_each_of_them_once_under_its_own_na
     assert len(messages) == 4
     assert [message.headers for message in messages] == [{}] * 4
     assert [str(OutcomeMessage.decode(m.body).run_id) for m in await taken(deaths)] == [dead]
+
+
+async def test_occurrences_missed_together_are_one_message_which_the_notifier_gets_where_somebody_wants_it(
+    pool: Pool, relay: Relay, channel: AbstractChannel
+) -> None:
+    await relay.step()
+    misses = await channel.declare_queue("misses", exclusive=True)
+    await misses.bind(EVENTS, "run.missed")
+    wanted = await missed(pool, notify=Notify(to=("ops@example.com",), on=("missed",)))
+    default = await missed(pool, notify=Notify(on=("missed",)))
+    unwanted = await missed(pool, notify=Notify(to=("ops@example.com",)))
+    await handle_job(pool, unwanted, pausing_a_year_later, ACTOR)  # what falls into a pause was not missed
+    await relay_all(relay, pool)
+    told_of = {m.job_id: m for m in (OutcomeMessage.decode(message.body) for message in await taken(misses))}
+    assert told_of.keys() == {wanted, default, unwanted}
+    message = told_of[wanted]
+    last = NOW + 999 * DAY
+    assert (message.run_id, message.outcome, message.version) == (run_id_at(wanted, last), "missed", 2)
+    assert (message.notify, told_of[default].notify, message.job_name) == (True, False, "report")
+    assert message.missed == {"first": rfc(NOW), "last": rfc(last), "count": 1000, "reason": "missed"}
+    assert await told(channel) == Counter([str(message.run_id), str(told_of[default].run_id)])
+
+
+async def test_what_was_missed_is_told_by_the_definition_that_was_in_force_then(
+    pool: Pool, relay: Relay, channel: AbstractChannel
+) -> None:
+    await relay.step()
+    job_id = await missed(pool, notify=Notify(to=("ops@example.com",), on=("missed",)))
+    later = NOW + 1001 * DAY
+    await handle_job(
+        pool,
+        job_id,
+        lambda job, _: change(job, replace(job.definition, name="x", notify=Notify()), later, ran=False),
+        ACTOR,
+    )
+    await relay_all(relay, pool)
+    assert sum((await told(channel)).values()) == 1
+
+
+async def missed(pool: Pool, notify: Notify) -> UUID:
+    """A daily job that nobody looked at for a thousand days; its id."""
+    job_id = await created(pool, recurrence="daily", notify=notify, catch_up=CatchUp("none"))
+    await handle_job(pool, job_id, due(NOW + 999 * DAY + HOUR), ACTOR)
+    return job_id
+
+
+def pausing_a_year_later(job: Job, _: object) -> Sequence[Fact]:
+    now = NOW + 1300 * DAY
+    return [*skip_due(job, "paused", now), *pause(job, None, now)]
+
+
+def rfc(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 async def test_before_any_notifier_has_started_each_outcome_that_could_be_mailed_waits_for_it(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,6 +26,12 @@ def test_an_outcome_survives_the_wire() -> None:
     assert OUTCOME.routing_key == "run.dead_lettered"
 
 
+def test_so_do_occurrences_that_were_missed_together() -> None:
+    missed = replace(OUTCOME, outcome="missed", missed={"first": "a", "last": "b", "count": 2, "reason": "missed"})
+    assert OutcomeMessage.decode(missed.encode()) == missed
+    assert b"missed" not in OUTCOME.encode()
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -34,7 +41,15 @@ def test_an_outcome_survives_the_wire() -> None:
         b"{",
         *(
             orjson.dumps(orjson.loads(OUTCOME.encode()) | wrong)
-            for wrong in ({"v": 2}, {"version": "9"}, {"notify": 1}, {"run_id": 5}, {"at": None}, {"at": "soon"})
+            for wrong in (
+                {"v": 2},
+                {"version": "9"},
+                {"notify": 1},
+                {"run_id": 5},
+                {"at": None},
+                {"at": "soon"},
+                {"missed": 5},
+            )
         ),
     ],
 )

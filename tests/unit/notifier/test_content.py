@@ -1,16 +1,19 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.definition import Backoff, Notify
+from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify
+from duebook_common.domain.job import OccurrencesSkipped
 from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import Trigger
+from duebook_common.domain.run_events import Trigger, run_id_at
 from duebook_notifier.content import address, compose
+from duebook_notifier.news import Missed
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 RUN = Run(
@@ -43,6 +46,15 @@ def mail(run: Run = RUN, outcome: str = "dead_lettered", to: str = "ops@example.
     return compose(run, outcome, sender="duebook@localhost", recipient=to, message_id="<1@duebook>", now=NOW)
 
 
+def missed(count: int = 3, reason: str = "missed", **fields: Any) -> EmailMessage:
+    """The mail about daily occurrences that nobody dispatched in time."""
+    definition = Definition(name="nightly report", scheduled_at=NOW, **fields)
+    last = NOW + timedelta(days=count - 1)
+    skipped = OccurrencesSkipped(first=NOW, last=last, count=count, reason=reason, next_at=None, at=last)
+    news = Missed(run_id_at(RUN.job_id, last), RUN.job_id, definition, skipped)
+    return compose(news, "missed", sender="a@b", recipient="ops@example.com", message_id="<1@duebook>", now=NOW)
+
+
 def text(mail: EmailMessage, kind: str = "plain") -> str:
     body = mail.get_body((kind,))
     assert body is not None
@@ -56,6 +68,27 @@ def test_a_dead_letter_says_what_happened_and_what_to_do() -> None:
     for fact in (str(RUN.id), str(RUN.job_id), "reports.nightly", "2026-11-24 01:00:00 UTC", "connection <refused>"):
         assert fact in text(told)
     assert f"/api/dead-letter/{RUN.id}/redrive" in text(told)
+
+
+def test_missed_occurrences_are_told_from_the_first_to_the_last_with_the_reason_and_the_remedy() -> None:
+    told = missed()
+    assert told["Subject"] == "[Duebook] nightly report missed 3 occurrences"
+    for fact in (
+        "First          2026-11-24 01:00:00 UTC",
+        "Last           2026-11-26 01:00:00 UTC",
+        "How many       3",
+        "No scheduler came round in time when they were due; the job's catch-up policy is to run only the newest",
+        f'POST /api/job/{RUN.job_id}/backfill   {{"from": "2026-11-24T01:00:00Z", "to": "2026-11-26T01:00:01Z"}}',
+    ):
+        assert fact in text(told)
+
+
+def test_a_single_missed_occurrence_is_told_by_its_time() -> None:
+    told = missed(1, "window", catch_up=CatchUp("all", timedelta(days=1)))
+    assert told["Subject"] == "[Duebook] nightly report missed an occurrence"
+    assert "Nominal time   2026-11-24 01:00:00 UTC" in text(told)
+    assert "when it was due; it was older than the job's catch-up window of P1D when one did" in text(told)
+    assert "is to run none" in text(missed(1, catch_up=CatchUp("none")))
 
 
 def test_html_shows_what_it_is_told_and_never_obeys_it() -> None:

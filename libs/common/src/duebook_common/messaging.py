@@ -66,6 +66,9 @@ class OutcomeMessage:
     `outcome` is succeeded, failed (a retry is ahead), dead_lettered, skipped, missed, cancelled or discarded.
     `version` is its event's version in the run's stream: a repeat has the same, a later outcome a higher one.
     `notify` says that the job itself names recipients.
+
+    Occurrences that were missed together are one outcome: `missed` has their `first` and `last` nominal time, their
+    `count` and the `reason`, `run_id` is the run that the last would have had, `version` counts in the job's stream.
     """
 
     run_id: UUID
@@ -78,13 +81,15 @@ class OutcomeMessage:
     job_name: str = ""
     task: str = ""
     queue: str = ""
+    missed: dict[str, Any] | None = None
 
     @property
     def routing_key(self) -> str:
         return f"run.{self.outcome}"
 
     def encode(self) -> bytes:
-        return orjson.dumps({"v": 1, **{name: getattr(self, name) for name in self.__slots__}}, default=str)
+        said = {name: getattr(self, name) for name in self.__slots__ if name != "missed"}
+        return orjson.dumps({"v": 1, **said} | ({"missed": self.missed} if self.missed else {}), default=str)
 
     @classmethod
     def decode(cls, body: bytes) -> "OutcomeMessage":
@@ -101,6 +106,7 @@ class OutcomeMessage:
                 version=_of(int, data["version"]),
                 at=datetime.fromisoformat(data["at"]),
                 notify=_of(bool, data["notify"]),
+                missed=_of(dict, data["missed"]) if "missed" in data else None,
                 **{name: str(data.get(name, "")) for name in ("job_name", "task", "queue")},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

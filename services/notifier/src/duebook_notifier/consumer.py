@@ -18,7 +18,8 @@ from duebook_common.messaging import (
     OutcomeMessage,
 )
 from duebook_common.telemetry import NOTIFICATIONS as COUNTER
-from duebook_notifier.mailing import Mailing, UnknownOutcome
+from duebook_notifier.mailing import Mailing
+from duebook_notifier.news import UnknownOutcome
 
 log = structlog.stdlib.get_logger("consumer")
 

@@ -6,9 +6,9 @@ from pamqp.common import FieldTable
 
 from duebook_common import messaging
 from duebook_common.domain.mail import MailFailed, outcome_of
-from duebook_common.domain.run import Run
 from duebook_common.messaging import NOTIFICATIONS_DEAD, OutcomeMessage
 from duebook_common.publishing import Outgoing, Publisher
+from duebook_notifier.news import News
 
 log = structlog.stdlib.get_logger("letters")
 
@@ -31,13 +31,13 @@ class Letters:
         assert self._publisher is not None
         await messaging.declare_events(await self._publisher.channel(), default=self._tells_by_default)
 
-    async def bury(self, run: Run, failed: MailFailed) -> bool:
+    async def bury(self, news: News, failed: MailFailed) -> bool:
         """Put a mail that is given up into the dead-letter queue; False where its arrival is not known."""
         if self._publisher is None:
             return False
-        answers = await self._publisher.publish([_letter(run, failed)])
+        answers = await self._publisher.publish([_letter(news, failed)])
         if answers[0] is not None:
-            log.warning("dead letter not confirmed", run_id=str(run.id), error=repr(answers[0]))
+            log.warning("dead letter not confirmed", run_id=str(news.id), error=repr(answers[0]))
         return answers[0] is None
 
     async def close(self) -> None:
@@ -45,23 +45,23 @@ class Letters:
             await self._connection.close()
 
 
-def _letter(run: Run, failed: MailFailed) -> Outgoing:
+def _letter(news: News, failed: MailFailed) -> Outgoing:
     """The outcome as it came, so that moving it back to the queue of notifications is an order to try once more."""
     outcome, version = outcome_of(failed.outcome)
     message = OutcomeMessage(
-        run_id=run.id,
-        job_id=run.job_id,
+        run_id=news.id,
+        job_id=news.job_id,
         outcome=outcome,
-        attempt=run.attempt,
+        attempt=news.attempt,
         version=version,
         at=failed.at,
         notify=True,
-        job_name=run.job_name,
-        task=run.task,
-        queue=run.queue,
+        job_name=news.job_name,
+        task=news.task,
+        queue=news.queue,
     )
     headers: FieldTable = {
-        "run_id": str(run.id),
+        "run_id": str(news.id),
         "recipient": failed.recipient,
         "outcome": outcome,
         "error": failed.error[:_LONGEST_ERROR],

@@ -8,25 +8,18 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from duebook_common.database import Clock, Pool, acquire
-from duebook_common.domain import run as run_domain
-from duebook_common.domain import run_events
 from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
-from duebook_common.domain.run import Run
-from duebook_common.eventstore import read
 from duebook_common.mail_projection import load_mails
 from duebook_common.messaging import OutcomeMessage
 from duebook_common.telemetry import NOTIFICATIONS
 from duebook_notifier.locking import mail_lock
+from duebook_notifier.news import News, look_up
 from duebook_notifier.passes import Passes, patiently
 from duebook_notifier.sending import Sender
 
 _DUE_BATCH = 100
 
 _DUE = "SELECT * FROM mails WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2"
-
-
-class UnknownOutcome(Exception):
-    """The books know nothing of the run, or not of that many events."""
 
 
 class Mailing:
@@ -44,20 +37,20 @@ class Mailing:
         `again` is the recipient of a mail that was given up and is to be tried once more. Raises UnknownOutcome.
         """
         work = partial(patiently, partial(self._tell, message, again))
-        await self._passes.run((message.run_id, message.version, again), work)
+        await self._passes.run((message.run_id, message.outcome, message.version, again), work)
 
     async def _tell(self, message: OutcomeMessage, again: str | None) -> None:
-        run = await self._as_it_stood(message.run_id, message.version)
-        recipients = (again,) if again else self._recipients(run, message.outcome)
+        news = await self._look_up(message.run_id, message.job_id, message.outcome, message.version)
+        recipients = (again,) if again else self._recipients(news, message.outcome)
         if not recipients:
             NOTIFICATIONS.labels("nobody").inc()
             return
         key = outcome_key(message.outcome, message.version)
-        async with mail_lock(self._redis, run.id, wait=True):
-            known = await self._known(run.id)
+        async with mail_lock(self._redis, news.id, wait=True):
+            known = await self._known(news.id)
             mails = {recipient: known.get((key, recipient)) for recipient in recipients}
             tries = {recipient: tries_of(mail) for recipient, mail in mails.items() if _open(mail, again)}
-            await self._sender.send_all(run, key, tries)
+            await self._sender.send_all(news, key, tries)
 
     async def retry_due(self) -> int:
         """Try again what is due; returns how many mails that were."""
@@ -75,33 +68,24 @@ class Mailing:
             now, known = self._clock.now(), await self._known(run_id)
             due = sorted((mail for mail in known.values() if mail.wake_at and mail.wake_at <= now), key=_key)
             for key, mails in groupby(due, _key):
-                run = await self._as_it_stood(run_id, outcome_of(key)[1])
-                await self._sender.send_all(run, key, {mail.recipient: mail.tries for mail in mails})
+                group = list(mails)
+                news = await self._look_up(run_id, group[0].job_id, *outcome_of(key))
+                await self._sender.send_all(news, key, {mail.recipient: mail.tries for mail in group})
             return len(due)
 
     async def _known(self, run_id: UUID) -> dict[tuple[str, str], Mail]:
         async with acquire(self._pool) as db:
             return await load_mails(db, run_id)
 
-    async def _as_it_stood(self, run_id: UUID, version: int) -> Run:
-        """The run right after that event: a mail tells of that moment, however late it is sent."""
+    async def _look_up(self, run_id: UUID, job_id: UUID, outcome: str, version: int) -> News:
         async with acquire(self._pool) as db:
-            recorded = await read(db, run_events.stream(run_id), limit=max(version, 0))
-        if not recorded or recorded[-1].version != version:
-            raise UnknownOutcome(f"run {run_id} has no event {version}")
-        first, *later = (record.event for record in recorded)
-        assert isinstance(first, run_events.Opening)
-        run = run_domain.opened(run_id, first)
-        for event in later:
-            assert isinstance(event, run_events.RunEvent)
-            run = run_domain.evolve(run, event)
-        return run
+            return await look_up(db, run_id, job_id, outcome, version)
 
-    def _recipients(self, run: Run, outcome: str) -> tuple[str, ...]:
+    def _recipients(self, news: News, outcome: str) -> tuple[str, ...]:
         """Whom the job, or else the settings, want to be told; each once."""
-        if not wanted(run.notify, outcome, run.reason):
+        if not wanted(news.notify, outcome, news.reason):
             return ()
-        return tuple(dict.fromkeys(run.notify.to or self._default_to))
+        return tuple(dict.fromkeys(news.notify.to or self._default_to))
 
 
 def _key(mail: Mail) -> str:

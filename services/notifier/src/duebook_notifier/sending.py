@@ -16,12 +16,12 @@ import structlog
 from duebook_common.database import Clock, Pool
 from duebook_common.domain.definition import Backoff
 from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, outcome_of
-from duebook_common.domain.run import Run
 from duebook_common.handling import Actor
 from duebook_common.mail_handling import record_mail
 from duebook_common.telemetry import NOTIFICATIONS
 from duebook_notifier.content import compose
 from duebook_notifier.letters import Letters
+from duebook_notifier.news import News
 from duebook_notifier.passes import patiently
 from duebook_notifier.smtp import Refusal, Server, send
 
@@ -50,25 +50,25 @@ class Sender:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._recording = asyncio.Lock()  # else the mails of one run, done at the same time, outrun each other
 
-    async def send_all(self, run: Run, key: str, tries: Mapping[str, int]) -> None:
+    async def send_all(self, news: News, key: str, tries: Mapping[str, int]) -> None:
         """Try the mail for each recipient, tried that often before; none waits for another."""
-        sends = (self._send(run, key, recipient, before + 1) for recipient, before in tries.items())
+        sends = (self._send(news, key, recipient, before + 1) for recipient, before in tries.items())
         answers = await asyncio.gather(*sends, return_exceptions=True)
         for answer in answers:
             if answer is not None:
                 raise answer
 
-    async def _send(self, run: Run, key: str, recipient: str, tries: int) -> None:
-        told = await self._try(run, key, recipient, tries)
+    async def _send(self, news: News, key: str, recipient: str, tries: int) -> None:
+        told = await self._try(news, key, recipient, tries)
         async with self._recording:
-            news = await patiently(partial(record_mail, self._pool, run.id, run.job_id, told, self._actor))
-        if news:
-            _count(run, told)
+            fresh = await patiently(partial(record_mail, self._pool, news.id, news.job_id, told, self._actor))
+        if fresh:
+            _count(news, told)
 
-    async def _try(self, run: Run, key: str, recipient: str, tries: int) -> MailEvent:
-        id_ = message_id(run.id, key, recipient)
+    async def _try(self, news: News, key: str, recipient: str, tries: int) -> MailEvent:
+        id_ = message_id(news.id, key, recipient)
         async with self._slots:
-            refusal = await self._hand_over(run, key, recipient, id_)
+            refusal = await self._hand_over(news, key, recipient, id_)
         now = self._clock.now()
         if refusal is None:
             return MailSent(outcome=key, recipient=recipient, message_id=id_, at=now)
@@ -83,26 +83,26 @@ class Sender:
         )
         hopeless = refusal.permanent or tries >= self._terms.tries
         # Given up only when the dead letter is known to rest in its queue: till then the due row keeps the mail alive.
-        return replace(failed, retry_at=None) if hopeless and await self._letters.bury(run, failed) else failed
+        return replace(failed, retry_at=None) if hopeless and await self._letters.bury(news, failed) else failed
 
-    async def _hand_over(self, run: Run, key: str, recipient: str, id_: str) -> Refusal | None:
+    async def _hand_over(self, news: News, key: str, recipient: str, id_: str) -> Refusal | None:
         outcome, _ = outcome_of(key)
         sender = self._terms.sender
         try:
-            mail = compose(run, outcome, sender=sender, recipient=recipient, message_id=id_, now=self._clock.now())
+            mail = compose(news, outcome, sender=sender, recipient=recipient, message_id=id_, now=self._clock.now())
             return await send(self._terms.server, mail, sender, recipient)
         except ValueError as error:  # not an address, or nothing that a mail can carry
             return Refusal(str(error), permanent=True)
         except Exception as error:  # our own mistake: as due as any other, and a dead letter in the end
-            log.exception("mail not sent", run_id=str(run.id))
+            log.exception("mail not sent", run_id=str(news.id))
             return Refusal(repr(error), permanent=False)
 
 
-def _count(run: Run, told: MailEvent) -> None:
+def _count(news: News, told: MailEvent) -> None:
     if isinstance(told, MailSent):
         word, error = "sent", None
     else:
         word, error = "retrying" if told.retry_at else "given_up", told.error
     NOTIFICATIONS.labels(word).inc()
     level = log.info if error is None else log.warning
-    level("mail", status=word, run_id=str(run.id), outcome=told.outcome, message_id=told.message_id, error=error)
+    level("mail", status=word, run_id=str(news.id), outcome=told.outcome, message_id=told.message_id, error=error)

@@ -1,7 +1,8 @@
 """Mails about a run: one stream for all of them, an event for each try that said something.
 
 What a mail tells of is named by the outcome and the version of its event in the run's stream: a repeat has the same
-name, an outcome that really came again (a retry, a redrive) another.
+name, an outcome that really came again (a retry, a redrive) another. Occurrences that were missed together are no run:
+their mails stand under the run that the last of them would have had, named by the event in the job's stream.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify
+
+MISSED = "missed"  # the outcome of occurrences that no scheduler dispatched in time
+MISSES = ("missed", "window")  # the reasons with which such occurrences are skipped
 
 
 def stream(run_id: UUID) -> str:
@@ -30,8 +34,8 @@ def outcome_of(key: str) -> tuple[str, int]:
 
 def wanted(notify: Notify, outcome: str, reason: str | None) -> bool:
     """Whether whoever is told of a run wants to be told of this outcome of it."""
-    if outcome == "skipped" and reason == "missed":
-        return "missed" in notify.on
+    if outcome == "skipped" and reason == MISSED:
+        return MISSED in notify.on
     return {"failed": "attempt_failed"}.get(outcome, outcome) in notify.on
 
 
