@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
+import aiormq
 import structlog
-from aio_pika.exceptions import ChannelInvalidStateError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from faststream.rabbit.schemas.queue import QuorumQueueArgs
@@ -21,7 +22,7 @@ from duebook_common.messaging import (
     work_queue,
 )
 from duebook_common.telemetry import DELIVERIES
-from duebook_executor.deliveries import Settle
+from duebook_executor.settling import Settle, Settling
 
 log = structlog.stdlib.get_logger("consume")
 
@@ -33,6 +34,7 @@ class Consumer:
 
     def __init__(self, url: str, queues: Sequence[str], concurrency: int, receive: Receive) -> None:
         self._queues, self._receive = queues, receive
+        self._settling: WeakKeyDictionary[aiormq.Channel, Settling] = WeakKeyDictionary()
         self._broker = RabbitBroker(
             str(URL(url).update_query(heartbeat=10)),  # a silent peer is noticed within half a minute
             timeout=10,
@@ -117,32 +119,22 @@ class Consumer:
         except MessageUnreadable as error:
             DELIVERIES.labels("unreadable").inc()
             log.warning("unreadable message rejected", error=str(error))
-            await _settle(message, Settle.REJECT)
+            await self._settle(message, Settle.REJECT)
             return
         try:
             settle = await self._receive(decoded, from_dead_letters="x-death" in message.headers)
         except Exception:
             log.exception("delivery failed", run_id=str(decoded.run_id))
             await asyncio.sleep(1)  # whatever it is, it will not be gone at once
-            await _settle(message, Settle.ACK)  # the run's `wake_at` brings it back
+            await self._settle(message, Settle.ACK)  # the run's `wake_at` brings it back
             return
-        await _settle(message, settle)
+        await self._settle(message, settle)
 
-
-async def _settle(message: RabbitMessage, settle: Settle) -> None:
-    """The settlement is a hint to the broker: the books are written already, so a lost channel is no matter.
-
-    Hence it is not waited for either: a hundred settlements then share a write to the socket.
-    """
-    channel, tag = message.raw_message.channel, message.raw_message.delivery_tag
-    assert tag is not None
-    try:
-        if settle is Settle.ACK:
-            await channel.basic_ack(tag, wait=False)
-        else:
-            await channel.basic_reject(tag, requeue=False, wait=False)
-    except (ChannelInvalidStateError, *BROKER_ERRORS) as error:
-        log.debug("not settled", error=repr(error))
+    async def _settle(self, message: RabbitMessage, settle: Settle) -> None:
+        channel, tag = cast(aiormq.Channel, message.raw_message.channel), message.raw_message.delivery_tag
+        assert tag is not None
+        settling = self._settling.get(channel) or self._settling.setdefault(channel, Settling())
+        await settling.settle(channel, tag, settle)
 
 
 async def _raw(message: RabbitMessage) -> RabbitMessage:

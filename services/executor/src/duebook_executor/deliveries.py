@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,17 +17,13 @@ from duebook_common.messaging import RunMessage
 from duebook_common.telemetry import DELIVERIES
 from duebook_executor.attempts import Attempt, Attempts
 from duebook_executor.books import Assignment, Books
+from duebook_executor.settling import Settle
 
 log = structlog.stdlib.get_logger("deliveries")
 
 # A message is kept no longer than a broker with its default of 30 minutes puts up with.
 _LONGEST_HOLD = timedelta(minutes=10)
 _RETRY_SECONDS = 0.2
-
-
-class Settle(StrEnum):
-    ACK = "ack"
-    REJECT = "reject"
 
 
 class _Delivery(NamedTuple):
