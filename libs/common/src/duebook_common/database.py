@@ -91,6 +91,13 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield db
 
 
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """One connection that only reads, and sees the books as they stand at its first question."""
+    async with acquire(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+        yield db
+
+
 class Clock:
     """The database's time, told by this process's monotonic clock plus a measured offset.
 

@@ -11,7 +11,7 @@ from typing import get_args
 from uuid import UUID
 
 from duebook_common import mail_projection, projections
-from duebook_common.database import Connection, Pool, acquire
+from duebook_common.database import Connection, Pool, snapshot
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.job import (
     Job,
@@ -59,7 +59,7 @@ class Verified:
 async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verified:
     """Check everything; an active job whose next occurrence is due for longer than `overdue` is unaccounted."""
     jobs = events = 0
-    async with acquire(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+    async with snapshot(pool) as db:
         now = await db.fetchval("SELECT clock_timestamp()")
         torn = await db.fetch(_HEADS)
         breaches = [Breach("S2", r["stream"], "versions are not contiguous up to the head") for r in torn]

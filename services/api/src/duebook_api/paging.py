@@ -1,16 +1,18 @@
 """Lists: their query parameters, strict, and opaque cursors that name the last item seen."""
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.fields import instant
 from duebook_api.ids import UUID_TEXT
 from duebook_api.problems import Fault, invalid, invalid_as
 from duebook_api.replies import reply
@@ -25,7 +27,16 @@ def _whole(value: Any) -> Any:
     return value
 
 
+_SPACED = re.compile(r" (\d\d:\d\d)$", re.ASCII)
+
+
+def _asked(value: Any) -> datetime:
+    """An instant; in a query a `+` that nobody encoded arrives as a space."""
+    return instant(_SPACED.sub(r"+\1", value) if isinstance(value, str) else value)
+
+
 Text = Annotated[str, Field(max_length=200)]
+Time = Annotated[datetime, PlainValidator(_asked), WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, Field(pattern=UUID_TEXT)]
 
 
@@ -33,6 +44,12 @@ class NoQuery(BaseModel):
     """No query parameter at all."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class AsOf(NoQuery):
+    """What is asked for as it stood then."""
+
+    as_of: Time | None = None
 
 
 class Page(NoQuery):

@@ -9,18 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api import commands, judging, views
+from duebook_api.as_of import job_as_of
 from duebook_api.bodies import BatchBody, JobBody, ReasonBody, TriggerBody
 from duebook_api.commands import Once, Order
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
 from duebook_api.keys import idempotency_key
 from duebook_api.merge import merged
-from duebook_api.paging import NoQuery, Page, Text, after, by_creation, listed, query
+from duebook_api.paging import AsOf, Page, Text, after, by_creation, listed, query
 from duebook_api.parts import Parts, actor, parts
 from duebook_api.problems import not_found
 from duebook_api.replies import dumps, reply
 from duebook_api.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
-from duebook_common.database import acquire
+from duebook_common.database import acquire, snapshot
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job import Job
 from duebook_common.projections import job_of, load_jobs
@@ -84,10 +85,14 @@ async def list_jobs(request: Request) -> Response:
     return listed(rows, q.limit, lambda row: views.job(job_of(row), known), by_creation("job_id"))
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", openapi_extra=takes(query=AsOf))
 async def show_job(request: Request, job_id: PathId) -> Response:
-    query(request, NoQuery)
-    own = parts(request)
+    """As it stands, or as it stood at `as_of`."""
+    q, own = query(request, AsOf), parts(request)
+    if q.as_of is not None:
+        async with snapshot(own.pool) as db:
+            job = await job_as_of(db, job_id, q.as_of)
+        return await _answer(own, job)
     async with acquire(own.pool) as db:
         jobs = await load_jobs(db, [job_id])
     if not jobs:

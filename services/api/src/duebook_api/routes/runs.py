@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api import views
+from duebook_api.as_of import run_as_of
 from duebook_api.bodies import ReasonBody
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
-from duebook_api.paging import Id, NoQuery, Page, Text, after, by_creation, listed, query
+from duebook_api.paging import AsOf, Id, Page, Text, after, by_creation, listed, query
 from duebook_api.parts import Parts, actor, parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
@@ -64,10 +65,13 @@ async def list_runs(request: Request) -> Response:
 _RUN = "SELECT * FROM runs WHERE run_id = $1"
 
 
-@router.get("/{run_id}")
+@router.get("/{run_id}", openapi_extra=takes(query=AsOf))
 async def show_run(request: Request, run_id: PathId) -> Response:
-    query(request, NoQuery)
+    """As it stands, or as it stood at `as_of`."""
+    q = query(request, AsOf)
     async with acquire(parts(request).pool) as db:
+        if q.as_of is not None:
+            return reply(views.run(await run_as_of(db, run_id, q.as_of)))
         row: Any = await db.fetchrow(_RUN, run_id)
     if row is None:
         raise not_found(f"run {run_id}")
