@@ -136,6 +136,18 @@ def test_runs_are_listed_shown_and_cancelled(duebook: Program) -> None:
     assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "never mind")
 
 
+def test_why_is_answered_in_a_sentence_with_its_causes_beneath(duebook: Program) -> None:
+    run = duebook.run()
+    answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()
+    assert answer == "It is due, and waits for a scheduler to send it to its queue."
+    assert len(causes) == 1
+    assert "started it by hand at" in causes[0]
+    told = duebook.data("job", "why", run["job_id"], "--at", FUTURE)
+    assert told["answer"].startswith("It lies ahead: the schedule names 2100-01-01T00:00:00Z, which is in ")
+    assert duebook("job", "why", run["job_id"], "--at", "soon").exit_code == 2
+    assert duebook("run", "why", run["job_id"]).exit_code == 3
+
+
 async def test_a_watch_prints_each_event_until_the_run_ends(duebook: Program) -> None:
     run, url = duebook.run(), duebook.environment["DUEBOOK_POSTGRES_URL"]
     with duebook.started("run", "watch", run["id"], "--interval", "0.1s") as watching:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from duebook import output, parsing
+from duebook.commands import whys
 from duebook.commands.options import (
     Key,
     Limit,
@@ -111,6 +112,17 @@ def show_job(job_id: JobId, form: Output = Format.TABLE) -> None:
     """Show a job with every effective default."""
     with connect() as api:
         output.show_item(api.get(path("job", job_id)), form)
+
+
+@app.command("why")
+def why_job(
+    job_id: JobId,
+    at: Annotated[str | None, typer.Option(help="About this time: one with its offset, or 'in 90s'.")] = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """Say why a job ran at a time or did not, or what it waits for now."""
+    with connect() as api:
+        whys.show(api.get(path("job", job_id, "why"), at=parsed("--at", moment, at)), form)
 
 
 @app.command("pause")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from duebook import output
-from duebook.commands import watching
+from duebook.commands import watching, whys
 from duebook.commands.options import Limit, Output, Reason, connect, given, parsed, path
 from duebook.output import Format
 from duebook.parsing import duration
@@ -37,6 +37,13 @@ def show_run(run_id: RunId, form: Output = Format.TABLE) -> None:
     """Show how a run stands, or how it ended."""
     with connect() as api:
         output.show_item(api.get(path("run", run_id)), form)
+
+
+@app.command("why")
+def why_run(run_id: RunId, form: Output = Format.TABLE) -> None:
+    """Say why a run ran, did not, or waits."""
+    with connect() as api:
+        whys.show(api.get(path("run", run_id, "why")), form)
 
 
 @app.command("cancel")

@@ -1,0 +1,57 @@
+"""Why: the causes of what a run or a job does or does not do, in plain sentences."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import PlainValidator, WithJsonSchema
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.docs import takes
+from duebook_api.fields import instant
+from duebook_api.ids import PathId
+from duebook_api.paging import NoQuery, query
+from duebook_api.parts import parts
+from duebook_api.problems import not_found
+from duebook_api.replies import reply
+from duebook_api.why import asking
+
+router = APIRouter(prefix="/api")
+
+_PLUS = re.compile(r" (\d\d:\d\d)$")  # what a query makes of the + of an offset
+
+
+def _instant(text: Any) -> datetime:
+    return instant(_PLUS.sub(r"+\1", text))
+
+
+class WhyQuery(NoQuery):
+    at: Annotated[
+        datetime | None, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+    ] = None
+
+
+@router.get("/run/{run_id}/why", tags=["runs"])
+async def why_run(request: Request, run_id: PathId) -> Response:
+    """Why the run ran, did not, or waits: `answer` in one sentence, and `because`, its causes, oldest first.
+
+    Each cause `says` a sentence, `at` a time, or null for what holds now, by the `event` that tells it; `run_id` where
+    it is about another run.
+    """
+    query(request, NoQuery)
+    why = await asking.why_run(parts(request), run_id)
+    if why is None:
+        raise not_found(f"run {run_id}")
+    return reply(why.view)
+
+
+@router.get("/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(query=WhyQuery))
+async def why_job(request: Request, job_id: PathId) -> Response:
+    """Why the job ran or not at the time `at`, or without one what it waits for: in the shape of a run's why."""
+    q = query(request, WhyQuery)
+    why = await asking.why_job(parts(request), job_id, q.at)
+    if why is None:
+        raise not_found(f"job {job_id}")
+    return reply(why.view)
