@@ -1,18 +1,12 @@
 """Why: the causes of what a run or a job does or does not do, in plain sentences."""
 
-import re
-from datetime import datetime
-from typing import Annotated, Any
-
 from fastapi import APIRouter
-from pydantic import PlainValidator, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.docs import takes
-from duebook_api.fields import instant
 from duebook_api.ids import PathId
-from duebook_api.paging import NoQuery, query
+from duebook_api.paging import NoQuery, Time, query
 from duebook_api.parts import parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
@@ -20,17 +14,9 @@ from duebook_api.why import asking
 
 router = APIRouter(prefix="/api")
 
-_PLUS = re.compile(r" (\d\d:\d\d)$")  # what a query makes of the + of an offset
-
-
-def _instant(text: Any) -> datetime:
-    return instant(_PLUS.sub(r"+\1", text))
-
 
 class WhyQuery(NoQuery):
-    at: Annotated[
-        datetime | None, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
-    ] = None
+    at: Time | None = None
 
 
 @router.get("/run/{run_id}/why", tags=["runs"])

@@ -9,7 +9,7 @@ from uuid import UUID
 from duebook_api.parts import Parts
 from duebook_api.why import at_time, naming, of_job, of_run
 from duebook_api.why.facts import Circumstances, Explained, JobFacts, Key, Line, Step, Why
-from duebook_common.database import Connection, acquire
+from duebook_common.database import Connection, snapshot
 from duebook_common.definitions import in_force
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import run_events
@@ -26,14 +26,14 @@ _SECOND, _INSTANT = timedelta(seconds=1), timedelta(microseconds=1)
 
 async def why_run(own: Parts, run_id: UUID) -> Why | None:
     """Why the run ran, did not, or waits; None where there is no such run."""
-    async with acquire(own.pool) as db:
+    async with snapshot(own.pool) as db:
         found = await _explained(db, own, [run_id])
     return found[0].why if found else None
 
 
 async def why_job(own: Parts, job_id: UUID, at: datetime | None) -> Why | None:
     """Why the job ran at that time or not, or how it stands now; None where there is no such job."""
-    async with acquire(own.pool) as db:
+    async with snapshot(own.pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
             return None
