@@ -131,15 +131,18 @@ class Dispatcher:
 class _Turn:
     """The judging of one batch, in bounded time: a poll must never be busy for long.
 
-    `held` are jobs that are due, and whose catching up must wait until some of their runs have ended.
+    Its time begins with the first job, for loading the batch is no judging. `held` are jobs that are due, and whose
+    catching up must wait until some of their runs have ended.
     """
 
     def __init__(self, now: datetime, settings: SchedulerSettings) -> None:
         self.now, self.held = now, list[UUID]()
         self._terms = Terms(now=now, misfire=settings.misfire, patience=settings.lease, dispatch=1)
-        self._until = time.monotonic() + _JUDGING_SECONDS
+        self._until: float | None = None
 
     def judge(self, job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+        if self._until is None:
+            self._until = time.monotonic() + _JUDGING_SECONDS
         if job.wake_at is None or job.wake_at > self.now or time.monotonic() > self._until:
             return []
         facts = account(job, active, self._terms)
