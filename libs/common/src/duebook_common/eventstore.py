@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import uuid_utils.compat as uuids
 
 from duebook_common.codec import Event, decode, encode
 from duebook_common.database import Connection
+from duebook_common.domain.names import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ _APPEND = f"{APPEND} SELECT stream FROM won"  # noqa: S608
 
 
 def event_id(command: UUID, stream: str, version: int) -> UUID:
-    return uuid5(command, f"{stream}@{version}")
+    return named(command, f"{stream}@{version}")
 
 
 async def append(db: Connection, writes: Sequence[Write]) -> set[str]:

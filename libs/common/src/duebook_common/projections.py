@@ -12,7 +12,7 @@ from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.database import Connection
 from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.job import Job, JobStatus
-from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run import Run, RunStatus, of_facts
 from duebook_common.domain.run_events import Trigger
 from duebook_common.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
 
@@ -271,14 +271,16 @@ _PLAIN = tuple(name for name in _RUN if name not in _MADE)
 
 def run_of(record: Any) -> Run:
     """The run that a row of `runs` holds."""
-    return Run(
-        id=record["run_id"],
-        trigger=Trigger(record["trigger"]),
-        backoff=BACKOFF.validate_python(record["backoff"]),
-        notify=NOTIFY.validate_python(record["notify"]),
-        status=RunStatus(record["status"]),
-        concurrency=_concurrency(record["concurrency_key"], record["concurrency_limit"]),
-        **{name: record[name] for name in _PLAIN},
+    return of_facts(
+        {
+            "id": record["run_id"],
+            "trigger": Trigger(record["trigger"]),
+            "backoff": BACKOFF.validate_python(record["backoff"]),
+            "notify": NOTIFY.validate_python(record["notify"]),
+            "status": RunStatus(record["status"]),
+            "concurrency": _concurrency(record["concurrency_key"], record["concurrency_limit"]),
+            **{name: record[name] for name in _PLAIN},
+        }
     )
 
 

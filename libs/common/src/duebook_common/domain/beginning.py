@@ -44,7 +44,9 @@ def begin(
     **own: Any,
 ) -> list[RunFact]:
     """The run's first event, as the overlap policy allows; `own` is what the run has of its own."""
-    place, facts = make_way(overlap, others.in_the_way(trigger), terms.now, _making_way(occurrence, trigger))
+    in_the_way = others.in_the_way(trigger)
+    why = _making_way(occurrence, trigger) if in_the_way else ""
+    place, facts = make_way(overlap, in_the_way, terms.now, why)
     told = identity(job, occurrence, trigger, terms)
     if place is Place.LEAVE_OUT:
         return [*facts, RunFact(run_id, RunSkipped(**told, reason="overlap"))]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from duebook_common.domain.definition import Definition
+from duebook_common.domain.names import named
 from duebook_common.domain.schedule import nominal_times
 
 
@@ -59,5 +60,5 @@ def _due_at(job_id: UUID, definition: Definition, nominal_at: datetime, followin
     if definition.jitter is None:
         return nominal_at
     most = definition.jitter if following is None else min(definition.jitter, following - nominal_at)
-    share = uuid5(job_id, f"jitter:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}").int / 2**128
+    share = named(job_id, f"jitter:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}").int / 2**128
     return nominal_at + most * share

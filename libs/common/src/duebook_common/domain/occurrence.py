@@ -50,7 +50,8 @@ def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
         if _must_wait(job, step, others):
             return decided
         facts = _begin_due(job, step, others, terms)
-        others.follow(facts)
+        if n + 1 < len(steps):
+            others.follow(facts)
         decided += facts
         left -= not isinstance(facts[-1].event, RunSkipped)
     if decided and not more and (left == 0 or _next(decided[-1]) is None):

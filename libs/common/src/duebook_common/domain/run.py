@@ -1,6 +1,7 @@
 """The run: one occurrence being carried out, as its events tell it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -94,40 +95,41 @@ class Run:
         return self.status not in ENDED and self.status is not RunStatus.DEAD_LETTERED
 
 
+_DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
 _IDENTITY = tuple(name for name in Identity.__dataclass_fields__ if name not in {"next_at", "next_due_at", "at"})
 
 
 def opened(run_id: UUID, event: Opening) -> Run:
     """The run right after its first event."""
     identity = {name: getattr(event, name) for name in _IDENTITY}
-    run = Run(id=run_id, version=1, created_at=event.at, status=RunStatus.SKIPPED, **identity)
+    return of_facts({**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_opening(event)})
+
+
+def _opening(event: Opening) -> dict[str, Any]:
     if isinstance(event, RunSkipped):
-        return replace(run, reason=event.reason, finished_at=event.at)
+        return {"status": RunStatus.SKIPPED, "reason": event.reason, "finished_at": event.at}
+    facts: dict[str, Any] = {
+        "start_by": event.start_by,
+        "wake_at": event.wake_at,
+        "payload": event.payload,
+        "own_payload": event.own_payload,
+        "request_hash": event.request_hash,
+    }
     if isinstance(event, RunBuffered):
-        run = replace(run, status=RunStatus.WAITING, reason=event.reason)
-    else:
-        run = replace(run, status=RunStatus.DISPATCHED, dispatch=event.dispatch, dispatched_at=event.at)
-    return replace(
-        run,
-        start_by=event.start_by,
-        wake_at=event.wake_at,
-        payload=event.payload,
-        own_payload=event.own_payload,
-        request_hash=event.request_hash,
-    )
+        return facts | {"status": RunStatus.WAITING, "reason": event.reason}
+    return facts | {"status": RunStatus.DISPATCHED, "dispatch": event.dispatch, "dispatched_at": event.at}
+
+
+def of_facts(facts: Mapping[str, Any]) -> Run:
+    """The run of which every field is given. `Run(**facts)` would set each of the many by itself: most of the work."""
+    run = object.__new__(Run)
+    run.__dict__.update(facts)
+    return run
 
 
 def evolve(run: Run, event: RunEvent) -> Run:
     """Remember one event; never refuses."""
-    return _with(run, {"version": run.version + 1, **_facts(run, event)})
-
-
-def _with(run: Run, facts: dict[str, Any]) -> Run:
-    """As `dataclasses.replace`, which asks each of the many fields by itself: here that is most of the work."""
-    changed = object.__new__(Run)
-    changed.__dict__.update(run.__dict__)
-    changed.__dict__.update(facts)
-    return changed
+    return of_facts({**vars(run), "version": run.version + 1, **_facts(run, event)})
 
 
 def _facts(run: Run, event: RunEvent) -> dict[str, Any]:

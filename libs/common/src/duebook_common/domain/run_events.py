@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from duebook_common.domain.definition import Backoff, Concurrency, Notify
+from duebook_common.domain.names import named
 
 
 def stream(run_id: UUID) -> str:
@@ -18,17 +19,17 @@ def stream(run_id: UUID) -> str:
 
 def run_id_at(job_id: UUID, nominal_at: datetime) -> UUID:
     """The run of a nominal time (UTC): the same occurrence always has the same run."""
-    return uuid5(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    return named(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 def run_id_for(job_id: UUID, key: str) -> UUID:
     """The run of a manual trigger: the same key always has the same run."""
-    return uuid5(job_id, f"key:{key}")
+    return named(job_id, f"key:{key}")
 
 
 def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
     """The run by which a past nominal time (UTC) is made up for: however often it is asked for, the same."""
-    return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    return named(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 class Trigger(StrEnum):
