@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence
+from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence, Rrule
 from duebook_common.domain.job import Job
 from duebook_common.domain.run import Run
 from duebook_common.durations import iso
@@ -73,6 +73,8 @@ def _recurrence(value: Recurrence) -> Any:
             return {"cron": value.cron}
         case Every():
             return {"every": iso(value.every)}
+        case Rrule():
+            return {"rrule": value.rrule}
         case _:
             return value
 

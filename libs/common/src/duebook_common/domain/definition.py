@@ -23,7 +23,14 @@ class Every:
     every: timedelta
 
 
-Recurrence = Literal["none", "daily", "weekly"] | Cron | Every
+@dataclass(frozen=True, slots=True)
+class Rrule:
+    """At the wall-clock times that a recurrence rule of RFC 5545 names, from `scheduled_at` on."""
+
+    rrule: str
+
+
+Recurrence = Literal["none", "daily", "weekly"] | Cron | Every | Rrule
 
 
 class Overlap(StrEnum):

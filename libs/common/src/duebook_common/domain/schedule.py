@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from duebook_common.domain import clock, cron
-from duebook_common.domain.definition import Cron, Definition, Dst, Every
+from duebook_common.domain import clock, cron, rrule
+from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
+from duebook_common.domain.rrule_days import series
 from duebook_common.domain.times import SECOND, Times
 
 _STEP = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
@@ -55,7 +56,7 @@ def _passages(definition: Definition, after: datetime | None) -> Iterator[Times]
     latest = definition.scheduled_at.astimezone(UTC) - _INSTANT
     if after is not None:
         latest = max(latest, after)
-    end = definition.ends_at or _LAST
+    end = _end(definition)
     for times in _unbounded(definition, latest):
         later = times if times and times.first > latest else times.after(latest)
         if not later:
@@ -82,6 +83,17 @@ def _unbounded(definition: Definition, after: datetime) -> Iterator[Times]:
             expression, zone = cron.parse(text), ZoneInfo(definition.timezone)
             dst = _FOLLOWS_CLOCK if expression.follows_clock else definition.dst
             return clock.instants(expression.named_days(_day_before(after, zone)), zone, dst)
+        case Rrule(text):
+            rule, zone = rrule.parse(text), ZoneInfo(definition.timezone)
+            dst = _FOLLOWS_CLOCK if rule.follows_clock else definition.dst
+            return clock.instants(series(rule, _shown(first, zone)).named_days(_day_before(after, zone)), zone, dst)
+
+
+def _end(definition: Definition) -> datetime:
+    """The last instant that may be a nominal time."""
+    end, recurrence = definition.ends_at or _LAST, definition.recurrence
+    until = rrule.parse(recurrence.rrule).until if isinstance(recurrence, Rrule) else None
+    return min(end, until) if until is not None and until.tzinfo is not None else end
 
 
 def _by_step(definition: Definition, first: datetime, after: datetime, step: timedelta) -> Iterator[Times]:

@@ -61,6 +61,10 @@ class Times:
     def last(self) -> datetime:
         return self.start + self._unit * self._numbers[self._high - 1]
 
+    def head(self, count: int) -> "Times":
+        """The first so many of at least as many."""
+        return self._cut(self._low, self._low + count)
+
     def from_start(self, start: datetime) -> "Times":
         """The same, counted from another start."""
         return Times(start, self._numbers, self._unit, self._low, self._high)
