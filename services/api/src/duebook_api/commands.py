@@ -13,7 +13,8 @@ import uuid_utils.compat as uuids
 from duebook_api import judging
 from duebook_api.bodies import JobBody
 from duebook_api.parts import Parts
-from duebook_api.problems import Fault, Problem, invalid, not_found
+from duebook_api.problems import Problem, not_found
+from duebook_api.schedules import must_name_a_time
 from duebook_common.database import Connection, acquire, transaction
 from duebook_common.domain import beginning
 from duebook_common.domain import job as job_domain
@@ -22,7 +23,6 @@ from duebook_common.domain.errors import JobDeletedAlready, KeyReused
 from duebook_common.domain.job import Job, JobCreated, JobStatus
 from duebook_common.domain.run import Run
 from duebook_common.domain.run_events import RunFact, run_id_at, run_id_for
-from duebook_common.domain.schedule import next_after
 from duebook_common.handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.locks import lock_jobs
 from duebook_common.projections import load_jobs, load_runs
@@ -83,10 +83,7 @@ async def _open(parts: Parts, created: Mapping[UUID, JobCreated], actor: Actor) 
 def define(body: JobBody, now: Any, root: str = "") -> Definition:
     """The body's definition; raises Problem 422 where it names no time at all."""
     definition = body.definition(now)
-    if definition.ends_at is not None and definition.ends_at < definition.scheduled_at:
-        raise invalid(Fault(f"{root}/ends_at", "this lies before scheduled_at, so the job would never run"))
-    if definition.ends_at is not None and next_after(definition, None) is None:
-        raise invalid(Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at until then"))
+    must_name_a_time(definition, root)
     return definition
 
 

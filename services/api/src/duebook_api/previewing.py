@@ -9,17 +9,19 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from duebook_common.domain import cron
+from duebook_api.rule_words import in_words
+from duebook_common.domain import cron, rrule
 from duebook_common.domain.clock import Change, change_between
-from duebook_common.domain.definition import Cron, Definition, Dst, Every
-from duebook_common.domain.schedule import count_between, nominal_times
+from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
+from duebook_common.domain.schedule import count_between, next_after, nominal_times
 from duebook_common.durations import iso
 
 _DAY, _AROUND, _STEP = timedelta(days=1), timedelta(hours=26), timedelta(days=5)
 _LONGEST = timedelta(days=366 * 30)
 _MOST_NOTES = 20
 _FOLD = {"first": "runs the first time", "second": "runs the second time", "both": "runs both times"}
-_FOLLOWS = "The minute or hour begins with *: it follows the clock, every real hour once, and dst is not asked"
+_FOLLOWS = "it follows the clock, every real hour once, and dst is not asked"
+_UNNAMED = "scheduled_at itself is no time of this schedule, so nothing runs then"
 _REAL_TIME = "An interval is real time: it does not keep the wall clock where the clocks change"
 
 
@@ -41,6 +43,8 @@ def described(definition: Definition) -> str:
             return f"Every {first:%A} at {_clock(first)} in {zone}"
         case Every(every):
             return f"Every {iso(every)} of real time, counted from {_told(first)}"
+        case Rrule(rule):
+            return in_words(rule, first, zone)
         case Cron(expression):
             return f"{_explained(expression)} in {zone}"
 
@@ -60,7 +64,11 @@ def _notes(definition: Definition, times: Sequence[datetime], after: datetime, c
     notes = list(islice(_of_clock_changes(definition, times), _MOST_NOTES))
     recurrence = definition.recurrence
     if isinstance(recurrence, Cron) and cron.parse(recurrence.cron).follows_clock:
-        notes.insert(0, _FOLLOWS)
+        notes.insert(0, f"The minute or hour begins with *: {_FOLLOWS}")
+    if isinstance(recurrence, Rrule) and rrule.parse(recurrence.rrule).follows_clock:
+        notes.insert(0, f"No hour or no minute is named: {_FOLLOWS}")
+    if definition.scheduled_at > after and next_after(definition, None) != definition.scheduled_at:
+        notes.insert(0, _UNNAMED)
     if isinstance(recurrence, Every) and definition.timezone != "UTC":
         notes.insert(0, _REAL_TIME)
     if len(times) < count:

@@ -1,5 +1,7 @@
 """What a request may say of a schedule: its recurrence, and a schedule by itself that is to be previewed."""
 
+import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any
@@ -7,18 +9,29 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from duebook_api.fields import Body, DstBody, Given, Instant, Zone
-from duebook_common.domain import cron
-from duebook_common.domain.definition import Cron, Definition, Every, Recurrence
+from duebook_api.problems import Fault, invalid
+from duebook_common.codec import rfc3339
+from duebook_common.domain import cron, rrule
+from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
+from duebook_common.domain.schedule import next_after
 from duebook_common.durations import Duration
 
 _WORDS = ("none", "daily", "weekly")
-_KINDS = ("cron", "every")
-_SHAPES = f'{", ".join(_WORDS)}, {{"cron": "0 2 * * *"}} or {{"every": "PT15M"}}'
+_KINDS = ("cron", "every", "rrule")
+_SHAPES = (
+    f'{", ".join(_WORDS)}, {{"cron": "0 2 * * *"}}, {{"every": "PT15M"}} or {{"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}}'
+)
 _SHORTEST = timedelta(seconds=1)
+_UNTIL = re.compile(r";UNTIL=[^;]*|UNTIL=[^;]*;", re.IGNORECASE)
 
 
 def _fires(text: str) -> str:
     cron.parse(text)
+    return text
+
+
+def _is_rule(text: str) -> str:
+    rrule.parse(text)
     return text
 
 
@@ -34,6 +47,7 @@ class RecurrenceBody(Body):
     word: str = Field("none", exclude=True)
     cron: Annotated[str, AfterValidator(_fires)] | None = None
     every: Annotated[Duration, AfterValidator(_at_least_a_second)] | None = None
+    rrule: Annotated[str, AfterValidator(_is_rule)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -48,6 +62,8 @@ class RecurrenceBody(Body):
     def value(self) -> Recurrence:
         if self.cron is not None:
             return Cron(self.cron)
+        if self.rrule is not None:
+            return Rrule(self.rrule)
         return Every(self.every) if self.every is not None else self.word  # type: ignore[return-value]
 
 
@@ -65,6 +81,29 @@ RecurrenceField = Annotated[
         }
     ),
 ]
+
+
+def must_name_a_time(definition: Definition, root: str = "") -> None:
+    """Raise Problem 422 where the schedule names no time at all."""
+    endless = replace(definition, ends_at=None)
+    bounded = definition.ends_at is not None or isinstance(definition.recurrence, Rrule)
+    if not bounded or next_after(definition, None) is not None:
+        return
+    if definition.ends_at is not None and definition.ends_at < definition.scheduled_at:
+        raise invalid(Fault(f"{root}/ends_at", "this lies before scheduled_at, so the job would never run"))
+    if isinstance(definition.recurrence, Rrule) and next_after(endless, None) is None:
+        raise invalid(Fault(f"{root}/recurrence/rrule", _why_never(endless, definition.recurrence.rrule)))
+    raise invalid(Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at until then"))
+
+
+def _why_never(definition: Definition, text: str) -> str:
+    unended = replace(definition, recurrence=Rrule(_UNTIL.sub("", text)))
+    first = next_after(unended, None) if _UNTIL.search(text) else None
+    if first is not None:
+        return f"UNTIL lies before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
+    return f"{text[:200]!r} never fires: in four hundred years from scheduled_at no such time comes"
+
+
 NO_RECURRENCE = RecurrenceBody.model_validate("none")
 DST = DstBody()
 

@@ -4,8 +4,11 @@ from calendar import isleap, monthrange
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
+from itertools import accumulate
 
 from duebook_common.domain.rrule import Freq, Rule
+
+_STARTS = [[0, *accumulate(monthrange(year, month)[1] for month in range(1, 13))] for year in (2001, 2000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ def _day_of_year(day: date) -> int:
     return day.toordinal() - date(day.year, 1, 1).toordinal() + 1
 
 
+def month_of(length: int, month: int) -> tuple[int, int]:
+    """Where in a year of that length a month (from 0) begins, and where the next."""
+    starts = _STARTS[length - 365]
+    return starts[month], starts[month + 1]
+
+
 def length(year: int) -> int:
     return 365 + isleap(year)
 
@@ -83,11 +92,11 @@ def of_rule(rule: Rule, start: datetime) -> NamedDays:
 
 def named_in(days: NamedDays, year: int) -> bytes:
     """For each day of the year whether it is named: 1 or 0."""
-    return _named_in(days, _twins()[_kind(year)])
+    return named_in_twin(days, _twins()[_kind(year)])
 
 
 @lru_cache(maxsize=8192)
-def _named_in(days: NamedDays, year: int) -> bytes:
+def named_in_twin(days: NamedDays, year: int) -> bytes:
     named = bytearray()
     for month in range(1, 13):
         last = monthrange(year, month)[1]

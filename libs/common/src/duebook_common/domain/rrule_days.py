@@ -4,7 +4,6 @@ The calendar repeats itself every 400 years, so a rule is followed for that long
 """
 
 from bisect import bisect_left
-from calendar import monthrange
 from collections.abc import Iterator
 from datetime import MAXYEAR, date, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -33,7 +32,12 @@ class Series:
         self._rule, self._start = rule, start
         self._first = start.toordinal()
         self._last = date(min(start.year + YEARS, MAXYEAR), 12, 31).toordinal()
+        self._week = self._first - (start.weekday() - rule.week_start) % 7  # the first day of the first week
+        # Whether positions choose among the days of a period; within a day they have chosen already.
+        self._picks = bool(rule.positions) and rule.freq < Freq.DAILY
+        self._least = min(map(abs, rule.positions), default=0)
         self._days = rrule_calendar.of_rule(rule, start)
+        self._years: dict[int, tuple[int, bytes]] = {}
         self._fraction = timedelta(microseconds=0 if rule.seconds else start.microsecond)
         self._clock = _Clock(rule, start)
 
@@ -70,59 +74,69 @@ class Series:
             return
         for span in self._spans(first):
             days = self._named_in(span)
-            named = self._picked([*days]) if self._picks else ((day, self._clock.times(day)) for day in days)
+            named = self._picked(days) if self._picks else ((day, self._clock.times(day)) for day in days)
             yield from ((day, numbers) for day, numbers in named if day >= first and len(numbers))
 
     def _positions_exist(self) -> bool:
         """Whether a period is ever long enough for one of the positions."""
-        most = {Freq.YEARLY: 366, Freq.MONTHLY: 31, Freq.WEEKLY: len(self._rule.weekdays) or 1}
-        return not self._picks or (
-            min(map(abs, self._rule.positions)) <= most[self._rule.freq] * len(self._clock.numbers)
-        )
+        if not self._picks:
+            return True
+        most = {Freq.YEARLY: 366, Freq.MONTHLY: 31, Freq.WEEKLY: len(self._rule.weekdays) or 1}[self._rule.freq]
+        return self._least <= most * len(self._clock.numbers)
 
-    @property
-    def _picks(self) -> bool:
-        """Whether positions choose among the days of a period; within a day they chose already."""
-        return bool(self._rule.positions) and self._rule.freq < Freq.DAILY
-
-    def _picked(self, days: list[int]) -> Iterator[tuple[int, Numbers]]:
+    def _picked(self, days: Iterator[int]) -> Iterator[tuple[int, Numbers]]:
+        """What positions choose in each period."""
         numbers = self._clock.numbers
-        chosen = _chosen(self._rule.positions, len(days) * len(numbers))
-        for which, places in groupby(chosen, lambda place: place // len(numbers)):
-            yield days[which], [numbers[place % len(numbers)] for place in places]
+        weekly = self._rule.freq is Freq.WEEKLY  # of longer periods a span holds just one
+        for _, period in groupby(days, lambda day: weekly and (day - self._week) // 7):
+            within = list(period)
+            if len(within) * len(numbers) < self._least:
+                continue
+            chosen = _chosen(self._rule.positions, len(within) * len(numbers))
+            for which, places in groupby(chosen, lambda place: place // len(numbers)):
+                yield within[which], [numbers[place % len(numbers)] for place in places]
 
     def _spans(self, first: int) -> Iterator[range]:
-        """The periods whose turn it is from that of `first` on, as ranges of days; all as one where all are alike."""
-        interval, freq = self._rule.interval, self._rule.freq
-        if freq >= Freq.DAILY or (interval == 1 and not self._picks):
-            yield range(first, self._last + 1)
-        elif freq is Freq.WEEKLY:
-            week = self._first - (self._start.weekday() - self._rule.week_start) % 7
-            turn = (first - week) // 7 // interval * interval
-            yield from (range(low, low + 7) for low in range(week + turn * 7, self._last + 1, interval * 7))
-        else:
-            yield from self._long_spans(first, interval * (1 if freq is Freq.MONTHLY else 12))
+        """Ranges of days that hold all periods from that of `first` on whose turn it is: months and years one by one.
 
-    def _long_spans(self, first: int, months: int) -> Iterator[range]:
-        """Every so many months, one of them, or the year to which it belongs."""
-        day, yearly = date.fromordinal(first), self._rule.freq is Freq.YEARLY
+        But all as one where positions need no periods and every month or year has its turn.
+        """
+        freq, interval = self._rule.freq, self._rule.interval
+        if freq >= Freq.WEEKLY or (interval == 1 and not self._picks):
+            yield range(first - (first - self._week) % 7, self._last + 1)
+            return
+        day, yearly = date.fromordinal(first), freq is Freq.YEARLY
+        months = interval * (12 if yearly else 1)
         start = self._start.year * 12 + (0 if yearly else self._start.month - 1)
         turn = (day.year * 12 + day.month - 1 - start) // months
-        for month in range(start + turn * months, (date.fromordinal(self._last).year + 1) * 12, months):
-            low = date(month // 12, month % 12 + 1, 1)
-            length = rrule_calendar.length(low.year) if yearly else monthrange(low.year, low.month)[1]
-            yield range(low.toordinal(), low.toordinal() + length)
+        for place in range(start + turn * months, (date.fromordinal(self._last).year + 1) * 12, months):
+            year, month = divmod(place, 12)
+            january, named = self._year(year)
+            low, high = (0, len(named)) if yearly else rrule_calendar.month_of(len(named), month)
+            if named.count(1, low, high) * len(self._clock.numbers) >= self._least:
+                yield range(january + low, january + high)
+
+    def _year(self, year: int) -> tuple[int, bytes]:
+        """Its first day, and which of its days are named."""
+        if year not in self._years:
+            self._years[year] = date(year, 1, 1).toordinal(), rrule_calendar.named_in(self._days, year)
+        return self._years[year]
 
     def _named_in(self, span: range) -> Iterator[int]:
         """The span's days that the rule names, and whose turn it is."""
         while span:
-            year = date.fromordinal(span[0]).year
-            first = date(year, 1, 1).toordinal()
-            named = rrule_calendar.named_in(self._days, year)
-            here = span[: bisect_left(span, first + len(named))]
+            january, named = self._year(date.fromordinal(span[0]).year)
+            here = span[: bisect_left(span, january + len(named))]
             if 1 in named:
-                yield from self._clock.in_turn([day for day in here if named[day - first]])
+                yield from self._in_turn([day for day in here if named[day - january]])
             span = span[len(here) :]
+
+    def _in_turn(self, days: list[int]) -> list[int]:
+        """Those whose week has its turn, or on which anything quicker has."""
+        interval, week = self._rule.interval, self._week
+        if interval > 1 and self._rule.freq is Freq.WEEKLY:
+            return [day for day in days if (day - week) // 7 % interval == 0]
+        return self._clock.in_turn(days)
 
 
 class _Clock:

@@ -9,7 +9,7 @@ from duebook_api.parts import parts
 from duebook_api.previewing import preview
 from duebook_api.replies import reply
 from duebook_api.requests import read_json, validated
-from duebook_api.schedules import PreviewBody
+from duebook_api.schedules import PreviewBody, must_name_a_time
 
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 
@@ -19,4 +19,6 @@ async def preview_schedule(request: Request) -> Response:
     """The next nominal times of a schedule, what it says in words, and notes on changes of the clocks."""
     value, _ = await read_json(request)
     body, now = validated(PreviewBody, value), parts(request).clock.now()
-    return reply(preview(body.definition(now), body.after or now, body.count))
+    definition = body.definition(now)
+    must_name_a_time(definition)
+    return reply(preview(definition, body.after or now, body.count))
