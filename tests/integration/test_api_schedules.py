@@ -48,7 +48,11 @@ async def test_one_kind_of_recurrence_takes_the_place_of_another(api: httpx2.Asy
         ({"recurrence": {"cron": "0 0 30 2 *"}}, "/recurrence/cron", "never fires"),
         ({"recurrence": {"every": "PT0.5S"}}, "/recurrence/every", "PT1S at least"),
         ({"recurrence": {"every": "P1M"}}, "/recurrence/every", "without months"),
-        ({"recurrence": {"cron": "@daily", "every": "P1D"}}, "/recurrence", "this version knows none, daily"),
+        (
+            {"recurrence": {"cron": "@daily", "every": "P1D"}},
+            "/recurrence",
+            "one kind at a time; this version knows none, daily",
+        ),
         (
             {
                 "recurrence": {"cron": "@yearly"},

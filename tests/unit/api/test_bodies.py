@@ -96,8 +96,6 @@ def test_every_field_arrives() -> None:
         {"recurrence": {}},
         {"recurrence": {"cron": "0 2 * * *", "every": "PT1H"}},
         {"recurrence": {"word": "daily"}},
-        {"recurrence": {"rrule": "FREQ=DAILY"}},
-        {"recurrence": {"every": None}},
         {"recurrence": None},
         {"timezone": ""},
         {"timezone": "europe/berlin"},

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 
 import pytest
 from hypothesis import given, settings
@@ -140,6 +140,14 @@ def test_a_rule_that_never_fires_names_nothing(rule: str) -> None:
     assert following(rule) == []
 
 
+@pytest.mark.parametrize("week", [1, 52, 53, -1, -52, -53])
+def test_weeks_are_those_of_iso_8601_in_every_year_of_the_calendar(week: int) -> None:
+    days = [START + n * DAY for n in range(399 * 365)]
+    last = {year: datetime.fromisoformat(f"{year}-12-28").isocalendar().week for year in range(2026, 2427)}
+    wanted = (day for day in days if week in {(iso := day.isocalendar()).week, iso.week - last[iso.year] - 1})
+    assert list(takewhile(lambda day: day <= days[-1], names(f"FREQ=YEARLY;BYWEEKNO={week}"))) == list(wanted)
+
+
 def test_what_a_rule_leaves_out_is_taken_from_its_start_to_the_microsecond() -> None:
     daily = a_definition(scheduled_at=NOW + timedelta(microseconds=7), recurrence=Rrule("FREQ=DAILY;COUNT=3"))
     assert list(nominal_times(daily)) == [daily.scheduled_at + n * DAY for n in range(3)]
@@ -244,6 +252,7 @@ HOSTILE = [
     "FREQ=WEEKLY;BYMONTH=2;BYSETPOS=1;BYSECOND=1,2,3",
     "FREQ=YEARLY;BYYEARDAY=366;BYDAY=MO;BYSETPOS=-1",
     "FREQ=DAILY;INTERVAL=9996;BYDAY=MO,WE,TH,FR,SA,SU",
+    "FREQ=MINUTELY;INTERVAL=60;BYMINUTE=31",
     f"FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;{EVERY_SECOND};BYSETPOS=-1",
     f"FREQ=DAILY;{EVERY_SECOND};BYSETPOS=366,-366",
 ]

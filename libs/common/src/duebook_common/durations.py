@@ -6,20 +6,28 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Strict
 
+from duebook_common.quoting import quoted
+
 _ISO = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?", re.ASCII)
+_MOST_DIGITS = 12
+_BOUNDS = "a duration lies between PT0S and P36500D"
 
 
 def _iso(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _ISO.fullmatch(value):
-        raise ValueError("a duration is written like PT90S, PT15M or P1D (ISO 8601, without months and years)")
+        raise ValueError(
+            f"{quoted(value)} is no duration; write it like PT90S, PT15M or P1D (ISO 8601, without months and years)"
+        )
+    if any(len(digits) > _MOST_DIGITS for digits in re.findall(r"\d+", value)):
+        raise ValueError(_BOUNDS)
     return value
 
 
 def _not_negative(value: timedelta) -> timedelta:
     if value < timedelta(0) or value > timedelta(days=36500):
-        raise ValueError("a duration lies between PT0S and P36500D")
+        raise ValueError(_BOUNDS)
     return value
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from duebook_common.domain.definition import Dst, looks_like_address
 from duebook_common.durations import Duration
+from duebook_common.quoting import quoted
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,8 +25,13 @@ def instant(value: Any) -> datetime:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("a time is written like 2026-11-24T02:00:00+01:00 (RFC 3339, with an offset)")
-    time = datetime.fromisoformat(value.upper())
+        raise ValueError(
+            f"{quoted(value)} is no time; write it like 2026-11-24T02:00:00+01:00 (RFC 3339, with an offset)"
+        )
+    try:
+        time = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise ValueError(f"{quoted(value)} is on no calendar or clock; look at its date, hour and offset") from None
     try:
         time = time.astimezone(UTC)
     except OverflowError:
@@ -42,8 +48,17 @@ def _zones() -> frozenset[str]:
 
 def _zone(name: str) -> str:
     if name not in _zones():
-        raise ValueError("there is no such time zone; use an IANA name like Europe/Berlin")
+        meant = _meant().get(name.lower())
+        remedy = f"did you mean {meant}?" if meant else "use an IANA name like Europe/Berlin"
+        raise ValueError(f"{quoted(name)} is no time zone; {remedy}")
     return name
+
+
+@cache
+def _meant() -> dict[str, str]:
+    """Zones by their names, and by their cities', in small letters."""
+    names = sorted(_zones(), key=lambda name: (not name.startswith(("Europe/", "America/", "Asia/")), name))
+    return {name.rpartition("/")[2].lower(): name for name in reversed(names)} | {n.lower(): n for n in names}
 
 
 def _address(text: str) -> str:
@@ -63,7 +78,7 @@ def one_of(*known: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if value not in known if isinstance(value, str) else True:
-            raise ValueError(f"this version knows {', '.join(known)}")
+            raise ValueError(f"{quoted(value)} is unknown; this version knows {', '.join(known)}")
         return value
 
     return BeforeValidator(check)
@@ -86,8 +101,8 @@ class Body(BaseModel):
 
 
 class DstBody(Body):
-    gap: Literal["run_after", "skip"] = "run_after"
-    fold: Literal["first", "second", "both"] = "first"
+    gap: Annotated[Literal["run_after", "skip"], one_of("run_after", "skip")] = "run_after"
+    fold: Annotated[Literal["first", "second", "both"], one_of("first", "second", "both")] = "first"
 
     @cached_property
     def value(self) -> Dst:

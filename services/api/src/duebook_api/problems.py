@@ -21,6 +21,16 @@ log = structlog.stdlib.get_logger("api")
 _TYPE = "https://duebook.dev/problems/"
 _INTERNAL = "internal"
 _MOST_ERRORS = 100
+_WORDS = {
+    "string_type": "this must be a string",
+    "model_type": "this must be an object",
+    "dict_type": "this must be an object",
+    "list_type": "this must be a list",
+    "bool_type": "this must be true or false",
+    "int_type": "this must be a whole number",
+    "float_type": "this must be a number",
+    "missing": "this field is required",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ def pointer(location: Sequence[str | int]) -> str:
 def _words(type_: str, message: str) -> str:
     if type_ == "extra_forbidden":
         return "there is no such field"
-    return message.removeprefix("Value error, ")
+    return _WORDS.get(type_) or message.removeprefix("Value error, ")
 
 
 def answer(problem: Problem, cause: Exception | None = None) -> Response:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from duebook_api.fields import Body, DstBody, Given, Instant, Zone
 from duebook_api.problems import Fault, invalid
@@ -15,24 +15,30 @@ from duebook_common.domain import cron, rrule
 from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
 from duebook_common.domain.schedule import next_after
 from duebook_common.durations import Duration
+from duebook_common.quoting import quoted
 
 _WORDS = ("none", "daily", "weekly")
 _KINDS = ("cron", "every", "rrule")
-_SHAPES = (
-    f'{", ".join(_WORDS)}, {{"cron": "0 2 * * *"}}, {{"every": "PT15M"}} or {{"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}}'
-)
+_OBJECTS = '{"cron": "0 2 * * *"}, {"every": "PT15M"} or {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}'
+_SHAPES = f"this version knows {', '.join(_WORDS)}, {_OBJECTS}"
 _SHORTEST = timedelta(seconds=1)
 _UNTIL = re.compile(r";UNTIL=[^;]*|UNTIL=[^;]*;", re.IGNORECASE)
 
 
-def _fires(text: str) -> str:
-    cron.parse(text)
-    return text
+def _fires(value: Any) -> str:
+    if isinstance(value, str):
+        cron.parse(value)
+        return value
+    raise ValueError(f'{quoted(value)} is no cron expression; write it like "0 2 * * 1-5"')
 
 
-def _is_rule(text: str) -> str:
-    rrule.parse(text)
-    return text
+def _is_rule(value: Any) -> str:
+    if isinstance(value, str):
+        rrule.parse(value)
+        return value
+    raise ValueError(
+        f'{quoted(value)} is no rule; write it like "FREQ=MONTHLY;BYDAY=-1FR", for several make several jobs'
+    )
 
 
 def _at_least_a_second(value: timedelta) -> timedelta:
@@ -45,26 +51,29 @@ class RecurrenceBody(Body):
     """A word, or an object of one member."""
 
     word: str = Field("none", exclude=True)
-    cron: Annotated[str, AfterValidator(_fires)] | None = None
-    every: Annotated[Duration, AfterValidator(_at_least_a_second)] | None = None
-    rrule: Annotated[str, AfterValidator(_is_rule)] | None = None
+    cron: Annotated[str, BeforeValidator(_fires)] = ""
+    every: Annotated[Duration, AfterValidator(_at_least_a_second)] = timedelta(0)
+    rrule: Annotated[str, BeforeValidator(_is_rule)] = ""
 
     @model_validator(mode="before")
     @classmethod
     def _one_shape(cls, value: Any) -> Any:
         if isinstance(value, str) and value in _WORDS:
             return {"word": value}
-        if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _KINDS and None not in value.values():
+        named = list(value) if isinstance(value, dict) else []
+        if len(named) == 1 and named[0] in _KINDS:
             return value
-        raise ValueError(f"this version knows {_SHAPES}")
+        wrong = [name for name in named if name not in _KINDS]
+        told = f"{quoted(wrong[0] if wrong else value)} is no recurrence"
+        raise ValueError(f"{'there is one kind at a time' if len(named) > 1 and not wrong else told}; {_SHAPES}")
 
     @cached_property
     def value(self) -> Recurrence:
-        if self.cron is not None:
+        if self.cron:
             return Cron(self.cron)
-        if self.rrule is not None:
+        if self.rrule:
             return Rrule(self.rrule)
-        return Every(self.every) if self.every is not None else self.word  # type: ignore[return-value]
+        return Every(self.every) if self.every else self.word  # type: ignore[return-value]
 
 
 RecurrenceField = Annotated[

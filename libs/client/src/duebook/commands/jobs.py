@@ -35,7 +35,9 @@ def create_job(
     task: Annotated[str | None, typer.Option(help="What it does, e.g. log or http.request.")] = None,
     payload: Payload = None,
     at: Annotated[str | None, typer.Option(help="When: a time with its offset, or 'in 90s'; default now.")] = None,
-    recurrence: Annotated[str | None, typer.Option(help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *'.")] = None,
+    recurrence: Annotated[
+        str | None, typer.Option(help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *', 'rrule FREQ=…'.")
+    ] = None,
     timezone: Annotated[str | None, typer.Option(help="Whose wall clock it keeps, e.g. Europe/Berlin.")] = None,
     ends_at: Annotated[str | None, typer.Option(help="The last instant at which it may still be due.")] = None,
     queue: Annotated[str | None, typer.Option(help="Whose executors run it.")] = None,

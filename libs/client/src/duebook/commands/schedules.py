@@ -19,7 +19,10 @@ def schedules() -> None:
 @app.command("preview")
 def preview(
     recurrence: Annotated[
-        str, typer.Argument(metavar="RECURRENCE", help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *'.")
+        str,
+        typer.Argument(
+            metavar="RECURRENCE", help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *', 'rrule FREQ=…'."
+        ),
     ],
     at: Annotated[str | None, typer.Option(help="When it begins: a time with its offset; default now.")] = None,
     timezone: Annotated[str | None, typer.Option(help="Whose wall clock it keeps, e.g. Europe/Berlin.")] = None,

@@ -132,7 +132,9 @@ def fields(text: str) -> list[str]:
             raise CronError(f"{text[:40]!r} is unknown; there are {', '.join(_SHORTHANDS)}")
         text = _SHORTHANDS[text.lower()]
     parts = text.upper().split()
-    if len(parts) not in {5, 6} or len(text) > 1000:
+    if len(text) > 1000:
+        raise CronError("an expression has 1,000 characters at most")
+    if len(parts) not in {5, 6}:
         raise CronError(
             f"five fields are needed (minute, hour, day of month, month, day of week), or six with seconds first; "
             f"here are {len(parts)}"
