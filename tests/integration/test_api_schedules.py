@@ -10,7 +10,7 @@ import pytest
 from api_app import running_api
 
 PREVIEW = "/api/schedule/preview"
-YEARLY = {"recurrence": {"cron": "@yearly"}}
+RULE = {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ async def api(postgres_url: str) -> AsyncIterator[httpx2.AsyncClient]:
         yield api.http
 
 
-@pytest.mark.parametrize("recurrence", [{"cron": "0 2 * * 1-5"}, {"every": "PT15M"}, "daily", "weekly", "none"])
+@pytest.mark.parametrize("recurrence", [{"cron": "0 2 * * 1-5"}, {"every": "PT15M"}, RULE, "daily", "weekly", "none"])
 async def test_a_job_of_each_kind_says_when_it_is_due_next(api: httpx2.AsyncClient, recurrence: Any) -> None:
     job = {"name": "n", "recurrence": recurrence, "scheduled_at": "2030-01-05T12:00:00Z"}
     answer = await api.post("/api/job", json=job)
     assert answer.status_code == 201, answer.text
     assert answer.json()["recurrence"] == recurrence
-    expected = "2030-01-07T02:00:00Z" if recurrence == {"cron": "0 2 * * 1-5"} else "2030-01-05T12:00:00Z"
-    assert answer.json()["next_due_at"] == expected
+    expected = {"cron": "2030-01-07T02:00:00Z", "rrule": "2030-01-25T12:00:00Z"}.get(next(iter(recurrence), ""))
+    assert answer.json()["next_due_at"] == (expected or "2030-01-05T12:00:00Z")
     again = await api.put(f"/api/job/{answer.json()['id']}", json=job)
     assert again.json()["version"] == 1
 
@@ -46,6 +46,8 @@ async def test_one_kind_of_recurrence_takes_the_place_of_another(api: httpx2.Asy
             "'25' is wrong for the hour: it takes",
         ),
         ({"recurrence": {"cron": "0 0 30 2 *"}}, "/recurrence/cron", "never fires"),
+        ({"recurrence": {"rrule": "FREQ=DAILY;BYDAY=XX"}}, "/recurrence/rrule", 'BYDAY: "XX" is no weekday'),
+        ({"recurrence": {"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}}, "/recurrence/rrule", "never fires"),
         ({"recurrence": {"every": "PT0.5S"}}, "/recurrence/every", "PT1S at least"),
         ({"recurrence": {"every": "P1M"}}, "/recurrence/every", "without months"),
         (
@@ -105,6 +107,16 @@ async def test_a_preview_of_a_repeated_hour_says_which_pass_runs(api: httpx2.Asy
     told = await preview(api, **body, after="2027-10-01T00:00:00Z", dst={"fold": "both"})
     assert told["times"] == ["2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z"]
     assert "a time that comes twice runs both times (dst.fold both)" in told["notes"][0]
+
+
+async def test_a_preview_of_a_rule_tells_it_in_words(api: httpx2.AsyncClient) -> None:
+    body = {"recurrence": RULE, "timezone": "Europe/Berlin", "scheduled_at": "2027-03-01T10:00:00+01:00", "count": 2}
+    told = await preview(api, **body, after="2027-01-01T00:00:00Z")
+    assert told["times"] == ["2027-03-26T09:00:00Z", "2027-04-30T08:00:00Z"]
+    assert told["description"] == "Every month on the last Friday at 10:00 in Europe/Berlin"
+    assert told["notes"] == ["scheduled_at itself is no time of this schedule, so nothing runs then"]
+    refused = await api.post(PREVIEW, json={"recurrence": {"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}})
+    assert refused.status_code == 422
 
 
 async def test_a_preview_ends_where_the_schedule_ends(api: httpx2.AsyncClient) -> None:
