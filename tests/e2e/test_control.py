@@ -111,3 +111,25 @@ def test_runs_that_wait_are_cancelled_at_once_and_never_start(duebook: Platform)
     assert types(duebook, duebook.runs(retrying["id"])[0]["id"]).count("AttemptStarted") == 1
     again = duebook.api.post(f"/api/run/{heard and duebook.runs(heard['id'])[0]['id']}/cancel")
     assert again.status_code == 409
+
+
+def test_a_dead_letter_pauses_its_job_with_the_reason(duebook: Platform) -> None:
+    series = {"recurrence": {"every": "PT1S"}, "max_retries": 0, "pause_on_failure": True}
+    job = duebook.create(task="fail", **series)
+    run = duebook.await_run(job["id"], "dead_lettered")
+    paused = eventually(lambda: _paused(duebook, job["id"]))
+    assert run["id"] in paused["reason"]
+    dead, *others = [r for r in duebook.runs(job["id"]) if r["status"] == "dead_lettered"]
+    assert (dead["id"], others) == (run["id"], [])
+    (pause,) = [event for event in job_events(duebook, job["id"]) if event["type"] == "JobPaused"]
+    died = events(duebook, run["id"])[-1]
+    assert died["type"] == "RunDeadLettered"
+    assert pause["recorded_at"] >= died["recorded_at"]
+    duebook.api.post(f"/api/job/{job['id']}/resume").raise_for_status()
+    eventually(lambda: len([r for r in duebook.runs(job["id"]) if r["status"] == "dead_lettered"]) == 2)
+    duebook.api.delete(f"/api/job/{job['id']}").raise_for_status()
+
+
+def _paused(duebook: Platform, job_id: str) -> dict[str, Any] | None:
+    job: dict[str, Any] = duebook.get(f"/api/job/{job_id}")
+    return job if job["status"] == "paused" else None

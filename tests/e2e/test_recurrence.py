@@ -82,3 +82,22 @@ def test_a_series_ends_when_it_was_told_to(duebook: Platform) -> None:
     duebook.await_run(job["id"], "succeeded")
     finished = duebook.get(f"/api/job/{job['id']}")
     assert (finished["status"], finished["next_due_at"]) == ("finished", None)
+
+
+def test_every_missed_one_is_caught_up_in_order_where_the_policy_says_all(duebook: Platform) -> None:
+    job = duebook.create(
+        task="nap", recurrence={"every": "PT10M"}, scheduled_at=from_now(minutes=-305),
+        catch_up={"policy": "all", "window": "PT250M"},
+    )  # fmt: skip
+    eventually(lambda: _succeeded(duebook, job["id"]) == 25, 60)
+    runs = duebook.get(f"/api/job/{job['id']}/runs?limit=200")["items"]
+    assert {run["trigger"] for run in runs} == {"catch_up"}
+    by_time = sorted(runs, key=lambda run: when(run["nominal_at"]))
+    started = [when(run["started_at"]) for run in by_time]
+    assert started == sorted(started)
+    (skipped,) = [e["data"] for e in job_events(duebook, job["id"]) if e["type"] == "OccurrencesSkipped"]
+    assert (skipped["count"], skipped["reason"]) == (6, "window")
+
+
+def _succeeded(duebook: Platform, job_id: str) -> int:
+    return len(duebook.get(f"/api/run?job_id={job_id}&status=succeeded&limit=200")["items"])

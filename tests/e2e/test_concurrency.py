@@ -1,0 +1,85 @@
+"""At most so many runs with one key at once, of whatever jobs."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from fleet import Platform, eventually
+from histories import events, types, when
+
+pytestmark = pytest.mark.xdist_group("concurrency")
+
+_ENDED = {"succeeded", "dead_lettered", "cancelled"}
+
+
+def test_a_key_bounds_the_runs_of_different_jobs(duebook: Platform) -> None:
+    key = {"key": "tenant-7", "limit": 2}
+    jobs = [duebook.create(task="nap", payload={"seconds": 0.4}, concurrency=key) for _ in range(8)]
+    runs = [duebook.await_run(job["id"], "succeeded", 60) for job in jobs]
+    assert _most_at_once(duebook, runs) == 2
+    first = [run["id"] for run in sorted(runs, key=lambda run: when(run["started_at"]))]
+    assert {types(duebook, id_)[0] for id_ in first} == {"RunBuffered"}
+
+
+def test_other_keys_and_jobs_without_one_do_not_wait(duebook: Platform) -> None:
+    held = duebook.create(task="nap", payload={"seconds": 20}, concurrency={"key": "held", "limit": 1})
+    holder = duebook.await_run(held["id"], "running")
+    waits = duebook.create(task="nap", concurrency={"key": "held", "limit": 1})
+    waiting = duebook.await_run(waits["id"], "waiting")
+    assert waiting["reason"] == "concurrency"
+    duebook.await_run(duebook.create(task="nap", concurrency={"key": "free", "limit": 1})["id"], "succeeded")
+    duebook.await_run(duebook.create(task="nap")["id"], "succeeded")
+    duebook.api.post(f"/api/run/{holder['id']}/cancel").raise_for_status()
+    duebook.await_run(waits["id"], "succeeded", 5)
+
+
+def test_a_slot_is_held_through_retries_and_the_oldest_goes_first(duebook: Platform) -> None:
+    key = {"key": "retried", "limit": 1}
+    backoff = {"initial": "PT1S", "factor": 1, "jitter": 0}
+    first = duebook.create(task="fail.until", payload={"attempt": 3}, concurrency=key, backoff=backoff)
+    duebook.await_run(first["id"], "retrying")
+    others = [duebook.create(task="nap", payload={"seconds": 0.1}, concurrency=key) for _ in range(3)]
+    runs = [duebook.await_run(job["id"], "succeeded") for job in others]
+    ended = duebook.await_run(first["id"], "succeeded")
+    assert ended["attempt"] == 3
+    assert all(when(run["started_at"]) >= when(ended["finished_at"]) for run in runs)
+    assert [run["id"] for run in sorted(runs, key=lambda run: when(run["started_at"]))] == [run["id"] for run in runs]
+
+
+def test_a_redriven_run_waits_for_its_key_like_any_other(duebook: Platform) -> None:
+    key = {"key": "redriven", "limit": 1}
+    dead = duebook.await_run(duebook.create(task="fail", max_retries=0, concurrency=key)["id"], "dead_lettered")
+    holder = duebook.await_run(duebook.create(task="nap", payload={"seconds": 20}, concurrency=key)["id"], "running")
+    path = f"/api/dead-letter/{dead['id']}/redrive"
+    redriven = duebook.api.post(path, json={"reason": "again"}).raise_for_status().json()
+    assert redriven["status"] == "waiting"
+    duebook.api.post(f"/api/run/{holder['id']}/cancel").raise_for_status()
+    eventually(lambda: types(duebook, dead["id"]).count("AttemptStarted") == 2)
+
+
+def test_a_waiting_run_is_cancelled_at_once_and_its_deadline_holds(duebook: Platform) -> None:
+    key = {"key": "late", "limit": 1}
+    duebook.await_run(duebook.create(task="nap", payload={"seconds": 6}, concurrency=key)["id"], "running")
+    late = duebook.create(task="nap", concurrency=key, start_within="PT2S")
+    unwanted = duebook.await_run(duebook.create(task="nap", concurrency=key)["id"], "waiting")
+    cancelled = duebook.api.post(f"/api/run/{unwanted['id']}/cancel").raise_for_status().json()
+    assert cancelled["status"] == "cancelled"
+    skipped = duebook.await_run(late["id"], "skipped")
+    assert skipped["reason"] == "deadline"
+
+
+def _most_at_once(duebook: Platform, runs: list[dict[str, Any]]) -> int:
+    """By the books: the attempts that were under way at the same moment."""
+    steps: list[tuple[datetime, int]] = []
+    for run in runs:
+        for event in events(duebook, run["id"]):
+            if event["type"] == "AttemptStarted":
+                steps.append((when(event["recorded_at"]), 1))
+            elif event["type"] in {"AttemptSucceeded", "AttemptFailed"}:
+                steps.append((when(event["recorded_at"]), -1))
+    under_way = most = 0
+    for _, step in sorted(steps):
+        under_way += step
+        most = max(most, under_way)
+    return most

@@ -1,0 +1,65 @@
+"""Jitter: every run somewhat later, always the same for the same time, and never out of order."""
+
+from datetime import timedelta
+from itertools import islice, pairwise
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duebook_common.domain.definition import Cron, Definition, Every
+from duebook_common.domain.due import Occurrence, occurrences, upcoming
+from duebook_common.domain.schedule import nominal_times
+from samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition
+
+IDS = st.uuids(version=4)
+KINDS = st.sampled_from(["daily", Every(HOUR), Cron("*/7 * * * *")])
+
+
+def some(definition: Definition, job_id: UUID = JOB_ID, count: int = 20) -> list[Occurrence]:
+    first = upcoming(job_id, definition, None).next_at
+    assert first is not None
+    return list(islice(occurrences(job_id, definition, first), count))
+
+
+def test_without_jitter_a_time_is_due_when_it_comes() -> None:
+    series = some(a_definition(recurrence="daily"))
+    assert [each.due_at for each in series] == [each.nominal_at for each in series]
+    assert {each.next_due_at for each in series} == {None}
+    assert upcoming(JOB_ID, a_definition(), NOW) == (None, None)
+
+
+def test_a_one_off_has_nothing_after_it() -> None:
+    (only,) = some(a_definition(jitter=MINUTE))
+    assert (only.next_at, only.next_due_at) == (None, None)
+    assert NOW <= only.due_at <= NOW + MINUTE
+
+
+@given(
+    IDS, st.timedeltas(timedelta(microseconds=1), 3 * DAY), st.sampled_from(["daily", Every(HOUR), Cron("*/7 * * * *")])
+)
+def test_each_is_due_within_the_jitter_and_before_the_one_after_it(
+    job_id: UUID, jitter: timedelta, kind: object
+) -> None:
+    definition = a_definition(recurrence=kind, jitter=jitter)
+    series = some(definition, job_id)
+    assert [each.nominal_at for each in series] == list(islice(nominal_times(definition), 20))
+    for each, following in pairwise(series):
+        assert each.nominal_at <= each.due_at <= each.nominal_at + jitter
+        assert each.due_at <= following.nominal_at
+        assert (each.next_at, each.next_due_at) == (following.nominal_at, following.due_at)
+
+
+@given(IDS, st.integers(0, 30))
+def test_it_is_the_same_from_wherever_one_looks(job_id: UUID, skip: int) -> None:
+    definition = a_definition(recurrence=Every(MINUTE), jitter=40 * SECOND)
+    expected = some(definition, job_id, 40)[skip]
+    assert next(occurrences(job_id, definition, expected.nominal_at)) == expected
+    assert upcoming(job_id, definition, expected.nominal_at - SECOND) == (expected.nominal_at, expected.due_at)
+
+
+def test_a_fleet_is_spread_over_the_whole_jitter() -> None:
+    definition = a_definition(jitter=MINUTE)
+    late = [(some(definition, UUID(int=n))[0].due_at - NOW) / MINUTE for n in range(1000)]
+    for tenth in range(10):
+        assert 60 < sum(tenth / 10 <= share < (tenth + 1) / 10 for share in late) < 140
