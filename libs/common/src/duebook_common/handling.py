@@ -20,14 +20,14 @@ from duebook_common.domain.decide import RunCommand, decide
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job import Job, JobChanged, JobCreated, JobEvent, JobStatus
 from duebook_common.domain.occurrence import job_after, skip_due
-from duebook_common.domain.run import Run
+from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import (
     Opening,
     RunCancelled,
     RunCancelRequested,
-    RunDeadLettered,
     RunEvent,
     RunFact,
+    RunRedriven,
 )
 from duebook_common.eventstore import Write, append, has_recorded
 from duebook_common.locks import lock_jobs
@@ -135,21 +135,22 @@ async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) ->
 async def _record_runs(db: Connection, moved: Sequence[tuple[RunWork, Decided]], actor: Actor) -> projections.Moved:
     writes = [_write(item, answer, actor) for item, answer in moved]
     runs = [answer.run for _, answer in moved if answer.run is not None]
-    pausing = [answer.run for _, answer in moved if answer.run is not None and _pauses(answer)]
-    if not pausing:
+    concerning = {run.job_id for run, (_, answer) in zip(runs, moved, strict=True) if _concerns_others(run, answer)}
+    if not concerning:
         return await projections.append_and_move_runs(db, writes, runs)
     async with db.transaction():
-        await lock_jobs(db, {run.job_id for run in pausing})
+        await lock_jobs(db, concerning)
         result = await projections.append_and_move_runs(db, writes, runs)
-        dead = {run.job_id: run for run in pausing if run_events.stream(run.id) not in result.lost}
+        recorded = [run for run in runs if run_events.stream(run.id) not in result.lost]
+        dead = {run.job_id: run for run in recorded if run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED}
         await decide_jobs(db, dead, lambda job, _: _pausing(job, dead[job.id]), actor)
     return result
 
 
-def _pauses(answer: Decided) -> bool:
-    """Whether the job is to be paused by this dead letter."""
-    run = answer.run
-    return run is not None and run.pause_on_failure and any(isinstance(e, RunDeadLettered) for e in answer.events)
+def _concerns_others(run: Run, answer: Decided) -> bool:
+    """Whether the job's lock is needed: the job is to be paused, or a run that rested is active again."""
+    pauses = run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED
+    return pauses or any(isinstance(event, RunRedriven) for event in answer.events)
 
 
 def _pausing(job: Job, run: Run) -> Sequence["Fact"]:

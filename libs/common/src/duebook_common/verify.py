@@ -20,6 +20,7 @@ from duebook_common.domain.job import (
     JobDeleted,
     JobFinished,
     JobPaused,
+    JobResumed,
     JobStatus,
     OccurrencesSkipped,
 )
@@ -27,6 +28,7 @@ from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, 
 from duebook_common.domain.schedule import next_after, nominal_times
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
+from duebook_common.verify_limits import check_keys, check_overlap
 from duebook_common.verify_run import check_run
 
 _BATCH = 500
@@ -69,6 +71,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
             for recorded in batch.values():
                 breaches += check_job(recorded, now - overdue)
             breaches += await _check_rows(db, batch) + await _check_mails(db, batch)
+        breaches += [Breach("S6", stream, says) for stream, says in await check_keys(db)]
     return Verified(jobs, events, breaches)
 
 
@@ -86,12 +89,13 @@ async def _jobs(db: Connection) -> AsyncIterator[dict[UUID, list[Recorded]]]:
 
 
 def check_job(recorded: Sequence[Recorded], due_before: datetime) -> Iterator[Breach]:
-    """One job with all its runs: every nominal time once, every attempt fenced, nothing after an end."""
+    """One job with all its runs, in the order of the log: every time once, every attempt fenced, limits kept."""
     by_stream = sorted(recorded, key=lambda item: item.stream)
     for stream, items in groupby(by_stream, key=lambda item: item.stream):
         if stream.startswith("run-"):
             yield from (Breach(name, stream, says) for name, says in check_run([item.event for item in items]))
     yield from _check_schedule(_moving(recorded), due_before)
+    yield from (Breach("S6", stream, says) for stream, says in check_overlap(recorded))
 
 
 def _moving(recorded: Sequence[Recorded]) -> list[Recorded]:
@@ -125,7 +129,7 @@ def _occurrence_fault(job: Job, event: object) -> str | None:
             return None if job.next_at is None or job.exhausted else f"finished, although {job.next_at} was next"
         case JobChanged() if event.definition.same_schedule(job.definition):
             return None if event.next_at == job.next_at else f"goes on with {event.next_at} instead of {job.next_at}"
-        case JobChanged() | JobPaused() | JobDeleted() if job.status is JobStatus.ACTIVE:
+        case JobChanged() | JobPaused() | JobResumed() | JobDeleted():
             if job.next_at is not None and job.next_at < event.at:
                 return f"{job.next_at} was due before the change at {event.at} and is not accounted for"
     return None

@@ -71,11 +71,8 @@ class _Turn:
         busy = any(run.status is not RunStatus.WAITING for run in active)
         facts: list[RunFact] = []
         for run in sorted((run for run in active if run.status is RunStatus.WAITING), key=_age):
-            if _waits_for_runs(run):
-                free = not busy and self._take(run)
-                busy = True  # those behind it wait for this one
-            else:
-                free = run.id in self._granted
+            free = (not busy and self._take(run)) if _waits_for_runs(run) else run.id in self._granted
+            busy = True  # those behind it wait for this one too
             deleted = job.status is JobStatus.DELETED
             command = WakeRun(self._now, random.random(), self._patience, job_deleted=deleted, free=free)
             facts += [RunFact(run.id, event) for event in decide(run, command)]

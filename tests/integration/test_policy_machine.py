@@ -1,0 +1,299 @@
+"""Jobs of every policy, under whatever people, schedulers, executors and the clock do to them in any order.
+
+After each step the invariants of `verify` hold, and after each story `rebuild` finds nothing to mend.
+"""
+
+import asyncio
+import random
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from bookkeeping import ACTOR, NOW, check_books, created, log
+from duebook_api import judging
+from duebook_common.database import Clock, Pool, acquire, connect
+from duebook_common.domain.beginning import Terms, trigger_now
+from duebook_common.domain.decide import (
+    CancelRun,
+    ConfirmCancel,
+    DiscardRun,
+    FailAttempt,
+    RedriveRun,
+    ReleaseAttempt,
+    RunCommand,
+    StartAttempt,
+    Succeed,
+    WakeRun,
+)
+from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
+from duebook_common.domain.errors import CommandRejected
+from duebook_common.domain.job import Job
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.handling import Fact, Judge, RunWork, handle_job, handle_runs
+from duebook_common.hints import Hints
+from duebook_common.projections import load_jobs, run_of
+from duebook_common.rebuild import rebuild
+from duebook_common.settings import read
+from duebook_common.verify import check_job
+from duebook_common.verify_limits import check_keys
+from duebook_scheduler.dispatch import Dispatcher
+from duebook_scheduler.outbox import Outbox
+from duebook_scheduler.releasing import Releaser
+from duebook_scheduler.room import Room
+from duebook_scheduler.settings import SchedulerSettings
+
+T = TypeVar("T")
+HOUR = timedelta(hours=1)
+_MISFIRE = 2 * HOUR
+_RUNS = """
+SELECT * FROM runs WHERE job_id = ANY($1) AND status = ANY($2) ORDER BY nominal_at, job_id, trigger, created_at
+"""
+_WOKEN = "SELECT * FROM runs WHERE job_id = ANY($1) AND status = 'waiting' AND wake_at <= $2"
+
+
+class Told(Clock):
+    """A clock that is told the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Nowhere(Outbox):
+    """No broker: what is dispatched is found in the books."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def flush(self) -> bool:
+        return True
+
+    async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
+        pass
+
+
+class World:
+    """A scheduler's two halves on one database, and the loop on which they live."""
+
+    def __init__(self, url: str) -> None:
+        self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
+        names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
+        settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
+        settings = settings.model_copy(update={"misfire": _MISFIRE})
+        self.clock, self.numbers = Told(), count(1)
+        self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
+        hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
+        self.dispatcher = Dispatcher(self.pool, self.clock, Nowhere(), Room(10_000), hints, settings, ACTOR)
+        self.releaser = Releaser(self.pool, self.clock, settings, ACTOR)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        self.run(self._stack.aclose())
+        self._runner.close()
+
+
+picks = st.integers(0, 30)
+windows = [5 * HOUR, 90 * HOUR]
+policies = st.fixed_dictionaries(
+    {
+        "overlap": st.sampled_from(Overlap),
+        "catch_up": st.builds(
+            CatchUp, st.sampled_from(["latest", "all", "none"]), st.sampled_from([5 * HOUR, 90 * HOUR])
+        ),
+        "concurrency": st.sampled_from([None, None, None, Concurrency("a", 1), Concurrency("a", 2)]),
+        "pause_on_failure": st.booleans(),
+        "max_runs": st.sampled_from([None] * 6 + [5, 12]),
+        "jitter": st.sampled_from([None, None, timedelta(minutes=1), 3 * HOUR]),
+        "start_within": st.sampled_from([None, None, None, 5 * HOUR]),
+        "max_retries": st.integers(0, 1),
+        "recurrence": st.sampled_from([Every(HOUR), Every(3 * HOUR), "daily"]),
+    }
+)
+times = st.sampled_from([timedelta(seconds=1), timedelta(minutes=21), HOUR, HOUR, 9 * HOUR])
+schedulers = ["poll"] * 9 + ["nobody polls"] * 3
+executors = ["start"] * 3 + ["all succeed"] * 3
+executors += ["succeed", "fail", "give up", "give up", "release", "lose", "retry", "retry", "confirm"]
+people = ["cancel", "redrive", "redrive", "discard", "pause", "pause", "resume", "resume", "resume"]
+people += ["change", "change", "trigger", "trigger", "trigger", "delete"]
+
+
+class Machine(RuleBasedStateMachine):
+    world: World
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[UUID] = []
+        self.world.clock.time = NOW
+
+    @property
+    def now(self) -> datetime:
+        return self.world.clock.time
+
+    @initialize(policies=st.lists(policies, min_size=2, max_size=2), hours=st.integers(0, 12))
+    def begin(self, policies: list[dict[str, Any]], hours: int) -> None:
+        first = self.now - hours * HOUR
+        for chosen in policies:
+            self.jobs.append(self.world.run(created(self.world.pool, self._id(), **chosen, scheduled_at=first)))
+
+    def _id(self) -> UUID:
+        """In the order of their making, so that a story told again is the same."""
+        return UUID(int=next(self.world.numbers) << 64)
+
+    # One rule for all: of several, hypothesis leaves some out of every story.
+    @rule(what=st.sampled_from(schedulers + executors + people), later=times, pick=picks, data=st.data())
+    def something_happens(self, what: str, later: timedelta, pick: int, data: st.DataObject) -> None:
+        match what:
+            case "poll":
+                self.world.clock.time += later
+                self._poll()
+            case "nobody polls":
+                self.world.clock.time += later
+            case "start":
+                self._carry_out_all("start", RunStatus.DISPATCHED)
+            case "all succeed":
+                self._carry_out_all("start", RunStatus.DISPATCHED)
+                self._carry_out_all("succeed", RunStatus.RUNNING)
+            case "pause" | "resume" | "change" | "trigger" | "delete":
+                self._act(what, self.jobs[pick % len(self.jobs)], data)
+            case _:
+                runs = self._runs_in(*_SENSIBLE[what])
+                if runs:
+                    self._carry_out(what, runs[pick % len(runs)])
+
+    def _poll(self) -> None:
+        for _ in range(20):
+            if not self.world.run(self.world.dispatcher.step()):
+                break
+        for _ in range(3):
+            self.world.run(self._release())
+
+    def _carry_out_all(self, kind: str, status: RunStatus) -> None:
+        for run in self._runs_in(status):
+            self._carry_out(kind, run)
+
+    async def _release(self) -> None:
+        rows = await self.world.pool.fetch(_WOKEN, self.jobs, self.now)
+        await self.world.releaser.release([run_of(row) for row in rows])
+
+    def _runs_in(self, *statuses: RunStatus) -> list[Run]:
+        rows = self.world.run(self.world.pool.fetch(_RUNS, self.jobs, list(statuses)))
+        return [run_of(row) for row in rows]
+
+    def _carry_out(self, kind: str, run: Run) -> None:
+        work = [RunWork(run.id, self._command(kind, run))]
+        (decided,) = self.world.run(handle_runs(self.world.pool, work, ACTOR))
+        assert decided.error is None or isinstance(decided.error, CommandRejected)
+
+    def _command(self, kind: str, run: Run) -> RunCommand:
+        attempt, now, later = run.attempt, self.now, (run.wake_at or self.now) + HOUR
+        commands: dict[str, RunCommand] = {
+            "start": StartAttempt(run.dispatch, "executor", HOUR, now),
+            "succeed": Succeed(attempt, None, now),
+            "fail": FailAttempt(attempt, "boom", now, 0.5),
+            "give up": FailAttempt(attempt, "for good", now, 0.5, retry=False),
+            "release": ReleaseAttempt(attempt, now),
+            "lose": WakeRun(max(now, later), 0.5, HOUR),
+            "retry": WakeRun(max(now, later), 0.5, HOUR),
+            "cancel": CancelRun("enough", now),
+            "confirm": ConfirmCancel(attempt, now),
+            "redrive": RedriveRun("again", 2, now),
+            "discard": DiscardRun("no more", now),
+        }
+        return commands[kind]
+
+    def _act(self, act: str, job_id: UUID, data: st.DataObject) -> None:
+        terms = Terms(now=self.now, misfire=_MISFIRE, patience=HOUR, dispatch=0)
+        changed = data.draw(policies) if act == "change" else {}
+        overlap = data.draw(st.sampled_from(Overlap)) if act == "trigger" else Overlap.SKIP
+
+        def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+            return trigger_now(job, active, terms, self._id(), overlap=overlap)
+
+        judges: dict[str, Judge] = {
+            "pause": judging.pausing("wait", terms),
+            "resume": judging.resuming(None, terms),
+            "change": judging.changing(lambda job: replace(job.definition, **changed), terms, None, ran=True),
+            "trigger": trigger,
+            "delete": judging.deleting(terms, None),
+        }
+        deleted = self.world.run(self._job(job_id)).status == "deleted"
+        try:
+            if not deleted:
+                self.world.run(handle_job(self.world.pool, job_id, judges[act], ACTOR))
+        except CommandRejected:
+            assert act in {"pause", "resume"}
+
+    async def _job(self, job_id: UUID) -> Job:
+        async with acquire(self.world.pool) as db:
+            return (await load_jobs(db, [job_id]))[job_id]
+
+    @invariant()
+    def the_invariants_hold(self) -> None:
+        self.world.run(self._verify())
+
+    async def _verify(self) -> None:
+        recorded = await log(self.world.pool, self.jobs)
+        for job_id in self.jobs:
+            breaches = list(check_job([item for item in recorded if item.job_id == job_id], NOW - 9000 * HOUR))
+            assert breaches == []
+        async with acquire(self.world.pool) as db, db.transaction():
+            assert await check_keys(db) == []
+
+    @invariant()
+    def the_rows_are_the_log(self) -> None:
+        self.world.run(check_books(self.world.pool, set(self.jobs)))
+
+    def teardown(self) -> None:
+        assert self.world.run(rebuild(self.world.pool)).replaced == 0
+
+
+_RUNNING = {RunStatus.RUNNING}
+_SENSIBLE: dict[str, set[RunStatus]] = {
+    "start": {RunStatus.DISPATCHED},
+    "succeed": _RUNNING,
+    "fail": _RUNNING,
+    "give up": _RUNNING,
+    "release": _RUNNING,
+    "lose": _RUNNING,
+    "confirm": _RUNNING,
+    "retry": {RunStatus.RETRYING, RunStatus.DISPATCHED},
+    "cancel": {RunStatus.WAITING, RunStatus.DISPATCHED, RunStatus.RUNNING, RunStatus.RETRYING},
+    "redrive": {RunStatus.DEAD_LETTERED},
+    "discard": {RunStatus.DEAD_LETTERED},
+}
+
+
+@pytest.fixture
+def world(postgres_url: str) -> Iterator[World]:
+    world = World(postgres_url)
+    yield world
+    world.close()
+
+
+def test_whatever_happens_to_jobs_of_any_policy_the_books_are_right(world: World) -> None:
+    machine = type("Policies", (Machine,), {"world": world})
+    quick = settings(
+        max_examples=40,
+        stateful_step_count=40,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    random.seed(1)
+    run_state_machine_as_test(machine, settings=quick)
