@@ -136,6 +136,19 @@ def test_runs_are_listed_shown_and_cancelled(duebook: Program) -> None:
     assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "never mind")
 
 
+def test_a_forecast_is_a_line_for_each_hour_and_its_sum(duebook: Program) -> None:
+    duebook.job("nightly", "--recurrence", "every 1h")
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+    window = ("--from", begin.isoformat(), "--to", (begin + timedelta(hours=3)).isoformat())
+    new = json.dumps([{"create": {"name": "new", "scheduled_at": begin.isoformat()}}])
+    told = duebook("schedule", "forecast", *window, "-f", "-", stdin=new)
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.splitlines()[1].split() == [f"{begin:%Y-%m-%dT%H:%M:%SZ}", "1"]
+    assert "runs in all: 1, of jobs: 1" in told.stderr
+    assert "times added: 1" in told.stderr
+    assert duebook.data("schedule", "forecast", *window)["runs"] == 0
+
+
 def test_why_is_answered_in_a_sentence_with_its_causes_beneath(duebook: Program) -> None:
     run = duebook.run()
     answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()

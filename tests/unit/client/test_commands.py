@@ -39,6 +39,7 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["dead-letter", "redrive", "--all", "--payload", "1", "--reason", "r"], "--payload"),
         (["schedule", "preview", "daily", "--at", "noon"], "noon"),
         (["schedule", "preview"], "RECURRENCE"),
+        (["schedule", "forecast", "--from", "now", "--to", "in 1d"], "now"),
         (["key", "create", "--name", "a"], "--scope"),
         (["no-such-command"], "no-such-command"),
         (["verify"], "DUEBOOK_POSTGRES_URL is missing"),

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from duebook_api import bodies, schedules
+from duebook_api.forecast.bodies import ForecastBody
 
 _BODIES: list[type[BaseModel]] = [
     bodies.JobBody,
@@ -18,6 +19,7 @@ _BODIES: list[type[BaseModel]] = [
     bodies.RedriveBody,
     bodies.RedriveManyBody,
     schedules.PreviewBody,
+    ForecastBody,
 ]
 _PROBLEM: dict[str, Any] = {
     "type": "object",

@@ -1,5 +1,6 @@
 """What the routes work with: the pool, the clock, the hints, the catalogue of tasks."""
 
+import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Parts:
     misfire: timedelta
     gathering: Gathering
     catalogue: Catalogue = field(default_factory=Catalogue)
+    forecasting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def terms(self) -> Terms:
         """The api decides and lets the scheduler send: its runs are due at once, with no message yet."""

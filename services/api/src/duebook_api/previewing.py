@@ -81,22 +81,23 @@ def _of_clock_changes(definition: Definition, times: Sequence[datetime]) -> Iter
     if not times or definition.recurrence == "none" or isinstance(definition.recurrence, Every):
         return
     zone, dst = ZoneInfo(definition.timezone), definition.dst
-    for change in _changes(zone, times[0] - _DAY, min(times[-1] + _DAY, times[0] + _LONGEST)):
-        plain, old, new = _around(definition, change, Dst("skip", "first")), change.old_end, change.new_start
+    for change in changes(zone, times[0] - _DAY, min(times[-1] + _DAY, times[0] + _LONGEST)):
+        plain, old, new = around(definition, change, Dst("skip", "first")), change.old_end, change.new_start
         shown = f"{old:%Y-%m-%d}: the clocks in {definition.timezone} go from {old:%H:%M} to {new:%H:%M}"
-        if _around(definition, change, Dst("run_after", "first")) != plain:
+        if around(definition, change, Dst("run_after", "first")) != plain:
             does = f"runs at {change.at.astimezone(zone).isoformat()}" if dst.gap == "run_after" else "is left out"
             yield f"{shown}; a time in this gap {does} (dst.gap {dst.gap})"
-        if _around(definition, change, Dst("skip", "both")) != plain:
+        if around(definition, change, Dst("skip", "both")) != plain:
             yield f"{shown}; a time that comes twice {_FOLD[dst.fold]} (dst.fold {dst.fold})"
 
 
-def _around(definition: Definition, change: Change, dst: Dst) -> int:
+def around(definition: Definition, change: Change, dst: Dst) -> int:
     """How many times there are about the change: each of these policies adds to the plain one or does not."""
     return count_between(replace(definition, dst=dst), change.at - _AROUND, change.at + _AROUND)
 
 
-def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Change]:
+def changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Change]:
+    """The changes of the zone's clocks later than `start` and not later than `end`."""
     while start < end:
         if change := change_between(zone, start, min(start + _STEP, end)):
             yield change

@@ -131,12 +131,12 @@ def as_object(value: Any) -> dict[str, Any]:
     return value
 
 
-def validated(model: type[M], value: Any) -> M:
-    """The body as the model; raises Problem 422 with a pointer for each fault."""
+def validated(model: type[M], value: Any, root: str = "") -> M:
+    """The body as the model; raises Problem 422 with a pointer, beginning with `root`, for each fault."""
     try:
         return model.model_validate(as_object(value))
     except ValidationError as error:
-        raise invalid_as(error) from None
+        raise invalid_as(error, root) from None
 
 
 def must_fit(payload: Any, place: str = "/payload") -> None:

@@ -32,18 +32,19 @@ def next_after(definition: Definition, after: datetime | None) -> datetime | Non
 
 def count_between(definition: Definition, first: datetime, last: datetime) -> int:
     """How many nominal times lie from `first` to `last`, both included; the cost is that of their days."""
-    return sum(len(times) for times in _between(definition, first, last))
+    return sum(len(times) for times in times_between(definition, first, last))
 
 
 def last_between(definition: Definition, first: datetime, last: datetime) -> datetime | None:
     """The latest nominal time from `first` to `last`, both included; as quick as counting them."""
     latest = None
-    for times in _between(definition, first, last):
+    for times in times_between(definition, first, last):
         latest = times.last
     return latest
 
 
-def _between(definition: Definition, first: datetime, last: datetime) -> Iterator[Times]:
+def times_between(definition: Definition, first: datetime, last: datetime) -> Iterator[Times]:
+    """The nominal times from `first` to `last`, both included, in passages that ascend and are not empty."""
     for times in _passages(definition, first - _INSTANT):
         if within := times.until(last):
             yield within

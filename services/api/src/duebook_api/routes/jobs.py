@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
@@ -15,11 +14,11 @@ from duebook_api.commands import Once, Order
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
 from duebook_api.keys import idempotency_key
-from duebook_api.merge import merged
 from duebook_api.paging import AsOf, Page, Text, after, by_creation, listed, query
 from duebook_api.parts import Parts, actor, parts
+from duebook_api.patching import patched
 from duebook_api.problems import not_found
-from duebook_api.replies import dumps, reply
+from duebook_api.replies import reply
 from duebook_api.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
 from duebook_common.database import acquire, snapshot
 from duebook_common.domain.definition import Definition, Overlap
@@ -119,15 +118,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
     patch, now = as_object(value), own.clock.now()
 
     def make(job: Job) -> Definition:
-        current = orjson.loads(dumps(views.definition(job.definition)))
-        wanted = merged(current, patch)
-        if isinstance(patch, dict) and isinstance(patch.get("recurrence"), dict):
-            wanted["recurrence"] = patch[
-                "recurrence"
-            ]  # one kind takes the place of another; they have nothing in common
-        body = validated(JobBody, wanted)
-        must_fit(body.payload)
-        return commands.define(body, now)
+        return patched(job.definition, patch, now)
 
     job = await commands.change(own, job_id, make, actor(request), request.headers.get("if-match"))
     if job is None:

@@ -5,6 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.docs import takes
+from duebook_api.forecast import asking
+from duebook_api.forecast.bodies import ForecastBody
 from duebook_api.parts import parts
 from duebook_api.previewing import preview
 from duebook_api.replies import reply
@@ -22,3 +24,18 @@ async def preview_schedule(request: Request) -> Response:
     definition = body.definition(now)
     must_name_a_time(definition)
     return reply(preview(definition, body.after or now, body.count))
+
+
+@router.post("/forecast", openapi_extra=takes(ForecastBody))
+async def forecast_schedules(request: Request) -> Response:
+    """What is to come in a window, as the jobs are or as `changes` would have them.
+
+    Every nominal time counts as a run, at its hour: what overlaps, concurrency keys, pauses and downtime will leave out
+    or put off is not foreseen. `hours` names those with runs. `queues` has for each queue the most runs at once, by
+    the mean and by the 95th percentile of how long the job's, or else its task's, latest attempts took; one second
+    where nothing was measured (`unmeasured_jobs`). `clock_changes` names the jobs whose times fall into a gap or a
+    fold. With `changes` there are `added` and `removed`: how many nominal times, and the first hundred of them.
+    Jobs that changes name take part whatever the filter says, paused ones as if they were resumed.
+    """
+    value, _ = await read_json(request)
+    return reply(await asking.forecast(parts(request), validated(ForecastBody, value)))
