@@ -58,8 +58,8 @@ def instants(days: Iterable[Times], zone: ZoneInfo, dst: Dst) -> Iterator[Times]
     `days` are in order, each the wall-clock times named in it. Ends with the calendar, a few days early.
     """
     late: list[Times] = []  # after a change, when some of the next day still comes before it
-    known: datetime = datetime.min.replace(tzinfo=UTC)
-    ahead = timedelta(0)  # up to `known`
+    known = datetime.min.replace(tzinfo=UTC)  # about each day before it the clocks were `ahead`, and did not change
+    ahead = timedelta(0)
     for day in days:
         midnight = day.start.replace(tzinfo=UTC)
         if midnight < known:

@@ -86,7 +86,8 @@ class Expression:
 
     def _days_of(self, year: int, month: int) -> list[int]:
         first, length = monthrange(year, month)
-        return [day for day in range(1, length + 1) if self._names_day(day, length, (first + day) % 7)]
+        asked = range(1, length + 1) if self.either or self.last_day else sorted(self.days)
+        return [day for day in asked if day <= length and self._names_day(day, length, (first + day) % 7)]
 
     def _names_day(self, day: int, length: int, weekday: int) -> bool:
         by_month = day in self.days or (self.last_day and day == length)
