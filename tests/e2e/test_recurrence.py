@@ -101,3 +101,45 @@ def test_every_missed_one_is_caught_up_in_order_where_the_policy_says_all(dueboo
 
 def _succeeded(duebook: Platform, job_id: str) -> int:
     return len(duebook.get(f"/api/run?job_id={job_id}&status=succeeded&limit=200")["items"])
+
+
+def test_jitter_spreads_runs_and_leaves_the_nominal_times_as_they_are(duebook: Platform) -> None:
+    series = {"recurrence": {"every": "PT2S"}, "jitter": "PT1S", "overlap": "allow_all", "max_runs": 4}
+    job = duebook.create(**series, scheduled_at=from_now(seconds=1))
+    eventually(lambda: _succeeded(duebook, job["id"]) == 4)
+    runs = sorted(duebook.runs(job["id"]), key=lambda run: when(run["nominal_at"]))
+    nominal = [when(run["nominal_at"]) for run in runs]
+    assert nominal == [when(job["scheduled_at"]) + n * timedelta(seconds=2) for n in range(4)]
+    late = [when(run["due_at"]) - when(run["nominal_at"]) for run in runs]
+    assert len(set(late)) == 4
+    assert all(timedelta(0) <= each <= timedelta(seconds=1) for each in late)
+    assert all(when(run["started_at"]) >= when(run["due_at"]) for run in runs)
+    assert duebook.get(f"/api/job/{job['id']}")["status"] == "finished"
+
+
+def test_a_long_catch_up_is_neither_a_flood_nor_a_hole(duebook: Platform) -> None:
+    """Ten minutes of a job of every other second: one after the other, never more than a hundred ahead."""
+    job = duebook.create(
+        recurrence={"every": "PT2S"},
+        scheduled_at=from_now(minutes=-10),
+        ends_at=from_now(seconds=-1),
+        catch_up={"policy": "all", "window": "P1D"},
+    )
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        counted = duebook.get(f"/api/run?job_id={job['id']}&status=waiting&limit=200")["items"]
+        most = max(most, len(counted))
+        return str(duebook.get(f"/api/job/{job['id']}")["status"]) == "finished" and not counted
+
+    eventually(done, 90)
+    assert 50 < most <= 100
+    told = [event["data"] for event in job_events(duebook, job["id"])]
+    assert not [data for data in told if "count" in data], "none was left out"
+    page = duebook.get(f"/api/job/{job['id']}/runs?limit=200")
+    runs = page["items"]
+    while page["next_cursor"]:
+        page = duebook.get(f"/api/job/{job['id']}/runs?limit=200&cursor={page['next_cursor']}")
+        runs += page["items"]
+    assert len(runs) == len({run["nominal_at"] for run in runs}) == 300
