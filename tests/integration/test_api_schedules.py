@@ -142,3 +142,17 @@ async def test_a_thousand_times_take_little(api: httpx2.AsyncClient) -> None:
         return time.perf_counter() - began
 
     assert min([await seconds() for _ in range(5)]) < 0.05
+
+
+async def test_a_preview_knows_the_end_by_runs_and_the_jitter(api: httpx2.AsyncClient) -> None:
+    schedule = {
+        "recurrence": {"every": "PT1H"},
+        "scheduled_at": "2026-06-01T00:00:00Z",
+        "after": "2026-05-01T00:00:00Z",
+    }
+    told = (await api.post(PREVIEW, json=schedule | {"max_runs": 3, "jitter": "PT30S"})).json()
+    assert told["times"] == [f"2026-06-01T0{hour}:00:00Z" for hour in range(3)]
+    assert told["notes"] == [
+        "It ends after 3 runs; what is skipped does not count",
+        "Each run is due up to PT30S after its time, always the same for the same time",
+    ]

@@ -127,7 +127,7 @@ def _occurrence_fault(job: Job, event: object) -> str | None:
             return _skip_fault(job, event)
         case JobFinished():
             return None if job.next_at is None or job.exhausted else f"finished, although {job.next_at} was next"
-        case JobChanged() if event.definition.same_schedule(job.definition):
+        case JobChanged() if job.next_at is not None and event.definition.same_schedule(job.definition):
             return None if event.next_at == job.next_at else f"goes on with {event.next_at} instead of {job.next_at}"
         case JobChanged() | JobPaused() | JobResumed() | JobDeleted():
             if job.next_at is not None and job.next_at < event.at:

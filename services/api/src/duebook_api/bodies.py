@@ -12,6 +12,7 @@ from duebook_api.fields import (
     DstBody,
     Given,
     Instant,
+    MaxRuns,
     Name,
     Positive,
     Queue,
@@ -84,7 +85,7 @@ class JobBody(Body):
     timezone: Zone = "UTC"
     dst: DstBody = Field(default_factory=lambda: DST)
     ends_at: Instant | None = None
-    max_runs: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    max_runs: MaxRuns | None = None
     max_retries: int = Field(3, ge=0, le=1000)
     backoff: BackoffBody = Field(default_factory=lambda: _BACKOFF)
     timeout: Positive = timedelta(minutes=5)

@@ -87,6 +87,7 @@ def one_of(*known: str) -> BeforeValidator:
 Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Given = Annotated[datetime | None, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Positive = Annotated[Duration, AfterValidator(_positive), WithJsonSchema({"type": "string", "format": "duration"})]
+MaxRuns = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Task = Annotated[str, Field(min_length=1, max_length=200)]
 Tag = Annotated[str, Field(min_length=1, max_length=200)]

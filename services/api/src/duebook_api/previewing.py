@@ -26,7 +26,11 @@ _REAL_TIME = "An interval is real time: it does not keep the wall clock where th
 
 
 def preview(definition: Definition, after: datetime, count: int) -> dict[str, Any]:
-    """The nominal times later than `after`, at most `count`, with the schedule in words and notes on it."""
+    """The nominal times later than `after`, at most `count`, with the schedule in words and notes on it.
+
+    Of a job with `max_runs` no more than it may run, as if none had run yet and none will be skipped.
+    """
+    count = min(count, definition.max_runs or count)
     times = list(islice(nominal_times(definition, after), count))
     return {"times": times, "description": described(definition), "notes": _notes(definition, times, after, count)}
 
@@ -71,6 +75,12 @@ def _notes(definition: Definition, times: Sequence[datetime], after: datetime, c
         notes.insert(0, _UNNAMED)
     if isinstance(recurrence, Every) and definition.timezone != "UTC":
         notes.insert(0, _REAL_TIME)
+    if definition.max_runs is not None:
+        notes.append(f"It ends after {definition.max_runs} runs; what is skipped does not count")
+    if definition.jitter is not None:
+        notes.append(
+            f"Each run is due up to {iso(definition.jitter)} after its time, always the same for the same time"
+        )
     if len(times) < count:
         notes.append("It names no further time" if times else f"It names no time after {_told(after)}")
     return notes

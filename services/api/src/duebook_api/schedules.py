@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from duebook_api.fields import Body, DstBody, Given, Instant, Zone
+from duebook_api.fields import Body, DstBody, Given, Instant, MaxRuns, Positive, Zone
 from duebook_api.problems import Fault, invalid
 from duebook_common.codec import rfc3339
 from duebook_common.domain import cron, rrule
@@ -125,6 +125,8 @@ class PreviewBody(Body):
     timezone: Zone = "UTC"
     dst: DstBody = Field(default_factory=lambda: DST)
     ends_at: Instant | None = None
+    max_runs: MaxRuns | None = None
+    jitter: Positive | None = None
     after: Given = None
     count: int = Field(10, ge=1, le=1000)
 
@@ -137,4 +139,6 @@ class PreviewBody(Body):
             timezone=self.timezone,
             dst=self.dst.value,
             ends_at=self.ends_at,
+            max_runs=self.max_runs,
+            jitter=self.jitter,
         )
