@@ -173,7 +173,7 @@ async def test_runs_by_hand_and_backfills_are_found_at_their_time(api: Api) -> N
     [missed] = await scheduler(api, job["id"], later)
     await api.carry_out(str(missed.id), *dying("boom", dispatch=1))
     terms = Terms(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
-    await _judged(api, job["id"], lambda job, active: make_up(job, [at], active, terms, Overlap.ALLOW_ALL))
+    await _judged(api, job["id"], lambda job, active: make_up([(job, at)], active, terms, Overlap.ALLOW_ALL))
     told = await why_at(api, job["id"], at)
     assert "the last of them “boom”" in told["answer"]
     assert "made to make up for it: It is due" in told["answer"]

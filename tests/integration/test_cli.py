@@ -161,6 +161,20 @@ def test_why_is_answered_in_a_sentence_with_its_causes_beneath(duebook: Program)
     assert duebook("run", "why", run["job_id"]).exit_code == 3
 
 
+def test_a_ledger_is_shown_and_what_was_skipped_is_made_up_for(duebook: Program) -> None:
+    job = duebook.data("job", "create", "daily", "--recurrence", "daily", "--at", "50h ago")
+    told = duebook.data("job", "ledger", job["id"])
+    assert (told["expected"], told["due"], told["unaccounted"]) == (3, 3, 0)
+    table = duebook("job", "ledger", job["id"], "--from", "25h ago", "--to", "in 1h")
+    assert table.stdout.splitlines()[0].split() == ["nominal_at", "outcome", "reason", "run_id"]
+    assert len(table.stdout.splitlines()) == 2
+    assert table.stderr == "duebook: 1 expected, 0 recorded, 1 due, 0 unaccounted\n"
+    assert duebook.data("job", "backfill", job["id"], "--from", job["created_at"], "--to", "0s ago") == []
+    early = duebook("job", "backfill", job["id"], "--from", "3d ago", "--to", "1h ago", "--overlap", "allow_all")
+    assert early.exit_code == 1
+    assert "/from: this lies before the job's creation" in early.stderr
+
+
 async def test_a_watch_prints_each_event_until_the_run_ends(duebook: Program) -> None:
     run, url = duebook.run(), duebook.environment["DUEBOOK_POSTGRES_URL"]
     with duebook.started("run", "watch", run["id"], "--interval", "0.1s") as watching:

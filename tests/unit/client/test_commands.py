@@ -30,6 +30,8 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["job", "create", "a", "-f", "/no/such/file"], "cannot read"),
         (["job", "create", "a", "--idempotency-key", "ü"], "ASCII"),
         (["job", "list", "--limit", "0"], "--limit"),
+        (["job", "ledger", ID, "--from", "yesterday"], "yesterday"),
+        (["job", "backfill", ID, "--from", "2d ago"], "--to"),
         (["job", "list", "-o", "yaml"], "yaml"),
         (["run", "watch", ID, "--interval", "often"], "often"),
         (["dead-letter", "redrive", ID], "--reason"),

@@ -43,6 +43,7 @@ def test_what_is_no_duration_is_refused_by_naming_it(text: str) -> None:
         ("in 90s", "2026-11-24T01:01:30+00:00"),
         ("in  2h", "2026-11-24T03:00:00+00:00"),
         ("in PT1M", "2026-11-24T01:01:00+00:00"),
+        ("3d ago", "2026-11-21T01:00:00+00:00"),
         ("2026-11-24T02:00:00+01:00", "2026-11-24T02:00:00+01:00"),
         ("2026-11-24 02:00Z", "2026-11-24T02:00:00+00:00"),
     ],
@@ -51,7 +52,9 @@ def test_a_moment_has_an_offset_or_lies_ahead(text: str, time: str) -> None:
     assert parsing.moment(text, NOW) == time
 
 
-@pytest.mark.parametrize("text", ["2026-11-24T02:00:00", "2026-11-24", "tomorrow", "in", "in a while", "in 999999w"])
+@pytest.mark.parametrize(
+    "text", ["2026-11-24T02:00:00", "2026-11-24", "tomorrow", "in", "in a while", "in 999999w", " ago", "9w9w ago"]
+)
 def test_a_moment_that_is_not_one_instant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"offset|no time|no duration|too far"):
         parsing.moment(text, NOW)

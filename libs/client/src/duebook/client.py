@@ -78,10 +78,15 @@ class Client:
 
     def items(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page, at most `limit` of them."""
+        for page in self.pages(path, limit, **filters):
+            yield from page["items"]
+
+    def pages(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """The pages of a list, with at most `limit` items in all."""
         cursor, left = None, limit
         while left is None or left > 0:
             page = self.get(path, limit=min(left or _PAGE, _PAGE), cursor=cursor, **filters)
-            yield from page["items"]
+            yield page
             cursor = page["next_cursor"]
             if cursor is None:
                 return

@@ -31,21 +31,25 @@ def iso_duration(text: str) -> str:
 
 
 def moment(text: str, now: datetime) -> str:
-    """An RFC 3339 time, from one with an offset or from `in 90s`; raises ValueError."""
+    """An RFC 3339 time, from one with an offset or from `in 90s` or `3d ago`; raises ValueError."""
     if text.startswith("in "):
-        return _later(text, now).isoformat()
+        return _moved(text, now, duration(text.removeprefix("in ").strip())).isoformat()
+    if text.endswith(" ago"):
+        return _moved(text, now, -duration(text.removesuffix(" ago").strip())).isoformat()
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time; write it like 2026-11-24T02:00:00+01:00, or 'in 90s'") from None
+        raise ValueError(
+            f"{text!r} is no time; write it like 2026-11-24T02:00:00+01:00, 'in 90s' or '3d ago'"
+        ) from None
     if time.tzinfo is None:
         raise ValueError(f"{text!r} lacks an offset; write it like {text}Z or {text}+01:00")
     return time.isoformat()
 
 
-def _later(text: str, now: datetime) -> datetime:
+def _moved(text: str, now: datetime, by: timedelta) -> datetime:
     try:
-        return now + duration(text.removeprefix("in ").strip())
+        return now + by
     except OverflowError:
         raise ValueError(f"{text!r} is too far away") from None
 

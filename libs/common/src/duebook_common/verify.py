@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from duebook_common import mail_projection, projections
@@ -25,13 +25,14 @@ from duebook_common.domain.job import (
     OccurrencesSkipped,
 )
 from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
-from duebook_common.domain.schedule import next_after, nominal_times
+from duebook_common.domain.schedule import count_between, last_between, next_after
+from duebook_common.domain.stretches import EVER, Stretch, stretches
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
 from duebook_common.verify_limits import check_keys, check_overlap
 from duebook_common.verify_run import check_run
 
-_BATCH = 500
+_BATCH, _INSTANT = 500, timedelta(microseconds=1)
 _ALL = f"SELECT {COLUMNS} FROM events ORDER BY job_id, xid, position"  # noqa: S608
 _HEADS = """
 SELECT coalesce(heads.stream, e.stream) AS stream FROM heads
@@ -108,15 +109,26 @@ def _check_schedule(recorded: Sequence[Recorded], due_before: datetime) -> Itera
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield Breach("S6", recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
         return
-    job = fold_job(recorded[0].job_id, recorded[:1])
-    for item in recorded[1:]:
-        event = item.event
+    history: list[Any] = [item.event for item in recorded]
+    job = job_domain.opened(recorded[0].job_id, history[0])
+    for item, event in zip(recorded[1:], history[1:], strict=True):
         says = _occurrence_fault(job, event)
         if says:
             yield Breach("S6", item.stream, says)
-        job = job_domain.evolve(job, event)  # type: ignore[arg-type]
+        job = job_domain.evolve(job, event)
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
         yield Breach("S6", job_domain.stream(job.id), f"{job.next_at} is due and unaccounted for")
+    yield from _check_sums(job, stretches(history), due_before)
+
+
+def _check_sums(job: Job, history: Sequence[Stretch], due_before: datetime) -> Iterator[Breach]:
+    """Beside every step the whole: as many nominal times are recorded as were expected, schedule by schedule."""
+    for stretch in history:
+        last = stretch.until or (job.next_at - _INSTANT if job.next_at is not None else due_before)
+        expected, recorded = stretch.count(EVER, last), stretch.runs + sum(skip.count for skip in stretch.skips)
+        if expected != recorded:
+            says = f"{expected} nominal times were expected up to {last}, but {recorded} are recorded"
+            yield Breach("S6", job_domain.stream(job.id), says)
 
 
 def _occurrence_fault(job: Job, event: object) -> str | None:
@@ -126,13 +138,23 @@ def _occurrence_fault(job: Job, event: object) -> str | None:
         case OccurrencesSkipped():
             return _skip_fault(job, event)
         case JobFinished():
+<<<<<<< HEAD
             return None if job.next_at is None or job.exhausted else f"finished, although {job.next_at} was next"
+=======
+            return _end_fault(job, event)
+>>>>>>> 6dc5711 (Keep a ledger of every nominal time, and make up for what was skipped)
         case JobChanged() if job.next_at is not None and event.definition.same_schedule(job.definition):
             return None if event.next_at == job.next_at else f"goes on with {event.next_at} instead of {job.next_at}"
         case JobChanged() | JobPaused() | JobResumed() | JobDeleted():
             if job.next_at is not None and job.next_at < event.at:
                 return f"{job.next_at} was due before the change at {event.at} and is not accounted for"
     return None
+
+
+def _end_fault(job: Job, event: JobFinished) -> str | None:
+    if job.next_at is None or (job.exhausted and job.next_at > event.at):
+        return None
+    return f"finished, although {job.next_at} was {'due' if job.exhausted else 'next'}"
 
 
 def _opening_fault(job: Job, event: Opening) -> str | None:
@@ -148,13 +170,10 @@ def _opening_fault(job: Job, event: Opening) -> str | None:
 
 
 def _skip_fault(job: Job, event: OccurrencesSkipped) -> str | None:
-    times = [event.first]
-    for time in nominal_times(job.definition, event.first):
-        if time > event.last:
-            break
-        times.append(time)
-    if event.first != job.next_at or len(times) != event.count or times[-1] != event.last:
-        return f"skips {event.count} from {event.first} to {event.last}, but {len(times)} from {job.next_at} were due"
+    count = count_between(job.definition, event.first, event.last)
+    last = last_between(job.definition, event.first, event.last)
+    if event.first != job.next_at or count != event.count or last != event.last:
+        return f"skips {event.count} from {event.first} to {event.last}, but {count} from {job.next_at} were due"
     return None if event.next_at == next_after(job.definition, event.last) else "a skip goes on with a wrong time"
 
 

@@ -20,7 +20,7 @@ from duebook_api.gathering import Gathering
 from duebook_api.metrics import Resting
 from duebook_api.parts import Parts
 from duebook_api.problems import Problem, answer, on_error
-from duebook_api.routes import dead_letters, histories, job_logs, jobs, runs, schedules, whys
+from duebook_api.routes import books, dead_letters, histories, job_logs, jobs, runs, schedules, whys
 from duebook_api.settings import ApiSettings
 from duebook_common.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.domain.errors import CommandRejected
@@ -32,6 +32,7 @@ from duebook_common.service import Frame, Health, probes
 _ROUTERS = (
     jobs.router,
     histories.router,
+    books.router,
     runs.router,
     whys.router,
     job_logs.router,

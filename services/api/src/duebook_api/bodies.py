@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from duebook_api.fields import (
     Address,
@@ -147,6 +147,19 @@ class MustReasonBody(Body):
 class TriggerBody(Body):
     payload: Any = None
     overlap: OverlapField = "allow_all"
+
+
+class BackfillBody(Body):
+    start: Instant = Field(alias="from")
+    end: Instant = Field(alias="to")
+    overlap: OverlapField = "buffer_all"
+
+    @field_validator("end")
+    @classmethod
+    def _later(cls, end: datetime, info: ValidationInfo) -> datetime:
+        if "start" in info.data and end <= info.data["start"]:
+            raise ValueError("this must be later than `from`")
+        return end
 
 
 class RedriveBody(MustReasonBody):

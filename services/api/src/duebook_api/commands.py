@@ -123,7 +123,7 @@ async def change(parts: Parts, job_id: UUID, make: Define, actor: Actor, if_matc
         judge = judging.changing(make, parts.terms(), if_match, ran=ran)
         return (await decide_jobs(db, [job_id], judge, actor))[0]
 
-    outcome = await _locked(parts, job_id, work)
+    outcome = await in_lock(parts, job_id, work)
     if outcome is None:
         return None
     if outcome.facts:
@@ -138,7 +138,7 @@ async def _exists(db: Connection, run_id: UUID) -> bool:
     return bool(await db.fetchval(_RUN_EXISTS, run_id))
 
 
-async def _locked(
+async def in_lock(
     parts: Parts, job_id: UUID, work: Callable[[Connection], Awaitable[JobOutcome | None]]
 ) -> JobOutcome | None:
     """One transaction under the job's lock, repeated where a run moved on meanwhile."""
@@ -192,7 +192,7 @@ async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run
             raise KeyReused
         return JobOutcome((await load_jobs(db, [job_id]))[job_id], [first])
 
-    outcome = await _locked(parts, job_id, work)
+    outcome = await in_lock(parts, job_id, work)
     if outcome is None:
         raise not_found(f"job {job_id}")
     parts.hints.wake()

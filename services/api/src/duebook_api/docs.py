@@ -16,6 +16,7 @@ _BODIES: list[type[BaseModel]] = [
     bodies.ReasonBody,
     bodies.MustReasonBody,
     bodies.TriggerBody,
+    bodies.BackfillBody,
     bodies.RedriveBody,
     bodies.RedriveManyBody,
     schedules.PreviewBody,

@@ -1,6 +1,7 @@
 """How a person's command on a job is judged: what is due is settled by the old definition first."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.beginning import Terms
@@ -28,7 +29,10 @@ def changing(make: Callable[[Job], Definition], terms: Terms, if_match: str | No
             return []
         # Where the times stay what they are, those that must wait go by the new definition.
         left_out = None if wanted.same_schedule(job.definition) else "changed"
-        settled = _settle(job, active, terms, left_out)
+        settled = [*_settle(job, active, terms, left_out)]
+        still_due = _after(job, settled)
+        if replace(still_due, definition=wanted).exhausted:  # the change ends the job, and no due time with it
+            settled += skip_due(still_due, "max_runs", terms.now)
         return _then(job, settled, lambda now: job_domain.change(now, wanted, terms.now, ran=ran))
 
     return judge
@@ -85,6 +89,10 @@ def _settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None)
 
 def _then(job: Job, settled: Sequence[Fact], command: Command) -> Sequence[Fact]:
     """The settled facts, then the command on the job as they leave it."""
+    return [*settled, *command(_after(job, settled))]
+
+
+def _after(job: Job, settled: Sequence[Fact]) -> Job:
     for fact in settled:
         job = job_after(job, fact)
-    return [*settled, *command(job)]
+    return job

@@ -119,11 +119,13 @@ def bounded(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def listed(rows: Sequence[T], limit: int, view: Callable[[T], Any], place: Callable[[T], Sequence[object]]) -> Response:
-    """One page; `rows` holds one more than `limit` where there is a next one."""
+def listed(
+    rows: Sequence[T], limit: int, view: Callable[[T], Any], place: Callable[[T], Sequence[object]], **more: Any
+) -> Response:
+    """One page; `rows` holds more than `limit` where there is a next one, `more` is told of the whole list."""
     shown = rows[:limit]
     following = encode(*place(shown[-1])) if len(rows) > limit else None
-    return reply({"items": [view(row) for row in shown], "next_cursor": following})
+    return reply({"items": [view(row) for row in shown], **more, "next_cursor": following})
 
 
 def by_creation(key: str) -> Callable[[Any], Sequence[object]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence, Rrule
 from duebook_common.domain.job import Job
+from duebook_common.domain.ledger import Line
 from duebook_common.domain.run import Run
 from duebook_common.durations import iso
 from duebook_common.eventstore import Recorded
@@ -150,6 +151,11 @@ def event(recorded: Recorded) -> View:
         "meta": recorded.meta,
         "recorded_at": recorded.recorded_at,
     }
+
+
+def line(told: Line) -> View:
+    """One nominal time of a ledger."""
+    return {name: getattr(told, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
 
 
 def dead_letter(record: Mapping[str, Any], lineage: Iterable[View], now: datetime) -> View:

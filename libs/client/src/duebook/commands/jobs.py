@@ -24,6 +24,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, loo
 
 _COLUMNS = ("id", "name", "status", "task", "queue", "recurrence", "next_due_at")
 
+_LINES = ("nominal_at", "outcome", "reason", "run_id")
+_RUNS = ("id", "status", "nominal_at", "job_version", "task", "queue")
+
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", show_default=False)]
 Payload = Annotated[str | None, typer.Option(help="JSON, or @FILE with JSON in it (@- is stdin).")]
 Overlap = Annotated[str | None, typer.Option(help="Beside an active run: skip or allow_all.")]
@@ -154,6 +157,41 @@ def trigger_job(
     with connect() as api:
         run = api.post(path("job", job_id, "trigger"), body, idempotency_key=sendable_key(idempotency_key))
         output.show_item(run, form)
+
+
+@app.command("ledger")
+def show_ledger(
+    job_id: JobId,
+    start: Annotated[str | None, typer.Option("--from", help="From this time on; default its first.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Before this time; default now.")] = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """Show what became of every nominal time of a job, and that none is unaccounted for."""
+    asked: dict[str, Any] = {"from": parsed("--from", moment, start), "to": parsed("--to", moment, end)}
+    with connect() as api:
+        pages = list(api.pages(path("job", job_id, "ledger"), **asked))
+    told = pages[-1] | {"items": [item for page in pages for item in page["items"]]}
+    del told["next_cursor"]
+    if form is Format.JSON:
+        output.show_json(told)
+    else:
+        output.show_list(told["items"], _LINES, form)
+    output.say(", ".join(f"{told[name]} {name}" for name in ("expected", "recorded", "due", "unaccounted")))
+
+
+@app.command("backfill")
+def backfill_job(
+    job_id: JobId,
+    start: Annotated[str, typer.Option("--from", help="From this time on.", show_default=False)],
+    end: Annotated[str, typer.Option("--to", help="Before this time, which must be past.", show_default=False)],
+    overlap: Annotated[str | None, typer.Option(help="Beside active runs; default buffer_all, in order.")] = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """Run the past nominal times that did not run, as the job was defined then, and print the runs."""
+    body = given(overlap=overlap) | {"from": parsed("--from", moment, start), "to": parsed("--to", moment, end)}
+    with connect() as api:
+        runs = api.post(path("job", job_id, "backfill"), body)["items"]
+    output.show_list(runs, _RUNS, form)
 
 
 @app.command("delete")

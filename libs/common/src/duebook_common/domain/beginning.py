@@ -1,6 +1,6 @@
 """How a run begins: its first event, by whatever it was made, and what that does to other runs of its job."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,11 +112,11 @@ def trigger_now(
 
 
 def make_up(
-    job: Job, nominal_times: Sequence[datetime], active: Sequence[Run], terms: Terms, overlap: Overlap
+    wanted: Iterable[tuple[Job, datetime]], active: Sequence[Run], terms: Terms, overlap: Overlap
 ) -> list[RunFact]:
-    """Backfill: runs for past nominal times, in order; `job` has the definition that was in force then."""
+    """Backfill: runs for past nominal times, in order; each comes with the job as it was defined then."""
     others, facts = Others(active), list[RunFact]()
-    for time in nominal_times:
+    for job, time in wanted:
         occurrence = Occurrence(time, terms.now, job.next_at, job.next_due_at)
         run_id = run_id_of_backfill(job.id, time)
         begun = begin(job, run_id, occurrence, Trigger.BACKFILL, overlap, others, terms)

@@ -193,8 +193,15 @@ def change(job: Job, definition: Definition, now: datetime, *, ran: bool) -> lis
     events: list[JobEvent] = [JobChanged(definition=definition, **ahead._asdict(), at=now)]
     over = ahead.next_at is None or replace(job, definition=definition).exhausted
     if over and job.status is not JobStatus.PAUSED:
-        events.append(JobFinished(at=now))
+        events += [*_left_out(definition, ahead.next_at, now), JobFinished(at=now)]
     return events
+
+
+def _left_out(definition: Definition, next_at: datetime | None, now: datetime) -> list[OccurrencesSkipped]:
+    """A one-off moved into the past that would be one run too many."""
+    if definition.recurrence != "none" or next_at is None or next_at > now:
+        return []
+    return [OccurrencesSkipped(first=next_at, last=next_at, count=1, reason="max_runs", next_at=None, at=now)]
 
 
 def _goes_on(job: Job, definition: Definition, now: datetime, *, ran: bool) -> Upcoming:

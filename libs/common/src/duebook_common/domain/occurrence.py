@@ -55,7 +55,8 @@ def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
         decided += facts
         left -= not isinstance(facts[-1].event, RunSkipped)
     if decided and not more and (left == 0 or _next(decided[-1]) is None):
-        decided.append(JobFinished(at=terms.now))
+        held_back = skip_due(_after(job, decided), "max_runs", terms.now)  # by jitter, and will not run any more
+        decided += [*held_back, JobFinished(at=terms.now)]
     return decided
 
 
@@ -129,9 +130,7 @@ def settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None) 
     What must wait is left out for the reason `left_out`, or stays due where that is None.
     """
     decided = account(job, active, terms)
-    for fact in decided:
-        job = job_after(job, fact)
-    return decided if left_out is None else [*decided, *skip_due(job, left_out, terms.now)]
+    return decided if left_out is None else [*decided, *skip_due(_after(job, decided), left_out, terms.now)]
 
 
 def skip_due(job: Job, reason: str, now: datetime) -> list[OccurrencesSkipped]:
@@ -156,6 +155,12 @@ def _begin_due(job: Job, step: _Step, others: Others, terms: Terms) -> list[RunF
     if start_by is not None and terms.now > start_by:
         return [RunFact(run_id, RunSkipped(**identity(job, occurrence, step.trigger, terms), reason="deadline"))]
     return begin(job, run_id, occurrence, step.trigger, overlap, others, terms, start_by=start_by)
+
+
+def _after(job: Job, decided: Sequence[Fact]) -> Job:
+    for fact in decided:
+        job = job_after(job, fact)
+    return job
 
 
 def job_after(job: Job, fact: RunFact | JobEvent) -> Job:

@@ -1,0 +1,232 @@
+"""A job's whole life without a database: commands, polls, ends of runs, and on the side what was to be expected."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from duebook_api import judging
+from duebook_common.domain import job as job_domain
+from duebook_common.domain import run as run_domain
+from duebook_common.domain.beginning import Terms, make_up
+from duebook_common.domain.decide import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun, decide
+from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Every, Overlap
+from duebook_common.domain.errors import WrongStatus
+from duebook_common.domain.job import (
+    JobChanged,
+    JobCreated,
+    JobEvent,
+    JobStatus,
+    OccurrencesSkipped,
+)
+from duebook_common.domain.occurrence import account, job_after
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunFact, run_id_at
+from duebook_common.domain.schedule import nominal_times
+from duebook_common.handling import Judge
+from samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
+
+
+def named(definition: Definition, after: datetime | None, until: datetime) -> list[datetime]:
+    return list(takewhile(lambda time: time <= until, nominal_times(definition, after)))
+
+
+class Life:
+    """`expected` are the nominal times that came, each `in_force` of a version when it did; `skipped` are those that
+    a range left out, with the reason; `by_schedule` those that have a run.
+
+    Nobody looks ahead here, and nobody back: each time is expected by whatever definition is in force when it comes.
+    """
+
+    def __init__(self, created: JobCreated, misfire: timedelta) -> None:
+        self.job, self.now, self.misfire = job_domain.opened(JOB_ID, created), created.at, misfire
+        self.history: list[JobEvent | RunFact] = [created]
+        self.runs: dict[UUID, Run] = {}
+        self.expected: list[datetime] = []
+        self.in_force: dict[datetime, int] = {}
+        self.skipped: dict[datetime, str] = {}
+        self.by_schedule: dict[datetime, UUID] = {}
+        self.since: datetime | None = None
+        self.wait(timedelta(0))
+
+    def __repr__(self) -> str:
+        told = [f"now {self.now}", *(_short(event) for event in self.own)]
+        return f"Life({len(self.runs)} runs, {len(self.own)} events: {' -> '.join(told[:20])})"
+
+    @property
+    def own(self) -> list[JobEvent]:
+        """The job's own stream."""
+        return [event for event in self.history if not isinstance(event, RunFact)]
+
+    @property
+    def active(self) -> list[Run]:
+        return [run for run in self.runs.values() if run.active]
+
+    def terms(self, dispatch: int = 0) -> Terms:
+        return terms(self.now, misfire=self.misfire, dispatch=dispatch)
+
+    def wait(self, time: timedelta) -> None:
+        self.now += time
+        if self.job.status in {JobStatus.ACTIVE, JobStatus.PAUSED}:
+            self._expect(named(self.job.definition, self.since, self.now))
+        self.since = self.now
+
+    def _expect(self, times: Sequence[datetime]) -> None:
+        self.expected += times
+        self.in_force |= dict.fromkeys(times, self.job.version)
+
+    def poll(self) -> None:
+        if self.job.wake_at is not None and self.job.wake_at <= self.now:
+            self.follow(account(self.job, self.active, self.terms(dispatch=1)))
+
+    def order(self, judge: Judge) -> None:
+        self.follow(judge(self.job, self.active))
+
+    def change(self, definition: Definition) -> None:
+        before, ran = self.job.definition, run_id_at(JOB_ID, definition.scheduled_at) in self.runs
+        moved = definition.recurrence == "none" and definition.scheduled_at != before.scheduled_at
+        again = named(definition, None, self.now) if moved else []  # a one-off that is moved into the past
+        self.skipped = {time: reason for time, reason in self.skipped.items() if time not in again}
+        self.order(judging.changing(lambda _: definition, self.terms(), None, ran=ran))
+        self._expect(again)
+
+    def follow(self, facts: Iterable[RunFact | JobEvent]) -> None:
+        for fact in facts:
+            if isinstance(fact, OccurrencesSkipped):
+                inside = named(self.job.definition, fact.first - timedelta(microseconds=1), fact.last)
+                self.skipped |= dict.fromkeys(inside, fact.reason)
+            self.history.append(fact)
+            if isinstance(fact, RunFact):
+                self._follow_run(fact)
+            self.job = job_after(self.job, fact)
+
+    def make_up(self, times: Sequence[datetime]) -> None:
+        """Backfill, by the definition in force now."""
+        wanted = [(self.job, time) for time in times]
+        self.follow(make_up(wanted, self.active, self.terms(), Overlap.ALLOW_ALL))
+
+    def _follow_run(self, fact: RunFact) -> None:
+        if not isinstance(fact.event, Opening):
+            self.runs[fact.run_id] = run_domain.evolve(self.runs[fact.run_id], fact.event)
+            return
+        assert fact.run_id not in self.runs
+        self.runs[fact.run_id] = run_domain.opened(fact.run_id, fact.event)
+        if fact.event.trigger in BY_SCHEDULE:
+            self.by_schedule[fact.event.nominal_at] = fact.run_id
+
+    def end(self, status: RunStatus) -> None:
+        """All runs under way end, one after the other."""
+        for run in self.active:
+            if status is RunStatus.CANCELLED:
+                self._command(run.id, CancelRun(None, self.now))
+                continue
+            if run.status is RunStatus.WAITING:
+                self._command(run.id, WakeRun(self.now, 0, MINUTE, free=True))
+            self._command(run.id, StartAttempt(self.runs[run.id].dispatch, "executor", MINUTE, self.now))
+            if self.runs[run.id].status is RunStatus.RUNNING:  # else it came too late
+                dies = FailAttempt(1, "boom", self.now, 0, retry=False)
+                self._command(run.id, dies if status is RunStatus.DEAD_LETTERED else Succeed(1, None, self.now))
+
+    def _command(self, run_id: UUID, command: RunCommand) -> None:
+        self.follow([RunFact(run_id, event) for event in decide(self.runs[run_id], command)])
+
+
+def _short(event: JobEvent) -> str:
+    match event:
+        case OccurrencesSkipped():
+            return f"{event.count} skipped {event.first} to {event.last} at {event.at}: {event.reason}"
+        case JobChanged():
+            return f"changed at {event.at} to {event.definition}, next {event.next_at}"
+        case JobCreated():
+            return f"created at {event.at} as {event.definition}, next {event.next_at}"
+        case _:
+            return f"{type(event).__name__} at {event.at}"
+
+
+def born(definition: Definition, now: datetime, misfire: timedelta = MINUTE) -> Life:
+    return Life(job_domain.create(JOB_ID, definition, now), misfire)
+
+
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]
+RECURRENCES = [
+    "none",
+    "daily",
+    "weekly",
+    Every(7 * HOUR),
+    Every(20 * MINUTE),
+    Cron("30 2,14 * * *"),
+    Cron("15 * * * *"),
+]
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> Definition:
+    first = draw(st.datetimes(datetime(2011, 12, 1), datetime(2012, 4, 20), timezones=st.just(UTC)))  # noqa: DTZ001
+    return a_definition(
+        name=draw(st.sampled_from(["a", "b"])),
+        scheduled_at=first,
+        recurrence=draw(st.sampled_from(RECURRENCES)),
+        timezone=draw(st.sampled_from(ZONES)),
+        dst=Dst(draw(st.sampled_from(["run_after", "skip"])), draw(st.sampled_from(["first", "second", "both"]))),
+        ends_at=draw(st.none() | st.timedeltas(timedelta(0), 40 * DAY).map(lambda length: first + length)),
+        start_within=draw(st.none() | st.timedeltas(MINUTE, 2 * DAY)),
+        overlap=draw(st.sampled_from(Overlap)),
+        catch_up=CatchUp(
+            draw(st.sampled_from(["latest", "all", "none"])),
+            draw(st.timedeltas(timedelta(0), 4 * DAY) | st.just(365 * DAY)),
+        ),
+        max_runs=draw(st.none() | st.integers(1, 20)),
+        jitter=draw(st.none() | st.timedeltas(MINUTE, 2 * DAY)),
+    )
+
+
+@st.composite
+def changed(draw: st.DrawFn, life: Life) -> Definition:
+    """Another definition: of another schedule, or of the same with something else about it."""
+    if draw(st.booleans()):
+        return replace(life.job.definition, name=draw(st.sampled_from("cd")), max_runs=draw(st.integers(1, 20)))
+    moved = draw(definitions())
+    return replace(moved, scheduled_at=life.now + draw(st.timedeltas(-20 * DAY, 10 * DAY)), ends_at=None)
+
+
+ENDS = st.sampled_from([RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.DEAD_LETTERED])
+WAITS = st.timedeltas(timedelta(0), 5 * MINUTE) | st.timedeltas(timedelta(0), 20 * DAY) | st.just(DAY)
+ACTS = ["poll", "poll", "poll", "end", "pause", "resume", "change", "delete"]
+
+
+@st.composite
+def lives(draw: st.DrawFn, acts: Sequence[str] = ACTS, most: int = 14) -> Life:
+    definition = draw(definitions())
+    life = born(
+        definition,
+        definition.scheduled_at + draw(st.timedeltas(-DAY, 30 * DAY)),
+        draw(st.sampled_from([timedelta(0), MINUTE, HOUR, 3 * DAY])),
+    )
+    for act in draw(st.lists(st.sampled_from(acts), max_size=most)):
+        life.wait(draw(WAITS))
+        if life.job.status is not JobStatus.DELETED:
+            _act(life, act, draw)
+    life.wait(draw(WAITS))
+    return life
+
+
+def _act(life: Life, act: str, draw: st.DrawFn) -> None:
+    steerable = life.job.status in {JobStatus.ACTIVE, JobStatus.PAUSED}
+    commands: dict[str, Callable[[], None]] = {
+        "poll": life.poll,
+        "end": lambda: life.end(draw(ENDS)),
+        "change": lambda: life.change(draw(changed(life))),
+        "delete": lambda: life.order(judging.deleting(life.terms(), None)),
+    }
+    if steerable:
+        commands |= {
+            "pause": lambda: life.order(judging.pausing(None, life.terms())),
+            "resume": lambda: life.order(judging.resuming(None, life.terms())),
+        }
+    if act in commands:
+        with suppress(WrongStatus):  # what was due ended the job
+            commands[act]()

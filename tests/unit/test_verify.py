@@ -1,0 +1,112 @@
+"""What `verify` finds in a job's history: nothing in one that happened, and a breach in one with a hole."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from duebook_api import judging
+from duebook_common.codec import encode
+from duebook_common.domain.job import JobChanged, JobCreated, JobEvent, JobFinished, JobResumed, OccurrencesSkipped
+from duebook_common.domain.run_events import Opening, RunFact
+from duebook_common.eventstore import Recorded
+from duebook_common.verify import check_job
+from lives import Life, born, lives
+from samples import DAY, HOUR, JOB_ID, NOW, a_definition
+
+
+def log(history: Sequence[JobEvent | RunFact]) -> Iterator[Recorded]:
+    """The events as the log has them."""
+    versions = Counter[str]()
+    for position, fact in enumerate(history):
+        stream = f"run-{fact.run_id}" if isinstance(fact, RunFact) else f"job-{JOB_ID}"
+        event = fact.event if isinstance(fact, RunFact) else fact
+        versions[stream] += 1
+        type_, data = encode(event)
+        place = stream, versions[stream], UUID(int=position)
+        yield Recorded(1, position, *place, type_, json.loads(data), {}, JOB_ID, event.at)
+
+
+def breaches(history: Sequence[Any], due_before: datetime) -> list[str]:
+    return [breach.says for breach in check_job(list(log(history)), due_before)]
+
+
+@settings(max_examples=100)
+@given(lives())
+def test_no_history_that_happened_is_a_breach(life: Life) -> None:
+    assert breaches(life.history, life.job.next_at or life.now) == []
+
+
+@settings(max_examples=100)
+@given(lives(), st.data())
+def test_an_occurrence_that_is_missing_in_a_history_is_a_breach(life: Life, data: st.DataObject) -> None:
+    assume(accounts := [fact for fact in life.history if _accounts(fact)])
+    lost = data.draw(st.sampled_from(accounts))
+    history = [fact for fact in life.history if fact is not lost and not _of_the_run(fact, lost)]
+    assert breaches(history, life.job.next_at or life.now)
+
+
+def _accounts(fact: JobEvent | RunFact) -> bool:
+    return isinstance(fact.event if isinstance(fact, RunFact) else fact, Opening | OccurrencesSkipped)
+
+
+def _of_the_run(fact: JobEvent | RunFact, lost: JobEvent | RunFact) -> bool:
+    return isinstance(fact, RunFact) and isinstance(lost, RunFact) and fact.run_id == lost.run_id
+
+
+def steered() -> Life:
+    """A daily job that was paused, resumed, changed, and ended."""
+    life = born(a_definition(scheduled_at=NOW - HOUR, recurrence="daily"), NOW)
+    life.poll()
+    life.order(judging.pausing(None, life.terms()))
+    life.wait(2 * DAY)
+    life.order(judging.resuming(None, life.terms()))
+    life.wait(2 * DAY)
+    life.poll()
+    life.change(replace(life.job.definition, scheduled_at=life.now, recurrence="weekly"))
+    life.wait(8 * DAY)
+    life.poll()
+    return life
+
+
+@pytest.mark.parametrize("kind", [JobCreated, JobChanged, JobResumed])
+def test_a_step_over_a_time_is_a_breach(kind: type) -> None:
+    life = steered()
+    assert breaches(life.history, life.now) == []
+    over: list[Any] = [*life.history]
+    place = next(n for n, event in enumerate(over) if isinstance(event, kind))
+    over[place] = replace(over[place], next_at=over[place].next_at + DAY)
+    assert breaches(over, life.now)
+
+
+def test_times_that_every_event_steps_over_alike_are_missed_in_the_sum() -> None:
+    """A change that looks a week too far ahead, and everything after it that goes along."""
+    life = steered()
+    changed = next(n for n, event in enumerate(life.history) if isinstance(event, JobChanged))
+    alike: list[Any] = life.history[: changed + 1]
+    alike[changed] = replace(alike[changed], next_at=life.job.next_at)
+    (says,) = breaches(alike, life.now)
+    assert "1 nominal times were expected" in says
+    assert "0 are recorded" in says
+
+
+def test_a_finished_job_that_is_granted_further_runs_goes_on_where_the_change_says() -> None:
+    life = born(a_definition(recurrence="daily", max_runs=1), NOW)
+    life.poll()
+    life.wait(3 * DAY)
+    life.change(replace(life.job.definition, max_runs=2))
+    assert life.job.next_at is not None
+    assert breaches(life.history, life.now) == []
+
+
+def test_an_end_that_leaves_a_due_time_behind_is_a_breach() -> None:
+    life = steered()
+    left = [*life.history, JobFinished(at=life.now)]
+    assert any("finished, although" in says for says in breaches(left, life.now))
