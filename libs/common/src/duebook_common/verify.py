@@ -138,11 +138,7 @@ def _occurrence_fault(job: Job, event: object) -> str | None:
         case OccurrencesSkipped():
             return _skip_fault(job, event)
         case JobFinished():
-<<<<<<< HEAD
-            return None if job.next_at is None or job.exhausted else f"finished, although {job.next_at} was next"
-=======
             return _end_fault(job, event)
->>>>>>> 6dc5711 (Keep a ledger of every nominal time, and make up for what was skipped)
         case JobChanged() if job.next_at is not None and event.definition.same_schedule(job.definition):
             return None if event.next_at == job.next_at else f"goes on with {event.next_at} instead of {job.next_at}"
         case JobChanged() | JobPaused() | JobResumed() | JobDeleted():
