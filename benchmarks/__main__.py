@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks import baselines
 from benchmarks.bench import Bench, machine, running
 from benchmarks.books import Lateness
-from benchmarks.punctuality import add_pending, immediate, spread
+from benchmarks.punctuality import add_pending, immediate, recurring, spread
 from benchmarks.throughput import throughput
 
 _PENDING = (0, 10_000, 1_000_000)
@@ -32,6 +32,10 @@ async def measure(bench: Bench, table: Table) -> None:
             table.add_row("(a)", f"CPU ms for each job: {name}", f"{milliseconds:.3f}", "")
         table.add_row("(a)", "CPU ms for each job: all", f"{sum(cpu.values()):.3f}", "")
         table.add_row("(b)", "lateness of 1,000 one-offs within 10 s", *_told(await spread(bench, db)))
+        late, books = await recurring(bench, db)
+        table.add_row("(d)", "lateness of 500 jobs every 5 s for 30 s", *_told(late))
+        table.add_row("(d)", "missed of the occurrences", f"{books.missed}", f"{books.expected:,} expected")
+        table.add_row("(d)", "attempts beyond one for each", f"{books.doubled}", "")
         first: Lateness | None = None
         for pending in _PENDING:
             if pending:

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 
@@ -12,6 +14,11 @@ _LAST = "SELECT max(finished_at) FROM runs WHERE status = 'succeeded' AND job_na
 _LATENESS = """
 SELECT extract(epoch FROM started_at - due_at) * 1000 AS late FROM runs
 WHERE job_name = $1 AND status = 'succeeded' ORDER BY late
+"""
+_ACCOUNT = """
+SELECT count(*) AS expected, count(run_id) AS recorded,
+       (SELECT count(*) FROM events WHERE type = 'AttemptStarted' AND job_id = ANY($1::uuid[])) AS started
+FROM unnest($1::uuid[], $2::timestamptz[]) AS due (job_id, nominal_at) LEFT JOIN runs USING (job_id, nominal_at)
 """
 _PAUSE_SECONDS = 0.5  # counting is work for the database too
 
@@ -24,6 +31,23 @@ class Lateness:
     p50: float
     p99: float
     worst: float
+
+
+@dataclass(frozen=True)
+class Account:
+    """Of nominal times that were expected, those without a run, and attempts beyond one for each."""
+
+    expected: int
+    missed: int
+    doubled: int
+
+
+async def account(db: asyncpg.Connection, times: Iterable[tuple[UUID, datetime]]) -> Account:
+    """What the books say of these nominal times of jobs that have no others."""
+    found = await db.fetchrow(_ACCOUNT, *zip(*times, strict=True))
+    assert found is not None
+    expected, recorded, started = found["expected"], found["recorded"], found["started"]
+    return Account(expected, expected - recorded, started - recorded)
 
 
 async def await_succeeded(db: asyncpg.Connection, name: str, count: int, seconds: float = 180) -> datetime:

@@ -1,13 +1,14 @@
-"""(b) and (c): how late runs start, in milliseconds."""
+"""(b), (c) and (d): how late runs start, in milliseconds."""
 
 import asyncio
 import random
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 
 from benchmarks.bench import Bench
-from benchmarks.books import Lateness, lateness
+from benchmarks.books import Account, Lateness, account, lateness
 
 _PENDING = """
 INSERT INTO jobs (job_id, stream_version, version, definition_at, name, task, queue, priority, tags, definition, status,
@@ -36,6 +37,18 @@ async def immediate(bench: Bench, db: asyncpg.Connection, pending: int, count: i
         bench.post("/api/job", {"name": name})
         await asyncio.sleep(0.02)
     return await lateness(db, name, count, timedelta(seconds=40))
+
+
+async def recurring(bench: Bench, db: asyncpg.Connection, count: int = 500) -> tuple[Lateness, Account]:
+    """(d) Jobs every five seconds for thirty, their phases spread; and whether the books have each occurrence once."""
+    await bench.settle()
+    start, every = datetime.now(UTC) + timedelta(seconds=3), timedelta(seconds=5)
+    times = [[start + every * (n + k / count) for n in range(6)] for k in range(count)]
+    common = {"name": "recurring", "recurrence": {"every": "PT5S"}}
+    jobs = [common | {"scheduled_at": own[0].isoformat(), "ends_at": own[-1].isoformat()} for own in times]
+    made = bench.post("/api/job/batch", {"jobs": jobs})["items"]
+    late = await lateness(db, "recurring", 6 * count, timedelta(seconds=90))
+    return late, await account(db, [(UUID(job["id"]), at) for job, own in zip(made, times, strict=True) for at in own])
 
 
 async def add_pending(bench: Bench, db: asyncpg.Connection, count: int) -> None:
