@@ -39,7 +39,7 @@ class Relay:
         self._declared = False
 
     async def step(self) -> int:
-        """Relay one batch; returns how many events were dealt with."""
+        """Relay one batch; returns how many events were dealt with, or 0 if that was all: few at a time cost more."""
         if not self._publisher.connected:
             self._declared = False
             return 0
@@ -55,7 +55,7 @@ class Relay:
             done = await self._publish(records, await _tellings(db, records))
             if done:
                 await move_checkpoint(db, "relay", place, records[done - 1])
-            return done
+            return done if len(records) == _BATCH else 0
 
     async def _publish(self, records: Sequence[Any], tellings: Mapping[int, Outgoing]) -> int:
         """Publish what is told of records, by their index; returns how many, from the first on, are dealt with."""
