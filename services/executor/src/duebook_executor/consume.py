@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import aiormq
 import structlog
+from aio_pika import IncomingMessage
 from faststream import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from faststream.rabbit.schemas.queue import QuorumQueueArgs
@@ -60,6 +61,7 @@ class Consumer:
             channel=Channel(prefetch_count=concurrency),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
+            parser=_bare,
             decoder=_raw,
         )(self._handle)
 
@@ -135,6 +137,11 @@ class Consumer:
         assert tag is not None
         settling = self._settling.get(channel) or self._settling.setdefault(channel, Settling())
         await settling.settle(channel, tag, settle)
+
+
+async def _bare(message: IncomingMessage) -> RabbitMessage:
+    """What we read of a delivery. FastStream's own parser would also give it ids that nobody asks for."""
+    return RabbitMessage(message, body=message.body, headers=message.headers, message_id="", correlation_id="")
 
 
 async def _raw(message: RabbitMessage) -> RabbitMessage:
