@@ -250,9 +250,8 @@ async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Judge, act
     active = await projections.load_active_runs(db, jobs)
     outcomes = [_apply(job, active.get(job.id, []), judge) for job in jobs.values()]
     await _record(db, jobs, outcomes, actor)
-    blocking = [id_ for o in outcomes for id_ in waiting.blocking(_active_after(active.get(o.job.id, []), o))]
-    if not await waiting.await_runs(db, blocking):
-        raise Conflict
+    active_after = (_active_after(active.get(outcome.job.id, []), outcome) for outcome in outcomes)
+    await waiting.await_runs(db, [run for runs in active_after for run in waiting.blocking(runs)])
     return outcomes
 
 
@@ -289,7 +288,7 @@ async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence
     opened = {f.run_id for o in changed for f in o.facts if isinstance(f, RunFact) and _opens(f)}
     runs = [run for outcome in changed for run in outcome.runs]
     await projections.insert_runs(db, [run for run in runs if run.id in opened])
-    moved = [run for run in runs if run.id not in opened]
+    moved = sorted((run for run in runs if run.id not in opened), key=lambda run: run.id)
     await projections.move_runs(db, moved)
     await waiting.wake_waiting(db, [run for run in moved if not run.active])
 

@@ -5,21 +5,20 @@ is only looked at again. A run that waits is let go by the scheduler alone, unde
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import UUID
 
 from duebook_common.database import Connection
 from duebook_common.domain.run import Run, RunStatus
 
-# Row locks are taken in sorted order. Whoever is just ending a run holds its row: then its end is seen here.
+# Whoever holds a row that is wanted here is ending its run at this moment: no use in waiting for that.
 _AWAIT = """
-WITH blocking AS MATERIALIZED (
-    SELECT run_id, awaited, wake_at IS NOT NULL AND status <> 'dead_lettered' AS active
-    FROM runs WHERE run_id = ANY($1::uuid[]) ORDER BY run_id FOR UPDATE
+WITH under_way AS MATERIALIZED (
+    SELECT run_id, awaited FROM runs
+    WHERE run_id = ANY($1::uuid[]) AND wake_at IS NOT NULL AND status <> 'dead_lettered'
+    FOR UPDATE SKIP LOCKED
 ), marked AS (
-    UPDATE runs SET awaited = true FROM blocking
-    WHERE runs.run_id = blocking.run_id AND blocking.active AND NOT blocking.awaited
+    UPDATE runs SET awaited = true FROM under_way WHERE runs.run_id = under_way.run_id AND NOT under_way.awaited
 )
-SELECT count(*) FROM blocking WHERE active
+SELECT run_id FROM under_way
 """
 
 # Of a key's more than the one that may go: the first may wait for a run of its job besides.
@@ -51,16 +50,18 @@ GROUP BY concurrency_key
 """
 
 
-def blocking(active: Iterable[Run]) -> list[UUID]:
+def blocking(active: Iterable[Run]) -> list[Run]:
     """The runs that must be awaited, given a job's active ones: all that are under way, if any waits for them."""
     runs = list(active)
     waits = any(run.status is RunStatus.WAITING and run.reason == "overlap" for run in runs)
-    return [run.id for run in runs if run.status is not RunStatus.WAITING] if waits else []
+    return [run for run in runs if run.status is not RunStatus.WAITING] if waits else []
 
 
-async def await_runs(db: Connection, run_ids: Sequence[UUID]) -> bool:
-    """Mark runs as awaited; False where one of them ended meanwhile, so that who waits for it must look again."""
-    return not run_ids or await db.fetchval(_AWAIT, run_ids) == len(run_ids)
+async def await_runs(db: Connection, runs: Sequence[Run]) -> None:
+    """Mark runs under way, so that their end wakes who waits for it; where one is just ending, that is now."""
+    if runs:
+        marked = {record["run_id"] for record in await db.fetch(_AWAIT, [run.id for run in runs])}
+        await wake_waiting(db, [run for run in runs if run.id not in marked])
 
 
 async def wake_waiting(db: Connection, ended: Sequence[Run]) -> None:

@@ -20,11 +20,16 @@ from duebook_common.locks import lock_keys, try_lock_jobs
 from duebook_common.waiting import key_holders
 from duebook_scheduler.settings import SchedulerSettings
 
-# Whoever was woken meanwhile has another `wake_at` than the one that was read, and stays woken.
+# Whoever was woken meanwhile, or is being woken, has or gets another `wake_at` than the one that was read.
 _LATER = """
-UPDATE runs SET wake_at = later.wake_at
-FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS later (run_id, seen, wake_at)
-WHERE runs.run_id = later.run_id AND runs.wake_at = later.seen AND runs.status = 'waiting'
+WITH later AS MATERIALIZED (
+    SELECT runs.run_id, later.wake_at
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS later (run_id, seen, wake_at)
+    JOIN runs USING (run_id)
+    WHERE runs.wake_at = later.seen AND runs.status = 'waiting'
+    FOR UPDATE OF runs SKIP LOCKED
+)
+UPDATE runs SET wake_at = later.wake_at FROM later WHERE runs.run_id = later.run_id
 """
 
 
@@ -53,7 +58,7 @@ class Releaser:
         turn = _Turn(mine, await key_holders(db, keys), now, self._settings.lease)
         outcomes = await decide_jobs(db, job_ids, turn.judge, self._actor)
         touched = {run.id: run for outcome in outcomes for run in outcome.runs}
-        later = sorted((run for run in mine if run.id not in touched), key=lambda run: run.id)
+        later = [run for run in mine if run.id not in touched]
         if later:
             rows = [(run.id, run.wake_at, now + _patience(run, now, self._settings.lease)) for run in later]
             await db.execute(_LATER, *zip(*rows, strict=True))
