@@ -14,7 +14,7 @@ from duebook_api.auth import Keys
 from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
 from duebook_common.database import Clock, connect
-from duebook_common.domain.decide import FailAttempt, RunCommand, StartAttempt
+from duebook_common.domain.run_commands import FailAttempt, RunCommand, StartAttempt
 from duebook_common.handling import Actor, RunWork, handle_runs
 from duebook_common.hints import Hints
 from duebook_common.service import Health

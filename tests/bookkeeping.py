@@ -13,12 +13,12 @@ from duebook_common.domain import job as job_domain
 from duebook_common.domain import mail as mail_domain
 from duebook_common.domain import run as run_domain
 from duebook_common.domain.beginning import Terms
-from duebook_common.domain.decide import RunCommand, StartAttempt
 from duebook_common.domain.definition import Backoff, Definition
 from duebook_common.domain.job import Job, JobCreated
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.occurrence import account
 from duebook_common.domain.run import ENDED, Run, RunStatus
+from duebook_common.domain.run_commands import RunCommand, StartAttempt
 from duebook_common.domain.run_events import Opening
 from duebook_common.eventstore import Recorded
 from duebook_common.handling import Actor, Decided, Fact, RunWork, create_jobs, handle_job, handle_runs

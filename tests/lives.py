@@ -13,7 +13,7 @@ from duebook_api import judging
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import run as run_domain
 from duebook_common.domain.beginning import Terms, make_up
-from duebook_common.domain.decide import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun, decide
+from duebook_common.domain.decide import decide
 from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Every, Overlap
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import (
@@ -25,6 +25,7 @@ from duebook_common.domain.job import (
 )
 from duebook_common.domain.occurrence import account, job_after
 from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunFact, run_id_at
 from duebook_common.domain.schedule import nominal_times
 from duebook_common.handling import Judge

@@ -11,11 +11,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook_common.database import Clock, Pool
 from duebook_common.domain import beginning
-from duebook_common.domain.decide import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
 from duebook_common.domain.job import Job, OccurrencesSkipped, create
 from duebook_common.domain.occurrence import account
 from duebook_common.domain.run import Run
+from duebook_common.domain.run_commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run_events import RunFact, run_id_at
 from duebook_common.handling import Actor, RunWork, create_jobs, handle_job, handle_runs
 from duebook_common.locks import redis_client

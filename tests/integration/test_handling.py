@@ -11,9 +11,9 @@ from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, definition, dispat
 from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import run_events
-from duebook_common.domain.decide import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
 from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
 from duebook_common.handling import RunWork, create_jobs, decide_jobs, handle_runs
 from duebook_common.locks import lock_jobs
 

@@ -22,7 +22,11 @@ from bookkeeping import ACTOR, NOW, check_books, created, log
 from duebook_api import judging
 from duebook_common.database import Clock, Pool, acquire, connect
 from duebook_common.domain.beginning import Terms, trigger_now
-from duebook_common.domain.decide import (
+from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
+from duebook_common.domain.errors import CommandRejected
+from duebook_common.domain.job import Job
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -34,10 +38,6 @@ from duebook_common.domain.decide import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
-from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
 from duebook_common.handling import Fact, Judge, RunWork, handle_job, handle_runs
 from duebook_common.hints import Hints
 from duebook_common.projections import load_jobs, run_of

@@ -13,7 +13,12 @@ from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definitio
 from duebook_common.database import Pool, connect
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.beginning import trigger_now
-from duebook_common.domain.decide import (
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job import Job
+from duebook_common.domain.mail import MailFailed, MailSent
+from duebook_common.domain.occurrence import account, job_after, skip_due
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -24,11 +29,6 @@ from duebook_common.domain.decide import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import Job
-from duebook_common.domain.mail import MailFailed, MailSent
-from duebook_common.domain.occurrence import account, job_after, skip_due
-from duebook_common.domain.run import Run, RunStatus
 from duebook_common.eventstore import Write, append
 from duebook_common.handling import Fact, Judge, RunWork, create_jobs, handle_job, handle_runs
 from duebook_common.mail_handling import record_mail

@@ -14,7 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from duebook_common.database import Pool, connect
 from duebook_common.domain.beginning import trigger_now
-from duebook_common.domain.decide import (
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.errors import CommandRejected
+from duebook_common.domain.job import Job
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -25,10 +29,6 @@ from duebook_common.domain.decide import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.definition import Overlap
-from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
 from duebook_common.handling import Decided, Fact, RunWork, handle_job, handle_runs
 
 T = TypeVar("T")

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.decide import (
-    BURY_WITHIN,
-    LOST,
+from duebook_common.domain.decide import BURY_WITHIN, LOST, Verdict, decide, expired, fingerprint, judge_delivery
+from duebook_common.domain.definition import Backoff
+from duebook_common.domain.errors import CommandRejected, StaleAttempt, WrongStatus
+from duebook_common.domain.run import ENDED, Run, RunStatus
+from duebook_common.domain.run_commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -21,16 +23,8 @@ from duebook_common.domain.decide import (
     RunCommand,
     StartAttempt,
     Succeed,
-    Verdict,
     WakeRun,
-    decide,
-    expired,
-    fingerprint,
-    judge_delivery,
 )
-from duebook_common.domain.definition import Backoff
-from duebook_common.domain.errors import CommandRejected, StaleAttempt, WrongStatus
-from duebook_common.domain.run import ENDED, Run, RunStatus
 from duebook_common.domain.run_events import (
     AttemptFailed,
     AttemptLost,

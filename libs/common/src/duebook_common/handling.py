@@ -16,11 +16,12 @@ from duebook_common.database import UNAVAILABLE, Connection, Pool, acquire, tran
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import run as run_domain
 from duebook_common.domain import run_events
-from duebook_common.domain.decide import RunCommand, decide
+from duebook_common.domain.decide import decide
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job import Job, JobChanged, JobCreated, JobEvent, JobStatus
 from duebook_common.domain.occurrence import job_after, skip_due
 from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import RunCommand
 from duebook_common.domain.run_events import (
     Opening,
     RunCancelled,

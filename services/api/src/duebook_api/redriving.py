@@ -8,9 +8,9 @@ from duebook_api.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
 from duebook_api.parts import Parts
 from duebook_api.problems import not_found
 from duebook_common.database import acquire
-from duebook_common.domain.decide import RedriveRun
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.run import Run
+from duebook_common.domain.run_commands import RedriveRun
 from duebook_common.handling import Actor, RunWork, handle_runs
 
 _AT_ONCE = 500

@@ -16,7 +16,9 @@ import structlog
 
 from duebook_common.batching import Batcher
 from duebook_common.database import UNAVAILABLE, Clock, Pool
-from duebook_common.domain.decide import (
+from duebook_common.domain.errors import StaleAttempt
+from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import (
     ConfirmCancel,
     FailAttempt,
     ReleaseAttempt,
@@ -24,8 +26,6 @@ from duebook_common.domain.decide import (
     StartAttempt,
     Succeed,
 )
-from duebook_common.domain.errors import StaleAttempt
-from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import AttemptFailed, RunDeadLettered
 from duebook_common.handling import Actor, Decided, RunWork, handle_runs
 from duebook_common.locks import RunLocks

@@ -10,8 +10,9 @@ import structlog
 
 from duebook_common.batching import Batcher
 from duebook_common.database import UNAVAILABLE, Clock, Pool
-from duebook_common.domain.decide import RedriveRun, StartAttempt, Verdict, judge_delivery
+from duebook_common.domain.decide import Verdict, judge_delivery
 from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import RedriveRun, StartAttempt
 from duebook_common.handling import Actor, RunWork, handle_runs
 from duebook_common.messaging import RunMessage
 from duebook_common.telemetry import DELIVERIES

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_common.database import Clock, Connection, Pool, transaction
-from duebook_common.domain.decide import WakeRun, decide
+from duebook_common.domain.decide import decide
 from duebook_common.domain.job import Job, JobStatus
 from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import WakeRun
 from duebook_common.domain.run_events import RunFact, Trigger
 from duebook_common.handling import Actor, Conflict, decide_jobs
 from duebook_common.locks import lock_keys, try_lock_jobs

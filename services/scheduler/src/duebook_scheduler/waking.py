@@ -10,8 +10,9 @@ from uuid import UUID
 import structlog
 
 from duebook_common.database import Clock, Pool, acquire
-from duebook_common.domain.decide import BURY_WITHIN, WakeRun
+from duebook_common.domain.decide import BURY_WITHIN
 from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run_commands import WakeRun
 from duebook_common.domain.run_events import AttemptLost, RunDeadLettered, RunRequeued
 from duebook_common.handling import Actor, Decided, RunWork, handle_runs
 from duebook_common.projections import run_of

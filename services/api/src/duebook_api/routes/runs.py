@@ -18,8 +18,8 @@ from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_api.requests import read_optional, validated
 from duebook_common.database import acquire
-from duebook_common.domain.decide import CancelRun, RunCommand
 from duebook_common.domain.run import Run
+from duebook_common.domain.run_commands import CancelRun, RunCommand
 from duebook_common.handling import Actor, RunWork, handle_runs
 
 router = APIRouter(prefix="/api/run", tags=["runs"])
