@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from starlette.routing import Route
 
 from api_app import Api, running_api
-from duebook_api.app import build
+from duebook_api.app import _ROUTERS, build
 from duebook_common.hints import Hints
 from duebook_common.service import Health
 
@@ -195,7 +196,9 @@ async def test_nothing_odd_is_ever_answered_with_500(api: Api) -> None:
 
 async def test_the_description_names_every_route_and_resolves(api: Api) -> None:
     described = await api.json(200, "GET", "/api/openapi.json")
-    assert len(described["paths"]) == 22
+    routed = {route.path for router in _ROUTERS for route in router.routes if isinstance(route, Route)}
+    assert routed <= described["paths"].keys()
+    assert len(routed) > 20
     text = json.dumps(described)
     names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert names <= set(described["components"]["schemas"])
