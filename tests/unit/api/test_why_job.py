@@ -1,14 +1,15 @@
 """Why a job runs at a time, does not, or waits: given this history, these are the sentences."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_api.why import of_job
+from duebook_api.why import naming, of_job
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.definition import CatchUp, Cron, Every
 from duebook_common.domain.job import JobChanged, JobDeleted, JobFinished, JobPaused, OccurrencesSkipped
 from duebook_common.domain.occurrence import skip_due
+from duebook_common.domain.run import RunStatus
 from duebook_common.domain.run_events import AttemptStarted, Trigger
 from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
 from whys import History, explained, says
@@ -56,30 +57,32 @@ def test_a_job_that_is_not_due_tells_when_it_will_be() -> None:
 
 def test_a_paused_job_tells_who_paused_it_when_and_why() -> None:
     why = of_job.explain(History(DAILY).then(PAUSED).facts(NOW + 2 * HOUR))
-    assert why.answer == f"It does not run, {BECAUSE_PAUSED}."
+    assert why.answer == f"No run is due until it is resumed, {BECAUSE_PAUSED}."
     by_itself = History(DAILY).then(replace(PAUSED, reason="run 8 was dead-lettered: boom"), by="executor host/1")
     assert of_job.explain(by_itself.facts(NOW + 2 * HOUR)).answer == (
-        "It does not run, because the job was paused by a failure at 2026-11-24T02:00:00Z (03:00 in Europe/Berlin), "
-        "with the reason “run 8 was dead-lettered: boom”."
+        "No run is due until it is resumed, because the job was paused by a failure at 2026-11-24T02:00:00Z "
+        "(03:00 in Europe/Berlin), with the reason “run 8 was dead-lettered: boom”."
     )
 
 
 def test_a_job_that_is_over_tells_what_ended_it() -> None:
     once = History(a_definition()).then(JobFinished(at=NOW))
-    assert of_job.explain(once.facts(NOW)).answer == "It has finished: it was to run once, at 2026-11-24T01:00:00Z."
+    assert (
+        of_job.explain(once.facts(NOW)).answer == "The job has finished: it was to run once, at 2026-11-24T01:00:00Z."
+    )
     counted = History(replace(DAILY, max_runs=3))
     counted.job = replace(counted.job, runs=3)
     counted.then(JobFinished(at=NOW))
     why = of_job.explain(counted.facts(NOW))
-    assert why.answer == "It has finished: it has had the 3 runs that its max_runs grants."
+    assert why.answer == "The job has finished: it has had the 3 runs that its max_runs grants."
     assert says(why)[-1].endswith("; it has had 3 of the 3 runs that max_runs grants.")
     ended = History(replace(DAILY, timezone="UTC", ends_at=NOW + DAY)).then(JobFinished(at=NOW + DAY))
     assert of_job.explain(ended.facts(NOW + 2 * DAY)).answer == (
-        "It has finished: its schedule names no further time up to its end (ends_at), 2026-11-25T01:00:00Z."
+        "The job has finished: its schedule names no further time up to its end (ends_at), 2026-11-25T01:00:00Z."
     )
     gone = History(replace(DAILY, timezone="UTC")).then(JobDeleted(at=NOW + HOUR), by="anonymous")
     assert of_job.explain(gone.facts(NOW + DAY)).answer == (
-        "It does not run any more, because somebody without a key deleted the job at 2026-11-24T02:00:00Z."
+        "No further run starts, because somebody without a key deleted the job at 2026-11-24T02:00:00Z."
     )
 
 
@@ -93,6 +96,33 @@ def test_a_job_whose_run_is_active_tells_of_that_run_too() -> None:
         "2026-11-25T01:00:00Z (02:00 in Europe/Berlin), which is in 23 hours."
     )
     assert [each.run_id for each in why.because][-2:] == [run.id, run.id]
+
+
+def test_a_job_that_is_over_tells_of_its_last_run_and_one_whose_run_goes_on_of_that_first() -> None:
+    once = History(a_definition()).then(JobFinished(at=NOW))
+    dead = replace(a_run(), status=RunStatus.DEAD_LETTERED)
+    assert of_job.explain(once.facts(NOW, explained(dead, "It was given up."))).answer == (
+        "The job has finished: it was to run once, at 2026-11-24T01:00:00Z. Its last run: It was given up."
+    )
+    assert of_job.explain(once.facts(NOW, explained(a_run(), "It waits."))).answer == (
+        f"Its run {a_run().id} is active. It waits. The job has finished: it was to run once, at 2026-11-24T01:00:00Z."
+    )
+
+
+def test_times_before_the_job_was_created_were_past_then_and_nobody_was_late() -> None:
+    history = History(replace(DAILY, timezone="UTC"), at=NOW + 3 * DAY)
+    history.then(skip(NOW, NOW + DAY, 2, "missed", NOW + 3 * DAY), by="scheduler host-1")
+    assert history.why_at(NOW + DAY, NOW + 4 * DAY).answer == (
+        "It did not run, because that was past when the job was created, and the job's catch-up policy (latest) runs "
+        "only the newest one that was missed."
+    )
+
+
+def test_of_a_whole_second_the_time_within_it_is_meant() -> None:
+    odd = a_definition(scheduled_at=NOW + timedelta(microseconds=824349), recurrence="daily")
+    assert naming.meant(odd, NOW + DAY) == NOW + DAY + timedelta(microseconds=824349)
+    assert naming.meant(odd, NOW + DAY + SECOND) == NOW + DAY + SECOND
+    assert naming.meant(odd, NOW + timedelta(microseconds=1)) == NOW + timedelta(microseconds=1)
 
 
 def test_an_occurrence_that_no_scheduler_came_to_is_overdue() -> None:
@@ -143,7 +173,7 @@ def test_what_was_missed_tells_of_the_schedulers_and_the_policy() -> None:
     reasons = {
         "missed": "no scheduler came round in time, and the job's catch-up policy (latest) runs only the newest "
         "one that was missed",
-        "window": "no scheduler came round in time, and when one did, the job's catch-up window of P365D was over",
+        "window": "no scheduler came round in time, and it lay outside the job's catch-up window of P365D then",
         "max_runs": "the job had had the 2 runs that its max_runs grants",
     }
     for reason, told in reasons.items():

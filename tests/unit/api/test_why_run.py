@@ -136,13 +136,13 @@ def test_what_was_left_out_names_the_run_that_it_overlapped_with_and_what_that_w
         "an occurrence that is due beside an active run is left out)."
     )
     assert says(why)[0] == (
-        f"Run {OTHER}, the occurrence of 2026-11-24T01:00:00Z, was running its attempt 1 since 2026-11-24T01:00:01Z on "
-        "the executor host/1."
+        f"Run {OTHER}, the occurrence of 2026-11-24T01:00:00Z, had been running its attempt 1 since "
+        "2026-11-24T01:00:01Z on the executor host/1."
     )
     assert (why.because[0].run_id, why.because[0].event) == (OTHER, None)
     retrying = replace(a_run(STARTED, FAILED), id=OTHER)
     assert (
-        "had an attempt failed with “connection refused” and a further one ahead, due at"
+        "had an attempt that failed with “connection refused” and a further one ahead, due at"
         in says(why_run(begun(a_job(recurrence="daily"), retrying), met=[retrying]))[0]
     )
 
@@ -151,7 +151,9 @@ def test_a_run_that_waits_for_others_of_its_job_names_them_as_they_stand_now() -
     job = a_job(recurrence="daily", overlap=Overlap.BUFFER_ALL)
     why = why_run(begun(job, running()), met=[running()], others=[running()], definition=job.definition)
     assert why.answer == f"It waits until run {OTHER} of the same job has ended."
-    assert says(why)[-1].startswith(f"Run {OTHER}, the occurrence of 2026-11-24T01:00:00Z, is running its attempt 1")
+    assert says(why)[-1].startswith(
+        f"Run {OTHER}, the occurrence of 2026-11-24T01:00:00Z, has been running its attempt 1"
+    )
     assert (
         "buffer_all: occurrences wait for the active run to end, one after the other), so it had to wait"
         in says(why)[1]
@@ -205,8 +207,8 @@ def test_a_message_that_was_sent_again_is_told_by_why_it_was() -> None:
 def test_an_occurrence_that_was_missed_and_caught_up_tells_how_late_and_by_which_policy() -> None:
     late = begun(a_job(recurrence="daily"), now=NOW + 2 * DAY + HOUR)
     assert (
-        "The schedule names 2026-11-26T01:00:00Z, but no scheduler came round until 1 hour after that. That is later "
-        "than the PT1M that still count as on time, so the occurrence was missed, and the catch-up policy is to run "
+        "The schedule names 2026-11-26T01:00:00Z, but no scheduler came round until 1 hour after that. That is more "
+        "than the PT1M that still count as on time, so it was missed, and the catch-up policy is to run "
         "the newest that was missed; it was sent"
     ) in says(why_run(late))[0]
     job = a_job(recurrence="daily", catch_up=CatchUp("all"))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -37,18 +38,13 @@ async def why_job(own: Parts, job_id: UUID, at: datetime | None) -> Why | None:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
             return None
-        run_ids = await (_latest(db, job_id) if at is None else _of_time(db, job_id, at))
-        facts = JobFacts(
-            now=own.clock.now(),
-            misfire=own.misfire,
-            job=job,
-            steps=await _steps(db, job),
-            runs=await _explained(db, own, run_ids),
-        )
+        facts = JobFacts(now=own.clock.now(), misfire=own.misfire, job=job, steps=await _steps(db, job))
         if at is None:
-            return of_job.explain(facts)
+            return of_job.explain(replace(facts, runs=await _explained(db, own, await _latest(db, job_id))))
         place = (job_domain.stream(job_id), naming.version_at(facts, at))
         [definition] = await in_force(db, [place])
+        at = await asyncio.to_thread(naming.meant, definition, at)
+        facts = replace(facts, runs=await _explained(db, own, await _of_time(db, job_id, at)))
     return at_time.explain(facts, await asyncio.to_thread(naming.look_up, facts, definition, at))
 
 
@@ -124,10 +120,11 @@ async def _circumstances(db: Connection, own: Parts, recorded: Sequence[Recorded
 # The clocks of processes differ a little; what counts is the order of the log.
 _MET = """
 SELECT run_id FROM (
-    SELECT run_id, wake_at, finished_at FROM runs
+    SELECT run_id, created_at, nominal_at, wake_at, finished_at FROM runs
     WHERE job_id = $1 AND created_at <= $2 ORDER BY created_at DESC, run_id DESC LIMIT 10000
 ) AS latest
-WHERE run_id <> $3 AND (wake_at IS NOT NULL OR finished_at >= $2 - interval '1 second') LIMIT $4
+WHERE run_id <> $3 AND (wake_at IS NOT NULL OR finished_at >= $2 - interval '1 second')
+ORDER BY created_at, nominal_at LIMIT $4
 """
 
 

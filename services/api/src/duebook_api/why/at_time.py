@@ -60,10 +60,13 @@ def _besides(each: Explained) -> str:
 
 
 def _left_out(facts: JobFacts, t: AtTime, skip: Step) -> Why:
-    cause, reason = _cause(facts, skip), why_left_out(skip.reason or "", t.definition)
+    cause, reason = _cause(facts, skip), why_left_out(skip, t.definition, facts.job.created_at)
     if cause is not None:
         reason = happened(cause, facts.zone)
-    return Why(f"It did not run, because {reason}.", in_order([_defined(facts, t), cause, skip], t.definition))
+    return Why(
+        f"It did not run, because {reason}.",
+        in_order([_defined(facts, t), cause, skip], t.definition, facts.job.created_at),
+    )
 
 
 def _cause(facts: JobFacts, skip: Step) -> Step | None:
@@ -84,7 +87,7 @@ def _defined(facts: JobFacts, t: AtTime) -> Step | None:
 def _undecided(facts: JobFacts, t: AtTime) -> Why:
     """The schedule names the time, and nothing was decided about it."""
     turn = last(facts.steps, PAUSED, DELETED, FINISHED)
-    said = in_order([_defined(facts, t), turn], t.definition)
+    said = in_order([_defined(facts, t), turn], t.definition, facts.job.created_at)
     will = "will come" if t.at > facts.now else "came"
     match facts.job.status:
         case JobStatus.DELETED if turn is not None:
@@ -100,7 +103,7 @@ def _undecided(facts: JobFacts, t: AtTime) -> Why:
 
 def _awaited(facts: JobFacts, t: AtTime) -> Why:
     job, due = facts.job, t.due_at or t.at
-    said = in_order([_defined(facts, t)], t.definition)
+    said = in_order([_defined(facts, t)], t.definition, facts.job.created_at)
     before = f"{count(t.ahead - 1, 'occurrence')} of the job {are(t.ahead - 1)} to come before it"
     left = None if job.definition.max_runs is None else job.definition.max_runs - job.runs
     if left is not None and t.ahead > left:
@@ -119,7 +122,7 @@ def _not_named(facts: JobFacts, t: AtTime) -> Why:
     zone, created, deleted = t.definition.timezone, facts.steps[0], last(facts.steps, DELETED)
     changed = last(facts.steps, CHANGED) if t.named_today else None
     gone = deleted if deleted is not None and t.at > deleted.at else None
-    said = in_order([created, _defined(facts, t), changed, gone], t.definition)
+    said = in_order([created, _defined(facts, t), changed, gone], t.definition, facts.job.created_at)
     if t.at < created.at:
         first = f"; its first time is {told(t.after, zone)}" if t.after else ""
         return Why(f"The job did not exist then: {happened(created, zone)}{first}.", said)

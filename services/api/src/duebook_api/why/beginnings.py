@@ -33,12 +33,12 @@ def _made(event: Opening, actor: str, c: Circumstances) -> str:
         case Trigger.BACKFILL:
             return f"{capital(actor)} asked to make up for the past time {named}"
         case Trigger.CATCH_UP:
-            late = span(event.at - event.due_at)
-            return (
-                f"The schedule names {named}{_jitter(event)}, but no scheduler came round until {late} after that. "
-                f"That is later than the {iso(c.misfire)} that still count as on time, so the occurrence was missed, "
-                f"and the catch-up policy is to run {_caught_up(c)}"
-            )
+            policy = f"and the catch-up policy is to run {_caught_up(c)}"
+            if event.due_at < c.job.created_at:
+                return f"The schedule names {named}{_jitter(event)}, which was past when the job was created, {policy}"
+            late = f"but no scheduler came round until {span(event.at - event.due_at)} after that"
+            missed = f"That is more than the {iso(c.misfire)} that still count as on time, so it was missed"
+            return f"The schedule names {named}{_jitter(event)}, {late}. {missed}, {policy}"
         case _:
             return f"The schedule names {named}{_jitter(event)}"
 
@@ -101,18 +101,18 @@ def _since(run: Run) -> datetime:
 
 
 def _doing(run: Run, zone: str, *, then: bool) -> str:
-    verb = "was" if then else "is"
+    had = "had" if then else "has"
     match run.status:
         case RunStatus.RUNNING:
-            stop = " and had been asked to stop" if run.cancel_requested and then else ""
-            stop = stop or (" and has been asked to stop" if run.cancel_requested else "")
+            stop = f" and {had} been asked to stop" if run.cancel_requested else ""
             started = f" since {moment(run.started_at, zone)}" if run.started_at else ""
-            return f"{verb} running its attempt {run.attempt}{started} on {executor(run.executor)}{stop}"
+            return f"{had} been running its attempt {run.attempt}{started} on {executor(run.executor)}{stop}"
         case RunStatus.RETRYING:
-            failed = f" failed with {quoted(run.error)} and" if run.error else ""
+            failed = f"an attempt that failed with {quoted(run.error)}" if run.error else "an attempt handed back"
             due = f", due at {moment(run.wake_at, zone)}" if run.wake_at else ""
-            return f"{'had' if then else 'has'} an attempt{failed or ' handed back and'} a further one ahead{due}"
+            return f"{had} {failed} and a further one ahead{due}"
         case RunStatus.WAITING:
-            return f"{verb} waiting itself since {moment(run.created_at, zone)}"
+            return f"{had} been waiting since {moment(run.created_at, zone)}"
         case _:
-            return f"{verb} in the queue {quoted(run.queue)} since {moment(run.dispatched_at or run.created_at, zone)}"
+            since = moment(run.dispatched_at or run.created_at, zone)
+            return f"{had} been in the queue {quoted(run.queue)} since {since}"

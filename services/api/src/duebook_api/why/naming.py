@@ -21,7 +21,15 @@ def version_at(facts: JobFacts, at: datetime) -> int:
     return next((each for each in reversed(defined) if each.at < at), defined[0]).version
 
 
+def meant(definition: Definition, at: datetime) -> datetime:
+    """The time asked about: of a whole second the nominal time within it, since most of them have fractions."""
+    following = next_after(definition, at - _INSTANT)
+    within = following is not None and not at.microsecond and following - at < timedelta(seconds=1)
+    return following if within and following is not None else at
+
+
 def look_up(facts: JobFacts, definition: Definition, at: datetime) -> AtTime:
+    """What the definition in force then says of the time, and today's."""
     job = facts.job
     named, today = _names(definition, at), job.definition
     ended = definition.ends_at is not None and at > definition.ends_at

@@ -22,7 +22,7 @@ def explain(facts: JobFacts) -> Why:
     """How the job stands, with what led there."""
     steps, definition = facts.steps, facts.job.definition
     turn = last(steps, PAUSED, RESUMED, DELETED, FINISHED)
-    said = in_order([steps[0], last(steps, CHANGED), last(steps, LEFT_OUT), turn], definition)
+    said = in_order([steps[0], last(steps, CHANGED), last(steps, LEFT_OUT), turn], definition, facts.job.created_at)
     said.append(Because(f"Its schedule: {described(definition)}{_bounds(facts.job)}."))
     return Why(_answer(facts), [*said, *(_of_run(each, facts.zone) for each in facts.runs)])
 
@@ -41,17 +41,36 @@ def _bounds(job: Job) -> str:
 
 
 def _answer(facts: JobFacts) -> str:
+    """What is under way comes first: it is what somebody sees; then what the job itself waits for."""
+    active = [each for each in facts.runs if each.run.active]
+    if not active:
+        return f"{capital(_itself(facts))}."
+    first, *others = active
+    beside = f", and so {are(len(others))} {count(len(others), 'other')}" if others else ""
+    return f"Its run {first.run.id} is active{beside}. {first.why.answer} {capital(_itself(facts))}."
+
+
+def _itself(facts: JobFacts) -> str:
+    """How the job itself stands, as a clause."""
     match facts.job.status:
         case JobStatus.DELETED:
             turn = last(facts.steps, DELETED)
-            return f"It does not run any more, because {happened(turn, facts.zone) if turn else 'it was deleted'}."
+            return f"no further run starts, because {happened(turn, facts.zone) if turn else 'it was deleted'}"
         case JobStatus.PAUSED:
             turn = last(facts.steps, PAUSED)
-            return f"It does not run, because {happened(turn, facts.zone) if turn else 'it is paused'}."
+            return (
+                f"no run is due until it is resumed, because {happened(turn, facts.zone) if turn else 'it is paused'}"
+            )
         case JobStatus.FINISHED:
-            return f"It has finished: {finished(facts.job)}."
+            return f"the job has finished: {finished(facts.job)}{_how_it_ended(facts)}"
         case JobStatus.ACTIVE:
-            return _active(facts)
+            return _following(facts)
+
+
+def _how_it_ended(facts: JobFacts) -> str:
+    """What became of its last run."""
+    ended = next((each for each in facts.runs if not each.run.active), None)
+    return f". Its last run: {ended.why.answer.removesuffix('.')}" if ended is not None else ""
 
 
 def finished(job: Job) -> str:
@@ -64,15 +83,6 @@ def finished(job: Job) -> str:
     if definition.ends_at is not None:
         return f"its schedule names no further time up to its end (ends_at), {told(definition.ends_at, zone)}"
     return "its schedule names no further time"
-
-
-def _active(facts: JobFacts) -> str:
-    following, active = _following(facts), [each for each in facts.runs if each.run.active]
-    if not active:
-        return f"{capital(following)}."
-    first, *others = active
-    beside = f", and so {are(len(others))} {count(len(others), 'other')}" if others else ""
-    return f"Its run {first.run.id} is active{beside}. {first.why.answer} {capital(following)}."
 
 
 def _following(facts: JobFacts) -> str:

@@ -14,10 +14,8 @@ _SEEN = timedelta(minutes=11)  # executors say every five minutes which tasks th
 def standing(run: Run, c: Circumstances) -> list[Because]:
     """What holds now; nothing where the run has ended."""
     if run.status is RunStatus.DEAD_LETTERED:
-        call = f"POST /api/dead-letter/{run.id}"
-        return [
-            Because(f"It rests until somebody decides: {call}/redrive has it tried again, {call}/discard does not.")
-        ]
+        again = f"POST /api/dead-letter/{run.id}/redrive has it tried again"
+        return [Because(f"It rests until somebody decides: {again}, and …/discard lets it rest for good.")]
     if not run.active:
         return []
     return [

@@ -1,6 +1,7 @@
 """What happened to a job, a sentence for each event of its stream."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from duebook_api.why.facts import Because, Step
 from duebook_api.why.words import because, capital, count, moment, quoted, told, who
@@ -16,14 +17,14 @@ def last(steps: Sequence[Step], *types: str, before: int | None = None) -> Step 
     return next((s for s in reversed(steps) if s.type in types and (before is None or s.version < before)), None)
 
 
-def in_order(steps: Iterable[Step | None], definition: Definition) -> list[Because]:
+def in_order(steps: Iterable[Step | None], definition: Definition, created: datetime) -> list[Because]:
     """The events that there are in words, each once, oldest first; `definition` as the answer goes by it."""
     chosen = {each.version: each for each in steps if each is not None}
-    return [_sentence(chosen[version], definition) for version in sorted(chosen)]
+    return [_sentence(chosen[version], definition, created) for version in sorted(chosen)]
 
 
-def _sentence(step: Step, definition: Definition) -> Because:
-    says = _left_out(step, definition) if step.type == LEFT_OUT else happened(step, definition.timezone)
+def _sentence(step: Step, definition: Definition, created: datetime) -> Because:
+    says = _left_out(step, definition, created) if step.type == LEFT_OUT else happened(step, definition.timezone)
     return Because(f"{capital(says)}.", step.at, step.type)
 
 
@@ -47,20 +48,22 @@ def happened(step: Step, zone: str) -> str:
             return f"the job finished {at}, since it can have no further occurrence"
 
 
-def _left_out(step: Step, definition: Definition) -> str:
+def _left_out(step: Step, definition: Definition, created: datetime) -> str:
     assert step.first is not None
     assert step.last is not None
     first, latest = told(step.first, definition.timezone), told(step.last, definition.timezone)
     which = f"the occurrence of {latest} was"
     if step.count != 1:
         which = f"{count(step.count or 0, 'occurrence')}, from {first} to {latest}, were"
-    return f"{which} left out, because {why_left_out(step.reason or '', definition)}"
+    return f"{which} left out, because {why_left_out(step, definition, created)}"
 
 
-def why_left_out(reason: str, definition: Definition) -> str:
+def why_left_out(step: Step, definition: Definition, created: datetime) -> str:
     """The reason of a skip as a clause."""
     catch_up, away = definition.catch_up, "no scheduler came round in time"
-    match reason:
+    if step.last is not None and step.last < created:
+        away = "that was past when the job was created"
+    match step.reason:
         case "paused":
             return "the job was paused then"
         case "missed" if catch_up.policy == "none":
@@ -68,7 +71,7 @@ def why_left_out(reason: str, definition: Definition) -> str:
         case "missed":
             return f"{away}, and the job's catch-up policy (latest) runs only the newest one that was missed"
         case "window":
-            return f"{away}, and when one did, the job's catch-up window of {iso(catch_up.window)} was over"
+            return f"{away}, and it lay outside the job's catch-up window of {iso(catch_up.window)} then"
         case "max_runs":
             return f"the job had had the {count(definition.max_runs or 0, 'run')} that its max_runs grants"
         case "deleted":
@@ -76,4 +79,4 @@ def why_left_out(reason: str, definition: Definition) -> str:
         case "changed":
             return "the job's schedule was changed before it could run"
         case _:
-            return f"of the reason {quoted(reason)}"
+            return f"of the reason {quoted(step.reason or '')}"
