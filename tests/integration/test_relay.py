@@ -24,7 +24,7 @@ from duebook_common.messaging import EVENTS, NOTIFICATIONS, OutcomeMessage, decl
 from duebook_common.publishing import Publisher
 from duebook_scheduler.relay import Relay
 
-HOUR = timedelta(hours=1)
+HOUR, NO_CATCH_UP = timedelta(hours=1), CatchUp("none")
 SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)
 
 
@@ -108,7 +108,7 @@ async def test_occurrences_missed_together_are_one_message_which_the_notifier_ge
     misses = await channel.declare_queue("misses", exclusive=True)
     await misses.bind(EVENTS, "run.missed")
     wanted = await missed(pool, notify=Notify(to=("ops@example.com",), on=("missed",)))
-    default = await missed(pool, notify=Notify(on=("missed",)))
+    default = await missed(pool, notify=Notify(on=("missed",)), catch_up=CatchUp("latest", HOUR / 2))
     unwanted = await missed(pool, notify=Notify(to=("ops@example.com",)))
     await handle_job(pool, unwanted, pausing_a_year_later, ACTOR)  # what falls into a pause was not missed
     await relay_all(relay, pool)
@@ -119,6 +119,7 @@ async def test_occurrences_missed_together_are_one_message_which_the_notifier_ge
     assert (message.run_id, message.outcome, message.version) == (run_id_at(wanted, last), "missed", 2)
     assert (message.notify, told_of[default].notify, message.job_name) == (True, False, "report")
     assert message.missed == {"first": rfc(NOW), "last": rfc(last), "count": 1000, "reason": "missed"}
+    assert (told_of[default].missed or {})["reason"] == "window"
     assert await told(channel) == Counter([str(message.run_id), str(told_of[default].run_id)])
 
 
@@ -138,9 +139,9 @@ async def test_what_was_missed_is_told_by_the_definition_that_was_in_force_then(
     assert sum((await told(channel)).values()) == 1
 
 
-async def missed(pool: Pool, notify: Notify) -> UUID:
+async def missed(pool: Pool, notify: Notify, catch_up: CatchUp = NO_CATCH_UP) -> UUID:
     """A daily job that nobody looked at for a thousand days; its id."""
-    job_id = await created(pool, recurrence="daily", notify=notify, catch_up=CatchUp("none"))
+    job_id = await created(pool, recurrence="daily", notify=notify, catch_up=catch_up)
     await handle_job(pool, job_id, due(NOW + 999 * DAY + HOUR), ACTOR)
     return job_id
 
