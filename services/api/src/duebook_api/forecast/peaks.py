@@ -10,12 +10,12 @@ from duebook_api.forecast.counts import HOUR, Counted, start_of
 from duebook_api.forecast.plans import INSTANT, Lasting, starts
 from duebook_common.domain.definition import Overlap
 
-# What one forecast may look at: starts one by one, and jobs times stretches of time.
+# What one forecast may look at: starts one by one, and jobs times ranges of hours.
 _MOST_STARTS, _MOST_LOOKS, _FEW_HOURS = 300_000, 50_000, 24
 _LOOK_BACK = timedelta(days=1)
 
 Lengths = Callable[[Counted], Lasting]
-Stretch = tuple[datetime, datetime]
+Range = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ def peaks(queue: Sequence[Counted], lengths: Lengths, share: float) -> Peaks:
     """The peaks of one queue; with very many runs, those of its busiest hours. `share` is its part of the effort."""
     hours = _busiest(queue, lengths, share)
     whole = (min(each.first for each in queue), max(each.last for each in queue) + INSTANT)
-    stretches = [whole] if hours is None else _stretches(hours)
-    mean = _peak(queue, stretches, lambda counted: lengths(counted).mean)
-    p95 = _peak(queue, stretches, lambda counted: lengths(counted).p95)
+    ranges = [whole] if hours is None else _ranges(hours)
+    mean = _peak(queue, ranges, lambda counted: lengths(counted).mean)
+    p95 = _peak(queue, ranges, lambda counted: lengths(counted).p95)
     return Peaks(mean, p95, None if hours is None else len(hours))
 
 
@@ -65,26 +65,26 @@ def _busiest(queue: Sequence[Counted], lengths: Lengths, share: float) -> list[i
     return sorted(chosen)
 
 
-def _stretches(hours: Sequence[int]) -> list[Stretch]:
-    """The hours as stretches of time, those that touch as one."""
-    found: list[Stretch] = []
+def _ranges(hours: Sequence[int]) -> list[Range]:
+    """The hours as ranges, those that touch as one."""
+    found: list[Range] = []
     for hour in hours:
         begin = found.pop()[0] if found and found[-1][1] == start_of(hour) else start_of(hour)
         found.append((begin, start_of(hour) + HOUR))
     return found
 
 
-def _peak(queue: Sequence[Counted], stretches: Sequence[Stretch], length: Callable[[Counted], float]) -> Peak:
+def _peak(queue: Sequence[Counted], ranges: Sequence[Range], length: Callable[[Counted], float]) -> Peak:
     best = Peak()
-    for stretch in stretches:
-        spans = [span for counted in queue for span in _spans(counted, stretch, length(counted))]
-        best = max(best, _most_at_once(spans, stretch[0].timestamp()), key=lambda peak: peak.runs)
+    for range_ in ranges:
+        spans = [span for counted in queue for span in _spans(counted, range_, length(counted))]
+        best = max(best, _most_at_once(spans, range_[0].timestamp()), key=lambda peak: peak.runs)
     return best
 
 
-def _spans(counted: Counted, stretch: Stretch, seconds: float) -> Iterator[tuple[float, float]]:
+def _spans(counted: Counted, range_: Range, seconds: float) -> Iterator[tuple[float, float]]:
     """From when to when runs would be under way, in seconds; of a job one at a time, unless it lets them overlap."""
-    begin, end = stretch
+    begin, end = range_
     low = max(begin - min(timedelta(seconds=seconds), _LOOK_BACK), counted.first)
     begins = [time.timestamp() for time in starts(counted.plan, low, min(end, counted.last + INSTANT))]
     ends = [begin + seconds for begin in begins]
