@@ -43,7 +43,7 @@ ORDER BY priority DESC, wake_at LIMIT $6
 _HOLD = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
 _SET_ASIDE, _HELD = timedelta(minutes=1), timedelta(seconds=1)
-_JUDGING_SECONDS = 0.05  # in one batch; whoever has not had his turn by then is due still
+_JUDGING_SECONDS, _MOST_FACTS = 0.05, 1_500  # in one batch; whoever has not had his turn by then is due still
 
 
 class Dispatcher:
@@ -139,13 +139,18 @@ class _Turn:
         self.now, self.held = now, list[UUID]()
         self._terms = Terms(now=now, misfire=settings.misfire, patience=settings.lease, dispatch=1)
         self._until: float | None = None
+        self._facts = 0
 
     def judge(self, job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         if self._until is None:
             self._until = time.monotonic() + _JUDGING_SECONDS
-        if job.wake_at is None or job.wake_at > self.now or time.monotonic() > self._until:
+        if job.wake_at is None or job.wake_at > self.now or self._over():
             return []
         facts = account(job, active, self._terms)
         if not facts:
             self.held.append(job.id)
+        self._facts += len(facts)
         return facts
+
+    def _over(self) -> bool:
+        return self._facts >= _MOST_FACTS or (self._until is not None and time.monotonic() > self._until)

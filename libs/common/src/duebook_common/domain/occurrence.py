@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from duebook_common.domain.beginning import Terms, begin, identity
 from duebook_common.domain.definition import Overlap
@@ -13,7 +13,8 @@ from duebook_common.domain.run import Run
 from duebook_common.domain.run_events import Opening, RunFact, RunSkipped, Trigger, run_id_at
 from duebook_common.domain.schedule import count_between, last_between
 
-_MOST = 1000  # nominal times in one decision; a job that has more due is decided again, so no decision takes long
+_MOST = 1000  # runs in one decision; a job that has more due is decided again, so no decision takes long
+_INSTANT = timedelta(microseconds=1)
 _AT_ONCE = 100  # active runs of a job beside which its catch-up goes on: a day of downtime is no flood
 
 Fact = RunFact | OccurrencesSkipped | JobFinished
@@ -33,31 +34,56 @@ def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
 
     Due for longer than `misfire` it was missed, and the catch-up policy decides: `latest` runs the newest within the
     window, `all` every one of them, `none` none. The others run by the schedule, as the overlap policy allows. Where
-    more than a thousand are due, these are the first thousand; `all` goes on once some of its runs have ended.
+    more than a thousand are to run, these are the first thousand; `all` goes on once some of its runs have ended.
     """
-    due, more = _due(job, terms)
+    decided: list[Fact] = [*_passed_over(job, terms)]
+    rest = _after(job, decided)
     others, left = Others(active), _left(job)
-    decided: list[Fact] = []
-    steps = list(_steps(job, due, more, terms))
+    due, more = _due(rest, terms, _most(job, others))
+    steps = list(_steps(rest, due, more, terms))
     for n, step in enumerate(steps):
         if left == 0:
-            rest = [occurrence for step in steps[n:] for occurrence in step.occurrences]
-            decided.append(_skip(rest, "max_runs", terms.now))
             break
         if step.reason is not None:
             decided.append(_skip(step.occurrences, step.reason, terms.now))
             continue
         if _must_wait(job, step, others):
             return decided
-        facts = _begin_due(job, step, others, terms)
+        facts = _begin_due(rest, step, others, terms)
         if n + 1 < len(steps):
             others.follow(facts)
         decided += facts
         left -= not isinstance(facts[-1].event, RunSkipped)
-    if decided and not more and (left == 0 or _next(decided[-1]) is None):
-        held_back = skip_due(_after(job, decided), "max_runs", terms.now)  # by jitter, and will not run any more
-        decided += [*held_back, JobFinished(at=terms.now)]
+    if decided and (left == 0 or (not more and _next(decided[-1]) is None)):
+        not_run = skip_due(_after(job, decided), "max_runs", terms.now)
+        decided += [*not_run, JobFinished(at=terms.now)]
     return decided
+
+
+def _passed_over(job: Job, terms: Terms) -> list[OccurrencesSkipped]:
+    """What was missed and will not be caught up, in one skip: counted, not looked at one by one.
+
+    What jitter may have made due later is left for a closer look.
+    """
+    definition, catch_up = job.definition, job.definition.catch_up
+    if job.exhausted:
+        return skip_due(job, "max_runs", terms.now)
+    oldest = terms.now - catch_up.window
+    missed = terms.now - terms.misfire - (definition.jitter or timedelta(0)) - _INSTANT
+    if catch_up.policy == "all":
+        return _skip_until(job, min(missed, oldest - _INSTANT), "window", terms.now)
+    newest = None if job.next_at is None or job.next_at > missed else last_between(definition, job.next_at, missed)
+    if newest is None:
+        return []
+    if catch_up.policy == "none":
+        return _skip_until(job, newest, "missed", terms.now)
+    within = newest >= oldest
+    return _skip_until(job, newest - _INSTANT if within else newest, "missed" if within else "window", terms.now)
+
+
+def _most(job: Job, others: Others) -> int:
+    """How many times one decision looks at: where catching up pauses, few more than may run."""
+    return max(1, _AT_ONCE - others.count) if job.definition.catch_up.policy == "all" else _MOST
 
 
 def _left(job: Job) -> int:
@@ -72,8 +98,8 @@ def _next(decided: Fact) -> datetime | None:
     return event.next_at
 
 
-def _due(job: Job, terms: Terms) -> tuple[list[Occurrence], bool]:
-    """What is due, at most a thousand, and whether there is more.
+def _due(job: Job, terms: Terms, most: int) -> tuple[list[Occurrence], bool]:
+    """What is due, at most that many, and whether there is more.
 
     Whoever does not send the messages himself takes what jitter still holds back too: such a run wakes by itself.
     """
@@ -83,7 +109,7 @@ def _due(job: Job, terms: Terms) -> tuple[list[Occurrence], bool]:
     for occurrence in occurrences(job.id, job.definition, job.next_at):
         if (occurrence.due_at if terms.dispatch else occurrence.nominal_at) > terms.now:
             break
-        if len(found) == _MOST:
+        if len(found) == most:
             return found, True
         found.append(occurrence)
     return found, False
@@ -135,9 +161,13 @@ def settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None) 
 
 def skip_due(job: Job, reason: str, now: datetime) -> list[OccurrencesSkipped]:
     """One skip for all nominal times that have passed and will not run, as when the job was paused or is deleted."""
-    if job.next_at is None or job.next_at > now:
+    return _skip_until(job, now, reason, now)
+
+
+def _skip_until(job: Job, until: datetime, reason: str, now: datetime) -> list[OccurrencesSkipped]:
+    if job.next_at is None or job.next_at > until:
         return []
-    last = last_between(job.definition, job.next_at, now) or job.next_at
+    last = last_between(job.definition, job.next_at, until) or job.next_at
     count = count_between(job.definition, job.next_at, last)
     ahead = upcoming(job.id, job.definition, last)
     return [OccurrencesSkipped(first=job.next_at, last=last, count=count, reason=reason, at=now, **ahead._asdict())]
