@@ -43,7 +43,7 @@ ORDER BY priority DESC, wake_at LIMIT $6
 _HOLD = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
 _SET_ASIDE, _HELD = timedelta(minutes=1), timedelta(seconds=1)
-_JUDGING_SECONDS, _MOST_FACTS = 0.05, 1_500  # in one batch; whoever has not had his turn by then is due still
+_JUDGING_SECONDS, _MOST_FACTS = 0.05, 1_000  # in one batch; whoever has not had his turn by then is due still
 
 
 class Dispatcher:
