@@ -19,6 +19,7 @@ from duebook_common.eventstore import Recorded, read
 from duebook_common.projections import load_jobs
 
 _MOST = 20_000  # nominal times in one range
+_AT_ONCE = 1_000  # times in one question for their runs: to write and read it takes some milliseconds of the event loop
 _INSTANT = timedelta(microseconds=1)
 _FOUND = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])"
 
@@ -39,8 +40,10 @@ async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime)
     """The nominal times from `first` to `last`, both included; raises Problem 422 where they are too many."""
     recorded: Any = await read(db, job_domain.stream(job.id))
     told, ids = await asyncio.to_thread(_expected, job, recorded, first, last)
-    records = await db.fetch(_FOUND, [*chain.from_iterable(ids)])
-    found = {record["run_id"]: Found(record["status"], record["reason"]) for record in records}
+    found: dict[UUID, Found] = {}
+    for n in range(0, len(ids), _AT_ONCE):
+        records = await db.fetch(_FOUND, [*chain.from_iterable(ids[n : n + _AT_ONCE])])
+        found |= {record["run_id"]: Found(record["status"], record["reason"]) for record in records}
     return await asyncio.to_thread(ledger.with_runs, told, ids, found)
 
 
