@@ -261,3 +261,16 @@ def test_every_event_of_a_job_counts_in_its_stream() -> None:
     ]
     assert after(job, events).stream_version == 6
     assert job_domain.stream(JOB_ID) == "job-00000000-0000-0000-0000-000000000007"
+
+
+def test_a_change_by_a_clock_that_is_behind_names_no_time_that_has_run() -> None:
+    """The scheduler's clock said that it was time, and the api's says that it is not yet."""
+    behind = NOW - timedelta(milliseconds=2)
+    job = settled(a_job(recurrence="daily"), NOW)
+    assert job.next_at == NOW + DAY
+    (changed,) = change(job, replace(job.definition, ends_at=NOW + 9 * DAY), behind, ran=True)
+    assert isinstance(changed, JobChanged)
+    assert changed.next_at == NOW + DAY
+    (resumed,) = resume(after(job, pause(job, None, behind)), None, behind)
+    assert isinstance(resumed, JobResumed)
+    assert resumed.next_at == NOW + DAY

@@ -109,8 +109,8 @@ class Dispatcher:
                     outcomes += await self._decide(db, [job_id])
             except UNAVAILABLE:
                 raise
-            except Conflict:
-                continue  # a run of it moved on by its own life: it is due still
+            except Conflict:  # a run of it moved on by its own life: it is due still
+                self._set_aside[job_id] = self._clock.now() + _HELD
             except Exception:
                 log.exception("job cannot be decided; set aside for a minute", job_id=str(job_id))
                 self._set_aside[job_id] = self._clock.now() + _SET_ASIDE

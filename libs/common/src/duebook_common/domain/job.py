@@ -13,6 +13,7 @@ from duebook_common.domain.definition import Definition
 from duebook_common.domain.due import Upcoming, upcoming
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
 from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.schedule import last_between
 
 
 def stream(job_id: UUID) -> str:
@@ -209,8 +210,18 @@ def _goes_on(job: Job, definition: Definition, now: datetime, *, ran: bool) -> U
     if definition.same_schedule(job.definition) and job.next_at is not None:
         return Upcoming(job.next_at, job.next_due_at)
     moved = definition.scheduled_at != job.definition.scheduled_at  # else that time lies ahead, or is accounted for
-    after = None if definition.recurrence == "none" and moved and not ran else now
-    return upcoming(job.id, definition, after)
+    if definition.recurrence == "none" and moved and not ran:
+        return upcoming(job.id, definition, None)
+    ahead = upcoming(job.id, definition, now)
+    while ahead.next_at is not None and _accounted(job, ahead.next_at):
+        ahead = upcoming(job.id, definition, ahead.next_at)
+    return ahead
+
+
+def _accounted(job: Job, time: datetime) -> bool:
+    """Whether a time ahead was dispatched already, by a clock that is a moment ahead of the one that says now."""
+    end = job.next_at or job.updated_at
+    return time < end and last_between(job.definition, time, time) is not None
 
 
 def pause(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
@@ -229,7 +240,9 @@ def resume(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
         raise WrongStatus(f"job {job.id}", job.status, "paused")
     if job.status is not JobStatus.PAUSED:
         return []
-    ahead = upcoming(job.id, job.definition, now) if job.next_at is not None else Upcoming(None, None)
+    ahead = Upcoming(job.next_at, job.next_due_at)
+    if job.next_at is not None and job.next_at <= now:
+        ahead = upcoming(job.id, job.definition, now)
     events: list[JobEvent] = [JobResumed(reason=reason, **ahead._asdict(), at=now)]
     return events if ahead.next_at is not None and not job.exhausted else [*events, JobFinished(at=now)]
 
