@@ -15,8 +15,9 @@ from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
 from duebook_common.database import Clock, connect
 from duebook_common.domain.run_commands import FailAttempt, RunCommand, StartAttempt
-from duebook_common.handling import Actor, RunWork, handle_runs
+from duebook_common.handling import Actor
 from duebook_common.hints import Hints
+from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.service import Health
 
 NO_REDIS = "redis://127.0.0.1:1/0"

@@ -21,7 +21,8 @@ from duebook_common.domain.run import ENDED, Run, RunStatus
 from duebook_common.domain.run_commands import RunCommand, StartAttempt
 from duebook_common.domain.run_events import Opening
 from duebook_common.eventstore import Recorded
-from duebook_common.handling import Actor, Decided, Fact, RunWork, create_jobs, handle_job, handle_runs
+from duebook_common.handling import Actor, Fact, create_jobs, handle_job
+from duebook_common.run_handling import Decided, RunWork, handle_runs
 
 ACTOR = Actor("test")
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -17,9 +17,10 @@ from duebook_common.domain.occurrence import account
 from duebook_common.domain.run import Run
 from duebook_common.domain.run_commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run_events import RunFact, run_id_at
-from duebook_common.handling import Actor, RunWork, create_jobs, handle_job, handle_runs
+from duebook_common.handling import Actor, create_jobs, handle_job
 from duebook_common.locks import redis_client
 from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
+from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.service import Frame
 from duebook_common.settings import read
 from duebook_notifier.app import notifying

@@ -14,8 +14,9 @@ from duebook_common.domain import run_events
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
-from duebook_common.handling import RunWork, create_jobs, decide_jobs, handle_runs
+from duebook_common.handling import create_jobs, decide_jobs
 from duebook_common.locks import lock_jobs
+from duebook_common.run_handling import RunWork, handle_runs
 
 
 @pytest.fixture

@@ -30,9 +30,10 @@ from duebook_common.domain.run_commands import (
     WakeRun,
 )
 from duebook_common.eventstore import Write, append
-from duebook_common.handling import Fact, Judge, RunWork, create_jobs, handle_job, handle_runs
+from duebook_common.handling import Fact, Judge, create_jobs, handle_job
 from duebook_common.mail_handling import record_mail
 from duebook_common.projections import run_of
+from duebook_common.run_handling import RunWork, handle_runs
 
 
 @pytest.fixture

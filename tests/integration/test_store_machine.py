@@ -29,7 +29,8 @@ from duebook_common.domain.run_commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.handling import Decided, Fact, RunWork, handle_job, handle_runs
+from duebook_common.handling import Fact, handle_job
+from duebook_common.run_handling import Decided, RunWork, handle_runs
 
 T = TypeVar("T")
 OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased"}

@@ -11,7 +11,8 @@ from duebook_common.database import acquire
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.run import Run
 from duebook_common.domain.run_commands import RedriveRun
-from duebook_common.handling import Actor, RunWork, handle_runs
+from duebook_common.handling import Actor
+from duebook_common.run_handling import RunWork, handle_runs
 
 _AT_ONCE = 500
 _RUN = """

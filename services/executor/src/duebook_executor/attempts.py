@@ -27,8 +27,9 @@ from duebook_common.domain.run_commands import (
     Succeed,
 )
 from duebook_common.domain.run_events import AttemptFailed, RunDeadLettered
-from duebook_common.handling import Actor, Decided, RunWork, handle_runs
+from duebook_common.handling import Actor
 from duebook_common.locks import RunLocks
+from duebook_common.run_handling import Decided, RunWork, handle_runs
 from duebook_common.tasks import Context, Registry
 from duebook_common.telemetry import DEAD_LETTERS, LOCKS, RETRIES, RUN_DURATION, RUNS, STALE_OUTCOMES, START_DELAY
 from duebook_executor.books import Assignment, Books, Line

@@ -13,8 +13,9 @@ from duebook_common.database import UNAVAILABLE, Clock, Pool
 from duebook_common.domain.decide import Verdict, judge_delivery
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_commands import RedriveRun, StartAttempt
-from duebook_common.handling import Actor, RunWork, handle_runs
+from duebook_common.handling import Actor
 from duebook_common.messaging import RunMessage
+from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.telemetry import DELIVERIES
 from duebook_executor.attempts import Attempt, Attempts
 from duebook_executor.books import Assignment, Books

@@ -20,7 +20,8 @@ from duebook_api.requests import read_optional, validated
 from duebook_common.database import acquire
 from duebook_common.domain.run import Run
 from duebook_common.domain.run_commands import CancelRun, RunCommand
-from duebook_common.handling import Actor, RunWork, handle_runs
+from duebook_common.handling import Actor
+from duebook_common.run_handling import RunWork, handle_runs
 
 router = APIRouter(prefix="/api/run", tags=["runs"])
 
