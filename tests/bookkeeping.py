@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from duebook_common import mail_projection, projections
+from duebook_common import mail_projection
 from duebook_common.database import Connection, Pool
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import mail as mail_domain
@@ -22,6 +22,7 @@ from duebook_common.domain.run_commands import RunCommand, StartAttempt
 from duebook_common.domain.run_events import Opening
 from duebook_common.eventstore import Recorded
 from duebook_common.handling import Actor, Fact, create_jobs, handle_job
+from duebook_common.rows import load_jobs, load_runs
 from duebook_common.run_handling import Decided, RunWork, handle_runs
 
 ACTOR = Actor("test")
@@ -126,7 +127,7 @@ async def check_books(pool: Pool, job_ids: set[UUID] | None = None) -> None:
         events = await log(db, job_ids)
         known = list({e.job_id for e in events})
         run_ids = [r["run_id"] for r in await db.fetch("SELECT run_id FROM runs WHERE job_id = ANY($1)", known)]
-        rows = await projections.load_jobs(db, known), await projections.load_runs(db, run_ids)
+        rows = await load_jobs(db, known), await load_runs(db, run_ids)
         found = await db.fetch(_SEARCHED, known)
         mails = await db.fetch("SELECT * FROM mails WHERE job_id = ANY($1)", known)
         heads = await heads_of(db, {event.stream for event in events})

@@ -15,7 +15,7 @@ from duebook_common.domain.definition import Every, Overlap
 from duebook_common.domain.job import Job
 from duebook_common.domain.run_commands import StartAttempt, Succeed
 from duebook_common.handling import handle_job
-from duebook_common.projections import load_jobs
+from duebook_common.rows import load_jobs
 
 INSTANT = timedelta(microseconds=1)
 

@@ -36,7 +36,7 @@ from duebook_common.domain.run_commands import Succeed
 from duebook_common.domain.run_events import RunCancelRequested, RunFact, run_id_at
 from duebook_common.handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.locks import lock_jobs, slice_of
-from duebook_common.projections import load_jobs
+from duebook_common.rows import load_jobs
 
 
 @pytest.fixture

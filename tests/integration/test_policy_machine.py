@@ -40,8 +40,8 @@ from duebook_common.domain.run_commands import (
 )
 from duebook_common.handling import Fact, Judge, handle_job
 from duebook_common.hints import Hints
-from duebook_common.projections import load_jobs, run_of
 from duebook_common.rebuild import rebuild
+from duebook_common.rows import load_jobs, run_of
 from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.settings import read
 from duebook_common.verify import check_job

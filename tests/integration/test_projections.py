@@ -32,7 +32,7 @@ from duebook_common.domain.run_commands import (
 from duebook_common.eventstore import Write, append
 from duebook_common.handling import Fact, Judge, create_jobs, handle_job
 from duebook_common.mail_handling import record_mail
-from duebook_common.projections import run_of
+from duebook_common.rows import run_of
 from duebook_common.run_handling import RunWork, handle_runs
 
 

@@ -26,6 +26,7 @@ from duebook_common.domain.run_events import (
 )
 from duebook_common.eventstore import Write, append
 from duebook_common.locks import lock_jobs
+from duebook_common.rows import load_active_runs, load_jobs
 
 _TRIES = 8
 
@@ -102,8 +103,8 @@ async def handle_job(pool: Pool, job_id: UUID, judge: Judge, actor: Actor) -> Jo
 
 async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Judge, actor: Actor) -> list[JobOutcome]:
     """Decide jobs whose locks the caller holds; raises Conflict, to be rolled back, where a stream moved meanwhile."""
-    jobs = await projections.load_jobs(db, job_ids)
-    active = await projections.load_active_runs(db, jobs)
+    jobs = await load_jobs(db, job_ids)
+    active = await load_active_runs(db, jobs)
     outcomes = [_apply(job, active.get(job.id, []), judge) for job in jobs.values()]
     await _record(db, jobs, outcomes, actor)
     active_after = (_active_after(active.get(outcome.job.id, []), outcome) for outcome in outcomes)

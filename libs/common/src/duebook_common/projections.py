@@ -4,16 +4,13 @@ A row is a job's or a run's state and nothing else, so it also serves as the mem
 command is decided: the append judges whether it was still true.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.database import Connection
-from duebook_common.domain.definition import Concurrency
-from duebook_common.domain.job import Job, JobStatus
-from duebook_common.domain.run import Run, RunStatus, of_facts
-from duebook_common.domain.run_events import Trigger
+from duebook_common.domain.job import Job
+from duebook_common.domain.run import Run
 from duebook_common.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
 
 T = TypeVar("T")
@@ -241,91 +238,3 @@ def _run_moves(run: Run) -> tuple[Any, ...]:
         run.fingerprint,
         run.wake_at,
     )
-
-
-def job_of(record: Any) -> Job:
-    """The job that a row of `jobs` holds."""
-    names = (
-        "stream_version",
-        "version",
-        "definition_at",
-        "runs",
-        "next_at",
-        "next_due_at",
-        "reason",
-        "request_hash",
-        "created_at",
-        "updated_at",
-    )
-    return Job(
-        id=record["job_id"],
-        definition=DEFINITION.validate_python(record["definition"]),
-        status=JobStatus(record["status"]),
-        **{name: record[name] for name in names},
-    )
-
-
-_MADE = {"run_id", "trigger", "backoff", "notify", "status", "concurrency_key", "concurrency_limit"}
-_PLAIN = tuple(name for name in _RUN if name not in _MADE)
-
-
-def run_of(record: Any) -> Run:
-    """The run that a row of `runs` holds."""
-    return of_facts(
-        {
-            "id": record["run_id"],
-            "trigger": Trigger(record["trigger"]),
-            "backoff": BACKOFF.validate_python(record["backoff"]),
-            "notify": NOTIFY.validate_python(record["notify"]),
-            "status": RunStatus(record["status"]),
-            "concurrency": _concurrency(record["concurrency_key"], record["concurrency_limit"]),
-            **{name: record[name] for name in _PLAIN},
-        }
-    )
-
-
-def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
-    return None if key is None or limit is None else Concurrency(key, limit)
-
-
-_LOAD_JOBS = "SELECT * FROM jobs WHERE job_id = ANY($1::uuid[])"
-_LOAD_RUNS = "SELECT * FROM runs WHERE run_id = ANY($1::uuid[])"
-
-
-async def load_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
-    return {record["job_id"]: job_of(record) for record in await db.fetch(_LOAD_JOBS, list(job_ids))}
-
-
-async def load_runs(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
-    return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS, list(run_ids))}
-
-
-_ACTIVE_RUNS = """
-SELECT * FROM runs WHERE job_id = ANY($1::uuid[]) AND wake_at IS NOT NULL AND status <> 'dead_lettered'
-"""
-
-
-async def load_active_runs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[Run]]:
-    """The runs of these jobs that have neither ended nor come to rest."""
-    active: dict[UUID, list[Run]] = {}
-    for record in await db.fetch(_ACTIVE_RUNS, list(job_ids)):
-        active.setdefault(record["job_id"], []).append(run_of(record))
-    return active
-
-
-_TORN_JOBS = """
-SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
-    (name, task, queue, priority::text, to_jsonb(tags)) IS DISTINCT FROM
-    (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'priority',
-     definition -> 'tags')
-    OR CASE WHEN status = 'active' THEN wake_at < coalesce(next_due_at, next_at) ELSE wake_at IS NOT NULL END
-)
-"""
-
-
-async def torn_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the jobs whose row contradicts itself: columns that lists filter by, against the definition.
-
-    `wake_at` may be later than the next due time: catching up pauses while enough of its runs are active.
-    """
-    return {record["job_id"] for record in await db.fetch(_TORN_JOBS, list(job_ids))}

@@ -15,6 +15,7 @@ from duebook_common.domain.run import Run
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.locks import lock_jobs
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
+from duebook_common.rows import load_jobs, load_runs, torn_jobs
 
 _BATCH = 500
 
@@ -73,7 +74,7 @@ async def _rebuild_runs(pool: Pool, streams: Sequence[str], done: Rebuilt) -> No
     async with transaction(pool) as db:
         events = await _held(db, streams)
         folds = [fold_run(found) for found in events.values()]
-        rows = await projections.load_runs(db, [fold.id for fold in folds])
+        rows = await load_runs(db, [fold.id for fold in folds])
         wrong = [fold for fold in folds if not same_run(rows.get(fold.id), fold)]
         await _replace_runs(db, wrong)
     done.streams += len(folds)
@@ -99,8 +100,8 @@ async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], done: Rebuilt) -> N
     async with transaction(pool) as db:
         await lock_jobs(db, job_ids)
         folds = [fold_job(id_, await _recorded(db, id_)) for id_ in job_ids]
-        rows = await projections.load_jobs(db, job_ids)
-        torn = await projections.torn_jobs(db, job_ids)
+        rows = await load_jobs(db, job_ids)
+        torn = await torn_jobs(db, job_ids)
         wrong: list[Job] = [fold for fold in folds if rows.get(fold.id) != fold or fold.id in torn]
         if wrong:
             await db.execute(_DROP_JOBS, [job.id for job in wrong])

@@ -24,6 +24,7 @@ from duebook_common.domain.run_events import RunEvent, RunRedriven
 from duebook_common.eventstore import Write, has_recorded
 from duebook_common.handling import Actor, Conflict, Fact, decide_jobs
 from duebook_common.locks import lock_jobs
+from duebook_common.rows import load_runs
 
 _TRIES = 8
 _LONGEST_REASON = 2_000
@@ -87,7 +88,7 @@ async def _commit_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dic
 async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) -> dict[UUID, Decided]:
     runs = {item.run_id: item.known for item in work if item.known is not None}
     if unknown := {item.run_id for item in work} - runs.keys():
-        runs |= await projections.load_runs(db, unknown)
+        runs |= await load_runs(db, unknown)
     decided: dict[UUID, Decided] = {}
     taken: set[UUID] = set()  # a second command for the same run waits for the next commit
     for item in work:

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, get_args
 from uuid import UUID
 
-from duebook_common import mail_projection, projections
+from duebook_common import mail_projection
 from duebook_common.database import Connection, Pool, snapshot
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.job import (
@@ -29,6 +29,7 @@ from duebook_common.domain.schedule import count_between, last_between, next_aft
 from duebook_common.domain.stretches import EVER, Stretch, stretches
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
+from duebook_common.rows import load_jobs, load_runs, torn_jobs
 from duebook_common.verify_limits import check_keys, check_overlap
 from duebook_common.verify_run import check_run
 
@@ -175,13 +176,13 @@ def _skip_fault(job: Job, event: OccurrencesSkipped) -> str | None:
 
 async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list[Breach]:
     """Invariant S9: every row is the fold of its events. A history without a beginning was found out already."""
-    jobs, torn = await projections.load_jobs(db, batch), await projections.torn_jobs(db, batch)
+    jobs, torn = await load_jobs(db, batch), await torn_jobs(db, batch)
     begun = {id_: moving for id_, recorded in batch.items() if _begins(moving := _moving(recorded), JobCreated)}
     wrong = [id_ for id_, moving in begun.items() if id_ in torn or jobs.get(id_) != fold_job(id_, moving)]
     streams: dict[str, list[Recorded]] = {}
     for item in (item for recorded in batch.values() for item in recorded if item.stream.startswith("run-")):
         streams.setdefault(item.stream, []).append(item)
-    rows = await projections.load_runs(db, [stream_id(stream) for stream in streams])
+    rows = await load_runs(db, [stream_id(stream) for stream in streams])
     folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, *get_args(Opening))}
     return [
         *(Breach("S9", job_domain.stream(id_), "the row of jobs differs from the log") for id_ in wrong),

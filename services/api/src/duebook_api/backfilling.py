@@ -20,7 +20,7 @@ from duebook_common.domain.ledger import UNACCOUNTED, Line
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import RunFact, run_id_of_backfill
 from duebook_common.handling import Actor, JobOutcome, decide_jobs
-from duebook_common.projections import load_jobs, load_runs
+from duebook_common.rows import load_jobs, load_runs
 
 _MOST = 1_000  # runs that one order makes up for
 _INSTANT = timedelta(microseconds=1)

@@ -25,7 +25,7 @@ from duebook_common.domain.run import Run
 from duebook_common.domain.run_events import RunFact, run_id_at, run_id_for
 from duebook_common.handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.locks import lock_jobs
-from duebook_common.projections import load_jobs, load_runs
+from duebook_common.rows import load_jobs, load_runs
 
 _KEYS = UUID("6f0d7a0e-3c0b-5d0e-9a53-2f6f2b1f5c11")  # ids that are derived from an Idempotency-Key
 _SOON = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from duebook_common.domain.job import Job
 from duebook_common.domain.ledger import Found, Line
 from duebook_common.domain.stretches import EVER, Stretch, stretches
 from duebook_common.eventstore import Recorded, read
-from duebook_common.projections import load_jobs
+from duebook_common.rows import load_jobs
 
 _MOST = 20_000  # nominal times in one range
 _AT_ONCE = 1_000  # times in one question for their runs: to write and read it takes some milliseconds of the event loop

@@ -11,7 +11,7 @@ from duebook_common.database import Pool, acquire
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import JobChanged, JobCreated
 from duebook_common.domain.run import Run
-from duebook_common.projections import run_of
+from duebook_common.rows import run_of
 from duebook_common.tasks import Task
 
 _ASSIGNMENTS = """

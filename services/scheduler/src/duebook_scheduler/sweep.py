@@ -12,8 +12,8 @@ from duebook_common.database import Pool, transaction
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.eventstore import HORIZON
 from duebook_common.messaging import MessageUnreadable, RunMessage, dead_letter_queue, declare_work
-from duebook_common.projections import load_runs
 from duebook_common.publishing import Publisher
+from duebook_common.rows import load_runs
 from duebook_common.subscription import claim, move_checkpoint
 
 _NEXT = f"""

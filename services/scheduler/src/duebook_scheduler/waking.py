@@ -15,7 +15,7 @@ from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_commands import WakeRun
 from duebook_common.domain.run_events import AttemptLost, RunDeadLettered, RunRequeued
 from duebook_common.handling import Actor
-from duebook_common.projections import run_of
+from duebook_common.rows import run_of
 from duebook_common.run_handling import Decided, RunWork, handle_runs
 from duebook_common.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_scheduler.evidence import Evidence

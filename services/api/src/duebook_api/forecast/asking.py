@@ -21,7 +21,7 @@ from duebook_common.database import Connection, snapshot
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.due import upcoming
 from duebook_common.domain.job import Job, JobStatus
-from duebook_common.projections import job_of, load_jobs
+from duebook_common.rows import job_of, load_jobs
 
 _MOST_JOBS = 10_000
 

@@ -18,8 +18,8 @@ from duebook_common.domain.job import Job
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import RunBuffered, RunSkipped, run_id_at, run_id_of_backfill
 from duebook_common.eventstore import Recorded, read
-from duebook_common.projections import load_jobs, run_of
 from duebook_common.replay import fold_run
+from duebook_common.rows import load_jobs, run_of
 
 _A_FEW = 5
 _SECOND, _INSTANT = timedelta(seconds=1), timedelta(microseconds=1)
