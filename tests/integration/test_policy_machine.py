@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bookkeeping import ACTOR, NOW, check_books, created, log
 from duebook_api import judging
@@ -51,6 +50,7 @@ from duebook_scheduler.outbox import Outbox
 from duebook_scheduler.releasing import Releaser
 from duebook_scheduler.room import Room
 from duebook_scheduler.settings import SchedulerSettings
+from stories import tell
 
 T = TypeVar("T")
 HOUR = timedelta(hours=1)
@@ -286,15 +286,5 @@ def world(postgres_url: str) -> Iterator[World]:
 
 
 def test_whatever_happens_to_jobs_of_any_policy_the_books_are_right(world: World) -> None:
-    machine = type("Policies", (Machine,), {"world": world})
-    quick = settings(
-        max_examples=40,
-        stateful_step_count=40,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
     random.seed(1)
-    run_state_machine_as_test(machine, settings=quick)
+    tell(Machine, stories=40, steps=40, world=world)

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from duebook_common.database import Pool, connect
@@ -31,6 +30,7 @@ from duebook_common.domain.run_commands import (
 )
 from duebook_common.handling import Fact, handle_job
 from duebook_common.run_handling import Decided, RunWork, handle_runs
+from stories import tell
 
 T = TypeVar("T")
 OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased"}
@@ -215,14 +215,4 @@ def store(postgres_url: str) -> Iterator[Store]:
 
 
 def test_two_processes_at_one_store_keep_the_books_right(store: Store) -> None:
-    machine = type("TwoProcesses", (Machine,), {"store": store})
-    quick = settings(
-        max_examples=20,
-        stateful_step_count=25,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(machine, settings=quick)
+    tell(Machine, stories=20, steps=25, store=store)
