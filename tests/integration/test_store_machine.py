@@ -28,6 +28,7 @@ from duebook_common.domain.run_commands import (
     Succeed,
     WakeRun,
 )
+from duebook_common.domain.run_events import Opening, RunFact
 from duebook_common.handling import Fact, handle_job
 from duebook_common.run_handling import Decided, RunWork, handle_runs
 from stories import tell
@@ -109,6 +110,10 @@ class Machine(RuleBasedStateMachine):
         begun = [run.id for run in opened if run.status is RunStatus.DISPATCHED]
         assert len(begun) <= 1 or not manual, "two triggers overlapped"
         self.runs += begun
+        for outcome in outcomes:
+            for fact in outcome.facts:
+                if isinstance(fact, RunFact) and not isinstance(fact.event, Opening):  # who had to make way
+                    self.told.append((fact.run_id, type(fact.event).__name__, getattr(fact.event, "attempt", None)))
         for run in opened:
             self.knows[0][run.id] = self.knows[1][run.id] = run
 

@@ -1,9 +1,16 @@
 """What is told to the broker settles exactly what ended, with as few words as that takes."""
 
+import asyncio
+from typing import cast
+
+import aiormq
+from aiormq.abc import ChannelFrame
 from hypothesis import given
 from hypothesis import strategies as st
+from pamqp import frame
+from pamqp.commands import Basic
 
-from duebook_executor.settling import Row
+from duebook_executor.settling import Row, Settle, Settling
 
 Told = list[tuple[str, int | None, bool]]
 
@@ -49,3 +56,44 @@ def test_a_broker_that_hears_it_settles_each_once_and_as_it_ended(data: st.DataO
             held -= reach
         assert set(order) == held
     assert settled == dict(enumerate(acked, 1))
+
+
+class Narrow:
+    """A channel whose way to the broker holds one write at a time."""
+
+    def __init__(self) -> None:
+        self.number, self.is_closed = 1, False
+        self.write_queue: asyncio.Queue[ChannelFrame] = asyncio.Queue(maxsize=1)
+
+
+async def test_no_write_overtakes_another_however_long_the_way_is_blocked() -> None:
+    channel, settling = Narrow(), Settling()
+    channel.write_queue.put_nowait(ChannelFrame(payload=b"", should_close=False))
+    waiting = []
+    for tag in range(1, 30):
+        how = Settle.REJECT if tag % 3 == 0 else Settle.ACK
+        waiting.append(asyncio.create_task(settling.settle(cast(aiormq.Channel, channel), tag, how)))
+        await asyncio.sleep(0)
+    channel.write_queue.get_nowait()
+    told: list[tuple[str, int]] = []
+
+    async def listen() -> None:
+        while True:
+            payload = (await channel.write_queue.get()).payload
+            while payload:
+                size, _, each = frame.unmarshal(payload)
+                assert isinstance(each, Basic.Ack | Basic.Reject)
+                told.append((each.name, each.delivery_tag or 0))
+                payload = payload[size:]
+
+    broker = asyncio.create_task(listen())
+    async with asyncio.timeout(5):
+        await asyncio.gather(*waiting)
+    await asyncio.sleep(0)
+    broker.cancel()
+    assert [tag for name, tag in told if name == "Basic.Reject"] == list(range(3, 30, 3))
+    acks = [tag for name, tag in told if name == "Basic.Ack"]
+    assert acks == sorted(acks)
+    for n, (name, tag) in enumerate(told):
+        if name == "Basic.Ack":
+            assert set(range(3, tag, 3)) <= {t for kind, t in told[:n] if kind == "Basic.Reject"}

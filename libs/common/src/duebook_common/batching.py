@@ -18,6 +18,11 @@ class Batcher(Generic[T, R]):
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._worker: asyncio.Task[None] | None = None
 
+    async def drained(self) -> None:
+        """Wait until nothing is under way, and nothing waits."""
+        while self._worker is not None:
+            await asyncio.wait([self._worker])
+
     async def submit(self, item: T) -> R:
         """The answer to one item; raises what the batch raised."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()

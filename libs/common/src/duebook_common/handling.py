@@ -147,7 +147,7 @@ async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence
     await projections.insert_runs(db, [run for run in runs if run.id in opened])
     moved = sorted((run for run in runs if run.id not in opened), key=lambda run: run.id)
     await projections.move_runs(db, moved)
-    await waiting.wake_waiting(db, [run for run in moved if not run.active])
+    await waiting.wake_waiting(db, [run for run in moved if not run.active], deciding=True)
 
 
 def _opens(fact: RunFact) -> bool:

@@ -174,4 +174,3 @@ async def declare_events(channel: Any, *, default: bool = True) -> None:
     notifications = await channel.declare_queue(NOTIFICATIONS, durable=True, arguments=NOTIFICATION_ARGUMENTS)
     await notifications.bind(events, MAIL_NAMED)
     await (notifications.bind if default else notifications.unbind)(events, MAIL_DEFAULT)
-    await notifications.unbind(events, "run.#")  # of a version in which every outcome went to the notifier

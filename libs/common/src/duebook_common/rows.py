@@ -63,7 +63,10 @@ _LOAD_RUNS = "SELECT * FROM runs WHERE run_id = ANY($1::uuid[])"
 
 
 async def load_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
-    return {record["job_id"]: job_of(record) for record in await db.fetch(_LOAD_JOBS, list(job_ids))}
+    """In the order in which they are asked for: the more urgent first stay that."""
+    wanted = list(job_ids)
+    found = {record["job_id"]: job_of(record) for record in await db.fetch(_LOAD_JOBS, wanted)}
+    return {job_id: found[job_id] for job_id in wanted if job_id in found}
 
 
 async def load_runs(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:

@@ -78,6 +78,7 @@ async def body(registry: Registry, frame: Frame) -> AsyncIterator[None]:
             yield
         finally:
             await consumer.stop_consuming()
+            await deliveries.stop()
             await _drain(attempts, settings.grace)
             await consumer.close()
             await frame.loops.stop()

@@ -23,6 +23,7 @@ from duebook_common.messaging import (
     work_queue,
 )
 from duebook_common.telemetry import DELIVERIES
+from duebook_executor.deliveries import Stopping
 from duebook_executor.settling import Settle, Settling
 
 log = structlog.stdlib.get_logger("consume")
@@ -125,6 +126,8 @@ class Consumer:
             return
         try:
             settle = await self._receive(decoded, from_dead_letters="x-death" in message.headers)
+        except Stopping:
+            return
         except Exception:
             log.exception("delivery failed", run_id=str(decoded.run_id))
             await asyncio.sleep(1)  # whatever it is, it will not be gone at once

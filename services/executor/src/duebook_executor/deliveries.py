@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -26,6 +27,11 @@ log = structlog.stdlib.get_logger("deliveries")
 # A message is kept no longer than a broker with its default of 30 minutes puts up with.
 _LONGEST_HOLD = timedelta(minutes=10)
 _RETRY_SECONDS = 0.2
+_LONGEST_STOP = 2.0  # with PostgreSQL away nothing begins
+
+
+class Stopping(Exception):
+    """The executor takes nothing more: the delivery goes back to its queue with the connection."""
 
 
 class _Delivery(NamedTuple):
@@ -58,6 +64,14 @@ class Deliveries:
         self._actor, self._lease = actor, lease
         self._begin = Batcher(self._begin_batch)
         self._slots = asyncio.Semaphore(concurrency)
+        self._stopping = False
+
+    async def stop(self) -> None:
+        """Begin nothing more, and let what is just beginning begin: it is known then, and can be handed back."""
+        self._stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_STOP):
+                await self._begin.drained()
 
     async def receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settle:
         """Carry out what the message asks for; returns once it may be settled, and how.
@@ -74,6 +88,9 @@ class Deliveries:
         if attempt is not None:
             await asyncio.wait([attempt.task])  # the books are done with it, this process in a moment
         await self._slots.acquire()
+        if self._stopping:
+            self._slots.release()
+            raise Stopping
         begun = None
         try:
             begun = await self._begin.submit(delivery)

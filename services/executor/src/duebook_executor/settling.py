@@ -64,11 +64,22 @@ class Settling:
         await asyncio.shield(self._writing)
 
     async def _write(self, channel: aiormq.Channel) -> None:
-        told = self._row.settle(self._acked, self._rejected)
-        self._acked, self._rejected, self._writing = set(), set(), None
-        payload = b"".join(frame.marshal(each, channel.number) for each in told)
+        """One write after the other: if they overtook each other, an acknowledgement could take a rejection along."""
+        try:
+            while self._acked or self._rejected:
+                told = self._row.settle(self._acked, self._rejected)
+                self._acked, self._rejected = set(), set()
+                await _put(channel, b"".join(frame.marshal(each, channel.number) for each in told))
+        finally:
+            self._writing = None
+
+
+async def _put(channel: aiormq.Channel, payload: bytes) -> None:
+    """Once the connection takes it, unless the channel has closed: then the broker delivers again."""
+    while not channel.is_closed:
         try:
             async with asyncio.timeout(_SECONDS):
                 await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
+                return
         except TimeoutError:
-            log.debug("not settled", count=len(told))
+            log.debug("the connection does not take settlements", bytes=len(payload))

@@ -31,9 +31,9 @@ SELECT job_id FROM (
     FROM unnest($1::text[], $2::int[], $3::int[]) AS lane (queue, priority, most), LATERAL (
         SELECT job_id, wake_at FROM jobs
         WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority AND wake_at <= $4
+          AND job_id <> ALL($5::uuid[])
         ORDER BY jobs.queue, jobs.priority, wake_at LIMIT lane.most
     ) AS due
-    WHERE due.job_id <> ALL($5::uuid[])
 ) AS ranked
 WHERE place <= most
 ORDER BY priority DESC, wake_at LIMIT $6
@@ -67,6 +67,8 @@ class Dispatcher:
             found = await lanes(db, "jobs")
             self.next_due = earliest(found, now)
             due = [lane for lane in found if lane.first <= now]
+            if due:  # whatever keeps some of it from being decided now, it is worth another look soon
+                self.next_due = min(self.next_due or now + _HELD, now + _HELD)
             room = await self._room.of(db, {lane.queue for lane in due}, now) if due else {}
         wanted = [(lane, room[lane.queue]) for lane in due if room[lane.queue] > 0]
         return await self._dispatch(wanted, now) if wanted else 0

@@ -8,9 +8,12 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from duebook_common.database import Clock, Connection, Pool, transaction
+import structlog
+
+from duebook_common.database import UNAVAILABLE, Clock, Connection, Pool, transaction
 from duebook_common.domain.decide import decide
 from duebook_common.domain.job import Job, JobStatus
 from duebook_common.domain.run import Run, RunStatus
@@ -18,8 +21,10 @@ from duebook_common.domain.run_commands import WakeRun
 from duebook_common.domain.run_events import RunFact, Trigger
 from duebook_common.handling import Actor, Conflict, decide_jobs
 from duebook_common.locks import lock_keys, try_lock_jobs
-from duebook_common.waiting import key_holders
+from duebook_common.waiting import key_holders, keys_of_waiting
 from duebook_scheduler.settings import SchedulerSettings
+
+log = structlog.stdlib.get_logger("releasing")
 
 # Whoever was woken meanwhile, or is being woken, has or gets another `wake_at` than the one that was read.
 _LATER = """
@@ -34,26 +39,41 @@ UPDATE runs SET wake_at = later.wake_at FROM later WHERE runs.run_id = later.run
 """
 
 
+class Released(NamedTuple):
+    """The runs that are to be sent now, and how many were looked at: other schedulers may be at the rest."""
+
+    sent: list[Run]
+    dealt: int
+
+
 class Releaser:
     """Lets waiting runs go, in the order in which they came."""
 
     def __init__(self, pool: Pool, clock: Clock, settings: SchedulerSettings, actor: Actor) -> None:
         self._pool, self._clock, self._settings, self._actor = pool, clock, settings, actor
 
-    async def release(self, waiting: Sequence[Run]) -> list[Run]:
-        """Look at runs whose time to be looked at has come; returns those that are to be sent now."""
+    async def release(self, waiting: Sequence[Run]) -> Released:
+        """Look at runs whose time to be looked at has come."""
         if not waiting:
-            return []
+            return Released([], 0)
         try:
             async with transaction(self._pool) as db:
                 return await self._release(db, waiting)
         except Conflict:
-            return []  # a run moved on meanwhile: they are due still
+            return Released([], 0)  # a run moved on meanwhile: they are due still
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            if len(waiting) > 1:  # one of them is poison: each by itself, so that it hurts nobody else
+                singly = [await self.release([run]) for run in waiting]
+                return Released([run for each in singly for run in each.sent], sum(each.dealt for each in singly))
+            log.exception("run cannot be released", run_id=str(waiting[0].id), job_id=str(waiting[0].job_id))
+            return Released([], 0)
 
-    async def _release(self, db: Connection, waiting: Sequence[Run]) -> list[Run]:
+    async def _release(self, db: Connection, waiting: Sequence[Run]) -> Released:
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         mine = [run for run in waiting if run.job_id in set(job_ids)]
-        keys = {run.concurrency.key for run in mine if run.concurrency is not None}
+        keys = await keys_of_waiting(db, job_ids)
         await lock_keys(db, keys)
         now = self._clock.now()
         turn = _Turn(mine, await key_holders(db, keys), now, self._settings.lease)
@@ -63,7 +83,7 @@ class Releaser:
         if later:
             rows = [(run.id, run.wake_at, now + _patience(run, now, self._settings.lease)) for run in later]
             await db.execute(_LATER, *zip(*rows, strict=True))
-        return [run for run in touched.values() if run.status is RunStatus.DISPATCHED]
+        return Released([run for run in touched.values() if run.status is RunStatus.DISPATCHED], len(mine))
 
 
 class _Turn:
@@ -71,13 +91,15 @@ class _Turn:
 
     def __init__(self, woken: Sequence[Run], holders: Mapping[str, int], now: datetime, patience: timedelta) -> None:
         self._holders, self._now, self._patience = Counter(holders), now, patience
-        self._granted = {run.id for run in sorted(woken, key=_age) if not _waits_for_runs(run) and self._take(run)}
+        due = [run for run in sorted(woken, key=_age) if run.due_at <= now]
+        self._granted = {run.id for run in due if not _waits_for_runs(run) and self._take(run)}
 
     def judge(self, job: Job, active: Sequence[Run]) -> list[RunFact]:
         busy = any(run.status is not RunStatus.WAITING for run in active)
         facts: list[RunFact] = []
         for run in sorted((run for run in active if run.status is RunStatus.WAITING), key=_age):
-            free = (not busy and self._take(run)) if _waits_for_runs(run) else run.id in self._granted
+            alone = not busy and run.due_at <= self._now
+            free = (alone and self._take(run)) if _waits_for_runs(run) else run.id in self._granted
             busy = True  # those behind it wait for this one too
             deleted = job.status is JobStatus.DELETED
             command = WakeRun(self._now, random.random(), self._patience, job_deleted=deleted, free=free)

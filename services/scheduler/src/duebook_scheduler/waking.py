@@ -116,7 +116,7 @@ class Waker:
             elif run.status is RunStatus.RUNNING and not self._leases_trusted(now):
                 later.append((run, self._trust_leases_at or now))
             elif run.status in _TO_SEND and not item.job_deleted and room[run.queue] <= 0:
-                later.append((run, now + timedelta(seconds=1)))
+                later.append((run, now + timedelta(seconds=random.uniform(1, 10))))  # not all at once again
             elif _may_be_lost(item, now) and run.id not in lost:
                 later.append((run, now + _patience(run, now)))
             elif run.status is RunStatus.WAITING:
@@ -127,9 +127,10 @@ class Waker:
                 act.append(item)
         await self._move(later)
         await self._act(act, now)
-        await self._send(await self._releaser.release(waiting))
+        released = await self._releaser.release(waiting)
+        await self._send(released.sent)
         await self._outbox.send(bury, bury=True)
-        return len(woken)
+        return len(woken) - len(waiting) + released.dealt
 
     def _leases_trusted(self, now: datetime) -> bool:
         return self._trust_leases_at is not None and now >= self._trust_leases_at

@@ -12,6 +12,13 @@ ALTER TABLE jobs
     ADD COLUMN runs int NOT NULL DEFAULT 0,
     ADD COLUMN next_due_at timestamptz;
 
+UPDATE jobs SET runs = made.runs
+FROM (
+    SELECT job_id, count(*) AS runs FROM events
+    WHERE version = 1 AND type = 'RunDispatched' AND data ->> 'trigger' IN ('schedule', 'catch_up') GROUP BY job_id
+) AS made
+WHERE jobs.job_id = made.job_id;
+
 ALTER TABLE runs
     ADD COLUMN concurrency_key text,
     ADD COLUMN concurrency_limit int,
