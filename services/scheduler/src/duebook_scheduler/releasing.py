@@ -110,9 +110,10 @@ class _Turn:
         """Take a place under the run's key, if it has one; False where all are taken."""
         if run.concurrency is None:
             return True
-        if self._holders[run.concurrency.key] >= run.concurrency.limit:
-            return False
-        self._holders[run.concurrency.key] += 1
+        key = run.concurrency.key
+        if key not in self._holders or self._holders[key] >= run.concurrency.limit:
+            return False  # of a key whose lock is not held nothing is known
+        self._holders[key] += 1
         return True
 
 
