@@ -1,6 +1,6 @@
 """Jitter: every run somewhat later, always the same for the same time, and never out of order."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from uuid import UUID
 
@@ -63,3 +63,9 @@ def test_a_fleet_is_spread_over_the_whole_jitter() -> None:
     late = [(some(definition, UUID(int=n))[0].due_at - NOW) / MINUTE for n in range(1000)]
     for tenth in range(10):
         assert 60 < sum(tenth / 10 <= share < (tenth + 1) / 10 for share in late) < 140
+
+
+def test_jitter_does_not_reach_beyond_the_calendar() -> None:
+    last = datetime(9998, 12, 31, tzinfo=UTC)
+    (only,) = some(a_definition(scheduled_at=last, jitter=36500 * DAY))
+    assert last <= only.due_at

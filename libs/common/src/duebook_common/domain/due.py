@@ -1,7 +1,7 @@
 """When nominal times are due: at once, or with jitter somewhat later, so that a fleet of jobs spreads out."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
@@ -9,6 +9,8 @@ from uuid import UUID
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.names import named
 from duebook_common.domain.schedule import nominal_times
+
+_END = datetime.max.replace(tzinfo=UTC)
 
 
 class Occurrence(NamedTuple):
@@ -59,6 +61,6 @@ def _due_at(job_id: UUID, definition: Definition, nominal_at: datetime, followin
     """
     if definition.jitter is None:
         return nominal_at
-    most = definition.jitter if following is None else min(definition.jitter, following - nominal_at)
+    most = min(definition.jitter, (following or _END) - nominal_at)
     share = named(job_id, f"jitter:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}").int / 2**128
     return nominal_at + most * share
