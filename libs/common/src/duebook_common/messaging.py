@@ -7,8 +7,9 @@ from uuid import UUID
 
 import aio_pika
 import orjson
-from aio_pika.abc import AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractQueue, AbstractRobustConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from pamqp.common import FieldTable
 
 T = TypeVar("T")
 
@@ -27,8 +28,8 @@ MAIL_DEFAULT = "mail.default"
 BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.AMQPError, TimeoutError, OSError)
 
 # Looking at a message must never use it up: 4.x would drop it after 20 looks.
-_LIMIT = {"x-queue-type": "quorum", "x-delivery-limit": 2147483647}
-_AT_LEAST_ONCE = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+_LIMIT: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2147483647}
+_AT_LEAST_ONCE: FieldTable = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 
 class MessageUnreadable(Exception):
@@ -127,19 +128,19 @@ def dead_letter_queue(queue: str) -> str:
     return f"{DEAD_LETTERS}.{queue}"
 
 
-def work_arguments(queue: str) -> dict[str, Any]:
+def work_arguments(queue: str) -> FieldTable:
     """A work queue's arguments; they never change, tunables belong into policies."""
-    dead = {"x-dead-letter-exchange": DEAD_LETTERS, "x-dead-letter-routing-key": queue}
+    dead: FieldTable = {"x-dead-letter-exchange": DEAD_LETTERS, "x-dead-letter-routing-key": queue}
     return {**_LIMIT, **_AT_LEAST_ONCE, **dead}
 
 
-NOTIFICATION_ARGUMENTS = {
+NOTIFICATION_ARGUMENTS: FieldTable = {
     **_LIMIT,
     **_AT_LEAST_ONCE,
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": NOTIFICATIONS_DEAD,
 }
-RESTING_ARGUMENTS = dict(_LIMIT)
+RESTING_ARGUMENTS: FieldTable = {**_LIMIT}
 
 
 async def connect(url: str, name: str) -> AbstractRobustConnection:
@@ -149,19 +150,15 @@ async def connect(url: str, name: str) -> AbstractRobustConnection:
     )
 
 
-async def declare_work(channel: Any, queue: str) -> int | None:
-    """The work queue and, before it, its dead-letter queue; repeated declarations change nothing.
-
-    Returns how many messages are ready in the work queue.
-    """
+async def declare_work(channel: AbstractChannel, queue: str) -> AbstractQueue:
+    """Declare the dead-letter queue, then the work queue, which is returned; repeating it changes nothing."""
     dead = await channel.declare_exchange(DEAD_LETTERS, "direct", durable=True)
     resting = await channel.declare_queue(dead_letter_queue(queue), durable=True, arguments=RESTING_ARGUMENTS)
     await resting.bind(dead, queue)
     runs = await channel.declare_exchange(RUNS, "direct", durable=True)
     working = await channel.declare_queue(work_queue(queue), durable=True, arguments=work_arguments(queue))
     await working.bind(runs, queue)
-    count: int | None = working.declaration_result.message_count
-    return count
+    return working
 
 
 async def declare_events(channel: Any, *, default: bool = True) -> None:

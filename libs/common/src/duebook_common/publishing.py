@@ -22,7 +22,7 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 from pamqp.constants import FRAME_BODY, FRAME_END_CHAR, FRAME_HEADER
 
-from duebook_common.messaging import BROKER_ERRORS, declare_work
+from duebook_common.messaging import BROKER_ERRORS, declare_work, work_arguments, work_queue
 
 _IN_FLIGHT = 1000
 
@@ -88,7 +88,10 @@ class Publisher:
         """How many messages are ready in a work queue, as the broker last counted; None where it cannot say."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await declare_work(await self.channel(), queue)
+                channel, arguments = await self.channel(), work_arguments(queue)
+                # A robust one would be declared again after each reconnect, as often as it was asked for.
+                asked = await channel.declare_queue(work_queue(queue), durable=True, arguments=arguments, robust=False)
+                return asked.declaration_result.message_count
         except BROKER_ERRORS:
             return None
 
