@@ -127,6 +127,16 @@ async def test_our_publisher_knows_of_each_message_whether_it_arrived(url: str, 
     assert isinstance(answers[350], PublishError)
 
 
+async def test_asking_for_what_waits_leaves_nothing_that_a_reconnect_would_declare_again(
+    url: str, channel: AbstractChannel, name: str
+) -> None:
+    async with await messaging.connect(url, "tests") as connection:
+        publisher = Publisher(connection)
+        await put(channel, name, b"one", b"two")
+        assert [await publisher.waiting_messages(name) for _ in range(3)] == [2, 2, 2]
+        assert not cast(Any, await publisher.channel())._queues
+
+
 async def test_confirmed_messages_are_persistent_and_keep_their_order(
     url: str, name: str, channel: AbstractChannel
 ) -> None:

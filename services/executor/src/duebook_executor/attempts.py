@@ -1,7 +1,7 @@
 """Attempts of one process: started in batches, watched, ended in batches, and known by run id.
 
-The asyncio task of an attempt belongs here and not to the delivery: FastStream cancels handlers whenever a
-connection is lost, and the redelivery attaches to the attempt that is still under way.
+The asyncio task of an attempt belongs here and not to the delivery: a delivery ends with its connection, and the
+redelivery attaches to the attempt that is still under way.
 """
 
 import asyncio

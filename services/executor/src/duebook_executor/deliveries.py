@@ -74,15 +74,9 @@ class Deliveries:
                 await self._begin.drained()
 
     async def receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settle:
-        """Carry out what the message asks for; returns once it may be settled, and how.
-
-        In a task of our own: a handler is cancelled with its connection, and what it began must not be.
-        """
-        return await asyncio.shield(asyncio.create_task(self._receive(_Delivery(message, from_dead_letters))))
-
-    async def _receive(self, delivery: _Delivery) -> Settle:
-        attempt = self._attempts.running.get(delivery.message.run_id)
-        if attempt is not None and delivery.message.dispatch <= attempt.run.dispatch:
+        """Carry out what the message asks for; returns once it may be settled, and how. Raises Stopping."""
+        attempt = self._attempts.running.get(message.run_id)
+        if attempt is not None and message.dispatch <= attempt.run.dispatch:
             DELIVERIES.labels("attached").inc()
             return await self._follow(attempt)
         if attempt is not None:
@@ -93,7 +87,7 @@ class Deliveries:
             raise Stopping
         begun = None
         try:
-            begun = await self._begin.submit(delivery)
+            begun = await self._begin.submit(_Delivery(message, from_dead_letters))
         finally:
             if begun is None or begun.attempt is None:
                 self._slots.release()
