@@ -1,6 +1,7 @@
 """Messages leave the dead-letter queue once their run no longer rests, even where somebody was looking at them."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -75,6 +76,22 @@ async def test_a_message_that_somebody_looked_at_during_the_sweep_leaves_all_the
 
     await eventually(gone)
     assert sweeper._missing == {}
+
+
+async def test_a_long_queue_is_looked_through_to_its_end_and_keeps_its_order(pool: Pool, publisher: Publisher) -> None:
+    strangers = [RunMessage(uuid4(), 1) for _ in range(1200)]
+    first = await dead(pool, publisher)
+    await publisher.publish([Outgoing("", dead_letter_queue(_QUEUE), message.encode()) for message in strangers])
+    last = await dead(pool, publisher)
+    for run in (first, last):
+        await do(pool, run, DiscardRun("done by hand", NOW))
+    sweeper = Sweeper(pool, publisher)
+
+    async def swept() -> bool:
+        return await sweeper.step() == 2
+
+    await eventually(swept)
+    assert [RunMessage.decode(message.body) for message in await _resting(publisher)] == strangers
 
 
 async def test_what_nobody_finds_is_not_looked_for_without_end(pool: Pool, publisher: Publisher) -> None:

@@ -1,20 +1,16 @@
 """Taking messages out of dead-letter queues once their run was redriven or discarded."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from aio_pika.abc import AbstractIncomingMessage
-
-from duebook_common.database import Pool, transaction
-from duebook_common.domain.run import Run, RunStatus
+from duebook_common.database import Connection, Pool, transaction
 from duebook_common.eventstore import HORIZON
-from duebook_common.messaging import MessageUnreadable, RunMessage, dead_letter_queue, declare_work
+from duebook_common.messaging import MessageUnreadable, RunMessage
 from duebook_common.publishing import Publisher
-from duebook_common.rows import load_runs
 from duebook_common.subscription import claim, move_checkpoint
+from duebook_scheduler.resting import look_through
 
 _NEXT = f"""
 SELECT e.xid, e.position, runs.run_id, runs.queue
@@ -28,7 +24,11 @@ JOIN runs ON runs.run_id = substring(e.stream FROM 5)::uuid
 ORDER BY e.xid, e.position
 """  # noqa: S608
 
-_BATCH, _MOST = 10_000, 20_000
+_DEATHS = """
+SELECT run_id, CASE WHEN status = 'dead_lettered' THEN dispatch END AS death FROM runs WHERE run_id = ANY($1::uuid[])
+"""
+
+_BATCH = 10_000
 _SECONDS = 5.0
 _LONGEST = 8  # looks after 1, 2 and 4 times the pause: within the minute that is promised
 
@@ -40,9 +40,6 @@ class _Missing:
     queue: str
     at: float
     pause: float
-
-
-_Read = tuple[AbstractIncomingMessage, RunMessage]
 
 
 class Sweeper:
@@ -82,42 +79,36 @@ class Sweeper:
         for run_id in found:
             self._missing.pop(run_id, None)
 
-    async def _sweep(self, db: Any, queue: str) -> set[UUID]:
-        """Take every message out, give back those whose run still rests: closing the channel does that.
-
-        Returns the runs of those that were taken out.
-        """
-        channel = await self._publisher.extra_channel()
-        try:
-            await declare_work(channel, queue)
-            resting = await channel.get_queue(dead_letter_queue(queue), ensure=False)
-            messages: list[AbstractIncomingMessage] = []
-            while len(messages) < _MOST and (message := await resting.get(fail=False)) is not None:
-                messages.append(message)
-            settled = await self._settled(db, messages)
-            for message, _ in settled:
-                await message.ack()
-            return {decoded.run_id for _, decoded in settled}
-        finally:
-            await channel.close()
-
-    async def _settled(self, db: Any, messages: Sequence[AbstractIncomingMessage]) -> list[_Read]:
-        read = [(message, _decode(message.body)) for message in messages]
-        runs = await load_runs(db, {decoded.run_id for _, decoded in read if decoded is not None})
-        seen: set[tuple[UUID, int]] = set()
-        settled = list[_Read]()
-        for message, decoded in read:
-            if decoded is None or decoded.run_id not in runs:
-                continue  # nobody's: an operator's business
-            key = decoded.run_id, decoded.dispatch
-            if key in seen or not _rests(runs[decoded.run_id], decoded.dispatch):
-                settled.append((message, decoded))
-            seen.add(key)
-        return settled
+    async def _sweep(self, db: Connection, queue: str) -> set[UUID]:
+        """Take out of a dead-letter queue what no longer rests; returns the runs of what was taken out."""
+        sweep = _Sweep(db)
+        await look_through(self._publisher, queue, sweep.over)
+        return sweep.found
 
 
-def _rests(run: Run, dispatch: int) -> bool:
-    return run.status is RunStatus.DEAD_LETTERED and run.dispatch == dispatch
+class _Sweep:
+    """Judges the messages of one queue by the books; of two for the same death one is enough."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._seen: set[tuple[UUID, int]] = set()
+        self.found: set[UUID] = set()
+
+    async def over(self, bodies: Sequence[bytes]) -> list[bool]:
+        messages = [_decode(body) for body in bodies]
+        records = await self._db.fetch(_DEATHS, [message.run_id for message in messages if message is not None])
+        deaths = {record["run_id"]: record["death"] for record in records}
+        return [message is not None and self._is_over(message, deaths) for message in messages]
+
+    def _is_over(self, message: RunMessage, deaths: Mapping[UUID, int | None]) -> bool:
+        if message.run_id not in deaths:
+            return False  # nobody's: an operator's business
+        key = message.run_id, message.dispatch
+        over = key in self._seen or deaths[message.run_id] != message.dispatch
+        self._seen.add(key)
+        if over:
+            self.found.add(message.run_id)
+        return over
 
 
 def _decode(body: bytes) -> RunMessage | None:
