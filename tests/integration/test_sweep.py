@@ -85,10 +85,12 @@ async def test_a_long_queue_is_looked_through_to_its_end_and_keeps_its_order(poo
     last = await dead(pool, publisher)
     for run in (first, last):
         await do(pool, run, DiscardRun("done by hand", NOW))
-    sweeper = Sweeper(pool, publisher)
+    sweeper, dealt = Sweeper(pool, publisher), 0
 
     async def swept() -> bool:
-        return await sweeper.step() == 2
+        nonlocal dealt
+        dealt += await sweeper.step()  # which may see one of them alone
+        return dealt == 2
 
     await eventually(swept)
     assert [RunMessage.decode(message.body) for message in await _resting(publisher)] == strangers
