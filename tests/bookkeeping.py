@@ -1,14 +1,15 @@
 """Books to test with: jobs and runs made in a few words, and the judgement whether the read models tell the log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from duebook_common import mail_projection
-from duebook_common.database import Connection, Pool
+from duebook_common.database import Connection, Pool, connect
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import mail as mail_domain
 from duebook_common.domain import run as run_domain
@@ -185,6 +186,17 @@ def _check_attempts(types: Sequence[str], facts: Sequence[Any]) -> None:
             assert fact["attempt"] == active
             active = None
     assert not _ENDS & set(types[:-1])
+
+
+def meanwhile(url: str, work: Callable[[Pool], Coroutine[Any, Any, object]]) -> None:
+    """Let another process's work happen now, however deep in its own work the caller is."""
+
+    async def elsewhere() -> None:
+        async with connect(url, "elsewhere") as pool:
+            await work(pool)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(elsewhere())).result()
 
 
 async def eventually(fact: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:

@@ -1,9 +1,7 @@
 """What depends on other runs or on the schedule is decided under the job's lock, whole or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +17,7 @@ from bookkeeping import (
     do,
     due,
     log,
+    meanwhile,
     start,
     started,
     terms,
@@ -43,17 +42,6 @@ from duebook_common.rows import load_jobs
 async def pool(postgres_url: str) -> AsyncIterator[Pool]:
     async with connect(postgres_url, "test", size=16) as pool:
         yield pool
-
-
-def meanwhile(url: str, work: Callable[[Pool], Coroutine[Any, Any, object]]) -> None:
-    """Let another process's work happen now, however deep in its own work the caller is."""
-
-    async def elsewhere() -> None:
-        async with connect(url, "elsewhere") as pool:
-            await work(pool)
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(elsewhere())).result()
 
 
 def manual(run_id: UUID) -> Judge:

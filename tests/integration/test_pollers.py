@@ -1,22 +1,24 @@
 """Any number of schedulers poll at once: each due occurrence is dispatched once, and overlap policies hold."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, start
-from duebook_common.database import Clock, Pool, connect, transaction
+from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
+from duebook_common.database import Clock, Connection, Pool, connect, transaction
 from duebook_common.domain import job as job_domain
 from duebook_common.domain.beginning import Terms, trigger_now
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import Job
 from duebook_common.domain.run import Run
+from duebook_common.domain.run_commands import Succeed
 from duebook_common.eventstore import Write, append
-from duebook_common.handling import Fact, create_jobs, handle_job
+from duebook_common.handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.hints import Hints
 from duebook_common.locks import lock_jobs
 from duebook_common.settings import read
@@ -58,13 +60,23 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
-async def many_due(pool: Pool, count: int, together: int) -> list[UUID]:
+async def many_due(pool: Pool, count: int, together: int, **changes: Any) -> list[UUID]:
     """Daily jobs that are due now; `together` of them stand in one slice of the locks."""
     now = datetime.now(UTC) - SECOND
     ids = [UUID(int=(n << 20) + 7) for n in range(1, together + 1)] + [uuid4() for _ in range(count - together)]
-    new = job_domain.create(ids[0], definition(recurrence="daily", scheduled_at=now), now)
+    new = job_domain.create(ids[0], definition(recurrence="daily", scheduled_at=now, **changes), now)
     await create_jobs(pool, dict.fromkeys(ids, new), ACTOR)
     return ids
+
+
+def beside(now: datetime) -> Judge:
+    """Another run of the job, whatever is active."""
+    terms = Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+
+    def judge(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
+        return trigger_now(job, [], terms, uuid4(), overlap=Overlap.ALLOW_ALL)
+
+    return judge
 
 
 async def poll_until_nothing_is_due(pool: Pool, pollers: Sequence[Dispatcher]) -> None:
@@ -99,14 +111,8 @@ async def test_a_poller_passes_by_what_another_decides_and_does_the_rest(pool: P
 
 async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Pool, postgres_url: str) -> None:
     ids, sent = await many_due(pool, 10, together=5), Sent()
-    now = datetime.now(UTC)
-    terms = Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
-
-    def judge(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
-        return trigger_now(job, [], terms, uuid4(), overlap=Overlap.ALLOW_ALL)
-
     for id_ in ids:
-        await handle_job(pool, id_, judge, ACTOR)
+        await handle_job(pool, id_, beside(datetime.now(UTC)), ACTOR)
     async with AsyncExitStack() as stack:
         pollers = [await stack.enter_async_context(poller(postgres_url, sent, 3)) for _ in range(2)]
         await poll_until_nothing_is_due(pool, pollers)
@@ -114,6 +120,34 @@ async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Poo
     told = [recorded for recorded in await log(pool) if recorded.type == "RunSkipped"]
     assert sorted(recorded.job_id for recorded in told) == sorted(ids)
     assert {recorded.data["reason"] for recorded in told} == {"overlap"}
+    await check_books(pool)
+
+
+async def test_a_job_whose_run_moves_on_meanwhile_is_decided_apart_and_the_others_together(
+    pool: Pool, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, sent = await many_due(pool, 10, together=5, overlap=Overlap.CANCEL_OTHER), Sent()
+    now = datetime.now(UTC)
+    opened = await handle_job(pool, ids[0], beside(now), ACTOR)
+    assert opened is not None
+    (run,) = opened.runs
+    await do(pool, run, start(run, now))
+    together: list[int] = []
+
+    async def decide(db: Connection, job_ids: Iterable[UUID], judge: Judge, actor: Actor) -> list[JobOutcome]:
+        def judge_as_the_run_ends(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
+            if job.id == ids[0] and len(together) == 1:
+                meanwhile(postgres_url, lambda other: do(other, run, Succeed(1, None, now)))
+            return judge(job, active)
+
+        together.append(len(list(job_ids)))
+        return await decide_jobs(db, job_ids, judge_as_the_run_ends, actor)
+
+    monkeypatch.setattr("duebook_scheduler.dispatch.decide_jobs", decide)
+    async with poller(postgres_url, sent) as one:
+        assert await one.step() == 10
+    assert sorted(run.job_id for run in sent.runs) == sorted(ids)
+    assert together == [10, 9, 1]
     await check_books(pool)
 
 

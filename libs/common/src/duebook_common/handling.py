@@ -32,7 +32,11 @@ _TRIES = 8
 
 
 class Conflict(Exception):
-    """Another writer was faster, again and again."""
+    """Another writer was faster. `jobs` are those whose decisions he overtook, where that is known."""
+
+    def __init__(self, says: str = "", jobs: Iterable[UUID] = ()) -> None:
+        super().__init__(says)
+        self.jobs = frozenset(jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +139,8 @@ def _apply(job: Job, active: Sequence[Run], judge: Judge) -> JobOutcome:
 
 async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence[JobOutcome], actor: Actor) -> None:
     writes = [write for outcome in outcomes for write in _job_writes(before[outcome.job.id], outcome, actor)]
-    if await append(db, writes):
-        raise Conflict
+    if lost := await append(db, writes):
+        raise Conflict(jobs=(write.job_id for write in writes if write.stream in lost))
     changed = [outcome for outcome in outcomes if outcome.facts]
     redefined = [outcome.job for outcome in changed if any(isinstance(f, JobChanged) for f in outcome.facts)]
     names = {job.id for job in redefined}

@@ -82,8 +82,7 @@ class Dispatcher:
         except UNAVAILABLE:
             raise
         except Exception as error:
-            log.warning("batch failed, jobs are decided one by one", error=repr(error), jobs=len(job_ids))
-            outcomes = await self._one_by_one(job_ids)
+            outcomes = await self._again(job_ids, error)
         await self._send(outcomes)
         return sum(bool(outcome.facts) for outcome in outcomes)
 
@@ -100,6 +99,22 @@ class Dispatcher:
         self._set_aside = {job_id: until for job_id, until in self._set_aside.items() if until > now}
         records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), now, list(self._set_aside), most)
         return [record["job_id"] for record in records]
+
+    async def _again(self, job_ids: Sequence[UUID], error: Exception) -> list[JobOutcome]:
+        """A batch that failed: the jobs whose runs moved on meanwhile each by itself, and so all if that is not why."""
+        overtaken = error.jobs if isinstance(error, Conflict) else frozenset[UUID]()
+        rest = [job_id for job_id in job_ids if job_id not in overtaken]
+        if not overtaken:
+            log.warning("batch failed, jobs are decided one by one", error=repr(error), jobs=len(job_ids))
+            return await self._one_by_one(job_ids)
+        try:
+            async with transaction(self._pool) as db:
+                outcomes = await self._decide(db, await try_lock_jobs(db, rest))
+        except UNAVAILABLE:
+            raise
+        except Exception as another:
+            outcomes = await self._again(rest, another)
+        return outcomes + await self._one_by_one([job_id for job_id in job_ids if job_id in overtaken])
 
     async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobOutcome]:
         """Each job in a transaction of its own, so that a poisonous one hurts nobody else."""
