@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import aio_pika
+from aio_pika.exceptions import ChannelNotFoundEntity
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook_common.database import Clock, Pool
@@ -203,12 +204,19 @@ class Broker:
 
     async def dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage:
         """The next dead letter, awaited and taken."""
-        queue = await self._channel.get_queue(NOTIFICATIONS_DEAD)
-        async with asyncio.timeout(20):
-            while (letter := await queue.get(fail=False)) is None:
+        async with asyncio.timeout(30):
+            while (letter := await self._dead_letter()) is None:
                 await asyncio.sleep(0.05)
         await letter.ack()
         return letter
+
+    async def _dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage | None:
+        try:
+            queue = await self._channel.get_queue(NOTIFICATIONS_DEAD)
+        except ChannelNotFoundEntity:  # the broker lost its data, and the notifier comes to it in a moment
+            await self._channel.reopen()
+            return None
+        return await queue.get(fail=False)
 
 
 @asynccontextmanager
