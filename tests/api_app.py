@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import httpx2
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.routing import Match
 
-from duebook_api.app import build
+from duebook_api.app import _ROUTERS, build
 from duebook_api.auth import Keys
 from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
@@ -37,6 +41,8 @@ class Api:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await self.http.request(method, path, json=body, headers=named)
         assert answer.status_code == status, answer.text
+        if answer.is_success and answer.content and (said := described(method, path)) is not None:
+            said.validate_json(answer.content, extra="forbid")
         told: Any = answer.json() if answer.content else None
         return told
 
@@ -67,6 +73,16 @@ class Api:
         await self.carry_out(run["id"], *dying(error))
         shown: dict[str, Any] = await self.json(200, "GET", f"/api/run/{run['id']}")
         return shown
+
+
+@cache
+def described(method: str, path: str) -> TypeAdapter[Any] | None:
+    """What the OpenAPI page says of the answer to a request."""
+    scope = {"type": "http", "method": method, "path": path.partition("?")[0]}
+    for route in (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)):
+        if route.matches(scope)[0] is Match.FULL:
+            return TypeAdapter(route.response_model)
+    return None
 
 
 def dying(error: str, dispatch: int = 0, attempt: int = 1) -> tuple[RunCommand, ...]:

@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of bodies and queries, which the routes read by themselves."""
+"""What the OpenAPI page says of bodies, queries and problems; of answers the routes say it with `answers`."""
 
 from typing import Any
 
@@ -73,11 +73,15 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             [(body, "validation") for body in _BODIES], ref_template="#/components/schemas/{model}"
         )
         components = made.setdefault("components", {})
-        components.setdefault("schemas", {}).update(definitions["$defs"], Problem=_PROBLEM)
+        schemas = components.setdefault("schemas", {})
+        schemas.update(definitions["$defs"], Problem=_PROBLEM)
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         made["security"] = [{"key": []}, {}]
         for operations in made["paths"].values():
             for operation in operations.values():
+                operation["responses"].pop("422", None)  # the framework's own, which nobody is ever answered with
                 operation["responses"]["default"] = {
                     "description": "A problem (RFC 9457)",
                     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},

@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api import views
+from duebook_api import answers, views
 from duebook_api.backfilling import backfill
 from duebook_api.bodies import BackfillBody
 from duebook_api.docs import takes
@@ -28,7 +28,7 @@ class LedgerQuery(Page):
     end: Annotated[Time | None, Field(alias="to")] = None
 
 
-@router.get("/{job_id}/ledger", openapi_extra=takes(query=LedgerQuery))
+@router.get("/{job_id}/ledger", openapi_extra=takes(query=LedgerQuery), response_model=answers.Ledger)
 async def show_ledger(request: Request, job_id: PathId) -> Response:
     """Every nominal time in [from, to) that has come, with what became of it; the totals are those of the whole."""
     q, own = query(request, LedgerQuery), parts(request)
@@ -40,7 +40,9 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     return listed(rest, q.limit, views.line, lambda line: [line.nominal_at], **totals(told)._asdict())
 
 
-@router.post("/{job_id}/backfill", status_code=202, openapi_extra=takes(BackfillBody))
+@router.post(
+    "/{job_id}/backfill", status_code=202, openapi_extra=takes(BackfillBody), response_model=answers.Items[answers.Run]
+)
 async def backfill_job(request: Request, job_id: PathId) -> Response:
     """Runs for the past nominal times in [from, to) that did not run; the same order again answers the same runs."""
     value, _ = await read_json(request)

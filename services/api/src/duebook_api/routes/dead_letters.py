@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api import redriving, views
+from duebook_api import answers, redriving, views
 from duebook_api.bodies import MustReasonBody, RedriveBody, RedriveManyBody
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
@@ -52,7 +52,7 @@ ORDER BY stream, version
 """
 
 
-@router.get("", openapi_extra=takes(query=DeadLetterQuery))
+@router.get("", openapi_extra=takes(query=DeadLetterQuery), response_model=answers.Listed[answers.DeadLetter])
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
     q, own = query(request, DeadLetterQuery), parts(request)
@@ -90,7 +90,7 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
 """
 
 
-@router.get("/groups", openapi_extra=takes(query=DeadLetterQuery))
+@router.get("/groups", openapi_extra=takes(query=DeadLetterQuery), response_model=answers.Listed[answers.Group])
 async def list_groups(request: Request) -> Response:
     """By error, the most frequent first."""
     q = query(request, DeadLetterQuery)
@@ -101,7 +101,7 @@ async def list_groups(request: Request) -> Response:
     return listed(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
 
 
-@router.post("/redrive", status_code=202, openapi_extra=takes(RedriveManyBody))
+@router.post("/redrive", status_code=202, openapi_extra=takes(RedriveManyBody), response_model=answers.Tally)
 async def redrive_many(request: Request) -> Response:
     """All that match, `rate` of them a second; a dry run only counts."""
     value, _ = await read_json(request)
@@ -110,7 +110,7 @@ async def redrive_many(request: Request) -> Response:
     return reply(tally, 200 if body.dry_run else 202)
 
 
-@router.get("/{run_id}")
+@router.get("/{run_id}", response_model=answers.DeadLetter)
 async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     query(request, NoQuery)
     own = parts(request)
@@ -121,7 +121,7 @@ async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     return reply((await _views(own, [row]))[0])
 
 
-@router.post("/{run_id}/redrive", status_code=202, openapi_extra=takes(RedriveBody))
+@router.post("/{run_id}/redrive", status_code=202, openapi_extra=takes(RedriveBody), response_model=answers.Run)
 async def redrive(request: Request, run_id: PathId) -> Response:
     """Grant the run its attempts anew, with an edited payload where one is given."""
     value, _ = await read_json(request)
@@ -131,7 +131,7 @@ async def redrive(request: Request, run_id: PathId) -> Response:
     return reply(views.run(run), 202)
 
 
-@router.post("/{run_id}/discard", openapi_extra=takes(MustReasonBody))
+@router.post("/{run_id}/discard", openapi_extra=takes(MustReasonBody), response_model=answers.Run)
 async def discard(request: Request, run_id: PathId) -> Response:
     """Let it rest."""
     own = parts(request)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api import views
+from duebook_api import answers, views
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
 from duebook_api.paging import Page, after, bounded, by_creation, decode, listed, query
@@ -27,7 +27,9 @@ ORDER BY created_at DESC, run_id DESC LIMIT $4
 _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
-@router.get("/job/{job_id}/runs", tags=["jobs"], openapi_extra=takes(query=Page))
+@router.get(
+    "/job/{job_id}/runs", tags=["jobs"], openapi_extra=takes(query=Page), response_model=answers.Listed[answers.Run]
+)
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     q = query(request, Page)
     async with acquire(parts(request).pool) as db:
@@ -37,12 +39,16 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     return listed(rows, q.limit, views.run_row, by_creation("run_id"))
 
 
-@router.get("/job/{job_id}/events", tags=["jobs"], openapi_extra=takes(query=Page))
+@router.get(
+    "/job/{job_id}/events", tags=["jobs"], openapi_extra=takes(query=Page), response_model=answers.Listed[answers.Event]
+)
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
     return await _events(parts(request), job_domain.stream(job_id), f"job {job_id}", query(request, Page))
 
 
-@router.get("/run/{run_id}/events", tags=["runs"], openapi_extra=takes(query=Page))
+@router.get(
+    "/run/{run_id}/events", tags=["runs"], openapi_extra=takes(query=Page), response_model=answers.Listed[answers.Event]
+)
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
     return await _events(parts(request), run_events.stream(run_id), f"run {run_id}", query(request, Page))
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api import views
+from duebook_api import answers, views
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
 from duebook_api.paging import NoQuery, Page, bounded, decode, listed, query
@@ -63,7 +63,7 @@ def _place(row: Any) -> tuple[int, int]:
     return row["xid"], row["position"]
 
 
-@router.get("", openapi_extra=takes(query=Page))
+@router.get("", openapi_extra=takes(query=Page), response_model=answers.Listed[answers.LogEntry])
 async def list_job_logs(request: Request) -> Response:
     """Newest first."""
     q = query(request, Page)
@@ -72,7 +72,7 @@ async def list_job_logs(request: Request) -> Response:
     return listed(rows, q.limit, views.log_entry, _place)
 
 
-@router.get("/job/{job_id}", openapi_extra=takes(query=Page))
+@router.get("/job/{job_id}", openapi_extra=takes(query=Page), response_model=answers.Listed[answers.LogEntry])
 async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
     """One job's, newest first."""
     q = query(request, Page)
@@ -86,7 +86,7 @@ async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
 _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)
 
 
-@router.get("/{log_id}")
+@router.get("/{log_id}", response_model=answers.LogEntry)
 async def show_job_log(request: Request, log_id: str) -> Response:
     query(request, NoQuery)
     numbers = _ID.fullmatch(log_id)

@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api import commands, judging, views
+from duebook_api import answers, commands, judging, views
 from duebook_api.as_of import job_as_of
 from duebook_api.bodies import BatchBody, JobBody, ReasonBody, TriggerBody
 from duebook_api.commands import Once, Order
@@ -28,7 +28,7 @@ from duebook_common.rows import job_of, load_jobs
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(JobBody, key=True))
+@router.post("", status_code=201, openapi_extra=takes(JobBody, key=True), response_model=answers.Job)
 async def create_job(request: Request) -> Response:
     key = idempotency_key(request)
     value, size = await read_json(request)
@@ -40,7 +40,9 @@ async def create_job(request: Request) -> Response:
     return await _answer(parts(request), jobs[0], 201)
 
 
-@router.post("/batch", status_code=201, openapi_extra=takes(BatchBody, key=True))
+@router.post(
+    "/batch", status_code=201, openapi_extra=takes(BatchBody, key=True), response_model=answers.Items[answers.Job]
+)
 async def create_jobs(request: Request) -> Response:
     key = idempotency_key(request)
     value, size = await read_json(request, 16 * MEBIBYTE)
@@ -74,7 +76,7 @@ ORDER BY created_at DESC, job_id DESC LIMIT $8
 """
 
 
-@router.get("", openapi_extra=takes(query=JobQuery))
+@router.get("", openapi_extra=takes(query=JobQuery), response_model=answers.Listed[answers.Job])
 async def list_jobs(request: Request) -> Response:
     """Newest first; deleted ones only where `status=deleted` asks for them."""
     q, own = query(request, JobQuery), parts(request)
@@ -84,7 +86,7 @@ async def list_jobs(request: Request) -> Response:
     return listed(rows, q.limit, lambda row: views.job(job_of(row), known), by_creation("job_id"))
 
 
-@router.get("/{job_id}", openapi_extra=takes(query=AsOf))
+@router.get("/{job_id}", openapi_extra=takes(query=AsOf), response_model=answers.Job)
 async def show_job(request: Request, job_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
     q, own = query(request, AsOf), parts(request)
@@ -99,7 +101,7 @@ async def show_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, jobs[job_id])
 
 
-@router.put("/{job_id}", openapi_extra=takes(JobBody, match=True))
+@router.put("/{job_id}", openapi_extra=takes(JobBody, match=True), response_model=answers.Job)
 async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create with the client's own id, or replace; the same body twice changes nothing."""
     value, _ = await read_json(request)
@@ -110,7 +112,7 @@ async def replace_job(request: Request, job_id: PathId) -> Response:
     return await _answer(parts(request), job, 201 if new else 200)
 
 
-@router.patch("/{job_id}", openapi_extra=takes(JobBody, match=True, patch=True))
+@router.patch("/{job_id}", openapi_extra=takes(JobBody, match=True, patch=True), response_model=answers.Job)
 async def patch_job(request: Request, job_id: PathId) -> Response:
     """Change some fields (RFC 7396); null puts a field back to its default."""
     own = parts(request)
@@ -135,7 +137,7 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{job_id}/pause", openapi_extra=takes(ReasonBody, required=False))
+@router.post("/{job_id}/pause", openapi_extra=takes(ReasonBody, required=False), response_model=answers.Job)
 async def pause_job(request: Request, job_id: PathId) -> Response:
     own = parts(request)
     body = validated(ReasonBody, await read_optional(request))
@@ -143,7 +145,7 @@ async def pause_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
 
 
-@router.post("/{job_id}/resume", openapi_extra=takes(ReasonBody, required=False))
+@router.post("/{job_id}/resume", openapi_extra=takes(ReasonBody, required=False), response_model=answers.Job)
 async def resume_job(request: Request, job_id: PathId) -> Response:
     """Go on with the next occurrence; what fell into the pause is skipped."""
     own = parts(request)
@@ -152,7 +154,12 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
 
 
-@router.post("/{job_id}/trigger", status_code=202, openapi_extra=takes(TriggerBody, key=True, required=False))
+@router.post(
+    "/{job_id}/trigger",
+    status_code=202,
+    openapi_extra=takes(TriggerBody, key=True, required=False),
+    response_model=answers.Run,
+)
 async def trigger_job(request: Request, job_id: PathId) -> Response:
     """A run now, also while the job is paused."""
     key = idempotency_key(request)

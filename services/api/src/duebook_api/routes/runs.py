@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api import views
+from duebook_api import answers, views
 from duebook_api.as_of import run_as_of
 from duebook_api.bodies import ReasonBody
 from duebook_api.docs import takes
@@ -54,7 +54,7 @@ class RunQuery(Page):
     queue: Text | None = None
 
 
-@router.get("", openapi_extra=takes(query=RunQuery))
+@router.get("", openapi_extra=takes(query=RunQuery), response_model=answers.Listed[answers.Run])
 async def list_runs(request: Request) -> Response:
     """Newest first."""
     q = query(request, RunQuery)
@@ -66,7 +66,7 @@ async def list_runs(request: Request) -> Response:
 _RUN = "SELECT * FROM runs WHERE run_id = $1"
 
 
-@router.get("/{run_id}", openapi_extra=takes(query=AsOf))
+@router.get("/{run_id}", openapi_extra=takes(query=AsOf), response_model=answers.Run)
 async def show_run(request: Request, run_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
     q = query(request, AsOf)
@@ -79,7 +79,9 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     return reply(views.run_row(row))
 
 
-@router.post("/{run_id}/cancel", status_code=202, openapi_extra=takes(ReasonBody, required=False))
+@router.post(
+    "/{run_id}/cancel", status_code=202, openapi_extra=takes(ReasonBody, required=False), response_model=answers.Run
+)
 async def cancel_run(request: Request, run_id: PathId) -> Response:
     """A run that was not started is cancelled at once; a running one is asked to stop."""
     own = parts(request)

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api import answers
 from duebook_api.docs import takes
 from duebook_api.forecast import asking
 from duebook_api.forecast.bodies import ForecastBody
@@ -16,7 +17,7 @@ from duebook_api.schedules import PreviewBody, must_name_a_time
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 
 
-@router.post("/preview", openapi_extra=takes(PreviewBody))
+@router.post("/preview", openapi_extra=takes(PreviewBody), response_model=answers.Preview)
 async def preview_schedule(request: Request) -> Response:
     """The next nominal times of a schedule, what it says in words, and notes on changes of the clocks."""
     value, _ = await read_json(request)
@@ -26,7 +27,7 @@ async def preview_schedule(request: Request) -> Response:
     return reply(preview(definition, body.after or now, body.count))
 
 
-@router.post("/forecast", openapi_extra=takes(ForecastBody))
+@router.post("/forecast", openapi_extra=takes(ForecastBody), response_model=answers.Forecast)
 async def forecast_schedules(request: Request) -> Response:
     """What is to come in a window, as the jobs are or as `changes` would have them.
 

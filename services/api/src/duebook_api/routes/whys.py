@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api import answers
 from duebook_api.docs import takes
 from duebook_api.ids import PathId
 from duebook_api.paging import NoQuery, Time, query
@@ -19,7 +20,7 @@ class WhyQuery(NoQuery):
     at: Time | None = None
 
 
-@router.get("/run/{run_id}/why", tags=["runs"])
+@router.get("/run/{run_id}/why", tags=["runs"], response_model=answers.Why)
 async def why_run(request: Request, run_id: PathId) -> Response:
     """Why the run ran, did not, or waits: `answer` in one sentence, and `because`, its causes, oldest first.
 
@@ -33,7 +34,7 @@ async def why_run(request: Request, run_id: PathId) -> Response:
     return reply(why.view)
 
 
-@router.get("/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(query=WhyQuery))
+@router.get("/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(query=WhyQuery), response_model=answers.Why)
 async def why_job(request: Request, job_id: PathId) -> Response:
     """Why the job ran or not at the time `at`, or without one what it waits for: in the shape of a run's why."""
     q = query(request, WhyQuery)

@@ -1,0 +1,286 @@
+"""What the OpenAPI page says of answers. Answers are made by `views`; the tests compare each with what is said here."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
+
+from duebook_common.domain.definition import Outcome, Overlap
+from duebook_common.domain.job import JobStatus
+from duebook_common.domain.run import RunStatus
+from duebook_common.domain.run_events import Trigger
+
+T = TypeVar("T")
+
+Duration = Annotated[str, WithJsonSchema({"type": "string", "format": "duration"})]
+
+
+class Items(BaseModel, Generic[T]):
+    items: list[T]
+
+
+class Listed(Items[T], Generic[T]):
+    """One page of a list; `next_cursor` is the `cursor` of the next one, and null on the last."""
+
+    next_cursor: str | None
+
+
+class Cron(BaseModel):
+    cron: str
+
+
+class Every(BaseModel):
+    every: Duration
+
+
+class Rrule(BaseModel):
+    rrule: str
+
+
+class Dst(BaseModel):
+    gap: Literal["run_after", "skip"]
+    fold: Literal["first", "second", "both"]
+
+
+class Backoff(BaseModel):
+    initial: Duration
+    factor: float
+    max: Duration
+    jitter: float
+
+
+class CatchUp(BaseModel):
+    policy: Literal["latest", "all", "none"]
+    window: Duration
+
+
+class Concurrency(BaseModel):
+    key: str
+    limit: int
+
+
+class Notify(BaseModel):
+    to: list[str]
+    on: list[Outcome]
+
+
+class Job(BaseModel):
+    """A job with every effective default."""
+
+    id: UUID
+    name: str
+    task: str
+    payload: Any
+    scheduled_at: AwareDatetime
+    recurrence: Literal["none", "daily", "weekly"] | Cron | Every | Rrule
+    timezone: str
+    dst: Dst
+    ends_at: AwareDatetime | None
+    max_runs: int | None
+    max_retries: int
+    backoff: Backoff
+    timeout: Duration
+    start_within: Duration | None
+    jitter: Duration | None
+    pause_on_failure: bool
+    overlap: Overlap
+    catch_up: CatchUp
+    queue: str
+    priority: int
+    concurrency: Concurrency | None
+    notify: Notify
+    tags: list[str]
+    metadata: dict[str, Any]
+    status: JobStatus
+    next_due_at: AwareDatetime | None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    version: int
+    warnings: list[str]
+    reason: str | None = Field(None, description="Why it is paused, where somebody said it.")
+
+
+class Run(BaseModel):
+    id: UUID
+    job_id: UUID
+    job_name: str
+    job_version: int
+    task: str
+    nominal_at: AwareDatetime
+    due_at: AwareDatetime
+    status: RunStatus
+    attempt: int
+    failures: int
+    max_attempts: int
+    queue: str
+    executor: str | None
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    error: str | None
+    result: Any
+    trigger: Trigger
+    reason: str | None = Field(None, description="Why it waits, was skipped, cancelled or discarded.")
+
+
+class Event(BaseModel):
+    """One fact of the log; `position` is its place in it."""
+
+    position: str
+    stream: str
+    version: int
+    type: str
+    data: dict[str, Any]
+    meta: dict[str, Any]
+    recorded_at: AwareDatetime
+
+
+class LogEntry(BaseModel):
+    """One thing that happened to an attempt, or a line that its task wrote."""
+
+    id: str
+    job_id: UUID
+    run_id: UUID
+    attempt: int | None
+    status: Literal["started", "completed", "failed", "lost", "released", "cancelled", "dead_lettered", "log"]
+    message: str
+    logged_at: AwareDatetime
+
+
+class Ancestor(BaseModel):
+    """A death or a redrive in a dead letter's past."""
+
+    event: Literal["RunDeadLettered", "RunRedriven"]
+    at: AwareDatetime
+    actor: str
+    failures: int | None = None
+    error: str | None = None
+    dispatch: int | None = None
+    reason: str | None = None
+    own_payload: bool | None = None
+
+
+class DeadLetter(Run):
+    """A run that was given up, with what a person needs to judge it."""
+
+    attempts: int
+    payload: Any
+    dead_lettered_at: AwareDatetime
+    age: Duration
+    fingerprint: str
+    lineage: list[Ancestor]
+
+
+class Group(BaseModel):
+    """Dead letters of one error; `error` is the latest one's."""
+
+    fingerprint: str
+    task: str
+    error: str
+    count: int
+    oldest: AwareDatetime
+    newest: AwareDatetime
+
+
+class Tally(BaseModel):
+    matched: int
+    redriven: int
+    invalid: int
+
+
+class Line(BaseModel):
+    """A nominal time; `outcome` is its run's status, `due` where the scheduler has yet to decide, or `unaccounted`."""
+
+    nominal_at: AwareDatetime
+    outcome: str
+    run_id: UUID | None
+    reason: str | None
+
+
+class Ledger(Listed[Line]):
+    """The totals are those of the whole range, on each page."""
+
+    expected: int
+    recorded: int
+    unaccounted: int
+    due: int = Field(description="Times that have come, and that the scheduler has yet to decide.")
+
+
+class Because(BaseModel):
+    """A cause: what holds now where `at` is null; `run_id` where it is about another run."""
+
+    at: AwareDatetime | None
+    says: str
+    event: str | None
+    run_id: UUID | None = None
+
+
+class Why(BaseModel):
+    answer: str
+    because: list[Because]
+
+
+class Preview(BaseModel):
+    times: list[AwareDatetime]
+    description: str
+    notes: list[str]
+
+
+class Hour(BaseModel):
+    at: AwareDatetime
+    runs: int
+
+
+class Peak(BaseModel):
+    runs: int
+    at: AwareDatetime | None
+
+
+class Peaks(BaseModel):
+    mean: Peak
+    p95: Peak
+    hours_looked_at: int | Literal["all"]
+
+
+class QueueForecast(BaseModel):
+    queue: str
+    runs: int
+    peak: Peaks
+    unmeasured_jobs: int
+
+
+class HitJob(BaseModel):
+    job_id: UUID | None
+    name: str
+    falls_in: Literal["gap", "fold"]
+    does: str
+
+
+class ClockChange(BaseModel):
+    at: AwareDatetime
+    timezone: str
+    says: str
+    jobs_hit: int
+    jobs: list[HitJob]
+
+
+class NominalTime(BaseModel):
+    nominal_at: AwareDatetime
+    job_id: UUID | None
+    name: str
+
+
+class NominalTimes(BaseModel):
+    count: int
+    times: list[NominalTime]
+
+
+class Forecast(BaseModel):
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+    jobs: int
+    runs: int
+    hours: list[Hour]
+    queues: list[QueueForecast]
+    clock_changes: list[ClockChange]
+    added: NominalTimes | None = Field(None, description="Only with `changes`.")
+    removed: NominalTimes | None = Field(None, description="Only with `changes`.")
