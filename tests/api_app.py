@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from duebook_api.app import _ROUTERS, build
 from duebook_api.auth import Keys
+from duebook_api.feed import Feed
 from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
 from duebook_common.database import Clock, connect
@@ -98,7 +99,7 @@ async def running_api(postgres_url: str, redis_url: str = NO_REDIS, *, key: str 
     async with connect(postgres_url, "test", 10) as pool:
         clock, hints = Clock(), Hints(redis_url)
         await clock.measure(pool)
-        parts = Parts(pool, clock, hints, timedelta(minutes=1), Gathering(pool))
+        parts = Parts(pool, clock, hints, timedelta(minutes=1), Gathering(pool), Feed(pool))
         app = build(parts, Health(), Keys(pool, key) if key else None)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:

@@ -1,52 +1,17 @@
 """The api as a process: it answers, tells when it cannot serve yet, and ends in order."""
 
 import asyncio
-import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 
 from api_app import NO_REDIS
+from api_process import api_process, until_ready
 from duebook_api.app import serve
 from duebook_api.settings import ApiSettings
 from duebook_common.service import Frame
 from duebook_common.settings import read
-
-
-@asynccontextmanager
-async def api_process(postgres_url: str, port: int) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
-    environment = {
-        **os.environ,
-        "DUEBOOK_POSTGRES_URL": postgres_url,
-        "DUEBOOK_REDIS_URL": NO_REDIS,
-        "DUEBOOK_PORT": str(port),
-        "DUEBOOK_AUTH": "off",
-    }
-    command = (sys.executable, "-m", "duebook_api")
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL)
-    try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            yield process, http
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def until_ready(http: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if (await http.get("/readyz")).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.05)
 
 
 async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tcp_port: int) -> None:

@@ -212,6 +212,48 @@ def test_an_interrupted_watch_is_quiet(duebook: Program) -> None:
         assert watching.stderr.read() == ""
 
 
+def test_the_log_is_followed_through_a_restart_of_the_api(postgres_url: str, redis_url: str) -> None:
+    urls = {"DUEBOOK_POSTGRES_URL": postgres_url, "DUEBOOK_REDIS_URL": redis_url}
+    with Platform({**urls, "DUEBOOK_AUTH": "off"}) as platform:
+        (api,) = platform.start("api")
+        duebook = Program({"DUEBOOK_URL": api.url})
+        first = duebook.job("first")["id"]
+        with duebook.started("events", "tail", "--from-start", "--interval", "0.1s") as following:
+            assert following.stdout
+            assert following.stderr
+            assert f"job-{first}  JobCreated" in following.stdout.readline()
+            api.kill()
+            assert "still trying" in following.stderr.readline()
+            api.start()
+            api.await_ready()
+            second = duebook.job("second")["id"]
+            assert f"job-{second}  JobCreated" in following.stdout.readline()
+            following.send_signal(signal.SIGINT)
+            assert following.wait(10) == 130
+            assert following.stderr.read() == ""
+
+
+def test_the_log_is_followed_from_now_on_or_from_a_position(duebook: Program) -> None:
+    duebook.job("before")
+    with duebook.started("events", "tail", "--interval", "0.1s", "-o", "json") as following:
+        assert following.stdout
+        with ThreadPoolExecutor(1) as apart:  # it begins in a moment; what comes until then is none of its business
+            line = apart.submit(following.stdout.readline)
+            eventually(lambda: bool(duebook.job("after")) and line.done(), 30)
+        event = json.loads(line.result())
+        assert (event["type"], event["data"]["definition"]["name"]) == ("JobCreated", "after")
+        following.send_signal(signal.SIGINT)
+    with duebook.started("events", "tail", "--after", event["position"], "--interval", "0.1s", "-o", "json") as again:
+        assert again.stdout
+        made = duebook.job("last")["id"]
+        names = iter(lambda: json.loads(again.stdout.readline()), None)  # type: ignore[union-attr]
+        assert next(each for each in names if each["stream"] == f"job-{made}")["version"] == 1
+        again.send_signal(signal.SIGINT)
+    wrong = duebook("events", "tail", "--after", "yesterday")
+    assert (wrong.exit_code, "no event's position" in wrong.stderr) == (1, True)
+    assert duebook("events", "tail", "--after", event["position"], "--from-start").exit_code == 2
+
+
 async def test_dead_letters_are_grouped_redriven_and_discarded(duebook: Program) -> None:
     url, runs = duebook.environment["DUEBOOK_POSTGRES_URL"], [duebook.run()["id"] for _ in range(3)]
     for run_id in runs:

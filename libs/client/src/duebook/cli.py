@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from duebook.commands import books, dead_letters, jobs, keys, runs, schedules
+from duebook.commands import books, dead_letters, events, jobs, keys, runs, schedules
 from duebook.failures import EXPECTED, exit_code, explain
 from duebook.output import say
 from duebook_common import timezones
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.add_typer(jobs.app, name="job")
 app.add_typer(runs.app, name="run")
 app.add_typer(dead_letters.app, name="dead-letter")
+app.add_typer(events.app, name="events")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(keys.app, name="key")
 app.command()(books.verify)

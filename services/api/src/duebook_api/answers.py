@@ -134,6 +134,12 @@ class Event(BaseModel):
     recorded_at: AwareDatetime
 
 
+class Feed(Listed[Event]):
+    """`position` is where to go on `after`; null while there is no event at all."""
+
+    position: str | None
+
+
 class LogEntry(BaseModel):
     """One thing that happened to an attempt, or a line that its task wrote."""
 

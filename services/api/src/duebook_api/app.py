@@ -15,12 +15,13 @@ from starlette.types import ASGIApp
 
 from duebook_api import docs
 from duebook_api.auth import Keys
+from duebook_api.feed import PAUSE, Feed
 from duebook_api.gate import Gate
 from duebook_api.gathering import Gathering
 from duebook_api.metrics import Resting
 from duebook_api.parts import Parts
 from duebook_api.problems import Problem, answer, on_error
-from duebook_api.routes import books, dead_letters, histories, job_logs, jobs, runs, schedules, whys
+from duebook_api.routes import books, dead_letters, feed, histories, job_logs, jobs, runs, schedules, whys
 from duebook_api.settings import ApiSettings
 from duebook_common.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.domain.errors import CommandRejected
@@ -36,6 +37,7 @@ _ROUTERS = (
     runs.router,
     whys.router,
     job_logs.router,
+    feed.router,
     dead_letters.router,
     schedules.router,
 )
@@ -52,7 +54,7 @@ async def serve(frame: Frame) -> AsyncIterator[None]:
     async with connect(settings.postgres_url.get_secret_value(), "api", _POOL) as pool:
         clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
         await clock.measure(pool)
-        parts = Parts(pool, clock, hints, settings.misfire, Gathering(pool))
+        parts = Parts(pool, clock, hints, settings.misfire, Gathering(pool), Feed(pool))
 
         async def ask() -> None:
             async with acquire(pool) as db:
@@ -61,10 +63,12 @@ async def serve(frame: Frame) -> AsyncIterator[None]:
         frame.health.checks["postgresql"] = ask
         frame.app = build(parts, frame.health, _keys(parts, settings))
         frame.loops.start("clock", clock.keep(pool))
+        frame.loops.start("feed", every("feed", PAUSE, parts.feed.step, longest=1))
         frame.loops.start("gauges", every("gauges", _REFRESH, Resting(pool, clock, settings.misfire).refresh))
         try:
             yield
         finally:
+            parts.feed.close()
             await frame.loops.stop()
             await hints.close()
 

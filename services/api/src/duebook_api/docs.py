@@ -38,6 +38,7 @@ _PROBLEM: dict[str, Any] = {
     },
 }
 _KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}
+_RESUME = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
 _MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 
 
@@ -49,6 +50,7 @@ def takes(
     match: bool = False,
     required: bool = True,
     patch: bool = False,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """An operation's body, query and headers, for its `openapi_extra`."""
     said: dict[str, Any] = {}
@@ -56,7 +58,8 @@ def takes(
         schema = {"type": "object"} if patch else {"$ref": f"#/components/schemas/{body.__name__}"}
         kind = "application/merge-patch+json" if patch else "application/json"
         said["requestBody"] = {"required": required, "content": {kind: {"schema": schema}}}
-    parameters = [*([_KEY] if key else []), *([_MATCH] if match else []), *(_parameters(query) if query else [])]
+    headers = [*([_KEY] if key else []), *([_MATCH] if match else []), *([_RESUME] if resume else [])]
+    parameters = [*headers, *(_parameters(query) if query else [])]
     return said | ({"parameters": parameters} if parameters else {})
 
 

@@ -42,7 +42,8 @@ class Gate:
         trace = headers.get("traceparent", "")
         scope.setdefault("state", {})["actor"] = Actor(name, trace if _TRACEPARENT.fullmatch(trace) else None)
         if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}  # the server, which keeps its own scope, leaves the body out
+            # The server, which keeps its own scope, leaves the body out.
+            scope = {**scope, "method": "GET", "head": True}
         await self._app(scope, receive, send)
 
     async def _who(self, path: str, headers: Headers) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from starlette.requests import Request
 
+from duebook_api.feed import Feed
 from duebook_api.gathering import Gathering
 from duebook_common.database import UNAVAILABLE, Clock, Pool, acquire
 from duebook_common.domain.beginning import Terms
@@ -42,6 +43,7 @@ class Parts:
     hints: Hints
     misfire: timedelta
     gathering: Gathering
+    feed: Feed
     catalogue: Catalogue = field(default_factory=Catalogue)
     forecasting: asyncio.Lock = field(default_factory=asyncio.Lock)
 

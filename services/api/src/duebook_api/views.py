@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from duebook_api import positions
 from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence, Rrule
 from duebook_common.domain.job import Job
 from duebook_common.domain.ledger import Line
@@ -143,7 +144,7 @@ def _reason(reason: str | None) -> View:
 
 def event(recorded: Recorded) -> View:
     return {
-        "position": f"{recorded.xid}-{recorded.position}",
+        "position": positions.name(recorded),
         "stream": recorded.stream,
         "version": recorded.version,
         "type": recorded.type,

@@ -22,11 +22,11 @@ def watch(api: Client, run: str, every: timedelta, form: Format) -> str:
         try:
             status = api.get(run)["status"]  # before the events, so that the last of them is not missed
             for event in _events(api, run, seen):
-                _show(event, form)
+                show(event, form)
                 seen = event["version"]
             lost = False
         except (Unreachable, ApiError) as error:
-            if not seen or not _passing(error):
+            if not seen or not passing(error):
                 raise
             if not lost:
                 output.say(f"{error}; still trying")
@@ -34,7 +34,8 @@ def watch(api: Client, run: str, every: timedelta, form: Format) -> str:
     return status
 
 
-def _passing(error: Exception) -> bool:
+def passing(error: Exception) -> bool:
+    """Whether it is worth asking again."""
     return isinstance(error, Unreachable) or (isinstance(error, ApiError) and error.status >= 500)
 
 
@@ -42,12 +43,13 @@ def _events(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
     return (event for event in api.items(f"{run}/events") if event["version"] > after)
 
 
-def _show(event: dict[str, Any], form: Format) -> None:
+def show(event: dict[str, Any], form: Format, of: str = "") -> None:
+    """A line for an event; `of` says what it is about, where that is not clear."""
     if form is Format.JSON:
         output.show_json(event, indent=None)
         return
     facts = (f"{name}={output.cell(value)[:_LONG]}" for name, value in event["data"].items() if _is_small(value))
-    output.write(f"{event['recorded_at']}  {event['type']}  {' '.join(facts)}".rstrip())
+    output.write(f"{event['recorded_at']}  {of}{event['type']}  {' '.join(facts)}".rstrip())
 
 
 def _is_small(value: Any) -> bool:

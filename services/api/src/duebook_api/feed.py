@@ -1,0 +1,132 @@
+"""The log as a stream of server-sent events.
+
+The end of the log is read once for all clients of this process. A client that is further back reads by itself, some at
+a time; none keeps a connection to the database while it waits, and none is given more than it takes.
+"""
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from duebook_api import positions, views
+from duebook_api.positions import BEGINNING, LATEST
+from duebook_api.problems import Problem
+from duebook_api.replies import dumps
+from duebook_common.database import UNAVAILABLE, Pool, acquire
+from duebook_common.eventstore import Recorded, tail
+from duebook_common.loops import wait
+
+PAUSE = timedelta(seconds=0.1)
+
+_BATCH, _KEPT = 100, 2_000  # events
+_MOST_STREAMS = 500
+_HEARTBEAT, _RETRY = 15.0, 1.0  # seconds
+# Then the client comes again by itself, maybe to another replica, and with a key that must still be good.
+_LONGEST = 900.0  # seconds
+_AGAIN = b"retry: 1000\n\n"
+
+Place = tuple[int, int]
+
+
+class _Told(NamedTuple):
+    """An event as it is sent, made once for all who get it."""
+
+    place: Place
+    frame: bytes
+
+
+def _told(event: Recorded) -> _Told:
+    head = f"id: {positions.name(event)}\nevent: {event.type}\ndata: ".encode()
+    return _Told((event.xid, event.position), head + dumps(views.event(event)) + b"\n\n")
+
+
+def _place(told: _Told) -> Place:
+    return told.place
+
+
+class Feed:
+    """The latest events, for whoever has read all before them."""
+
+    def __init__(self, pool: Pool, longest: float = _LONGEST) -> None:
+        self._pool, self._longest = pool, longest
+        self._recent: list[_Told] = []
+        self._since = self._until = BEGINNING  # `_recent` has all that lies between, without gaps
+        self._following = False
+        self._news = asyncio.Event()
+        self._closed = False
+        self.streams = 0
+
+    async def step(self) -> int:
+        """Read on, if there is anybody to read for; returns how many events came."""
+        if not self.streams:
+            self._following = False
+            self._recent.clear()
+            return 0
+        async with acquire(self._pool) as db:
+            if not self._following:
+                latest = await positions.start(db, LATEST)
+                self._since = self._until = latest.xid, latest.position
+                self._following = True
+                self._announce()
+            events = await tail(db, *self._until, _BATCH)
+        if events:
+            self._keep([*map(_told, events)])
+            self._announce()
+        return len(events)
+
+    def _keep(self, events: Sequence[_Told]) -> None:
+        self._recent += events
+        self._until = events[-1].place
+        if len(self._recent) > 2 * _KEPT:
+            self._since = self._recent[-_KEPT - 1].place
+            del self._recent[:-_KEPT]
+
+    def _announce(self) -> None:
+        """Wake everybody who waits; who comes next waits for the next news."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def close(self) -> None:
+        """End all streams: their clients go on elsewhere."""
+        self._closed = True
+        self._announce()
+
+    def must_have_room(self) -> None:
+        """Raises Problem 503 where no further stream can be served."""
+        if self._closed or self.streams >= _MOST_STREAMS:
+            raise Problem(
+                503, "too_many_streams", "too many streams are open here; try again", headers={"Retry-After": "5"}
+            )
+
+    async def stream(self, place: Place) -> AsyncGenerator[bytes, None]:
+        """Everything after the place, for a while; a database that is away is waited for."""
+        self.streams += 1
+        try:
+            yield _AGAIN
+            end = time.monotonic() + self._longest
+            while not self._closed and time.monotonic() < end:
+                news = self._news  # before reading: what comes meanwhile must not go unheard
+                events = await self._after(place)
+                if events:
+                    place = events[-1].place
+                    yield b"".join(event.frame for event in events)
+                    continue
+                await wait(news, _HEARTBEAT if events is not None else _RETRY)
+                if not news.is_set():
+                    yield b": nothing new\n\n"
+        finally:
+            self.streams -= 1
+
+    async def _after(self, place: Place) -> Sequence[_Told] | None:
+        """The next events, if there are any; None where the database does not answer."""
+        if self._following and place >= self._since:
+            first = bisect_right(self._recent, place, key=_place)
+            return self._recent[first : first + _BATCH]
+        try:
+            async with acquire(self._pool) as db:
+                return [*map(_told, await tail(db, *place, _BATCH))]
+        except UNAVAILABLE:
+            return None

@@ -1,0 +1,43 @@
+"""The api as a process of its own."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+
+from api_app import NO_REDIS
+
+
+@asynccontextmanager
+async def api_process(postgres_url: str, port: int) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
+    environment = {
+        **os.environ,
+        "DUEBOOK_POSTGRES_URL": postgres_url,
+        "DUEBOOK_REDIS_URL": NO_REDIS,
+        "DUEBOOK_PORT": str(port),
+        "DUEBOOK_AUTH": "off",
+    }
+    command = (sys.executable, "-m", "duebook_api")
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL)
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            yield process, http
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def until_ready(http: httpx2.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                if (await http.get("/readyz")).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(0.05)

@@ -1,0 +1,280 @@
+"""The feed: every event once, in order, from whatever position, as a list and as a stream."""
+
+import asyncio
+import json
+import random
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from api_app import Api, running_api
+from api_process import api_process, until_ready
+from bookkeeping import NOW, log
+from duebook_api import positions
+from duebook_api.feed import Feed
+from duebook_common.database import Pool, connect, transaction
+from duebook_common.domain.job import JobPaused
+from duebook_common.eventstore import Write, append
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    async with connect(postgres_url, "test", size=20) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        yield api
+
+
+def write(stream: str, count: int = 1) -> Write:
+    return Write(stream, 0, [JobPaused(reason=None, at=NOW)] * count, UUID(int=1))
+
+
+async def put(pool: Pool, *writes: Write) -> None:
+    async with transaction(pool) as db:
+        assert not await append(db, writes)
+
+
+async def in_order(pool: Pool) -> list[str]:
+    """The positions of all events, in the order of the feed."""
+    return [positions.name(each) for each in sorted(await log(pool), key=lambda e: (e.xid, e.position))]
+
+
+async def read_all(api: Api, count: int, limit: int, after: str = "") -> list[str]:
+    """Positions from the list, going on after its `position` until so many have come."""
+    told: list[str] = []
+    async with asyncio.timeout(60):  # other tests' transactions may hold the horizon of the shared server for a while
+        while len(told) < count:
+            page = await api.json(200, "GET", f"/api/events?limit={limit}{after}")
+            assert len(page["items"]) <= limit
+            told += [event["position"] for event in page["items"]]
+            after = "" if page["position"] is None else f"&after={page['position']}"
+    return told
+
+
+# --- the list -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_list_goes_on_after_its_position_for_ever(api: Api, pool: Pool) -> None:
+    empty = await api.json(200, "GET", "/api/events")
+    assert empty == {"items": [], "position": None, "next_cursor": None}
+    await put(pool, *(write(f"job-{n}", 3) for n in range(5)))
+    assert await read_all(api, 15, 4) == await in_order(pool)
+    last = (await in_order(pool))[-1]
+    end: dict[str, Any] = {"items": [], "position": last, "next_cursor": None}
+    assert await api.json(200, "GET", f"/api/events?after={last}") == end
+    assert await api.json(200, "GET", "/api/events?after=latest") == end
+    await put(pool, write("job-later"))
+    (later,) = await read_all(api, 1, 10, f"&after={last}")
+    assert later == (await in_order(pool))[-1]
+
+
+async def test_the_list_can_be_walked_like_any_other(api: Api, pool: Pool) -> None:
+    await put(pool, *(write(f"job-{n}") for n in range(7)))
+    await read_all(api, 7, 200)
+    assert [event["position"] for event in await api.pages("/api/events", 3)] == await in_order(pool)
+    assert (await api.json(200, "GET", "/api/events?limit=7"))["next_cursor"] is None
+
+
+async def test_a_commit_that_overtakes_another_hides_no_event(api: Api, pool: Pool) -> None:
+    async with transaction(pool) as slow:
+        await append(slow, [write("slow")])
+        await put(pool, write("fast"))
+        page = await api.json(200, "GET", "/api/events")
+        assert (page["items"], page["position"]) == ([], None)
+    assert await read_all(api, 2, 1) == await in_order(pool)
+
+
+async def test_what_is_no_position_is_refused_by_name(api: Api, pool: Pool) -> None:
+    await put(pool, write("job-1"))
+    (position,) = await read_all(api, 1, 1)
+    for wrong in ("x", "1-1", "Latest", position.upper() + "0", f"{2**64}-1-00000000", "0" * 101):
+        problem = await api.json(422, "GET", f"/api/events?after={wrong}")
+        assert problem["errors"][0]["pointer"] == "/after", wrong
+        assert (await api.json(422, "GET", f"/api/events/stream?after={wrong}"))["errors"] == problem["errors"]
+    assert (await api.json(422, "GET", "/api/events/stream", Last_Event_ID="x"))["errors"][0]["pointer"] == "/after"
+    both = await api.json(422, "GET", f"/api/events?after={position}&cursor={position}")
+    assert both["errors"][0]["pointer"] == "/cursor"
+
+
+async def test_a_position_that_a_restored_database_has_no_more_is_gone_and_says_how_to_resume(
+    api: Api, pool: Pool
+) -> None:
+    """Also where it has handed out the same numbers to another event since."""
+    await put(pool, write("job-1"))
+    (position,) = await read_all(api, 1, 1)
+    xid, number, mark = position.split("-")
+    other = f"{int(mark, 16) ^ 1:08x}"
+    for gone in (f"{xid}-{number}-{other}", f"{xid}-{int(number) + 1}-{mark}", f"{int(xid) + 1}-{number}-{mark}"):
+        for path in ("/api/events", "/api/events/stream"):
+            problem = await api.json(410, "GET", f"{path}?after={gone}")
+            assert problem["code"] == "position_gone"
+            assert "from the beginning" in problem["detail"]
+    assert (await api.json(410, "GET", "/api/events/stream", Last_Event_ID=gone))["code"] == "position_gone"
+
+
+# --- the stream ---------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def followed(feed: Feed) -> AsyncIterator[None]:
+    """The feed, read on and on, as the service does."""
+
+    async def follow() -> None:
+        while True:
+            if not await feed.step():
+                await asyncio.sleep(0.01)
+
+    following = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+
+
+def told(chunk: bytes) -> list[dict[str, Any]]:
+    """The events of a piece of the stream, each with its id and its type said twice."""
+    events = []
+    for block in chunk.decode().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
+        if "data" in fields:
+            event = json.loads(fields["data"])
+            assert (fields["id"], fields["event"]) == (event["position"], event["type"])
+            events.append(event)
+    return events
+
+
+async def take(feed: Feed, place: tuple[int, int], count: int, *, slowly: bool = False) -> list[str]:
+    """So many positions from a stream that begins after the place."""
+    got: list[str] = []
+    stream = feed.stream(place)
+    async with asyncio.timeout(60):
+        async for chunk in stream:
+            got += [event["position"] for event in told(chunk)]
+            if len(got) >= count:
+                break
+            await asyncio.sleep(random.uniform(0, 0.2) if slowly else 0)
+    await stream.aclose()
+    return got
+
+
+async def writes(pool: Pool, prefix: str, count: int) -> None:
+    """Writers that commit in another order than they began."""
+    gate = asyncio.Semaphore(8)
+
+    async def one(n: int) -> None:
+        async with gate, transaction(pool) as db:
+            await append(db, [write(f"{prefix}-{n}", random.randint(1, 3))])
+            await asyncio.sleep(random.uniform(0, 0.1))
+
+    await asyncio.gather(*map(one, range(count)))
+
+
+async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the beginning, in the middle, slowly, behind what the process keeps: with many writers at once."""
+    monkeypatch.setattr("duebook_api.feed._KEPT", 20)
+    monkeypatch.setattr("duebook_api.feed._BATCH", 7)
+    await writes(pool, "before", 40)
+    feed, before = Feed(pool), await in_order(pool)
+    middle = positions.parse(before[len(before) // 2])
+    places = [(0, 0), (0, 0), middle, middle]
+    async with followed(feed):
+        reading = [
+            asyncio.create_task(take(feed, place, len(before) - skipped(before, place) + 100, slowly=bool(n % 2)))
+            for n, place in enumerate(places)
+        ]
+        await writes(pool, "meanwhile", 80)
+        await put(pool, *(write(f"end-{n}") for n in range(100)))
+        got = [await reader for reader in reading]
+    everything = await in_order(pool)
+    for place, read in zip(places, got, strict=True):
+        first = skipped(everything, place)
+        assert read == everything[first : first + len(read)]
+    assert feed.streams == 0
+
+
+def skipped(everything: list[str], place: tuple[int, int]) -> int:
+    return sum(positions.parse(position) <= place for position in everything)
+
+
+async def test_a_reader_that_left_frees_its_place_and_the_last_lets_the_log_rest(pool: Pool) -> None:
+    await put(pool, write("job-1"))
+    feed = Feed(pool)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(followed(feed))
+        await take(feed, (0, 0), 1)
+    assert (feed.streams, await feed.step(), feed._recent) == (0, 0, [])
+
+
+async def test_with_too_many_streams_a_further_one_is_told_to_come_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duebook_api.feed._MOST_STREAMS", 0)
+    answer = await api.http.get("/api/events/stream")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["code"] == "too_many_streams"
+
+
+async def test_a_stream_over_http_resumes_outlives_the_database_and_ends_with_its_server(
+    postgres_url: str, pool: Pool, unused_tcp_port: int
+) -> None:
+    async with api_process(postgres_url, unused_tcp_port) as (process, http):
+        await until_ready(http)
+        head = await http.head("/api/events/stream")
+        assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        await create(http, "one")
+        async with listening(http) as stream:
+            (one,) = await stream.take(1)
+            await create(http, "two")
+            (two,) = await stream.take(1)
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'duebook-api'"
+            await pool.fetch(f"{cut} AND datname = current_database()")
+            await create(http, "three")
+            async with listening(http, Last_Event_ID=one) as resumed:
+                assert await resumed.take(2) == [two, *await stream.take(1)]
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(4):  # less than a server waits for whoever does not end by himself
+                await stream.end()
+                assert await process.wait() == 0
+
+
+async def create(http: httpx2.AsyncClient, name: str) -> None:
+    body = {"name": name, "scheduled_at": "2100-01-01T00:00:00Z"}
+    async with asyncio.timeout(30):  # a connection that was cut is found out by its use
+        while (await http.post("/api/job", json=body)).status_code != 201:
+            await asyncio.sleep(0.1)
+
+
+class Stream:
+    """One client's stream."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks, self._pending = chunks, list[str]()
+
+    async def take(self, count: int) -> list[str]:
+        """The next positions."""
+        async with asyncio.timeout(30):
+            while len(self._pending) < count:
+                self._pending += [event["position"] for event in told(await anext(self._chunks, b""))]
+        taken, self._pending = self._pending[:count], self._pending[count:]
+        return taken
+
+    async def end(self) -> None:
+        async for _ in self._chunks:
+            pass
+
+
+@asynccontextmanager
+async def listening(http: httpx2.AsyncClient, **headers: str) -> AsyncIterator[Stream]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with http.stream("GET", "/api/events/stream", headers=named, timeout=60) as answer:
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+        yield Stream(answer.aiter_bytes())
