@@ -42,6 +42,7 @@ _WRONG = [
     *[("executor", "DUEBOOK_QUEUES", queues) for queues in ("Default", ",")],
     *[("executor", "DUEBOOK_CONCURRENCY", number) for number in ("0", "ten")],
     ("executor", "DUEBOOK_HTTP_ALLOW", "everywhere"),
+    ("executor", "DUEBOOK_WEBHOOK_SECRETS", "whsec_short"),
     *[("notifier", "DUEBOOK_SMTP_URL", url) for url in (None, "http://mail")],
     ("notifier", "DUEBOOK_MAIL_FROM", "me"),
     ("notifier", "DUEBOOK_NOTIFY_TO", "me@example.com, you"),

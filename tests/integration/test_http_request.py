@@ -1,9 +1,11 @@
 # ruff: noqa: RUF001 - messages write ranges with a dash
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_address
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from duebook_common.tasks import Fail, RetryAfter
 from duebook_executor.egress import Address, parse_allow
 from duebook_executor.http_request import http_request_task
+from duebook_executor.signing import signed
 from http_server import LOOPBACK, TRACE, Server, answer, fixed, run, serving
 
 
@@ -43,6 +46,24 @@ async def test_the_headers_tell_the_run_the_attempt_and_the_trace(server: Server
     assert (head["x-mine"], head["content-type"]) == ("1", "application/x")
     assert "x-secret" not in head
     assert server.requests[0].endswith(b"\r\n\r\nnull")
+
+
+@pytest.mark.parametrize("more", [{}, {"body": {"ä": 1}}, {"method": "GET"}])
+async def test_what_is_signed_is_what_was_sent(server: Server, more: dict[str, Any]) -> None:
+    secrets = [b"a" * 24, b"b" * 64]
+    await run(http_request_task(LOOPBACK, secrets), {"url": f"http://127.0.0.1:{server.port}/", **more})
+    head, body = server.head(), server.requests[0].partition(b"\r\n\r\n")[2]
+    assert head["webhook-id"] == f"{UUID(int=1)}-2"
+    assert abs(int(head["webhook-timestamp"]) - time.time()) < 60
+    assert (
+        head["webhook-signature"]
+        == (signed(secrets, head["webhook-id"], int(head["webhook-timestamp"]), body)["Webhook-Signature"])
+    )
+
+
+async def test_without_secrets_nothing_is_signed(server: Server) -> None:
+    await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert not any(name.startswith("webhook") for name in server.head())
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST"])

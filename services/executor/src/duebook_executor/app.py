@@ -36,7 +36,7 @@ def tasks(settings: ExecutorSettings) -> Registry:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a user's modules stand where the executor is started
     try:
         load(settings.tasks)
-        return catalogue(settings.http_allow)
+        return catalogue(settings.http_allow, [each.get_secret_value() for each in settings.webhook_secrets])
     except TaskError as error:
         print(f"duebook: DUEBOOK_TASKS is wrong: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

@@ -1,5 +1,6 @@
 """The tasks that every executor has."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ async def write_log(payload: Any, context: Context) -> None:
     context.log(orjson.dumps(payload).decode())
 
 
-def catalogue(http_allow: str) -> Registry:
+def catalogue(http_allow: str, secrets: Sequence[bytes]) -> Registry:
     """The built-in tasks and the user's; raises TaskError where a user's takes a built-in name."""
-    builtin = [Task.of("log", write_log, inline=True), http_request_task(parse_allow(http_allow))]
+    builtin = [Task.of("log", write_log, inline=True), http_request_task(parse_allow(http_allow), secrets)]
     return Registry([*builtin, *registered().values()])

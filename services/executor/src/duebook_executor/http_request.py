@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from pydantic_core import to_json
 from duebook_common.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor.egress import CONNECT_SECONDS, GuardedTransport, Network, Refused, Resolve, resolve
 from duebook_executor.http_payload import HttpRequest
+from duebook_executor.signing import signed
 
 _KEPT = 4096
 _LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -22,14 +24,19 @@ _LONGEST_RETRY_AFTER = timedelta(days=1)
 _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 
-def http_request_task(allow: Sequence[Network], tls: ssl.SSLContext | None = None, resolve: Resolve = resolve) -> Task:
-    """The task, bound to the networks that it may reach although they are private."""
+def http_request_task(
+    allow: Sequence[Network],
+    secrets: Sequence[bytes] = (),
+    tls: ssl.SSLContext | None = None,
+    resolve: Resolve = resolve,
+) -> Task:
+    """The task, bound to the networks that it may reach although they are private, and to the secrets that sign."""
     verify = tls or httpx2.create_ssl_context(trust_env=False)
 
     async def http_request(payload: HttpRequest, context: Context) -> dict[str, Any]:
         try:
             # A transport of its own for each request: see GuardedTransport.
-            return await _request(payload, context, GuardedTransport(allow, verify, resolve))
+            return await _request(payload, context, secrets, GuardedTransport(allow, verify, resolve))
         except Refused as refusal:
             raise Fail(f"refused: {refusal}", retry=False) from None
         except httpx2.ConnectTimeout:
@@ -42,12 +49,17 @@ def http_request_task(allow: Sequence[Network], tls: ssl.SSLContext | None = Non
     return Task.of("http.request", http_request, inline=True)
 
 
-async def _request(payload: HttpRequest, context: Context, transport: GuardedTransport) -> dict[str, Any]:
+async def _request(
+    payload: HttpRequest, context: Context, secrets: Sequence[bytes], transport: GuardedTransport
+) -> dict[str, Any]:
     """Send, and judge the answer by its status."""
     content = to_json(payload.body) if payload.sends_body() else None
+    # The same for each attempt; a full stop would part it where the signature's content is parted.
+    id_ = context.idempotency_key.replace(".", "-")
+    headers = _headers(payload, context) | signed(secrets, id_, int(time.time()), content or b"")
     async with (
         httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client,
-        client.stream(payload.method, payload.url, headers=_headers(payload, context), content=content) as response,
+        client.stream(payload.method, payload.url, headers=headers, content=content) as response,
     ):
         if payload.expects(response.status_code):
             return {"status": response.status_code, "body": await _beginning(response)}

@@ -4,11 +4,13 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes
+from pydantic_settings import NoDecode
 
 from duebook_common.durations import Duration
 from duebook_common.settings import List, RabbitmqUrl, RedisUrl, Settings, split
 from duebook_executor.egress import parse_allow
+from duebook_executor.signing import parse_secret
 
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
@@ -27,6 +29,19 @@ def _allow(text: str) -> str:
     return text
 
 
+def _secrets(value: object) -> object:
+    """The bytes of each secret; what is wrong with one is said without telling it."""
+    if not isinstance(value, str):
+        return value
+    secrets: list[bytes] = []
+    for text in (part.strip() for part in value.split(",") if part.strip()):
+        try:
+            secrets.append(parse_secret(text))
+        except ValueError as error:
+            raise ValueError(f"secret {len(secrets) + 1}: {error}") from None
+    return secrets
+
+
 def _lease(lease: timedelta) -> timedelta:
     if lease < timedelta(seconds=1):
         raise ValueError("a lease is at least PT1S long")
@@ -41,4 +56,5 @@ class ExecutorSettings(Settings):
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
     tasks: Annotated[List, BeforeValidator(split)] = ()
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)
+    webhook_secrets: Annotated[tuple[SecretBytes, ...], NoDecode, BeforeValidator(_secrets)] = ()
     http_allow: Annotated[str, AfterValidator(_allow)] = ""

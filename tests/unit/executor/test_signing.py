@@ -1,0 +1,69 @@
+"""Signatures are those of the Standard Webhooks scheme, and secrets stay secret."""
+
+import hmac
+from base64 import b64decode, b64encode
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from duebook_common.settings import read
+from duebook_executor.settings import ExecutorSettings
+from duebook_executor.signing import parse_secret, signed
+
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+_URLS = {
+    "DUEBOOK_POSTGRES_URL": "postgresql://h/d",
+    "DUEBOOK_RABBITMQ_URL": "amqp://h/",
+    "DUEBOOK_REDIS_URL": "redis://h/",
+}
+
+
+def test_a_request_is_signed_as_the_scheme_s_own_example_is() -> None:
+    secret, body = parse_secret(_SECRET), b'{"test": 2432232314}'
+    assert signed([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == {
+        "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "Webhook-Timestamp": "1614265330",
+        "Webhook-Signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+@given(st.lists(st.binary(min_size=24, max_size=64), min_size=1, max_size=3), st.binary())
+def test_each_secret_signs_so_that_the_holder_of_any_can_tell(secrets: list[bytes], body: bytes) -> None:
+    headers = signed(secrets, "id", 1, body)
+    signatures = [b64decode(each.removeprefix("v1,")) for each in headers["Webhook-Signature"].split(" ")]
+    assert signatures == [hmac.new(secret, b"id.1." + body, sha256).digest() for secret in secrets]
+
+
+def test_without_a_secret_nothing_is_signed() -> None:
+    assert signed([], "id", 1, b"") == {}
+
+
+def test_secrets_are_read_from_the_environment_and_never_shown() -> None:
+    settings = read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": f"{_SECRET}, {_SECRET} ,"})
+    assert [each.get_secret_value() for each in settings.webhook_secrets] == [parse_secret(_SECRET)] * 2
+    assert "MfKQ" not in repr(settings)
+    assert str(parse_secret(_SECRET)) not in repr(settings)
+    assert read(ExecutorSettings, _URLS).webhook_secrets == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        _SECRET.removeprefix("whsec_"),
+        "whsec_",
+        "whsec_not base64!",
+        "whsec_" + b64encode(b"x" * 23).decode(),
+        "whsec_" + b64encode(b"x" * 65).decode(),
+        "whsec_" + b64encode(b"x" * 24).decode()[:-1],
+    ],
+)
+def test_a_wrong_secret_is_refused_by_its_number_and_not_told(wrong: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": f"{_SECRET},{wrong}"})
+    (fault,) = refused.value.errors()
+    assert fault["loc"] == ("webhook_secrets",)
+    assert fault["msg"].startswith("Value error, secret 2: ")
+    assert wrong.removeprefix("whsec_")[:8] not in fault["msg"] or len(wrong) < 10
