@@ -53,9 +53,12 @@ async def create(parts: Parts, bodies: Sequence[JobBody], actor: Actor, once: On
     now = parts.clock.now()
     hash_ = once.hash if once else None
     ids = [once.id(actor, n) if once else uuids.uuid7() for n in range(len(bodies))]
+    known = await parts.known()
     try:
         wanted = [define(body, now, root.format(n)) for n, body in enumerate(bodies)]
-    except Problem:  # an end that was ahead the first time may be past by now
+        for n, each in enumerate(wanted):
+            known.must_take(each.task, each.payload, f"{root.format(n)}/payload")
+    except Problem:  # an end that was ahead the first time may be past by now, a task may want more
         if once is None or (jobs := await _repeated(parts, ids, hash_)) is None:
             raise
         return jobs
@@ -111,6 +114,7 @@ Define = Callable[[Job], Definition]
 
 async def change(parts: Parts, job_id: UUID, make: Define, actor: Actor, if_match: str | None) -> Job | None:
     """Give the job the definition that `make` makes of it; None where there is no such job."""
+    known = await parts.known()
 
     async def work(db: Connection) -> JobOutcome | None:
         job = (await load_jobs(db, [job_id])).get(job_id)
@@ -119,7 +123,10 @@ async def change(parts: Parts, job_id: UUID, make: Define, actor: Actor, if_matc
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job_id)
         judging.must_match(job, if_match)
-        ran = await _exists(db, run_id_at(job_id, make(job).scheduled_at))
+        wanted = make(job)
+        if (wanted.task, wanted.payload) != (job.definition.task, job.definition.payload):
+            known.must_take(wanted.task, wanted.payload)
+        ran = await _exists(db, run_id_at(job_id, wanted.scheduled_at))
         judge = judging.changing(make, parts.terms(), if_match, ran=ran)
         return (await decide_jobs(db, [job_id], judge, actor))[0]
 
@@ -166,12 +173,14 @@ class Order:
 
 async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run:
     """Start a run now; under a key that was used already, the first one again."""
-    run_id = order.run_id(job_id)
+    known, run_id = await parts.known(), order.run_id(job_id)
     hash_ = sha256(orjson.dumps(order.request, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def judge(job: Job, active: Sequence[Run]) -> Sequence[RunFact]:
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job_id)
+        if "payload" in order.request:
+            known.must_take(job.definition.task, order.request["payload"])
         return beginning.trigger_now(
             job,
             active,
@@ -214,7 +223,9 @@ async def replace(parts: Parts, job_id: UUID, body: JobBody, actor: Actor, if_ma
             return job, False
         if if_match is not None:
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
-        made = await _open(parts, {job_id: job_domain.create(job_id, define(body, now), now)}, actor)
+        definition = define(body, now)
+        (await parts.known()).must_take(definition.task, definition.payload)
+        made = await _open(parts, {job_id: job_domain.create(job_id, definition, now)}, actor)
         if made:
             parts.hints.wake()
             return made[0], True

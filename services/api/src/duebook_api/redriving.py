@@ -16,7 +16,7 @@ from duebook_common.run_handling import RunWork, handle_runs
 
 _AT_ONCE = 500
 _RUN = """
-SELECT r.max_attempts, r.job_id, j.status = 'deleted' AS gone FROM runs r JOIN jobs j USING (job_id)
+SELECT r.max_attempts, r.task, r.job_id, j.status = 'deleted' AS gone FROM runs r JOIN jobs j USING (job_id)
 WHERE r.run_id = $1
 """
 
@@ -29,12 +29,15 @@ async def redrive(parts: Parts, run_id: UUID, body: RedriveBody, actor: Actor) -
         raise not_found(f"dead letter {run_id}")
     if found["gone"]:
         raise JobDeletedAlready(found["job_id"])
+    own_payload = "payload" in body.model_fields_set
+    if own_payload:
+        (await parts.known()).must_take(found["task"], body.payload)
     command = RedriveRun(
         reason=body.reason,
         max_attempts=found["max_attempts"],
         now=parts.clock.now(),
         payload=body.payload,
-        own_payload="payload" in body.model_fields_set,
+        own_payload=own_payload,
     )
     decided = (await handle_runs(parts.pool, [RunWork(run_id, command)], actor))[0]
     if decided.error is not None or decided.run is None:

@@ -52,8 +52,8 @@ async def create_jobs(request: Request) -> Response:
             must_fit(body.payload, f"/jobs/{n}/payload")
     once = Once("batch", key, value) if key is not None else None
     jobs = await commands.create(parts(request), bodies, actor(request), once, "/jobs/{}")
-    known = await parts(request).catalogue.names(parts(request).pool)
-    return reply({"items": [views.job(job, known) for job in jobs]}, 201)
+    known = await parts(request).known()
+    return reply({"items": [views.job(job, known.names) for job in jobs]}, 201)
 
 
 class JobQuery(Page):
@@ -82,8 +82,8 @@ async def list_jobs(request: Request) -> Response:
     q, own = query(request, JobQuery), parts(request)
     async with acquire(own.pool) as db:
         rows = await db.fetch(_JOBS, q.status, q.name, q.task, q.queue, q.tag, *after(q.cursor), q.limit + 1)
-    known = await own.catalogue.names(own.pool)
-    return listed(rows, q.limit, lambda row: views.job(job_of(row), known), by_creation("job_id"))
+    known = await own.known()
+    return listed(rows, q.limit, lambda row: views.job(job_of(row), known.names), by_creation("job_id"))
 
 
 @router.get("/{job_id}", openapi_extra=takes(query=AsOf), response_model=answers.Job)
@@ -171,6 +171,6 @@ async def trigger_job(request: Request, job_id: PathId) -> Response:
 
 
 async def _answer(own: Parts, job: Job, status: int = 200) -> Response:
-    known = await own.catalogue.names(own.pool)
+    known = await own.known()
     headers = {"ETag": f'"{job.version}"'} | ({"Location": f"/api/job/{job.id}"} if status == 201 else {})
-    return reply(views.job(job, known), status, headers)
+    return reply(views.job(job, known.names), status, headers)

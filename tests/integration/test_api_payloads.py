@@ -1,0 +1,145 @@
+"""A payload that its task would refuse is refused when it is given, by the place that is wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic import BaseModel, Field
+
+from api_app import FUTURE, Api, running_api
+from duebook_api.catalogue import Known
+from duebook_common.codec import dumps
+from duebook_common.tasks import Task
+from duebook_executor.builtin import catalogue
+
+
+class Report(BaseModel, extra="forbid"):
+    day: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    copies: int = 1
+
+
+async def report(payload: Report) -> None: ...
+
+
+REGISTER = """
+INSERT INTO tasks (name, payload_schema, seen_at) VALUES ($1, $2, now())
+ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema
+"""
+GOOD, BAD = {"day": "2026-11-25"}, {"day": "today"}
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        for task in (Task.of("report", report), *catalogue("", ()).registered().values()):
+            await api.parts.pool.execute(REGISTER, task.name, dumps(task.json_schema()))
+        yield api
+
+
+async def refusals(api: Api, method: str, path: str, body: Any, **headers: str) -> dict[str, str]:
+    problem = await api.json(422, method, path, body, **headers)
+    return {fault["pointer"]: fault["detail"] for fault in problem["errors"]}
+
+
+def job(payload: Any, **more: Any) -> dict[str, Any]:
+    return {"name": "n", "task": "report", "payload": payload, "scheduled_at": FUTURE} | more
+
+
+@pytest.mark.parametrize(
+    ("payload", "wrong"),
+    [
+        ({}, {"/payload/day": "this field is required"}),
+        (GOOD | {"dya": 1}, {"/payload/dya": "there is no such field"}),
+        (GOOD | {"copies": "two"}, {"/payload/copies": 'the task refuses this: "two" is not of type "integer"'}),
+        ([], {"/payload": 'the task refuses this: [] is not of type "object"'}),
+        ({"copies": None, "a/b": 1}, {"/payload/day": ..., "/payload/a~1b": ..., "/payload/copies": ...}),
+    ],
+)
+async def test_each_fault_is_named_by_its_place(api: Api, payload: Any, wrong: dict[str, Any]) -> None:
+    told = await refusals(api, "POST", "/api/job", job(payload))
+    assert told == {place: told.get(place) if says is ... else says for place, says in wrong.items()}
+    assert await api.pages("/api/job", 10) == []
+
+
+async def test_a_payload_is_checked_wherever_it_is_given(api: Api) -> None:
+    assert (await api.create(task="report", payload=GOOD))["warnings"] == []
+    batch = {"jobs": [job(GOOD), job(BAD)]}
+    assert [*await refusals(api, "POST", "/api/job/batch", batch)] == ["/jobs/1/payload/day"]
+    assert len(await api.pages("/api/job", 10)) == 1, "a batch is all or nothing"
+    id_ = uuid4()
+    assert [*await refusals(api, "PUT", f"/api/job/{id_}", job(BAD))] == ["/payload/day"]
+    await api.json(201, "PUT", f"/api/job/{id_}", job(GOOD))
+    assert [*await refusals(api, "PUT", f"/api/job/{id_}", job(BAD))] == ["/payload/day"]
+    assert [*await refusals(api, "PATCH", f"/api/job/{id_}", {"payload": BAD})] == ["/payload/day"]
+    other = await refusals(api, "PATCH", f"/api/job/{id_}", {"task": "http.request"})
+    assert other.keys() == {"/payload/url", "/payload/day"}
+    assert [*await refusals(api, "POST", f"/api/job/{id_}/trigger", {"payload": BAD})] == ["/payload/day"]
+    await api.json(202, "POST", f"/api/job/{id_}/trigger", {"payload": GOOD})
+    dead = await api.dead_letter(task="report", payload=GOOD)
+    path = f"/api/dead-letter/{dead['id']}/redrive"
+    assert [*await refusals(api, "POST", path, {"reason": "r", "payload": BAD})] == ["/payload/day"]
+    await api.json(202, "POST", path, {"reason": "r", "payload": GOOD | {"copies": 2}})
+
+
+async def test_what_nobody_has_registered_and_what_takes_anything_is_not_checked(api: Api) -> None:
+    assert len((await api.create(task="unheard.of", payload={"day": 1}))["warnings"]) == 1
+    anything: list[Any] = [None, [], "text", {"a": {"b": []}}]
+    for payload in anything:
+        await api.create(task="log", payload=payload)
+
+
+async def test_a_task_that_wants_more_now_breaks_no_repeat_and_no_other_change(api: Api) -> None:
+    body = job({"day": "2026-11-25"})
+    first = await api.json(201, "POST", "/api/job", body, Idempotency_Key="k")
+    ran = await api.json(202, "POST", f"/api/job/{first['id']}/trigger", {"payload": GOOD}, Idempotency_Key="t")
+    stricter = Report.model_json_schema() | {"required": ["day", "copies"]}
+    await api.parts.pool.execute(REGISTER, "report", dumps(stricter))
+
+    async with asyncio.timeout(30):
+        while (await api.http.post("/api/job", json=body)).status_code != 422:
+            await asyncio.sleep(0.1)
+    assert (await api.json(201, "POST", "/api/job", body, Idempotency_Key="k"))["id"] == first["id"]
+    again = await api.json(202, "POST", f"/api/job/{first['id']}/trigger", {"payload": GOOD}, Idempotency_Key="t")
+    assert again["id"] == ran["id"]
+    await api.json(200, "PATCH", f"/api/job/{first['id']}", {"priority": 9})
+
+
+async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -> None:
+    await api.parts.pool.execute(REGISTER, "odd", dumps({"type": 7, "pattern": "("}))
+    await api.create(task="odd", payload="x")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"url": "https://example.com/"},
+        {"url": "HTTP://example.com:8080/a?b", "method": "GET", "headers": {"X-A": "b"}, "expect": "200-204, 304"},
+        {"url": "http://[::1]/", "body": None, "expect": [200, "300-399"]},
+        {"url": "http://h", "expect": 204},
+        {"url": "ftp://h/"},
+        {"url": "http://h/ x"},
+        {"url": "http://h/", "headers": {"Host": "x"}},
+        {"url": "http://h/", "headers": {"webhook-id": "x"}},
+        {"url": "http://h/", "method": "get"},
+        {"url": "http://h/", "expect": 99},
+        {"url": "http://h/", "expect": []},
+        {"url": "http://h/", "retries": 3},
+        {"url": 7},
+        "http://h/",
+    ],
+)
+def test_what_is_refused_of_a_built_in_task_its_executor_refuses_too_and_the_reverse(payload: Any) -> None:
+    task = catalogue("", ()).registered()["http.request"]
+    assert _accepts(lambda: Known({task.name: task.json_schema()}).must_take(task.name, payload)) == _accepts(
+        lambda: task.validate(payload)
+    )
+
+
+def _accepts(check: Any) -> bool:
+    try:
+        check()
+    except Exception:
+        return False
+    return True
