@@ -12,6 +12,7 @@ from api_app import FUTURE, Api, running_api
 from duebook_api.catalogue import Known
 from duebook_common.codec import dumps
 from duebook_common.tasks import Task
+from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.builtin import catalogue
 
 
@@ -27,13 +28,14 @@ REGISTER = """
 INSERT INTO tasks (name, payload_schema, seen_at) VALUES ($1, $2, now())
 ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema
 """
+BUILT_IN = catalogue("", (), Exchanges("amqp://h/")).registered()
 GOOD, BAD = {"day": "2026-11-25"}, {"day": "today"}
 
 
 @pytest.fixture
 async def api(postgres_url: str) -> AsyncIterator[Api]:
     async with running_api(postgres_url) as api:
-        for task in (Task.of("report", report), *catalogue("", ()).registered().values()):
+        for task in (Task.of("report", report), *BUILT_IN.values()):
             await api.parts.pool.execute(REGISTER, task.name, dumps(task.json_schema()))
         yield api
 
@@ -131,7 +133,7 @@ async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -
     ],
 )
 def test_what_is_refused_of_a_built_in_task_its_executor_refuses_too_and_the_reverse(payload: Any) -> None:
-    task = catalogue("", ()).registered()["http.request"]
+    task = BUILT_IN["http.request"]
     assert _accepts(lambda: Known({task.name: task.json_schema()}).must_take(task.name, payload)) == _accepts(
         lambda: task.validate(payload)
     )

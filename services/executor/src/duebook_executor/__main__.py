@@ -4,14 +4,16 @@ from functools import partial
 
 from duebook_common.service import run
 from duebook_common.settings import load
+from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.app import body, tasks
 from duebook_executor.settings import ExecutorSettings
 
 
 def main() -> None:
     settings = load(ExecutorSettings)
-    registry = tasks(settings)  # refused, like any setting, before anything else begins
-    run("executor", settings, settings.port, partial(body, registry))
+    exchanges = Exchanges(settings.rabbitmq_url.get_secret_value())
+    registry = tasks(settings, exchanges)  # refused, like any setting, before anything else begins
+    run("executor", settings, settings.port, partial(body, registry, exchanges))
 
 
 if __name__ == "__main__":

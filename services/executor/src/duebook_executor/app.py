@@ -18,6 +18,7 @@ from duebook_common.locks import RunLocks, redis_client
 from duebook_common.loops import every
 from duebook_common.service import Frame
 from duebook_common.tasks import Registry, TaskError, load
+from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.attempts import Attempts
 from duebook_executor.books import Books
 from duebook_executor.builtin import catalogue
@@ -31,19 +32,20 @@ log = structlog.stdlib.get_logger("executor")
 _WATCH_PAUSE, _REGISTER_PAUSE = timedelta(seconds=0.5), timedelta(minutes=5)
 
 
-def tasks(settings: ExecutorSettings) -> Registry:
+def tasks(settings: ExecutorSettings, exchanges: Exchanges) -> Registry:
     """The tasks that this executor knows; ends the process with one line where a module cannot be had."""
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a user's modules stand where the executor is started
     try:
         load(settings.tasks)
-        return catalogue(settings.http_allow, [each.get_secret_value() for each in settings.webhook_secrets])
+        secrets = [each.get_secret_value() for each in settings.webhook_secrets]
+        return catalogue(settings.http_allow, secrets, exchanges)
     except TaskError as error:
         print(f"duebook: DUEBOOK_TASKS is wrong: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
 
 
 @asynccontextmanager
-async def body(registry: Registry, frame: Frame) -> AsyncIterator[None]:
+async def body(registry: Registry, exchanges: Exchanges, frame: Frame) -> AsyncIterator[None]:
     """Connect, consume; on the way out close the tap, let attempts finish, hand back the rest."""
     settings = frame.settings
     assert isinstance(settings, ExecutorSettings)
@@ -81,6 +83,7 @@ async def body(registry: Registry, frame: Frame) -> AsyncIterator[None]:
             await deliveries.stop()
             await _drain(attempts, settings.grace)
             await consumer.close()
+            await exchanges.close()
             await frame.loops.stop()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from duebook_common.tasks import Context, Registry, Task, registered
+from duebook_executor.amqp_publish import Exchanges, amqp_publish_task
 from duebook_executor.egress import parse_allow
 from duebook_executor.http_request import http_request_task
 
@@ -15,7 +16,11 @@ async def write_log(payload: Any, context: Context) -> None:
     context.log(orjson.dumps(payload).decode())
 
 
-def catalogue(http_allow: str, secrets: Sequence[bytes]) -> Registry:
+def catalogue(http_allow: str, secrets: Sequence[bytes], exchanges: Exchanges) -> Registry:
     """The built-in tasks and the user's; raises TaskError where a user's takes a built-in name."""
-    builtin = [Task.of("log", write_log, inline=True), http_request_task(parse_allow(http_allow), secrets)]
+    builtin = [
+        Task.of("log", write_log, inline=True),
+        http_request_task(parse_allow(http_allow), secrets),
+        amqp_publish_task(exchanges),
+    ]
     return Registry([*builtin, *registered().values()])

@@ -1,0 +1,123 @@
+"""`amqp.publish`: confirmed and routed, or failed with the reason; nothing that belongs to Duebook itself."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel, AbstractQueue
+
+from duebook_api.catalogue import Known
+from duebook_api.problems import Problem
+from duebook_common.tasks import Fail
+from duebook_executor.amqp_publish import Exchanges, amqp_publish_task
+from http_server import TRACE, run
+
+
+@pytest.fixture
+async def channel(rabbitmq_url: str) -> AsyncIterator[AbstractChannel]:
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        yield await connection.channel()
+
+
+@pytest.fixture
+async def queue(channel: AbstractChannel) -> AsyncIterator[AbstractQueue]:
+    name = f"test-{uuid4().hex}"
+    exchange = await channel.declare_exchange(name, "topic")
+    queue = await channel.declare_queue(name)
+    await queue.bind(exchange, "orders.#")
+    yield queue
+    await queue.delete(if_unused=False, if_empty=False)
+    await exchange.delete()
+
+
+@pytest.fixture
+async def exchanges(rabbitmq_url: str) -> AsyncIterator[Exchanges]:
+    exchanges = Exchanges(rabbitmq_url)
+    yield exchanges
+    await exchanges.close()
+
+
+async def test_a_message_arrives_as_it_was_given(exchanges: Exchanges, queue: AbstractQueue) -> None:
+    payload = {
+        "exchange": queue.name,
+        "routing_key": "orders.new",
+        "body": {"n": [1, "ä"]},
+        "headers": {"a": 1, "b": "c"},
+    }
+    answer = await run(amqp_publish_task(exchanges), payload)
+    message = await queue.get()
+    assert json.loads(message.body) == {"n": [1, "ä"]}
+    assert (message.content_type, message.delivery_mode, message.app_id) == ("application/json", 2, "duebook")
+    assert answer == {"message_id": message.message_id}
+    assert message.message_id == f"{UUID(int=1)}.2", "the same for every attempt of the run"
+    assert message.headers == {"a": 1, "b": "c", "traceparent": TRACE}
+    await message.ack()
+
+
+async def test_the_default_exchange_brings_it_to_the_queue_that_is_named(
+    exchanges: Exchanges, queue: AbstractQueue
+) -> None:
+    await run(amqp_publish_task(exchanges), {"routing_key": queue.name, "body": "x"})
+    assert (await queue.get()).body == b'"x"'
+
+
+async def test_what_reaches_no_queue_fails_and_so_does_an_exchange_that_is_not_there(
+    exchanges: Exchanges, queue: AbstractQueue
+) -> None:
+    task = amqp_publish_task(exchanges)
+    with pytest.raises(Fail, match=r"no queue takes what .* routes by 'invoices'"):
+        await run(task, {"exchange": queue.name, "routing_key": "invoices"})
+    with pytest.raises(Fail, match="no queue takes"):
+        await run(task, {"routing_key": "no-such-queue"})
+    with pytest.raises(Fail, match="there is no exchange 'no-such-exchange'") as failed:
+        await run(task, {"exchange": "no-such-exchange"})
+    assert failed.value.retry, "it may be there the next time"
+
+
+async def test_one_that_fails_takes_no_neighbour_along(exchanges: Exchanges, queue: AbstractQueue) -> None:
+    task = amqp_publish_task(exchanges)
+    good = [run(task, {"exchange": queue.name, "routing_key": "orders", "body": n}) for n in range(20)]
+    bad = [run(task, {"exchange": f"no-such-{n}"}) for n in range(20)]
+    answers = await asyncio.gather(
+        *(each for pair in zip(good, bad, strict=True) for each in pair), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [dict, Fail] * 20
+    assert sorted([int((await queue.get()).body) for _ in range(20)]) == [*range(20)]
+
+
+async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, queue: AbstractQueue) -> None:
+    payload = {"routing_key": queue.name}
+    await run(amqp_publish_task(exchanges), payload)
+    assert exchanges._connection is not None
+    await exchanges._connection.close()
+    await run(amqp_publish_task(exchanges), payload)
+    with pytest.raises(Fail, match="not known to have arrived"):
+        await run(amqp_publish_task(Exchanges("amqp://127.0.0.1:1/")), payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"exchange": "duebook.runs", "routing_key": "default"},
+        {"exchange": "duebook.events", "routing_key": "run.succeeded"},
+        {"routing_key": "duebook.runs.default"},
+        {"routing_key": "q", "headers": {"CC": "duebook.runs.default"}},
+        {"routing_key": "q", "headers": {"bcc": "x"}},
+        {"routing_key": "q", "headers": {"a": ["list"]}},
+        {"routing_key": "q" * 256},
+        {"routing_key": "q", "key": "x"},
+        {"exchange": None},
+        "q",
+    ],
+)
+async def test_what_is_not_for_it_to_send_is_refused_at_once_and_by_its_schema(payload: Any) -> None:
+    task = amqp_publish_task(Exchanges("amqp://127.0.0.1:1/"))
+    with pytest.raises(Fail) as failed:
+        task.validate(payload)
+    assert not failed.value.retry
+    with pytest.raises(Problem):
+        Known({task.name: task.json_schema()}).must_take(task.name, payload)
