@@ -24,13 +24,13 @@ from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICA
 from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.service import Frame
 from duebook_common.settings import read
+from duebook_common.smtp import server
 from duebook_notifier.app import notifying
 from duebook_notifier.letters import Letters
 from duebook_notifier.mailing import Mailing
 from duebook_notifier.passes import Passes
 from duebook_notifier.sending import Sender, Terms
 from duebook_notifier.settings import NotifierSettings
-from duebook_notifier.smtp import server
 from smtp_server import Mailbox
 
 ACTOR = Actor("test")

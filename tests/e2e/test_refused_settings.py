@@ -43,6 +43,8 @@ _WRONG = [
     *[("executor", "DUEBOOK_CONCURRENCY", number) for number in ("0", "ten")],
     ("executor", "DUEBOOK_HTTP_ALLOW", "everywhere"),
     ("executor", "DUEBOOK_WEBHOOK_SECRETS", "whsec_short"),
+    ("executor", "DUEBOOK_SMTP_URL", "mail.example.com"),
+    ("executor", "DUEBOOK_MAIL_FROM", "nobody"),
     *[("notifier", "DUEBOOK_SMTP_URL", url) for url in (None, "http://mail")],
     ("notifier", "DUEBOOK_MAIL_FROM", "me"),
     ("notifier", "DUEBOOK_NOTIFY_TO", "me@example.com, you"),

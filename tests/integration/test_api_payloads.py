@@ -28,7 +28,7 @@ REGISTER = """
 INSERT INTO tasks (name, payload_schema, seen_at) VALUES ($1, $2, now())
 ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema
 """
-BUILT_IN = catalogue("", (), Exchanges("amqp://h/")).registered()
+BUILT_IN = catalogue("", (), Exchanges("amqp://h/"), None).registered()
 GOOD, BAD = {"day": "2026-11-25"}, {"day": "today"}
 
 

@@ -12,7 +12,8 @@ from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notif
 from duebook_common.domain.job import OccurrencesSkipped
 from duebook_common.domain.run import Run, RunStatus
 from duebook_common.domain.run_events import Trigger, run_id_at
-from duebook_notifier.content import address, compose
+from duebook_common.smtp import address
+from duebook_notifier.content import compose
 from duebook_notifier.news import Missed
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)

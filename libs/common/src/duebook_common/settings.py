@@ -11,6 +11,7 @@ from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from duebook_common.durations import Duration
+from duebook_common.smtp import address, server
 
 _PREFIX = "DUEBOOK_"
 S = TypeVar("S", bound="Settings")
@@ -25,6 +26,16 @@ def _scheme(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _names_a_server(url: SecretStr) -> SecretStr:
+    server(url.get_secret_value())
+    return url
+
+
+def _address(text: str) -> str:
+    address(text)
+    return text
+
+
 def split(value: object) -> object:
     """`a, b` as a tuple of its parts."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -33,7 +44,8 @@ def split(value: object) -> object:
 PostgresUrl = Annotated[SecretStr, _scheme("postgres", "postgresql")]
 RabbitmqUrl = Annotated[SecretStr, _scheme("amqp", "amqps")]
 RedisUrl = Annotated[SecretStr, _scheme("redis", "rediss", "unix")]
-SmtpUrl = Annotated[SecretStr, _scheme("smtp", "smtps", "smtp+starttls")]
+SmtpUrl = Annotated[SecretStr, _scheme("smtp", "smtps", "smtp+starttls"), AfterValidator(_names_a_server)]
+MailAddress = Annotated[str, AfterValidator(_address)]
 List = Annotated[tuple[str, ...], NoDecode]
 
 

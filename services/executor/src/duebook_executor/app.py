@@ -17,6 +17,7 @@ from duebook_common.hints import Hints
 from duebook_common.locks import RunLocks, redis_client
 from duebook_common.loops import every
 from duebook_common.service import Frame
+from duebook_common.smtp import server
 from duebook_common.tasks import Registry, TaskError, load
 from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.attempts import Attempts
@@ -24,6 +25,7 @@ from duebook_executor.books import Books
 from duebook_executor.builtin import catalogue
 from duebook_executor.consume import Consumer
 from duebook_executor.deliveries import Deliveries
+from duebook_executor.email_send import Mailer
 from duebook_executor.settings import ExecutorSettings
 from duebook_executor.watch import Watch
 
@@ -38,10 +40,15 @@ def tasks(settings: ExecutorSettings, exchanges: Exchanges) -> Registry:
     try:
         load(settings.tasks)
         secrets = [each.get_secret_value() for each in settings.webhook_secrets]
-        return catalogue(settings.http_allow, secrets, exchanges)
+        return catalogue(settings.http_allow, secrets, exchanges, _mailer(settings))
     except TaskError as error:
         print(f"duebook: DUEBOOK_TASKS is wrong: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
+
+
+def _mailer(settings: ExecutorSettings) -> Mailer | None:
+    url = settings.smtp_url
+    return None if url is None else Mailer(server(url.get_secret_value()), settings.mail_from)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import orjson
 from duebook_common.tasks import Context, Registry, Task, registered
 from duebook_executor.amqp_publish import Exchanges, amqp_publish_task
 from duebook_executor.egress import parse_allow
+from duebook_executor.email_send import Mailer, email_send_task
 from duebook_executor.http_request import http_request_task
 
 
@@ -16,11 +17,12 @@ async def write_log(payload: Any, context: Context) -> None:
     context.log(orjson.dumps(payload).decode())
 
 
-def catalogue(http_allow: str, secrets: Sequence[bytes], exchanges: Exchanges) -> Registry:
+def catalogue(http_allow: str, secrets: Sequence[bytes], exchanges: Exchanges, mailer: Mailer | None) -> Registry:
     """The built-in tasks and the user's; raises TaskError where a user's takes a built-in name."""
     builtin = [
         Task.of("log", write_log, inline=True),
         http_request_task(parse_allow(http_allow), secrets),
         amqp_publish_task(exchanges),
+        email_send_task(mailer),
     ]
     return Registry([*builtin, *registered().values()])

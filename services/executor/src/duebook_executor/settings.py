@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes
 from pydantic_settings import NoDecode
 
 from duebook_common.durations import Duration
-from duebook_common.settings import List, RabbitmqUrl, RedisUrl, Settings, split
+from duebook_common.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 from duebook_executor.egress import parse_allow
 from duebook_executor.signing import parse_secret
 
@@ -57,4 +57,6 @@ class ExecutorSettings(Settings):
     tasks: Annotated[List, BeforeValidator(split)] = ()
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)
     webhook_secrets: Annotated[tuple[SecretBytes, ...], NoDecode, BeforeValidator(_secrets)] = ()
+    smtp_url: SmtpUrl | None = None
+    mail_from: MailAddress = "duebook@localhost"
     http_allow: Annotated[str, AfterValidator(_allow)] = ""

@@ -10,13 +10,13 @@ from duebook_common.handling import Actor
 from duebook_common.locks import redis_client
 from duebook_common.loops import every
 from duebook_common.service import Frame
+from duebook_common.smtp import server
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.letters import Letters
 from duebook_notifier.mailing import Mailing
 from duebook_notifier.passes import Passes
 from duebook_notifier.sending import Sender, Terms
 from duebook_notifier.settings import NotifierSettings
-from duebook_notifier.smtp import server
 
 _BROKER_PAUSE, _DUE_PAUSE = timedelta(seconds=5), timedelta(seconds=1)
 

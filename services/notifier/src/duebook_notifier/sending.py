@@ -18,12 +18,12 @@ from duebook_common.domain.definition import Backoff
 from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, outcome_of
 from duebook_common.handling import Actor
 from duebook_common.mail_handling import record_mail
+from duebook_common.smtp import Refusal, Server, send
 from duebook_common.telemetry import NOTIFICATIONS
 from duebook_notifier.content import compose
 from duebook_notifier.letters import Letters
 from duebook_notifier.news import News
 from duebook_notifier.passes import patiently
-from duebook_notifier.smtp import Refusal, Server, send
 
 log = structlog.stdlib.get_logger("sending")
 

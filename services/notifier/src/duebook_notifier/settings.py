@@ -2,31 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
 
-from duebook_common.settings import List, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
-from duebook_notifier.content import address
-from duebook_notifier.smtp import server
-
-
-def _address(text: str) -> str:
-    address(text)
-    return text
-
-
-def _addresses(recipients: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_address, recipients))
-
-
-def _reachable(url: SecretStr) -> SecretStr:
-    server(url.get_secret_value())
-    return url
+from duebook_common.settings import MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 
 
 class NotifierSettings(Settings):
     rabbitmq_url: RabbitmqUrl
     redis_url: RedisUrl
-    smtp_url: Annotated[SmtpUrl, AfterValidator(_reachable)]
+    smtp_url: SmtpUrl
     port: int = 8003
-    mail_from: Annotated[str, AfterValidator(_address)] = "duebook@localhost"
-    notify_to: Annotated[List, BeforeValidator(split), AfterValidator(_addresses)] = ()
+    mail_from: MailAddress = "duebook@localhost"
+    notify_to: Annotated[tuple[MailAddress, ...], NoDecode, BeforeValidator(split)] = ()

@@ -1,12 +1,16 @@
-"""One mail to one recipient through SMTP: taken, refused for good, or worth another try."""
+"""One mail through SMTP: taken, refused for good, or worth another try."""
 
 import asyncio
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+_ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]"\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?""")
 _STEP_SECONDS, _MAIL_SECONDS = 10, 30  # of one answer, of the whole conversation
 _LOGIN_FIRST = 530  # says how the server is to be used, not what it thinks of the mail
 
@@ -40,17 +44,33 @@ def server(url: str) -> Server:
     return Server(parts.hostname, parts.port, parts.scheme == "smtps", parts.scheme == "smtp+starttls", *secrets)
 
 
+def address(text: str) -> Address:
+    """One plain address, without a name; raises ValueError for anything else, several addresses included."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(f"{text[:100]!r} is not one e-mail address")
+    username, _, domain = text.rpartition("@")
+    return Address(username=username, domain=domain)
+
+
 async def send(server: Server, mail: EmailMessage, sender: str, recipient: str) -> Refusal | None:
-    """Hand the mail over; None says that the server took it.
+    """Hand the mail over for one recipient; None says that the server took it."""
+    told = await deliver(server, mail, sender, [recipient])
+    return told if isinstance(told, Refusal) else None
+
+
+async def deliver(
+    server: Server, mail: EmailMessage, sender: str, recipients: Sequence[str]
+) -> Refusal | dict[str, str]:
+    """Hand the mail over in one conversation; answers why it was taken for none, or those whom it was not taken for.
 
     A connection of its own for each mail: one that is shared or kept hangs when the server forgets it.
     """
     try:
         async with asyncio.timeout(_MAIL_SECONDS):
-            await aiosmtplib.send(
+            refused, _ = await aiosmtplib.send(
                 mail,
                 sender=sender,  # the envelope is named: headers would be parsed for it, and a comma adds a recipient
-                recipients=[recipient],
+                recipients=list(dict.fromkeys(recipients)),
                 hostname=server.host,
                 port=server.port,
                 username=server.username,
@@ -63,7 +83,7 @@ async def send(server: Server, mail: EmailMessage, sender: str, recipient: str) 
         return Refusal(_explain(error), _permanent(error))
     except ValueError as error:  # what the envelope cannot carry
         return Refusal(_explain(error), permanent=True)
-    return None
+    return {recipient: f"{answer.code} {answer.message}" for recipient, answer in refused.items()}
 
 
 def _permanent(error: Exception) -> bool:

@@ -1,7 +1,7 @@
 import aiosmtplib
 import pytest
 
-from duebook_notifier.smtp import Server, _explain, _permanent, server
+from duebook_common.smtp import Server, _explain, _permanent, server
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""`email.send`: one mail, done once the server has taken it, and never into another's headers."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from duebook_api.catalogue import Known
+from duebook_api.problems import Problem
+from duebook_common.smtp import server
+from duebook_common.tasks import Fail, Task
+from duebook_executor.email_send import Mailer, email_send_task
+from http_server import run
+from smtp_server import Mailbox
+
+MAIL = {"to": "a@example.com", "subject": "Grüße", "text": "plain", "html": "<b>rich</b>"}
+
+
+class Choosy(Mailbox):
+    """Refuses recipients by name, for good or for now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[list[str]] = []
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address.startswith(("never", "later")):
+            return "550 no such user" if address.startswith("never") else "451 try later"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.told.append(list(envelope.rcpt_tos))
+        return await super().handle_DATA(server, session, envelope)
+
+
+@pytest.fixture
+def post() -> Iterator[Choosy]:
+    post = Choosy()
+    post.start()
+    yield post
+    post.stop()
+
+
+def task(post: Mailbox) -> Task:
+    return email_send_task(Mailer(server(post.url), "duebook@example.org"))
+
+
+async def test_a_mail_arrives_as_text_and_html_under_an_id_that_each_attempt_repeats(post: Choosy) -> None:
+    answer = await run(task(post), MAIL)
+    (mail,) = post.messages
+    assert (mail["From"], mail["To"], mail["Subject"]) == ("duebook@example.org", "a@example.com", "Grüße")
+    assert answer == {"message_id": mail["Message-ID"], "refused": {}}
+    assert mail["Message-ID"] == f"<{UUID(int=1)}.2@duebook>"
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert (text.get_content().strip(), html.get_content().strip()) == ("plain", "<b>rich</b>")
+
+
+@pytest.mark.parametrize("part", ["text", "html"])
+async def test_one_of_text_and_html_is_enough(post: Choosy, part: str) -> None:
+    await run(task(post), {"to": ["a@example.com"], "subject": "s", part: "x\ny"})
+    assert post.messages[0].get_content_subtype() == {"text": "plain", "html": "html"}[part]
+
+
+async def test_many_get_one_mail_each_once(post: Choosy) -> None:
+    await run(task(post), MAIL | {"to": ["a@example.com", "b@example.com", "a@example.com"]})
+    assert post.told == [["a@example.com", "b@example.com"]]
+    assert post.messages[0]["To"] == "a@example.com, b@example.com"
+
+
+async def test_whoever_is_refused_beside_others_is_named_and_nobody_is_mailed_twice(post: Choosy) -> None:
+    lines: list[str] = []
+    answer = await run(task(post), MAIL | {"to": ["a@example.com", "never@example.com"]}, lines.append)
+    assert answer["refused"] == {"never@example.com": "550 no such user"}
+    assert lines == ["never@example.com was refused: 550 no such user"]
+
+
+async def test_a_refusal_for_good_is_final_and_one_for_now_is_not(post: Choosy) -> None:
+    for to, retry in (("never@example.com", False), ("later@example.com", True)):
+        with pytest.raises(Fail) as failed:
+            await run(task(post), MAIL | {"to": to})
+        assert failed.value.retry is retry
+    post.stop()
+    with pytest.raises(Fail) as failed:
+        await run(task(post), MAIL)
+    assert failed.value.retry
+
+
+async def test_without_a_server_the_attempt_says_what_is_missing() -> None:
+    with pytest.raises(Fail, match="DUEBOOK_SMTP_URL"):
+        await run(email_send_task(None), MAIL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"to": []},
+        {"to": "nobody"},
+        {"to": ["a@example.com"] * 101},
+        {"to": "a@example.com, b@example.com"},
+        {"subject": "x\r\nBcc: c@example.com"},
+        {"subject": ""},
+        {"text": None, "html": None},
+        {"text": 7},
+        {"cc": "c@example.com"},
+    ],
+)
+async def test_what_is_no_mail_is_refused_at_once(post: Choosy, change: dict[str, Any]) -> None:
+    with pytest.raises(Fail) as failed:
+        await run(task(post), MAIL | change)
+    assert not failed.value.retry
+    assert post.messages == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"subject": "s", "text": "t"},
+        {"to": "a@example.com", "subject": "s"},
+        {"to": "a@example.com", "text": "t"},
+        {"to": "a@example.com", "subject": "a\nb", "text": "t"},
+        {"to": [], "subject": "s", "text": "t"},
+        MAIL | {"bcc": "x"},
+    ],
+)
+def test_the_api_refuses_it_already(payload: dict[str, Any]) -> None:
+    known = Known({"email.send": email_send_task(None).json_schema()})
+    known.must_take("email.send", MAIL)
+    known.must_take("email.send", MAIL | {"to": ["a@example.com", "b@example.com"]})
+    with pytest.raises(Problem):
+        known.must_take("email.send", payload)
