@@ -56,14 +56,14 @@ EXAMPLE = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_tex
 KNOWN = {name for name in EXAMPLE if name.startswith("DUEBOOK_")}
 
 
-def settings_in_the_code() -> set[str]:
-    names = set()
-    for path in [*ROOT.glob("services/*/src/*/settings.py"), *ROOT.glob("libs/common/src/*/settings.py")]:
-        module = import_module(f"{path.parent.name}.settings")
-        for kind in vars(module).values():
-            if isinstance(kind, type) and issubclass(kind, Settings):
-                names |= {name.upper() for name in kind.model_fields}
-    return names
+def settings_of(package: str) -> set[str]:
+    kinds = vars(import_module(f"{package}.settings")).values()
+    return {
+        f"DUEBOOK_{name.upper()}"
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, Settings)
+        for name in kind.model_fields
+    }
 
 
 def test_the_example_lists_every_variable_of_the_contract_and_every_secret_as_a_file() -> None:
@@ -72,7 +72,7 @@ def test_the_example_lists_every_variable_of_the_contract_and_every_secret_as_a_
 
 
 def test_the_example_lists_what_the_services_read_and_nothing_else() -> None:
-    read = {f"DUEBOOK_{name}" for name in settings_in_the_code()}
+    read = set().union(*(settings_of(f"duebook_{name}") for name in SERVICES))
     assert read <= KNOWN
     files = {f"DUEBOOK_{name}_FILE" for name in SECRETS}
     assert read | {f"DUEBOOK_{name}" for name in CONTRACT} | {"DUEBOOK_VERSION"} == KNOWN - files
@@ -102,6 +102,20 @@ def test_the_compose_file_names_only_known_variables_and_no_secret() -> None:
             if "PASS" in key or "API_KEY" in key:
                 assert value.startswith("${"), f"{name}: {key}"
     assert not re.search(r"://[^$\s]*:[^$\s]*@", text)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_compose_passes_on_every_setting_that_a_service_reads(name: str) -> None:
+    assert settings_of(f"duebook_{name}") <= set(COMPOSE["services"][name]["environment"])
+
+
+def test_a_default_in_compose_is_empty_or_the_one_in_the_example() -> None:
+    example = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text()))
+    assert defaults.pop("DUEBOOK_SMTP_URL") == "smtp://mail:1025"
+    assert {name: default for name, default in defaults.items() if default} == {
+        name: example[name] for name, default in defaults.items() if default
+    }
 
 
 def test_every_container_is_checked_pinned_and_reachable_from_this_machine_only() -> None:
