@@ -180,7 +180,9 @@ async def writes(pool: Pool, prefix: str, count: int) -> None:
 
 async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the beginning, in the middle, slowly, behind what the process keeps: with many writers at once."""
-    monkeypatch.setattr("duebook_api.feed._KEPT", 20)
+    monkeypatch.setattr("duebook_api.feed._KEPT", 30)
+    monkeypatch.setattr("duebook_api.feed._KEPT_BYTES", 5_000)
+    monkeypatch.setattr("duebook_api.feed._PIECE_BYTES", 500)
     monkeypatch.setattr("duebook_api.feed._BATCH", 7)
     await writes(pool, "before", 40)
     feed, before = Feed(pool), await in_order(pool)

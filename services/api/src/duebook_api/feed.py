@@ -7,7 +7,7 @@ a time; none keeps a connection to the database while it waits, and none is give
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ from duebook_common.loops import wait
 
 PAUSE = timedelta(seconds=0.1)
 
-_BATCH, _KEPT = 100, 2_000  # events
+_BATCH, _KEPT = 100, 4_000  # events
+_KEPT_BYTES, _PIECE_BYTES = 32 * 1024 * 1024, 64 * 1024
 _MOST_STREAMS = 500
 _HEARTBEAT, _RETRY = 15.0, 1.0  # seconds
 # Then the client comes again by itself, maybe to another replica, and with a key that must still be good.
@@ -54,6 +55,7 @@ class Feed:
         self._pool, self._longest = pool, longest
         self._recent: list[_Told] = []
         self._since = self._until = BEGINNING  # `_recent` has all that lies between, without gaps
+        self._bytes = 0
         self._following = False
         self._news = asyncio.Event()
         self._closed = False
@@ -63,7 +65,7 @@ class Feed:
         """Read on, if there is anybody to read for; returns how many events came."""
         if not self.streams:
             self._following = False
-            self._recent.clear()
+            self._recent, self._bytes = [], 0
             return 0
         async with acquire(self._pool) as db:
             if not self._following:
@@ -80,9 +82,15 @@ class Feed:
     def _keep(self, events: Sequence[_Told]) -> None:
         self._recent += events
         self._until = events[-1].place
-        if len(self._recent) > 2 * _KEPT:
-            self._since = self._recent[-_KEPT - 1].place
-            del self._recent[:-_KEPT]
+        self._bytes += sum(len(event.frame) for event in events)
+        while len(self._recent) > _KEPT or self._bytes > _KEPT_BYTES:
+            self._forget(len(self._recent) // 2 + 1)
+
+    def _forget(self, count: int) -> None:
+        """The oldest; whoever has not had them reads them for himself."""
+        self._since = self._recent[count - 1].place
+        self._bytes -= sum(len(event.frame) for event in self._recent[:count])
+        del self._recent[:count]
 
     def _announce(self) -> None:
         """Wake everybody who waits; who comes next waits for the next news."""
@@ -112,7 +120,8 @@ class Feed:
                 events = await self._after(place)
                 if events:
                     place = events[-1].place
-                    yield b"".join(event.frame for event in events)
+                    for piece in _pieces(events):
+                        yield piece
                     continue
                 await wait(news, _HEARTBEAT if events is not None else _RETRY)
                 if not news.is_set():
@@ -130,3 +139,15 @@ class Feed:
                 return [*map(_told, await tail(db, *place, _BATCH))]
         except UNAVAILABLE:
             return None
+
+
+def _pieces(events: Sequence[_Told]) -> Iterator[bytes]:
+    """Small ones together, large ones each by itself."""
+    piece = bytearray()
+    for event in events:
+        piece += event.frame
+        if len(piece) >= _PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
