@@ -124,19 +124,6 @@ async def test_without_keys_no_other_web_site_speaks_for_the_user(api: Api) -> N
     assert_problem(await api.http.post("/api/job", json={"name": "n"}, headers=foreign), 403, "foreign_origin")
 
 
-async def test_a_key_from_the_table_lets_in_until_it_is_revoked(postgres_url: str) -> None:
-    async with running_api(postgres_url, key="first-secret") as api:
-        add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, $1, sha256($2::text::bytea), '{}')"
-        await api.parts.pool.execute(add, "abc", "sk_abc_secret")
-        await api.json(200, "GET", "/api/job", authorization="Bearer sk_abc_secret")
-        await api.json(401, "GET", "/api/job", authorization="Bearer sk_abc_other")
-        await api.json(401, "GET", "/api/job", authorization="Bearer sk_abd_secret")
-        await api.parts.pool.execute("UPDATE keys SET revoked_at = now()")
-        async with asyncio.timeout(10):
-            while (await api.http.get("/api/job", headers={"authorization": "Bearer sk_abc_secret"})).is_success:
-                await asyncio.sleep(0.1)
-
-
 async def test_a_job_due_now_gives_the_scheduler_a_hint(postgres_url: str, redis_url: str) -> None:
     listener, heard = Hints(redis_url), asyncio.Event()
     task = asyncio.create_task(listener.listen(heard))

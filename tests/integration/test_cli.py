@@ -285,13 +285,16 @@ def test_what_is_not_there_ends_with_3(duebook: Program) -> None:
 
 
 def test_a_key_is_made_used_listed_and_revoked(duebook: Program) -> None:
-    made = duebook("key", "create", "--name", "ci", "--scope", "jobs", "--scope", "runs")
+    made = duebook("key", "create", "--name", "ci", "--scope", "jobs:read", "--scope", "runs:read")
     key = made.stdout.strip()
     assert (made.exit_code, made.stdout) == (0, f"{key}\n")
     assert duebook("job", "list", DUEBOOK_API_KEY=key).exit_code == 0
     assert duebook("job", "list", DUEBOOK_API_KEY=key + "x").exit_code == 1
+    refused = duebook("job", "create", "a job", DUEBOOK_API_KEY=key)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "jobs:write" in refused.stderr
     (listed,) = duebook.data("key", "list")
-    assert (listed["name"], listed["scopes"], listed["revoked_at"]) == ("ci", ["jobs", "runs"], None)
+    assert (listed["name"], listed["scopes"], listed["revoked_at"]) == ("ci", ["jobs:read", "runs:read"], None)
     assert key.startswith(f"sk_{listed['key_id']}_")
     assert duebook("key", "revoke", listed["key_id"]).exit_code == 0
     eventually(lambda: "DUEBOOK_API_KEY is refused" in duebook("job", "list", DUEBOOK_API_KEY=key).stderr)
@@ -300,6 +303,14 @@ def test_a_key_is_made_used_listed_and_revoked(duebook: Program) -> None:
     assert duebook("key", "revoke", listed["key_id"]).exit_code == 0
     assert duebook.data("key", "list")[0]["revoked_at"] == revoked_at
     assert duebook("key", "revoke", "nobody").exit_code == 3
+
+
+async def test_words_that_are_no_scopes_are_pointed_at_until_their_key_is_revoked(books: Program) -> None:
+    async with connect(books.environment["DUEBOOK_POSTGRES_URL"], "test", 1) as pool:
+        await pool.execute("INSERT INTO keys VALUES ('old', 'ci', '', '{jobs, runs:read}')")
+    assert "key old has words that are no scopes and allow nothing: jobs\n" in books("key", "list").stderr
+    assert books("key", "revoke", "old").exit_code == 0
+    assert books("key", "list").stderr == ""
 
 
 def test_without_a_key_the_variable_is_named(duebook: Program) -> None:

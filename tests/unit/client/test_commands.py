@@ -43,6 +43,8 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["schedule", "preview"], "RECURRENCE"),
         (["schedule", "forecast", "--from", "now", "--to", "in 1d"], "now"),
         (["key", "create", "--name", "a"], "--scope"),
+        (["key", "create", "--name", "a", "--scope", "jobs"], "'jobs:read', 'jobs:write', 'runs:read'"),
+        (["key", "create", "--name", "\n", "--scope", "*"], "--name"),
         (["no-such-command"], "no-such-command"),
         (["verify"], "DUEBOOK_POSTGRES_URL is missing"),
     ],
@@ -84,6 +86,7 @@ def test_a_key_file_that_cannot_be_read_is_named() -> None:
     ("error", "code", "said"),
     [
         (ApiError(401, "unauthorized", "d"), 1, ["DUEBOOK_API_KEY is not set, and http://h wants a valid key"]),
+        (ApiError(403, "scope_missing", "this needs jobs:read"), 1, ["this needs jobs:read"]),
         (ApiError(404, "not_found", "there is no job"), 3, ["there is no job"]),
         (ApiError(409, "wrong_status", "it is paused"), 1, ["it is paused"]),
         (

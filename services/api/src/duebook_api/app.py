@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +20,7 @@ from duebook_api.gate import Gate
 from duebook_api.gathering import Gathering
 from duebook_api.metrics import Resting
 from duebook_api.parts import Parts
+from duebook_api.permits import permitted
 from duebook_api.problems import Problem, answer, on_error
 from duebook_api.routes import books, dead_letters, feed, histories, job_logs, jobs, runs, schedules, whys
 from duebook_api.settings import ApiSettings
@@ -89,6 +90,7 @@ def build(parts: Parts, health: Health, keys: Keys | None) -> ASGIApp:
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
+        dependencies=[Depends(permitted)],
     )
     app.state.parts = parts
     for router in _ROUTERS:

@@ -2,50 +2,62 @@
 
 import re
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Any
 
 from duebook_common.database import Pool, acquire
+from duebook_common.scopes import EVERYTHING
 
 _ISSUED = re.compile(r"sk_([A-Za-z0-9]{1,64})_[A-Za-z0-9_-]{1,256}", re.ASCII)
-_KEY = "SELECT hash FROM keys WHERE key_id = $1 AND revoked_at IS NULL"
+_KEY = "SELECT hash, scopes FROM keys WHERE key_id = $1 AND revoked_at IS NULL"
 _REMEMBERED_SECONDS, _REMEMBERED = 2.0, 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever has a key, by the name that events bear, and what the key may do."""
+
+    name: str
+    scopes: frozenset[str]
+
+
 class Keys:
-    """Tells the actor of a bearer token; `first` is the key from the environment."""
+    """Tells the holder of a bearer token; `first` is the key from the environment."""
 
     def __init__(self, pool: Pool, first: str | None) -> None:
         self._pool = pool
         self._first = sha256(first.encode()).digest() if first else None
-        self._known: dict[bytes, tuple[float, str]] = {}
+        self._known: dict[bytes, tuple[float, Holder]] = {}
 
-    async def actor_of(self, token: str) -> str | None:
-        """The name of the key that the token is, or None; a revoked one may pass for two more seconds."""
+    async def holder_of(self, token: str) -> Holder | None:
+        """The holder of the key that the token is, or None; a revoked one may pass for two more seconds."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):
-            return "key:first"
-        until, name = self._known.get(digest, (0.0, ""))
+            return Holder("key:first", EVERYTHING)
+        until, holder = self._known.get(digest, (0.0, None))
         if until > time.monotonic():
-            return name
+            return holder
         return await self._look_up(token, digest)
 
-    async def _look_up(self, token: str, digest: bytes) -> str | None:
+    async def _look_up(self, token: str, digest: bytes) -> Holder | None:
         issued = _ISSUED.fullmatch(token)
         if issued is None:
             return None
         async with acquire(self._pool) as db:
-            stored: bytes | None = await db.fetchval(_KEY, issued[1])
-        if not compare_digest(digest, stored or b"\0" * 32):
+            row: Any = await db.fetchrow(_KEY, issued[1])
+        if not compare_digest(digest, row["hash"] if row else b"\0" * 32):
             return None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        name = f"key:{issued[1]}"
-        self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, name)
-        return name
+        holder = Holder(f"key:{issued[1]}", frozenset(row["scopes"]))
+        self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, holder)
+        return holder
 
 
-def bearer(header: str | None) -> str | None:
-    """The token in an Authorization header."""
-    scheme, _, token = (header or "").partition(" ")
+def bearer(headers: Sequence[str]) -> str | None:
+    """The token in the one Authorization header; of several, a proxy may have judged another than we would."""
+    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
     return token.strip() or None if scheme.lower() == "bearer" else None

@@ -9,6 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from duebook_api import bodies, schedules
 from duebook_api.forecast.bodies import ForecastBody
+from duebook_api.permits import NEEDS
+from duebook_common.scopes import Scope
 
 _BODIES: list[type[BaseModel]] = [
     bodies.JobBody,
@@ -43,6 +45,7 @@ _MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 
 
 def takes(
+    scope: Scope,
     body: type[BaseModel] | None = None,
     *,
     query: type[BaseModel] | None = None,
@@ -52,8 +55,8 @@ def takes(
     patch: bool = False,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """An operation's body, query and headers, for its `openapi_extra`."""
-    said: dict[str, Any] = {}
+    """The scope that an operation needs, its body, query and headers, for its `openapi_extra`."""
+    said: dict[str, Any] = {NEEDS: scope}
     if body is not None:
         schema = {"type": "object"} if patch else {"$ref": f"#/components/schemas/{body.__name__}"}
         kind = "application/merge-patch+json" if patch else "application/json"
@@ -66,6 +69,19 @@ def takes(
 def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     properties = query.model_json_schema().get("properties", {})
     return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+
+
+def _secure(operation: dict[str, Any], scope: str) -> None:
+    """Name the scope to programs and to people, whose page shows none for keys like ours."""
+    operation["security"] = [{"key": [scope]}]
+    operation["description"] = "\n\n".join([*filter(None, [operation.get("description")]), f"Scope: `{scope}`"])
+    operation["responses"]["401"] = _problem("There is no key, or none that is known")
+    operation["responses"]["403"] = _problem(f"The key does not have the scope `{scope}`")
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
 
 
 def openapi(app: FastAPI) -> dict[str, Any]:
@@ -81,13 +97,10 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"key": []}, {}]
         for operations in made["paths"].values():
             for operation in operations.values():
                 operation["responses"].pop("422", None)  # the framework's own, which nobody is ever answered with
-                operation["responses"]["default"] = {
-                    "description": "A problem (RFC 9457)",
-                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                }
+                operation["responses"]["default"] = _problem("A problem (RFC 9457)")
+                _secure(operation, operation.pop(NEEDS, Scope.ALL))
         app.openapi_schema = made
     return app.openapi_schema

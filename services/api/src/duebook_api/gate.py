@@ -5,9 +5,10 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duebook_api.auth import Keys, bearer
+from duebook_api.auth import Holder, Keys, bearer
 from duebook_api.problems import Problem, answer, problem_of
 from duebook_common.handling import Actor
+from duebook_common.scopes import EVERYTHING
 
 _OPEN = frozenset({"/api/docs", "/api/openapi.json"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -38,25 +39,28 @@ class Gate:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        name = await self._who(scope["path"], headers)
+        holder = await self._who(scope["path"], headers)
         trace = headers.get("traceparent", "")
-        scope.setdefault("state", {})["actor"] = Actor(name, trace if _TRACEPARENT.fullmatch(trace) else None)
+        who = Actor(holder.name, trace if _TRACEPARENT.fullmatch(trace) else None)
+        scope.setdefault("state", {}).update(actor=who, scopes=holder.scopes)
         if scope["method"] == "HEAD":
             # The server, which keeps its own scope, leaves the body out.
             scope = {**scope, "method": "GET", "head": True}
         await self._app(scope, receive, send)
 
-    async def _who(self, path: str, headers: Headers) -> str:
-        """The actor's name; raises Problem 401."""
+    async def _who(self, path: str, headers: Headers) -> Holder:
+        """Who asks; raises Problem 401."""
         if self._keys is None and headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
             # Where no key is asked for, a page that the user visits elsewhere must not speak for the user.
             raise Problem(403, "foreign_origin", "requests from other web sites need a key")
-        if self._keys is None or not path.startswith("/api/") or path in _OPEN:
-            return "anonymous"
-        token = bearer(headers.get("authorization"))
-        name = await self._keys.actor_of(token) if token else None
-        if name is None:
+        if self._keys is None:
+            return Holder("anonymous", EVERYTHING)
+        if not path.startswith("/api/") or path in _OPEN:
+            return Holder("anonymous", frozenset())
+        token = bearer(headers.getlist("authorization"))
+        holder = await self._keys.holder_of(token) if token else None
+        if holder is None:
             error = ', error="invalid_token"' if token else ""
             challenge = {"WWW-Authenticate": f'Bearer realm="duebook"{error}'}
             raise Problem(401, "unauthorized", "send a valid key: Authorization: Bearer …", headers=challenge)
-        return name
+        return holder

@@ -24,6 +24,14 @@ class ApiSettings(Settings):
     auth: Literal["required", "off"] = "required"
     api_key: SecretStr | None = None
 
+    @field_validator("api_key")
+    @classmethod
+    def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value() if key else "-"
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            raise ValueError("a key is a line of ASCII characters without blanks around it, else no header can bear it")
+        return key
+
     @field_validator("auth")
     @classmethod
     def _off_at_home_only(cls, auth: str, info: ValidationInfo) -> str:

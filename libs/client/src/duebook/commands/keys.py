@@ -12,6 +12,7 @@ from duebook.commands.options import Output
 from duebook.failures import NotFound
 from duebook.output import Format
 from duebook_common.database import Pool
+from duebook_common.scopes import Scope, unknown
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke the API's keys.")
 
@@ -30,13 +31,12 @@ def issue(key_id: str, secret: str) -> tuple[str, bytes]:
 @app.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="Whose it is, or what for.")],
-    scope: Annotated[list[str], typer.Option(help="What it may do; may be repeated.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated. `*` is everything.")],
     form: Output = Format.TABLE,
 ) -> None:
     """Make a key and print it: this once, since only its hash is kept."""
-    for flag, text in [("--name", name), *(("--scope", each) for each in scope)]:
-        if not text.strip() or not text.isprintable():
-            raise typer.BadParameter("this must be printable text", param_hint=flag)
+    if not name.strip() or not name.isprintable():
+        raise typer.BadParameter("this must be printable text", param_hint="--name")
     key_id = secrets.token_hex(8)
     key, hash_ = issue(key_id, secrets.token_urlsafe(32))
     on_books(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope))
@@ -50,7 +50,11 @@ def create_key(
 @app.command("list")
 def list_keys(form: Output = Format.TABLE) -> None:
     """List keys, oldest first, revoked ones too."""
-    output.show_list([_view(row) for row in on_books(_fetch)], _COLUMNS, form)
+    rows = on_books(_fetch)
+    output.show_list([_view(row) for row in rows], _COLUMNS, form)
+    for row in rows:
+        if (words := unknown(row["scopes"])) and row["revoked_at"] is None:
+            output.say(f"key {row['key_id']} has words that are no scopes and allow nothing: {', '.join(words)}")
 
 
 async def _fetch(pool: Pool) -> list[Any]:

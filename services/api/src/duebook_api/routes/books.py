@@ -19,6 +19,7 @@ from duebook_api.problems import Fault, invalid
 from duebook_api.replies import reply
 from duebook_api.requests import read_json, validated
 from duebook_common.domain.ledger import totals
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
@@ -28,7 +29,7 @@ class LedgerQuery(Page):
     end: Annotated[Time | None, Field(alias="to")] = None
 
 
-@router.get("/{job_id}/ledger", openapi_extra=takes(query=LedgerQuery), response_model=answers.Ledger)
+@router.get("/{job_id}/ledger", openapi_extra=takes(Scope.JOBS_READ, query=LedgerQuery), response_model=answers.Ledger)
 async def show_ledger(request: Request, job_id: PathId) -> Response:
     """Every nominal time in [from, to) that has come, with what became of it; the totals are those of the whole."""
     q, own = query(request, LedgerQuery), parts(request)
@@ -41,7 +42,10 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
 
 
 @router.post(
-    "/{job_id}/backfill", status_code=202, openapi_extra=takes(BackfillBody), response_model=answers.Items[answers.Run]
+    "/{job_id}/backfill",
+    status_code=202,
+    openapi_extra=takes(Scope.RUNS_WRITE, BackfillBody),
+    response_model=answers.Items[answers.Run],
 )
 async def backfill_job(request: Request, job_id: PathId) -> Response:
     """Runs for the past nominal times in [from, to) that did not run; the same order again answers the same runs."""

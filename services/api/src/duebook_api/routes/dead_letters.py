@@ -18,6 +18,7 @@ from duebook_api.requests import must_fit, read_json, validated
 from duebook_api.routes.runs import carry_out
 from duebook_common.database import acquire
 from duebook_common.domain.run_commands import DiscardRun
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
 
@@ -52,7 +53,11 @@ ORDER BY stream, version
 """
 
 
-@router.get("", openapi_extra=takes(query=DeadLetterQuery), response_model=answers.Listed[answers.DeadLetter])
+@router.get(
+    "",
+    openapi_extra=takes(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
+    response_model=answers.Listed[answers.DeadLetter],
+)
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
     q, own = query(request, DeadLetterQuery), parts(request)
@@ -90,7 +95,11 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
 """
 
 
-@router.get("/groups", openapi_extra=takes(query=DeadLetterQuery), response_model=answers.Listed[answers.Group])
+@router.get(
+    "/groups",
+    openapi_extra=takes(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
+    response_model=answers.Listed[answers.Group],
+)
 async def list_groups(request: Request) -> Response:
     """By error, the most frequent first."""
     q = query(request, DeadLetterQuery)
@@ -101,7 +110,12 @@ async def list_groups(request: Request) -> Response:
     return listed(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
 
 
-@router.post("/redrive", status_code=202, openapi_extra=takes(RedriveManyBody), response_model=answers.Tally)
+@router.post(
+    "/redrive",
+    status_code=202,
+    openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, RedriveManyBody),
+    response_model=answers.Tally,
+)
 async def redrive_many(request: Request) -> Response:
     """All that match, `rate` of them a second; a dry run only counts."""
     value, _ = await read_json(request)
@@ -110,7 +124,7 @@ async def redrive_many(request: Request) -> Response:
     return reply(tally, 200 if body.dry_run else 202)
 
 
-@router.get("/{run_id}", response_model=answers.DeadLetter)
+@router.get("/{run_id}", openapi_extra=takes(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
 async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     query(request, NoQuery)
     own = parts(request)
@@ -121,7 +135,12 @@ async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     return reply((await _views(own, [row]))[0])
 
 
-@router.post("/{run_id}/redrive", status_code=202, openapi_extra=takes(RedriveBody), response_model=answers.Run)
+@router.post(
+    "/{run_id}/redrive",
+    status_code=202,
+    openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, RedriveBody),
+    response_model=answers.Run,
+)
 async def redrive(request: Request, run_id: PathId) -> Response:
     """Grant the run its attempts anew, with an edited payload where one is given."""
     value, _ = await read_json(request)
@@ -131,7 +150,9 @@ async def redrive(request: Request, run_id: PathId) -> Response:
     return reply(views.run(run), 202)
 
 
-@router.post("/{run_id}/discard", openapi_extra=takes(MustReasonBody), response_model=answers.Run)
+@router.post(
+    "/{run_id}/discard", openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, MustReasonBody), response_model=answers.Run
+)
 async def discard(request: Request, run_id: PathId) -> Response:
     """Let it rest."""
     own = parts(request)

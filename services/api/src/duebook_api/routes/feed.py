@@ -15,6 +15,7 @@ from duebook_api.problems import Fault, invalid
 from duebook_api.replies import reply
 from duebook_common.database import acquire
 from duebook_common.eventstore import tail
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 
@@ -29,7 +30,7 @@ class StreamQuery(NoQuery):
     after: After | None = None
 
 
-@router.get("", openapi_extra=takes(query=FeedQuery), response_model=answers.Feed)
+@router.get("", openapi_extra=takes(Scope.EVENTS_READ, query=FeedQuery), response_model=answers.Feed)
 async def list_events(request: Request) -> Response:
     """All events after a position, oldest first: none is left out, and none comes twice.
 
@@ -48,7 +49,9 @@ async def list_events(request: Request) -> Response:
     return reply({"items": [*map(views.event, shown)], "position": position, "next_cursor": following})
 
 
-@router.get("/stream", openapi_extra=takes(query=StreamQuery, resume=True), response_class=StreamingResponse)
+@router.get(
+    "/stream", openapi_extra=takes(Scope.EVENTS_READ, query=StreamQuery, resume=True), response_class=StreamingResponse
+)
 async def stream_events(request: Request) -> Response:
     """The same as server-sent events: `id` is the position, `event` the type, `data` the event.
 

@@ -16,6 +16,7 @@ from duebook_common.database import acquire
 from duebook_common.domain import job as job_domain
 from duebook_common.domain import run_events
 from duebook_common.eventstore import read
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api")
 
@@ -28,7 +29,10 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
 @router.get(
-    "/job/{job_id}/runs", tags=["jobs"], openapi_extra=takes(query=Page), response_model=answers.Listed[answers.Run]
+    "/job/{job_id}/runs",
+    tags=["jobs"],
+    openapi_extra=takes(Scope.RUNS_READ, query=Page),
+    response_model=answers.Listed[answers.Run],
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     q = query(request, Page)
@@ -40,14 +44,20 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
 
 
 @router.get(
-    "/job/{job_id}/events", tags=["jobs"], openapi_extra=takes(query=Page), response_model=answers.Listed[answers.Event]
+    "/job/{job_id}/events",
+    tags=["jobs"],
+    openapi_extra=takes(Scope.JOBS_READ, query=Page),
+    response_model=answers.Listed[answers.Event],
 )
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
     return await _events(parts(request), job_domain.stream(job_id), f"job {job_id}", query(request, Page))
 
 
 @router.get(
-    "/run/{run_id}/events", tags=["runs"], openapi_extra=takes(query=Page), response_model=answers.Listed[answers.Event]
+    "/run/{run_id}/events",
+    tags=["runs"],
+    openapi_extra=takes(Scope.RUNS_READ, query=Page),
+    response_model=answers.Listed[answers.Event],
 )
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
     return await _events(parts(request), run_events.stream(run_id), f"run {run_id}", query(request, Page))

@@ -15,6 +15,7 @@ from duebook_api.parts import parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_common.database import acquire
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/job-log", tags=["job logs"])
 
@@ -63,7 +64,7 @@ def _place(row: Any) -> tuple[int, int]:
     return row["xid"], row["position"]
 
 
-@router.get("", openapi_extra=takes(query=Page), response_model=answers.Listed[answers.LogEntry])
+@router.get("", openapi_extra=takes(Scope.LOGS_READ, query=Page), response_model=answers.Listed[answers.LogEntry])
 async def list_job_logs(request: Request) -> Response:
     """Newest first."""
     q = query(request, Page)
@@ -72,7 +73,9 @@ async def list_job_logs(request: Request) -> Response:
     return listed(rows, q.limit, views.log_entry, _place)
 
 
-@router.get("/job/{job_id}", openapi_extra=takes(query=Page), response_model=answers.Listed[answers.LogEntry])
+@router.get(
+    "/job/{job_id}", openapi_extra=takes(Scope.LOGS_READ, query=Page), response_model=answers.Listed[answers.LogEntry]
+)
 async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
     """One job's, newest first."""
     q = query(request, Page)
@@ -86,7 +89,7 @@ async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
 _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)
 
 
-@router.get("/{log_id}", response_model=answers.LogEntry)
+@router.get("/{log_id}", openapi_extra=takes(Scope.LOGS_READ), response_model=answers.LogEntry)
 async def show_job_log(request: Request, log_id: str) -> Response:
     query(request, NoQuery)
     numbers = _ID.fullmatch(log_id)

@@ -24,11 +24,12 @@ from duebook_common.database import acquire, snapshot
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job import Job
 from duebook_common.rows import job_of, load_jobs
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(JobBody, key=True), response_model=answers.Job)
+@router.post("", status_code=201, openapi_extra=takes(Scope.JOBS_WRITE, JobBody, key=True), response_model=answers.Job)
 async def create_job(request: Request) -> Response:
     key = idempotency_key(request)
     value, size = await read_json(request)
@@ -41,7 +42,10 @@ async def create_job(request: Request) -> Response:
 
 
 @router.post(
-    "/batch", status_code=201, openapi_extra=takes(BatchBody, key=True), response_model=answers.Items[answers.Job]
+    "/batch",
+    status_code=201,
+    openapi_extra=takes(Scope.JOBS_WRITE, BatchBody, key=True),
+    response_model=answers.Items[answers.Job],
 )
 async def create_jobs(request: Request) -> Response:
     key = idempotency_key(request)
@@ -76,7 +80,7 @@ ORDER BY created_at DESC, job_id DESC LIMIT $8
 """
 
 
-@router.get("", openapi_extra=takes(query=JobQuery), response_model=answers.Listed[answers.Job])
+@router.get("", openapi_extra=takes(Scope.JOBS_READ, query=JobQuery), response_model=answers.Listed[answers.Job])
 async def list_jobs(request: Request) -> Response:
     """Newest first; deleted ones only where `status=deleted` asks for them."""
     q, own = query(request, JobQuery), parts(request)
@@ -86,7 +90,7 @@ async def list_jobs(request: Request) -> Response:
     return listed(rows, q.limit, lambda row: views.job(job_of(row), known.names), by_creation("job_id"))
 
 
-@router.get("/{job_id}", openapi_extra=takes(query=AsOf), response_model=answers.Job)
+@router.get("/{job_id}", openapi_extra=takes(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
 async def show_job(request: Request, job_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
     q, own = query(request, AsOf), parts(request)
@@ -101,7 +105,7 @@ async def show_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, jobs[job_id])
 
 
-@router.put("/{job_id}", openapi_extra=takes(JobBody, match=True), response_model=answers.Job)
+@router.put("/{job_id}", openapi_extra=takes(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
 async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create with the client's own id, or replace; the same body twice changes nothing."""
     value, _ = await read_json(request)
@@ -112,7 +116,9 @@ async def replace_job(request: Request, job_id: PathId) -> Response:
     return await _answer(parts(request), job, 201 if new else 200)
 
 
-@router.patch("/{job_id}", openapi_extra=takes(JobBody, match=True, patch=True), response_model=answers.Job)
+@router.patch(
+    "/{job_id}", openapi_extra=takes(Scope.JOBS_WRITE, JobBody, match=True, patch=True), response_model=answers.Job
+)
 async def patch_job(request: Request, job_id: PathId) -> Response:
     """Change some fields (RFC 7396); null puts a field back to its default."""
     own = parts(request)
@@ -128,7 +134,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, job)
 
 
-@router.delete("/{job_id}", status_code=204, openapi_extra=takes(match=True))
+@router.delete("/{job_id}", status_code=204, openapi_extra=takes(Scope.JOBS_WRITE, match=True))
 async def delete_job(request: Request, job_id: PathId) -> Response:
     """No further run or attempt starts; the history stays readable."""
     own = parts(request)
@@ -137,7 +143,9 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{job_id}/pause", openapi_extra=takes(ReasonBody, required=False), response_model=answers.Job)
+@router.post(
+    "/{job_id}/pause", openapi_extra=takes(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
+)
 async def pause_job(request: Request, job_id: PathId) -> Response:
     own = parts(request)
     body = validated(ReasonBody, await read_optional(request))
@@ -145,7 +153,9 @@ async def pause_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
 
 
-@router.post("/{job_id}/resume", openapi_extra=takes(ReasonBody, required=False), response_model=answers.Job)
+@router.post(
+    "/{job_id}/resume", openapi_extra=takes(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
+)
 async def resume_job(request: Request, job_id: PathId) -> Response:
     """Go on with the next occurrence; what fell into the pause is skipped."""
     own = parts(request)
@@ -157,7 +167,7 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
 @router.post(
     "/{job_id}/trigger",
     status_code=202,
-    openapi_extra=takes(TriggerBody, key=True, required=False),
+    openapi_extra=takes(Scope.RUNS_WRITE, TriggerBody, key=True, required=False),
     response_model=answers.Run,
 )
 async def trigger_job(request: Request, job_id: PathId) -> Response:

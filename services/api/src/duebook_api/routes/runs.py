@@ -22,6 +22,7 @@ from duebook_common.domain.run import Run
 from duebook_common.domain.run_commands import CancelRun, RunCommand
 from duebook_common.handling import Actor
 from duebook_common.run_handling import RunWork, handle_runs
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/run", tags=["runs"])
 
@@ -54,7 +55,7 @@ class RunQuery(Page):
     queue: Text | None = None
 
 
-@router.get("", openapi_extra=takes(query=RunQuery), response_model=answers.Listed[answers.Run])
+@router.get("", openapi_extra=takes(Scope.RUNS_READ, query=RunQuery), response_model=answers.Listed[answers.Run])
 async def list_runs(request: Request) -> Response:
     """Newest first."""
     q = query(request, RunQuery)
@@ -66,7 +67,7 @@ async def list_runs(request: Request) -> Response:
 _RUN = "SELECT * FROM runs WHERE run_id = $1"
 
 
-@router.get("/{run_id}", openapi_extra=takes(query=AsOf), response_model=answers.Run)
+@router.get("/{run_id}", openapi_extra=takes(Scope.RUNS_READ, query=AsOf), response_model=answers.Run)
 async def show_run(request: Request, run_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
     q = query(request, AsOf)
@@ -80,7 +81,10 @@ async def show_run(request: Request, run_id: PathId) -> Response:
 
 
 @router.post(
-    "/{run_id}/cancel", status_code=202, openapi_extra=takes(ReasonBody, required=False), response_model=answers.Run
+    "/{run_id}/cancel",
+    status_code=202,
+    openapi_extra=takes(Scope.RUNS_WRITE, ReasonBody, required=False),
+    response_model=answers.Run,
 )
 async def cancel_run(request: Request, run_id: PathId) -> Response:
     """A run that was not started is cancelled at once; a running one is asked to stop."""

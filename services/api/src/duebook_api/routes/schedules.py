@@ -13,11 +13,12 @@ from duebook_api.previewing import preview
 from duebook_api.replies import reply
 from duebook_api.requests import read_json, validated
 from duebook_api.schedules import PreviewBody, must_name_a_time
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 
 
-@router.post("/preview", openapi_extra=takes(PreviewBody), response_model=answers.Preview)
+@router.post("/preview", openapi_extra=takes(Scope.JOBS_READ, PreviewBody), response_model=answers.Preview)
 async def preview_schedule(request: Request) -> Response:
     """The next nominal times of a schedule, what it says in words, and notes on changes of the clocks."""
     value, _ = await read_json(request)
@@ -27,7 +28,7 @@ async def preview_schedule(request: Request) -> Response:
     return reply(preview(definition, body.after or now, body.count))
 
 
-@router.post("/forecast", openapi_extra=takes(ForecastBody), response_model=answers.Forecast)
+@router.post("/forecast", openapi_extra=takes(Scope.JOBS_READ, ForecastBody), response_model=answers.Forecast)
 async def forecast_schedules(request: Request) -> Response:
     """What is to come in a window, as the jobs are or as `changes` would have them.
 

@@ -12,6 +12,7 @@ from duebook_api.parts import parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_api.why import asking
+from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api")
 
@@ -20,7 +21,7 @@ class WhyQuery(NoQuery):
     at: Time | None = None
 
 
-@router.get("/run/{run_id}/why", tags=["runs"], response_model=answers.Why)
+@router.get("/run/{run_id}/why", tags=["runs"], openapi_extra=takes(Scope.RUNS_READ), response_model=answers.Why)
 async def why_run(request: Request, run_id: PathId) -> Response:
     """Why the run ran, did not, or waits: `answer` in one sentence, and `because`, its causes, oldest first.
 
@@ -34,7 +35,9 @@ async def why_run(request: Request, run_id: PathId) -> Response:
     return reply(why.view)
 
 
-@router.get("/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(query=WhyQuery), response_model=answers.Why)
+@router.get(
+    "/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(Scope.JOBS_READ, query=WhyQuery), response_model=answers.Why
+)
 async def why_job(request: Request, job_id: PathId) -> Response:
     """Why the job ran or not at the time `at`, or without one what it waits for: in the shape of a run's why."""
     q = query(request, WhyQuery)

@@ -1,0 +1,189 @@
+"""What each key lets its holder do, and for how long."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api_app import Api, running_api
+from duebook.commands.keys import issue
+from duebook_api import app, auth
+from duebook_api.permits import needed
+from duebook_common.scopes import Scope
+from duebook_common.service import Health
+
+FIRST = "first-secret"
+NEEDED = {
+    "jobs:read": """
+        GET /api/job
+        GET /api/job/{job_id}
+        GET /api/job/{job_id}/events
+        GET /api/job/{job_id}/ledger
+        GET /api/job/{job_id}/why
+        POST /api/schedule/preview
+        POST /api/schedule/forecast
+    """,
+    "jobs:write": """
+        POST /api/job
+        POST /api/job/batch
+        PUT /api/job/{job_id}
+        PATCH /api/job/{job_id}
+        DELETE /api/job/{job_id}
+        POST /api/job/{job_id}/pause
+        POST /api/job/{job_id}/resume
+    """,
+    "runs:read": """
+        GET /api/run
+        GET /api/run/{run_id}
+        GET /api/run/{run_id}/events
+        GET /api/run/{run_id}/why
+        GET /api/job/{job_id}/runs
+    """,
+    "runs:write": """
+        POST /api/job/{job_id}/trigger
+        POST /api/job/{job_id}/backfill
+        POST /api/run/{run_id}/cancel
+    """,
+    "dead-letters:read": """
+        GET /api/dead-letter
+        GET /api/dead-letter/groups
+        GET /api/dead-letter/{run_id}
+    """,
+    "dead-letters:write": """
+        POST /api/dead-letter/redrive
+        POST /api/dead-letter/{run_id}/redrive
+        POST /api/dead-letter/{run_id}/discard
+    """,
+    "logs:read": """
+        GET /api/job-log
+        GET /api/job-log/job/{job_id}
+        GET /api/job-log/{log_id}
+    """,
+    "events:read": """
+        GET /api/events
+        GET /api/events/stream
+    """,
+}
+ROUTES = {route.strip(): scope for scope, routes in NEEDED.items() for route in routes.strip().splitlines()}
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url, key=FIRST) as api:
+        yield api
+
+
+async def add_key(api: Api, *scopes: str) -> dict[str, str]:
+    """The header of a new key."""
+    key_id = uuid4().hex[:16]
+    key, hash_ = issue(key_id, "secret")
+    add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, 'test', $2, $3)"
+    await api.parts.pool.execute(add, key_id, hash_, scopes)
+    return {"authorization": f"Bearer {key}"}
+
+
+def declared() -> dict[str, str]:
+    routes = [route for router in app._ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return {f"{method} {route.path}": needed(route) for route in routes for method in route.methods or ()}
+
+
+def test_every_route_declares_a_scope_of_its_own() -> None:
+    assert declared() == ROUTES
+    assert set(NEEDED) == {*Scope} - {Scope.ALL}
+
+
+async def test_each_route_is_open_to_its_scope_and_to_no_other(api: Api) -> None:
+    held = {scope: await add_key(api, scope) for scope in Scope}
+    every_other = {scope: await add_key(api, *({*NEEDED} - {scope})) for scope in NEEDED}
+    legacy = await add_key(api, "jobs", "all", "read", "admin")
+    for route, scope in ROUTES.items():
+        method, path = route.format(job_id=UUID(int=0), run_id=UUID(int=0), log_id="0-0").split()
+
+        async def ask(headers: dict[str, str], method: str = method, path: str = path) -> httpx2.Response:
+            return await api.http.request(method, path, params={"odd": "1"}, headers=headers)  # no stream begins
+
+        assert (await ask({})).status_code == 401, route
+        for headers in (held[Scope(scope)], held[Scope.ALL], {"authorization": f"Bearer {FIRST}"}):
+            assert (await ask(headers)).status_code in {200, 400, 404, 422, 204}, route
+        for headers in (*(held[each] for each in Scope if each not in {scope, "*"}), every_other[scope], legacy):
+            answer = await ask(headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing"), route
+            assert f"the scope {scope}," in answer.json()["detail"]
+
+
+async def test_a_refusal_does_not_tell_what_exists(api: Api) -> None:
+    job = await api.json(201, "POST", "/api/job", {"name": "n"}, authorization=f"Bearer {FIRST}")
+    headers = await add_key(api, "runs:read")
+
+    async def told(method: str, place: str, **request: Any) -> dict[str, Any]:
+        answer = await api.http.request(method, f"/api/job/{place}", headers=headers, **request)
+        assert answer.status_code == 403
+        return {name: value for name, value in answer.json().items() if name != "instance"}
+
+    there = await told("GET", job["id"])
+    assert there == await told("GET", str(uuid4())) == await told("GET", "no-id")
+    assert there == await told("GET", job["id"], params={"odd": "1"})
+    assert await told("PATCH", job["id"], json={}) == await told("PATCH", str(uuid4()), content=b"{")
+    assert (await api.http.head(f"/api/job/{job['id']}", headers=headers)).status_code == 403
+
+
+async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forgotten(_: Request) -> Response:
+        return Response()
+
+    bare = APIRouter()
+    bare.add_api_route("/api/forgotten", forgotten, response_model=None)
+    monkeypatch.setattr(app, "_ROUTERS", (bare,))
+    built = app.build(api.parts, Health(), auth.Keys(api.parts.pool, FIRST))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://duebook") as http:
+        most, every = await add_key(api, *NEEDED), await add_key(api, "*")
+        assert (await http.get("/api/forgotten", headers=most)).status_code == 403
+        assert (await http.get("/api/forgotten", headers=every)).status_code == 200
+
+
+async def test_a_revoked_key_is_out_within_two_seconds_of_use(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: now))
+    headers, other = await add_key(api, "jobs:read"), await add_key(api, "jobs:read")
+    assert (await api.http.get("/api/job", headers=headers)).status_code == 200
+    await api.parts.pool.execute("UPDATE keys SET revoked_at = now()")
+    now += 1.9
+    assert (await api.http.get("/api/job", headers=headers)).status_code == 200  # remembered
+    assert (await api.http.get("/api/job", headers=other)).status_code == 401
+    now += 0.1
+    assert (await api.http.get("/api/job", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "secret", ["other", "secret ", "secretx", "SECRET", "", "s\xe9cret", "secret\x00", "x" * 100_000]
+)
+async def test_a_key_is_known_by_its_whole_secret(api: Api, secret: str) -> None:
+    key_id = (await add_key(api, "*"))["authorization"].split("_")[1]
+    header = f"Bearer sk_{key_id}_{secret}".encode("latin-1")
+    answer = await api.http.get("/api/job", headers={b"authorization": header})
+    assert answer.status_code == (200 if secret == "secret " else 401)
+
+
+async def test_of_two_keys_in_one_request_neither_counts(api: Api) -> None:
+    key = await add_key(api, "*")
+    answer = await api.http.get("/api/job", headers=[*key.items(), *key.items()])
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="duebook"'
+
+
+async def test_the_description_names_each_scope(api: Api) -> None:
+    paths = (await api.json(200, "GET", "/api/openapi.json"))["paths"]
+    operations = {f"{method.upper()} {path}": said for path, all_ in paths.items() for method, said in all_.items()}
+    assert {route: said["security"] for route, said in operations.items()} == {
+        route: [{"key": [scope]}] for route, scope in ROUTES.items()
+    }
+    for route, said in operations.items():
+        assert f"`{ROUTES[route]}`" in said["description"]
+        assert {"401", "403"} <= said["responses"].keys()
