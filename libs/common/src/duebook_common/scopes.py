@@ -1,11 +1,14 @@
-"""What a key may do: a closed list of scopes, each a kind of thing and a verb."""
+"""What a key may do: a closed list of scopes, each a kind of thing and a verb, or a verb for all kinds."""
 
 from collections.abc import Collection
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """No scope holds another, but `*` holds all. Orders for runs need `runs:write`: they leave their job as it is."""
+    """`read` and `write` hold all that end so, `*` holds all; no other holds another.
+
+    Orders for runs need `runs:write`: they leave their job as it is.
+    """
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
@@ -15,6 +18,8 @@ class Scope(StrEnum):
     DEAD_LETTERS_WRITE = "dead-letters:write"
     LOGS_READ = "logs:read"
     EVENTS_READ = "events:read"
+    READ = "read"
+    WRITE = "write"
     ALL = "*"
 
 
@@ -24,7 +29,7 @@ _KNOWN = frozenset(Scope)
 
 def allowed(held: Collection[str], needed: str) -> bool:
     """Whether a key that holds these may do what needs that one; words that are no scopes allow nothing."""
-    return Scope.ALL in held or needed in held
+    return Scope.ALL in held or needed in held or needed.rpartition(":")[2] in held
 
 
 def unknown(held: Collection[str]) -> list[str]:
