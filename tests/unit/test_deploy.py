@@ -178,6 +178,16 @@ def test_a_service_has_all_its_manifests(name: str) -> None:
     assert found == dict.fromkeys(kinds, f"duebook-{name}")
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_may_reach_the_mail_server_where_it_is_given_one(name: str) -> None:
+    by_kind = {document["kind"]: document for document in documents(KUBERNETES / f"base/{name}.yaml")}
+    (container,) = by_kind["Deployment"]["spec"]["template"]["spec"]["containers"]
+    given = any(entry["name"].startswith("DUEBOOK_SMTP_URL") for entry in container["env"])
+    open_to_all = [rule["ports"] for rule in by_kind["NetworkPolicy"]["spec"].get("egress", []) if "to" not in rule]
+    ports = {port["port"] for rule in open_to_all for port in rule}
+    assert ports == ({25, 465, 587, 1025} if given else set())
+
+
 def test_two_schedulers_run() -> None:
     assert documents(KUBERNETES / "base/scheduler.yaml")[0]["spec"]["replicas"] == 2
 
