@@ -271,6 +271,13 @@ def test_an_alert_asks_for_metrics_that_exist_and_has_a_runbook(alert: dict[str,
     assert (ROOT / alert["annotations"]["runbook_url"]).read_text().startswith(f"# {alert['alert']}\n")
 
 
+def test_an_alert_that_names_what_is_absent_keeps_its_labels() -> None:
+    for alert in ALERTS:
+        if "$labels" in alert["annotations"]["summary"]:
+            for asked in re.findall(r"absent\((.*?)\)", alert["expr"]):
+                assert isinstance(promql_parser.parse(asked), promql_parser.VectorSelector), alert["alert"]
+
+
 def test_every_runbook_has_its_alert() -> None:
     assert {path.stem for path in (DEPLOY / "runbooks").glob("*.md")} == {alert["alert"] for alert in ALERTS}
 
