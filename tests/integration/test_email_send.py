@@ -135,3 +135,9 @@ def test_the_api_refuses_it_already(payload: dict[str, Any]) -> None:
     known.must_take("email.send", MAIL | {"to": ["a@example.com", "b@example.com"]})
     with pytest.raises(Problem):
         known.must_take("email.send", payload)
+
+
+def test_a_mail_without_words_is_told_what_it_lacks() -> None:
+    known = Known({"email.send": email_send_task(None).json_schema()})
+    with pytest.raises(Problem, match=r'"text" is a required property or "html" is a required property'):
+        known.must_take("email.send", {"to": "a@example.com", "subject": "s"})

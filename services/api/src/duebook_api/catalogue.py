@@ -80,5 +80,8 @@ def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
             yield Fault(at + pointer([name]), "this field is required")
         case ValidationErrorKind.AdditionalProperties(unexpected=names):
             yield from (Fault(at + pointer([name]), "there is no such field") for name in names)
+        case ValidationErrorKind.AnyOf(context=branches) if branches:
+            says = " or ".join(dict.fromkeys(each.message for branch in branches for each in branch[:1]))
+            yield Fault(at, f"the task refuses this, whichever way it is read: {says}"[:_LONGEST_FAULT])
         case _:
             yield Fault(at, f"the task refuses this: {error.message}"[:_LONGEST_FAULT])
