@@ -65,6 +65,16 @@ async def test_the_default_exchange_brings_it_to_the_queue_that_is_named(
     assert (await queue.get()).body == b'"x"'
 
 
+async def test_the_largest_headers_arrive_and_larger_ones_are_refused(
+    exchanges: Exchanges, queue: AbstractQueue
+) -> None:
+    task, headers = amqp_publish_task(exchanges), {f"h{n}": "x" * 1000 for n in range(16)}
+    await run(task, {"routing_key": queue.name, "headers": headers | {"n": 2**63 - 1}})
+    assert (await queue.get()).headers == {**headers, "n": 2**63 - 1, "traceparent": TRACE}
+    with pytest.raises(Fail, match="at most 16384 bytes"):
+        await run(task, {"routing_key": queue.name, "headers": headers | {"h": "x" * 1000}})
+
+
 async def test_what_reaches_no_queue_fails_and_so_does_an_exchange_that_is_not_there(
     exchanges: Exchanges, queue: AbstractQueue
 ) -> None:
@@ -93,7 +103,8 @@ async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, q
     payload = {"routing_key": queue.name}
     await run(amqp_publish_task(exchanges), payload)
     assert exchanges._connection is not None
-    await exchanges._connection.close()
+    lost: Any = exchanges._connection.transport
+    await lost.connection.close(ConnectionError("cut"))  # as the network or the broker ends it
     await run(amqp_publish_task(exchanges), payload)
     with pytest.raises(Fail, match="not known to have arrived"):
         await run(amqp_publish_task(Exchanges("amqp://127.0.0.1:1/")), payload)
@@ -108,6 +119,10 @@ async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, q
         {"routing_key": "q", "headers": {"CC": "duebook.runs.default"}},
         {"routing_key": "q", "headers": {"bcc": "x"}},
         {"routing_key": "q", "headers": {"a": ["list"]}},
+        {"routing_key": "q", "headers": {"a": 0.1}},
+        {"routing_key": "q", "headers": {"a": 2**63}},
+        {"routing_key": "q", "headers": {"a": "x" * 1025}},
+        {"routing_key": "q", "headers": {f"h{n}": 1 for n in range(51)}},
         {"routing_key": "q" * 256},
         {"routing_key": "q", "key": "x"},
         {"exchange": None},

@@ -7,7 +7,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 from pamqp.common import FieldTable
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from pydantic_core import to_json
 
 from duebook_common.loops import guarded
@@ -17,6 +17,10 @@ from duebook_common.tasks import Context, Fail, Task
 _SECONDS = 20.0
 _OURS = r"^duebook\."
 _ROUTING = r"^([Cc][Cc]|[Bb][Cc][Cc])$"  # RabbitMQ's own headers for further routing keys
+
+
+# All headers travel in one frame, and the broker ends the connection for one above 128 KiB.
+_MOST_HEADERS, _LONGEST_HEADER, _LARGEST_HEADERS = 50, 1024, 16 * 1024
 
 
 def _not_ours(name: str) -> str:
@@ -31,12 +35,21 @@ def _header(name: str) -> str:
     return name
 
 
+def _bounded(headers: dict[str, Any]) -> dict[str, Any]:
+    if sum(len(f"{name}{value}".encode()) for name, value in headers.items()) > _LARGEST_HEADERS:
+        raise ValueError(f"all headers together have at most {_LARGEST_HEADERS} bytes")
+    return headers
+
+
 _Name = Annotated[
     str,
     Field(max_length=255, json_schema_extra={"not": {"pattern": _OURS}}),
     AfterValidator(_not_ours),
 ]
-_Header = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_header)]
+_Header = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_header)]
+_Whole = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+# No fractions: the client library sends them in single precision.
+_Value = Annotated[StrictStr, Field(max_length=_LONGEST_HEADER)] | StrictBool | _Whole
 
 
 class AmqpMessage(BaseModel):
@@ -47,8 +60,8 @@ class AmqpMessage(BaseModel):
     exchange: _Name = ""
     routing_key: _Name = ""
     body: Any = None
-    headers: dict[_Header, StrictStr | StrictBool | StrictInt | StrictFloat] = Field(
-        default_factory=dict, json_schema_extra={"propertyNames": {"not": {"pattern": _ROUTING}, "maxLength": 255}}
+    headers: Annotated[dict[_Header, _Value], Field(max_length=_MOST_HEADERS), AfterValidator(_bounded)] = Field(
+        default_factory=dict, json_schema_extra={"propertyNames": {"not": {"pattern": _ROUTING}, "maxLength": 128}}
     )
 
 
@@ -89,7 +102,8 @@ class Exchanges:
     async def _connected(self) -> AbstractConnection:
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
-            if self._connection is None or self._connection.is_closed:
+            # `is_closed` knows only of what this side closed.
+            if self._connection is None or not self._connection.connected.is_set():
                 named: FieldTable = {"connection_name": "duebook-executor-tasks"}
                 self._connection = await aio_pika.connect(self._url, timeout=10, client_properties=named, heartbeat=10)
             return self._connection
