@@ -5,21 +5,32 @@ import json
 import random
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
+from starlette.types import Message, Scope
 
 from api_app import Api, running_api
 from api_process import api_process, until_ready
-from bookkeeping import NOW, log
+from bookkeeping import NOW, eventually, log
 from duebook_api import positions
+from duebook_api.app import build
 from duebook_api.feed import Feed
 from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain.job import JobPaused
 from duebook_common.eventstore import Write, append
+from duebook_common.service import Health
+
+STREAM: Scope = {
+    "type": "http",
+    "method": "GET",
+    "path": "/api/events/stream",
+    "query_string": b"",
+    "headers": [],
+}
 
 
 @pytest.fixture
@@ -155,14 +166,13 @@ def told(chunk: bytes) -> list[dict[str, Any]]:
 async def take(feed: Feed, place: tuple[int, int], count: int, *, slowly: bool = False) -> list[str]:
     """So many positions from a stream that begins after the place."""
     got: list[str] = []
-    stream = feed.stream(place)
-    async with asyncio.timeout(60):
-        async for chunk in stream:
-            got += [event["position"] for event in told(chunk)]
-            if len(got) >= count:
-                break
-            await asyncio.sleep(random.uniform(0, 0.2) if slowly else 0)
-    await stream.aclose()
+    with feed.listening():
+        async with asyncio.timeout(60), aclosing(feed.stream(place)) as stream:
+            async for chunk in stream:
+                got += [event["position"] for event in told(chunk)]
+                if len(got) >= count:
+                    break
+                await asyncio.sleep(random.uniform(0, 0.2) if slowly else 0)
     return got
 
 
@@ -219,10 +229,54 @@ async def test_a_reader_that_left_frees_its_place_and_the_last_lets_the_log_rest
 async def test_with_too_many_streams_a_further_one_is_told_to_come_again(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duebook_api.feed._MOST_STREAMS", 0)
-    answer = await api.http.get("/api/events/stream")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json()["code"] == "too_many_streams"
+    """Also where all come at once."""
+    monkeypatch.setattr("duebook_api.feed._MOST_STREAMS", 3)
+    asked = [asyncio.create_task(api.http.get("/api/events/stream")) for _ in range(30)]
+
+    async def refused() -> bool:
+        return sum(each.done() for each in asked) == 27
+
+    await eventually(refused)
+    assert api.parts.feed.streams == 3
+    api.parts.feed.close()
+    answers = await asyncio.gather(*asked)
+    told = [(answer.headers.get("retry-after"), answer.status_code) for answer in answers]
+    assert (told.count(("5", 503)), told.count((None, 200))) == (27, 3)
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 503} == {"too_many_streams"}
+    assert api.parts.feed.streams == 0
+
+
+async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
+    api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duebook_api.event_stream._PATIENCE", 0.1)
+    await put(pool, write("job-1"))
+    held = asyncio.Event()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            held.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(30):
+        await build(api.parts, Health(), None)(STREAM, receive, send)
+    assert (held.is_set(), api.parts.feed.streams) == (True, 0)
+
+
+async def test_a_quiet_stream_shows_that_it_lives_and_ends_after_its_time(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duebook_api.feed._HEARTBEAT", 0.02)
+    feed = Feed(pool, longest=0.2)
+    async with asyncio.timeout(30):
+        with feed.listening():
+            chunks = [chunk async for chunk in feed.stream((0, 0))]
+    assert chunks[0] == b"retry: 1000\n\n"
+    assert set(chunks[1:]) == {b": nothing new\n\n"}
 
 
 async def test_a_stream_over_http_resumes_outlives_the_database_and_ends_with_its_server(

@@ -8,6 +8,7 @@ import asyncio
 import time
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -102,32 +103,33 @@ class Feed:
         self._closed = True
         self._announce()
 
-    def must_have_room(self) -> None:
-        """Raises Problem 503 where no further stream can be served."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Holds the place of one stream; raises Problem 503 where there is none."""
         if self._closed or self.streams >= _MOST_STREAMS:
-            raise Problem(
-                503, "too_many_streams", "too many streams are open here; try again", headers={"Retry-After": "5"}
-            )
-
-    async def stream(self, place: Place) -> AsyncGenerator[bytes, None]:
-        """Everything after the place, for a while; a database that is away is waited for."""
+            again = {"Retry-After": "5"}
+            raise Problem(503, "too_many_streams", "too many streams are open here; try again", headers=again)
         self.streams += 1
         try:
-            yield _AGAIN
-            end = time.monotonic() + self._longest
-            while not self._closed and time.monotonic() < end:
-                news = self._news  # before reading: what comes meanwhile must not go unheard
-                events = await self._after(place)
-                if events:
-                    place = events[-1].place
-                    for piece in _pieces(events):
-                        yield piece
-                    continue
-                await wait(news, _HEARTBEAT if events is not None else _RETRY)
-                if not news.is_set():
-                    yield b": nothing new\n\n"
+            yield
         finally:
             self.streams -= 1
+
+    async def stream(self, place: Place) -> AsyncGenerator[bytes, None]:
+        """Everything after the place, for a while, to whoever is `listening`; a database that is away is waited for."""
+        yield _AGAIN
+        end = time.monotonic() + self._longest
+        while not self._closed and time.monotonic() < end:
+            news = self._news  # before reading: what comes meanwhile must not go unheard
+            events = await self._after(place)
+            if events:
+                place = events[-1].place
+                for piece in _pieces(events):
+                    yield piece
+                continue
+            await wait(news, _HEARTBEAT if events is not None else _RETRY)
+            if not news.is_set():
+                yield b": nothing new\n\n"
 
     async def _after(self, place: Place) -> Sequence[_Told] | None:
         """The next events, if there are any; None where the database does not answer."""

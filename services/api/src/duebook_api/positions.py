@@ -31,7 +31,7 @@ class Start(NamedTuple):
     name: str | None
 
 
-def name(event: Recorded | Any) -> str:
+def name(event: Recorded) -> str:
     """What clients know an event's place by."""
     return _name(event.xid, event.position, event.id)
 

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from duebook_api import answers, positions, views
+from duebook_api import answers, event_stream, positions, views
 from duebook_api.docs import takes
+from duebook_api.event_stream import EventStream
 from duebook_api.paging import NoQuery, Page, query
 from duebook_api.parts import parts
 from duebook_api.problems import Fault, invalid
@@ -50,7 +51,7 @@ async def list_events(request: Request) -> Response:
 
 
 @router.get(
-    "/stream", openapi_extra=takes(Scope.EVENTS_READ, query=StreamQuery, resume=True), response_class=StreamingResponse
+    "/stream", openapi_extra=takes(Scope.EVENTS_READ, query=StreamQuery, resume=True), response_class=EventStream
 )
 async def stream_events(request: Request) -> Response:
     """The same as server-sent events: `id` is the position, `event` the type, `data` the event.
@@ -60,11 +61,8 @@ async def stream_events(request: Request) -> Response:
     """
     q, own = query(request, StreamQuery), parts(request)
     after = request.headers.get("last-event-id") or q.after
-    own.feed.must_have_room()
     async with acquire(own.pool) as db:
         start = await positions.start(db, after)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if request.scope.get("head"):
-        return Response(headers=headers, media_type="text/event-stream")
-    stream = own.feed.stream((start.xid, start.position))
-    return StreamingResponse(stream, headers=headers, media_type="text/event-stream")
+        return Response(headers=event_stream.HEADERS, media_type=event_stream.MEDIA_TYPE)
+    return EventStream(own.feed, (start.xid, start.position))
