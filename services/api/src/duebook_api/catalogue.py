@@ -62,6 +62,7 @@ class Catalogue:
                 schemas = {record["name"]: record["payload_schema"] for record in await db.fetch(_TASKS)}
             if self._known is None or schemas != self._known.schemas:
                 self._known = Known(schemas)
+        self._known = self._known or Known({})  # then nothing is checked, and nobody waits in turn to learn that
 
 
 def _validator(name: str, schema: Any) -> Draft202012Validator | None:
