@@ -124,6 +124,8 @@ async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, q
         {"routing_key": "q", "headers": {"a": "x" * 1025}},
         {"routing_key": "q", "headers": {f"h{n}": 1 for n in range(51)}},
         {"routing_key": "q" * 256},
+        {"exchange": "ä"},
+        {"exchange": "x" * 128},
         {"routing_key": "q", "key": "x"},
         {"exchange": None},
         "q",

@@ -70,7 +70,7 @@ async def deliver(
             refused, _ = await aiosmtplib.send(
                 mail,
                 sender=sender,  # the envelope is named: headers would be parsed for it, and a comma adds a recipient
-                recipients=list(dict.fromkeys(recipients)),
+                recipients=list(recipients),
                 hostname=server.host,
                 port=server.port,
                 username=server.username,

@@ -1,6 +1,5 @@
 """The task `email.send`: one mail, done once the server has taken it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from duebook_common.settings import MailAddress
 from duebook_common.smtp import Refusal, Server, address, deliver
 from duebook_common.tasks import Context, Fail, Task
 
@@ -24,16 +24,15 @@ class Mailer:
     sender: str
 
 
-def _address(text: str) -> str:
-    address(text)
-    return text
-
-
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-_Address = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_address)]
+def _once(recipients: list[str]) -> list[str]:
+    return [*dict.fromkeys(recipients)]
+
+
+_Address = Annotated[MailAddress, Field(min_length=3, max_length=254)]
 
 
 class Email(BaseModel):
@@ -47,6 +46,7 @@ class Email(BaseModel):
         list[_Address],
         BeforeValidator(_listed, json_schema_input_type=_Address | list[_Address]),
         Field(min_length=1, max_length=_MOST),
+        AfterValidator(_once),
     ]
     subject: str = Field(min_length=1, max_length=500, pattern=_ONE_LINE)
     text: str | None = None
@@ -91,7 +91,7 @@ async def _send(mailer: Mailer, payload: Email, context: Context) -> dict[str, A
 def _composed(sender: str, payload: Email, id_: str) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = address(sender)
-    mail["To"] = [address(each) for each in _unique(payload.to)]
+    mail["To"] = [address(each) for each in payload.to]
     mail["Subject"] = payload.subject
     mail["Message-ID"] = id_
     mail["Date"] = datetime.now(UTC)
@@ -103,7 +103,3 @@ def _composed(sender: str, payload: Email, id_: str) -> EmailMessage:
     elif payload.html is not None:
         mail.set_content(payload.html, subtype="html")
     return mail
-
-
-def _unique(recipients: Sequence[str]) -> list[str]:
-    return [*dict.fromkeys(recipients)]
