@@ -9,7 +9,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from duebook_api.feed import Feed, Place
 
-MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 _PATIENCE = 30.0  # seconds
@@ -21,8 +20,10 @@ class EventStream(StreamingResponse):
     A client that takes nothing for half a minute is as good as gone: it comes again, and misses nothing.
     """
 
+    media_type = "text/event-stream"
+
     def __init__(self, feed: Feed, place: Place) -> None:
-        super().__init__(feed.stream(place), headers=HEADERS, media_type=MEDIA_TYPE)
+        super().__init__(feed.stream(place), headers=HEADERS)
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

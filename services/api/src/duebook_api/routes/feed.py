@@ -51,7 +51,10 @@ async def list_events(request: Request) -> Response:
 
 
 @router.get(
-    "/stream", openapi_extra=takes(Scope.EVENTS_READ, query=StreamQuery, resume=True), response_class=EventStream
+    "/stream",
+    openapi_extra=takes(Scope.EVENTS_READ, query=StreamQuery, resume=True),
+    response_class=EventStream,
+    status_code=200,  # which the page of the API would read off the class otherwise
 )
 async def stream_events(request: Request) -> Response:
     """The same as server-sent events: `id` is the position, `event` the type, `data` the event.
@@ -64,5 +67,5 @@ async def stream_events(request: Request) -> Response:
     async with acquire(own.pool) as db:
         start = await positions.start(db, after)
     if request.scope.get("head"):
-        return Response(headers=event_stream.HEADERS, media_type=event_stream.MEDIA_TYPE)
+        return Response(headers=event_stream.HEADERS, media_type=EventStream.media_type)
     return EventStream(own.feed, (start.xid, start.position))

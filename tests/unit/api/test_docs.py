@@ -1,0 +1,18 @@
+"""The page that describes the API, as it is made."""
+
+from typing import cast
+
+import httpx2
+
+from duebook_api.app import build
+from duebook_api.parts import Parts
+from duebook_common.service import Health
+
+
+async def test_the_description_is_made_without_any_server() -> None:
+    app = build(cast("Parts", None), Health(), None)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api") as http:
+        answer = await http.get("/api/openapi.json")
+    assert answer.status_code == 200, answer.text
+    stream = answer.json()["paths"]["/api/events/stream"]["get"]["responses"]["200"]
+    assert list(stream["content"]) == ["text/event-stream"]
