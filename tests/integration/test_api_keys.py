@@ -1,6 +1,7 @@
 """What each key lets its holder do, and for how long."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -170,6 +171,13 @@ async def test_a_key_is_known_by_its_whole_secret(api: Api, secret: str) -> None
     header = f"Bearer sk_{key_id}_{secret}".encode("latin-1")
     answer = await api.http.get("/api/job", headers={b"authorization": header})
     assert answer.status_code == (200 if secret == "secret " else 401)
+
+
+async def test_a_key_is_good_until_it_expires(api: Api) -> None:
+    for hours, status in ((1, 200), (0, 401), (-1, 401)):
+        headers = await add_key(api, "jobs:read")
+        await api.parts.pool.execute("UPDATE keys SET expires_at = now() + $1", timedelta(hours=hours))
+        assert (await api.http.get("/api/job", headers=headers)).status_code == status
 
 
 async def test_of_two_keys_in_one_request_neither_counts(api: Api) -> None:

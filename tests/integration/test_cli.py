@@ -285,7 +285,7 @@ def test_what_is_not_there_ends_with_3(duebook: Program) -> None:
 
 
 def test_a_key_is_made_used_listed_and_revoked(duebook: Program) -> None:
-    made = duebook("key", "create", "--name", "ci", "--scope", "jobs:read", "--scope", "runs:read")
+    made = duebook("key", "create", "--name", "ci", "--scope", "jobs:read", "--scope", "runs:read", "--expires", "90d")
     key = made.stdout.strip()
     assert (made.exit_code, made.stdout) == (0, f"{key}\n")
     assert duebook("job", "list", DUEBOOK_API_KEY=key).exit_code == 0
@@ -295,6 +295,8 @@ def test_a_key_is_made_used_listed_and_revoked(duebook: Program) -> None:
     assert "jobs:write" in refused.stderr
     (listed,) = duebook.data("key", "list")
     assert (listed["name"], listed["scopes"], listed["revoked_at"]) == ("ci", ["jobs:read", "runs:read"], None)
+    lasting = datetime.fromisoformat(listed["expires_at"]) - datetime.fromisoformat(listed["created_at"])
+    assert lasting == timedelta(days=90)
     assert key.startswith(f"sk_{listed['key_id']}_")
     assert duebook("key", "revoke", listed["key_id"]).exit_code == 0
     eventually(lambda: "DUEBOOK_API_KEY is refused" in duebook("job", "list", DUEBOOK_API_KEY=key).stderr)

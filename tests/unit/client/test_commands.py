@@ -45,6 +45,7 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["key", "create", "--name", "a"], "--scope"),
         (["key", "create", "--name", "a", "--scope", "jobs"], "'jobs:read', 'jobs:write', 'runs:read'"),
         (["key", "create", "--name", "\n", "--scope", "*"], "--name"),
+        (["key", "create", "--name", "a", "--scope", "*", "--expires", "soon"], "--expires"),
         (["no-such-command"], "no-such-command"),
         (["verify"], "DUEBOOK_POSTGRES_URL is missing"),
     ],

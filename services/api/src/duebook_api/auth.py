@@ -12,7 +12,10 @@ from duebook_common.database import Pool, acquire
 from duebook_common.scopes import EVERYTHING
 
 _ISSUED = re.compile(r"sk_([A-Za-z0-9]{1,64})_[A-Za-z0-9_-]{1,256}", re.ASCII)
-_KEY = "SELECT hash, scopes FROM keys WHERE key_id = $1 AND revoked_at IS NULL"
+_KEY = """
+SELECT hash, scopes FROM keys
+WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
 _REMEMBERED_SECONDS, _REMEMBERED = 2.0, 1_000
 
 
@@ -33,7 +36,7 @@ class Keys:
         self._known: dict[bytes, tuple[float, Holder]] = {}
 
     async def holder_of(self, token: str) -> Holder | None:
-        """The holder of the key that the token is, or None; a revoked one may pass for two more seconds."""
+        """The holder of the key that the token is, or None; a revoked or expired one may pass for two more seconds."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):
             return Holder("key:first", EVERYTHING)

@@ -8,17 +8,18 @@ import typer
 
 from duebook import output
 from duebook.commands.books import on_books
-from duebook.commands.options import Output
+from duebook.commands.options import Output, parsed
 from duebook.failures import NotFound
 from duebook.output import Format
+from duebook.parsing import duration
 from duebook_common.database import Pool
 from duebook_common.scopes import Scope, unknown
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke the API's keys.")
 
-_COLUMNS = ("key_id", "name", "scopes", "created_at", "revoked_at")
-_INSERT = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, $2, $3, $4)"
-_LIST = "SELECT key_id, name, scopes, created_at, revoked_at FROM keys ORDER BY created_at, key_id"
+_COLUMNS = ("key_id", "name", "scopes", "created_at", "expires_at", "revoked_at")
+_INSERT = "INSERT INTO keys (key_id, name, hash, scopes, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)"
+_LIST = "SELECT key_id, name, scopes, created_at, expires_at, revoked_at FROM keys ORDER BY created_at, key_id"
 _REVOKE = "UPDATE keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1 RETURNING key_id"
 
 
@@ -32,14 +33,18 @@ def issue(key_id: str, secret: str) -> tuple[str, bytes]:
 def create_key(
     name: Annotated[str, typer.Option(help="Whose it is, or what for.")],
     scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated. `*` is everything.")],
+    expires: Annotated[
+        str | None, typer.Option(help="How long it is good for: 90d. Without it, until it is revoked.")
+    ] = None,
     form: Output = Format.TABLE,
 ) -> None:
     """Make a key and print it: this once, since only its hash is kept."""
     if not name.strip() or not name.isprintable():
         raise typer.BadParameter("this must be printable text", param_hint="--name")
+    lasting = parsed("--expires", duration, expires)
     key_id = secrets.token_hex(8)
     key, hash_ = issue(key_id, secrets.token_urlsafe(32))
-    on_books(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope))
+    on_books(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope, lasting))
     if form is Format.JSON:
         output.show_json({"key_id": key_id, "name": name, "scopes": scope, "key": key})
     else:
@@ -62,7 +67,9 @@ async def _fetch(pool: Pool) -> list[Any]:
 
 
 def _view(row: Any) -> dict[str, Any]:
-    times = {name: row[name] and f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("created_at", "revoked_at")}
+    times = {
+        name: row[name] and f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("created_at", "expires_at", "revoked_at")
+    }
     return {**row, **times}
 
 
