@@ -46,6 +46,8 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["key", "create", "--name", "a", "--scope", "jobs"], "'jobs:read', 'jobs:write', 'runs:read'"),
         (["key", "create", "--name", "\n", "--scope", "*"], "--name"),
         (["key", "create", "--name", "a", "--scope", "*", "--expires", "soon"], "--expires"),
+        (["key", "create", "--name", "a", "--scope", "*", "--expires", "0d"], "more than nothing"),
+        (["key", "create", "--name", "a", "--scope", "*", "--expires", "99999999d"], "at most 36500d"),
         (["no-such-command"], "no-such-command"),
         (["verify"], "DUEBOOK_POSTGRES_URL is missing"),
     ],

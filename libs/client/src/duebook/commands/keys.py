@@ -1,6 +1,7 @@
 """`duebook key`: the keys that the API lets in, in the database itself, so that a first one can be made."""
 
 import secrets
+from datetime import timedelta
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from duebook_common.scopes import Scope, unknown
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke the API's keys.")
 
+_LONGEST = timedelta(days=36_500)  # the books take times that no program could read back
 _COLUMNS = ("key_id", "name", "scopes", "created_at", "expires_at", "revoked_at")
 _INSERT = "INSERT INTO keys (key_id, name, hash, scopes, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)"
 _LIST = "SELECT key_id, name, scopes, created_at, expires_at, revoked_at FROM keys ORDER BY created_at, key_id"
@@ -27,6 +29,14 @@ def issue(key_id: str, secret: str) -> tuple[str, bytes]:
     """The key as its owner sends it, and what is kept of it."""
     key = f"sk_{key_id}_{secret}"
     return key, sha256(key.encode()).digest()
+
+
+def _lasting(text: str) -> timedelta:
+    """How long a key is good for; raises ValueError."""
+    value = duration(text)
+    if not timedelta(0) < value <= _LONGEST:
+        raise ValueError(f"a key is good for more than nothing and at most {_LONGEST.days}d")
+    return value
 
 
 @app.command("create")
@@ -41,7 +51,7 @@ def create_key(
     """Make a key and print it: this once, since only its hash is kept."""
     if not name.strip() or not name.isprintable():
         raise typer.BadParameter("this must be printable text", param_hint="--name")
-    lasting = parsed("--expires", duration, expires)
+    lasting = parsed("--expires", _lasting, expires)
     key_id = secrets.token_hex(8)
     key, hash_ = issue(key_id, secrets.token_urlsafe(32))
     on_books(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope, lasting))
