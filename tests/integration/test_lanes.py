@@ -1,20 +1,16 @@
 """A poll's cost does not grow with what is not due: it touches a partial index, and of that the due rows only."""
 
-import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bookkeeping import DAY, NOW, created, started
+from costs import HOUR, cost, grown
 from duebook_common.database import Pool, connect
 from duebook_scheduler.dispatch import _CANDIDATES
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
 from duebook_scheduler.waking import _WOKEN
-
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -53,48 +49,8 @@ async def test_the_earliest_time_is_the_next_one_in_any_lane() -> None:
     assert earliest(some[:2], NOW + 2 * HOUR) is None
 
 
-# Copies of the one row there is, pending, in lanes of four priorities.
-_COPIES = """
-INSERT INTO {table} SELECT copy.* FROM (SELECT t AS row FROM {table} AS t LIMIT 1) AS one, generate_series(1, $1) AS n,
-LATERAL jsonb_populate_record(one.row, jsonb_build_object(
-    '{key}', gen_random_uuid(), 'priority', n % 4, 'wake_at', $2::timestamptz + n * interval '1 s'
-)) AS copy
-"""
-
-
-@dataclass
-class Cost:
-    buffers: int
-    indexes: set[str]
-    scans: set[str]
-
-
-async def cost(pool: Pool, query: str, *arguments: Any) -> Cost:
-    """What it touches, warm."""
-    async with pool.acquire() as db:
-        await db.fetch(query, *arguments)
-        plan = json.loads(await db.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments))[0]["Plan"]
-    nodes = list(_nodes(plan))
-    return Cost(
-        plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
-        {node["Index Name"] for node in nodes if "Index Name" in node},
-        {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"},
-    )
-
-
-def _nodes(plan: Any) -> Sequence[Any]:
-    return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
-
-
-async def grown(pool: Pool, table: str, count: int) -> None:
-    key = {"jobs": "job_id", "runs": "run_id"}[table]
-    for start in range(0, count, 20_000):  # a long transaction would hold the horizon of other tests
-        await pool.execute(_COPIES.format(table=table, key=key), min(20_000, count - start), NOW + HOUR)
-    await pool.execute(f"ANALYZE {table}")
-
-
 async def test_a_poll_of_200_000_pending_jobs_touches_what_one_of_ten_does(pool: Pool) -> None:
-    for index in ("jobs_newest", "jobs_live", "jobs_by_name"):
+    for index in ("jobs_newest", "jobs_by_status", "jobs_by_name", "jobs_by_task", "jobs_by_queue"):
         await pool.execute(f"DROP INDEX {index}")  # no part in a poll; they only make the filling slow
     await created(pool, priority=0)
     polls: dict[str, tuple[Any, ...]] = {

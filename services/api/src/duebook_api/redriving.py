@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_api.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
+from duebook_api.filters import of_dead_letters, where
 from duebook_api.parts import Parts
 from duebook_api.problems import not_found
 from duebook_common.database import acquire
@@ -62,21 +63,17 @@ async def redrive_many(parts: Parts, body: RedriveManyBody, actor: Actor) -> dic
 
 # Oldest first, from place to place: one that dies again meanwhile is not met a second time.
 _MATCHING = """
-SELECT r.run_id, r.created_at, r.max_attempts, j.status = 'deleted' AS gone
-FROM runs r JOIN jobs j USING (job_id)
-WHERE r.status = 'dead_lettered'
-  AND ($1::uuid IS NULL OR r.job_id = $1)
-  AND ($2::text IS NULL OR r.task = $2)
-  AND ($3::text IS NULL OR r.queue = $3)
-  AND ($4::text IS NULL OR r.fingerprint = $4)
-  AND ($5::timestamptz IS NULL OR (r.created_at, r.run_id) > ($5, $6::uuid))
-ORDER BY r.created_at, r.run_id LIMIT $7
+SELECT run_id, created_at, max_attempts,
+       (SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = runs.job_id) AS gone
+FROM runs WHERE {} ORDER BY created_at, run_id LIMIT {}
 """
 
 
 async def _matching(parts: Parts, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
+    asked = of_dead_letters(f.job_id, f.task, f.queue, f.fingerprint)
+    met, arguments = where(*asked, ("(created_at, run_id) > ({}, {})", *place))
     async with acquire(parts.pool) as db:
-        return list(await db.fetch(_MATCHING, f.job_id, f.task, f.queue, f.fingerprint, *place, _AT_ONCE))
+        return list(await db.fetch(_MATCHING.format(met, _AT_ONCE), *arguments))
 
 
 async def _redrive(parts: Parts, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:

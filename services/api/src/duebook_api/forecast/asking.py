@@ -9,6 +9,7 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_api.commands import define
+from duebook_api.filters import of_jobs, where
 from duebook_api.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
 from duebook_api.forecast.counts import TooMuch
 from duebook_api.forecast.differences import Change
@@ -29,14 +30,7 @@ _MOST_JOBS = 10_000
 _JOBS = """
 SELECT job_id, stream_version, version, definition_at, definition - 'payload' - 'metadata' AS definition, status, runs,
        next_at, next_due_at, reason, request_hash, created_at, updated_at
-FROM jobs
-WHERE status = $1
-  AND ($2::text IS NULL OR name = $2)
-  AND ($3::text IS NULL OR task = $3)
-  AND ($4::text IS NULL OR queue = $4)
-  AND ($5::text IS NULL OR tags @> ARRAY[$5] AND tags <> '{}')
-  AND ($6::uuid IS NULL OR job_id = $6)
-LIMIT $7
+FROM jobs WHERE {} LIMIT {}
 """
 
 _DURATIONS = """
@@ -124,8 +118,9 @@ def _change(body: ChangeBody, jobs: Mapping[UUID, Job], now: datetime, root: str
 
 
 async def _records(db: Connection, f: ForecastFilter) -> list[Any]:
-    job_id = None if f.job_id is None else UUID(f.job_id)
-    found = await db.fetch(_JOBS, f.status, f.name, f.task, f.queue, f.tag, job_id, _MOST_JOBS + 1)
+    asked = of_jobs(f.name, f.task, f.queue, f.tag)
+    met, arguments = where(("status = {}", f.status), ("job_id = {}", f.job_id), *asked)
+    found = await db.fetch(_JOBS.format(met, _MOST_JOBS + 1), *arguments)
     if len(found) > _MOST_JOBS:
         limit = f"more than {_MOST_JOBS:,} jobs match; narrow it down by task, queue, tag or name"
         raise invalid(Fault("/filter", limit))

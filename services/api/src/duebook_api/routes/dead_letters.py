@@ -9,8 +9,9 @@ from starlette.responses import Response
 from duebook_api import answers, redriving, views
 from duebook_api.bodies import MustReasonBody, RedriveBody, RedriveManyBody
 from duebook_api.docs import takes
+from duebook_api.filters import newest, of_dead_letters
 from duebook_api.ids import PathId
-from duebook_api.paging import Id, NoQuery, Page, Text, after, bounded, by_creation, decode, listed, query
+from duebook_api.paging import Id, NoQuery, Page, Text, bounded, by_creation, decode, listed, query
 from duebook_api.parts import Parts, actor, parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
@@ -30,22 +31,14 @@ class DeadLetterQuery(Page):
     fingerprint: Text | None = None
 
 
-_DEAD = """
-SELECT r.*, CASE WHEN r.own_payload THEN r.payload ELSE d.data->'definition'->'payload' END AS effective_payload
-FROM runs r
-LEFT JOIN events d ON d.stream = 'job-' || r.job_id AND d.version = r.definition_at
-WHERE r.status = 'dead_lettered'
+_RUNS = """
+SELECT *, CASE WHEN own_payload THEN payload ELSE (
+    SELECT data->'definition'->'payload' FROM events
+    WHERE stream = 'job-' || runs.job_id AND version = runs.definition_at
+) END AS effective_payload
+FROM runs
 """
-_LIST = f"""
-{_DEAD}
-  AND ($1::uuid IS NULL OR r.job_id = $1)
-  AND ($2::text IS NULL OR r.task = $2)
-  AND ($3::text IS NULL OR r.queue = $3)
-  AND ($4::text IS NULL OR r.fingerprint = $4)
-  AND ($5::timestamptz IS NULL OR (r.created_at, r.run_id) < ($5, $6::uuid))
-ORDER BY r.created_at DESC, r.run_id DESC LIMIT $7
-"""
-_ONE = f"{_DEAD} AND r.run_id = $1"
+_ONE = f"{_RUNS} WHERE run_id = $1 AND status = 'dead_lettered'"
 _LINEAGE = """
 SELECT job_id, stream, type, data, meta->>'actor' AS actor, recorded_at FROM events
 WHERE stream = ANY($1::text[]) AND type IN ('RunDeadLettered', 'RunRedriven')
@@ -61,9 +54,9 @@ ORDER BY stream, version
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
     q, own = query(request, DeadLetterQuery), parts(request)
-    filters = (q.job_id, q.task, q.queue, q.fingerprint)
+    wanted, arguments = newest(_RUNS, "run_id", q, *of_dead_letters(q.job_id, q.task, q.queue, q.fingerprint))
     async with acquire(own.pool) as db:
-        rows: list[Any] = await db.fetch(_LIST, *filters, *after(q.cursor), q.limit + 1)
+        rows: list[Any] = await db.fetch(wanted, *arguments)
     items = {item["id"]: item for item in await _views(own, rows)}
     return listed(rows, q.limit, lambda row: items[row["run_id"]], by_creation("run_id"))
 

@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from duebook_api import answers, views
 from duebook_api.docs import takes
+from duebook_api.filters import newest
 from duebook_api.ids import PathId
-from duebook_api.paging import Page, after, bounded, by_creation, decode, listed, query
+from duebook_api.paging import Page, bounded, by_creation, decode, listed, query
 from duebook_api.parts import Parts, parts
 from duebook_api.problems import not_found
 from duebook_common.database import acquire
@@ -20,11 +21,6 @@ from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api")
 
-_RUNS_OF_JOB = """
-SELECT * FROM runs
-WHERE job_id = $1 AND ($2::timestamptz IS NULL OR (created_at, run_id) < ($2, $3::uuid))
-ORDER BY created_at DESC, run_id DESC LIMIT $4
-"""
 _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
@@ -36,8 +32,9 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     q = query(request, Page)
+    wanted, arguments = newest("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
     async with acquire(parts(request).pool) as db:
-        rows: list[Any] = await db.fetch(_RUNS_OF_JOB, job_id, *after(q.cursor), q.limit + 1)
+        rows: list[Any] = await db.fetch(wanted, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
     return listed(rows, q.limit, views.run_row, by_creation("run_id"))

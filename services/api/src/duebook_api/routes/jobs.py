@@ -12,9 +12,10 @@ from duebook_api.as_of import job_as_of
 from duebook_api.bodies import BatchBody, JobBody, ReasonBody, TriggerBody
 from duebook_api.commands import Once, Order
 from duebook_api.docs import takes
+from duebook_api.filters import Statement, newest, of_jobs
 from duebook_api.ids import PathId
 from duebook_api.keys import idempotency_key
-from duebook_api.paging import AsOf, Page, Text, after, by_creation, listed, query
+from duebook_api.paging import AsOf, Page, Text, by_creation, listed, query
 from duebook_api.parts import Parts, actor, parts
 from duebook_api.patching import patched
 from duebook_api.problems import not_found
@@ -68,24 +69,18 @@ class JobQuery(Page):
     tag: Annotated[str, Field(max_length=200)] | None = None
 
 
-_JOBS = """
-SELECT * FROM jobs
-WHERE ($1::text IS NULL AND status <> 'deleted' OR status = $1)
-  AND ($2::text IS NULL OR name = $2)
-  AND ($3::text IS NULL OR task = $3)
-  AND ($4::text IS NULL OR queue = $4)
-  AND ($5::text IS NULL OR tags @> ARRAY[$5] AND tags <> '{}')
-  AND ($6::timestamptz IS NULL OR (created_at, job_id) < ($6, $7::uuid))
-ORDER BY created_at DESC, job_id DESC LIMIT $8
-"""
+def statement(q: JobQuery) -> Statement:
+    status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
+    return newest("SELECT * FROM jobs", "job_id", q, (status,), *of_jobs(q.name, q.task, q.queue, q.tag))
 
 
 @router.get("", openapi_extra=takes(Scope.JOBS_READ, query=JobQuery), response_model=answers.Listed[answers.Job])
 async def list_jobs(request: Request) -> Response:
     """Newest first; deleted ones only where `status=deleted` asks for them."""
     q, own = query(request, JobQuery), parts(request)
+    wanted, arguments = statement(q)
     async with acquire(own.pool) as db:
-        rows = await db.fetch(_JOBS, q.status, q.name, q.task, q.queue, q.tag, *after(q.cursor), q.limit + 1)
+        rows = await db.fetch(wanted, *arguments)
     known = await own.known()
     return listed(rows, q.limit, lambda row: views.job(job_of(row), known.names), by_creation("job_id"))
 

@@ -11,8 +11,9 @@ from duebook_api import answers, views
 from duebook_api.as_of import run_as_of
 from duebook_api.bodies import ReasonBody
 from duebook_api.docs import takes
+from duebook_api.filters import Condition, Statement, newest
 from duebook_api.ids import PathId
-from duebook_api.paging import AsOf, Id, Page, Text, after, by_creation, listed, query
+from duebook_api.paging import AsOf, Id, Page, Text, by_creation, listed, query
 from duebook_api.parts import Parts, actor, parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
@@ -26,15 +27,6 @@ from duebook_common.scopes import Scope
 
 router = APIRouter(prefix="/api/run", tags=["runs"])
 
-_RUNS = """
-SELECT * FROM runs
-WHERE ($1::text IS NULL OR status = $1)
-  AND ($2::uuid IS NULL OR job_id = $2)
-  AND ($3::text IS NULL OR task = $3)
-  AND ($4::text IS NULL OR queue = $4)
-  AND ($5::timestamptz IS NULL OR (created_at, run_id) < ($5, $6::uuid))
-ORDER BY created_at DESC, run_id DESC LIMIT $7
-"""
 Status = Literal[
     "waiting",
     "dispatched",
@@ -55,12 +47,22 @@ class RunQuery(Page):
     queue: Text | None = None
 
 
+def statement(q: RunQuery) -> Statement:
+    asked: list[Condition] = [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
+    if q.status is not None:  # named in the text, so that partial indexes count
+        asked.append((f"status = '{q.status}'",))
+    if q.status in ("dispatched", "running"):  # what is under way has a time to wake, which leads to it
+        asked.append(("wake_at IS NOT NULL",))
+    return newest("SELECT * FROM runs", "run_id", q, *asked)
+
+
 @router.get("", openapi_extra=takes(Scope.RUNS_READ, query=RunQuery), response_model=answers.Listed[answers.Run])
 async def list_runs(request: Request) -> Response:
     """Newest first."""
     q = query(request, RunQuery)
+    wanted, arguments = statement(q)
     async with acquire(parts(request).pool) as db:
-        rows: list[Any] = await db.fetch(_RUNS, q.status, q.job_id, q.task, q.queue, *after(q.cursor), q.limit + 1)
+        rows: list[Any] = await db.fetch(wanted, *arguments)
     return listed(rows, q.limit, views.run_row, by_creation("run_id"))
 
 
