@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -73,6 +74,8 @@ RUNS: list[dict[str, Any]] = [
     *({"status": status} for status in ("dead_lettered", "cancelled", "skipped", "discarded")),
     {"status": "dead_lettered", "queue": "default"},
     {"status": "running", "task": "log"},
+    {"status": "succeeded", "task": "rare"},
+    {"status": "cancelled", "queue": "none"},
     {"status": "succeeded"},
     {"task": "log", "queue": "default"},
     {},
@@ -99,6 +102,27 @@ async def test_runs_are_found_among_many(pool: Pool) -> None:
     for asked in [*RUNS, {"job_id": str(run.job_id)}, {"job_id": str(job_id)}]:
         found = await cost(pool, *_flat(runs.statement(runs.RunQuery(**asked))))
         assert found.buffers <= PAGE, (asked, found)
+
+
+@pytest.mark.parametrize("asked", [{}, {"task": "log"}, {"queue": "default"}, {"task": "log", "status": "succeeded"}])
+@pytest.mark.parametrize("limit", [1, 3, 50])
+async def test_pages_hold_all_that_is_asked_for_once_and_in_order(
+    pool: Pool, asked: dict[str, Any], limit: int
+) -> None:
+    for n in range(20):
+        run = await started(pool, **({"task": "other", "queue": "other"} if n % 5 == 0 else {}))
+        if n % 2:
+            await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL WHERE run_id = $1", run.id)
+    await pool.execute("UPDATE runs SET created_at = date_trunc('minute', created_at)")  # many in the same moment
+    everything = await pool.fetch("SELECT * FROM runs ORDER BY created_at DESC, run_id DESC")
+    expected = [row["run_id"] for row in everything if all(row[name] == value for name, value in asked.items())]
+    shown: list[UUID] = []
+    cursor: str | None = None
+    while not shown or cursor is not None:
+        rows = await pool.fetch(*_flat(runs.statement(runs.RunQuery(**asked, limit=limit, cursor=cursor))))
+        shown += [row["run_id"] for row in rows[:limit]]
+        cursor = encode(rows[limit - 1]["created_at"], rows[limit - 1]["run_id"]) if len(rows) > limit else None
+    assert shown == expected
 
 
 @pytest.mark.parametrize("asked", [{}, {"status": "succeeded"}, {"task": "log"}, {"queue": "default"}, {"job_id": ""}])

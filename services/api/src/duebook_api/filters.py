@@ -4,6 +4,8 @@ One statement for all combinations (`$1 IS NULL OR name = $1`) would have one pl
 read the whole table.
 """
 
+from collections.abc import Sequence
+
 from duebook_api.paging import Page, after
 
 # A condition, and the values for its `{}`: without any it always counts, with None it is not asked for.
@@ -25,8 +27,18 @@ def where(*conditions: Condition) -> Statement:
 def newest(select: str, key: str, page: Page, *conditions: Condition) -> Statement:
     """One page of rows and one row beyond it, newest first; `key` orders what was made in the same moment."""
     met, arguments = where(*conditions, (f"(created_at, {key}) < ({{}}, {{}})", *after(page.cursor)))
-    order = f"ORDER BY created_at DESC, {key} DESC LIMIT ${len(arguments) + 1}"
-    return f"{select} WHERE {met} {order}", [*arguments, page.limit + 1]
+    return f"{select} WHERE {met} {_order(key, page)}", arguments
+
+
+def newest_of(select: str, key: str, page: Page, *parts: Sequence[Condition]) -> Statement:
+    """The same of all parts together, each found by an index of its own; they differ in conditions without values."""
+    statements = [newest(select, key, page, *conditions) for conditions in parts]
+    together = " UNION ALL ".join(f"({text})" for text, _ in statements)
+    return f"{together} {_order(key, page)}", statements[0][1]
+
+
+def _order(key: str, page: Page) -> str:
+    return f"ORDER BY created_at DESC, {key} DESC LIMIT {page.limit + 1}"
 
 
 def of_jobs(name: str | None, task: str | None, queue: str | None, tag: str | None) -> list[Condition]:

@@ -11,7 +11,7 @@ from duebook_api import answers, views
 from duebook_api.as_of import run_as_of
 from duebook_api.bodies import ReasonBody
 from duebook_api.docs import takes
-from duebook_api.filters import Condition, Statement, newest
+from duebook_api.filters import Condition, Statement, newest, newest_of
 from duebook_api.ids import PathId
 from duebook_api.paging import AsOf, Id, Page, Text, by_creation, listed, query
 from duebook_api.parts import Parts, actor, parts
@@ -47,12 +47,24 @@ class RunQuery(Page):
     queue: Text | None = None
 
 
+# Indexes know runs by task and queue once these have ended: until then they change often, and are few.
+_ENDED, _UNDER_WAY = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
+_PART: dict[Status, Condition] = {
+    "dispatched": _UNDER_WAY,
+    "running": _UNDER_WAY,
+    "succeeded": _ENDED,
+    "cancelled": _ENDED,
+    "skipped": _ENDED,
+    "discarded": _ENDED,
+}
+
+
 def statement(q: RunQuery) -> Statement:
     asked: list[Condition] = [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
     if q.status is not None:  # named in the text, so that partial indexes count
-        asked.append((f"status = '{q.status}'",))
-    if q.status in ("dispatched", "running"):  # what is under way has a time to wake, which leads to it
-        asked.append(("wake_at IS NOT NULL",))
+        asked += [(f"status = '{q.status}'",), _PART.get(q.status, ("true",))]
+    elif q.job_id is None and (q.task is not None or q.queue is not None):
+        return newest_of("SELECT * FROM runs", "run_id", q, [*asked, _ENDED], [*asked, _UNDER_WAY])
     return newest("SELECT * FROM runs", "run_id", q, *asked)
 
 

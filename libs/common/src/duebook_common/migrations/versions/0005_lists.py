@@ -18,9 +18,9 @@ CREATE INDEX jobs_by_task ON jobs (task, created_at, job_id);
 
 CREATE INDEX jobs_by_queue ON jobs (queue, created_at, job_id);
 
-CREATE INDEX runs_by_task ON runs (task, created_at, run_id);
+CREATE INDEX runs_by_task ON runs (task, created_at, run_id) WHERE wake_at IS NULL;
 
-CREATE INDEX runs_by_queue ON runs (queue, created_at, run_id);
+CREATE INDEX runs_by_queue ON runs (queue, created_at, run_id) WHERE wake_at IS NULL;
 
 CREATE INDEX events_logged ON events (xid, position) WHERE type IN (
     'AttemptStarted', 'AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased',
