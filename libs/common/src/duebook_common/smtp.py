@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -13,6 +14,7 @@ import aiosmtplib
 _ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]"\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?""")
 _STEP_SECONDS, _MAIL_SECONDS = 10, 30  # of one answer, of the whole conversation
 _LOGIN_FIRST = 530  # says how the server is to be used, not what it thinks of the mail
+_own_names: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ async def deliver(
                 port=server.port,
                 username=server.username,
                 password=server.password,
+                local_hostname=await _own_name(),
                 use_tls=server.tls,
                 start_tls=server.starttls,
                 timeout=_STEP_SECONDS,
@@ -84,6 +87,13 @@ async def deliver(
     except ValueError as error:  # what the envelope cannot carry
         return Refusal(_explain(error), permanent=True)
     return {recipient: f"{answer.code} {answer.message}" for recipient, answer in refused.items()}
+
+
+async def _own_name() -> str:
+    """What we greet servers with. Found once: it may take name servers, which would be asked for each mail."""
+    if not _own_names:
+        _own_names.append(await asyncio.to_thread(socket.getfqdn))
+    return _own_names[0]
 
 
 def _permanent(error: Exception) -> bool:
