@@ -9,7 +9,7 @@ from starlette.responses import Response
 from duebook_api import answers, redriving, views
 from duebook_api.bodies import MustReasonBody, RedriveBody, RedriveManyBody
 from duebook_api.docs import takes
-from duebook_api.filters import newest, of_dead_letters
+from duebook_api.filters import Statement, newest, of_dead_letters
 from duebook_api.ids import PathId
 from duebook_api.paging import Id, NoQuery, Page, Text, bounded, by_creation, decode, listed, query
 from duebook_api.parts import Parts, actor, parts
@@ -29,6 +29,11 @@ class DeadLetterQuery(Page):
     task: Text | None = None
     queue: Text | None = None
     fingerprint: Text | None = None
+
+
+def statement(q: DeadLetterQuery) -> Statement:
+    """The page that is asked for, with the payload of each."""
+    return newest(_RUNS, "run_id", q, *of_dead_letters(q.job_id, q.task, q.queue, q.fingerprint))
 
 
 _RUNS = """
@@ -54,7 +59,7 @@ ORDER BY stream, version
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
     q, own = query(request, DeadLetterQuery), parts(request)
-    wanted, arguments = newest(_RUNS, "run_id", q, *of_dead_letters(q.job_id, q.task, q.queue, q.fingerprint))
+    wanted, arguments = statement(q)
     async with acquire(own.pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
     items = {item["id"]: item for item in await _views(own, rows)}

@@ -70,6 +70,7 @@ class JobQuery(Page):
 
 
 def statement(q: JobQuery) -> Statement:
+    """The page that is asked for; the status is named in the text, so that partial indexes count."""
     status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
     return newest("SELECT * FROM jobs", "job_id", q, (status,), *of_jobs(q.name, q.task, q.queue, q.tag))
 

@@ -19,7 +19,7 @@ from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_api.requests import read_optional, validated
 from duebook_common.database import acquire
-from duebook_common.domain.run import Run
+from duebook_common.domain.run import ENDED, Run, RunStatus
 from duebook_common.domain.run_commands import CancelRun, RunCommand
 from duebook_common.handling import Actor
 from duebook_common.run_handling import RunWork, handle_runs
@@ -47,25 +47,26 @@ class RunQuery(Page):
     queue: Text | None = None
 
 
-# Indexes know runs by task and queue once these have ended: until then they change often, and are few.
-_ENDED, _UNDER_WAY = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
-_PART: dict[Status, Condition] = {
-    "dispatched": _UNDER_WAY,
-    "running": _UNDER_WAY,
-    "succeeded": _ENDED,
-    "cancelled": _ENDED,
-    "skipped": _ENDED,
-    "discarded": _ENDED,
-}
+# Indexes know runs by task and queue once these sleep for good: until then they change often, and are few.
+_ASLEEP, _TO_WAKE = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
 
 
 def statement(q: RunQuery) -> Statement:
+    """The page that is asked for, by whichever index leads to it."""
     asked: list[Condition] = [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
-    if q.status is not None:  # named in the text, so that partial indexes count
-        asked += [(f"status = '{q.status}'",), _PART.get(q.status, ("true",))]
+    if q.status is not None:
+        asked += _in_status(q.status)
     elif q.job_id is None and (q.task is not None or q.queue is not None):
-        return newest_of("SELECT * FROM runs", "run_id", q, [*asked, _ENDED], [*asked, _UNDER_WAY])
+        return newest_of("SELECT * FROM runs", "run_id", q, [*asked, _ASLEEP], [*asked, _TO_WAKE])
     return newest("SELECT * FROM runs", "run_id", q, *asked)
+
+
+def _in_status(status: Status) -> list[Condition]:
+    """Named in the text, so that partial indexes count. Those that are neither have an index by status."""
+    named = (f"status = '{status}'",)
+    if status in ENDED:
+        return [named, _ASLEEP]
+    return [named, _TO_WAKE] if status in {RunStatus.DISPATCHED, RunStatus.RUNNING} else [named]
 
 
 @router.get("", openapi_extra=takes(Scope.RUNS_READ, query=RunQuery), response_model=answers.Listed[answers.Run])
