@@ -1,7 +1,13 @@
+import socket
+from email.message import EmailMessage
+from unittest.mock import Mock
+
 import aiosmtplib
 import pytest
 
-from duebook_common.smtp import Server, _explain, _permanent, server
+from duebook.stack.ports import free_port
+from duebook_common import smtp
+from duebook_common.smtp import Server, _explain, _permanent, deliver, server
 
 
 @pytest.mark.parametrize(
@@ -45,3 +51,13 @@ def refused(*codes: int) -> aiosmtplib.SMTPRecipientsRefused:
 def test_only_what_is_said_of_the_mail_itself_is_for_good(error: Exception, permanent: bool) -> None:
     assert _permanent(error) is permanent
     assert _explain(error)
+
+
+async def test_our_own_name_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Mock(return_value="host.example")
+    monkeypatch.setattr(smtp, "_own_names", [])
+    monkeypatch.setattr(socket, "getfqdn", asked)
+    nobody = Server("127.0.0.1", free_port(), tls=False, starttls=False, username=None, password=None)
+    for _ in range(3):
+        await deliver(nobody, EmailMessage(), "a@example.org", ["b@example.org"])
+    assert asked.call_count == 1
