@@ -19,7 +19,7 @@ from duebook_api.feed import Feed
 from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
 from duebook_common.database import Clock, connect
-from duebook_common.domain.run_commands import FailAttempt, RunCommand, StartAttempt
+from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
 from duebook_common.handling import Actor
 from duebook_common.hints import Hints
 from duebook_common.run_handling import RunWork, handle_runs

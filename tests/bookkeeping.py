@@ -10,17 +10,17 @@ from uuid import UUID, uuid4
 
 from duebook_common import mail_projection
 from duebook_common.database import Connection, Pool, connect
-from duebook_common.domain import job as job_domain
 from duebook_common.domain import mail as mail_domain
-from duebook_common.domain import run as run_domain
-from duebook_common.domain.beginning import Terms
 from duebook_common.domain.definition import Backoff, Definition
-from duebook_common.domain.job import Job, JobCreated
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import Job, JobCreated
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run import ENDED, Run, RunStatus
-from duebook_common.domain.run_commands import RunCommand, StartAttempt
-from duebook_common.domain.run_events import Opening
+from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run.commands import RunCommand, StartAttempt
+from duebook_common.domain.run.events import Opening
+from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.eventstore import Recorded
 from duebook_common.handling import Actor, Fact, create_jobs, handle_job
 from duebook_common.rows import load_jobs, load_runs

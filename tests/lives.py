@@ -10,24 +10,18 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from duebook_api import judging
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run as run_domain
-from duebook_common.domain.beginning import Terms, make_up
-from duebook_common.domain.decide import decide
 from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Every, Overlap
 from duebook_common.domain.errors import WrongStatus
-from duebook_common.domain.job import (
-    JobChanged,
-    JobCreated,
-    JobEvent,
-    JobStatus,
-    OccurrencesSkipped,
-)
-from duebook_common.domain.occurrence import account, job_after
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
-from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunFact, run_id_at
-from duebook_common.domain.schedule import nominal_times
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import Terms, make_up
+from duebook_common.domain.job.occurrence import account, job_after
+from duebook_common.domain.job.state import JobChanged, JobCreated, JobEvent, JobStatus, OccurrencesSkipped
+from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
+from duebook_common.domain.run.decide import decide
+from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunFact, run_id_at
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.schedule.nominal import nominal_times
 from duebook_common.handling import Judge
 from samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
 

@@ -11,13 +11,13 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook_common.database import Clock, Pool
-from duebook_common.domain import beginning
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
-from duebook_common.domain.job import Job, OccurrencesSkipped, create
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
-from duebook_common.domain.run_events import RunFact, run_id_at
+from duebook_common.domain.job import new_runs
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import Job, OccurrencesSkipped, create
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
+from duebook_common.domain.run.events import RunFact, run_id_at
+from duebook_common.domain.run.state import Run
 from duebook_common.handling import Actor, create_jobs, handle_job
 from duebook_common.locks import redis_client
 from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
@@ -92,10 +92,10 @@ class Books:
         notify = Notify(to=to or (OPS,), on=on)
         definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
-        terms = beginning.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        terms = new_runs.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
 
         def judge(job: Job, _: object) -> list[RunFact]:
-            return beginning.trigger_now(job, [], terms, run_id, overlap=Overlap.ALLOW_ALL)
+            return new_runs.trigger_now(job, [], terms, run_id, overlap=Overlap.ALLOW_ALL)
 
         outcome = await handle_job(self._pool, job_id, judge, ACTOR)
         assert outcome is not None
@@ -110,7 +110,7 @@ class Books:
             name="nightly report", scheduled_at=first, recurrence="daily", notify=Notify(to, on), catch_up=catch_up
         )
         await create_jobs(self._pool, {job_id: create(job_id, definition, first)}, ACTOR)
-        terms = beginning.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        terms = new_runs.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
         outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)
         assert outcome is not None
         skipped = outcome.facts[0]
@@ -128,10 +128,10 @@ class Books:
             overlap=Overlap.BUFFER_ALL, start_within=timedelta(minutes=30),
         )  # fmt: skip
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
-        terms = beginning.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        terms = new_runs.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
 
         def trigger(job: Job, active: Sequence[Run]) -> list[RunFact]:
-            return beginning.trigger_now(job, active, terms, uuid4(), overlap=Overlap.ALLOW_ALL)
+            return new_runs.trigger_now(job, active, terms, uuid4(), overlap=Overlap.ALLOW_ALL)
 
         await handle_job(self._pool, job_id, trigger, ACTOR)
         outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.beginning import Terms
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run import Run, evolve, opened
-from duebook_common.domain.run_events import RunDispatched, RunEvent, RunFact
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.events import RunDispatched, RunEvent, RunFact
+from duebook_common.domain.run.state import Run, evolve, opened
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 JOB_ID, RUN_ID = UUID(int=7), UUID(int=8)

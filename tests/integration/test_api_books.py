@@ -9,9 +9,9 @@ import pytest
 
 from api_app import FUTURE, Api, running_api
 from bookkeeping import ACTOR, check_books
-from duebook_common.domain.beginning import Terms
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run_commands import StartAttempt, Succeed
+from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.handling import handle_job
 from duebook_common.verify import verify
 

@@ -8,7 +8,7 @@ import pytest
 
 from api_app import Api, dying, running_api
 from duebook_api.metrics import Resting
-from duebook_common.domain.run_commands import WakeRun
+from duebook_common.domain.run.commands import WakeRun
 from duebook_common.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 
 

@@ -9,7 +9,7 @@ import asyncpg
 from duebook_api.gathering import Gathering
 from duebook_common.database import connect
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import Job, JobCreated, create
+from duebook_common.domain.job.state import Job, JobCreated, create
 from duebook_common.handling import Actor
 
 NOW = datetime.now(UTC)

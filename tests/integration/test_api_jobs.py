@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from api_app import FUTURE, Api, running_api
-from duebook_common.domain.run_commands import StartAttempt
+from duebook_common.domain.run.commands import StartAttempt
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 
 from api_app import Api, dying, running_api
 from duebook_common.database import acquire
-from duebook_common.domain.beginning import Terms, make_up
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_commands import StartAttempt, Succeed, WakeRun
-from duebook_common.domain.run_events import run_id_at
+from duebook_common.domain.job.new_runs import Terms, make_up
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun
+from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.state import Run
 from duebook_common.handling import Actor, Fact, JobOutcome, handle_job
 
 EXECUTOR = "executor host/1"

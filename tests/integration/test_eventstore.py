@@ -13,7 +13,7 @@ import pytest
 from bookkeeping import NOW, heads_of, log, waiting
 from duebook_common.codec import Event
 from duebook_common.database import Pool, connect, transaction
-from duebook_common.domain.job import JobPaused
+from duebook_common.domain.job.state import JobPaused
 from duebook_common.eventstore import Write, append, event_id, has_recorded, read
 
 JOB = UUID(int=1)

@@ -9,11 +9,11 @@ import pytest
 
 from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, definition, dispatched, do, due, log, start, started
 from duebook_common.database import Pool, connect, transaction
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run_events
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.run import events
+from duebook_common.domain.run.commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import create_jobs, decide_jobs
 from duebook_common.locks import lock_jobs
 from duebook_common.run_handling import RunWork, handle_runs
@@ -37,7 +37,7 @@ async def many_started(pool: Pool, count: int) -> list[Run]:
 
 
 async def types(pool: Pool, run: Run) -> list[str]:
-    return [recorded.type for recorded in await log(pool) if recorded.stream == run_events.stream(run.id)]
+    return [recorded.type for recorded in await log(pool) if recorded.stream == events.stream(run.id)]
 
 
 POISON: dict[str, RunCommand] = {

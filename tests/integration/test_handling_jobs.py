@@ -25,14 +25,14 @@ from bookkeeping import (
 )
 from duebook_common import timezones
 from duebook_common.database import Pool, connect, transaction
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import WrongStatus
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import Succeed
-from duebook_common.domain.run_events import RunCancelRequested, RunFact, run_id_at
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import Succeed
+from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id_at
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.locks import lock_jobs, slice_of
 from duebook_common.rows import load_jobs

@@ -20,12 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bookkeeping import ACTOR, NOW, check_books, created, log
 from duebook_api import judging
 from duebook_common.database import Clock, Pool, acquire, connect
-from duebook_common.domain.beginning import Terms, trigger_now
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import (
+from duebook_common.domain.job.new_runs import Terms, trigger_now
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -37,6 +36,7 @@ from duebook_common.domain.run_commands import (
     Succeed,
     WakeRun,
 )
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Fact, Judge, handle_job
 from duebook_common.hints import Hints
 from duebook_common.rebuild import rebuild

@@ -11,12 +11,12 @@ import pytest
 
 from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
 from duebook_common.database import Clock, Connection, Pool, connect, transaction
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.beginning import Terms, trigger_now
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_commands import Succeed
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import Terms, trigger_now
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import Succeed
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import Write, append
 from duebook_common.handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.hints import Hints

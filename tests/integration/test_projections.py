@@ -11,14 +11,13 @@ import pytest
 
 from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definition, do, due, log, start, started, terms
 from duebook_common.database import Pool, connect
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import Job
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.occurrence import account, job_after, skip_due
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import MailFailed, MailSent
-from duebook_common.domain.occurrence import account, job_after, skip_due
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import (
+from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -29,6 +28,7 @@ from duebook_common.domain.run_commands import (
     Succeed,
     WakeRun,
 )
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.eventstore import Write, append
 from duebook_common.handling import Fact, Judge, create_jobs, handle_job
 from duebook_common.mail_handling import record_mail

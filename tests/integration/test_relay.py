@@ -15,10 +15,10 @@ from bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 from duebook_common import messaging
 from duebook_common.database import Pool, connect
 from duebook_common.domain.definition import CatchUp, Notify
-from duebook_common.domain.job import Job, change, pause
-from duebook_common.domain.occurrence import skip_due
-from duebook_common.domain.run_commands import FailAttempt, RunCommand, Succeed
-from duebook_common.domain.run_events import run_id_at
+from duebook_common.domain.job.occurrence import skip_due
+from duebook_common.domain.job.state import Job, change, pause
+from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
+from duebook_common.domain.run.events import run_id_at
 from duebook_common.handling import Fact, handle_job
 from duebook_common.messaging import EVENTS, NOTIFICATIONS, OutcomeMessage, declare_events
 from duebook_common.publishing import Publisher

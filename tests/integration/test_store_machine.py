@@ -12,12 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from duebook_common.database import Pool, connect
-from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import (
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -28,7 +27,8 @@ from duebook_common.domain.run_commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.run_events import Opening, RunFact
+from duebook_common.domain.run.events import Opening, RunFact
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Fact, handle_job
 from duebook_common.run_handling import Decided, RunWork, handle_runs
 from stories import tell

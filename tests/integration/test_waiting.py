@@ -7,12 +7,12 @@ import pytest
 
 from bookkeeping import ACTOR, NOW, dispatched, do, started, terms
 from duebook_common.database import Pool, connect
-from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import Concurrency, Overlap
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import CancelRun, FailAttempt, Succeed
-from duebook_common.domain.run_events import RunFact
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, Succeed
+from duebook_common.domain.run.events import RunFact
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import handle_job
 from duebook_common.waiting import key_holders
 

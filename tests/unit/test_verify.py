@@ -14,8 +14,15 @@ from hypothesis import strategies as st
 
 from duebook_api import judging
 from duebook_common.codec import encode
-from duebook_common.domain.job import JobChanged, JobCreated, JobEvent, JobFinished, JobResumed, OccurrencesSkipped
-from duebook_common.domain.run_events import Opening, RunFact
+from duebook_common.domain.job.state import (
+    JobChanged,
+    JobCreated,
+    JobEvent,
+    JobFinished,
+    JobResumed,
+    OccurrencesSkipped,
+)
+from duebook_common.domain.run.events import Opening, RunFact
 from duebook_common.eventstore import Recorded
 from duebook_common.verify import check_job
 from lives import Life, born, lives

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_api.why import naming, of_job
-from duebook_common.domain import job as job_domain
 from duebook_common.domain.definition import CatchUp, Cron, Every
-from duebook_common.domain.job import JobChanged, JobDeleted, JobFinished, JobPaused, OccurrencesSkipped
-from duebook_common.domain.occurrence import skip_due
-from duebook_common.domain.run import RunStatus
-from duebook_common.domain.run_events import AttemptStarted, Trigger
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.occurrence import skip_due
+from duebook_common.domain.job.state import JobChanged, JobDeleted, JobFinished, JobPaused, OccurrencesSkipped
+from duebook_common.domain.run.events import AttemptStarted, Trigger
+from duebook_common.domain.run.state import RunStatus
 from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
 from whys import History, explained, says
 

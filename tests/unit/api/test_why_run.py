@@ -8,12 +8,11 @@ import pytest
 
 from duebook_api.why import words
 from duebook_api.why.facts import Key, Line
-from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
-from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import (
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,
@@ -30,6 +29,7 @@ from duebook_common.domain.run_events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.domain.run.state import Run
 from samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job, a_run, terms
 from whys import a_job_of, says, why_run
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from duebook_common.domain.beginning import make_up, trigger_now
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import Job, JobStatus
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import (
+from duebook_common.domain.job.new_runs import make_up, trigger_now
+from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.run.events import (
     RunBuffered,
     RunDispatched,
     RunEvent,
@@ -16,6 +15,7 @@ from duebook_common.domain.run_events import (
     Trigger,
     run_id_of_backfill,
 )
+from duebook_common.domain.run.state import Run, RunStatus
 from samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_job, a_run, terms
 
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 import tzdata
 
-from duebook_common.domain.clock import Change, change_between
 from duebook_common.domain.definition import Cron, Definition, Dst
-from duebook_common.domain.schedule import nominal_times
+from duebook_common.domain.schedule.dst import Change, change_between
+from duebook_common.domain.schedule.nominal import nominal_times
 
 _DAY = 24 * 3600
 _HEADER = 44

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from cronsim import CronSim
 
-from duebook_common.domain.cron import CronError, parse
+from duebook_common.domain.schedule.cron import CronError, parse
 from expressions import any_expression
 
 START = datetime.fromisoformat("2026-11-24T10:17:30")

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.decide import BURY_WITHIN, LOST, Verdict, decide, expired, fingerprint, judge_delivery
 from duebook_common.domain.definition import Backoff
 from duebook_common.domain.errors import CommandRejected, StaleAttempt, WrongStatus
-from duebook_common.domain.run import ENDED, Run, RunStatus
-from duebook_common.domain.run_commands import (
+from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -25,7 +23,8 @@ from duebook_common.domain.run_commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.run_events import (
+from duebook_common.domain.run.decide import BURY_WITHIN, LOST, Verdict, decide, expired, fingerprint, judge_delivery
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,
@@ -39,6 +38,7 @@ from duebook_common.domain.run_events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
 LEASE, PATIENCE = 30 * SECOND, 20 * SECOND

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.beginning import trigger_now
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.job import (
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.occurrence import account, skip_due
+from duebook_common.domain.job.state import (
     Job,
     JobChanged,
     JobDeleted,
@@ -29,8 +30,7 @@ from duebook_common.domain.job import (
     pause,
     resume,
 )
-from duebook_common.domain.occurrence import account, skip_due
-from duebook_common.domain.run_events import RunDispatched, RunFact
+from duebook_common.domain.run.events import RunDispatched, RunFact
 from samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, a_definition, a_job, terms
 
 

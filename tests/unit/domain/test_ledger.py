@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from duebook_api import judging
 from duebook_common.domain.definition import CatchUp, Every, Overlap
-from duebook_common.domain.job import JobEvent, JobStatus, OccurrencesSkipped
-from duebook_common.domain.ledger import Found, Line, Totals, expected, lines, run_ids, totals, with_runs
-from duebook_common.domain.run import RunStatus
-from duebook_common.domain.run_events import run_id_at, run_id_of_backfill
-from duebook_common.domain.stretches import EVER, stretches
+from duebook_common.domain.job.ledger import Found, Line, Totals, expected, lines, run_ids, totals, with_runs
+from duebook_common.domain.job.schedule_history import EVER, stretches
+from duebook_common.domain.job.state import JobEvent, JobStatus, OccurrencesSkipped
+from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
+from duebook_common.domain.run.state import RunStatus
 from lives import Life, born, lives
 from samples import DAY, HOUR, JOB_ID, NOW, SECOND, a_definition
 

@@ -3,7 +3,7 @@ from uuid import UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common.domain.names import named
+from duebook_common.domain.ids import named
 
 
 @given(st.uuids(), st.text())

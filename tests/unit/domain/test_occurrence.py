@@ -12,12 +12,11 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.beginning import Terms
 from duebook_common.domain.definition import CatchUp, Definition, Dst, Every, Notify, Overlap
-from duebook_common.domain.job import Job, JobFinished, JobStatus, OccurrencesSkipped, change, pause, resume
-from duebook_common.domain.occurrence import account, job_after, skip_due
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import (
+from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.occurrence import account, job_after, skip_due
+from duebook_common.domain.job.state import Job, JobFinished, JobStatus, OccurrencesSkipped, change, pause, resume
+from duebook_common.domain.run.events import (
     Identity,
     Opening,
     RunBuffered,
@@ -27,7 +26,8 @@ from duebook_common.domain.run_events import (
     Trigger,
     run_id_at,
 )
-from duebook_common.domain.schedule import nominal_times
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.schedule.nominal import nominal_times
 from samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, terms
 
 Decided = RunFact | OccurrencesSkipped | JobFinished

@@ -6,16 +6,9 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.overlap import Others, Place, make_way
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import (
-    RunCancelled,
-    RunCancelRequested,
-    RunEvent,
-    RunFact,
-    RunSkipped,
-    Trigger,
-)
+from duebook_common.domain.job.overlap import Others, Place, make_way
+from duebook_common.domain.run.events import RunCancelled, RunCancelRequested, RunEvent, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.state import Run, RunStatus
 from samples import NOW, a_dispatch, a_run
 
 WHY = "made way"

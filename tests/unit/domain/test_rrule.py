@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain import rrule_calendar, rrule_days
 from duebook_common.domain.definition import Dst, Rrule
-from duebook_common.domain.rrule import RruleError, parse
-from duebook_common.domain.schedule import count_between, last_between, next_after, nominal_times
+from duebook_common.domain.schedule import rrule_calendar, rrule_days
+from duebook_common.domain.schedule.nominal import count_between, last_between, next_after, nominal_times
+from duebook_common.domain.schedule.rrule import RruleError, parse
 from rules import any_rule, other_names
 from samples import DAY, NOW, a_definition
 

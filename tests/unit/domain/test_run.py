@@ -7,8 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from duebook_common.domain.run import ENDED, Run, RunStatus, evolve, opened
-from duebook_common.domain.run_events import (
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,
@@ -31,6 +30,7 @@ from duebook_common.domain.run_events import (
     run_id_for,
     stream,
 )
+from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve, opened
 from samples import HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
 
 LATER = NOW + HOUR

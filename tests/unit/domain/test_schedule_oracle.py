@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from cronsim import CronSim
 
-from duebook_common.domain.cron import CronError
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recurrence, Rrule
-from duebook_common.domain.schedule import count_between, last_between, next_after, nominal_times
+from duebook_common.domain.schedule.cron import CronError
+from duebook_common.domain.schedule.nominal import count_between, last_between, next_after, nominal_times
 from expressions import any_expression, nightly_expression
 from rules import any_rule, other_names
 

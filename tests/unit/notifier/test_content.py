@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify
-from duebook_common.domain.job import OccurrencesSkipped
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import Trigger, run_id_at
+from duebook_common.domain.job.state import OccurrencesSkipped
+from duebook_common.domain.run.events import Trigger, run_id_at
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.smtp import address
 from duebook_notifier.content import compose
 from duebook_notifier.news import Missed

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from duebook_common.database import Connection
-from duebook_common.domain.run import Run
+from duebook_common.domain.run.state import Run
 from duebook_scheduler.room import Room
 from samples import NOW, SECOND, a_run
 

@@ -15,7 +15,7 @@ import uuid_utils.compat as uuids
 
 from duebook_common.codec import Event, decode, encode
 from duebook_common.database import Connection
-from duebook_common.domain.names import named
+from duebook_common.domain.ids import named
 
 
 @dataclass(frozen=True, slots=True)

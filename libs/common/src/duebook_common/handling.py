@@ -11,19 +11,13 @@ from uuid import UUID
 from duebook_common import projections, timezones, waiting
 from duebook_common.codec import dumps
 from duebook_common.database import Connection, Pool, transaction
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run as run_domain
-from duebook_common.domain import run_events
-from duebook_common.domain.job import Job, JobChanged, JobCreated, JobEvent
-from duebook_common.domain.occurrence import job_after
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import (
-    Opening,
-    RunCancelled,
-    RunCancelRequested,
-    RunEvent,
-    RunFact,
-)
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.occurrence import job_after
+from duebook_common.domain.job.state import Job, JobChanged, JobCreated, JobEvent
+from duebook_common.domain.run import events as run_events
+from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run.events import Opening, RunCancelled, RunCancelRequested, RunEvent, RunFact
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import Write, append
 from duebook_common.locks import lock_jobs
 from duebook_common.rows import load_active_runs, load_jobs

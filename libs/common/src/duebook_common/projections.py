@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.database import Connection
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from duebook_common import mail_projection, projections
 from duebook_common.database import Connection, Pool, transaction
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.locks import lock_jobs
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from duebook_common.domain import job as job_domain
 from duebook_common.domain import mail as mail_domain
-from duebook_common.domain import run as run_domain
-from duebook_common.domain.job import Job, JobCreated
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.state import Job, JobCreated
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import Opening
+from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run.events import Opening
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import Recorded
 
 

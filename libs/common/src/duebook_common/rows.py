@@ -8,9 +8,9 @@ from uuid import UUID
 from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY
 from duebook_common.database import Connection
 from duebook_common.domain.definition import Concurrency
-from duebook_common.domain.job import Job, JobStatus
-from duebook_common.domain.run import Run, RunStatus, of_facts
-from duebook_common.domain.run_events import Trigger
+from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.state import Run, RunStatus, of_facts
 
 
 def job_of(record: Any) -> Job:

@@ -11,16 +11,16 @@ import uuid_utils.compat as uuids
 
 from duebook_common import projections, waiting
 from duebook_common.database import UNAVAILABLE, Connection, Pool, acquire
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run as run_domain
-from duebook_common.domain import run_events
-from duebook_common.domain.decide import decide
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import Job, JobStatus
-from duebook_common.domain.occurrence import skip_due
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import RunCommand
-from duebook_common.domain.run_events import RunEvent, RunRedriven
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.occurrence import skip_due
+from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.run import events as run_events
+from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run.commands import RunCommand
+from duebook_common.domain.run.decide import decide
+from duebook_common.domain.run.events import RunEvent, RunRedriven
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.eventstore import Write, has_recorded
 from duebook_common.handling import Actor, Conflict, Fact, decide_jobs
 from duebook_common.locks import lock_jobs

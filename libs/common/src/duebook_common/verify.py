@@ -12,8 +12,9 @@ from uuid import UUID
 
 from duebook_common import mail_projection
 from duebook_common.database import Connection, Pool, snapshot
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.job import (
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.schedule_history import EVER, Stretch, stretches
+from duebook_common.domain.job.state import (
     Job,
     JobChanged,
     JobCreated,
@@ -24,9 +25,8 @@ from duebook_common.domain.job import (
     JobStatus,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
-from duebook_common.domain.schedule import count_between, last_between, next_after
-from duebook_common.domain.stretches import EVER, Stretch, stretches
+from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
 from duebook_common.rows import load_jobs, load_runs, torn_jobs

@@ -9,8 +9,8 @@ from typing import Any
 
 from duebook_common.database import Connection
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import JobChanged, JobCreated
-from duebook_common.domain.run_events import (
+from duebook_common.domain.job.state import JobChanged, JobCreated
+from duebook_common.domain.run.events import (
     BY_SCHEDULE,
     AttemptSucceeded,
     Identity,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from duebook_common.domain.run_events import (
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,

@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
 
 from duebook_common.domain.definition import Outcome, Overlap
-from duebook_common.domain.job import JobStatus
-from duebook_common.domain.run import RunStatus
-from duebook_common.domain.run_events import Trigger
+from duebook_common.domain.job.state import JobStatus
+from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.state import RunStatus
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from uuid import UUID
 from duebook_api.problems import Problem, not_found
 from duebook_common.codec import rfc3339
 from duebook_common.database import Connection
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run_events
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import BY_SCHEDULE
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run import events
+from duebook_common.domain.run.events import BY_SCHEDULE
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import COLUMNS, Recorded
 from duebook_common.replay import fold_job, fold_run
 
@@ -55,7 +55,7 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
 
 async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> Run:
     """The run; raises Problem 404 where there was none."""
-    return fold_run(await _told(db, run_events.stream(run_id), f"run {run_id}", time))
+    return fold_run(await _told(db, events.stream(run_id), f"run {run_id}", time))
 
 
 async def _told(db: Connection, stream: str, what: str, time: datetime) -> list[Recorded]:

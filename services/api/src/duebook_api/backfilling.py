@@ -12,13 +12,13 @@ from duebook_api.parts import Parts
 from duebook_api.problems import Fault, invalid, not_found
 from duebook_common.codec import rfc3339
 from duebook_common.database import Connection
-from duebook_common.domain.beginning import make_up
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready
-from duebook_common.domain.job import Job, JobStatus
-from duebook_common.domain.ledger import UNACCOUNTED, Line
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import RunFact, run_id_of_backfill
+from duebook_common.domain.job.ledger import UNACCOUNTED, Line
+from duebook_common.domain.job.new_runs import make_up
+from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.run.events import RunFact, run_id_of_backfill
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Actor, JobOutcome, decide_jobs
 from duebook_common.rows import load_jobs, load_runs
 

@@ -16,13 +16,13 @@ from duebook_api.parts import Parts
 from duebook_api.problems import Problem, not_found
 from duebook_api.schedules import must_name_a_time
 from duebook_common.database import Connection, acquire, transaction
-from duebook_common.domain import beginning
-from duebook_common.domain import job as job_domain
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused
-from duebook_common.domain.job import Job, JobCreated, JobStatus
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import RunFact, run_id_at, run_id_for
+from duebook_common.domain.job import new_runs
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.state import Job, JobCreated, JobStatus
+from duebook_common.domain.run.events import RunFact, run_id_at, run_id_for
+from duebook_common.domain.run.state import Run
 from duebook_common.handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.locks import lock_jobs
 from duebook_common.rows import load_jobs, load_runs
@@ -181,7 +181,7 @@ async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run
             raise JobDeletedAlready(job_id)
         if "payload" in order.request:
             known.must_take(job.definition.task, order.request["payload"])
-        return beginning.trigger_now(
+        return new_runs.trigger_now(
             job,
             active,
             parts.terms(),

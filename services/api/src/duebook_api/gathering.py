@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from duebook_common.database import UNAVAILABLE, Pool
-from duebook_common.domain.job import Job, JobCreated
+from duebook_common.domain.job.state import Job, JobCreated
 from duebook_common.handling import Actor, create_jobs
 
 _TOGETHER = 200

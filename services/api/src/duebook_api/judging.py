@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from duebook_common.domain import job as job_domain
-from duebook_common.domain.beginning import Terms
-from duebook_common.domain.decide import decide
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import StaleVersion
-from duebook_common.domain.job import Job, JobEvent, JobStatus
-from duebook_common.domain.occurrence import job_after, settle, skip_due
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import CancelRun
-from duebook_common.domain.run_events import RunFact
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.occurrence import job_after, settle, skip_due
+from duebook_common.domain.job.state import Job, JobEvent, JobStatus
+from duebook_common.domain.run.commands import CancelRun
+from duebook_common.domain.run.decide import decide
+from duebook_common.domain.run.events import RunFact
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Fact, Judge
 
 Command = Callable[[Job], Sequence[JobEvent]]

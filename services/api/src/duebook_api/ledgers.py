@@ -10,11 +10,11 @@ from uuid import UUID
 from duebook_api.problems import Fault, Problem, invalid, not_found
 from duebook_common.codec import rfc3339
 from duebook_common.database import Connection, Pool, snapshot
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import ledger
-from duebook_common.domain.job import Job
-from duebook_common.domain.ledger import Found, Line
-from duebook_common.domain.stretches import EVER, Stretch, stretches
+from duebook_common.domain.job import ledger
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.ledger import Found, Line
+from duebook_common.domain.job.schedule_history import EVER, Stretch, stretches
+from duebook_common.domain.job.state import Job
 from duebook_common.eventstore import Recorded, read
 from duebook_common.rows import load_jobs
 

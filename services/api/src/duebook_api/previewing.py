@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from duebook_api.rule_words import in_words
-from duebook_common.domain import cron, rrule
-from duebook_common.domain.clock import Change, change_between
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
-from duebook_common.domain.schedule import count_between, next_after, nominal_times
+from duebook_common.domain.schedule import cron, rrule
+from duebook_common.domain.schedule.dst import Change, change_between
+from duebook_common.domain.schedule.nominal import count_between, next_after, nominal_times
 from duebook_common.durations import iso
 
 _DAY, _AROUND, _STEP = timedelta(days=1), timedelta(hours=26), timedelta(days=5)

@@ -10,8 +10,8 @@ from duebook_api.parts import Parts
 from duebook_api.problems import not_found
 from duebook_common.database import acquire
 from duebook_common.domain.errors import JobDeletedAlready
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_commands import RedriveRun
+from duebook_common.domain.run.commands import RedriveRun
+from duebook_common.domain.run.state import Run
 from duebook_common.handling import Actor
 from duebook_common.run_handling import RunWork, handle_runs
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import product
 
-from duebook_common.domain import rrule
-from duebook_common.domain.rrule import Freq, Rule
+from duebook_common.domain.schedule import rrule
+from duebook_common.domain.schedule.rrule import Freq, Rule
 
 _PERIODS = {
     Freq.YEARLY: "year",

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from duebook_api.fields import Body, DstBody, Given, Instant, MaxRuns, Positive, Zone
 from duebook_api.problems import Fault, invalid
 from duebook_common.codec import rfc3339
-from duebook_common.domain import cron, rrule
 from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
-from duebook_common.domain.schedule import next_after
+from duebook_common.domain.schedule import cron, rrule
+from duebook_common.domain.schedule.nominal import next_after
 from duebook_common.durations import Duration
 from duebook_common.quoting import quoted
 

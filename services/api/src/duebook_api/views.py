@@ -7,9 +7,9 @@ from typing import Any
 
 from duebook_api import positions
 from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence, Rrule
-from duebook_common.domain.job import Job
-from duebook_common.domain.ledger import Line
-from duebook_common.domain.run import Run
+from duebook_common.domain.job.ledger import Line
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.state import Run
 from duebook_common.durations import iso
 from duebook_common.eventstore import Recorded
 

@@ -17,8 +17,7 @@ import structlog
 from duebook_common.batching import Batcher
 from duebook_common.database import UNAVAILABLE, Clock, Pool
 from duebook_common.domain.errors import StaleAttempt
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import (
+from duebook_common.domain.run.commands import (
     ConfirmCancel,
     FailAttempt,
     ReleaseAttempt,
@@ -26,7 +25,8 @@ from duebook_common.domain.run_commands import (
     StartAttempt,
     Succeed,
 )
-from duebook_common.domain.run_events import AttemptFailed, RunDeadLettered
+from duebook_common.domain.run.events import AttemptFailed, RunDeadLettered
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Actor
 from duebook_common.locks import RunLocks
 from duebook_common.run_handling import Decided, RunWork, handle_runs

@@ -11,9 +11,9 @@ import structlog
 
 from duebook_common.batching import Batcher
 from duebook_common.database import UNAVAILABLE, Clock, Pool
-from duebook_common.domain.decide import Verdict, judge_delivery
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import RedriveRun, StartAttempt
+from duebook_common.domain.run.commands import RedriveRun, StartAttempt
+from duebook_common.domain.run.decide import Verdict, judge_delivery
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Actor
 from duebook_common.messaging import RunMessage
 from duebook_common.run_handling import RunWork, handle_runs

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from duebook_common.database import Connection
 from duebook_common.definitions import in_force
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run_events
 from duebook_common.domain.definition import Definition, Notify
-from duebook_common.domain.job import OccurrencesSkipped
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.state import OccurrencesSkipped
 from duebook_common.domain.mail import MISSED
-from duebook_common.domain.run import Run
+from duebook_common.domain.run import events
+from duebook_common.domain.run.state import Run
 from duebook_common.eventstore import read
 from duebook_common.replay import fold_run
 
@@ -64,7 +64,7 @@ async def look_up(db: Connection, run_id: UUID, job_id: UUID, outcome: str, vers
     """
     if outcome == MISSED:
         return await _missed(db, run_id, job_id, version)
-    recorded = await read(db, run_events.stream(run_id), limit=max(version, 0))
+    recorded = await read(db, events.stream(run_id), limit=max(version, 0))
     if not recorded or recorded[-1].version != version:
         raise UnknownOutcome(f"run {run_id} has no event {version}")
     return fold_run(recorded)
@@ -74,7 +74,7 @@ async def _missed(db: Connection, run_id: UUID, job_id: UUID, version: int) -> M
     stream = job_domain.stream(job_id)
     recorded = await read(db, stream, version - 1, 1)
     skipped = recorded[0].event if recorded else None
-    if not isinstance(skipped, OccurrencesSkipped) or run_events.run_id_at(job_id, skipped.last) != run_id:
+    if not isinstance(skipped, OccurrencesSkipped) or events.run_id_at(job_id, skipped.last) != run_id:
         raise UnknownOutcome(f"event {version} of job {job_id} skips nothing up to the time of run {run_id}")
     [definition] = await in_force(db, [(stream, version)])
     return Missed(run_id, job_id, definition, skipped)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from duebook_common.domain.run import Run
+from duebook_common.domain.run.state import Run
 from duebook_common.durations import iso
 from duebook_notifier.news import Missed, News
 

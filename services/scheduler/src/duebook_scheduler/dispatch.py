@@ -8,10 +8,10 @@ from uuid import UUID
 import structlog
 
 from duebook_common.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
-from duebook_common.domain.beginning import Terms
-from duebook_common.domain.job import Job
-from duebook_common.domain.occurrence import account
-from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Actor, Conflict, Fact, JobOutcome, decide_jobs
 from duebook_common.hints import Hints
 from duebook_common.locks import lock_jobs, try_lock_jobs

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_common.database import Connection
-from duebook_common.domain.run import Run
+from duebook_common.domain.run.state import Run
 from duebook_common.publishing import Publisher
 
 _NEWEST_STARTED = """

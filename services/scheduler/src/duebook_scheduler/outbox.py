@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from duebook_common.domain.run import Run
+from duebook_common.domain.run.state import Run
 from duebook_common.messaging import RUNS, RunMessage
 from duebook_common.publishing import Outgoing, Publisher
 

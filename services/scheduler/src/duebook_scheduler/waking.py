@@ -10,10 +10,10 @@ from uuid import UUID
 import structlog
 
 from duebook_common.database import Clock, Pool, acquire
-from duebook_common.domain.decide import BURY_WITHIN
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_commands import WakeRun
-from duebook_common.domain.run_events import AttemptLost, RunDeadLettered, RunRequeued
+from duebook_common.domain.run.commands import WakeRun
+from duebook_common.domain.run.decide import BURY_WITHIN
+from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.handling import Actor
 from duebook_common.rows import run_of
 from duebook_common.run_handling import Decided, RunWork, handle_runs

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from duebook_api.forecast.counts import Counted
 from duebook_api.forecast.plans import Plan
 from duebook_api.previewing import around, changes
-from duebook_common.domain.clock import Change
 from duebook_common.domain.definition import Dst, Every
+from duebook_common.domain.schedule.dst import Change
 
 _NEAR = timedelta(days=2)
 _FOLD = {"first": "runs the first time", "second": "runs the second time", "both": "runs both times"}

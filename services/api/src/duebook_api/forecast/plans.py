@@ -7,10 +7,10 @@ from itertools import takewhile
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.due import occurrences
-from duebook_common.domain.job import Job
-from duebook_common.domain.schedule import count_between, next_after, times_between
-from duebook_common.domain.times import Times
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.schedule.due import occurrences
+from duebook_common.domain.schedule.nominal import count_between, next_after, times_between
+from duebook_common.domain.schedule.times import Times
 
 INSTANT = timedelta(microseconds=1)
 _NOT_MADE_YET = UUID(int=0)

@@ -14,8 +14,8 @@ from duebook_api.paging import Page, bounded, by_creation, decode, listed, query
 from duebook_api.parts import Parts, parts
 from duebook_api.problems import not_found
 from duebook_common.database import acquire
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run_events
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.run import events as run_events
 from duebook_common.eventstore import read
 from duebook_common.scopes import Scope
 

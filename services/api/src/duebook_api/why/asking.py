@@ -12,11 +12,11 @@ from duebook_api.why import at_time, naming, of_job, of_run
 from duebook_api.why.facts import Circumstances, Explained, JobFacts, Key, Line, Step, Why
 from duebook_common.database import Connection, snapshot
 from duebook_common.definitions import in_force
-from duebook_common.domain import job as job_domain
-from duebook_common.domain import run_events
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import RunBuffered, RunSkipped, run_id_at, run_id_of_backfill
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run import events
+from duebook_common.domain.run.events import RunBuffered, RunSkipped, run_id_at, run_id_of_backfill
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.eventstore import Recorded, read
 from duebook_common.replay import fold_run
 from duebook_common.rows import load_jobs, run_of
@@ -92,7 +92,7 @@ async def _explained(db: Connection, own: Parts, run_ids: Iterable[UUID]) -> lis
     """The runs that exist, in the same order, each with its explanation."""
     found = []
     for run_id in run_ids:
-        recorded = await read(db, run_events.stream(run_id))
+        recorded = await read(db, events.stream(run_id))
         if recorded:
             found.append(of_run.explain(run_id, recorded, await _circumstances(db, own, recorded)))
     return found
@@ -132,7 +132,7 @@ async def _met(db: Connection, run: Run, first: Recorded) -> list[Run]:
     """The job's runs that were active when this one began, as they stood then."""
     found = []
     for record in await db.fetch(_MET, run.job_id, run.created_at, run.id, _A_FEW):
-        recorded = await read(db, run_events.stream(record["run_id"]))
+        recorded = await read(db, events.stream(record["run_id"]))
         past = [item for item in recorded if (item.xid, item.position) < (first.xid, first.position)]
         if past and (other := fold_run(past)).active:
             found.append(other)
@@ -149,7 +149,7 @@ ORDER BY status = 'waiting', created_at, nominal_at LIMIT $6
 
 async def _before(db: Connection, run: Run) -> list[Run]:
     """The job's runs that must end before this one, those under way first."""
-    backfill = run.trigger is run_events.Trigger.BACKFILL
+    backfill = run.trigger is events.Trigger.BACKFILL
     return await _runs(db, _BEFORE, run.job_id, run.id, backfill, run.created_at, run.nominal_at, _A_FEW)
 
 

@@ -8,7 +8,7 @@ from duebook_api.why.of_job import finished
 from duebook_api.why.steps import CHANGED, DELETED, FINISHED, PAUSED, RESUMED, happened, in_order, last, why_left_out
 from duebook_api.why.words import are, capital, count, moment, span, told
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import JobStatus
+from duebook_common.domain.job.state import JobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

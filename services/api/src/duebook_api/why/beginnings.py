@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from duebook_api.why.facts import Because, Circumstances
 from duebook_api.why.words import capital, count, executor, moment, quoted, span, told
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import Opening, RunBuffered, RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.run.events import Opening, RunBuffered, RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.durations import iso
 
 _LATE = timedelta(seconds=1)

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import Job
-from duebook_common.domain.run import Run
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.state import Run
 
 
 @dataclass(frozen=True, slots=True)

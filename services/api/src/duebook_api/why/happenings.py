@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from duebook_api.why.facts import Circumstances
 from duebook_api.why.words import because, capital, count, executor, moment, quoted, span
-from duebook_common.domain.run import Run, RunStatus
-from duebook_common.domain.run_events import (
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,
@@ -21,6 +20,7 @@ from duebook_common.domain.run_events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.domain.run.state import Run, RunStatus
 
 MADE_WAY, DELETED = "made way", "the job was deleted"
 

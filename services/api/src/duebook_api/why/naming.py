@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from duebook_api.why.at_time import AtTime
 from duebook_api.why.facts import JobFacts
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.due import occurrences
-from duebook_common.domain.job import JobStatus
-from duebook_common.domain.schedule import count_between, last_between, next_after
+from duebook_common.domain.job.state import JobStatus
+from duebook_common.domain.schedule.due import occurrences
+from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 
 _INSTANT = timedelta(microseconds=1)
 _LOOK_BACK = (timedelta(days=1), timedelta(days=40), timedelta(days=400), timedelta(days=3000))

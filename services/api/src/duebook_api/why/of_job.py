@@ -15,7 +15,7 @@ from duebook_api.why.steps import (
     last,
 )
 from duebook_api.why.words import are, capital, count, moment, span, told
-from duebook_common.domain.job import Job, JobStatus
+from duebook_common.domain.job.state import Job, JobStatus
 
 
 def explain(facts: JobFacts) -> Why:

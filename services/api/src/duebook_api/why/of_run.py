@@ -10,8 +10,8 @@ from duebook_api.why.facts import Because, Circumstances, Explained, Why
 from duebook_api.why.happenings import DELETED, MADE_WAY, happening
 from duebook_api.why.standing import standing
 from duebook_api.why.words import are, because, capital, count, executor, moment, quoted, span, who
-from duebook_common.domain.run import Run, RunStatus, evolve, opened
-from duebook_common.domain.run_events import Opening
+from duebook_common.domain.run.events import Opening
+from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 from duebook_common.eventstore import Recorded
 
 _STARTED_ANEW = {

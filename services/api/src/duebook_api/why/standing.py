@@ -6,7 +6,7 @@ from datetime import timedelta
 from duebook_api.why.beginnings import in_the_way, occurrence
 from duebook_api.why.facts import Because, Circumstances, Key, Line
 from duebook_api.why.words import are, count, moment, quoted, span
-from duebook_common.domain.run import Run, RunStatus
+from duebook_common.domain.run.state import Run, RunStatus
 
 _SEEN = timedelta(minutes=11)  # executors say every five minutes which tasks they know
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from duebook_common.domain.definition import Dst
-from duebook_common.domain.times import Times
+from duebook_common.domain.schedule.times import Times
 
 _DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)

@@ -7,11 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
-from duebook_common.domain.due import Occurrence
-from duebook_common.domain.job import Job
-from duebook_common.domain.overlap import Others, Place, make_way
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import (
+from duebook_common.domain.job.overlap import Others, Place, make_way
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.events import (
     RunBuffered,
     RunDispatched,
     RunFact,
@@ -19,6 +17,8 @@ from duebook_common.domain.run_events import (
     Trigger,
     run_id_of_backfill,
 )
+from duebook_common.domain.run.state import Run
+from duebook_common.domain.schedule.due import Occurrence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

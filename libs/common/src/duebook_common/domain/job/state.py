@@ -10,10 +10,10 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.due import Upcoming, upcoming
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
-from duebook_common.domain.schedule import last_between
+from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.schedule.due import Upcoming, upcoming
+from duebook_common.domain.schedule.nominal import last_between
 
 
 def stream(job_id: UUID) -> str:

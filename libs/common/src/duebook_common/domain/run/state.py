@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from duebook_common.domain.definition import Backoff, Concurrency, Notify
-from duebook_common.domain.run_events import (
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,

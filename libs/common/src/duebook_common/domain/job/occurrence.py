@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from duebook_common.domain.beginning import Terms, begin, identity
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.due import Occurrence, occurrences, upcoming
-from duebook_common.domain.job import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
-from duebook_common.domain.overlap import Others
-from duebook_common.domain.run import Run
-from duebook_common.domain.run_events import Opening, RunFact, RunSkipped, Trigger, run_id_at
-from duebook_common.domain.schedule import count_between, last_between
+from duebook_common.domain.job.new_runs import Terms, begin, identity
+from duebook_common.domain.job.overlap import Others
+from duebook_common.domain.job.state import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
+from duebook_common.domain.run.events import Opening, RunFact, RunSkipped, Trigger, run_id_at
+from duebook_common.domain.run.state import Run
+from duebook_common.domain.schedule.due import Occurrence, occurrences, upcoming
+from duebook_common.domain.schedule.nominal import count_between, last_between
 
 _MOST = 1000  # runs in one decision; a job that has more due is decided again, so no decision takes long
 _INSTANT = timedelta(microseconds=1)

@@ -11,8 +11,7 @@ from hashlib import sha256
 from typing import assert_never
 
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
-from duebook_common.domain.run import ENDED, Run, RunStatus, evolve
-from duebook_common.domain.run_commands import (
+from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
     DiscardRun,
@@ -25,7 +24,7 @@ from duebook_common.domain.run_commands import (
     TerminateRun,
     WakeRun,
 )
-from duebook_common.domain.run_events import (
+from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
     AttemptReleased,
@@ -40,6 +39,7 @@ from duebook_common.domain.run_events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve
 
 BURY_WITHIN = timedelta(minutes=1)
 _LONGEST_DELAY = timedelta(days=36500)  # a task may ask for more than the calendar holds

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.names import named
-from duebook_common.domain.schedule import nominal_times
+from duebook_common.domain.ids import named
+from duebook_common.domain.schedule.nominal import nominal_times
 
 _END = datetime.max.replace(tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import accumulate
 
-from duebook_common.domain.rrule import Freq, Rule
+from duebook_common.domain.schedule.rrule import Freq, Rule
 
 _STARTS = [[0, *accumulate(monthrange(year, month)[1] for month in range(1, 13))] for year in (2001, 2000)]
 

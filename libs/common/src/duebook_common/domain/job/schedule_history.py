@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import (
+from duebook_common.domain.job.state import (
     JobChanged,
     JobCreated,
     JobDeleted,
@@ -18,8 +18,8 @@ from duebook_common.domain.job import (
     JobFinished,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run_events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
-from duebook_common.domain.schedule import count_between, nominal_times
+from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.schedule.nominal import count_between, nominal_times
 
 EVER = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
 _INSTANT = timedelta(microseconds=1)

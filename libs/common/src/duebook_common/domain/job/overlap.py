@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from duebook_common.domain.decide import decide
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.run import Run, RunStatus, evolve, opened
-from duebook_common.domain.run_commands import CancelRun, TerminateRun
-from duebook_common.domain.run_events import Opening, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.commands import CancelRun, TerminateRun
+from duebook_common.domain.run.decide import decide
+from duebook_common.domain.run.events import Opening, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 
 
 class Place(StrEnum):

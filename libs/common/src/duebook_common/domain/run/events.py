@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Backoff, Concurrency, Notify
-from duebook_common.domain.names import named
+from duebook_common.domain.ids import named
 
 
 def stream(run_id: UUID) -> str:

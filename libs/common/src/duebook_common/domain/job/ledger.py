@@ -12,10 +12,10 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
-from duebook_common.domain.job import Job, JobStatus, OccurrencesSkipped
-from duebook_common.domain.run import RunStatus
-from duebook_common.domain.run_events import run_id_at, run_id_of_backfill
-from duebook_common.domain.stretches import EVER, Stretch, Version
+from duebook_common.domain.job.schedule_history import EVER, Stretch, Version
+from duebook_common.domain.job.state import Job, JobStatus, OccurrencesSkipped
+from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
+from duebook_common.domain.run.state import RunStatus
 
 DUE, UNACCOUNTED = "due", "unaccounted"
 

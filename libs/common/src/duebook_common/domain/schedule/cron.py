@@ -13,7 +13,7 @@ from datetime import MAXYEAR, datetime
 from functools import lru_cache
 from itertools import islice
 
-from duebook_common.domain.times import Sums, Times
+from duebook_common.domain.schedule.times import Sums, Times
 
 _SHORTHANDS = {
     "@yearly": "0 0 1 1 *",

@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 from itertools import groupby, product
 from math import gcd
 
-from duebook_common.domain import rrule_calendar
-from duebook_common.domain.rrule import Freq, Rule
-from duebook_common.domain.times import Numbers, Sums, Times
+from duebook_common.domain.schedule import rrule_calendar
+from duebook_common.domain.schedule.rrule import Freq, Rule
+from duebook_common.domain.schedule.times import Numbers, Sums, Times
 
 YEARS = 400
 _SECONDS = 24 * 60 * 60

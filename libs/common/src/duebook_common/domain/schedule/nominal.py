@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from duebook_common.domain import clock, cron, rrule
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
-from duebook_common.domain.rrule_days import series
-from duebook_common.domain.times import SECOND, Times
+from duebook_common.domain.schedule import cron, rrule
+from duebook_common.domain.schedule import dst as clock
+from duebook_common.domain.schedule.rrule_days import series
+from duebook_common.domain.schedule.times import SECOND, Times
 
 _STEP = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 _DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)

@@ -1,0 +1,1 @@
+"""The run: its commands, its events, its state, and `decide`, which joins them."""

@@ -1,0 +1,1 @@
+"""Which instants a schedule names, and when each of them is due."""
