@@ -18,12 +18,12 @@ from duebook_api.auth import Keys
 from duebook_api.feed import Feed
 from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
-from duebook_common.database import Clock, connect
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
-from duebook_common.handling import Actor
 from duebook_common.hints import Hints
-from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.service import Health
+from duebook_common.store.database import Clock, connect
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.run_handling import RunWork, handle_runs
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 FUTURE = "2100-01-01T00:00:00Z"

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from duebook_common import mail_projection
-from duebook_common.database import Connection, Pool, connect
 from duebook_common.domain import mail as mail_domain
 from duebook_common.domain.definition import Backoff, Definition
 from duebook_common.domain.job import state as job_domain
@@ -21,10 +19,12 @@ from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.domain.run.events import Opening
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
-from duebook_common.eventstore import Recorded
-from duebook_common.handling import Actor, Fact, create_jobs, handle_job
-from duebook_common.rows import load_jobs, load_runs
-from duebook_common.run_handling import Decided, RunWork, handle_runs
+from duebook_common.store import mail_projection
+from duebook_common.store.database import Connection, Pool, connect
+from duebook_common.store.eventstore import Recorded
+from duebook_common.store.job_handling import Actor, Fact, create_jobs, handle_job
+from duebook_common.store.rows import load_jobs, load_runs
+from duebook_common.store.run_handling import Decided, RunWork, handle_runs
 
 ACTOR = Actor("test")
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

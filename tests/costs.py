@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bookkeeping import NOW
-from duebook_common.database import Pool
+from duebook_common.store.database import Pool
 
 HOUR = timedelta(hours=1)
 

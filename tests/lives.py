@@ -22,7 +22,7 @@ from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunFact, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
-from duebook_common.handling import Judge
+from duebook_common.store.job_handling import Judge
 from samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
 
 

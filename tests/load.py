@@ -25,7 +25,7 @@ import httpx2
 
 import servers
 from duebook.stack.services import Service
-from duebook_common.database import connect
+from duebook_common.store.database import connect
 from duebook_common.verify import verify
 from fleet import Platform, eventually
 

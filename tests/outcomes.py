@@ -10,7 +10,6 @@ import aio_pika
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from duebook_common.database import Clock, Pool
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
 from duebook_common.domain.job import new_runs
 from duebook_common.domain.job.occurrence import account
@@ -18,13 +17,14 @@ from duebook_common.domain.job.state import Job, OccurrencesSkipped, create
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import RunFact, run_id_at
 from duebook_common.domain.run.state import Run
-from duebook_common.handling import Actor, create_jobs, handle_job
-from duebook_common.locks import redis_client
 from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
-from duebook_common.run_handling import RunWork, handle_runs
+from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.service import Frame
 from duebook_common.settings import read
 from duebook_common.smtp import server
+from duebook_common.store.database import Clock, Pool
+from duebook_common.store.job_handling import Actor, create_jobs, handle_job
+from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_notifier.app import notifying
 from duebook_notifier.letters import Letters
 from duebook_notifier.mailing import Mailing

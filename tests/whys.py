@@ -9,13 +9,13 @@ import orjson
 
 from duebook_api.why import at_time, naming, of_run
 from duebook_api.why.facts import Circumstances, Explained, JobFacts, Step, Why
-from duebook_common.codec import encode
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobEvent
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import Recorded
+from duebook_common.store.codec import encode
+from duebook_common.store.eventstore import Recorded
 from samples import JOB_ID, MINUTE, NOW, RUN_ID, a_definition
 
 Told = tuple[RunEvent, str]  # an event and who caused it

@@ -10,12 +10,12 @@ import pytest
 from api_app import FUTURE, Api, running_api
 from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due
 from duebook_api.as_of import job_as_of
-from duebook_common.database import Pool, connect
 from duebook_common.domain.definition import Every, Overlap
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import StartAttempt, Succeed
-from duebook_common.handling import handle_job
-from duebook_common.rows import load_jobs
+from duebook_common.store.database import Pool, connect
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.rows import load_jobs
 
 INSTANT = timedelta(microseconds=1)
 

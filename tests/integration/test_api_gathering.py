@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from duebook_api.gathering import Gathering
-from duebook_common.database import connect
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import Job, JobCreated, create
-from duebook_common.handling import Actor
+from duebook_common.store.database import connect
+from duebook_common.store.job_handling import Actor
 
 NOW = datetime.now(UTC)
 

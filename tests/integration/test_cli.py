@@ -22,10 +22,10 @@ from typer.testing import CliRunner, Result
 
 from api_app import dying
 from duebook.cli import app
-from duebook_common.database import connect
 from duebook_common.domain.run.commands import RunCommand, StartAttempt, Succeed
-from duebook_common.handling import Actor
-from duebook_common.run_handling import RunWork, handle_runs
+from duebook_common.store.database import connect
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.run_handling import RunWork, handle_runs
 from fleet import Platform, eventually
 
 FIRST_KEY = "the-first-key"

@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 
 from bookkeeping import NOW, heads_of, log, waiting
-from duebook_common.codec import Event
-from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain.job.state import JobPaused
-from duebook_common.eventstore import Write, append, event_id, has_recorded, read
+from duebook_common.store.codec import Event
+from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.eventstore import Write, append, event_id, has_recorded, read
 
 JOB = UUID(int=1)
 

@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 
 from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, definition, dispatched, do, due, log, start, started
-from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.run import events
 from duebook_common.domain.run.commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import create_jobs, decide_jobs
-from duebook_common.locks import lock_jobs
-from duebook_common.run_handling import RunWork, handle_runs
+from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.job_handling import create_jobs, decide_jobs
+from duebook_common.store.locks import lock_jobs
+from duebook_common.store.run_handling import RunWork, handle_runs
 
 
 @pytest.fixture

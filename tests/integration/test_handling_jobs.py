@@ -24,7 +24,6 @@ from bookkeeping import (
     waiting,
 )
 from duebook_common import timezones
-from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import state as job_domain
@@ -33,9 +32,10 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
-from duebook_common.locks import lock_jobs, slice_of
-from duebook_common.rows import load_jobs
+from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.job_handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.locks import lock_jobs, slice_of
+from duebook_common.store.rows import load_jobs
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from costs import cost, grown
 from duebook_api.filters import where
 from duebook_api.paging import Page, encode
 from duebook_api.routes import dead_letters, job_logs, jobs, runs
-from duebook_common.database import Pool, connect
 from duebook_common.domain.run.state import RunStatus
+from duebook_common.store.database import Pool, connect
 
 MANY = 20_000
 PAGE = 130  # buffers: fifty rows, and the way to them

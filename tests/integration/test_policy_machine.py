@@ -19,7 +19,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bookkeeping import ACTOR, NOW, check_books, created, log
 from duebook_api import judging
-from duebook_common.database import Clock, Pool, acquire, connect
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job.new_runs import Terms, trigger_now
@@ -37,12 +36,13 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import Fact, Judge, handle_job
 from duebook_common.hints import Hints
 from duebook_common.rebuild import rebuild
-from duebook_common.rows import load_jobs, run_of
-from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.settings import read
+from duebook_common.store.database import Clock, Pool, acquire, connect
+from duebook_common.store.job_handling import Fact, Judge, handle_job
+from duebook_common.store.rows import load_jobs, run_of
+from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_common.verify import check_job
 from duebook_common.verify_limits import check_keys
 from duebook_scheduler.dispatch import Dispatcher

@@ -10,18 +10,18 @@ from uuid import UUID, uuid4
 import pytest
 
 from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
-from duebook_common.database import Clock, Connection, Pool, connect, transaction
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.new_runs import Terms, trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import Write, append
-from duebook_common.handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.hints import Hints
-from duebook_common.locks import lock_jobs
 from duebook_common.settings import read
+from duebook_common.store.database import Clock, Connection, Pool, connect, transaction
+from duebook_common.store.eventstore import Write, append
+from duebook_common.store.job_handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.outbox import Outbox
 from duebook_scheduler.room import Room

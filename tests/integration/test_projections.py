@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 
 from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definition, do, due, log, start, started, terms
-from duebook_common.database import Pool, connect
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.new_runs import trigger_now
@@ -29,11 +28,12 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.eventstore import Write, append
-from duebook_common.handling import Fact, Judge, create_jobs, handle_job
 from duebook_common.mail_handling import record_mail
-from duebook_common.rows import run_of
-from duebook_common.run_handling import RunWork, handle_runs
+from duebook_common.store.database import Pool, connect
+from duebook_common.store.eventstore import Write, append
+from duebook_common.store.job_handling import Fact, Judge, create_jobs, handle_job
+from duebook_common.store.rows import run_of
+from duebook_common.store.run_handling import RunWork, handle_runs
 
 
 @pytest.fixture

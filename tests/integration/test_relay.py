@@ -13,15 +13,15 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 from duebook_common import messaging
-from duebook_common.database import Pool, connect
 from duebook_common.domain.definition import CatchUp, Notify
 from duebook_common.domain.job.occurrence import skip_due
 from duebook_common.domain.job.state import Job, change, pause
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
 from duebook_common.domain.run.events import run_id_at
-from duebook_common.handling import Fact, handle_job
 from duebook_common.messaging import EVENTS, NOTIFICATIONS, OutcomeMessage, declare_events
 from duebook_common.publishing import Publisher
+from duebook_common.store.database import Pool, connect
+from duebook_common.store.job_handling import Fact, handle_job
 from duebook_scheduler.relay import Relay
 
 HOUR, NO_CATCH_UP = timedelta(hours=1), CatchUp("none")

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from bookkeeping import NOW, by_stream, eventually, log
-from duebook_common.database import Pool, connect, transaction
 from duebook_common.domain.job.state import JobPaused
-from duebook_common.eventstore import Recorded, Write, append, tail
+from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.eventstore import Recorded, Write, append, tail
 from duebook_common.subscription import Place, claim, move_checkpoint
 
 BEGINNING = Place(0, 0)

@@ -8,11 +8,11 @@ import pytest
 
 from bookkeeping import NOW, do, eventually, started
 from duebook_common import messaging
-from duebook_common.database import Pool, connect
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt
 from duebook_common.domain.run.state import Run
 from duebook_common.messaging import RunMessage, dead_letter_queue, declare_work
 from duebook_common.publishing import Outgoing, Publisher
+from duebook_common.store.database import Pool, connect
 from duebook_scheduler.sweep import Sweeper
 
 _QUEUE = "default"

@@ -6,15 +6,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from bookkeeping import ACTOR, NOW, dispatched, do, started, terms
-from duebook_common.database import Pool, connect
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.new_runs import trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, Succeed
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import handle_job
-from duebook_common.waiting import key_holders
+from duebook_common.store.database import Pool, connect
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.wakeups import key_holders
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour' WHERE status = 'waiting'"

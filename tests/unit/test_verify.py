@@ -13,7 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from duebook_api import judging
-from duebook_common.codec import encode
 from duebook_common.domain.job.state import (
     JobChanged,
     JobCreated,
@@ -23,7 +22,8 @@ from duebook_common.domain.job.state import (
     OccurrencesSkipped,
 )
 from duebook_common.domain.run.events import Opening, RunFact
-from duebook_common.eventstore import Recorded
+from duebook_common.store.codec import encode
+from duebook_common.store.eventstore import Recorded
 from duebook_common.verify import check_job
 from lives import Life, born, lives
 from samples import DAY, HOUR, JOB_ID, NOW, a_definition

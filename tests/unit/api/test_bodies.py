@@ -13,9 +13,9 @@ from duebook_api.bodies import BatchBody, JobBody
 from duebook_api.commands import define
 from duebook_api.problems import Problem
 from duebook_api.requests import parse, validated
-from duebook_common.codec import DEFINITION, decode, encode
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify
 from duebook_common.domain.job.state import create
+from duebook_common.store.codec import DEFINITION, decode, encode
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from duebook_api.catalogue import Catalogue
-from duebook_common.database import Pool
+from duebook_common.store.database import Pool
 
 
 class Away:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, cast
 
-from duebook_common.database import Connection
 from duebook_common.domain.run.state import Run
+from duebook_common.store.database import Connection
 from duebook_scheduler.room import Room
 from samples import NOW, SECOND, a_run
 

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from duebook_common import mail_projection
-from duebook_common.database import Pool, transaction
 from duebook_common.domain import mail as mail_domain
 from duebook_common.domain.mail import MailEvent
-from duebook_common.eventstore import Write, append
-from duebook_common.handling import Actor, Conflict
+from duebook_common.store import mail_projection
+from duebook_common.store.database import Pool, transaction
+from duebook_common.store.eventstore import Write, append
+from duebook_common.store.job_handling import Actor, Conflict
 
 _TRIES = 8
 

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from duebook_common import mail_projection, projections
-from duebook_common.database import Connection, Pool, transaction
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import COLUMNS, Recorded
-from duebook_common.locks import lock_jobs
-from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
-from duebook_common.rows import load_jobs, load_runs, torn_jobs
+from duebook_common.store import mail_projection, projections
+from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.locks import lock_jobs
+from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
+from duebook_common.store.rows import load_jobs, load_runs, torn_jobs
 
 _BATCH = 500
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from duebook_common.database import Connection
+from duebook_common.store.database import Connection
 
 _SUBSCRIBERS = 7239
 

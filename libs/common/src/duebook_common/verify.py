@@ -10,8 +10,6 @@ from itertools import groupby
 from typing import Any, get_args
 from uuid import UUID
 
-from duebook_common import mail_projection
-from duebook_common.database import Connection, Pool, snapshot
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.schedule_history import EVER, Stretch, stretches
 from duebook_common.domain.job.state import (
@@ -27,9 +25,11 @@ from duebook_common.domain.job.state import (
 )
 from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
-from duebook_common.eventstore import COLUMNS, Recorded
-from duebook_common.replay import fold_job, fold_mails, fold_run, same_run, stream_id
-from duebook_common.rows import load_jobs, load_runs, torn_jobs
+from duebook_common.store import mail_projection
+from duebook_common.store.database import Connection, Pool, snapshot
+from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
+from duebook_common.store.rows import load_jobs, load_runs, torn_jobs
 from duebook_common.verify_limits import check_keys, check_overlap
 from duebook_common.verify_run import check_run
 

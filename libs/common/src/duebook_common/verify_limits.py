@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from duebook_common.database import Connection
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.state import JobChanged, JobCreated
 from duebook_common.domain.run.events import (
@@ -22,7 +21,8 @@ from duebook_common.domain.run.events import (
     RunRedriven,
     RunRequeued,
 )
-from duebook_common.eventstore import COLUMNS, Recorded
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import COLUMNS, Recorded
 
 Fault = tuple[str, str]
 

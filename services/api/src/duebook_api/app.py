@@ -24,12 +24,12 @@ from duebook_api.permits import permitted
 from duebook_api.problems import Problem, answer, on_error
 from duebook_api.routes import books, dead_letters, feed, histories, job_logs, jobs, runs, schedules, whys
 from duebook_api.settings import ApiSettings
-from duebook_common.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.handling import Conflict
 from duebook_common.hints import Hints
 from duebook_common.loops import every
 from duebook_common.service import Frame, Health, probes
+from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
+from duebook_common.store.job_handling import Conflict
 
 _ROUTERS = (
     jobs.router,

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_api.problems import Problem, not_found
-from duebook_common.codec import rfc3339
-from duebook_common.database import Connection
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import BY_SCHEDULE
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import COLUMNS, Recorded
-from duebook_common.replay import fold_job, fold_run
+from duebook_common.store.codec import rfc3339
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.replay import fold_job, fold_run
 
 _BY_THEN = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND recorded_at <= $2 ORDER BY version"  # noqa: S608
 _BEGAN = "SELECT recorded_at FROM events WHERE stream = $1 AND version = 1"

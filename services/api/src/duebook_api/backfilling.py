@@ -10,8 +10,6 @@ from duebook_api.commands import in_lock
 from duebook_api.ledgers import read_ledger, shorter
 from duebook_api.parts import Parts
 from duebook_api.problems import Fault, invalid, not_found
-from duebook_common.codec import rfc3339
-from duebook_common.database import Connection
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.job.ledger import UNACCOUNTED, Line
@@ -19,8 +17,10 @@ from duebook_common.domain.job.new_runs import make_up
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import RunFact, run_id_of_backfill
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import Actor, JobOutcome, decide_jobs
-from duebook_common.rows import load_jobs, load_runs
+from duebook_common.store.codec import rfc3339
+from duebook_common.store.database import Connection
+from duebook_common.store.job_handling import Actor, JobOutcome, decide_jobs
+from duebook_common.store.rows import load_jobs, load_runs
 
 _MOST = 1_000  # runs that one order makes up for
 _INSTANT = timedelta(microseconds=1)

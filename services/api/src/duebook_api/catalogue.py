@@ -11,7 +11,7 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from duebook_api.problems import Fault, invalid, pointer
-from duebook_common.database import UNAVAILABLE, Pool, acquire
+from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 
 log = structlog.stdlib.get_logger("catalogue")
 

@@ -15,7 +15,6 @@ from duebook_api.bodies import JobBody
 from duebook_api.parts import Parts
 from duebook_api.problems import Problem, not_found
 from duebook_api.schedules import must_name_a_time
-from duebook_common.database import Connection, acquire, transaction
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused
 from duebook_common.domain.job import new_runs
@@ -23,9 +22,10 @@ from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobCreated, JobStatus
 from duebook_common.domain.run.events import RunFact, run_id_at, run_id_for
 from duebook_common.domain.run.state import Run
-from duebook_common.handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
-from duebook_common.locks import lock_jobs
-from duebook_common.rows import load_jobs, load_runs
+from duebook_common.store.database import Connection, acquire, transaction
+from duebook_common.store.job_handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.locks import lock_jobs
+from duebook_common.store.rows import load_jobs, load_runs
 
 _KEYS = UUID("6f0d7a0e-3c0b-5d0e-9a53-2f6f2b1f5c11")  # ids that are derived from an Idempotency-Key
 _SOON = timedelta(minutes=1)

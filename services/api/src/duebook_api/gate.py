@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_api.auth import Holder, Keys, bearer
 from duebook_api.problems import Problem, answer, problem_of
-from duebook_common.handling import Actor
 from duebook_common.scopes import EVERYTHING
+from duebook_common.store.job_handling import Actor
 
 _OPEN = frozenset({"/api/docs", "/api/openapi.json"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from duebook_common.database import UNAVAILABLE, Pool
 from duebook_common.domain.job.state import Job, JobCreated
-from duebook_common.handling import Actor, create_jobs
+from duebook_common.store.database import UNAVAILABLE, Pool
+from duebook_common.store.job_handling import Actor, create_jobs
 
 _TOGETHER = 200
 

@@ -13,7 +13,7 @@ from duebook_common.domain.run.commands import CancelRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import Fact, Judge
+from duebook_common.store.job_handling import Fact, Judge
 
 Command = Callable[[Job], Sequence[JobEvent]]
 

@@ -8,15 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from duebook_api.problems import Fault, Problem, invalid, not_found
-from duebook_common.codec import rfc3339
-from duebook_common.database import Connection, Pool, snapshot
 from duebook_common.domain.job import ledger
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.ledger import Found, Line
 from duebook_common.domain.job.schedule_history import EVER, Stretch, stretches
 from duebook_common.domain.job.state import Job
-from duebook_common.eventstore import Recorded, read
-from duebook_common.rows import load_jobs
+from duebook_common.store.codec import rfc3339
+from duebook_common.store.database import Connection, Pool, snapshot
+from duebook_common.store.eventstore import Recorded, read
+from duebook_common.store.rows import load_jobs
 
 _MOST = 20_000  # nominal times in one range
 _AT_ONCE = 1_000  # times in one question for their runs: to write and read it takes some milliseconds of the event loop

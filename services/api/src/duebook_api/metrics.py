@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from duebook_common.database import Clock, Pool, acquire
+from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 
 _RESTING = """

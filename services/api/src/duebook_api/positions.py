@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_api.problems import Fault, Problem, invalid
-from duebook_common.database import Connection
-from duebook_common.eventstore import HORIZON, Recorded
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import HORIZON, Recorded
 
 BEGINNING, LATEST = (0, 0), "latest"
 

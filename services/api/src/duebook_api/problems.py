@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_common.database import UNAVAILABLE
 from duebook_common.domain.errors import CommandRejected, KeyReused, StaleVersion
-from duebook_common.handling import Conflict
+from duebook_common.store.database import UNAVAILABLE
+from duebook_common.store.job_handling import Conflict
 
 log = structlog.stdlib.get_logger("api")
 

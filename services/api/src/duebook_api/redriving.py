@@ -8,12 +8,12 @@ from duebook_api.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
 from duebook_api.filters import of_dead_letters, where
 from duebook_api.parts import Parts
 from duebook_api.problems import not_found
-from duebook_common.database import acquire
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.run.commands import RedriveRun
 from duebook_common.domain.run.state import Run
-from duebook_common.handling import Actor
-from duebook_common.run_handling import RunWork, handle_runs
+from duebook_common.store.database import acquire
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.run_handling import RunWork, handle_runs
 
 _AT_ONCE = 500
 _RUN = """

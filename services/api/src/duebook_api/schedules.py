@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from duebook_api.fields import Body, DstBody, Given, Instant, MaxRuns, Positive, Zone
 from duebook_api.problems import Fault, invalid
-from duebook_common.codec import rfc3339
 from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.nominal import next_after
 from duebook_common.durations import Duration
 from duebook_common.quoting import quoted
+from duebook_common.store.codec import rfc3339
 
 _WORDS = ("none", "daily", "weekly")
 _KINDS = ("cron", "every", "rrule")

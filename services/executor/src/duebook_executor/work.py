@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from duebook_common.codec import storable
+from duebook_common.store.codec import storable
 from duebook_common.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor.task_loop import TaskLoop
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from duebook_common.locks import RunLocks
+from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.telemetry import LOCKS
 
 _LEASE, _LOOK_AGAIN_SECONDS = timedelta(seconds=30), 0.2

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from duebook_common.database import Connection
-from duebook_common.definitions import in_force
 from duebook_common.domain.definition import Definition, Notify
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import OccurrencesSkipped
 from duebook_common.domain.mail import MISSED
 from duebook_common.domain.run import events
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import read
-from duebook_common.replay import fold_run
+from duebook_common.store.database import Connection
+from duebook_common.store.definitions import in_force
+from duebook_common.store.eventstore import read
+from duebook_common.store.replay import fold_run
 
 
 class UnknownOutcome(Exception):

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from duebook_common.database import UNAVAILABLE
-from duebook_common.handling import Conflict
+from duebook_common.store.database import UNAVAILABLE
+from duebook_common.store.job_handling import Conflict
 
 T = TypeVar("T")
 log = structlog.stdlib.get_logger("passes")

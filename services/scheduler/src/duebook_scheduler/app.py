@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from duebook_common import messaging
-from duebook_common.database import Clock, Pool, connect
-from duebook_common.handling import Actor
 from duebook_common.hints import Hints
 from duebook_common.loops import every, guarded
 from duebook_common.publishing import Publisher
 from duebook_common.service import Check, Frame
+from duebook_common.store.database import Clock, Pool, connect
+from duebook_common.store.job_handling import Actor
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.evidence import Evidence
 from duebook_scheduler.outbox import Outbox

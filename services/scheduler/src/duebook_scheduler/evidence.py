@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_common.database import Connection
 from duebook_common.domain.run.state import Run
 from duebook_common.publishing import Publisher
+from duebook_common.store.database import Connection
 
 _NEWEST_STARTED = """
 SELECT queue, max(dispatched_at) AS dispatched_at FROM runs

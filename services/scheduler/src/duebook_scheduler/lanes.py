@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from duebook_common.database import Connection
+from duebook_common.store.database import Connection
 
 _LANES = """
 WITH RECURSIVE lanes AS (

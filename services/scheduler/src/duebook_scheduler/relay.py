@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from duebook_common.database import Connection, Pool, transaction
-from duebook_common.definitions import in_force
 from duebook_common.domain.mail import MISSES
-from duebook_common.eventstore import HORIZON
 from duebook_common.messaging import declare_events
 from duebook_common.publishing import Outgoing, Publisher
+from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.definitions import in_force
+from duebook_common.store.eventstore import HORIZON
 from duebook_common.subscription import claim, move_checkpoint
 from duebook_common.telemetry import RELAY_LAG
 from duebook_scheduler.telling import OUTCOMES, of_missed, of_run

@@ -13,15 +13,15 @@ from uuid import UUID
 
 import structlog
 
-from duebook_common.database import UNAVAILABLE, Clock, Connection, Pool, transaction
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunFact, Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.handling import Actor, Conflict, decide_jobs
-from duebook_common.locks import lock_keys, try_lock_jobs
-from duebook_common.waiting import key_holders, keys_of_waiting
+from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, transaction
+from duebook_common.store.job_handling import Actor, Conflict, decide_jobs
+from duebook_common.store.locks import lock_keys, try_lock_jobs
+from duebook_common.store.wakeups import key_holders, keys_of_waiting
 from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("releasing")

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from duebook_common.database import Connection
 from duebook_common.domain.run.state import Run
+from duebook_common.store.database import Connection
 
 _AHEAD = "SELECT queue, count(*) AS ahead FROM runs WHERE status = 'dispatched' AND queue = ANY($1) GROUP BY queue"
 _FRESH = timedelta(seconds=1)

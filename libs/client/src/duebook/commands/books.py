@@ -13,8 +13,8 @@ from duebook import output
 from duebook.commands.options import Output
 from duebook.failures import Failure
 from duebook.output import Format
-from duebook_common.database import Pool, connect
 from duebook_common.settings import Settings, load
+from duebook_common.store.database import Pool, connect
 
 T = TypeVar("T")
 _LONGEST = 3600.0  # seconds: sorting a large log takes its time

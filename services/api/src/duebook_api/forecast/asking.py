@@ -18,11 +18,11 @@ from duebook_api.forecast.plans import Lasting, Plan, plan_of
 from duebook_api.parts import Parts
 from duebook_api.patching import patched
 from duebook_api.problems import Fault, invalid
-from duebook_common.database import Connection, snapshot
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.schedule.due import upcoming
-from duebook_common.rows import job_of, load_jobs
+from duebook_common.store.database import Connection, snapshot
+from duebook_common.store.rows import job_of, load_jobs
 
 _MOST_JOBS = 10_000
 

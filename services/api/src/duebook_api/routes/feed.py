@@ -14,9 +14,9 @@ from duebook_api.paging import NoQuery, Page, query
 from duebook_api.parts import parts
 from duebook_api.problems import Fault, invalid
 from duebook_api.replies import reply
-from duebook_common.database import acquire
-from duebook_common.eventstore import tail
 from duebook_common.scopes import Scope
+from duebook_common.store.database import acquire
+from duebook_common.store.eventstore import tail
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 

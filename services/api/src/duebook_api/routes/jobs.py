@@ -21,11 +21,11 @@ from duebook_api.patching import patched
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_api.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
-from duebook_common.database import acquire, snapshot
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job.state import Job
-from duebook_common.rows import job_of, load_jobs
 from duebook_common.scopes import Scope
+from duebook_common.store.database import acquire, snapshot
+from duebook_common.store.rows import job_of, load_jobs
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 

@@ -18,12 +18,12 @@ from duebook_api.parts import Parts, actor, parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_api.requests import read_optional, validated
-from duebook_common.database import acquire
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
-from duebook_common.handling import Actor
-from duebook_common.run_handling import RunWork, handle_runs
 from duebook_common.scopes import Scope
+from duebook_common.store.database import acquire
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.run_handling import RunWork, handle_runs
 
 router = APIRouter(prefix="/api/run", tags=["runs"])
 

@@ -10,16 +10,16 @@ from uuid import UUID
 from duebook_api.parts import Parts
 from duebook_api.why import at_time, naming, of_job, of_run
 from duebook_api.why.facts import Circumstances, Explained, JobFacts, Key, Line, Step, Why
-from duebook_common.database import Connection, snapshot
-from duebook_common.definitions import in_force
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import RunBuffered, RunSkipped, run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.eventstore import Recorded, read
-from duebook_common.replay import fold_run
-from duebook_common.rows import load_jobs, run_of
+from duebook_common.store.database import Connection, snapshot
+from duebook_common.store.definitions import in_force
+from duebook_common.store.eventstore import Recorded, read
+from duebook_common.store.replay import fold_run
+from duebook_common.store.rows import load_jobs, run_of
 
 _A_FEW = 5
 _SECOND, _INSTANT = timedelta(seconds=1), timedelta(microseconds=1)

@@ -12,7 +12,7 @@ from duebook_api.why.standing import standing
 from duebook_api.why.words import are, because, capital, count, executor, moment, quoted, span, who
 from duebook_common.domain.run.events import Opening
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
-from duebook_common.eventstore import Recorded
+from duebook_common.store.eventstore import Recorded
 
 _STARTED_ANEW = {
     "AttemptReleased": "the executor that had it was stopping, and handed it back",

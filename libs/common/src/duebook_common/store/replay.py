@@ -11,7 +11,7 @@ from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.events import Opening
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import Recorded
+from duebook_common.store.eventstore import Recorded
 
 
 def stream_id(stream: str) -> UUID:

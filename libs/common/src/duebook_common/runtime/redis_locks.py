@@ -1,49 +1,15 @@
-"""Locks in PostgreSQL and in Redis.
+"""Redis locks of running attempts: they save double work and decide nothing.
 
-The job's lock is PostgreSQL's and decides who judges. It is taken per slice of jobs, because a batch would
-otherwise hold more locks than PostgreSQL's lock table has places for. So is a concurrency key's, by whoever holds the
-lock of the job already, never the other way round. The run's lock is Redis's: it saves double
-work and decides nothing, so whoever finds Redis away goes on without it.
+Where Redis is away, an executor goes on without its lock: the version of the run's stream decides.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
-from zlib import crc32
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-
-from duebook_common.database import Connection
-
-_JOBS, _KEYS, _SLICES = 7238, 7240, 1024
-
-_LOCK = "SELECT pg_advisory_xact_lock($1, slice) FROM unnest($2::int[]) AS slice"
-_TRY_LOCK = "SELECT slice FROM unnest($2::int[]) AS slice WHERE pg_try_advisory_xact_lock($1, slice)"
-
-
-def slice_of(job_id: UUID) -> int:
-    return job_id.int % _SLICES
-
-
-async def lock_jobs(db: Connection, job_ids: Iterable[UUID]) -> None:
-    """Wait for the jobs' locks, in sorted order so that nobody deadlocks; held to the end of the transaction."""
-    await db.execute(_LOCK, _JOBS, sorted({slice_of(job_id) for job_id in job_ids}))
-
-
-async def try_lock_jobs(db: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
-    """Take the locks that are free; returns the jobs that are locked now."""
-    wanted = sorted({slice_of(job_id) for job_id in job_ids})
-    taken = {record["slice"] for record in await db.fetch(_TRY_LOCK, _JOBS, wanted)}
-    return [job_id for job_id in job_ids if slice_of(job_id) in taken]
-
-
-async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
-    """Wait for the locks of concurrency keys, in sorted order; held to the end of the transaction."""
-    slices = sorted({crc32(key.encode()) % _SLICES for key in keys})
-    if slices:
-        await db.execute(_LOCK, _KEYS, slices)
 
 
 def redis_client(url: str) -> "redis.Redis":

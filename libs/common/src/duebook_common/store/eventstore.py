@@ -13,9 +13,9 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common.codec import Event, decode, encode
-from duebook_common.database import Connection
 from duebook_common.domain.ids import named
+from duebook_common.store.codec import Event, decode, encode
+from duebook_common.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from duebook_common.database import Connection
 from duebook_common.domain.mail import Mail, MailStatus
+from duebook_common.store.database import Connection
 
 _KEY = ("run_id", "outcome", "recipient")
 _MOVES = ("job_id", "version", "status", "message_id", "tries", "error", "wake_at", "updated_at")

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from duebook_common.database import Connection
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.database import Connection
 
 # Whoever holds a row that is wanted here is ending its run at this moment: no use in waiting for that.
 _AWAIT = """

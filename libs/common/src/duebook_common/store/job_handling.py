@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from duebook_common import projections, timezones, waiting
-from duebook_common.codec import dumps
-from duebook_common.database import Connection, Pool, transaction
+from duebook_common import timezones
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.occurrence import job_after
 from duebook_common.domain.job.state import Job, JobChanged, JobCreated, JobEvent
@@ -18,9 +16,12 @@ from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.events import Opening, RunCancelled, RunCancelRequested, RunEvent, RunFact
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import Write, append
-from duebook_common.locks import lock_jobs
-from duebook_common.rows import load_active_runs, load_jobs
+from duebook_common.store import projections, wakeups
+from duebook_common.store.codec import dumps
+from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.eventstore import Write, append
+from duebook_common.store.locks import lock_jobs
+from duebook_common.store.rows import load_active_runs, load_jobs
 
 _TRIES = 8
 
@@ -106,7 +107,7 @@ async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Judge, act
     outcomes = [_apply(job, active.get(job.id, []), judge) for job in jobs.values()]
     await _record(db, jobs, outcomes, actor)
     active_after = (_active_after(active.get(outcome.job.id, []), outcome) for outcome in outcomes)
-    await waiting.await_runs(db, [run for runs in active_after for run in waiting.blocking(runs)])
+    await wakeups.await_runs(db, [run for runs in active_after for run in wakeups.blocking(runs)])
     return outcomes
 
 
@@ -145,7 +146,7 @@ async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence
     await projections.insert_runs(db, [run for run in runs if run.id in opened])
     moved = sorted((run for run in runs if run.id not in opened), key=lambda run: run.id)
     await projections.move_runs(db, moved)
-    await waiting.wake_waiting(db, [run for run in moved if not run.active], deciding=True)
+    await wakeups.wake_waiting(db, [run for run in moved if not run.active], deciding=True)
 
 
 def _opens(fact: RunFact) -> bool:

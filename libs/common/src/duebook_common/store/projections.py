@@ -7,11 +7,11 @@ command is decided: the append judges whether it was still true.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY, dumps
-from duebook_common.database import Connection
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
+from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, dumps
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
 
 T = TypeVar("T")
 Columns = dict[str, str]  # name -> PostgreSQL type

@@ -9,8 +9,6 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common import projections, waiting
-from duebook_common.database import UNAVAILABLE, Connection, Pool, acquire
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.occurrence import skip_due
@@ -21,10 +19,12 @@ from duebook_common.domain.run.commands import RunCommand
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunEvent, RunRedriven
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.eventstore import Write, has_recorded
-from duebook_common.handling import Actor, Conflict, Fact, decide_jobs
-from duebook_common.locks import lock_jobs
-from duebook_common.rows import load_runs
+from duebook_common.store import projections, wakeups
+from duebook_common.store.database import UNAVAILABLE, Connection, Pool, acquire
+from duebook_common.store.eventstore import Write, has_recorded
+from duebook_common.store.job_handling import Actor, Conflict, Fact, decide_jobs
+from duebook_common.store.locks import lock_jobs
+from duebook_common.store.rows import load_runs
 
 _TRIES = 8
 _LONGEST_REASON = 2_000
@@ -98,7 +98,7 @@ async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) ->
     moved = {item.id: (item, decided[item.id]) for item in work if item.id in decided and decided[item.id].events}
     lost, awaited = await _record_runs(db, list(moved.values()), actor)
     freeing = {id_: d for id_, (_, d) in moved.items() if d.run is not None and _frees(d.run, lost, awaited)}
-    await waiting.wake_waiting(db, [d.run for d in freeing.values() if d.run is not None])
+    await wakeups.wake_waiting(db, [d.run for d in freeing.values() if d.run is not None])
     decided |= {id_: replace(answer, frees=True) for id_, answer in freeing.items()}
     return {item.id: decided[item.id] for item in work if item.id in decided and not _lost(item, lost)}
 

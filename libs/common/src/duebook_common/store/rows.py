@@ -5,12 +5,12 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from duebook_common.codec import BACKOFF, DEFINITION, NOTIFY
-from duebook_common.database import Connection
 from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus, of_facts
+from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY
+from duebook_common.store.database import Connection
 
 
 def job_of(record: Any) -> Job:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from duebook_common.codec import DEFINITION
-from duebook_common.database import Connection
 from duebook_common.domain.definition import Definition
+from duebook_common.store.codec import DEFINITION
+from duebook_common.store.database import Connection
 
 _IN_FORCE = """
 SELECT defined.data -> 'definition' AS definition
