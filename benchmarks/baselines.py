@@ -8,8 +8,8 @@ import asyncpg
 from faststream import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, RabbitQueue
 
-from duebook_common import messaging
-from duebook_common.publishing import Outgoing, Publisher
+from duebook_common.broker import topology
+from duebook_common.broker.publisher import Outgoing, Publisher
 
 
 async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
@@ -29,11 +29,11 @@ async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
 
 async def confirmed_publishes(url: str, count: int = 5000) -> float:
     """Messages per second, persistent and confirmed, into a quorum queue."""
-    connection = await messaging.connect(url, "bench")
+    connection = await topology.connect(url, "bench")
     async with connection:
         publisher = Publisher(connection)
         await publisher.ensure_work({"bench"})
-        messages = [Outgoing(messaging.RUNS, "bench", b'{"v":0}') for _ in range(count)]
+        messages = [Outgoing(topology.RUNS, "bench", b'{"v":0}') for _ in range(count)]
         start = time.perf_counter()
         answers = await publisher.publish(messages)
         elapsed = time.perf_counter() - start
@@ -45,7 +45,7 @@ async def empty_handler(url: str, count: int = 5000) -> float:
     """Messages per second through a FastStream handler that only acknowledges; empties the queue filled before."""
     broker = RabbitBroker(url, logger=None, apply_types=False)
     seen, done = 0, asyncio.Event()
-    queue = RabbitQueue(messaging.work_queue("bench"), queue_type=QueueType.QUORUM, declare=False, routing_key="bench")
+    queue = RabbitQueue(topology.work_queue("bench"), queue_type=QueueType.QUORUM, declare=False, routing_key="bench")
 
     @broker.subscriber(
         queue, channel=Channel(prefetch_count=100), ack_policy=AckPolicy.MANUAL, no_reply=True, decoder=_raw

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from duebook_common.messaging import RunMessage, dead_letter_queue
+from duebook_common.broker.messages import RunMessage
+from duebook_common.broker.topology import dead_letter_queue
 
 T = TypeVar("T")
 

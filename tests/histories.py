@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import aio_pika
 from aio_pika.abc import AbstractChannel, HeadersType
 
-from duebook_common.messaging import RUNS
+from duebook_common.broker.topology import RUNS
 from fleet import Platform
 
 T = TypeVar("T")

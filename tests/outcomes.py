@@ -10,6 +10,8 @@ import aio_pika
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from duebook_common.broker.messages import OutcomeMessage
+from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
 from duebook_common.domain.job import new_runs
 from duebook_common.domain.job.occurrence import account
@@ -17,7 +19,6 @@ from duebook_common.domain.job.state import Job, OccurrencesSkipped, create
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import RunFact, run_id_at
 from duebook_common.domain.run.state import Run
-from duebook_common.messaging import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD, OutcomeMessage
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.service import Frame
 from duebook_common.settings import read

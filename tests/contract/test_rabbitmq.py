@@ -21,17 +21,17 @@ from faststream.rabbit.schemas.queue import QuorumQueueArgs
 from pamqp.commands import Basic
 
 import servers
-from duebook_common import messaging
-from duebook_common.messaging import (
+from duebook_common.broker import topology
+from duebook_common.broker.messages import RunMessage
+from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.topology import (
     DEAD_LETTERS,
     RUNS,
-    RunMessage,
     dead_letter_queue,
     declare_work,
     work_arguments,
     work_queue,
 )
-from duebook_common.publishing import Outgoing, Publisher
 
 _OTHER = "DUEBOOK_TEST_RABBITMQ_43_URL"
 
@@ -119,7 +119,7 @@ async def test_a_mandatory_message_that_reaches_no_queue_raises_and_another_does
 
 
 async def test_our_publisher_knows_of_each_message_whether_it_arrived(url: str, name: str) -> None:
-    async with await messaging.connect(url, "tests") as connection:
+    async with await topology.connect(url, "tests") as connection:
         lost = Outgoing(RUNS, "no-such-queue", b"lost")
         sent = [Outgoing(RUNS, name, str(n).encode(), message_id=str(n)) for n in range(700)]
         answers = await Publisher(connection).publish([*sent[:350], lost, *sent[350:]])
@@ -130,7 +130,7 @@ async def test_our_publisher_knows_of_each_message_whether_it_arrived(url: str, 
 async def test_asking_for_what_waits_leaves_nothing_that_a_reconnect_would_declare_again(
     url: str, channel: AbstractChannel, name: str
 ) -> None:
-    async with await messaging.connect(url, "tests") as connection:
+    async with await topology.connect(url, "tests") as connection:
         publisher = Publisher(connection)
         await put(channel, name, b"one", b"two")
         assert [await publisher.waiting_messages(name) for _ in range(3)] == [2, 2, 2]
@@ -140,7 +140,7 @@ async def test_asking_for_what_waits_leaves_nothing_that_a_reconnect_would_decla
 async def test_confirmed_messages_are_persistent_and_keep_their_order(
     url: str, name: str, channel: AbstractChannel
 ) -> None:
-    async with await messaging.connect(url, "tests") as connection:
+    async with await topology.connect(url, "tests") as connection:
         sent = [Outgoing(RUNS, name, b"%d" % n, message_id=f"id {n}") for n in range(50)]
         assert await Publisher(connection).publish(sent) == [None] * 50
     messages = await take_all(channel, work_queue(name), 50)
@@ -169,7 +169,7 @@ async def test_a_publish_at_faststream_ignores_its_timeout_and_ours_does_not(url
     async with _Proxy(url) as proxy:
         broker = RabbitBroker(proxy.url, logger=None)
         await broker.connect()
-        async with await messaging.connect(proxy.url, "tests") as connection:
+        async with await topology.connect(proxy.url, "tests") as connection:
             publisher = Publisher(connection, timeout=0.3)
             await publisher.channel()
             await broker.publish(b"before", queue=work_queue(name), timeout=0.2)
@@ -185,7 +185,7 @@ async def test_a_publish_at_faststream_ignores_its_timeout_and_ours_does_not(url
 
 
 async def test_a_connection_that_dies_under_confirms_is_an_error_for_each_and_ends_nobody(url: str, name: str) -> None:
-    async with _Proxy(url) as proxy, await messaging.connect(proxy.url, "tests") as connection:
+    async with _Proxy(url) as proxy, await topology.connect(proxy.url, "tests") as connection:
         publisher = Publisher(connection)
         await publisher.channel()
         proxy.hold()
@@ -194,7 +194,7 @@ async def test_a_connection_that_dies_under_confirms_is_an_error_for_each_and_en
         proxy.cut()
         answers = await publishing
         assert len(answers) == 20
-        assert all(isinstance(answer, messaging.BROKER_ERRORS) for answer in answers)
+        assert all(isinstance(answer, topology.BROKER_ERRORS) for answer in answers)
         proxy.release()
         async with asyncio.timeout(20):  # and it comes back by itself
             while await publisher.publish([Outgoing(RUNS, name, b"again")]) != [None]:
@@ -209,7 +209,7 @@ async def test_a_blind_copy_goes_to_a_second_key_once_to_each_queue_and_is_seen_
     for key in ("run.#", "#", "mail.named"):
         await seen.bind(exchange, key)
     await copied.bind(exchange, "mail.named")
-    async with await messaging.connect(url, "tests") as connection:
+    async with await topology.connect(url, "tests") as connection:
         copy = Outgoing(exchange.name, "run.succeeded", b"copied", mandatory=False, also="mail.named")
         plain = Outgoing(exchange.name, "run.succeeded", b"plain", mandatory=False)
         assert await Publisher(connection).publish([copy, plain]) == [None, None]

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 from aio_pika.abc import AbstractChannel
 
-from duebook_common.messaging import work_queue
+from duebook_common.broker.topology import work_queue
 from fleet import Platform, eventually
 from histories import on_channel
 from load import launch

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from duebook_common.messaging import dead_letter_queue
+from duebook_common.broker.topology import dead_letter_queue
 from fleet import Platform, eventually
 from histories import events, executor_of, on_channel, send
 from load import metric

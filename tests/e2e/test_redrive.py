@@ -8,7 +8,8 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from amqp import dead_letters
-from duebook_common.messaging import RUNS, RunMessage, dead_letter_queue
+from duebook_common.broker.messages import RunMessage
+from duebook_common.broker.topology import RUNS, dead_letter_queue
 from fleet import Platform, eventually
 from histories import events, on_channel, types
 

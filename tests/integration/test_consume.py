@@ -12,7 +12,8 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import PublishError
 
 from bookkeeping import eventually
-from duebook_common.messaging import RUNS, RunMessage, dead_letter_queue, work_queue
+from duebook_common.broker.messages import RunMessage
+from duebook_common.broker.topology import RUNS, dead_letter_queue, work_queue
 from duebook_executor.consume import Consumer
 from duebook_executor.settling import Settle
 

@@ -12,14 +12,15 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from bookkeeping import ACTOR, DAY, NOW, created, do, due, started
-from duebook_common import messaging
+from duebook_common.broker import topology
+from duebook_common.broker.messages import OutcomeMessage
+from duebook_common.broker.publisher import Publisher
+from duebook_common.broker.topology import EVENTS, NOTIFICATIONS, declare_events
 from duebook_common.domain.definition import CatchUp, Notify
 from duebook_common.domain.job.occurrence import skip_due
 from duebook_common.domain.job.state import Job, change, pause
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
 from duebook_common.domain.run.events import run_id_at
-from duebook_common.messaging import EVENTS, NOTIFICATIONS, OutcomeMessage, declare_events
-from duebook_common.publishing import Publisher
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import Fact, handle_job
 from duebook_scheduler.relay import Relay
@@ -36,7 +37,7 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def relay(pool: Pool, rabbitmq_url: str) -> AsyncIterator[Relay]:
-    async with await messaging.connect(rabbitmq_url, "tests") as connection:
+    async with await topology.connect(rabbitmq_url, "tests") as connection:
         yield Relay(pool, Publisher(connection))
 
 

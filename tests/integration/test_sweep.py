@@ -7,11 +7,12 @@ import aio_pika
 import pytest
 
 from bookkeeping import NOW, do, eventually, started
-from duebook_common import messaging
+from duebook_common.broker import topology
+from duebook_common.broker.messages import RunMessage
+from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.topology import dead_letter_queue, declare_work
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt
 from duebook_common.domain.run.state import Run
-from duebook_common.messaging import RunMessage, dead_letter_queue, declare_work
-from duebook_common.publishing import Outgoing, Publisher
 from duebook_common.store.database import Pool, connect
 from duebook_scheduler.sweep import Sweeper
 
@@ -26,7 +27,7 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def publisher(rabbitmq_url: str) -> AsyncIterator[Publisher]:
-    async with await messaging.connect(rabbitmq_url, "tests") as connection:
+    async with await topology.connect(rabbitmq_url, "tests") as connection:
         yield Publisher(connection)
 
 

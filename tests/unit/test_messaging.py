@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common import messaging
-from duebook_common.messaging import MessageUnreadable, RunMessage, dead_letter_queue, work_arguments, work_queue
+from duebook_common.broker import topology
+from duebook_common.broker.messages import MessageUnreadable, RunMessage
+from duebook_common.broker.topology import dead_letter_queue, work_arguments, work_queue
 from samples import RUN_ID
 
 
@@ -62,8 +63,8 @@ def test_a_queue_and_its_dead_letters_are_a_pair() -> None:
 
 
 def test_notifications_rest_in_a_queue_of_their_own() -> None:
-    arguments = messaging.NOTIFICATION_ARGUMENTS
+    arguments = topology.NOTIFICATION_ARGUMENTS
     assert arguments["x-dead-letter-exchange"] == ""
-    assert arguments["x-dead-letter-routing-key"] == messaging.NOTIFICATIONS_DEAD
-    for declared in (arguments, messaging.RESTING_ARGUMENTS):
+    assert arguments["x-dead-letter-routing-key"] == topology.NOTIFICATIONS_DEAD
+    for declared in (arguments, topology.RESTING_ARGUMENTS):
         assert (declared["x-queue-type"], declared["x-delivery-limit"]) == ("quorum", 2147483647)

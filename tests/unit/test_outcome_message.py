@@ -5,7 +5,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from duebook_common.messaging import MessageUnreadable, OutcomeMessage
+from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
 
 OUTCOME = OutcomeMessage(
     run_id=UUID(int=1),

@@ -11,7 +11,7 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from duebook_common.publishing import Outgoing, frames
+from duebook_common.broker.publisher import Outgoing, frames
 
 _MOST = 50
 

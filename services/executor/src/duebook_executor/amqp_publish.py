@@ -10,8 +10,8 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishErr
 from pamqp.common import FieldTable
 from pydantic_core import to_json
 
+from duebook_common.broker.topology import BROKER_ERRORS
 from duebook_common.loops import guarded
-from duebook_common.messaging import BROKER_ERRORS
 from duebook_common.tasks import Context, Fail, Task
 from duebook_executor.amqp_payload import AmqpMessage
 

@@ -12,8 +12,9 @@ import aiormq
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
 
-from duebook_common import messaging
-from duebook_common.messaging import BROKER_ERRORS, MessageUnreadable, RunMessage, declare_work
+from duebook_common.broker import topology
+from duebook_common.broker.messages import MessageUnreadable, RunMessage
+from duebook_common.broker.topology import BROKER_ERRORS, declare_work
 from duebook_common.telemetry import DELIVERIES
 from duebook_executor.deliveries import Stopping
 from duebook_executor.settling import Settle, Settling
@@ -47,7 +48,7 @@ class Consumer:
 
         All of it comes again with a broker that comes back, even without its data: the channels are robust.
         """
-        self._connection = await messaging.connect(self._url, "executor")
+        self._connection = await topology.connect(self._url, "executor")
         for name in self._queues:
             channel = await self._connection.channel(publisher_confirms=False)
             await channel.set_qos(prefetch_count=self._concurrency)

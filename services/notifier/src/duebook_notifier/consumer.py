@@ -9,14 +9,8 @@ from faststream import AckPolicy, BaseMiddleware
 from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from yarl import URL
 
-from duebook_common.messaging import (
-    EVENTS,
-    MAIL_NAMED,
-    NOTIFICATION_ARGUMENTS,
-    NOTIFICATIONS,
-    MessageUnreadable,
-    OutcomeMessage,
-)
+from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
+from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
 from duebook_common.telemetry import NOTIFICATIONS as COUNTER
 from duebook_notifier.mailing import Mailing
 from duebook_notifier.news import UnknownOutcome

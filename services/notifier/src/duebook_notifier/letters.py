@@ -4,10 +4,11 @@ import structlog
 from aio_pika.abc import AbstractRobustConnection
 from pamqp.common import FieldTable
 
-from duebook_common import messaging
+from duebook_common.broker import topology
+from duebook_common.broker.messages import OutcomeMessage
+from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.topology import NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import MailFailed, outcome_of
-from duebook_common.messaging import NOTIFICATIONS_DEAD, OutcomeMessage
-from duebook_common.publishing import Outgoing, Publisher
 from duebook_notifier.news import News
 
 log = structlog.stdlib.get_logger("letters")
@@ -26,10 +27,10 @@ class Letters:
     async def declare(self) -> None:
         """Connect where that was not possible before, and declare what mails need; raises what the broker raises."""
         if self._connection is None:
-            self._connection = await messaging.connect(self._url, "notifier-letters")
+            self._connection = await topology.connect(self._url, "notifier-letters")
             self._publisher = Publisher(self._connection)
         assert self._publisher is not None
-        await messaging.declare_events(await self._publisher.channel(), default=self._tells_by_default)
+        await topology.declare_events(await self._publisher.channel(), default=self._tells_by_default)
 
     async def bury(self, news: News, failed: MailFailed) -> bool:
         """Put a mail that is given up into the dead-letter queue; False where its arrival is not known."""

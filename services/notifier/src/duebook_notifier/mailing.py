@@ -7,8 +7,8 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
-from duebook_common.messaging import OutcomeMessage
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mail_projection import load_mails
 from duebook_common.telemetry import NOTIFICATIONS

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from duebook_common import messaging
+from duebook_common.broker import topology
+from duebook_common.broker.publisher import Publisher
 from duebook_common.hints import Hints
 from duebook_common.loops import every, guarded
-from duebook_common.publishing import Publisher
 from duebook_common.service import Check, Frame
 from duebook_common.store.database import Clock, Pool, connect
 from duebook_common.store.job_handling import Actor
@@ -71,7 +71,7 @@ async def body(frame: Frame) -> AsyncIterator[None]:
     clock, hints, wake = Clock(), Hints(settings.redis_url.get_secret_value()), asyncio.Event()
     async with connect(settings.postgres_url.get_secret_value(), "scheduler") as pool:
         await clock.measure(pool)
-        connection = await messaging.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
+        connection = await topology.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
         async with connection, hints:
             outbox = Outbox(Publisher(connection))
             poll = _poll(settings, pool, clock, outbox, hints)

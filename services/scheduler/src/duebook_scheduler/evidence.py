@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from duebook_common.broker.publisher import Publisher
 from duebook_common.domain.run.state import Run
-from duebook_common.publishing import Publisher
 from duebook_common.store.database import Connection
 
 _NEWEST_STARTED = """

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from duebook_common.broker.messages import RunMessage
+from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.topology import RUNS
 from duebook_common.domain.run.state import Run
-from duebook_common.messaging import RUNS, RunMessage
-from duebook_common.publishing import Outgoing, Publisher
 
 log = structlog.stdlib.get_logger("outbox")
 

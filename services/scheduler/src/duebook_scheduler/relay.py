@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.topology import declare_events
 from duebook_common.domain.mail import MISSES
-from duebook_common.messaging import declare_events
-from duebook_common.publishing import Outgoing, Publisher
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON

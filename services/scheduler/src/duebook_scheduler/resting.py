@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from duebook_common.broker.publisher import Publisher
+from duebook_common.broker.topology import dead_letter_queue, declare_work
 from duebook_common.loops import wait
-from duebook_common.messaging import dead_letter_queue, declare_work
-from duebook_common.publishing import Publisher
 
 log = structlog.stdlib.get_logger("sweep")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from duebook_common.messaging import MessageUnreadable, RunMessage
-from duebook_common.publishing import Publisher
+from duebook_common.broker.messages import MessageUnreadable, RunMessage
+from duebook_common.broker.publisher import Publisher
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import HORIZON
 from duebook_common.subscription import claim, move_checkpoint

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from duebook_common.broker.messages import OutcomeMessage
+from duebook_common.broker.publisher import Outgoing
+from duebook_common.broker.topology import EVENTS, MAIL_DEFAULT, MAIL_NAMED
 from duebook_common.domain.definition import Definition, Notify
 from duebook_common.domain.mail import MISSED, wanted
 from duebook_common.domain.run.events import run_id_at
-from duebook_common.messaging import EVENTS, MAIL_DEFAULT, MAIL_NAMED, OutcomeMessage
-from duebook_common.publishing import Outgoing
 from duebook_common.store.codec import NOTIFY
 
 OUTCOMES = {

@@ -22,7 +22,7 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 from pamqp.constants import FRAME_BODY, FRAME_END_CHAR, FRAME_HEADER
 
-from duebook_common.messaging import BROKER_ERRORS, declare_work, work_arguments, work_queue
+from duebook_common.broker.topology import BROKER_ERRORS, declare_work, work_arguments, work_queue
 
 _IN_FLIGHT = 1000
 

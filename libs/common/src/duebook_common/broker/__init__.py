@@ -1,0 +1,1 @@
+"""RabbitMQ: the topology, the messages, and publishing with confirms."""
