@@ -19,8 +19,8 @@ from duebook_api.feed import Feed
 from duebook_api.gathering import Gathering
 from duebook_api.parts import Parts
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
-from duebook_common.hints import Hints
-from duebook_common.service import Health
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.service import Health
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs

@@ -14,7 +14,7 @@ from duebook.stack.postgres import Postgres
 from duebook.stack.rabbitmq import RabbitMQ
 from duebook.stack.redis import Redis
 from duebook.stack.stack import Stack
-from duebook_common import timezones
+from duebook_common.runtime import timezones
 from fleet import Platform
 from smtp_server import Mailbox
 

@@ -20,9 +20,9 @@ from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunComman
 from duebook_common.domain.run.events import RunFact, run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.redis_locks import redis_client
-from duebook_common.service import Frame
-from duebook_common.settings import read
-from duebook_common.smtp import server
+from duebook_common.runtime.service import Frame
+from duebook_common.runtime.settings import read
+from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor, create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from duebook_api.settings import ApiSettings
-from duebook_common.settings import Settings, load
+from duebook_common.runtime.settings import Settings, load
 from duebook_executor.settings import ExecutorSettings
 from duebook_notifier.settings import NotifierSettings
 from duebook_scheduler.settings import SchedulerSettings

@@ -9,7 +9,7 @@ import pytest
 from api_app import Api, dying, running_api
 from duebook_api.metrics import Resting
 from duebook_common.domain.run.commands import WakeRun
-from duebook_common.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
+from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from api_app import Api, running_api
 from duebook_api.app import _ROUTERS, build
-from duebook_common.hints import Hints
-from duebook_common.service import Health
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.service import Health
 
 
 @pytest.fixture

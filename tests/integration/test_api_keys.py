@@ -17,8 +17,8 @@ from api_app import Api, running_api
 from duebook.commands.keys import issue
 from duebook_api import app, auth
 from duebook_api.permits import needed
-from duebook_common.scopes import Scope
-from duebook_common.service import Health
+from duebook_common.runtime.scopes import Scope
+from duebook_common.runtime.service import Health
 
 FIRST = "first-secret"
 NEEDED = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from api_app import Api, dying, running_api
-from duebook_common import timezones
 from duebook_common.domain.run.commands import FailAttempt, ReleaseAttempt, StartAttempt, Succeed, WakeRun
+from duebook_common.runtime import timezones
 
 FIELDS = [
     "id",

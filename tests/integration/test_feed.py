@@ -20,7 +20,7 @@ from duebook_api import positions
 from duebook_api.app import build
 from duebook_api.feed import Feed
 from duebook_common.domain.job.state import JobPaused
-from duebook_common.service import Health
+from duebook_common.runtime.service import Health
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
-from duebook_common.hints import Hints
+from duebook_common.runtime.hints import Hints
 
 
 @asynccontextmanager

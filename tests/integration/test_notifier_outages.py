@@ -13,7 +13,7 @@ import servers
 from duebook.stack.postgres import Postgres
 from duebook.stack.rabbitmq import RabbitMQ
 from duebook_common.migrate import migrate
-from duebook_common.service import Frame
+from duebook_common.runtime.service import Frame
 from duebook_common.store.database import connect
 from outcomes import Books, PostOffice, broker, notifier, starting_notifier
 

@@ -36,9 +36,9 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.hints import Hints
 from duebook_common.rebuild import rebuild
-from duebook_common.settings import read
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, acquire, connect
 from duebook_common.store.job_handling import Fact, Judge, handle_job
 from duebook_common.store.rows import load_jobs, run_of

@@ -16,8 +16,8 @@ from duebook_common.domain.job.new_runs import Terms, trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
-from duebook_common.hints import Hints
-from duebook_common.settings import read
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Connection, Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append
 from duebook_common.store.job_handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from duebook_common.batching import Batcher
+from duebook_common.runtime.batching import Batcher
 
 
 class Desk:

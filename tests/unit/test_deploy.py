@@ -17,8 +17,8 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from duebook_common.durations import Duration
-from duebook_common.settings import Settings
+from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -255,7 +255,7 @@ def metrics_of(expression: str) -> set[str]:
 
 
 def exported() -> Iterator[str]:
-    source = (ROOT / "libs/common/src/duebook_common/telemetry.py").read_text()
+    source = (ROOT / "libs/common/src/duebook_common/runtime/telemetry.py").read_text()
     for kind, name in re.findall(r'(Counter|Gauge|Histogram)\(\s*"([a-z_]+)"', source):
         yield f"{name}_bucket" if kind == "Histogram" else name
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from duebook_common.durations import Duration, iso
+from duebook_common.runtime.durations import Duration, iso
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from duebook_common.loops import Loops, every, guarded, wait
+from duebook_common.runtime.loops import Loops, every, guarded, wait
 
 HOUR = timedelta(hours=1)
 

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from typer.core import TyperGroup
 
 from duebook.cli import app
-from duebook_common.telemetry import RESTING
+from duebook_common.runtime.telemetry import RESTING
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = sorted((ROOT / "deploy/runbooks").glob("*.md"))

@@ -1,6 +1,6 @@
 """What scopes allow."""
 
-from duebook_common.scopes import Scope, allowed, unknown
+from duebook_common.runtime.scopes import Scope, allowed, unknown
 
 
 def test_a_scope_allows_itself_a_verb_all_that_end_so_and_a_star_everything() -> None:

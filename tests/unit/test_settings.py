@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import BeforeValidator, ValidationError
 
-from duebook_common.settings import List, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, load, read, split
+from duebook_common.runtime.settings import List, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, load, read, split
 
 POSTGRES = "postgresql://duebook:s3cret@db/duebook"
 ENVIRONMENT = {"DUEBOOK_POSTGRES_URL": POSTGRES}

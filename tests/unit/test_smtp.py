@@ -6,8 +6,8 @@ import aiosmtplib
 import pytest
 
 from duebook.stack.ports import free_port
-from duebook_common import smtp
-from duebook_common.smtp import Server, _explain, _permanent, deliver, server
+from duebook_common.runtime import smtp
+from duebook_common.runtime.smtp import Server, _explain, _permanent, deliver, server
 
 
 @pytest.mark.parametrize(

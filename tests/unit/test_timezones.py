@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tzdata
 
-from duebook_common import timezones
+from duebook_common.runtime import timezones
 
 SUMMER = datetime(2026, 7, 1, tzinfo=UTC)
 HOURS = 3600

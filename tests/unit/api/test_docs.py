@@ -6,7 +6,7 @@ import httpx2
 
 from duebook_api.app import build
 from duebook_api.parts import Parts
-from duebook_common.service import Health
+from duebook_common.runtime.service import Health
 
 
 async def test_the_description_is_made_without_any_server() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from duebook_api.settings import ApiSettings
-from duebook_common.settings import load
+from duebook_common.runtime.settings import load
 
 NEEDED = {"DUEBOOK_POSTGRES_URL": "postgresql://x/y", "DUEBOOK_REDIS_URL": "redis://x"}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from duebook_common.settings import read
+from duebook_common.runtime.settings import read
 from duebook_executor.settings import ExecutorSettings
 from duebook_executor.signing import parse_secret, signed
 

@@ -12,7 +12,7 @@ from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notif
 from duebook_common.domain.job.state import OccurrencesSkipped
 from duebook_common.domain.run.events import Trigger, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.smtp import address
+from duebook_common.runtime.smtp import address
 from duebook_notifier.content import compose
 from duebook_notifier.news import Missed
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from duebook_common.settings import read
+from duebook_common.runtime.settings import read
 from duebook_notifier.settings import NotifierSettings
 
 URLS = {

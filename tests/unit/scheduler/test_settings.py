@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from duebook_common.settings import read
+from duebook_common.runtime.settings import read
 from duebook_scheduler.settings import SchedulerSettings
 from samples import DAY, HOUR, MINUTE, NOW, SECOND
 

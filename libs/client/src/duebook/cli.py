@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from duebook.commands import books, dead_letters, events, jobs, keys, runs, schedules
 from duebook.failures import EXPECTED, exit_code, explain
 from duebook.output import say
-from duebook_common import timezones
+from duebook_common.runtime import timezones
 
 
 class Polite(TyperGroup):

@@ -25,7 +25,7 @@ from duebook.stack.rabbitmq import RabbitMQ
 from duebook.stack.server import Unobtainable
 from duebook.stack.services import PORTS, Service
 from duebook.stack.stack import Stack, explicit_url
-from duebook_common.durations import Duration
+from duebook_common.runtime.durations import Duration
 
 _DEFAULTS = {
     "DUEBOOK_AUTH": "off",

@@ -2,8 +2,8 @@
 
 from duebook_api.app import serve
 from duebook_api.settings import ApiSettings
-from duebook_common.service import run
-from duebook_common.settings import load
+from duebook_common.runtime.service import run
+from duebook_common.runtime.settings import load
 
 
 def main() -> None:

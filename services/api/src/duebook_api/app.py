@@ -25,9 +25,9 @@ from duebook_api.problems import Problem, answer, on_error
 from duebook_api.routes import books, dead_letters, feed, histories, job_logs, jobs, runs, schedules, whys
 from duebook_api.settings import ApiSettings
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.hints import Hints
-from duebook_common.loops import every
-from duebook_common.service import Frame, Health, probes
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.loops import every
+from duebook_common.runtime.service import Frame, Health, probes
 from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.store.job_handling import Conflict
 

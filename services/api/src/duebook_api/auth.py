@@ -8,7 +8,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
-from duebook_common.scopes import EVERYTHING
+from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.database import Pool, acquire
 
 _ISSUED = re.compile(r"sk_([A-Za-z0-9]{1,64})_[A-Za-z0-9_-]{1,256}", re.ASCII)

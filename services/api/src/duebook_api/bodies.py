@@ -24,7 +24,7 @@ from duebook_api.fields import (
 )
 from duebook_api.schedules import DST, NO_RECURRENCE, RecurrenceField
 from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
-from duebook_common.durations import Duration
+from duebook_common.runtime.durations import Duration
 
 
 class BackoffBody(Body):

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from duebook_api import bodies, schedules
 from duebook_api.forecast.bodies import ForecastBody
 from duebook_api.permits import NEEDS
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 
 _BODIES: list[type[BaseModel]] = [
     bodies.JobBody,

@@ -16,7 +16,7 @@ from duebook_api import positions, views
 from duebook_api.positions import BEGINNING, LATEST
 from duebook_api.problems import Problem
 from duebook_api.replies import dumps
-from duebook_common.loops import wait
+from duebook_common.runtime.loops import wait
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 from duebook_common.store.eventstore import Recorded, tail
 

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_api.auth import Holder, Keys, bearer
 from duebook_api.problems import Problem, answer, problem_of
-from duebook_common.scopes import EVERYTHING
+from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.job_handling import Actor
 
 _OPEN = frozenset({"/api/docs", "/api/openapi.json"})

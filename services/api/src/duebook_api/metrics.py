@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 from duebook_common.store.database import Clock, Pool, acquire
-from duebook_common.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 
 _RESTING = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue

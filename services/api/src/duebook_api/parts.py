@@ -10,7 +10,7 @@ from duebook_api.catalogue import Catalogue, Known
 from duebook_api.feed import Feed
 from duebook_api.gathering import Gathering
 from duebook_common.domain.job.new_runs import Terms
-from duebook_common.hints import Hints
+from duebook_common.runtime.hints import Hints
 from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor
 

@@ -6,7 +6,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from duebook_api.problems import Problem
-from duebook_common.scopes import Scope, allowed
+from duebook_common.runtime.scopes import Scope, allowed
 
 NEEDS = "x-scope"
 

@@ -14,7 +14,7 @@ from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.dst import Change, change_between
 from duebook_common.domain.schedule.nominal import count_between, next_after, nominal_times
-from duebook_common.durations import iso
+from duebook_common.runtime.durations import iso
 
 _DAY, _AROUND, _STEP = timedelta(days=1), timedelta(hours=26), timedelta(days=5)
 _LONGEST = timedelta(days=366 * 30)

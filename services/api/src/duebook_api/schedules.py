@@ -13,8 +13,8 @@ from duebook_api.problems import Fault, invalid
 from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.nominal import next_after
-from duebook_common.durations import Duration
-from duebook_common.quoting import quoted
+from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.quoting import quoted
 from duebook_common.store.codec import rfc3339
 
 _WORDS = ("none", "daily", "weekly")

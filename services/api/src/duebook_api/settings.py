@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from duebook_common.durations import Duration
-from duebook_common.settings import RedisUrl, Settings
+from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.settings import RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition,
 from duebook_common.domain.job.ledger import Line
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.durations import iso
+from duebook_common.runtime.durations import iso
 from duebook_common.store.eventstore import Recorded
 
 View = dict[str, Any]

@@ -11,7 +11,7 @@ from pamqp.common import FieldTable
 from pydantic_core import to_json
 
 from duebook_common.broker.topology import BROKER_ERRORS
-from duebook_common.loops import guarded
+from duebook_common.runtime.loops import guarded
 from duebook_common.tasks import Context, Fail, Task
 from duebook_executor.amqp_payload import AmqpMessage
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 import structlog
 import uuid_utils.compat as uuids
 
-from duebook_common.hints import Hints
-from duebook_common.loops import every
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.loops import every
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
-from duebook_common.service import Frame
-from duebook_common.smtp import server
+from duebook_common.runtime.service import Frame
+from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_common.tasks import Registry, TaskError, load

@@ -14,7 +14,6 @@ from uuid import UUID
 import redis
 import structlog
 
-from duebook_common.batching import Batcher
 from duebook_common.domain.errors import StaleAttempt
 from duebook_common.domain.run.commands import (
     ConfirmCancel,
@@ -26,12 +25,21 @@ from duebook_common.domain.run.commands import (
 )
 from duebook_common.domain.run.events import AttemptFailed, RunDeadLettered
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.batching import Batcher
 from duebook_common.runtime.redis_locks import RunLocks
+from duebook_common.runtime.telemetry import (
+    DEAD_LETTERS,
+    LOCKS,
+    RETRIES,
+    RUN_DURATION,
+    RUNS,
+    STALE_OUTCOMES,
+    START_DELAY,
+)
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import Decided, RunWork, handle_runs
 from duebook_common.tasks import Context, Registry
-from duebook_common.telemetry import DEAD_LETTERS, LOCKS, RETRIES, RUN_DURATION, RUNS, STALE_OUTCOMES, START_DELAY
 from duebook_executor.books import Assignment, Books, Line
 from duebook_executor.task_loop import TaskLoop
 from duebook_executor.work import Done, Failed, carry_out

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustC
 from duebook_common.broker import topology
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.topology import BROKER_ERRORS, declare_work
-from duebook_common.telemetry import DELIVERIES
+from duebook_common.runtime.telemetry import DELIVERIES
 from duebook_executor.deliveries import Stopping
 from duebook_executor.settling import Settle, Settling
 

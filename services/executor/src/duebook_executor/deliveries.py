@@ -9,15 +9,15 @@ from uuid import UUID
 
 import structlog
 
-from duebook_common.batching import Batcher
 from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.run.commands import RedriveRun, StartAttempt
 from duebook_common.domain.run.decide import Verdict, judge_delivery
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.batching import Batcher
+from duebook_common.runtime.telemetry import DELIVERIES
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
-from duebook_common.telemetry import DELIVERIES
 from duebook_executor.attempts import Attempt, Attempts
 from duebook_executor.books import Assignment, Books
 from duebook_executor.settling import Settle

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from duebook_common.settings import MailAddress
-from duebook_common.smtp import Refusal, Server, address, deliver
+from duebook_common.runtime.settings import MailAddress
+from duebook_common.runtime.smtp import Refusal, Server, address, deliver
 from duebook_common.tasks import Context, Fail, Task
 
 _MOST = 100  # recipients

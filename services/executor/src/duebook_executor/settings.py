@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes
 from pydantic_settings import NoDecode
 
-from duebook_common.durations import Duration
-from duebook_common.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
+from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 from duebook_executor.egress import parse_allow
 from duebook_executor.signing import parse_secret
 

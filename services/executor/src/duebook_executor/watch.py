@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from duebook_common.runtime.redis_locks import RunLocks
-from duebook_common.telemetry import LOCKS
+from duebook_common.runtime.telemetry import LOCKS
 from duebook_executor.attempts import Attempt, Attempts
 from duebook_executor.books import Books, Standing
 

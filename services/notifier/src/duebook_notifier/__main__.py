@@ -2,8 +2,8 @@
 
 import os
 
-from duebook_common.service import run
-from duebook_common.settings import load
+from duebook_common.runtime.service import run
+from duebook_common.runtime.settings import load
 from duebook_notifier.app import body
 from duebook_notifier.settings import NotifierSettings
 

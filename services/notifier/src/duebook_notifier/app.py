@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from duebook_common.loops import every
+from duebook_common.runtime.loops import every
 from duebook_common.runtime.redis_locks import redis_client
-from duebook_common.service import Frame
-from duebook_common.smtp import server
+from duebook_common.runtime.service import Frame
+from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_notifier.consumer import Consumer

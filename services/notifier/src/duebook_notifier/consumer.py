@@ -11,7 +11,7 @@ from yarl import URL
 
 from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
-from duebook_common.telemetry import NOTIFICATIONS as COUNTER
+from duebook_common.runtime.telemetry import NOTIFICATIONS as COUNTER
 from duebook_notifier.mailing import Mailing
 from duebook_notifier.news import UnknownOutcome
 

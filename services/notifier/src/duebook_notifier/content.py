@@ -7,7 +7,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from duebook_common.smtp import address
+from duebook_common.runtime.smtp import address
 from duebook_notifier.news import News
 from duebook_notifier.telling import telling
 

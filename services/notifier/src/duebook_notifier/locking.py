@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from duebook_common.runtime.redis_locks import RunLocks
-from duebook_common.telemetry import LOCKS
+from duebook_common.runtime.telemetry import LOCKS
 
 _LEASE, _LOOK_AGAIN_SECONDS = timedelta(seconds=30), 0.2
 

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
+from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mail_projection import load_mails
-from duebook_common.telemetry import NOTIFICATIONS
 from duebook_notifier.locking import mail_lock
 from duebook_notifier.news import News, look_up
 from duebook_notifier.passes import Passes, patiently

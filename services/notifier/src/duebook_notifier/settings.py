@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
-from duebook_common.settings import MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
+from duebook_common.runtime.settings import MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 
 
 class NotifierSettings(Settings):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from duebook_common.domain.run.state import Run
-from duebook_common.durations import iso
+from duebook_common.runtime.durations import iso
 from duebook_notifier.news import Missed, News
 
 _LONGEST_NAME, _LONGEST_DETAIL = 120, 2048

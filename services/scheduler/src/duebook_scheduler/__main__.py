@@ -1,7 +1,7 @@
 """`duebook-scheduler`."""
 
-from duebook_common.service import run
-from duebook_common.settings import load
+from duebook_common.runtime.service import run
+from duebook_common.runtime.settings import load
 from duebook_scheduler.app import body
 from duebook_scheduler.settings import SchedulerSettings
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from duebook_common.broker import topology
 from duebook_common.broker.publisher import Publisher
-from duebook_common.hints import Hints
-from duebook_common.loops import every, guarded
-from duebook_common.service import Check, Frame
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.loops import every, guarded
+from duebook_common.runtime.service import Check, Frame
 from duebook_common.store.database import Clock, Pool, connect
 from duebook_common.store.job_handling import Actor
 from duebook_scheduler.dispatch import Dispatcher

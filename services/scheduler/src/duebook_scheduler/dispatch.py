@@ -11,11 +11,11 @@ from duebook_common.domain.job.new_runs import Terms
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.hints import Hints
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.job_handling import Actor, Conflict, Fact, JobOutcome, decide_jobs
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
-from duebook_common.telemetry import RUNS
 from duebook_scheduler.lanes import Lane, earliest, lanes
 from duebook_scheduler.outbox import Outbox
 from duebook_scheduler.room import Room

@@ -6,11 +6,11 @@ from typing import Any
 from duebook_common.broker.publisher import Outgoing, Publisher
 from duebook_common.broker.topology import declare_events
 from duebook_common.domain.mail import MISSES
+from duebook_common.runtime.telemetry import RELAY_LAG
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON
 from duebook_common.subscription import claim, move_checkpoint
-from duebook_common.telemetry import RELAY_LAG
 from duebook_scheduler.telling import OUTCOMES, of_missed, of_run
 
 # One probe of the primary key for each outcome: left to itself the planner reads all runs for it.

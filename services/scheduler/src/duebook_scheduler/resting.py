@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
-from duebook_common.loops import wait
+from duebook_common.runtime.loops import wait
 
 log = structlog.stdlib.get_logger("sweep")
 

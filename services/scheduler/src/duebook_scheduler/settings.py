@@ -6,8 +6,8 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
-from duebook_common.durations import Duration
-from duebook_common.settings import RabbitmqUrl, RedisUrl, Settings
+from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.settings import RabbitmqUrl, RedisUrl, Settings
 
 
 def _poll_cron(expression: str) -> str:

@@ -13,11 +13,11 @@ from duebook_common.domain.run.commands import WakeRun
 from duebook_common.domain.run.decide import BURY_WITHIN
 from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from duebook_common.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_scheduler.evidence import Evidence
 from duebook_scheduler.lanes import earliest, lanes
 from duebook_scheduler.outbox import Outbox

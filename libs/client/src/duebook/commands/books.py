@@ -13,7 +13,7 @@ from duebook import output
 from duebook.commands.options import Output
 from duebook.failures import Failure
 from duebook.output import Format
-from duebook_common.settings import Settings, load
+from duebook_common.runtime.settings import Settings, load
 from duebook_common.store.database import Pool, connect
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from duebook.commands.options import Output, parsed
 from duebook.failures import NotFound
 from duebook.output import Format
 from duebook.parsing import duration
-from duebook_common.scopes import Scope, unknown
+from duebook_common.runtime.scopes import Scope, unknown
 from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke the API's keys.")

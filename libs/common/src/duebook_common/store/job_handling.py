@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from duebook_common import timezones
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.occurrence import job_after
 from duebook_common.domain.job.state import Job, JobChanged, JobCreated, JobEvent
@@ -16,6 +15,7 @@ from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.events import Opening, RunCancelled, RunCancelRequested, RunEvent, RunFact
 from duebook_common.domain.run.state import Run
+from duebook_common.runtime import timezones
 from duebook_common.store import projections, wakeups
 from duebook_common.store.codec import dumps
 from duebook_common.store.database import Connection, Pool, transaction

@@ -19,7 +19,7 @@ from duebook_api.problems import Fault, invalid
 from duebook_api.replies import reply
 from duebook_api.requests import read_json, validated
 from duebook_common.domain.job.ledger import totals
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 

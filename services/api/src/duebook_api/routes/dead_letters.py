@@ -18,7 +18,7 @@ from duebook_api.replies import reply
 from duebook_api.requests import must_fit, read_json, validated
 from duebook_api.routes.runs import carry_out
 from duebook_common.domain.run.commands import DiscardRun
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 
 router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])

@@ -14,7 +14,7 @@ from duebook_api.paging import NoQuery, Page, query
 from duebook_api.parts import parts
 from duebook_api.problems import Fault, invalid
 from duebook_api.replies import reply
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 from duebook_common.store.eventstore import tail
 

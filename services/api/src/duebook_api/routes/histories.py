@@ -15,7 +15,7 @@ from duebook_api.parts import Parts, parts
 from duebook_api.problems import not_found
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.run import events as run_events
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 from duebook_common.store.eventstore import read
 

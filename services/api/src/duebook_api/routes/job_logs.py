@@ -14,7 +14,7 @@ from duebook_api.paging import NoQuery, Page, bounded, decode, listed, query
 from duebook_api.parts import parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 
 router = APIRouter(prefix="/api/job-log", tags=["job logs"])

@@ -23,7 +23,7 @@ from duebook_api.replies import reply
 from duebook_api.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job.state import Job
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire, snapshot
 from duebook_common.store.rows import job_of, load_jobs
 

@@ -20,7 +20,7 @@ from duebook_api.replies import reply
 from duebook_api.requests import read_optional, validated
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs

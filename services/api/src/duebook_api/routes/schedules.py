@@ -13,7 +13,7 @@ from duebook_api.previewing import preview
 from duebook_api.replies import reply
 from duebook_api.requests import read_json, validated
 from duebook_api.schedules import PreviewBody, must_name_a_time
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 

@@ -12,7 +12,7 @@ from duebook_api.parts import parts
 from duebook_api.problems import not_found
 from duebook_api.replies import reply
 from duebook_api.why import asking
-from duebook_common.scopes import Scope
+from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/api")
 

@@ -7,7 +7,7 @@ from duebook_api.why.words import capital, count, executor, moment, quoted, span
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import Opening, RunBuffered, RunDispatched, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.durations import iso
+from duebook_common.runtime.durations import iso
 
 _LATE = timedelta(seconds=1)
 OVERLAP = {

@@ -6,7 +6,7 @@ from datetime import datetime
 from duebook_api.why.facts import Because, Step
 from duebook_api.why.words import because, capital, count, moment, quoted, told, who
 from duebook_common.domain.definition import Definition
-from duebook_common.durations import iso
+from duebook_common.runtime.durations import iso
 
 CREATED, CHANGED, PAUSED, RESUMED = "JobCreated", "JobChanged", "JobPaused", "JobResumed"
 DELETED, FINISHED, LEFT_OUT = "JobDeleted", "JobFinished", "OccurrencesSkipped"

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from duebook_common.durations import Duration
-from duebook_common.smtp import address, server
+from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.smtp import address, server
 
 _PREFIX = "DUEBOOK_"
 S = TypeVar("S", bound="Settings")

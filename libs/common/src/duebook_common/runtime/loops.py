@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from duebook_common.telemetry import LOOP_FAILURES
+from duebook_common.runtime.telemetry import LOOP_FAILURES
 
 log = structlog.stdlib.get_logger("loops")
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from duebook_common.loops import guarded
+from duebook_common.runtime.loops import guarded
 
 T = TypeVar("T")
 R = TypeVar("R")

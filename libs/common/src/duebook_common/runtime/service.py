@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from duebook_common import timezones
-from duebook_common.loops import Loops
-from duebook_common.settings import Settings
-from duebook_common.telemetry import RESTING, configure
+from duebook_common.runtime import timezones
+from duebook_common.runtime.loops import Loops
+from duebook_common.runtime.settings import Settings
+from duebook_common.runtime.telemetry import RESTING, configure
 
 log = structlog.stdlib.get_logger("service")
 
