@@ -16,7 +16,7 @@ import psutil
 from duebook.stack.ports import free_port
 from duebook.stack.services import PORTS, Service
 from duebook.stack.stack import Stack
-from duebook_common.migrate import migrate
+from duebook_common.integrity.migrate import migrate
 
 _IDLE = 0.2  # seconds of CPU in one second, of all processes together
 

@@ -127,7 +127,7 @@ def private_rabbitmq() -> Iterator[RabbitMQ]:
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     """All four servers, migrated, for this test to break. `Platform(stack.environment)` runs services on them."""
-    from duebook_common.migrate import migrate
+    from duebook_common.integrity.migrate import migrate
 
     with Stack(servers.private_path(), forgetful=True) as stack:
         migrate(stack.postgres.url)

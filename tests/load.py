@@ -25,8 +25,8 @@ import httpx2
 
 import servers
 from duebook.stack.services import Service
+from duebook_common.integrity.verify import verify
 from duebook_common.store.database import connect
-from duebook_common.verify import verify
 from fleet import Platform, eventually
 
 LEASE = "PT2S"

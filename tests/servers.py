@@ -149,7 +149,7 @@ def _start_postgres(path: Path) -> Facts:
         server.start()
         _running.append(server)
         facts = {"url": server.url, "superuser_url": server.superuser_url}
-    from duebook_common.migrate import migrate  # takes a second to import, which unit tests need not spend
+    from duebook_common.integrity.migrate import migrate  # takes a second to import, which unit tests need not spend
 
     migrate(facts["url"])
     return facts

@@ -12,8 +12,8 @@ from bookkeeping import ACTOR, check_books
 from duebook_common.domain.job.new_runs import Terms
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.run.commands import StartAttempt, Succeed
+from duebook_common.integrity.verify import verify
 from duebook_common.store.job_handling import handle_job
-from duebook_common.verify import verify
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVERY_DAY = {"every": "P1D"}

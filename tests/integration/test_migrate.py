@@ -6,7 +6,7 @@ import sys
 import asyncpg
 import pytest
 
-from duebook_common.migrate import migrate
+from duebook_common.integrity.migrate import migrate
 
 _SCHEMA = """
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
@@ -22,7 +22,7 @@ async def fetch(url: str, query: str) -> list[tuple[object, ...]]:
 
 
 async def test_six_migrations_at_once_make_one_schema(empty_postgres_url: str, postgres_url: str) -> None:
-    program = "import sys; from duebook_common.migrate import migrate; migrate(sys.argv[1])"
+    program = "import sys; from duebook_common.integrity.migrate import migrate; migrate(sys.argv[1])"
     start = asyncio.create_subprocess_exec
     running = [await start(sys.executable, "-c", program, empty_postgres_url) for _ in range(6)]
     assert await asyncio.gather(*(process.wait() for process in running)) == [0] * 6

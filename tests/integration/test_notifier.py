@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.topology import NOTIFICATIONS, NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import outcome_key
+from duebook_common.integrity.verify import verify
 from duebook_common.store.database import Pool, connect
-from duebook_common.verify import verify
 from duebook_notifier.news import UnknownOutcome
 from outcomes import NOW, OPS, Books, PostOffice, broker, mailing, notifier
 

@@ -36,15 +36,15 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.rebuild import rebuild
+from duebook_common.integrity.rebuild import rebuild
+from duebook_common.integrity.verify import check_job
+from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, acquire, connect
 from duebook_common.store.job_handling import Fact, Judge, handle_job
 from duebook_common.store.rows import load_jobs, run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
-from duebook_common.verify import check_job
-from duebook_common.verify_limits import check_keys
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.outbox import Outbox
 from duebook_scheduler.releasing import Releaser

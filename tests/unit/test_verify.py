@@ -22,9 +22,9 @@ from duebook_common.domain.job.state import (
     OccurrencesSkipped,
 )
 from duebook_common.domain.run.events import Opening, RunFact
+from duebook_common.integrity.verify import check_job
 from duebook_common.store.codec import encode
 from duebook_common.store.eventstore import Recorded
-from duebook_common.verify import check_job
 from lives import Life, born, lives
 from samples import DAY, HOUR, JOB_ID, NOW, a_definition
 

@@ -62,7 +62,7 @@ def database_failures() -> Iterator[None]:
 
 def verify(form: Output = Format.TABLE) -> None:
     """Check the invariants over the whole log; exits 1 on a breach."""
-    from duebook_common import verify as library  # noqa: PLC0415 - no other command needs it
+    from duebook_common.integrity import verify as library  # noqa: PLC0415 - no other command needs it
 
     found = on_books(library.verify)
     breaches = [asdict(breach) for breach in found.breaches]
@@ -76,7 +76,7 @@ def verify(form: Output = Format.TABLE) -> None:
 
 def rebuild(form: Output = Format.TABLE) -> None:
     """Make the read models from the log again, beside running services."""
-    from duebook_common import rebuild as library  # noqa: PLC0415 - no other command needs it
+    from duebook_common.integrity import rebuild as library  # noqa: PLC0415 - no other command needs it
 
     output.show_item(asdict(on_books(library.rebuild)), form)
 
@@ -86,7 +86,7 @@ def migrate() -> None:
     from alembic.util import CommandError  # noqa: PLC0415 - no other command needs it
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    from duebook_common import migrate as library  # noqa: PLC0415
+    from duebook_common.integrity import migrate as library  # noqa: PLC0415
 
     url = postgres_url()
     try:

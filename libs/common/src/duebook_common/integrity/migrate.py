@@ -33,6 +33,6 @@ async def _migrate(url: str) -> None:
 
 def _upgrade(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(files("duebook_common") / "migrations"))
+    config.set_main_option("script_location", str(files("duebook_common.integrity") / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection that `duebook_common.migrate` hands over."""
+"""Alembic's entry: runs the revisions on the connection that `duebook_common.integrity.migrate` hands over."""
 
 from alembic import context
 

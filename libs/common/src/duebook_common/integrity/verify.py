@@ -25,13 +25,13 @@ from duebook_common.domain.job.state import (
 )
 from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
+from duebook_common.integrity.verify_limits import check_keys, check_overlap
+from duebook_common.integrity.verify_run import check_run
 from duebook_common.store import mail_projection
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import COLUMNS, Recorded
 from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
 from duebook_common.store.rows import load_jobs, load_runs, torn_jobs
-from duebook_common.verify_limits import check_keys, check_overlap
-from duebook_common.verify_run import check_run
 
 _BATCH, _INSTANT = 500, timedelta(microseconds=1)
 _ALL = f"SELECT {COLUMNS} FROM events ORDER BY job_id, xid, position"  # noqa: S608
