@@ -13,10 +13,10 @@ from typing import Any
 import httpx2
 import psutil
 
-from duebook.stack.ports import free_port
-from duebook.stack.services import PORTS, Service
-from duebook.stack.stack import Stack
 from duebook_common.integrity.migrate import migrate
+from duebook_devstack.ports import free_port
+from duebook_devstack.services import PORTS, Service
+from duebook_devstack.stack import Stack
 
 _IDLE = 0.2  # seconds of CPU in one second, of all processes together
 

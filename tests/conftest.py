@@ -10,11 +10,11 @@ import pytest
 from hypothesis import settings
 
 import servers
-from duebook.stack.postgres import Postgres
-from duebook.stack.rabbitmq import RabbitMQ
-from duebook.stack.redis import Redis
-from duebook.stack.stack import Stack
 from duebook_common.runtime import timezones
+from duebook_devstack.postgres import Postgres
+from duebook_devstack.rabbitmq import RabbitMQ
+from duebook_devstack.redis import Redis
+from duebook_devstack.stack import Stack
 from fleet import Platform
 from smtp_server import Mailbox
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from duebook_common.tasks import Context, Fail, task
+from duebook.tasks import Context, Fail, task
 
 _HOME = Path(os.environ["TESTS_EFFECTS"])
 _TICK = 0.05

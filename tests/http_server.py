@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from duebook_common.tasks import Context, Task
+from duebook.tasks import Context, Task
 from duebook_executor.egress import Address, parse_allow
 
 LOOPBACK = parse_allow("127.0.0.0/8,::1")

@@ -24,9 +24,9 @@ import asyncpg
 import httpx2
 
 import servers
-from duebook.stack.services import Service
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import connect
+from duebook_devstack.services import Service
 from fleet import Platform, eventually
 
 LEASE = "PT2S"

@@ -20,11 +20,11 @@ import asyncpg
 import httpx2
 
 import containers
-from duebook.stack.home import Home, discard
-from duebook.stack.postgres import Postgres
-from duebook.stack.processes import Ledger
-from duebook.stack.rabbitmq import RabbitMQ
-from duebook.stack.server import Server
+from duebook_devstack.home import Home, discard
+from duebook_devstack.postgres import Postgres
+from duebook_devstack.processes import Ledger
+from duebook_devstack.rabbitmq import RabbitMQ
+from duebook_devstack.server import Server
 
 _VARIABLE = "TESTS_HOME"
 _PREFIX = "duebook-tests-"

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from duebook.stack.ports import free_port
+from duebook_devstack.ports import free_port
 
 
 class Mailbox:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from duebook_common.tasks import Context, Fail, RetryAfter, task
+from duebook.tasks import Context, Fail, RetryAfter, task
 
 
 class Nap(BaseModel):

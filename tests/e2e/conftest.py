@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 import servers
-from duebook.stack.redis import Redis
+from duebook_devstack.redis import Redis
 from fleet import Platform
 from load import launch
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import servers
-from duebook.stack.ports import free_port
-from duebook.stack.processes import Mark
+from duebook_devstack.ports import free_port
+from duebook_devstack.processes import Mark
 from fleet import eventually
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from duebook.stack.postgres import Postgres
 from duebook_common.integrity.migrate import migrate
+from duebook_devstack.postgres import Postgres
 from fleet import Platform, eventually
 from load import Load, held, launch, mix
 

@@ -3,7 +3,7 @@
 import pytest
 
 from amqp import dead_letters
-from duebook.stack.rabbitmq import RabbitMQ
+from duebook_devstack.rabbitmq import RabbitMQ
 from fleet import Platform, eventually
 from load import Load, held, launch, mix
 

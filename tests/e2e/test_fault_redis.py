@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from duebook.stack.redis import Redis
+from duebook_devstack.redis import Redis
 from fleet import Platform, eventually
 from load import Load, held, launch, metric, mix
 

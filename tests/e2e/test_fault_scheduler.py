@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from duebook.stack.rabbitmq import RabbitMQ
+from duebook_devstack.rabbitmq import RabbitMQ
 from fleet import Platform, eventually
 from load import Load, Wish, launch, mix, wish
 

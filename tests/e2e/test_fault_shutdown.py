@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import redis
 
-from duebook.stack.services import Service
+from duebook_devstack.services import Service
 from fleet import Platform, eventually
 from load import Load, held, launch, mix
 

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from duebook.stack.ports import free_port
+from duebook_devstack.ports import free_port
 from fleet import Platform
 from histories import events, from_now, when, written
 from load import launch, metric

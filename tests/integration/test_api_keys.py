@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api_app import Api, running_api
-from duebook.commands.keys import issue
+from duebook.cli.keys import issue
 from duebook_api import app, auth
 from duebook_api.permits import needed
 from duebook_common.runtime.scopes import Scope

@@ -21,7 +21,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api_app import dying
-from duebook.cli import app
+from duebook.cli.app import app
 from duebook_common.domain.run.commands import RunCommand, StartAttempt, Succeed
 from duebook_common.store.database import connect
 from duebook_common.store.job_handling import Actor

@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from duebook.tasks import Fail, Task
 from duebook_api.catalogue import Known
 from duebook_api.problems import Problem
 from duebook_common.runtime.smtp import server
-from duebook_common.tasks import Fail, Task
 from duebook_executor.email_send import Mailer, email_send_task
 from http_server import run
 from smtp_server import Mailbox

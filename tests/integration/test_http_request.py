@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from duebook_common.tasks import Fail, RetryAfter
+from duebook.tasks import Fail, RetryAfter
 from duebook_executor.egress import Address, parse_allow
 from duebook_executor.http_request import http_request_task
 from duebook_executor.signing import signed

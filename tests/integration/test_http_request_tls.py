@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from duebook_common.tasks import Fail
+from duebook.tasks import Fail
 from duebook_executor.http_request import http_request_task
 from http_server import LOOPBACK, fixed, run, serving
 

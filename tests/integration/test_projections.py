@@ -28,10 +28,10 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.mail_handling import record_mail
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.eventstore import Write, append
 from duebook_common.store.job_handling import Fact, Judge, create_jobs, handle_job
+from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
 

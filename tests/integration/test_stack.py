@@ -11,11 +11,11 @@ import aio_pika
 import asyncpg
 import pytest
 
-from duebook.stack.home import Busy, Home
-from duebook.stack.postgres import Postgres
-from duebook.stack.processes import Ledger, Mark, Process, ProcessDied
-from duebook.stack.rabbitmq import RabbitMQ
-from duebook.stack.redis import Redis
+from duebook_devstack.home import Busy, Home
+from duebook_devstack.postgres import Postgres
+from duebook_devstack.processes import Ledger, Mark, Process, ProcessDied
+from duebook_devstack.rabbitmq import RabbitMQ
+from duebook_devstack.redis import Redis
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from duebook_common.tasks import Fail
+from duebook.tasks import Fail
 from duebook_executor.http_payload import HttpRequest
 from duebook_executor.http_request import http_request_task
 

@@ -9,7 +9,7 @@ import typer
 from prometheus_client import REGISTRY
 from typer.core import TyperGroup
 
-from duebook.cli import app
+from duebook.cli.app import app
 from duebook_common.runtime.telemetry import RESTING
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,9 @@ from unittest.mock import Mock
 import aiosmtplib
 import pytest
 
-from duebook.stack.ports import free_port
 from duebook_common.runtime import smtp
 from duebook_common.runtime.smtp import Server, _explain, _permanent, deliver, server
+from duebook_devstack.ports import free_port
 
 
 @pytest.mark.parametrize(

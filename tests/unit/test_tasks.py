@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 import duebook
-from duebook_common import tasks
-from duebook_common.tasks import Context, Fail, Registry, RetryAfter, Task, TaskError, load
+from duebook import tasks
+from duebook.tasks import Context, Fail, Registry, RetryAfter, Task, TaskError, load
 
 
 class Report(BaseModel):
@@ -228,5 +228,5 @@ def test_users_import_the_api_from_duebook() -> None:
 
 
 def test_importing_the_api_registers_nothing() -> None:
-    code = "from duebook_common.tasks import registered; assert not registered()"
+    code = "from duebook.tasks import registered; assert not registered()"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from duebook.cli import app
+from duebook.cli.app import app
+from duebook.cli.failures import Failure, NotFound, exit_code, explain
+from duebook.cli.keys import issue
 from duebook.client import ApiError, Fault, NotDuebook, Unreachable, Unsendable
-from duebook.commands.keys import issue
-from duebook.failures import Failure, NotFound, exit_code, explain
 
 ID = "01a2b3c4-0000-7000-8000-000000000000"
 NOWHERE = "http://127.0.0.1:1"

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from duebook import output
-from duebook.output import Format
+from duebook.cli import output
+from duebook.cli.output import Format
 
 ID = "01a2b3c4-0000-7000-8000-000000000000"
 ITEM = {
@@ -67,14 +67,14 @@ def test_a_cut_list_says_so(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_json_is_json_in_any_encoding(encoding: str) -> None:
-    program = "from duebook.output import show_json; show_json({'name': 'Übersicht'})"
+    program = "from duebook.cli.output import show_json; show_json({'name': 'Übersicht'})"
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:backslashreplace"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
     assert json.loads(done.stdout) == {"name": "Übersicht"}
 
 
 def test_a_reader_that_went_away_ends_the_program_quietly() -> None:
-    program = "from duebook.output import write\nfor _ in range(100_000): write('x' * 100)"
+    program = "from duebook.cli.output import write\nfor _ in range(100_000): write('x' * 100)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
@@ -85,7 +85,7 @@ def test_a_reader_that_went_away_ends_the_program_quietly() -> None:
 
 
 def test_a_full_disk_is_a_failure_and_not_a_traceback() -> None:
-    program = "from duebook.output import write\nfrom duebook.failures import Failure\n"
+    program = "from duebook.cli.output import write\nfrom duebook.cli.failures import Failure\n"
     program += "try: write('x')\nexcept Failure as error: raise SystemExit(str(error))"
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
@@ -93,7 +93,7 @@ def test_a_full_disk_is_a_failure_and_not_a_traceback() -> None:
 
 
 def test_a_terminal_gets_whole_ids_and_abridged_texts() -> None:
-    program = f"from duebook.output import *; show_list([{ITEM!r}], ('id', 'name'), Format.TABLE)"
+    program = f"from duebook.cli.output import *; show_list([{ITEM!r}], ('id', 'name'), Format.TABLE)"
     leader, follower = pty.openpty()
     told = {**os.environ, "COLUMNS": "30", "TERM": "xterm", "NO_COLOR": "1"}
     with subprocess.Popen([sys.executable, "-c", program], stdout=follower, env=told) as process:

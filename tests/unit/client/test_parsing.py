@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from duebook import parsing
+from duebook.cli import parsing
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 

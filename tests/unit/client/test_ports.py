@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from duebook.stack.ports import claim, free_port, is_free
+from duebook_devstack.ports import claim, free_port, is_free
 
-CLAIM = "import sys; from duebook.stack.ports import claim; print(claim(int(sys.argv[1])))"
+CLAIM = "import sys; from duebook_devstack.ports import claim; print(claim(int(sys.argv[1])))"
 
 
 def claimed_elsewhere(port: int) -> bool:

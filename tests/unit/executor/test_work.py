@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from duebook_common.tasks import Context, Fail, RetryAfter, Task
+from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor import task_loop
 from duebook_executor.task_loop import TaskLoop
 from duebook_executor.work import Done, Failed, carry_out

@@ -1,5 +1,5 @@
-"""Duebook's client, command line and local stack."""
+"""Duebook's SDK: what a module of tasks needs. The client of the REST API is `duebook.client`."""
 
-from duebook_common.tasks import Context, Fail, RetryAfter, task
+from duebook.tasks import Context, Fail, RetryAfter, task
 
 __all__ = ["Context", "Fail", "RetryAfter", "task"]

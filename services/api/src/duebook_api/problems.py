@@ -18,7 +18,7 @@ from duebook_common.store.job_handling import Conflict
 
 log = structlog.stdlib.get_logger("api")
 
-_TYPE = "https://duebook.dev/problems/"
+_TYPE = "https://duebook_devstack.dev/problems/"
 _INTERNAL = "internal"
 _MOST_ERRORS = 100
 _WORDS = {

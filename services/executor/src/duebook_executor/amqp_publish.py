@@ -10,9 +10,9 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishErr
 from pamqp.common import FieldTable
 from pydantic_core import to_json
 
+from duebook.tasks import Context, Fail, Task
 from duebook_common.broker.topology import BROKER_ERRORS
 from duebook_common.runtime.loops import guarded
-from duebook_common.tasks import Context, Fail, Task
 from duebook_executor.amqp_payload import AmqpMessage
 
 _SECONDS, _CLOSING = 20.0, 1.0

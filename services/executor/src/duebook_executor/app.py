@@ -11,6 +11,7 @@ from datetime import timedelta
 import structlog
 import uuid_utils.compat as uuids
 
+from duebook.tasks import Registry, TaskError, load
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import every
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
@@ -18,7 +19,6 @@ from duebook_common.runtime.service import Frame
 from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
-from duebook_common.tasks import Registry, TaskError, load
 from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.attempts import Attempts
 from duebook_executor.books import Books

@@ -14,6 +14,7 @@ from uuid import UUID
 import redis
 import structlog
 
+from duebook.tasks import Context, Registry
 from duebook_common.domain.errors import StaleAttempt
 from duebook_common.domain.run.commands import (
     ConfirmCancel,
@@ -39,7 +40,6 @@ from duebook_common.runtime.telemetry import (
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from duebook_common.tasks import Context, Registry
 from duebook_executor.books import Assignment, Books, Line
 from duebook_executor.task_loop import TaskLoop
 from duebook_executor.work import Done, Failed, carry_out

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from duebook.tasks import Task
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import JobChanged, JobCreated
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import decode, dumps
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.rows import run_of
-from duebook_common.tasks import Task
 
 _ASSIGNMENTS = """
 SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace

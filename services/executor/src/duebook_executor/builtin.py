@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from duebook_common.tasks import Context, Registry, Task, registered
+from duebook.tasks import Context, Registry, Task, registered
 from duebook_executor.amqp_publish import Exchanges, amqp_publish_task
 from duebook_executor.egress import parse_allow
 from duebook_executor.email_send import Mailer, email_send_task

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from duebook.tasks import Context, Fail, Task
 from duebook_common.runtime.settings import MailAddress
 from duebook_common.runtime.smtp import Refusal, Server, address, deliver
-from duebook_common.tasks import Context, Fail, Task
 
 _MOST = 100  # recipients
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from pydantic_core import to_json
 
-from duebook_common.tasks import Context, Fail, RetryAfter, Task
+from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor.egress import CONNECT_SECONDS, GuardedTransport, Network, Refused, Resolve, resolve
 from duebook_executor.http_payload import HttpRequest
 from duebook_executor.signing import signed

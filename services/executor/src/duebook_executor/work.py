@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_common.store.codec import storable
-from duebook_common.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor.task_loop import TaskLoop
 
 _GIVE_UP_SECONDS = 0.5  # how long a cancelled task may take to notice

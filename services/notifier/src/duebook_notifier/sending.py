@@ -15,11 +15,11 @@ import structlog
 
 from duebook_common.domain.definition import Backoff
 from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, outcome_of
-from duebook_common.mail_handling import record_mail
 from duebook_common.runtime.smtp import Refusal, Server, send
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor
+from duebook_common.store.mail_handling import record_mail
 from duebook_notifier.content import compose
 from duebook_notifier.letters import Letters
 from duebook_notifier.news import News

@@ -9,7 +9,7 @@ from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import HORIZON
-from duebook_common.subscription import claim, move_checkpoint
+from duebook_scheduler.checkpoints import claim, move_checkpoint
 from duebook_scheduler.resting import look_through
 
 _NEXT = f"""

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from duebook import output
-from duebook.commands.jobs import Payload, payload_field
-from duebook.commands.options import Limit, MustReason, Output, connect, given, path
-from duebook.output import Format
+from duebook.cli import output
+from duebook.cli.jobs import Payload, payload_field
+from duebook.cli.options import Limit, MustReason, Output, connect, given, path
+from duebook.cli.output import Format
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at what was given up, and send it again.")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGTERM
 
-from duebook.stack import debian
-from duebook.stack.home import Home
-from duebook.stack.processes import Process
-from duebook.stack.server import Server, environment
+from duebook_devstack import debian
+from duebook_devstack.home import Home
+from duebook_devstack.processes import Process
+from duebook_devstack.server import Server, environment
 
 _CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 
-from duebook.stack.home import Home
-from duebook.stack.processes import Process
+from duebook_devstack.home import Home
+from duebook_devstack.processes import Process
 
 PORTS = {"api": 8000, "scheduler": 8001, "executor": 8002, "notifier": 8003}
 _TICK = 0.1

@@ -17,15 +17,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from duebook.stack import sample
-from duebook.stack.home import Busy
-from duebook.stack.ports import claim, is_free
-from duebook.stack.processes import ProcessDied
-from duebook.stack.rabbitmq import RabbitMQ
-from duebook.stack.server import Unobtainable
-from duebook.stack.services import PORTS, Service
-from duebook.stack.stack import Stack, explicit_url
 from duebook_common.runtime.durations import Duration
+from duebook_devstack import sample
+from duebook_devstack.home import Busy
+from duebook_devstack.ports import claim, is_free
+from duebook_devstack.processes import ProcessDied
+from duebook_devstack.rabbitmq import RabbitMQ
+from duebook_devstack.server import Unobtainable
+from duebook_devstack.services import PORTS, Service
+from duebook_devstack.stack import Stack, explicit_url
 
 _DEFAULTS = {
     "DUEBOOK_AUTH": "off",

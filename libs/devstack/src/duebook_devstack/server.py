@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGTERM, Signals
 
-from duebook.stack.accounts import Account
-from duebook.stack.home import Home
-from duebook.stack.processes import Process
+from duebook_devstack.accounts import Account
+from duebook_devstack.home import Home
+from duebook_devstack.processes import Process
 
 _TICK = 0.05
 

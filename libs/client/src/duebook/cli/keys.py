@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from duebook import output
-from duebook.commands.books import on_books
-from duebook.commands.options import Output, parsed
-from duebook.failures import NotFound
-from duebook.output import Format
-from duebook.parsing import duration
+from duebook.cli import output
+from duebook.cli.failures import NotFound
+from duebook.cli.integrity import on_books
+from duebook.cli.options import Output, parsed
+from duebook.cli.output import Format
+from duebook.cli.parsing import duration
 from duebook_common.runtime.scopes import Scope, unknown
 from duebook_common.store.database import Pool
 

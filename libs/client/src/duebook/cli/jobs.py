@@ -4,21 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from duebook import output, parsing
-from duebook.commands import whys
-from duebook.commands.options import (
-    Key,
-    Limit,
-    Output,
-    Reason,
-    connect,
-    given,
-    moment,
-    parsed,
-    path,
-    sendable_key,
-)
-from duebook.output import Format
+from duebook.cli import output, parsing, why
+from duebook.cli.options import Key, Limit, Output, Reason, connect, given, moment, parsed, path, sendable_key
+from duebook.cli.output import Format
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, look at and steer jobs.")
 
@@ -127,7 +115,7 @@ def why_job(
 ) -> None:
     """Say why a job ran at a time or did not, or what it waits for now."""
     with connect() as api:
-        whys.show(api.get(path("job", job_id, "why"), at=parsed("--at", moment, at)), form)
+        why.show(api.get(path("job", job_id, "why"), at=parsed("--at", moment, at)), form)
 
 
 @app.command("pause")

@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from duebook import parsing
+from duebook.cli import parsing
+from duebook.cli.failures import DEFAULT_URL, Failure, NotFound
+from duebook.cli.output import Format
 from duebook.client import Client
-from duebook.failures import DEFAULT_URL, Failure, NotFound
-from duebook.output import Format
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

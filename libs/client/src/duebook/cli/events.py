@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from duebook import output
+from duebook.cli import output, watch
+from duebook.cli.options import Output, connect, parsed
+from duebook.cli.output import Format
+from duebook.cli.parsing import duration
 from duebook.client import ApiError, Client, Unreachable
-from duebook.commands import watching
-from duebook.commands.options import Output, connect, parsed
-from duebook.output import Format
-from duebook.parsing import duration
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Follow the log of everything that happens.")
 
@@ -42,7 +41,7 @@ def _follow(api: Client, after: str | None, every: timedelta, form: Format) -> N
         try:
             page = api.get("/api/events", after=after, limit=_PAGE)
         except (Unreachable, ApiError) as error:
-            if not begun or not watching.passing(error):
+            if not begun or not watch.passing(error):
                 raise
             if not lost:
                 output.say(f"{error}; still trying")
@@ -51,7 +50,7 @@ def _follow(api: Client, after: str | None, every: timedelta, form: Format) -> N
             continue
         begun, lost = True, False
         for event in page["items"]:
-            watching.show(event, form, f"{event['stream']}  ")
+            watch.show(event, form, f"{event['stream']}  ")
         after = page["position"]
         if page["next_cursor"] is None:
             time.sleep(every.total_seconds())

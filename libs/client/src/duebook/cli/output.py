@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from duebook.failures import Failure
+from duebook.cli.failures import Failure
 
 _WIDTH = 1_000_000  # no line is broken here: a terminal does that by itself, and no id is cut
 _BROKEN_PIPE = 141  # as a program ends that SIGPIPE ended

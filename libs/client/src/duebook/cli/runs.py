@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from duebook import output
-from duebook.commands import watching, whys
-from duebook.commands.options import Limit, Output, Reason, connect, given, parsed, path
-from duebook.output import Format
-from duebook.parsing import duration
+from duebook.cli import output, watch, why
+from duebook.cli.options import Limit, Output, Reason, connect, given, parsed, path
+from duebook.cli.output import Format
+from duebook.cli.parsing import duration
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at runs, watch and cancel them.")
 
@@ -43,7 +42,7 @@ def show_run(run_id: RunId, form: Output = Format.TABLE) -> None:
 def why_run(run_id: RunId, form: Output = Format.TABLE) -> None:
     """Say why a run ran, did not, or waits."""
     with connect() as api:
-        whys.show(api.get(path("run", run_id, "why")), form)
+        why.show(api.get(path("run", run_id, "why")), form)
 
 
 @app.command("cancel")
@@ -63,6 +62,6 @@ def watch_run(
     every = parsed("--interval", duration, interval)
     assert every is not None
     with connect() as api:
-        status = watching.watch(api, path("run", run_id), every, form)
+        status = watch.watch(api, path("run", run_id), every, form)
     output.say(f"run {run_id}: {status}")
     raise typer.Exit(0 if status == "succeeded" else 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from duebook.stack.server import Unobtainable
+from duebook_devstack.server import Unobtainable
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALLED = Path("/usr/lib/rabbitmq/bin")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from duebook import output
+from duebook.cli import output
+from duebook.cli.output import Format
 from duebook.client import ApiError, Client, Unreachable
-from duebook.output import Format
 
 _ENDED = frozenset({"succeeded", "dead_lettered", "cancelled", "skipped", "discarded"})
 _LONG = 200

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from duebook.commands import books, dead_letters, events, jobs, keys, runs, schedules
-from duebook.failures import EXPECTED, exit_code, explain
-from duebook.output import say
+from duebook.cli import dead_letters, events, integrity, jobs, keys, runs, schedules
+from duebook.cli.failures import EXPECTED, Failure, exit_code, explain
+from duebook.cli.output import say
 from duebook_common.runtime import timezones
 
 
@@ -38,16 +38,18 @@ app.add_typer(dead_letters.app, name="dead-letter")
 app.add_typer(events.app, name="events")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(keys.app, name="key")
-app.command()(books.verify)
-app.command()(books.rebuild)
-app.command()(books.migrate)
+app.command()(integrity.verify)
+app.command()(integrity.rebuild)
+app.command()(integrity.migrate)
 
 
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="Where the API listens.")] = 8000) -> None:
     """Start servers and services on this machine, here until Ctrl-C."""
-    from duebook import dev as local  # noqa: PLC0415 - only this command needs the extra `dev`
-
+    try:
+        from duebook_devstack import dev as local  # noqa: PLC0415 - only this command needs that package
+    except ModuleNotFoundError as error:
+        raise Failure(f"`duebook dev` needs {error.name}; install it with: pip install duebook-devstack") from None
     local.main(port)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from duebook import output
-from duebook.output import Format
+from duebook.cli import output
+from duebook.cli.output import Format
 
 _NOW, _WIDTH = "now", len("2026-11-24T01:00:00.000000Z")
 

@@ -9,10 +9,10 @@ from typing import TypeVar
 import asyncpg
 import typer
 
-from duebook import output
-from duebook.commands.options import Output
-from duebook.failures import Failure
-from duebook.output import Format
+from duebook.cli import output
+from duebook.cli.failures import Failure
+from duebook.cli.options import Output
+from duebook.cli.output import Format
 from duebook_common.runtime.settings import Settings, load
 from duebook_common.store.database import Pool, connect
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from duebook.stack.accounts import Account
+from duebook_devstack.accounts import Account
 
 _TICK = 0.05
 

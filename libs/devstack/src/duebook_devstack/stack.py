@@ -6,12 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from duebook.stack.home import Home
-from duebook.stack.mail import Mail
-from duebook.stack.postgres import Postgres
-from duebook.stack.rabbitmq import RabbitMQ
-from duebook.stack.redis import Redis
-from duebook.stack.server import Given, Server
+from duebook_devstack.home import Home
+from duebook_devstack.mail import Mail
+from duebook_devstack.postgres import Postgres
+from duebook_devstack.rabbitmq import RabbitMQ
+from duebook_devstack.redis import Redis
+from duebook_devstack.server import Given, Server
 
 
 class Stack:

@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from duebook.stack.accounts import unprivileged
-from duebook.stack.ports import claim, free_port
-from duebook.stack.processes import Ledger
+from duebook_devstack.accounts import unprivileged
+from duebook_devstack.ports import claim, free_port
+from duebook_devstack.processes import Ledger
 
 
 class Busy(Exception):

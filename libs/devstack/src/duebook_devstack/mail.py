@@ -1,6 +1,6 @@
 """A mail catcher: it takes every mail and keeps it as a file, so that nothing leaves the machine.
 
-As a program: `python -m duebook.stack.mail PORT DIRECTORY`.
+As a program: `python -m duebook_devstack.mail PORT DIRECTORY`.
 """
 
 import os
@@ -15,8 +15,8 @@ from signal import SIGINT, sigwait
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from duebook.stack.home import Home
-from duebook.stack.server import Server
+from duebook_devstack.home import Home
+from duebook_devstack.server import Server
 
 
 class Mail(Server):
@@ -42,7 +42,7 @@ class Mail(Server):
 
     def command(self) -> Sequence[str | Path]:
         self.origin = f"wheel aiosmtpd; mails are kept in {os.path.relpath(self.room)}"
-        return [sys.executable, "-m", "duebook.stack.mail", str(self._port), self.room]
+        return [sys.executable, "-m", "duebook_devstack.mail", str(self._port), self.room]
 
     def answers(self) -> bool:
         with socket.create_connection(("127.0.0.1", self._port), timeout=1) as connection:

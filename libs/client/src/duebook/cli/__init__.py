@@ -1,0 +1,1 @@
+"""The command line: `duebook`, installed with the extra `cli`."""
