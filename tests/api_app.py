@@ -13,11 +13,11 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.routing import Match
 
+from duebook_api.access.api_keys import Keys
 from duebook_api.app import _ROUTERS, build
-from duebook_api.auth import Keys
-from duebook_api.feed import Feed
-from duebook_api.gathering import Gathering
-from duebook_api.parts import Parts
+from duebook_api.state.create_batcher import Gathering
+from duebook_api.state.dependencies import Parts
+from duebook_api.state.feed import Feed
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.service import Health

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from duebook_api.why import at_time, naming, of_run
+from duebook_api.why import at_time, nominal_times, of_run
 from duebook_api.why.facts import Circumstances, Explained, JobFacts, Step, Why
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import state as job_domain
@@ -71,8 +71,8 @@ class History:
 
     def why_at(self, at: datetime, now: datetime, *runs: Explained) -> Why:
         facts = self.facts(now, *runs)
-        definition = self.definitions[naming.version_at(facts, at)]
-        return at_time.explain(facts, naming.look_up(facts, definition, at))
+        definition = self.definitions[nominal_times.version_at(facts, at)]
+        return at_time.explain(facts, nominal_times.look_up(facts, definition, at))
 
 
 def explained(run: Run, answer: str) -> Explained:

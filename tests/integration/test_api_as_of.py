@@ -9,7 +9,7 @@ import pytest
 
 from api_app import FUTURE, Api, running_api
 from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due
-from duebook_api.as_of import job_as_of
+from duebook_api.history.as_of import job_as_of
 from duebook_common.domain.definition import Every, Overlap
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import StartAttempt, Succeed

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from duebook_api.gathering import Gathering
+from duebook_api.state.create_batcher import Gathering
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import Job, JobCreated, create
 from duebook_common.store.database import connect

@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from api_app import Api, running_api
 from duebook.cli.keys import issue
-from duebook_api import app, auth
-from duebook_api.permits import needed
+from duebook_api import app
+from duebook_api.access import api_keys
+from duebook_api.access.permits import needed
 from duebook_common.runtime.scopes import Scope
 from duebook_common.runtime.service import Health
 
@@ -143,7 +144,7 @@ async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, mo
     bare = APIRouter()
     bare.add_api_route("/api/forgotten", forgotten, response_model=None)
     monkeypatch.setattr(app, "_ROUTERS", (bare,))
-    built = app.build(api.parts, Health(), auth.Keys(api.parts.pool, FIRST))
+    built = app.build(api.parts, Health(), api_keys.Keys(api.parts.pool, FIRST))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://duebook") as http:
         most, every = await add_key(api, *NEEDED), await add_key(api, "*")
         assert (await http.get("/api/forgotten", headers=most)).status_code == 403
@@ -152,7 +153,7 @@ async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, mo
 
 async def test_a_revoked_key_is_out_within_two_seconds_of_use(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now))
     headers, other = await add_key(api, "jobs:read"), await add_key(api, "jobs:read")
     assert (await api.http.get("/api/job", headers=headers)).status_code == 200
     await api.parts.pool.execute("UPDATE keys SET revoked_at = now()")

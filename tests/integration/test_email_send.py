@@ -8,8 +8,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook.tasks import Fail, Task
-from duebook_api.catalogue import Known
-from duebook_api.problems import Problem
+from duebook_api.http.problems import Problem
+from duebook_api.state.task_catalogue import Known
 from duebook_common.runtime.smtp import server
 from duebook_executor.email_send import Mailer, email_send_task
 from http_server import run

@@ -16,9 +16,9 @@ from starlette.types import Message, Scope
 from api_app import Api, running_api
 from api_process import api_process, until_ready
 from bookkeeping import NOW, eventually, log
-from duebook_api import positions
 from duebook_api.app import build
-from duebook_api.feed import Feed
+from duebook_api.http import positions
+from duebook_api.state.feed import Feed
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.runtime.service import Health
 from duebook_common.store.database import Pool, connect, transaction
@@ -190,10 +190,10 @@ async def writes(pool: Pool, prefix: str, count: int) -> None:
 
 async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the beginning, in the middle, slowly, behind what the process keeps: with many writers at once."""
-    monkeypatch.setattr("duebook_api.feed._KEPT", 30)
-    monkeypatch.setattr("duebook_api.feed._KEPT_BYTES", 5_000)
-    monkeypatch.setattr("duebook_api.feed._PIECE_BYTES", 500)
-    monkeypatch.setattr("duebook_api.feed._BATCH", 7)
+    monkeypatch.setattr("duebook_api.state.feed._KEPT", 30)
+    monkeypatch.setattr("duebook_api.state.feed._KEPT_BYTES", 5_000)
+    monkeypatch.setattr("duebook_api.state.feed._PIECE_BYTES", 500)
+    monkeypatch.setattr("duebook_api.state.feed._BATCH", 7)
     await writes(pool, "before", 40)
     feed, before = Feed(pool), await in_order(pool)
     middle = positions.parse(before[len(before) // 2])
@@ -230,7 +230,7 @@ async def test_with_too_many_streams_a_further_one_is_told_to_come_again(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where all come at once."""
-    monkeypatch.setattr("duebook_api.feed._MOST_STREAMS", 3)
+    monkeypatch.setattr("duebook_api.state.feed._MOST_STREAMS", 3)
     asked = [asyncio.create_task(api.http.get("/api/events/stream")) for _ in range(30)]
 
     async def refused() -> bool:
@@ -249,7 +249,7 @@ async def test_with_too_many_streams_a_further_one_is_told_to_come_again(
 async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
     api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duebook_api.event_stream._PATIENCE", 0.1)
+    monkeypatch.setattr("duebook_api.events.stream._PATIENCE", 0.1)
     await put(pool, write("job-1"))
     held = asyncio.Event()
 
@@ -270,7 +270,7 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
 async def test_a_quiet_stream_shows_that_it_lives_and_ends_after_its_time(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duebook_api.feed._HEARTBEAT", 0.02)
+    monkeypatch.setattr("duebook_api.state.feed._HEARTBEAT", 0.02)
     feed = Feed(pool, longest=0.2)
     async with asyncio.timeout(30):
         with feed.listening():

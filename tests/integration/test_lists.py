@@ -8,9 +8,12 @@ import pytest
 
 from bookkeeping import created, started
 from costs import cost, grown
-from duebook_api.filters import where
-from duebook_api.paging import Page, encode
-from duebook_api.routes import dead_letters, job_logs, jobs, runs
+from duebook_api.history import job_logs
+from duebook_api.http.filters import where
+from duebook_api.http.paging import Page, encode
+from duebook_api.jobs import routes as job_routes
+from duebook_api.runs import dead_letters
+from duebook_api.runs import routes as run_routes
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.database import Pool, connect
 
@@ -55,7 +58,7 @@ async def test_jobs_are_found_among_many(pool: Pool) -> None:
         )
     await pool.execute("ANALYZE jobs")
     for asked in JOBS:
-        found = await cost(pool, *_flat(jobs.statement(jobs.JobQuery(**asked))))
+        found = await cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**asked))))
         assert found.buffers <= PAGE, (asked, found)
 
 
@@ -65,7 +68,7 @@ async def test_the_newest_jobs_may_all_be_deleted(pool: Pool) -> None:
     await pool.execute("UPDATE jobs SET status = 'deleted', wake_at = NULL")
     await pool.execute("VACUUM ANALYZE jobs")
     for asked in ({}, {"status": "active"}, {"status": "deleted"}):
-        assert (await cost(pool, *_flat(jobs.statement(jobs.JobQuery(**asked))))).buffers <= PAGE, asked
+        assert (await cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**asked))))).buffers <= PAGE, asked
 
 
 RUNS: list[dict[str, Any]] = [
@@ -90,7 +93,7 @@ async def test_runs_are_found_among_many(pool: Pool) -> None:
         await pool.execute("UPDATE runs SET created_at = '2000-01-01', status = $2 WHERE run_id = $1", run.id, status)
     await pool.execute("VACUUM ANALYZE runs")
     for asked in [*RUNS, {"job_id": str(run.job_id)}, {"job_id": str(job_id)}]:
-        found = await cost(pool, *_flat(runs.statement(runs.RunQuery(**asked))))
+        found = await cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked))))
         assert found.buffers <= PAGE, (asked, found)
 
 
@@ -109,7 +112,7 @@ async def test_pages_hold_all_that_is_asked_for_once_and_in_order(
     shown: list[UUID] = []
     cursor: str | None = None
     while not shown or cursor is not None:
-        rows = await pool.fetch(*_flat(runs.statement(runs.RunQuery(**asked, limit=limit, cursor=cursor))))
+        rows = await pool.fetch(*_flat(run_routes.statement(run_routes.RunQuery(**asked, limit=limit, cursor=cursor))))
         shown += [row["run_id"] for row in rows[:limit]]
         cursor = encode(rows[limit - 1]["created_at"], rows[limit - 1]["run_id"]) if len(rows) > limit else None
     assert shown == expected
@@ -123,9 +126,12 @@ async def test_a_page_far_back_costs_what_the_first_does(pool: Pool, asked: dict
     await pool.execute("VACUUM ANALYZE runs")
     asked = asked | ({"job_id": str(run.job_id)} if "job_id" in asked else {})
     cursor = encode(*await _place(pool, MANY // 2))
-    found = await cost(pool, *_flat(runs.statement(runs.RunQuery(**asked, cursor=cursor))))
+    found = await cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked, cursor=cursor))))
     assert found.buffers <= PAGE, found
-    assert len(await pool.fetch(*_flat(runs.statement(runs.RunQuery(**asked, cursor=cursor, limit=200))))) == 201
+    assert (
+        len(await pool.fetch(*_flat(run_routes.statement(run_routes.RunQuery(**asked, cursor=cursor, limit=200)))))
+        == 201
+    )
 
 
 async def _place(pool: Pool, at: int) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bookkeeping import ACTOR, NOW, check_books, created, log
-from duebook_api import judging
+from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job.new_runs import Terms, trigger_now

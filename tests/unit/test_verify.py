@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from duebook_api import judging
+from duebook_api.jobs import judging
 from duebook_common.domain.job.state import (
     JobChanged,
     JobCreated,

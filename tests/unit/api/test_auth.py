@@ -2,7 +2,7 @@
 
 import pytest
 
-from duebook_api.auth import bearer
+from duebook_api.access.api_keys import bearer
 
 
 @pytest.mark.parametrize(

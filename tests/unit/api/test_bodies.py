@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duebook_api.bodies import BatchBody, JobBody
-from duebook_api.commands import define
-from duebook_api.problems import Problem
-from duebook_api.requests import parse, validated
+from duebook_api.http.problems import Problem
+from duebook_api.http.requests import parse, validated
+from duebook_api.jobs.commands import define
+from duebook_api.schemas.bodies import BatchBody, JobBody
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify
 from duebook_common.domain.job.state import create
 from duebook_common.store.codec import DEFINITION, decode, encode

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from duebook_api.catalogue import Catalogue
+from duebook_api.state.task_catalogue import Catalogue
 from duebook_common.store.database import Pool
 
 

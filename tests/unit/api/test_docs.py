@@ -5,7 +5,7 @@ from typing import cast
 import httpx2
 
 from duebook_api.app import build
-from duebook_api.parts import Parts
+from duebook_api.state.dependencies import Parts
 from duebook_common.runtime.service import Health
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_api.forecast import counts, differences
-from duebook_api.forecast.counts import TooMuch
-from duebook_api.forecast.differences import Change
-from duebook_api.forecast.foretelling import Measured, foretell
-from duebook_api.forecast.plans import Lasting, Plan
+from duebook_api.schedules.forecast import counts, differences
+from duebook_api.schedules.forecast.counts import TooMuch
+from duebook_api.schedules.forecast.differences import Change
+from duebook_api.schedules.forecast.forecast import Measured, foretell
+from duebook_api.schedules.forecast.plans import Lasting, Plan
 from duebook_common.domain.definition import Cron, Dst, Every, Overlap
 from duebook_common.domain.schedule.nominal import nominal_times
 from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from duebook_api.merge import merged
+from duebook_api.jobs.patch import merged
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from duebook_api.paging import Page, after, bounded, decode, encode, query
-from duebook_api.problems import Problem
-from duebook_api.routes.runs import RunQuery
+from duebook_api.http.paging import Page, after, bounded, decode, encode, query
+from duebook_api.http.problems import Problem
+from duebook_api.runs.routes import RunQuery
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 12, 31)), st.uuids())  # noqa: DTZ001 - made aware below

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from duebook_api.previewing import described, preview
+from duebook_api.schedules.preview import described, preview
 from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)  # a Tuesday, 10:00 in Berlin

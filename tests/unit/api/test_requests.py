@@ -2,8 +2,8 @@
 
 import pytest
 
-from duebook_api.problems import Problem
-from duebook_api.requests import must_fit, parse
+from duebook_api.http.problems import Problem
+from duebook_api.http.requests import must_fit, parse
 
 
 def refusal(body: bytes) -> tuple[int, list[str]]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from duebook_api.problems import Problem
-from duebook_api.requests import validated
-from duebook_api.schedules import PreviewBody, must_name_a_time
+from duebook_api.http.problems import Problem
+from duebook_api.http.requests import validated
+from duebook_api.schemas.schedules import PreviewBody, must_name_a_time
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_api.why import naming, of_job
+from duebook_api.why import nominal_times, of_job
 from duebook_common.domain.definition import CatchUp, Cron, Every
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.occurrence import skip_due
@@ -120,9 +120,9 @@ def test_times_before_the_job_was_created_were_past_then_and_nobody_was_late() -
 
 def test_of_a_whole_second_the_time_within_it_is_meant() -> None:
     odd = a_definition(scheduled_at=NOW + timedelta(microseconds=824349), recurrence="daily")
-    assert naming.meant(odd, NOW + DAY) == NOW + DAY + timedelta(microseconds=824349)
-    assert naming.meant(odd, NOW + DAY + SECOND) == NOW + DAY + SECOND
-    assert naming.meant(odd, NOW + timedelta(microseconds=1)) == NOW + timedelta(microseconds=1)
+    assert nominal_times.meant(odd, NOW + DAY) == NOW + DAY + timedelta(microseconds=824349)
+    assert nominal_times.meant(odd, NOW + DAY + SECOND) == NOW + DAY + SECOND
+    assert nominal_times.meant(odd, NOW + timedelta(microseconds=1)) == NOW + timedelta(microseconds=1)
 
 
 def test_an_occurrence_that_no_scheduler_came_to_is_overdue() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from duebook_api.why import words
+from duebook_api.why import phrases
 from duebook_api.why.facts import Key, Line
 from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
 from duebook_common.domain.job.new_runs import trigger_now
@@ -74,7 +74,7 @@ def test_jitter_is_named_as_what_made_it_later() -> None:
     due = job.next_due_at
     assert due is not None
     event = begun(job, now=due)
-    later = words.span(event.due_at - event.nominal_at)
+    later = phrases.span(event.due_at - event.nominal_at)
     assert f"names 2026-11-24T01:00:00Z (jitter made it due {later} later); it was sent" in says(why_run(event))[0]
 
 
@@ -290,13 +290,13 @@ def test_words_of_others_stay_on_one_line_and_within_bounds() -> None:
 
 def test_lengths_of_time_are_said_by_their_largest_units() -> None:
     lengths = [0.02, 1, 1.25, 61, 3600, 90061, 86400 * 3]
-    assert [words.span(timedelta(seconds=seconds)) for seconds in lengths] == [
+    assert [phrases.span(timedelta(seconds=seconds)) for seconds in lengths] == [
         "20 milliseconds", "1 second", "1.2 seconds", "1 minute 1 second", "1 hour", "1 day 1 hour", "3 days",
     ]  # fmt: skip
 
 
 def test_a_time_is_told_in_utc_and_by_the_clocks_of_the_zone() -> None:
     time = datetime(2026, 3, 29, 23, 30, tzinfo=UTC)
-    assert words.told(time) == "2026-03-29T23:30:00Z"
-    assert words.told(time, "Europe/Berlin") == "2026-03-29T23:30:00Z (2026-03-30 01:30 in Europe/Berlin)"
-    assert words.told(time + timedelta(microseconds=500)) == "2026-03-29T23:30:00.0005Z"
+    assert phrases.told(time) == "2026-03-29T23:30:00Z"
+    assert phrases.told(time, "Europe/Berlin") == "2026-03-29T23:30:00Z (2026-03-30 01:30 in Europe/Berlin)"
+    assert phrases.told(time + timedelta(microseconds=500)) == "2026-03-29T23:30:00.0005Z"

@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from duebook_api import judging
+from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Every, Overlap
 from duebook_common.domain.job.ledger import Found, Line, Totals, expected, lines, run_ids, totals, with_runs
 from duebook_common.domain.job.schedule_history import EVER, stretches

@@ -13,17 +13,25 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
-from duebook_api import docs
-from duebook_api.auth import Keys
-from duebook_api.feed import PAUSE, Feed
-from duebook_api.gate import Gate
-from duebook_api.gathering import Gathering
-from duebook_api.metrics import Resting
-from duebook_api.parts import Parts
-from duebook_api.permits import permitted
-from duebook_api.problems import Problem, answer, on_error
-from duebook_api.routes import books, dead_letters, feed, histories, job_logs, jobs, runs, schedules, whys
+from duebook_api import openapi
+from duebook_api.access.api_keys import Keys
+from duebook_api.access.middleware import Gate
+from duebook_api.access.permits import permitted
+from duebook_api.events import routes as event_routes
+from duebook_api.history import job_logs
+from duebook_api.history import routes as history_routes
+from duebook_api.http.problems import Problem, answer, on_error
+from duebook_api.jobs import routes as job_routes
+from duebook_api.ledger import routes as ledger_routes
+from duebook_api.runs import dead_letters
+from duebook_api.runs import routes as run_routes
+from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
+from duebook_api.state.create_batcher import Gathering
+from duebook_api.state.dependencies import Parts
+from duebook_api.state.feed import PAUSE, Feed
+from duebook_api.state.gauges import Resting
+from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import every
@@ -32,15 +40,15 @@ from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.store.job_handling import Conflict
 
 _ROUTERS = (
-    jobs.router,
-    histories.router,
-    books.router,
-    runs.router,
-    whys.router,
+    job_routes.router,
+    history_routes.router,
+    ledger_routes.router,
+    run_routes.router,
+    why_routes.router,
     job_logs.router,
-    feed.router,
+    event_routes.router,
     dead_letters.router,
-    schedules.router,
+    schedule_routes.router,
 )
 _POOL = 20
 _REFRESH = timedelta(seconds=5)
@@ -96,7 +104,7 @@ def build(parts: Parts, health: Health, keys: Keys | None) -> ASGIApp:
     for router in _ROUTERS:
         app.include_router(router)
     app.router.routes.extend(probes(health))
-    app.openapi = lambda: docs.openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.openapi(app)  # type: ignore[method-assign]
     for expected in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
         app.add_exception_handler(expected, on_error)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -4,9 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from duebook_api.why.facts import Because, Explained, JobFacts, Step, Why
+from duebook_api.why.job_sentences import (
+    CHANGED,
+    DELETED,
+    FINISHED,
+    PAUSED,
+    RESUMED,
+    happened,
+    in_order,
+    last,
+    why_left_out,
+)
 from duebook_api.why.of_job import finished
-from duebook_api.why.steps import CHANGED, DELETED, FINISHED, PAUSED, RESUMED, happened, in_order, last, why_left_out
-from duebook_api.why.words import are, capital, count, moment, span, told
+from duebook_api.why.phrases import are, capital, count, moment, span, told
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import JobStatus
 

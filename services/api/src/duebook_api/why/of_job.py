@@ -1,9 +1,8 @@
 """Why a job does not run now, or when it will."""
 
-from duebook_api.previewing import described
-from duebook_api.why.beginnings import occurrence
+from duebook_api.schedules.preview import described
 from duebook_api.why.facts import Because, Explained, JobFacts, Why
-from duebook_api.why.steps import (
+from duebook_api.why.job_sentences import (
     CHANGED,
     DELETED,
     FINISHED,
@@ -14,7 +13,8 @@ from duebook_api.why.steps import (
     in_order,
     last,
 )
-from duebook_api.why.words import are, capital, count, moment, span, told
+from duebook_api.why.opening_sentences import occurrence
+from duebook_api.why.phrases import are, capital, count, moment, span, told
 from duebook_common.domain.job.state import Job, JobStatus
 
 

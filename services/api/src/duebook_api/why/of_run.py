@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_api.why.beginnings import OVERLAP, beginning, in_the_way
 from duebook_api.why.facts import Because, Circumstances, Explained, Why
-from duebook_api.why.happenings import DELETED, MADE_WAY, happening
-from duebook_api.why.standing import standing
-from duebook_api.why.words import are, because, capital, count, executor, moment, quoted, span, who
+from duebook_api.why.now import standing
+from duebook_api.why.opening_sentences import OVERLAP, beginning, in_the_way
+from duebook_api.why.phrases import are, because, capital, count, executor, moment, quoted, span, who
+from duebook_api.why.run_sentences import DELETED, MADE_WAY, happening
 from duebook_common.domain.run.events import Opening
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 from duebook_common.store.eventstore import Recorded

@@ -1,0 +1,102 @@
+"""Job logs: what happened to attempts, and the lines that tasks wrote."""
+
+import re
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import takes
+from duebook_api.http.paging import NoQuery, Page, bounded, decode, listed, query
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import not_found
+from duebook_api.http.replies import reply
+from duebook_api.schemas import answers, views
+from duebook_api.state.dependencies import parts
+from duebook_common.runtime.scopes import Scope
+from duebook_common.store.database import acquire
+
+router = APIRouter(prefix="/api/job-log", tags=["job logs"])
+
+_XID, _POSITION = 2**64 - 1, 2**63 - 1
+
+# A dead letter's event names no attempt: it is the last that its stream tells of.
+_OF_EVENTS = """
+SELECT xid, position, job_id, substr(stream, 5)::uuid AS run_id, type, data->>'executor' AS executor,
+       coalesce(data->>'error', data->>'reason') AS message, recorded_at AS logged_at,
+       CASE type WHEN 'RunDeadLettered' THEN (
+           SELECT max((s.data->>'attempt')::int) FROM events s
+           WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'
+       ) ELSE (data->>'attempt')::int END AS attempt
+FROM events e
+WHERE type IN (
+    'AttemptStarted', 'AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased',
+    'RunCancelled', 'RunDeadLettered'
+)
+"""
+_OF_LINES = """
+SELECT xid, position, job_id, run_id, 'line', NULL, message, logged_at, attempt FROM log_lines
+WHERE true
+"""
+_PAGE = "AND (xid, position) < ($1::xid8, $2) ORDER BY xid DESC, position DESC LIMIT $3"
+
+_ALL = f"""
+({_OF_EVENTS} {_PAGE}) UNION ALL ({_OF_LINES} {_PAGE})
+ORDER BY xid DESC, position DESC LIMIT $3
+"""
+_OF_JOB = f"""
+({_OF_EVENTS} AND job_id = $4 {_PAGE}) UNION ALL ({_OF_LINES} AND job_id = $4 {_PAGE})
+ORDER BY xid DESC, position DESC LIMIT $3
+"""
+_ONE = f"""
+({_OF_EVENTS} AND xid = $1::xid8 AND position = $2) UNION ALL ({_OF_LINES} AND xid = $1::xid8 AND position = $2)
+"""
+_JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
+
+
+def _before(q: Page) -> tuple[int, int]:
+    place = decode(q.cursor, bounded(0, _XID), bounded(0, _POSITION))
+    return (place[0], place[1]) if place else (_XID, _POSITION)
+
+
+def _place(row: Any) -> tuple[int, int]:
+    return row["xid"], row["position"]
+
+
+@router.get("", openapi_extra=takes(Scope.LOGS_READ, query=Page), response_model=answers.Listed[answers.LogEntry])
+async def list_job_logs(request: Request) -> Response:
+    """Newest first."""
+    q = query(request, Page)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(_ALL, *_before(q), q.limit + 1)
+    return listed(rows, q.limit, views.log_entry, _place)
+
+
+@router.get(
+    "/job/{job_id}", openapi_extra=takes(Scope.LOGS_READ, query=Page), response_model=answers.Listed[answers.LogEntry]
+)
+async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
+    """One job's, newest first."""
+    q = query(request, Page)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
+        if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
+            raise not_found(f"job {job_id}")
+    return listed(rows, q.limit, views.log_entry, _place)
+
+
+_ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)
+
+
+@router.get("/{log_id}", openapi_extra=takes(Scope.LOGS_READ), response_model=answers.LogEntry)
+async def show_job_log(request: Request, log_id: str) -> Response:
+    query(request, NoQuery)
+    numbers = _ID.fullmatch(log_id)
+    row: Any = None
+    if numbers is not None and int(numbers[1]) <= _XID and int(numbers[2]) <= _POSITION:
+        async with acquire(parts(request).pool) as db:
+            row = await db.fetchrow(_ONE, int(numbers[1]), int(numbers[2]))
+    if row is None:
+        raise not_found(f"job log entry {log_id[:100]}")
+    return reply(views.log_entry(row))

@@ -1,0 +1,70 @@
+"""What a job or a run went through: a job's runs, and the events of either."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import takes
+from duebook_api.http.filters import newest
+from duebook_api.http.paging import Page, bounded, by_creation, decode, listed, query
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import not_found
+from duebook_api.schemas import answers, views
+from duebook_api.state.dependencies import Parts, parts
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.run import events as run_events
+from duebook_common.runtime.scopes import Scope
+from duebook_common.store.database import acquire
+from duebook_common.store.eventstore import read
+
+router = APIRouter(prefix="/api")
+
+_JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
+
+
+@router.get(
+    "/job/{job_id}/runs",
+    tags=["jobs"],
+    openapi_extra=takes(Scope.RUNS_READ, query=Page),
+    response_model=answers.Listed[answers.Run],
+)
+async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
+    q = query(request, Page)
+    wanted, arguments = newest("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(wanted, *arguments)
+        if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
+            raise not_found(f"job {job_id}")
+    return listed(rows, q.limit, views.run_row, by_creation("run_id"))
+
+
+@router.get(
+    "/job/{job_id}/events",
+    tags=["jobs"],
+    openapi_extra=takes(Scope.JOBS_READ, query=Page),
+    response_model=answers.Listed[answers.Event],
+)
+async def list_events_of_job(request: Request, job_id: PathId) -> Response:
+    return await _events(parts(request), job_domain.stream(job_id), f"job {job_id}", query(request, Page))
+
+
+@router.get(
+    "/run/{run_id}/events",
+    tags=["runs"],
+    openapi_extra=takes(Scope.RUNS_READ, query=Page),
+    response_model=answers.Listed[answers.Event],
+)
+async def list_events_of_run(request: Request, run_id: PathId) -> Response:
+    return await _events(parts(request), run_events.stream(run_id), f"run {run_id}", query(request, Page))
+
+
+async def _events(own: Parts, stream: str, what: str, q: Page) -> Response:
+    place = decode(q.cursor, bounded(0, 2**31 - 1))
+    version: int = place[0] if place else 0
+    async with acquire(own.pool) as db:
+        events = await read(db, stream, version, q.limit + 1)
+    if not events and not version:
+        raise not_found(what)
+    return listed(events, q.limit, views.event, lambda event: (event.version,))

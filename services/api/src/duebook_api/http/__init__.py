@@ -1,0 +1,1 @@
+"""HTTP itself: requests read, answers written, problems, pages and positions."""

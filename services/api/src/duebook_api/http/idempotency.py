@@ -1,0 +1,13 @@
+"""The Idempotency-Key header."""
+
+from starlette.requests import Request
+
+from duebook_api.http.problems import Fault, invalid
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key, or None; raises Problem 422 for one that cannot be told from others for ever."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise invalid(Fault("/Idempotency-Key", "a key has 1 to 255 printable ASCII characters"))
+    return key

@@ -1,0 +1,1 @@
+"""Jobs: routes and the commands behind them."""

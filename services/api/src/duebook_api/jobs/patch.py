@@ -1,0 +1,36 @@
+"""A job's definition with a merge patch (RFC 7396) applied: null puts a field back to its default."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from duebook_api.http.replies import dumps
+from duebook_api.http.requests import must_fit, validated
+from duebook_api.jobs.commands import define
+from duebook_api.schemas import views
+from duebook_api.schemas.bodies import JobBody
+from duebook_common.domain.definition import Definition
+
+
+def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str = "") -> Definition:
+    """The definition that a patch makes; raises Problem 422 or 413, its pointers beginning with `root`."""
+    wanted = merged(orjson.loads(dumps(views.definition(current))), patch)
+    if isinstance(patch.get("recurrence"), dict):  # one kind takes the place of another; they have nothing in common
+        wanted["recurrence"] = patch["recurrence"]
+    body = validated(JobBody, wanted, root)
+    must_fit(body.payload, f"{root}/payload")
+    return define(body, now, root)
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """The target with the patch's members, by JSON Merge Patch (RFC 7396); null removes a member."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result

@@ -1,0 +1,1 @@
+"""The ledger of a job, and backfills of it."""

@@ -1,0 +1,54 @@
+"""The books of a job: its ledger, and making up for what stands in it as skipped."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import takes
+from duebook_api.http.paging import Page, Time, decode, listed, moment, query
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import Fault, invalid
+from duebook_api.http.replies import reply
+from duebook_api.http.requests import read_json, validated
+from duebook_api.ledger.backfill import backfill
+from duebook_api.ledger.ledger import ledger_of
+from duebook_api.schemas import answers, views
+from duebook_api.schemas.bodies import BackfillBody
+from duebook_api.state.dependencies import actor, parts
+from duebook_common.domain.job.ledger import totals
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter(prefix="/api/job", tags=["jobs"])
+
+
+class LedgerQuery(Page):
+    start: Annotated[Time | None, Field(alias="from")] = None
+    end: Annotated[Time | None, Field(alias="to")] = None
+
+
+@router.get("/{job_id}/ledger", openapi_extra=takes(Scope.JOBS_READ, query=LedgerQuery), response_model=answers.Ledger)
+async def show_ledger(request: Request, job_id: PathId) -> Response:
+    """Every nominal time in [from, to) that has come, with what became of it; the totals are those of the whole."""
+    q, own = query(request, LedgerQuery), parts(request)
+    if q.start is not None and q.end is not None and q.start > q.end:
+        raise invalid(Fault("/from", "this is later than `to`"))
+    place = decode(q.cursor, moment)
+    told = await ledger_of(own.pool, job_id, q.start, q.end, own.clock.now())
+    rest = [line for line in told if place is None or line.nominal_at > place[0]]
+    return listed(rest, q.limit, views.line, lambda line: [line.nominal_at], **totals(told)._asdict())
+
+
+@router.post(
+    "/{job_id}/backfill",
+    status_code=202,
+    openapi_extra=takes(Scope.RUNS_WRITE, BackfillBody),
+    response_model=answers.Items[answers.Run],
+)
+async def backfill_job(request: Request, job_id: PathId) -> Response:
+    """Runs for the past nominal times in [from, to) that did not run; the same order again answers the same runs."""
+    value, _ = await read_json(request)
+    runs = await backfill(parts(request), job_id, validated(BackfillBody, value), actor(request))
+    return reply({"items": [views.run(run) for run in runs]}, 202)

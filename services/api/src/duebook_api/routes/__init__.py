@@ -1,1 +1,0 @@
-"""The endpoints: parse, call, answer."""

@@ -1,0 +1,1 @@
+"""Runs and dead letters: routes and the commands behind them."""

@@ -1,0 +1,161 @@
+"""Dead letters: look at them, send them again, let them rest."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import takes
+from duebook_api.http.filters import Statement, newest, of_dead_letters
+from duebook_api.http.paging import Id, NoQuery, Page, Text, bounded, by_creation, decode, listed, query
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import not_found
+from duebook_api.http.replies import reply
+from duebook_api.http.requests import must_fit, read_json, validated
+from duebook_api.runs import redrive
+from duebook_api.runs.routes import carry_out
+from duebook_api.schemas import answers, views
+from duebook_api.schemas.bodies import MustReasonBody, RedriveBody, RedriveManyBody
+from duebook_api.state.dependencies import Parts, actor, parts
+from duebook_common.domain.run.commands import DiscardRun
+from duebook_common.runtime.scopes import Scope
+from duebook_common.store.database import acquire
+
+router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
+
+
+class DeadLetterQuery(Page):
+    job_id: Id | None = None
+    task: Text | None = None
+    queue: Text | None = None
+    fingerprint: Text | None = None
+
+
+def statement(q: DeadLetterQuery) -> Statement:
+    """The page that is asked for, with the payload of each."""
+    return newest(_RUNS, "run_id", q, *of_dead_letters(q.job_id, q.task, q.queue, q.fingerprint))
+
+
+_RUNS = """
+SELECT *, CASE WHEN own_payload THEN payload ELSE (
+    SELECT data->'definition'->'payload' FROM events
+    WHERE stream = 'job-' || runs.job_id AND version = runs.definition_at
+) END AS effective_payload
+FROM runs
+"""
+_ONE = f"{_RUNS} WHERE run_id = $1 AND status = 'dead_lettered'"
+_LINEAGE = """
+SELECT job_id, stream, type, data, meta->>'actor' AS actor, recorded_at FROM events
+WHERE stream = ANY($1::text[]) AND type IN ('RunDeadLettered', 'RunRedriven')
+ORDER BY stream, version
+"""
+
+
+@router.get(
+    "",
+    openapi_extra=takes(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
+    response_model=answers.Listed[answers.DeadLetter],
+)
+async def list_dead_letters(request: Request) -> Response:
+    """Newest first."""
+    q, own = query(request, DeadLetterQuery), parts(request)
+    wanted, arguments = statement(q)
+    async with acquire(own.pool) as db:
+        rows: list[Any] = await db.fetch(wanted, *arguments)
+    items = {item["id"]: item for item in await _views(own, rows)}
+    return listed(rows, q.limit, lambda row: items[row["run_id"]], by_creation("run_id"))
+
+
+async def _views(own: Parts, rows: list[Any]) -> list[views.View]:
+    lineages: dict[str, list[views.View]] = {f"run-{row['run_id']}": [] for row in rows}
+    async with acquire(own.pool) as db:
+        pasts: list[Any] = await db.fetch(_LINEAGE, list(lineages))
+    for past in pasts:
+        lineages[past["stream"]].append(views.ancestor(past))
+    now = own.clock.now()
+    return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
+
+
+_GROUPS = """
+SELECT * FROM (
+    SELECT fingerprint, min(task) AS task, (array_agg(error ORDER BY finished_at DESC))[1] AS error,
+           count(*) AS count, min(finished_at) AS oldest, max(finished_at) AS newest
+    FROM runs
+    WHERE status = 'dead_lettered'
+      AND ($1::uuid IS NULL OR job_id = $1)
+      AND ($2::text IS NULL OR task = $2)
+      AND ($3::text IS NULL OR queue = $3)
+      AND ($4::text IS NULL OR fingerprint = $4)
+    GROUP BY fingerprint
+) AS g
+WHERE ($5::bigint IS NULL OR (count, fingerprint) < ($5, $6))
+ORDER BY count DESC, fingerprint DESC LIMIT $7
+"""
+
+
+@router.get(
+    "/groups",
+    openapi_extra=takes(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
+    response_model=answers.Listed[answers.Group],
+)
+async def list_groups(request: Request) -> Response:
+    """By error, the most frequent first."""
+    q = query(request, DeadLetterQuery)
+    place = decode(q.cursor, bounded(1, 2**62), str) or (None, None)
+    filters = (q.job_id, q.task, q.queue, q.fingerprint)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(_GROUPS, *filters, *place, q.limit + 1)
+    return listed(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
+
+
+@router.post(
+    "/redrive",
+    status_code=202,
+    openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, RedriveManyBody),
+    response_model=answers.Tally,
+)
+async def redrive_dead_letters(request: Request) -> Response:
+    """All that match, `rate` of them a second; a dry run only counts."""
+    value, _ = await read_json(request)
+    body = validated(RedriveManyBody, value)
+    tally = await redrive.redrive_many(parts(request), body, actor(request))
+    return reply(tally, 200 if body.dry_run else 202)
+
+
+@router.get("/{run_id}", openapi_extra=takes(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
+async def show_dead_letter(request: Request, run_id: PathId) -> Response:
+    query(request, NoQuery)
+    own = parts(request)
+    async with acquire(own.pool) as db:
+        row: Any = await db.fetchrow(_ONE, run_id)
+    if row is None:
+        raise not_found(f"dead letter {run_id}")
+    return reply((await _views(own, [row]))[0])
+
+
+@router.post(
+    "/{run_id}/redrive",
+    status_code=202,
+    openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, RedriveBody),
+    response_model=answers.Run,
+)
+async def redrive_dead_letter(request: Request, run_id: PathId) -> Response:
+    """Grant the run its attempts anew, with an edited payload where one is given."""
+    value, _ = await read_json(request)
+    body = validated(RedriveBody, value)
+    must_fit(body.payload)
+    run = await redrive.redrive(parts(request), run_id, body, actor(request))
+    return reply(views.run(run), 202)
+
+
+@router.post(
+    "/{run_id}/discard", openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, MustReasonBody), response_model=answers.Run
+)
+async def discard(request: Request, run_id: PathId) -> Response:
+    """Let it rest."""
+    own = parts(request)
+    value, _ = await read_json(request)
+    body = validated(MustReasonBody, value)
+    run = await carry_out(own, run_id, DiscardRun(body.reason, own.clock.now()), actor(request))
+    return reply(views.run(run))

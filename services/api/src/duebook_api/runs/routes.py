@@ -1,0 +1,120 @@
+"""Runs: list, show, cancel."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import takes
+from duebook_api.history.as_of import run_as_of
+from duebook_api.http.filters import Condition, Statement, newest, newest_of
+from duebook_api.http.paging import AsOf, Id, Page, Text, by_creation, listed, query
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import not_found
+from duebook_api.http.replies import reply
+from duebook_api.http.requests import read_optional, validated
+from duebook_api.schemas import answers, views
+from duebook_api.schemas.bodies import ReasonBody
+from duebook_api.state.dependencies import Parts, actor, parts
+from duebook_common.domain.run.commands import CancelRun, RunCommand
+from duebook_common.domain.run.state import ENDED, Run, RunStatus
+from duebook_common.runtime.scopes import Scope
+from duebook_common.store.database import acquire
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.run_handling import RunWork, handle_runs
+
+router = APIRouter(prefix="/api/run", tags=["runs"])
+
+Status = Literal[
+    "waiting",
+    "dispatched",
+    "running",
+    "retrying",
+    "succeeded",
+    "dead_lettered",
+    "cancelled",
+    "skipped",
+    "discarded",
+]
+
+
+class RunQuery(Page):
+    status: Status | None = None
+    job_id: Id | None = None
+    task: Text | None = None
+    queue: Text | None = None
+
+
+# Indexes know runs by task and queue once these sleep for good: until then they change often, and are few.
+_ASLEEP, _TO_WAKE = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
+
+
+def statement(q: RunQuery) -> Statement:
+    """The page that is asked for, by whichever index leads to it."""
+    asked: list[Condition] = [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
+    if q.status is not None:
+        asked += _in_status(q.status)
+    elif q.job_id is None and (q.task is not None or q.queue is not None):
+        return newest_of("SELECT * FROM runs", "run_id", q, [*asked, _ASLEEP], [*asked, _TO_WAKE])
+    return newest("SELECT * FROM runs", "run_id", q, *asked)
+
+
+def _in_status(status: Status) -> list[Condition]:
+    """Named in the text, so that partial indexes count. Those that are neither have an index by status."""
+    named = (f"status = '{status}'",)
+    if status in ENDED:
+        return [named, _ASLEEP]
+    return [named, _TO_WAKE] if status in {RunStatus.DISPATCHED, RunStatus.RUNNING} else [named]
+
+
+@router.get("", openapi_extra=takes(Scope.RUNS_READ, query=RunQuery), response_model=answers.Listed[answers.Run])
+async def list_runs(request: Request) -> Response:
+    """Newest first."""
+    q = query(request, RunQuery)
+    wanted, arguments = statement(q)
+    async with acquire(parts(request).pool) as db:
+        rows: list[Any] = await db.fetch(wanted, *arguments)
+    return listed(rows, q.limit, views.run_row, by_creation("run_id"))
+
+
+_RUN = "SELECT * FROM runs WHERE run_id = $1"
+
+
+@router.get("/{run_id}", openapi_extra=takes(Scope.RUNS_READ, query=AsOf), response_model=answers.Run)
+async def show_run(request: Request, run_id: PathId) -> Response:
+    """As it stands, or as it stood at `as_of`."""
+    q = query(request, AsOf)
+    async with acquire(parts(request).pool) as db:
+        if q.as_of is not None:
+            return reply(views.run(await run_as_of(db, run_id, q.as_of)))
+        row: Any = await db.fetchrow(_RUN, run_id)
+    if row is None:
+        raise not_found(f"run {run_id}")
+    return reply(views.run_row(row))
+
+
+@router.post(
+    "/{run_id}/cancel",
+    status_code=202,
+    openapi_extra=takes(Scope.RUNS_WRITE, ReasonBody, required=False),
+    response_model=answers.Run,
+)
+async def cancel_run(request: Request, run_id: PathId) -> Response:
+    """A run that was not started is cancelled at once; a running one is asked to stop."""
+    own = parts(request)
+    body = validated(ReasonBody, await read_optional(request))
+    run = await carry_out(own, run_id, CancelRun(body.reason, own.clock.now()), actor(request))
+    own.hints.cancel(run_id)
+    return reply(views.run(run), 202)
+
+
+async def carry_out(own: Parts, run_id: UUID, command: RunCommand, who: Actor) -> Run:
+    """The run after the command; raises Problem 404, or why it was refused."""
+    decided = (await handle_runs(own.pool, [RunWork(run_id, command)], who))[0]
+    if decided.error is not None:
+        raise decided.error
+    if decided.run is None:
+        raise not_found(f"run {run_id}")
+    return decided.run

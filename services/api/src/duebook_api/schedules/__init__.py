@@ -1,0 +1,1 @@
+"""Schedules before there is a job of them: preview and forecast."""

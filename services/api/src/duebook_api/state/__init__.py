@@ -1,0 +1,1 @@
+"""What one process of the api keeps between requests."""

@@ -1,0 +1,47 @@
+"""Why: the causes of what a run or a job does or does not do, in plain sentences."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import takes
+from duebook_api.http.paging import NoQuery, Time, query
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import not_found
+from duebook_api.http.replies import reply
+from duebook_api.schemas import answers
+from duebook_api.state.dependencies import parts
+from duebook_api.why import queries
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter(prefix="/api")
+
+
+class WhyQuery(NoQuery):
+    at: Time | None = None
+
+
+@router.get("/run/{run_id}/why", tags=["runs"], openapi_extra=takes(Scope.RUNS_READ), response_model=answers.Why)
+async def why_run(request: Request, run_id: PathId) -> Response:
+    """Why the run ran, did not, or waits: `answer` in one sentence, and `because`, its causes, oldest first.
+
+    Each cause `says` a sentence, `at` a time, or null for what holds now, by the `event` that tells it; `run_id` where
+    it is about another run.
+    """
+    query(request, NoQuery)
+    why = await queries.why_run(parts(request), run_id)
+    if why is None:
+        raise not_found(f"run {run_id}")
+    return reply(why.view)
+
+
+@router.get(
+    "/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(Scope.JOBS_READ, query=WhyQuery), response_model=answers.Why
+)
+async def why_job(request: Request, job_id: PathId) -> Response:
+    """Why the job ran or not at the time `at`, or without one what it waits for: in the shape of a run's why."""
+    q = query(request, WhyQuery)
+    why = await queries.why_job(parts(request), job_id, q.at)
+    if why is None:
+        raise not_found(f"job {job_id}")
+    return reply(why.view)
