@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from duebook.tasks import Fail
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import Known
-from duebook_executor.amqp_publish import Exchanges, amqp_publish_task
+from duebook_executor.builtin.amqp_publish import Exchanges, amqp_publish_task
 from http_server import TRACE, run
 
 

@@ -14,8 +14,8 @@ from aio_pika.exceptions import PublishError
 from bookkeeping import eventually
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.topology import RUNS, dead_letter_queue, work_queue
-from duebook_executor.consume import Consumer
-from duebook_executor.settling import Settle
+from duebook_executor.acknowledgements import Settle
+from duebook_executor.consumer import Consumer
 
 _QUEUE = "default"
 

@@ -11,7 +11,7 @@ from duebook.tasks import Fail, Task
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import Known
 from duebook_common.runtime.smtp import server
-from duebook_executor.email_send import Mailer, email_send_task
+from duebook_executor.builtin.email_send import Mailer, email_send_task
 from http_server import run
 from smtp_server import Mailbox
 

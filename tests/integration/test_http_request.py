@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from duebook.tasks import Fail, RetryAfter
-from duebook_executor.egress import Address, parse_allow
-from duebook_executor.http_request import http_request_task
-from duebook_executor.signing import signed
+from duebook_executor.builtin.egress import Address, parse_allow
+from duebook_executor.builtin.http_request import http_request_task
+from duebook_executor.builtin.signing import signed
 from http_server import LOOPBACK, TRACE, Server, answer, fixed, run, serving
 
 

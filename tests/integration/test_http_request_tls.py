@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from duebook.tasks import Fail
-from duebook_executor.http_request import http_request_task
+from duebook_executor.builtin.http_request import http_request_task
 from http_server import LOOPBACK, fixed, run, serving
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from duebook_executor import egress
-from duebook_executor.egress import GuardedTransport, Refused, parse_allow, permitted
+from duebook_executor.builtin import egress
+from duebook_executor.builtin.egress import GuardedTransport, Refused, parse_allow, permitted
 
 INSIDE = """
 127.0.0.1 127.255.255.254 0.0.0.0 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1

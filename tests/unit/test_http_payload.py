@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from duebook.tasks import Fail
-from duebook_executor.http_payload import HttpRequest
-from duebook_executor.http_request import http_request_task
+from duebook_executor.builtin.http_payload import HttpRequest
+from duebook_executor.builtin.http_request import http_request_task
 
 
 @pytest.mark.parametrize(

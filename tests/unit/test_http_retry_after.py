@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from duebook_executor.http_request import retry_after
+from duebook_executor.builtin.http_request import retry_after
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pamqp import frame
 from pamqp.commands import Basic
 
-from duebook_executor.settling import Row, Settle, Settling
+from duebook_executor.acknowledgements import Row, Settle, Settling
 
 Told = list[tuple[str, int | None, bool]]
 

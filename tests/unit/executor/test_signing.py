@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from duebook_common.runtime.settings import read
+from duebook_executor.builtin.signing import parse_secret, signed
 from duebook_executor.settings import ExecutorSettings
-from duebook_executor.signing import parse_secret, signed
 
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _URLS = {

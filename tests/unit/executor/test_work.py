@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel
 
 from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor import task_loop
+from duebook_executor.run_task import Done, Failed, carry_out
 from duebook_executor.task_loop import TaskLoop
-from duebook_executor.work import Done, Failed, carry_out
 
 PATIENT, SHORT = timedelta(seconds=10), timedelta(seconds=0.05)
 CONTEXT = Context(

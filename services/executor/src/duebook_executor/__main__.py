@@ -4,8 +4,8 @@ from functools import partial
 
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
-from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.app import body, tasks
+from duebook_executor.builtin.amqp_publish import Exchanges
 from duebook_executor.settings import ExecutorSettings
 
 

@@ -19,15 +19,15 @@ from duebook_common.runtime.service import Frame
 from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
-from duebook_executor.amqp_publish import Exchanges
 from duebook_executor.attempts import Attempts
-from duebook_executor.books import Books
-from duebook_executor.builtin import catalogue
-from duebook_executor.consume import Consumer
+from duebook_executor.builtin.amqp_publish import Exchanges
+from duebook_executor.builtin.catalogue import catalogue
+from duebook_executor.builtin.email_send import Mailer
+from duebook_executor.consumer import Consumer
 from duebook_executor.deliveries import Deliveries
-from duebook_executor.email_send import Mailer
+from duebook_executor.heartbeat import Watch
+from duebook_executor.queries import Books
 from duebook_executor.settings import ExecutorSettings
-from duebook_executor.watch import Watch
 
 log = structlog.stdlib.get_logger("executor")
 

@@ -40,9 +40,9 @@ from duebook_common.runtime.telemetry import (
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from duebook_executor.books import Assignment, Books, Line
+from duebook_executor.queries import Assignment, Books, Line
+from duebook_executor.run_task import Done, Failed, carry_out
 from duebook_executor.task_loop import TaskLoop
-from duebook_executor.work import Done, Failed, carry_out
 
 log = structlog.stdlib.get_logger("attempts")
 

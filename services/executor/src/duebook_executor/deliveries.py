@@ -18,9 +18,9 @@ from duebook_common.runtime.telemetry import DELIVERIES
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
+from duebook_executor.acknowledgements import Settle
 from duebook_executor.attempts import Attempt, Attempts
-from duebook_executor.books import Assignment, Books
-from duebook_executor.settling import Settle
+from duebook_executor.queries import Assignment, Books
 
 log = structlog.stdlib.get_logger("deliveries")
 

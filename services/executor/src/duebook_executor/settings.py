@@ -9,8 +9,8 @@ from pydantic_settings import NoDecode
 
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
-from duebook_executor.egress import parse_allow
-from duebook_executor.signing import parse_secret
+from duebook_executor.builtin.egress import parse_allow
+from duebook_executor.builtin.signing import parse_secret
 
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 

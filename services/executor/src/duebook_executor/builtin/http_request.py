@@ -14,9 +14,9 @@ import httpx2
 from pydantic_core import to_json
 
 from duebook.tasks import Context, Fail, RetryAfter, Task
-from duebook_executor.egress import CONNECT_SECONDS, GuardedTransport, Network, Refused, Resolve, resolve
-from duebook_executor.http_payload import HttpRequest
-from duebook_executor.signing import signed
+from duebook_executor.builtin.egress import CONNECT_SECONDS, GuardedTransport, Network, Refused, Resolve, resolve
+from duebook_executor.builtin.http_payload import HttpRequest
+from duebook_executor.builtin.signing import signed
 
 _KEPT = 4096
 _LONGEST_RETRY_AFTER = timedelta(days=1)

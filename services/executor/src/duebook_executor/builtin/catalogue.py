@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from duebook.tasks import Context, Registry, Task, registered
-from duebook_executor.amqp_publish import Exchanges, amqp_publish_task
-from duebook_executor.egress import parse_allow
-from duebook_executor.email_send import Mailer, email_send_task
-from duebook_executor.http_request import http_request_task
+from duebook_executor.builtin.amqp_publish import Exchanges, amqp_publish_task
+from duebook_executor.builtin.egress import parse_allow
+from duebook_executor.builtin.email_send import Mailer, email_send_task
+from duebook_executor.builtin.http_request import http_request_task
 
 
 async def write_log(payload: Any, context: Context) -> None:

@@ -16,8 +16,8 @@ from duebook_common.broker import topology
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.topology import BROKER_ERRORS, declare_work
 from duebook_common.runtime.telemetry import DELIVERIES
+from duebook_executor.acknowledgements import Settle, Settling
 from duebook_executor.deliveries import Stopping
-from duebook_executor.settling import Settle, Settling
 
 log = structlog.stdlib.get_logger("consume")
 

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from duebook.tasks import Context, Fail, Task
 from duebook_common.broker.topology import BROKER_ERRORS
 from duebook_common.runtime.loops import guarded
-from duebook_executor.amqp_payload import AmqpMessage
+from duebook_executor.builtin.amqp_payload import AmqpMessage
 
 _SECONDS, _CLOSING = 20.0, 1.0
 _AT_ONCE = 500  # a connection has 2,047 channels at most

@@ -11,7 +11,7 @@ import structlog
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 from duebook_executor.attempts import Attempt, Attempts
-from duebook_executor.books import Books, Standing
+from duebook_executor.queries import Books, Standing
 
 log = structlog.stdlib.get_logger("watch")
 

@@ -1,0 +1,1 @@
+"""The tasks that every executor has."""
