@@ -27,11 +27,11 @@ from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor, create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_notifier.app import notifying
-from duebook_notifier.letters import Letters
+from duebook_notifier.dead_letters import Letters
 from duebook_notifier.mailing import Mailing
-from duebook_notifier.passes import Passes
 from duebook_notifier.sending import Sender, Terms
 from duebook_notifier.settings import NotifierSettings
+from duebook_notifier.single_flight import Passes
 from smtp_server import Mailbox
 
 ACTOR = Actor("test")

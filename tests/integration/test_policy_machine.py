@@ -45,10 +45,10 @@ from duebook_common.store.database import Clock, Pool, acquire, connect
 from duebook_common.store.job_handling import Fact, Judge, handle_job
 from duebook_common.store.rows import load_jobs, run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
+from duebook_scheduler.admission import Releaser
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.outbox import Outbox
-from duebook_scheduler.releasing import Releaser
-from duebook_scheduler.room import Room
+from duebook_scheduler.dispatch_window import Room
+from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
 from stories import tell
 

@@ -23,8 +23,8 @@ from duebook_common.store.eventstore import Write, append
 from duebook_common.store.job_handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.outbox import Outbox
-from duebook_scheduler.room import Room
+from duebook_scheduler.dispatch_window import Room
+from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.waking import _MOVE
 

@@ -14,7 +14,7 @@ from duebook_common.domain.run.events import Trigger, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.smtp import address
 from duebook_notifier.content import compose
-from duebook_notifier.news import Missed
+from duebook_notifier.subject import Missed
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 RUN = Run(

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from duebook_notifier.passes import Passes, patiently
+from duebook_notifier.single_flight import Passes, patiently
 
 
 async def test_who_comes_second_waits_for_the_first() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_scheduler.releasing import _Turn
+from duebook_scheduler.admission import _Turn
 from samples import NOW, SECOND, a_job, a_run
 
 

@@ -12,11 +12,11 @@ from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_notifier.consumer import Consumer
-from duebook_notifier.letters import Letters
+from duebook_notifier.dead_letters import Letters
 from duebook_notifier.mailing import Mailing
-from duebook_notifier.passes import Passes
 from duebook_notifier.sending import Sender, Terms
 from duebook_notifier.settings import NotifierSettings
+from duebook_notifier.single_flight import Passes
 
 _BROKER_PAUSE, _DUE_PAUSE = timedelta(seconds=5), timedelta(seconds=1)
 

@@ -13,7 +13,7 @@ from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
 from duebook_common.runtime.telemetry import NOTIFICATIONS as COUNTER
 from duebook_notifier.mailing import Mailing
-from duebook_notifier.news import UnknownOutcome
+from duebook_notifier.subject import UnknownOutcome
 
 log = structlog.stdlib.get_logger("consumer")
 

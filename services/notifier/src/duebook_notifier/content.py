@@ -8,8 +8,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from duebook_common.runtime.smtp import address
-from duebook_notifier.news import News
-from duebook_notifier.telling import telling
+from duebook_notifier.mail_text import telling
+from duebook_notifier.subject import News
 
 
 def compose(news: News, outcome: str, *, sender: str, recipient: str, message_id: str, now: datetime) -> EmailMessage:

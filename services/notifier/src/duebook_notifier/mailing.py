@@ -13,9 +13,9 @@ from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mail_projection import load_mails
 from duebook_notifier.locking import mail_lock
-from duebook_notifier.news import News, look_up
-from duebook_notifier.passes import Passes, patiently
 from duebook_notifier.sending import Sender
+from duebook_notifier.single_flight import Passes, patiently
+from duebook_notifier.subject import News, look_up
 
 _DUE_BATCH = 100
 

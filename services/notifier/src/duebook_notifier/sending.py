@@ -21,9 +21,9 @@ from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.mail_handling import record_mail
 from duebook_notifier.content import compose
-from duebook_notifier.letters import Letters
-from duebook_notifier.news import News
-from duebook_notifier.passes import patiently
+from duebook_notifier.dead_letters import Letters
+from duebook_notifier.single_flight import patiently
+from duebook_notifier.subject import News
 
 log = structlog.stdlib.get_logger("sending")
 

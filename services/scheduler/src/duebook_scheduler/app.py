@@ -14,12 +14,12 @@ from duebook_common.runtime.loops import every, guarded
 from duebook_common.runtime.service import Check, Frame
 from duebook_common.store.database import Clock, Pool, connect
 from duebook_common.store.job_handling import Actor
+from duebook_scheduler.admission import Releaser
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.evidence import Evidence
-from duebook_scheduler.outbox import Outbox
+from duebook_scheduler.dispatch_window import Room
+from duebook_scheduler.lost_messages import Evidence
 from duebook_scheduler.relay import Relay
-from duebook_scheduler.releasing import Releaser
-from duebook_scheduler.room import Room
+from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.sweep import Sweeper
 from duebook_scheduler.waking import Waker

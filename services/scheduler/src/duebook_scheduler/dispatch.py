@@ -16,9 +16,9 @@ from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.job_handling import Actor, Conflict, Fact, JobOutcome, decide_jobs
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
+from duebook_scheduler.dispatch_window import Room
 from duebook_scheduler.lanes import Lane, earliest, lanes
-from duebook_scheduler.outbox import Outbox
-from duebook_scheduler.room import Room
+from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("dispatch")

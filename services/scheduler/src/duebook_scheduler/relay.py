@@ -11,7 +11,7 @@ from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON
 from duebook_scheduler.checkpoints import claim, move_checkpoint
-from duebook_scheduler.telling import OUTCOMES, of_missed, of_run
+from duebook_scheduler.outcome_messages import OUTCOMES, of_missed, of_run
 
 # One probe of the primary key for each outcome: left to itself the planner reads all runs for it.
 _NEXT = f"""

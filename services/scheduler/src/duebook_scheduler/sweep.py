@@ -10,7 +10,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import HORIZON
 from duebook_scheduler.checkpoints import claim, move_checkpoint
-from duebook_scheduler.resting import look_through
+from duebook_scheduler.dead_letter_scan import look_through
 
 _NEXT = f"""
 SELECT e.xid, e.position, runs.run_id, runs.queue

@@ -18,11 +18,11 @@ from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from duebook_scheduler.evidence import Evidence
+from duebook_scheduler.admission import Releaser
+from duebook_scheduler.dispatch_window import Room
 from duebook_scheduler.lanes import earliest, lanes
-from duebook_scheduler.outbox import Outbox
-from duebook_scheduler.releasing import Releaser
-from duebook_scheduler.room import Room
+from duebook_scheduler.lost_messages import Evidence
+from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("waking")

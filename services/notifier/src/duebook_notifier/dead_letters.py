@@ -9,7 +9,7 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import Outgoing, Publisher
 from duebook_common.broker.topology import NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import MailFailed, outcome_of
-from duebook_notifier.news import News
+from duebook_notifier.subject import News
 
 log = structlog.stdlib.get_logger("letters")
 

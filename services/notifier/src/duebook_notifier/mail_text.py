@@ -8,7 +8,7 @@ import orjson
 
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
-from duebook_notifier.news import Missed, News
+from duebook_notifier.subject import Missed, News
 
 _LONGEST_NAME, _LONGEST_DETAIL = 120, 2048
 _FAILURES = frozenset({"failed", "dead_lettered"})
