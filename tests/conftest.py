@@ -9,14 +9,14 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
-import servers
 from duebook_common.runtime import timezones
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.redis import Redis
 from duebook_devstack.stack import Stack
-from fleet import Platform
-from smtp_server import Mailbox
+from support import servers
+from support.fleet import Platform
+from support.smtp_server import Mailbox
 
 # The same examples at each run, on fast and slow machines: a failure here must be one anywhere.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)

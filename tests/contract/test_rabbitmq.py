@@ -20,7 +20,6 @@ from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, R
 from faststream.rabbit.schemas.queue import QuorumQueueArgs
 from pamqp.commands import Basic
 
-import servers
 from duebook_common.broker import topology
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.publisher import Outgoing, Publisher
@@ -32,6 +31,7 @@ from duebook_common.broker.topology import (
     work_arguments,
     work_queue,
 )
+from support import servers
 
 _OTHER = "DUEBOOK_TEST_RABBITMQ_43_URL"
 

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-import servers
 from duebook_devstack.redis import Redis
-from fleet import Platform
-from load import launch
+from support import servers
+from support.fleet import Platform
+from support.load import launch
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import asyncpg
 from aio_pika.abc import AbstractChannel
 
 from duebook_common.broker.topology import work_queue
-from fleet import Platform, eventually
-from histories import on_channel
-from load import launch
+from support.fleet import Platform, eventually
+from support.histories import on_channel
+from support.load import launch
 
 _DUE, _AHEAD, _LEASE = 50_000, 10_000, 3
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fleet import Platform, eventually
-from histories import from_now
+from support.fleet import Platform, eventually
+from support.histories import from_now
 
 pytestmark = pytest.mark.xdist_group("books")
 

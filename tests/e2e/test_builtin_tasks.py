@@ -6,8 +6,8 @@ import json
 import aio_pika
 import pytest
 
-from fleet import Platform, eventually
-from smtp_server import Mailbox
+from support.fleet import Platform, eventually
+from support.smtp_server import Mailbox
 
 QUIET = {"to": ["ops@example.com"], "on": ["dead_lettered"]}
 QUEUE = "orders"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fleet import Platform, eventually
-from histories import events, types, when
+from support.fleet import Platform, eventually
+from support.histories import events, types, when
 
 pytestmark = pytest.mark.xdist_group("concurrency")
 

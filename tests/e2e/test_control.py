@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fleet import Platform, eventually
-from histories import events, executor_of, from_now, job_events, types, when, written
+from support.fleet import Platform, eventually
+from support.histories import events, executor_of, from_now, job_events, types, when, written
 
 pytestmark = pytest.mark.xdist_group("control")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import servers
 from duebook_devstack.ports import free_port
 from duebook_devstack.processes import Mark
-from fleet import eventually
+from support import servers
+from support.fleet import eventually
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fleet import Platform, eventually
-from load import Load, Wish, held, launch, mix, wish
-from smtp_server import Mailbox
+from support.fleet import Platform, eventually
+from support.load import Load, Wish, held, launch, mix, wish
+from support.smtp_server import Mailbox
 
 _STATES = "SELECT DISTINCT status FROM runs"
 

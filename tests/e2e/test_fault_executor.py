@@ -2,9 +2,9 @@
 
 import pytest
 
-from amqp import dead_letters
-from fleet import Platform, eventually
-from load import Load, held, launch, metric, mix, wish
+from support.amqp import dead_letters
+from support.fleet import Platform, eventually
+from support.load import Load, held, launch, metric, mix, wish
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from duebook_common.integrity.migrate import migrate
 from duebook_devstack.postgres import Postgres
-from fleet import Platform, eventually
-from load import Load, held, launch, mix
+from support.fleet import Platform, eventually
+from support.load import Load, held, launch, mix
 
 _LEASE = 3.0
 

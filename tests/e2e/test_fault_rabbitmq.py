@@ -2,10 +2,10 @@
 
 import pytest
 
-from amqp import dead_letters
 from duebook_devstack.rabbitmq import RabbitMQ
-from fleet import Platform, eventually
-from load import Load, held, launch, mix
+from support.amqp import dead_letters
+from support.fleet import Platform, eventually
+from support.load import Load, held, launch, mix
 
 _QUEUED = "SELECT run_id FROM runs WHERE status = 'dispatched'"
 

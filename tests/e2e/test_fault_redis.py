@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from duebook_devstack.redis import Redis
-from fleet import Platform, eventually
-from load import Load, held, launch, metric, mix
+from support.fleet import Platform, eventually
+from support.load import Load, held, launch, metric, mix
 
 
 @pytest.fixture

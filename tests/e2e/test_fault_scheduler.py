@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from duebook_devstack.rabbitmq import RabbitMQ
-from fleet import Platform, eventually
-from load import Load, Wish, launch, mix, wish
+from support.fleet import Platform, eventually
+from support.load import Load, Wish, launch, mix, wish
 
 
 def test_runs_whose_scheduler_died_before_it_sent_them_start_by_their_wake_at(

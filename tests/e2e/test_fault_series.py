@@ -4,8 +4,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fleet import Platform, eventually
-from load import Load, launch
+from support.fleet import Platform, eventually
+from support.load import Load, launch
 
 _JOBS, _TIMES, _SECOND = 200, 30, timedelta(seconds=1)
 _RUNS = "SELECT job_id::text, nominal_at, status FROM runs"

@@ -6,8 +6,8 @@ import httpx2
 import redis
 
 from duebook_devstack.services import Service
-from fleet import Platform, eventually
-from load import Load, held, launch, mix
+from support.fleet import Platform, eventually
+from support.load import Load, held, launch, mix
 
 
 def test_a_stopping_executor_waits_for_running_work_and_hands_back_the_rest(platform: Platform, redis_url: str) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fleet import Platform
-from histories import events, executor_of, from_now, job_events, log, types, when, written
+from support.fleet import Platform
+from support.histories import events, executor_of, from_now, job_events, log, types, when, written
 
 pytestmark = pytest.mark.xdist_group("history")
 

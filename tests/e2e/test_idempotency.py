@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from fleet import Platform, eventually
+from support.fleet import Platform, eventually
 
 pytestmark = pytest.mark.xdist_group("idempotency")
 

@@ -2,10 +2,10 @@
 
 from email.message import EmailMessage
 
-from fleet import Platform, eventually
-from histories import from_now, job_events, when
-from load import launch
-from smtp_server import Mailbox
+from support.fleet import Platform, eventually
+from support.histories import from_now, job_events, when
+from support.load import launch
+from support.smtp_server import Mailbox
 
 
 def test_a_mail_tells_of_each_execution_and_of_each_dead_letter(platform: Platform, smtp: Mailbox) -> None:

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from fleet import Platform, eventually
-from histories import events, executor_of, from_now, types, when
+from support.fleet import Platform, eventually
+from support.histories import events, executor_of, from_now, types, when
 
 pytestmark = pytest.mark.xdist_group("overlap")
 

@@ -1,8 +1,8 @@
 """What was told to Duebook outlives its services."""
 
-from fleet import Platform
-from histories import from_now, job_events, types
-from load import launch
+from support.fleet import Platform
+from support.histories import from_now, job_events, types
+from support.load import launch
 
 
 def test_services_that_stop_and_start_find_everything_as_it_was(platform: Platform) -> None:

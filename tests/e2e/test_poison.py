@@ -6,9 +6,9 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from duebook_common.broker.topology import dead_letter_queue
-from fleet import Platform, eventually
-from histories import events, executor_of, on_channel, send
-from load import metric
+from support.fleet import Platform, eventually
+from support.histories import events, executor_of, on_channel, send
+from support.load import metric
 
 pytestmark = pytest.mark.xdist_group("poison")
 

@@ -4,9 +4,9 @@ import time
 from datetime import UTC, datetime
 
 from duebook_devstack.ports import free_port
-from fleet import Platform
-from histories import events, from_now, when, written
-from load import launch, metric
+from support.fleet import Platform
+from support.histories import events, from_now, when, written
+from support.load import launch, metric
 
 _PERIOD = 2
 

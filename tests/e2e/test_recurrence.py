@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fleet import Platform, eventually
-from histories import from_now, job_events, when
+from support.fleet import Platform, eventually
+from support.histories import from_now, job_events, when
 
 pytestmark = pytest.mark.xdist_group("recurrence")
 

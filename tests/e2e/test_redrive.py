@@ -7,11 +7,11 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from amqp import dead_letters
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.topology import RUNS, dead_letter_queue
-from fleet import Platform, eventually
-from histories import events, on_channel, types
+from support.amqp import dead_letters
+from support.fleet import Platform, eventually
+from support.histories import events, on_channel, types
 
 pytestmark = pytest.mark.xdist_group("redrive")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from amqp import dead_letters
-from fleet import Platform, eventually
-from histories import events, log, types, written
-from load import metric
+from support.amqp import dead_letters
+from support.fleet import Platform, eventually
+from support.histories import events, log, types, written
+from support.load import metric
 
 pytestmark = pytest.mark.xdist_group("retries")
 

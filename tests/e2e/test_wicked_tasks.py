@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fleet import Platform, eventually
-from histories import log
+from support.fleet import Platform, eventually
+from support.histories import log
 
 pytestmark = pytest.mark.xdist_group("wicked tasks")
 

@@ -14,7 +14,7 @@ from duebook.tasks import Fail
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import Known
 from duebook_executor.builtin.amqp_publish import Exchanges, amqp_publish_task
-from http_server import TRACE, run
+from support.http_server import TRACE, run
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api_app import FUTURE, Api, running_api
-from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due
 from duebook_api.history.as_of import job_as_of
 from duebook_common.domain.definition import Every, Overlap
 from duebook_common.domain.job.state import Job
@@ -16,6 +14,8 @@ from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs
+from support.api_app import FUTURE, Api, running_api
+from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due
 
 INSTANT = timedelta(microseconds=1)
 

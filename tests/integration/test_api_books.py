@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api_app import FUTURE, Api, running_api
-from bookkeeping import ACTOR, check_books
 from duebook_common.domain.job.new_runs import Terms
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.integrity.verify import verify
 from duebook_common.store.job_handling import handle_job
+from support.api_app import FUTURE, Api, running_api
+from support.bookkeeping import ACTOR, check_books
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVERY_DAY = {"every": "P1D"}

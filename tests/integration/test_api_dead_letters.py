@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from api_app import Api, dying, running_api
 from duebook_api.state.gauges import Resting
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
+from support.api_app import Api, dying, running_api
 
 
 @pytest.fixture

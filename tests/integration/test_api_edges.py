@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from api_app import Api, running_api
 from duebook_api.app import _ROUTERS, build
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.service import Health
+from support.api_app import Api, running_api
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api_app import Api, running_api
 from duebook_common.domain.run.commands import StartAttempt, Succeed
+from support.api_app import Api, running_api
 
 BEGIN = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from api_app import FUTURE, Api, running_api
 from duebook_common.domain.run.commands import StartAttempt
+from support.api_app import FUTURE, Api, running_api
 
 
 @pytest.fixture

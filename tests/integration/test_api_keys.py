@@ -13,13 +13,13 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_app import Api, running_api
 from duebook.cli.keys import issue
 from duebook_api import app
 from duebook_api.access import api_keys
 from duebook_api.access.permits import needed
 from duebook_common.runtime.scopes import Scope
 from duebook_common.runtime.service import Health
+from support.api_app import Api, running_api
 
 FIRST = "first-secret"
 NEEDED = {

@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel, Field
 
-from api_app import FUTURE, Api, running_api
 from duebook.tasks import Task
 from duebook_api.state.task_catalogue import Known
 from duebook_common.store.codec import dumps
 from duebook_executor.builtin.amqp_publish import Exchanges
 from duebook_executor.builtin.catalogue import catalogue
+from support.api_app import FUTURE, Api, running_api
 
 
 class Report(BaseModel, extra="forbid"):

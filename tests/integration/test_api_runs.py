@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from api_app import Api, dying, running_api
 from duebook_common.domain.run.commands import FailAttempt, ReleaseAttempt, StartAttempt, Succeed, WakeRun
 from duebook_common.runtime import timezones
+from support.api_app import Api, dying, running_api
 
 FIELDS = [
     "id",

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api_app import running_api
+from support.api_app import running_api
 
 PREVIEW = "/api/schedule/preview"
 RULE = {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}

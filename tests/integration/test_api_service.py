@@ -6,12 +6,12 @@ import signal
 import httpx2
 import pytest
 
-from api_app import NO_REDIS
-from api_process import api_process, until_ready
 from duebook_api.app import serve
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime.service import Frame
 from duebook_common.runtime.settings import read
+from support.api_app import NO_REDIS
+from support.api_process import api_process, until_ready
 
 
 async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tcp_port: int) -> None:

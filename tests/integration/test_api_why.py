@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 
-from api_app import Api, dying, running_api
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.new_runs import Terms, make_up
 from duebook_common.domain.job.occurrence import account
@@ -17,6 +16,7 @@ from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import Actor, Fact, JobOutcome, handle_job
+from support.api_app import Api, dying, running_api
 
 EXECUTOR = "executor host/1"
 

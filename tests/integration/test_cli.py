@@ -20,13 +20,13 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
-from api_app import dying
 from duebook.cli.app import app
 from duebook_common.domain.run.commands import RunCommand, StartAttempt, Succeed
 from duebook_common.store.database import connect
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
-from fleet import Platform, eventually
+from support.api_app import dying
+from support.fleet import Platform, eventually
 
 FIRST_KEY = "the-first-key"
 PROGRAM = Path(sys.executable).with_name("duebook")

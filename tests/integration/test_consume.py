@@ -11,11 +11,11 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import PublishError
 
-from bookkeeping import eventually
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.topology import RUNS, dead_letter_queue, work_queue
 from duebook_executor.acknowledgements import Settle
 from duebook_executor.consumer import Consumer
+from support.bookkeeping import eventually
 
 _QUEUE = "default"
 

@@ -12,8 +12,8 @@ from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import Known
 from duebook_common.runtime.smtp import server
 from duebook_executor.builtin.email_send import Mailer, email_send_task
-from http_server import run
-from smtp_server import Mailbox
+from support.http_server import run
+from support.smtp_server import Mailbox
 
 MAIL = {"to": "a@example.com", "subject": "Grüße", "text": "plain", "html": "<b>rich</b>"}
 

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from bookkeeping import NOW, heads_of, log, waiting
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.store.codec import Event
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append, event_id, has_recorded, read
+from support.bookkeeping import NOW, heads_of, log, waiting
 
 JOB = UUID(int=1)
 

@@ -13,9 +13,6 @@ import httpx2
 import pytest
 from starlette.types import Message, Scope
 
-from api_app import Api, running_api
-from api_process import api_process, until_ready
-from bookkeeping import NOW, eventually, log
 from duebook_api.app import build
 from duebook_api.http import positions
 from duebook_api.state.feed import Feed
@@ -23,6 +20,9 @@ from duebook_common.domain.job.state import JobPaused
 from duebook_common.runtime.service import Health
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append
+from support.api_app import Api, running_api
+from support.api_process import api_process, until_ready
+from support.bookkeeping import NOW, eventually, log
 
 STREAM: Scope = {
     "type": "http",

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, definition, dispatched, do, due, log, start, started
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.run import events
@@ -17,6 +16,20 @@ from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.job_handling import create_jobs, decide_jobs
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.run_handling import RunWork, handle_runs
+from support.bookkeeping import (
+    ACTOR,
+    DAY,
+    MINUTE,
+    NOW,
+    check_books,
+    definition,
+    dispatched,
+    do,
+    due,
+    log,
+    start,
+    started,
+)
 
 
 @pytest.fixture

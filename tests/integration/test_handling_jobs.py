@@ -6,7 +6,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bookkeeping import (
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.errors import WrongStatus
+from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.commands import Succeed
+from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id_at
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime import timezones
+from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.job_handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.locks import lock_jobs, slice_of
+from duebook_common.store.rows import load_jobs
+from support.bookkeeping import (
     ACTOR,
     DAY,
     MINUTE,
@@ -23,19 +36,6 @@ from bookkeeping import (
     terms,
     waiting,
 )
-from duebook_common.domain.definition import Overlap
-from duebook_common.domain.errors import WrongStatus
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import trigger_now
-from duebook_common.domain.job.state import Job
-from duebook_common.domain.run.commands import Succeed
-from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id_at
-from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.runtime import timezones
-from duebook_common.store.database import Pool, connect, transaction
-from duebook_common.store.job_handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
-from duebook_common.store.locks import lock_jobs, slice_of
-from duebook_common.store.rows import load_jobs
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from duebook.tasks import Fail, RetryAfter
 from duebook_executor.builtin.egress import Address, parse_allow
 from duebook_executor.builtin.http_request import http_request_task
 from duebook_executor.builtin.signing import signed
-from http_server import LOOPBACK, TRACE, Server, answer, fixed, run, serving
+from support.http_server import LOOPBACK, TRACE, Server, answer, fixed, run, serving
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from duebook.tasks import Fail
 from duebook_executor.builtin.http_request import http_request_task
-from http_server import LOOPBACK, fixed, run, serving
+from support.http_server import LOOPBACK, fixed, run, serving
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bookkeeping import DAY, NOW, created, started
-from costs import HOUR, cost, grown
 from duebook_common.store.database import Pool, connect
 from duebook_scheduler.dispatch import _CANDIDATES
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
 from duebook_scheduler.waking import _WOKEN
+from support.bookkeeping import DAY, NOW, created, started
+from support.costs import HOUR, cost, grown
 
 
 @pytest.fixture

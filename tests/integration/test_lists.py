@@ -6,8 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from bookkeeping import created, started
-from costs import cost, grown
 from duebook_api.history import job_logs
 from duebook_api.http.filters import where
 from duebook_api.http.paging import Page, encode
@@ -16,6 +14,8 @@ from duebook_api.runs import dead_letters
 from duebook_api.runs import routes as run_routes
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.database import Pool, connect
+from support.bookkeeping import created, started
+from support.costs import cost, grown
 
 MANY = 20_000
 PAGE = 130  # buffers: fifty rows, and the way to them

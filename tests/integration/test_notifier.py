@@ -15,7 +15,7 @@ from duebook_common.domain.mail import outcome_key
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import Pool, connect
 from duebook_notifier.subject import UnknownOutcome
-from outcomes import NOW, OPS, Books, PostOffice, broker, mailing, notifier
+from support.outcomes import NOW, OPS, Books, PostOffice, broker, mailing, notifier
 
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 

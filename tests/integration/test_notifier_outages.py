@@ -9,13 +9,13 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import pytest
 
-import servers
 from duebook_common.integrity.migrate import migrate
 from duebook_common.runtime.service import Frame
 from duebook_common.store.database import connect
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
-from outcomes import Books, PostOffice, broker, notifier, starting_notifier
+from support import servers
+from support.outcomes import Books, PostOffice, broker, notifier, starting_notifier
 
 
 @pytest.fixture

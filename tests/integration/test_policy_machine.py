@@ -17,7 +17,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bookkeeping import ACTOR, NOW, check_books, created, log
 from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
@@ -50,7 +49,8 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import Room
 from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
-from stories import tell
+from support.bookkeeping import ACTOR, NOW, check_books, created, log
+from support.stories import tell
 
 T = TypeVar("T")
 HOUR = timedelta(hours=1)

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.new_runs import Terms, trigger_now
@@ -27,6 +26,7 @@ from duebook_scheduler.dispatch_window import Room
 from duebook_scheduler.run_sender import Outbox
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.waking import _MOVE
+from support.bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
 
 SECOND = timedelta(seconds=1)
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"

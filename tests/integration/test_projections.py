@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from bookkeeping import ACTOR, DAY, MINUTE, NOW, check_books, created, definition, do, due, log, start, started, terms
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.new_runs import trigger_now
@@ -34,6 +33,21 @@ from duebook_common.store.job_handling import Fact, Judge, create_jobs, handle_j
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
+from support.bookkeeping import (
+    ACTOR,
+    DAY,
+    MINUTE,
+    NOW,
+    check_books,
+    created,
+    definition,
+    do,
+    due,
+    log,
+    start,
+    started,
+    terms,
+)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
-from bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 from duebook_common.broker import topology
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import Publisher
@@ -24,6 +23,7 @@ from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import Fact, handle_job
 from duebook_scheduler.relay import Relay
+from support.bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 
 HOUR, NO_CATCH_UP = timedelta(hours=1), CatchUp("none")
 SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job.new_runs import trigger_now
@@ -31,7 +30,8 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import Fact, handle_job
 from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from stories import tell
+from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
+from support.stories import tell
 
 T = TypeVar("T")
 OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased"}

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bookkeeping import NOW, by_stream, eventually, log
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import Recorded, Write, append, tail
 from duebook_scheduler.checkpoints import Place, claim, move_checkpoint
+from support.bookkeeping import NOW, by_stream, eventually, log
 
 BEGINNING = Place(0, 0)
 _NAIVE = "SELECT position, stream FROM events WHERE position > $1 ORDER BY position"

@@ -6,7 +6,6 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
-from bookkeeping import NOW, do, eventually, started
 from duebook_common.broker import topology
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.publisher import Outgoing, Publisher
@@ -15,6 +14,7 @@ from duebook_common.domain.run.commands import DiscardRun, FailAttempt
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Pool, connect
 from duebook_scheduler.sweep import Sweeper
+from support.bookkeeping import NOW, do, eventually, started
 
 _QUEUE = "default"
 

@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bookkeeping import ACTOR, NOW, dispatched, do, started, terms
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.new_runs import trigger_now
 from duebook_common.domain.job.state import Job
@@ -15,6 +14,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.wakeups import key_holders
+from support.bookkeeping import ACTOR, NOW, dispatched, do, started, terms
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour' WHERE status = 'waiting'"

@@ -17,7 +17,7 @@ from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, 
 from duebook_common.domain.job.state import JobChanged, JobCreated
 from duebook_common.domain.run.events import AttemptSucceeded, RunDispatched, RunRedriven
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, Event, decode, dumps, encode, rfc3339, storable
-from samples import MINUTE, NOW, SECOND, a_definition, a_dispatch
+from support.samples import MINUTE, NOW, SECOND, a_definition, a_dispatch
 
 JSON = st.recursive(
     st.none()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from duebook_common.broker import topology
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.topology import dead_letter_queue, work_arguments, work_queue
-from samples import RUN_ID
+from support.samples import RUN_ID
 
 
 @given(st.uuids(), st.integers(0, 2**31), st.booleans())

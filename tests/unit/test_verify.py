@@ -25,8 +25,8 @@ from duebook_common.domain.run.events import Opening, RunFact
 from duebook_common.integrity.verify import check_job
 from duebook_common.store.codec import encode
 from duebook_common.store.eventstore import Recorded
-from lives import Life, born, lives
-from samples import DAY, HOUR, JOB_ID, NOW, a_definition
+from support.lives import Life, born, lives
+from support.samples import DAY, HOUR, JOB_ID, NOW, a_definition
 
 
 def log(history: Sequence[JobEvent | RunFact]) -> Iterator[Recorded]:

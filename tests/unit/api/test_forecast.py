@@ -17,7 +17,7 @@ from duebook_api.schedules.forecast.forecast import Measured, foretell
 from duebook_api.schedules.forecast.plans import Lasting, Plan
 from duebook_common.domain.definition import Cron, Dst, Every, Overlap
 from duebook_common.domain.schedule.nominal import nominal_times
-from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition
+from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition
 
 START, ZONES = NOW.replace(hour=0), ["UTC", "Europe/Berlin", "Australia/Lord_Howe"]
 

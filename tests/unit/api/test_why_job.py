@@ -11,8 +11,8 @@ from duebook_common.domain.job.occurrence import skip_due
 from duebook_common.domain.job.state import JobChanged, JobDeleted, JobFinished, JobPaused, OccurrencesSkipped
 from duebook_common.domain.run.events import AttemptStarted, Trigger
 from duebook_common.domain.run.state import RunStatus
-from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
-from whys import History, explained, says
+from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
+from support.whys import History, explained, says
 
 DAILY = a_definition(recurrence="daily", timezone="Europe/Berlin")
 STARTED = AttemptStarted(attempt=1, executor="executor host/1", wake_at=NOW, at=NOW + SECOND)

@@ -30,8 +30,8 @@ from duebook_common.domain.run.events import (
     RunRequeued,
 )
 from duebook_common.domain.run.state import Run
-from samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job, a_run, terms
-from whys import a_job_of, says, why_run
+from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job, a_run, terms
+from support.whys import a_job_of, says, why_run
 
 BERLIN = a_definition(timezone="Europe/Berlin")
 STARTED = AttemptStarted(attempt=1, executor="executor host/1", wake_at=NOW + 30 * SECOND, at=NOW + SECOND)

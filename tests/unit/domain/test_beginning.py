@@ -16,7 +16,7 @@ from duebook_common.domain.run.events import (
     run_id_of_backfill,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_job, a_run, terms
+from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_job, a_run, terms
 
 
 def triggered(job: Job, active: Sequence[Run], overlap: Overlap, **own: Any) -> RunEvent:

@@ -8,7 +8,7 @@ import pytest
 from cronsim import CronSim
 
 from duebook_common.domain.schedule.cron import CronError, parse
-from expressions import any_expression
+from support.expressions import any_expression
 
 START = datetime.fromisoformat("2026-11-24T10:17:30")
 

@@ -39,7 +39,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
 )
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
-from samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
+from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
 LEASE, PATIENCE = 30 * SECOND, 20 * SECOND
 

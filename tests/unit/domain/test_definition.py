@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import Backoff, Dst, Notify, looks_like_address
-from samples import DAY, MINUTE, NOW, SECOND, a_definition
+from support.samples import DAY, MINUTE, NOW, SECOND, a_definition
 
 
 def test_delays_grow_by_the_factor_up_to_the_most() -> None:

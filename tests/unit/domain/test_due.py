@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from duebook_common.domain.definition import Cron, Definition, Every
 from duebook_common.domain.schedule.due import Occurrence, occurrences, upcoming
 from duebook_common.domain.schedule.nominal import nominal_times
-from samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition
+from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition
 
 IDS = st.uuids(version=4)
 KINDS = st.sampled_from(["daily", Every(HOUR), Cron("*/7 * * * *")])

@@ -31,7 +31,7 @@ from duebook_common.domain.job.state import (
     resume,
 )
 from duebook_common.domain.run.events import RunDispatched, RunFact
-from samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, a_definition, a_job, terms
+from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, a_definition, a_job, terms
 
 
 def after(job: Job, events: Sequence[JobEvent]) -> Job:

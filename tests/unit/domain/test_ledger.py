@@ -16,8 +16,8 @@ from duebook_common.domain.job.schedule_history import EVER, stretches
 from duebook_common.domain.job.state import JobEvent, JobStatus, OccurrencesSkipped
 from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
-from lives import Life, born, lives
-from samples import DAY, HOUR, JOB_ID, NOW, SECOND, a_definition
+from support.lives import Life, born, lives
+from support.samples import DAY, HOUR, JOB_ID, NOW, SECOND, a_definition
 
 Told = tuple[datetime, str, UUID | None, str | None]
 

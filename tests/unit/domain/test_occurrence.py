@@ -28,7 +28,7 @@ from duebook_common.domain.run.events import (
 )
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
-from samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, terms
+from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, terms
 
 Decided = RunFact | OccurrencesSkipped | JobFinished
 

@@ -9,7 +9,7 @@ from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.overlap import Others, Place, make_way
 from duebook_common.domain.run.events import RunCancelled, RunCancelRequested, RunEvent, RunFact, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from samples import NOW, a_dispatch, a_run
+from support.samples import NOW, a_dispatch, a_run
 
 WHY = "made way"
 

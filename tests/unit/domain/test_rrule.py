@@ -14,8 +14,8 @@ from duebook_common.domain.definition import Dst, Rrule
 from duebook_common.domain.schedule import rrule_calendar, rrule_days
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after, nominal_times
 from duebook_common.domain.schedule.rrule import RruleError, parse
-from rules import any_rule, other_names
-from samples import DAY, NOW, a_definition
+from support.rules import any_rule, other_names
+from support.samples import DAY, NOW, a_definition
 
 START = datetime.fromisoformat("2026-11-24T10:00:00")  # a Tuesday
 BOUND = 0.05  # seconds

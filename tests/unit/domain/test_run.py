@@ -31,7 +31,7 @@ from duebook_common.domain.run.events import (
     stream,
 )
 from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve, opened
-from samples import HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
+from support.samples import HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
 
 LATER = NOW + HOUR
 STARTED = AttemptStarted(attempt=1, executor="executor-1", wake_at=NOW + 30 * SECOND, at=NOW)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recurrence
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after, nominal_times
-from samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition
+from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition
 
 # A zone, and a day (UTC) about which its clocks change; every kind of change that real clocks have made.
 CHANGES = [

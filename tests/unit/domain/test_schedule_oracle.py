@@ -20,8 +20,8 @@ from cronsim import CronSim
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recurrence, Rrule
 from duebook_common.domain.schedule.cron import CronError
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after, nominal_times
-from expressions import any_expression, nightly_expression
-from rules import any_rule, other_names
+from support.expressions import any_expression, nightly_expression
+from support.rules import any_rule, other_names
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "Pacific/Apia",

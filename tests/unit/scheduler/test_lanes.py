@@ -1,5 +1,5 @@
 from duebook_scheduler.lanes import Lane, earliest
-from samples import HOUR, MINUTE, NOW
+from support.samples import HOUR, MINUTE, NOW
 
 
 def test_the_next_time_is_the_earliest_that_has_not_come_yet() -> None:

@@ -8,7 +8,7 @@ from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_scheduler.admission import _Turn
-from samples import NOW, SECOND, a_job, a_run
+from support.samples import NOW, SECOND, a_job, a_run
 
 
 def waits(n: int, reason: str, key: Concurrency | None = None, trigger: Trigger = Trigger.SCHEDULE) -> Run:

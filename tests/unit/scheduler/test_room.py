@@ -7,7 +7,7 @@ from typing import Any, cast
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_scheduler.dispatch_window import Room
-from samples import NOW, SECOND, a_run
+from support.samples import NOW, SECOND, a_run
 
 
 class Counted:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from duebook_common.runtime.settings import read
 from duebook_scheduler.settings import SchedulerSettings
-from samples import DAY, HOUR, MINUTE, NOW, SECOND
+from support.samples import DAY, HOUR, MINUTE, NOW, SECOND
 
 ENVIRONMENT = {
     "DUEBOOK_POSTGRES_URL": "postgresql://db",

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 
-from api_app import NO_REDIS
+from support.api_app import NO_REDIS
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, HeadersType
 
 from duebook_common.broker.topology import RUNS
-from fleet import Platform
+from support.fleet import Platform
 
 T = TypeVar("T")
 Events = list[dict[str, Any]]

@@ -23,11 +23,11 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 
-import servers
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import connect
 from duebook_devstack.services import Service
-from fleet import Platform, eventually
+from support import servers
+from support.fleet import Platform, eventually
 
 LEASE = "PT2S"
 _BACKOFF = {"initial": "PT0.1S", "factor": 2, "max": "PT0.5S", "jitter": 0}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bookkeeping import NOW
 from duebook_common.store.database import Pool
+from support.bookkeeping import NOW
 
 HOUR = timedelta(hours=1)
 

@@ -15,10 +15,10 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-import servers
 from duebook_devstack.home import Home
 from duebook_devstack.ports import free_port
 from duebook_devstack.services import PORTS, Service
+from support import servers
 
 T = TypeVar("T")
 _DEFAULTS = {"DUEBOOK_AUTH": "off", "DUEBOOK_GRACE": "PT5S", "DUEBOOK_MAIL_FROM": "duebook@example.com"}

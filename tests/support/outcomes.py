@@ -32,7 +32,7 @@ from duebook_notifier.mailing import Mailing
 from duebook_notifier.sending import Sender, Terms
 from duebook_notifier.settings import NotifierSettings
 from duebook_notifier.single_flight import Passes
-from smtp_server import Mailbox
+from support.smtp_server import Mailbox
 
 ACTOR = Actor("test")
 NOW = datetime.now(UTC)

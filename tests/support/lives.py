@@ -23,7 +23,7 @@ from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunFact, run_
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
 from duebook_common.store.job_handling import Judge
-from samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
+from support.samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
 
 
 def named(definition: Definition, after: datetime | None, until: datetime) -> list[datetime]:

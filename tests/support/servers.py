@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx2
 
-import containers
 from duebook_devstack.home import Home, discard
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.processes import Ledger
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.server import Server
+from support import containers
 
 _VARIABLE = "TESTS_HOME"
 _PREFIX = "duebook-tests-"

@@ -16,7 +16,7 @@ from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import encode
 from duebook_common.store.eventstore import Recorded
-from samples import JOB_ID, MINUTE, NOW, RUN_ID, a_definition
+from support.samples import JOB_ID, MINUTE, NOW, RUN_ID, a_definition
 
 Told = tuple[RunEvent, str]  # an event and who caused it
 
