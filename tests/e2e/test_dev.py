@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from duebook_devstack.ports import free_port
-from duebook_devstack.processes import Mark
+from duebook_devstack.processes import ProcessId
 from support import servers
 from support.fleet import eventually
 
@@ -49,9 +49,9 @@ def dev(directory: Path, output: str) -> Iterator[Dev]:
         process.wait(60)
 
 
-def running(directory: Path) -> list[Mark]:
+def running(directory: Path) -> list[ProcessId]:
     rows = json.loads((directory / ".duebook/processes.json").read_text(encoding="utf-8"))
-    return [mark for mark in (Mark(**row) for row in rows) if mark.alive]
+    return [mark for mark in (ProcessId(**row) for row in rows) if mark.alive]
 
 
 def test_a_first_start_runs_a_sample_job_and_a_stop_leaves_nothing_behind(directory: Path) -> None:

@@ -13,10 +13,10 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.routing import Match
 
-from duebook_api.access.api_keys import Keys
+from duebook_api.access.api_keys import ApiKeys
 from duebook_api.app import _ROUTERS, build
-from duebook_api.state.create_batcher import Gathering
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.create_batcher import JobCreateBatcher
+from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import Feed
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
 from duebook_common.runtime.hints import Hints
@@ -32,7 +32,7 @@ FUTURE = "2100-01-01T00:00:00Z"
 @dataclass
 class Api:
     http: httpx2.AsyncClient
-    parts: Parts
+    parts: Dependencies
 
     async def create(self, **fields: Any) -> Any:
         return await self.json(201, "POST", "/api/job", {"name": "a job", "scheduled_at": FUTURE} | fields)
@@ -99,8 +99,8 @@ async def running_api(postgres_url: str, redis_url: str = NO_REDIS, *, key: str 
     async with connect(postgres_url, "test", 10) as pool:
         clock, hints = Clock(), Hints(redis_url)
         await clock.measure(pool)
-        parts = Parts(pool, clock, hints, timedelta(minutes=1), Gathering(pool), Feed(pool))
-        app = build(parts, Health(), Keys(pool, key) if key else None)
+        parts = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool))
+        app = build(parts, Health(), ApiKeys(pool, key) if key else None)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
             yield Api(http, parts)

@@ -11,20 +11,20 @@ from uuid import UUID, uuid4
 from duebook_common.domain import mail as mail_domain
 from duebook_common.domain.definition import Backoff, Definition
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job, JobCreated
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
-from duebook_common.domain.run.events import Opening
+from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.store import mail_projection
 from duebook_common.store.database import Connection, Pool, connect
 from duebook_common.store.eventstore import Recorded
 from duebook_common.store.job_handling import Actor, Fact, create_jobs, handle_job
 from duebook_common.store.rows import load_jobs, load_runs
-from duebook_common.store.run_handling import Decided, RunWork, handle_runs
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 
 ACTOR = Actor("test")
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -41,8 +41,8 @@ def definition(**changes: Any) -> Definition:
     return replace(Definition(name="report", scheduled_at=NOW, backoff=Backoff(jitter=0)), **changes)
 
 
-def terms(now: datetime = NOW) -> Terms:
-    return Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+def terms(now: datetime = NOW) -> DecisionContext:
+    return DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
 
 
 def due(now: datetime = NOW) -> Callable[[Job, Sequence[Run]], Sequence[Fact]]:
@@ -63,7 +63,7 @@ async def dispatched(pool: Pool, **changes: Any) -> Run:
     return outcome.runs[0]
 
 
-async def do(pool: Pool, run: Run, command: RunCommand) -> Decided:
+async def do(pool: Pool, run: Run, command: RunCommand) -> CommandResult:
     (decided,) = await handle_runs(pool, [RunWork(run.id, command)], ACTOR)
     return decided
 
@@ -96,7 +96,7 @@ def fold(events: Sequence[Recorded]) -> tuple[dict[UUID, Job], dict[UUID, Run], 
             mails[key] = mail_domain.evolve(mails.get(key), own_id, recorded.job_id, recorded.version, event)
         elif isinstance(event, JobCreated):
             jobs[own_id] = job_domain.opened(own_id, event)
-        elif isinstance(event, Opening):
+        elif isinstance(event, FirstEvent):
             runs[own_id] = run_domain.opened(own_id, event)
             jobs[recorded.job_id] = job_domain.evolve(jobs[recorded.job_id], event)
         elif recorded.stream.startswith("run-"):

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-from duebook_devstack.home import Home
+from duebook_devstack.home import StackDir
 from duebook_devstack.ports import free_port
 from duebook_devstack.services import PORTS, Service
 from support import servers
@@ -29,7 +29,7 @@ class Platform:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = {**_DEFAULTS, "PYTHONPATH": os.path.dirname(__file__), **environment}  # noqa: PTH120
-        self.home = Home(servers.private_path())
+        self.home = StackDir(servers.private_path())
         self.services: dict[tuple[str, int], Service] = {}
         self._api: httpx2.Client | None = None
 

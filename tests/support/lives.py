@@ -13,16 +13,16 @@ from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Every, Overlap
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import Terms, make_up
+from duebook_common.domain.job.new_runs import DecisionContext, backfill_runs
 from duebook_common.domain.job.occurrence import account, job_after
 from duebook_common.domain.job.state import JobChanged, JobCreated, JobEvent, JobStatus, OccurrencesSkipped
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.decide import decide
-from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunFact, run_id_at
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
-from duebook_common.store.job_handling import Judge
+from duebook_common.store.job_handling import Decider
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
 
 
@@ -61,7 +61,7 @@ class Life:
     def active(self) -> list[Run]:
         return [run for run in self.runs.values() if run.active]
 
-    def terms(self, dispatch: int = 0) -> Terms:
+    def terms(self, dispatch: int = 0) -> DecisionContext:
         return terms(self.now, misfire=self.misfire, dispatch=dispatch)
 
     def wait(self, time: timedelta) -> None:
@@ -78,7 +78,7 @@ class Life:
         if self.job.wake_at is not None and self.job.wake_at <= self.now:
             self.follow(account(self.job, self.active, self.terms(dispatch=1)))
 
-    def order(self, judge: Judge) -> None:
+    def order(self, judge: Decider) -> None:
         self.follow(judge(self.job, self.active))
 
     def change(self, definition: Definition) -> None:
@@ -99,13 +99,13 @@ class Life:
                 self._follow_run(fact)
             self.job = job_after(self.job, fact)
 
-    def make_up(self, times: Sequence[datetime]) -> None:
+    def backfill(self, times: Sequence[datetime]) -> None:
         """Backfill, by the definition in force now."""
         wanted = [(self.job, time) for time in times]
-        self.follow(make_up(wanted, self.active, self.terms(), Overlap.ALLOW_ALL))
+        self.follow(backfill_runs(wanted, self.active, self.terms(), Overlap.ALLOW_ALL))
 
     def _follow_run(self, fact: RunFact) -> None:
-        if not isinstance(fact.event, Opening):
+        if not isinstance(fact.event, FirstEvent):
             self.runs[fact.run_id] = run_domain.evolve(self.runs[fact.run_id], fact.event)
             return
         assert fact.run_id not in self.runs

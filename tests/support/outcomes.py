@@ -20,18 +20,18 @@ from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunComman
 from duebook_common.domain.run.events import RunFact, run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.redis_locks import redis_client
-from duebook_common.runtime.service import Frame
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
 from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor, create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_notifier.app import notifying
-from duebook_notifier.dead_letters import Letters
+from duebook_notifier.dead_letters import DeadLetterPublisher
 from duebook_notifier.mailing import Mailing
-from duebook_notifier.sending import Sender, Terms
+from duebook_notifier.sending import MailPolicy, Sender
 from duebook_notifier.settings import NotifierSettings
-from duebook_notifier.single_flight import Passes
+from duebook_notifier.single_flight import SingleFlight
 from support.smtp_server import Mailbox
 
 ACTOR = Actor("test")
@@ -93,7 +93,9 @@ class Books:
         notify = Notify(to=to or (OPS,), on=on)
         definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
-        terms = new_runs.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        terms = new_runs.DecisionContext(
+            now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1
+        )
 
         def judge(job: Job, _: object) -> list[RunFact]:
             return new_runs.trigger_now(job, [], terms, run_id, overlap=Overlap.ALLOW_ALL)
@@ -111,7 +113,9 @@ class Books:
             name="nightly report", scheduled_at=first, recurrence="daily", notify=Notify(to, on), catch_up=catch_up
         )
         await create_jobs(self._pool, {job_id: create(job_id, definition, first)}, ACTOR)
-        terms = new_runs.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        terms = new_runs.DecisionContext(
+            now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1
+        )
         outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)
         assert outcome is not None
         skipped = outcome.facts[0]
@@ -129,7 +133,9 @@ class Books:
             overlap=Overlap.BUFFER_ALL, start_within=timedelta(minutes=30),
         )  # fmt: skip
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
-        terms = new_runs.Terms(now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+        terms = new_runs.DecisionContext(
+            now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1
+        )
 
         def trigger(job: Job, active: Sequence[Run]) -> list[RunFact]:
             return new_runs.trigger_now(job, active, terms, uuid4(), overlap=Overlap.ALLOW_ALL)
@@ -226,20 +232,20 @@ async def broker(rabbitmq_url: str) -> AsyncIterator[Broker]:
         yield Broker(await connection.channel())
 
 
-def terms(smtp_url: str, tries: int = 8) -> Terms:
+def terms(smtp_url: str, tries: int = 8) -> MailPolicy:
     """Tried again almost at once."""
     backoff = Backoff(initial=timedelta(milliseconds=50), factor=1, max=timedelta(seconds=1), jitter=0)
-    return Terms(server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries)
+    return MailPolicy(server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries)
 
 
 @asynccontextmanager
 async def starting_notifier(
     postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
-) -> AsyncIterator[Frame]:
+) -> AsyncIterator[ServiceContext]:
     """A whole notifier, ready or not."""
     urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp_url}
     settings = read(NotifierSettings, {f"DUEBOOK_{name}_URL": url for name, url in urls.items()} | _GRACE)
-    frame = Frame(settings)
+    frame = ServiceContext(settings)
     async with notifying(frame, settings, terms(smtp_url, tries)):
         yield frame
 
@@ -247,7 +253,7 @@ async def starting_notifier(
 @asynccontextmanager
 async def notifier(
     postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
-) -> AsyncIterator[Frame]:
+) -> AsyncIterator[ServiceContext]:
     """A whole notifier, ready."""
     async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries) as frame:
         async with asyncio.timeout(20):
@@ -259,7 +265,7 @@ async def notifier(
 @asynccontextmanager
 async def mailing(pool: Pool, redis_url: str, smtp_url: str) -> AsyncIterator[Mailing]:
     """A notifier's inside, without RabbitMQ, which it does not miss until a mail is hopeless."""
-    clock, letters = Clock(), Letters("amqp://127.0.0.1:1/", tells_by_default=False)
+    clock, letters = Clock(), DeadLetterPublisher("amqp://127.0.0.1:1/", tells_by_default=False)
     chosen = terms(smtp_url)
     async with redis_client(redis_url) as redis:
-        yield Mailing(pool, clock, redis, Passes(), Sender(pool, clock, letters, chosen, ACTOR), ())
+        yield Mailing(pool, clock, redis, SingleFlight(), Sender(pool, clock, letters, chosen, ACTOR), ())

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import RunDispatched, RunEvent, RunFact
@@ -27,8 +27,8 @@ def a_job(now: datetime = NOW, **fields: Any) -> Job:
     return job_domain.opened(JOB_ID, job_domain.create(JOB_ID, a_definition(**fields), now))
 
 
-def terms(now: datetime = NOW, **fields: Any) -> Terms:
-    return Terms(**{"now": now, "misfire": MINUTE, "patience": 30 * SECOND, "dispatch": 1, **fields})
+def terms(now: datetime = NOW, **fields: Any) -> DecisionContext:
+    return DecisionContext(**{"now": now, "misfire": MINUTE, "patience": 30 * SECOND, "dispatch": 1, **fields})
 
 
 def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx2
 
-from duebook_devstack.home import Home, discard
+from duebook_devstack.home import StackDir, discard
 from duebook_devstack.postgres import Postgres
-from duebook_devstack.processes import Ledger
+from duebook_devstack.processes import ProcessRegistry
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.server import Server
 from support import containers
@@ -76,9 +76,9 @@ def private_path() -> Path:
 
 
 @contextmanager
-def private(make: Callable[[Home], S]) -> Iterator[S]:
+def private(make: Callable[[StackDir], S]) -> Iterator[S]:
     """A started server that nobody else uses, killed in the end."""
-    own = Home(private_path())
+    own = StackDir(private_path())
     server = make(own)
     try:
         server.start()
@@ -145,7 +145,7 @@ def _start_postgres(path: Path) -> Facts:
     if image := containers.image("postgres"):
         facts = containers.start_postgres(image)
     else:
-        server = Postgres(Home(path), forgetful=True)
+        server = Postgres(StackDir(path), forgetful=True)
         server.start()
         _running.append(server)
         facts = {"url": server.url, "superuser_url": server.superuser_url}
@@ -158,7 +158,7 @@ def _start_postgres(path: Path) -> Facts:
 def _start_rabbitmq(path: Path) -> Facts:
     if image := containers.image("rabbitmq"):
         return containers.start_rabbitmq(image)
-    server = RabbitMQ(Home(path))
+    server = RabbitMQ(StackDir(path))
     server.start()
     _running.append(server)
     return {"url": server.url, "management_url": server.management_url}
@@ -166,7 +166,7 @@ def _start_rabbitmq(path: Path) -> Facts:
 
 def _clear(directory: Path) -> None:
     for ledger in directory.glob("**/processes.json"):
-        Ledger(ledger).sweep(seconds=0)
+        ProcessRegistry(ledger).sweep(seconds=0)
     for note in directory.glob("*.json"):
         containers.remove(json.loads(note.read_text(encoding="utf-8")).get("container"))
     for place in directory.iterdir():

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from duebook_api.why import at_time, nominal_times, of_run
-from duebook_api.why.facts import Circumstances, Explained, JobFacts, Step, Why
+from duebook_api.why.facts import Circumstances, ExplainedRun, JobFacts, Step, Why
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobEvent
@@ -66,17 +66,17 @@ class History:
             self.definitions[version] = event.definition
         return self
 
-    def facts(self, now: datetime, *runs: Explained) -> JobFacts:
+    def facts(self, now: datetime, *runs: ExplainedRun) -> JobFacts:
         return JobFacts(now=now, misfire=timedelta(minutes=1), job=self.job, steps=self.steps, runs=runs)
 
-    def why_at(self, at: datetime, now: datetime, *runs: Explained) -> Why:
+    def why_at(self, at: datetime, now: datetime, *runs: ExplainedRun) -> Why:
         facts = self.facts(now, *runs)
         definition = self.definitions[nominal_times.version_at(facts, at)]
         return at_time.explain(facts, nominal_times.look_up(facts, definition, at))
 
 
-def explained(run: Run, answer: str) -> Explained:
-    return Explained(run=run, why=Why(answer, []))
+def explained(run: Run, answer: str) -> ExplainedRun:
+    return ExplainedRun(run=run, why=Why(answer, []))
 
 
 def says(why: Why) -> list[str]:

@@ -144,7 +144,7 @@ async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, mo
     bare = APIRouter()
     bare.add_api_route("/api/forgotten", forgotten, response_model=None)
     monkeypatch.setattr(app, "_ROUTERS", (bare,))
-    built = app.build(api.parts, Health(), api_keys.Keys(api.parts.pool, FIRST))
+    built = app.build(api.parts, Health(), api_keys.ApiKeys(api.parts.pool, FIRST))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://duebook") as http:
         most, every = await add_key(api, *NEEDED), await add_key(api, "*")
         assert (await http.get("/api/forgotten", headers=most)).status_code == 403

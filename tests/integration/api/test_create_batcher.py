@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from duebook_api.state.create_batcher import Gathering
+from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import Job, JobCreated, create
 from duebook_common.store.database import connect
@@ -21,7 +21,7 @@ def named(name: str) -> JobCreated:
 
 async def test_what_is_asked_for_at_once_shares_commits(postgres_url: str) -> None:
     async with connect(postgres_url, "test") as pool:
-        gathering = Gathering(pool)
+        gathering = JobCreateBatcher(pool)
         jobs = await asyncio.gather(*(gathering.create(uuid4(), named(str(n)), Actor("a")) for n in range(50)))
         assert [job.definition.name for job in jobs if job] == [str(n) for n in range(50)]
         commits = await pool.fetchval("SELECT count(DISTINCT xid) FROM events")
@@ -30,7 +30,7 @@ async def test_what_is_asked_for_at_once_shares_commits(postgres_url: str) -> No
 
 async def test_a_repeat_and_poison_are_told_by_themselves(postgres_url: str) -> None:
     async with connect(postgres_url, "test") as pool:
-        gathering, same = Gathering(pool), uuid4()
+        gathering, same = JobCreateBatcher(pool), uuid4()
 
         async def ask(id_: UUID, name: str, actor: str = "a") -> Job | Exception | None:
             try:
@@ -49,7 +49,7 @@ async def test_a_repeat_and_poison_are_told_by_themselves(postgres_url: str) -> 
 
 async def test_each_event_names_its_own_actor(postgres_url: str) -> None:
     async with connect(postgres_url, "test") as pool:
-        gathering = Gathering(pool)
+        gathering = JobCreateBatcher(pool)
         await asyncio.gather(*(gathering.create(uuid4(), named(who), Actor(who)) for who in "abab"))
         told = await pool.fetch("SELECT meta->>'actor' AS actor, data->'definition'->>'name' AS name FROM events")
         assert sorted((row["actor"], row["name"]) for row in told) == [("a", "a"), ("a", "a"), ("b", "b"), ("b", "b")]
@@ -57,7 +57,7 @@ async def test_each_event_names_its_own_actor(postgres_url: str) -> None:
 
 async def test_a_client_that_left_does_not_stop_the_others(postgres_url: str) -> None:
     async with connect(postgres_url, "test") as pool:
-        gathering = Gathering(pool)
+        gathering = JobCreateBatcher(pool)
         leaving = asyncio.create_task(gathering.create(uuid4(), named("left"), Actor("a")))
         staying = asyncio.create_task(gathering.create(uuid4(), named("stays"), Actor("a")))
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from duebook_api.state.gauges import Resting
+from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 from support.api_app import Api, dying, running_api
@@ -117,7 +117,7 @@ async def test_the_gauges_follow_what_rests_and_fall_back_to_nought(api: Api) ->
     run = await api.dead_letter(queue="q9")
     api.pass_time(timedelta(minutes=10))
     await api.create(queue="q9", scheduled_at=(api.parts.clock.now() - timedelta(seconds=30)).isoformat())
-    gauges = Resting(api.parts.pool, api.parts.clock, api.parts.misfire)
+    gauges = DeadLetterGauges(api.parts.pool, api.parts.clock, api.parts.misfire)
     await gauges.refresh()
     assert DEAD_LETTERS_RESTING.labels("q9")._value.get() == 1
     assert DEAD_LETTER_AGE._value.get() >= 600

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.integrity.verify import verify
@@ -32,7 +32,7 @@ def ago(api: Api, time: timedelta) -> str:
 async def decide(api: Api, job: Any) -> None:
     """What the scheduler does when it comes by."""
     now = api.parts.clock.now()
-    terms = Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+    terms = DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
     await handle_job(api.parts.pool, UUID(job["id"]), lambda job, active: account(job, active, terms), ACTOR)
 
 

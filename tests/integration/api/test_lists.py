@@ -8,7 +8,7 @@ import pytest
 
 from duebook_api.history import job_logs
 from duebook_api.http.filters import where
-from duebook_api.http.paging import Page, encode
+from duebook_api.http.paging import PageQuery, encode
 from duebook_api.jobs import routes as job_routes
 from duebook_api.runs import dead_letters
 from duebook_api.runs import routes as run_routes
@@ -156,7 +156,7 @@ async def test_the_job_log_does_not_read_past_all_that_is_no_attempt(pool: Pool)
     for _ in range(4):
         await pool.execute(_OTHER_EVENTS, MANY // 4)
     await pool.execute("VACUUM ANALYZE events")
-    found = await cost(pool, job_logs._ALL, *job_logs._before(Page()), 51)
+    found = await cost(pool, job_logs._ALL, *job_logs._before(PageQuery()), 51)
     assert "events_logged" in found.indexes
     assert found.buffers <= PAGE
 

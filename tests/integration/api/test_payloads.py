@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from duebook.tasks import Task
-from duebook_api.state.task_catalogue import Known
+from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.store.codec import dumps
-from duebook_executor.builtin.amqp_publish import Exchanges
+from duebook_executor.builtin.amqp_publish import AmqpPublisher
 from duebook_executor.builtin.catalogue import catalogue
 from support.api_app import FUTURE, Api, running_api
 
@@ -28,7 +28,7 @@ REGISTER = """
 INSERT INTO tasks (name, payload_schema, seen_at) VALUES ($1, $2, now())
 ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema
 """
-BUILT_IN = catalogue("", (), Exchanges("amqp://h/"), None).registered()
+BUILT_IN = catalogue("", (), AmqpPublisher("amqp://h/"), None).registered()
 GOOD, BAD = {"day": "2026-11-25"}, {"day": "today"}
 
 
@@ -134,7 +134,7 @@ async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -
 )
 def test_what_is_refused_of_a_built_in_task_its_executor_refuses_too_and_the_reverse(payload: Any) -> None:
     task = BUILT_IN["http.request"]
-    assert _accepts(lambda: Known({task.name: task.json_schema()}).must_take(task.name, payload)) == _accepts(
+    assert _accepts(lambda: TaskSchemas({task.name: task.json_schema()}).must_take(task.name, payload)) == _accepts(
         lambda: task.validate(payload)
     )
 

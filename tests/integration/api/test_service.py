@@ -8,7 +8,7 @@ import pytest
 
 from duebook_api.app import serve
 from duebook_api.settings import ApiSettings
-from duebook_common.runtime.service import Frame
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
 from support.api_app import NO_REDIS
 from support.api_process import api_process, until_ready
@@ -31,7 +31,7 @@ async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tc
 @pytest.mark.parametrize("path", ["/api/job", "/api/openapi.json", "/nothing"])
 async def test_before_the_database_is_reached_it_says_so(path: str) -> None:
     url = {"DUEBOOK_POSTGRES_URL": "postgresql://x@127.0.0.1:1/x", "DUEBOOK_REDIS_URL": NO_REDIS}
-    frame = Frame(read(ApiSettings, url))
+    frame = ServiceContext(read(ApiSettings, url))
     starting = asyncio.create_task(serve(frame).__aenter__())
     await asyncio.sleep(0)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=frame.app), base_url="http://duebook") as http:

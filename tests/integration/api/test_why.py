@@ -8,14 +8,14 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.new_runs import Terms, make_up
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import acquire
-from duebook_common.store.job_handling import Actor, Fact, JobOutcome, handle_job
+from duebook_common.store.job_handling import Actor, Fact, JobResult, handle_job
 from support.api_app import Api, dying, running_api
 
 EXECUTOR = "executor host/1"
@@ -33,11 +33,11 @@ def now() -> datetime:
 
 async def scheduler(api: Api, job_id: str, at: datetime | None = None) -> list[Run]:
     """What a scheduler makes of the job's due occurrences."""
-    terms = Terms(now=at or now(), misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+    terms = DecisionContext(now=at or now(), misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
     return (await _judged(api, job_id, lambda job, active: account(job, active, terms))).runs  # type: ignore[return-value]
 
 
-async def _judged(api: Api, job_id: str, judge: Callable[[Job, Sequence[Run]], Sequence[Fact]]) -> JobOutcome:
+async def _judged(api: Api, job_id: str, judge: Callable[[Job, Sequence[Run]], Sequence[Fact]]) -> JobResult:
     outcome = await handle_job(api.parts.pool, UUID(job_id), judge, Actor("scheduler host-1"))
     assert outcome is not None
     return outcome
@@ -178,8 +178,8 @@ async def test_runs_by_hand_and_backfills_are_found_at_their_time(api: Api) -> N
     later = now() + timedelta(days=1, hours=1)
     [missed] = await scheduler(api, job["id"], later)
     await api.carry_out(str(missed.id), *dying("boom", dispatch=1))
-    terms = Terms(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
-    await _judged(api, job["id"], lambda job, active: make_up([(job, at)], active, terms, Overlap.ALLOW_ALL))
+    terms = DecisionContext(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
+    await _judged(api, job["id"], lambda job, active: backfill_runs([(job, at)], active, terms, Overlap.ALLOW_ALL))
     told = await why_at(api, job["id"], at)
     assert "the last of them “boom”" in told["answer"]
     assert "made to make up for it: It is due" in told["answer"]

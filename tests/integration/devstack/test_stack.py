@@ -11,21 +11,21 @@ import aio_pika
 import asyncpg
 import pytest
 
-from duebook_devstack.home import Busy, Home
+from duebook_devstack.home import AlreadyRunning, StackDir
 from duebook_devstack.postgres import Postgres
-from duebook_devstack.processes import Ledger, Mark, Process, ProcessDied
+from duebook_devstack.processes import Process, ProcessDied, ProcessId, ProcessRegistry
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.redis import Redis
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
+def home(tmp_path: Path) -> Iterator[StackDir]:
+    home = StackDir(tmp_path / "home")
     yield home
     home.close()
 
 
-def sleeper(home: Home, code: str = "import time; time.sleep(60)") -> Process:
+def sleeper(home: StackDir, code: str = "import time; time.sleep(60)") -> Process:
     return Process("sleeper", [sys.executable, "-c", code], ledger=home.ledger, log=home.log("sleeper"), env={})
 
 
@@ -87,32 +87,32 @@ async def test_each_test_has_a_virtual_host_of_its_own(rabbitmq_url: str) -> Non
     await declare(rabbitmq_url, passive=False)
 
 
-def test_what_a_killed_stack_left_is_ended_by_pid_and_start_time(home: Home) -> None:
+def test_what_a_killed_stack_left_is_ended_by_pid_and_start_time(home: StackDir) -> None:
     left, other = sleeper(home), sleeper(home)
     home.ledger.remove(other.mark)
-    home.ledger.add(Mark("another process with that pid", other.pid, "1", SIGKILL))
-    assert Ledger(home.path / "processes.json").sweep() == ["sleeper"]
+    home.ledger.add(ProcessId("another process with that pid", other.pid, "1", SIGKILL))
+    assert ProcessRegistry(home.path / "processes.json").sweep() == ["sleeper"]
     assert left.exit_code == -SIGTERM
     assert other.exit_code is None
     other.kill()
 
 
-def test_a_home_has_one_stack_at_a_time(home: Home) -> None:
-    with pytest.raises(Busy, match="already running"):
-        Home(home.path)
+def test_a_home_has_one_stack_at_a_time(home: StackDir) -> None:
+    with pytest.raises(AlreadyRunning, match="already running"):
+        StackDir(home.path)
 
 
 def test_ports_and_passwords_stay_the_same(tmp_path: Path) -> None:
     homes = []
     for _ in range(2):
-        home = Home(tmp_path / "home")
+        home = StackDir(tmp_path / "home")
         homes.append((home.port("a"), home.port("b"), home.password("c")))
         home.close()
     assert homes[0] == homes[1]
     assert homes[0][0] != homes[0][1]
 
 
-def test_a_dead_process_is_reported_with_the_end_of_its_log(home: Home) -> None:
+def test_a_dead_process_is_reported_with_the_end_of_its_log(home: StackDir) -> None:
     process = sleeper(home, "print('one line of explanation'); raise SystemExit(3)")
     process._popen.wait()
     with pytest.raises(ProcessDied, match=r"exit code 3.*\none line of explanation"):

@@ -12,8 +12,8 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from duebook.tasks import Fail
 from duebook_api.http.problems import Problem
-from duebook_api.state.task_catalogue import Known
-from duebook_executor.builtin.amqp_publish import Exchanges, amqp_publish_task
+from duebook_api.state.task_catalogue import TaskSchemas
+from duebook_executor.builtin.amqp_publish import AmqpPublisher, amqp_publish_task
 from support.http_server import TRACE, run
 
 
@@ -35,13 +35,13 @@ async def queue(channel: AbstractChannel) -> AsyncIterator[AbstractQueue]:
 
 
 @pytest.fixture
-async def exchanges(rabbitmq_url: str) -> AsyncIterator[Exchanges]:
-    exchanges = Exchanges(rabbitmq_url)
+async def exchanges(rabbitmq_url: str) -> AsyncIterator[AmqpPublisher]:
+    exchanges = AmqpPublisher(rabbitmq_url)
     yield exchanges
     await exchanges.close()
 
 
-async def test_a_message_arrives_as_it_was_given(exchanges: Exchanges, queue: AbstractQueue) -> None:
+async def test_a_message_arrives_as_it_was_given(exchanges: AmqpPublisher, queue: AbstractQueue) -> None:
     payload = {
         "exchange": queue.name,
         "routing_key": "orders.new",
@@ -59,14 +59,14 @@ async def test_a_message_arrives_as_it_was_given(exchanges: Exchanges, queue: Ab
 
 
 async def test_the_default_exchange_brings_it_to_the_queue_that_is_named(
-    exchanges: Exchanges, queue: AbstractQueue
+    exchanges: AmqpPublisher, queue: AbstractQueue
 ) -> None:
     await run(amqp_publish_task(exchanges), {"routing_key": queue.name, "body": "x"})
     assert (await queue.get()).body == b'"x"'
 
 
 async def test_the_largest_headers_arrive_and_larger_ones_are_refused(
-    exchanges: Exchanges, queue: AbstractQueue
+    exchanges: AmqpPublisher, queue: AbstractQueue
 ) -> None:
     task, headers = amqp_publish_task(exchanges), {f"h{n}": "x" * 1000 for n in range(16)}
     await run(task, {"routing_key": queue.name, "headers": headers | {"n": 2**63 - 1}})
@@ -76,7 +76,7 @@ async def test_the_largest_headers_arrive_and_larger_ones_are_refused(
 
 
 async def test_what_reaches_no_queue_fails_and_so_does_an_exchange_that_is_not_there(
-    exchanges: Exchanges, queue: AbstractQueue
+    exchanges: AmqpPublisher, queue: AbstractQueue
 ) -> None:
     task = amqp_publish_task(exchanges)
     with pytest.raises(Fail, match=r"no queue takes what .* routes by 'invoices'"):
@@ -88,7 +88,7 @@ async def test_what_reaches_no_queue_fails_and_so_does_an_exchange_that_is_not_t
     assert failed.value.retry, "it may be there the next time"
 
 
-async def test_one_that_fails_takes_no_neighbour_along(exchanges: Exchanges, queue: AbstractQueue) -> None:
+async def test_one_that_fails_takes_no_neighbour_along(exchanges: AmqpPublisher, queue: AbstractQueue) -> None:
     task = amqp_publish_task(exchanges)
     good = [run(task, {"exchange": queue.name, "routing_key": "orders", "body": n}) for n in range(20)]
     bad = [run(task, {"exchange": f"no-such-{n}"}) for n in range(20)]
@@ -99,7 +99,7 @@ async def test_one_that_fails_takes_no_neighbour_along(exchanges: Exchanges, que
     assert sorted([int((await queue.get()).body) for _ in range(20)]) == [*range(20)]
 
 
-async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, queue: AbstractQueue) -> None:
+async def test_a_connection_that_was_lost_is_opened_anew(exchanges: AmqpPublisher, queue: AbstractQueue) -> None:
     payload = {"routing_key": queue.name}
     await run(amqp_publish_task(exchanges), payload)
     assert exchanges._connection is not None
@@ -107,7 +107,7 @@ async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, q
     await lost.connection.close(ConnectionError("cut"))  # as the network or the broker ends it
     await run(amqp_publish_task(exchanges), payload)
     with pytest.raises(Fail, match="not known to have arrived"):
-        await run(amqp_publish_task(Exchanges("amqp://127.0.0.1:1/")), payload)
+        await run(amqp_publish_task(AmqpPublisher("amqp://127.0.0.1:1/")), payload)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ async def test_a_connection_that_was_lost_is_opened_anew(exchanges: Exchanges, q
     ],
 )
 async def test_what_is_not_for_it_to_send_is_refused_at_once_and_by_its_schema(payload: Any) -> None:
-    task = amqp_publish_task(Exchanges("amqp://127.0.0.1:1/"))
+    task = amqp_publish_task(AmqpPublisher("amqp://127.0.0.1:1/"))
     with pytest.raises(Fail) as failed:
         task.validate(payload)
     assert not failed.value.retry
     with pytest.raises(Problem):
-        Known({task.name: task.json_schema()}).must_take(task.name, payload)
+        TaskSchemas({task.name: task.json_schema()}).must_take(task.name, payload)

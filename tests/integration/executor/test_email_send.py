@@ -9,7 +9,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from duebook.tasks import Fail, Task
 from duebook_api.http.problems import Problem
-from duebook_api.state.task_catalogue import Known
+from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.runtime.smtp import server
 from duebook_executor.builtin.email_send import Mailer, email_send_task
 from support.http_server import run
@@ -130,7 +130,7 @@ async def test_what_is_no_mail_is_refused_at_once(post: Choosy, change: dict[str
     ],
 )
 def test_the_api_refuses_it_already(payload: dict[str, Any]) -> None:
-    known = Known({"email.send": email_send_task(None).json_schema()})
+    known = TaskSchemas({"email.send": email_send_task(None).json_schema()})
     known.must_take("email.send", MAIL)
     known.must_take("email.send", MAIL | {"to": ["a@example.com", "b@example.com"]})
     with pytest.raises(Problem):
@@ -138,6 +138,6 @@ def test_the_api_refuses_it_already(payload: dict[str, Any]) -> None:
 
 
 def test_a_mail_without_words_is_told_what_it_lacks() -> None:
-    known = Known({"email.send": email_send_task(None).json_schema()})
+    known = TaskSchemas({"email.send": email_send_task(None).json_schema()})
     with pytest.raises(Problem, match=r'"text" is a required property or "html" is a required property'):
         known.must_take("email.send", {"to": "a@example.com", "subject": "s"})

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from duebook_common.integrity.migrate import migrate
-from duebook_common.runtime.service import Frame
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.database import connect
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
@@ -32,7 +32,7 @@ async def mails(post: PostOffice, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def rabbitmq_is(frame: Frame, *, ok: bool) -> None:
+async def rabbitmq_is(frame: ServiceContext, *, ok: bool) -> None:
     async with asyncio.timeout(60):
         while ((await frame.health.report())[1]["rabbitmq"] == "ok") is not ok:
             await asyncio.sleep(0.05)

@@ -11,10 +11,10 @@ import pytest
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import Recorded, Write, append, tail
-from duebook_scheduler.checkpoints import Place, claim, move_checkpoint
+from duebook_scheduler.checkpoints import Checkpoint, claim, move_checkpoint
 from support.bookkeeping import NOW, by_stream, eventually, log
 
-BEGINNING = Place(0, 0)
+BEGINNING = Checkpoint(0, 0)
 _NAIVE = "SELECT position, stream FROM events WHERE position > $1 ORDER BY position"
 
 
@@ -33,12 +33,12 @@ async def put(pool: Pool, *writes: Write) -> None:
         assert not await append(db, writes)
 
 
-async def read_on(pool: Pool, place: Place, limit: int = 1000) -> list[Recorded]:
+async def read_on(pool: Pool, place: Checkpoint, limit: int = 1000) -> list[Recorded]:
     async with pool.acquire() as db:
         return await tail(db, place.xid, place.position, limit)
 
 
-async def next_streams(pool: Pool, place: Place, limit: int = 1000) -> list[str]:
+async def next_streams(pool: Pool, place: Checkpoint, limit: int = 1000) -> list[str]:
     return [recorded.stream for recorded in await read_on(pool, place, limit)]
 
 
@@ -88,7 +88,7 @@ async def _read_all(pool: Pool, writers: "asyncio.Future[list[None]]") -> tuple[
             batch = await read_on(pool, place, 7)
             naive += [record["position"] for record in await pool.fetch(_NAIVE, naive[-1])]
             if batch:
-                read, place = read + batch, Place(batch[-1].xid, batch[-1].position)
+                read, place = read + batch, Checkpoint(batch[-1].xid, batch[-1].position)
     await writers
     return read, naive[1:]
 
@@ -101,7 +101,7 @@ async def test_a_batch_goes_on_in_the_middle_of_a_transaction(pool: Pool) -> Non
 
     await eventually(all_there)
     first = await read_on(pool, BEGINNING, 2)
-    rest = await next_streams(pool, Place(first[-1].xid, first[-1].position))
+    rest = await next_streams(pool, Checkpoint(first[-1].xid, first[-1].position))
     assert [*(recorded.stream for recorded in first), *rest] == ["a", "a", "a", "b", "b"]
 
 
@@ -117,10 +117,10 @@ async def test_a_place_is_more_than_a_position(pool: Pool) -> None:
 
     await eventually(both)
     (first,) = await read_on(pool, BEGINNING, 1)
-    (second,) = await read_on(pool, Place(first.xid, first.position), 1)
+    (second,) = await read_on(pool, Checkpoint(first.xid, first.position), 1)
     assert (first.stream, second.stream) == ("older", "younger")
     assert first.position > second.position
-    assert await read_on(pool, Place(second.xid, second.position)) == []
+    assert await read_on(pool, Checkpoint(second.xid, second.position)) == []
 
 
 async def test_one_at_a_time_has_the_turn(pool: Pool) -> None:
@@ -156,22 +156,22 @@ async def test_a_turn_hides_no_event_from_other_readers(pool: Pool) -> None:
 async def test_a_checkpoint_is_where_the_next_turn_begins(pool: Pool) -> None:
     await put(pool, write("a", 0, 2))
     told = [{"xid": recorded.xid, "position": recorded.position} for recorded in await log(pool)]
-    for record, before in ((told[0], BEGINNING), (told[1], Place(**told[0]))):
+    for record, before in ((told[0], BEGINNING), (told[1], Checkpoint(**told[0]))):
         async with transaction(pool) as db:
             assert await claim(db, "reader") == before
             await move_checkpoint(db, "reader", before, record)
     async with transaction(pool) as db:
-        assert await claim(db, "reader") == Place(**told[1])
+        assert await claim(db, "reader") == Checkpoint(**told[1])
         assert await claim(db, "other") == BEGINNING
 
 
 async def test_a_checkpoint_moves_only_from_where_it_was_seen(pool: Pool) -> None:
     """A reader that lost its turn, by a connection that died and came back late, moves nothing."""
     for seen, to, stands in (
-        (BEGINNING, Place(7, 70), Place(7, 70)),
-        (BEGINNING, Place(5, 50), Place(7, 70)),
-        (Place(7, 69), Place(8, 80), Place(7, 70)),
-        (Place(7, 70), Place(9, 90), Place(9, 90)),
+        (BEGINNING, Checkpoint(7, 70), Checkpoint(7, 70)),
+        (BEGINNING, Checkpoint(5, 50), Checkpoint(7, 70)),
+        (Checkpoint(7, 69), Checkpoint(8, 80), Checkpoint(7, 70)),
+        (Checkpoint(7, 70), Checkpoint(9, 90), Checkpoint(9, 90)),
     ):
         async with transaction(pool) as db:
             await move_checkpoint(db, "reader", seen, {"xid": to.xid, "position": to.position})

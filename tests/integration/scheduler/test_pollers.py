@@ -11,7 +11,7 @@ import pytest
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import Terms, trigger_now
+from duebook_common.domain.job.new_runs import DecisionContext, trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
@@ -19,11 +19,11 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Connection, Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append
-from duebook_common.store.job_handling import Actor, Fact, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.job_handling import Actor, Decider, Fact, JobResult, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.dispatch_window import Room
-from duebook_scheduler.run_sender import Outbox
+from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.waking import _MOVE
 from support.bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
@@ -32,7 +32,7 @@ SECOND = timedelta(seconds=1)
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
 
 
-class Sent(Outbox):
+class Sent(RunSender):
     """What would have gone to the broker."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ async def poller(url: str, sent: Sent, batch: int = 25) -> AsyncIterator[Dispatc
     settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
     settings = settings.model_copy(update={"batch": batch})
     async with connect(url, "poller", size=4) as pool, Hints("redis://127.0.0.1:1") as hints:
-        yield Dispatcher(pool, Clock(), sent, Room(10_000), hints, settings, ACTOR)
+        yield Dispatcher(pool, Clock(), sent, DispatchWindow(10_000), hints, settings, ACTOR)
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ async def many_due(pool: Pool, count: int, together: int, **changes: Any) -> lis
     return ids
 
 
-def beside(now: datetime) -> Judge:
+def beside(now: datetime) -> Decider:
     """Another run of the job, whatever is active."""
-    terms = Terms(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+    terms = DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
 
     def judge(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
         return trigger_now(job, [], terms, uuid4(), overlap=Overlap.ALLOW_ALL)
@@ -134,7 +134,7 @@ async def test_a_job_whose_run_moves_on_meanwhile_is_decided_apart_and_the_other
     await do(pool, run, start(run, now))
     together: list[int] = []
 
-    async def decide(db: Connection, job_ids: Iterable[UUID], judge: Judge, actor: Actor) -> list[JobOutcome]:
+    async def decide(db: Connection, job_ids: Iterable[UUID], judge: Decider, actor: Actor) -> list[JobResult]:
         def judge_as_the_run_ends(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
             if job.id == ids[0] and len(together) == 1:
                 meanwhile(postgres_url, lambda other: do(other, run, Succeed(1, None, now)))

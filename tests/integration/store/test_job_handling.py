@@ -16,7 +16,7 @@ from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime import timezones
 from duebook_common.store.database import Pool, connect, transaction
-from duebook_common.store.job_handling import Conflict, Fact, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.job_handling import Conflict, Decider, Fact, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs, slice_of
 from duebook_common.store.rows import load_jobs
 from support.bookkeeping import (
@@ -44,7 +44,7 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
-def manual(run_id: UUID) -> Judge:
+def manual(run_id: UUID) -> Decider:
     def judge(job: Job, active: Sequence[Run]) -> list[RunFact]:
         return trigger_now(job, active, terms(), run_id, overlap=Overlap.SKIP)
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job.new_runs import Terms, trigger_now
+from duebook_common.domain.job.new_runs import DecisionContext, trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import (
     CancelRun,
@@ -41,13 +41,13 @@ from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, acquire, connect
-from duebook_common.store.job_handling import Fact, Judge, handle_job
+from duebook_common.store.job_handling import Decider, Fact, handle_job
 from duebook_common.store.rows import load_jobs, run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
-from duebook_scheduler.admission import Releaser
+from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.dispatch_window import Room
-from duebook_scheduler.run_sender import Outbox
+from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from support.bookkeeping import ACTOR, NOW, check_books, created, log
 from support.stories import tell
@@ -72,7 +72,7 @@ class Told(Clock):
         return self.time
 
 
-class Nowhere(Outbox):
+class Nowhere(RunSender):
     """No broker: what is dispatched is found in the books."""
 
     def __init__(self) -> None:
@@ -96,8 +96,8 @@ class World:
         self.clock, self.numbers = Told(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
         hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
-        self.dispatcher = Dispatcher(self.pool, self.clock, Nowhere(), Room(10_000), hints, settings, ACTOR)
-        self.releaser = Releaser(self.pool, self.clock, settings, ACTOR)
+        self.dispatcher = Dispatcher(self.pool, self.clock, Nowhere(), DispatchWindow(10_000), hints, settings, ACTOR)
+        self.releaser = Admission(self.pool, self.clock, settings, ACTOR)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
@@ -217,14 +217,14 @@ class Machine(RuleBasedStateMachine):
         return commands[kind]
 
     def _act(self, act: str, job_id: UUID, data: st.DataObject) -> None:
-        terms = Terms(now=self.now, misfire=_MISFIRE, patience=HOUR, dispatch=0)
+        terms = DecisionContext(now=self.now, misfire=_MISFIRE, patience=HOUR, dispatch=0)
         changed = data.draw(policies) if act == "change" else {}
         overlap = data.draw(st.sampled_from(Overlap)) if act == "trigger" else Overlap.SKIP
 
         def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
             return trigger_now(job, active, terms, self._id(), overlap=overlap)
 
-        judges: dict[str, Judge] = {
+        judges: dict[str, Decider] = {
             "pause": judging.pausing("wait", terms),
             "resume": judging.resuming(None, terms),
             "change": judging.changing(lambda job: replace(job.definition, **changed), terms, None, ran=True),

@@ -29,7 +29,7 @@ from duebook_common.domain.run.commands import (
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.eventstore import Write, append
-from duebook_common.store.job_handling import Fact, Judge, create_jobs, handle_job
+from duebook_common.store.job_handling import Decider, Fact, create_jobs, handle_job
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
@@ -86,7 +86,7 @@ def command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
     return chance.choice(commands)
 
 
-def judgement(chance: random.Random, now: datetime) -> Judge:
+def judgement(chance: random.Random, now: datetime) -> Decider:
     queue, priority = chance.choice(["default", "mail"]), chance.randint(0, 9)
 
     def change(job: Job, active: Sequence[Run]) -> Sequence[Fact]:

@@ -25,11 +25,11 @@ from duebook_common.domain.run.commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.run.events import Opening, RunFact
+from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import Fact, handle_job
-from duebook_common.store.run_handling import Decided, RunWork, handle_runs
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from support.stories import tell
 
@@ -112,7 +112,7 @@ class Machine(RuleBasedStateMachine):
         self.runs += begun
         for outcome in outcomes:
             for fact in outcome.facts:
-                if isinstance(fact, RunFact) and not isinstance(fact.event, Opening):  # who had to make way
+                if isinstance(fact, RunFact) and not isinstance(fact.event, FirstEvent):  # who had to make way
                     self.told.append((fact.run_id, type(fact.event).__name__, getattr(fact.event, "attempt", None)))
         for run in opened:
             self.knows[0][run.id] = self.knows[1][run.id] = run
@@ -168,8 +168,8 @@ class Machine(RuleBasedStateMachine):
         }
         return commands[kind]
 
-    def _carry_out(self, work: list[tuple[int, RunWork]]) -> list[Decided]:
-        async def together() -> list[list[Decided]]:
+    def _carry_out(self, work: list[tuple[int, RunWork]]) -> list[CommandResult]:
+        async def together() -> list[list[CommandResult]]:
             calls = (handle_runs(self.store.sides[side], [item], ACTOR) for side, item in work)
             return await asyncio.gather(*calls)
 
@@ -182,7 +182,7 @@ class Machine(RuleBasedStateMachine):
                 self.told.append((item.run_id, type(event).__name__, getattr(event, "attempt", None)))
         return answers
 
-    def _judge(self, item: RunWork, answer: Decided) -> None:
+    def _judge(self, item: RunWork, answer: CommandResult) -> None:
         """An outcome is accepted for the attempt that it names, or refused, unless it was recorded before."""
         assert answer.error is None or isinstance(answer.error, CommandRejected)
         if isinstance(item.command, Succeed | FailAttempt | ReleaseAttempt | ConfirmCancel):

@@ -5,12 +5,12 @@ from typing import cast
 import httpx2
 
 from duebook_api.app import build
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.dependencies import Dependencies
 from duebook_common.runtime.service import Health
 
 
 async def test_the_description_is_made_without_any_server() -> None:
-    app = build(cast("Parts", None), Health(), None)
+    app = build(cast("Dependencies", None), Health(), None)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api") as http:
         answer = await http.get("/api/openapi.json")
     assert answer.status_code == 200, answer.text

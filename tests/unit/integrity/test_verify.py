@@ -21,7 +21,7 @@ from duebook_common.domain.job.state import (
     JobResumed,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run.events import Opening, RunFact
+from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.integrity.verify import check_job
 from duebook_common.store.codec import encode
 from duebook_common.store.eventstore import Recorded
@@ -61,7 +61,7 @@ def test_an_occurrence_that_is_missing_in_a_history_is_a_breach(life: Life, data
 
 
 def _accounts(fact: JobEvent | RunFact) -> bool:
-    return isinstance(fact.event if isinstance(fact, RunFact) else fact, Opening | OccurrencesSkipped)
+    return isinstance(fact.event if isinstance(fact, RunFact) else fact, FirstEvent | OccurrencesSkipped)
 
 
 def _of_the_run(fact: JobEvent | RunFact, lost: JobEvent | RunFact) -> bool:

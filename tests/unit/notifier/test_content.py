@@ -14,7 +14,7 @@ from duebook_common.domain.run.events import Trigger, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.smtp import address
 from duebook_notifier.content import compose
-from duebook_notifier.subject import Missed
+from duebook_notifier.subject import MissedOccurrences
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 RUN = Run(
@@ -52,7 +52,7 @@ def missed(count: int = 3, reason: str = "missed", **fields: Any) -> EmailMessag
     definition = Definition(name="nightly report", scheduled_at=NOW, **fields)
     last = NOW + timedelta(days=count - 1)
     skipped = OccurrencesSkipped(first=NOW, last=last, count=count, reason=reason, next_at=None, at=last)
-    news = Missed(run_id_at(RUN.job_id, last), RUN.job_id, definition, skipped)
+    news = MissedOccurrences(run_id_at(RUN.job_id, last), RUN.job_id, definition, skipped)
     return compose(news, "missed", sender="a@b", recipient="ops@example.com", message_id="<1@duebook>", now=NOW)
 
 

@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from duebook_notifier.single_flight import Passes, patiently
+from duebook_notifier.single_flight import SingleFlight, patiently
 
 
 async def test_who_comes_second_waits_for_the_first() -> None:
-    passes, done, gate = Passes(), [], asyncio.Event()
+    passes, done, gate = SingleFlight(), [], asyncio.Event()
 
     async def work() -> int:
         await gate.wait()
@@ -24,7 +24,7 @@ async def test_who_comes_second_waits_for_the_first() -> None:
 
 
 async def test_a_cancelled_wait_leaves_the_work_alone_and_drain_awaits_it() -> None:
-    passes, done, gate = Passes(), [], asyncio.Event()
+    passes, done, gate = SingleFlight(), [], asyncio.Event()
 
     async def work() -> None:
         await gate.wait()
@@ -41,7 +41,7 @@ async def test_a_cancelled_wait_leaves_the_work_alone_and_drain_awaits_it() -> N
 
 
 async def test_draining_ends_after_the_grace_time() -> None:
-    passes = Passes()
+    passes = SingleFlight()
     waiting = asyncio.create_task(passes.run("key", asyncio.Event().wait))
     await asyncio.sleep(0)
     await passes.drain(timedelta(milliseconds=1))

@@ -7,7 +7,7 @@ from uuid import UUID
 from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_scheduler.admission import _Turn
+from duebook_scheduler.admission import _AdmissionBatch
 from support.samples import NOW, SECOND, a_job, a_run
 
 
@@ -26,7 +26,7 @@ def waits(n: int, reason: str, key: Concurrency | None = None, trigger: Trigger 
 
 
 def let_go(active: list[Run], woken: list[Run], holders: dict[str, int]) -> list[int]:
-    facts = _Turn(woken, holders, NOW + 60 * SECOND, SECOND).judge(a_job(), active)
+    facts = _AdmissionBatch(woken, holders, NOW + 60 * SECOND, SECOND).judge(a_job(), active)
     return [fact.run_id.int for fact in facts]
 
 

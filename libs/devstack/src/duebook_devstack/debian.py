@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from duebook_devstack.server import Unobtainable
+from duebook_devstack.server import ServerNotFound
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALLED = Path("/usr/lib/rabbitmq/bin")
@@ -23,7 +23,7 @@ def programs(downloads: Path, say: Callable[[str], None]) -> tuple[Path, Path | 
     unpacked = downloads / "root"
     if not unpacked.exists():
         if not shutil.which("apt-get"):
-            raise Unobtainable("RabbitMQ: no rabbitmq-server is at hand; install one, or set DUEBOOK_RABBITMQ_URL")
+            raise ServerNotFound("RabbitMQ: no rabbitmq-server is at hand; install one, or set DUEBOOK_RABBITMQ_URL")
         if os.geteuid() == 0:
             say("RabbitMQ: installing the distribution's package rabbitmq-server, without starting it")
             _install()
@@ -44,7 +44,7 @@ def _install() -> None:
     with _no_daemons():
         try:
             _apt("install", "--yes", "--no-install-recommends", "rabbitmq-server")
-        except Unobtainable:  # the package lists of a fresh machine are missing or old
+        except ServerNotFound:  # the package lists of a fresh machine are missing or old
             _apt("update")
             _apt("install", "--yes", "--no-install-recommends", "rabbitmq-server")
 
@@ -70,7 +70,7 @@ def _unpack(downloads: Path, target: Path) -> None:
     downloads.mkdir(exist_ok=True)
     try:
         _fetch(downloads)
-    except Unobtainable:
+    except ServerNotFound:
         state, cache = downloads / "lists", downloads / "cache"
         (state / "partial").mkdir(parents=True, exist_ok=True)
         (cache / "archives/partial").mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _run(*command: str, cwd: Path | None = None, more: Mapping[str, str] | None 
     )
     if done.returncode:
         end = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
-        raise Unobtainable(
+        raise ServerNotFound(
             f"RabbitMQ: `{' '.join(command[:3])} …` failed; install rabbitmq-server or set DUEBOOK_RABBITMQ_URL\n{end}"
         )
     return done.stdout

@@ -19,11 +19,11 @@ from rich.table import Table
 
 from duebook_common.runtime.durations import Duration
 from duebook_devstack import sample
-from duebook_devstack.home import Busy
+from duebook_devstack.home import AlreadyRunning
 from duebook_devstack.ports import claim, is_free
 from duebook_devstack.processes import ProcessDied
 from duebook_devstack.rabbitmq import RabbitMQ
-from duebook_devstack.server import Unobtainable
+from duebook_devstack.server import ServerNotFound
 from duebook_devstack.services import PORTS, Service
 from duebook_devstack.stack import Stack, explicit_url
 
@@ -33,7 +33,7 @@ _DEFAULTS = {
     "DUEBOOK_MAIL_FROM": "duebook@example.com",
     "DUEBOOK_NOTIFY_TO": "operator@example.com",
 }
-_ORDERLY = (Busy, Unobtainable, ProcessDied, TimeoutError, sample.SampleFailed, httpx2.HTTPError, OSError)
+_ORDERLY = (AlreadyRunning, ServerNotFound, ProcessDied, TimeoutError, sample.SampleFailed, httpx2.HTTPError, OSError)
 
 console = Console(highlight=False)
 

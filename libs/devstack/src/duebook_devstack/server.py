@@ -9,17 +9,17 @@ from pathlib import Path
 from signal import SIGTERM, Signals
 
 from duebook_devstack.accounts import Account
-from duebook_devstack.home import Home
+from duebook_devstack.home import StackDir
 from duebook_devstack.processes import Process
 
 _TICK = 0.05
 
 
-class Unobtainable(Exception):
+class ServerNotFound(Exception):
     """A server is nowhere to be had; the message says what to do."""
 
 
-class Given:
+class ExternalServer:
     """A server that an explicit URL names. It is not ours to start or stop."""
 
     origin = "given by the environment"
@@ -48,7 +48,7 @@ class Server:
     stop_seconds: float = 10
     start_seconds: float = 60
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None) -> None:
         self.home, self.say = home, say
         self.process: Process | None = None
         self.origin = ""

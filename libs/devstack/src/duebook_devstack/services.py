@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from duebook_devstack.home import Home
+from duebook_devstack.home import StackDir
 from duebook_devstack.processes import Process
 
 PORTS = {"api": 8000, "scheduler": 8001, "executor": 8002, "notifier": 8003}
@@ -18,7 +18,7 @@ _TICK = 0.1
 class Service:
     """One copy of a service. `name` may carry a number where there are more: `executor-2`."""
 
-    def __init__(self, home: Home, name: str, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, home: StackDir, name: str, port: int, environment: Mapping[str, str]) -> None:
         self.kind, self.name, self.port = name.split("-", maxsplit=1)[0], name, port
         self._home = home
         self._environment = {**os.environ, **environment, "DUEBOOK_HOST": "127.0.0.1", "DUEBOOK_PORT": str(port)}

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from duebook_devstack.home import Home
+from duebook_devstack.home import StackDir
 from duebook_devstack.mail import Mail
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.redis import Redis
-from duebook_devstack.server import Given, Server
+from duebook_devstack.server import ExternalServer, Server
 
 
 class Stack:
@@ -31,7 +31,7 @@ class Stack:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._given, self._forgetful = given or {}, forgetful
-        self.home = Home(path)
+        self.home = StackDir(path)
         for name in self.home.ledger.sweep():
             say(f"ended {name}, which an earlier start had left running")
         if self.home.elsewhere:
@@ -41,12 +41,12 @@ class Stack:
         self.rabbitmq = self._choose("rabbitmq", lambda: RabbitMQ(self.home, say))
         self.smtp = self._choose("smtp", lambda: Mail(self.home, say))
 
-    def _choose(self, name: str, own: Callable[[], Server]) -> Server | Given:
+    def _choose(self, name: str, own: Callable[[], Server]) -> Server | ExternalServer:
         url = explicit_url(self._given, f"DUEBOOK_{name.upper()}_URL")
-        return Given(name, url) if url else own()
+        return ExternalServer(name, url) if url else own()
 
     @property
-    def servers(self) -> list[Server | Given]:
+    def servers(self) -> list[Server | ExternalServer]:
         return [self.postgres, self.redis, self.rabbitmq, self.smtp]
 
     @property
@@ -82,7 +82,7 @@ class Stack:
         self.stop()
 
 
-def _all(servers: list[Server | Given], do: Callable[[Server | Given], None]) -> None:
+def _all(servers: list[Server | ExternalServer], do: Callable[[Server | ExternalServer], None]) -> None:
     with ThreadPoolExecutor(len(servers)) as pool:
         for done in [pool.submit(do, server) for server in servers]:
             done.result()

@@ -14,8 +14,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from duebook_api import openapi
-from duebook_api.access.api_keys import Keys
-from duebook_api.access.middleware import Gate
+from duebook_api.access.api_keys import ApiKeys
+from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
@@ -27,15 +27,15 @@ from duebook_api.runs import dead_letters
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
-from duebook_api.state.create_batcher import Gathering
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.create_batcher import JobCreateBatcher
+from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
-from duebook_api.state.gauges import Resting
+from duebook_api.state.gauges import DeadLetterGauges
 from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import every
-from duebook_common.runtime.service import Frame, Health, probes
+from duebook_common.runtime.service import Health, ServiceContext, probes
 from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.store.job_handling import Conflict
 
@@ -55,7 +55,7 @@ _REFRESH = timedelta(seconds=5)
 
 
 @asynccontextmanager
-async def serve(frame: Frame) -> AsyncIterator[None]:
+async def serve(frame: ServiceContext) -> AsyncIterator[None]:
     """The api's body: connect, mount, refresh the gauges."""
     settings = frame.settings
     assert isinstance(settings, ApiSettings)
@@ -63,7 +63,7 @@ async def serve(frame: Frame) -> AsyncIterator[None]:
     async with connect(settings.postgres_url.get_secret_value(), "api", _POOL) as pool:
         clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
         await clock.measure(pool)
-        parts = Parts(pool, clock, hints, settings.misfire, Gathering(pool), Feed(pool))
+        parts = Dependencies(pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool))
 
         async def ask() -> None:
             async with acquire(pool) as db:
@@ -73,7 +73,7 @@ async def serve(frame: Frame) -> AsyncIterator[None]:
         frame.app = build(parts, frame.health, _keys(parts, settings))
         frame.loops.start("clock", clock.keep(pool))
         frame.loops.start("feed", every("feed", PAUSE, parts.feed.step, longest=1))
-        frame.loops.start("gauges", every("gauges", _REFRESH, Resting(pool, clock, settings.misfire).refresh))
+        frame.loops.start("gauges", every("gauges", _REFRESH, DeadLetterGauges(pool, clock, settings.misfire).refresh))
         try:
             yield
         finally:
@@ -82,13 +82,13 @@ async def serve(frame: Frame) -> AsyncIterator[None]:
             await hints.close()
 
 
-def _keys(parts: Parts, settings: ApiSettings) -> Keys | None:
+def _keys(parts: Dependencies, settings: ApiSettings) -> ApiKeys | None:
     if settings.auth == "off":
         return None
-    return Keys(parts.pool, settings.api_key.get_secret_value() if settings.api_key else None)
+    return ApiKeys(parts.pool, settings.api_key.get_secret_value() if settings.api_key else None)
 
 
-def build(parts: Parts, health: Health, keys: Keys | None) -> ASGIApp:
+def build(parts: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
     """The whole HTTP surface; `keys` None lets everybody in."""
     app = FastAPI(
         title="Duebook",
@@ -110,7 +110,7 @@ def build(parts: Parts, health: Health, keys: Keys | None) -> ASGIApp:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_path)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    return Gate(app, keys)
+    return AuthMiddleware(app, keys)
 
 
 async def _on_early(_: Request, __: Exception) -> Response:

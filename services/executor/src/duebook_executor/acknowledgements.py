@@ -23,7 +23,7 @@ class Settle(StrEnum):
     REJECT = "reject"
 
 
-class Row:
+class TagWindow:
     """The deliveries of one channel, numbered from 1 without gaps: which of them are settled."""
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ class Row:
         return told + [Basic.Ack(tag) for tag in sorted(acked) if tag > self._below]
 
 
-class Settling:
+class AckBatcher:
     """Settles the deliveries of one channel.
 
     A settlement is a hint to the broker: the books are written already, so a lost channel is no matter.
     """
 
     def __init__(self) -> None:
-        self._row = Row()
+        self._row = TagWindow()
         self._acked: set[int] = set()
         self._rejected: set[int] = set()
         self._writing: asyncio.Task[None] | None = None

@@ -15,18 +15,18 @@ from duebook.tasks import Registry, TaskError, load
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import every
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
-from duebook_common.runtime.service import Frame
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_executor.attempts import Attempts
-from duebook_executor.builtin.amqp_publish import Exchanges
+from duebook_executor.builtin.amqp_publish import AmqpPublisher
 from duebook_executor.builtin.catalogue import catalogue
 from duebook_executor.builtin.email_send import Mailer
 from duebook_executor.consumer import Consumer
 from duebook_executor.deliveries import Deliveries
-from duebook_executor.heartbeat import Watch
-from duebook_executor.queries import Books
+from duebook_executor.heartbeat import Heartbeat
+from duebook_executor.queries import ExecutorQueries
 from duebook_executor.settings import ExecutorSettings
 
 log = structlog.stdlib.get_logger("executor")
@@ -34,7 +34,7 @@ log = structlog.stdlib.get_logger("executor")
 _WATCH_PAUSE, _REGISTER_PAUSE = timedelta(seconds=0.5), timedelta(minutes=5)
 
 
-def tasks(settings: ExecutorSettings, exchanges: Exchanges) -> Registry:
+def tasks(settings: ExecutorSettings, exchanges: AmqpPublisher) -> Registry:
     """The tasks that this executor knows; ends the process with one line where a module cannot be had."""
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a user's modules stand where the executor is started
     try:
@@ -52,7 +52,7 @@ def _mailer(settings: ExecutorSettings) -> Mailer | None:
 
 
 @asynccontextmanager
-async def body(registry: Registry, exchanges: Exchanges, frame: Frame) -> AsyncIterator[None]:
+async def body(registry: Registry, exchanges: AmqpPublisher, frame: ServiceContext) -> AsyncIterator[None]:
     """Connect, consume; on the way out close the tap, let attempts finish, hand back the rest."""
     settings = frame.settings
     assert isinstance(settings, ExecutorSettings)
@@ -63,7 +63,7 @@ async def body(registry: Registry, exchanges: Exchanges, frame: Frame) -> AsyncI
     client = redis_client(settings.redis_url.get_secret_value())
     async with connect(settings.postgres_url.get_secret_value(), "executor") as pool, hints, client:
         await clock.measure(pool)
-        books, locks = Books(pool), RunLocks(client, actor.name, settings.lease)
+        books, locks = ExecutorQueries(pool), RunLocks(client, actor.name, settings.lease)
         attempts = Attempts(pool, clock, locks, books, registry, actor, settings.lease, hints.wake)
         deliveries = Deliveries(pool, clock, books, attempts, actor, settings.concurrency, settings.lease)
         consumer = Consumer(
@@ -77,7 +77,7 @@ async def body(registry: Registry, exchanges: Exchanges, frame: Frame) -> AsyncI
         frame.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
         frame.loops.start("clock", clock.keep(pool))
         frame.loops.start("cancel hints", hints.listen_cancels(lambda _: wake.set()))
-        watch = Watch(attempts, books, locks, settings.lease)
+        watch = Heartbeat(attempts, books, locks, settings.lease)
         # Once the database is back there is one lease in which to say that we live.
         longest = settings.lease.total_seconds() / 6
         frame.loops.start("watch", every("watch", _WATCH_PAUSE, watch.step, wake, longest))

@@ -39,8 +39,8 @@ from duebook_common.runtime.telemetry import (
 )
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
-from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from duebook_executor.queries import Assignment, Books, Line
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from duebook_executor.queries import Assignment, ExecutorQueries, LogLine
 from duebook_executor.run_task import Done, Failed, carry_out
 from duebook_executor.task_loop import TaskLoop
 
@@ -58,7 +58,7 @@ class Attempt:
     assignment: Assignment
     started: float  # by the loop's monotonic clock, in seconds
     task: "asyncio.Task[Run | None]" = field(init=False)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
     beaten: bool = False
     cancelled: bool = False  # an operator asked for it
     released: bool = False  # the executor stops
@@ -81,7 +81,7 @@ class Attempts:
     """The registry of this process's attempts, and the pipeline that each goes through."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, locks: RunLocks, books: Books, registry: Registry, actor: Actor,
+        self, pool: Pool, clock: Clock, locks: RunLocks, books: ExecutorQueries, registry: Registry, actor: Actor,
         lease: timedelta, wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self._pool, self._clock, self._locks, self._books = pool, clock, locks, books
@@ -103,7 +103,7 @@ class Attempts:
         begun = {item.run.id: self._begin(item, answer) for item, answer in zip(wanted, decided, strict=True)}
         return [begun.get(item.run.id) if got else None for item, got in zip(assignments, locked, strict=True)]
 
-    def _begin(self, assignment: Assignment, decided: Decided) -> Attempt | None:
+    def _begin(self, assignment: Assignment, decided: CommandResult) -> Attempt | None:
         run = decided.run
         if decided.error is not None or run is None:
             log.error("attempt cannot be started", error=repr(decided.error))
@@ -168,7 +168,7 @@ class Attempts:
         def write(message: str) -> None:
             if len(attempt.lines) < _MOST_LINES:
                 text = str(message).replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:_LONGEST_LINE]
-                attempt.lines.append(Line(run.job_id, run.id, run.attempt, text, self._clock.now()))
+                attempt.lines.append(LogLine(run.job_id, run.id, run.attempt, text, self._clock.now()))
 
         return Context(
             run_id=run.id,
@@ -180,7 +180,7 @@ class Attempts:
             log=write,
         )
 
-    async def _end_batch(self, outcomes: Sequence[_Outcome]) -> list[Decided]:
+    async def _end_batch(self, outcomes: Sequence[_Outcome]) -> list[CommandResult]:
         attempts = [outcome.attempt for outcome in outcomes]
         await self.write_lines(attempts)
         await self._unlock(attempts)  # before the outcome: whoever gets a quick retry must find the lock free
@@ -220,7 +220,7 @@ class Attempts:
             except UNAVAILABLE:
                 log.debug("leases not forgotten", runs=len(beaten))  # they expire
 
-    async def _persist(self, work: Sequence[RunWork]) -> list[Decided]:
+    async def _persist(self, work: Sequence[RunWork]) -> list[CommandResult]:
         """Until PostgreSQL has it: what is done stays done however long the database is away."""
         while True:
             try:
@@ -230,7 +230,7 @@ class Attempts:
                 await asyncio.sleep(_RETRY_SECONDS)
                 work = [replace(item, known=None) for item in work]
 
-    def _settled(self, attempt: Attempt, decided: Decided) -> Run | None:
+    def _settled(self, attempt: Attempt, decided: CommandResult) -> Run | None:
         run = attempt.run
         if isinstance(decided.error, StaleAttempt):
             STALE_OUTCOMES.inc()

@@ -16,7 +16,7 @@ from duebook_common.broker import topology
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.topology import BROKER_ERRORS, declare_work
 from duebook_common.runtime.telemetry import DELIVERIES
-from duebook_executor.acknowledgements import Settle, Settling
+from duebook_executor.acknowledgements import AckBatcher, Settle
 from duebook_executor.deliveries import Stopping
 
 log = structlog.stdlib.get_logger("consume")
@@ -26,7 +26,7 @@ Receive = Callable[..., Awaitable[Settle]]
 _LAST_SETTLEMENTS, _CLOSING = 1.0, 5.0  # seconds
 
 
-class _Tap(NamedTuple):
+class _Subscription(NamedTuple):
     """A queue that is consumed, under the tag by which the broker knows its consumer."""
 
     queue: AbstractQueue
@@ -39,9 +39,9 @@ class Consumer:
     def __init__(self, url: str, queues: Sequence[str], concurrency: int, receive: Receive) -> None:
         self._url, self._queues, self._concurrency, self._receive = url, queues, concurrency, receive
         self._connection: AbstractRobustConnection | None = None
-        self._taps: list[_Tap] = []
+        self._taps: list[_Subscription] = []
         self._handling: set[asyncio.Task[None]] = set()
-        self._settling: WeakKeyDictionary[aiormq.Channel, Settling] = WeakKeyDictionary()
+        self._settling: WeakKeyDictionary[aiormq.Channel, AckBatcher] = WeakKeyDictionary()
 
     async def start(self) -> None:
         """Connect, declare, consume; raises what the broker raises.
@@ -53,7 +53,7 @@ class Consumer:
             channel = await self._connection.channel(publisher_confirms=False)
             await channel.set_qos(prefetch_count=self._concurrency)
             queue = await declare_work(channel, name)
-            self._taps.append(_Tap(queue, await queue.consume(self._take)))
+            self._taps.append(_Subscription(queue, await queue.consume(self._take)))
 
     async def check(self) -> None:
         """Raises where no message could arrive."""
@@ -118,5 +118,5 @@ class Consumer:
     async def _settle(self, message: AbstractIncomingMessage, settle: Settle) -> None:
         channel, tag = cast(aiormq.Channel, message.channel), message.delivery_tag
         assert tag is not None
-        settling = self._settling.get(channel) or self._settling.setdefault(channel, Settling())
+        settling = self._settling.get(channel) or self._settling.setdefault(channel, AckBatcher())
         await settling.settle(channel, tag, settle)

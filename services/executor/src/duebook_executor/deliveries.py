@@ -11,7 +11,7 @@ import structlog
 
 from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.run.commands import RedriveRun, StartAttempt
-from duebook_common.domain.run.decide import Verdict, judge_delivery
+from duebook_common.domain.run.decide import DeliveryClass, judge_delivery
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
 from duebook_common.runtime.telemetry import DELIVERIES
@@ -20,7 +20,7 @@ from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_executor.acknowledgements import Settle
 from duebook_executor.attempts import Attempt, Attempts
-from duebook_executor.queries import Assignment, Books
+from duebook_executor.queries import Assignment, ExecutorQueries
 
 log = structlog.stdlib.get_logger("deliveries")
 
@@ -42,7 +42,7 @@ class _Delivery(NamedTuple):
 class _Begun(NamedTuple):
     """What a delivery is to its run, the run as it was read, and the attempt where one was started."""
 
-    verdict: Verdict
+    verdict: DeliveryClass
     run: Run | None
     attempt: Attempt | None
 
@@ -54,7 +54,7 @@ class Deliveries:
         self,
         pool: Pool,
         clock: Clock,
-        books: Books,
+        books: ExecutorQueries,
         attempts: Attempts,
         actor: Actor,
         concurrency: int,
@@ -100,11 +100,11 @@ class Deliveries:
     async def _settle(self, begun: _Begun) -> Settle:
         """What starts no attempt. Where one runs elsewhere, or a retry is ahead, `wake_at` covers the run."""
         match begun.verdict, begun.run:
-            case Verdict.EXPIRED, Run() as run:
+            case DeliveryClass.EXPIRED, Run() as run:
                 await self._expire(run)
-            case Verdict.BURY, Run() as run:
+            case DeliveryClass.BURY, Run() as run:
                 return await self._bury(run)
-            case Verdict.REDRIVE, Run() as run:
+            case DeliveryClass.REDRIVE, Run() as run:
                 await self._redrive(run)
             case _:
                 pass
@@ -113,13 +113,13 @@ class Deliveries:
     async def _begin_batch(self, deliveries: Sequence[_Delivery]) -> list[_Begun]:
         """Judge the deliveries by the books, and start what is to be started."""
         found = await self._assignments({delivery.message.run_id for delivery in deliveries})
-        now, verdicts = self._clock.now(), list[Verdict]()
+        now, verdicts = self._clock.now(), list[DeliveryClass]()
         starting: dict[UUID, Assignment] = {}
         for message, from_dead_letters in deliveries:
             assignment = found.get(message.run_id)
             run = assignment.run if assignment else None
             verdicts.append(judge_delivery(run, message.dispatch, now, from_dead_letters=from_dead_letters))
-            if verdicts[-1] is Verdict.START and assignment:
+            if verdicts[-1] is DeliveryClass.START and assignment:
                 starting[message.run_id] = assignment
         attempts = await self._attempts.start(list(starting.values())) if starting else []
         started = dict(zip(starting, attempts, strict=True))

@@ -11,17 +11,17 @@ import structlog
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 from duebook_executor.attempts import Attempt, Attempts
-from duebook_executor.queries import Books, Standing
+from duebook_executor.queries import ExecutorQueries, RecordedState
 
 log = structlog.stdlib.get_logger("watch")
 
 _YOUNG_SECONDS = 0.5
 
 
-class Watch:
+class Heartbeat:
     """Twice a second: asks how the attempts stand, and prolongs leases and locks in good time."""
 
-    def __init__(self, attempts: Attempts, books: Books, locks: RunLocks, lease: timedelta) -> None:
+    def __init__(self, attempts: Attempts, books: ExecutorQueries, locks: RunLocks, lease: timedelta) -> None:
         self._attempts, self._books, self._locks, self._lease = attempts, books, locks, lease
         self._beat_at = 0.0
 
@@ -39,7 +39,7 @@ class Watch:
             await self._beat(owned)
         return 0
 
-    def _owned(self, attempts: Sequence[Attempt], standing: dict[UUID, Standing]) -> list[Attempt]:
+    def _owned(self, attempts: Sequence[Attempt], standing: dict[UUID, RecordedState]) -> list[Attempt]:
         """Those that are still ours; stops the others, and those that somebody wants cancelled."""
         owned = []
         for attempt in attempts:

@@ -64,7 +64,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     job_id: UUID
     run_id: UUID
     attempt: int
@@ -73,7 +73,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RecordedState:
     """How a run that this process carries out stands in the books."""
 
     cancel_requested: bool
@@ -81,7 +81,7 @@ class Standing:
     status: str
 
 
-class Books:
+class ExecutorQueries:
     """The executor's own statements, in batches."""
 
     def __init__(self, pool: Pool) -> None:
@@ -92,15 +92,15 @@ class Books:
             records = await db.fetch(_ASSIGNMENTS, list(run_ids))
         return {record["run_id"]: _assignment(record) for record in records}
 
-    async def write_lines(self, lines: Sequence[Line]) -> None:
+    async def write_lines(self, lines: Sequence[LogLine]) -> None:
         rows = [(line.job_id, line.run_id, line.attempt, line.message, line.logged_at) for line in lines]
         async with acquire(self._pool) as db:
             await db.execute(_LINES, *zip(*rows, strict=True))
 
-    async def standing(self, run_ids: Iterable[UUID]) -> dict[UUID, Standing]:
+    async def standing(self, run_ids: Iterable[UUID]) -> dict[UUID, RecordedState]:
         async with acquire(self._pool) as db:
             records = await db.fetch(_WATCH, list(run_ids))
-        return {r["run_id"]: Standing(r["cancel_requested"], r["attempt"], r["status"]) for r in records}
+        return {r["run_id"]: RecordedState(r["cancel_requested"], r["attempt"], r["status"]) for r in records}
 
     async def beat(self, attempts: Sequence[tuple[UUID, int]], lease: timedelta) -> None:
         """Prolong the leases of these attempts by the database's clock."""

@@ -7,39 +7,39 @@ from datetime import timedelta
 
 from duebook_common.runtime.loops import every
 from duebook_common.runtime.redis_locks import redis_client
-from duebook_common.runtime.service import Frame
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_notifier.consumer import Consumer
-from duebook_notifier.dead_letters import Letters
+from duebook_notifier.dead_letters import DeadLetterPublisher
 from duebook_notifier.mailing import Mailing
-from duebook_notifier.sending import Sender, Terms
+from duebook_notifier.sending import MailPolicy, Sender
 from duebook_notifier.settings import NotifierSettings
-from duebook_notifier.single_flight import Passes
+from duebook_notifier.single_flight import SingleFlight
 
 _BROKER_PAUSE, _DUE_PAUSE = timedelta(seconds=5), timedelta(seconds=1)
 
 
 @asynccontextmanager
-async def body(frame: Frame) -> AsyncIterator[None]:
+async def body(frame: ServiceContext) -> AsyncIterator[None]:
     """Consume outcomes and retry due mails; on the way out take nothing further and finish what is under way."""
     settings = frame.settings
     assert isinstance(settings, NotifierSettings)
-    terms = Terms(server(settings.smtp_url.get_secret_value()), settings.mail_from, settings.notify_to)
+    terms = MailPolicy(server(settings.smtp_url.get_secret_value()), settings.mail_from, settings.notify_to)
     async with notifying(frame, settings, terms):
         yield
 
 
 @asynccontextmanager
-async def notifying(frame: Frame, settings: NotifierSettings, terms: Terms) -> AsyncIterator[None]:
+async def notifying(frame: ServiceContext, settings: NotifierSettings, terms: MailPolicy) -> AsyncIterator[None]:
     """The whole service on given terms."""
-    clock, passes, url = Clock(), Passes(), settings.rabbitmq_url.get_secret_value()
+    clock, passes, url = Clock(), SingleFlight(), settings.rabbitmq_url.get_secret_value()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(connect(settings.postgres_url.get_secret_value(), "notifier"))
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
         await clock.measure(pool)
-        letters = Letters(url, tells_by_default=bool(terms.default_to))
+        letters = DeadLetterPublisher(url, tells_by_default=bool(terms.default_to))
         stack.push_async_callback(letters.close)
         sender = Sender(pool, clock, letters, terms, Actor(f"notifier {socket.gethostname()}"))
         mailing = Mailing(pool, clock, redis, passes, sender, terms.default_to)

@@ -16,7 +16,7 @@ log = structlog.stdlib.get_logger("letters")
 _LONGEST_ERROR = 1000
 
 
-class Letters:
+class DeadLetterPublisher:
     """Publishes where RabbitMQ is in reach, and says so where it is not."""
 
     def __init__(self, url: str, *, tells_by_default: bool) -> None:

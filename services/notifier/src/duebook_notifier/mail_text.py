@@ -8,7 +8,7 @@ import orjson
 
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
-from duebook_notifier.subject import Missed, News
+from duebook_notifier.subject import MissedOccurrences, News
 
 _LONGEST_NAME, _LONGEST_DETAIL = 120, 2048
 _FAILURES = frozenset({"failed", "dead_lettered"})
@@ -24,7 +24,7 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class MailText:
     headline: str
     facts: tuple[tuple[str, str], ...]
     detail: str = ""
@@ -32,12 +32,12 @@ class Telling:
     advice: tuple[Advice, ...] = ()
 
 
-def telling(news: News, outcome: str) -> Telling:
+def telling(news: News, outcome: str) -> MailText:
     """The outcome in words; a run as it stood then."""
-    return _of_missed(news) if isinstance(news, Missed) else _of_run(news, outcome)
+    return _of_missed(news) if isinstance(news, MissedOccurrences) else _of_run(news, outcome)
 
 
-def _of_run(run: Run, outcome: str) -> Telling:
+def _of_run(run: Run, outcome: str) -> MailText:
     facts = [
         ("Job", _name(run)),
         ("Job id", str(run.job_id)),
@@ -50,7 +50,7 @@ def _of_run(run: Run, outcome: str) -> Telling:
         ("Attempts", str(run.attempt)),
         *([("Reason", run.reason)] if run.reason else []),
     ]
-    return Telling(
+    return MailText(
         f"{_name(run)} {_verdict(run, outcome)}",
         tuple(facts),
         _detail(run, outcome),
@@ -99,7 +99,7 @@ def _advice(run: Run, outcome: str) -> tuple[Advice, ...]:
             return ()
 
 
-def _of_missed(missed: Missed) -> Telling:
+def _of_missed(missed: MissedOccurrences) -> MailText:
     skipped, several = missed.skipped, missed.skipped.count > 1
     facts = [
         ("Job", _name(missed)),
@@ -118,10 +118,10 @@ def _of_missed(missed: Missed) -> Telling:
     until = skipped.last.replace(microsecond=0) + _SECOND
     request = f'POST /api/job/{missed.job_id}/backfill   {{"from": "{_rfc(skipped.first)}", "to": "{_rfc(until)}"}}'
     advice = (Advice(f"Nothing, or make up for {'them' if several else 'it'}:", request),)
-    return Telling(f"{_name(missed)} {what}", tuple(facts), advice=advice)
+    return MailText(f"{_name(missed)} {what}", tuple(facts), advice=advice)
 
 
-def _why(missed: Missed) -> str:
+def _why(missed: MissedOccurrences) -> str:
     they, policy = "they were" if missed.skipped.count > 1 else "it was", missed.definition.catch_up
     late = f"No scheduler came round in time when {they} due"
     if missed.reason == "window":

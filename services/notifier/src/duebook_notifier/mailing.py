@@ -14,7 +14,7 @@ from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mail_projection import load_mails
 from duebook_notifier.locking import mail_lock
 from duebook_notifier.sending import Sender
-from duebook_notifier.single_flight import Passes, patiently
+from duebook_notifier.single_flight import SingleFlight, patiently
 from duebook_notifier.subject import News, look_up
 
 _DUE_BATCH = 100
@@ -26,7 +26,7 @@ class Mailing:
     """Decides who is mailed of what, each once; any number of notifiers may do so beside each other."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, redis: Redis, passes: Passes, sender: Sender, default_to: tuple[str, ...]
+        self, pool: Pool, clock: Clock, redis: Redis, passes: SingleFlight, sender: Sender, default_to: tuple[str, ...]
     ) -> None:
         self._pool, self._clock, self._redis = pool, clock, redis
         self._passes, self._sender, self._default_to = passes, sender, default_to

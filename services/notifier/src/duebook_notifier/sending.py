@@ -21,7 +21,7 @@ from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.mail_handling import record_mail
 from duebook_notifier.content import compose
-from duebook_notifier.dead_letters import Letters
+from duebook_notifier.dead_letters import DeadLetterPublisher
 from duebook_notifier.single_flight import patiently
 from duebook_notifier.subject import News
 
@@ -32,7 +32,7 @@ _BACKOFF = Backoff(initial=timedelta(seconds=5), factor=2, max=timedelta(minutes
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class MailPolicy:
     """Through which server, from whom, to whom where a job names nobody, and how often with which pauses."""
 
     server: Server
@@ -45,7 +45,7 @@ class Terms:
 class Sender:
     """Sends mails, at most some at once, and records what became of each."""
 
-    def __init__(self, pool: Pool, clock: Clock, letters: Letters, terms: Terms, actor: Actor) -> None:
+    def __init__(self, pool: Pool, clock: Clock, letters: DeadLetterPublisher, terms: MailPolicy, actor: Actor) -> None:
         self._pool, self._clock, self._letters, self._terms, self._actor = pool, clock, letters, terms, actor
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._recording = asyncio.Lock()  # else the mails of one run, done at the same time, outrun each other

@@ -21,7 +21,7 @@ log = structlog.stdlib.get_logger("passes")
 _LONGEST_PAUSE = 5.0
 
 
-class Passes:
+class SingleFlight:
     """What is under way, each under a key."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ class UnknownOutcome(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class MissedOccurrences:
     """Occurrences that were missed together, by the definition in force then.
 
     `id` is the run that the last of them would have had: their mails stand under it.
@@ -54,7 +54,7 @@ class Missed:
         return Notify(self.definition.recipients, self.definition.notify.on)
 
 
-News = Run | Missed
+News = Run | MissedOccurrences
 
 
 async def look_up(db: Connection, run_id: UUID, job_id: UUID, outcome: str, version: int) -> News:
@@ -70,11 +70,11 @@ async def look_up(db: Connection, run_id: UUID, job_id: UUID, outcome: str, vers
     return fold_run(recorded)
 
 
-async def _missed(db: Connection, run_id: UUID, job_id: UUID, version: int) -> Missed:
+async def _missed(db: Connection, run_id: UUID, job_id: UUID, version: int) -> MissedOccurrences:
     stream = job_domain.stream(job_id)
     recorded = await read(db, stream, version - 1, 1)
     skipped = recorded[0].event if recorded else None
     if not isinstance(skipped, OccurrencesSkipped) or events.run_id_at(job_id, skipped.last) != run_id:
         raise UnknownOutcome(f"event {version} of job {job_id} skips nothing up to the time of run {run_id}")
     [definition] = await in_force(db, [(stream, version)])
-    return Missed(run_id, job_id, definition, skipped)
+    return MissedOccurrences(run_id, job_id, definition, skipped)

@@ -39,54 +39,56 @@ UPDATE runs SET wake_at = later.wake_at FROM later WHERE runs.run_id = later.run
 """
 
 
-class Released(NamedTuple):
+class AdmissionResult(NamedTuple):
     """The runs that are to be sent now, and how many were looked at: other schedulers may be at the rest."""
 
     sent: list[Run]
     dealt: int
 
 
-class Releaser:
+class Admission:
     """Lets waiting runs go, in the order in which they came."""
 
     def __init__(self, pool: Pool, clock: Clock, settings: SchedulerSettings, actor: Actor) -> None:
         self._pool, self._clock, self._settings, self._actor = pool, clock, settings, actor
 
-    async def release(self, waiting: Sequence[Run]) -> Released:
+    async def release(self, waiting: Sequence[Run]) -> AdmissionResult:
         """Look at runs whose time to be looked at has come."""
         if not waiting:
-            return Released([], 0)
+            return AdmissionResult([], 0)
         try:
             async with transaction(self._pool) as db:
                 return await self._release(db, waiting)
         except Conflict:
-            return Released([], 0)  # a run moved on meanwhile: they are due still
+            return AdmissionResult([], 0)  # a run moved on meanwhile: they are due still
         except UNAVAILABLE:
             raise
         except Exception:
             if len(waiting) > 1:  # one of them is poison: each by itself, so that it hurts nobody else
                 singly = [await self.release([run]) for run in waiting]
-                return Released([run for each in singly for run in each.sent], sum(each.dealt for each in singly))
+                return AdmissionResult(
+                    [run for each in singly for run in each.sent], sum(each.dealt for each in singly)
+                )
             log.exception("run cannot be released", run_id=str(waiting[0].id), job_id=str(waiting[0].job_id))
-            return Released([], 0)
+            return AdmissionResult([], 0)
 
-    async def _release(self, db: Connection, waiting: Sequence[Run]) -> Released:
+    async def _release(self, db: Connection, waiting: Sequence[Run]) -> AdmissionResult:
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         mine = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
         await lock_keys(db, keys)
         now = self._clock.now()
-        turn = _Turn(mine, await key_holders(db, keys), now, self._settings.lease)
+        turn = _AdmissionBatch(mine, await key_holders(db, keys), now, self._settings.lease)
         outcomes = await decide_jobs(db, job_ids, turn.judge, self._actor)
         touched = {run.id: run for outcome in outcomes for run in outcome.runs}
         later = [run for run in mine if run.id not in touched]
         if later:
             rows = [(run.id, run.wake_at, now + _patience(run, now, self._settings.lease)) for run in later]
             await db.execute(_LATER, *zip(*rows, strict=True))
-        return Released([run for run in touched.values() if run.status is RunStatus.DISPATCHED], len(mine))
+        return AdmissionResult([run for run in touched.values() if run.status is RunStatus.DISPATCHED], len(mine))
 
 
-class _Turn:
+class _AdmissionBatch:
     """The judging of one batch: `holders` of each key are counted up as runs are let go."""
 
     def __init__(self, woken: Sequence[Run], holders: Mapping[str, int], now: datetime, patience: timedelta) -> None:

@@ -11,15 +11,15 @@ from duebook_common.broker import topology
 from duebook_common.broker.publisher import Publisher
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import every, guarded
-from duebook_common.runtime.service import Check, Frame
+from duebook_common.runtime.service import Check, ServiceContext
 from duebook_common.store.database import Clock, Pool, connect
 from duebook_common.store.job_handling import Actor
-from duebook_scheduler.admission import Releaser
+from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.dispatch_window import Room
-from duebook_scheduler.lost_messages import Evidence
+from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.relay import Relay
-from duebook_scheduler.run_sender import Outbox
+from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.sweep import Sweeper
 from duebook_scheduler.waking import Waker
@@ -64,7 +64,7 @@ class Poll:
 
 
 @asynccontextmanager
-async def body(frame: Frame) -> AsyncIterator[None]:
+async def body(frame: ServiceContext) -> AsyncIterator[None]:
     """Connect, poll, relay; on the way out finish the pass that is under way."""
     settings = frame.settings
     assert isinstance(settings, SchedulerSettings)
@@ -73,8 +73,8 @@ async def body(frame: Frame) -> AsyncIterator[None]:
         await clock.measure(pool)
         connection = await topology.connect(settings.rabbitmq_url.get_secret_value(), "scheduler")
         async with connection, hints:
-            outbox = Outbox(Publisher(connection))
-            poll = _poll(settings, pool, clock, outbox, hints)
+            sender = RunSender(Publisher(connection))
+            poll = _poll(settings, pool, clock, sender, hints)
             publisher = Publisher(connection)
             frame.health.checks = {
                 "postgres": lambda: pool.fetchval("SELECT 1"),
@@ -91,15 +91,15 @@ async def body(frame: Frame) -> AsyncIterator[None]:
                 yield
             finally:
                 await loops.stop()
-                await outbox.drain()
+                await sender.drain()
 
 
-def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, outbox: Outbox, hints: Hints) -> Poll:
-    actor, room = Actor(f"scheduler {socket.gethostname()}"), Room(settings.dispatch_ahead)
-    evidence = Evidence(outbox.publisher, settings.lease)
-    releaser = Releaser(pool, clock, settings, actor)
-    waker = Waker(pool, clock, outbox, room, evidence, releaser, settings, actor)
-    return Poll(Dispatcher(pool, clock, outbox, room, hints, settings, actor), waker, clock, settings)
+def _poll(settings: SchedulerSettings, pool: Pool, clock: Clock, sender: RunSender, hints: Hints) -> Poll:
+    actor, window = Actor(f"scheduler {socket.gethostname()}"), DispatchWindow(settings.dispatch_ahead)
+    lost_messages = LostMessageDetector(sender.publisher, settings.lease)
+    admission = Admission(pool, clock, settings, actor)
+    waker = Waker(pool, clock, sender, window, lost_messages, admission, settings, actor)
+    return Poll(Dispatcher(pool, clock, sender, window, hints, settings, actor), waker, clock, settings)
 
 
 def _connected(publisher: Publisher) -> Check:

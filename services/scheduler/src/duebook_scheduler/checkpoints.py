@@ -18,14 +18,14 @@ WHERE (checkpoints.xid, checkpoints.position) = ($4, $5)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Checkpoint:
     """A place in the log: everything at or before it has been dealt with."""
 
     xid: int
     position: int
 
 
-async def claim(db: Connection, subscriber: str) -> Place | None:
+async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
     """The subscriber's place, with the turn until the transaction ends; None while another has it.
 
     The lock takes no transaction id, so holding it over a publish hides no event from any reader.
@@ -33,9 +33,9 @@ async def claim(db: Connection, subscriber: str) -> Place | None:
     if not await db.fetchval(_TURN, _SUBSCRIBERS, crc32(subscriber.encode()) & 0x7FFFFFFF):
         return None
     record = await db.fetchrow(_READ, subscriber)
-    return Place(record["xid"], record["position"]) if record else Place(0, 0)
+    return Checkpoint(record["xid"], record["position"]) if record else Checkpoint(0, 0)
 
 
-async def move_checkpoint(db: Connection, subscriber: str, seen: Place, record: Any) -> None:
+async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:
     """Put the checkpoint behind `record`, if it still stands where this subscriber saw it."""
     await db.execute(_MOVE, subscriber, record["xid"], record["position"], seen.xid, seen.position)

@@ -7,18 +7,18 @@ from uuid import UUID
 
 import structlog
 
-from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
-from duebook_common.store.job_handling import Actor, Conflict, Fact, JobOutcome, decide_jobs
+from duebook_common.store.job_handling import Actor, Conflict, Fact, JobResult, decide_jobs
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
-from duebook_scheduler.dispatch_window import Room
+from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import Lane, earliest, lanes
-from duebook_scheduler.run_sender import Outbox
+from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("dispatch")
@@ -50,17 +50,17 @@ class Dispatcher:
     """Finds jobs that are due, decides each under its lock, and sends the runs that came of it."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, hints: Hints, settings: SchedulerSettings,
-        actor: Actor,
+        self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow,
+        hints: Hints, settings: SchedulerSettings, actor: Actor,
     ) -> None:  # fmt: skip
-        self._pool, self._clock, self._outbox, self._room = pool, clock, outbox, room
+        self._pool, self._clock, self._sender, self._window = pool, clock, sender, window
         self._hints, self._settings, self._actor = hints, settings, actor
         self._set_aside: dict[UUID, datetime] = {}
         self.next_due: datetime | None = None
 
     async def step(self) -> int:
         """Dispatch one batch; returns how many jobs were decided."""
-        if not await self._outbox.flush():
+        if not await self._sender.flush():
             return 0  # the broker is away: what is due stays a due row
         now = self._clock.now()
         async with acquire(self._pool) as db:
@@ -69,7 +69,7 @@ class Dispatcher:
             due = [lane for lane in found if lane.first <= now]
             if due:  # whatever keeps some of it from being decided now, it is worth another look soon
                 self.next_due = min(self.next_due or now + _HELD, now + _HELD)
-            room = await self._room.of(db, {lane.queue for lane in due}, now) if due else {}
+            room = await self._window.of(db, {lane.queue for lane in due}, now) if due else {}
         wanted = [(lane, room[lane.queue]) for lane in due if room[lane.queue] > 0]
         return await self._dispatch(wanted, now) if wanted else 0
 
@@ -86,8 +86,8 @@ class Dispatcher:
         await self._send(outcomes)
         return sum(bool(outcome.facts) for outcome in outcomes)
 
-    async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobOutcome]:
-        turn = _Turn(self._clock.now(), self._settings)
+    async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult]:
+        turn = _DispatchBatch(self._clock.now(), self._settings)
         outcomes = await decide_jobs(db, job_ids, turn.judge, self._actor)
         if turn.held:
             await db.execute(_HOLD, turn.held, turn.now + _HELD)
@@ -100,7 +100,7 @@ class Dispatcher:
         records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), now, list(self._set_aside), most)
         return [record["job_id"] for record in records]
 
-    async def _again(self, job_ids: Sequence[UUID], error: Exception) -> list[JobOutcome]:
+    async def _again(self, job_ids: Sequence[UUID], error: Exception) -> list[JobResult]:
         """A batch that failed: the jobs whose runs moved on meanwhile each by itself, and so all if that is not why."""
         overtaken = error.jobs if isinstance(error, Conflict) else frozenset[UUID]()
         rest = [job_id for job_id in job_ids if job_id not in overtaken]
@@ -116,9 +116,9 @@ class Dispatcher:
             outcomes = await self._again(rest, another)
         return outcomes + await self._one_by_one([job_id for job_id in job_ids if job_id in overtaken])
 
-    async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobOutcome]:
+    async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobResult]:
         """Each job in a transaction of its own, so that a poisonous one hurts nobody else."""
-        outcomes: list[JobOutcome] = []
+        outcomes: list[JobResult] = []
         for job_id in job_ids:
             try:
                 async with transaction(self._pool) as db:
@@ -133,19 +133,19 @@ class Dispatcher:
                 self._set_aside[job_id] = self._clock.now() + _SET_ASIDE
         return outcomes
 
-    async def _send(self, outcomes: Sequence[JobOutcome]) -> None:
+    async def _send(self, outcomes: Sequence[JobResult]) -> None:
         opened = [run for outcome in outcomes for run in outcome.runs]
         sent = [run for run in opened if run.status is RunStatus.DISPATCHED]
-        self._room.use(sent)
+        self._window.use(sent)
         for run in opened:
             if run.status is RunStatus.SKIPPED:
                 RUNS.labels(run.queue, "skipped").inc()
-        await self._outbox.send(sorted(sent, key=lambda run: (-run.priority, run.due_at)))
+        await self._sender.send(sorted(sent, key=lambda run: (-run.priority, run.due_at)))
         for run_id in (run_id for outcome in outcomes for run_id in outcome.stopped):
             self._hints.cancel(run_id)
 
 
-class _Turn:
+class _DispatchBatch:
     """The judging of one batch, in bounded time: a poll must never be busy for long.
 
     Its time begins with the first job, for loading the batch is no judging. `held` are jobs that are due, and whose
@@ -154,7 +154,7 @@ class _Turn:
 
     def __init__(self, now: datetime, settings: SchedulerSettings) -> None:
         self.now, self.held = now, list[UUID]()
-        self._terms = Terms(now=now, misfire=settings.misfire, patience=settings.lease, dispatch=1)
+        self._terms = DecisionContext(now=now, misfire=settings.misfire, patience=settings.lease, dispatch=1)
         self._until: float | None = None
         self._facts = 0
 

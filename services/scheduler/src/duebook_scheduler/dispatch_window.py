@@ -10,7 +10,7 @@ _AHEAD = "SELECT queue, count(*) AS ahead FROM runs WHERE status = 'dispatched' 
 _FRESH = timedelta(seconds=1)
 
 
-class Room:
+class DispatchWindow:
     """How many more runs may stand ahead in each queue; counted anew every second, and when it runs out."""
 
     def __init__(self, most: int) -> None:

@@ -17,7 +17,7 @@ WHERE wake_at IS NOT NULL AND status = 'running' AND queue = ANY($1) GROUP BY qu
 """
 
 
-class Evidence:
+class LostMessageDetector:
     """Asks the books and the broker about runs whose message stays unheard."""
 
     def __init__(self, publisher: Publisher, margin: timedelta) -> None:

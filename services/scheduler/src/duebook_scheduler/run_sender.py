@@ -13,12 +13,12 @@ from duebook_common.broker.publisher import Outgoing, Publisher
 from duebook_common.broker.topology import RUNS
 from duebook_common.domain.run.state import Run
 
-log = structlog.stdlib.get_logger("outbox")
+log = structlog.stdlib.get_logger("run_sender")
 
 _MOST_KEPT, _MOST_UNDER_WAY = 20_000, 4
 
 
-class Outbox:
+class RunSender:
     """The scheduler's way to RabbitMQ."""
 
     def __init__(self, publisher: Publisher) -> None:

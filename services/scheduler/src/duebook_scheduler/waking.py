@@ -17,12 +17,12 @@ from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.rows import run_of
-from duebook_common.store.run_handling import Decided, RunWork, handle_runs
-from duebook_scheduler.admission import Releaser
-from duebook_scheduler.dispatch_window import Room
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from duebook_scheduler.admission import Admission
+from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import earliest, lanes
-from duebook_scheduler.lost_messages import Evidence
-from duebook_scheduler.run_sender import Outbox
+from duebook_scheduler.lost_messages import LostMessageDetector
+from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("waking")
@@ -56,7 +56,7 @@ _LONGEST_PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Woken:
+class DueRun:
     """A run whose `wake_at` has passed, with what is known beside it."""
 
     run: Run
@@ -64,19 +64,25 @@ class Woken:
     job_deleted: bool
 
 
-def _woken(record: Any) -> Woken:
-    return Woken(run_of(record), record["expires_at"], record["job_deleted"])
+def _woken(record: Any) -> DueRun:
+    return DueRun(run_of(record), record["expires_at"], record["job_deleted"])
 
 
 class Waker:
     """Looks at every run whose time has come and does what its state asks for."""
 
     def __init__(
-        self, pool: Pool, clock: Clock, outbox: Outbox, room: Room, evidence: Evidence, releaser: Releaser,
-        settings: SchedulerSettings, actor: Actor,
+        self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow, lost_messages: LostMessageDetector,
+        admission: Admission, settings: SchedulerSettings, actor: Actor,
     ) -> None:  # fmt: skip
-        self._pool, self._clock, self._outbox, self._room, self._evidence = pool, clock, outbox, room, evidence
-        self._releaser, self._settings, self._actor = releaser, settings, actor
+        self._pool, self._clock, self._sender, self._window, self._lost_messages = (
+            pool,
+            clock,
+            sender,
+            window,
+            lost_messages,
+        )
+        self._admission, self._settings, self._actor = admission, settings, actor
         self._trust_leases_at: datetime | None = None
         self.next_due: datetime | None = None
 
@@ -98,13 +104,13 @@ class Waker:
             records = await db.fetch(_WOKEN, *zip(*due, strict=True), now, self._settings.batch)
             woken = [_woken(record) for record in records]
             retries = {w.run.queue for w in woken if w.run.status in _TO_SEND}
-            room = await self._room.of(db, retries, now)
+            room = await self._window.of(db, retries, now)
             unheard = [w.run for w in woken if _may_be_lost(w, now)]
-            lost = await self._evidence.lost(db, unheard)
+            lost = await self._lost_messages.lost(db, unheard)
         return await self._deal(woken, room, lost, now)
 
-    async def _deal(self, woken: Sequence[Woken], room: dict[str, int], lost: set[UUID], now: datetime) -> int:
-        act, bury, waiting = list[Woken](), list[Run](), list[Run]()
+    async def _deal(self, woken: Sequence[DueRun], room: dict[str, int], lost: set[UUID], now: datetime) -> int:
+        act, bury, waiting = list[DueRun](), list[Run](), list[Run]()
         later = list[tuple[Run, datetime]]()
         for item in woken:
             run = item.run
@@ -127,9 +133,9 @@ class Waker:
                 act.append(item)
         await self._move(later)
         await self._act(act, now)
-        released = await self._releaser.release(waiting)
+        released = await self._admission.release(waiting)
         await self._send(released.sent)
-        await self._outbox.send(bury, bury=True)
+        await self._sender.send(bury, bury=True)
         return len(woken) - len(waiting) + released.dealt
 
     def _leases_trusted(self, now: datetime) -> bool:
@@ -141,7 +147,7 @@ class Waker:
             async with acquire(self._pool) as db:
                 await db.execute(_MOVE, *zip(*rows, strict=True))
 
-    async def _act(self, items: Sequence[Woken], now: datetime) -> None:
+    async def _act(self, items: Sequence[DueRun], now: datetime) -> None:
         if not items:
             return
         patience = self._settings.lease
@@ -152,14 +158,14 @@ class Waker:
         runs = [d.run for d in decided if d.run is not None and any(isinstance(e, RunRequeued) for e in d.events)]
         await self._send(runs)
         dead = [d.run for d in decided if d.run is not None and any(isinstance(e, RunDeadLettered) for e in d.events)]
-        await self._outbox.send(dead, bury=True)
+        await self._sender.send(dead, bury=True)
 
     async def _send(self, runs: Sequence[Run]) -> None:
-        self._room.use(runs)
-        await self._outbox.send(runs)
+        self._window.use(runs)
+        await self._sender.send(runs)
 
 
-def _may_be_lost(item: Woken, now: datetime) -> bool:
+def _may_be_lost(item: DueRun, now: datetime) -> bool:
     """A queued run whose message was sent, and that nothing else ends: only evidence sends it again."""
     run = item.run
     queued = run.status is RunStatus.DISPATCHED and run.dispatch > 0 and not item.job_deleted
@@ -174,7 +180,7 @@ def _patience(run: Run, now: datetime) -> timedelta:
     return min(patience, until_deadline)
 
 
-def _count(run: Run, answer: Decided) -> None:
+def _count(run: Run, answer: CommandResult) -> None:
     if answer.error is not None:
         log.error("run cannot be woken", run_id=str(run.id), job_id=str(run.job_id), error=repr(answer.error))
     for event in answer.events:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from duebook_api.http.paging import Page, after, bounded, decode, encode, query
+from duebook_api.http.paging import PageQuery, after, bounded, decode, encode, query
 from duebook_api.http.problems import Problem
 from duebook_api.runs.routes import RunQuery
 
@@ -65,7 +65,7 @@ def asking(text: str) -> Request:
 def test_a_query_is_read() -> None:
     q = query(asking("limit=200&status=running&queue=a%20b"), RunQuery)
     assert (q.limit, q.status, q.queue, q.cursor) == (200, "running", "a b", None)
-    assert query(asking(""), Page).limit == 50
+    assert query(asking(""), PageQuery).limit == 50
 
 
 @pytest.mark.parametrize(

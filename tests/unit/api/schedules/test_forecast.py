@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from duebook_api.schedules.forecast import counts, differences
 from duebook_api.schedules.forecast.counts import TooMuch
 from duebook_api.schedules.forecast.differences import Change
-from duebook_api.schedules.forecast.forecast import Measured, foretell
+from duebook_api.schedules.forecast.forecast import MeasuredDurations, foretell
 from duebook_api.schedules.forecast.plans import Lasting, Plan
 from duebook_common.domain.definition import Cron, Dst, Every, Overlap
 from duebook_common.domain.schedule.nominal import nominal_times
@@ -31,16 +31,16 @@ def a_plan(number: int = 1, left: int | None = None, **fields: Any) -> Plan:
 def a_forecast(
     *plans: Plan,
     changes: list[Change] | None = None,
-    measured: Measured | None = None,
+    measured: MeasuredDurations | None = None,
     start: datetime = START,
     length: timedelta = DAY,
 ) -> Any:
-    return foretell(plans, changes, measured or Measured(), start, start + length)
+    return foretell(plans, changes, measured or MeasuredDurations(), start, start + length)
 
 
-def lasting(**seconds: float) -> Measured:
+def lasting(**seconds: float) -> MeasuredDurations:
     """Tasks whose attempts take that long, on average and nearly always."""
-    return Measured(tasks={task: Lasting(mean, 2 * mean) for task, mean in seconds.items()})
+    return MeasuredDurations(tasks={task: Lasting(mean, 2 * mean) for task, mean in seconds.items()})
 
 
 def hours(told: Any) -> dict[int, int]:
@@ -182,7 +182,7 @@ def test_the_most_runs_at_once_follow_from_how_long_attempts_have_taken() -> Non
 
 
 def test_each_queue_has_its_own_peak_and_a_job_its_own_measure_before_its_task() -> None:
-    measured = Measured(jobs={UUID(int=1): Lasting(7200, 7200)}, tasks={"log": Lasting(1, 1)})
+    measured = MeasuredDurations(jobs={UUID(int=1): Lasting(7200, 7200)}, tasks={"log": Lasting(1, 1)})
     plans = [a_plan(n, scheduled_at=START + n * MINUTE, queue="slow" if n < 3 else "quick") for n in range(1, 6)]
     told = a_forecast(*plans, measured=measured)
     assert [(each["queue"], each["runs"], each["unmeasured_jobs"]) for each in told["queues"]] == [

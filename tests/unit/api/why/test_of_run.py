@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from duebook_api.why import phrases
-from duebook_api.why.facts import Key, Line
+from duebook_api.why.facts import Key, QueuePosition
 from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
 from duebook_common.domain.job.new_runs import trigger_now
 from duebook_common.domain.job.occurrence import account
@@ -18,7 +18,7 @@ from duebook_common.domain.run.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
-    Opening,
+    FirstEvent,
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
@@ -39,11 +39,11 @@ FAILED = AttemptFailed(attempt=1, error="connection refused", failures=1, retry_
 OTHER = UUID(int=99)
 
 
-def begun(job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20)) -> Opening:
+def begun(job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20)) -> FirstEvent:
     """The first event of the occurrence that is due."""
     facts = [fact for fact in account(job, active, terms(now)) if isinstance(fact, RunFact)]
     event = facts[-1].event
-    assert isinstance(event, Opening)
+    assert isinstance(event, FirstEvent)
     return event
 
 
@@ -174,11 +174,11 @@ def test_a_run_that_waits_for_a_key_names_its_limit_who_holds_it_and_how_many_ar
 
 
 def test_a_queued_run_tells_how_many_are_ahead_and_whether_anybody_serves_it() -> None:
-    served = Line(ahead=7, running=3, last_start=NOW, task_seen_at=NOW)
+    served = QueuePosition(ahead=7, running=3, last_start=NOW, task_seen_at=NOW)
     why = why_run(a_dispatch(), line=served, now=NOW + MINUTE)
     assert why.answer == "It waits in the queue “default” for an executor: 7 runs are ahead of it."
     assert says(why)[1:] == ["In the queue “default” 7 runs are ahead of it, and 3 runs of that queue are running."]
-    lonely = why_run(a_dispatch(), line=Line(ahead=0, running=0, last_start=None, task_seen_at=None))
+    lonely = why_run(a_dispatch(), line=QueuePosition(ahead=0, running=0, last_start=None, task_seen_at=None))
     assert lonely.answer.endswith("no run is ahead of it, and no executor is known that has the task “log”.")
     assert says(lonely)[2:] == [
         "No executor is known to serve the queue “default”: its DUEBOOK_QUEUES must name it.",

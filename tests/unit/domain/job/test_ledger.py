@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Every, Overlap
-from duebook_common.domain.job.ledger import Found, Line, Totals, expected, lines, run_ids, totals, with_runs
-from duebook_common.domain.job.schedule_history import EVER, stretches
+from duebook_common.domain.job.ledger import (
+    LedgerEntry,
+    RunOutcome,
+    Totals,
+    expected,
+    lines,
+    run_ids,
+    totals,
+    with_runs,
+)
+from duebook_common.domain.job.schedule_history import EVER, schedule_periods
 from duebook_common.domain.job.state import JobEvent, JobStatus, OccurrencesSkipped
 from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
@@ -22,11 +31,11 @@ from support.samples import DAY, HOUR, JOB_ID, NOW, SECOND, a_definition
 Told = tuple[datetime, str, UUID | None, str | None]
 
 
-def ledger(life: Life, own: Iterable[JobEvent] | None = None, runs: Iterable[UUID] | None = None) -> list[Line]:
+def ledger(life: Life, own: Iterable[JobEvent] | None = None, runs: Iterable[UUID] | None = None) -> list[LedgerEntry]:
     """Of all its times up to now; from another history than its own, or with other runs, where these are given."""
-    told = lines(life.job, stretches(life.own if own is None else own), EVER, life.now)
+    told = lines(life.job, schedule_periods(life.own if own is None else own), EVER, life.now)
     known = life.runs if runs is None else runs
-    found = {id_: Found(life.runs[id_].status, life.runs[id_].reason) for id_ in known}
+    found = {id_: RunOutcome(life.runs[id_].status, life.runs[id_].reason) for id_ in known}
     return with_runs(told, run_ids(JOB_ID, told), found)
 
 
@@ -47,13 +56,13 @@ def _ago(time: datetime, now: datetime) -> str:
 def test_every_nominal_time_stands_in_the_ledger_once_and_none_is_unaccounted(life: Life) -> None:
     book = ledger(life)
     assert [line.nominal_at for line in book] == sorted(set(life.expected))
-    assert expected(stretches(life.own), EVER, life.now) == len(life.expected)
+    assert expected(schedule_periods(life.own), EVER, life.now) == len(life.expected)
     assert totals(book).unaccounted == 0
     assert [_told(line) for line in book] == [_as_it_went(life, line.nominal_at) for line in book]
     assert {line.nominal_at: line.version.number for line in book} == life.in_force
 
 
-def _told(line: Line) -> Told:
+def _told(line: LedgerEntry) -> Told:
     return line.nominal_at, line.outcome, line.run_id, line.reason
 
 
@@ -78,7 +87,7 @@ def test_a_run_that_is_lost_leaves_its_time_unaccounted(life: Life, data: st.Dat
     assert totals(book) == Totals(*_sums(book))
 
 
-def _sums(book: list[Line]) -> list[int]:
+def _sums(book: list[LedgerEntry]) -> list[int]:
     due, lost = ([line.outcome for line in book].count(outcome) for outcome in ("due", "unaccounted"))
     return [len(book), len(book) - due - lost, due, lost]
 
@@ -101,8 +110,10 @@ def test_a_skip_that_is_lost_or_counts_too_few_leaves_times_unaccounted(life: Li
 def test_a_part_of_the_ledger_is_that_part_of_the_whole(life: Life, data: st.DataObject) -> None:
     first = data.draw(st.sampled_from([line.nominal_at for line in ledger(life)] or [EVER]))
     last = data.draw(st.datetimes(datetime(2011, 1, 1), datetime(2013, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-    part = lines(life.job, stretches(life.own), first, min(last, life.now))
-    whole = [line for line in lines(life.job, stretches(life.own), EVER, life.now) if first <= line.nominal_at <= last]
+    part = lines(life.job, schedule_periods(life.own), first, min(last, life.now))
+    whole = [
+        line for line in lines(life.job, schedule_periods(life.own), EVER, life.now) if first <= line.nominal_at <= last
+    ]
     assert part == whole
 
 
@@ -186,7 +197,7 @@ def test_a_time_that_was_made_up_for_shows_that_run_and_why_it_was_needed() -> N
     life = daily()
     life.poll()
     (missed, *_, ran) = ledger(life)
-    life.make_up([missed.nominal_at])
+    life.backfill([missed.nominal_at])
     first = ledger(life)[0]
     assert first == replace(missed, outcome="dispatched", run_id=run_id_of_backfill(JOB_ID, first.nominal_at))
     assert first.reason == "missed"
@@ -199,7 +210,7 @@ def test_a_run_that_was_skipped_gives_its_reason_and_may_be_made_up_for() -> Non
     *_, late = ledger(life)
     assert (late.outcome, late.reason) == ("skipped", "deadline")
     assert late.run_id == run_id_at(JOB_ID, late.nominal_at)
-    life.make_up([late.nominal_at])
+    life.backfill([late.nominal_at])
     life.end(RunStatus.SUCCEEDED)
     assert ledger(life)[-1].outcome == "succeeded"
     assert ledger(life)[-1].reason == "deadline"

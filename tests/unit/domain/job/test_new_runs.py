@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.new_runs import make_up, trigger_now
+from duebook_common.domain.job.new_runs import trigger_now
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import (
     RunBuffered,
@@ -50,7 +50,7 @@ def test_a_triggered_run_has_no_deadline() -> None:
 
 def test_what_is_made_up_for_runs_one_after_the_other_and_leaves_the_schedule_alone() -> None:
     job, times = a_job(recurrence="daily"), [NOW - 3 * DAY, NOW - 2 * DAY]
-    first, second = make_up([(job, time) for time in times], [], terms(), Overlap.BUFFER_ALL)
+    first, second = backfill_runs([(job, time) for time in times], [], terms(), Overlap.BUFFER_ALL)
     assert [fact.run_id for fact in (first, second)] == [run_id_of_backfill(JOB_ID, time) for time in times]
     assert isinstance(first.event, RunDispatched)
     assert isinstance(second.event, RunBuffered)
@@ -59,11 +59,11 @@ def test_what_is_made_up_for_runs_one_after_the_other_and_leaves_the_schedule_al
 
 
 def test_backfills_beside_each_other_all_start() -> None:
-    facts = make_up([(a_job(), NOW - DAY), (a_job(), NOW - HOUR)], [a_run()], terms(), Overlap.ALLOW_ALL)
+    facts = backfill_runs([(a_job(), NOW - DAY), (a_job(), NOW - HOUR)], [a_run()], terms(), Overlap.ALLOW_ALL)
     assert [type(fact.event) for fact in facts] == [RunDispatched, RunDispatched]
 
 
 def test_a_backfill_that_has_not_started_stands_in_no_scheduled_runs_way() -> None:
     waits = replace(a_run(), trigger=Trigger.BACKFILL, status=RunStatus.WAITING)
     assert isinstance(triggered(a_job(), [waits], Overlap.SKIP), RunDispatched)
-    assert isinstance(make_up([(a_job(), NOW)], [waits], terms(), Overlap.SKIP)[0].event, RunSkipped)
+    assert isinstance(backfill_runs([(a_job(), NOW)], [waits], terms(), Overlap.SKIP)[0].event, RunSkipped)

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import CatchUp, Definition, Dst, Every, Notify, Overlap
-from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account, job_after, skip_due
 from duebook_common.domain.job.state import Job, JobFinished, JobStatus, OccurrencesSkipped, change, pause, resume
 from duebook_common.domain.run.events import (
+    FirstEvent,
     Identity,
-    Opening,
     RunBuffered,
     RunDispatched,
     RunFact,
@@ -199,7 +199,7 @@ def test_a_run_whose_message_is_left_to_the_poll_is_due_at_once() -> None:
     assert (event.dispatch, event.wake_at, event.start_by) == (0, NOW, NOW + HOUR)
 
 
-def first_event(job: Job, circumstances: Terms) -> RunDispatched:
+def first_event(job: Job, circumstances: DecisionContext) -> RunDispatched:
     fact = account(job, [], circumstances)[0]
     assert isinstance(fact, RunFact)
     assert isinstance(fact.event, RunDispatched)
@@ -281,7 +281,7 @@ def accounted(decided: Sequence[Decided], expected: Sequence[datetime]) -> list[
     times: list[datetime] = []
     for fact in decided:
         if isinstance(fact, RunFact):
-            if not isinstance(fact.event, Opening):
+            if not isinstance(fact.event, FirstEvent):
                 continue
             assert fact.run_id == run_id_at(JOB_ID, fact.event.nominal_at)
             times.append(fact.event.nominal_at)

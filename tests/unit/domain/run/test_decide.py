@@ -23,7 +23,15 @@ from duebook_common.domain.run.commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.run.decide import BURY_WITHIN, LOST, Verdict, decide, expired, fingerprint, judge_delivery
+from duebook_common.domain.run.decide import (
+    BURY_WITHIN,
+    LOST,
+    DeliveryClass,
+    decide,
+    expired,
+    fingerprint,
+    judge_delivery,
+)
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -325,25 +333,25 @@ def test_a_delivery_is_judged_by_what_its_run_has_become() -> None:
     late = NOW + HOUR
     deadline = a_run(start_within=MINUTE)
     verdicts = [
-        (None, 1, NOW, Verdict.STALE),
-        (a_run(), 1, NOW, Verdict.START),
-        (a_run(), 2, NOW, Verdict.STALE),
-        (deadline, 1, NOW + MINUTE, Verdict.START),
-        (deadline, 1, late, Verdict.EXPIRED),
-        (running(), 1, NOW, Verdict.RUNNING),
-        (do(running(), FailAttempt(1, "boom", NOW, 0.5)), 1, NOW, Verdict.STALE),
-        (do(running(), Succeed(1, None, NOW)), 1, NOW, Verdict.STALE),
-        (dead(), 1, NOW, Verdict.BURY),
-        (dead(), 0, NOW, Verdict.STALE),
+        (None, 1, NOW, DeliveryClass.STALE),
+        (a_run(), 1, NOW, DeliveryClass.START),
+        (a_run(), 2, NOW, DeliveryClass.STALE),
+        (deadline, 1, NOW + MINUTE, DeliveryClass.START),
+        (deadline, 1, late, DeliveryClass.EXPIRED),
+        (running(), 1, NOW, DeliveryClass.RUNNING),
+        (do(running(), FailAttempt(1, "boom", NOW, 0.5)), 1, NOW, DeliveryClass.STALE),
+        (do(running(), Succeed(1, None, NOW)), 1, NOW, DeliveryClass.STALE),
+        (dead(), 1, NOW, DeliveryClass.BURY),
+        (dead(), 0, NOW, DeliveryClass.STALE),
     ]
     for run, dispatch, now, verdict in verdicts:
         assert judge_delivery(run, dispatch, now, from_dead_letters=False) is verdict
 
 
 def test_a_dead_letter_that_comes_back_is_a_redrive_and_any_other_copy_is_stale() -> None:
-    assert judge_delivery(dead(), 1, NOW, from_dead_letters=True) is Verdict.REDRIVE
-    assert judge_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is Verdict.STALE
-    assert judge_delivery(dead(), 2, NOW, from_dead_letters=True) is Verdict.STALE
+    assert judge_delivery(dead(), 1, NOW, from_dead_letters=True) is DeliveryClass.REDRIVE
+    assert judge_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is DeliveryClass.STALE
+    assert judge_delivery(dead(), 2, NOW, from_dead_letters=True) is DeliveryClass.STALE
 
 
 # Any commands in any order
@@ -448,8 +456,8 @@ def test_a_delivery_is_judged_as_a_start_would_be_decided(steps: list[Step], off
     now += wait
     verdict = judge_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
     events = decide(run, StartAttempt(run.dispatch + off_by, "executor-1", LEASE, now))
-    assert (verdict is Verdict.START) == any(isinstance(event, AttemptStarted) for event in events)
-    assert (verdict is Verdict.EXPIRED) == any(isinstance(event, RunExpired) for event in events)
+    assert (verdict is DeliveryClass.START) == any(isinstance(event, AttemptStarted) for event in events)
+    assert (verdict is DeliveryClass.EXPIRED) == any(isinstance(event, RunExpired) for event in events)
 
 
 # Errors of a kind

@@ -13,8 +13,8 @@ from duebook_common.domain.run.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
+    FirstEvent,
     Identity,
-    Opening,
     RunBuffered,
     RunCancelled,
     RunCancelRequested,
@@ -60,7 +60,7 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
 
 
 def test_every_event_but_the_first_is_listed_here() -> None:
-    assert {type(event) for event, _ in EVENTS} | set(get_args(Opening)) == set(get_args(RunEvent))
+    assert {type(event) for event, _ in EVENTS} | set(get_args(FirstEvent)) == set(get_args(RunEvent))
 
 
 @pytest.mark.parametrize(("event", "facts"), EVENTS, ids=lambda value: type(value).__name__)

@@ -13,7 +13,7 @@ from duebook.cli.output import say
 from duebook_common.runtime import timezones
 
 
-class Polite(TyperGroup):
+class ErrorHandlingGroup(TyperGroup):
     """What may be expected to fail ends in a line and an exit code, never in a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -26,7 +26,7 @@ class Polite(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Polite,
+    cls=ErrorHandlingGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

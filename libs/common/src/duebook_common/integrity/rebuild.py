@@ -15,7 +15,7 @@ from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import COLUMNS, Recorded
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
-from duebook_common.store.rows import load_jobs, load_runs, torn_jobs
+from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs
 
 _BATCH = 500
 
@@ -41,16 +41,16 @@ SELECT count(*) FROM gone
 
 
 @dataclass(slots=True)
-class Rebuilt:
+class RebuildSummary:
     """How many streams were folded, and how many rows did not tell what the log tells."""
 
     streams: int = 0
     replaced: int = 0
 
 
-async def rebuild(pool: Pool) -> Rebuilt:
+async def rebuild(pool: Pool) -> RebuildSummary:
     """Make every row what the log says; runs before jobs, since jobs are moved on by them."""
-    done = Rebuilt()
+    done = RebuildSummary()
     async for streams in _batches(pool, "run-"):
         await _rebuild_runs(pool, streams, done)
     async for streams in _batches(pool, "job-"):
@@ -70,7 +70,7 @@ async def _batches(pool: Pool, prefix: str) -> AsyncIterator[list[str]]:
         last = streams[-1]
 
 
-async def _rebuild_runs(pool: Pool, streams: Sequence[str], done: Rebuilt) -> None:
+async def _rebuild_runs(pool: Pool, streams: Sequence[str], done: RebuildSummary) -> None:
     async with transaction(pool) as db:
         events = await _held(db, streams)
         folds = [fold_run(found) for found in events.values()]
@@ -96,12 +96,12 @@ async def _replace_runs(db: Connection, runs: Sequence[Run]) -> None:
         await projections.insert_runs(db, runs)
 
 
-async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], done: Rebuilt) -> None:
+async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], done: RebuildSummary) -> None:
     async with transaction(pool) as db:
         await lock_jobs(db, job_ids)
         folds = [fold_job(id_, await _recorded(db, id_)) for id_ in job_ids]
         rows = await load_jobs(db, job_ids)
-        torn = await torn_jobs(db, job_ids)
+        torn = await inconsistent_jobs(db, job_ids)
         wrong: list[Job] = [fold for fold in folds if rows.get(fold.id) != fold or fold.id in torn]
         if wrong:
             await db.execute(_DROP_JOBS, [job.id for job in wrong])
@@ -110,7 +110,7 @@ async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], done: Rebuilt) -> N
     done.replaced += len(wrong)
 
 
-async def _rebuild_mails(pool: Pool, streams: Sequence[str], done: Rebuilt) -> None:
+async def _rebuild_mails(pool: Pool, streams: Sequence[str], done: RebuildSummary) -> None:
     async with transaction(pool) as db:
         for stream, recorded in (await _held(db, streams)).items():
             rows = await mail_projection.load_mails(db, stream_id(stream))

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.schedule_history import EVER, Stretch, stretches
+from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import (
     Job,
     JobChanged,
@@ -23,7 +23,7 @@ from duebook_common.domain.job.state import (
     JobStatus,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_run import check_run
@@ -31,7 +31,7 @@ from duebook_common.store import mail_projection
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import COLUMNS, Recorded
 from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
-from duebook_common.store.rows import load_jobs, load_runs, torn_jobs
+from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs
 
 _BATCH, _INSTANT = 500, timedelta(microseconds=1)
 _ALL = f"SELECT {COLUMNS} FROM events ORDER BY job_id, xid, position"  # noqa: S608
@@ -52,7 +52,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifyReport:
     """What was looked at, and what was found wrong."""
 
     jobs: int
@@ -60,7 +60,7 @@ class Verified:
     breaches: Sequence[Breach]
 
 
-async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verified:
+async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> VerifyReport:
     """Check everything; an active job whose next occurrence is due for longer than `overdue` is unaccounted."""
     jobs = events = 0
     async with snapshot(pool) as db:
@@ -74,7 +74,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
                 breaches += check_job(recorded, now - overdue)
             breaches += await _check_rows(db, batch) + await _check_mails(db, batch)
         breaches += [Breach("S6", stream, says) for stream, says in await check_keys(db)]
-    return Verified(jobs, events, breaches)
+    return VerifyReport(jobs, events, breaches)
 
 
 async def _jobs(db: Connection) -> AsyncIterator[dict[UUID, list[Recorded]]]:
@@ -119,10 +119,10 @@ def _check_schedule(recorded: Sequence[Recorded], due_before: datetime) -> Itera
         job = job_domain.evolve(job, event)
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
         yield Breach("S6", job_domain.stream(job.id), f"{job.next_at} is due and unaccounted for")
-    yield from _check_sums(job, stretches(history), due_before)
+    yield from _check_sums(job, schedule_periods(history), due_before)
 
 
-def _check_sums(job: Job, history: Sequence[Stretch], due_before: datetime) -> Iterator[Breach]:
+def _check_sums(job: Job, history: Sequence[SchedulePeriod], due_before: datetime) -> Iterator[Breach]:
     """Beside every step the whole: as many nominal times are recorded as were expected, schedule by schedule."""
     for stretch in history:
         last = stretch.until or (job.next_at - _INSTANT if job.next_at is not None else due_before)
@@ -154,7 +154,7 @@ def _end_fault(job: Job, event: JobFinished) -> str | None:
     return f"finished, although {job.next_at} was {'due' if job.exhausted else 'next'}"
 
 
-def _opening_fault(job: Job, event: Opening) -> str | None:
+def _opening_fault(job: Job, event: FirstEvent) -> str | None:
     if event.nominal_at != job.next_at:
         return f"accounts for {event.nominal_at}, but {job.next_at} was next"
     if event.next_at != next_after(job.definition, event.nominal_at):
@@ -176,14 +176,14 @@ def _skip_fault(job: Job, event: OccurrencesSkipped) -> str | None:
 
 async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list[Breach]:
     """Invariant S9: every row is the fold of its events. A history without a beginning was found out already."""
-    jobs, torn = await load_jobs(db, batch), await torn_jobs(db, batch)
+    jobs, torn = await load_jobs(db, batch), await inconsistent_jobs(db, batch)
     begun = {id_: moving for id_, recorded in batch.items() if _begins(moving := _moving(recorded), JobCreated)}
     wrong = [id_ for id_, moving in begun.items() if id_ in torn or jobs.get(id_) != fold_job(id_, moving)]
     streams: dict[str, list[Recorded]] = {}
     for item in (item for recorded in batch.values() for item in recorded if item.stream.startswith("run-")):
         streams.setdefault(item.stream, []).append(item)
     rows = await load_runs(db, [stream_id(stream) for stream in streams])
-    folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, *get_args(Opening))}
+    folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, *get_args(FirstEvent))}
     return [
         *(Breach("S9", job_domain.stream(id_), "the row of jobs differs from the log") for id_ in wrong),
         *(

@@ -8,7 +8,7 @@ from duebook_common.domain.run.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
-    Opening,
+    FirstEvent,
     RunCancelled,
     RunDeadLettered,
     RunDiscarded,
@@ -26,7 +26,7 @@ Fault = tuple[str, str]
 
 def check_run(events: Sequence[object]) -> Iterator[Fault]:
     """The invariants that the events breach, by name, with what is wrong."""
-    if not isinstance(events[0], Opening):
+    if not isinstance(events[0], FirstEvent):
         yield "S6", f"begins with {type(events[0]).__name__}"
         return
     yield from _one_end(events)

@@ -69,7 +69,7 @@ def probes(health: Health) -> list[Route]:
     return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-class Frame:
+class ServiceContext:
     """What a service's body works with: its health, its supervised loops."""
 
     def __init__(self, settings: Settings) -> None:
@@ -79,10 +79,10 @@ class Frame:
         self.app: ASGIApp = Starlette(routes=probes(self.health))
 
 
-Body = Callable[[Frame], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[ServiceContext], AbstractAsyncContextManager[None]]
 
 
-def run(name: str, settings: Settings, port: int, body: Body) -> None:
+def run(name: str, settings: Settings, port: int, body: Lifespan) -> None:
     """Run a service until SIGTERM or SIGINT: unready until `body` is entered, and again before it is left.
 
     Probes answer from the very beginning to the very end, so that a starting or draining service can be seen.
@@ -98,8 +98,8 @@ def run(name: str, settings: Settings, port: int, body: Body) -> None:
         sys.exit(runner.run(_serve(name, settings, port, body)))
 
 
-async def _serve(name: str, settings: Settings, port: int, body: Body) -> int:
-    frame, stop = Frame(settings), asyncio.Event()
+async def _serve(name: str, settings: Settings, port: int, body: Lifespan) -> int:
+    frame, stop = ServiceContext(settings), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
@@ -140,7 +140,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _http(frame: Frame, host: str, port: int) -> AsyncIterator[None]:
+async def _http(frame: ServiceContext, host: str, port: int) -> AsyncIterator[None]:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await frame.app(scope, receive, send)  # the one of this moment: the api puts its own there
 

@@ -13,7 +13,7 @@ from duebook_common.domain.job.occurrence import job_after
 from duebook_common.domain.job.state import Job, JobChanged, JobCreated, JobEvent
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_domain
-from duebook_common.domain.run.events import Opening, RunCancelled, RunCancelRequested, RunEvent, RunFact
+from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancelRequested, RunEvent, RunFact
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime import timezones
 from duebook_common.store import projections, wakeups
@@ -51,11 +51,11 @@ class Actor:
 
 
 Fact = JobEvent | RunFact
-Judge = Callable[[Job, Sequence[Run]], Sequence[Fact]]
+Decider = Callable[[Job, Sequence[Run]], Sequence[Fact]]
 
 
 @dataclass(frozen=True, slots=True)
-class JobOutcome:
+class JobResult:
     """A job after a decision, with the runs that the decision opened or moved."""
 
     job: Job
@@ -84,7 +84,7 @@ async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Act
     return jobs
 
 
-async def handle_job(pool: Pool, job_id: UUID, judge: Judge, actor: Actor) -> JobOutcome | None:
+async def handle_job(pool: Pool, job_id: UUID, judge: Decider, actor: Actor) -> JobResult | None:
     """Decide one job under its lock; `judge` gets the job and its active runs. None where there is no such job.
 
     Raises what `judge` raises.
@@ -100,7 +100,7 @@ async def handle_job(pool: Pool, job_id: UUID, judge: Judge, actor: Actor) -> Jo
     raise Conflict(f"the runs of job {job_id} kept changing under its command")
 
 
-async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Judge, actor: Actor) -> list[JobOutcome]:
+async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Decider, actor: Actor) -> list[JobResult]:
     """Decide jobs whose locks the caller holds; raises Conflict, to be rolled back, where a stream moved meanwhile."""
     jobs = await load_jobs(db, job_ids)
     active = await load_active_runs(db, jobs)
@@ -111,12 +111,12 @@ async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Judge, act
     return outcomes
 
 
-def _active_after(before: Sequence[Run], outcome: JobOutcome) -> list[Run]:
+def _active_after(before: Sequence[Run], outcome: JobResult) -> list[Run]:
     after = {run.id: run for run in before} | {run.id: run for run in outcome.runs}
     return [run for run in after.values() if run.active]
 
 
-def _apply(job: Job, active: Sequence[Run], judge: Judge) -> JobOutcome:
+def _apply(job: Job, active: Sequence[Run], judge: Decider) -> JobResult:
     runs = {run.id: run for run in active}
     touched: dict[UUID, Run] = {}
     facts = judge(job, active)
@@ -124,15 +124,15 @@ def _apply(job: Job, active: Sequence[Run], judge: Judge) -> JobOutcome:
         job = job_after(job, fact)
         if not isinstance(fact, RunFact):
             continue
-        if isinstance(fact.event, Opening):
+        if isinstance(fact.event, FirstEvent):
             touched[fact.run_id] = run_domain.opened(fact.run_id, fact.event)
         else:
             before = touched.get(fact.run_id) or runs[fact.run_id]
             touched[fact.run_id] = run_domain.evolve(before, fact.event)
-    return JobOutcome(job, list(touched.values()), facts)
+    return JobResult(job, list(touched.values()), facts)
 
 
-async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence[JobOutcome], actor: Actor) -> None:
+async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence[JobResult], actor: Actor) -> None:
     writes = [write for outcome in outcomes for write in _job_writes(before[outcome.job.id], outcome, actor)]
     if lost := await append(db, writes):
         raise Conflict(jobs=(write.job_id for write in writes if write.stream in lost))
@@ -150,10 +150,10 @@ async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence
 
 
 def _opens(fact: RunFact) -> bool:
-    return isinstance(fact.event, Opening)
+    return isinstance(fact.event, FirstEvent)
 
 
-def _job_writes(before: Job, outcome: JobOutcome, actor: Actor) -> list[Write]:
+def _job_writes(before: Job, outcome: JobResult, actor: Actor) -> list[Write]:
     meta, own, by_run = actor.meta_of_schedule(), dict[int, JobEvent](), dict[UUID, dict[int, RunEvent]]()
     for place, fact in enumerate(outcome.facts):  # the job's state rests on the order across its streams
         if isinstance(fact, RunFact):

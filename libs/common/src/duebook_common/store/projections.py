@@ -136,20 +136,20 @@ async def move_runs(db: Connection, runs: Sequence[Run]) -> None:
     await _write(db, _MOVE_RUNS, runs, _run_moves)
 
 
-class Moved(NamedTuple):
+class AppendResult(NamedTuple):
     """The streams that did not get their events, and those of runs that others wait for."""
 
     lost: set[str]
     awaited: set[str]
 
 
-async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> Moved:
+async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
     """Append, and move those runs whose streams got their events: one statement, so one commit by itself."""
     if not writes:
-        return Moved(set(), set())
+        return AppendResult(set(), set())
     rows = zip(*map(_run_moves, runs), strict=True)
     won = await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *rows)
-    return Moved(losers(writes, won), {record["stream"] for record in won if record["awaited"]})
+    return AppendResult(losers(writes, won), {record["stream"] for record in won if record["awaited"]})
 
 
 async def _write(db: Connection, statement: str, states: Sequence[T], row: Callable[[T], tuple[Any, ...]]) -> None:

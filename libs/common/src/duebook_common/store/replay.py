@@ -9,7 +9,7 @@ from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobCreated
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
-from duebook_common.domain.run.events import Opening
+from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.eventstore import Recorded
 
@@ -22,7 +22,7 @@ def stream_id(stream: str) -> UUID:
 def fold_run(recorded: Sequence[Recorded]) -> Run:
     """A run from its whole stream."""
     first, *later = [item.event for item in recorded]
-    assert isinstance(first, Opening)
+    assert isinstance(first, FirstEvent)
     run = run_domain.opened(stream_id(recorded[0].stream), first)
     for event in later:
         run = run_domain.evolve(run, event)  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
 """
 
 
-async def torn_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID]:
+async def inconsistent_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID]:
     """Those of the jobs whose row contradicts itself: columns that lists filter by, against the definition.
 
     `wake_at` may be later than the next due time: catching up pauses while enough of its runs are active.

@@ -41,7 +41,7 @@ class RunWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class CommandResult:
     """What became of a command: the run afterwards and the new events, or why it was refused.
 
     `frees`: by its end others that waited may start, so the poll had better come soon.
@@ -53,13 +53,13 @@ class Decided:
     frees: bool = False
 
 
-async def handle_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> list[Decided]:
+async def handle_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> list[CommandResult]:
     """Carry out commands for different runs in one commit; answers in the same order.
 
     A version conflict is decided anew. Raises what the database raises when it is away: nothing is known then
     of any of them, and repeating the call with the same work is safe.
     """
-    decided: dict[UUID, Decided] = {}
+    decided: dict[UUID, CommandResult] = {}
     open_work = list(work)
     for _ in range(_TRIES):
         decided |= await _commit_runs(pool, open_work, actor)
@@ -69,7 +69,7 @@ async def handle_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> list
     raise Conflict(f"{len(open_work)} runs kept changing under their commands")
 
 
-async def _commit_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dict[UUID, Decided]:
+async def _commit_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
     """One commit; leaves out of its answer what lost to another writer."""
     try:
         async with acquire(pool) as db:
@@ -78,18 +78,18 @@ async def _commit_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dic
         raise
     except Exception as error:
         if len(work) == 1:
-            return {work[0].id: Decided(None, error=error)}
-    answers: dict[UUID, Decided] = {}
+            return {work[0].id: CommandResult(None, error=error)}
+    answers: dict[UUID, CommandResult] = {}
     for item in work:  # one of them is poison: each by itself, so that it hurts nobody else
         answers |= await _commit_runs(pool, [item], actor)
     return answers
 
 
-async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) -> dict[UUID, Decided]:
+async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
     runs = {item.run_id: item.known for item in work if item.known is not None}
     if unknown := {item.run_id for item in work} - runs.keys():
         runs |= await load_runs(db, unknown)
-    decided: dict[UUID, Decided] = {}
+    decided: dict[UUID, CommandResult] = {}
     taken: set[UUID] = set()  # a second command for the same run waits for the next commit
     for item in work:
         if item.run_id not in taken:
@@ -103,7 +103,9 @@ async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) ->
     return {item.id: decided[item.id] for item in work if item.id in decided and not _lost(item, lost)}
 
 
-async def _record_runs(db: Connection, moved: Sequence[tuple[RunWork, Decided]], actor: Actor) -> projections.Moved:
+async def _record_runs(
+    db: Connection, moved: Sequence[tuple[RunWork, CommandResult]], actor: Actor
+) -> projections.AppendResult:
     writes = [_write(item, answer, actor) for item, answer in moved]
     runs = [answer.run for _, answer in moved if answer.run is not None]
     concerning = {run.job_id for run, (_, answer) in zip(runs, moved, strict=True) if _concerns_others(run, answer)}
@@ -118,7 +120,7 @@ async def _record_runs(db: Connection, moved: Sequence[tuple[RunWork, Decided]],
     return result
 
 
-def _concerns_others(run: Run, answer: Decided) -> bool:
+def _concerns_others(run: Run, answer: CommandResult) -> bool:
     """Whether the job's lock is needed: the job is to be paused, or a run that rested is active again."""
     pauses = run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED
     return pauses or any(isinstance(event, RunRedriven) for event in answer.events)
@@ -138,25 +140,25 @@ def _frees(run: Run, lost: set[str], awaited: set[str]) -> bool:
     return not run.active and stream not in lost and (stream in awaited or run.concurrency is not None)
 
 
-async def _decide_run(db: Connection, item: RunWork, run: Run | None) -> Decided:
+async def _decide_run(db: Connection, item: RunWork, run: Run | None) -> CommandResult:
     if run is None:
-        return Decided(None)
+        return CommandResult(None)
     try:
         events = decide(run, item.command)
     except CommandRejected as rejected:
         # The refusal may be of our own doing: a COMMIT whose answer was lost, and then the repeat.
         ours = await has_recorded(db, run_events.stream(run.id), item.id)
-        return Decided(run) if ours else Decided(run, error=rejected)
+        return CommandResult(run) if ours else CommandResult(run, error=rejected)
     for event in events:
         run = run_domain.evolve(run, event)
-    return Decided(run, events)
+    return CommandResult(run, events)
 
 
 def _lost(item: RunWork, lost: set[str]) -> bool:
     return run_events.stream(item.run_id) in lost
 
 
-def _write(item: RunWork, decided: Decided, actor: Actor) -> Write:
+def _write(item: RunWork, decided: CommandResult, actor: Actor) -> Write:
     run = decided.run
     assert run is not None
     expected = run.version - len(decided.events)

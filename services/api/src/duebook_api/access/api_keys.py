@@ -20,32 +20,32 @@ _REMEMBERED_SECONDS, _REMEMBERED = 2.0, 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class Principal:
     """Whoever has a key, by the name that events bear, and what the key may do."""
 
     name: str
     scopes: frozenset[str]
 
 
-class Keys:
+class ApiKeys:
     """Tells the holder of a bearer token; `first` is the key from the environment."""
 
     def __init__(self, pool: Pool, first: str | None) -> None:
         self._pool = pool
         self._first = sha256(first.encode()).digest() if first else None
-        self._known: dict[bytes, tuple[float, Holder]] = {}
+        self._known: dict[bytes, tuple[float, Principal]] = {}
 
-    async def holder_of(self, token: str) -> Holder | None:
+    async def holder_of(self, token: str) -> Principal | None:
         """The holder of the key that the token is, or None; a revoked or expired one may pass for two more seconds."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):
-            return Holder("key:first", EVERYTHING)
+            return Principal("key:first", EVERYTHING)
         until, holder = self._known.get(digest, (0.0, None))
         if until > time.monotonic():
             return holder
         return await self._look_up(token, digest)
 
-    async def _look_up(self, token: str, digest: bytes) -> Holder | None:
+    async def _look_up(self, token: str, digest: bytes) -> Principal | None:
         issued = _ISSUED.fullmatch(token)
         if issued is None:
             return None
@@ -55,7 +55,7 @@ class Keys:
             return None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        holder = Holder(f"key:{issued[1]}", frozenset(row["scopes"]))
+        holder = Principal(f"key:{issued[1]}", frozenset(row["scopes"]))
         self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, holder)
         return holder
 

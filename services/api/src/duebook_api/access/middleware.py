@@ -5,7 +5,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duebook_api.access.api_keys import Holder, Keys, bearer
+from duebook_api.access.api_keys import ApiKeys, Principal, bearer
 from duebook_api.http.problems import Problem, answer, problem_of
 from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.job_handling import Actor
@@ -14,10 +14,10 @@ _OPEN = frozenset({"/api/docs", "/api/openapi.json"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Gate:
+class AuthMiddleware:
     """Lets a request in with its actor; `keys` None lets everybody in."""
 
-    def __init__(self, app: ASGIApp, keys: Keys | None) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app, self._keys = app, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,15 +48,15 @@ class Gate:
             scope = {**scope, "method": "GET", "head": True}
         await self._app(scope, receive, send)
 
-    async def _who(self, path: str, headers: Headers) -> Holder:
+    async def _who(self, path: str, headers: Headers) -> Principal:
         """Who asks; raises Problem 401."""
         if self._keys is None and headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
             # Where no key is asked for, a page that the user visits elsewhere must not speak for the user.
             raise Problem(403, "foreign_origin", "requests from other web sites need a key")
         if self._keys is None:
-            return Holder("anonymous", EVERYTHING)
+            return Principal("anonymous", EVERYTHING)
         if not path.startswith("/api/") or path in _OPEN:
-            return Holder("anonymous", frozenset())
+            return Principal("anonymous", frozenset())
         token = bearer(headers.getlist("authorization"))
         holder = await self._keys.holder_of(token) if token else None
         if holder is None:

@@ -7,15 +7,15 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
+from duebook_api.access.operation import operation
 from duebook_api.events import stream
 from duebook_api.events.stream import EventStream
 from duebook_api.http import positions
-from duebook_api.http.paging import NoQuery, Page, query
+from duebook_api.http.paging import NoQuery, PageQuery, query
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
-from duebook_api.state.dependencies import parts
+from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 from duebook_common.store.eventstore import tail
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/events", tags=["events"])
 After = Annotated[str, Field(max_length=100, description="A position, or `latest`; without it, the beginning.")]
 
 
-class FeedQuery(Page):
+class FeedQuery(PageQuery):
     after: After | None = None
 
 
@@ -33,7 +33,7 @@ class StreamQuery(NoQuery):
     after: After | None = None
 
 
-@router.get("", openapi_extra=takes(Scope.EVENTS_READ, query=FeedQuery), response_model=answers.Feed)
+@router.get("", openapi_extra=operation(Scope.EVENTS_READ, query=FeedQuery), response_model=answers.Feed)
 async def list_events(request: Request) -> Response:
     """All events after a position, oldest first: none is left out, and none comes twice.
 
@@ -43,7 +43,7 @@ async def list_events(request: Request) -> Response:
     q = query(request, FeedQuery)
     if q.after is not None and q.cursor is not None:
         raise invalid(Fault("/cursor", "this and `after` mean the same; send one of them"))
-    async with acquire(parts(request).pool) as db:
+    async with acquire(dependencies(request).pool) as db:
         start = await positions.start(db, q.after or q.cursor, "/after" if q.cursor is None else "/cursor")
         events = await tail(db, start.xid, start.position, q.limit + 1)
     shown = events[: q.limit]
@@ -54,7 +54,7 @@ async def list_events(request: Request) -> Response:
 
 @router.get(
     "/stream",
-    openapi_extra=takes(Scope.EVENTS_READ, query=StreamQuery, resume=True),
+    openapi_extra=operation(Scope.EVENTS_READ, query=StreamQuery, resume=True),
     response_class=EventStream,
     status_code=200,  # which the page of the API would read off the class otherwise
 )
@@ -64,7 +64,7 @@ async def stream_events(request: Request) -> Response:
     `Last-Event-ID`, which clients of such streams send by themselves, resumes a stream, and goes before `after`. A
     stream ends when its server stops, and after a quarter of an hour: then come again.
     """
-    q, own = query(request, StreamQuery), parts(request)
+    q, own = query(request, StreamQuery), dependencies(request)
     after = request.headers.get("last-event-id") or q.after
     async with acquire(own.pool) as db:
         start = await positions.start(db, after)

@@ -7,13 +7,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
-from duebook_api.http.paging import NoQuery, Page, bounded, decode, listed, query
+from duebook_api.access.operation import operation
+from duebook_api.http.paging import NoQuery, PageQuery, bounded, decode, listed, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
-from duebook_api.state.dependencies import parts
+from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 
@@ -55,7 +55,7 @@ _ONE = f"""
 _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
-def _before(q: Page) -> tuple[int, int]:
+def _before(q: PageQuery) -> tuple[int, int]:
     place = decode(q.cursor, bounded(0, _XID), bounded(0, _POSITION))
     return (place[0], place[1]) if place else (_XID, _POSITION)
 
@@ -64,22 +64,26 @@ def _place(row: Any) -> tuple[int, int]:
     return row["xid"], row["position"]
 
 
-@router.get("", openapi_extra=takes(Scope.LOGS_READ, query=Page), response_model=answers.Listed[answers.LogEntry])
+@router.get(
+    "", openapi_extra=operation(Scope.LOGS_READ, query=PageQuery), response_model=answers.Page[answers.LogEntry]
+)
 async def list_job_logs(request: Request) -> Response:
     """Newest first."""
-    q = query(request, Page)
-    async with acquire(parts(request).pool) as db:
+    q = query(request, PageQuery)
+    async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_ALL, *_before(q), q.limit + 1)
     return listed(rows, q.limit, views.log_entry, _place)
 
 
 @router.get(
-    "/job/{job_id}", openapi_extra=takes(Scope.LOGS_READ, query=Page), response_model=answers.Listed[answers.LogEntry]
+    "/job/{job_id}",
+    openapi_extra=operation(Scope.LOGS_READ, query=PageQuery),
+    response_model=answers.Page[answers.LogEntry],
 )
 async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
     """One job's, newest first."""
-    q = query(request, Page)
-    async with acquire(parts(request).pool) as db:
+    q = query(request, PageQuery)
+    async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
@@ -89,13 +93,13 @@ async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
 _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)
 
 
-@router.get("/{log_id}", openapi_extra=takes(Scope.LOGS_READ), response_model=answers.LogEntry)
+@router.get("/{log_id}", openapi_extra=operation(Scope.LOGS_READ), response_model=answers.LogEntry)
 async def show_job_log(request: Request, log_id: str) -> Response:
     query(request, NoQuery)
     numbers = _ID.fullmatch(log_id)
     row: Any = None
     if numbers is not None and int(numbers[1]) <= _XID and int(numbers[2]) <= _POSITION:
-        async with acquire(parts(request).pool) as db:
+        async with acquire(dependencies(request).pool) as db:
             row = await db.fetchrow(_ONE, int(numbers[1]), int(numbers[2]))
     if row is None:
         raise not_found(f"job log entry {log_id[:100]}")

@@ -6,13 +6,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
+from duebook_api.access.operation import operation
 from duebook_api.http.filters import newest
-from duebook_api.http.paging import Page, bounded, by_creation, decode, listed, query
+from duebook_api.http.paging import PageQuery, bounded, by_creation, decode, listed, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.schemas import answers, views
-from duebook_api.state.dependencies import Parts, parts
+from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.run import events as run_events
 from duebook_common.runtime.scopes import Scope
@@ -27,13 +27,13 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 @router.get(
     "/job/{job_id}/runs",
     tags=["jobs"],
-    openapi_extra=takes(Scope.RUNS_READ, query=Page),
-    response_model=answers.Listed[answers.Run],
+    openapi_extra=operation(Scope.RUNS_READ, query=PageQuery),
+    response_model=answers.Page[answers.Run],
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
-    q = query(request, Page)
+    q = query(request, PageQuery)
     wanted, arguments = newest("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
-    async with acquire(parts(request).pool) as db:
+    async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
@@ -43,24 +43,24 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
 @router.get(
     "/job/{job_id}/events",
     tags=["jobs"],
-    openapi_extra=takes(Scope.JOBS_READ, query=Page),
-    response_model=answers.Listed[answers.Event],
+    openapi_extra=operation(Scope.JOBS_READ, query=PageQuery),
+    response_model=answers.Page[answers.Event],
 )
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
-    return await _events(parts(request), job_domain.stream(job_id), f"job {job_id}", query(request, Page))
+    return await _events(dependencies(request), job_domain.stream(job_id), f"job {job_id}", query(request, PageQuery))
 
 
 @router.get(
     "/run/{run_id}/events",
     tags=["runs"],
-    openapi_extra=takes(Scope.RUNS_READ, query=Page),
-    response_model=answers.Listed[answers.Event],
+    openapi_extra=operation(Scope.RUNS_READ, query=PageQuery),
+    response_model=answers.Page[answers.Event],
 )
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
-    return await _events(parts(request), run_events.stream(run_id), f"run {run_id}", query(request, Page))
+    return await _events(dependencies(request), run_events.stream(run_id), f"run {run_id}", query(request, PageQuery))
 
 
-async def _events(own: Parts, stream: str, what: str, q: Page) -> Response:
+async def _events(own: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
     place = decode(q.cursor, bounded(0, 2**31 - 1))
     version: int = place[0] if place else 0
     async with acquire(own.pool) as db:

@@ -6,7 +6,7 @@ read the whole table.
 
 from collections.abc import Sequence
 
-from duebook_api.http.paging import Page, after
+from duebook_api.http.paging import PageQuery, after
 
 # A condition, and the values for its `{}`: without any it always counts, with None it is not asked for.
 Condition = tuple[str, *tuple[object, ...]]
@@ -24,20 +24,20 @@ def where(*conditions: Condition) -> Statement:
     return " AND ".join(texts) or "true", arguments
 
 
-def newest(select: str, key: str, page: Page, *conditions: Condition) -> Statement:
+def newest(select: str, key: str, page: PageQuery, *conditions: Condition) -> Statement:
     """One page of rows and one row beyond it, newest first; `key` orders what was made in the same moment."""
     met, arguments = where(*conditions, (f"(created_at, {key}) < ({{}}, {{}})", *after(page.cursor)))
     return f"{select} WHERE {met} {_order(key, page)}", arguments
 
 
-def newest_of(select: str, key: str, page: Page, *parts: Sequence[Condition]) -> Statement:
+def newest_of(select: str, key: str, page: PageQuery, *parts: Sequence[Condition]) -> Statement:
     """The same of all parts together, each found by an index of its own; they differ in conditions without values."""
     statements = [newest(select, key, page, *conditions) for conditions in parts]
     together = " UNION ALL ".join(f"({text})" for text, _ in statements)
     return f"{together} {_order(key, page)}", statements[0][1]
 
 
-def _order(key: str, page: Page) -> str:
+def _order(key: str, page: PageQuery) -> str:
     return f"ORDER BY created_at DESC, {key} DESC LIMIT {page.limit + 1}"
 
 

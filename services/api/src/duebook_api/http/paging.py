@@ -52,7 +52,7 @@ class AsOf(NoQuery):
     as_of: Time | None = None
 
 
-class Page(NoQuery):
+class PageQuery(NoQuery):
     """What every list takes."""
 
     limit: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=200)] = 50

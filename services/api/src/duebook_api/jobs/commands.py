@@ -14,7 +14,7 @@ from duebook_api.http.problems import Problem, not_found
 from duebook_api.jobs import judging
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.schedules import must_name_a_time
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused
 from duebook_common.domain.job import new_runs
@@ -23,7 +23,7 @@ from duebook_common.domain.job.state import Job, JobCreated, JobStatus
 from duebook_common.domain.run.events import RunFact, run_id_at, run_id_for
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection, acquire, transaction
-from duebook_common.store.job_handling import Actor, Conflict, JobOutcome, Judge, create_jobs, decide_jobs, handle_job
+from duebook_common.store.job_handling import Actor, Conflict, Decider, JobResult, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.rows import load_jobs, load_runs
 
@@ -33,7 +33,7 @@ _TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotentRequest:
     """An Idempotency-Key with what came under it: the same again answers the first result."""
 
     scope: str
@@ -48,7 +48,9 @@ class Once:
         return uuid5(_KEYS, f"{self.scope}\n{actor.name}\n{index}\n{self.key}")
 
 
-async def create(parts: Parts, bodies: Sequence[JobBody], actor: Actor, once: Once | None, root: str) -> list[Job]:
+async def create(
+    parts: Dependencies, bodies: Sequence[JobBody], actor: Actor, once: IdempotentRequest | None, root: str
+) -> list[Job]:
     """New jobs, all or none; under a key that was used already, the first ones again."""
     now = parts.clock.now()
     hash_ = once.hash if once else None
@@ -74,7 +76,7 @@ async def create(parts: Parts, bodies: Sequence[JobBody], actor: Actor, once: On
     return jobs
 
 
-async def _open(parts: Parts, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
+async def _open(parts: Dependencies, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """The new jobs, all or none: None where one of them exists already."""
     if len(created) > 1:
         return await create_jobs(parts.pool, created, actor)
@@ -90,7 +92,7 @@ def define(body: JobBody, now: Any, root: str = "") -> Definition:
     return definition
 
 
-async def _repeated(parts: Parts, ids: Sequence[UUID], hash_: str | None) -> list[Job] | None:
+async def _repeated(parts: Dependencies, ids: Sequence[UUID], hash_: str | None) -> list[Job] | None:
     """The jobs that this very request made before, if it did."""
     async with acquire(parts.pool) as db:
         first = await load_jobs(db, ids)
@@ -99,7 +101,7 @@ async def _repeated(parts: Parts, ids: Sequence[UUID], hash_: str | None) -> lis
     return [first[id_] for id_ in ids]
 
 
-async def command(parts: Parts, job_id: UUID, judge: Judge, actor: Actor) -> Job:
+async def command(parts: Dependencies, job_id: UUID, judge: Decider, actor: Actor) -> Job:
     """Carry out a command that needs no more than the job; raises Problem 404."""
     outcome = await handle_job(parts.pool, job_id, judge, actor)
     if outcome is None:
@@ -112,11 +114,11 @@ async def command(parts: Parts, job_id: UUID, judge: Judge, actor: Actor) -> Job
 Define = Callable[[Job], Definition]
 
 
-async def change(parts: Parts, job_id: UUID, make: Define, actor: Actor, if_match: str | None) -> Job | None:
+async def change(parts: Dependencies, job_id: UUID, make: Define, actor: Actor, if_match: str | None) -> Job | None:
     """Give the job the definition that `make` makes of it; None where there is no such job."""
     known = await parts.known()
 
-    async def work(db: Connection) -> JobOutcome | None:
+    async def work(db: Connection) -> JobResult | None:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
             return None
@@ -146,8 +148,8 @@ async def _exists(db: Connection, run_id: UUID) -> bool:
 
 
 async def in_lock(
-    parts: Parts, job_id: UUID, work: Callable[[Connection], Awaitable[JobOutcome | None]]
-) -> JobOutcome | None:
+    parts: Dependencies, job_id: UUID, work: Callable[[Connection], Awaitable[JobResult | None]]
+) -> JobResult | None:
     """One transaction under the job's lock, repeated where a run moved on meanwhile."""
     for _ in range(_TRIES):
         try:
@@ -160,7 +162,7 @@ async def in_lock(
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TriggerRequest:
     """A run that a person starts by hand."""
 
     key: str | None
@@ -171,7 +173,7 @@ class Order:
         return run_id_for(job_id, self.key if self.key is not None else uuids.uuid7().hex)
 
 
-async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run:
+async def trigger(parts: Dependencies, job_id: UUID, order: TriggerRequest, actor: Actor) -> Run:
     """Start a run now; under a key that was used already, the first one again."""
     known, run_id = await parts.known(), order.run_id(job_id)
     hash_ = sha256(orjson.dumps(order.request, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -192,14 +194,14 @@ async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run
             request_hash=hash_,
         )
 
-    async def work(db: Connection) -> JobOutcome | None:
+    async def work(db: Connection) -> JobResult | None:
         first = (await load_runs(db, [run_id])).get(run_id)
         if first is None:
             outcomes = await decide_jobs(db, [job_id], judge, actor)
             return outcomes[0] if outcomes else None
         if first.request_hash not in {hash_, None}:
             raise KeyReused
-        return JobOutcome((await load_jobs(db, [job_id]))[job_id], [first])
+        return JobResult((await load_jobs(db, [job_id]))[job_id], [first])
 
     outcome = await in_lock(parts, job_id, work)
     if outcome is None:
@@ -210,7 +212,9 @@ async def trigger(parts: Parts, job_id: UUID, order: Order, actor: Actor) -> Run
     return next(run for run in outcome.runs if run.id == run_id)
 
 
-async def replace(parts: Parts, job_id: UUID, body: JobBody, actor: Actor, if_match: str | None) -> tuple[Job, bool]:
+async def replace(
+    parts: Dependencies, job_id: UUID, body: JobBody, actor: Actor, if_match: str | None
+) -> tuple[Job, bool]:
     """Create the job or give it a new definition; also says whether it is new."""
     now = parts.clock.now()
 

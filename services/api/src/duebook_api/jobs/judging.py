@@ -6,21 +6,21 @@ from dataclasses import replace
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import StaleVersion
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import Terms
+from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import job_after, settle, skip_due
 from duebook_common.domain.job.state import Job, JobEvent, JobStatus
 from duebook_common.domain.run.commands import CancelRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.job_handling import Fact, Judge
+from duebook_common.store.job_handling import Decider, Fact
 
 Command = Callable[[Job], Sequence[JobEvent]]
 
 _NOT_STARTED = frozenset({RunStatus.WAITING, RunStatus.DISPATCHED, RunStatus.RETRYING})
 
 
-def changing(make: Callable[[Job], Definition], terms: Terms, if_match: str | None, *, ran: bool) -> Judge:
+def changing(make: Callable[[Job], Definition], terms: DecisionContext, if_match: str | None, *, ran: bool) -> Decider:
     """Replace the definition by the one that `make` makes of the job; the same one changes nothing."""
 
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
@@ -39,7 +39,7 @@ def changing(make: Callable[[Job], Definition], terms: Terms, if_match: str | No
     return judge
 
 
-def pausing(reason: str | None, terms: Terms) -> Judge:
+def pausing(reason: str | None, terms: DecisionContext) -> Decider:
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         if not job_domain.pause(job, reason, terms.now):
             return []
@@ -48,7 +48,7 @@ def pausing(reason: str | None, terms: Terms) -> Judge:
     return judge
 
 
-def resuming(reason: str | None, terms: Terms) -> Judge:
+def resuming(reason: str | None, terms: DecisionContext) -> Decider:
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         if not job_domain.resume(job, reason, terms.now):
             return []
@@ -57,7 +57,7 @@ def resuming(reason: str | None, terms: Terms) -> Judge:
     return judge
 
 
-def deleting(terms: Terms, if_match: str | None) -> Judge:
+def deleting(terms: DecisionContext, if_match: str | None) -> Decider:
     """End the job: what is due and was not dispatched is left out, what was not started is cancelled."""
 
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
@@ -82,7 +82,7 @@ def must_match(job: Job, if_match: str | None) -> None:
         raise StaleVersion(if_match[:100], job.version)
 
 
-def _settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None) -> Sequence[Fact]:
+def _settle(job: Job, active: Sequence[Run], terms: DecisionContext, left_out: str | None) -> Sequence[Fact]:
     if job.status is JobStatus.PAUSED:
         return skip_due(job, "paused", terms.now)
     return settle(job, active, terms, left_out) if job.status is JobStatus.ACTIVE else []

@@ -7,21 +7,21 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
+from duebook_api.access.operation import operation
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.filters import Statement, newest, of_jobs
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import AsOf, Page, Text, by_creation, listed, query
+from duebook_api.http.paging import AsOf, PageQuery, Text, by_creation, listed, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
 from duebook_api.jobs import commands, judging
-from duebook_api.jobs.commands import Once, Order
+from duebook_api.jobs.commands import IdempotentRequest, TriggerRequest
 from duebook_api.jobs.patch import patched
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BatchBody, JobBody, ReasonBody, TriggerBody
-from duebook_api.state.dependencies import Parts, actor, parts
+from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.scopes import Scope
@@ -31,22 +31,24 @@ from duebook_common.store.rows import job_of, load_jobs
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(Scope.JOBS_WRITE, JobBody, key=True), response_model=answers.Job)
+@router.post(
+    "", status_code=201, openapi_extra=operation(Scope.JOBS_WRITE, JobBody, key=True), response_model=answers.Job
+)
 async def create_job(request: Request) -> Response:
     key = idempotency_key(request)
     value, size = await read_json(request)
     body = validated(JobBody, value)
     if size > PAYLOAD:
         must_fit(body.payload)
-    once = Once("job", key, value) if key is not None else None
-    jobs = await commands.create(parts(request), [body], actor(request), once, "")
-    return await _answer(parts(request), jobs[0], 201)
+    once = IdempotentRequest("job", key, value) if key is not None else None
+    jobs = await commands.create(dependencies(request), [body], actor(request), once, "")
+    return await _answer(dependencies(request), jobs[0], 201)
 
 
 @router.post(
     "/batch",
     status_code=201,
-    openapi_extra=takes(Scope.JOBS_WRITE, BatchBody, key=True),
+    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, key=True),
     response_model=answers.Items[answers.Job],
 )
 async def create_jobs(request: Request) -> Response:
@@ -56,13 +58,13 @@ async def create_jobs(request: Request) -> Response:
     if size > PAYLOAD:
         for n, body in enumerate(bodies):
             must_fit(body.payload, f"/jobs/{n}/payload")
-    once = Once("batch", key, value) if key is not None else None
-    jobs = await commands.create(parts(request), bodies, actor(request), once, "/jobs/{}")
-    known = await parts(request).known()
+    once = IdempotentRequest("batch", key, value) if key is not None else None
+    jobs = await commands.create(dependencies(request), bodies, actor(request), once, "/jobs/{}")
+    known = await dependencies(request).known()
     return reply({"items": [views.job(job, known.names) for job in jobs]}, 201)
 
 
-class JobQuery(Page):
+class JobQuery(PageQuery):
     status: Literal["active", "paused", "finished", "deleted"] | None = None
     name: Text | None = None
     task: Text | None = None
@@ -76,10 +78,10 @@ def statement(q: JobQuery) -> Statement:
     return newest("SELECT * FROM jobs", "job_id", q, (status,), *of_jobs(q.name, q.task, q.queue, q.tag))
 
 
-@router.get("", openapi_extra=takes(Scope.JOBS_READ, query=JobQuery), response_model=answers.Listed[answers.Job])
+@router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
 async def list_jobs(request: Request) -> Response:
     """Newest first; deleted ones only where `status=deleted` asks for them."""
-    q, own = query(request, JobQuery), parts(request)
+    q, own = query(request, JobQuery), dependencies(request)
     wanted, arguments = statement(q)
     async with acquire(own.pool) as db:
         rows = await db.fetch(wanted, *arguments)
@@ -87,10 +89,10 @@ async def list_jobs(request: Request) -> Response:
     return listed(rows, q.limit, lambda row: views.job(job_of(row), known.names), by_creation("job_id"))
 
 
-@router.get("/{job_id}", openapi_extra=takes(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
+@router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
 async def show_job(request: Request, job_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
-    q, own = query(request, AsOf), parts(request)
+    q, own = query(request, AsOf), dependencies(request)
     if q.as_of is not None:
         async with snapshot(own.pool) as db:
             job = await job_as_of(db, job_id, q.as_of)
@@ -102,23 +104,23 @@ async def show_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, jobs[job_id])
 
 
-@router.put("/{job_id}", openapi_extra=takes(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
+@router.put("/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
 async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create with the client's own id, or replace; the same body twice changes nothing."""
     value, _ = await read_json(request)
     body = validated(JobBody, value)
     must_fit(body.payload)
     if_match = request.headers.get("if-match")
-    job, new = await commands.replace(parts(request), job_id, body, actor(request), if_match)
-    return await _answer(parts(request), job, 201 if new else 200)
+    job, new = await commands.replace(dependencies(request), job_id, body, actor(request), if_match)
+    return await _answer(dependencies(request), job, 201 if new else 200)
 
 
 @router.patch(
-    "/{job_id}", openapi_extra=takes(Scope.JOBS_WRITE, JobBody, match=True, patch=True), response_model=answers.Job
+    "/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True, patch=True), response_model=answers.Job
 )
 async def patch_job(request: Request, job_id: PathId) -> Response:
     """Change some fields (RFC 7396); null puts a field back to its default."""
-    own = parts(request)
+    own = dependencies(request)
     value, _ = await read_json(request)
     patch, now = as_object(value), own.clock.now()
 
@@ -131,31 +133,33 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
     return await _answer(own, job)
 
 
-@router.delete("/{job_id}", status_code=204, openapi_extra=takes(Scope.JOBS_WRITE, match=True))
+@router.delete("/{job_id}", status_code=204, openapi_extra=operation(Scope.JOBS_WRITE, match=True))
 async def delete_job(request: Request, job_id: PathId) -> Response:
     """No further run or attempt starts; the history stays readable."""
-    own = parts(request)
+    own = dependencies(request)
     judge = judging.deleting(own.terms(), request.headers.get("if-match"))
     await commands.command(own, job_id, judge, actor(request))
     return Response(status_code=204)
 
 
 @router.post(
-    "/{job_id}/pause", openapi_extra=takes(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
+    "/{job_id}/pause", openapi_extra=operation(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
 )
 async def pause_job(request: Request, job_id: PathId) -> Response:
-    own = parts(request)
+    own = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     judge = judging.pausing(body.reason, own.terms())
     return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
 
 
 @router.post(
-    "/{job_id}/resume", openapi_extra=takes(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
+    "/{job_id}/resume",
+    openapi_extra=operation(Scope.JOBS_WRITE, ReasonBody, required=False),
+    response_model=answers.Job,
 )
 async def resume_job(request: Request, job_id: PathId) -> Response:
     """Go on with the next occurrence; what fell into the pause is skipped."""
-    own = parts(request)
+    own = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     judge = judging.resuming(body.reason, own.terms())
     return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
@@ -164,7 +168,7 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
 @router.post(
     "/{job_id}/trigger",
     status_code=202,
-    openapi_extra=takes(Scope.RUNS_WRITE, TriggerBody, key=True, required=False),
+    openapi_extra=operation(Scope.RUNS_WRITE, TriggerBody, key=True, required=False),
     response_model=answers.Run,
 )
 async def trigger_job(request: Request, job_id: PathId) -> Response:
@@ -173,11 +177,13 @@ async def trigger_job(request: Request, job_id: PathId) -> Response:
     value: Any = await read_optional(request)
     body = validated(TriggerBody, value)
     must_fit(body.payload)
-    run = await commands.trigger(parts(request), job_id, Order(key, value, Overlap(body.overlap)), actor(request))
+    run = await commands.trigger(
+        dependencies(request), job_id, TriggerRequest(key, value, Overlap(body.overlap)), actor(request)
+    )
     return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 
 
-async def _answer(own: Parts, job: Job, status: int = 200) -> Response:
+async def _answer(own: Dependencies, job: Job, status: int = 200) -> Response:
     known = await own.known()
     headers = {"ETag": f'"{job.version}"'} | ({"Location": f"/api/job/{job.id}"} if status == 201 else {})
     return reply(views.job(job, known.names), status, headers)

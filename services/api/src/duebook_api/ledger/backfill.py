@@ -9,17 +9,17 @@ from duebook_api.http.problems import Fault, invalid, not_found
 from duebook_api.jobs.commands import in_lock
 from duebook_api.ledger.ledger import read_ledger, shorter
 from duebook_api.schemas.bodies import BackfillBody
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready
-from duebook_common.domain.job.ledger import UNACCOUNTED, Line
-from duebook_common.domain.job.new_runs import make_up
+from duebook_common.domain.job.ledger import UNACCOUNTED, LedgerEntry
+from duebook_common.domain.job.new_runs import backfill_runs
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import RunFact, run_id_of_backfill
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection
-from duebook_common.store.job_handling import Actor, JobOutcome, decide_jobs
+from duebook_common.store.job_handling import Actor, JobResult, decide_jobs
 from duebook_common.store.rows import load_jobs, load_runs
 
 _MOST = 1_000  # runs that one order makes up for
@@ -27,14 +27,14 @@ _INSTANT = timedelta(microseconds=1)
 _OPEN = frozenset({RunStatus.SKIPPED, UNACCOUNTED})
 
 
-async def backfill(parts: Parts, job_id: UUID, body: BackfillBody, actor: Actor) -> list[Run]:
+async def backfill(parts: Dependencies, job_id: UUID, body: BackfillBody, actor: Actor) -> list[Run]:
     """The runs that make up for the range, in order; of a repeated order the same ones.
 
     Raises Problem 404 or 422, JobDeletedAlready.
     """
     now, overlap = parts.clock.now(), Overlap(body.overlap)
 
-    async def work(db: Connection) -> JobOutcome | None:
+    async def work(db: Connection) -> JobResult | None:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
             return None
@@ -47,7 +47,9 @@ async def backfill(parts: Parts, job_id: UUID, body: BackfillBody, actor: Actor)
         missing = [line for line in wanted if not _made_up(job_id, line)]
 
         def judge(job: Job, active: Sequence[Run]) -> list[RunFact]:
-            return make_up([(_then(job, line), line.nominal_at) for line in missing], active, parts.terms(), overlap)
+            return backfill_runs(
+                [(_then(job, line), line.nominal_at) for line in missing], active, parts.terms(), overlap
+            )
 
         outcome = (await decide_jobs(db, [job_id], judge, actor))[0]
         ids = [run_id_of_backfill(job_id, line.nominal_at) for line in wanted]
@@ -73,11 +75,11 @@ def _must_be_past(job: Job, body: BackfillBody, now: datetime) -> None:
         raise invalid(Fault("/to", f"only past times can be made up for, and it is {rfc3339(now)}"))
 
 
-def _made_up(job_id: UUID, line: Line) -> bool:
+def _made_up(job_id: UUID, line: LedgerEntry) -> bool:
     return line.run_id == run_id_of_backfill(job_id, line.nominal_at)
 
 
-def _then(job: Job, line: Line) -> Job:
+def _then(job: Job, line: LedgerEntry) -> Job:
     """The job as it was defined at that time."""
     version = line.version
     return replace(job, definition=version.definition, version=version.number, definition_at=version.place)

@@ -10,8 +10,8 @@ from uuid import UUID
 from duebook_api.http.problems import Fault, Problem, invalid, not_found
 from duebook_common.domain.job import ledger
 from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.ledger import Found, Line
-from duebook_common.domain.job.schedule_history import EVER, Stretch, stretches
+from duebook_common.domain.job.ledger import LedgerEntry, RunOutcome
+from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, Pool, snapshot
@@ -26,7 +26,7 @@ _FOUND = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])
 
 async def ledger_of(
     pool: Pool, job_id: UUID, start: datetime | None, end: datetime | None, now: datetime
-) -> list[Line]:
+) -> list[LedgerEntry]:
     """Every nominal time from `start` to before `end` that has come; raises Problem 404, or 422 for too many."""
     last = now if end is None else min(now, end - _INSTANT)
     async with snapshot(pool) as db:
@@ -36,21 +36,21 @@ async def ledger_of(
         return await read_ledger(db, job, EVER if start is None else start, last)
 
 
-async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[Line]:
+async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[LedgerEntry]:
     """The nominal times from `first` to `last`, both included; raises Problem 422 where they are too many."""
     recorded: Any = await read(db, job_domain.stream(job.id))
     told, ids = await asyncio.to_thread(_expected, job, recorded, first, last)
-    found: dict[UUID, Found] = {}
+    found: dict[UUID, RunOutcome] = {}
     for n in range(0, len(ids), _AT_ONCE):
         records = await db.fetch(_FOUND, [*chain.from_iterable(ids[n : n + _AT_ONCE])])
-        found |= {record["run_id"]: Found(record["status"], record["reason"]) for record in records}
+        found |= {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
     return await asyncio.to_thread(ledger.with_runs, told, ids, found)
 
 
 def _expected(
     job: Job, recorded: Sequence[Recorded], first: datetime, last: datetime
-) -> tuple[list[Line], list[tuple[UUID, UUID]]]:
-    history = stretches(item.event for item in recorded)  # type: ignore[misc]
+) -> tuple[list[LedgerEntry], list[tuple[UUID, UUID]]]:
+    history = schedule_periods(item.event for item in recorded)  # type: ignore[misc]
     count = ledger.expected(history, first, last)
     if count > _MOST:
         raise _too_many(history, count, first, last)
@@ -58,7 +58,7 @@ def _expected(
     return told, ledger.run_ids(job.id, told)
 
 
-def _too_many(history: Sequence[Stretch], count: int, first: datetime, last: datetime) -> Problem:
+def _too_many(history: Sequence[SchedulePeriod], count: int, first: datetime, last: datetime) -> Problem:
     times = chain.from_iterable(stretch.times(first, last) for stretch in history)
     fits = max(islice(times, _MOST + 1))
     return shorter(f"{count:,} nominal times lie in this range, and one answer tells of {_MOST:,}", fits)

@@ -7,8 +7,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
-from duebook_api.http.paging import Page, Time, decode, listed, moment, query
+from duebook_api.access.operation import operation
+from duebook_api.http.paging import PageQuery, Time, decode, listed, moment, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
@@ -17,22 +17,24 @@ from duebook_api.ledger.backfill import backfill
 from duebook_api.ledger.ledger import ledger_of
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BackfillBody
-from duebook_api.state.dependencies import actor, parts
+from duebook_api.state.dependencies import actor, dependencies
 from duebook_common.domain.job.ledger import totals
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 
-class LedgerQuery(Page):
+class LedgerQuery(PageQuery):
     start: Annotated[Time | None, Field(alias="from")] = None
     end: Annotated[Time | None, Field(alias="to")] = None
 
 
-@router.get("/{job_id}/ledger", openapi_extra=takes(Scope.JOBS_READ, query=LedgerQuery), response_model=answers.Ledger)
+@router.get(
+    "/{job_id}/ledger", openapi_extra=operation(Scope.JOBS_READ, query=LedgerQuery), response_model=answers.Ledger
+)
 async def show_ledger(request: Request, job_id: PathId) -> Response:
     """Every nominal time in [from, to) that has come, with what became of it; the totals are those of the whole."""
-    q, own = query(request, LedgerQuery), parts(request)
+    q, own = query(request, LedgerQuery), dependencies(request)
     if q.start is not None and q.end is not None and q.start > q.end:
         raise invalid(Fault("/from", "this is later than `to`"))
     place = decode(q.cursor, moment)
@@ -44,11 +46,11 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
 @router.post(
     "/{job_id}/backfill",
     status_code=202,
-    openapi_extra=takes(Scope.RUNS_WRITE, BackfillBody),
+    openapi_extra=operation(Scope.RUNS_WRITE, BackfillBody),
     response_model=answers.Items[answers.Run],
 )
 async def backfill_job(request: Request, job_id: PathId) -> Response:
     """Runs for the past nominal times in [from, to) that did not run; the same order again answers the same runs."""
     value, _ = await read_json(request)
-    runs = await backfill(parts(request), job_id, validated(BackfillBody, value), actor(request))
+    runs = await backfill(dependencies(request), job_id, validated(BackfillBody, value), actor(request))
     return reply({"items": [views.run(run) for run in runs]}, 202)

@@ -6,18 +6,18 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
+from duebook_api.access.operation import operation
 from duebook_api.http.filters import Statement, newest, of_dead_letters
-from duebook_api.http.paging import Id, NoQuery, Page, Text, bounded, by_creation, decode, listed, query
+from duebook_api.http.paging import Id, NoQuery, PageQuery, Text, bounded, by_creation, decode, listed, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import must_fit, read_json, validated
 from duebook_api.runs import redrive
-from duebook_api.runs.routes import carry_out
+from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import MustReasonBody, RedriveBody, RedriveManyBody
-from duebook_api.state.dependencies import Parts, actor, parts
+from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import DiscardRun
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
@@ -25,7 +25,7 @@ from duebook_common.store.database import acquire
 router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
 
 
-class DeadLetterQuery(Page):
+class DeadLetterQuery(PageQuery):
     job_id: Id | None = None
     task: Text | None = None
     queue: Text | None = None
@@ -54,12 +54,12 @@ ORDER BY stream, version
 
 @router.get(
     "",
-    openapi_extra=takes(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
-    response_model=answers.Listed[answers.DeadLetter],
+    openapi_extra=operation(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
+    response_model=answers.Page[answers.DeadLetter],
 )
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
-    q, own = query(request, DeadLetterQuery), parts(request)
+    q, own = query(request, DeadLetterQuery), dependencies(request)
     wanted, arguments = statement(q)
     async with acquire(own.pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
@@ -67,7 +67,7 @@ async def list_dead_letters(request: Request) -> Response:
     return listed(rows, q.limit, lambda row: items[row["run_id"]], by_creation("run_id"))
 
 
-async def _views(own: Parts, rows: list[Any]) -> list[views.View]:
+async def _views(own: Dependencies, rows: list[Any]) -> list[views.View]:
     lineages: dict[str, list[views.View]] = {f"run-{row['run_id']}": [] for row in rows}
     async with acquire(own.pool) as db:
         pasts: list[Any] = await db.fetch(_LINEAGE, list(lineages))
@@ -96,15 +96,15 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
 
 @router.get(
     "/groups",
-    openapi_extra=takes(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
-    response_model=answers.Listed[answers.Group],
+    openapi_extra=operation(Scope.DEAD_LETTERS_READ, query=DeadLetterQuery),
+    response_model=answers.Page[answers.Group],
 )
 async def list_groups(request: Request) -> Response:
     """By error, the most frequent first."""
     q = query(request, DeadLetterQuery)
     place = decode(q.cursor, bounded(1, 2**62), str) or (None, None)
     filters = (q.job_id, q.task, q.queue, q.fingerprint)
-    async with acquire(parts(request).pool) as db:
+    async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_GROUPS, *filters, *place, q.limit + 1)
     return listed(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
 
@@ -112,21 +112,21 @@ async def list_groups(request: Request) -> Response:
 @router.post(
     "/redrive",
     status_code=202,
-    openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, RedriveManyBody),
-    response_model=answers.Tally,
+    openapi_extra=operation(Scope.DEAD_LETTERS_WRITE, RedriveManyBody),
+    response_model=answers.RedriveSummary,
 )
 async def redrive_dead_letters(request: Request) -> Response:
     """All that match, `rate` of them a second; a dry run only counts."""
     value, _ = await read_json(request)
     body = validated(RedriveManyBody, value)
-    tally = await redrive.redrive_many(parts(request), body, actor(request))
+    tally = await redrive.redrive_many(dependencies(request), body, actor(request))
     return reply(tally, 200 if body.dry_run else 202)
 
 
-@router.get("/{run_id}", openapi_extra=takes(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
+@router.get("/{run_id}", openapi_extra=operation(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
 async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     query(request, NoQuery)
-    own = parts(request)
+    own = dependencies(request)
     async with acquire(own.pool) as db:
         row: Any = await db.fetchrow(_ONE, run_id)
     if row is None:
@@ -137,7 +137,7 @@ async def show_dead_letter(request: Request, run_id: PathId) -> Response:
 @router.post(
     "/{run_id}/redrive",
     status_code=202,
-    openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, RedriveBody),
+    openapi_extra=operation(Scope.DEAD_LETTERS_WRITE, RedriveBody),
     response_model=answers.Run,
 )
 async def redrive_dead_letter(request: Request, run_id: PathId) -> Response:
@@ -145,17 +145,17 @@ async def redrive_dead_letter(request: Request, run_id: PathId) -> Response:
     value, _ = await read_json(request)
     body = validated(RedriveBody, value)
     must_fit(body.payload)
-    run = await redrive.redrive(parts(request), run_id, body, actor(request))
+    run = await redrive.redrive(dependencies(request), run_id, body, actor(request))
     return reply(views.run(run), 202)
 
 
 @router.post(
-    "/{run_id}/discard", openapi_extra=takes(Scope.DEAD_LETTERS_WRITE, MustReasonBody), response_model=answers.Run
+    "/{run_id}/discard", openapi_extra=operation(Scope.DEAD_LETTERS_WRITE, MustReasonBody), response_model=answers.Run
 )
 async def discard(request: Request, run_id: PathId) -> Response:
     """Let it rest."""
-    own = parts(request)
+    own = dependencies(request)
     value, _ = await read_json(request)
     body = validated(MustReasonBody, value)
-    run = await carry_out(own, run_id, DiscardRun(body.reason, own.clock.now()), actor(request))
+    run = await execute(own, run_id, DiscardRun(body.reason, own.clock.now()), actor(request))
     return reply(views.run(run))

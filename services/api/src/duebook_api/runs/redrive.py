@@ -7,7 +7,7 @@ from uuid import UUID
 from duebook_api.http.filters import of_dead_letters, where
 from duebook_api.http.problems import not_found
 from duebook_api.schemas.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.run.commands import RedriveRun
 from duebook_common.domain.run.state import Run
@@ -22,7 +22,7 @@ WHERE r.run_id = $1
 """
 
 
-async def redrive(parts: Parts, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
+async def redrive(parts: Dependencies, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
     """The run, due again at once; raises Problem 404, or why it is refused."""
     async with acquire(parts.pool) as db:
         found: Any = await db.fetchrow(_RUN, run_id)
@@ -47,7 +47,7 @@ async def redrive(parts: Parts, run_id: UUID, body: RedriveBody, actor: Actor) -
     return decided.run
 
 
-async def redrive_many(parts: Parts, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
+async def redrive_many(parts: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
     """Redrive what matches now; `invalid` counts what may not or could not be."""
     tally = {"matched": 0, "redriven": 0, "invalid": 0}
     place: tuple[datetime | None, UUID | None] = (None, None)
@@ -69,14 +69,14 @@ FROM runs WHERE {} ORDER BY created_at, run_id LIMIT {}
 """
 
 
-async def _matching(parts: Parts, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
+async def _matching(parts: Dependencies, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
     asked = of_dead_letters(f.job_id, f.task, f.queue, f.fingerprint)
     met, arguments = where(*asked, ("(created_at, run_id) > ({}, {})", *place))
     async with acquire(parts.pool) as db:
         return list(await db.fetch(_MATCHING.format(met, _AT_ONCE), *arguments))
 
 
-async def _redrive(parts: Parts, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
+async def _redrive(parts: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
     """How many of them were redriven; `before` were by this request already."""
     now, apart = parts.clock.now(), 1 / body.rate if body.rate else 0.0
     work = [

@@ -7,17 +7,17 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
+from duebook_api.access.operation import operation
 from duebook_api.history.as_of import run_as_of
 from duebook_api.http.filters import Condition, Statement, newest, newest_of
-from duebook_api.http.paging import AsOf, Id, Page, Text, by_creation, listed, query
+from duebook_api.http.paging import AsOf, Id, PageQuery, Text, by_creation, listed, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import ReasonBody
-from duebook_api.state.dependencies import Parts, actor, parts
+from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.runtime.scopes import Scope
@@ -40,7 +40,7 @@ Status = Literal[
 ]
 
 
-class RunQuery(Page):
+class RunQuery(PageQuery):
     status: Status | None = None
     job_id: Id | None = None
     task: Text | None = None
@@ -69,12 +69,12 @@ def _in_status(status: Status) -> list[Condition]:
     return [named, _TO_WAKE] if status in {RunStatus.DISPATCHED, RunStatus.RUNNING} else [named]
 
 
-@router.get("", openapi_extra=takes(Scope.RUNS_READ, query=RunQuery), response_model=answers.Listed[answers.Run])
+@router.get("", openapi_extra=operation(Scope.RUNS_READ, query=RunQuery), response_model=answers.Page[answers.Run])
 async def list_runs(request: Request) -> Response:
     """Newest first."""
     q = query(request, RunQuery)
     wanted, arguments = statement(q)
-    async with acquire(parts(request).pool) as db:
+    async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
     return listed(rows, q.limit, views.run_row, by_creation("run_id"))
 
@@ -82,11 +82,11 @@ async def list_runs(request: Request) -> Response:
 _RUN = "SELECT * FROM runs WHERE run_id = $1"
 
 
-@router.get("/{run_id}", openapi_extra=takes(Scope.RUNS_READ, query=AsOf), response_model=answers.Run)
+@router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.Run)
 async def show_run(request: Request, run_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
     q = query(request, AsOf)
-    async with acquire(parts(request).pool) as db:
+    async with acquire(dependencies(request).pool) as db:
         if q.as_of is not None:
             return reply(views.run(await run_as_of(db, run_id, q.as_of)))
         row: Any = await db.fetchrow(_RUN, run_id)
@@ -98,19 +98,19 @@ async def show_run(request: Request, run_id: PathId) -> Response:
 @router.post(
     "/{run_id}/cancel",
     status_code=202,
-    openapi_extra=takes(Scope.RUNS_WRITE, ReasonBody, required=False),
+    openapi_extra=operation(Scope.RUNS_WRITE, ReasonBody, required=False),
     response_model=answers.Run,
 )
 async def cancel_run(request: Request, run_id: PathId) -> Response:
     """A run that was not started is cancelled at once; a running one is asked to stop."""
-    own = parts(request)
+    own = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
-    run = await carry_out(own, run_id, CancelRun(body.reason, own.clock.now()), actor(request))
+    run = await execute(own, run_id, CancelRun(body.reason, own.clock.now()), actor(request))
     own.hints.cancel(run_id)
     return reply(views.run(run), 202)
 
 
-async def carry_out(own: Parts, run_id: UUID, command: RunCommand, who: Actor) -> Run:
+async def execute(own: Dependencies, run_id: UUID, command: RunCommand, who: Actor) -> Run:
     """The run after the command; raises Problem 404, or why it was refused."""
     decided = (await handle_runs(own.pool, [RunWork(run_id, command)], who))[0]
     if decided.error is not None:

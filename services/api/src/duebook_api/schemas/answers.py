@@ -19,7 +19,7 @@ class Items(BaseModel, Generic[T]):
     items: list[T]
 
 
-class Listed(Items[T], Generic[T]):
+class Page(Items[T], Generic[T]):
     """One page of a list; `next_cursor` is the `cursor` of the next one, and null on the last."""
 
     next_cursor: str | None
@@ -134,7 +134,7 @@ class Event(BaseModel):
     recorded_at: AwareDatetime
 
 
-class Feed(Listed[Event]):
+class Feed(Page[Event]):
     """`position` is where to go on `after`; null while there is no event at all."""
 
     position: str | None
@@ -152,7 +152,7 @@ class LogEntry(BaseModel):
     logged_at: AwareDatetime
 
 
-class Ancestor(BaseModel):
+class DeadLetterEvent(BaseModel):
     """A death or a redrive in a dead letter's past."""
 
     event: Literal["RunDeadLettered", "RunRedriven"]
@@ -173,7 +173,7 @@ class DeadLetter(Run):
     dead_lettered_at: AwareDatetime
     age: Duration
     fingerprint: str
-    lineage: list[Ancestor]
+    lineage: list[DeadLetterEvent]
 
 
 class Group(BaseModel):
@@ -187,13 +187,13 @@ class Group(BaseModel):
     newest: AwareDatetime
 
 
-class Tally(BaseModel):
+class RedriveSummary(BaseModel):
     matched: int
     redriven: int
     invalid: int
 
 
-class Line(BaseModel):
+class LedgerEntry(BaseModel):
     """A nominal time; `outcome` is its run's status, `due` where the scheduler has yet to decide, or `unaccounted`."""
 
     nominal_at: AwareDatetime
@@ -202,7 +202,7 @@ class Line(BaseModel):
     reason: str | None
 
 
-class Ledger(Listed[Line]):
+class Ledger(Page[LedgerEntry]):
     """The totals are those of the whole range, on each page."""
 
     expected: int
@@ -254,7 +254,7 @@ class QueueForecast(BaseModel):
     unmeasured_jobs: int
 
 
-class HitJob(BaseModel):
+class AffectedJob(BaseModel):
     job_id: UUID | None
     name: str
     falls_in: Literal["gap", "fold"]
@@ -266,7 +266,7 @@ class ClockChange(BaseModel):
     timezone: str
     says: str
     jobs_hit: int
-    jobs: list[HitJob]
+    jobs: list[AffectedJob]
 
 
 class NominalTime(BaseModel):

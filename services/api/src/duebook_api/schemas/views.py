@@ -7,7 +7,7 @@ from typing import Any
 
 from duebook_api.http import positions
 from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence, Rrule
-from duebook_common.domain.job.ledger import Line
+from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
@@ -154,7 +154,7 @@ def event(recorded: Recorded) -> View:
     }
 
 
-def line(told: Line) -> View:
+def line(told: LedgerEntry) -> View:
     """One nominal time of a ledger."""
     return {name: getattr(told, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
 

@@ -13,24 +13,24 @@ _TOGETHER = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Wish:
+class _Request:
     job_id: UUID
     event: JobCreated
     actor: Actor
     done: asyncio.Future[Job | None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Gathering:
+class JobCreateBatcher:
     """Creates single jobs, as many at once as are asked for at once."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._wishes: list[_Wish] = []
+        self._wishes: list[_Request] = []
         self._working: asyncio.Task[None] | None = None
 
     async def create(self, job_id: UUID, event: JobCreated, actor: Actor) -> Job | None:
         """The new job, or None where it exists already. Raises what the database raises."""
-        wish = _Wish(job_id, event, actor)
+        wish = _Request(job_id, event, actor)
         self._wishes.append(wish)
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work(), name="gathering")
@@ -40,17 +40,17 @@ class Gathering:
         while self._wishes:
             group = self._next()
             self._wishes = [wish for wish in self._wishes if wish.job_id not in group or group[wish.job_id] is not wish]
-            await self._grant(group)
+            await self._commit(group)
 
-    def _next(self) -> dict[UUID, _Wish]:
+    def _next(self) -> dict[UUID, _Request]:
         """The wishes that one commit can grant: of one actor and trace, for different jobs."""
-        group: dict[UUID, _Wish] = {}
+        group: dict[UUID, _Request] = {}
         for wish in self._wishes[:_TOGETHER]:
             if wish.actor == self._wishes[0].actor:
                 group.setdefault(wish.job_id, wish)
         return group
 
-    async def _grant(self, group: Mapping[UUID, _Wish]) -> None:
+    async def _commit(self, group: Mapping[UUID, _Request]) -> None:
         wishes = list(group.values())
         try:
             jobs = await create_jobs(self._pool, {wish.job_id: wish.event for wish in wishes}, wishes[0].actor)
@@ -61,7 +61,7 @@ class Gathering:
             jobs = None
         if jobs is None and len(wishes) > 1:  # one of them exists already, or is poison: each by itself
             for wish in wishes:
-                await self._grant({wish.job_id: wish})
+                await self._commit({wish.job_id: wish})
             return
         granted: list[Job | None] = [None] if jobs is None else [*jobs]
         for wish, job in zip(wishes, granted, strict=True):
@@ -69,7 +69,7 @@ class Gathering:
                 wish.done.set_result(job)
 
 
-def _refuse(wishes: Sequence[_Wish], error: Exception) -> None:
+def _refuse(wishes: Sequence[_Request], error: Exception) -> None:
     for wish in wishes:
         if not wish.done.done():
             wish.done.set_exception(error)

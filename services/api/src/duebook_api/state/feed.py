@@ -34,19 +34,19 @@ _AGAIN = b"retry: 1000\n\n"
 Place = tuple[int, int]
 
 
-class _Told(NamedTuple):
+class EventFrame(NamedTuple):
     """An event as it is sent, made once for all who get it."""
 
     place: Place
     frame: bytes
 
 
-def _told(event: Recorded) -> _Told:
+def _told(event: Recorded) -> EventFrame:
     head = f"id: {positions.name(event)}\nevent: {event.type}\ndata: ".encode()
-    return _Told((event.xid, event.position), head + dumps(views.event(event)) + b"\n\n")
+    return EventFrame((event.xid, event.position), head + dumps(views.event(event)) + b"\n\n")
 
 
-def _place(told: _Told) -> Place:
+def _place(told: EventFrame) -> Place:
     return told.place
 
 
@@ -55,7 +55,7 @@ class Feed:
 
     def __init__(self, pool: Pool, longest: float = _LONGEST) -> None:
         self._pool, self._longest = pool, longest
-        self._recent: list[_Told] = []
+        self._recent: list[EventFrame] = []
         self._since = self._until = BEGINNING  # `_recent` has all that lies between, without gaps
         self._bytes = 0
         self._following = False
@@ -81,7 +81,7 @@ class Feed:
             self._announce()
         return len(events)
 
-    def _keep(self, events: Sequence[_Told]) -> None:
+    def _keep(self, events: Sequence[EventFrame]) -> None:
         self._recent += events
         self._until = events[-1].place
         self._bytes += sum(len(event.frame) for event in events)
@@ -132,7 +132,7 @@ class Feed:
             if not news.is_set():
                 yield b": nothing new\n\n"
 
-    async def _after(self, place: Place) -> Sequence[_Told] | None:
+    async def _after(self, place: Place) -> Sequence[EventFrame] | None:
         """The next events, if there are any; None where the database does not answer."""
         if self._following and place >= self._since:
             first = bisect_right(self._recent, place, key=_place)
@@ -144,7 +144,7 @@ class Feed:
             return None
 
 
-def _pieces(events: Sequence[_Told]) -> Iterator[bytes]:
+def _pieces(events: Sequence[EventFrame]) -> Iterator[bytes]:
     """Small ones together, large ones each by itself."""
     piece = bytearray()
     for event in events:

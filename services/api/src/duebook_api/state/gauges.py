@@ -27,7 +27,7 @@ WHERE q.queue IS NOT NULL
 """
 
 
-class Resting:
+class DeadLetterGauges:
     """Refreshes the gauges; a queue whose last dead letter went stays, at nought."""
 
     def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:

@@ -20,7 +20,7 @@ _SECONDS = 2.0
 _MOST_FAULTS, _LONGEST_FAULT = 20, 300
 
 
-class Known:
+class TaskSchemas:
     """The tasks as they were a moment ago, each with the JSON Schema of its payload."""
 
     def __init__(self, schemas: Mapping[str, Any]) -> None:
@@ -42,18 +42,18 @@ class Catalogue:
     """What is known of tasks, read again every two seconds while somebody asks."""
 
     def __init__(self) -> None:
-        self._known: Known | None = None
+        self._known: TaskSchemas | None = None
         self._good_until = 0.0
         self._first = asyncio.Lock()
 
-    async def known(self, pool: Pool) -> Known:
+    async def known(self, pool: Pool) -> TaskSchemas:
         if self._known is None:
             async with self._first:  # who comes at the very beginning waits for the one that asks
                 if self._known is None:
                     await self._read(pool)
         elif time.monotonic() >= self._good_until:
             await self._read(pool)
-        return self._known or Known({})
+        return self._known or TaskSchemas({})
 
     async def _read(self, pool: Pool) -> None:
         self._good_until = time.monotonic() + _SECONDS  # first, so that of many requests one asks
@@ -61,8 +61,8 @@ class Catalogue:
             async with acquire(pool) as db:
                 schemas = {record["name"]: record["payload_schema"] for record in await db.fetch(_TASKS)}
             if self._known is None or schemas != self._known.schemas:
-                self._known = Known(schemas)
-        self._known = self._known or Known({})  # then nothing is checked, and nobody waits in turn to learn that
+                self._known = TaskSchemas(schemas)
+        self._known = self._known or TaskSchemas({})  # then nothing is checked, and nobody waits in turn to learn that
 
 
 def _validator(name: str, schema: Any) -> Draft202012Validator | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from duebook_api.why.facts import Because, Explained, JobFacts, Step, Why
+from duebook_api.why.facts import Because, ExplainedRun, JobFacts, Step, Why
 from duebook_api.why.job_sentences import (
     CHANGED,
     DELETED,
@@ -64,7 +64,7 @@ def _ran(facts: JobFacts) -> Why:
     return Why(answer, [*past, *(b for b in said if b.at is None)])
 
 
-def _besides(each: Explained) -> str:
+def _besides(each: ExplainedRun) -> str:
     made = {"manual": "started by hand", "backfill": "made to make up for it"}.get(each.run.trigger, each.run.trigger)
     return f" There is also run {each.run.id}, {made}: {each.why.answer}"
 

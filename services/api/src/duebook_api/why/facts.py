@@ -52,7 +52,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class QueuePosition:
     """A run's place in its queue, and what is known of executors.
 
     `last_start` is when an attempt of the queue last started, as far as recent runs tell; `task_seen_at` when an
@@ -80,7 +80,7 @@ class Circumstances:
     met: Sequence[Run] = ()
     others: Sequence[Run] = ()
     key: Key | None = None
-    line: Line | None = None
+    line: QueuePosition | None = None
 
     @property
     def zone(self) -> str:
@@ -102,7 +102,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class ExplainedRun:
     """A run with its explanation."""
 
     run: Run
@@ -117,7 +117,7 @@ class JobFacts:
     misfire: timedelta
     job: Job
     steps: Sequence[Step]
-    runs: Sequence[Explained] = field(default=())
+    runs: Sequence[ExplainedRun] = field(default=())
 
     @property
     def zone(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from duebook_api.why.facts import Because, Circumstances, Key, Line
+from duebook_api.why.facts import Because, Circumstances, Key, QueuePosition
 from duebook_api.why.opening_sentences import in_the_way, occurrence
 from duebook_api.why.phrases import are, count, moment, quoted, span
 from duebook_common.domain.run.state import Run, RunStatus
@@ -37,7 +37,7 @@ def _of_key(run: Run, key: Key) -> Iterator[Because]:
         yield Because(f"{which}, holds a place; its status is {run_.status}.", None, None, run_.id)
 
 
-def _of_line(run: Run, line: Line, c: Circumstances) -> Iterator[str]:
+def _of_line(run: Run, line: QueuePosition, c: Circumstances) -> Iterator[str]:
     queue, task = quoted(run.queue), quoted(run.task)
     ahead = f"{count(line.ahead, 'run')} {are(line.ahead)} ahead of it" if line.ahead else "no run is ahead of it"
     yield f"In the queue {queue} {ahead}, and {count(line.running, 'run')} of that queue {are(line.running)} running"

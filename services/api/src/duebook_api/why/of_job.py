@@ -1,7 +1,7 @@
 """Why a job does not run now, or when it will."""
 
 from duebook_api.schedules.preview import described
-from duebook_api.why.facts import Because, Explained, JobFacts, Why
+from duebook_api.why.facts import Because, ExplainedRun, JobFacts, Why
 from duebook_api.why.job_sentences import (
     CHANGED,
     DELETED,
@@ -27,7 +27,7 @@ def explain(facts: JobFacts) -> Why:
     return Why(_answer(facts), [*said, *(_of_run(each, facts.zone) for each in facts.runs)])
 
 
-def _of_run(each: Explained, zone: str) -> Because:
+def _of_run(each: ExplainedRun, zone: str) -> Because:
     run = each.run
     return Because(f"Run {run.id}, {occurrence(run, zone)}: {each.why.answer}", None, None, run.id)
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_api.why.facts import Because, Circumstances, Explained, Why
+from duebook_api.why.facts import Because, Circumstances, ExplainedRun, Why
 from duebook_api.why.now import standing
 from duebook_api.why.opening_sentences import OVERLAP, beginning, in_the_way
 from duebook_api.why.phrases import are, because, capital, count, executor, moment, quoted, span, who
 from duebook_api.why.run_sentences import DELETED, MADE_WAY, happening
-from duebook_common.domain.run.events import Opening
+from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 from duebook_common.store.eventstore import Recorded
 
@@ -21,18 +21,18 @@ _STARTED_ANEW = {
 _FIRST, _LATEST = 5, 95  # of a long history
 
 
-def explain(run_id: UUID, recorded: Sequence[Recorded], c: Circumstances) -> Explained:
+def explain(run_id: UUID, recorded: Sequence[Recorded], c: Circumstances) -> ExplainedRun:
     """The run by its whole stream, every event with its sentence."""
     first, *later = recorded
     event = first.event
-    assert isinstance(event, Opening)
+    assert isinstance(event, FirstEvent)
     run = opened(run_id, event)
     said = [replace(in_the_way(other, c.zone, then=True), place=_place(first)) for other in c.met]
     said.append(_told(first, beginning(event, _who(first), c)))
     for item in later:
         said.append(_told(item, happening(run, item.event, _who(item), c)))  # type: ignore[arg-type]
         run = evolve(run, item.event)  # type: ignore[arg-type]
-    return Explained(run=run, why=Why(_answer(run, recorded, c), [*_shortened(said), *standing(run, c)]))
+    return ExplainedRun(run=run, why=Why(_answer(run, recorded, c), [*_shortened(said), *standing(run, c)]))
 
 
 def _told(item: Recorded, says: str) -> Because:

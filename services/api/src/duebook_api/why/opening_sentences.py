@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from duebook_api.why.facts import Because, Circumstances
 from duebook_api.why.phrases import capital, count, executor, moment, quoted, span, told
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.run.events import Opening, RunBuffered, RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.durations import iso
 
@@ -20,12 +20,12 @@ OVERLAP = {
 }
 
 
-def beginning(event: Opening, actor: str, c: Circumstances) -> str:
+def beginning(event: FirstEvent, actor: str, c: Circumstances) -> str:
     """What made the run, and what its first event decided."""
     return f"{_made(event, actor, c)}; {_placed(event, c)}."
 
 
-def _made(event: Opening, actor: str, c: Circumstances) -> str:
+def _made(event: FirstEvent, actor: str, c: Circumstances) -> str:
     named = told(event.nominal_at, c.zone)
     match event.trigger:
         case Trigger.MANUAL:
@@ -43,7 +43,7 @@ def _made(event: Opening, actor: str, c: Circumstances) -> str:
             return f"The schedule names {named}{_jitter(event)}"
 
 
-def _jitter(event: Opening) -> str:
+def _jitter(event: FirstEvent) -> str:
     later = event.due_at - event.nominal_at
     return f" (jitter made it due {span(later)} later)" if later else ""
 
@@ -52,7 +52,7 @@ def _caught_up(c: Circumstances) -> str:
     return "every one that was missed" if c.definition.catch_up.policy == "all" else "the newest that was missed"
 
 
-def _placed(event: Opening, c: Circumstances) -> str:
+def _placed(event: FirstEvent, c: Circumstances) -> str:
     late = event.at - event.due_at
     when = f"at {moment(event.at, c.zone)}"
     if event.trigger is Trigger.SCHEDULE and late >= _LATE:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_job, of_run
-from duebook_api.why.facts import Circumstances, Explained, JobFacts, Key, Line, Step, Why
+from duebook_api.why.facts import Circumstances, ExplainedRun, JobFacts, Key, QueuePosition, Step, Why
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run import events
@@ -25,14 +25,14 @@ _A_FEW = 5
 _SECOND, _INSTANT = timedelta(seconds=1), timedelta(microseconds=1)
 
 
-async def why_run(own: Parts, run_id: UUID) -> Why | None:
+async def why_run(own: Dependencies, run_id: UUID) -> Why | None:
     """Why the run ran, did not, or waits; None where there is no such run."""
     async with snapshot(own.pool) as db:
         found = await _explained(db, own, [run_id])
     return found[0].why if found else None
 
 
-async def why_job(own: Parts, job_id: UUID, at: datetime | None) -> Why | None:
+async def why_job(own: Dependencies, job_id: UUID, at: datetime | None) -> Why | None:
     """Why the job ran at that time or not, or how it stands now; None where there is no such job."""
     async with snapshot(own.pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
@@ -88,7 +88,7 @@ async def _of_time(db: Connection, job_id: UUID, at: datetime) -> list[UUID]:
     return [run_id_at(job_id, at), run_id_of_backfill(job_id, at), *(record["run_id"] for record in by_hand)]
 
 
-async def _explained(db: Connection, own: Parts, run_ids: Iterable[UUID]) -> list[Explained]:
+async def _explained(db: Connection, own: Dependencies, run_ids: Iterable[UUID]) -> list[ExplainedRun]:
     """The runs that exist, in the same order, each with its explanation."""
     found = []
     for run_id in run_ids:
@@ -98,7 +98,7 @@ async def _explained(db: Connection, own: Parts, run_ids: Iterable[UUID]) -> lis
     return found
 
 
-async def _circumstances(db: Connection, own: Parts, recorded: Sequence[Recorded]) -> Circumstances:
+async def _circumstances(db: Connection, own: Dependencies, recorded: Sequence[Recorded]) -> Circumstances:
     run, first = fold_run(recorded), recorded[0]
     jobs = await load_jobs(db, [run.job_id])
     [definition] = await in_force(db, [(job_domain.stream(run.job_id), run.definition_at)])
@@ -187,9 +187,9 @@ SELECT
 """
 
 
-async def _line(db: Connection, run: Run) -> Line:
+async def _line(db: Connection, run: Run) -> QueuePosition:
     sent = run.dispatched_at, run.priority, run.due_at, run.id
-    return Line(**await _one(db, _LINE, run.queue, *sent, run.task))
+    return QueuePosition(**await _one(db, _LINE, run.queue, *sent, run.task))
 
 
 async def _runs(db: Connection, query: str, *arguments: Any) -> list[Run]:

@@ -4,13 +4,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.access.operation import takes
+from duebook_api.access.operation import operation
 from duebook_api.http.paging import NoQuery, Time, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers
-from duebook_api.state.dependencies import parts
+from duebook_api.state.dependencies import dependencies
 from duebook_api.why import queries
 from duebook_common.runtime.scopes import Scope
 
@@ -21,7 +21,7 @@ class WhyQuery(NoQuery):
     at: Time | None = None
 
 
-@router.get("/run/{run_id}/why", tags=["runs"], openapi_extra=takes(Scope.RUNS_READ), response_model=answers.Why)
+@router.get("/run/{run_id}/why", tags=["runs"], openapi_extra=operation(Scope.RUNS_READ), response_model=answers.Why)
 async def why_run(request: Request, run_id: PathId) -> Response:
     """Why the run ran, did not, or waits: `answer` in one sentence, and `because`, its causes, oldest first.
 
@@ -29,19 +29,22 @@ async def why_run(request: Request, run_id: PathId) -> Response:
     it is about another run.
     """
     query(request, NoQuery)
-    why = await queries.why_run(parts(request), run_id)
+    why = await queries.why_run(dependencies(request), run_id)
     if why is None:
         raise not_found(f"run {run_id}")
     return reply(why.view)
 
 
 @router.get(
-    "/job/{job_id}/why", tags=["jobs"], openapi_extra=takes(Scope.JOBS_READ, query=WhyQuery), response_model=answers.Why
+    "/job/{job_id}/why",
+    tags=["jobs"],
+    openapi_extra=operation(Scope.JOBS_READ, query=WhyQuery),
+    response_model=answers.Why,
 )
 async def why_job(request: Request, job_id: PathId) -> Response:
     """Why the job ran or not at the time `at`, or without one what it waits for: in the shape of a run's why."""
     q = query(request, WhyQuery)
-    why = await queries.why_job(parts(request), job_id, q.at)
+    why = await queries.why_job(dependencies(request), job_id, q.at)
     if why is None:
         raise not_found(f"job {job_id}")
     return reply(why.view)

@@ -10,7 +10,7 @@ from duebook_common.domain.run.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
-    Opening,
+    FirstEvent,
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
@@ -59,7 +59,7 @@ def happening(run: Run, event: RunEvent, actor: str, c: Circumstances) -> str:
         case RunDiscarded():
             return f"{capital(actor)} decided to let it rest{because(event.reason)}."
         case _:
-            assert isinstance(event, Opening)
+            assert isinstance(event, FirstEvent)
             raise ValueError("a run's first event is told by `beginnings`")
 
 

@@ -19,7 +19,7 @@ _SECONDS, _CLOSING = 20.0, 1.0
 _AT_ONCE = 500  # a connection has 2,047 channels at most
 
 
-class Exchanges:
+class AmqpPublisher:
     """A connection for publishing alone, opened at its first use and whenever the last one was lost.
 
     Each message has a channel of its own: one that an error closes must take no other message along.
@@ -86,7 +86,7 @@ def _message(payload: AmqpMessage, context: Context) -> aio_pika.Message:
     )
 
 
-def amqp_publish_task(exchanges: Exchanges) -> Task:
+def amqp_publish_task(exchanges: AmqpPublisher) -> Task:
     async def amqp_publish(payload: AmqpMessage, context: Context) -> dict[str, Any]:
         return await exchanges.publish(payload, context)
 

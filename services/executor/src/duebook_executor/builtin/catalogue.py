@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from duebook.tasks import Context, Registry, Task, registered
-from duebook_executor.builtin.amqp_publish import Exchanges, amqp_publish_task
+from duebook_executor.builtin.amqp_publish import AmqpPublisher, amqp_publish_task
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.email_send import Mailer, email_send_task
 from duebook_executor.builtin.http_request import http_request_task
@@ -17,7 +17,7 @@ async def write_log(payload: Any, context: Context) -> None:
     context.log(orjson.dumps(payload).decode())
 
 
-def catalogue(http_allow: str, secrets: Sequence[bytes], exchanges: Exchanges, mailer: Mailer | None) -> Registry:
+def catalogue(http_allow: str, secrets: Sequence[bytes], exchanges: AmqpPublisher, mailer: Mailer | None) -> Registry:
     """The built-in tasks and the user's; raises TaskError where a user's takes a built-in name."""
     builtin = [
         Task.of("log", write_log, inline=True),

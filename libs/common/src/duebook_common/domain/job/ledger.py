@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
-from duebook_common.domain.job.schedule_history import EVER, Stretch, Version
+from duebook_common.domain.job.schedule_history import EVER, DefinitionVersion, SchedulePeriod
 from duebook_common.domain.job.state import Job, JobStatus, OccurrencesSkipped
 from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
@@ -20,7 +20,7 @@ from duebook_common.domain.run.state import RunStatus
 DUE, UNACCOUNTED = "due", "unaccounted"
 
 
-class Found(NamedTuple):
+class RunOutcome(NamedTuple):
     """A recorded run, as far as the ledger tells of it."""
 
     status: str
@@ -28,14 +28,14 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LedgerEntry:
     """One nominal time, with the definition in force when it came.
 
     `outcome` is its run's status, `skipped` where it stands in a range of skips, `due`, or `unaccounted`.
     """
 
     nominal_at: datetime
-    version: Version
+    version: DefinitionVersion
     outcome: str
     run_id: UUID | None = None
     reason: str | None = None
@@ -50,23 +50,23 @@ class Totals(NamedTuple):
     unaccounted: int
 
 
-def expected(history: Iterable[Stretch], first: datetime, last: datetime) -> int:
+def expected(history: Iterable[SchedulePeriod], first: datetime, last: datetime) -> int:
     """How many nominal times were expected from `first` to `last`, both included; one expected twice counts twice."""
     return sum(stretch.count(first, last) for stretch in history)
 
 
-def lines(job: Job, history: Iterable[Stretch], first: datetime, last: datetime) -> list[Line]:
+def lines(job: Job, history: Iterable[SchedulePeriod], first: datetime, last: datetime) -> list[LedgerEntry]:
     """The nominal times from `first` to `last`, in order, with what the job's own stream records of them.
 
     What the scheduler has yet to decide (from `job.next_at` on) is due, or while the job is paused left out.
     """
-    told: dict[datetime, Line] = {}
+    told: dict[datetime, LedgerEntry] = {}
     for stretch in history:
         left_out = _LeftOut(stretch, first, last)
         for time in stretch.times(first, last):
             ahead = stretch.until is None and job.next_at is not None and time >= job.next_at
             outcome, reason = _ahead(job) if ahead else left_out.outcome(time)
-            told[time] = Line(time, stretch.version_at(time), outcome, None, reason)
+            told[time] = LedgerEntry(time, stretch.version_at(time), outcome, None, reason)
     return [told[time] for time in sorted(told)]
 
 
@@ -77,7 +77,7 @@ def _ahead(job: Job) -> tuple[str, str | None]:
 class _LeftOut:
     """The ranges that were skipped in a stretch, as far as they lie between `first` and `last`."""
 
-    def __init__(self, stretch: Stretch, first: datetime, last: datetime) -> None:
+    def __init__(self, stretch: SchedulePeriod, first: datetime, last: datetime) -> None:
         self._skips = [skip for skip in stretch.skips if skip.last >= first and skip.first <= last]
         self._firsts = [skip.first for skip in self._skips]
         self._lasts = [_proven(stretch, skip) for skip in self._skips]
@@ -89,24 +89,26 @@ class _LeftOut:
         return UNACCOUNTED, None
 
 
-def _proven(stretch: Stretch, skip: OccurrencesSkipped) -> datetime:
+def _proven(stretch: SchedulePeriod, skip: OccurrencesSkipped) -> datetime:
     """The last time that a skip accounts for: of more than it counted, the surplus is not."""
     if stretch.count(skip.first, skip.last) <= skip.count:
         return skip.last
     return max(islice(stretch.times(skip.first, skip.last), skip.count), default=EVER)
 
 
-def run_ids(job_id: UUID, told: Iterable[Line]) -> list[tuple[UUID, UUID]]:
+def run_ids(job_id: UUID, told: Iterable[LedgerEntry]) -> list[tuple[UUID, UUID]]:
     """The runs that may stand for each time: its own, and the one that makes up for it."""
     return [(run_id_at(job_id, line.nominal_at), run_id_of_backfill(job_id, line.nominal_at)) for line in told]
 
 
-def with_runs(told: Iterable[Line], ids: Iterable[tuple[UUID, UUID]], found: Mapping[UUID, Found]) -> list[Line]:
+def with_runs(
+    told: Iterable[LedgerEntry], ids: Iterable[tuple[UUID, UUID]], found: Mapping[UUID, RunOutcome]
+) -> list[LedgerEntry]:
     """The lines with the runs that were found. Where a time was made up for, `reason` says why that was needed."""
     return [_with_run(line, own, made_up, found) for line, (own, made_up) in zip(told, ids, strict=True)]
 
 
-def _with_run(line: Line, own: UUID, made_up: UUID, found: Mapping[UUID, Found]) -> Line:
+def _with_run(line: LedgerEntry, own: UUID, made_up: UUID, found: Mapping[UUID, RunOutcome]) -> LedgerEntry:
     if (run := found.get(own)) is not None:
         line = replace(line, outcome=run.status, run_id=own, reason=run.reason)
         if run.status != RunStatus.SKIPPED:
@@ -115,7 +117,7 @@ def _with_run(line: Line, own: UUID, made_up: UUID, found: Mapping[UUID, Found])
     return line if run is None else replace(line, outcome=run.status, run_id=made_up)
 
 
-def totals(told: Sequence[Line]) -> Totals:
+def totals(told: Sequence[LedgerEntry]) -> Totals:
     due = sum(line.outcome == DUE for line in told)
     unaccounted = sum(line.outcome == UNACCOUNTED for line in told)
     return Totals(len(told), len(told) - due - unaccounted, due, unaccounted)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
-from duebook_common.domain.job.overlap import Others, Place, make_way
+from duebook_common.domain.job.overlap import ActiveRuns, OverlapDecision, apply_overlap
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import (
     RunBuffered,
@@ -22,7 +22,7 @@ from duebook_common.domain.schedule.due import Occurrence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class DecisionContext:
     """The circumstances of a decision. `dispatch` is 1 where the decider sends the messages itself, else 0."""
 
     now: datetime
@@ -31,14 +31,14 @@ class Terms:
     dispatch: int
 
 
-def begin(
+def open_run(
     job: Job,
     run_id: UUID,
     occurrence: Occurrence,
     trigger: Trigger,
     overlap: Overlap,
-    others: Others,
-    terms: Terms,
+    others: ActiveRuns,
+    terms: DecisionContext,
     *,
     start_by: datetime | None = None,
     **own: Any,
@@ -46,14 +46,14 @@ def begin(
     """The run's first event, as the overlap policy allows; `own` is what the run has of its own."""
     in_the_way = others.in_the_way(trigger)
     why = _making_way(occurrence, trigger) if in_the_way else ""
-    place, facts = make_way(overlap, in_the_way, terms.now, why)
+    place, facts = apply_overlap(overlap, in_the_way, terms.now, why)
     told = identity(job, occurrence, trigger, terms)
-    if place is Place.LEAVE_OUT:
+    if place is OverlapDecision.LEAVE_OUT:
         return [*facts, RunFact(run_id, RunSkipped(**told, reason="overlap"))]
     told |= {"start_by": start_by} | own
     at_once = max(terms.now, occurrence.due_at)
     patiently = min(terms.now + terms.patience, start_by or datetime.max.replace(tzinfo=UTC))
-    if place is Place.WAIT:  # the others' end wakes it
+    if place is OverlapDecision.WAIT:  # the others' end wakes it
         return [*facts, RunFact(run_id, RunBuffered(**told, reason="overlap", wake_at=patiently))]
     if job.definition.concurrency is not None:  # whether its key has room is for the poll to see
         return [*facts, RunFact(run_id, RunBuffered(**told, reason="concurrency", wake_at=at_once))]
@@ -67,7 +67,7 @@ def _making_way(occurrence: Occurrence, trigger: Trigger) -> str:
     return f"made way for the occurrence of {occurrence.nominal_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def identity(job: Job, occurrence: Occurrence, trigger: Trigger, terms: Terms) -> dict[str, Any]:
+def identity(job: Job, occurrence: Occurrence, trigger: Trigger, terms: DecisionContext) -> dict[str, Any]:
     definition = job.definition
     return {
         "job_id": job.id,
@@ -94,7 +94,7 @@ def identity(job: Job, occurrence: Occurrence, trigger: Trigger, terms: Terms) -
 def trigger_now(
     job: Job,
     active: Sequence[Run],
-    terms: Terms,
+    terms: DecisionContext,
     run_id: UUID,
     *,
     overlap: Overlap,
@@ -105,21 +105,21 @@ def trigger_now(
     """A run that a person starts: now, also while the job is paused, beside others or as `overlap` says."""
     now = terms.now.astimezone(UTC)
     occurrence = Occurrence(now, now, job.next_at, job.next_due_at)
-    return begin(
-        job, run_id, occurrence, Trigger.MANUAL, overlap, Others(active), terms,
+    return open_run(
+        job, run_id, occurrence, Trigger.MANUAL, overlap, ActiveRuns(active), terms,
         payload=payload, own_payload=own_payload, request_hash=request_hash,
     )  # fmt: skip
 
 
-def make_up(
-    wanted: Iterable[tuple[Job, datetime]], active: Sequence[Run], terms: Terms, overlap: Overlap
+def backfill_runs(
+    wanted: Iterable[tuple[Job, datetime]], active: Sequence[Run], terms: DecisionContext, overlap: Overlap
 ) -> list[RunFact]:
     """Backfill: runs for past nominal times, in order; each comes with the job as it was defined then."""
-    others, facts = Others(active), list[RunFact]()
+    others, facts = ActiveRuns(active), list[RunFact]()
     for job, time in wanted:
         occurrence = Occurrence(time, terms.now, job.next_at, job.next_due_at)
         run_id = run_id_of_backfill(job.id, time)
-        begun = begin(job, run_id, occurrence, Trigger.BACKFILL, overlap, others, terms)
+        begun = open_run(job, run_id, occurrence, Trigger.BACKFILL, overlap, others, terms)
         others.follow(begun)
         facts += begun
     return facts

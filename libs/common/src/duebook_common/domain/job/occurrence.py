@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.new_runs import Terms, begin, identity
-from duebook_common.domain.job.overlap import Others
+from duebook_common.domain.job.new_runs import DecisionContext, identity, open_run
+from duebook_common.domain.job.overlap import ActiveRuns
 from duebook_common.domain.job.state import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
-from duebook_common.domain.run.events import Opening, RunFact, RunSkipped, Trigger, run_id_at
+from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger, run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.due import Occurrence, occurrences, upcoming
 from duebook_common.domain.schedule.nominal import count_between, last_between
@@ -29,7 +29,7 @@ class _Step:
     trigger: Trigger = Trigger.SCHEDULE
 
 
-def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
+def account(job: Job, active: Sequence[Run], terms: DecisionContext) -> list[Fact]:
     """Decide every nominal time from `job.next_at` on that is due, in order; `active` are the job's active runs.
 
     Due for longer than `misfire` it was missed, and the catch-up policy decides: `latest` runs the newest within the
@@ -38,7 +38,7 @@ def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
     """
     decided: list[Fact] = [*_passed_over(job, terms)]
     rest = _after(job, decided)
-    others, left = Others(active), _left(job)
+    others, left = ActiveRuns(active), _left(job)
     due, more = _due(rest, terms, _most(job, others))
     steps = list(_steps(rest, due, more, terms))
     for n, step in enumerate(steps):
@@ -60,7 +60,7 @@ def account(job: Job, active: Sequence[Run], terms: Terms) -> list[Fact]:
     return decided
 
 
-def _passed_over(job: Job, terms: Terms) -> list[OccurrencesSkipped]:
+def _passed_over(job: Job, terms: DecisionContext) -> list[OccurrencesSkipped]:
     """What was missed and will not be caught up, in one skip: counted, not looked at one by one.
 
     What jitter may have made due later is left for a closer look.
@@ -81,7 +81,7 @@ def _passed_over(job: Job, terms: Terms) -> list[OccurrencesSkipped]:
     return _skip_until(job, newest - _INSTANT if within else newest, "missed" if within else "window", terms.now)
 
 
-def _most(job: Job, others: Others) -> int:
+def _most(job: Job, others: ActiveRuns) -> int:
     """How many times one decision looks at: where catching up pauses, few more than may run."""
     return max(1, _AT_ONCE - others.count) if job.definition.catch_up.policy == "all" else _MOST
 
@@ -94,11 +94,11 @@ def _left(job: Job) -> int:
 
 def _next(decided: Fact) -> datetime | None:
     event = decided.event if isinstance(decided, RunFact) else decided
-    assert isinstance(event, Opening | OccurrencesSkipped)
+    assert isinstance(event, FirstEvent | OccurrencesSkipped)
     return event.next_at
 
 
-def _due(job: Job, terms: Terms, most: int) -> tuple[list[Occurrence], bool]:
+def _due(job: Job, terms: DecisionContext, most: int) -> tuple[list[Occurrence], bool]:
     """What is due, at most that many, and whether there is more.
 
     Whoever does not send the messages himself takes what jitter still holds back too: such a run wakes by itself.
@@ -115,7 +115,7 @@ def _due(job: Job, terms: Terms, most: int) -> tuple[list[Occurrence], bool]:
     return found, False
 
 
-def _steps(job: Job, due: Sequence[Occurrence], more: bool, terms: Terms) -> Iterator[_Step]:
+def _steps(job: Job, due: Sequence[Occurrence], more: bool, terms: DecisionContext) -> Iterator[_Step]:
     missed = [each for each in due if each.due_at < terms.now - terms.misfire]
     superseded = more and len(missed) == len(due)  # the newest missed one is still to come
     catch_up = job.definition.catch_up
@@ -131,7 +131,7 @@ def _steps(job: Job, due: Sequence[Occurrence], more: bool, terms: Terms) -> Ite
         yield _Step([each])
 
 
-def _must_wait(job: Job, step: _Step, others: Others) -> bool:
+def _must_wait(job: Job, step: _Step, others: ActiveRuns) -> bool:
     """Whether catching up pauses here, until some of its runs have ended."""
     paced = step.trigger is Trigger.CATCH_UP and job.definition.catch_up.policy == "all"
     return paced and others.count >= _AT_ONCE
@@ -150,7 +150,7 @@ def _skip(left_out: Sequence[Occurrence], reason: str, now: datetime) -> Occurre
     )
 
 
-def settle(job: Job, active: Sequence[Run], terms: Terms, left_out: str | None) -> list[Fact]:
+def settle(job: Job, active: Sequence[Run], terms: DecisionContext, left_out: str | None) -> list[Fact]:
     """Account for all that is due before a person changes the job.
 
     What must wait is left out for the reason `left_out`, or stays due where that is None.
@@ -173,7 +173,7 @@ def _skip_until(job: Job, until: datetime, reason: str, now: datetime) -> list[O
     return [OccurrencesSkipped(first=job.next_at, last=last, count=count, reason=reason, at=now, **ahead._asdict())]
 
 
-def _begin_due(job: Job, step: _Step, others: Others, terms: Terms) -> list[RunFact]:
+def _begin_due(job: Job, step: _Step, others: ActiveRuns, terms: DecisionContext) -> list[RunFact]:
     """The first event of an occurrence's run, behind what it does to others."""
     (occurrence,), definition = step.occurrences, job.definition
     run_id = run_id_at(job.id, occurrence.nominal_at)
@@ -184,7 +184,7 @@ def _begin_due(job: Job, step: _Step, others: Others, terms: Terms) -> list[RunF
         overlap = Overlap.BUFFER_ALL  # `all` means every one, in order
     if start_by is not None and terms.now > start_by:
         return [RunFact(run_id, RunSkipped(**identity(job, occurrence, step.trigger, terms), reason="deadline"))]
-    return begin(job, run_id, occurrence, step.trigger, overlap, others, terms, start_by=start_by)
+    return open_run(job, run_id, occurrence, step.trigger, overlap, others, terms, start_by=start_by)
 
 
 def _after(job: Job, decided: Sequence[Fact]) -> Job:
@@ -197,4 +197,4 @@ def job_after(job: Job, fact: RunFact | JobEvent) -> Job:
     """The job as a decided fact leaves it; what happens to other runs leaves it alone."""
     if not isinstance(fact, RunFact):
         return evolve(job, fact)
-    return evolve(job, fact.event) if isinstance(fact.event, Opening) else job
+    return evolve(job, fact.event) if isinstance(fact.event, FirstEvent) else job

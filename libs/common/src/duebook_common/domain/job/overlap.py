@@ -11,11 +11,11 @@ from uuid import UUID
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.commands import CancelRun, TerminateRun
 from duebook_common.domain.run.decide import decide
-from duebook_common.domain.run.events import Opening, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 
 
-class Place(StrEnum):
+class OverlapDecision(StrEnum):
     """What becomes of the new run."""
 
     START = "start"
@@ -23,7 +23,7 @@ class Place(StrEnum):
     LEAVE_OUT = "leave out"
 
 
-class Others:
+class ActiveRuns:
     """A job's active runs, as they stand in the course of one decision."""
 
     def __init__(self, active: Iterable[Run]) -> None:
@@ -40,7 +40,7 @@ class Others:
     def follow(self, facts: Iterable[RunFact]) -> None:
         """Remember what was decided of runs."""
         for fact in facts:
-            if not isinstance(fact.event, Opening):
+            if not isinstance(fact.event, FirstEvent):
                 run = evolve(self._runs[fact.run_id], fact.event)
             elif not isinstance(fact.event, RunSkipped):
                 run = opened(fact.run_id, fact.event)
@@ -55,23 +55,25 @@ def _later(run: Run) -> bool:
     return run.trigger is Trigger.BACKFILL and run.status is RunStatus.WAITING
 
 
-def make_way(overlap: Overlap, others: Sequence[Run], now: datetime, why: str) -> tuple[Place, list[RunFact]]:
+def apply_overlap(
+    overlap: Overlap, others: Sequence[Run], now: datetime, why: str
+) -> tuple[OverlapDecision, list[RunFact]]:
     """Where the new run stands beside `others`, and what happens to them first, for the reason `why`."""
     if not others or overlap is Overlap.ALLOW_ALL:
-        return Place.START, []
+        return OverlapDecision.START, []
     match overlap:
         case Overlap.SKIP:
-            return Place.LEAVE_OUT, []
+            return OverlapDecision.LEAVE_OUT, []
         case Overlap.BUFFER_ONE:
             waits = any(run.status is RunStatus.WAITING for run in others)
-            return Place.LEAVE_OUT if waits else Place.WAIT, []
+            return OverlapDecision.LEAVE_OUT if waits else OverlapDecision.WAIT, []
         case Overlap.BUFFER_ALL:
-            return Place.WAIT, []
+            return OverlapDecision.WAIT, []
         case Overlap.CANCEL_OTHER:
             facts = [RunFact(run.id, event) for run in others for event in decide(run, CancelRun(why, now))]
             busy = any(run.status is RunStatus.RUNNING for run in others)
-            return Place.WAIT if busy else Place.START, facts
+            return OverlapDecision.WAIT if busy else OverlapDecision.START, facts
         case Overlap.TERMINATE_OTHER:
-            return Place.START, [
+            return OverlapDecision.START, [
                 RunFact(run.id, event) for run in others for event in decide(run, TerminateRun(why, now))
             ]

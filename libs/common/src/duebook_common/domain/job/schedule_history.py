@@ -18,7 +18,7 @@ from duebook_common.domain.job.state import (
     JobFinished,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, nominal_times
 
 EVER = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
@@ -26,7 +26,7 @@ _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class DefinitionVersion:
     """A definition, its number, its place in the job's stream, and the instant after which it was in force."""
 
     definition: Definition
@@ -36,13 +36,13 @@ class Version:
 
 
 @dataclass(slots=True)
-class Stretch:
+class SchedulePeriod:
     """The nominal times of one schedule, as long as it went on; changes of anything else are further versions of it.
 
     `runs` counts the runs that the schedule made, where they are part of the history.
     """
 
-    versions: list[Version]
+    versions: list[DefinitionVersion]
     until: datetime | None = None  # the last instant at which it was in force; None: it still is
     skips: list[OccurrencesSkipped] = field(default_factory=list)
     runs: int = 0
@@ -52,7 +52,7 @@ class Stretch:
     def schedule(self) -> Definition:
         return self.versions[0].definition
 
-    def version_at(self, time: datetime) -> Version:
+    def version_at(self, time: datetime) -> DefinitionVersion:
         """The definition in force at a nominal time: a change only looks ahead."""
         return self.versions[max(bisect_left(self.versions, time, key=lambda version: version.since) - 1, 0)]
 
@@ -70,12 +70,12 @@ class Stretch:
         return max(first, since), last if self.until is None else min(last, self.until)
 
 
-def stretches(history: Iterable[JobEvent | Opening]) -> list[Stretch]:
+def schedule_periods(history: Iterable[JobEvent | FirstEvent]) -> list[SchedulePeriod]:
     """What a job's stream says, oldest first; with the first events of its runs, in the order of the log, runs count.
 
     A nominal time can be expected twice: of a one-off that was moved to where something was expected before.
     """
-    found: list[Stretch] = []
+    found: list[SchedulePeriod] = []
     place = 0
     for event in history:
         match event:
@@ -85,7 +85,7 @@ def stretches(history: Iterable[JobEvent | Opening]) -> list[Stretch]:
                     found[-1].latest = event.nominal_at
                 continue
             case JobCreated():
-                found.append(Stretch([Version(event.definition, 1, 1)]))
+                found.append(SchedulePeriod([DefinitionVersion(event.definition, 1, 1)]))
             case JobChanged():
                 _change(found, event, place + 1)
             case JobFinished() | JobDeleted():
@@ -97,11 +97,11 @@ def stretches(history: Iterable[JobEvent | Opening]) -> list[Stretch]:
     return found
 
 
-def _change(found: list[Stretch], event: JobChanged, place: int) -> None:
+def _change(found: list[SchedulePeriod], event: JobChanged, place: int) -> None:
     """The same schedule carries on; another one looks ahead, but for a one-off that was moved into the past."""
     last = found[-1]
     before = last.versions[-1]
-    version = Version(event.definition, before.number + 1, place, event.at)
+    version = DefinitionVersion(event.definition, before.number + 1, place, event.at)
     if last.until is None and event.definition.same_schedule(before.definition):
         last.versions.append(version)
         return
@@ -109,10 +109,10 @@ def _change(found: list[Stretch], event: JobChanged, place: int) -> None:
     if event.definition.recurrence == "none" and moved:
         version = replace(version, since=EVER)
     _end(last, event.at)
-    found.append(Stretch([version]))
+    found.append(SchedulePeriod([version]))
 
 
-def _end(stretch: Stretch, at: datetime) -> None:
+def _end(stretch: SchedulePeriod, at: datetime) -> None:
     """Whoever recorded its last time may have had a clock that was a moment ahead."""
     if stretch.until is None:
         stretch.until = max(at, stretch.latest)

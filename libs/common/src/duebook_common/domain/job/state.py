@@ -11,7 +11,7 @@ from uuid import UUID
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.run.events import BY_SCHEDULE, Opening, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.due import Upcoming, upcoming
 from duebook_common.domain.schedule.nominal import last_between
 
@@ -115,7 +115,7 @@ class Job:
         return self.definition.max_runs is not None and self.runs >= self.definition.max_runs
 
 
-def evolve(job: Job, event: JobEvent | Opening) -> Job:
+def evolve(job: Job, event: JobEvent | FirstEvent) -> Job:
     """Remember one event. A run's first event moves the job's schedule on; it is not of the job's own stream."""
     match event:
         case RunDispatched() | RunBuffered() | RunSkipped():

@@ -46,7 +46,7 @@ _LONGEST_DELAY = timedelta(days=36500)  # a task may ask for more than the calen
 LOST = "the executor was silent for longer than its lease"
 
 
-class Verdict(StrEnum):
+class DeliveryClass(StrEnum):
     """What a delivery on `duebook.runs` is to its run."""
 
     START = "start"
@@ -57,17 +57,17 @@ class Verdict(StrEnum):
     REDRIVE = "redrive"  # a dead letter that an operator moved back
 
 
-def judge_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dead_letters: bool) -> Verdict:
+def judge_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dead_letters: bool) -> DeliveryClass:
     """Classify a delivery that carries `dispatch`."""
     if run is None or run.status in ENDED or run.dispatch != dispatch:
-        return Verdict.STALE
+        return DeliveryClass.STALE
     if run.status is RunStatus.DEAD_LETTERED:
-        return Verdict.REDRIVE if from_dead_letters else Verdict.BURY
+        return DeliveryClass.REDRIVE if from_dead_letters else DeliveryClass.BURY
     if run.status is RunStatus.RUNNING:
-        return Verdict.RUNNING
+        return DeliveryClass.RUNNING
     if run.status is not RunStatus.DISPATCHED:
-        return Verdict.STALE
-    return Verdict.EXPIRED if expired(run, now) else Verdict.START
+        return DeliveryClass.STALE
+    return DeliveryClass.EXPIRED if expired(run, now) else DeliveryClass.START
 
 
 def expired(run: Run, now: datetime) -> bool:

@@ -199,7 +199,7 @@ class RunDiscarded:
     at: datetime
 
 
-Opening = RunDispatched | RunBuffered | RunSkipped  # a run's first event
+FirstEvent = RunDispatched | RunBuffered | RunSkipped  # a run's first event
 
 RunEvent = (
     RunDispatched

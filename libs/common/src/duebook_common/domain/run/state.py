@@ -14,8 +14,8 @@ from duebook_common.domain.run.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
+    FirstEvent,
     Identity,
-    Opening,
     RunBuffered,
     RunCancelled,
     RunCancelRequested,
@@ -99,13 +99,13 @@ _DEFAULTS = {field.name: field.default for field in fields(Run) if field.default
 _IDENTITY = tuple(name for name in Identity.__dataclass_fields__ if name not in {"next_at", "next_due_at", "at"})
 
 
-def opened(run_id: UUID, event: Opening) -> Run:
+def opened(run_id: UUID, event: FirstEvent) -> Run:
     """The run right after its first event."""
     identity = {name: getattr(event, name) for name in _IDENTITY}
     return of_facts({**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_opening(event)})
 
 
-def _opening(event: Opening) -> dict[str, Any]:
+def _opening(event: FirstEvent) -> dict[str, Any]:
     if isinstance(event, RunSkipped):
         return {"status": RunStatus.SKIPPED, "reason": event.reason, "finished_at": event.at}
     facts: dict[str, Any] = {

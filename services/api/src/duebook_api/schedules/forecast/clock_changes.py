@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from duebook_api.schedules.forecast.counts import Counted
+from duebook_api.schedules.forecast.counts import HourlyCounts
 from duebook_api.schedules.forecast.plans import Plan
 from duebook_api.schedules.preview import around, changes
 from duebook_common.domain.definition import Dst, Every
@@ -16,7 +16,7 @@ _FOLD = {"first": "runs the first time", "second": "runs the second time", "both
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class AffectedJob:
     """A job with times that the clocks leave out (`gap`) or show twice (`fold`), and what its `dst` makes of them."""
 
     plan: Plan
@@ -28,7 +28,7 @@ class Hit:
 class ClockChange:
     zone: str
     change: Change
-    hits: Sequence[Hit]
+    hits: Sequence[AffectedJob]
 
     @property
     def says(self) -> str:
@@ -36,9 +36,9 @@ class ClockChange:
         return f"on {old:%Y-%m-%d} the clocks in {self.zone} go from {old:%H:%M} to {new:%H:%M}"
 
 
-def clock_changes(counted: Iterable[Counted], start: datetime, end: datetime) -> list[ClockChange]:
+def clock_changes(counted: Iterable[HourlyCounts], start: datetime, end: datetime) -> list[ClockChange]:
     """The changes in [start, end) of the zones whose clocks the jobs keep, in order."""
-    by_zone: dict[str, list[Counted]] = {}
+    by_zone: dict[str, list[HourlyCounts]] = {}
     for each in counted:
         definition = each.plan.definition
         if definition.recurrence != "none" and not isinstance(definition.recurrence, Every):
@@ -51,14 +51,14 @@ def clock_changes(counted: Iterable[Counted], start: datetime, end: datetime) ->
     return sorted(found, key=lambda each: (each.change.at, each.zone))
 
 
-def _hit(counted: Counted, change: Change) -> Hit | None:
+def _hit(counted: HourlyCounts, change: Change) -> AffectedJob | None:
     definition = counted.plan.definition
     if not counted.first - _NEAR <= change.at <= counted.last + _NEAR:
         return None
     plain = around(definition, change, Dst("skip", "first"))
     if around(definition, change, Dst("run_after", "first")) != plain:
         does = "runs when the gap ends" if definition.dst.gap == "run_after" else "is left out"
-        return Hit(counted.plan, "gap", f"{does} (dst.gap {definition.dst.gap})")
+        return AffectedJob(counted.plan, "gap", f"{does} (dst.gap {definition.dst.gap})")
     if around(definition, change, Dst("skip", "both")) != plain:
-        return Hit(counted.plan, "fold", f"{_FOLD[definition.dst.fold]} (dst.fold {definition.dst.fold})")
+        return AffectedJob(counted.plan, "fold", f"{_FOLD[definition.dst.fold]} (dst.fold {definition.dst.fold})")
     return None

@@ -21,7 +21,7 @@ class TooMuch(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class HourlyCounts:
     """A plan's runs by hour, an hour named by its number; `first` and `last` are its nominal times at the ends."""
 
     plan: Plan
@@ -42,9 +42,9 @@ def start_of(hour: int) -> datetime:
     return _EPOCH + hour * HOUR
 
 
-def count(plans: Iterable[Plan], start: datetime, end: datetime) -> list[Counted]:
+def count(plans: Iterable[Plan], start: datetime, end: datetime) -> list[HourlyCounts]:
     """The plans that have runs in [start, end). Raises TooMuch."""
-    found, cells = list[Counted](), 0
+    found, cells = list[HourlyCounts](), 0
     for plan in plans:
         counted, visited = _count(plan, start, end, MOST_CELLS - cells)
         cells += visited
@@ -53,7 +53,7 @@ def count(plans: Iterable[Plan], start: datetime, end: datetime) -> list[Counted
     return found
 
 
-def _count(plan: Plan, start: datetime, end: datetime, budget: int) -> tuple[Counted | None, int]:
+def _count(plan: Plan, start: datetime, end: datetime, budget: int) -> tuple[HourlyCounts | None, int]:
     """An hour of a passage is one step, however many times it has."""
     hours, cells = Counter[int](), 1
     first = last = None
@@ -67,4 +67,4 @@ def _count(plan: Plan, start: datetime, end: datetime, budget: int) -> tuple[Cou
             rest, cells = later, cells + 1
             if cells > budget:
                 raise TooMuch(_TOO_MUCH)
-    return (None if first is None or last is None else Counted(plan, hours, first, last)), cells
+    return (None if first is None or last is None else HourlyCounts(plan, hours, first, last)), cells

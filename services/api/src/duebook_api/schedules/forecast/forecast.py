@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_api.schedules.forecast.clock_changes import ClockChange, clock_changes
-from duebook_api.schedules.forecast.counts import Counted, count, start_of
+from duebook_api.schedules.forecast.counts import HourlyCounts, count, start_of
 from duebook_api.schedules.forecast.differences import Change, Times, differences
 from duebook_api.schedules.forecast.peaks import Peak, peaks
 from duebook_api.schedules.forecast.plans import Lasting, Plan
@@ -20,7 +20,7 @@ View = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredDurations:
     """How long the latest attempts took, by job and by task."""
 
     jobs: Mapping[UUID, Lasting] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Measured:
 
 
 def foretell(
-    plans: Sequence[Plan], changes: Sequence[Change] | None, measured: Measured, start: datetime, end: datetime
+    plans: Sequence[Plan], changes: Sequence[Change] | None, measured: MeasuredDurations, start: datetime, end: datetime
 ) -> View:
     """The window [start, end) by these plans; `changes` led to them. Raises TooMuch."""
     counted = count(plans, start, end)
@@ -54,15 +54,15 @@ def foretell(
     return view
 
 
-def _queues(counted: Sequence[Counted], measured: Measured) -> list[View]:
-    by_queue: dict[str, list[Counted]] = {}
+def _queues(counted: Sequence[HourlyCounts], measured: MeasuredDurations) -> list[View]:
+    by_queue: dict[str, list[HourlyCounts]] = {}
     for each in counted:
         by_queue.setdefault(each.plan.definition.queue, []).append(each)
     share = 1 / max(len(by_queue), 1)
     return [_queue(name, by_queue[name], measured, share) for name in sorted(by_queue)]
 
 
-def _queue(name: str, counted: Sequence[Counted], measured: Measured, share: float) -> View:
+def _queue(name: str, counted: Sequence[HourlyCounts], measured: MeasuredDurations, share: float) -> View:
     found = peaks(counted, lambda each: measured.of(each.plan) or _UNMEASURED, share)
     return {
         "queue": name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from duebook_api.schedules.forecast.counts import HOUR, Counted, start_of
+from duebook_api.schedules.forecast.counts import HOUR, HourlyCounts, start_of
 from duebook_api.schedules.forecast.plans import INSTANT, Lasting, starts
 from duebook_common.domain.definition import Overlap
 
@@ -14,7 +14,7 @@ from duebook_common.domain.definition import Overlap
 _MOST_STARTS, _MOST_LOOKS, _FEW_HOURS = 300_000, 50_000, 24
 _LOOK_BACK = timedelta(days=1)
 
-Lengths = Callable[[Counted], Lasting]
+Lengths = Callable[[HourlyCounts], Lasting]
 Range = tuple[datetime, datetime]
 
 
@@ -35,7 +35,7 @@ class Peaks:
     hours: int | None
 
 
-def peaks(queue: Sequence[Counted], lengths: Lengths, share: float) -> Peaks:
+def peaks(queue: Sequence[HourlyCounts], lengths: Lengths, share: float) -> Peaks:
     """The peaks of one queue; with very many runs, those of its busiest hours. `share` is its part of the effort."""
     hours = _busiest(queue, lengths, share)
     whole = (min(each.first for each in queue), max(each.last for each in queue) + INSTANT)
@@ -45,7 +45,7 @@ def peaks(queue: Sequence[Counted], lengths: Lengths, share: float) -> Peaks:
     return Peaks(mean, p95, None if hours is None else len(hours))
 
 
-def _busiest(queue: Sequence[Counted], lengths: Lengths, share: float) -> list[int] | None:
+def _busiest(queue: Sequence[HourlyCounts], lengths: Lengths, share: float) -> list[int] | None:
     """The hours with the most work in them, as many as the effort allows; None where it allows all."""
     runs, work, budget = Counter[int](), dict[int, float](), _MOST_STARTS * share
     for counted in queue:
@@ -74,7 +74,7 @@ def _ranges(hours: Sequence[int]) -> list[Range]:
     return found
 
 
-def _peak(queue: Sequence[Counted], ranges: Sequence[Range], length: Callable[[Counted], float]) -> Peak:
+def _peak(queue: Sequence[HourlyCounts], ranges: Sequence[Range], length: Callable[[HourlyCounts], float]) -> Peak:
     best = Peak()
     for range_ in ranges:
         spans = [span for counted in queue for span in _spans(counted, range_, length(counted))]
@@ -82,7 +82,7 @@ def _peak(queue: Sequence[Counted], ranges: Sequence[Range], length: Callable[[C
     return best
 
 
-def _spans(counted: Counted, range_: Range, seconds: float) -> Iterator[tuple[float, float]]:
+def _spans(counted: HourlyCounts, range_: Range, seconds: float) -> Iterator[tuple[float, float]]:
     """From when to when runs would be under way, in seconds; of a job one at a time, unless it lets them overlap."""
     begin, end = range_
     low = max(begin - min(timedelta(seconds=seconds), _LOOK_BACK), counted.first)

@@ -15,9 +15,9 @@ from duebook_api.jobs.patch import patched
 from duebook_api.schedules.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
 from duebook_api.schedules.forecast.counts import TooMuch
 from duebook_api.schedules.forecast.differences import Change
-from duebook_api.schedules.forecast.forecast import Measured, View, foretell
+from duebook_api.schedules.forecast.forecast import MeasuredDurations, View, foretell
 from duebook_api.schedules.forecast.plans import Lasting, Plan, plan_of
-from duebook_api.state.dependencies import Parts
+from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.schedule.due import upcoming
@@ -55,7 +55,7 @@ _OF_TASKS = _DURATIONS.format(
 )
 
 
-async def forecast(own: Parts, body: ForecastBody) -> View:
+async def forecast(own: Dependencies, body: ForecastBody) -> View:
     """The forecast that is asked for; raises Problem 422."""
     now = own.clock.now()
     if wrong := body.wrong(now):
@@ -71,7 +71,7 @@ async def forecast(own: Parts, body: ForecastBody) -> View:
 
 
 def _foretell(
-    body: ForecastBody, records: Sequence[Any], changes: Sequence[Change], measured: Measured, now: datetime
+    body: ForecastBody, records: Sequence[Any], changes: Sequence[Change], measured: MeasuredDurations, now: datetime
 ) -> View:
     plans = [_plan(job_of(record), now) for record in records]
     plans += [change.after for change in changes if change.after is not None]
@@ -127,9 +127,9 @@ async def _records(db: Connection, f: ForecastFilter) -> list[Any]:
     return list(found)
 
 
-async def _measured(db: Connection, job_ids: Iterable[UUID]) -> Measured:
+async def _measured(db: Connection, job_ids: Iterable[UUID]) -> MeasuredDurations:
     of_jobs, of_tasks = await db.fetch(_OF_JOBS, list(job_ids)), await db.fetch(_OF_TASKS)
-    return Measured(jobs=_lasting(of_jobs), tasks=_lasting(of_tasks))
+    return MeasuredDurations(jobs=_lasting(of_jobs), tasks=_lasting(of_tasks))
 
 
 def _lasting(records: Iterable[Any]) -> dict[Any, Lasting]:
