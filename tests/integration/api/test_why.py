@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.new_runs import DecisionContext
+from duebook_common.domain.job.new_runs import DecisionContext, backfill_runs
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun

@@ -53,7 +53,7 @@ from duebook_common.settings import Settings
 run("any", Settings.model_construct(log_format="json", log_level="info", host="none.invalid"), 0, None)
 """
 COMMAND_LINE = """
-from duebook.cli import main
+from duebook.cli.app import main
 sys.argv = ["duebook", "--help"]
 main()
 """

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.new_runs import backfill_runs, trigger_now
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import (
     RunBuffered,
