@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from duebook_common.runtime import timezones
+from duebook_common.store.database import Pool, connect
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.redis import Redis
@@ -55,6 +56,13 @@ async def postgres_url(_postgres: servers.Facts) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
     yield await servers.create_database(_postgres, name, empty=False)
     await servers.drop_database(_postgres, name)
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Pool]:
+    """A pool of connections to this test's own database; connections open as they are needed."""
+    async with connect(postgres_url, "test", size=20) as pool:
+        yield pool
 
 
 @pytest.fixture

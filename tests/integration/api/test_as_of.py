@@ -11,7 +11,7 @@ from duebook_api.history.as_of import job_as_of
 from duebook_common.domain.definition import Every, Overlap
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import StartAttempt, Succeed
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs
 from support.api_app import FUTURE, Api, running_api
@@ -24,12 +24,6 @@ INSTANT = timedelta(microseconds=1)
 async def api(postgres_url: str) -> AsyncIterator[Api]:
     async with running_api(postgres_url) as api:
         yield api
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", 4) as pool:
-        yield pool
 
 
 async def recorded(api: Api, path: str) -> list[datetime]:

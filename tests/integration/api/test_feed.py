@@ -18,7 +18,7 @@ from duebook_api.http import positions
 from duebook_api.state.feed import Feed
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.runtime.service import Health
-from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import Write, append
 from support.api_app import Api, running_api
 from support.api_process import api_process, until_ready
@@ -31,12 +31,6 @@ STREAM: Scope = {
     "query_string": b"",
     "headers": [],
 }
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=20) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A list's cost does not grow with what it does not show: each filter, and each page, finds its rows by an index."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +12,12 @@ from duebook_api.jobs import routes as job_routes
 from duebook_api.runs import dead_letters
 from duebook_api.runs import routes as run_routes
 from duebook_common.domain.run.state import RunStatus
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from support.bookkeeping import created, started
 from support.costs import cost, grown
 
 MANY = 20_000
 PAGE = 130  # buffers: fifty rows, and the way to them
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test") as pool:
-        yield pool
 
 
 def test_only_what_is_asked_for_is_a_condition() -> None:

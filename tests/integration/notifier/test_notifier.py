@@ -1,7 +1,7 @@
 """Outcomes become mails: each once, tried until taken or dead-lettered, and nothing in them that is not ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -13,17 +13,11 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.topology import NOTIFICATIONS, NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import outcome_key
 from duebook_common.integrity.verify import verify
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_notifier.subject import UnknownOutcome
 from support.outcomes import NOW, OPS, Books, PostOffice, broker, mailing, notifier
 
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test") as pool:
-        yield pool
 
 
 @pytest.fixture

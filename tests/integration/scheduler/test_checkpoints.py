@@ -2,11 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from uuid import UUID, uuid4
-
-import pytest
 
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.store.database import Pool, connect, transaction
@@ -16,12 +13,6 @@ from support.bookkeeping import NOW, by_stream, eventually, log
 
 BEGINNING = Checkpoint(0, 0)
 _NAIVE = "SELECT position, stream FROM events WHERE position > $1 ORDER BY position"
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=20) as pool:
-        yield pool
 
 
 def write(stream: str, expected: int = 0, count: int = 1) -> Write:

@@ -1,22 +1,13 @@
 """A poll's cost does not grow with what is not due: it touches a partial index, and of that the due rows only."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_scheduler.dispatch import _CANDIDATES
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
 from duebook_scheduler.waking import _WOKEN
 from support.bookkeeping import DAY, NOW, created, started
 from support.costs import HOUR, cost, grown
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test") as pool:
-        yield pool
 
 
 async def found(pool: Pool, table: Any = "jobs") -> list[Lane]:

@@ -54,12 +54,6 @@ async def poller(url: str, sent: Sent, batch: int = 25) -> AsyncIterator[Dispatc
         yield Dispatcher(pool, Clock(), sent, DispatchWindow(10_000), hints, settings, ACTOR)
 
 
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=4) as pool:
-        yield pool
-
-
 async def many_due(pool: Pool, count: int, together: int, **changes: Any) -> list[UUID]:
     """Daily jobs that are due now; `together` of them stand in one slice of the locks."""
     now = datetime.now(UTC) - SECOND

@@ -20,19 +20,13 @@ from duebook_common.domain.job.occurrence import skip_due
 from duebook_common.domain.job.state import Job, change, pause
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
 from duebook_common.domain.run.events import run_id_at
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import Fact, handle_job
 from duebook_scheduler.relay import Relay
 from support.bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 
 HOUR, NO_CATCH_UP = timedelta(hours=1), CatchUp("none")
 SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "tests") as pool:
-        yield pool
 
 
 @pytest.fixture

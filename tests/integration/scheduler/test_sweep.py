@@ -12,17 +12,11 @@ from duebook_common.broker.publisher import Outgoing, Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt
 from duebook_common.domain.run.state import Run
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_scheduler.sweep import Sweeper
 from support.bookkeeping import NOW, do, eventually, started
 
 _QUEUE = "default"
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "tests") as pool:
-        yield pool
 
 
 @pytest.fixture

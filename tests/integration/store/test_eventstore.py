@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -12,17 +11,11 @@ import pytest
 
 from duebook_common.domain.job.state import JobPaused
 from duebook_common.store.codec import Event
-from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import Write, append, event_id, has_recorded, read
 from support.bookkeeping import NOW, heads_of, log, waiting
 
 JOB = UUID(int=1)
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=16) as pool:
-        yield pool
 
 
 def facts(count: int, reason: str = "x") -> list[Event]:

@@ -1,7 +1,7 @@
 """What depends on other runs or on the schedule is decided under the job's lock, whole or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +15,7 @@ from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime import timezones
-from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import Conflict, Decider, Fact, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs, slice_of
 from duebook_common.store.rows import load_jobs
@@ -36,12 +36,6 @@ from support.bookkeeping import (
     terms,
     waiting,
 )
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=16) as pool:
-        yield pool
 
 
 def manual(run_id: UUID) -> Decider:

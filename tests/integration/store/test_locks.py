@@ -11,19 +11,13 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
-from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.locks import lock_jobs, slice_of, try_lock_jobs
 from duebook_devstack.redis import Redis
 from support.bookkeeping import eventually, waiting
 
 LONG = timedelta(minutes=10)
 HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"  # noqa: E501
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=16) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Read models are a function of the log, written after the append, and no row strands."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,7 +27,7 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_common.store.eventstore import Write, append
 from duebook_common.store.job_handling import Decider, Fact, create_jobs, handle_job
 from duebook_common.store.mail_handling import record_mail
@@ -48,12 +48,6 @@ from support.bookkeeping import (
     started,
     terms,
 )
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test") as pool:
-        yield pool
 
 
 async def told_by_mail(pool: Pool, run: Run) -> None:

@@ -1,7 +1,6 @@
 """Commands for runs share a commit, and neither their conflicts nor their poison."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.run import events
 from duebook_common.domain.run.commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import Pool, connect, transaction
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import create_jobs, decide_jobs
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.run_handling import RunWork, handle_runs
@@ -30,12 +29,6 @@ from support.bookkeeping import (
     start,
     started,
 )
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=16) as pool:
-        yield pool
 
 
 async def many_started(pool: Pool, count: int) -> list[Run]:

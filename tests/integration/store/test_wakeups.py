@@ -1,9 +1,7 @@
 """Whose end wakes whom, also where an end and the decision to wait for it meet."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from uuid import UUID, uuid4
-
-import pytest
 
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.new_runs import trigger_now
@@ -11,19 +9,13 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, Succeed
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.wakeups import key_holders
 from support.bookkeeping import ACTOR, NOW, dispatched, do, started, terms
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour' WHERE status = 'waiting'"
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[Pool]:
-    async with connect(postgres_url, "test", size=4) as pool:
-        yield pool
 
 
 async def triggered(pool: Pool, job_id: UUID, overlap: Overlap = Overlap.BUFFER_ALL) -> Run:
