@@ -1,12 +1,14 @@
-from uuid import UUID, uuid5
+"""Identifiers derived from names agree with the standard library's."""
+
+import uuid
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common.domain.ids import named
+from duebook_common.domain.ids import uuid5
 
 
 @given(st.uuids(), st.text())
-def test_a_name_has_the_uuid_that_anybody_else_would_give_it(space: UUID, name: str) -> None:
-    assert named(space, name) == uuid5(space, name)
-    assert named(space, name).version == 5
+def test_an_id_is_the_version_5_uuid_of_the_standard_library(namespace: uuid.UUID, name: str) -> None:
+    assert uuid5(namespace, name) == uuid.uuid5(namespace, name)
+    assert uuid5(namespace, name).version == 5

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import Cron, Definition, Every
-from duebook_common.domain.schedule.due import Occurrence, occurrences, upcoming
+from duebook_common.domain.schedule.due import Occurrence, next_occurrence, occurrences
 from duebook_common.domain.schedule.nominal import nominal_times
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition
 
@@ -17,7 +17,7 @@ KINDS = st.sampled_from(["daily", Every(HOUR), Cron("*/7 * * * *")])
 
 
 def some(definition: Definition, job_id: UUID = JOB_ID, count: int = 20) -> list[Occurrence]:
-    first = upcoming(job_id, definition, None).next_at
+    first = next_occurrence(job_id, definition, None).next_at
     assert first is not None
     return list(islice(occurrences(job_id, definition, first), count))
 
@@ -26,7 +26,7 @@ def test_without_jitter_a_time_is_due_when_it_comes() -> None:
     series = some(a_definition(recurrence="daily"))
     assert [each.due_at for each in series] == [each.nominal_at for each in series]
     assert {each.next_due_at for each in series} == {None}
-    assert upcoming(JOB_ID, a_definition(), NOW) == (None, None)
+    assert next_occurrence(JOB_ID, a_definition(), NOW) == (None, None)
 
 
 def test_a_one_off_has_nothing_after_it() -> None:
@@ -55,7 +55,7 @@ def test_it_is_the_same_from_wherever_one_looks(job_id: UUID, skip: int) -> None
     definition = a_definition(recurrence=Every(MINUTE), jitter=40 * SECOND)
     expected = some(definition, job_id, 40)[skip]
     assert next(occurrences(job_id, definition, expected.nominal_at)) == expected
-    assert upcoming(job_id, definition, expected.nominal_at - SECOND) == (expected.nominal_at, expected.due_at)
+    assert next_occurrence(job_id, definition, expected.nominal_at - SECOND) == (expected.nominal_at, expected.due_at)
 
 
 def test_a_fleet_is_spread_over_the_whole_jitter() -> None:

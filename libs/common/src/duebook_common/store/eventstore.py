@@ -13,7 +13,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common.domain.ids import named
+from duebook_common.domain.ids import uuid5
 from duebook_common.store.codec import Event, decode, encode
 from duebook_common.store.database import Connection
 
@@ -89,7 +89,7 @@ _APPEND = f"{APPEND} SELECT stream FROM won"  # noqa: S608
 
 
 def event_id(command: UUID, stream: str, version: int) -> UUID:
-    return named(command, f"{stream}@{version}")
+    return uuid5(command, f"{stream}@{version}")
 
 
 async def append(db: Connection, writes: Sequence[Write]) -> set[str]:

@@ -10,7 +10,7 @@ from duebook_common.domain.job.overlap import ActiveRuns
 from duebook_common.domain.job.state import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
 from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger, run_id_at
 from duebook_common.domain.run.state import Run
-from duebook_common.domain.schedule.due import Occurrence, occurrences, upcoming
+from duebook_common.domain.schedule.due import Occurrence, next_occurrence, occurrences
 from duebook_common.domain.schedule.nominal import count_between, last_between
 
 _MOST = 1000  # runs in one decision; a job that has more due is decided again, so no decision takes long
@@ -169,7 +169,7 @@ def _skip_until(job: Job, until: datetime, reason: str, now: datetime) -> list[O
         return []
     last = last_between(job.definition, job.next_at, until) or job.next_at
     count = count_between(job.definition, job.next_at, last)
-    ahead = upcoming(job.id, job.definition, last)
+    ahead = next_occurrence(job.id, job.definition, last)
     return [OccurrencesSkipped(first=job.next_at, last=last, count=count, reason=reason, at=now, **ahead._asdict())]
 
 

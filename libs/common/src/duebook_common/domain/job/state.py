@@ -12,7 +12,7 @@ from uuid import UUID
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
-from duebook_common.domain.schedule.due import Upcoming, upcoming
+from duebook_common.domain.schedule.due import NextOccurrence, next_occurrence
 from duebook_common.domain.schedule.nominal import last_between
 
 
@@ -177,7 +177,7 @@ def opened(job_id: UUID, event: JobCreated) -> Job:
 
 
 def create(job_id: UUID, definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
-    first = upcoming(job_id, definition, None)
+    first = next_occurrence(job_id, definition, None)
     return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
 
 
@@ -205,16 +205,16 @@ def _left_out(definition: Definition, next_at: datetime | None, now: datetime) -
     return [OccurrencesSkipped(first=next_at, last=next_at, count=1, reason="max_runs", next_at=None, at=now)]
 
 
-def _goes_on(job: Job, definition: Definition, now: datetime, *, ran: bool) -> Upcoming:
+def _goes_on(job: Job, definition: Definition, now: datetime, *, ran: bool) -> NextOccurrence:
     """Where a changed schedule goes on: a one-off moved into the past runs at once, a series only looks ahead."""
     if definition.same_schedule(job.definition) and job.next_at is not None:
-        return Upcoming(job.next_at, job.next_due_at)
+        return NextOccurrence(job.next_at, job.next_due_at)
     moved = definition.scheduled_at != job.definition.scheduled_at  # else that time lies ahead, or is accounted for
     if definition.recurrence == "none" and moved and not ran:
-        return upcoming(job.id, definition, None)
-    ahead = upcoming(job.id, definition, now)
+        return next_occurrence(job.id, definition, None)
+    ahead = next_occurrence(job.id, definition, now)
     while ahead.next_at is not None and _accounted(job, ahead.next_at):
-        ahead = upcoming(job.id, definition, ahead.next_at)
+        ahead = next_occurrence(job.id, definition, ahead.next_at)
     return ahead
 
 
@@ -240,9 +240,9 @@ def resume(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
         raise WrongStatus(f"job {job.id}", job.status, "paused")
     if job.status is not JobStatus.PAUSED:
         return []
-    ahead = Upcoming(job.next_at, job.next_due_at)
+    ahead = NextOccurrence(job.next_at, job.next_due_at)
     if job.next_at is not None and job.next_at <= now:
-        ahead = upcoming(job.id, job.definition, now)
+        ahead = next_occurrence(job.id, job.definition, now)
     events: list[JobEvent] = [JobResumed(reason=reason, **ahead._asdict(), at=now)]
     return events if ahead.next_at is not None and not job.exhausted else [*events, JobFinished(at=now)]
 

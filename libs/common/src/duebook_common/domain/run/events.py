@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Backoff, Concurrency, Notify
-from duebook_common.domain.ids import named
+from duebook_common.domain.ids import uuid5
 
 
 def stream(run_id: UUID) -> str:
@@ -19,17 +19,17 @@ def stream(run_id: UUID) -> str:
 
 def run_id_at(job_id: UUID, nominal_at: datetime) -> UUID:
     """The run of a nominal time (UTC): the same occurrence always has the same run."""
-    return named(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    return uuid5(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 def run_id_for(job_id: UUID, key: str) -> UUID:
     """The run of a manual trigger: the same key always has the same run."""
-    return named(job_id, f"key:{key}")
+    return uuid5(job_id, f"key:{key}")
 
 
 def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
     """The run by which a past nominal time (UTC) is made up for: however often it is asked for, the same."""
-    return named(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 class Trigger(StrEnum):

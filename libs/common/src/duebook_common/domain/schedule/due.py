@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.ids import named
+from duebook_common.domain.ids import uuid5
 from duebook_common.domain.schedule.nominal import nominal_times
 
 _END = datetime.max.replace(tzinfo=UTC)
@@ -22,14 +22,14 @@ class Occurrence(NamedTuple):
     next_due_at: datetime | None
 
 
-class Upcoming(NamedTuple):
+class NextOccurrence(NamedTuple):
     """Where a schedule goes on; `next_due_at` only where jitter makes it later than `next_at`."""
 
     next_at: datetime | None
     next_due_at: datetime | None
 
 
-def upcoming(job_id: UUID, definition: Definition, after: datetime | None) -> Upcoming:
+def next_occurrence(job_id: UUID, definition: Definition, after: datetime | None) -> NextOccurrence:
     """The first nominal time later than `after`, and when it is due."""
     times = [*islice(nominal_times(definition, after), 1 if definition.jitter is None else 2), None, None]
     return _upcoming(job_id, definition, times[0], times[1])
@@ -48,10 +48,10 @@ def occurrences(job_id: UUID, definition: Definition, first: datetime) -> Iterat
         time, after, due_at = after, later, ahead.next_due_at or after or due_at
 
 
-def _upcoming(job_id: UUID, definition: Definition, time: datetime | None, after: datetime | None) -> Upcoming:
+def _upcoming(job_id: UUID, definition: Definition, time: datetime | None, after: datetime | None) -> NextOccurrence:
     if time is None or definition.jitter is None:
-        return Upcoming(time, None)
-    return Upcoming(time, _due_at(job_id, definition, time, after))
+        return NextOccurrence(time, None)
+    return NextOccurrence(time, _due_at(job_id, definition, time, after))
 
 
 def _due_at(job_id: UUID, definition: Definition, nominal_at: datetime, following: datetime | None) -> datetime:
@@ -62,5 +62,5 @@ def _due_at(job_id: UUID, definition: Definition, nominal_at: datetime, followin
     if definition.jitter is None:
         return nominal_at
     most = min(definition.jitter, (following or _END) - nominal_at)
-    share = named(job_id, f"jitter:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}").int / 2**128
+    share = uuid5(job_id, f"jitter:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}").int / 2**128
     return nominal_at + most * share

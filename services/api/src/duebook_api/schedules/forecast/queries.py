@@ -20,7 +20,7 @@ from duebook_api.schedules.forecast.plans import Lasting, Plan, plan_of
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.schedule.due import upcoming
+from duebook_common.domain.schedule.due import next_occurrence
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.rows import job_of, load_jobs
 
@@ -85,7 +85,7 @@ def _plan(job: Job, now: datetime, *, new: bool = False) -> Plan:
     """What is to come of the job; of a paused one, as if it were resumed now."""
     first = job.next_at
     if job.status is JobStatus.PAUSED:
-        first = upcoming(job.id, job.definition, now).next_at
+        first = next_occurrence(job.id, job.definition, now).next_at
     return plan_of(job, None if job.exhausted else first, new=new)
 
 
