@@ -48,8 +48,8 @@ def test_the_version_is_that_of_the_database_and_not_of_the_package() -> None:
 
 
 SERVICE = """
-from duebook_common.service import run
-from duebook_common.settings import Settings
+from duebook_common.runtime.service import run
+from duebook_common.runtime.settings import Settings
 run("any", Settings.model_construct(log_format="json", log_level="info", host="none.invalid"), 0, None)
 """
 COMMAND_LINE = """
