@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from duebook_notifier.single_flight import SingleFlight, patiently
+from duebook_notifier.single_flight import SingleFlight
 
 
 async def test_who_comes_second_waits_for_the_first() -> None:
@@ -47,22 +47,3 @@ async def test_draining_ends_after_the_grace_time() -> None:
     await passes.drain(timedelta(milliseconds=1))
     with pytest.raises(asyncio.CancelledError):
         await waiting
-
-
-async def test_a_database_that_is_away_is_waited_for() -> None:
-    answers = iter([ConnectionRefusedError(), TimeoutError(), None])
-
-    async def work() -> str:
-        if (error := next(answers)) is not None:
-            raise error
-        return "back"
-
-    assert await patiently(work) == "back"
-
-
-async def test_any_other_error_is_told() -> None:
-    async def work() -> None:
-        raise KeyError("x")
-
-    with pytest.raises(KeyError):
-        await patiently(work)

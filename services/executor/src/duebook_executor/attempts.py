@@ -7,8 +7,9 @@ redelivery attaches to the attempt that is still under way.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import redis
@@ -39,6 +40,7 @@ from duebook_common.runtime.telemetry import (
 )
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
+from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from duebook_executor.queries import Assignment, ExecutorQueries, LogLine
 from duebook_executor.run_task import Done, Failed, carry_out
@@ -221,14 +223,11 @@ class Attempts:
                 log.debug("leases not forgotten", runs=len(beaten))  # they expire
 
     async def _persist(self, work: Sequence[RunWork]) -> list[CommandResult]:
-        """Until PostgreSQL has it: what is done stays done however long the database is away."""
-        while True:
-            try:
-                return await handle_runs(self._pool, work, self._actor) if work else []
-            except UNAVAILABLE as error:
-                log.warning("PostgreSQL is out of reach; keeping what is done", runs=len(work), error=repr(error))
-                await asyncio.sleep(_RETRY_SECONDS)
-                work = [replace(item, known=None) for item in work]
+        """Record the commands, however long PostgreSQL is unavailable: an outcome must not get lost."""
+        if not work:
+            return []
+        handle = partial(handle_runs, self._pool, work, self._actor)
+        return await retry_while_unavailable(handle, longest=_RETRY_SECONDS)
 
     def _settled(self, attempt: Attempt, decided: CommandResult) -> Run | None:
         run = attempt.run

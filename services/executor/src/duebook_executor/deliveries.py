@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from duebook_common.runtime.batching import Batcher
 from duebook_common.runtime.telemetry import DELIVERIES
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
+from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_executor.acknowledgements import Settle
 from duebook_executor.attempts import Attempt, Attempts
@@ -129,13 +131,8 @@ class Deliveries:
         ]
 
     async def _assignments(self, run_ids: set[UUID]) -> dict[UUID, Assignment]:
-        """Until PostgreSQL answers: what is unacknowledged meanwhile is kept, and no more is taken."""
-        while True:
-            try:
-                return await self._books.assignments(run_ids)
-            except UNAVAILABLE as error:
-                log.warning("PostgreSQL is out of reach; keeping deliveries", count=len(run_ids), error=repr(error))
-                await asyncio.sleep(_RETRY_SECONDS)
+        """Read the runs. While PostgreSQL is unavailable the deliveries stay unacknowledged and no more are taken."""
+        return await retry_while_unavailable(partial(self._books.assignments, run_ids), longest=_RETRY_SECONDS)
 
     async def _follow(self, attempt: Attempt) -> Settle:
         """Wait for the attempt, unless it may take longer than a message can be held."""

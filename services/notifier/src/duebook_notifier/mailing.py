@@ -11,10 +11,12 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.job_handling import Conflict
 from duebook_common.store.mail_projection import load_mails
+from duebook_common.store.resilience import retry_while_unavailable
 from duebook_notifier.locking import mail_lock
 from duebook_notifier.sending import Sender
-from duebook_notifier.single_flight import SingleFlight, patiently
+from duebook_notifier.single_flight import SingleFlight
 from duebook_notifier.subject import News, look_up
 
 _DUE_BATCH = 100
@@ -36,7 +38,7 @@ class Mailing:
 
         `again` is the recipient of a mail that was given up and is to be tried once more. Raises UnknownOutcome.
         """
-        work = partial(patiently, partial(self._tell, message, again))
+        work = partial(retry_while_unavailable, partial(self._tell, message, again), also=(Conflict,))
         await self._passes.run((message.run_id, message.outcome, message.version, again), work)
 
     async def _tell(self, message: OutcomeMessage, again: str | None) -> None:

@@ -18,11 +18,11 @@ from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_
 from duebook_common.runtime.smtp import Refusal, Server, send
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.database import Clock, Pool
-from duebook_common.store.job_handling import Actor
+from duebook_common.store.job_handling import Actor, Conflict
 from duebook_common.store.mail_handling import record_mail
+from duebook_common.store.resilience import retry_while_unavailable
 from duebook_notifier.content import compose
 from duebook_notifier.dead_letters import DeadLetterPublisher
-from duebook_notifier.single_flight import patiently
 from duebook_notifier.subject import News
 
 log = structlog.stdlib.get_logger("sending")
@@ -61,7 +61,8 @@ class Sender:
     async def _send(self, news: News, key: str, recipient: str, tries: int) -> None:
         told = await self._try(news, key, recipient, tries)
         async with self._recording:
-            fresh = await patiently(partial(record_mail, self._pool, news.id, news.job_id, told, self._actor))
+            record = partial(record_mail, self._pool, news.id, news.job_id, told, self._actor)
+            fresh = await retry_while_unavailable(record, also=(Conflict,))
         if fresh:
             _count(news, told)
 

@@ -7,18 +7,9 @@ recorded, and the redelivery that follows must find it under way rather than sen
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
-from itertools import count
 from typing import Any, TypeVar
 
-import structlog
-
-from duebook_common.store.database import UNAVAILABLE
-from duebook_common.store.job_handling import Conflict
-
 T = TypeVar("T")
-log = structlog.stdlib.get_logger("passes")
-
-_LONGEST_PAUSE = 5.0
 
 
 class SingleFlight:
@@ -50,14 +41,3 @@ class SingleFlight:
 
 async def _started(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
-
-
-async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Repeat for as long as PostgreSQL is out of reach: the delivery behind it stays unacknowledged meanwhile."""
-    for failures in count(1):
-        try:
-            return await work()
-        except (*UNAVAILABLE, Conflict) as error:
-            log.warning("waiting for PostgreSQL", error=repr(error), failures=failures)
-            await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_PAUSE))
-    raise AssertionError("unreachable")

@@ -18,9 +18,10 @@ from duebook_common.domain.run.commands import WakeRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunFact, Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, transaction
+from duebook_common.store.database import Clock, Connection, Pool, transaction
 from duebook_common.store.job_handling import Actor, Conflict, decide_jobs
 from duebook_common.store.locks import lock_keys, try_lock_jobs
+from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.wakeups import key_holders, keys_of_waiting
 from duebook_scheduler.settings import SchedulerSettings
 
@@ -56,23 +57,17 @@ class Admission:
         """Look at runs whose time to be looked at has come."""
         if not waiting:
             return AdmissionResult([], 0)
+        results = await isolate_failures(waiting, self._release, _not_released)
+        return AdmissionResult([run for each in results for run in each.sent], sum(each.dealt for each in results))
+
+    async def _release(self, waiting: Sequence[Run]) -> AdmissionResult:
         try:
             async with transaction(self._pool) as db:
-                return await self._release(db, waiting)
+                return await self._decide(db, waiting)
         except Conflict:
             return AdmissionResult([], 0)  # a run moved on meanwhile: they are due still
-        except UNAVAILABLE:
-            raise
-        except Exception:
-            if len(waiting) > 1:  # one of them is poison: each by itself, so that it hurts nobody else
-                singly = [await self.release([run]) for run in waiting]
-                return AdmissionResult(
-                    [run for each in singly for run in each.sent], sum(each.dealt for each in singly)
-                )
-            log.exception("run cannot be released", run_id=str(waiting[0].id), job_id=str(waiting[0].job_id))
-            return AdmissionResult([], 0)
 
-    async def _release(self, db: Connection, waiting: Sequence[Run]) -> AdmissionResult:
+    async def _decide(self, db: Connection, waiting: Sequence[Run]) -> AdmissionResult:
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         mine = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
@@ -86,6 +81,11 @@ class Admission:
             rows = [(run.id, run.wake_at, now + _patience(run, now, self._settings.lease)) for run in later]
             await db.execute(_LATER, *zip(*rows, strict=True))
         return AdmissionResult([run for run in touched.values() if run.status is RunStatus.DISPATCHED], len(mine))
+
+
+def _not_released(run: Run, error: Exception) -> AdmissionResult:
+    log.error("run cannot be released", run_id=str(run.id), job_id=str(run.job_id), exc_info=error)
+    return AdmissionResult([], 0)
 
 
 class _AdmissionBatch:

@@ -16,6 +16,7 @@ from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.job_handling import Actor, Conflict, Fact, JobResult, decide_jobs
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
+from duebook_common.store.resilience import one_by_one
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import Lane, earliest, lanes
 from duebook_scheduler.run_sender import RunSender
@@ -117,21 +118,22 @@ class Dispatcher:
         return outcomes + await self._one_by_one([job_id for job_id in job_ids if job_id in overtaken])
 
     async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobResult]:
-        """Each job in a transaction of its own, so that a poisonous one hurts nobody else."""
-        outcomes: list[JobResult] = []
-        for job_id in job_ids:
-            try:
-                async with transaction(self._pool) as db:
-                    await lock_jobs(db, [job_id])
-                    outcomes += await self._decide(db, [job_id])
-            except UNAVAILABLE:
-                raise
-            except Conflict:  # a run of it moved on by its own life: it is due still
-                self._set_aside[job_id] = self._clock.now() + _HELD
-            except Exception:
-                log.exception("job cannot be decided; set aside for a minute", job_id=str(job_id))
-                self._set_aside[job_id] = self._clock.now() + _SET_ASIDE
-        return outcomes
+        """Each job in a transaction of its own, so that a poisonous one fails alone."""
+        results = await one_by_one(job_ids, self._decide_locked, self._set_job_aside)
+        return [outcome for outcomes in results for outcome in outcomes]
+
+    async def _decide_locked(self, job_ids: Sequence[UUID]) -> list[JobResult]:
+        async with transaction(self._pool) as db:
+            await lock_jobs(db, job_ids)
+            return await self._decide(db, job_ids)
+
+    def _set_job_aside(self, job_id: UUID, error: Exception) -> list[JobResult]:
+        pause = _HELD  # after a conflict: a run of the job moved on by itself, and the job is still due
+        if not isinstance(error, Conflict):
+            log.error("job cannot be decided; set aside for a minute", job_id=str(job_id), exc_info=error)
+            pause = _SET_ASIDE
+        self._set_aside[job_id] = self._clock.now() + pause
+        return []
 
     async def _send(self, outcomes: Sequence[JobResult]) -> None:
         opened = [run for outcome in outcomes for run in outcome.runs]

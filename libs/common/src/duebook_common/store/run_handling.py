@@ -20,10 +20,11 @@ from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunEvent, RunRedriven
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store import projections, wakeups
-from duebook_common.store.database import UNAVAILABLE, Connection, Pool, acquire
+from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.eventstore import Write, has_recorded
 from duebook_common.store.job_handling import Actor, Conflict, Fact, decide_jobs
 from duebook_common.store.locks import lock_jobs
+from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.rows import load_runs
 
 _TRIES = 8
@@ -70,19 +71,14 @@ async def handle_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> list
 
 
 async def _commit_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
-    """One commit; leaves out of its answer what lost to another writer."""
-    try:
+    """One commit, or one for each command if a poisonous one fails them all. The result omits version conflicts."""
+
+    async def commit(batch: Sequence[RunWork]) -> dict[UUID, CommandResult]:
         async with acquire(pool) as db:
-            return await _decide_runs(db, work, actor)
-    except UNAVAILABLE:
-        raise
-    except Exception as error:
-        if len(work) == 1:
-            return {work[0].id: CommandResult(None, error=error)}
-    answers: dict[UUID, CommandResult] = {}
-    for item in work:  # one of them is poison: each by itself, so that it hurts nobody else
-        answers |= await _commit_runs(pool, [item], actor)
-    return answers
+            return await _decide_runs(db, batch, actor)
+
+    results = await isolate_failures(work, commit, lambda item, error: {item.id: CommandResult(None, error=error)})
+    return {id_: result for batch in results for id_, result in batch.items()}
 
 
 async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from duebook_common.domain.job.state import Job, JobCreated
 from duebook_common.store.database import UNAVAILABLE, Pool
 from duebook_common.store.job_handling import Actor, create_jobs
+from duebook_common.store.resilience import isolate_failures
 
 _TOGETHER = 200
 
@@ -53,23 +54,25 @@ class JobCreateBatcher:
     async def _commit(self, group: Mapping[UUID, _Request]) -> None:
         wishes = list(group.values())
         try:
-            jobs = await create_jobs(self._pool, {wish.job_id: wish.event for wish in wishes}, wishes[0].actor)
-        except Exception as error:
-            if len(wishes) == 1 or isinstance(error, UNAVAILABLE):
-                _refuse(wishes, error)
-                return
-            jobs = None
-        if jobs is None and len(wishes) > 1:  # one of them exists already, or is poison: each by itself
+            await isolate_failures(wishes, self._create, _refuse)
+        except UNAVAILABLE as error:
             for wish in wishes:
-                await self._commit({wish.job_id: wish})
-            return
+                _refuse(wish, error)
+
+    async def _create(self, wishes: Sequence[_Request]) -> None:
+        jobs = await create_jobs(self._pool, {wish.job_id: wish.event for wish in wishes}, wishes[0].actor)
+        if jobs is None and len(wishes) > 1:
+            raise _OneExists
         granted: list[Job | None] = [None] if jobs is None else [*jobs]
         for wish, job in zip(wishes, granted, strict=True):
             if not wish.done.done():  # else its client has left
                 wish.done.set_result(job)
 
 
-def _refuse(wishes: Sequence[_Request], error: Exception) -> None:
-    for wish in wishes:
-        if not wish.done.done():
-            wish.done.set_exception(error)
+class _OneExists(Exception):
+    """One job of the batch exists already; which one shows when each is created alone."""
+
+
+def _refuse(wish: _Request, error: Exception) -> None:
+    if not wish.done.done():
+        wish.done.set_exception(error)
