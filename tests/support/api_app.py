@@ -32,7 +32,7 @@ FUTURE = "2100-01-01T00:00:00Z"
 @dataclass
 class Api:
     http: httpx2.AsyncClient
-    parts: Dependencies
+    deps: Dependencies
 
     async def create(self, **fields: Any) -> Any:
         return await self.json(201, "POST", "/api/job", {"name": "a job", "scheduled_at": FUTURE} | fields)
@@ -59,19 +59,19 @@ class Api:
             cursor = f"&cursor={page['next_cursor']}"
 
     def pass_time(self, time: timedelta) -> None:
-        assert self.parts.clock._offset is not None
-        self.parts.clock._offset += time.total_seconds()
+        assert self.deps.clock._offset is not None
+        self.deps.clock._offset += time.total_seconds()
 
-    async def carry_out(self, run_id: str, *commands: RunCommand) -> None:
+    async def execute(self, run_id: str, *commands: RunCommand) -> None:
         for command in commands:
-            decided = (await handle_runs(self.parts.pool, [RunWork(UUID(run_id), command)], Actor("test")))[0]
+            decided = (await handle_runs(self.deps.pool, [RunWork(UUID(run_id), command)], Actor("test")))[0]
             assert decided.events, decided
 
     async def dead_letter(self, error: str = "boom", **fields: Any) -> dict[str, Any]:
         """A run that was given up."""
         job = await self.create(**fields)
         run = await self.json(202, "POST", f"/api/job/{job['id']}/trigger")
-        await self.carry_out(run["id"], *dying(error))
+        await self.execute(run["id"], *dying(error))
         shown: dict[str, Any] = await self.json(200, "GET", f"/api/run/{run['id']}")
         return shown
 
@@ -99,9 +99,9 @@ async def running_api(postgres_url: str, redis_url: str = NO_REDIS, *, key: str 
     async with connect(postgres_url, "test", 10) as pool:
         clock, hints = Clock(), Hints(redis_url)
         await clock.measure(pool)
-        parts = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool))
-        app = build(parts, Health(), ApiKeys(pool, key) if key else None)
+        deps = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool))
+        app = build(deps, Health(), ApiKeys(pool, key) if key else None)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
-            yield Api(http, parts)
+            yield Api(http, deps)
         await hints.close()

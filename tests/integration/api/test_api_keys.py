@@ -87,7 +87,7 @@ async def add_key(api: Api, *scopes: str) -> dict[str, str]:
     key_id = uuid4().hex[:16]
     key, hash_ = issue(key_id, "secret")
     add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, 'test', $2, $3)"
-    await api.parts.pool.execute(add, key_id, hash_, scopes)
+    await api.deps.pool.execute(add, key_id, hash_, scopes)
     return {"authorization": f"Bearer {key}"}
 
 
@@ -144,7 +144,7 @@ async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, mo
     bare = APIRouter()
     bare.add_api_route("/api/forgotten", forgotten, response_model=None)
     monkeypatch.setattr(app, "_ROUTERS", (bare,))
-    built = app.build(api.parts, Health(), api_keys.ApiKeys(api.parts.pool, FIRST))
+    built = app.build(api.deps, Health(), api_keys.ApiKeys(api.deps.pool, FIRST))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://duebook") as http:
         most, every = await add_key(api, *NEEDED), await add_key(api, "*")
         assert (await http.get("/api/forgotten", headers=most)).status_code == 403
@@ -156,7 +156,7 @@ async def test_a_revoked_key_is_out_within_two_seconds_of_use(api: Api, monkeypa
     monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now))
     headers, other = await add_key(api, "jobs:read"), await add_key(api, "jobs:read")
     assert (await api.http.get("/api/job", headers=headers)).status_code == 200
-    await api.parts.pool.execute("UPDATE keys SET revoked_at = now()")
+    await api.deps.pool.execute("UPDATE keys SET revoked_at = now()")
     now += 1.9
     assert (await api.http.get("/api/job", headers=headers)).status_code == 200  # remembered
     assert (await api.http.get("/api/job", headers=other)).status_code == 401
@@ -177,7 +177,7 @@ async def test_a_key_is_known_by_its_whole_secret(api: Api, secret: str) -> None
 async def test_a_key_is_good_until_it_expires(api: Api) -> None:
     for hours, status in ((1, 200), (0, 401), (-1, 401)):
         headers = await add_key(api, "jobs:read")
-        await api.parts.pool.execute("UPDATE keys SET expires_at = now() + $1", timedelta(hours=hours))
+        await api.deps.pool.execute("UPDATE keys SET expires_at = now() + $1", timedelta(hours=hours))
         assert (await api.http.get("/api/job", headers=headers)).status_code == status
 
 

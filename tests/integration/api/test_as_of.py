@@ -99,7 +99,7 @@ async def test_a_run_is_told_as_it_stood_after_each_of_its_events(api: Api) -> N
     run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
     path, stood, now = f"/api/run/{run['id']}", [run], datetime.now(UTC)
     for command in (StartAttempt(0, "executor-1", MINUTE, now), Succeed(1, {"rows": 1}, now)):
-        await api.carry_out(run["id"], command)
+        await api.execute(run["id"], command)
         stood.append(await api.json(200, "GET", path))
     assert [await as_of(api, path, time) for time in await recorded(api, path)] == stood
 

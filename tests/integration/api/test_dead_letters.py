@@ -35,7 +35,7 @@ async def test_a_dead_letter_keeps_the_payload_of_its_own_definition(api: Api) -
     path = f"/api/job/{first['job_id']}"
     await api.json(200, "PATCH", path, {"payload": "second"})
     second = await api.json(202, "POST", f"{path}/trigger")
-    await api.carry_out(second["id"], *dying("boom"))
+    await api.execute(second["id"], *dying("boom"))
     await api.json(200, "PATCH", path, {"payload": "third"})
     for run, payload in ((first, "first"), (second, "second")):
         assert (await api.json(200, "GET", f"/api/dead-letter/{run['id']}"))["payload"] == payload
@@ -70,8 +70,8 @@ async def test_redrive_grants_the_budget_anew_with_an_edited_payload(api: Api) -
     assert (await api.json(409, "POST", path, {"reason": "again"}))["code"] == "wrong_status"
     await api.json(404, "GET", f"/api/dead-letter/{run['id']}/redrive".removesuffix("/redrive") + "x")
 
-    now = api.parts.clock.now()
-    await api.carry_out(run["id"], WakeRun(now, 0.5, timedelta(0)), *dying("still", dispatch=1, attempt=2))
+    now = api.deps.clock.now()
+    await api.execute(run["id"], WakeRun(now, 0.5, timedelta(0)), *dying("still", dispatch=1, attempt=2))
     letter = await api.json(200, "GET", f"/api/dead-letter/{run['id']}")
     assert (letter["payload"], letter["attempts"], letter["max_attempts"]) == ({"b": 2}, 2, 2)
     assert [past["event"] for past in letter["lineage"]] == ["RunDeadLettered", "RunRedriven", "RunDeadLettered"]
@@ -106,7 +106,7 @@ async def test_many_are_redriven_by_a_filter_at_a_rate_and_a_dry_run_only_counts
     assert dry == {"matched": 3, "redriven": 0, "invalid": 1}
     assert len(await api.pages("/api/dead-letter", 10)) == 4
     assert await api.json(202, "POST", "/api/dead-letter/redrive", order) == {"matched": 3, "redriven": 2, "invalid": 1}
-    wakes = await api.parts.pool.fetch("SELECT wake_at FROM runs WHERE status = 'retrying' ORDER BY wake_at")
+    wakes = await api.deps.pool.fetch("SELECT wake_at FROM runs WHERE status = 'retrying' ORDER BY wake_at")
     assert wakes[1]["wake_at"] - wakes[0]["wake_at"] == timedelta(seconds=2)
     nothing = await api.json(202, "POST", "/api/dead-letter/redrive", order | {"filter": {"job_id": str(uuid4())}})
     assert nothing == {"matched": 0, "redriven": 0, "invalid": 0}
@@ -116,8 +116,8 @@ async def test_the_gauges_follow_what_rests_and_fall_back_to_nought(api: Api) ->
     late = await api.create(queue="q9", scheduled_at="2026-01-01T00:00:00Z")
     run = await api.dead_letter(queue="q9")
     api.pass_time(timedelta(minutes=10))
-    await api.create(queue="q9", scheduled_at=(api.parts.clock.now() - timedelta(seconds=30)).isoformat())
-    gauges = DeadLetterGauges(api.parts.pool, api.parts.clock, api.parts.misfire)
+    await api.create(queue="q9", scheduled_at=(api.deps.clock.now() - timedelta(seconds=30)).isoformat())
+    gauges = DeadLetterGauges(api.deps.pool, api.deps.clock, api.deps.misfire)
     await gauges.refresh()
     assert DEAD_LETTERS_RESTING.labels("q9")._value.get() == 1
     assert DEAD_LETTER_AGE._value.get() >= 600

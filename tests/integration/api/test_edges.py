@@ -89,7 +89,7 @@ async def test_a_batch_may_be_larger_but_no_payload_in_it(api: Api) -> None:
 
 
 async def test_an_unexpected_error_gives_nothing_away(api: Api) -> None:
-    broken = build(replace(api.parts, clock=cast("Any", None)), Health(), None)
+    broken = build(replace(api.deps, clock=cast("Any", None)), Health(), None)
     transport = httpx2.ASGITransport(app=broken, raise_app_exceptions=True)  # nor is it raised on to the server
     async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
         problem = assert_problem(await http.post("/api/job", json={"name": "n"}), 500, "internal")
@@ -97,7 +97,7 @@ async def test_an_unexpected_error_gives_nothing_away(api: Api) -> None:
 
 
 async def test_a_database_out_of_reach_is_503_with_retry_after(api: Api) -> None:
-    await api.parts.pool.close()
+    await api.deps.pool.close()
     for answer in (await api.http.get("/api/job"), await api.http.post("/api/job", json={"name": "n"})):
         assert_problem(answer, 503, "unavailable")
         assert answer.headers["retry-after"] == "1"

@@ -231,13 +231,13 @@ async def test_with_too_many_streams_a_further_one_is_told_to_come_again(
         return sum(each.done() for each in asked) == 27
 
     await eventually(refused)
-    assert api.parts.feed.streams == 3
-    api.parts.feed.close()
+    assert api.deps.feed.streams == 3
+    api.deps.feed.close()
     answers = await asyncio.gather(*asked)
     told = [(answer.headers.get("retry-after"), answer.status_code) for answer in answers]
     assert (told.count(("5", 503)), told.count((None, 200))) == (27, 3)
     assert {answer.json()["code"] for answer in answers if answer.status_code == 503} == {"too_many_streams"}
-    assert api.parts.feed.streams == 0
+    assert api.deps.feed.streams == 0
 
 
 async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
@@ -257,8 +257,8 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
             await asyncio.Event().wait()
 
     async with asyncio.timeout(30):
-        await build(api.parts, Health(), None)(STREAM, receive, send)
-    assert (held.is_set(), api.parts.feed.streams) == (True, 0)
+        await build(api.deps, Health(), None)(STREAM, receive, send)
+    assert (held.is_set(), api.deps.feed.streams) == (True, 0)
 
 
 async def test_a_quiet_stream_shows_that_it_lives_and_ends_after_its_time(

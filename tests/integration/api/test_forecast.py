@@ -78,7 +78,7 @@ async def test_durations_are_measured_by_the_latest_attempts_of_the_job_and_else
     )
     run = await api.json(202, "POST", f"/api/job/{slow['id']}/trigger")
     now = datetime.now(UTC)
-    await api.carry_out(run["id"], StartAttempt(0, "executor-1", HOUR, now - 2 * HOUR), Succeed(1, None, now))
+    await api.execute(run["id"], StartAttempt(0, "executor-1", HOUR, now - 2 * HOUR), Succeed(1, None, now))
     told = {each["queue"]: each for each in (await forecast(api))["queues"]}
     assert [told[name]["peak"]["mean"]["runs"] for name in ("default", "other", "unknown")] == [4, 4, 1]
     assert [told[name]["unmeasured_jobs"] for name in ("default", "other", "unknown")] == [0, 0, 1]

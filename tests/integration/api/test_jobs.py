@@ -60,7 +60,7 @@ async def test_four_fields_make_a_job_and_the_answer_names_every_default(api: Ap
 
 
 async def test_a_registered_task_gives_no_warning(api: Api) -> None:
-    await api.parts.pool.execute("INSERT INTO tasks (name, seen_at) VALUES ('log', now())")
+    await api.deps.pool.execute("INSERT INTO tasks (name, seen_at) VALUES ('log', now())")
     assert (await api.create())["warnings"] == []
     assert "nightly" in (await api.create(task="nightly"))["warnings"][0]
 
@@ -76,7 +76,7 @@ async def test_the_same_key_and_body_answer_the_first_job_again(api: Api) -> Non
 
 
 async def test_a_key_still_answers_when_its_end_has_passed(api: Api) -> None:
-    ends_at = (api.parts.clock.now() + timedelta(hours=1)).isoformat()
+    ends_at = (api.deps.clock.now() + timedelta(hours=1)).isoformat()
     body = {"name": "n", "recurrence": "daily", "ends_at": ends_at}
     first = await api.json(201, "POST", "/api/job", body, idempotency_key="k")
     api.pass_time(timedelta(hours=2))
@@ -180,7 +180,7 @@ async def _events(api: Api, path: str) -> list[tuple[str, Any]]:
 
 
 async def test_what_fell_into_a_pause_is_skipped_when_the_job_goes_on(api: Api) -> None:
-    start = api.parts.clock.now() + timedelta(hours=1)
+    start = api.deps.clock.now() + timedelta(hours=1)
     job = await api.create(recurrence="daily", scheduled_at=start.isoformat())
     path = f"/api/job/{job['id']}"
     paused = await api.json(200, "POST", f"{path}/pause", {"reason": "holidays"})
@@ -197,7 +197,7 @@ async def test_what_fell_into_a_pause_is_skipped_when_the_job_goes_on(api: Api) 
 
 
 async def test_what_is_due_is_settled_by_the_old_definition_before_a_change(api: Api) -> None:
-    start = api.parts.clock.now() + timedelta(hours=1)
+    start = api.deps.clock.now() + timedelta(hours=1)
     job = await api.create(recurrence="daily", scheduled_at=start.isoformat(), payload="old")
     path = f"/api/job/{job['id']}"
     api.pass_time(timedelta(hours=1, seconds=5))
@@ -208,7 +208,7 @@ async def test_what_is_due_is_settled_by_the_old_definition_before_a_change(api:
 
 
 async def test_a_finished_one_off_moved_to_the_past_runs_once(api: Api) -> None:
-    job = await api.create(scheduled_at=(api.parts.clock.now() + timedelta(seconds=30)).isoformat())
+    job = await api.create(scheduled_at=(api.deps.clock.now() + timedelta(seconds=30)).isoformat())
     path = f"/api/job/{job['id']}"
     api.pass_time(timedelta(seconds=40))
     moved = {"scheduled_at": "2026-01-01T00:00:00Z"}
@@ -220,13 +220,13 @@ async def test_a_finished_one_off_moved_to_the_past_runs_once(api: Api) -> None:
 
 
 async def test_delete_leaves_out_what_is_due_and_cancels_what_has_not_started(api: Api) -> None:
-    start = api.parts.clock.now() + timedelta(hours=1)
+    start = api.deps.clock.now() + timedelta(hours=1)
     job = await api.create(recurrence="daily", scheduled_at=start.isoformat())
     path = f"/api/job/{job['id']}"
     waiting = await api.json(202, "POST", f"{path}/trigger")
     running = await api.json(202, "POST", f"{path}/trigger")
-    now = api.parts.clock.now()
-    await api.carry_out(running["id"], StartAttempt(0, "executor-1", timedelta(seconds=30), now))
+    now = api.deps.clock.now()
+    await api.execute(running["id"], StartAttempt(0, "executor-1", timedelta(seconds=30), now))
     api.pass_time(timedelta(hours=2))
     await api.json(204, "DELETE", path)
     await api.json(204, "DELETE", path)

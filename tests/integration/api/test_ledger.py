@@ -26,14 +26,14 @@ async def api(postgres_url: str) -> AsyncIterator[Api]:
 
 
 def ago(api: Api, time: timedelta) -> str:
-    return (api.parts.clock.now() - time).isoformat()
+    return (api.deps.clock.now() - time).isoformat()
 
 
 async def decide(api: Api, job: Any) -> None:
     """What the scheduler does when it comes by."""
-    now = api.parts.clock.now()
+    now = api.deps.clock.now()
     terms = DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
-    await handle_job(api.parts.pool, UUID(job["id"]), lambda job, active: account(job, active, terms), ACTOR)
+    await handle_job(api.deps.pool, UUID(job["id"]), lambda job, active: account(job, active, terms), ACTOR)
 
 
 async def ledger(api: Api, job: Any, **query: Any) -> Any:
@@ -61,14 +61,14 @@ def sums(told: Any) -> tuple[int, int, int, int]:
 
 async def sound(api: Api) -> None:
     """The books agree with the log, and with themselves."""
-    assert (await verify(api.parts.pool, DAY * 1000)).breaches == []
-    await check_books(api.parts.pool)
+    assert (await verify(api.deps.pool, DAY * 1000)).breaches == []
+    await check_books(api.deps.pool)
 
 
 async def succeed(api: Api, run: Any) -> None:
-    now = api.parts.clock.now()
-    await api.carry_out(run["id"], StartAttempt(run.get("dispatch", 1), "executor-1", MINUTE, now))
-    await api.carry_out(run["id"], Succeed(1, None, now))
+    now = api.deps.clock.now()
+    await api.execute(run["id"], StartAttempt(run.get("dispatch", 1), "executor-1", MINUTE, now))
+    await api.execute(run["id"], Succeed(1, None, now))
 
 
 # The ledger
@@ -94,7 +94,7 @@ async def test_a_run_that_is_lost_from_the_books_is_unaccounted(api: Api) -> Non
     """The ledger tells what was expected from the job's history, not from the rows that it should prove."""
     job = await api.create(recurrence=EVERY_DAY, scheduled_at=ago(api, 2 * DAY + HOUR))
     await decide(api, job)
-    await api.parts.pool.execute("DELETE FROM runs")
+    await api.deps.pool.execute("DELETE FROM runs")
     told = await ledger(api, job)
     assert sums(told) == (3, 2, 0, 1)
     assert told["items"][2] | {"nominal_at": ""} == {
@@ -235,9 +235,9 @@ async def test_what_was_missed_is_made_up_for_in_order_and_the_ledger_shows_it(a
 async def test_the_same_order_again_makes_nothing_new_and_answers_the_same_runs(api: Api) -> None:
     job = await down(api)
     first = await backfill(api, job)
-    events = await api.parts.pool.fetchval("SELECT count(*) FROM events")
+    events = await api.deps.pool.fetchval("SELECT count(*) FROM events")
     assert await backfill(api, job) == first
-    assert await api.parts.pool.fetchval("SELECT count(*) FROM events") == events
+    assert await api.deps.pool.fetchval("SELECT count(*) FROM events") == events
     api.pass_time(2 * HOUR)
     await decide(api, job)
     assert [run["id"] for run in await backfill(api, job)][:4] == [run["id"] for run in first]
@@ -318,7 +318,7 @@ async def test_more_than_a_thousand_runs_are_refused_with_a_range_that_is_not(ap
     assert error["pointer"] == "/to"
     fits = error["detail"].rpartition(" ")[2]
     assert len(await backfill(api, job, end=fits)) == 1000
-    await check_books(api.parts.pool)
+    await check_books(api.deps.pool)
 
 
 @pytest.mark.parametrize(

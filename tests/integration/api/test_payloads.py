@@ -36,7 +36,7 @@ GOOD, BAD = {"day": "2026-11-25"}, {"day": "today"}
 async def api(postgres_url: str) -> AsyncIterator[Api]:
     async with running_api(postgres_url) as api:
         for task in (Task.of("report", report), *BUILT_IN.values()):
-            await api.parts.pool.execute(REGISTER, task.name, dumps(task.json_schema()))
+            await api.deps.pool.execute(REGISTER, task.name, dumps(task.json_schema()))
         yield api
 
 
@@ -97,7 +97,7 @@ async def test_a_task_that_wants_more_now_breaks_no_repeat_and_no_other_change(a
     first = await api.json(201, "POST", "/api/job", body, Idempotency_Key="k")
     ran = await api.json(202, "POST", f"/api/job/{first['id']}/trigger", {"payload": GOOD}, Idempotency_Key="t")
     stricter = Report.model_json_schema() | {"required": ["day", "copies"]}
-    await api.parts.pool.execute(REGISTER, "report", dumps(stricter))
+    await api.deps.pool.execute(REGISTER, "report", dumps(stricter))
 
     async with asyncio.timeout(30):
         while (await api.http.post("/api/job", json=body)).status_code != 422:
@@ -109,7 +109,7 @@ async def test_a_task_that_wants_more_now_breaks_no_repeat_and_no_other_change(a
 
 
 async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -> None:
-    await api.parts.pool.execute(REGISTER, "odd", dumps({"type": 7, "pattern": "("}))
+    await api.deps.pool.execute(REGISTER, "odd", dumps({"type": 7, "pattern": "("}))
     await api.create(task="odd", payload="x")
 
 
@@ -134,7 +134,7 @@ async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -
 )
 def test_what_is_refused_of_a_built_in_task_its_executor_refuses_too_and_the_reverse(payload: Any) -> None:
     task = BUILT_IN["http.request"]
-    assert _accepts(lambda: TaskSchemas({task.name: task.json_schema()}).must_take(task.name, payload)) == _accepts(
+    assert _accepts(lambda: TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, payload)) == _accepts(
         lambda: task.validate(payload)
     )
 

@@ -46,9 +46,9 @@ async def triggered(api: Api, **fields: Any) -> dict[str, Any]:
 
 
 async def succeeded(api: Api) -> dict[str, Any]:
-    run, now = await triggered(api), api.parts.clock.now()
+    run, now = await triggered(api), api.deps.clock.now()
     start, end = StartAttempt(0, "executor-1", 30 * SECOND, now), Succeed(1, {"rows": 3}, now + SECOND)
-    await api.carry_out(run["id"], start, end)
+    await api.execute(run["id"], start, end)
     return run
 
 
@@ -63,7 +63,7 @@ async def test_a_run_has_the_contracts_fields_and_times_in_utc(api: Api) -> None
 
 async def test_cancel_ends_a_waiting_run_and_asks_a_running_one(api: Api) -> None:
     waiting, running = await triggered(api), await triggered(api)
-    await api.carry_out(running["id"], StartAttempt(0, "executor-1", 30 * SECOND, api.parts.clock.now()))
+    await api.execute(running["id"], StartAttempt(0, "executor-1", 30 * SECOND, api.deps.clock.now()))
     ended = await api.json(202, "POST", f"/api/run/{waiting['id']}/cancel", {"reason": "not today"})
     assert (ended["status"], ended["reason"], ended["finished_at"] is None) == ("cancelled", "not today", False)
     assert await api.json(202, "POST", f"/api/run/{waiting['id']}/cancel") == ended
@@ -95,10 +95,10 @@ async def test_events_of_a_run_come_oldest_first_page_by_page(api: Api) -> None:
 
 
 async def test_the_logs_tell_what_happened_to_attempts_newest_first(api: Api) -> None:
-    run, now = await triggered(api, max_retries=5, backoff={"initial": "PT0.001S"}), api.parts.clock.now()
+    run, now = await triggered(api, max_retries=5, backoff={"initial": "PT0.001S"}), api.deps.clock.now()
     start = StartAttempt(0, "executor-1", timedelta(0), now)
     wake = WakeRun(now + SECOND, 0.5, SECOND)
-    await api.carry_out(
+    await api.execute(
         run["id"],
         start,
         FailAttempt(1, "boom", now, chance=0.5),
@@ -111,7 +111,7 @@ async def test_the_logs_tell_what_happened_to_attempts_newest_first(api: Api) ->
         WakeRun(now + 5 * SECOND, 0.5, SECOND),
         *dying("bang", dispatch=3, attempt=4),
     )
-    await api.parts.pool.execute(
+    await api.deps.pool.execute(
         "INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at) VALUES ($1, $2, 4, 'a line', now())",
         run["job_id"],
         run["id"],

@@ -38,7 +38,7 @@ async def scheduler(api: Api, job_id: str, at: datetime | None = None) -> list[R
 
 
 async def _judged(api: Api, job_id: str, judge: Callable[[Job, Sequence[Run]], Sequence[Fact]]) -> JobResult:
-    outcome = await handle_job(api.parts.pool, UUID(job_id), judge, Actor("scheduler host-1"))
+    outcome = await handle_job(api.deps.pool, UUID(job_id), judge, Actor("scheduler host-1"))
     assert outcome is not None
     return outcome
 
@@ -55,9 +55,9 @@ async def test_an_overlap_names_the_run_in_the_way_and_what_it_was_doing_then(ap
     begin = now() - timedelta(seconds=30)
     job = await api.create(recurrence={"every": "PT20S"}, scheduled_at=begin.isoformat())
     [first] = await scheduler(api, job["id"], begin + timedelta(seconds=1))
-    await api.carry_out(str(first.id), starting(first))
+    await api.execute(str(first.id), starting(first))
     [skipped] = await scheduler(api, job["id"])
-    await api.carry_out(str(first.id), Succeed(1, None, now()))  # what it has become since is another matter
+    await api.execute(str(first.id), Succeed(1, None, now()))  # what it has become since is another matter
     told = await why(api, f"run/{skipped.id}")
     assert f"because run {first.id} of the same job was still active" in told["answer"]
     other, opening = told["because"]
@@ -79,7 +79,7 @@ async def test_a_run_that_waits_names_the_runs_of_its_job_before_it_and_then_tho
     fields |= {"overlap": "buffer_all", "concurrency": {"key": "tenant-7", "limit": 1}}
     job = await api.create(**fields)
     [first] = await scheduler(api, job["id"], begin + timedelta(seconds=1))
-    await api.carry_out(str(first.id), WakeRun(now(), 0.5, timedelta(minutes=1), free=True))
+    await api.execute(str(first.id), WakeRun(now(), 0.5, timedelta(minutes=1), free=True))
     second, third = await scheduler(api, job["id"])
     told = await why(api, f"run/{third.id}")
     assert f"It waits until run {first.id} and 1 further run of the same job have ended." == told["answer"]
@@ -106,9 +106,9 @@ async def test_a_queued_run_tells_how_many_are_ahead_and_who_could_serve_it(api:
         "It waits in the queue “slow” for an executor: 2 runs are ahead of it, and no exec"
     )
     assert any("No executor is known to serve the queue “slow”" in each["says"] for each in told["because"])
-    async with acquire(api.parts.pool) as db:
+    async with acquire(api.deps.pool) as db:
         await db.execute("INSERT INTO tasks (name, seen_at) VALUES ('log', now())")
-    await api.carry_out(str(runs[0].id), starting(runs[0]))
+    await api.execute(str(runs[0].id), starting(runs[0]))
     told = await why(api, f"run/{runs[2].id}")
     assert told["answer"] == "It waits in the queue “slow” for an executor: 1 run is ahead of it."
     assert told["because"][-1]["says"].endswith("and 1 run of that queue is running.")
@@ -177,7 +177,7 @@ async def test_runs_by_hand_and_backfills_are_found_at_their_time(api: Api) -> N
     api.pass_time(timedelta(days=1, hours=1))
     later = now() + timedelta(days=1, hours=1)
     [missed] = await scheduler(api, job["id"], later)
-    await api.carry_out(str(missed.id), *dying("boom", dispatch=1))
+    await api.execute(str(missed.id), *dying("boom", dispatch=1))
     terms = DecisionContext(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
     await _judged(api, job["id"], lambda job, active: backfill_runs([(job, at)], active, terms, Overlap.ALLOW_ALL))
     told = await why_at(api, job["id"], at)

@@ -79,7 +79,7 @@ def duebook(postgres_url: str, redis_url: str) -> Iterator[Program]:
         yield Program({"DUEBOOK_URL": platform["api", 0].url, "DUEBOOK_API_KEY": FIRST_KEY, **urls})
 
 
-async def carry_out(url: str, run_id: str, *commands: RunCommand) -> None:
+async def execute(url: str, run_id: str, *commands: RunCommand) -> None:
     async with connect(url, "test", 2) as pool:
         for command in commands:
             decided = (await handle_runs(pool, [RunWork(UUID(run_id), command)], Actor("test")))[0]
@@ -182,9 +182,9 @@ async def test_a_watch_prints_each_event_until_the_run_ends(duebook: Program) ->
         assert watching.stdout
         assert "RunDispatched" in watching.stdout.readline()
         now = datetime.now(UTC)
-        await carry_out(url, run["id"], StartAttempt(0, "executor-1", timedelta(seconds=30), now))
+        await execute(url, run["id"], StartAttempt(0, "executor-1", timedelta(seconds=30), now))
         assert "AttemptStarted" in watching.stdout.readline()
-        await carry_out(url, run["id"], Succeed(1, None, now))
+        await execute(url, run["id"], Succeed(1, None, now))
         assert "AttemptSucceeded" in watching.stdout.readline()
         assert watching.wait(10) == 0
     again = duebook("run", "watch", run["id"], "-o", "json")
@@ -257,7 +257,7 @@ def test_the_log_is_followed_from_now_on_or_from_a_position(duebook: Program) ->
 async def test_dead_letters_are_grouped_redriven_and_discarded(duebook: Program) -> None:
     url, runs = duebook.environment["DUEBOOK_POSTGRES_URL"], [duebook.run()["id"] for _ in range(3)]
     for run_id in runs:
-        await carry_out(url, run_id, *dying("disk full"))
+        await execute(url, run_id, *dying("disk full"))
     assert {each["id"] for each in duebook.data("dead-letter", "list")} == set(runs)
     (group,) = duebook.data("dead-letter", "groups")
     assert (group["count"], group["error"]) == (3, "disk full")

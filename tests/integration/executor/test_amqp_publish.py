@@ -137,4 +137,4 @@ async def test_what_is_not_for_it_to_send_is_refused_at_once_and_by_its_schema(p
         task.validate(payload)
     assert not failed.value.retry
     with pytest.raises(Problem):
-        TaskSchemas({task.name: task.json_schema()}).must_take(task.name, payload)
+        TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, payload)

@@ -63,32 +63,32 @@ async def serve(frame: ServiceContext) -> AsyncIterator[None]:
     async with connect(settings.postgres_url.get_secret_value(), "api", _POOL) as pool:
         clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
         await clock.measure(pool)
-        parts = Dependencies(pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool))
+        deps = Dependencies(pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool))
 
         async def ask() -> None:
             async with acquire(pool) as db:
                 await db.fetchval("SELECT 1")
 
         frame.health.checks["postgresql"] = ask
-        frame.app = build(parts, frame.health, _keys(parts, settings))
+        frame.app = build(deps, frame.health, _keys(deps, settings))
         frame.loops.start("clock", clock.keep(pool))
-        frame.loops.start("feed", every("feed", PAUSE, parts.feed.step, longest=1))
+        frame.loops.start("feed", every("feed", PAUSE, deps.feed.step, longest=1))
         frame.loops.start("gauges", every("gauges", _REFRESH, DeadLetterGauges(pool, clock, settings.misfire).refresh))
         try:
             yield
         finally:
-            parts.feed.close()
+            deps.feed.close()
             await frame.loops.stop()
             await hints.close()
 
 
-def _keys(parts: Dependencies, settings: ApiSettings) -> ApiKeys | None:
+def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
     if settings.auth == "off":
         return None
-    return ApiKeys(parts.pool, settings.api_key.get_secret_value() if settings.api_key else None)
+    return ApiKeys(deps.pool, settings.api_key.get_secret_value() if settings.api_key else None)
 
 
-def build(parts: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
+def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
     """The whole HTTP surface; `keys` None lets everybody in."""
     app = FastAPI(
         title="Duebook",
@@ -100,7 +100,7 @@ def build(parts: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
         redirect_slashes=False,
         dependencies=[Depends(permitted)],
     )
-    app.state.parts = parts
+    app.state.dependencies = deps
     for router in _ROUTERS:
         app.include_router(router)
     app.router.routes.extend(probes(health))

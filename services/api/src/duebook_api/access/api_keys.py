@@ -35,7 +35,7 @@ class ApiKeys:
         self._first = sha256(first.encode()).digest() if first else None
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
-    async def holder_of(self, token: str) -> Principal | None:
+    async def authenticate(self, token: str) -> Principal | None:
         """The holder of the key that the token is, or None; a revoked or expired one may pass for two more seconds."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):

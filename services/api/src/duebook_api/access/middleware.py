@@ -58,7 +58,7 @@ class AuthMiddleware:
         if not path.startswith("/api/") or path in _OPEN:
             return Principal("anonymous", frozenset())
         token = bearer(headers.getlist("authorization"))
-        holder = await self._keys.holder_of(token) if token else None
+        holder = await self._keys.authenticate(token) if token else None
         if holder is None:
             error = ', error="invalid_token"' if token else ""
             challenge = {"WWW-Authenticate": f'Bearer realm="duebook"{error}'}

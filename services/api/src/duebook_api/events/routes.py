@@ -64,10 +64,10 @@ async def stream_events(request: Request) -> Response:
     `Last-Event-ID`, which clients of such streams send by themselves, resumes a stream, and goes before `after`. A
     stream ends when its server stops, and after a quarter of an hour: then come again.
     """
-    q, own = query(request, StreamQuery), dependencies(request)
+    q, deps = query(request, StreamQuery), dependencies(request)
     after = request.headers.get("last-event-id") or q.after
-    async with acquire(own.pool) as db:
+    async with acquire(deps.pool) as db:
         start = await positions.start(db, after)
     if request.scope.get("head"):
         return Response(headers=stream.HEADERS, media_type=EventStream.media_type)
-    return EventStream(own.feed, (start.xid, start.position))
+    return EventStream(deps.feed, (start.xid, start.position))

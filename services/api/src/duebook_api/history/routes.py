@@ -60,10 +60,10 @@ async def list_events_of_run(request: Request, run_id: PathId) -> Response:
     return await _events(dependencies(request), run_events.stream(run_id), f"run {run_id}", query(request, PageQuery))
 
 
-async def _events(own: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
+async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
     place = decode(q.cursor, bounded(0, 2**31 - 1))
     version: int = place[0] if place else 0
-    async with acquire(own.pool) as db:
+    async with acquire(deps.pool) as db:
         events = await read(db, stream, version, q.limit + 1)
     if not events and not version:
         raise not_found(what)

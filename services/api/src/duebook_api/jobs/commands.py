@@ -49,39 +49,39 @@ class IdempotentRequest:
 
 
 async def create(
-    parts: Dependencies, bodies: Sequence[JobBody], actor: Actor, once: IdempotentRequest | None, root: str
+    deps: Dependencies, bodies: Sequence[JobBody], actor: Actor, once: IdempotentRequest | None, root: str
 ) -> list[Job]:
     """New jobs, all or none; under a key that was used already, the first ones again."""
-    now = parts.clock.now()
+    now = deps.clock.now()
     hash_ = once.hash if once else None
     ids = [once.id(actor, n) if once else uuids.uuid7() for n in range(len(bodies))]
-    known = await parts.known()
+    schemas = await deps.task_schemas()
     try:
         wanted = [define(body, now, root.format(n)) for n, body in enumerate(bodies)]
         for n, each in enumerate(wanted):
-            known.must_take(each.task, each.payload, f"{root.format(n)}/payload")
+            schemas.must_accept(each.task, each.payload, f"{root.format(n)}/payload")
     except Problem:  # an end that was ahead the first time may be past by now, a task may want more
-        if once is None or (jobs := await _repeated(parts, ids, hash_)) is None:
+        if once is None or (jobs := await _repeated(deps, ids, hash_)) is None:
             raise
         return jobs
     created = {id_: job_domain.create(id_, each, now, hash_) for id_, each in zip(ids, wanted, strict=True)}
-    jobs = await _open(parts, created, actor)
+    jobs = await _open(deps, created, actor)
     if jobs is None:
-        jobs = await _repeated(parts, ids, hash_)
+        jobs = await _repeated(deps, ids, hash_)
         if jobs is None:
             raise KeyReused
         return jobs
     if any(job.next_at is not None and job.next_at <= now + _SOON for job in jobs):
-        parts.hints.wake()
+        deps.hints.wake()
     return jobs
 
 
-async def _open(parts: Dependencies, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
+async def _open(deps: Dependencies, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """The new jobs, all or none: None where one of them exists already."""
     if len(created) > 1:
-        return await create_jobs(parts.pool, created, actor)
+        return await create_jobs(deps.pool, created, actor)
     [(job_id, event)] = created.items()
-    job = await parts.gathering.create(job_id, event, actor)
+    job = await deps.create_batcher.create(job_id, event, actor)
     return None if job is None else [job]
 
 
@@ -92,31 +92,31 @@ def define(body: JobBody, now: Any, root: str = "") -> Definition:
     return definition
 
 
-async def _repeated(parts: Dependencies, ids: Sequence[UUID], hash_: str | None) -> list[Job] | None:
+async def _repeated(deps: Dependencies, ids: Sequence[UUID], hash_: str | None) -> list[Job] | None:
     """The jobs that this very request made before, if it did."""
-    async with acquire(parts.pool) as db:
+    async with acquire(deps.pool) as db:
         first = await load_jobs(db, ids)
     if len(first) < len(ids) or any(job.request_hash != hash_ for job in first.values()):
         return None
     return [first[id_] for id_ in ids]
 
 
-async def command(parts: Dependencies, job_id: UUID, judge: Decider, actor: Actor) -> Job:
+async def command(deps: Dependencies, job_id: UUID, judge: Decider, actor: Actor) -> Job:
     """Carry out a command that needs no more than the job; raises Problem 404."""
-    outcome = await handle_job(parts.pool, job_id, judge, actor)
+    outcome = await handle_job(deps.pool, job_id, judge, actor)
     if outcome is None:
         raise not_found(f"job {job_id}")
     if outcome.facts:
-        parts.hints.wake()
+        deps.hints.wake()
     return outcome.job
 
 
 Define = Callable[[Job], Definition]
 
 
-async def change(parts: Dependencies, job_id: UUID, make: Define, actor: Actor, if_match: str | None) -> Job | None:
+async def change(deps: Dependencies, job_id: UUID, make: Define, actor: Actor, if_match: str | None) -> Job | None:
     """Give the job the definition that `make` makes of it; None where there is no such job."""
-    known = await parts.known()
+    schemas = await deps.task_schemas()
 
     async def work(db: Connection) -> JobResult | None:
         job = (await load_jobs(db, [job_id])).get(job_id)
@@ -127,16 +127,16 @@ async def change(parts: Dependencies, job_id: UUID, make: Define, actor: Actor, 
         judging.must_match(job, if_match)
         wanted = make(job)
         if (wanted.task, wanted.payload) != (job.definition.task, job.definition.payload):
-            known.must_take(wanted.task, wanted.payload)
+            schemas.must_accept(wanted.task, wanted.payload)
         ran = await _exists(db, run_id_at(job_id, wanted.scheduled_at))
-        judge = judging.changing(make, parts.terms(), if_match, ran=ran)
+        judge = judging.changing(make, deps.context(), if_match, ran=ran)
         return (await decide_jobs(db, [job_id], judge, actor))[0]
 
-    outcome = await in_lock(parts, job_id, work)
+    outcome = await in_lock(deps, job_id, work)
     if outcome is None:
         return None
     if outcome.facts:
-        parts.hints.wake()
+        deps.hints.wake()
     return outcome.job
 
 
@@ -148,12 +148,12 @@ async def _exists(db: Connection, run_id: UUID) -> bool:
 
 
 async def in_lock(
-    parts: Dependencies, job_id: UUID, work: Callable[[Connection], Awaitable[JobResult | None]]
+    deps: Dependencies, job_id: UUID, work: Callable[[Connection], Awaitable[JobResult | None]]
 ) -> JobResult | None:
     """One transaction under the job's lock, repeated where a run moved on meanwhile."""
     for _ in range(_TRIES):
         try:
-            async with transaction(parts.pool) as db:
+            async with transaction(deps.pool) as db:
                 await lock_jobs(db, [job_id])
                 return await work(db)
         except Conflict:
@@ -173,20 +173,20 @@ class TriggerRequest:
         return run_id_for(job_id, self.key if self.key is not None else uuids.uuid7().hex)
 
 
-async def trigger(parts: Dependencies, job_id: UUID, order: TriggerRequest, actor: Actor) -> Run:
+async def trigger(deps: Dependencies, job_id: UUID, order: TriggerRequest, actor: Actor) -> Run:
     """Start a run now; under a key that was used already, the first one again."""
-    known, run_id = await parts.known(), order.run_id(job_id)
+    schemas, run_id = await deps.task_schemas(), order.run_id(job_id)
     hash_ = sha256(orjson.dumps(order.request, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def judge(job: Job, active: Sequence[Run]) -> Sequence[RunFact]:
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job_id)
         if "payload" in order.request:
-            known.must_take(job.definition.task, order.request["payload"])
+            schemas.must_accept(job.definition.task, order.request["payload"])
         return new_runs.trigger_now(
             job,
             active,
-            parts.terms(),
+            deps.context(),
             run_id,
             overlap=order.overlap,
             payload=order.request.get("payload"),
@@ -203,34 +203,34 @@ async def trigger(parts: Dependencies, job_id: UUID, order: TriggerRequest, acto
             raise KeyReused
         return JobResult((await load_jobs(db, [job_id]))[job_id], [first])
 
-    outcome = await in_lock(parts, job_id, work)
+    outcome = await in_lock(deps, job_id, work)
     if outcome is None:
         raise not_found(f"job {job_id}")
-    parts.hints.wake()
+    deps.hints.wake()
     for id_ in outcome.stopped:
-        parts.hints.cancel(id_)
+        deps.hints.cancel(id_)
     return next(run for run in outcome.runs if run.id == run_id)
 
 
 async def replace(
-    parts: Dependencies, job_id: UUID, body: JobBody, actor: Actor, if_match: str | None
+    deps: Dependencies, job_id: UUID, body: JobBody, actor: Actor, if_match: str | None
 ) -> tuple[Job, bool]:
     """Create the job or give it a new definition; also says whether it is new."""
-    now = parts.clock.now()
+    now = deps.clock.now()
 
     def make(job: Job) -> Definition:
         return define(body, job.definition.scheduled_at)
 
     for _ in range(2):
-        job = await change(parts, job_id, make, actor, if_match)
+        job = await change(deps, job_id, make, actor, if_match)
         if job is not None:
             return job, False
         if if_match is not None:
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
         definition = define(body, now)
-        (await parts.known()).must_take(definition.task, definition.payload)
-        made = await _open(parts, {job_id: job_domain.create(job_id, definition, now)}, actor)
+        (await deps.task_schemas()).must_accept(definition.task, definition.payload)
+        made = await _open(deps, {job_id: job_domain.create(job_id, definition, now)}, actor)
         if made:
-            parts.hints.wake()
+            deps.hints.wake()
             return made[0], True
     raise Conflict(f"job {job_id} came and went")

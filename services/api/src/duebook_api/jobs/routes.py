@@ -60,8 +60,8 @@ async def create_jobs(request: Request) -> Response:
             must_fit(body.payload, f"/jobs/{n}/payload")
     once = IdempotentRequest("batch", key, value) if key is not None else None
     jobs = await commands.create(dependencies(request), bodies, actor(request), once, "/jobs/{}")
-    known = await dependencies(request).known()
-    return reply({"items": [views.job(job, known.names) for job in jobs]}, 201)
+    schemas = await dependencies(request).task_schemas()
+    return reply({"items": [views.job(job, schemas.names) for job in jobs]}, 201)
 
 
 class JobQuery(PageQuery):
@@ -81,32 +81,32 @@ def statement(q: JobQuery) -> Statement:
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
 async def list_jobs(request: Request) -> Response:
     """Newest first; deleted ones only where `status=deleted` asks for them."""
-    q, own = query(request, JobQuery), dependencies(request)
+    q, deps = query(request, JobQuery), dependencies(request)
     wanted, arguments = statement(q)
-    async with acquire(own.pool) as db:
+    async with acquire(deps.pool) as db:
         rows = await db.fetch(wanted, *arguments)
-    known = await own.known()
-    return listed(rows, q.limit, lambda row: views.job(job_of(row), known.names), by_creation("job_id"))
+    schemas = await deps.task_schemas()
+    return listed(rows, q.limit, lambda row: views.job(job_of(row), schemas.names), by_creation("job_id"))
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
 async def show_job(request: Request, job_id: PathId) -> Response:
     """As it stands, or as it stood at `as_of`."""
-    q, own = query(request, AsOf), dependencies(request)
+    q, deps = query(request, AsOf), dependencies(request)
     if q.as_of is not None:
-        async with snapshot(own.pool) as db:
+        async with snapshot(deps.pool) as db:
             job = await job_as_of(db, job_id, q.as_of)
-        return await _answer(own, job)
-    async with acquire(own.pool) as db:
+        return await _answer(deps, job)
+    async with acquire(deps.pool) as db:
         jobs = await load_jobs(db, [job_id])
     if not jobs:
         raise not_found(f"job {job_id}")
-    return await _answer(own, jobs[job_id])
+    return await _answer(deps, jobs[job_id])
 
 
 @router.put("/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
 async def replace_job(request: Request, job_id: PathId) -> Response:
-    """Create with the client's own id, or replace; the same body twice changes nothing."""
+    """Create with the client's deps id, or replace; the same body twice changes nothing."""
     value, _ = await read_json(request)
     body = validated(JobBody, value)
     must_fit(body.payload)
@@ -120,25 +120,25 @@ async def replace_job(request: Request, job_id: PathId) -> Response:
 )
 async def patch_job(request: Request, job_id: PathId) -> Response:
     """Change some fields (RFC 7396); null puts a field back to its default."""
-    own = dependencies(request)
+    deps = dependencies(request)
     value, _ = await read_json(request)
-    patch, now = as_object(value), own.clock.now()
+    patch, now = as_object(value), deps.clock.now()
 
     def make(job: Job) -> Definition:
         return patched(job.definition, patch, now)
 
-    job = await commands.change(own, job_id, make, actor(request), request.headers.get("if-match"))
+    job = await commands.change(deps, job_id, make, actor(request), request.headers.get("if-match"))
     if job is None:
         raise not_found(f"job {job_id}")
-    return await _answer(own, job)
+    return await _answer(deps, job)
 
 
 @router.delete("/{job_id}", status_code=204, openapi_extra=operation(Scope.JOBS_WRITE, match=True))
 async def delete_job(request: Request, job_id: PathId) -> Response:
     """No further run or attempt starts; the history stays readable."""
-    own = dependencies(request)
-    judge = judging.deleting(own.terms(), request.headers.get("if-match"))
-    await commands.command(own, job_id, judge, actor(request))
+    deps = dependencies(request)
+    judge = judging.deleting(deps.context(), request.headers.get("if-match"))
+    await commands.command(deps, job_id, judge, actor(request))
     return Response(status_code=204)
 
 
@@ -146,10 +146,10 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
     "/{job_id}/pause", openapi_extra=operation(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
 )
 async def pause_job(request: Request, job_id: PathId) -> Response:
-    own = dependencies(request)
+    deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
-    judge = judging.pausing(body.reason, own.terms())
-    return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
+    judge = judging.pausing(body.reason, deps.context())
+    return await _answer(deps, await commands.command(deps, job_id, judge, actor(request)))
 
 
 @router.post(
@@ -159,10 +159,10 @@ async def pause_job(request: Request, job_id: PathId) -> Response:
 )
 async def resume_job(request: Request, job_id: PathId) -> Response:
     """Go on with the next occurrence; what fell into the pause is skipped."""
-    own = dependencies(request)
+    deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
-    judge = judging.resuming(body.reason, own.terms())
-    return await _answer(own, await commands.command(own, job_id, judge, actor(request)))
+    judge = judging.resuming(body.reason, deps.context())
+    return await _answer(deps, await commands.command(deps, job_id, judge, actor(request)))
 
 
 @router.post(
@@ -183,7 +183,7 @@ async def trigger_job(request: Request, job_id: PathId) -> Response:
     return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 
 
-async def _answer(own: Dependencies, job: Job, status: int = 200) -> Response:
-    known = await own.known()
+async def _answer(deps: Dependencies, job: Job, status: int = 200) -> Response:
+    schemas = await deps.task_schemas()
     headers = {"ETag": f'"{job.version}"'} | ({"Location": f"/api/job/{job.id}"} if status == 201 else {})
-    return reply(views.job(job, known.names), status, headers)
+    return reply(views.job(job, schemas.names), status, headers)

@@ -27,12 +27,12 @@ _INSTANT = timedelta(microseconds=1)
 _OPEN = frozenset({RunStatus.SKIPPED, UNACCOUNTED})
 
 
-async def backfill(parts: Dependencies, job_id: UUID, body: BackfillBody, actor: Actor) -> list[Run]:
+async def backfill(deps: Dependencies, job_id: UUID, body: BackfillBody, actor: Actor) -> list[Run]:
     """The runs that make up for the range, in order; of a repeated order the same ones.
 
     Raises Problem 404 or 422, JobDeletedAlready.
     """
-    now, overlap = parts.clock.now(), Overlap(body.overlap)
+    now, overlap = deps.clock.now(), Overlap(body.overlap)
 
     async def work(db: Connection) -> JobResult | None:
         job = (await load_jobs(db, [job_id])).get(job_id)
@@ -48,7 +48,7 @@ async def backfill(parts: Dependencies, job_id: UUID, body: BackfillBody, actor:
 
         def judge(job: Job, active: Sequence[Run]) -> list[RunFact]:
             return backfill_runs(
-                [(_then(job, line), line.nominal_at) for line in missing], active, parts.terms(), overlap
+                [(_then(job, line), line.nominal_at) for line in missing], active, deps.context(), overlap
             )
 
         outcome = (await decide_jobs(db, [job_id], judge, actor))[0]
@@ -56,13 +56,13 @@ async def backfill(parts: Dependencies, job_id: UUID, body: BackfillBody, actor:
         runs = await load_runs(db, ids)
         return replace(outcome, runs=[runs[id_] for id_ in ids])
 
-    outcome = await in_lock(parts, job_id, work)
+    outcome = await in_lock(deps, job_id, work)
     if outcome is None:
         raise not_found(f"job {job_id}")
     if outcome.facts:
-        parts.hints.wake()
+        deps.hints.wake()
     for run_id in outcome.stopped:
-        parts.hints.cancel(run_id)
+        deps.hints.cancel(run_id)
     return list(outcome.runs)
 
 

@@ -34,11 +34,11 @@ class LedgerQuery(PageQuery):
 )
 async def show_ledger(request: Request, job_id: PathId) -> Response:
     """Every nominal time in [from, to) that has come, with what became of it; the totals are those of the whole."""
-    q, own = query(request, LedgerQuery), dependencies(request)
+    q, deps = query(request, LedgerQuery), dependencies(request)
     if q.start is not None and q.end is not None and q.start > q.end:
         raise invalid(Fault("/from", "this is later than `to`"))
     place = decode(q.cursor, moment)
-    told = await ledger_of(own.pool, job_id, q.start, q.end, own.clock.now())
+    told = await ledger_of(deps.pool, job_id, q.start, q.end, deps.clock.now())
     rest = [line for line in told if place is None or line.nominal_at > place[0]]
     return listed(rest, q.limit, views.line, lambda line: [line.nominal_at], **totals(told)._asdict())
 

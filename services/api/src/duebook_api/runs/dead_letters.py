@@ -59,21 +59,21 @@ ORDER BY stream, version
 )
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
-    q, own = query(request, DeadLetterQuery), dependencies(request)
+    q, deps = query(request, DeadLetterQuery), dependencies(request)
     wanted, arguments = statement(q)
-    async with acquire(own.pool) as db:
+    async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
-    items = {item["id"]: item for item in await _views(own, rows)}
+    items = {item["id"]: item for item in await _views(deps, rows)}
     return listed(rows, q.limit, lambda row: items[row["run_id"]], by_creation("run_id"))
 
 
-async def _views(own: Dependencies, rows: list[Any]) -> list[views.View]:
+async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
     lineages: dict[str, list[views.View]] = {f"run-{row['run_id']}": [] for row in rows}
-    async with acquire(own.pool) as db:
+    async with acquire(deps.pool) as db:
         pasts: list[Any] = await db.fetch(_LINEAGE, list(lineages))
     for past in pasts:
         lineages[past["stream"]].append(views.ancestor(past))
-    now = own.clock.now()
+    now = deps.clock.now()
     return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
 
 
@@ -126,12 +126,12 @@ async def redrive_dead_letters(request: Request) -> Response:
 @router.get("/{run_id}", openapi_extra=operation(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
 async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     query(request, NoQuery)
-    own = dependencies(request)
-    async with acquire(own.pool) as db:
+    deps = dependencies(request)
+    async with acquire(deps.pool) as db:
         row: Any = await db.fetchrow(_ONE, run_id)
     if row is None:
         raise not_found(f"dead letter {run_id}")
-    return reply((await _views(own, [row]))[0])
+    return reply((await _views(deps, [row]))[0])
 
 
 @router.post(
@@ -154,8 +154,8 @@ async def redrive_dead_letter(request: Request, run_id: PathId) -> Response:
 )
 async def discard(request: Request, run_id: PathId) -> Response:
     """Let it rest."""
-    own = dependencies(request)
+    deps = dependencies(request)
     value, _ = await read_json(request)
     body = validated(MustReasonBody, value)
-    run = await execute(own, run_id, DiscardRun(body.reason, own.clock.now()), actor(request))
+    run = await execute(deps, run_id, DiscardRun(body.reason, deps.clock.now()), actor(request))
     return reply(views.run(run))

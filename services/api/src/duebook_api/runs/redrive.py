@@ -22,9 +22,9 @@ WHERE r.run_id = $1
 """
 
 
-async def redrive(parts: Dependencies, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
+async def redrive(deps: Dependencies, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
     """The run, due again at once; raises Problem 404, or why it is refused."""
-    async with acquire(parts.pool) as db:
+    async with acquire(deps.pool) as db:
         found: Any = await db.fetchrow(_RUN, run_id)
     if found is None:
         raise not_found(f"dead letter {run_id}")
@@ -32,29 +32,29 @@ async def redrive(parts: Dependencies, run_id: UUID, body: RedriveBody, actor: A
         raise JobDeletedAlready(found["job_id"])
     own_payload = "payload" in body.model_fields_set
     if own_payload:
-        (await parts.known()).must_take(found["task"], body.payload)
+        (await deps.task_schemas()).must_accept(found["task"], body.payload)
     command = RedriveRun(
         reason=body.reason,
         max_attempts=found["max_attempts"],
-        now=parts.clock.now(),
+        now=deps.clock.now(),
         payload=body.payload,
         own_payload=own_payload,
     )
-    decided = (await handle_runs(parts.pool, [RunWork(run_id, command)], actor))[0]
+    decided = (await handle_runs(deps.pool, [RunWork(run_id, command)], actor))[0]
     if decided.error is not None or decided.run is None:
         raise decided.error or not_found(f"dead letter {run_id}")
-    parts.hints.wake()
+    deps.hints.wake()
     return decided.run
 
 
-async def redrive_many(parts: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
+async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
     """Redrive what matches now; `invalid` counts what may not or could not be."""
     tally = {"matched": 0, "redriven": 0, "invalid": 0}
     place: tuple[datetime | None, UUID | None] = (None, None)
-    while rows := await _matching(parts, body.filter, place):
+    while rows := await _matching(deps, body.filter, place):
         place = rows[-1]["created_at"], rows[-1]["run_id"]
         sound = [row for row in rows if not row["gone"]]
-        redriven = 0 if body.dry_run else await _redrive(parts, sound, body, tally["redriven"], actor)
+        redriven = 0 if body.dry_run else await _redrive(deps, sound, body, tally["redriven"], actor)
         tally["matched"] += len(rows)
         tally["redriven"] += redriven
         tally["invalid"] += len(rows) - (len(sound) if body.dry_run else redriven)
@@ -69,20 +69,20 @@ FROM runs WHERE {} ORDER BY created_at, run_id LIMIT {}
 """
 
 
-async def _matching(parts: Dependencies, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
+async def _matching(deps: Dependencies, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
     asked = of_dead_letters(f.job_id, f.task, f.queue, f.fingerprint)
     met, arguments = where(*asked, ("(created_at, run_id) > ({}, {})", *place))
-    async with acquire(parts.pool) as db:
+    async with acquire(deps.pool) as db:
         return list(await db.fetch(_MATCHING.format(met, _AT_ONCE), *arguments))
 
 
-async def _redrive(parts: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
+async def _redrive(deps: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
     """How many of them were redriven; `before` were by this request already."""
-    now, apart = parts.clock.now(), 1 / body.rate if body.rate else 0.0
+    now, apart = deps.clock.now(), 1 / body.rate if body.rate else 0.0
     work = [
         RunWork(row["run_id"], RedriveRun(body.reason, row["max_attempts"], now, delay=timedelta(seconds=n * apart)))
         for n, row in enumerate(rows, before)
     ]
-    decided = await handle_runs(parts.pool, work, actor)
-    parts.hints.wake()
+    decided = await handle_runs(deps.pool, work, actor)
+    deps.hints.wake()
     return sum(bool(each.events) for each in decided)

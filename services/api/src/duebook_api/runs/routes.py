@@ -103,16 +103,16 @@ async def show_run(request: Request, run_id: PathId) -> Response:
 )
 async def cancel_run(request: Request, run_id: PathId) -> Response:
     """A run that was not started is cancelled at once; a running one is asked to stop."""
-    own = dependencies(request)
+    deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
-    run = await execute(own, run_id, CancelRun(body.reason, own.clock.now()), actor(request))
-    own.hints.cancel(run_id)
+    run = await execute(deps, run_id, CancelRun(body.reason, deps.clock.now()), actor(request))
+    deps.hints.cancel(run_id)
     return reply(views.run(run), 202)
 
 
-async def execute(own: Dependencies, run_id: UUID, command: RunCommand, who: Actor) -> Run:
+async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, who: Actor) -> Run:
     """The run after the command; raises Problem 404, or why it was refused."""
-    decided = (await handle_runs(own.pool, [RunWork(run_id, command)], who))[0]
+    decided = (await handle_runs(deps.pool, [RunWork(run_id, command)], who))[0]
     if decided.error is not None:
         raise decided.error
     if decided.run is None:

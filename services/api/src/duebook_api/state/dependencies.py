@@ -1,4 +1,4 @@
-"""What the routes work with: the pool, the clock, the hints, the catalogue of tasks."""
+"""What one process of the api keeps between requests, and how a route gets at it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
-from duebook_api.state.task_catalogue import Catalogue, TaskSchemas
+from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.runtime.hints import Hints
 from duebook_common.store.database import Clock, Pool
@@ -21,26 +21,26 @@ class Dependencies:
     clock: Clock
     hints: Hints
     misfire: timedelta
-    gathering: JobCreateBatcher
+    create_batcher: JobCreateBatcher
     feed: Feed
-    catalogue: Catalogue = field(default_factory=Catalogue)
-    forecasting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
+    forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def known(self) -> TaskSchemas:
-        """What executors have registered."""
-        return await self.catalogue.known(self.pool)
+    async def task_schemas(self) -> TaskSchemas:
+        """The tasks that executors have registered."""
+        return await self.catalogue.schemas(self.pool)
 
-    def terms(self) -> DecisionContext:
-        """The api decides and lets the scheduler send: its runs are due at once, with no message yet."""
+    def context(self) -> DecisionContext:
+        """The api only decides; the scheduler sends. So a new run is due at once and has no message yet."""
         return DecisionContext(now=self.clock.now(), misfire=self.misfire, patience=timedelta(minutes=1), dispatch=0)
 
 
 def dependencies(request: Request) -> Dependencies:
-    own: Dependencies = request.app.state.parts
-    return own
+    deps: Dependencies = request.app.state.dependencies
+    return deps
 
 
 def actor(request: Request) -> Actor:
-    """Who asks, as the gate found out."""
-    who: Actor = request.state.actor
-    return who
+    """Who sent the request, as the authentication middleware found out."""
+    sender: Actor = request.state.actor
+    return sender

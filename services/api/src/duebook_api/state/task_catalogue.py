@@ -21,68 +21,74 @@ _MOST_FAULTS, _LONGEST_FAULT = 20, 300
 
 
 class TaskSchemas:
-    """The tasks as they were a moment ago, each with the JSON Schema of its payload."""
+    """The JSON Schemas of the payloads, by task: of every task that was registered when the catalogue was read."""
 
     def __init__(self, schemas: Mapping[str, Any]) -> None:
         self.schemas, self.names = schemas, frozenset(schemas)
-        made = ((name, _validator(name, schema)) for name, schema in schemas.items() if schema)
-        self._validators = {name: validator for name, validator in made if validator is not None}
+        validators = ((name, _validator(name, schema)) for name, schema in schemas.items() if schema)
+        self._validators = {name: validator for name, validator in validators if validator is not None}
 
-    def must_take(self, task: str, payload: Any, where: str = "/payload") -> None:
-        """Raises Problem 422 where the task is known and refuses the payload."""
+    def must_accept(self, task: str, payload: Any, root: str = "/payload") -> None:
+        """Raises Problem 422 for a payload that the task's schema refuses; a task without a schema accepts all."""
         validator = self._validators.get(task)
         if validator is None:
             return
-        each = chain.from_iterable(_faults(error, where) for error in validator.iter_errors(payload))
-        if faults := dict.fromkeys(islice(each, _MOST_FAULTS)):
-            raise invalid(*faults)
+        faults = chain.from_iterable(_faults(error, root) for error in validator.iter_errors(payload))
+        if distinct := dict.fromkeys(islice(faults, _MOST_FAULTS)):
+            raise invalid(*distinct)
 
 
-class Catalogue:
-    """What is known of tasks, read again every two seconds while somebody asks."""
+class TaskCatalogue:
+    """Caches the registered tasks; a request that finds the cache older than two seconds reads them again."""
 
     def __init__(self) -> None:
-        self._known: TaskSchemas | None = None
+        self._cached: TaskSchemas | None = None
         self._good_until = 0.0
-        self._first = asyncio.Lock()
+        self._first_read = asyncio.Lock()
 
-    async def known(self, pool: Pool) -> TaskSchemas:
-        if self._known is None:
-            async with self._first:  # who comes at the very beginning waits for the one that asks
-                if self._known is None:
-                    await self._read(pool)
-        elif time.monotonic() >= self._good_until:
-            await self._read(pool)
-        return self._known or TaskSchemas({})
+    async def schemas(self, pool: Pool) -> TaskSchemas:
+        """The tasks; those of the last successful read while the database is away."""
+        if self._cached is None:
+            async with self._first_read:  # the first request reads, those that come meanwhile wait for it
+                return self._cached or await self._read(pool)
+        if time.monotonic() >= self._good_until:
+            return await self._read(pool)
+        return self._cached
 
-    async def _read(self, pool: Pool) -> None:
-        self._good_until = time.monotonic() + _SECONDS  # first, so that of many requests one asks
-        with suppress(*UNAVAILABLE):  # what was known is good enough then
+    async def _read(self, pool: Pool) -> TaskSchemas:
+        self._good_until = time.monotonic() + _SECONDS  # before the query, so that other requests do not read as well
+        with suppress(*UNAVAILABLE):
             async with acquire(pool) as db:
                 schemas = {record["name"]: record["payload_schema"] for record in await db.fetch(_TASKS)}
-            if self._known is None or schemas != self._known.schemas:
-                self._known = TaskSchemas(schemas)
-        self._known = self._known or TaskSchemas({})  # then nothing is checked, and nobody waits in turn to learn that
+            if self._cached is None or schemas != self._cached.schemas:
+                self._cached = TaskSchemas(schemas)
+        # If the very first read failed, no payload is checked for a while. Else each waiting request would try, in turn.
+        self._cached = self._cached or TaskSchemas({})
+        return self._cached
 
 
 def _validator(name: str, schema: Any) -> Draft202012Validator | None:
-    """None for a schema that is none: then the executor alone has the word."""
+    """None for an invalid schema: then only the executor checks the payload."""
     try:
         return Draft202012Validator(schema)
     except ValueError as error:
-        log.warning("payloads are not checked", task=name, error=str(error)[:_LONGEST_FAULT])
+        log.warning(
+            "the task's schema is invalid; its payloads are not checked here",
+            task=name,
+            error=str(error)[:_LONGEST_FAULT],
+        )
         return None
 
 
-def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
-    at = where + pointer(error.instance_path)
+def _faults(error: ValidationError, root: str) -> Iterator[Fault]:
+    at = root + pointer(error.instance_path)
     match error.kind:
         case ValidationErrorKind.Required(property=name):
             yield Fault(at + pointer([name]), "this field is required")
         case ValidationErrorKind.AdditionalProperties(unexpected=names):
             yield from (Fault(at + pointer([name]), "there is no such field") for name in names)
         case ValidationErrorKind.AnyOf(context=branches) if branches:
-            says = " or ".join(dict.fromkeys(each.message for branch in branches for each in branch[:1]))
-            yield Fault(at, f"the task refuses this, whichever way it is read: {says}"[:_LONGEST_FAULT])
+            reasons = " or ".join(dict.fromkeys(each.message for branch in branches for each in branch[:1]))
+            yield Fault(at, f"the task refuses this: none of the accepted forms matches: {reasons}"[:_LONGEST_FAULT])
         case _:
             yield Fault(at, f"the task refuses this: {error.message}"[:_LONGEST_FAULT])

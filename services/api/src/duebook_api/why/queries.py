@@ -25,26 +25,26 @@ _A_FEW = 5
 _SECOND, _INSTANT = timedelta(seconds=1), timedelta(microseconds=1)
 
 
-async def why_run(own: Dependencies, run_id: UUID) -> Why | None:
+async def why_run(deps: Dependencies, run_id: UUID) -> Why | None:
     """Why the run ran, did not, or waits; None where there is no such run."""
-    async with snapshot(own.pool) as db:
-        found = await _explained(db, own, [run_id])
+    async with snapshot(deps.pool) as db:
+        found = await _explained(db, deps, [run_id])
     return found[0].why if found else None
 
 
-async def why_job(own: Dependencies, job_id: UUID, at: datetime | None) -> Why | None:
+async def why_job(deps: Dependencies, job_id: UUID, at: datetime | None) -> Why | None:
     """Why the job ran at that time or not, or how it stands now; None where there is no such job."""
-    async with snapshot(own.pool) as db:
+    async with snapshot(deps.pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
             return None
-        facts = JobFacts(now=own.clock.now(), misfire=own.misfire, job=job, steps=await _steps(db, job))
+        facts = JobFacts(now=deps.clock.now(), misfire=deps.misfire, job=job, steps=await _steps(db, job))
         if at is None:
-            return of_job.explain(replace(facts, runs=await _explained(db, own, await _latest(db, job_id))))
+            return of_job.explain(replace(facts, runs=await _explained(db, deps, await _latest(db, job_id))))
         place = (job_domain.stream(job_id), nominal_times.version_at(facts, at))
         [definition] = await in_force(db, [place])
         at = await asyncio.to_thread(nominal_times.meant, definition, at)
-        facts = replace(facts, runs=await _explained(db, own, await _of_time(db, job_id, at)))
+        facts = replace(facts, runs=await _explained(db, deps, await _of_time(db, job_id, at)))
     return at_time.explain(facts, await asyncio.to_thread(nominal_times.look_up, facts, definition, at))
 
 
@@ -88,17 +88,17 @@ async def _of_time(db: Connection, job_id: UUID, at: datetime) -> list[UUID]:
     return [run_id_at(job_id, at), run_id_of_backfill(job_id, at), *(record["run_id"] for record in by_hand)]
 
 
-async def _explained(db: Connection, own: Dependencies, run_ids: Iterable[UUID]) -> list[ExplainedRun]:
+async def _explained(db: Connection, deps: Dependencies, run_ids: Iterable[UUID]) -> list[ExplainedRun]:
     """The runs that exist, in the same order, each with its explanation."""
     found = []
     for run_id in run_ids:
         recorded = await read(db, events.stream(run_id))
         if recorded:
-            found.append(of_run.explain(run_id, recorded, await _circumstances(db, own, recorded)))
+            found.append(of_run.explain(run_id, recorded, await _circumstances(db, deps, recorded)))
     return found
 
 
-async def _circumstances(db: Connection, own: Dependencies, recorded: Sequence[Recorded]) -> Circumstances:
+async def _circumstances(db: Connection, deps: Dependencies, recorded: Sequence[Recorded]) -> Circumstances:
     run, first = fold_run(recorded), recorded[0]
     jobs = await load_jobs(db, [run.job_id])
     [definition] = await in_force(db, [(job_domain.stream(run.job_id), run.definition_at)])
@@ -106,8 +106,8 @@ async def _circumstances(db: Connection, own: Dependencies, recorded: Sequence[R
     waits, queued = run.status is RunStatus.WAITING, run.status is RunStatus.DISPATCHED and run.dispatch > 0
     others = await _before(db, run) if waits and run.reason == "overlap" else []
     return Circumstances(
-        now=own.clock.now(),
-        misfire=own.misfire,
+        now=deps.clock.now(),
+        misfire=deps.misfire,
         job=jobs[run.job_id],
         definition=definition,
         met=await _met(db, run, first) if met else (),

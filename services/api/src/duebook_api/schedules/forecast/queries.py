@@ -55,18 +55,18 @@ _OF_TASKS = _DURATIONS.format(
 )
 
 
-async def forecast(own: Dependencies, body: ForecastBody) -> View:
+async def forecast(deps: Dependencies, body: ForecastBody) -> View:
     """The forecast that is asked for; raises Problem 422."""
-    now = own.clock.now()
+    now = deps.clock.now()
     if wrong := body.wrong(now):
         raise invalid(Fault(*wrong))
-    async with snapshot(own.pool) as db:
+    async with snapshot(deps.pool) as db:
         records = await _records(db, body.filter)
         touched = await load_jobs(db, _touched(body.changes or ()))
         measured = await _measured(db, {record["job_id"] for record in records} | touched.keys())
     changes = [_change(each, touched, now, f"/changes/{n}") for n, each in enumerate(body.changes or ())]
     rest = [record for record in records if record["job_id"] not in touched]
-    async with own.forecasting:  # one at a time: each keeps a core busy
+    async with deps.forecast_lock:  # one at a time: each keeps a core busy
         return await asyncio.to_thread(_foretell, body, rest, changes, measured, now)
 
 
