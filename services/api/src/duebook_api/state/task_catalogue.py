@@ -62,7 +62,7 @@ class TaskCatalogue:
                 schemas = {record["name"]: record["payload_schema"] for record in await db.fetch(_TASKS)}
             if self._cached is None or schemas != self._cached.schemas:
                 self._cached = TaskSchemas(schemas)
-        # If the very first read failed, no payload is checked for a while. Else each waiting request would try, in turn.
+        # After a failed first read nothing is checked for a while: else each waiting request would try, in turn.
         self._cached = self._cached or TaskSchemas({})
         return self._cached
 
