@@ -11,8 +11,8 @@ from benchmarks.bench import Bench
 from benchmarks.books import Account, Lateness, account, lateness
 
 _PENDING = """
-INSERT INTO jobs (job_id, stream_version, version, definition_at, name, task, queue, priority, tags, definition, status,
-                  next_at, wake_at, created_at, updated_at)
+INSERT INTO jobs (job_id, stream_version, version, definition_version, name, task, queue, priority, tags, definition,
+                  status, next_at, wake_at, created_at, updated_at)
 SELECT gen_random_uuid(), 1, 1, 1, 'pending', 'log', queue, priority, '{}', definition, 'active',
        now() + interval '10 days' + n * interval '1 s', now() + interval '10 days' + n * interval '1 s', now(), now()
 FROM generate_series(1, $1::int) AS n, (SELECT * FROM jobs WHERE name = 'pattern' LIMIT 1) AS pattern

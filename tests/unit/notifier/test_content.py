@@ -23,7 +23,7 @@ RUN = Run(
     job_id=UUID(int=8),
     job_name="nightly report",
     job_version=1,
-    definition_at=1,
+    definition_version=1,
     task="reports.nightly",
     queue="default",
     priority=4,

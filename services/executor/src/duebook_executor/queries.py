@@ -16,7 +16,7 @@ from duebook_common.store.rows import run_of
 
 _ASSIGNMENTS = """
 SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace
-FROM runs JOIN events ON events.stream = 'job-' || runs.job_id AND events.version = runs.definition_at
+FROM runs JOIN events ON events.stream = 'job-' || runs.job_id AND events.version = runs.definition_version
 WHERE run_id = ANY($1::uuid[])
 """
 

@@ -207,7 +207,7 @@ def first_event(job: Job, circumstances: DecisionContext) -> RunDispatched:
 
 
 def test_a_run_is_told_all_that_it_needs_of_its_job() -> None:
-    job = replace(daily(0, task="t", queue="q", priority=9, max_retries=5), version=3, definition_at=4)
+    job = replace(daily(0, task="t", queue="q", priority=9, max_retries=5), version=3, definition_version=4)
     (fact,) = account(job, [], terms())
     assert isinstance(fact, RunFact)
     assert fact.run_id == run_id_at(JOB_ID, NOW)

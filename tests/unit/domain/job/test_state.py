@@ -64,7 +64,7 @@ def finished() -> Job:
 
 def test_a_job_begins_with_its_first_nominal_time() -> None:
     job = a_job(scheduled_at=NOW + HOUR)
-    assert (job.status, job.version, job.stream_version, job.definition_at) == (JobStatus.ACTIVE, 1, 1, 1)
+    assert (job.status, job.version, job.stream_version, job.definition_version) == (JobStatus.ACTIVE, 1, 1, 1)
     assert (job.next_at, job.wake_at, job.created_at, job.updated_at) == (NOW + HOUR, NOW + HOUR, NOW, NOW)
     assert a_job(scheduled_at=NOW - DAY).next_at == NOW - DAY
     assert create(JOB_ID, a_definition(), NOW, "abc").request_hash == "abc"
@@ -88,7 +88,7 @@ def test_a_change_counts_a_version_and_says_where_its_definition_stands() -> Non
     job = after(paused(recurrence="daily"), [JobResumed(reason=None, next_at=NOW, at=NOW)])
     wanted = replace(job.definition, name="weekly report")
     changed = after(job, change(job, wanted, NOW + HOUR, ran=False))
-    assert (changed.version, changed.stream_version, changed.definition_at) == (2, 4, 4)
+    assert (changed.version, changed.stream_version, changed.definition_version) == (2, 4, 4)
     assert changed.definition == wanted
     assert (changed.next_at, changed.updated_at, changed.created_at) == (NOW, NOW + HOUR, NOW)
 

@@ -100,8 +100,9 @@ def test_a_redrive_starts_anew_and_is_due_when_it_says() -> None:
 def test_a_run_opens_with_all_that_its_first_event_says() -> None:
     event = a_dispatch(priority=9, queue="slow", start_within=MINUTE)
     run = opened(RUN_ID, event)
-    for field in {field.name for field in fields(Identity)} - {"next_at", "next_due_at", "at"}:
+    for field in {field.name for field in fields(Identity)} - {"definition_at", "next_at", "next_due_at", "at"}:
         assert getattr(run, field) == getattr(event, field), field
+    assert run.definition_version == event.definition_at
     assert (run.id, run.version, run.status, run.created_at) == (RUN_ID, 1, RunStatus.DISPATCHED, NOW)
     assert (run.dispatch, run.dispatched_at, run.wake_at) == (1, NOW, event.wake_at)
     assert (run.start_by, run.attempt, run.failures) == (NOW + MINUTE, 0, 0)

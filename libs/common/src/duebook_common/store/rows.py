@@ -18,7 +18,7 @@ def job_of(record: Any) -> Job:
     names = (
         "stream_version",
         "version",
-        "definition_at",
+        "definition_version",
         "runs",
         "next_at",
         "next_due_at",

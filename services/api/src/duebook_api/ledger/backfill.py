@@ -82,4 +82,4 @@ def _made_up(job_id: UUID, line: LedgerEntry) -> bool:
 def _then(job: Job, line: LedgerEntry) -> Job:
     """The job as it was defined at that time."""
     version = line.version
-    return replace(job, definition=version.definition, version=version.number, definition_at=version.place)
+    return replace(job, definition=version.definition, version=version.number, definition_version=version.place)

@@ -40,7 +40,7 @@ def statement(q: DeadLetterQuery) -> Statement:
 _RUNS = """
 SELECT *, CASE WHEN own_payload THEN payload ELSE (
     SELECT data->'definition'->'payload' FROM events
-    WHERE stream = 'job-' || runs.job_id AND version = runs.definition_at
+    WHERE stream = 'job-' || runs.job_id AND version = runs.definition_version
 ) END AS effective_payload
 FROM runs
 """

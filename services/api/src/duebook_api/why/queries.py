@@ -101,7 +101,7 @@ async def _explained(db: Connection, deps: Dependencies, run_ids: Iterable[UUID]
 async def _circumstances(db: Connection, deps: Dependencies, recorded: Sequence[Recorded]) -> Circumstances:
     run, first = fold_run(recorded), recorded[0]
     jobs = await load_jobs(db, [run.job_id])
-    [definition] = await in_force(db, [(job_domain.stream(run.job_id), run.definition_at)])
+    [definition] = await in_force(db, [(job_domain.stream(run.job_id), run.definition_version)])
     met = isinstance(first.event, RunSkipped | RunBuffered) and first.event.reason == "overlap"
     waits, queued = run.status is RunStatus.WAITING, run.status is RunStatus.DISPATCHED and run.dispatch > 0
     others = await _before(db, run) if waits and run.reason == "overlap" else []

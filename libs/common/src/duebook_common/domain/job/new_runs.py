@@ -73,7 +73,7 @@ def identity(job: Job, occurrence: Occurrence, trigger: Trigger, terms: Decision
         "job_id": job.id,
         "job_name": definition.name,
         "job_version": job.version,
-        "definition_at": job.definition_at,
+        "definition_at": job.definition_version,
         "task": definition.task,
         "queue": definition.queue,
         "priority": definition.priority,

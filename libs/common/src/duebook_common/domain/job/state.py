@@ -93,7 +93,7 @@ class Job:
     id: UUID
     stream_version: int
     version: int
-    definition_at: int  # the stream version of the event that holds the definition
+    definition_version: int  # the stream version of the event that holds the definition
     definition: Definition
     status: JobStatus
     runs: int = 0  # that its schedule has made; `max_runs` bounds them
@@ -150,7 +150,7 @@ def _changed(job: Job, event: JobChanged) -> Job:
     return replace(
         job,
         version=job.version + 1,
-        definition_at=job.stream_version + 1,
+        definition_version=job.stream_version + 1,
         definition=event.definition,
         status=JobStatus.ACTIVE if job.status is JobStatus.FINISHED else job.status,
         updated_at=event.at,
@@ -164,7 +164,7 @@ def opened(job_id: UUID, event: JobCreated) -> Job:
         id=job_id,
         stream_version=1,
         version=1,
-        definition_at=1,
+        definition_version=1,
         definition=event.definition,
         status=JobStatus.ACTIVE,
         next_at=event.next_at,

@@ -56,7 +56,7 @@ class Run:
     job_id: UUID
     job_name: str
     job_version: int
-    definition_at: int
+    definition_version: int
     task: str
     queue: str
     priority: int
@@ -96,12 +96,14 @@ class Run:
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
-_IDENTITY = tuple(name for name in Identity.__dataclass_fields__ if name not in {"next_at", "next_due_at", "at"})
+_RENAMED = {"definition_at": "definition_version"}
+_NOT_KEPT = {"next_at", "next_due_at", "at"}
+_IDENTITY = {name: _RENAMED.get(name, name) for name in Identity.__dataclass_fields__ if name not in _NOT_KEPT}
 
 
 def opened(run_id: UUID, event: FirstEvent) -> Run:
     """The run right after its first event."""
-    identity = {name: getattr(event, name) for name in _IDENTITY}
+    identity = {name: getattr(event, field) for field, name in _IDENTITY.items()}
     return of_facts({**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_opening(event)})
 
 

@@ -28,8 +28,8 @@ _MOST_JOBS = 10_000
 
 # Without payloads, which may be large and have no part in it.
 _JOBS = """
-SELECT job_id, stream_version, version, definition_at, definition - 'payload' - 'metadata' AS definition, status, runs,
-       next_at, next_due_at, reason, request_hash, created_at, updated_at
+SELECT job_id, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
+       runs, next_at, next_due_at, reason, request_hash, created_at, updated_at
 FROM jobs WHERE {} LIMIT {}
 """
 

@@ -1,19 +1,23 @@
-"""The log, its read models, and the operational tables beside them."""
+"""The whole schema: the log, the read models and the operational tables, with the question that each index answers.
+
+ARCHITECTURE.md, "Invariants", says what the CHECKs and triggers keep.
+"""
 
 from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 _LOG = """
+-- One row per stream: the version of its last event. Writers lock this row to check the version that they expect.
 CREATE TABLE heads (
     stream text COLLATE "C" PRIMARY KEY,
     version int NOT NULL CHECK (version > 0),
     recorded_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 
+-- The log, append-only. (xid, position) orders all events; (stream, version) orders the events of one stream.
+-- The key answers: the events of this stream, from this version on.
 CREATE TABLE events (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint GENERATED ALWAYS AS IDENTITY,
@@ -28,12 +32,23 @@ CREATE TABLE events (
     PRIMARY KEY (stream, version)
 );
 
+-- The events after this position: relay, event feed.
 CREATE INDEX events_feed ON events (xid, position);
 
+-- The newest events that the job log of all jobs shows.
+CREATE INDEX events_logged ON events (xid, position) WHERE type IN (
+    'AttemptStarted', 'AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased',
+    'RunCancelled', 'RunDeadLettered'
+);
+
+-- The newest events that the log of one job shows.
 CREATE INDEX events_of_attempts ON events (job_id, xid, position) WHERE type IN (
     'AttemptStarted', 'AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased',
     'RunCancelled', 'RunDeadLettered'
 );
+
+-- The dead letters redriven or discarded after this position: the sweeper.
+CREATE INDEX events_of_sweeps ON events (xid, position) WHERE type IN ('RunRedriven', 'RunDiscarded');
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -49,12 +64,13 @@ CREATE TRIGGER heads_stay BEFORE DELETE OR TRUNCATE ON heads
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
 
-_READ_MODELS = """
+_JOBS = """
+-- One row per job: its folded state. `wake_at` is when the scheduler looks at the job next; an active job has one.
 CREATE TABLE jobs (
     job_id uuid PRIMARY KEY,
     stream_version int NOT NULL,
     version int NOT NULL,
-    definition_at int NOT NULL,
+    definition_version int NOT NULL,
     name text NOT NULL,
     task text NOT NULL,
     queue text COLLATE "C" NOT NULL,
@@ -68,26 +84,43 @@ CREATE TABLE jobs (
     request_hash text,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
+    runs int NOT NULL DEFAULT 0,
+    next_due_at timestamptz,
     CONSTRAINT nothing_strands CHECK (status <> 'active' OR wake_at IS NOT NULL)
 ) WITH (fillfactor = 85);
 
+-- The due jobs of a lane (queue and priority), and which lanes there are: the scheduler's poll.
 CREATE INDEX jobs_due ON jobs (queue, priority, wake_at) WHERE wake_at IS NOT NULL;
 
-CREATE INDEX jobs_newest ON jobs (created_at, job_id);
+-- The newest jobs, without deleted ones: the list of jobs.
+CREATE INDEX jobs_newest ON jobs (created_at, job_id) WHERE status <> 'deleted';
 
-CREATE INDEX jobs_live ON jobs (created_at, job_id) WHERE status IN ('active', 'paused');
+-- The newest jobs with this status.
+CREATE INDEX jobs_by_status ON jobs (status, created_at, job_id);
 
+-- The newest jobs with this name.
 CREATE INDEX jobs_by_name ON jobs (name, created_at, job_id);
 
-CREATE INDEX jobs_by_tag ON jobs USING gin (tags) WHERE tags <> '{}';
+-- The newest jobs with this task.
+CREATE INDEX jobs_by_task ON jobs (task, created_at, job_id);
 
+-- The newest jobs with this queue.
+CREATE INDEX jobs_by_queue ON jobs (queue, created_at, job_id);
+
+-- The jobs with this tag.
+CREATE INDEX jobs_by_tag ON jobs USING gin (tags) WHERE tags <> '{}'
+"""
+
+_RUNS = """
+-- One row per run: its folded state, and `awaited`: whether the end of the run must wake runs that wait for it.
+-- A run that has neither ended nor been dead-lettered has a `wake_at`.
 CREATE TABLE runs (
     run_id uuid PRIMARY KEY,
     version int NOT NULL,
     job_id uuid NOT NULL,
     job_name text NOT NULL,
     job_version int NOT NULL,
-    definition_at int NOT NULL,
+    definition_version int NOT NULL,
     task text NOT NULL,
     queue text COLLATE "C" NOT NULL,
     priority smallint NOT NULL,
@@ -117,24 +150,50 @@ CREATE TABLE runs (
     edits int NOT NULL,
     fingerprint text,
     wake_at timestamptz,
+    concurrency_key text,
+    concurrency_limit int,
+    pause_on_failure boolean NOT NULL DEFAULT false,
+    awaited boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
     )
 ) WITH (fillfactor = 70);
 
-CREATE INDEX runs_newest ON runs (created_at, run_id);
-
-CREATE INDEX runs_of_job ON runs (job_id, created_at, run_id);
-
+-- The due runs of a lane (queue and priority), and which lanes there are: the scheduler's poll.
 CREATE INDEX runs_due ON runs (queue, priority, wake_at) WHERE wake_at IS NOT NULL;
 
+-- The active runs of this job: overlap policies.
 CREATE INDEX runs_active ON runs (job_id) WHERE wake_at IS NOT NULL AND status <> 'dead_lettered';
 
+-- The first waiting runs of this job, which the end of another run wakes.
+CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE status = 'waiting';
+
+-- How many runs hold this concurrency key, and the first that wait for it.
+CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
+    WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL;
+
+-- How many runs of this queue are sent and not started: the dispatch window.
 CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
 
+-- The newest runs.
+CREATE INDEX runs_newest ON runs (created_at, run_id);
+
+-- The newest runs of this job.
+CREATE INDEX runs_of_job ON runs (job_id, created_at, run_id);
+
+-- The newest runs with this status. Left out are statuses that change at each step, or that most rows have.
 CREATE INDEX runs_by_status ON runs (status, created_at, run_id)
     WHERE status NOT IN ('dispatched', 'running', 'succeeded');
 
+-- The newest ended runs with this task. Runs that have not ended are found by `runs_due`.
+CREATE INDEX runs_by_task ON runs (task, created_at, run_id) WHERE wake_at IS NULL;
+
+-- The newest ended runs with this queue.
+CREATE INDEX runs_by_queue ON runs (queue, created_at, run_id) WHERE wake_at IS NULL
+"""
+
+_MAILS = """
+-- One row per mail: a run's outcome for one recipient. `wake_at` is when the notifier tries again.
 CREATE TABLE mails (
     run_id uuid NOT NULL,
     outcome text NOT NULL,
@@ -151,28 +210,34 @@ CREATE TABLE mails (
     CONSTRAINT nothing_strands CHECK (status <> 'retrying' OR wake_at IS NOT NULL)
 );
 
+-- The mails to try again now.
 CREATE INDEX mails_due ON mails (wake_at) WHERE wake_at IS NOT NULL
 """
 
 _OPERATIONAL = """
+-- One row per running attempt: until when the scheduler takes its executor for alive.
 CREATE TABLE leases (
     run_id uuid PRIMARY KEY,
     attempt int NOT NULL,
     expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 
+-- One row per subscriber of the log: the position of the last event that it has dealt with.
 CREATE TABLE checkpoints (
     subscriber text PRIMARY KEY,
     xid xid8 NOT NULL,
     position bigint NOT NULL
 );
 
+-- One row per task that an executor has registered.
 CREATE TABLE tasks (
     name text PRIMARY KEY,
     payload_schema jsonb,
     seen_at timestamptz NOT NULL
 );
 
+-- One row per line that a task logged. The position is drawn from the same sequence as those of events, so that the
+-- job log can merge both.
 CREATE TABLE log_lines (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint NOT NULL DEFAULT nextval('events_position_seq'),
@@ -184,24 +249,23 @@ CREATE TABLE log_lines (
     PRIMARY KEY (xid, position)
 );
 
+-- The newest lines of this job.
 CREATE INDEX log_lines_of_job ON log_lines (job_id, xid, position);
 
+-- One row per API key. A null in `expires_at` or `revoked_at` means never.
 CREATE TABLE keys (
     key_id text PRIMARY KEY,
     name text NOT NULL,
     hash bytea NOT NULL,
     scopes text[] NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    revoked_at timestamptz
+    revoked_at timestamptz,
+    expires_at timestamptz
 )
 """
 
 
 def upgrade() -> None:
-    for statements in (_LOG, _READ_MODELS, _OPERATIONAL):
-        for statement in statements.split(";\n\n"):
+    for part in (_LOG, _JOBS, _RUNS, _MAILS, _OPERATIONAL):
+        for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("the books are not thrown away; restore a backup instead")
