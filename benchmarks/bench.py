@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.environment = {**stack.environment, "DUEBOOK_AUTH": "off", "DUEBOOK_LOG_LEVEL": "warning"}
-        self.services = {kind: Service(stack.home, kind, free_port(), self.environment) for kind in PORTS}
+        self.services = {kind: Service(stack.stack_dir, kind, free_port(), self.environment) for kind in PORTS}
         self.api = httpx2.Client(base_url=self.services["api"].url, timeout=60, trust_env=False)
 
     def start(self) -> None:
@@ -84,7 +84,7 @@ def running() -> Iterator[Bench]:
     """A bench on servers of its own, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="duebook-bench-") as path:
         Path(path).chmod(0o711)
-        with Stack(Path(path), say=lambda line: print(line, file=sys.stderr)) as stack:
+        with Stack(Path(path), report=lambda line: print(line, file=sys.stderr)) as stack:
             migrate(stack.postgres.url)
             bench = Bench(stack)
             bench.start()

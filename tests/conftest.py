@@ -82,8 +82,8 @@ def rabbitmq_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _redis() -> Iterator[Redis]:
-    # One for each worker: it starts in no time, and pub/sub does not keep databases apart.
-    with servers.private(lambda home: Redis(home, forgetful=True)) as server:
+    # One per worker: it starts at once, and its databases share one pub/sub namespace.
+    with servers.private(lambda stack_dir: Redis(stack_dir, no_fsync=True)) as server:
         yield server
 
 
@@ -114,14 +114,14 @@ def platform(postgres_url: str, rabbitmq_url: str, redis_url: str, smtp: Mailbox
 @pytest.fixture
 def private_postgres() -> Iterator[Postgres]:
     """A started PostgreSQL that this test may stop, kill, pause, restart and wipe; its `url` has no schema yet."""
-    with servers.private(lambda home: Postgres(home, forgetful=True)) as server:
+    with servers.private(lambda stack_dir: Postgres(stack_dir, no_fsync=True)) as server:
         yield server
 
 
 @pytest.fixture
 def private_redis() -> Iterator[Redis]:
     """A started Redis that this test may break."""
-    with servers.private(lambda home: Redis(home, forgetful=True)) as server:
+    with servers.private(lambda stack_dir: Redis(stack_dir, no_fsync=True)) as server:
         yield server
 
 
@@ -137,6 +137,6 @@ def stack() -> Iterator[Stack]:
     """All four servers, migrated, for this test to break. `Platform(stack.environment)` runs services on them."""
     from duebook_common.integrity.migrate import migrate
 
-    with Stack(servers.private_path(), forgetful=True) as stack:
+    with Stack(servers.private_path(), no_fsync=True) as stack:
         migrate(stack.postgres.url)
         yield stack

@@ -1,4 +1,4 @@
-"""`duebook dev`, the command behind `make up`: one sample job, one stack to a directory, nothing left behind."""
+"""`duebook dev`, the command behind `make up`: one sample job, one stack per directory, no process left behind."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class Dev:
 
 @pytest.fixture
 def directory() -> Path:
-    return servers.private_path()  # swept and removed after the test run, come what may
+    return servers.private_path()  # the end of the test run ends its processes and removes it
 
 
 @contextmanager
@@ -51,40 +51,40 @@ def dev(directory: Path, output: str) -> Iterator[Dev]:
 
 def running(directory: Path) -> list[ProcessId]:
     rows = json.loads((directory / ".duebook/processes.json").read_text(encoding="utf-8"))
-    return [mark for mark in (ProcessId(**row) for row in rows) if mark.alive]
+    return [process for process in (ProcessId(**row) for row in rows) if process.alive]
 
 
-def test_a_first_start_runs_a_sample_job_and_a_stop_leaves_nothing_behind(directory: Path) -> None:
+def test_the_first_start_runs_a_sample_job_and_a_stop_leaves_no_process(directory: Path) -> None:
     with dev(directory, "first") as first:
         first.await_ready()
         started = running(directory)
-        with dev(directory, "beside") as beside:
-            assert beside.process.wait(30) == 1
+        with dev(directory, "second") as second:
+            assert second.process.wait(30) == 1
         first.process.send_signal(signal.SIGINT)
         assert first.process.wait(60) == 0
     assert first.text.count("AttemptSucceeded") == 1
-    assert "already running" in beside.text
-    assert {"postgres", "redis", "rabbitmq", "epmd", "mail", "api", "executor"} <= {mark.name for mark in started}
-    assert not [mark.name for mark in started if mark.alive]
+    assert "already running" in second.text
+    assert {"postgres", "redis", "rabbitmq", "epmd", "mail", "api", "executor"} <= {process.name for process in started}
+    assert not [process.name for process in started if process.alive]
 
 
-def test_a_start_after_a_kill_ends_what_was_left_and_keeps_the_data(directory: Path) -> None:
+def test_a_start_after_a_kill_ends_the_orphans_and_keeps_the_data(directory: Path) -> None:
     with dev(directory, "killed") as killed:
         killed.await_ready()
         killed.process.kill()
         killed.process.wait()
-    left = running(directory)
+    orphans = running(directory)
     with dev(directory, "next") as following:
         following.await_ready()
-        assert not [mark.name for mark in left if mark.alive]
+        assert not [process.name for process in orphans if process.alive]
     assert "ended postgres" in following.text
     assert "sample job" not in following.text
 
 
-def test_a_service_that_dies_ends_the_stack_with_a_reason(directory: Path) -> None:
+def test_a_dead_service_ends_the_stack_and_is_named(directory: Path) -> None:
     with dev(directory, "output") as stack:
         stack.await_ready()
-        notifier = next(mark for mark in running(directory) if mark.name == "notifier")
+        notifier = next(process for process in running(directory) if process.name == "notifier")
         os.kill(notifier.pid, signal.SIGKILL)
         assert stack.process.wait(60) == 1
     assert "notifier ended with exit code -9" in stack.text

@@ -15,9 +15,9 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-from duebook_devstack.home import StackDir
 from duebook_devstack.ports import free_port
 from duebook_devstack.services import PORTS, Service
+from duebook_devstack.stack_dir import StackDir
 from support import servers
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Platform:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = {**_DEFAULTS, "PYTHONPATH": os.path.dirname(__file__), **environment}  # noqa: PTH120
-        self.home = StackDir(servers.private_path())
+        self.stack_dir = StackDir(servers.private_path())
         self.services: dict[tuple[str, int], Service] = {}
         self._api: httpx2.Client | None = None
 
@@ -44,7 +44,7 @@ class Platform:
             print(f"--- {service.name}", *service.log.read_text(encoding="utf-8").splitlines()[-20:], sep="\n")
         if self._api:
             self._api.close()
-        self.home.close()
+        self.stack_dir.close()
 
     def __getitem__(self, which: tuple[str, int]) -> Service:
         """A copy by kind and number, from 0: it can `stop kill pause resume start await_ready`, and has a `log`."""
@@ -72,7 +72,7 @@ class Platform:
         return fresh
 
     def _new(self, kind: str, number: int, environment: Mapping[str, str]) -> Service:
-        service = Service(self.home, f"{kind}-{number}", free_port(), {**self.environment, **environment})
+        service = Service(self.stack_dir, f"{kind}-{number}", free_port(), {**self.environment, **environment})
         self.services[kind, number] = service
         return service
 

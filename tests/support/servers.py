@@ -1,8 +1,8 @@
-"""Real servers for tests: shared ones, started when a test first asks, and private ones that it may break.
+"""Real servers for tests: shared ones, started when the first test needs them, and private ones that a test may break.
 
-With pytest-xdist all workers share one PostgreSQL and one RabbitMQ; whichever needs one first starts it. The
-controlling process ends everything, also what an interrupted worker left. Where Docker has fitting images at
-hand, or DUEBOOK_TEST_CONTAINERS=1 says so, the shared servers are containers.
+With pytest-xdist all workers share one PostgreSQL and one RabbitMQ, which the first worker that needs it starts. The
+controlling process ends everything, also the processes of an interrupted worker. The shared servers are containers
+if Docker has suitable images, or if DUEBOOK_TEST_CONTAINERS=1 is set.
 """
 
 import fcntl
@@ -19,77 +19,77 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx2
 
-from duebook_devstack.home import StackDir, discard
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.processes import ProcessRegistry
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.server import Server
+from duebook_devstack.stack_dir import StackDir, remove
 from support import containers
 
-_VARIABLE = "TESTS_HOME"
+_VARIABLE = "TESTS_SESSION_DIR"
 _PREFIX = "duebook-tests-"
 _TEMPLATE = "duebook"
 
 Facts = dict[str, str]
 S = TypeVar("S", bound=Server)
-_running: list[Server] = []  # shared servers that this process started, for all
+_running: list[Server] = []  # the shared servers that this process has started
 _lock: list[TextIO] = []
 
 
 def open_session() -> None:
-    """A directory for this test run, told to the workers by the environment. First, clear away dead runs."""
+    """Create this test run's directory, which the workers find in the environment. Remove those of dead runs first."""
     for stale in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError), (stale / "lock").open("r+", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _clear(stale)
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    home.chmod(0o711)  # servers of another account pass through, and see nothing
-    lock = (home / "lock").open("w", encoding="utf-8")
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    directory.chmod(0o711)  # the servers' account may pass through, and list nothing
+    lock = (directory / "lock").open("w", encoding="utf-8")
     fcntl.flock(lock, fcntl.LOCK_EX)
     _lock.append(lock)
-    os.environ[_VARIABLE] = str(home)
+    os.environ[_VARIABLE] = str(directory)
 
 
 def close_session() -> None:
-    """End and remove everything of this run."""
+    """End all processes of this test run and delete its directory."""
     leave()
-    _clear(home())
+    _clear(session_dir())
     _lock.pop().close()
 
 
 def leave() -> None:
-    """A worker ends before others do: the servers that it started go on until the controlling process ends them."""
+    """At a worker's end: leave its shared servers running for the other workers. The controlling process ends them."""
     for server in _running:
         server.abandon()
-        server.home.close()
+        server.stack_dir.close()
 
 
-def home() -> Path:
+def session_dir() -> Path:
     return Path(os.environ[_VARIABLE])
 
 
 def private_path() -> Path:
-    """A fresh directory for servers and services of one test."""
-    path = Path(tempfile.mkdtemp(prefix="private-", dir=home()))
+    """A new directory for the servers and services of one test."""
+    path = Path(tempfile.mkdtemp(prefix="private-", dir=session_dir()))
     path.chmod(0o711)
     return path
 
 
 @contextmanager
 def private(make: Callable[[StackDir], S]) -> Iterator[S]:
-    """A started server that nobody else uses, killed in the end."""
-    own = StackDir(private_path())
-    server = make(own)
+    """A started server for one test, killed in the end."""
+    stack_dir = StackDir(private_path())
+    server = make(stack_dir)
     try:
         server.start()
         yield server
     finally:
         server.kill()
-        own.close()
+        stack_dir.close()
 
 
 def shared_postgres() -> Facts:
-    """`superuser_url`, and `url` of the migrated database that others are copied from."""
+    """`superuser_url`, and `url` of the migrated database that is the template of all others."""
     return _shared("postgres", _start_postgres)
 
 
@@ -99,7 +99,7 @@ def shared_rabbitmq() -> Facts:
 
 
 async def create_database(postgres: Facts, name: str, *, empty: bool) -> str:
-    """A database of its own for one test, as the role `duebook`; its URL."""
+    """Create a database that the role `duebook` owns; returns its URL."""
     template = "template0" if empty else _TEMPLATE
     await _as_superuser(postgres, f'CREATE DATABASE "{name}" TEMPLATE {template} OWNER duebook')
     return postgres["url"].rpartition("/")[0] + f"/{name}"
@@ -119,7 +119,7 @@ async def _as_superuser(postgres: Facts, statement: str) -> None:
 
 @contextmanager
 def vhost(name: str) -> Iterator[str]:
-    """A RabbitMQ virtual host of its own for one test: its URL."""
+    """The URL of a new RabbitMQ virtual host, deleted in the end."""
     facts = shared_rabbitmq()
     url = urlsplit(facts["url"])
     with httpx2.Client(auth=(url.username or "", url.password or ""), base_url=facts["management_url"]) as api:
@@ -131,13 +131,13 @@ def vhost(name: str) -> Iterator[str]:
 
 
 def _shared(name: str, start: Callable[[Path], Facts]) -> Facts:
-    """What is known of a shared server; the first process to ask starts it while the others wait."""
-    note = home() / f"{name}.json"
-    with (home() / f"{name}.lock").open("w", encoding="utf-8") as lock:
+    """The URLs of a shared server. The first process that needs it starts it, while the others wait for the lock."""
+    file = session_dir() / f"{name}.json"
+    with (session_dir() / f"{name}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not note.exists():
-            note.write_text(json.dumps(start(home() / name)), encoding="utf-8")
-    facts: Facts = json.loads(note.read_text(encoding="utf-8"))
+        if not file.exists():
+            file.write_text(json.dumps(start(session_dir() / name)), encoding="utf-8")
+    facts: Facts = json.loads(file.read_text(encoding="utf-8"))
     return facts
 
 
@@ -145,11 +145,11 @@ def _start_postgres(path: Path) -> Facts:
     if image := containers.image("postgres"):
         facts = containers.start_postgres(image)
     else:
-        server = Postgres(StackDir(path), forgetful=True)
+        server = Postgres(StackDir(path), no_fsync=True)
         server.start()
         _running.append(server)
         facts = {"url": server.url, "superuser_url": server.superuser_url}
-    from duebook_common.integrity.migrate import migrate  # takes a second to import, which unit tests need not spend
+    from duebook_common.integrity.migrate import migrate  # slow to import, and unit tests do not need it
 
     migrate(facts["url"])
     return facts
@@ -165,11 +165,11 @@ def _start_rabbitmq(path: Path) -> Facts:
 
 
 def _clear(directory: Path) -> None:
-    for ledger in directory.glob("**/processes.json"):
-        ProcessRegistry(ledger).sweep(seconds=0)
-    for note in directory.glob("*.json"):
-        containers.remove(json.loads(note.read_text(encoding="utf-8")).get("container"))
-    for place in directory.iterdir():
-        if place.is_dir():
-            discard(place)
+    for file in directory.glob("**/processes.json"):
+        ProcessRegistry(file).reap(seconds=0)
+    for file in directory.glob("*.json"):
+        containers.remove(json.loads(file.read_text(encoding="utf-8")).get("container"))
+    for subdirectory in directory.iterdir():
+        if subdirectory.is_dir():
+            remove(subdirectory)
     shutil.rmtree(directory, ignore_errors=True)

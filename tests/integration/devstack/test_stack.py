@@ -1,4 +1,4 @@
-"""The local stack itself: what it starts, breaks and leaves behind."""
+"""The local stack: how servers start, break, restart and end."""
 
 import asyncio
 import socket
@@ -11,22 +11,23 @@ import aio_pika
 import asyncpg
 import pytest
 
-from duebook_devstack.home import AlreadyRunning, StackDir
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.processes import Process, ProcessDied, ProcessId, ProcessRegistry
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.redis import Redis
+from duebook_devstack.stack_dir import AlreadyRunning, StackDir
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[StackDir]:
-    home = StackDir(tmp_path / "home")
-    yield home
-    home.close()
+def stack_dir(tmp_path: Path) -> Iterator[StackDir]:
+    stack_dir = StackDir(tmp_path / "stack")
+    yield stack_dir
+    stack_dir.close()
 
 
-def sleeper(home: StackDir, code: str = "import time; time.sleep(60)") -> Process:
-    return Process("sleeper", [sys.executable, "-c", code], ledger=home.ledger, log=home.log("sleeper"), env={})
+def start(stack_dir: StackDir, code: str = "import time; time.sleep(60)") -> Process:
+    command, log = [sys.executable, "-c", code], stack_dir.log("sleeper")
+    return Process("sleeper", command, registry=stack_dir.registry, log=log, env={})
 
 
 async def test_postgres_keeps_its_data_over_a_crash(private_postgres: Postgres) -> None:
@@ -36,7 +37,7 @@ async def test_postgres_keeps_its_data_over_a_crash(private_postgres: Postgres) 
     assert await execute(private_postgres.url, "INSERT INTO kept VALUES (1)") == "INSERT 0 1"
 
 
-async def test_the_role_duebook_is_no_superuser(postgres_url: str) -> None:
+async def test_the_role_duebook_is_not_a_superuser(postgres_url: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await execute(postgres_url, "COPY pg_class TO '/tmp/x'")
 
@@ -87,33 +88,33 @@ async def test_each_test_has_a_virtual_host_of_its_own(rabbitmq_url: str) -> Non
     await declare(rabbitmq_url, passive=False)
 
 
-def test_what_a_killed_stack_left_is_ended_by_pid_and_start_time(home: StackDir) -> None:
-    left, other = sleeper(home), sleeper(home)
-    home.ledger.remove(other.mark)
-    home.ledger.add(ProcessId("another process with that pid", other.pid, "1", SIGKILL))
-    assert ProcessRegistry(home.path / "processes.json").sweep() == ["sleeper"]
-    assert left.exit_code == -SIGTERM
+def test_reap_ends_orphans_and_spares_a_reused_pid(stack_dir: StackDir) -> None:
+    orphan, other = start(stack_dir), start(stack_dir)
+    stack_dir.registry.remove(other.id)
+    stack_dir.registry.add(ProcessId("an ended process with the same pid", other.pid, "1", SIGKILL))
+    assert ProcessRegistry(stack_dir.path / "processes.json").reap() == ["sleeper"]
+    assert orphan.exit_code == -SIGTERM
     assert other.exit_code is None
     other.kill()
 
 
-def test_a_home_has_one_stack_at_a_time(home: StackDir) -> None:
+def test_a_directory_has_one_stack_at_a_time(stack_dir: StackDir) -> None:
     with pytest.raises(AlreadyRunning, match="already running"):
-        StackDir(home.path)
+        StackDir(stack_dir.path)
 
 
-def test_ports_and_passwords_stay_the_same(tmp_path: Path) -> None:
-    homes = []
+def test_name_ports_and_passwords_stay_the_same(tmp_path: Path) -> None:
+    starts = []
     for _ in range(2):
-        home = StackDir(tmp_path / "home")
-        homes.append((home.port("a"), home.port("b"), home.password("c")))
-        home.close()
-    assert homes[0] == homes[1]
-    assert homes[0][0] != homes[0][1]
+        stack_dir = StackDir(tmp_path / "stack")
+        starts.append((stack_dir.port("a"), stack_dir.port("b"), stack_dir.password("c"), stack_dir.short_name))
+        stack_dir.close()
+    assert starts[0] == starts[1]
+    assert starts[0][0] != starts[0][1]
 
 
-def test_a_dead_process_is_reported_with_the_end_of_its_log(home: StackDir) -> None:
-    process = sleeper(home, "print('one line of explanation'); raise SystemExit(3)")
+def test_a_dead_process_is_reported_with_the_end_of_its_log(stack_dir: StackDir) -> None:
+    process = start(stack_dir, "print('one line of explanation'); raise SystemExit(3)")
     process._popen.wait()
     with pytest.raises(ProcessDied, match=r"exit code 3.*\none line of explanation"):
         process.check()

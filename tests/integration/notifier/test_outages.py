@@ -75,7 +75,7 @@ async def test_a_rabbitmq_that_comes_late_or_without_its_data_is_taken_as_it_is(
             await rabbit.publish(first.encode())
             await mails(post, 1)
         await asyncio.to_thread(private_rabbitmq.kill)
-        shutil.rmtree(private_rabbitmq.room / "mnesia")
+        shutil.rmtree(private_rabbitmq.directory / "mnesia")
         await asyncio.to_thread(private_rabbitmq.start)
         await rabbitmq_is(frame, ok=True)
         post.replies["second@example.com"] = [

@@ -1,4 +1,4 @@
-"""Ports of the loopback: stacks that start side by side never take the same."""
+"""Ports on the loopback interface: stacks that start at the same time never choose the same one."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ CLAIM = "import sys; from duebook_devstack.ports import claim; print(claim(int(s
 
 
 def claimed_elsewhere(port: int) -> bool:
-    asked = subprocess.run([sys.executable, "-c", CLAIM, str(port)], capture_output=True, text=True, check=True)
-    return asked.stdout.strip() == "True"
+    done = subprocess.run([sys.executable, "-c", CLAIM, str(port)], capture_output=True, text=True, check=True)
+    return done.stdout.strip() == "True"
 
 
-def test_a_claimed_port_is_nobody_elses_though_nobody_listens_at_it_yet() -> None:
+def test_a_claimed_port_cannot_be_claimed_elsewhere_before_a_server_listens() -> None:
     port = free_port()
     assert is_free(port)
     assert not claimed_elsewhere(port)
@@ -24,5 +24,5 @@ def test_a_claim_ends_with_its_process() -> None:
     assert claimed_elsewhere(port)
 
 
-def test_a_process_may_claim_its_own_port_again() -> None:
+def test_a_process_can_claim_its_own_port_again() -> None:
     assert claim(free_port())

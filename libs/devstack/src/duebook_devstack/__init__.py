@@ -1,5 +1,5 @@
-"""The local stack: backing servers and services on one machine, for `duebook dev` and for the tests.
+"""The local stack: backing servers and services on one machine, for `duebook dev` and the tests.
 
 with Stack(Path(".duebook")) as stack:
-    stack.postgres.url
+    print(stack.postgres.url)
 """

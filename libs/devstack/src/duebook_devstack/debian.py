@@ -1,4 +1,4 @@
-"""RabbitMQ from the distribution's packages: no wheel carries it."""
+"""RabbitMQ and Erlang from the distribution's packages, as there is no wheel of them."""
 
 import os
 import re
@@ -12,23 +12,26 @@ from duebook_devstack.server import ServerNotFound
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _INSTALLED = Path("/usr/lib/rabbitmq/bin")
-_NEEDED = re.compile(r"^(rabbitmq-server|erlang-[a-z0-9-]+)$", re.MULTILINE)
+_PACKAGES = re.compile(r"^(rabbitmq-server|erlang-[a-z0-9-]+)$", re.MULTILINE)
 _ROOTDIR = re.compile(r"^([ \t]*)ROOTDIR=/usr/lib/erlang$", re.MULTILINE)
 
 
-def programs(downloads: Path, say: Callable[[str], None]) -> tuple[Path, Path | None, str]:
-    """Where RabbitMQ's scripts are, where Erlang's are unless on the PATH, and how they were obtained."""
-    if found := _installed():
-        return found, None, f"installed, {found}"
+def programs(downloads: Path, report: Callable[[str], None]) -> tuple[Path, Path | None, str]:
+    """The directory of RabbitMQ's scripts, that of Erlang's (None: they are on the PATH), and where both come from.
+
+    They are installed if we are root, and unpacked into `downloads` otherwise; raises ServerNotFound.
+    """
+    if scripts := _installed():
+        return scripts, None, f"installed, {scripts}"
     unpacked = downloads / "root"
     if not unpacked.exists():
         if not shutil.which("apt-get"):
-            raise ServerNotFound("RabbitMQ: no rabbitmq-server is at hand; install one, or set DUEBOOK_RABBITMQ_URL")
+            raise ServerNotFound("RabbitMQ: rabbitmq-server was not found; install it, or set DUEBOOK_RABBITMQ_URL")
         if os.geteuid() == 0:
-            say("RabbitMQ: installing the distribution's package rabbitmq-server, without starting it")
+            report("RabbitMQ: installing the distribution's package rabbitmq-server, without starting it")
             _install()
             return _INSTALLED, None, f"package installed, {_INSTALLED}"
-        say(f"RabbitMQ: unpacking the distribution's packages into {unpacked}")
+        report(f"RabbitMQ: unpacking the distribution's packages into {unpacked}")
         _unpack(downloads, unpacked)
     return unpacked / "usr/lib/rabbitmq/bin", unpacked / "usr/lib/erlang/bin", "package unpacked"
 
@@ -44,14 +47,14 @@ def _install() -> None:
     with _no_daemons():
         try:
             _apt("install", "--yes", "--no-install-recommends", "rabbitmq-server")
-        except ServerNotFound:  # the package lists of a fresh machine are missing or old
+        except ServerNotFound:  # on a new machine the package lists are missing or outdated
             _apt("update")
             _apt("install", "--yes", "--no-install-recommends", "rabbitmq-server")
 
 
 @contextmanager
 def _no_daemons() -> Iterator[None]:
-    """A package starts its daemon on the default ports unless policy-rc.d says no (101); put back what was there."""
+    """Keep the package from starting its daemon, by a policy-rc.d that exits with 101; restore the file afterwards."""
     before = _POLICY.with_name("policy-rc.d.before-duebook")
     if _POLICY.exists():
         _POLICY.rename(before)
@@ -66,7 +69,7 @@ def _no_daemons() -> Iterator[None]:
 
 
 def _unpack(downloads: Path, target: Path) -> None:
-    """As an ordinary user: fetch RabbitMQ and Erlang, with package lists of our own where the machine's are old."""
+    """Download and unpack RabbitMQ and Erlang without root, with our own package lists if the machine's are old."""
     downloads.mkdir(exist_ok=True)
     try:
         _fetch(downloads)
@@ -77,26 +80,26 @@ def _unpack(downloads: Path, target: Path) -> None:
         own = (f"-oDir::State::Lists={state}", f"-oDir::Cache={cache}")
         _apt("update", *own)
         _fetch(downloads, *own)
-    half = downloads / "half"
-    shutil.rmtree(half, ignore_errors=True)
-    half.mkdir()
+    unfinished = downloads / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
     for package in downloads.glob("*.deb"):
-        _run("dpkg", "-x", str(package), str(half))
+        _run("dpkg", "-x", str(package), str(unfinished))
         package.unlink()
-    _relocate(half / "usr/lib/erlang")
-    half.rename(target)
+    _relocate(unfinished / "usr/lib/erlang")
+    unfinished.rename(target)
     for each in ("lists", "cache"):
         shutil.rmtree(downloads / each, ignore_errors=True)
 
 
 def _fetch(downloads: Path, *options: str) -> None:
     kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
-    listed = _run("apt-cache", *options, "depends", "--recurse", *(f"--no-{each}" for each in kinds), "rabbitmq-server")
-    _apt("download", *options, *sorted(set(_NEEDED.findall(listed))), cwd=downloads)
+    tree = _run("apt-cache", *options, "depends", "--recurse", *(f"--no-{kind}" for kind in kinds), "rabbitmq-server")
+    _apt("download", *options, *sorted(set(_PACKAGES.findall(tree))), cwd=downloads)
 
 
 def _relocate(erlang: Path) -> None:
-    """Erlang's scripts name the place they were built for; ours find it from their own."""
+    """Replace the absolute path in Erlang's scripts with one relative to the script."""
     for script in (*erlang.glob("**/bin/erl"), *erlang.glob("**/bin/start")):
         up = os.path.relpath(erlang, script.parent)
         root = rf'\1ROOTDIR="$(cd "$(dirname "$(readlink -f "$0")")/{up}" && pwd)"'
@@ -109,7 +112,7 @@ def _apt(command: str, *arguments: str, cwd: Path | None = None) -> str:
 
 def _run(*command: str, cwd: Path | None = None, more: Mapping[str, str] | None = None) -> str:
     env = {**os.environ, "LC_ALL": "C", **(more or {})}
-    # A session of its own: Ctrl-C must not tear an installation.
+    # In its own session, because Ctrl-C must not interrupt an installation.
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -121,8 +124,7 @@ def _run(*command: str, cwd: Path | None = None, more: Mapping[str, str] | None 
         start_new_session=True,
     )
     if done.returncode:
-        end = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
-        raise ServerNotFound(
-            f"RabbitMQ: `{' '.join(command[:3])} …` failed; install rabbitmq-server or set DUEBOOK_RABBITMQ_URL\n{end}"
-        )
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
+        failed = f"`{' '.join(command[:3])} …` failed"
+        raise ServerNotFound(f"RabbitMQ: {failed}; install rabbitmq-server, or set DUEBOOK_RABBITMQ_URL\n{tail}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""`duebook dev`: the whole of Duebook on one machine, in the foreground, until Ctrl-C."""
+"""`duebook dev`: all servers and services on one machine, in the foreground, until Ctrl-C."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ from rich.table import Table
 
 from duebook_common.runtime.durations import Duration
 from duebook_devstack import sample
-from duebook_devstack.home import AlreadyRunning
 from duebook_devstack.ports import claim, is_free
 from duebook_devstack.processes import ProcessDied
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.server import ServerNotFound
 from duebook_devstack.services import PORTS, Service
 from duebook_devstack.stack import Stack, explicit_url
+from duebook_devstack.stack_dir import AlreadyRunning
 
 _DEFAULTS = {
     "DUEBOOK_AUTH": "off",
@@ -33,55 +33,58 @@ _DEFAULTS = {
     "DUEBOOK_MAIL_FROM": "duebook@example.com",
     "DUEBOOK_NOTIFY_TO": "operator@example.com",
 }
-_ORDERLY = (AlreadyRunning, ServerNotFound, ProcessDied, TimeoutError, sample.SampleFailed, httpx2.HTTPError, OSError)
+_EXPECTED = (AlreadyRunning, ServerNotFound, ProcessDied, TimeoutError, sample.SampleFailed, httpx2.HTTPError, OSError)
 
 console = Console(highlight=False)
 
 
 def main(port: int) -> None:
-    """Serve the API at `port` until Ctrl-C or SIGTERM; exits 1 where something does not start or dies."""
+    """Serve the API at `port` until Ctrl-C or SIGTERM; exits with 1 if a process does not start, or ends."""
     try:
         with _interrupted_by(signal.SIGINT, signal.SIGTERM):
             _serve(port)
     except KeyboardInterrupt:
-        _say("stopped; the data is kept in .duebook")
-    except _ORDERLY as error:
+        _report("stopped; the data is kept in .duebook")
+    except _EXPECTED as error:
         _fail(str(error) or repr(error))
 
 
 def _serve(port: int) -> None:
-    stack = Stack(Path(".duebook"), given=os.environ, say=_say)
+    stack = Stack(Path(".duebook"), external=os.environ, report=_report)
     services: list[Service] = []
     try:
         if not is_free(port):
-            raise OSError(f"port {port} is taken; choose another: make up PORT={port + 100}")
-        _say("starting PostgreSQL, Redis, RabbitMQ and the mail catcher")
+            raise OSError(f"port {port} is in use; choose another one: make up PORT={port + 100}")
+        _report("starting PostgreSQL, Redis, RabbitMQ and the mail catcher")
         stack.start()
         environment = _environment(stack)
         _migrate(environment)
-        services += [Service(stack.home, name, each, environment) for name, each in _ports(stack, port).items()]
+        ports = _ports(stack, port)
+        services += [Service(stack.stack_dir, name, ports[name], environment) for name in ports]
         _start(services)
-        sample.run_where_none(services[0].url, explicit_url(os.environ, "DUEBOOK_API_KEY"), console)
-        Console(width=500).print(_table(stack, services))  # a terminal may wrap a URL, but never cut it
-        _say(f"ready: {services[0].url}/api/docs; Ctrl-C drains and stops everything")
+        sample.run_if_no_jobs(services[0].url, explicit_url(os.environ, "DUEBOOK_API_KEY"), console)
+        Console(width=500).print(
+            _table(stack, services)
+        )  # wider than a terminal: it may wrap a URL, but must not truncate it
+        _report(f"ready: {services[0].url}/api/docs; Ctrl-C drains and stops everything")
         _watch(stack, services)
     finally:
-        _quietly(stack, services)
+        _stop(stack, services)
 
 
 def _ports(stack: Stack, api: int) -> dict[str, int]:
-    """The api where it was asked for, the others at their customary ports where these are free."""
-    others = {name: usual for name, usual in PORTS.items() if name != "api"}
-    free = {name: usual for name, usual in others.items() if usual != api and claim(usual)}
-    return {"api": api} | {name: free.get(name) or stack.home.port(name) for name in others}
+    """The ports of the services: `api` is given, the others are the default ports or, if in use, private ones."""
+    others = {name: default for name, default in PORTS.items() if name != "api"}
+    free = {name: default for name, default in others.items() if default != api and claim(default)}
+    return {"api": api} | {name: free.get(name) or stack.stack_dir.port(name) for name in others}
 
 
 def _environment(stack: Stack) -> dict[str, str]:
-    """What a service is told: our own environment, with what this stack knows better."""
+    """A service's environment: ours, with the URLs of this stack and defaults for development."""
     inherited = {
         name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in stack.environment
     }
-    path = os.pathsep.join(filter(None, [str(Path.cwd()), inherited.get("PYTHONPATH")]))  # DUEBOOK_TASKS may lie here
+    path = os.pathsep.join(filter(None, [str(Path.cwd()), inherited.get("PYTHONPATH")]))  # for DUEBOOK_TASKS
     return {**_DEFAULTS, **inherited, **stack.environment, "PYTHONPATH": path}
 
 
@@ -101,14 +104,14 @@ def _start(services: Sequence[Service]) -> None:
 
 def _watch(stack: Stack, services: Sequence[Service]) -> NoReturn:
     while True:
-        for part in [*services, *stack.servers]:
-            part.check()
+        for process in [*services, *stack.servers]:
+            process.check()
         time.sleep(0.5)
 
 
-def _quietly(stack: Stack, services: Sequence[Service]) -> None:
-    """Drain the services side by side, then stop the servers."""
-    _say("draining and stopping")
+def _stop(stack: Stack, services: Sequence[Service]) -> None:
+    """Drain the services in parallel, then stop the servers."""
+    _report("draining and stopping")
     for service in services:
         service.terminate()
     deadline = time.monotonic() + _grace().total_seconds() + 10
@@ -126,13 +129,13 @@ def _grace() -> timedelta:
 
 def _table(stack: Stack, services: Sequence[Service]) -> Table:
     names = {"postgres": "PostgreSQL", "redis": "Redis", "rabbitmq": "RabbitMQ", "smtp": "Mail catcher"}
-    table = Table("component", "URL", "obtained", box=box.SIMPLE_HEAD)
+    table = Table("component", "URL", "source", box=box.SIMPLE_HEAD)
     for column in table.columns:
-        column.no_wrap = True  # a URL is there to be copied
+        column.no_wrap = True  # so that a URL can be copied
     for name, server in zip(names.values(), stack.servers, strict=True):
         table.add_row(name, server.url, server.origin)
         if isinstance(server, RabbitMQ):
-            table.add_row(f"{name}'s pages", server.management_url, "the same user and password")
+            table.add_row(f"{name} management", server.management_url, "same user and password")
     for service in services:
         table.add_row(service.name, service.url, f"log: {service.log.relative_to(Path.cwd())}")
     return table
@@ -141,7 +144,7 @@ def _table(stack: Stack, services: Sequence[Service]) -> Table:
 @contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> NoReturn:
-        for number in numbers:  # once is enough: what follows is an orderly end, which another Ctrl-C would tear
+        for number in numbers:  # a second Ctrl-C must not interrupt the shutdown that follows
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
@@ -153,7 +156,7 @@ def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     console.print(f"duebook: {line}", soft_wrap=True, markup=False)
 
 

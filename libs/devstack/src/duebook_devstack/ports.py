@@ -1,4 +1,4 @@
-"""Ports of the loopback, each for one of the stacks of this machine."""
+"""Ports on the loopback interface. Stacks that start at the same time never choose the same port."""
 
 import atexit
 import random
@@ -6,46 +6,46 @@ import socket
 import sys
 from collections.abc import Collection
 
-# Below the ports that the kernel gives to outgoing connections: a client that reconnects in a loop to a port
-# of that range on the loopback can end up connected to itself, and a server that restarts finds its port taken.
+# Below the kernel's ephemeral ports, for two reasons: a client that reconnects in a loop to an ephemeral port on the
+# loopback can connect to itself, and an outgoing connection may hold the port that a server needs when it restarts.
 _PORTS = range(20_000, 32_000)
 
 _claims: dict[int, socket.socket] = {}
 
 
 def claim(port: int) -> bool:
-    """Whether `port` is free, and from now until this process ends for it and its children alone.
+    """Reserve `port` for this process and its children until it ends; False if it is in use or reserved.
 
-    A port that is free now may be taken by the time that a server has started and listens. Stacks that start
-    side by side therefore agree by a name of which the kernel has one, and which it frees with its owner.
+    A free port may be taken before its server listens. The reservation is an abstract Unix socket, see unix(7):
+    the kernel admits each name once, and releases it when its owner ends.
     """
     if not is_free(port):
         return False
     if port in _claims or not sys.platform.startswith("linux"):
         return True
-    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        name.bind(f"\0duebook-port-{port}")
+        reservation.bind(f"\0duebook-port-{port}")
     except OSError:
-        name.close()
+        reservation.close()
         return False
-    _claims[port] = name
-    atexit.register(name.close)
+    _claims[port] = reservation
+    atexit.register(reservation.close)
     return True
 
 
 def free_port(taken: Collection[int] = ()) -> int:
-    """Any free private port that nobody has claimed and that is not among those taken; it is now claimed."""
+    """Reserve a free port at random, none of `taken`; raises OSError if there is none."""
     for port in random.sample(_PORTS, 500):
         if port not in taken and port not in _claims and claim(port):
             return port
-    raise OSError("no free port on the loopback")
+    raise OSError("no free port on the loopback interface")
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens at it."""
+    """Whether no server listens on `port`."""
     with socket.socket() as probe:
-        # As servers do: a port is not taken because connections to an earlier server on it are still fading.
+        # Servers set it too: connections of an earlier server that are in TIME_WAIT do not keep the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

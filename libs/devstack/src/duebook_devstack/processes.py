@@ -1,4 +1,4 @@
-"""Child processes, each known by pid and start time, so that a later start can end what a killed one left behind."""
+"""Child processes of the local stack, recorded in a file so that the next start can end those of a killed stack."""
 
 import json
 import os
@@ -13,16 +13,16 @@ from pathlib import Path
 
 from duebook_devstack.accounts import Account
 
-_TICK = 0.05
+_POLL_SECONDS = 0.05
 
 
 class ProcessDied(Exception):
-    """A process ended that should have gone on; the message says how, and shows the end of its log."""
+    """A process has ended unexpectedly; the message has its exit code and the end of its log."""
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """What identifies a process for ever: a pid alone is given out again."""
+    """Identifies a process for good. The pid alone does not: the kernel reuses it, so the start time is part of it."""
 
     name: str
     pid: int
@@ -35,61 +35,64 @@ class ProcessId:
 
 
 class ProcessRegistry:
-    """The marks of all processes a stack has started and not yet seen end, kept in a file."""
+    """The running child processes of a stack, kept in a JSON file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._marks: list[ProcessId] = []
+        self._running: list[ProcessId] = []
 
-    def add(self, mark: ProcessId) -> None:
+    def add(self, process: ProcessId) -> None:
         with self._lock:
-            self._marks.append(mark)
+            self._running.append(process)
             self._save()
 
-    def remove(self, mark: ProcessId) -> None:
+    def remove(self, process: ProcessId) -> None:
         with self._lock:
-            self._marks = [other for other in self._marks if other != mark]
+            self._running = [other for other in self._running if other != process]
             self._save()
 
     def _save(self) -> None:
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps([asdict(mark) for mark in self._marks]), encoding="utf-8")
-        fresh.replace(self._path)
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps([asdict(process) for process in self._running]), encoding="utf-8")
+        new.replace(self._path)
 
-    def sweep(self, seconds: float = 8) -> list[str]:
-        """End what an earlier stack, itself killed, left running, newest first, each within a time; the names."""
+    def reap(self, seconds: float = 8) -> list[str]:
+        """End the processes that a killed stack left running, newest first; returns their names.
+
+        Each gets its stop signal, and SIGKILL if it is still alive after `seconds`.
+        """
         try:
-            marks = [ProcessId(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))]
+            recorded = [ProcessId(**row) for row in json.loads(self._path.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError):
             return []
-        left = [mark for mark in reversed(marks) if mark.alive]
-        for mark in left:
-            _send(mark.pid, signal.SIGCONT)
-            _send(mark.pid, mark.stop_signal)
-            _wait_until_gone([mark], seconds)
-            if mark.alive:
-                kill_tree(mark.pid)
+        orphans = [process for process in reversed(recorded) if process.alive]
+        for orphan in orphans:
+            _send(orphan.pid, signal.SIGCONT)
+            _send(orphan.pid, orphan.stop_signal)
+            _wait_until_gone([orphan], seconds)
+            if orphan.alive:
+                kill_tree(orphan.pid)
         self._path.unlink(missing_ok=True)
-        return [mark.name for mark in left]
+        return [orphan.name for orphan in orphans]
 
 
 class Process:
-    """A running child in a session of its own: a terminal's Ctrl-C reaches only us, who stop it in order."""
+    """A running child process in its own session: Ctrl-C in the terminal does not reach it, so we stop it in order."""
 
     def __init__(
         self,
         name: str,
         command: Sequence[str | Path],
         *,
-        ledger: ProcessRegistry,
+        registry: ProcessRegistry,
         log: Path,
         env: Mapping[str, str],
         cwd: Path | None = None,
         account: Account | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
-        self.name, self.log, self._ledger = name, log, ledger
+        self.name, self.log, self._registry = name, log, registry
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 [str(part) for part in command],
@@ -101,8 +104,8 @@ class Process:
                 start_new_session=True,
                 **(account.popen() if account else {}),
             )
-        self.mark = ProcessId(name, self._popen.pid, _started(self._popen.pid), stop_signal)
-        ledger.add(self.mark)
+        self.id = ProcessId(name, self._popen.pid, _started(self._popen.pid), stop_signal)
+        registry.add(self.id)
 
     @property
     def pid(self) -> int:
@@ -110,49 +113,49 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """None while the process runs; negative if a signal ended it."""
         return self._popen.poll()
 
     def check(self) -> None:
-        """Raise ProcessDied if it has ended."""
+        """Raise ProcessDied if the process has ended."""
         if (code := self.exit_code) is not None:
             raise ProcessDied(f"{self.name} ended with exit code {code}; the end of {self.log}:\n{self.tail()}")
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of its log."""
+        """The last lines of the log."""
         with self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 64 * 1024))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process alone."""
+        """Send a signal to this process, not to its descendants."""
         if self.exit_code is None:
             self._popen.send_signal(number)
 
     def terminate(self) -> None:
-        """Ask it to end, and do not wait."""
+        """Send the stop signal and return at once."""
         self.resume()
-        self.signal(signal.Signals(self.mark.stop_signal))
+        self.signal(signal.Signals(self.id.stop_signal))
 
     def stop(self, seconds: float) -> bool:
-        """Ask it to end, and kill it where it has not within the time; answers whether it ended by itself."""
+        """Send the stop signal, and SIGKILL after `seconds`; returns whether SIGKILL was not needed."""
         self.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(seconds)
-        by_itself = self.exit_code is not None
+        in_time = self.exit_code is not None
         self.kill()
-        return by_itself
+        return in_time
 
     def kill(self) -> None:
-        """End it and its descendants at once, and wait until they are gone."""
+        """SIGKILL the process and its descendants, and wait until they are gone."""
         if self.exit_code is None:
             kill_tree(self.pid)
         self._popen.wait()
-        self._ledger.remove(self.mark)
+        self._registry.remove(self.id)
 
     def abandon(self) -> None:
-        """Leave it running, for whoever sweeps the ledger."""
-        self._popen.returncode = 0  # Popen warns of children that nobody has waited for
+        """Leave the process running; a later `ProcessRegistry.reap` ends it."""
+        self._popen.returncode = 0  # otherwise Popen warns that the child was not waited for
 
     def pause(self) -> None:
         for pid in [self.pid, *_descendants(self.pid)]:
@@ -164,19 +167,19 @@ class Process:
 
 
 def kill_tree(pid: int) -> None:
-    """SIGKILL a process and its descendants; returns once all the descendants are gone."""
-    family = [ProcessId("", each, _started(each), signal.SIGKILL) for each in _descendants(pid)]
+    """SIGKILL a process and its descendants; returns when all descendants are gone."""
+    descendants = [ProcessId("", each, _started(each), signal.SIGKILL) for each in _descendants(pid)]
     _send(pid, signal.SIGKILL)
-    for mark in family:
-        if mark.alive:
-            _send(mark.pid, signal.SIGKILL)
-    _wait_until_gone(family, 10)
+    for descendant in descendants:
+        if descendant.alive:
+            _send(descendant.pid, signal.SIGKILL)
+    _wait_until_gone(descendants, 10)
 
 
-def _wait_until_gone(marks: Sequence[ProcessId], seconds: float) -> None:
+def _wait_until_gone(processes: Sequence[ProcessId], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while any(mark.alive for mark in marks) and time.monotonic() < deadline:
-        time.sleep(_TICK)
+    while any(process.alive for process in processes) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _send(pid: int, number: signal.Signals | int) -> None:
@@ -185,7 +188,7 @@ def _send(pid: int, number: signal.Signals | int) -> None:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third, the state, on; empty where there is no such process."""
+    """The fields of /proc/PID/stat from the third (the state) on, see proc(5); empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
     except OSError:
@@ -193,7 +196,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; empty for one that has ended."""
+    """The start time of a process in clock ticks since boot; empty if it has ended."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] not in {"Z", "X"} else ""
 

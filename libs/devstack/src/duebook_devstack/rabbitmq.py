@@ -1,4 +1,4 @@
-"""RabbitMQ with a node name, a cookie, ports and an epmd of its own: the machine's own broker is never touched."""
+"""RabbitMQ with its own node name, cookie, ports and epmd, so that it never meets a broker that the machine runs."""
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -6,9 +6,9 @@ from pathlib import Path
 from signal import SIGTERM
 
 from duebook_devstack import debian
-from duebook_devstack.home import StackDir
 from duebook_devstack.processes import Process
 from duebook_devstack.server import Server, environment
+from duebook_devstack.stack_dir import StackDir
 
 _CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}
@@ -22,8 +22,8 @@ log.file = false
 disk_free_limit.absolute = 100MB
 """
 
-# Few schedulers that do not spin while idle: on a small machine the broker leaves the processors to others.
-# Erlang's own port answers on the loopback only.
+# Two Erlang schedulers without busy waiting leave the processors of a small machine to the other programs.
+# The port of Erlang's distribution protocol listens on the loopback interface only.
 _ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 
 
@@ -33,87 +33,89 @@ class RabbitMQ(Server):
     stop_seconds = 10
     start_seconds = 90
 
-    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None) -> None:
-        super().__init__(home, say)
-        self._port, self._ui = home.port("rabbitmq"), home.port("rabbitmq-ui")
-        self._dist, self._epmd = home.port("rabbitmq-dist"), home.port("epmd")
+    def __init__(self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(stack_dir, report)
+        self._port, self._ui_port = stack_dir.port("rabbitmq"), stack_dir.port("rabbitmq-ui")
+        self._dist_port, self._epmd_port = stack_dir.port("rabbitmq-dist"), stack_dir.port("epmd")
         self._scripts, self._erlang = Path(), Path()
-        self._names: Process | None = None
+        self._epmd: Process | None = None
 
     @property
     def url(self) -> str:
-        return f"amqp://duebook:{self.home.password('rabbitmq')}@127.0.0.1:{self._port}/"
+        return f"amqp://duebook:{self.stack_dir.password('rabbitmq')}@127.0.0.1:{self._port}/"
 
     @property
     def management_url(self) -> str:
-        """The HTTP API and its pages, with the same user and password."""
-        return f"http://127.0.0.1:{self._ui}"
+        """The management API and its web pages; user and password are those of `url`."""
+        return f"http://127.0.0.1:{self._ui_port}"
 
     def command(self) -> Sequence[str | Path]:
-        scripts, erlang, self.origin = debian.programs(self.home.path / "packages", self.say)
+        scripts, erlang, self.origin = debian.programs(self.stack_dir.path / "packages", self.report)
         self._scripts, self._erlang = scripts, erlang or Path()
         self._write(
-            "rabbitmq.conf", _CONFIG.format(port=self._port, ui=self._ui, password=self.home.password("rabbitmq"))
+            "rabbitmq.conf",
+            _CONFIG.format(port=self._port, ui=self._ui_port, password=self.stack_dir.password("rabbitmq")),
         )
         self._write("enabled_plugins", "[rabbitmq_management].\n")
         self._write("rabbitmq-env.conf", "")
         return [scripts / "rabbitmq-server"]
 
     def environment(self) -> Mapping[str, str]:
-        room = self.room
+        directory = self.directory
         inherited = environment()
         return inherited | {
             "PATH": f"{self._erlang}:{inherited['PATH']}" if self._erlang != Path() else inherited["PATH"],
-            "HOME": str(room),
-            "ERL_EPMD_PORT": str(self._epmd),
+            "HOME": str(directory),
+            "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"duebook-{self.home.short_name}@localhost",
-            "RABBITMQ_DIST_PORT": str(self._dist),
-            "RABBITMQ_MNESIA_BASE": str(room / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(room / "log"),
-            "RABBITMQ_CONFIG_FILE": str(room / "rabbitmq.conf"),
-            "RABBITMQ_CONF_ENV_FILE": str(room / "rabbitmq-env.conf"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(room / "enabled_plugins"),
+            "RABBITMQ_NODENAME": f"duebook-{self.stack_dir.short_name}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(directory / "log"),
+            "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(directory / "rabbitmq-env.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
-            "RUNNING_UNDER_SYSTEMD": "true",  # the script then becomes the server, instead of standing before it
+            "RUNNING_UNDER_SYSTEMD": "true",  # makes the script exec the server, so that our signals reach it
         }
 
     def start(self) -> None:
         command = self.command()
-        # Where none is running, Erlang starts an epmd that outlives it. Ours is a child like any other.
-        if self._names is None or self._names.exit_code is not None:
-            self.launch("epmd", ["epmd", "-port", str(self._epmd)])
-            self._names = self.process
+        # Otherwise Erlang starts an epmd (its port mapper daemon) that outlives the server. Ours is a child process.
+        if self._epmd is None or self._epmd.exit_code is not None:
+            self.launch("epmd", ["epmd", "-port", str(self._epmd_port)])
+            self._epmd = self.process
         self.launch(self.name, command)
         self.await_answer()
 
     def answers(self) -> bool:
-        """The last thing a booting node does is to answer AMQP."""
+        """Whether the server answers an AMQP header, which is the last step of its start."""
         with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             return connection.recv(1) == b"\x01"
 
     def stop(self) -> None:
         super().stop()
-        self._stop_names()
+        self._stop_epmd()
 
     def kill(self) -> None:
         super().kill()
-        self._stop_names()
+        self._stop_epmd()
 
     def abandon(self) -> None:
         super().abandon()
-        if self._names:
-            self._names.abandon()
+        if self._epmd:
+            self._epmd.abandon()
 
-    def _stop_names(self) -> None:
-        if self._names:
-            self._names.stop(2)
-            self._names = None
+    def _stop_epmd(self) -> None:
+        if self._epmd:
+            self._epmd.stop(2)
+            self._epmd = None
 
     def _write(self, name: str, text: str) -> None:
-        path = self.room / name
+        """Write a configuration file that only the server's account can read: it may hold the password."""
+        path = self.directory / name
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
-        if self.home.account:
-            self.home.account.own(path)
+        if self.stack_dir.account:
+            self.stack_dir.account.own(path)

