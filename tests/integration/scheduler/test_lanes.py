@@ -4,8 +4,8 @@ from typing import Any
 
 from duebook_common.store.database import Pool
 from duebook_scheduler.dispatch import _CANDIDATES
+from duebook_scheduler.due_runs import _DUE_RUNS
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
-from duebook_scheduler.waking import _WOKEN
 from support.bookkeeping import DAY, NOW, created, started
 from support.costs import HOUR, cost, grown
 
@@ -64,7 +64,7 @@ async def test_a_poll_of_200_000_pending_jobs_touches_what_one_of_ten_does(pool:
 async def test_waking_reads_the_due_runs_only(pool: Pool) -> None:
     await started(pool, priority=0)
     await grown(pool, "runs", 20_000)
-    for query, arguments in ((_BY_TABLE["runs"], ()), (_WOKEN, (["default"], [0], NOW + HOUR, 500))):
+    for query, arguments in ((_BY_TABLE["runs"], ()), (_DUE_RUNS, (["default"], [0], NOW + HOUR, 500))):
         many = await cost(pool, query, *arguments)
         assert "runs_due" in many.indexes
         assert "runs" not in many.scans

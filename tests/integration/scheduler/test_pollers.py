@@ -25,7 +25,7 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from duebook_scheduler.waking import _MOVE
+from duebook_scheduler.waker import _MOVE
 from support.bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
 
 SECOND = timedelta(seconds=1)

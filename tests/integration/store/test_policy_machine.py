@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
 
     async def _release(self) -> None:
         rows = await self.world.pool.fetch(_WOKEN, self.jobs, self.now)
-        await self.world.releaser.release([run_of(row) for row in rows])
+        await self.world.releaser.admit([run_of(row) for row in rows])
 
     def _runs_in(self, *statuses: RunStatus) -> list[Run]:
         rows = self.world.run(self.world.pool.fetch(_RUNS, self.jobs, list(statuses)))

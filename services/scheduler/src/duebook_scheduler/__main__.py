@@ -2,13 +2,13 @@
 
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
-from duebook_scheduler.app import body
+from duebook_scheduler.app import lifespan
 from duebook_scheduler.settings import SchedulerSettings
 
 
 def main() -> None:
     settings = load(SchedulerSettings)
-    run("scheduler", settings, settings.port, body)
+    run("scheduler", settings, settings.port, lifespan)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Releasing runs that wait: for other runs of their job to end, or for room under their concurrency key.
+"""Admission: sending runs that wait for other runs of their job, or for a free slot of their concurrency key.
 
-Judged under the locks of the job and of the key, so that limits hold with any number of schedulers. Whoever waits is
-woken by the end that it waits for, and looked at now and then besides.
+Decided under the locks of job and key, so that limits hold with any number of schedulers. The end of the awaited run
+wakes a waiting run; a growing interval also does, in case that wake-up was lost.
 """
 
 import random
@@ -25,96 +25,100 @@ from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.wakeups import key_holders, keys_of_waiting
 from duebook_scheduler.settings import SchedulerSettings
 
-log = structlog.stdlib.get_logger("releasing")
+log = structlog.stdlib.get_logger("admission")
 
-# Whoever was woken meanwhile, or is being woken, has or gets another `wake_at` than the one that was read.
-_LATER = """
-WITH later AS MATERIALIZED (
-    SELECT runs.run_id, later.wake_at
-    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS later (run_id, seen, wake_at)
+# A run that was woken since it was read has another `wake_at`; a locked row is just being woken. Both stay due.
+_POSTPONE = """
+WITH postponed AS MATERIALIZED (
+    SELECT runs.run_id, postponed.wake_at
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS postponed (run_id, seen, wake_at)
     JOIN runs USING (run_id)
-    WHERE runs.wake_at = later.seen AND runs.status = 'waiting'
+    WHERE runs.wake_at = postponed.seen AND runs.status = 'waiting'
     FOR UPDATE OF runs SKIP LOCKED
 )
-UPDATE runs SET wake_at = later.wake_at FROM later WHERE runs.run_id = later.run_id
+UPDATE runs SET wake_at = postponed.wake_at FROM postponed WHERE runs.run_id = postponed.run_id
 """
 
 
 class AdmissionResult(NamedTuple):
-    """The runs that are to be sent now, and how many were looked at: other schedulers may be at the rest."""
+    """The admitted runs, which the caller sends, and how many were decided: other schedulers may hold the rest."""
 
-    sent: list[Run]
-    dealt: int
+    admitted: list[Run]
+    decided: int
 
 
 class Admission:
-    """Lets waiting runs go, in the order in which they came."""
+    """Admits waiting runs in the order of their creation, backfills last."""
 
     def __init__(self, pool: Pool, clock: Clock, settings: SchedulerSettings, actor: Actor) -> None:
-        self._pool, self._clock, self._settings, self._actor = pool, clock, settings, actor
+        self._pool, self._clock = pool, clock
+        self._settings, self._actor = settings, actor
 
-    async def release(self, waiting: Sequence[Run]) -> AdmissionResult:
-        """Look at runs whose time to be looked at has come."""
+    async def admit(self, waiting: Sequence[Run]) -> AdmissionResult:
+        """Decide waiting runs that are due. What fails stays due. Raises any of UNAVAILABLE."""
         if not waiting:
             return AdmissionResult([], 0)
-        results = await isolate_failures(waiting, self._release, _not_released)
-        return AdmissionResult([run for each in results for run in each.sent], sum(each.dealt for each in results))
+        results = await isolate_failures(waiting, self._admit, _not_admitted)
+        admitted = [run for result in results for run in result.admitted]
+        return AdmissionResult(admitted, sum(result.decided for result in results))
 
-    async def _release(self, waiting: Sequence[Run]) -> AdmissionResult:
+    async def _admit(self, waiting: Sequence[Run]) -> AdmissionResult:
         try:
             async with transaction(self._pool) as db:
                 return await self._decide(db, waiting)
         except Conflict:
-            return AdmissionResult([], 0)  # a run moved on meanwhile: they are due still
+            return AdmissionResult([], 0)  # a run changed meanwhile: all stay due
 
     async def _decide(self, db: Connection, waiting: Sequence[Run]) -> AdmissionResult:
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
-        mine = [run for run in waiting if run.job_id in set(job_ids)]
+        locked = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
         await lock_keys(db, keys)
         now = self._clock.now()
-        turn = _AdmissionBatch(mine, await key_holders(db, keys), now, self._settings.lease)
-        outcomes = await decide_jobs(db, job_ids, turn.judge, self._actor)
-        touched = {run.id: run for outcome in outcomes for run in outcome.runs}
-        later = [run for run in mine if run.id not in touched]
-        if later:
-            rows = [(run.id, run.wake_at, now + _patience(run, now, self._settings.lease)) for run in later]
-            await db.execute(_LATER, *zip(*rows, strict=True))
-        return AdmissionResult([run for run in touched.values() if run.status is RunStatus.DISPATCHED], len(mine))
+        batch = _AdmissionBatch(locked, await key_holders(db, keys), now, self._settings.lease)
+        results = await decide_jobs(db, job_ids, batch.decide, self._actor)
+        changed = {run.id: run for result in results for run in result.runs}
+        await self._postpone(db, [run for run in locked if run.id not in changed], now)
+        return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
+
+    async def _postpone(self, db: Connection, runs: Sequence[Run], now: datetime) -> None:
+        if runs:
+            rows = [(run.id, run.wake_at, now + _until_next_look(run, now, self._settings.lease)) for run in runs]
+            await db.execute(_POSTPONE, *zip(*rows, strict=True))
 
 
-def _not_released(run: Run, error: Exception) -> AdmissionResult:
-    log.error("run cannot be released", run_id=str(run.id), job_id=str(run.job_id), exc_info=error)
+def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
+    log.error("run cannot be admitted", run_id=str(run.id), job_id=str(run.job_id), exc_info=error)
     return AdmissionResult([], 0)
 
 
 class _AdmissionBatch:
-    """The judging of one batch: `holders` of each key are counted up as runs are let go."""
+    """The decisions about one batch of jobs. `holders` counts the runs that hold each locked key, admitted ones too."""
 
-    def __init__(self, woken: Sequence[Run], holders: Mapping[str, int], now: datetime, patience: timedelta) -> None:
-        self._holders, self._now, self._patience = Counter(holders), now, patience
-        due = [run for run in sorted(woken, key=_age) if run.due_at <= now]
-        self._granted = {run.id for run in due if not _waits_for_runs(run) and self._take(run)}
+    def __init__(self, due: Sequence[Run], holders: Mapping[str, int], now: datetime, lease: timedelta) -> None:
+        self._holders, self._now, self._lease = Counter(holders), now, lease
+        waiting_for_key = [run for run in sorted(due, key=_order) if run.due_at <= now and not _waits_for_runs(run)]
+        self._has_slot = {run.id for run in waiting_for_key if self._take_slot(run)}
 
-    def judge(self, job: Job, active: Sequence[Run]) -> list[RunFact]:
-        busy = any(run.status is not RunStatus.WAITING for run in active)
+    def decide(self, job: Job, active: Sequence[Run]) -> list[RunFact]:
+        blocked = any(run.status is not RunStatus.WAITING for run in active)
         facts: list[RunFact] = []
-        for run in sorted((run for run in active if run.status is RunStatus.WAITING), key=_age):
-            alone = not busy and run.due_at <= self._now
-            free = (alone and self._take(run)) if _waits_for_runs(run) else run.id in self._granted
-            busy = True  # those behind it wait for this one too
+        for run in sorted((run for run in active if run.status is RunStatus.WAITING), key=_order):
+            alone = not blocked and run.due_at <= self._now
+            free = (alone and self._take_slot(run)) if _waits_for_runs(run) else run.id in self._has_slot
+            blocked = True  # the runs behind it wait for this one too
             deleted = job.status is JobStatus.DELETED
-            command = WakeRun(self._now, random.random(), self._patience, job_deleted=deleted, free=free)
+            command = WakeRun(self._now, random.random(), self._lease, job_deleted=deleted, free=free)
             facts += [RunFact(run.id, event) for event in decide(run, command)]
         return facts
 
-    def _take(self, run: Run) -> bool:
-        """Take a place under the run's key, if it has one; False where all are taken."""
+    def _take_slot(self, run: Run) -> bool:
+        """Take a slot of the run's key, if it has one; False if none is free, or the key is not locked."""
         if run.concurrency is None:
             return True
         key = run.concurrency.key
         if key not in self._holders or self._holders[key] >= run.concurrency.limit:
-            return False  # of a key whose lock is not held nothing is known
+            return False
         self._holders[key] += 1
         return True
 
@@ -123,13 +127,13 @@ def _waits_for_runs(run: Run) -> bool:
     return run.reason == "overlap"
 
 
-def _age(run: Run) -> tuple[bool, datetime, datetime, UUID]:
-    """Who came first, the schedule's own before what is made up for."""
+def _order(run: Run) -> tuple[bool, datetime, datetime, UUID]:
+    """The order of admission: by creation, but backfills after all others."""
     return run.trigger is Trigger.BACKFILL, run.created_at, run.nominal_at, run.id
 
 
-def _patience(run: Run, now: datetime, lease: timedelta) -> timedelta:
-    """As long as it has waited already, within bounds: its end, or its deadline, is noticed even if nobody wakes it."""
+def _until_next_look(run: Run, now: datetime, lease: timedelta) -> timedelta:
+    """As long as the run has waited already, at most a lease and at most until its deadline."""
     waited = min(max(now - run.created_at, timedelta(seconds=1)), lease)
     until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else waited
     return max(min(waited, until_deadline), timedelta(milliseconds=10))

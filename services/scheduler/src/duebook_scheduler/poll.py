@@ -1,0 +1,50 @@
+"""The poll: one pass over everything that is due, repeated when the next due time has come."""
+
+import time
+from collections.abc import Awaitable
+from datetime import timedelta
+
+from duebook_common.runtime.loops import guarded
+from duebook_common.store.database import Clock
+from duebook_scheduler.dispatch import Dispatcher
+from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.waker import Waker
+
+
+class Poller:
+    """Dispatches due jobs and wakes due runs. `failing` says that the last pass raised."""
+
+    def __init__(self, dispatcher: Dispatcher, waker: Waker, clock: Clock, settings: SchedulerSettings) -> None:
+        self._dispatcher, self._waker = dispatcher, waker
+        self._clock, self._settings = clock, settings
+        self.failing = False
+
+    async def step(self) -> int:
+        """One pass; returns how many jobs and runs were dealt with."""
+        try:
+            found = await self._timed(self._dispatcher.step()) + await self._timed(self._waker.step())
+        except Exception:
+            self.failing = True
+            self._waker.distrust_leases()
+            raise
+        self.failing = False
+        return found
+
+    async def _timed(self, work: Awaitable[int]) -> int:
+        """Await the work. If it takes long, executors may have been unable to renew their leases meanwhile."""
+        began = time.monotonic()
+        found = await guarded(work)
+        if time.monotonic() - began > self._settings.lease.total_seconds() / 3:
+            self._waker.distrust_leases()
+        return found
+
+    def pause(self) -> timedelta:
+        """The time until the next poll of the cron expression or the next known due time, whichever is sooner."""
+        now = self._clock.now()
+        times = [self._settings.next_poll(now), self._dispatcher.next_due, self._waker.next_due]
+        return max(min(time for time in times if time is not None) - now, timedelta(0))
+
+    async def check(self) -> None:
+        """Raises ConnectionError if the last pass failed: the scheduler is not ready then."""
+        if self.failing:
+            raise ConnectionError("the last poll failed")

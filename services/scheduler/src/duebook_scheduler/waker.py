@@ -1,0 +1,156 @@
+"""Waking due runs: the scheduler's part in lost attempts, retries, lost messages, waiting runs and burials."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from duebook_common.domain.run.commands import WakeRun
+from duebook_common.domain.run.decide import BURY_WITHIN
+from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
+from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from duebook_scheduler.admission import Admission
+from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.due_runs import DueRun, load_due_runs
+from duebook_scheduler.lanes import earliest, lanes
+from duebook_scheduler.lost_messages import LostMessageDetector
+from duebook_scheduler.run_sender import RunSender
+from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.waking import TO_SEND, Admit, Bury, Postpone, Wake, WakeContext, classify, may_be_lost
+
+log = structlog.stdlib.get_logger("waker")
+
+# SKIP LOCKED: a locked row is just being written, which moves its `wake_at` anyway. Waiting for it while holding other
+# rows could deadlock with its writer.
+_MOVE = """
+WITH moved AS MATERIALIZED (
+    SELECT runs.run_id, runs.version, moved.wake_at
+    FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]) AS moved (run_id, version, wake_at)
+    JOIN runs USING (run_id, version)
+    FOR UPDATE OF runs SKIP LOCKED
+)
+UPDATE runs SET wake_at = moved.wake_at FROM moved
+WHERE runs.run_id = moved.run_id AND runs.version = moved.version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One batch of due runs, sorted by what they need."""
+
+    postponed: list[tuple[Run, datetime]] = field(default_factory=list)
+    dead: list[Run] = field(default_factory=list)
+    waiting: list[Run] = field(default_factory=list)
+    to_wake: list[DueRun] = field(default_factory=list)
+
+
+class Waker:
+    """Finds the runs whose `wake_at` has passed and does what each needs."""
+
+    def __init__(
+        self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow, lost_messages: LostMessageDetector,
+        admission: Admission, settings: SchedulerSettings, actor: Actor,
+    ) -> None:  # fmt: skip
+        self._pool, self._clock = pool, clock
+        self._sender, self._window = sender, window
+        self._lost_messages = lost_messages
+        self._admission = admission
+        self._settings, self._actor = settings, actor
+        self._leases_trusted_at: datetime | None = None
+        self.next_due: datetime | None = None
+
+    def distrust_leases(self) -> None:
+        """Declare no attempt lost for one full lease: this process may have been cut off, not the executors."""
+        self._leases_trusted_at = None
+
+    async def step(self) -> int:
+        """Wake one batch of due runs; returns how many were dealt with."""
+        now = self._clock.now()
+        if self._leases_trusted_at is None:
+            self._leases_trusted_at = now + self._settings.lease
+        async with acquire(self._pool) as db:
+            found = await lanes(db, "runs")
+            self.next_due = earliest(found, now)
+            due_runs = await load_due_runs(db, found, now, self._settings.batch)
+            if not due_runs:
+                return 0
+            queues = {due.run.queue for due in due_runs if due.run.status in TO_SEND}
+            capacity = await self._window.of(db, queues, now)
+            lost = await self._lost_messages.lost(db, [due.run for due in due_runs if may_be_lost(due, now)])
+        plan = _plan(due_runs, now, self._leases_trusted_at, capacity, lost)
+        return await self._execute(plan, now)
+
+    async def _execute(self, plan: _Plan, now: datetime) -> int:
+        await self._postpone([*plan.postponed, *((run, now + BURY_WITHIN) for run in plan.dead)])
+        await self._wake(plan.to_wake, now)
+        admission = await self._admission.admit(plan.waiting)
+        await self._send(admission.admitted)
+        await self._sender.send(plan.dead, bury=True)
+        return len(plan.postponed) + len(plan.to_wake) + admission.decided + len(plan.dead)
+
+    async def _postpone(self, postponed: Sequence[tuple[Run, datetime]]) -> None:
+        if postponed:
+            rows = [(run.id, run.version, until) for run, until in postponed]
+            async with acquire(self._pool) as db:
+                await db.execute(_MOVE, *zip(*rows, strict=True))
+
+    async def _wake(self, due_runs: Sequence[DueRun], now: datetime) -> None:
+        if not due_runs:
+            return
+        lease = self._settings.lease
+        work = [RunWork(due.run.id, WakeRun(now, random.random(), lease, due.job_deleted)) for due in due_runs]
+        results = await handle_runs(self._pool, work, self._actor)
+        for due, result in zip(due_runs, results, strict=True):
+            _count(due.run, result)
+        await self._send(_runs_with(RunRequeued, results))
+        await self._sender.send(_runs_with(RunDeadLettered, results), bury=True)
+
+    async def _send(self, runs: Sequence[Run]) -> None:
+        self._window.use(runs)
+        await self._sender.send(runs)
+
+
+def _plan(
+    due_runs: Sequence[DueRun], now: datetime, leases_trusted_at: datetime, capacity: dict[str, int], lost: set[UUID]
+) -> _Plan:
+    """Sort due runs by what they need; each retry takes one place of its queue's capacity."""
+    plan = _Plan()
+    context = WakeContext(now, leases_trusted_at, capacity, frozenset(lost))
+    for due in due_runs:
+        match classify(due, context, random.random()):
+            case Postpone(until):
+                plan.postponed.append((due.run, until))
+            case Bury():
+                plan.dead.append(due.run)
+            case Admit():
+                plan.waiting.append(due.run)
+            case Wake():
+                plan.to_wake.append(due)
+                if due.run.status is RunStatus.RETRYING:
+                    capacity[due.run.queue] -= 1
+    return plan
+
+
+def _runs_with(event: type, results: Sequence[CommandResult]) -> list[Run]:
+    """The runs that got an event of this type."""
+    return [r.run for r in results if r.run is not None and any(isinstance(e, event) for e in r.events)]
+
+
+def _count(run: Run, result: CommandResult) -> None:
+    if result.error is not None:
+        log.error("run cannot be woken", run_id=str(run.id), job_id=str(run.job_id), error=repr(result.error))
+    for event in result.events:
+        if isinstance(event, AttemptLost):
+            RUNS.labels(run.queue, "lost").inc()
+            log.warning("attempt lost", run_id=str(run.id), job_id=str(run.job_id), attempt=event.attempt)
+            if event.retry_at is not None:
+                RETRIES.labels(run.queue).inc()
+        elif isinstance(event, RunDeadLettered):
+            DEAD_LETTERS.labels(run.queue).inc()
