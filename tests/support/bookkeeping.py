@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 
 from duebook_common.domain import mail as mail_domain
 from duebook_common.domain.definition import Backoff, Definition
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.events import Fact, JobCreated
 from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
-from duebook_common.domain.job.state import Job, JobCreated
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
@@ -22,7 +24,7 @@ from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.store import mail_projection
 from duebook_common.store.database import Connection, Pool, connect
 from duebook_common.store.eventstore import Recorded
-from duebook_common.store.job_handling import Actor, Fact, create_jobs, handle_job
+from duebook_common.store.job_handling import Actor, create_jobs, handle_job
 from duebook_common.store.rows import load_jobs, load_runs
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 
@@ -52,7 +54,7 @@ def due(now: datetime = NOW) -> Callable[[Job, Sequence[Run]], Sequence[Fact]]:
 
 async def created(pool: Pool, job_id: UUID | None = None, **changes: Any) -> UUID:
     job_id = job_id or uuid4()
-    assert await create_jobs(pool, {job_id: job_domain.create(job_id, definition(**changes), NOW)}, ACTOR)
+    assert await create_jobs(pool, {job_id: job_decide.create(job_id, definition(**changes), NOW)}, ACTOR)
     return job_id
 
 
@@ -95,14 +97,14 @@ def fold(events: Sequence[Recorded]) -> tuple[dict[UUID, Job], dict[UUID, Run], 
             key = (own_id, event.outcome, event.recipient)
             mails[key] = mail_domain.evolve(mails.get(key), own_id, recorded.job_id, recorded.version, event)
         elif isinstance(event, JobCreated):
-            jobs[own_id] = job_domain.opened(own_id, event)
+            jobs[own_id] = job_state.opened(own_id, event)
         elif isinstance(event, FirstEvent):
             runs[own_id] = run_domain.opened(own_id, event)
-            jobs[recorded.job_id] = job_domain.evolve(jobs[recorded.job_id], event)
+            jobs[recorded.job_id] = job_state.evolve(jobs[recorded.job_id], event)
         elif recorded.stream.startswith("run-"):
             runs[own_id] = run_domain.evolve(runs[own_id], event)  # type: ignore[arg-type]
         else:
-            jobs[own_id] = job_domain.evolve(jobs[own_id], event)  # type: ignore[arg-type]
+            jobs[own_id] = job_state.evolve(jobs[own_id], event)  # type: ignore[arg-type]
     return jobs, runs, mails
 
 

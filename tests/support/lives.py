@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Every, Overlap
 from duebook_common.domain.errors import WrongStatus
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent, OccurrencesSkipped
 from duebook_common.domain.job.new_runs import DecisionContext, backfill_runs
-from duebook_common.domain.job.occurrence import account, job_after
-from duebook_common.domain.job.state import JobChanged, JobCreated, JobEvent, JobStatus, OccurrencesSkipped
+from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.state import JobStatus, job_after
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.decide import decide
@@ -38,7 +40,7 @@ class Life:
     """
 
     def __init__(self, created: JobCreated, misfire: timedelta) -> None:
-        self.job, self.now, self.misfire = job_domain.opened(JOB_ID, created), created.at, misfire
+        self.job, self.now, self.misfire = job_state.opened(JOB_ID, created), created.at, misfire
         self.history: list[JobEvent | RunFact] = [created]
         self.runs: dict[UUID, Run] = {}
         self.expected: list[datetime] = []
@@ -143,7 +145,7 @@ def _short(event: JobEvent) -> str:
 
 
 def born(definition: Definition, now: datetime, misfire: timedelta = MINUTE) -> Life:
-    return Life(job_domain.create(JOB_ID, definition, now), misfire)
+    return Life(job_decide.create(JOB_ID, definition, now), misfire)
 
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]

@@ -14,8 +14,10 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
 from duebook_common.domain.job import new_runs
+from duebook_common.domain.job.decide import create
+from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.job.occurrence import account
-from duebook_common.domain.job.state import Job, OccurrencesSkipped, create
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import RunFact, run_id_at
 from duebook_common.domain.run.state import Run

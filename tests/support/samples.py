@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
@@ -24,7 +25,7 @@ def a_definition(**fields: Any) -> Definition:
 
 def a_job(now: datetime = NOW, **fields: Any) -> Job:
     """A job right after its creation."""
-    return job_domain.opened(JOB_ID, job_domain.create(JOB_ID, a_definition(**fields), now))
+    return job_state.opened(JOB_ID, job_decide.create(JOB_ID, a_definition(**fields), now))
 
 
 def terms(now: datetime = NOW, **fields: Any) -> DecisionContext:

@@ -10,8 +10,10 @@ import orjson
 from duebook_api.why import at_time, nominal_times, of_run
 from duebook_api.why.facts import Circumstances, ExplainedRun, JobFacts, Step, Why
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.state import Job, JobEvent
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.events import JobEvent
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import encode
@@ -42,9 +44,9 @@ def why_run(*events: RunEvent | Told, now: datetime = NOW, **circumstances: Any)
 
 
 def a_job_of(definition: Definition, *events: JobEvent, now: datetime = NOW) -> Job:
-    job = job_domain.opened(JOB_ID, job_domain.create(JOB_ID, definition, now))
+    job = job_state.opened(JOB_ID, job_decide.create(JOB_ID, definition, now))
     for event in events:
-        job = job_domain.evolve(job, event)
+        job = job_state.evolve(job, event)
     return job
 
 
@@ -57,7 +59,7 @@ class History:
         self.steps = [Step(version=1, type="JobCreated", at=at, actor=by)]
 
     def then(self, event: JobEvent, by: str = "key:ops") -> "History":
-        self.job = job_domain.evolve(self.job, event)
+        self.job = job_state.evolve(self.job, event)
         version, fields = len(self.steps) + 1, {}
         for name in ("reason", "first", "last", "count"):
             fields[name] = getattr(event, name, None)

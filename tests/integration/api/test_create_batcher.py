@@ -8,7 +8,9 @@ import asyncpg
 
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job.state import Job, JobCreated, create
+from duebook_common.domain.job.decide import create
+from duebook_common.domain.job.events import JobCreated
+from duebook_common.domain.job.state import Job
 from duebook_common.store.database import connect
 from duebook_common.store.job_handling import Actor
 

@@ -16,7 +16,7 @@ from starlette.types import Message, Scope
 from duebook_api.app import build
 from duebook_api.http import positions
 from duebook_api.state.feed import Feed
-from duebook_common.domain.job.state import JobPaused
+from duebook_common.domain.job.events import JobPaused
 from duebook_common.runtime.service import Health
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import Write, append

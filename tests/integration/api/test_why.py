@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import DecisionContext, backfill_runs
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
@@ -15,7 +16,7 @@ from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import acquire
-from duebook_common.store.job_handling import Actor, Fact, JobResult, handle_job
+from duebook_common.store.job_handling import Actor, JobResult, handle_job
 from support.api_app import Api, dying, running_api
 
 EXECUTOR = "executor host/1"

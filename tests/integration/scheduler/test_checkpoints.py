@@ -5,7 +5,7 @@ import random
 from contextlib import AsyncExitStack, suppress
 from uuid import UUID, uuid4
 
-from duebook_common.domain.job.state import JobPaused
+from duebook_common.domain.job.events import JobPaused
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import Recorded, Write, append, tail
 from duebook_scheduler.checkpoints import Checkpoint, claim, move_checkpoint

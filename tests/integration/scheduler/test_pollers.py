@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import DecisionContext, trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
@@ -19,7 +21,7 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Connection, Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append
-from duebook_common.store.job_handling import Actor, Decider, Fact, JobResult, create_jobs, decide_jobs, handle_job
+from duebook_common.store.job_handling import Actor, Decider, JobResult, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
@@ -58,7 +60,7 @@ async def many_due(pool: Pool, count: int, together: int, **changes: Any) -> lis
     """Daily jobs that are due now; `together` of them stand in one slice of the locks."""
     now = datetime.now(UTC) - SECOND
     ids = [UUID(int=(n << 20) + 7) for n in range(1, together + 1)] + [uuid4() for _ in range(count - together)]
-    new = job_domain.create(ids[0], definition(recurrence="daily", scheduled_at=now, **changes), now)
+    new = job_decide.create(ids[0], definition(recurrence="daily", scheduled_at=now, **changes), now)
     await create_jobs(pool, dict.fromkeys(ids, new), ACTOR)
     return ids
 
@@ -148,8 +150,8 @@ async def test_a_job_whose_run_moves_on_meanwhile_is_decided_apart_and_the_other
 async def test_a_poisonous_job_is_set_aside_and_the_others_run(pool: Pool, postgres_url: str) -> None:
     ids, sent = await many_due(pool, 6, together=1), Sent()
     async with transaction(pool) as db:  # its row says what its stream does not
-        event = job_domain.JobPaused(reason=None, at=datetime.now(UTC))
-        await append(db, [Write(job_domain.stream(ids[0]), 1, [event], ids[0])])
+        event = job_events.JobPaused(reason=None, at=datetime.now(UTC))
+        await append(db, [Write(job_events.stream(ids[0]), 1, [event], ids[0])])
     async with poller(postgres_url, sent) as one:
         for _ in range(3):
             await one.step()

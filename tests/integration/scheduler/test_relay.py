@@ -16,12 +16,15 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import EVENTS, NOTIFICATIONS, declare_events
 from duebook_common.domain.definition import CatchUp, Notify
+from duebook_common.domain.job.change import change
+from duebook_common.domain.job.decide import pause
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.occurrence import skip_due
-from duebook_common.domain.job.state import Job, change, pause
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.database import Pool
-from duebook_common.store.job_handling import Fact, handle_job
+from duebook_common.store.job_handling import handle_job
 from duebook_scheduler.relay import Relay
 from support.bookkeeping import ACTOR, DAY, NOW, created, do, due, started
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from duebook_common.domain.job.state import JobPaused
+from duebook_common.domain.job.events import JobPaused
 from duebook_common.store.codec import Event
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import Write, append, event_id, has_recorded, read

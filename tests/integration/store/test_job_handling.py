@@ -8,7 +8,8 @@ import pytest
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import WrongStatus
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
@@ -16,7 +17,7 @@ from duebook_common.domain.run.events import RunCancelRequested, RunFact, run_id
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime import timezones
 from duebook_common.store.database import Pool, transaction
-from duebook_common.store.job_handling import Conflict, Decider, Fact, create_jobs, decide_jobs, handle_job
+from duebook_common.store.job_handling import Conflict, Decider, create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs, slice_of
 from duebook_common.store.rows import load_jobs
 from support.bookkeeping import (
@@ -51,7 +52,7 @@ async def types(pool: Pool) -> list[str]:
 
 async def test_jobs_are_created_all_or_none(pool: Pool) -> None:
     old, new = uuid4(), uuid4()
-    event = job_domain.create(old, definition(), NOW)
+    event = job_decide.create(old, definition(), NOW)
     assert await create_jobs(pool, {old: event}, ACTOR)
     assert await create_jobs(pool, {new: event, old: event}, ACTOR) is None
     assert await pool.fetchval("SELECT array_agg(job_id) FROM jobs") == [old]
@@ -100,7 +101,7 @@ async def test_a_decision_on_a_job_that_changed_meanwhile_is_rolled_back(pool: P
 
     async def pause(other: Pool) -> None:
         async with transaction(other) as db:
-            await decide_jobs(db, ids[:1], lambda job, _: job_domain.pause(job, None, NOW), ACTOR)
+            await decide_jobs(db, ids[:1], lambda job, _: job_decide.pause(job, None, NOW), ACTOR)
 
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         if job.id == ids[0]:

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import DecisionContext, trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import (
@@ -41,7 +42,7 @@ from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, acquire, connect
-from duebook_common.store.job_handling import Decider, Fact, handle_job
+from duebook_common.store.job_handling import Decider, handle_job
 from duebook_common.store.rows import load_jobs, run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_scheduler.admission import Admission

@@ -10,10 +10,13 @@ import asyncpg
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import change as job_change
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import trigger_now
-from duebook_common.domain.job.occurrence import account, job_after, skip_due
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.occurrence import account, skip_due
+from duebook_common.domain.job.state import Job, job_after
 from duebook_common.domain.mail import MailFailed, MailSent
 from duebook_common.domain.run.commands import (
     CancelRun,
@@ -29,7 +32,7 @@ from duebook_common.domain.run.commands import (
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool
 from duebook_common.store.eventstore import Write, append
-from duebook_common.store.job_handling import Decider, Fact, create_jobs, handle_job
+from duebook_common.store.job_handling import Decider, create_jobs, handle_job
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
@@ -95,7 +98,7 @@ def judgement(chance: random.Random, now: datetime) -> Decider:
         facts: list[Fact] = [*account(job, active, terms(now))] if job.wake_at else []
         for fact in facts:
             job = job_after(job, fact)
-        return [*facts, *job_domain.change(job, to, now, ran=False)]
+        return [*facts, *job_change.change(job, to, now, ran=False)]
 
     def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         run_id, overlap = UUID(int=chance.getrandbits(128)), chance.choice(list(Overlap))
@@ -103,10 +106,10 @@ def judgement(chance: random.Random, now: datetime) -> Decider:
 
     def resume(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
         skipped = skip_due(job, "paused", now) if job.status == "paused" else []
-        return [*skipped, *job_domain.resume(job, "on", now)] if job.status == "paused" else []
+        return [*skipped, *job_decide.resume(job, "on", now)] if job.status == "paused" else []
 
     def pause(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
-        return job_domain.pause(job, "wait", now) if job.status == "active" else []
+        return job_decide.pause(job, "wait", now) if job.status == "active" else []
 
     return chance.choice([due(now), due(now), change, trigger, pause, resume])
 
@@ -120,7 +123,7 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
         await created(pool, job_id, recurrence="daily", max_retries=1, tags=("a",) * n) for n, job_id in enumerate(ids)
     ]
     await create_jobs(
-        pool, {id_: job_domain.create(id_, definition(tags=("a", "b")), NOW) for id_ in (uuid4(), uuid4())}, ACTOR
+        pool, {id_: job_decide.create(id_, definition(tags=("a", "b")), NOW) for id_ in (uuid4(), uuid4())}, ACTOR
     )
     for _ in range(60):
         now += timedelta(hours=chance.randint(1, 30))
@@ -130,7 +133,7 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
         assert len(decided) == len(runs)
     for run in await _some_runs(pool, chance):
         await told_by_mail(pool, run)
-    await handle_job(pool, jobs[0], lambda job, _: job_domain.delete(job, now), ACTOR)
+    await handle_job(pool, jobs[0], lambda job, _: job_decide.delete(job, now), ACTOR)
     await check_books(pool)
     met = {recorded.type for recorded in await log(pool)}
     assert len(met) >= 15, "too little happened for this to prove anything"
@@ -189,9 +192,9 @@ async def test_an_append_is_the_first_write_of_its_transaction(pool: Pool) -> No
     await pool.execute(_WATCH)
     run = await started(pool)
     await do(pool, run, Succeed(1, None, NOW))
-    await handle_job(pool, run.job_id, lambda job, _: job_domain.delete(job, NOW), ACTOR)
+    await handle_job(pool, run.job_id, lambda job, _: job_decide.delete(job, NOW), ACTOR)
     await told_by_mail(pool, run)
-    write = Write("x", 0, [job_domain.JobPaused(reason=None, at=NOW)], UUID(int=1))
+    write = Write("x", 0, [job_events.JobPaused(reason=None, at=NOW)], UUID(int=1))
     for before in ("SELECT FROM runs FOR UPDATE", "INSERT INTO checkpoints VALUES ('x', '0', 0)"):
         async with pool.acquire() as db:
             await db.execute(f"BEGIN; {before}")

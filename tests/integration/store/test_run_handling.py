@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.run import events
 from duebook_common.domain.run.commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
@@ -34,7 +34,7 @@ from support.bookkeeping import (
 async def many_started(pool: Pool, count: int) -> list[Run]:
     """Runs of as many jobs, each with its first attempt under way."""
     ids = [uuid4() for _ in range(count)]
-    await create_jobs(pool, {id_: job_domain.create(id_, definition(), NOW) for id_ in ids}, ACTOR)
+    await create_jobs(pool, {id_: job_decide.create(id_, definition(), NOW) for id_ in ids}, ACTOR)
     async with transaction(pool) as db:
         await lock_jobs(db, ids)
         runs = [run for outcome in await decide_jobs(db, ids, due(), ACTOR) for run in outcome.runs]

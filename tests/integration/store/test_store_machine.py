@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import trigger_now
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import (
@@ -28,7 +29,7 @@ from duebook_common.domain.run.commands import (
 from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
-from duebook_common.store.job_handling import Fact, handle_job
+from duebook_common.store.job_handling import handle_job
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
 from support.stories import tell

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from duebook_api.jobs import judging
-from duebook_common.domain.job.state import (
+from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
     JobEvent,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify
-from duebook_common.domain.job.state import OccurrencesSkipped
+from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.run.events import Trigger, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.smtp import address

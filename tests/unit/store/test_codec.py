@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify, Overlap
-from duebook_common.domain.job.state import JobChanged, JobCreated
+from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.events import AttemptSucceeded, RunDispatched, RunRedriven
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, Event, decode, dumps, encode, rfc3339, storable
 from support.samples import MINUTE, NOW, SECOND, a_definition, a_dispatch

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from duebook.tasks import Task
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job.state import JobChanged, JobCreated
+from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import decode, dumps
 from duebook_common.store.database import Pool, acquire

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition, Notify
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.state import OccurrencesSkipped
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.mail import MISSED
 from duebook_common.domain.run import events
 from duebook_common.domain.run.state import Run
@@ -71,7 +71,7 @@ async def look_up(db: Connection, run_id: UUID, job_id: UUID, outcome: str, vers
 
 
 async def _missed(db: Connection, run_id: UUID, job_id: UUID, version: int) -> MissedOccurrences:
-    stream = job_domain.stream(job_id)
+    stream = job_events.stream(job_id)
     recorded = await read(db, stream, version - 1, 1)
     skipped = recorded[0].event if recorded else None
     if not isinstance(skipped, OccurrencesSkipped) or events.run_id_at(job_id, skipped.last) != run_id:

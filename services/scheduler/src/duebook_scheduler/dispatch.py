@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
@@ -14,7 +15,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
-from duebook_common.store.job_handling import Actor, Conflict, Fact, JobResult, decide_jobs
+from duebook_common.store.job_handling import Actor, Conflict, JobResult, decide_jobs
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
 from duebook_common.store.resilience import one_by_one
 from duebook_scheduler.dispatch_window import DispatchWindow

@@ -14,7 +14,7 @@ from duebook_api.http.requests import parse, validated
 from duebook_api.jobs.commands import define
 from duebook_api.schemas.bodies import BatchBody, JobBody
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify
-from duebook_common.domain.job.state import create
+from duebook_common.domain.job.decide import create
 from duebook_common.store.codec import DEFINITION, decode, encode
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

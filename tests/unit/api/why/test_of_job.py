@@ -6,9 +6,9 @@ from uuid import UUID
 
 from duebook_api.why import nominal_times, of_job
 from duebook_common.domain.definition import CatchUp, Cron, Every
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job.events import JobChanged, JobDeleted, JobFinished, JobPaused, OccurrencesSkipped
 from duebook_common.domain.job.occurrence import skip_due
-from duebook_common.domain.job.state import JobChanged, JobDeleted, JobFinished, JobPaused, OccurrencesSkipped
 from duebook_common.domain.run.events import AttemptStarted, Trigger
 from duebook_common.domain.run.state import RunStatus
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
@@ -33,7 +33,7 @@ def resumed() -> History:
     history.job = replace(history.job, next_at=NOW + DAY)
     history.then(PAUSED)
     back = NOW + 3 * DAY + HOUR
-    for event in [*skip_due(history.job, "paused", back), *job_domain.resume(history.job, "mended", back)]:
+    for event in [*skip_due(history.job, "paused", back), *job_decide.resume(history.job, "mended", back)]:
         history.then(event)
     return history
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Every, Overlap
+from duebook_common.domain.job.events import JobEvent, OccurrencesSkipped
 from duebook_common.domain.job.ledger import (
     LedgerEntry,
     RunOutcome,
@@ -22,7 +23,7 @@ from duebook_common.domain.job.ledger import (
     with_runs,
 )
 from duebook_common.domain.job.schedule_history import EVER, schedule_periods
-from duebook_common.domain.job.state import JobEvent, JobStatus, OccurrencesSkipped
+from duebook_common.domain.job.state import JobStatus
 from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
 from support.lives import Life, born, lives

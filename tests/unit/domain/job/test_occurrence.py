@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import CatchUp, Definition, Dst, Every, Notify, Overlap
+from duebook_common.domain.job.change import change
+from duebook_common.domain.job.decide import pause, resume
+from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
 from duebook_common.domain.job.new_runs import DecisionContext
-from duebook_common.domain.job.occurrence import account, job_after, skip_due
-from duebook_common.domain.job.state import Job, JobFinished, JobStatus, OccurrencesSkipped, change, pause, resume
+from duebook_common.domain.job.occurrence import account, skip_due
+from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.events import (
     FirstEvent,
     Identity,
@@ -30,16 +33,14 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, terms
 
-Decided = RunFact | OccurrencesSkipped | JobFinished
 
-
-def after(job: Job, decided: Sequence[Decided]) -> Job:
+def after(job: Job, decided: Sequence[Fact]) -> Job:
     for fact in decided:
         job = job_after(job, fact)
     return job
 
 
-def told(decided: Sequence[Decided]) -> list[str]:
+def told(decided: Sequence[Fact]) -> list[str]:
     """What was decided, in short."""
     return [_told(fact.event if isinstance(fact, RunFact) else fact) for fact in decided]
 
@@ -276,7 +277,7 @@ def named(definition: Definition, after: datetime | None, until: datetime) -> li
     return list(takewhile(lambda time: time <= until, nominal_times(definition, after)))
 
 
-def accounted(decided: Sequence[Decided], expected: Sequence[datetime]) -> list[datetime]:
+def accounted(decided: Sequence[Fact], expected: Sequence[datetime]) -> list[datetime]:
     """The nominal times that were decided, each as often as it was."""
     times: list[datetime] = []
     for fact in decided:
@@ -300,7 +301,7 @@ def test_every_nominal_time_up_to_now_is_accounted_for_exactly_once(
     misfire = data.draw(st.sampled_from([timedelta(0), MINUTE, HOUR, 3 * DAY]))
     now = definition.scheduled_at + first_look
     job = replace(a_job(), definition=definition, next_at=definition.scheduled_at)
-    all_decided: list[Decided] = []
+    all_decided: list[Fact] = []
     for poll in polls:
         now += poll.later
         due = [time for time in named(definition, None, now) if job.next_at is not None and time >= job.next_at]
@@ -324,7 +325,7 @@ def running(n: int) -> Run:
     return replace(a_run(), id=UUID(int=n + 1), status=RunStatus.RUNNING, attempt=1)
 
 
-def fates(decided: Sequence[Decided], due: Sequence[datetime]) -> list[tuple[datetime, str]]:
+def fates(decided: Sequence[Fact], due: Sequence[datetime]) -> list[tuple[datetime, str]]:
     """What became of each time: start, wait, or the reason why it was left out."""
     told: list[tuple[datetime, str]] = []
     for fact in decided:
@@ -423,7 +424,7 @@ def test_pauses_and_changes_leave_no_time_out_and_none_twice(definition: Definit
     for act in acts:
         now += act.later
         expected = named(job.definition, since, now) if job.next_at is not None else []
-        decided: Sequence[Decided] = []
+        decided: Sequence[Fact] = []
         if job.status is JobStatus.PAUSED:
             decided = skip_due(job, "paused", now)
         elif job.status is JobStatus.ACTIVE:
@@ -441,10 +442,10 @@ def _done(act: Act, job: Job, now: datetime) -> Job:
     finished = job.status is JobStatus.FINISHED
     match act.kind:
         case "pause" if not finished:
-            return after(job, pause(job, None, now))  # type: ignore[arg-type]
+            return after(job, pause(job, None, now))
         case "resume" if not finished:
-            return after(job, resume(job, None, now))  # type: ignore[arg-type]
+            return after(job, resume(job, None, now))
         case "change":
-            return after(job, change(job, act.change, now, ran=False))  # type: ignore[arg-type]
+            return after(job, change(job, act.change, now, ran=False))
         case _:
             return job

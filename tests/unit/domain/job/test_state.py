@@ -9,27 +9,21 @@ import pytest
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.new_runs import trigger_now
-from duebook_common.domain.job.occurrence import account, skip_due
-from duebook_common.domain.job.state import (
-    Job,
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job.change import change
+from duebook_common.domain.job.decide import create, delete, pause, resume
+from duebook_common.domain.job.events import (
     JobChanged,
     JobDeleted,
     JobEvent,
     JobFinished,
     JobPaused,
     JobResumed,
-    JobStatus,
     OccurrencesSkipped,
-    change,
-    create,
-    delete,
-    evolve,
-    opened,
-    pause,
-    resume,
 )
+from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.occurrence import account, skip_due
+from duebook_common.domain.job.state import Job, JobStatus, evolve, opened
 from duebook_common.domain.run.events import RunDispatched, RunFact
 from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, a_definition, a_job, terms
 
@@ -260,7 +254,7 @@ def test_every_event_of_a_job_counts_in_its_stream() -> None:
         JobDeleted(at=NOW),
     ]
     assert after(job, events).stream_version == 6
-    assert job_domain.stream(JOB_ID) == "job-00000000-0000-0000-0000-000000000007"
+    assert job_events.stream(JOB_ID) == "job-00000000-0000-0000-0000-000000000007"
 
 
 def test_a_change_by_a_clock_that_is_behind_names_no_time_that_has_run() -> None:

@@ -10,19 +10,19 @@ from itertools import groupby
 from typing import Any, get_args
 from uuid import UUID
 
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
-from duebook_common.domain.job.state import (
-    Job,
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
     JobDeleted,
     JobFinished,
     JobPaused,
     JobResumed,
-    JobStatus,
     OccurrencesSkipped,
 )
+from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
+from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
@@ -111,14 +111,14 @@ def _check_schedule(recorded: Sequence[Recorded], due_before: datetime) -> Itera
         yield Breach("S6", recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
         return
     history: list[Any] = [item.event for item in recorded]
-    job = job_domain.opened(recorded[0].job_id, history[0])
+    job = job_state.opened(recorded[0].job_id, history[0])
     for item, event in zip(recorded[1:], history[1:], strict=True):
         says = _occurrence_fault(job, event)
         if says:
             yield Breach("S6", item.stream, says)
-        job = job_domain.evolve(job, event)
+        job = job_state.evolve(job, event)
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
-        yield Breach("S6", job_domain.stream(job.id), f"{job.next_at} is due and unaccounted for")
+        yield Breach("S6", job_events.stream(job.id), f"{job.next_at} is due and unaccounted for")
     yield from _check_sums(job, schedule_periods(history), due_before)
 
 
@@ -129,7 +129,7 @@ def _check_sums(job: Job, history: Sequence[SchedulePeriod], due_before: datetim
         expected, recorded = stretch.count(EVER, last), stretch.runs + sum(skip.count for skip in stretch.skips)
         if expected != recorded:
             says = f"{expected} nominal times were expected up to {last}, but {recorded} are recorded"
-            yield Breach("S6", job_domain.stream(job.id), says)
+            yield Breach("S6", job_events.stream(job.id), says)
 
 
 def _occurrence_fault(job: Job, event: object) -> str | None:
@@ -185,7 +185,7 @@ async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list
     rows = await load_runs(db, [stream_id(stream) for stream in streams])
     folds = {stream: fold_run(run) for stream, run in streams.items() if _begins(run, *get_args(FirstEvent))}
     return [
-        *(Breach("S9", job_domain.stream(id_), "the row of jobs differs from the log") for id_ in wrong),
+        *(Breach("S9", job_events.stream(id_), "the row of jobs differs from the log") for id_ in wrong),
         *(
             Breach("S9", stream, "the row of runs differs from the log")
             for stream, fold in folds.items()

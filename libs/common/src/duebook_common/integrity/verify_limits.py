@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.state import JobChanged, JobCreated
+from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.events import (
     BY_SCHEDULE,
     AttemptSucceeded,

@@ -7,7 +7,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from duebook_common.domain.definition import Backoff, Definition, Notify
-from duebook_common.domain.job.state import JobEvent
+from duebook_common.domain.job.events import JobEvent
 from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.run.events import RunEvent
 

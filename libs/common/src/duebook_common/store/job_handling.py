@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.occurrence import job_after
-from duebook_common.domain.job.state import Job, JobChanged, JobCreated, JobEvent
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobEvent
+from duebook_common.domain.job.state import Job, job_after
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancelRequested, RunEvent, RunFact
@@ -50,7 +51,6 @@ class Actor:
         return self.meta(tzdata=timezones.VERSION)
 
 
-Fact = JobEvent | RunFact
 Decider = Callable[[Job, Sequence[Run]], Sequence[Fact]]
 
 
@@ -71,9 +71,9 @@ class JobResult:
 
 async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """Open the streams of new jobs, all or nothing; None where one of them exists already."""
-    jobs = [job_domain.opened(job_id, event) for job_id, event in created.items()]
+    jobs = [job_state.opened(job_id, event) for job_id, event in created.items()]
     meta = actor.meta_of_schedule()
-    writes = [Write(job_domain.stream(id_), 0, [event], id_, meta=meta) for id_, event in created.items()]
+    writes = [Write(job_events.stream(id_), 0, [event], id_, meta=meta) for id_, event in created.items()]
     try:
         async with transaction(pool) as db:
             if await append(db, writes):
@@ -170,6 +170,6 @@ def _job_writes(before: Job, outcome: JobResult, actor: Actor) -> list[Write]:
     ]  # fmt: skip
     # Also where the job itself gets no event, its head is asked: the decision rests on this version of it.
     if own or writes:
-        stream, version = job_domain.stream(before.id), before.stream_version
+        stream, version = job_events.stream(before.id), before.stream_version
         writes.append(Write(stream, version, [*own.values()], before.id, meta=meta, places=[*own]))
     return writes

@@ -5,8 +5,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from duebook_common.domain import mail as mail_domain
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.state import Job, JobCreated
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.events import JobCreated
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.events import FirstEvent
@@ -33,9 +34,9 @@ def fold_job(job_id: UUID, recorded: Sequence[Recorded]) -> Job:
     """A job from its stream and the first events of its runs, in the order of the log."""
     first, *later = [item.event for item in recorded]
     assert isinstance(first, JobCreated)
-    job = job_domain.opened(job_id, first)
+    job = job_state.opened(job_id, first)
     for event in later:
-        job = job_domain.evolve(job, event)  # type: ignore[arg-type]
+        job = job_state.evolve(job, event)  # type: ignore[arg-type]
     return job
 
 

@@ -10,7 +10,8 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job.events import Fact
 from duebook_common.domain.job.occurrence import skip_due
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run import events as run_events
@@ -22,7 +23,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store import projections, wakeups
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.eventstore import Write, has_recorded
-from duebook_common.store.job_handling import Actor, Conflict, Fact, decide_jobs
+from duebook_common.store.job_handling import Actor, Conflict, decide_jobs
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.rows import load_runs
@@ -128,7 +129,7 @@ def _pausing(job: Job, run: Run) -> Sequence[Fact]:
         return []
     because = f"run {run.id} was dead-lettered: {run.error}"[:_LONGEST_REASON]
     skipped = skip_due(job, "paused", run.finished_at)
-    return [*skipped, *job_domain.pause(job, because, run.finished_at)]
+    return [*skipped, *job_decide.pause(job, because, run.finished_at)]
 
 
 def _frees(run: Run, lost: set[str], awaited: set[str]) -> bool:

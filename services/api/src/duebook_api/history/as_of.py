@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_api.http.problems import Problem, not_found
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import BY_SCHEDULE
@@ -43,7 +43,7 @@ _MOVING = [trigger.value for trigger in BY_SCHEDULE]
 
 async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     """The job; raises Problem 404 where there was none. However many runs it has had, few rows are read."""
-    stream = job_domain.stream(job_id)
+    stream = job_events.stream(job_id)
     told = await _told(db, stream, f"job {job_id}", time)
     last = await db.fetchrow(_LAST_OPENING, job_id, _MOVING, time, _CLOCKS_DIFFER)
     if last is None:

@@ -13,7 +13,7 @@ from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.schemas import answers, views
 from duebook_api.state.dependencies import Dependencies, dependencies
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events as run_events
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
@@ -47,7 +47,7 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Page[answers.Event],
 )
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
-    return await _events(dependencies(request), job_domain.stream(job_id), f"job {job_id}", query(request, PageQuery))
+    return await _events(dependencies(request), job_events.stream(job_id), f"job {job_id}", query(request, PageQuery))
 
 
 @router.get(

@@ -17,9 +17,10 @@ from duebook_api.schemas.schedules import must_name_a_time
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused
+from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import new_runs
-from duebook_common.domain.job import state as job_domain
-from duebook_common.domain.job.state import Job, JobCreated, JobStatus
+from duebook_common.domain.job.events import JobCreated
+from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import RunFact, run_id_at, run_id_for
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection, acquire, transaction
@@ -64,7 +65,7 @@ async def create(
         if once is None or (jobs := await _repeated(deps, ids, hash_)) is None:
             raise
         return jobs
-    created = {id_: job_domain.create(id_, each, now, hash_) for id_, each in zip(ids, wanted, strict=True)}
+    created = {id_: job_decide.create(id_, each, now, hash_) for id_, each in zip(ids, wanted, strict=True)}
     jobs = await _open(deps, created, actor)
     if jobs is None:
         jobs = await _repeated(deps, ids, hash_)
@@ -229,7 +230,7 @@ async def replace(
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
         definition = define(body, now)
         (await deps.task_schemas()).must_accept(definition.task, definition.payload)
-        made = await _open(deps, {job_id: job_domain.create(job_id, definition, now)}, actor)
+        made = await _open(deps, {job_id: job_decide.create(job_id, definition, now)}, actor)
         if made:
             deps.hints.wake()
             return made[0], True

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import StaleVersion
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import change as job_change
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job.events import Fact, JobEvent
 from duebook_common.domain.job.new_runs import DecisionContext
-from duebook_common.domain.job.occurrence import job_after, settle, skip_due
-from duebook_common.domain.job.state import Job, JobEvent, JobStatus
+from duebook_common.domain.job.occurrence import settle, skip_due
+from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.commands import CancelRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.job_handling import Decider, Fact
+from duebook_common.store.job_handling import Decider
 
 Command = Callable[[Job], Sequence[JobEvent]]
 
@@ -26,7 +28,7 @@ def changing(make: Callable[[Job], Definition], terms: DecisionContext, if_match
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         must_match(job, if_match)
         wanted = make(job)
-        if not job_domain.change(job, wanted, terms.now, ran=ran):
+        if not job_change.change(job, wanted, terms.now, ran=ran):
             return []
         # Where the times stay what they are, those that must wait go by the new definition.
         left_out = None if wanted.same_schedule(job.definition) else "changed"
@@ -34,25 +36,25 @@ def changing(make: Callable[[Job], Definition], terms: DecisionContext, if_match
         still_due = _after(job, settled)
         if replace(still_due, definition=wanted).exhausted:  # the change ends the job, and no due time with it
             settled += skip_due(still_due, "max_runs", terms.now)
-        return _then(job, settled, lambda now: job_domain.change(now, wanted, terms.now, ran=ran))
+        return _then(job, settled, lambda now: job_change.change(now, wanted, terms.now, ran=ran))
 
     return judge
 
 
 def pausing(reason: str | None, terms: DecisionContext) -> Decider:
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        if not job_domain.pause(job, reason, terms.now):
+        if not job_decide.pause(job, reason, terms.now):
             return []
-        return _then(job, _settle(job, active, terms, "paused"), lambda now: job_domain.pause(now, reason, terms.now))
+        return _then(job, _settle(job, active, terms, "paused"), lambda now: job_decide.pause(now, reason, terms.now))
 
     return judge
 
 
 def resuming(reason: str | None, terms: DecisionContext) -> Decider:
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        if not job_domain.resume(job, reason, terms.now):
+        if not job_decide.resume(job, reason, terms.now):
             return []
-        return _then(job, _settle(job, active, terms, "paused"), lambda now: job_domain.resume(now, reason, terms.now))
+        return _then(job, _settle(job, active, terms, "paused"), lambda now: job_decide.resume(now, reason, terms.now))
 
     return judge
 
@@ -62,7 +64,7 @@ def deleting(terms: DecisionContext, if_match: str | None) -> Decider:
 
     def judge(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
         must_match(job, if_match)
-        deleted = job_domain.delete(job, terms.now)
+        deleted = job_decide.delete(job, terms.now)
         if not deleted:
             return []
         left_out = skip_due(job, "paused" if job.status is JobStatus.PAUSED else "deleted", terms.now)

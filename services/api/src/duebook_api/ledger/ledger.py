@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from duebook_api.http.problems import Fault, Problem, invalid, not_found
+from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import ledger
-from duebook_common.domain.job import state as job_domain
 from duebook_common.domain.job.ledger import LedgerEntry, RunOutcome
 from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job
@@ -38,7 +38,7 @@ async def ledger_of(
 
 async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[LedgerEntry]:
     """The nominal times from `first` to `last`, both included; raises Problem 422 where they are too many."""
-    recorded: Any = await read(db, job_domain.stream(job.id))
+    recorded: Any = await read(db, job_events.stream(job.id))
     told, ids = await asyncio.to_thread(_expected, job, recorded, first, last)
     found: dict[UUID, RunOutcome] = {}
     for n in range(0, len(ids), _AT_ONCE):

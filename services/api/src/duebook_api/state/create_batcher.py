@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from duebook_common.domain.job.state import Job, JobCreated
+from duebook_common.domain.job.events import JobCreated
+from duebook_common.domain.job.state import Job
 from duebook_common.store.database import UNAVAILABLE, Pool
 from duebook_common.store.job_handling import Actor, create_jobs
 from duebook_common.store.resilience import isolate_failures

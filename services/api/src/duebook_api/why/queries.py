@@ -10,7 +10,7 @@ from uuid import UUID
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_job, of_run
 from duebook_api.why.facts import Circumstances, ExplainedRun, JobFacts, Key, QueuePosition, Step, Why
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import RunBuffered, RunSkipped, run_id_at, run_id_of_backfill
@@ -41,7 +41,7 @@ async def why_job(deps: Dependencies, job_id: UUID, at: datetime | None) -> Why 
         facts = JobFacts(now=deps.clock.now(), misfire=deps.misfire, job=job, steps=await _steps(db, job))
         if at is None:
             return of_job.explain(replace(facts, runs=await _explained(db, deps, await _latest(db, job_id))))
-        place = (job_domain.stream(job_id), nominal_times.version_at(facts, at))
+        place = (job_events.stream(job_id), nominal_times.version_at(facts, at))
         [definition] = await in_force(db, [place])
         at = await asyncio.to_thread(nominal_times.meant, definition, at)
         facts = replace(facts, runs=await _explained(db, deps, await _of_time(db, job_id, at)))
@@ -58,7 +58,7 @@ _MOST_STEPS = 10_000
 
 
 async def _steps(db: Connection, job: Job) -> list[Step]:
-    records = await db.fetch(_STEPS, job_domain.stream(job.id), job.stream_version - _MOST_STEPS)
+    records = await db.fetch(_STEPS, job_events.stream(job.id), job.stream_version - _MOST_STEPS)
     return [Step(**record) for record in records]
 
 
@@ -101,7 +101,7 @@ async def _explained(db: Connection, deps: Dependencies, run_ids: Iterable[UUID]
 async def _circumstances(db: Connection, deps: Dependencies, recorded: Sequence[Recorded]) -> Circumstances:
     run, first = fold_run(recorded), recorded[0]
     jobs = await load_jobs(db, [run.job_id])
-    [definition] = await in_force(db, [(job_domain.stream(run.job_id), run.definition_version)])
+    [definition] = await in_force(db, [(job_events.stream(run.job_id), run.definition_version)])
     met = isinstance(first.event, RunSkipped | RunBuffered) and first.event.reason == "overlap"
     waits, queued = run.status is RunStatus.WAITING, run.status is RunStatus.DISPATCHED and run.dispatch > 0
     others = await _before(db, run) if waits and run.reason == "overlap" else []

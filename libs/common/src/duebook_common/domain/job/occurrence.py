@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
 from duebook_common.domain.job.new_runs import DecisionContext, identity, open_run
 from duebook_common.domain.job.overlap import ActiveRuns
-from duebook_common.domain.job.state import Job, JobEvent, JobFinished, OccurrencesSkipped, evolve
+from duebook_common.domain.job.state import Job, job_after
 from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger, run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.due import Occurrence, next_occurrence, occurrences
@@ -16,8 +17,6 @@ from duebook_common.domain.schedule.nominal import count_between, last_between
 _MOST = 1000  # runs in one decision; a job that has more due is decided again, so no decision takes long
 _INSTANT = timedelta(microseconds=1)
 _AT_ONCE = 100  # active runs of a job beside which its catch-up goes on: a day of downtime is no flood
-
-Fact = RunFact | OccurrencesSkipped | JobFinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +190,3 @@ def _after(job: Job, decided: Sequence[Fact]) -> Job:
     for fact in decided:
         job = job_after(job, fact)
     return job
-
-
-def job_after(job: Job, fact: RunFact | JobEvent) -> Job:
-    """The job as a decided fact leaves it; what happens to other runs leaves it alone."""
-    if not isinstance(fact, RunFact):
-        return evolve(job, fact)
-    return evolve(job, fact.event) if isinstance(fact.event, FirstEvent) else job

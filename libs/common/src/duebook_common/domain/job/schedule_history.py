@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job.state import (
+from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
     JobDeleted,

@@ -1,82 +1,24 @@
-"""The job: what is to be done and when. Its stream holds one event per human decision, and its end.
-
-The names and fields of the events are the storage format: add fields with defaults, never rename.
-"""
+"""The job: what is to be done and when, as its events tell it."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
-from duebook_common.domain.schedule.due import NextOccurrence, next_occurrence
-from duebook_common.domain.schedule.nominal import last_between
-
-
-def stream(job_id: UUID) -> str:
-    return f"job-{job_id}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobCreated:
-    definition: Definition
-    next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
-    request_hash: str | None = None  # of the request that carried an Idempotency-Key
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobChanged:
-    definition: Definition
-    next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobPaused:
-    reason: str | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobResumed:
-    reason: str | None
-    next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobDeleted:
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFinished:
-    """The schedule names no further occurrence."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OccurrencesSkipped:
-    """The nominal times from `first` to `last`, both included, were left out, for one reason."""
-
-    first: datetime
-    last: datetime
-    count: int
-    reason: str
-    next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
-    at: datetime
-
-
-JobEvent = JobCreated | JobChanged | JobPaused | JobResumed | JobDeleted | JobFinished | OccurrencesSkipped
+from duebook_common.domain.job.events import (
+    Fact,
+    JobChanged,
+    JobCreated,
+    JobDeleted,
+    JobEvent,
+    JobFinished,
+    JobPaused,
+    JobResumed,
+    OccurrencesSkipped,
+)
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunFact, RunSkipped
 
 
 class JobStatus(StrEnum):
@@ -176,76 +118,8 @@ def opened(job_id: UUID, event: JobCreated) -> Job:
     )
 
 
-def create(job_id: UUID, definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
-    first = next_occurrence(job_id, definition, None)
-    return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
-
-
-def change(job: Job, definition: Definition, now: datetime, *, ran: bool) -> list[JobEvent]:
-    """Replace the definition; `ran` says that a run for the new `scheduled_at` exists already.
-
-    What was due before `now` must have been accounted for by the old definition first, unless both name the same times.
-    """
-    if job.status is JobStatus.DELETED:
-        raise JobDeletedAlready(job.id)
-    if definition.same(job.definition):
-        return []
-    ahead = _goes_on(job, definition, now, ran=ran)
-    events: list[JobEvent] = [JobChanged(definition=definition, **ahead._asdict(), at=now)]
-    over = ahead.next_at is None or replace(job, definition=definition).exhausted
-    if over and job.status is not JobStatus.PAUSED:
-        events += [*_left_out(definition, ahead.next_at, now), JobFinished(at=now)]
-    return events
-
-
-def _left_out(definition: Definition, next_at: datetime | None, now: datetime) -> list[OccurrencesSkipped]:
-    """A one-off moved into the past that would be one run too many."""
-    if definition.recurrence != "none" or next_at is None or next_at > now:
-        return []
-    return [OccurrencesSkipped(first=next_at, last=next_at, count=1, reason="max_runs", next_at=None, at=now)]
-
-
-def _goes_on(job: Job, definition: Definition, now: datetime, *, ran: bool) -> NextOccurrence:
-    """Where a changed schedule goes on: a one-off moved into the past runs at once, a series only looks ahead."""
-    if definition.same_schedule(job.definition) and job.next_at is not None:
-        return NextOccurrence(job.next_at, job.next_due_at)
-    moved = definition.scheduled_at != job.definition.scheduled_at  # else that time lies ahead, or is accounted for
-    if definition.recurrence == "none" and moved and not ran:
-        return next_occurrence(job.id, definition, None)
-    ahead = next_occurrence(job.id, definition, now)
-    while ahead.next_at is not None and _accounted(job, ahead.next_at):
-        ahead = next_occurrence(job.id, definition, ahead.next_at)
-    return ahead
-
-
-def _accounted(job: Job, time: datetime) -> bool:
-    """Whether a time ahead was dispatched already, by a clock that is a moment ahead of the one that says now."""
-    end = job.next_at or job.updated_at
-    return time < end and last_between(job.definition, time, time) is not None
-
-
-def pause(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
-    if job.status is JobStatus.DELETED:
-        raise JobDeletedAlready(job.id)
-    if job.status is JobStatus.FINISHED:
-        raise WrongStatus(f"job {job.id}", job.status, "active")
-    return [] if job.status is JobStatus.PAUSED else [JobPaused(reason=reason, at=now)]
-
-
-def resume(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
-    """Go on with the next occurrence; what fell into the pause is skipped as `paused`."""
-    if job.status is JobStatus.DELETED:
-        raise JobDeletedAlready(job.id)
-    if job.status is JobStatus.FINISHED:
-        raise WrongStatus(f"job {job.id}", job.status, "paused")
-    if job.status is not JobStatus.PAUSED:
-        return []
-    ahead = NextOccurrence(job.next_at, job.next_due_at)
-    if job.next_at is not None and job.next_at <= now:
-        ahead = next_occurrence(job.id, job.definition, now)
-    events: list[JobEvent] = [JobResumed(reason=reason, **ahead._asdict(), at=now)]
-    return events if ahead.next_at is not None and not job.exhausted else [*events, JobFinished(at=now)]
-
-
-def delete(job: Job, now: datetime) -> list[JobEvent]:
-    return [] if job.status is JobStatus.DELETED else [JobDeleted(at=now.astimezone(UTC))]
+def job_after(job: Job, fact: Fact) -> Job:
+    """The job as a decided fact leaves it; what happens to other runs leaves it alone."""
+    if not isinstance(fact, RunFact):
+        return evolve(job, fact)
+    return evolve(job, fact.event) if isinstance(fact.event, FirstEvent) else job

@@ -18,7 +18,9 @@ from duebook_api.schedules.forecast.differences import Change
 from duebook_api.schedules.forecast.forecast import MeasuredDurations, View, foretell
 from duebook_api.schedules.forecast.plans import Lasting, Plan, plan_of
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.domain.job import state as job_domain
+from duebook_common.domain.job import change as job_change
+from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.schedule.due import next_occurrence
 from duebook_common.store.database import Connection, snapshot
@@ -103,8 +105,8 @@ def _touched(changes: Iterable[ChangeBody]) -> list[UUID]:
 def _change(body: ChangeBody, jobs: Mapping[UUID, Job], now: datetime, root: str) -> Change:
     if body.create is not None:
         job_id = uuids.uuid7()
-        created = job_domain.create(job_id, define(body.create, now, f"{root}/create"), now)
-        return Change(None, _plan(job_domain.opened(job_id, created), now, new=True))
+        created = job_decide.create(job_id, define(body.create, now, f"{root}/create"), now)
+        return Change(None, _plan(job_state.opened(job_id, created), now, new=True))
     where = "delete" if body.delete is not None else "job_id"
     job = jobs.get(UUID(body.job_id or body.delete))
     if job is None or job.status is JobStatus.DELETED:
@@ -112,8 +114,8 @@ def _change(body: ChangeBody, jobs: Mapping[UUID, Job], now: datetime, root: str
     if body.patch is None:
         return Change(_plan(job, now), None)
     after = job
-    for event in job_domain.change(job, patched(job.definition, body.patch, now, f"{root}/patch"), now, ran=False):
-        after = job_domain.evolve(after, event)
+    for event in job_change.change(job, patched(job.definition, body.patch, now, f"{root}/patch"), now, ran=False):
+        after = job_state.evolve(after, event)
     return Change(_plan(job, now), _plan(after, now))
 
 
