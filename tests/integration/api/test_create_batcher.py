@@ -1,68 +1,61 @@
-"""Single jobs share commits, and neither a repeat nor poison among them hurts the others."""
+"""Single jobs share commits; a repeat or a poisonous job among them does not affect the others."""
 
 import asyncio
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from duebook_api.state.create_batcher import JobCreateBatcher
-from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
-from duebook_common.store.database import connect
+from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import Actor
-
-NOW = datetime.now(UTC)
-
-
-def named(name: str) -> JobCreated:
-    return create(uuid4(), Definition(name=name, scheduled_at=NOW), NOW)
+from support.samples import NOW, a_definition
 
 
-async def test_what_is_asked_for_at_once_shares_commits(postgres_url: str) -> None:
-    async with connect(postgres_url, "test") as pool:
-        gathering = JobCreateBatcher(pool)
-        jobs = await asyncio.gather(*(gathering.create(uuid4(), named(str(n)), Actor("a")) for n in range(50)))
-        assert [job.definition.name for job in jobs if job] == [str(n) for n in range(50)]
-        commits = await pool.fetchval("SELECT count(DISTINCT xid) FROM events")
-        assert commits < 5
+def created(name: str) -> JobCreated:
+    return create(uuid4(), a_definition(name=name), NOW)
 
 
-async def test_a_repeat_and_poison_are_told_by_themselves(postgres_url: str) -> None:
-    async with connect(postgres_url, "test") as pool:
-        gathering, same = JobCreateBatcher(pool), uuid4()
-
-        async def ask(id_: UUID, name: str, actor: str = "a") -> Job | Exception | None:
-            try:
-                return await gathering.create(id_, named(name), Actor(actor))
-            except asyncpg.PostgresError as error:
-                return error
-
-        asked = [(uuid4(), "1"), (same, "2"), (same, "3"), (uuid4(), "\0"), (uuid4(), "4")]
-        answers = await asyncio.gather(*(ask(id_, name) for id_, name in asked), ask(uuid4(), "5", "b"))
-        one, two, three, poison, four, five = answers
-        assert [isinstance(each, Job) for each in (one, two, three, four, five)] == [True, True, False, True, True]
-        assert three is None
-        assert isinstance(poison, asyncpg.PostgresError)
-        assert await pool.fetchval("SELECT count(*) FROM jobs") == 4
+async def test_jobs_that_are_created_at_once_share_commits(pool: Pool) -> None:
+    batcher = JobCreateBatcher(pool)
+    jobs = await asyncio.gather(*(batcher.create(uuid4(), created(str(n)), Actor("a")) for n in range(50)))
+    assert [job.definition.name for job in jobs if job] == [str(n) for n in range(50)]
+    commits = await pool.fetchval("SELECT count(DISTINCT xid) FROM events")
+    assert commits < 5
 
 
-async def test_each_event_names_its_own_actor(postgres_url: str) -> None:
-    async with connect(postgres_url, "test") as pool:
-        gathering = JobCreateBatcher(pool)
-        await asyncio.gather(*(gathering.create(uuid4(), named(who), Actor(who)) for who in "abab"))
-        told = await pool.fetch("SELECT meta->>'actor' AS actor, data->'definition'->>'name' AS name FROM events")
-        assert sorted((row["actor"], row["name"]) for row in told) == [("a", "a"), ("a", "a"), ("b", "b"), ("b", "b")]
+async def test_a_repeat_and_a_poisonous_job_get_their_own_results(pool: Pool) -> None:
+    batcher, same = JobCreateBatcher(pool), uuid4()
+
+    async def submit(id_: UUID, name: str, actor: str = "a") -> Job | Exception | None:
+        try:
+            return await batcher.create(id_, created(name), Actor(actor))
+        except asyncpg.PostgresError as error:
+            return error
+
+    requests = [(uuid4(), "1"), (same, "2"), (same, "3"), (uuid4(), "\0"), (uuid4(), "4")]
+    results = await asyncio.gather(*(submit(id_, name) for id_, name in requests), submit(uuid4(), "5", "b"))
+    one, two, repeat, poison, four, five = results
+    assert all(isinstance(each, Job) for each in (one, two, four, five))
+    assert repeat is None
+    assert isinstance(poison, asyncpg.PostgresError)
+    assert await pool.fetchval("SELECT count(*) FROM jobs") == 4
 
 
-async def test_a_client_that_left_does_not_stop_the_others(postgres_url: str) -> None:
-    async with connect(postgres_url, "test") as pool:
-        gathering = JobCreateBatcher(pool)
-        leaving = asyncio.create_task(gathering.create(uuid4(), named("left"), Actor("a")))
-        staying = asyncio.create_task(gathering.create(uuid4(), named("stays"), Actor("a")))
-        await asyncio.sleep(0)
-        leaving.cancel()
-        assert await staying is not None
-        assert await gathering.create(uuid4(), named("later"), Actor("a")) is not None
+async def test_each_event_names_its_own_actor(pool: Pool) -> None:
+    batcher = JobCreateBatcher(pool)
+    await asyncio.gather(*(batcher.create(uuid4(), created(actor), Actor(actor)) for actor in "abab"))
+    events = await pool.fetch("SELECT meta->>'actor' AS actor, data->'definition'->>'name' AS name FROM events")
+    assert sorted((row["actor"], row["name"]) for row in events) == [("a", "a"), ("a", "a"), ("b", "b"), ("b", "b")]
+
+
+async def test_a_client_that_disconnects_does_not_affect_the_others(pool: Pool) -> None:
+    batcher = JobCreateBatcher(pool)
+    leaving = asyncio.create_task(batcher.create(uuid4(), created("left"), Actor("a")))
+    staying = asyncio.create_task(batcher.create(uuid4(), created("stays"), Actor("a")))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying is not None
+    assert await batcher.create(uuid4(), created("later"), Actor("a")) is not None

@@ -6,90 +6,107 @@ import pytest
 from duebook_common.runtime.batching import Batcher
 
 
-class Desk:
-    """Work that goes on when the test says so, and remembers what came in which batch."""
+class Processor:
+    """Multiplies by ten once the test releases it, and records the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.begun = asyncio.Event()
-        self.go_on = asyncio.Event()
+        self.started = asyncio.Event()
+        self.released = asyncio.Event()
 
-    async def work(self, items: Sequence[int]) -> list[int]:
+    async def process(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
-        self.begun.set()
-        await self.go_on.wait()
+        self.started.set()
+        await self.released.wait()
         return [item * 10 for item in items]
 
 
-async def test_whoever_comes_during_a_batch_shares_the_next() -> None:
-    desk = Desk()
-    batcher = Batcher(desk.work)
+async def test_items_that_arrive_during_a_batch_share_the_next() -> None:
+    processor = Processor()
+    batcher = Batcher(processor.process)
     first = asyncio.create_task(batcher.submit(1))
-    await desk.begun.wait()
+    await processor.started.wait()
     others = [asyncio.create_task(batcher.submit(item)) for item in (2, 3, 4)]
     await asyncio.sleep(0)
-    desk.go_on.set()
+    processor.released.set()
     assert await asyncio.gather(first, *others) == [10, 20, 30, 40]
-    assert desk.batches == [[1], [2, 3, 4]]
+    assert processor.batches == [[1], [2, 3, 4]]
 
 
 async def test_no_batch_is_larger_than_the_most() -> None:
-    desk = Desk()
-    desk.go_on.set()
-    batcher = Batcher(desk.work, most=2)
+    processor = Processor()
+    processor.released.set()
+    batcher = Batcher(processor.process, most=2)
     assert await asyncio.gather(*(batcher.submit(item) for item in range(5))) == [0, 10, 20, 30, 40]
-    assert [len(batch) for batch in desk.batches] == [2, 2, 1]
+    assert [len(batch) for batch in processor.batches] == [2, 2, 1]
 
 
-async def test_a_failed_batch_fails_its_members_and_no_later_one() -> None:
-    async def work(items: Sequence[int]) -> list[int]:
+async def test_a_batch_holds_items_of_one_key_and_the_others_keep_their_order() -> None:
+    processor = Processor()
+    processor.released.set()
+    batcher = Batcher(processor.process, most=4, key=lambda item: item % 2)
+    results = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 3, 4, 5, 6)))
+    assert results == [10, 20, 30, 40, 50, 60]
+    assert processor.batches == [[1, 3], [2, 4, 6], [5]]
+
+
+async def test_an_error_among_the_results_is_raised_for_its_item_alone() -> None:
+    async def process(items: Sequence[int]) -> list[int | Exception]:
+        return [OSError("no") if item == 13 else item for item in items]
+
+    batcher: Batcher[int, int] = Batcher(process)
+    results = await asyncio.gather(*(batcher.submit(item) for item in (1, 13, 2)), return_exceptions=True)
+    assert [isinstance(result, OSError) for result in results] == [False, True, False]
+
+
+async def test_a_failed_batch_fails_its_items_and_no_later_ones() -> None:
+    async def process(items: Sequence[int]) -> list[int]:
         if 13 in items:
             raise OSError("no")
         return list(items)
 
-    batcher = Batcher(work, most=2)
-    answers = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 13, 4, 5)), return_exceptions=True)
-    assert [isinstance(answer, OSError) for answer in answers] == [False, False, True, True, False]
+    batcher: Batcher[int, int] = Batcher(process, most=2)
+    results = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 13, 4, 5)), return_exceptions=True)
+    assert [isinstance(result, OSError) for result in results] == [False, False, True, True, False]
     assert await batcher.submit(6) == 6
 
 
-async def test_one_that_gives_up_waiting_costs_the_others_nothing() -> None:
-    desk = Desk()
-    batcher = Batcher(desk.work)
-    waiting = [asyncio.create_task(batcher.submit(item)) for item in (1, 2)]
-    await desk.begun.wait()
-    waiting[0].cancel()
+async def test_a_cancelled_submitter_does_not_affect_the_other_items() -> None:
+    processor = Processor()
+    batcher = Batcher(processor.process)
+    submitters = [asyncio.create_task(batcher.submit(item)) for item in (1, 2)]
+    await processor.started.wait()
+    submitters[0].cancel()
     with pytest.raises(asyncio.CancelledError):
-        await waiting[0]
-    desk.go_on.set()
-    assert await waiting[1] == 20
+        await submitters[0]
+    processor.released.set()
+    assert await submitters[1] == 20
     assert await batcher.submit(3) == 30
 
 
-@pytest.mark.parametrize("answers", [[], [1, 2, 3]])
-async def test_a_wrong_number_of_answers_is_an_error_and_not_silence(answers: list[int]) -> None:
-    async def work(_: Sequence[int]) -> list[int]:
-        return answers
+@pytest.mark.parametrize("results", [[], [1, 2, 3]])
+async def test_a_wrong_number_of_results_is_an_error(results: list[int]) -> None:
+    async def process(_: Sequence[int]) -> list[int]:
+        return results
 
-    batcher = Batcher(work)
+    batcher: Batcher[int, int] = Batcher(process)
     async with asyncio.timeout(5):
-        with pytest.raises(ValueError, match=r"zip|answers"):
-            await batcher.submit(1)
-        with pytest.raises(ValueError, match=r"zip|answers"):
-            await batcher.submit(1)
+        for item in (1, 2):
+            with pytest.raises(ValueError, match="zip"):
+                await batcher.submit(item)
 
 
-async def test_a_connection_that_dies_under_a_batch_fails_it_and_the_next_goes_on() -> None:
-    """As a bare CancelledError that nobody asked for."""
-    died: list[int] = []
+async def test_a_connection_lost_during_a_batch_fails_it_and_not_the_next() -> None:
+    """The library raises a bare CancelledError then, although nothing cancelled the task."""
+    lost: list[int] = []
 
-    async def work(items: Sequence[int]) -> list[int]:
-        if not died:
-            died.extend(items)
+    async def process(items: Sequence[int]) -> list[int]:
+        if not lost:
+            lost.extend(items)
             raise asyncio.CancelledError
         return list(items)
 
-    batcher = Batcher(work)
+    batcher: Batcher[int, int] = Batcher(process)
     async with asyncio.timeout(5):
         with pytest.raises(ConnectionError):
             await batcher.submit(1)

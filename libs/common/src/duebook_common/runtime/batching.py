@@ -1,7 +1,8 @@
-"""Group commit: whoever arrives while a batch is under way joins the next."""
+"""Group commit: items that arrive while a batch is processed form the next one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from duebook_common.runtime.loops import guarded
@@ -10,43 +11,67 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Batcher(Generic[T, R]):
-    """Carries items out in batches, one batch at a time, as many items in it as came meanwhile."""
+@dataclass(frozen=True, slots=True)
+class _Submission(Generic[T, R]):
+    item: T
+    key: object
+    result: "asyncio.Future[R]"
 
-    def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int = 200) -> None:
-        self._work, self._most = work, most
-        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+    def resolve(self, result: R | Exception) -> None:
+        if self.result.done():  # its submitter was cancelled
+            return
+        if isinstance(result, Exception):
+            self.result.set_exception(result)
+        else:
+            self.result.set_result(result)
+
+
+class Batcher(Generic[T, R]):
+    """Processes items in batches of at most `most`, one batch at a time.
+
+    `process` returns one result for each item, in order; an Exception among the results is raised for its item alone.
+    All items of a batch have the same `key`.
+    """
+
+    def __init__(
+        self,
+        process: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
+        most: int = 200,
+        key: Callable[[T], object] = lambda _: None,
+    ) -> None:
+        self._process, self._most, self._key = process, most, key
+        self._waiting: list[_Submission[T, R]] = []
         self._worker: asyncio.Task[None] | None = None
 
     async def drained(self) -> None:
-        """Wait until nothing is under way, and nothing waits."""
+        """Wait until no item waits or is processed."""
         while self._worker is not None:
             await asyncio.wait([self._worker])
 
     async def submit(self, item: T) -> R:
-        """The answer to one item; raises what the batch raised."""
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+        """The result of the item; raises its error, or that of its whole batch."""
+        submission: _Submission[T, R] = _Submission(item, self._key(item), asyncio.get_running_loop().create_future())
+        self._waiting.append(submission)
         if self._worker is None:
             self._worker = asyncio.create_task(self._drain())
-        return await answer
+        return await submission.result
 
     async def _drain(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            try:
-                answers = await guarded(self._work([item for item, _ in batch]))
-                answered = list(zip(batch, answers, strict=True))
-            except Exception as error:  # whatever it was, the next batch must go on
-                _fail([answer for _, answer in batch], error)
-            else:
-                for (_, waiting), answer in answered:
-                    if not waiting.done():
-                        waiting.set_result(answer)
+            batch = self._next_batch()
+            for submission, result in await self._results(batch):
+                submission.resolve(result)
         self._worker = None
 
+    def _next_batch(self) -> list[_Submission[T, R]]:
+        """Take the oldest submission, and those of the `most` oldest that have its key."""
+        oldest, key = self._waiting[: self._most], self._waiting[0].key
+        self._waiting[: self._most] = [each for each in oldest if each.key != key]
+        return [each for each in oldest if each.key == key]
 
-def _fail(waiting: Sequence["asyncio.Future[R]"], error: Exception) -> None:
-    for answer in waiting:
-        if not answer.done():
-            answer.set_exception(error)
+    async def _results(self, batch: Sequence[_Submission[T, R]]) -> list[tuple[_Submission[T, R], R | Exception]]:
+        try:
+            results = await guarded(self._process([each.item for each in batch]))
+            return list(zip(batch, results, strict=True))
+        except Exception as error:  # of any kind: the next batch must still be processed
+            return [(each, error) for each in batch]
