@@ -9,7 +9,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, RabbitQueue
 
 from duebook_common.broker import topology
-from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.publisher import OutgoingMessage, Publisher
 
 
 async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
@@ -33,7 +33,7 @@ async def confirmed_publishes(url: str, count: int = 5000) -> float:
     async with connection:
         publisher = Publisher(connection)
         await publisher.ensure_work({"bench"})
-        messages = [Outgoing(topology.RUNS, "bench", b'{"v":0}') for _ in range(count)]
+        messages = [OutgoingMessage(topology.RUNS, "bench", b'{"v":0}') for _ in range(count)]
         start = time.perf_counter()
         answers = await publisher.publish(messages)
         elapsed = time.perf_counter() - start

@@ -22,7 +22,7 @@ from pamqp.commands import Basic
 
 from duebook_common.broker import topology
 from duebook_common.broker.messages import RunMessage
-from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.publisher import OutgoingMessage, Publisher
 from duebook_common.broker.topology import (
     DEAD_LETTERS,
     RUNS,
@@ -120,8 +120,8 @@ async def test_a_mandatory_message_that_reaches_no_queue_raises_and_another_does
 
 async def test_our_publisher_knows_of_each_message_whether_it_arrived(url: str, name: str) -> None:
     async with await topology.connect(url, "tests") as connection:
-        lost = Outgoing(RUNS, "no-such-queue", b"lost")
-        sent = [Outgoing(RUNS, name, str(n).encode(), message_id=str(n)) for n in range(700)]
+        lost = OutgoingMessage(RUNS, "no-such-queue", b"lost")
+        sent = [OutgoingMessage(RUNS, name, str(n).encode(), message_id=str(n)) for n in range(700)]
         answers = await Publisher(connection).publish([*sent[:350], lost, *sent[350:]])
     assert [n for n, answer in enumerate(answers) if answer is not None] == [350]
     assert isinstance(answers[350], PublishError)
@@ -141,7 +141,7 @@ async def test_confirmed_messages_are_persistent_and_keep_their_order(
     url: str, name: str, channel: AbstractChannel
 ) -> None:
     async with await topology.connect(url, "tests") as connection:
-        sent = [Outgoing(RUNS, name, b"%d" % n, message_id=f"id {n}") for n in range(50)]
+        sent = [OutgoingMessage(RUNS, name, b"%d" % n, message_id=f"id {n}") for n in range(50)]
         assert await Publisher(connection).publish(sent) == [None] * 50
     messages = await take_all(channel, work_queue(name), 50)
     assert [(m.body, m.message_id, m.delivery_mode) for m in messages] == [(b"%d" % n, f"id {n}", 2) for n in range(50)]
@@ -178,7 +178,7 @@ async def test_a_publish_at_faststream_ignores_its_timeout_and_ours_does_not(url
                 async with asyncio.timeout(1.5) as outer:
                     await broker.publish(b"held up", queue=work_queue(name), timeout=0.2)
             assert outer.expired()
-            (answer,) = await publisher.publish([Outgoing(RUNS, name, b"held up")])
+            (answer,) = await publisher.publish([OutgoingMessage(RUNS, name, b"held up")])
             assert isinstance(answer, TimeoutError)
             proxy.release()
         await broker.stop()
@@ -189,7 +189,7 @@ async def test_a_connection_that_dies_under_confirms_is_an_error_for_each_and_en
         publisher = Publisher(connection)
         await publisher.channel()
         proxy.hold()
-        publishing = asyncio.create_task(publisher.publish([Outgoing(RUNS, name, b"x")] * 20))
+        publishing = asyncio.create_task(publisher.publish([OutgoingMessage(RUNS, name, b"x")] * 20))
         await proxy.heard.wait()
         proxy.cut()
         answers = await publishing
@@ -197,7 +197,7 @@ async def test_a_connection_that_dies_under_confirms_is_an_error_for_each_and_en
         assert all(isinstance(answer, topology.BROKER_ERRORS) for answer in answers)
         proxy.release()
         async with asyncio.timeout(20):  # and it comes back by itself
-            while await publisher.publish([Outgoing(RUNS, name, b"again")]) != [None]:
+            while await publisher.publish([OutgoingMessage(RUNS, name, b"again")]) != [None]:
                 await asyncio.sleep(0.1)
 
 
@@ -210,8 +210,8 @@ async def test_a_blind_copy_goes_to_a_second_key_once_to_each_queue_and_is_seen_
         await seen.bind(exchange, key)
     await copied.bind(exchange, "mail.named")
     async with await topology.connect(url, "tests") as connection:
-        copy = Outgoing(exchange.name, "run.succeeded", b"copied", mandatory=False, also="mail.named")
-        plain = Outgoing(exchange.name, "run.succeeded", b"plain", mandatory=False)
+        copy = OutgoingMessage(exchange.name, "run.succeeded", b"copied", mandatory=False, bcc="mail.named")
+        plain = OutgoingMessage(exchange.name, "run.succeeded", b"plain", mandatory=False)
         assert await Publisher(connection).publish([copy, plain]) == [None, None]
     both = await take_all(channel, seen.name, 2)
     assert [(m.body, m.routing_key, m.headers) for m in both] == [

@@ -247,9 +247,9 @@ async def starting_notifier(
     """A whole notifier, ready or not."""
     urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp_url}
     settings = read(NotifierSettings, {f"DUEBOOK_{name}_URL": url for name, url in urls.items()} | _GRACE)
-    frame = ServiceContext(settings)
-    async with notifying(frame, settings, terms(smtp_url, tries)):
-        yield frame
+    context = ServiceContext(settings)
+    async with notifying(context, settings, terms(smtp_url, tries)):
+        yield context
 
 
 @asynccontextmanager
@@ -257,11 +257,11 @@ async def notifier(
     postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
 ) -> AsyncIterator[ServiceContext]:
     """A whole notifier, ready."""
-    async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries) as frame:
+    async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries) as context:
         async with asyncio.timeout(20):
-            while set((await frame.health.report())[1].values()) != {"ok"}:
+            while set((await context.health.report())[1].values()) != {"ok"}:
                 await asyncio.sleep(0.05)
-        yield frame
+        yield context
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from typer.core import TyperGroup
 
 from duebook.cli.app import app
-from duebook_common.runtime.telemetry import RESTING
+from duebook_common.runtime.telemetry import DEAD_LETTER_REGISTRY
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = sorted((ROOT / "deploy/runbooks").glob("*.md"))
@@ -36,7 +36,10 @@ def test_a_command_in_a_runbook_is_one_that_duebook_takes(path: Path) -> None:
 def test_a_metric_or_variable_in_a_runbook_exists(path: Path) -> None:
     text = path.read_text()
     metrics = {
-        f"{metric.name}{end}" for base in (REGISTRY, RESTING) for metric in base.collect() for end in ("", "_total")
+        f"{metric.name}{end}"
+        for base in (REGISTRY, DEAD_LETTER_REGISTRY)
+        for metric in base.collect()
+        for end in ("", "_total")
     }
     assert set(re.findall(r"\bduebook_[a-z_]+", text)) <= metrics
     assert set(re.findall(r"\bDUEBOOK_[A-Z_]+", text)) <= set(re.findall(r"\w+", (ROOT / ".env.example").read_text()))

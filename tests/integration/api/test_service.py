@@ -6,7 +6,7 @@ import signal
 import httpx2
 import pytest
 
-from duebook_api.app import serve
+from duebook_api.app import lifespan
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
@@ -31,10 +31,10 @@ async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tc
 @pytest.mark.parametrize("path", ["/api/job", "/api/openapi.json", "/nothing"])
 async def test_before_the_database_is_reached_it_says_so(path: str) -> None:
     url = {"DUEBOOK_POSTGRES_URL": "postgresql://x@127.0.0.1:1/x", "DUEBOOK_REDIS_URL": NO_REDIS}
-    frame = ServiceContext(read(ApiSettings, url))
-    starting = asyncio.create_task(serve(frame).__aenter__())
+    context = ServiceContext(read(ApiSettings, url))
+    starting = asyncio.create_task(lifespan(context).__aenter__())
     await asyncio.sleep(0)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=frame.app), base_url="http://duebook") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=context.app), base_url="http://duebook") as http:
         answer = await http.get(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "starting")
         assert (await http.get("/livez")).status_code == 200

@@ -32,9 +32,9 @@ async def mails(post: PostOffice, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def rabbitmq_is(frame: ServiceContext, *, ok: bool) -> None:
+async def rabbitmq_is(context: ServiceContext, *, ok: bool) -> None:
     async with asyncio.timeout(60):
-        while ((await frame.health.report())[1]["rabbitmq"] == "ok") is not ok:
+        while ((await context.health.report())[1]["rabbitmq"] == "ok") is not ok:
             await asyncio.sleep(0.05)
 
 
@@ -46,14 +46,14 @@ async def test_outcomes_wait_while_postgresql_is_away(
         success = await Books(pool).succeeded(await Books(pool).run())
         dead = await Books(pool).failed(await Books(pool).run())
     async with (
-        notifier(private_postgres.url, rabbitmq_url, redis_url, post.url) as frame,
+        notifier(private_postgres.url, rabbitmq_url, redis_url, post.url) as context,
         broker(rabbitmq_url) as rabbit,
     ):
         await asyncio.to_thread(private_postgres.stop)
         await rabbit.publish(success.encode())
         await rabbit.publish(dead.encode())
         async with asyncio.timeout(60):
-            while (await frame.health.report())[1]["postgres"] == "ok":
+            while (await context.health.report())[1]["postgres"] == "ok":
                 await asyncio.sleep(0.05)
         await asyncio.to_thread(private_postgres.start)
         await mails(post, 2)
@@ -67,17 +67,17 @@ async def test_a_rabbitmq_that_comes_late_or_without_its_data_is_taken_as_it_is(
     async with connect(postgres_url, "test", size=2) as pool:
         first = await Books(pool).succeeded(await Books(pool).run())
         second = await Books(pool).succeeded(await Books(pool).run("second@example.com"))
-    async with starting_notifier(postgres_url, url, redis_url, post.url) as frame:
-        await rabbitmq_is(frame, ok=False)
+    async with starting_notifier(postgres_url, url, redis_url, post.url) as context:
+        await rabbitmq_is(context, ok=False)
         await asyncio.to_thread(private_rabbitmq.start)
-        await rabbitmq_is(frame, ok=True)
+        await rabbitmq_is(context, ok=True)
         async with broker(url) as rabbit:
             await rabbit.publish(first.encode())
             await mails(post, 1)
         await asyncio.to_thread(private_rabbitmq.kill)
         shutil.rmtree(private_rabbitmq.directory / "mnesia")
         await asyncio.to_thread(private_rabbitmq.start)
-        await rabbitmq_is(frame, ok=True)
+        await rabbitmq_is(context, ok=True)
         post.replies["second@example.com"] = [
             "550 no such user"
         ] * 20  # also of the tries before the broker takes dead letters

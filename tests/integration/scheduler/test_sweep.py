@@ -8,7 +8,7 @@ import pytest
 
 from duebook_common.broker import topology
 from duebook_common.broker.messages import RunMessage
-from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.publisher import OutgoingMessage, Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt
 from duebook_common.domain.run.state import Run
@@ -33,7 +33,7 @@ async def dead(pool: Pool, publisher: Publisher) -> Run:
     channel = await publisher.channel()
     await declare_work(channel, _QUEUE)
     body = RunMessage(run.id, run.dispatch).encode()
-    assert await publisher.publish([Outgoing("", dead_letter_queue(_QUEUE), body)]) == [None]
+    assert await publisher.publish([OutgoingMessage("", dead_letter_queue(_QUEUE), body)]) == [None]
     return decided.run
 
 
@@ -76,7 +76,7 @@ async def test_a_message_that_somebody_looked_at_during_the_sweep_leaves_all_the
 async def test_a_long_queue_is_looked_through_to_its_end_and_keeps_its_order(pool: Pool, publisher: Publisher) -> None:
     strangers = [RunMessage(uuid4(), 1) for _ in range(1200)]
     first = await dead(pool, publisher)
-    await publisher.publish([Outgoing("", dead_letter_queue(_QUEUE), message.encode()) for message in strangers])
+    await publisher.publish([OutgoingMessage("", dead_letter_queue(_QUEUE), message.encode()) for message in strangers])
     last = await dead(pool, publisher)
     for run in (first, last):
         await do(pool, run, DiscardRun("done by hand", NOW))

@@ -11,12 +11,12 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from duebook_common.broker.publisher import Outgoing, frames
+from duebook_common.broker.publisher import OutgoingMessage, frames
 
 _MOST = 50
 
 
-def told(message: Outgoing, id_: str = "id") -> list[Any]:
+def told(message: OutgoingMessage, id_: str = "id") -> list[Any]:
     channel = cast(Any, SimpleNamespace(number=7, max_content_size=_MOST))
     data, parts = b"".join(frames(channel, message, id_)), []
     while data:
@@ -29,7 +29,7 @@ def told(message: Outgoing, id_: str = "id") -> list[Any]:
 
 @given(st.binary(max_size=3 * _MOST), st.text(max_size=50), st.booleans())
 def test_a_message_survives_the_wire(body: bytes, id_: str, mandatory: bool) -> None:
-    method, header, *content = told(Outgoing("exchange", "key", body, mandatory=mandatory), id_)
+    method, header, *content = told(OutgoingMessage("exchange", "key", body, mandatory=mandatory), id_)
     assert isinstance(method, Basic.Publish)
     assert (method.exchange, method.routing_key, method.mandatory) == ("exchange", "key", mandatory)
     assert isinstance(header, ContentHeader)
@@ -42,13 +42,13 @@ def test_a_message_survives_the_wire(body: bytes, id_: str, mandatory: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("headers", "also", "expected"),
+    ("headers", "bcc", "expected"),
     [
         (None, "mail.named", {"BCC": ["mail.named"]}),
         ({"tries": 3, "error": "boom"}, None, {"tries": 3, "error": "boom"}),
         ({"tries": 3}, "mail.named", {"tries": 3, "BCC": ["mail.named"]}),
     ],
 )
-def test_headers_and_a_second_routing_key_travel_with_it(headers: Any, also: str | None, expected: Any) -> None:
-    _, header, _ = told(Outgoing("exchange", "key", b"x", headers, also=also))
+def test_headers_and_a_second_routing_key_travel_with_it(headers: Any, bcc: str | None, expected: Any) -> None:
+    _, header, _ = told(OutgoingMessage("exchange", "key", b"x", headers, bcc=bcc))
     assert header.properties.headers == expected

@@ -66,5 +66,5 @@ def test_notifications_rest_in_a_queue_of_their_own() -> None:
     arguments = topology.NOTIFICATION_ARGUMENTS
     assert arguments["x-dead-letter-exchange"] == ""
     assert arguments["x-dead-letter-routing-key"] == topology.NOTIFICATIONS_DEAD
-    for declared in (arguments, topology.RESTING_ARGUMENTS):
+    for declared in (arguments, topology.DEAD_LETTER_ARGUMENTS):
         assert (declared["x-queue-type"], declared["x-delivery-limit"]) == ("quorum", 2147483647)

@@ -33,10 +33,10 @@ async def test_items_that_arrive_during_a_batch_share_the_next() -> None:
     assert processor.batches == [[1], [2, 3, 4]]
 
 
-async def test_no_batch_is_larger_than_the_most() -> None:
+async def test_no_batch_exceeds_its_maximum_size() -> None:
     processor = Processor()
     processor.released.set()
-    batcher = Batcher(processor.process, most=2)
+    batcher = Batcher(processor.process, max_size=2)
     assert await asyncio.gather(*(batcher.submit(item) for item in range(5))) == [0, 10, 20, 30, 40]
     assert [len(batch) for batch in processor.batches] == [2, 2, 1]
 
@@ -44,7 +44,7 @@ async def test_no_batch_is_larger_than_the_most() -> None:
 async def test_a_batch_holds_items_of_one_key_and_the_others_keep_their_order() -> None:
     processor = Processor()
     processor.released.set()
-    batcher = Batcher(processor.process, most=4, key=lambda item: item % 2)
+    batcher = Batcher(processor.process, max_size=4, key=lambda item: item % 2)
     results = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 3, 4, 5, 6)))
     assert results == [10, 20, 30, 40, 50, 60]
     assert processor.batches == [[1, 3], [2, 4, 6], [5]]
@@ -65,7 +65,7 @@ async def test_a_failed_batch_fails_its_items_and_no_later_ones() -> None:
             raise OSError("no")
         return list(items)
 
-    batcher: Batcher[int, int] = Batcher(process, most=2)
+    batcher: Batcher[int, int] = Batcher(process, max_size=2)
     results = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 13, 4, 5)), return_exceptions=True)
     assert [isinstance(result, OSError) for result in results] == [False, False, True, True, False]
     assert await batcher.submit(6) == 6
@@ -111,3 +111,18 @@ async def test_a_connection_lost_during_a_batch_fails_it_and_not_the_next() -> N
         with pytest.raises(ConnectionError):
             await batcher.submit(1)
         assert await batcher.submit(2) == 2
+
+
+async def test_wait_idle_returns_once_no_item_is_left() -> None:
+    processor = Processor()
+    batcher = Batcher(processor.process)
+    async with asyncio.timeout(5):
+        await batcher.wait_idle()
+        submitter = asyncio.create_task(batcher.submit(1))
+        await processor.started.wait()
+        idle = asyncio.create_task(batcher.wait_idle())
+        await asyncio.sleep(0)
+        assert not idle.done()
+        processor.released.set()
+        await idle
+    assert await submitter == 10

@@ -1,6 +1,6 @@
 """`duebook-api`."""
 
-from duebook_api.app import serve
+from duebook_api.app import lifespan
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
@@ -8,7 +8,7 @@ from duebook_common.runtime.settings import load
 
 def main() -> None:
     settings = load(ApiSettings)
-    run("api", settings, settings.port, serve)
+    run("api", settings, settings.port, lifespan)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from duebook_api.state.gauges import DeadLetterGauges
 from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.loops import every
+from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.service import Health, ServiceContext, probes
 from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
 from duebook_common.store.job_handling import Conflict
@@ -55,11 +55,11 @@ _REFRESH = timedelta(seconds=5)
 
 
 @asynccontextmanager
-async def serve(frame: ServiceContext) -> AsyncIterator[None]:
+async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     """The api's body: connect, mount, refresh the gauges."""
-    settings = frame.settings
+    settings = context.settings
     assert isinstance(settings, ApiSettings)
-    frame.app = Starlette(routes=probes(frame.health), exception_handlers={404: _on_early})
+    context.app = Starlette(routes=probes(context.health), exception_handlers={404: _on_early})
     async with connect(settings.postgres_url.get_secret_value(), "api", _POOL) as pool:
         clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
         await clock.measure(pool)
@@ -69,16 +69,18 @@ async def serve(frame: ServiceContext) -> AsyncIterator[None]:
             async with acquire(pool) as db:
                 await db.fetchval("SELECT 1")
 
-        frame.health.checks["postgresql"] = ask
-        frame.app = build(deps, frame.health, _keys(deps, settings))
-        frame.loops.start("clock", clock.keep(pool))
-        frame.loops.start("feed", every("feed", PAUSE, deps.feed.step, longest=1))
-        frame.loops.start("gauges", every("gauges", _REFRESH, DeadLetterGauges(pool, clock, settings.misfire).refresh))
+        context.health.checks["postgresql"] = ask
+        context.app = build(deps, context.health, _keys(deps, settings))
+        context.loops.start("clock", clock.keep(pool))
+        context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
+        context.loops.start(
+            "gauges", run_every("gauges", _REFRESH, DeadLetterGauges(pool, clock, settings.misfire).refresh)
+        )
         try:
             yield
         finally:
             deps.feed.close()
-            await frame.loops.stop()
+            await context.loops.stop()
             await hints.close()
 
 

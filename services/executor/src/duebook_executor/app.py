@@ -13,7 +13,7 @@ import uuid_utils.compat as uuids
 
 from duebook.tasks import Registry, TaskError, load
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.loops import every
+from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import server
@@ -52,9 +52,9 @@ def _mailer(settings: ExecutorSettings) -> Mailer | None:
 
 
 @asynccontextmanager
-async def body(registry: Registry, exchanges: AmqpPublisher, frame: ServiceContext) -> AsyncIterator[None]:
+async def lifespan(registry: Registry, exchanges: AmqpPublisher, context: ServiceContext) -> AsyncIterator[None]:
     """Connect, consume; on the way out close the tap, let attempts finish, hand back the rest."""
-    settings = frame.settings
+    settings = context.settings
     assert isinstance(settings, ExecutorSettings)
     clock = Clock()
     # Unlike any other process or start: a name that comes twice would make a dead executor look alive.
@@ -74,14 +74,14 @@ async def body(registry: Registry, exchanges: AmqpPublisher, frame: ServiceConte
             await books.register(registry.registered().values())
             return 0
 
-        frame.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
-        frame.loops.start("clock", clock.keep(pool))
-        frame.loops.start("cancel hints", hints.listen_cancels(lambda _: wake.set()))
+        context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
+        context.loops.start("clock", clock.keep(pool))
+        context.loops.start("cancel hints", hints.listen_cancels(lambda _: wake.set()))
         watch = Heartbeat(attempts, books, locks, settings.lease)
         # Once the database is back there is one lease in which to say that we live.
         longest = settings.lease.total_seconds() / 6
-        frame.loops.start("watch", every("watch", _WATCH_PAUSE, watch.step, wake, longest))
-        frame.loops.start("register", every("register", _REGISTER_PAUSE, register))
+        context.loops.start("watch", run_every("watch", _WATCH_PAUSE, watch.step, wake, longest))
+        context.loops.start("register", run_every("register", _REGISTER_PAUSE, register))
         await consumer.start()
         try:
             yield
@@ -91,7 +91,7 @@ async def body(registry: Registry, exchanges: AmqpPublisher, frame: ServiceConte
             await _drain(attempts, settings.grace)
             await consumer.close()
             await exchanges.close()
-            await frame.loops.stop()
+            await context.loops.stop()
 
 
 async def _drain(attempts: Attempts, grace: timedelta) -> None:

@@ -73,7 +73,7 @@ class Deliveries:
         self._stopping = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_LONGEST_STOP):
-                await self._begin.drained()
+                await self._begin.wait_idle()
 
     async def receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settle:
         """Carry out what the message asks for; returns once it may be settled, and how. Raises Stopping."""

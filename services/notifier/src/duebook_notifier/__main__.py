@@ -4,14 +4,14 @@ import os
 
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
-from duebook_notifier.app import body
+from duebook_notifier.app import lifespan
 from duebook_notifier.settings import NotifierSettings
 
 
 def main() -> None:
     settings = load(NotifierSettings)
     os.nice(5)  # where services share a machine, mails about work that is done yield to work that is due
-    run("notifier", settings, settings.port, body)
+    run("notifier", settings, settings.port, lifespan)
 
 
 if __name__ == "__main__":

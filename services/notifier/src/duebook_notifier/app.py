@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from duebook_common.runtime.loops import every
+from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import server
@@ -22,17 +22,17 @@ _BROKER_PAUSE, _DUE_PAUSE = timedelta(seconds=5), timedelta(seconds=1)
 
 
 @asynccontextmanager
-async def body(frame: ServiceContext) -> AsyncIterator[None]:
+async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     """Consume outcomes and retry due mails; on the way out take nothing further and finish what is under way."""
-    settings = frame.settings
+    settings = context.settings
     assert isinstance(settings, NotifierSettings)
     terms = MailPolicy(server(settings.smtp_url.get_secret_value()), settings.mail_from, settings.notify_to)
-    async with notifying(frame, settings, terms):
+    async with notifying(context, settings, terms):
         yield
 
 
 @asynccontextmanager
-async def notifying(frame: ServiceContext, settings: NotifierSettings, terms: MailPolicy) -> AsyncIterator[None]:
+async def notifying(context: ServiceContext, settings: NotifierSettings, terms: MailPolicy) -> AsyncIterator[None]:
     """The whole service on given terms."""
     clock, passes, url = Clock(), SingleFlight(), settings.rabbitmq_url.get_secret_value()
     async with AsyncExitStack() as stack:
@@ -53,13 +53,13 @@ async def notifying(frame: ServiceContext, settings: NotifierSettings, terms: Ma
             return 0
 
         # SMTP is not asked: while it is away mails wait as due rows, and an unready notifier would help nobody.
-        frame.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
-        frame.loops.start("clock", clock.keep(pool))
-        frame.loops.start("broker", every("broker", _BROKER_PAUSE, broker))
-        frame.loops.start("mails", every("mails", _DUE_PAUSE, mailing.retry_due))
+        context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
+        context.loops.start("clock", clock.keep(pool))
+        context.loops.start("broker", run_every("broker", _BROKER_PAUSE, broker))
+        context.loops.start("mails", run_every("mails", _DUE_PAUSE, mailing.retry_due))
         try:
             yield
         finally:
-            await frame.loops.stop()
+            await context.loops.stop()
             await consumer.cancel()
             await passes.drain(settings.grace)

@@ -6,7 +6,7 @@ from pamqp.common import FieldTable
 
 from duebook_common.broker import topology
 from duebook_common.broker.messages import OutcomeMessage
-from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.publisher import OutgoingMessage, Publisher
 from duebook_common.broker.topology import NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import MailFailed, outcome_of
 from duebook_notifier.subject import News
@@ -46,7 +46,7 @@ class DeadLetterPublisher:
             await self._connection.close()
 
 
-def _letter(news: News, failed: MailFailed) -> Outgoing:
+def _letter(news: News, failed: MailFailed) -> OutgoingMessage:
     """The outcome as it came, so that moving it back to the queue of notifications is an order to try once more."""
     outcome, version = outcome_of(failed.outcome)
     message = OutcomeMessage(
@@ -68,4 +68,4 @@ def _letter(news: News, failed: MailFailed) -> Outgoing:
         "error": failed.error[:_LONGEST_ERROR],
         "tries": failed.tries,
     }
-    return Outgoing("", NOTIFICATIONS_DEAD, message.encode(), headers, message_id=failed.message_id)
+    return OutgoingMessage("", NOTIFICATIONS_DEAD, message.encode(), headers, message_id=failed.message_id)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from duebook_common.broker import topology
 from duebook_common.broker.publisher import Publisher
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.loops import every
+from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.service import Check, ServiceContext
 from duebook_common.store.database import Clock, Pool, connect
 from duebook_common.store.job_handling import Actor
@@ -50,9 +50,9 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops = context.loops
         loops.start("hints", hints.listen(wake))
         loops.start("clock", clock.keep(pool))
-        loops.start("poll", every("poll", poller.pause, poller.step, wake))
-        loops.start("relay", every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
-        loops.start("sweep", every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
+        loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
+        loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
+        loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
-from duebook_common.runtime.loops import wait
+from duebook_common.runtime.loops import wait_until_set
 
 log = structlog.stdlib.get_logger("sweep")
 
@@ -66,6 +66,6 @@ async def _take(channel: AbstractChannel, queue: str, count: int) -> list[Abstra
     tag, before = await resting.consume(take), -1
     while not full.is_set() and len(taken) > before:
         before = len(taken)
-        await wait(full, _QUIET_SECONDS)
+        await wait_until_set(full, _QUIET_SECONDS)
     await resting.cancel(tag)
     return taken

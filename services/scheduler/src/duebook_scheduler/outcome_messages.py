@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.broker.messages import OutcomeMessage
-from duebook_common.broker.publisher import Outgoing
+from duebook_common.broker.publisher import OutgoingMessage
 from duebook_common.broker.topology import EVENTS, MAIL_DEFAULT, MAIL_NAMED
 from duebook_common.domain.definition import Definition, Notify
 from duebook_common.domain.mail import MISSED, wanted
@@ -24,7 +24,7 @@ OUTCOMES = {
 }
 
 
-def of_run(record: Any) -> Outgoing:
+def of_run(record: Any) -> OutgoingMessage:
     """An outcome of a run."""
     notify = NOTIFY.validate_python(record["notify"])
     message = OutcomeMessage(
@@ -42,7 +42,7 @@ def of_run(record: Any) -> Outgoing:
     return _outgoing(message, notify, record["reason"])
 
 
-def of_missed(record: Any, definition: Definition) -> Outgoing:
+def of_missed(record: Any, definition: Definition) -> OutgoingMessage:
     """Occurrences that were missed, all that one event skips, by the definition in force then."""
     job_id: UUID = record["of_job"]
     missed = {name: record["missed"][name] for name in ("first", "last", "count", "reason")}
@@ -62,12 +62,12 @@ def of_missed(record: Any, definition: Definition) -> Outgoing:
     return _outgoing(message, Notify(definition.recipients, definition.notify.on))
 
 
-def _outgoing(message: OutcomeMessage, notify: Notify, reason: str | None = None) -> Outgoing:
-    return Outgoing(
+def _outgoing(message: OutcomeMessage, notify: Notify, reason: str | None = None) -> OutgoingMessage:
+    return OutgoingMessage(
         EVENTS,
         message.routing_key,
         message.encode(),
-        also=_mail_key(notify, message.outcome, reason),
+        bcc=_mail_key(notify, message.outcome, reason),
         message_id=f"{message.run_id}.{message.version}",
         mandatory=False,
     )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable
 from datetime import timedelta
 
-from duebook_common.runtime.loops import guarded
+from duebook_common.runtime.loops import detect_lost_connection
 from duebook_common.store.database import Clock
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.settings import SchedulerSettings
@@ -33,7 +33,7 @@ class Poller:
     async def _timed(self, work: Awaitable[int]) -> int:
         """Await the work. If it takes long, executors may have been unable to renew their leases meanwhile."""
         began = time.monotonic()
-        found = await guarded(work)
+        found = await detect_lost_connection(work)
         if time.monotonic() - began > self._settings.lease.total_seconds() / 3:
             self._waker.distrust_leases()
         return found

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.publisher import OutgoingMessage, Publisher
 from duebook_common.broker.topology import declare_events
 from duebook_common.domain.mail import MISSES
 from duebook_common.runtime.telemetry import RELAY_LAG
@@ -57,7 +57,7 @@ class Relay:
                 await move_checkpoint(db, "relay", place, records[done - 1])
             return done if len(records) == _BATCH else 0
 
-    async def _publish(self, records: Sequence[Any], tellings: Mapping[int, Outgoing]) -> int:
+    async def _publish(self, records: Sequence[Any], tellings: Mapping[int, OutgoingMessage]) -> int:
         """Publish what is told of records, by their index; returns how many, from the first on, are dealt with."""
         answers = await self._publisher.publish([*tellings.values()])
         failed = next((n for n, answer in zip(tellings, answers, strict=True) if answer is not None), None)
@@ -66,7 +66,7 @@ class Relay:
         return len(records) if failed is None else failed
 
 
-async def _tellings(db: Connection, records: Sequence[Any]) -> dict[int, Outgoing]:
+async def _tellings(db: Connection, records: Sequence[Any]) -> dict[int, OutgoingMessage]:
     """What is to be told, by the index of the record, in order."""
     missing = [n for n, record in enumerate(records) if record["missed"] is not None]
     found = await in_force(db, [(records[n]["stream"], records[n]["version"]) for n in missing])

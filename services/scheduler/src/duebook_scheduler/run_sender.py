@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from duebook_common.broker.messages import RunMessage
-from duebook_common.broker.publisher import Outgoing, Publisher
+from duebook_common.broker.publisher import OutgoingMessage, Publisher
 from duebook_common.broker.topology import RUNS
 from duebook_common.domain.run.state import Run
 
@@ -69,6 +69,6 @@ class RunSender:
             self._unsent = [*self._unsent, *(item for item, _ in failed)][:_MOST_KEPT]
 
 
-def _message(run: Run, bury: bool) -> Outgoing:
+def _message(run: Run, bury: bool) -> OutgoingMessage:
     body = RunMessage(run.id, run.dispatch, bury).encode()
-    return Outgoing(RUNS, run.queue, body, message_id=f"{run.id}.{run.dispatch}")
+    return OutgoingMessage(RUNS, run.queue, body, message_id=f"{run.id}.{run.dispatch}")

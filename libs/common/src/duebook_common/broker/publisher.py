@@ -33,7 +33,7 @@ _JSON, _PERSISTENT = encode.short_string("application/json"), b"\x02"
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """A message and where it goes. `mandatory`: it must reach a queue."""
 
     exchange: str
@@ -42,7 +42,7 @@ class Outgoing:
     headers: FieldTable | None = None
     message_id: str | None = None
     mandatory: bool = True
-    also: str | None = None  # a second routing key, which nobody who receives the message sees
+    bcc: str | None = None  # a second routing key, which nobody who receives the message sees
 
 
 class Publisher:
@@ -99,14 +99,14 @@ class Publisher:
         """After a broker lost its data what was declared has to be declared again."""
         self._queues.clear()
 
-    async def publish(self, messages: Sequence[Outgoing]) -> list[BaseException | None]:
+    async def publish(self, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
         """Publish all, at most a thousand in flight; an answer for each: None, or why its arrival is not known."""
         answers: list[BaseException | None] = []
         for start in range(0, len(messages), _IN_FLIGHT):
             answers += await self._publish(messages[start : start + _IN_FLIGHT])
         return answers
 
-    async def _publish(self, messages: Sequence[Outgoing]) -> list[BaseException | None]:
+    async def _publish(self, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
         try:
             async with asyncio.timeout(self._timeout):
                 channel = cast(aiormq.Channel, await (await self.channel()).get_underlay_channel())
@@ -118,7 +118,7 @@ class Publisher:
 _Confirm = asyncio.Future[object]
 
 
-async def _send(channel: aiormq.Channel, messages: Sequence[Outgoing]) -> list[BaseException | None]:
+async def _send(channel: aiormq.Channel, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
     """One write for all, then the confirm of each."""
     ids = [message.message_id or uuid4().hex for message in messages]
     payload = b"".join(part for m, id_ in zip(messages, ids, strict=True) for part in frames(channel, m, id_))
@@ -178,7 +178,7 @@ async def _answer(confirm: _Confirm) -> BaseException | None:
     return None
 
 
-def frames(channel: aiormq.Channel, message: Outgoing, id_: str) -> Iterator[bytes]:
+def frames(channel: aiormq.Channel, message: OutgoingMessage, id_: str) -> Iterator[bytes]:
     """The message as AMQP 0-9-1 has it: the method, the content's header, the content."""
     yield _method(channel.number, message.exchange, message.routing_key, message.mandatory)
     yield _header(channel.number, message, id_)
@@ -193,7 +193,7 @@ def _method(channel: int, exchange: str, routing_key: str, mandatory: bool) -> b
     return frame.marshal(Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory), channel)
 
 
-def _header(channel: int, message: Outgoing, id_: str) -> bytes:
+def _header(channel: int, message: OutgoingMessage, id_: str) -> bytes:
     table = _table(message)
     flags = _CONTENT_TYPE | (_HEADERS if table else 0) | _DELIVERY_MODE | _MESSAGE_ID
     properties = _JSON + table + _PERSISTENT + encode.short_string(id_)
@@ -202,11 +202,11 @@ def _header(channel: int, message: Outgoing, id_: str) -> bytes:
     return head + properties + FRAME_END_CHAR
 
 
-def _table(message: Outgoing) -> bytes:
+def _table(message: OutgoingMessage) -> bytes:
     """The headers; `BCC` is how RabbitMQ is told of further routing keys that nobody is to see."""
     if message.headers is None:
-        return _copy(message.also) if message.also else b""
-    copy: FieldTable = {"BCC": [message.also]} if message.also else {}
+        return _copy(message.bcc) if message.bcc else b""
+    copy: FieldTable = {"BCC": [message.bcc]} if message.bcc else {}
     return encode.field_table({**message.headers, **copy})
 
 

@@ -46,7 +46,7 @@ NOTIFICATION_ARGUMENTS: FieldTable = {
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": NOTIFICATIONS_DEAD,
 }
-RESTING_ARGUMENTS: FieldTable = {**_LIMIT}
+DEAD_LETTER_ARGUMENTS: FieldTable = {**_LIMIT}
 
 
 async def connect(url: str, name: str) -> AbstractRobustConnection:
@@ -59,7 +59,7 @@ async def connect(url: str, name: str) -> AbstractRobustConnection:
 async def declare_work(channel: AbstractChannel, queue: str) -> AbstractQueue:
     """Declare the dead-letter queue, then the work queue, which is returned; repeating it changes nothing."""
     dead = await channel.declare_exchange(DEAD_LETTERS, "direct", durable=True)
-    resting = await channel.declare_queue(dead_letter_queue(queue), durable=True, arguments=RESTING_ARGUMENTS)
+    resting = await channel.declare_queue(dead_letter_queue(queue), durable=True, arguments=DEAD_LETTER_ARGUMENTS)
     await resting.bind(dead, queue)
     runs = await channel.declare_exchange(RUNS, "direct", durable=True)
     working = await channel.declare_queue(work_queue(queue), durable=True, arguments=work_arguments(queue))
@@ -73,7 +73,7 @@ async def declare_events(channel: Any, *, default: bool = True) -> None:
     `default`: there may be recipients where a job names none. Only a notifier knows that there are not.
     """
     events = await channel.declare_exchange(EVENTS, "topic", durable=True)
-    await channel.declare_queue(NOTIFICATIONS_DEAD, durable=True, arguments=RESTING_ARGUMENTS)
+    await channel.declare_queue(NOTIFICATIONS_DEAD, durable=True, arguments=DEAD_LETTER_ARGUMENTS)
     notifications = await channel.declare_queue(NOTIFICATIONS, durable=True, arguments=NOTIFICATION_ARGUMENTS)
     await notifications.bind(events, MAIL_NAMED)
     await (notifications.bind if default else notifications.unbind)(events, MAIL_DEFAULT)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from duebook_common.runtime.loops import guarded
+from duebook_common.runtime.loops import detect_lost_connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,7 +27,7 @@ class _Submission(Generic[T, R]):
 
 
 class Batcher(Generic[T, R]):
-    """Processes items in batches of at most `most`, one batch at a time.
+    """Processes items in batches of at most `max_size`, one batch at a time.
 
     `process` returns one result for each item, in order; an Exception among the results is raised for its item alone.
     All items of a batch have the same `key`.
@@ -36,14 +36,14 @@ class Batcher(Generic[T, R]):
     def __init__(
         self,
         process: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
-        most: int = 200,
+        max_size: int = 200,
         key: Callable[[T], object] = lambda _: None,
     ) -> None:
-        self._process, self._most, self._key = process, most, key
+        self._process, self._max_size, self._key = process, max_size, key
         self._waiting: list[_Submission[T, R]] = []
         self._worker: asyncio.Task[None] | None = None
 
-    async def drained(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until no item waits or is processed."""
         while self._worker is not None:
             await asyncio.wait([self._worker])
@@ -53,10 +53,10 @@ class Batcher(Generic[T, R]):
         submission: _Submission[T, R] = _Submission(item, self._key(item), asyncio.get_running_loop().create_future())
         self._waiting.append(submission)
         if self._worker is None:
-            self._worker = asyncio.create_task(self._drain())
+            self._worker = asyncio.create_task(self._work())
         return await submission.result
 
-    async def _drain(self) -> None:
+    async def _work(self) -> None:
         while self._waiting:
             batch = self._next_batch()
             for submission, result in await self._results(batch):
@@ -64,14 +64,14 @@ class Batcher(Generic[T, R]):
         self._worker = None
 
     def _next_batch(self) -> list[_Submission[T, R]]:
-        """Take the oldest submission, and those of the `most` oldest that have its key."""
-        oldest, key = self._waiting[: self._most], self._waiting[0].key
-        self._waiting[: self._most] = [each for each in oldest if each.key != key]
+        """Take the oldest submission, and those of the `max_size` oldest that have its key."""
+        oldest, key = self._waiting[: self._max_size], self._waiting[0].key
+        self._waiting[: self._max_size] = [each for each in oldest if each.key != key]
         return [each for each in oldest if each.key == key]
 
     async def _results(self, batch: Sequence[_Submission[T, R]]) -> list[tuple[_Submission[T, R], R | Exception]]:
         try:
-            results = await guarded(self._process([each.item for each in batch]))
+            results = await detect_lost_connection(self._process([each.item for each in batch]))
             return list(zip(batch, results, strict=True))
         except Exception as error:  # of any kind: the next batch must still be processed
             return [(each, error) for each in batch]

@@ -1,4 +1,4 @@
-"""Background loops: one shape, supervised. A loop that ends is a crash of its service."""
+"""Background loops of a service: all have one shape and are supervised. A loop that ends is a crash of its service."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,42 +13,41 @@ log = structlog.stdlib.get_logger("loops")
 
 T = TypeVar("T")
 
-_LONGEST_PAUSE = 5.0
-
-
 Pause = timedelta | Callable[[], timedelta]
 
+_LONGEST_RETRY_PAUSE = 5.0  # seconds
 
-async def every(
+
+async def run_every(
     name: str,
     pause: Pause,
     step: Callable[[], Awaitable[int]],
     wake: asyncio.Event | None = None,
-    longest: float = _LONGEST_PAUSE,
+    longest: float = _LONGEST_RETRY_PAUSE,
 ) -> None:
-    """Repeat a step for ever: at once while it finds work, else after the pause or when `wake` is set.
+    """Repeat `step` for ever: at once while it returns more than 0, else after the pause or when `wake` is set.
 
-    A failed step is logged, counted and repeated, each time later, at most `longest` seconds.
+    A failed step is logged, counted and retried; the pauses before retries double from 0.2 s up to `longest` seconds.
     """
     wake = wake or asyncio.Event()
     failures = 0
     while True:
-        wake.clear()  # before the step, never after: a hint that comes during it must not get lost
+        wake.clear()  # before the step, never after it: a hint that arrives during the step must not get lost
         try:
-            found = await guarded(step())
+            found = await detect_lost_connection(step())
             failures = 0
         except Exception as error:
             failures += 1
             LOOP_FAILURES.labels(name).inc()
-            log.warning("loop failed", loop=name, error=repr(error), failures=failures, exc_info=failures == 1)
+            log.warning("loop step failed", loop=name, error=repr(error), failures=failures, exc_info=failures == 1)
             await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), longest))
             continue
         if not found:
-            await wait(wake, (pause() if callable(pause) else pause).total_seconds())
+            await wait_until_set(wake, (pause() if callable(pause) else pause).total_seconds())
 
 
-async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait until the event is set, or that long."""
+async def wait_until_set(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set, at most so many seconds."""
     try:
         async with asyncio.timeout(max(seconds, 0)):
             await event.wait()
@@ -56,19 +55,23 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
         pass
 
 
-async def guarded(work: Awaitable[T]) -> T:
-    """Await; a CancelledError that nobody asked for (a connection that died under a confirm) is a ConnectionError."""
+async def detect_lost_connection(work: Awaitable[T]) -> T:
+    """Await the work; raise ConnectionError for a CancelledError without a request to cancel this task.
+
+    aiormq cancels the futures of pending confirms when their connection is lost, so the loss surfaces as a bare
+    CancelledError. A loop would end by it silently.
+    """
     try:
         return await work
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling() == 0:
-            raise ConnectionError("a connection was lost while its answer was awaited") from error
+            raise ConnectionError("the connection was lost before its answer arrived") from error
         raise
 
 
 class Loops:
-    """The loops of a service. `crashed` is set when one of them ends, which none ever should."""
+    """The running loops of a service. `crashed` is set when one of them ends without `stop`."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -76,17 +79,17 @@ class Loops:
 
     def start(self, name: str, loop: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(loop, name=name)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_end)
         self._tasks[name] = task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        if self._tasks.get(task.get_name()) is task:  # else it was stopped on purpose
+    def _on_end(self, task: asyncio.Task[Any]) -> None:
+        if self._tasks.get(task.get_name()) is task:  # `stop` removes a task before it cancels it
             error = None if task.cancelled() else task.exception()
             log.error("loop ended", loop=task.get_name(), error=repr(error), exc_info=error)
             self.crashed.set()
 
     async def stop(self, *names: str) -> None:
-        """Cancel the named loops, or all, and wait for them."""
+        """Cancel the named loops, or all without names, and wait until they have ended."""
         stopping = [self._tasks.pop(name) for name in names or tuple(self._tasks) if name in self._tasks]
         for task in stopping:
             task.cancel()

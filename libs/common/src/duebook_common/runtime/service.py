@@ -1,4 +1,4 @@
-"""A service's frame: logging, HTTP for probes and metrics, signals, and an orderly end."""
+"""How a service runs: logging, an HTTP server with probes and metrics, signals, and an orderly end."""
 
 import asyncio
 import gc
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from duebook_common.runtime import timezones
 from duebook_common.runtime.loops import Loops
 from duebook_common.runtime.settings import Settings
-from duebook_common.runtime.telemetry import RESTING, configure
+from duebook_common.runtime.telemetry import DEAD_LETTER_REGISTRY, configure
 
 log = structlog.stdlib.get_logger("service")
 
@@ -30,20 +30,19 @@ _CHECK_SECONDS = 1.0
 
 
 class Health:
-    """What `/readyz` asks: one check for each component, each at most a second long."""
+    """The state behind `/readyz`: a check for each component, and whether the service has started or is draining."""
 
     def __init__(self) -> None:
         self.checks: dict[str, Check] = {}
         self.started = self.draining = False
 
     async def report(self) -> tuple[bool, dict[str, str]]:
-        """Whether the service is ready, and a word for each component."""
-        answers = await asyncio.gather(*map(self._ask, self.checks.values()))
-        components = dict(zip(self.checks, answers, strict=True))
-        ready = self.started and not self.draining and all(answer == "ok" for answer in answers)
-        return ready, components
+        """Whether the service is ready, and for each component "ok" or its error. A check has one second."""
+        results = await asyncio.gather(*map(self._run_check, self.checks.values()))
+        ready = self.started and not self.draining and all(result == "ok" for result in results)
+        return ready, dict(zip(self.checks, results, strict=True))
 
-    async def _ask(self, check: Check) -> str:
+    async def _run_check(self, check: Check) -> str:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await check()
@@ -53,7 +52,7 @@ class Health:
 
 
 def probes(health: Health) -> list[Route]:
-    """The routes that every service answers."""
+    """The routes that every service has: `/livez`, `/readyz`, `/metrics`."""
 
     async def livez(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -64,13 +63,14 @@ def probes(health: Health) -> list[Route]:
         return JSONResponse({"status": status, "components": components}, 200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest() + generate_latest(RESTING), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        text = generate_latest() + generate_latest(DEAD_LETTER_REGISTRY)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
 class ServiceContext:
-    """What a service's body works with: its health, its supervised loops."""
+    """What a service's lifespan works with: its settings, its health, its supervised loops and its ASGI app."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -82,41 +82,42 @@ class ServiceContext:
 Lifespan = Callable[[ServiceContext], AbstractAsyncContextManager[None]]
 
 
-def run(name: str, settings: Settings, port: int, body: Lifespan) -> None:
-    """Run a service until SIGTERM or SIGINT: unready until `body` is entered, and again before it is left.
+def run(name: str, settings: Settings, port: int, lifespan: Lifespan) -> None:
+    """Run a service until SIGTERM or SIGINT, then end the process.
 
-    Probes answer from the very beginning to the very end, so that a starting or draining service can be seen.
-    Ends the process with exit code 1 where a loop crashed or the service could not start.
+    The service is ready once `lifespan` is entered; at the signal it becomes unready and `lifespan` is left. Probes
+    answer all the time, so that a starting or draining service can be seen. The exit code is 1 if a loop crashed or
+    the service could not start, else 0.
     """
     timezones.pin()
     configure(name, settings.log_format, settings.log_level)
-    # A batch makes many objects that all live until its end: looking through them again and again would cost a
-    # fifth of the CPU. What was imported stays anyway.
+    # A batch makes many objects that all live until its end; with the default thresholds the collector would traverse
+    # them again and again, for a fifth of the CPU. Imported modules are never garbage.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_serve(name, settings, port, body)))
+        sys.exit(runner.run(_serve(name, settings, port, lifespan)))
 
 
-async def _serve(name: str, settings: Settings, port: int, body: Lifespan) -> int:
-    frame, stop = ServiceContext(settings), asyncio.Event()
+async def _serve(name: str, settings: Settings, port: int, lifespan: Lifespan) -> int:
+    context, stop = ServiceContext(settings), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with _http(frame, settings.host, port), body(frame):
-            frame.health.started = True
+        async with _http(context, settings.host, port), lifespan(context):
+            context.health.started = True
             log.info("ready", service=name, url=f"http://{settings.host}:{port}")
-            await _first(stop, frame.loops.crashed)
-            frame.health.draining = True
+            await _wait_for_any(stop, context.loops.crashed)
+            context.health.draining = True
             log.info("draining", service=name)
     except Exception as error:
-        log.exception("stopped", service=name, error=repr(error))
+        log.exception("service failed", service=name, error=repr(error))
         return 1
     log.info("drained", service=name)
-    return int(frame.loops.crashed.is_set())
+    return int(context.loops.crashed.is_set())
 
 
-async def _first(*events: asyncio.Event) -> None:
+async def _wait_for_any(*events: asyncio.Event) -> None:
     waits = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in waits:
@@ -124,7 +125,7 @@ async def _first(*events: asyncio.Event) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Signals are the frame's business."""
+    """A server without signal handlers: `_serve` has them."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -140,9 +141,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _http(frame: ServiceContext, host: str, port: int) -> AsyncIterator[None]:
+async def _http(context: ServiceContext, host: str, port: int) -> AsyncIterator[None]:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await frame.app(scope, receive, send)  # the one of this moment: the api puts its own there
+        await context.app(scope, receive, send)  # looked up for each request: the api replaces it during its start
 
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
     server, listener = _Server(config), _listen(host, port)

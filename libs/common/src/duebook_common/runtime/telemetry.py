@@ -19,9 +19,9 @@ START_DELAY = Histogram(
 RETRIES = Counter("duebook_retries_total", "Attempts that failed or were lost and will be repeated.", ["queue"])
 DEAD_LETTERS = Counter("duebook_dead_letters_total", "Runs given up.", ["queue"])
 # In a registry of its own: the library takes it for the counter `duebook_dead_letters_total` under another name.
-RESTING = CollectorRegistry()
+DEAD_LETTER_REGISTRY = CollectorRegistry()
 DEAD_LETTERS_RESTING = Gauge(
-    "duebook_dead_letters", "Dead letters that wait for a person.", ["queue"], registry=RESTING
+    "duebook_dead_letters", "Dead letters that wait for a person.", ["queue"], registry=DEAD_LETTER_REGISTRY
 )
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest resting dead letter.")
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs whose due time passed by more than the misfire time.")

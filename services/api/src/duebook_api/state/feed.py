@@ -17,7 +17,7 @@ from duebook_api.http.positions import BEGINNING, LATEST
 from duebook_api.http.problems import Problem
 from duebook_api.http.replies import dumps
 from duebook_api.schemas import views
-from duebook_common.runtime.loops import wait
+from duebook_common.runtime.loops import wait_until_set
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 from duebook_common.store.eventstore import Recorded, tail
 
@@ -128,7 +128,7 @@ class Feed:
                 for piece in _pieces(events):
                     yield piece
                 continue
-            await wait(news, _HEARTBEAT if events is not None else _RETRY)
+            await wait_until_set(news, _HEARTBEAT if events is not None else _RETRY)
             if not news.is_set():
                 yield b": nothing new\n\n"
 

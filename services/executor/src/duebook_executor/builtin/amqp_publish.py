@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from duebook.tasks import Context, Fail, Task
 from duebook_common.broker.topology import BROKER_ERRORS
-from duebook_common.runtime.loops import guarded
+from duebook_common.runtime.loops import detect_lost_connection
 from duebook_executor.builtin.amqp_payload import AmqpMessage
 
 _SECONDS, _CLOSING = 20.0, 1.0
@@ -34,7 +34,7 @@ class AmqpPublisher:
         """Publish, and wait for the confirm; raises Fail."""
         try:
             async with asyncio.timeout(_SECONDS), self._room:
-                await guarded(self._publish(payload, context))
+                await detect_lost_connection(self._publish(payload, context))
         except ChannelNotFoundEntity:
             raise Fail(f"there is no exchange {payload.exchange!r}") from None
         except PublishError:
