@@ -1,4 +1,4 @@
-"""Messages leave the dead-letter queue once their run no longer rests, even where somebody was looking at them."""
+"""Messages leave the dead-letter queue after a redrive or discard, even if another consumer held them at first."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -25,8 +25,8 @@ async def publisher(rabbitmq_url: str) -> AsyncIterator[Publisher]:
         yield Publisher(connection)
 
 
-async def dead(pool: Pool, publisher: Publisher) -> Run:
-    """A dead letter, with its message in RabbitMQ."""
+async def dead_letter(pool: Pool, publisher: Publisher) -> Run:
+    """A dead-lettered run with its message in RabbitMQ."""
     run = await started(pool)
     decided = await do(pool, run, FailAttempt(1, "as ever", NOW, 0, retry=False))
     assert decided.run is not None
@@ -37,8 +37,8 @@ async def dead(pool: Pool, publisher: Publisher) -> Run:
     return decided.run
 
 
-async def _resting(publisher: Publisher) -> list[aio_pika.abc.AbstractIncomingMessage]:
-    """The messages that are there to be taken; they go back at once."""
+async def _messages(publisher: Publisher) -> list[aio_pika.abc.AbstractIncomingMessage]:
+    """The ready messages of the dead-letter queue; closing the channel returns them."""
     channel = await publisher.extra_channel()
     queue = await channel.get_queue(dead_letter_queue(_QUEUE), ensure=False)
     found = []
@@ -48,51 +48,48 @@ async def _resting(publisher: Publisher) -> list[aio_pika.abc.AbstractIncomingMe
     return found
 
 
-async def test_a_message_that_somebody_looked_at_during_the_sweep_leaves_all_the_same(
-    pool: Pool, publisher: Publisher
-) -> None:
-    dropped, resting = await dead(pool, publisher), await dead(pool, publisher)
-    onlooker = await publisher.extra_channel()
-    looked_at = await onlooker.get_queue(dead_letter_queue(_QUEUE), ensure=False)
-    assert await looked_at.get() is not None
-    await do(pool, dropped, DiscardRun("done by hand", NOW))
+async def test_a_message_held_by_another_consumer_is_removed_by_a_later_scan(pool: Pool, publisher: Publisher) -> None:
+    discarded, remaining = await dead_letter(pool, publisher), await dead_letter(pool, publisher)
+    other = await publisher.extra_channel()
+    assert await (await other.get_queue(dead_letter_queue(_QUEUE), ensure=False)).get() is not None
+    await do(pool, discarded, DiscardRun("done by hand", NOW))
     sweeper = Sweeper(pool, publisher, pause=0.2)
 
     async def swept() -> bool:
         return await sweeper.step() == 1
 
     await eventually(swept)
-    await onlooker.close()
+    await other.close()
 
     async def gone() -> bool:
         assert await sweeper.step() == 0
-        left = [RunMessage.decode(message.body).run_id for message in await _resting(publisher)]
-        return left == [resting.id]
+        left = [RunMessage.decode(message.body).run_id for message in await _messages(publisher)]
+        return left == [remaining.id]
 
     await eventually(gone)
-    assert sweeper._missing == {}
+    assert sweeper._pending == {}
 
 
-async def test_a_long_queue_is_looked_through_to_its_end_and_keeps_its_order(pool: Pool, publisher: Publisher) -> None:
-    strangers = [RunMessage(uuid4(), 1) for _ in range(1200)]
-    first = await dead(pool, publisher)
-    await publisher.publish([OutgoingMessage("", dead_letter_queue(_QUEUE), message.encode()) for message in strangers])
-    last = await dead(pool, publisher)
+async def test_a_long_queue_is_scanned_to_its_end_and_keeps_its_order(pool: Pool, publisher: Publisher) -> None:
+    foreign = [RunMessage(uuid4(), 1) for _ in range(1200)]
+    first = await dead_letter(pool, publisher)
+    await publisher.publish([OutgoingMessage("", dead_letter_queue(_QUEUE), message.encode()) for message in foreign])
+    last = await dead_letter(pool, publisher)
     for run in (first, last):
         await do(pool, run, DiscardRun("done by hand", NOW))
-    sweeper, dealt = Sweeper(pool, publisher), 0
+    sweeper, swept_runs = Sweeper(pool, publisher), 0
 
     async def swept() -> bool:
-        nonlocal dealt
-        dealt += await sweeper.step()  # which may see one of them alone
-        return dealt == 2
+        nonlocal swept_runs
+        swept_runs += await sweeper.step()  # one pass may see only one of the two
+        return swept_runs == 2
 
     await eventually(swept)
-    assert [RunMessage.decode(message.body) for message in await _resting(publisher)] == strangers
+    assert [RunMessage.decode(message.body) for message in await _messages(publisher)] == foreign
 
 
-async def test_what_nobody_finds_is_not_looked_for_without_end(pool: Pool, publisher: Publisher) -> None:
-    run = await dead(pool, publisher)
+async def test_the_search_for_a_message_that_is_gone_ends(pool: Pool, publisher: Publisher) -> None:
+    run = await dead_letter(pool, publisher)
     channel = await publisher.channel()
     await (await channel.get_queue(dead_letter_queue(_QUEUE), ensure=False)).purge()
     await do(pool, run, DiscardRun("done by hand", NOW))
@@ -101,10 +98,10 @@ async def test_what_nobody_finds_is_not_looked_for_without_end(pool: Pool, publi
     async def swept() -> bool:
         return await sweeper.step() == 1
 
-    async def forgotten() -> bool:
+    async def given_up() -> bool:
         await sweeper.step()
-        return sweeper._missing == {}
+        return sweeper._pending == {}
 
     await eventually(swept)
-    assert sweeper._missing.keys() == {run.id}
-    await eventually(forgotten)
+    assert sweeper._pending.keys() == {run.id}
+    await eventually(given_up)

@@ -1,4 +1,4 @@
-"""How many runs may still be dispatched ahead, and how seldom that is counted."""
+"""How many more runs a queue may have dispatched, and how seldom they are counted."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,16 +10,16 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from support.samples import NOW, SECOND, a_run
 
 
-class Counted:
-    """What the database would count, and which queues it was asked about."""
+class FakeDatabase:
+    """Answers the count with given numbers of dispatched runs, and keeps the queues of each count."""
 
-    def __init__(self, **ahead: int) -> None:
-        self.ahead = ahead
-        self.asked: list[list[str]] = []
+    def __init__(self, **dispatched: int) -> None:
+        self.dispatched = dispatched
+        self.counts: list[list[str]] = []
 
     async def fetch(self, _: str, queues: Iterable[str]) -> list[dict[str, Any]]:
-        self.asked.append(sorted(queues))
-        return [{"queue": queue, "ahead": self.ahead[queue]} for queue in queues if queue in self.ahead]
+        self.counts.append(sorted(queues))
+        return [{"queue": queue, "runs": self.dispatched[queue]} for queue in queues if queue in self.dispatched]
 
     @property
     def db(self) -> Connection:
@@ -30,43 +30,43 @@ def runs(count: int, queue: str = "a") -> list[Run]:
     return [replace(a_run(), queue=queue)] * count
 
 
-async def test_the_room_is_what_the_dispatched_ones_leave() -> None:
-    books = Counted(a=3, b=12)
-    assert await DispatchWindow(10).of(books.db, ["a", "b", "c", "a"], NOW) == {"a": 7, "b": -2, "c": 10}
-    assert books.asked == [["a", "b", "c"]]
+async def test_the_capacity_is_the_size_less_the_dispatched_runs() -> None:
+    database = FakeDatabase(a=3, b=12)
+    assert await DispatchWindow(10).capacity(database.db, ["a", "b", "c", "a"], NOW) == {"a": 7, "b": -2, "c": 10}
+    assert database.counts == [["a", "b", "c"]]
 
 
-async def test_what_was_dispatched_since_takes_room_without_a_count() -> None:
-    books, room = Counted(a=3), DispatchWindow(10)
-    await room.of(books.db, ["a"], NOW)
-    room.use(runs(4))
-    assert await room.of(books.db, ["a"], NOW + SECOND) == {"a": 3}
-    assert len(books.asked) == 1
+async def test_newly_dispatched_runs_take_capacity_without_a_count() -> None:
+    database, window = FakeDatabase(a=3), DispatchWindow(10)
+    await window.capacity(database.db, ["a"], NOW)
+    window.use(runs(4))
+    assert await window.capacity(database.db, ["a"], NOW + SECOND) == {"a": 3}
+    assert len(database.counts) == 1
 
 
-async def test_it_is_counted_anew_after_a_second_and_only_where_it_is_asked_for() -> None:
-    books, room = Counted(a=3, b=3), DispatchWindow(10)
-    await room.of(books.db, ["a", "b"], NOW)
-    books.ahead["a"] = 9
-    assert await room.of(books.db, ["a"], NOW + 1.001 * SECOND) == {"a": 1}
-    assert books.asked[1:] == [["a"]]
+async def test_after_a_second_only_the_queues_in_question_are_counted_again() -> None:
+    database, window = FakeDatabase(a=3, b=3), DispatchWindow(10)
+    await window.capacity(database.db, ["a", "b"], NOW)
+    database.dispatched["a"] = 9
+    assert await window.capacity(database.db, ["a"], NOW + 1.001 * SECOND) == {"a": 1}
+    assert database.counts[1:] == [["a"]]
 
 
-async def test_it_is_counted_anew_as_soon_as_it_runs_out() -> None:
-    books, room = Counted(a=9), DispatchWindow(10)
-    await room.of(books.db, ["a"], NOW)
-    room.use(runs(1))
-    books.ahead["a"] = 4
-    assert await room.of(books.db, ["a"], NOW) == {"a": 6}
+async def test_an_exhausted_queue_is_counted_again_at_once() -> None:
+    database, window = FakeDatabase(a=9), DispatchWindow(10)
+    await window.capacity(database.db, ["a"], NOW)
+    window.use(runs(1))
+    database.dispatched["a"] = 4
+    assert await window.capacity(database.db, ["a"], NOW) == {"a": 6}
 
 
-async def test_a_queue_that_nobody_has_counted_yet_is_counted_when_it_is_asked_for() -> None:
-    books, room = Counted(b=1), DispatchWindow(10)
-    room.use(runs(3, "b"))
-    assert await room.of(books.db, ["b"], NOW) == {"b": 9}
+async def test_the_first_count_of_a_queue_includes_earlier_dispatches() -> None:
+    database, window = FakeDatabase(b=1), DispatchWindow(10)
+    window.use(runs(3, "b"))
+    assert await window.capacity(database.db, ["b"], NOW) == {"b": 9}
 
 
-async def test_no_queues_need_no_count() -> None:
-    books = Counted()
-    assert await DispatchWindow(10).of(books.db, [], NOW) == {}
-    assert books.asked == []
+async def test_without_queues_nothing_is_counted() -> None:
+    database = FakeDatabase()
+    assert await DispatchWindow(10).capacity(database.db, [], NOW) == {}
+    assert database.counts == []

@@ -1,4 +1,4 @@
-"""Looking through a dead-letter queue: what is over is taken out, and the rest goes back to its place."""
+"""Scanning a dead-letter queue: obsolete messages are removed, the others keep their order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,60 +12,60 @@ from duebook_common.runtime.loops import wait_until_set
 
 log = structlog.stdlib.get_logger("sweep")
 
-Over = Callable[[Sequence[bytes]], Awaitable[Sequence[bool]]]
+FindObsolete = Callable[[Sequence[bytes]], Awaitable[Sequence[bool]]]
 
-_SLICE, _MOST = 500, 200_000
+_SLICE, _MOST = 500, 200_000  # messages
 _QUIET_SECONDS = 1.0
 
 
-async def look_through(publisher: Publisher, queue: str, over: Over) -> None:
-    """Ask for the body of each message whether it is over, a slice at a time; raises what the broker raises.
+async def scan(publisher: Publisher, queue: str, find_obsolete: FindObsolete) -> None:
+    """Remove the messages for whose bodies `find_obsolete` says True, one slice of the queue at a time.
 
-    Each slice is held by a channel of its own to the end, so nothing is seen twice; closing them, the first one first,
-    gives back what rests in its order.
+    A channel of its own holds each slice to the end, so that no message is delivered twice. Closing the channels, the
+    first one first, puts the remaining messages back in their order. Raises BROKER_ERRORS.
     """
-    left = await _waiting(publisher, queue)
+    left = await _count(publisher, queue)
     if left > _MOST:
-        log.warning("not all dead letters are looked at", queue=queue, waiting=left, looked_at=_MOST)
-    left, holding = min(left, _MOST), list[AbstractChannel]()
+        log.warning("dead-letter queue too long; only its first messages are scanned", queue=queue, length=left)
+    left, channels = min(left, _MOST), list[AbstractChannel]()
     try:
         while left > 0:
-            holding.append(await publisher.extra_channel())
+            channels.append(await publisher.extra_channel())
             wanted = min(left, _SLICE)
-            messages = await _take(holding[-1], queue, wanted)
-            answers = await over([message.body for message in messages])
-            for message in (message for message, is_over in zip(messages, answers, strict=True) if is_over):
+            messages = await _take(channels[-1], queue, wanted)
+            obsolete = await find_obsolete([message.body for message in messages])
+            for message in (message for message, is_obsolete in zip(messages, obsolete, strict=True) if is_obsolete):
                 await message.ack()
-            left = left - wanted if len(messages) == wanted else 0  # else somebody took the rest away
+            left = left - wanted if len(messages) == wanted else 0  # fewer came: another consumer has the rest
     finally:
-        for channel in holding:
+        for channel in channels:
             await channel.close()
 
 
-async def _waiting(publisher: Publisher, queue: str) -> int:
+async def _count(publisher: Publisher, queue: str) -> int:
     channel = await publisher.extra_channel()
     try:
         await declare_work(channel, queue)
-        resting = await channel.declare_queue(dead_letter_queue(queue), passive=True)
-        return resting.declaration_result.message_count or 0
+        dead_letters = await channel.declare_queue(dead_letter_queue(queue), passive=True)
+        return dead_letters.declaration_result.message_count or 0
     finally:
         await channel.close()
 
 
 async def _take(channel: AbstractChannel, queue: str, count: int) -> list[AbstractIncomingMessage]:
-    """The next messages, that many or as many as come; they stay unacknowledged."""
+    """The next `count` messages, unacknowledged; fewer if no more arrive within a second."""
     await channel.set_qos(prefetch_count=count)
-    resting = await channel.get_queue(dead_letter_queue(queue), ensure=False)
-    taken, full = list[AbstractIncomingMessage](), asyncio.Event()
+    dead_letters = await channel.get_queue(dead_letter_queue(queue), ensure=False)
+    taken, complete = list[AbstractIncomingMessage](), asyncio.Event()
 
     async def take(message: AbstractIncomingMessage) -> None:
         taken.append(message)
         if len(taken) == count:
-            full.set()
+            complete.set()
 
-    tag, before = await resting.consume(take), -1
-    while not full.is_set() and len(taken) > before:
+    tag, before = await dead_letters.consume(take), -1
+    while not complete.is_set() and len(taken) > before:
         before = len(taken)
-        await wait_until_set(full, _QUIET_SECONDS)
-    await resting.cancel(tag)
+        await wait_until_set(complete, _QUIET_SECONDS)
+    await dead_letters.cancel(tag)
     return taken

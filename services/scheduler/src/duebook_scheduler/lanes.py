@@ -1,7 +1,7 @@
-"""Where due rows stand: one lane for each queue and priority, read without touching what is not due.
+"""Lanes: the rows of one queue at one priority, so that due rows are found without reading rows that are not due.
 
-The partial indexes are ordered by queue, priority and due time, so finding the lanes costs one probe for each,
-and the due rows of a lane are the first ones in it, however many wait behind them.
+The partial indexes are ordered by queue, priority and `wake_at`. Finding the lanes costs one index probe for each, and
+the due rows of a lane come first in it, however many rows follow.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _BY_TABLE = {table: _LANES.format(table=table) for table in ("jobs", "runs")}
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A queue at one priority, and the earliest time at which a row of it is due."""
+    """A queue at one priority, and the earliest `wake_at` (UTC) of its rows."""
 
     queue: str
     priority: int
@@ -41,11 +41,11 @@ class Lane:
 
 
 async def lanes(db: Connection, table: Literal["jobs", "runs"]) -> list[Lane]:
-    """The lanes that hold anything, in order of priority, the highest first."""
+    """The lanes that have rows, the highest priority first."""
     rows = [Lane(**record) for record in await db.fetch(_BY_TABLE[table]) if record["first"] is not None]
     return sorted(rows, key=lambda lane: (-lane.priority, lane.first))
 
 
 def earliest(found: Sequence[Lane], now: datetime) -> datetime | None:
-    """The next time after `now` at which something falls due."""
+    """The next time after `now` at which a row falls due; None if no row does."""
     return min((lane.first for lane in found if lane.first > now), default=None)

@@ -1,6 +1,6 @@
-"""Whether a queued run's message is lost: a later one of its queue has started, or the queue is empty.
+"""Whether the message of a dispatched run is lost: a later run of its queue has started, or the queue is empty.
 
-Without evidence nothing is sent twice: a long queue is no reason to flood the broker.
+A message is sent again only on such evidence: a long queue alone must not double its own messages.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ WHERE wake_at IS NOT NULL AND status = 'running' AND queue = ANY($1) GROUP BY qu
 
 
 class LostMessageDetector:
-    """Asks the books and the broker about runs whose message stays unheard."""
+    """Compares dispatched runs with what the database and RabbitMQ know. `margin` allows for messages out of order."""
 
     def __init__(self, publisher: Publisher, margin: timedelta) -> None:
         self._publisher, self._margin = publisher, margin
 
     async def lost(self, db: Connection, runs: Sequence[Run]) -> set[UUID]:
-        """Those of the runs whose message will not come any more."""
+        """The runs whose message is lost. Without a connection to RabbitMQ nothing is known, so none is."""
         queues = {run.queue for run in runs}
         if not queues or not self._publisher.connected:
             return set()
-        started = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_STARTED, list(queues))}
+        newest_started = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_STARTED, list(queues))}
         empty = {queue for queue in queues if await self._publisher.waiting_messages(queue) == 0}
-        return {run.id for run in runs if run.queue in empty or self._overtaken(run, started)}
+        return {run.id for run in runs if run.queue in empty or self._overtaken(run, newest_started)}
 
-    def _overtaken(self, run: Run, started: dict[str, datetime]) -> bool:
-        newest = started.get(run.queue)
+    def _overtaken(self, run: Run, newest_started: dict[str, datetime]) -> bool:
+        newest = newest_started.get(run.queue)
         return newest is not None and run.dispatched_at is not None and newest > run.dispatched_at + self._margin

@@ -1,4 +1,4 @@
-"""What the relay says of an event, and whether a mail may tell of it."""
+"""The messages that the relay publishes for events, and whether a mail may follow from them."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ OUTCOMES = {
 
 
 def of_run(record: Any) -> OutgoingMessage:
-    """An outcome of a run."""
+    """The message about an outcome of a run."""
     notify = NOTIFY.validate_python(record["notify"])
     message = OutcomeMessage(
         run_id=record["run_id"],
@@ -43,7 +43,7 @@ def of_run(record: Any) -> OutgoingMessage:
 
 
 def of_missed(record: Any, definition: Definition) -> OutgoingMessage:
-    """Occurrences that were missed, all that one event skips, by the definition in force then."""
+    """The message about the missed occurrences of one event, by the definition that was in force then."""
     job_id: UUID = record["of_job"]
     missed = {name: record["missed"][name] for name in ("first", "last", "count", "reason")}
     message = OutcomeMessage(
@@ -67,14 +67,14 @@ def _outgoing(message: OutcomeMessage, notify: Notify, reason: str | None = None
         EVENTS,
         message.routing_key,
         message.encode(),
-        bcc=_mail_key(notify, message.outcome, reason),
+        bcc=_mail_routing_key(notify, message.outcome, reason),
         message_id=f"{message.run_id}.{message.version}",
         mandatory=False,
     )
 
 
-def _mail_key(notify: Notify, outcome: str, reason: str | None) -> str | None:
-    """Where else the outcome goes, if a mail may tell of it: most concern nobody, and take a shorter way."""
+def _mail_routing_key(notify: Notify, outcome: str, reason: str | None) -> str | None:
+    """The second routing key, which leads to the notifier; None if no mail can follow, as for most outcomes."""
     if not wanted(notify, outcome, reason):
         return None
     return MAIL_NAMED if notify.to else MAIL_DEFAULT

@@ -1,4 +1,4 @@
-"""The relay: tells `duebook.events` how runs go, each outcome at least once, none stepped over."""
+"""The relay: publishes the outcomes of runs to `duebook.events`, each at least once, in the order of the log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from duebook_common.store.eventstore import HORIZON
 from duebook_scheduler.checkpoints import claim, move_checkpoint
 from duebook_scheduler.outcome_messages import OUTCOMES, of_missed, of_run
 
-# One probe of the primary key for each outcome: left to itself the planner reads all runs for it.
+# OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each outcome.
 _NEXT = f"""
 SELECT e.xid, e.position, e.stream, e.type, e.version, e.recorded_at, e.job_id AS of_job, run.*,
        e.type IN ('AttemptFailed', 'AttemptLost') AND e.data ->> 'retry_at' IS NULL AS last_failure,
@@ -32,14 +32,14 @@ _BATCH = 1000
 
 
 class Relay:
-    """Publishes outcomes in the order of the log; any number may run, one at a time has the turn."""
+    """Publishes outcomes in the order of the log. Any number of relays may run; one at a time holds the lock."""
 
     def __init__(self, pool: Pool, publisher: Publisher) -> None:
         self._pool, self._publisher = pool, publisher
         self._declared = False
 
     async def step(self) -> int:
-        """Relay one batch; returns how many events were dealt with, or 0 if that was all: few at a time cost more."""
+        """Relay one batch. Returns its number of events if it was full, else 0: a pause gathers more for the next."""
         if not self._publisher.connected:
             self._declared = False
             return 0
@@ -47,37 +47,37 @@ class Relay:
             await declare_events(await self._publisher.channel())
             self._declared = True
         async with transaction(self._pool) as db:
-            place = await claim(db, "relay")
-            if place is None:
+            checkpoint = await claim(db, "relay")
+            if checkpoint is None:
                 return 0
-            records = await db.fetch(_NEXT, place.xid, place.position, _BATCH, list(OUTCOMES), MISSES)
+            records = await db.fetch(_NEXT, checkpoint.xid, checkpoint.position, _BATCH, list(OUTCOMES), MISSES)
             RELAY_LAG.set(len(records))
-            done = await self._publish(records, await _tellings(db, records))
+            done = await self._publish(records, await _messages(db, records))
             if done:
-                await move_checkpoint(db, "relay", place, records[done - 1])
+                await move_checkpoint(db, "relay", checkpoint, records[done - 1])
             return done if len(records) == _BATCH else 0
 
-    async def _publish(self, records: Sequence[Any], tellings: Mapping[int, OutgoingMessage]) -> int:
-        """Publish what is told of records, by their index; returns how many, from the first on, are dealt with."""
-        answers = await self._publisher.publish([*tellings.values()])
-        failed = next((n for n, answer in zip(tellings, answers, strict=True) if answer is not None), None)
+    async def _publish(self, records: Sequence[Any], messages: Mapping[int, OutgoingMessage]) -> int:
+        """Publish the messages, by the index of their record; returns how many records are done, from the first on."""
+        errors = await self._publisher.publish([*messages.values()])
+        failed = next((n for n, error in zip(messages, errors, strict=True) if error is not None), None)
         if failed is not None:
-            self._declared = False  # the exchange may be gone with the broker's data
+            self._declared = False  # the broker may have lost the exchange with its data
         return len(records) if failed is None else failed
 
 
-async def _tellings(db: Connection, records: Sequence[Any]) -> dict[int, OutgoingMessage]:
-    """What is to be told, by the index of the record, in order."""
-    missing = [n for n, record in enumerate(records) if record["missed"] is not None]
-    found = await in_force(db, [(records[n]["stream"], records[n]["version"]) for n in missing])
-    definitions = dict(zip(missing, found, strict=True))
+async def _messages(db: Connection, records: Sequence[Any]) -> dict[int, OutgoingMessage]:
+    """The messages to publish, by the index of their record, in order."""
+    missed = [n for n, record in enumerate(records) if record["missed"] is not None]
+    found = await in_force(db, [(records[n]["stream"], records[n]["version"]) for n in missed])
+    definitions = dict(zip(missed, found, strict=True))
     return {
         n: of_missed(record, definitions[n]) if n in definitions else of_run(record)
         for n, record in enumerate(records)
-        if n in definitions or _tells(record)
+        if n in definitions or _is_outcome(record)
     }
 
 
-def _tells(record: Any) -> bool:
-    """The last failure is told by the dead letter, or the cancellation, that follows it."""
+def _is_outcome(record: Any) -> bool:
+    """Whether the event is an outcome of a run; the last failure is not, because a dead letter or a cancel follows."""
     return record["run_id"] is not None and not record["last_failure"]

@@ -1,6 +1,6 @@
-"""Sending runs: right after the commit, confirmed, and again where that failed.
+"""Sending runs: right after the commit, with publisher confirms, and again if RabbitMQ does not confirm.
 
-Nothing here is kept over a crash: a run whose message was never sent comes back by its `wake_at`.
+Unsent messages are kept in memory only: a run whose message was lost in a crash is sent again by its `wake_at`.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from duebook_common.domain.run.state import Run
 
 log = structlog.stdlib.get_logger("run_sender")
 
-_MOST_KEPT, _MOST_UNDER_WAY = 20_000, 4
+_MOST_UNSENT, _MOST_IN_FLIGHT = 20_000, 4  # messages, batches
 
 
 class RunSender:
-    """The scheduler's way to RabbitMQ."""
+    """Publishes the messages of runs to their work queues."""
 
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
         self._unsent: list[tuple[Run, bool]] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
 
     async def flush(self) -> bool:
-        """Send what could not be sent before; False while the broker does not take it."""
+        """Publish unsent messages again; False while RabbitMQ is unavailable or does not confirm them."""
         if not self.publisher.connected:
             return False
         if self._unsent:
@@ -36,37 +36,37 @@ class RunSender:
         return not self._unsent
 
     async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
-        """Send a message for each run; what fails is kept for `flush`.
+        """Publish a message for each run; unconfirmed ones are kept for `flush`. `bury` marks messages to be rejected.
 
-        Returns while the confirms are still on their way, so that who falls due next need not wait for the
-        broker's disk, unless several batches are under way already.
+        Returns before the confirms arrive, so that the next due jobs do not wait for the broker's disk. Waits only
+        while several batches are in flight already.
         """
         if not runs:
             return
-        sending = asyncio.create_task(self._publish([(run, bury) for run in runs]))
-        self._under_way.add(sending)
-        sending.add_done_callback(self._sent)
-        while len(self._under_way) >= _MOST_UNDER_WAY:
-            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        batch = asyncio.create_task(self._publish([(run, bury) for run in runs]))
+        self._in_flight.add(batch)
+        batch.add_done_callback(self._done)
+        while len(self._in_flight) >= _MOST_IN_FLIGHT:
+            await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
 
-    def _sent(self, sending: "asyncio.Task[None]") -> None:
-        self._under_way.discard(sending)
-        if not sending.cancelled() and (error := sending.exception()):
-            log.error("messages not sent; their runs wake again", error=repr(error), exc_info=error)
+    def _done(self, batch: "asyncio.Task[None]") -> None:
+        self._in_flight.discard(batch)
+        if not batch.cancelled() and (error := batch.exception()):
+            log.error("messages not sent; their runs will wake again", error=repr(error), exc_info=error)
 
     async def drain(self) -> None:
-        """Wait for what is under way; each publish has an end of its own."""
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        """Wait for the batches in flight; each ends at the publisher's timeout at the latest."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
 
     async def _publish(self, items: Sequence[tuple[Run, bool]]) -> None:
         error = await self.publisher.ensure_work({run.queue for run, _ in items})
-        answers = [error] * len(items) if error else await self.publisher.publish([_message(*item) for item in items])
-        failed = [(item, answer) for item, answer in zip(items, answers, strict=True) if answer is not None]
+        errors = [error] * len(items) if error else await self.publisher.publish([_message(*item) for item in items])
+        failed = [(item, error) for item, error in zip(items, errors, strict=True) if error is not None]
         if failed:
             log.warning("messages not confirmed", count=len(failed), error=repr(failed[0][1]))
-            self.publisher.forget_queues()  # they may be gone with the broker's data
-            self._unsent = [*self._unsent, *(item for item, _ in failed)][:_MOST_KEPT]
+            self.publisher.forget_queues()  # the broker may have lost them with its data
+            self._unsent = [*self._unsent, *(item for item, _ in failed)][:_MOST_UNSENT]
 
 
 def _message(run: Run, bury: bool) -> OutgoingMessage:

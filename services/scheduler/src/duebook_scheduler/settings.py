@@ -1,4 +1,4 @@
-"""What the scheduler reads from the environment."""
+"""The scheduler's settings, read from the environment."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -32,5 +32,5 @@ class SchedulerSettings(Settings):
     batch: int = 500
 
     def next_poll(self, now: datetime) -> datetime:
-        """When the poll is due next, whatever hints say."""
+        """The first time after `now` that the cron expression names; hints and known due times may come sooner."""
         return next(CronSim(self.poll_cron, now))

@@ -1,4 +1,4 @@
-"""Taking messages out of dead-letter queues once their run was redriven or discarded."""
+"""The sweep: removes messages from dead-letter queues once their run was redriven or discarded."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import HORIZON
 from duebook_scheduler.checkpoints import claim, move_checkpoint
-from duebook_scheduler.dead_letter_scan import look_through
+from duebook_scheduler.dead_letter_scan import scan
 
 _NEXT = f"""
 SELECT e.xid, e.position, runs.run_id, runs.queue
@@ -24,18 +24,19 @@ JOIN runs ON runs.run_id = substring(e.stream FROM 5)::uuid
 ORDER BY e.xid, e.position
 """  # noqa: S608
 
-_DEATHS = """
-SELECT run_id, CASE WHEN status = 'dead_lettered' THEN dispatch END AS death FROM runs WHERE run_id = ANY($1::uuid[])
+_DEAD_LETTERED_BY = """
+SELECT run_id, CASE WHEN status = 'dead_lettered' THEN dispatch END AS dispatch
+FROM runs WHERE run_id = ANY($1::uuid[])
 """
 
 _BATCH = 10_000
-_SECONDS = 5.0
-_LONGEST = 8  # looks after 1, 2 and 4 times the pause: within the minute that is promised
+_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE = 8  # times the first: the scans after 1, 2 and 4 pauses end within the promised minute
 
 
 @dataclass(frozen=True, slots=True)
-class _Missing:
-    """A message that was not there to be taken: somebody was looking at it, or it is still on its way."""
+class _Removal:
+    """A message to remove, and when to scan its queue for it: `at` and `pause` in seconds of the monotonic clock."""
 
     queue: str
     at: float
@@ -43,72 +44,77 @@ class _Missing:
 
 
 class Sweeper:
-    """Looks through a dead-letter queue after the books say that one of its runs no longer rests."""
+    """Scans a dead-letter queue after one of its runs was redriven or discarded.
 
-    def __init__(self, pool: Pool, publisher: Publisher, pause: float = _SECONDS) -> None:
+    A message that a scan does not find may be held by another consumer or still be on its way. The queue is scanned
+    again for it, each time later, until the message is assumed gone.
+    """
+
+    def __init__(self, pool: Pool, publisher: Publisher, pause: float = _PAUSE_SECONDS) -> None:
         self._pool, self._publisher, self._pause = pool, publisher, pause
-        self._missing: dict[UUID, _Missing] = {}
+        self._pending: dict[UUID, _Removal] = {}
 
     async def step(self) -> int:
-        """Sweep the queues of one batch of redrives and discards; returns how many there were."""
+        """Scan the queues of one batch of redrives and discards; returns how many there were."""
         if not self._publisher.connected:
             return 0
         async with transaction(self._pool) as db:
-            place = await claim(db, "sweeper")
-            if place is None:
+            checkpoint = await claim(db, "sweeper")
+            if checkpoint is None:
                 return 0
-            records = await db.fetch(_NEXT, place.xid, place.position, _BATCH)
+            records = await db.fetch(_NEXT, checkpoint.xid, checkpoint.position, _BATCH)
             now = time.monotonic()
-            wanted = {run_id: missing for run_id, missing in self._missing.items() if missing.at <= now}
-            wanted |= {record["run_id"]: _Missing(record["queue"], now, self._pause) for record in records}
-            found = set[UUID]()
-            for queue in sorted({missing.queue for missing in wanted.values()}):
-                found |= await self._sweep(db, queue)
+            due = {run_id: removal for run_id, removal in self._pending.items() if removal.at <= now}
+            due |= {record["run_id"]: _Removal(record["queue"], now, self._pause) for record in records}
+            removed = set[UUID]()
+            for queue in sorted({removal.queue for removal in due.values()}):
+                removed |= await self._scan(db, queue)
             if records:
-                await move_checkpoint(db, "sweeper", place, records[-1])
-        self._look_again(wanted, found)
+                await move_checkpoint(db, "sweeper", checkpoint, records[-1])
+        self._reschedule(due, removed)
         return len(records)
 
-    def _look_again(self, wanted: dict[UUID, _Missing], found: Iterable[UUID]) -> None:
-        """Where a message was not found, later once more, each time later; in the end it was gone before."""
+    async def _scan(self, db: Connection, queue: str) -> set[UUID]:
+        """Remove the obsolete messages of a dead-letter queue; returns their runs."""
+        obsolete = _ObsoleteMessages(db)
+        await scan(self._publisher, queue, obsolete.among)
+        return obsolete.run_ids
+
+    def _reschedule(self, due: dict[UUID, _Removal], removed: Iterable[UUID]) -> None:
         now = time.monotonic()
-        for run_id, missing in wanted.items():
-            self._missing.pop(run_id, None)
-            if missing.pause < _LONGEST * self._pause:
-                self._missing[run_id] = _Missing(missing.queue, now + missing.pause, missing.pause * 2)
-        for run_id in found:
-            self._missing.pop(run_id, None)
-
-    async def _sweep(self, db: Connection, queue: str) -> set[UUID]:
-        """Take out of a dead-letter queue what no longer rests; returns the runs of what was taken out."""
-        sweep = _Sweep(db)
-        await look_through(self._publisher, queue, sweep.over)
-        return sweep.found
+        for run_id, removal in due.items():
+            self._pending.pop(run_id, None)
+            if removal.pause < _LONGEST_PAUSE * self._pause:
+                self._pending[run_id] = _Removal(removal.queue, now + removal.pause, removal.pause * 2)
+        for run_id in removed:
+            self._pending.pop(run_id, None)
 
 
-class _Sweep:
-    """Judges the messages of one queue by the books; of two for the same death one is enough."""
+class _ObsoleteMessages:
+    """Finds the messages of one queue whose run is no longer dead-lettered by their dispatch, and duplicates."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
         self._seen: set[tuple[UUID, int]] = set()
-        self.found: set[UUID] = set()
+        self.run_ids: set[UUID] = set()
 
-    async def over(self, bodies: Sequence[bytes]) -> list[bool]:
+    async def among(self, bodies: Sequence[bytes]) -> list[bool]:
+        """For each message body whether the message is obsolete. Foreign messages are left to an operator."""
         messages = [_decode(body) for body in bodies]
-        records = await self._db.fetch(_DEATHS, [message.run_id for message in messages if message is not None])
-        deaths = {record["run_id"]: record["death"] for record in records}
-        return [message is not None and self._is_over(message, deaths) for message in messages]
+        run_ids = [message.run_id for message in messages if message is not None]
+        records = await self._db.fetch(_DEAD_LETTERED_BY, run_ids)
+        dispatches = {record["run_id"]: record["dispatch"] for record in records}
+        return [message is not None and self._is_obsolete(message, dispatches) for message in messages]
 
-    def _is_over(self, message: RunMessage, deaths: Mapping[UUID, int | None]) -> bool:
-        if message.run_id not in deaths:
-            return False  # nobody's: an operator's business
+    def _is_obsolete(self, message: RunMessage, dispatches: Mapping[UUID, int | None]) -> bool:
+        if message.run_id not in dispatches:
+            return False  # a run that this database does not know
         key = message.run_id, message.dispatch
-        over = key in self._seen or deaths[message.run_id] != message.dispatch
+        obsolete = key in self._seen or dispatches[message.run_id] != message.dispatch
         self._seen.add(key)
-        if over:
-            self.found.add(message.run_id)
-        return over
+        if obsolete:
+            self.run_ids.add(message.run_id)
+        return obsolete
 
 
 def _decode(body: bytes) -> RunMessage | None:

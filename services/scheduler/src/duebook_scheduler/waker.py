@@ -82,7 +82,7 @@ class Waker:
             if not due_runs:
                 return 0
             queues = {due.run.queue for due in due_runs if due.run.status in TO_SEND}
-            capacity = await self._window.of(db, queues, now)
+            capacity = await self._window.capacity(db, queues, now)
             lost = await self._lost_messages.lost(db, [due.run for due in due_runs if may_be_lost(due, now)])
         plan = _plan(due_runs, now, self._leases_trusted_at, capacity, lost)
         return await self._execute(plan, now)
