@@ -23,7 +23,7 @@ from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.store import mail_projection
 from duebook_common.store.database import Connection, Pool, connect
-from duebook_common.store.eventstore import Recorded
+from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.job_handling import Actor, create_jobs, handle_job
 from duebook_common.store.rows import load_jobs, load_runs
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
@@ -82,13 +82,13 @@ async def started(pool: Pool, **changes: Any) -> Run:
     return decided.run
 
 
-async def log(db: Connection | Pool, job_ids: Iterable[UUID] | None = None) -> list[Recorded]:
+async def log(db: Connection | Pool, job_ids: Iterable[UUID] | None = None) -> list[RecordedEvent]:
     """All that is committed, also above the transaction horizon; or what is about these jobs."""
     found = await db.fetch(_LOG, None if job_ids is None else list(job_ids))
-    return [Recorded(**record) for record in found]
+    return [RecordedEvent(**record) for record in found]
 
 
-def fold(events: Sequence[Recorded]) -> tuple[dict[UUID, Job], dict[UUID, Run], dict[tuple[UUID, str, str], Mail]]:
+def fold(events: Sequence[RecordedEvent]) -> tuple[dict[UUID, Job], dict[UUID, Run], dict[tuple[UUID, str, str], Mail]]:
     """The states that the log tells of."""
     jobs, runs, mails = dict[UUID, Job](), dict[UUID, Run](), dict[tuple[UUID, str, str], Mail]()
     for recorded in events:
@@ -156,14 +156,14 @@ async def heads_of(db: Connection | Pool, streams: Iterable[str]) -> dict[str, i
     return {record["stream"]: record["version"] for record in found}
 
 
-def by_stream(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:
-    streams: dict[str, list[Recorded]] = {}
+def by_stream(events: Sequence[RecordedEvent]) -> dict[str, list[RecordedEvent]]:
+    streams: dict[str, list[RecordedEvent]] = {}
     for recorded in events:
         streams.setdefault(recorded.stream, []).append(recorded)
     return streams
 
 
-def _check_log(events: Sequence[Recorded], heads: Mapping[str, int]) -> None:
+def _check_log(events: Sequence[RecordedEvent], heads: Mapping[str, int]) -> None:
     for stream, told in by_stream(events).items():
         assert [recorded.version for recorded in told] == list(range(1, heads[stream] + 1)), stream
         times = [recorded.recorded_at for recorded in told]

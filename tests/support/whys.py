@@ -17,18 +17,18 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import encode
-from duebook_common.store.eventstore import Recorded
+from duebook_common.store.eventstore import RecordedEvent
 from support.samples import JOB_ID, MINUTE, NOW, RUN_ID, a_definition
 
 Told = tuple[RunEvent, str]  # an event and who caused it
 
 
-def recorded(stream: str, events: Sequence[tuple[Any, str]]) -> list[Recorded]:
+def recorded(stream: str, events: Sequence[tuple[Any, str]]) -> list[RecordedEvent]:
     rows = []
     for version, (event, actor) in enumerate(events, 1):
         type_, data = encode(event)
         rows.append(
-            Recorded(1, version, stream, version, UUID(int=version), type_, orjson.loads(data), {"actor": actor},
+            RecordedEvent(1, version, stream, version, UUID(int=version), type_, orjson.loads(data), {"actor": actor},
                      JOB_ID, event.at)
         )  # fmt: skip
     return rows

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from duebook_common.domain.job.events import JobPaused
 from duebook_common.store.database import Pool, connect, transaction
-from duebook_common.store.eventstore import Recorded, Write, append, tail
+from duebook_common.store.eventstore import RecordedEvent, Write, append, tail
 from duebook_scheduler.checkpoints import Checkpoint, claim, move_checkpoint
 from support.bookkeeping import NOW, by_stream, eventually, log
 
@@ -24,7 +24,7 @@ async def put(pool: Pool, *writes: Write) -> None:
         assert not await append(db, writes)
 
 
-async def read_on(pool: Pool, place: Checkpoint, limit: int = 1000) -> list[Recorded]:
+async def read_on(pool: Pool, place: Checkpoint, limit: int = 1000) -> list[RecordedEvent]:
     async with pool.acquire() as db:
         return await tail(db, place.xid, place.position, limit)
 
@@ -71,9 +71,9 @@ async def test_sixteen_writers_are_read_whole_once_and_in_order(pool: Pool) -> N
     assert len(naive) < len(told), "no commit overtook another, so this run proved nothing"
 
 
-async def _read_all(pool: Pool, writers: "asyncio.Future[list[None]]") -> tuple[list[Recorded], list[int]]:
+async def _read_all(pool: Pool, writers: "asyncio.Future[list[None]]") -> tuple[list[RecordedEvent], list[int]]:
     """All that a reader gets who starts with the writers and ends after them; and what a naive reader gets."""
-    read, place, naive = list[Recorded](), BEGINNING, [0]
+    read, place, naive = list[RecordedEvent](), BEGINNING, [0]
     async with asyncio.timeout(60):
         while not writers.done() or len(read) < await pool.fetchval("SELECT count(*) FROM events"):
             batch = await read_on(pool, place, 7)

@@ -24,12 +24,12 @@ from duebook_common.domain.job.events import (
 from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.integrity.verify import check_job
 from duebook_common.store.codec import encode
-from duebook_common.store.eventstore import Recorded
+from duebook_common.store.eventstore import RecordedEvent
 from support.lives import Life, born, lives
 from support.samples import DAY, HOUR, JOB_ID, NOW, a_definition
 
 
-def log(history: Sequence[JobEvent | RunFact]) -> Iterator[Recorded]:
+def log(history: Sequence[JobEvent | RunFact]) -> Iterator[RecordedEvent]:
     """The events as the log has them."""
     versions = Counter[str]()
     for position, fact in enumerate(history):
@@ -38,7 +38,7 @@ def log(history: Sequence[JobEvent | RunFact]) -> Iterator[Recorded]:
         versions[stream] += 1
         type_, data = encode(event)
         place = stream, versions[stream], UUID(int=position)
-        yield Recorded(1, position, *place, type_, json.loads(data), {}, JOB_ID, event.at)
+        yield RecordedEvent(1, position, *place, type_, json.loads(data), {}, JOB_ID, event.at)
 
 
 def breaches(history: Sequence[Any], due_before: datetime) -> list[str]:

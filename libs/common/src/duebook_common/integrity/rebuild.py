@@ -12,7 +12,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.store import mail_projection, projections
 from duebook_common.store.database import Connection, Pool, transaction
-from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
 from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs
@@ -81,12 +81,12 @@ async def _rebuild_runs(pool: Pool, streams: Sequence[str], done: RebuildSummary
     done.replaced += len(wrong)
 
 
-async def _held(db: Connection, streams: Sequence[str]) -> dict[str, list[Recorded]]:
+async def _held(db: Connection, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
     """The events of streams, whose heads are held from now on: nobody appends to them meanwhile."""
     await db.fetch(_HOLD, streams)
-    events: dict[str, list[Recorded]] = {}
+    events: dict[str, list[RecordedEvent]] = {}
     for record in await db.fetch(_EVENTS, streams):
-        events.setdefault(record["stream"], []).append(Recorded(**record))
+        events.setdefault(record["stream"], []).append(RecordedEvent(**record))
     return events
 
 
@@ -121,5 +121,5 @@ async def _rebuild_mails(pool: Pool, streams: Sequence[str], done: RebuildSummar
     done.streams += len(streams)
 
 
-async def _recorded(db: Connection, job_id: UUID) -> list[Recorded]:
-    return [Recorded(**record) for record in await db.fetch(_JOB_EVENTS, job_id)]
+async def _recorded(db: Connection, job_id: UUID) -> list[RecordedEvent]:
+    return [RecordedEvent(**record) for record in await db.fetch(_JOB_EVENTS, job_id)]

@@ -29,7 +29,7 @@ from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.store import mail_projection
 from duebook_common.store.database import Connection, Pool, snapshot
-from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.replay import fold_job, fold_mails, fold_run, same_run, stream_id
 from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs
 
@@ -77,11 +77,11 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
     return VerifyReport(jobs, events, breaches)
 
 
-async def _jobs(db: Connection) -> AsyncIterator[dict[UUID, list[Recorded]]]:
+async def _jobs(db: Connection) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
     """The log's events by job, some jobs at a time."""
-    batch: dict[UUID, list[Recorded]] = {}
+    batch: dict[UUID, list[RecordedEvent]] = {}
     async for record in db.cursor(_ALL, prefetch=2000):
-        recorded = Recorded(**record)
+        recorded = RecordedEvent(**record)
         if len(batch) == _BATCH and recorded.job_id not in batch:
             yield batch
             batch = {}
@@ -90,7 +90,7 @@ async def _jobs(db: Connection) -> AsyncIterator[dict[UUID, list[Recorded]]]:
         yield batch
 
 
-def check_job(recorded: Sequence[Recorded], due_before: datetime) -> Iterator[Breach]:
+def check_job(recorded: Sequence[RecordedEvent], due_before: datetime) -> Iterator[Breach]:
     """One job with all its runs, in the order of the log: every time once, every attempt fenced, limits kept."""
     by_stream = sorted(recorded, key=lambda item: item.stream)
     for stream, items in groupby(by_stream, key=lambda item: item.stream):
@@ -100,12 +100,12 @@ def check_job(recorded: Sequence[Recorded], due_before: datetime) -> Iterator[Br
     yield from (Breach("S6", stream, says) for stream, says in check_overlap(recorded))
 
 
-def _moving(recorded: Sequence[Recorded]) -> list[Recorded]:
+def _moving(recorded: Sequence[RecordedEvent]) -> list[RecordedEvent]:
     """What moves a job: its own events, and the first events of its runs."""
     return [r for r in recorded if r.stream.startswith("job-") or (r.stream.startswith("run-") and r.version == 1)]
 
 
-def _check_schedule(recorded: Sequence[Recorded], due_before: datetime) -> Iterator[Breach]:
+def _check_schedule(recorded: Sequence[RecordedEvent], due_before: datetime) -> Iterator[Breach]:
     """Follow the job from occurrence to occurrence: none left out, none twice."""
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield Breach("S6", recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
@@ -174,12 +174,12 @@ def _skip_fault(job: Job, event: OccurrencesSkipped) -> str | None:
     return None if event.next_at == next_after(job.definition, event.last) else "a skip goes on with a wrong time"
 
 
-async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list[Breach]:
+async def _check_rows(db: Connection, batch: dict[UUID, list[RecordedEvent]]) -> list[Breach]:
     """Invariant S9: every row is the fold of its events. A history without a beginning was found out already."""
     jobs, torn = await load_jobs(db, batch), await inconsistent_jobs(db, batch)
     begun = {id_: moving for id_, recorded in batch.items() if _begins(moving := _moving(recorded), JobCreated)}
     wrong = [id_ for id_, moving in begun.items() if id_ in torn or jobs.get(id_) != fold_job(id_, moving)]
-    streams: dict[str, list[Recorded]] = {}
+    streams: dict[str, list[RecordedEvent]] = {}
     for item in (item for recorded in batch.values() for item in recorded if item.stream.startswith("run-")):
         streams.setdefault(item.stream, []).append(item)
     rows = await load_runs(db, [stream_id(stream) for stream in streams])
@@ -194,14 +194,14 @@ async def _check_rows(db: Connection, batch: dict[UUID, list[Recorded]]) -> list
     ]
 
 
-def _begins(recorded: Sequence[Recorded], *kinds: type) -> bool:
+def _begins(recorded: Sequence[RecordedEvent], *kinds: type) -> bool:
     return bool(recorded) and isinstance(recorded[0].event, kinds)
 
 
-async def _check_mails(db: Connection, batch: dict[UUID, list[Recorded]]) -> list[Breach]:
+async def _check_mails(db: Connection, batch: dict[UUID, list[RecordedEvent]]) -> list[Breach]:
     """S9 for mails; there are few beside runs, so each stream is asked for by itself."""
     breaches = []
-    streams: dict[str, list[Recorded]] = {}
+    streams: dict[str, list[RecordedEvent]] = {}
     for recorded in batch.values():
         for item in recorded:
             if item.stream.startswith("mail-"):

@@ -22,7 +22,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
 )
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 
 Fault = tuple[str, str]
 
@@ -57,7 +57,7 @@ class _Active:
             self.under_way.discard(stream)
 
 
-def check_overlap(recorded: Sequence[Recorded]) -> Iterator[Fault]:
+def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Fault]:
     """A job's events in the order of the log: who starts beside others, though its policy says it may not."""
     policies: dict[int, Overlap] = {}
     active = _Active()
@@ -100,5 +100,5 @@ async def check_keys(db: Connection) -> list[Fault]:
     return faults
 
 
-def _recorded(record: Any) -> Recorded:
-    return Recorded(**{name: record[name] for name in COLUMNS.split(", ")})
+def _recorded(record: Any) -> RecordedEvent:
+    return RecordedEvent(**{name: record[name] for name in COLUMNS.split(", ")})

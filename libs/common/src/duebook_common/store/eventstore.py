@@ -35,7 +35,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedEvent:
     """An event as it stands in the log. `xid` and `position` together are its place."""
 
     xid: int
@@ -140,14 +140,14 @@ ORDER BY xid, position LIMIT $3
 _OURS = "SELECT version, id FROM events WHERE stream = $1"
 
 
-async def read(db: Connection, stream: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
+async def read(db: Connection, stream: str, after: int = 0, limit: int | None = None) -> list[RecordedEvent]:
     """A stream's events later than version `after`, oldest first."""
-    return [Recorded(**record) for record in await db.fetch(_READ, stream, after, limit)]
+    return [RecordedEvent(**record) for record in await db.fetch(_READ, stream, after, limit)]
 
 
-async def tail(db: Connection, xid: int, position: int, limit: int) -> list[Recorded]:
+async def tail(db: Connection, xid: int, position: int, limit: int) -> list[RecordedEvent]:
     """The log's events after a place, none stepped over: only what lies below the transaction horizon."""
-    return [Recorded(**record) for record in await db.fetch(_TAIL, xid, position, limit)]
+    return [RecordedEvent(**record) for record in await db.fetch(_TAIL, xid, position, limit)]
 
 
 async def has_recorded(db: Connection, stream: str, command: UUID) -> bool:

@@ -12,7 +12,7 @@ from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run
-from duebook_common.store.eventstore import Recorded
+from duebook_common.store.eventstore import RecordedEvent
 
 
 def stream_id(stream: str) -> UUID:
@@ -20,7 +20,7 @@ def stream_id(stream: str) -> UUID:
     return UUID(stream[-36:])
 
 
-def fold_run(recorded: Sequence[Recorded]) -> Run:
+def fold_run(recorded: Sequence[RecordedEvent]) -> Run:
     """A run from its whole stream."""
     first, *later = [item.event for item in recorded]
     assert isinstance(first, FirstEvent)
@@ -30,7 +30,7 @@ def fold_run(recorded: Sequence[Recorded]) -> Run:
     return run
 
 
-def fold_job(job_id: UUID, recorded: Sequence[Recorded]) -> Job:
+def fold_job(job_id: UUID, recorded: Sequence[RecordedEvent]) -> Job:
     """A job from its stream and the first events of its runs, in the order of the log."""
     first, *later = [item.event for item in recorded]
     assert isinstance(first, JobCreated)
@@ -47,7 +47,7 @@ def same_run(row: Run | None, fold: Run) -> bool:
     return replace(row, wake_at=fold.wake_at) == fold
 
 
-def fold_mails(recorded: Iterable[Recorded]) -> dict[tuple[str, str], Mail]:
+def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]:
     """The mails about a run from its mail stream, by what they tell of and to whom."""
     mails: dict[tuple[str, str], Mail] = {}
     for item in recorded:

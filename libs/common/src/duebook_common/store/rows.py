@@ -11,32 +11,23 @@ from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus, of_facts
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY
 from duebook_common.store.database import Connection
+from duebook_common.store.predicates import ACTIVE
+
+# The fields of the states that columns of the same name hold as they are; the others are converted below.
+_JOB_FIELDS = tuple(f.name for f in fields(Job) if f.name not in {"id", "definition", "status"})
+_RUN_FIELDS = tuple(
+    f.name for f in fields(Run) if f.name not in {"id", "trigger", "backoff", "notify", "status", "concurrency"}
+)
 
 
 def job_of(record: Any) -> Job:
     """The job that a row of `jobs` holds."""
-    names = (
-        "stream_version",
-        "version",
-        "definition_version",
-        "runs",
-        "next_at",
-        "next_due_at",
-        "reason",
-        "request_hash",
-        "created_at",
-        "updated_at",
-    )
     return Job(
         id=record["job_id"],
         definition=DEFINITION.validate_python(record["definition"]),
         status=JobStatus(record["status"]),
-        **{name: record[name] for name in names},
+        **{name: record[name] for name in _JOB_FIELDS},
     )
-
-
-_MADE = {"id", "trigger", "backoff", "notify", "status", "concurrency"}
-_PLAIN = tuple(field.name for field in fields(Run) if field.name not in _MADE)
 
 
 def run_of(record: Any) -> Run:
@@ -49,7 +40,7 @@ def run_of(record: Any) -> Run:
             "notify": NOTIFY.validate_python(record["notify"]),
             "status": RunStatus(record["status"]),
             "concurrency": _concurrency(record["concurrency_key"], record["concurrency_limit"]),
-            **{name: record[name] for name in _PLAIN},
+            **{name: record[name] for name in _RUN_FIELDS},
         }
     )
 
@@ -63,30 +54,29 @@ _LOAD_RUNS = "SELECT * FROM runs WHERE run_id = ANY($1::uuid[])"
 
 
 async def load_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
-    """In the order in which they are asked for: the more urgent first stay that."""
+    """The jobs that exist, in the order of `job_ids`: the scheduler decides the most urgent first."""
     wanted = list(job_ids)
     found = {record["job_id"]: job_of(record) for record in await db.fetch(_LOAD_JOBS, wanted)}
     return {job_id: found[job_id] for job_id in wanted if job_id in found}
 
 
 async def load_runs(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
+    """The runs that exist, in no order."""
     return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS, list(run_ids))}
 
 
-_ACTIVE_RUNS = """
-SELECT * FROM runs WHERE job_id = ANY($1::uuid[]) AND wake_at IS NOT NULL AND status <> 'dead_lettered'
-"""
+_ACTIVE_RUNS = f"SELECT * FROM runs WHERE job_id = ANY($1::uuid[]) AND {ACTIVE}"  # noqa: S608
 
 
 async def load_active_runs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[Run]]:
-    """The runs of these jobs that have neither ended nor come to rest."""
+    """The active runs of these jobs, by job: those that have neither ended nor been dead-lettered."""
     active: dict[UUID, list[Run]] = {}
     for record in await db.fetch(_ACTIVE_RUNS, list(job_ids)):
         active.setdefault(record["job_id"], []).append(run_of(record))
     return active
 
 
-_TORN_JOBS = """
+_INCONSISTENT_JOBS = """
 SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
     (name, task, queue, priority::text, to_jsonb(tags)) IS DISTINCT FROM
     (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'priority',
@@ -97,8 +87,9 @@ SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
 
 
 async def inconsistent_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the jobs whose row contradicts itself: columns that lists filter by, against the definition.
+    """The jobs whose row contradicts itself in columns that are no field of the state.
 
-    `wake_at` may be later than the next due time: catching up pauses while enough of its runs are active.
+    These are the columns that repeat the definition, for lists to filter by, and `wake_at`. That may be later than
+    the next due time, because catching up pauses while many runs of the job are active (`wakeups.hold_jobs`).
     """
-    return {record["job_id"] for record in await db.fetch(_TORN_JOBS, list(job_ids))}
+    return {record["job_id"] for record in await db.fetch(_INCONSISTENT_JOBS, list(job_ids))}

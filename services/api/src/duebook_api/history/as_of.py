@@ -12,7 +12,7 @@ from duebook_common.domain.run.events import BY_SCHEDULE
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import COLUMNS, Recorded
+from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.replay import fold_job, fold_run
 
 _BY_THEN = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND recorded_at <= $2 ORDER BY version"  # noqa: S608
@@ -48,7 +48,7 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     last = await db.fetchrow(_LAST_OPENING, job_id, _MOVING, time, _CLOCKS_DIFFER)
     if last is None:
         return fold_job(job_id, told)
-    opening = Recorded(**last)
+    opening = RecordedEvent(**last)
     job = fold_job(job_id, sorted([*told, opening], key=lambda item: (item.xid, item.position)))
     return replace(job, runs=await db.fetchval(_RUNS, job_id, _MOVING, opening.event.at))
 
@@ -58,8 +58,8 @@ async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> Run:
     return fold_run(await _told(db, events.stream(run_id), f"run {run_id}", time))
 
 
-async def _told(db: Connection, stream: str, what: str, time: datetime) -> list[Recorded]:
-    recorded = [Recorded(**record) for record in await db.fetch(_BY_THEN, stream, time)]
+async def _told(db: Connection, stream: str, what: str, time: datetime) -> list[RecordedEvent]:
+    recorded = [RecordedEvent(**record) for record in await db.fetch(_BY_THEN, stream, time)]
     if recorded:
         return recorded
     began: datetime | None = await db.fetchval(_BEGAN, stream)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import HORIZON, Recorded
+from duebook_common.store.eventstore import HORIZON, RecordedEvent
 
 BEGINNING, LATEST = (0, 0), "latest"
 
@@ -31,7 +31,7 @@ class Start(NamedTuple):
     name: str | None
 
 
-def name(event: Recorded) -> str:
+def name(event: RecordedEvent) -> str:
     """What clients know an event's place by."""
     return _name(event.xid, event.position, event.id)
 

@@ -15,7 +15,7 @@ from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, sch
 from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, Pool, snapshot
-from duebook_common.store.eventstore import Recorded, read
+from duebook_common.store.eventstore import RecordedEvent, read
 from duebook_common.store.rows import load_jobs
 
 _MOST = 20_000  # nominal times in one range
@@ -48,7 +48,7 @@ async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime)
 
 
 def _expected(
-    job: Job, recorded: Sequence[Recorded], first: datetime, last: datetime
+    job: Job, recorded: Sequence[RecordedEvent], first: datetime, last: datetime
 ) -> tuple[list[LedgerEntry], list[tuple[UUID, UUID]]]:
     history = schedule_periods(item.event for item in recorded)  # type: ignore[misc]
     count = ledger.expected(history, first, last)

@@ -11,7 +11,7 @@ from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
-from duebook_common.store.eventstore import Recorded
+from duebook_common.store.eventstore import RecordedEvent
 
 View = dict[str, Any]
 
@@ -142,7 +142,7 @@ def _reason(reason: str | None) -> View:
     return {} if reason is None else {"reason": reason}
 
 
-def event(recorded: Recorded) -> View:
+def event(recorded: RecordedEvent) -> View:
     return {
         "position": positions.name(recorded),
         "stream": recorded.stream,

@@ -19,7 +19,7 @@ from duebook_api.http.replies import dumps
 from duebook_api.schemas import views
 from duebook_common.runtime.loops import wait_until_set
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
-from duebook_common.store.eventstore import Recorded, tail
+from duebook_common.store.eventstore import RecordedEvent, tail
 
 PAUSE = timedelta(seconds=0.1)
 
@@ -41,7 +41,7 @@ class EventFrame(NamedTuple):
     frame: bytes
 
 
-def _told(event: Recorded) -> EventFrame:
+def _told(event: RecordedEvent) -> EventFrame:
     head = f"id: {positions.name(event)}\nevent: {event.type}\ndata: ".encode()
     return EventFrame((event.xid, event.position), head + dumps(views.event(event)) + b"\n\n")
 

@@ -12,7 +12,7 @@ from duebook_api.why.phrases import are, because, capital, count, executor, mome
 from duebook_api.why.run_sentences import DELETED, MADE_WAY, happening
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
-from duebook_common.store.eventstore import Recorded
+from duebook_common.store.eventstore import RecordedEvent
 
 _STARTED_ANEW = {
     "AttemptReleased": "the executor that had it was stopping, and handed it back",
@@ -21,7 +21,7 @@ _STARTED_ANEW = {
 _FIRST, _LATEST = 5, 95  # of a long history
 
 
-def explain(run_id: UUID, recorded: Sequence[Recorded], c: Circumstances) -> ExplainedRun:
+def explain(run_id: UUID, recorded: Sequence[RecordedEvent], c: Circumstances) -> ExplainedRun:
     """The run by its whole stream, every event with its sentence."""
     first, *later = recorded
     event = first.event
@@ -35,16 +35,16 @@ def explain(run_id: UUID, recorded: Sequence[Recorded], c: Circumstances) -> Exp
     return ExplainedRun(run=run, why=Why(_answer(run, recorded, c), [*_shortened(said), *standing(run, c)]))
 
 
-def _told(item: Recorded, says: str) -> Because:
+def _told(item: RecordedEvent, says: str) -> Because:
     at: datetime = item.event.at
     return Because(says, at, item.type, place=_place(item))
 
 
-def _who(item: Recorded) -> str:
+def _who(item: RecordedEvent) -> str:
     return who(item.meta["actor"])
 
 
-def _place(item: Recorded) -> tuple[int, int]:
+def _place(item: RecordedEvent) -> tuple[int, int]:
     return item.xid, item.position
 
 
@@ -56,7 +56,7 @@ def _shortened(said: list[Because]) -> list[Because]:
     return [*said[:_FIRST], note, *said[-_LATEST:]]
 
 
-def _answer(run: Run, recorded: Sequence[Recorded], c: Circumstances) -> str:
+def _answer(run: Run, recorded: Sequence[RecordedEvent], c: Circumstances) -> str:
     at = moment(run.finished_at, c.zone) if run.finished_at else ""
     match run.status:
         case RunStatus.SUCCEEDED:
@@ -89,7 +89,7 @@ def _ordinal(number: int) -> str:
     return words[number - 1] if 0 < number <= len(words) else f"{number}."
 
 
-def _cancelled(run: Run, recorded: Sequence[Recorded], at: str) -> str:
+def _cancelled(run: Run, recorded: Sequence[RecordedEvent], at: str) -> str:
     """By whom: whoever asked for it, where it was asked to stop first."""
     reason = run.reason or ""
     if reason.startswith(MADE_WAY):

@@ -17,7 +17,8 @@ from duebook_common.domain.run.events import RunBuffered, RunSkipped, run_id_at,
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.definitions import in_force
-from duebook_common.store.eventstore import Recorded, read
+from duebook_common.store.eventstore import RecordedEvent, read
+from duebook_common.store.predicates import ACTIVE, HAS_KEY, HOLDS_KEY
 from duebook_common.store.replay import fold_run
 from duebook_common.store.rows import load_jobs, run_of
 
@@ -62,10 +63,10 @@ async def _steps(db: Connection, job: Job) -> list[Step]:
     return [Step(**record) for record in records]
 
 
-_ACTIVE = """
-SELECT run_id FROM runs WHERE job_id = $1 AND wake_at IS NOT NULL AND status <> 'dead_lettered'
+_ACTIVE = f"""
+SELECT run_id FROM runs WHERE job_id = $1 AND {ACTIVE}
 ORDER BY status = 'waiting', created_at, nominal_at LIMIT $2
-"""
+"""  # noqa: S608
 _NEWEST = "SELECT run_id FROM runs WHERE job_id = $1 ORDER BY created_at DESC, run_id DESC LIMIT 1"
 
 
@@ -98,7 +99,7 @@ async def _explained(db: Connection, deps: Dependencies, run_ids: Iterable[UUID]
     return found
 
 
-async def _circumstances(db: Connection, deps: Dependencies, recorded: Sequence[Recorded]) -> Circumstances:
+async def _circumstances(db: Connection, deps: Dependencies, recorded: Sequence[RecordedEvent]) -> Circumstances:
     run, first = fold_run(recorded), recorded[0]
     jobs = await load_jobs(db, [run.job_id])
     [definition] = await in_force(db, [(job_events.stream(run.job_id), run.definition_version)])
@@ -128,7 +129,7 @@ ORDER BY created_at, nominal_at LIMIT $4
 """
 
 
-async def _met(db: Connection, run: Run, first: Recorded) -> list[Run]:
+async def _met(db: Connection, run: Run, first: RecordedEvent) -> list[Run]:
     """The job's runs that were active when this one began, as they stood then."""
     found = []
     for record in await db.fetch(_MET, run.job_id, run.created_at, run.id, _A_FEW):
@@ -139,12 +140,12 @@ async def _met(db: Connection, run: Run, first: Recorded) -> list[Run]:
     return found
 
 
-_BEFORE = """
+_BEFORE = f"""
 SELECT * FROM runs
-WHERE job_id = $1 AND run_id <> $2 AND wake_at IS NOT NULL AND status <> 'dead_lettered'
+WHERE job_id = $1 AND run_id <> $2 AND {ACTIVE}
   AND (status <> 'waiting' OR ((trigger = 'backfill'), created_at, nominal_at, run_id) < ($3, $4, $5, $2))
 ORDER BY status = 'waiting', created_at, nominal_at LIMIT $6
-"""
+"""  # noqa: S608
 
 
 async def _before(db: Connection, run: Run) -> list[Run]:
@@ -153,17 +154,15 @@ async def _before(db: Connection, run: Run) -> list[Run]:
     return await _runs(db, _BEFORE, run.job_id, run.id, backfill, run.created_at, run.nominal_at, _A_FEW)
 
 
-_HOLDERS = """
-SELECT * FROM runs
-WHERE concurrency_key = $1 AND concurrency_key IS NOT NULL AND wake_at IS NOT NULL
-  AND status NOT IN ('waiting', 'dead_lettered')
+_HOLDERS = f"""
+SELECT * FROM runs WHERE concurrency_key = $1 AND {HOLDS_KEY}
 ORDER BY created_at, nominal_at LIMIT $2
-"""
-_PLACE = """
-SELECT count(*) FILTER (WHERE status NOT IN ('waiting', 'dead_lettered')) AS held,
+"""  # noqa: S608
+_PLACE = f"""
+SELECT count(*) FILTER (WHERE {HOLDS_KEY}) AS held,
        count(*) FILTER (WHERE status = 'waiting' AND (created_at, nominal_at, run_id) < ($2, $3, $4)) AS before
-FROM runs WHERE concurrency_key = $1 AND concurrency_key IS NOT NULL AND wake_at IS NOT NULL
-"""
+FROM runs WHERE concurrency_key = $1 AND {HAS_KEY}
+"""  # noqa: S608
 
 
 async def _key(db: Connection, run: Run) -> Key:

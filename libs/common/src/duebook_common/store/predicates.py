@@ -1,0 +1,10 @@
+"""Conditions on rows of `runs`, as SQL. Each one includes the condition of the partial index that serves it."""
+
+# A run that has neither ended nor been dead-lettered, as `Run.active`. Index: runs_active.
+ACTIVE = "wake_at IS NOT NULL AND status <> 'dead_lettered'"
+
+# A run that has not ended and has a concurrency key. Index: runs_of_key, if `concurrency_key` is compared too.
+HAS_KEY = "concurrency_key IS NOT NULL AND wake_at IS NOT NULL"
+
+# A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried.
+HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
