@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook.cli.keys import issue
+from duebook.cli.keys import make_key
 from duebook_api import app
 from duebook_api.access import api_keys
 from duebook_api.access.permits import needed
@@ -85,7 +85,7 @@ async def api(postgres_url: str) -> AsyncIterator[Api]:
 async def add_key(api: Api, *scopes: str) -> dict[str, str]:
     """The header of a new key."""
     key_id = uuid4().hex[:16]
-    key, hash_ = issue(key_id, "secret")
+    key, hash_ = make_key(key_id, "secret")
     add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, 'test', $2, $3)"
     await api.deps.pool.execute(add, key_id, hash_, scopes)
     return {"authorization": f"Bearer {key}"}

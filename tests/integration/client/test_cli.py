@@ -35,21 +35,21 @@ FUTURE = "2100-01-01T00:00:00Z"
 
 @dataclass
 class Program:
-    """`duebook` with an environment, in this process; `data` is for what must succeed and print JSON."""
+    """Runs `duebook` with an environment, in this process. `data` returns the JSON of a command that must succeed."""
 
     environment: dict[str, str]
 
     def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
-        told = {**self.environment, **environment}
-        with ThreadPoolExecutor(1) as apart:  # from a test's event loop, in which a command cannot have its own
+        merged = {**self.environment, **environment}
+        with ThreadPoolExecutor(1) as thread:  # a command starts an event loop, and the test's thread may have one
             invoke = partial(CliRunner().invoke, catch_exceptions=False)
-            return apart.submit(invoke, app, arguments, input=stdin, env=told, prog_name="duebook").result()
+            return thread.submit(invoke, app, arguments, input=stdin, env=merged, prog_name="duebook").result()
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        """As a process of its own."""
-        told = {**os.environ, **self.environment}
-        with subprocess.Popen([PROGRAM, *arguments], env=told, stdout=PIPE, stderr=PIPE, text=True) as process:
+        """The command as a child process."""
+        merged = {**os.environ, **self.environment}
+        with subprocess.Popen([PROGRAM, *arguments], env=merged, stdout=PIPE, stderr=PIPE, text=True) as process:
             yield process
 
     def data(self, *arguments: str, stdin: str = "") -> Any:
@@ -67,7 +67,8 @@ class Program:
 
 
 @pytest.fixture
-def books(postgres_url: str) -> Program:
+def offline(postgres_url: str) -> Program:
+    """The program with a database and without an api."""
     return Program({"DUEBOOK_POSTGRES_URL": postgres_url})
 
 
@@ -82,8 +83,8 @@ def duebook(postgres_url: str, redis_url: str) -> Iterator[Program]:
 async def execute(url: str, run_id: str, *commands: RunCommand) -> None:
     async with connect(url, "test", 2) as pool:
         for command in commands:
-            decided = (await handle_runs(pool, [RunWork(UUID(run_id), command)], Actor("test")))[0]
-            assert decided.events, decided
+            (result,) = await handle_runs(pool, [RunWork(UUID(run_id), command)], Actor("test"))
+            assert result.events, result
 
 
 def test_a_job_is_created_listed_paused_resumed_and_deleted(duebook: Program) -> None:
@@ -99,7 +100,7 @@ def test_a_job_is_created_listed_paused_resumed_and_deleted(duebook: Program) ->
     assert duebook.data("job", "show", job["id"])["status"] == "deleted"
 
 
-def test_a_job_comes_from_a_file_and_flags_go_first(duebook: Program) -> None:
+def test_a_job_comes_from_a_file_and_options_override_it(duebook: Program) -> None:
     body = json.dumps({"name": "from a file", "payload": {"n": 1}, "scheduled_at": FUTURE, "priority": 1})
     arguments = ("job", "create", "-f", "-", "--priority", "7", "--idempotency-key", "once")
     job = duebook.data(*arguments, stdin=body)
@@ -107,7 +108,7 @@ def test_a_job_comes_from_a_file_and_flags_go_first(duebook: Program) -> None:
     assert duebook.data(*arguments, stdin=body)["id"] == job["id"]
 
 
-def test_a_job_may_be_due_in_a_while(duebook: Program) -> None:
+def test_a_job_may_be_due_after_a_duration(duebook: Program) -> None:
     job = duebook.data("job", "create", "soon", "--at", "in 2h")
     ahead = datetime.fromisoformat(job["scheduled_at"]) - datetime.now(UTC)
     assert timedelta(minutes=119) < ahead <= timedelta(hours=2)
@@ -137,35 +138,35 @@ def test_runs_are_listed_shown_and_cancelled(duebook: Program) -> None:
     assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "never mind")
 
 
-def test_a_forecast_is_a_line_for_each_hour_and_its_sum(duebook: Program) -> None:
+def test_a_forecast_is_a_line_per_hour_and_a_summary(duebook: Program) -> None:
     duebook.job("nightly", "--recurrence", "every 1h")
-    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
-    window = ("--from", begin.isoformat(), "--to", (begin + timedelta(hours=3)).isoformat())
-    new = json.dumps([{"create": {"name": "new", "scheduled_at": begin.isoformat()}}])
-    told = duebook("schedule", "forecast", *window, "-f", "-", stdin=new)
-    assert told.exit_code == 0, told.stderr
-    assert told.stdout.splitlines()[1].split() == [f"{begin:%Y-%m-%dT%H:%M:%SZ}", "1"]
-    assert "runs in all: 1, of jobs: 1" in told.stderr
-    assert "times added: 1" in told.stderr
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+    window = ("--from", start.isoformat(), "--to", (start + timedelta(hours=3)).isoformat())
+    new = json.dumps([{"create": {"name": "new", "scheduled_at": start.isoformat()}}])
+    forecast = duebook("schedule", "forecast", *window, "-f", "-", stdin=new)
+    assert forecast.exit_code == 0, forecast.stderr
+    assert forecast.stdout.splitlines()[1].split() == [f"{start:%Y-%m-%dT%H:%M:%SZ}", "1"]
+    assert "total: 1 runs of 1 jobs" in forecast.stderr
+    assert "times added: 1" in forecast.stderr
     assert duebook.data("schedule", "forecast", *window)["runs"] == 0
 
 
-def test_why_is_answered_in_a_sentence_with_its_causes_beneath(duebook: Program) -> None:
+def test_why_prints_a_sentence_and_its_causes(duebook: Program) -> None:
     run = duebook.run()
     answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()
     assert answer == "It is due, and waits for a scheduler to send it to its queue."
     assert len(causes) == 1
     assert "started it by hand at" in causes[0]
-    told = duebook.data("job", "why", run["job_id"], "--at", FUTURE)
-    assert told["answer"].startswith("It lies ahead: the schedule names 2100-01-01T00:00:00Z, which is in ")
+    why = duebook.data("job", "why", run["job_id"], "--at", FUTURE)
+    assert why["answer"].startswith("It lies ahead: the schedule names 2100-01-01T00:00:00Z, which is in ")
     assert duebook("job", "why", run["job_id"], "--at", "soon").exit_code == 2
     assert duebook("run", "why", run["job_id"]).exit_code == 3
 
 
-def test_a_ledger_is_shown_and_what_was_skipped_is_made_up_for(duebook: Program) -> None:
+def test_a_ledger_is_shown_and_backfilled(duebook: Program) -> None:
     job = duebook.data("job", "create", "daily", "--recurrence", "daily", "--at", "50h ago")
-    told = duebook.data("job", "ledger", job["id"])
-    assert (told["expected"], told["due"], told["unaccounted"]) == (3, 3, 0)
+    ledger = duebook.data("job", "ledger", job["id"])
+    assert (ledger["expected"], ledger["due"], ledger["unaccounted"]) == (3, 3, 0)
     table = duebook("job", "ledger", job["id"], "--from", "25h ago", "--to", "in 1h")
     assert table.stdout.splitlines()[0].split() == ["nominal_at", "outcome", "reason", "run_id"]
     assert len(table.stdout.splitlines()) == 2
@@ -202,7 +203,7 @@ def test_a_watch_of_a_run_that_was_cancelled_fails(duebook: Program) -> None:
     assert (watched.exit_code, watched.stderr) == (1, f"duebook: run {run['id']}: cancelled\n")
 
 
-def test_an_interrupted_watch_is_quiet(duebook: Program) -> None:
+def test_an_interrupted_watch_prints_no_error(duebook: Program) -> None:
     with duebook.started("run", "watch", duebook.run()["id"]) as watching:
         assert watching.stdout
         assert watching.stderr
@@ -212,7 +213,7 @@ def test_an_interrupted_watch_is_quiet(duebook: Program) -> None:
         assert watching.stderr.read() == ""
 
 
-def test_the_log_is_followed_through_a_restart_of_the_api(postgres_url: str, redis_url: str) -> None:
+def test_events_tail_continues_after_a_restart_of_the_api(postgres_url: str, redis_url: str) -> None:
     urls = {"DUEBOOK_POSTGRES_URL": postgres_url, "DUEBOOK_REDIS_URL": redis_url}
     with Platform({**urls, "DUEBOOK_AUTH": "off"}) as platform:
         (api,) = platform.start("api")
@@ -223,7 +224,7 @@ def test_the_log_is_followed_through_a_restart_of_the_api(postgres_url: str, red
             assert following.stderr
             assert f"job-{first}  JobCreated" in following.stdout.readline()
             api.kill()
-            assert "still trying" in following.stderr.readline()
+            assert "; retrying" in following.stderr.readline()
             api.start()
             api.await_ready()
             second = duebook.job("second")["id"]
@@ -233,21 +234,23 @@ def test_the_log_is_followed_through_a_restart_of_the_api(postgres_url: str, red
             assert following.stderr.read() == ""
 
 
-def test_the_log_is_followed_from_now_on_or_from_a_position(duebook: Program) -> None:
+def test_events_tail_starts_now_or_at_a_position(duebook: Program) -> None:
     duebook.job("before")
     with duebook.started("events", "tail", "--interval", "0.1s", "-o", "json") as following:
         assert following.stdout
-        with ThreadPoolExecutor(1) as apart:  # it begins in a moment; what comes until then is none of its business
-            line = apart.submit(following.stdout.readline)
+        with ThreadPoolExecutor(
+            1
+        ) as thread:  # events before its first request are not printed: create jobs until one is
+            line = thread.submit(following.stdout.readline)
             eventually(lambda: bool(duebook.job("after")) and line.done(), 30)
         event = json.loads(line.result())
         assert (event["type"], event["data"]["definition"]["name"]) == ("JobCreated", "after")
         following.send_signal(signal.SIGINT)
     with duebook.started("events", "tail", "--after", event["position"], "--interval", "0.1s", "-o", "json") as again:
         assert again.stdout
-        made = duebook.job("last")["id"]
-        names = iter(lambda: json.loads(again.stdout.readline()), None)  # type: ignore[union-attr]
-        assert next(each for each in names if each["stream"] == f"job-{made}")["version"] == 1
+        job_id = duebook.job("last")["id"]
+        events = iter(lambda: json.loads(again.stdout.readline()), None)  # type: ignore[union-attr]
+        assert next(event for event in events if event["stream"] == f"job-{job_id}")["version"] == 1
         again.send_signal(signal.SIGINT)
     wrong = duebook("events", "tail", "--after", "yesterday")
     assert (wrong.exit_code, "no event's position" in wrong.stderr) == (1, True)
@@ -271,23 +274,25 @@ async def test_dead_letters_are_grouped_redriven_and_discarded(duebook: Program)
     assert duebook("dead-letter", "show", runs[0]).exit_code == 3
 
 
-def test_a_refused_job_lists_what_is_wrong_and_where(duebook: Program) -> None:
+def test_a_refused_job_lists_each_fault_with_its_pointer(duebook: Program) -> None:
     refused = duebook("job", "create", "", "--timezone", "Mars", "--priority", "12")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert all(f"  {pointer}: " in refused.stderr for pointer in ("/name", "/timezone", "/priority"))
 
 
-def test_what_is_not_there_ends_with_3(duebook: Program) -> None:
+def test_an_unknown_resource_exits_with_3(duebook: Program) -> None:
     for noun in ("job", "run", "dead-letter"):
         missing = duebook(noun, "show", str(uuid4()))
         assert (missing.exit_code, missing.stdout) == (3, "")
         assert missing.stderr.count("\n") == 1
 
 
-def test_a_key_is_made_used_listed_and_revoked(duebook: Program) -> None:
-    made = duebook("key", "create", "--name", "ci", "--scope", "jobs:read", "--scope", "runs:read", "--expires", "90d")
-    key = made.stdout.strip()
-    assert (made.exit_code, made.stdout) == (0, f"{key}\n")
+def test_a_key_is_created_used_listed_and_revoked(duebook: Program) -> None:
+    created = duebook(
+        "key", "create", "--name", "ci", "--scope", "jobs:read", "--scope", "runs:read", "--expires", "90d"
+    )
+    key = created.stdout.strip()
+    assert (created.exit_code, created.stdout) == (0, f"{key}\n")
     assert duebook("job", "list", DUEBOOK_API_KEY=key).exit_code == 0
     assert duebook("job", "list", DUEBOOK_API_KEY=key + "x").exit_code == 1
     refused = duebook("job", "create", "a job", DUEBOOK_API_KEY=key)
@@ -295,33 +300,33 @@ def test_a_key_is_made_used_listed_and_revoked(duebook: Program) -> None:
     assert "jobs:write" in refused.stderr
     (listed,) = duebook.data("key", "list")
     assert (listed["name"], listed["scopes"], listed["revoked_at"]) == ("ci", ["jobs:read", "runs:read"], None)
-    lasting = datetime.fromisoformat(listed["expires_at"]) - datetime.fromisoformat(listed["created_at"])
-    assert lasting == timedelta(days=90)
+    lifetime = datetime.fromisoformat(listed["expires_at"]) - datetime.fromisoformat(listed["created_at"])
+    assert lifetime == timedelta(days=90)
     assert key.startswith(f"sk_{listed['key_id']}_")
     assert duebook("key", "revoke", listed["key_id"]).exit_code == 0
-    eventually(lambda: "DUEBOOK_API_KEY is refused" in duebook("job", "list", DUEBOOK_API_KEY=key).stderr)
+    eventually(lambda: "refused the key in DUEBOOK_API_KEY" in duebook("job", "list", DUEBOOK_API_KEY=key).stderr)
     revoked_at = duebook.data("key", "list")[0]["revoked_at"]
     assert revoked_at
     assert duebook("key", "revoke", listed["key_id"]).exit_code == 0
     assert duebook.data("key", "list")[0]["revoked_at"] == revoked_at
-    assert duebook("key", "revoke", "nobody").exit_code == 3
+    assert duebook("key", "revoke", "unknown").exit_code == 3
 
 
-async def test_words_that_are_no_scopes_are_pointed_at_until_their_key_is_revoked(books: Program) -> None:
-    async with connect(books.environment["DUEBOOK_POSTGRES_URL"], "test", 1) as pool:
+async def test_unknown_scopes_are_reported_until_their_key_is_revoked(offline: Program) -> None:
+    async with connect(offline.environment["DUEBOOK_POSTGRES_URL"], "test", 1) as pool:
         await pool.execute("INSERT INTO keys VALUES ('old', 'ci', '', '{jobs, runs:read}')")
-    assert "key old has words that are no scopes and allow nothing: jobs\n" in books("key", "list").stderr
-    assert books("key", "revoke", "old").exit_code == 0
-    assert books("key", "list").stderr == ""
+    assert "key old has unknown scopes, which grant nothing: jobs\n" in offline("key", "list").stderr
+    assert offline("key", "revoke", "old").exit_code == 0
+    assert offline("key", "list").stderr == ""
 
 
-def test_without_a_key_the_variable_is_named(duebook: Program) -> None:
+def test_a_missing_key_is_reported_with_its_variable(duebook: Program) -> None:
     refused = duebook("job", "list", DUEBOOK_API_KEY="")
     assert refused.exit_code == 1
-    assert "DUEBOOK_API_KEY is not set" in refused.stderr
+    assert "set DUEBOOK_API_KEY" in refused.stderr
 
 
-def test_sound_books_verify_and_need_no_rebuilding(duebook: Program) -> None:
+def test_a_consistent_log_verifies_and_needs_no_rebuild(duebook: Program) -> None:
     duebook.run()
     assert duebook.data("verify") == {"jobs": 1, "events": 2, "breaches": []}
     quiet = duebook("verify")
@@ -329,48 +334,48 @@ def test_sound_books_verify_and_need_no_rebuilding(duebook: Program) -> None:
     assert duebook.data("rebuild") == {"streams": 2, "replaced": 0}
 
 
-async def test_a_falsified_row_is_a_breach_that_rebuilding_mends(duebook: Program) -> None:
+async def test_a_falsified_row_is_a_breach_that_rebuild_repairs(duebook: Program) -> None:
     job = duebook.job()
     db = await asyncpg.connect(duebook.environment["DUEBOOK_POSTGRES_URL"])
     await db.execute("UPDATE jobs SET reason = 'falsified'")
     await db.close()
-    found = duebook("verify")
-    assert found.exit_code == 1
-    assert f"job-{job['id']}" in found.stdout
-    assert "1 breach" in found.stderr
+    verified = duebook("verify")
+    assert verified.exit_code == 1
+    assert f"job-{job['id']}" in verified.stdout
+    assert "1 breach" in verified.stderr
     assert duebook.data("rebuild") == {"streams": 1, "replaced": 1}
     assert duebook("verify").exit_code == 0
 
 
-def test_a_database_without_the_schema_is_told_to_migrate(empty_postgres_url: str) -> None:
-    books = Program({"DUEBOOK_POSTGRES_URL": empty_postgres_url})
+def test_a_database_without_the_schema_is_reported_with_migrate(empty_postgres_url: str) -> None:
+    offline = Program({"DUEBOOK_POSTGRES_URL": empty_postgres_url})
     for command in (["verify"], ["rebuild"], ["key", "list"]):
-        refused = books(*command)
+        refused = offline(*command)
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert "run: duebook migrate" in refused.stderr
-    assert books("migrate").exit_code == 0
-    assert books("verify").exit_code == 0
+    assert offline("migrate").exit_code == 0
+    assert offline("verify").exit_code == 0
 
 
-def test_the_url_may_lie_in_a_file(books: Program, tmp_path: Path) -> None:
-    (tmp_path / "url").write_text(books.environment["DUEBOOK_POSTGRES_URL"] + "\n")
-    told = {"DUEBOOK_POSTGRES_URL": "", "DUEBOOK_POSTGRES_URL_FILE": str(tmp_path / "url")}
-    assert books("key", "list", **told).exit_code == 0
-    assert books("migrate", **told).exit_code == 0
+def test_the_url_may_be_in_a_file(offline: Program, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(offline.environment["DUEBOOK_POSTGRES_URL"] + "\n")
+    environment = {"DUEBOOK_POSTGRES_URL": "", "DUEBOOK_POSTGRES_URL_FILE": str(tmp_path / "url")}
+    assert offline("key", "list", **environment).exit_code == 0
+    assert offline("migrate", **environment).exit_code == 0
 
 
-async def test_a_schema_of_a_later_version_is_refused_in_one_line(books: Program) -> None:
-    db = await asyncpg.connect(books.environment["DUEBOOK_POSTGRES_URL"])
+async def test_a_schema_of_an_unknown_version_is_refused_in_one_line(offline: Program) -> None:
+    db = await asyncpg.connect(offline.environment["DUEBOOK_POSTGRES_URL"])
     await db.execute("UPDATE alembic_version SET version_num = '9999'")
     await db.close()
-    refused = books("migrate")
+    refused = offline("migrate")
     assert refused.exit_code == 1
     assert "9999" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:secret@127.0.0.1:1/d", "postgresql://u:secret@127.0.0.1:port/d"])
-def test_a_database_out_of_reach_is_one_line_without_the_password(url: str) -> None:
+def test_an_unreachable_database_is_one_line_without_the_password(url: str) -> None:
     for command in (["verify"], ["rebuild"], ["migrate"], ["key", "list"]):
         refused = Program({"DUEBOOK_POSTGRES_URL": url})(*command)
         assert refused.exit_code == 1
@@ -379,7 +384,7 @@ def test_a_database_out_of_reach_is_one_line_without_the_password(url: str) -> N
         assert refused.stderr.count("\n") == 1
 
 
-def test_the_program_is_called_duebook_by_whatever_link(tmp_path: Path) -> None:
+def test_the_program_is_called_duebook_through_any_link(tmp_path: Path) -> None:
     (tmp_path / "db").symlink_to(PROGRAM)
     done = subprocess.run([tmp_path / "db", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: duebook ")

@@ -1,4 +1,4 @@
-"""Duebook's SDK: what a module of tasks needs. The client of the REST API is `duebook.client`."""
+"""Duebook's SDK: `@task` and the exceptions and context of tasks. The client of the REST API is `duebook.client`."""
 
 from duebook.tasks import Context, Fail, RetryAfter, task
 

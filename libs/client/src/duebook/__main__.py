@@ -1,12 +1,12 @@
-"""The entry of `duebook` and of `python -m duebook`."""
+"""The entry point of `duebook` and of `python -m duebook`."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line; without the extra `cli`, exit with code 1 and say how to install it."""
+    """Run the command line. Without the extra `cli`, print how to install it and exit with 1."""
     try:
-        from duebook.cli.app import main as command_line  # noqa: PLC0415 - the SDK installs without the extra
+        from duebook.cli.app import main as command_line  # noqa: PLC0415 - the SDK works without the extra
     except ModuleNotFoundError as error:
         sys.exit(f"duebook: the command line needs {error.name}; install it with: pip install 'duebook[cli]'")
     command_line()

@@ -1,4 +1,4 @@
-"""A short synchronous client of the API.
+"""A small synchronous client of the REST API.
 
 with Client("http://127.0.0.1:8000", key) as api:
     job = api.post("/api/job", {"name": "nightly report"})
@@ -19,18 +19,18 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a request, and where: a JSON pointer, or a parameter's name."""
+    """One error in a request. `pointer` is the JSON pointer of a field, or the name of a parameter."""
 
     pointer: str
     detail: str
 
 
 class ClientError(Exception):
-    """A request that was not answered as asked."""
+    """The base of all errors that a request can end with."""
 
 
 class ApiError(ClientError):
-    """The API refused; `code` is stable, `faults` say where a request is wrong."""
+    """The API refused the request. `code` is stable; `faults` list the errors of an invalid request."""
 
     def __init__(self, status: int, code: str, detail: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -38,19 +38,19 @@ class ApiError(ClientError):
 
 
 class Unreachable(ClientError):
-    """No answer came, so what was asked may or may not have happened."""
+    """No answer arrived, so the request may or may not have taken effect."""
 
 
 class NotDuebook(ClientError):
-    """Something answered that is not Duebook's API."""
+    """The answer is not from Duebook's API."""
 
 
-class Unsendable(ClientError):
-    """The URL, the key or a value cannot be sent at all."""
+class InvalidRequest(ClientError):
+    """The URL, the key or a value cannot be part of an HTTP request; nothing was sent."""
 
 
 class Client:
-    """Speaks to one API with one key; raises ClientError for everything that goes wrong between the two."""
+    """A connection to one API with one key. Every method raises a subclass of ClientError if the request fails."""
 
     def __init__(
         self, url: str, key: str | None = None, *, seconds: float = 30, transport: httpx2.BaseTransport | None = None
@@ -66,23 +66,23 @@ class Client:
         self._http.close()
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """The answer's JSON; parameters that are None are left out."""
-        return self._ask("GET", path, params=_given(parameters))
+        """The answer's JSON. Parameters that are None are not sent."""
+        return self._request("GET", path, params=_without_none(parameters))
 
     def post(self, path: str, body: Any = None, *, idempotency_key: str | None = None) -> Any:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        return self._ask("POST", path, json={} if body is None else body, headers=headers)
+        return self._request("POST", path, json={} if body is None else body, headers=headers)
 
     def delete(self, path: str) -> None:
-        self._ask("DELETE", path)
+        self._request("DELETE", path)
 
     def items(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-        """The items of a list, page after page, at most `limit` of them."""
+        """The items of a list, at most `limit`; reads page after page."""
         for page in self.pages(path, limit, **filters):
             yield from page["items"]
 
     def pages(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-        """The pages of a list, with at most `limit` items in all."""
+        """The pages of a list, with at most `limit` items together."""
         cursor, left = None, limit
         while left is None or left > 0:
             page = self.get(path, limit=min(left or _PAGE, _PAGE), cursor=cursor, **filters)
@@ -92,28 +92,28 @@ class Client:
                 return
             left = None if left is None else left - len(page["items"])
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
+    def _request(self, method: str, path: str, **arguments: Any) -> Any:
         try:
-            answer = self._http.request(method, path, **request)
+            answer = self._http.request(method, path, **arguments)
         except httpx2.TransportError as error:
             raise Unreachable(_reason(error)) from error
         except (httpx2.RequestError, httpx2.InvalidURL, ValueError) as error:
-            raise Unsendable(_reason(error)) from error
+            raise InvalidRequest(_reason(error)) from error
         return _read(answer)
 
 
 def _open(url: str, key: str | None, seconds: float, transport: httpx2.BaseTransport | None) -> httpx2.Client:
     if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
-        raise Unsendable("the key is not a line of ASCII characters")
+        raise InvalidRequest("the key must be one line of printable ASCII characters")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         base = httpx2.URL(url)
         if base.scheme not in {"http", "https"} or not base.host or (base.port or 0) > 65535:
-            raise Unsendable(f"{url!r} is no http:// or https:// URL")
-        outside = not _loopback(base.host)  # what is on this machine is not asked for through a proxy
-        return httpx2.Client(base_url=base, headers=headers, timeout=seconds, trust_env=outside, transport=transport)
+            raise InvalidRequest(f"{url!r} is not an http:// or https:// URL")
+        use_proxy = not _loopback(base.host)  # a proxy cannot reach a server on this machine
+        return httpx2.Client(base_url=base, headers=headers, timeout=seconds, trust_env=use_proxy, transport=transport)
     except (httpx2.InvalidURL, ValueError, OSError) as error:
-        raise Unsendable(f"{url!r}: {_reason(error)}") from error
+        raise InvalidRequest(f"{url!r}: {_reason(error)}") from error
 
 
 def _loopback(host: str) -> bool:
@@ -123,7 +123,7 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
@@ -132,7 +132,7 @@ def _reason(error: Exception) -> str:
 
 
 def _read(answer: httpx2.Response) -> Any:
-    """The JSON of a success, None where there is no content; raises ApiError for a problem."""
+    """The JSON of a successful answer, None for 204; raises ApiError for a problem, NotDuebook for other content."""
     if answer.status_code == 204:
         return None
     try:
@@ -142,6 +142,6 @@ def _read(answer: httpx2.Response) -> Any:
     if answer.is_success:
         return body
     if not isinstance(body, dict) or "code" not in body:
-        raise NotDuebook(f"HTTP {answer.status_code} without a problem's code")
-    faults = [Fault(each["pointer"], each["detail"]) for each in body.get("errors", [])]
+        raise NotDuebook(f"HTTP {answer.status_code} without the field `code`")
+    faults = [Fault(error["pointer"], error["detail"]) for error in body.get("errors", [])]
     raise ApiError(answer.status_code, body["code"], body.get("detail") or body.get("title") or "", faults)

@@ -1,4 +1,4 @@
-"""What reaches stdout: whole ids where no terminal is, one line for each item, and nothing that commands a terminal."""
+"""The output: whole ids if stdout is not a terminal, one line per item, and no control characters."""
 
 import json
 import os
@@ -26,8 +26,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_a_list_without_a_terminal_has_a_full_line_for_each_item(capsys: pytest.CaptureFixture[str]) -> None:
-    output.show_list([ITEM, {**ITEM, "name": "b"}], ("id", "name", "error", "absent"), Format.TABLE)
+def test_a_list_without_a_terminal_has_a_full_line_per_item(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_list([ITEM, {**ITEM, "name": "b"}], ("id", "name", "error", "absent"), Format.TABLE)
     head, one, two = lines(capsys)
     assert head.split() == ["id", "name", "error", "absent"]
     assert one.split("  ") == [ID, ITEM["name"].strip(), "line one line two", "-"]  # type: ignore[attr-defined]
@@ -35,8 +35,8 @@ def test_a_list_without_a_terminal_has_a_full_line_for_each_item(capsys: pytest.
     assert head.index("error") == one.index("line one") == two.index("line one")
 
 
-def test_an_item_has_a_line_for_each_field_and_texts_keep_theirs(capsys: pytest.CaptureFixture[str]) -> None:
-    output.show_item({key: ITEM[key] for key in ("id", "error", "tags", "payload")}, Format.TABLE)
+def test_an_item_has_a_line_per_field_and_texts_keep_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_item({key: ITEM[key] for key in ("id", "error", "tags", "payload")}, Format.TABLE)
     assert [line.split(maxsplit=1) for line in lines(capsys)] == [
         ["id", ID],
         ["error", "line one"],
@@ -47,34 +47,34 @@ def test_an_item_has_a_line_for_each_field_and_texts_keep_theirs(capsys: pytest.
 
 
 def test_json_is_the_whole_item(capsys: pytest.CaptureFixture[str]) -> None:
-    output.show_list([ITEM], ("id",), Format.JSON)
+    output.print_list([ITEM], ("id",), Format.JSON)
     assert json.loads(capsys.readouterr().out) == [ITEM]
 
 
-def test_markup_and_escape_sequences_are_only_text(capsys: pytest.CaptureFixture[str]) -> None:
-    output.show_item({"name": "[red]x[/red]\x1b[2J\x07", "payload": {"k": "\u009b"}}, Format.TABLE)
+def test_markup_and_control_characters_are_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_item({"name": "[red]x[/red]\x1b[2J\x07", "payload": {"k": "\u009b"}}, Format.TABLE)
     assert [line.split(maxsplit=1)[1] for line in lines(capsys)] == [r"[red]x[/red]\x1b[2J\x07", r'{"k": "\x9b"}']
-    output.say("\x1b]0;title")
+    output.print_message("\x1b]0;title")
     assert capsys.readouterr().err == "duebook: \\x1b]0;title\n"
 
 
-def test_a_cut_list_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert output.first(iter([{"n": 1}, {"n": 2}, {"n": 3}]), 2) == [{"n": 1}, {"n": 2}]
+def test_a_truncated_list_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output.take(iter([{"n": 1}, {"n": 2}, {"n": 3}]), 2) == [{"n": 1}, {"n": 2}]
     assert "--limit" in capsys.readouterr().err
-    assert output.first(iter([{"n": 1}, {"n": 2}]), 2) == [{"n": 1}, {"n": 2}]
+    assert output.take(iter([{"n": 1}, {"n": 2}]), 2) == [{"n": 1}, {"n": 2}]
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_json_is_json_in_any_encoding(encoding: str) -> None:
-    program = "from duebook.cli.output import show_json; show_json({'name': 'Übersicht'})"
+def test_json_is_valid_in_any_encoding(encoding: str) -> None:
+    program = "from duebook.cli.output import print_json; print_json({'name': 'Übersicht'})"
     environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:backslashreplace"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
     assert json.loads(done.stdout) == {"name": "Übersicht"}
 
 
-def test_a_reader_that_went_away_ends_the_program_quietly() -> None:
-    program = "from duebook.cli.output import write\nfor _ in range(100_000): write('x' * 100)"
+def test_a_closed_pipe_ends_the_program_without_a_message() -> None:
+    program = "from duebook.cli.output import print_data\nfor _ in range(100_000): print_data('x' * 100)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
@@ -84,22 +84,22 @@ def test_a_reader_that_went_away_ends_the_program_quietly() -> None:
     assert process.returncode == 141
 
 
-def test_a_full_disk_is_a_failure_and_not_a_traceback() -> None:
-    program = "from duebook.cli.output import write\nfrom duebook.cli.failures import Failure\n"
-    program += "try: write('x')\nexcept Failure as error: raise SystemExit(str(error))"
+def test_a_full_disk_is_a_failure_without_a_traceback() -> None:
+    program = "from duebook.cli.output import print_data\nfrom duebook.cli.failures import Failure\n"
+    program += "try: print_data('x')\nexcept Failure as error: raise SystemExit(str(error))"
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"cannot write to stdout: No space left on device\n")
 
 
-def test_a_terminal_gets_whole_ids_and_abridged_texts() -> None:
-    program = f"from duebook.cli.output import *; show_list([{ITEM!r}], ('id', 'name'), Format.TABLE)"
+def test_a_terminal_gets_whole_ids_and_truncated_texts() -> None:
+    program = f"from duebook.cli.output import *; print_list([{ITEM!r}], ('id', 'name'), Format.TABLE)"
     leader, follower = pty.openpty()
-    told = {**os.environ, "COLUMNS": "30", "TERM": "xterm", "NO_COLOR": "1"}
-    with subprocess.Popen([sys.executable, "-c", program], stdout=follower, env=told) as process:
+    environment = {**os.environ, "COLUMNS": "30", "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=follower, env=environment) as process:
         os.close(follower)
         printed = b""
-        with suppress(OSError):  # a terminal's end
+        with suppress(OSError):  # read fails when the terminal is closed
             while piece := os.read(leader, 4096):
                 printed += piece
     os.close(leader)

@@ -1,4 +1,4 @@
-"""What a person writes in a flag."""
+"""The values of options."""
 
 from datetime import UTC, datetime
 from io import StringIO
@@ -27,13 +27,13 @@ NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
         ("0s", "PT0S"),
     ],
 )
-def test_a_duration_is_short_or_iso(text: str, iso: str) -> None:
+def test_a_duration_is_short_or_iso_8601(text: str, iso: str) -> None:
     assert parsing.iso_duration(text) == iso
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "P", "PT", "P1M", "1m1h", "5min", "٣s", "9" * 30 + "w"])
-def test_what_is_no_duration_is_refused_by_naming_it(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no duration|too long"):
+def test_an_invalid_duration_is_refused_and_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a duration|too long"):
         parsing.iso_duration(text)
 
 
@@ -48,16 +48,16 @@ def test_what_is_no_duration_is_refused_by_naming_it(text: str) -> None:
         ("2026-11-24 02:00Z", "2026-11-24T02:00:00+00:00"),
     ],
 )
-def test_a_moment_has_an_offset_or_lies_ahead(text: str, time: str) -> None:
-    assert parsing.moment(text, NOW) == time
+def test_a_timestamp_has_an_offset_or_is_relative(text: str, time: str) -> None:
+    assert parsing.timestamp(text, NOW) == time
 
 
 @pytest.mark.parametrize(
     "text", ["2026-11-24T02:00:00", "2026-11-24", "tomorrow", "in", "in a while", "in 999999w", " ago", "9w9w ago"]
 )
-def test_a_moment_that_is_not_one_instant_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"offset|no time|no duration|too far"):
-        parsing.moment(text, NOW)
+def test_a_timestamp_that_is_not_one_instant_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"offset|not a time|not a duration|out of range"):
+        parsing.timestamp(text, NOW)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_moment_that_is_not_one_instant_is_refused(text: str) -> None:
         ("hourly", "hourly"),
     ],
 )
-def test_a_recurrence_in_words_is_what_the_api_takes(text: str, sent: Any) -> None:
+def test_a_recurrence_is_parsed_into_what_the_api_takes(text: str, sent: Any) -> None:
     assert parsing.recurrence(text) == sent
 
 

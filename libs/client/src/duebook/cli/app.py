@@ -9,19 +9,19 @@ from typer.core import TyperGroup
 
 from duebook.cli import dead_letters, events, integrity, jobs, keys, runs, schedules
 from duebook.cli.failures import EXPECTED, Failure, exit_code, explain
-from duebook.cli.output import say
+from duebook.cli.output import print_message
 from duebook_common.runtime import timezones
 
 
 class ErrorHandlingGroup(TyperGroup):
-    """What may be expected to fail ends in a line and an exit code, never in a traceback."""
+    """Prints expected failures as one line and exits with their code, instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except EXPECTED as error:
             for line in explain(error):
-                say(line)
+                print_message(line)
             raise typer.Exit(exit_code(error)) from None
 
 
@@ -44,18 +44,18 @@ app.command()(integrity.migrate)
 
 
 @app.command()
-def dev(port: Annotated[int, typer.Option(help="Where the API listens.")] = 8000) -> None:
-    """Start servers and services on this machine, here until Ctrl-C."""
+def dev(port: Annotated[int, typer.Option(help="The port of the API.")] = 8000) -> None:
+    """Start all servers and services on this machine. They run until Ctrl-C."""
     try:
-        from duebook_devstack import dev as local  # noqa: PLC0415 - only this command needs that package
+        from duebook_devstack import dev as devstack  # noqa: PLC0415 - only this command needs the package
     except ModuleNotFoundError as error:
         raise Failure(f"`duebook dev` needs {error.name}; install it with: pip install duebook-devstack") from None
-    local.main(port)
+    devstack.main(port)
 
 
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no failure
+            stream.reconfigure(errors="backslashreplace")  # an encoding that lacks a character must not fail
     timezones.pin()
     app(prog_name="duebook")

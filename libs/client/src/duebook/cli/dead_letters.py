@@ -6,19 +6,19 @@ import typer
 
 from duebook.cli import output
 from duebook.cli.jobs import Payload, payload_field
-from duebook.cli.options import Limit, MustReason, Output, connect, given, path
+from duebook.cli.options import Limit, Output, RequiredReason, connect, resource_path, without_none
 from duebook.cli.output import Format
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at what was given up, and send it again.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, redrive and discard dead letters.")
 
 _COLUMNS = ("id", "job_name", "task", "queue", "attempts", "age", "fingerprint", "error")
 _GROUP_COLUMNS = ("fingerprint", "count", "task", "oldest", "newest", "error")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)]
-Job = Annotated[str | None, typer.Option(metavar="JOB_ID", help="Of this job only.")]
-Task = Annotated[str | None, typer.Option(help="Of this task only.")]
-Queue = Annotated[str | None, typer.Option(help="Of this queue only.")]
-Fingerprint = Annotated[str | None, typer.Option(help="With this kind of error only: see `groups`.")]
+Job = Annotated[str | None, typer.Option(metavar="JOB_ID", help="Only of this job.")]
+Task = Annotated[str | None, typer.Option(help="Only of this task.")]
+Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
+Fingerprint = Annotated[str | None, typer.Option(help="Only with this error fingerprint; `groups` lists them.")]
 
 
 @app.command("list")
@@ -28,20 +28,20 @@ def list_dead_letters(
     queue: Queue = None,
     fingerprint: Fingerprint = None,
     limit: Limit = 50,
-    form: Output = Format.TABLE,
+    fmt: Output = Format.TABLE,
 ) -> None:
     """List dead letters, newest first."""
-    filters = given(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
+    filters = without_none(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
     with connect() as api:
-        found = api.items("/api/dead-letter", limit + 1, **filters)
-        output.show_list(output.first(found, limit), _COLUMNS, form)
+        dead_letters = api.items("/api/dead-letter", limit + 1, **filters)
+        output.print_list(output.take(dead_letters, limit), _COLUMNS, fmt)
 
 
 @app.command("show")
-def show_dead_letter(run_id: RunId, form: Output = Format.TABLE) -> None:
-    """Show a dead letter with its error, payload and past."""
+def show_dead_letter(run_id: RunId, fmt: Output = Format.TABLE) -> None:
+    """Show a dead letter with its error, payload and lineage."""
     with connect() as api:
-        output.show_item(api.get(path("dead-letter", run_id)), form)
+        output.print_item(api.get(resource_path("dead-letter", run_id)), fmt)
 
 
 @app.command("groups")
@@ -51,53 +51,53 @@ def list_groups(
     queue: Queue = None,
     fingerprint: Fingerprint = None,
     limit: Limit = 50,
-    form: Output = Format.TABLE,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Count dead letters by their error, the most frequent first."""
-    filters = given(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
+    """Count dead letters by error fingerprint, the most frequent first."""
+    filters = without_none(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
     with connect() as api:
-        found = api.items("/api/dead-letter/groups", limit + 1, **filters)
-        output.show_list(output.first(found, limit), _GROUP_COLUMNS, form)
+        groups = api.items("/api/dead-letter/groups", limit + 1, **filters)
+        output.print_list(output.take(groups, limit), _GROUP_COLUMNS, fmt)
 
 
 @app.command("redrive")
 def redrive(
-    reason: MustReason,
+    reason: RequiredReason,
     run_id: Annotated[str | None, typer.Argument(metavar="RUN_ID", show_default=False)] = None,
     payload: Payload = None,
-    every: Annotated[bool, typer.Option("--all", help="All there are, unless a filter says otherwise.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Redrive all dead letters that match the filters.")] = False,
     job: Job = None,
     task: Task = None,
     queue: Queue = None,
     fingerprint: Fingerprint = None,
-    rate: Annotated[float | None, typer.Option(help="That many a second.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    form: Output = Format.TABLE,
+    rate: Annotated[float | None, typer.Option(help="The maximum number of runs per second.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the matching dead letters.")] = False,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Send one dead letter again, or with --all or a filter, many."""
-    filters = given(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
-    many = every or bool(filters)
+    """Redrive a dead letter: its run gets new attempts. With --all or a filter, redrive many."""
+    filters = without_none(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
+    many = all_ or bool(filters)
     if (run_id is None) != many:
-        raise typer.BadParameter("name one run, or many by a filter or --all", param_hint="RUN_ID")
+        raise typer.BadParameter("give either one run id, or --all or a filter", param_hint="RUN_ID")
     if run_id is None:
-        _redrive_many(given(filter=filters, reason=reason, rate=rate, dry_run=dry_run), payload, form)
+        _redrive_many(without_none(filter=filters, reason=reason, rate=rate, dry_run=dry_run), payload, fmt)
         return
     if rate is not None or dry_run:
-        raise typer.BadParameter("--rate and --dry-run are for many", param_hint="RUN_ID")
+        raise typer.BadParameter("--rate and --dry-run require --all or a filter", param_hint="RUN_ID")
     with connect() as api:
         body = {"reason": reason} | payload_field(payload)
-        output.show_item(api.post(path("dead-letter", run_id, "redrive"), body), form)
+        output.print_item(api.post(resource_path("dead-letter", run_id, "redrive"), body), fmt)
 
 
-def _redrive_many(body: dict[str, Any], payload: str | None, form: Format) -> None:
+def _redrive_many(body: dict[str, Any], payload: str | None, fmt: Format) -> None:
     if payload is not None:
-        raise typer.BadParameter("a new payload is for one run", param_hint="--payload")
+        raise typer.BadParameter("this requires one run id", param_hint="--payload")
     with connect() as api:
-        output.show_item(api.post("/api/dead-letter/redrive", body), form)
+        output.print_item(api.post("/api/dead-letter/redrive", body), fmt)
 
 
 @app.command("discard")
-def discard(run_id: RunId, reason: MustReason, form: Output = Format.TABLE) -> None:
-    """Let a dead letter rest for good."""
+def discard(run_id: RunId, reason: RequiredReason, fmt: Output = Format.TABLE) -> None:
+    """Discard a dead letter: its run gets no further attempts."""
     with connect() as api:
-        output.show_item(api.post(path("dead-letter", run_id, "discard"), {"reason": reason}), form)
+        output.print_item(api.post(resource_path("dead-letter", run_id, "discard"), {"reason": reason}), fmt)

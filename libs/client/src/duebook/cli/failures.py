@@ -1,20 +1,20 @@
-"""What went wrong, in one line that says what to do, and the exit code for it."""
+"""The message and the exit code of each expected failure: one line with the cause and the remedy."""
 
 import os
 from collections.abc import Iterator, Mapping
 
-from duebook.client import ApiError, ClientError, NotDuebook, Unreachable, Unsendable
+from duebook.client import ApiError, ClientError, InvalidRequest, NotDuebook, Unreachable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 FAILURE, USAGE, NOT_FOUND = 1, 2, 3
 
 
 class NotFound(Exception):
-    """What a command names does not exist."""
+    """The resource that a command names does not exist."""
 
 
 class Failure(Exception):
-    """A command could not do its work; the message says why."""
+    """A command failed; the message has the cause."""
 
 
 EXPECTED = (ClientError, NotFound, Failure)
@@ -26,18 +26,19 @@ def exit_code(error: Exception) -> int:
 
 
 def explain(error: Exception, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """The line that says it; of a refused body, a further one for each fault."""
+    """The lines that describe the failure: one, and one more for each fault of an invalid request."""
     url = environment.get("DUEBOOK_URL") or DEFAULT_URL
     match error:
         case Unreachable():
-            yield f"no answer from {url} ({error}); DUEBOOK_URL names the server"
+            yield f"no answer from {url} ({error}); is the api running, and is DUEBOOK_URL right?"
         case NotDuebook():
-            yield f"{url} does not answer like Duebook's API ({error}); DUEBOOK_URL names the server"
-        case Unsendable():
-            yield f"cannot be sent: {error}; DUEBOOK_URL and DUEBOOK_API_KEY name server and key"
+            yield f"the server at {url} is not Duebook's API ({error}); set DUEBOOK_URL"
+        case InvalidRequest():
+            yield f"invalid request: {error}; check DUEBOOK_URL and DUEBOOK_API_KEY"
+        case ApiError(status=401) if _has_key(environment):
+            yield f"{url} refused the key in DUEBOOK_API_KEY; `duebook key list` shows the valid keys"
         case ApiError(status=401):
-            state = "the key in DUEBOOK_API_KEY is refused" if _has_key(environment) else "DUEBOOK_API_KEY is not set"
-            yield f"{state}, and {url} wants a valid key"
+            yield f"{url} requires a key; set DUEBOOK_API_KEY"
         case ApiError(faults=[_, *_]):
             yield f"refused ({error.code}):"
             yield from (f"  {fault.pointer or 'body'}: {fault.detail}" for fault in error.faults)

@@ -1,4 +1,4 @@
-"""`duebook verify`, `rebuild` and `migrate`: they work on DUEBOOK_POSTGRES_URL itself."""
+"""`duebook verify`, `rebuild` and `migrate`. They connect to DUEBOOK_POSTGRES_URL directly, not to the API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,31 +17,31 @@ from duebook_common.runtime.settings import Settings, load
 from duebook_common.store.database import Pool, connect
 
 T = TypeVar("T")
-_LONGEST = 3600.0  # seconds: sorting a large log takes its time
+_TIMEOUT = 3600.0  # seconds for one statement: sorting a large log takes long
 
 
 def postgres_url() -> str:
-    """The URL in the environment; ends with exit code 2 and a line that names it where it is missing or wrong."""
+    """The value of DUEBOOK_POSTGRES_URL; exits with code 2 and a line that names the variable if it is invalid."""
     return load(Settings).postgres_url.get_secret_value()
 
 
-def on_books(work: Callable[[Pool], Awaitable[T]]) -> T:
-    """Do it on the database; raises Failure where that is out of reach or refuses."""
+def with_database(work: Callable[[Pool], Awaitable[T]]) -> T:
+    """Connect and run `work`; raises Failure if the database cannot be reached or refuses a statement."""
     url = postgres_url()
 
     async def connected() -> T:
         async with AsyncExitStack() as stack:
-            with readable_url():
-                pool = await stack.enter_async_context(connect(url, "cli", 2, _LONGEST))
+            with url_errors():
+                pool = await stack.enter_async_context(connect(url, "cli", 2, _TIMEOUT))
             return await work(pool)
 
-    with database_failures():
+    with database_errors():
         return asyncio.run(connected())
 
 
 @contextmanager
-def readable_url() -> Iterator[None]:
-    """A URL that asyncpg cannot take apart is a Failure too."""
+def url_errors() -> Iterator[None]:
+    """Turn the ValueError of a URL that cannot be parsed into a Failure."""
     try:
         yield
     except ValueError as error:
@@ -49,40 +49,40 @@ def readable_url() -> Iterator[None]:
 
 
 @contextmanager
-def database_failures() -> Iterator[None]:
-    """What the database says, as one line that says what to do."""
+def database_errors() -> Iterator[None]:
+    """Turn errors of the database into a Failure with one line."""
     try:
         yield
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise Failure(f"the schema is not up to date ({error}); run: duebook migrate") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {said}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {reason}") from error
 
 
-def verify(form: Output = Format.TABLE) -> None:
-    """Check the invariants over the whole log; exits 1 on a breach."""
+def verify(fmt: Output = Format.TABLE) -> None:
+    """Check the invariants over the whole log. Exits with 1 if one is broken."""
     from duebook_common.integrity import verify as library  # noqa: PLC0415 - no other command needs it
 
-    found = on_books(library.verify)
-    breaches = [asdict(breach) for breach in found.breaches]
-    if form is Format.JSON:
-        output.show_json({"jobs": found.jobs, "events": found.events, "breaches": breaches})
+    report = with_database(library.verify)
+    breaches = [asdict(breach) for breach in report.breaches]
+    if fmt is Format.JSON:
+        output.print_json({"jobs": report.jobs, "events": report.events, "breaches": breaches})
     elif breaches:
-        output.show_list(breaches, ("invariant", "stream", "says"), form)
-    output.say(f"checked {found.jobs} jobs and {found.events} events: {len(breaches) or 'no'} breaches")
+        output.print_list(breaches, ("invariant", "stream", "says"), fmt)
+    output.print_message(f"checked {report.jobs} jobs and {report.events} events: {len(breaches) or 'no'} breaches")
     raise typer.Exit(1 if breaches else 0)
 
 
-def rebuild(form: Output = Format.TABLE) -> None:
-    """Make the read models from the log again, beside running services."""
+def rebuild(fmt: Output = Format.TABLE) -> None:
+    """Rebuild the read models from the log. Services may run meanwhile."""
     from duebook_common.integrity import rebuild as library  # noqa: PLC0415 - no other command needs it
 
-    output.show_item(asdict(on_books(library.rebuild)), form)
+    output.print_item(asdict(with_database(library.rebuild)), fmt)
 
 
 def migrate() -> None:
-    """Apply the schema to DUEBOOK_POSTGRES_URL."""
+    """Bring the schema of DUEBOOK_POSTGRES_URL up to date."""
     from alembic.util import CommandError  # noqa: PLC0415 - no other command needs it
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
@@ -90,11 +90,11 @@ def migrate() -> None:
 
     url = postgres_url()
     try:
-        with database_failures(), readable_url():
+        with database_errors(), url_errors():
             library.migrate(url)
     except DBAPIError as error:
-        said = str(error.orig).rpartition(": ")[2]
-        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {said}; nothing was changed") from error
+        reason = str(error.orig).rpartition(": ")[2]
+        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {reason}; nothing was changed") from error
     except CommandError as error:
         raise Failure(f"the schema cannot be brought up to date: {error}") from error
-    output.say("the schema is up to date")
+    output.print_message("the schema is up to date")

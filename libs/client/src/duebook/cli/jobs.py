@@ -5,131 +5,155 @@ from typing import Annotated, Any
 import typer
 
 from duebook.cli import output, parsing, why
-from duebook.cli.options import Key, Limit, Output, Reason, connect, given, moment, parsed, path, sendable_key
+from duebook.cli.options import (
+    IdempotencyKey,
+    Limit,
+    Output,
+    Reason,
+    connect,
+    parse_option,
+    resource_path,
+    timestamp,
+    without_none,
+)
 from duebook.cli.output import Format
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, look at and steer jobs.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, inspect and control jobs.")
 
 _COLUMNS = ("id", "name", "status", "task", "queue", "recurrence", "next_due_at")
-
-_LINES = ("nominal_at", "outcome", "reason", "run_id")
-_RUNS = ("id", "status", "nominal_at", "job_version", "task", "queue")
+_LEDGER_COLUMNS = ("nominal_at", "outcome", "reason", "run_id")
+_RUN_COLUMNS = ("id", "status", "nominal_at", "job_version", "task", "queue")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", show_default=False)]
-Payload = Annotated[str | None, typer.Option(help="JSON, or @FILE with JSON in it (@- is stdin).")]
-Overlap = Annotated[str | None, typer.Option(help="Beside an active run: skip or allow_all.")]
+Payload = Annotated[
+    str | None, typer.Option(help="The payload as JSON, or @FILE to read it from a file (@- is stdin).")
+]
+Overlap = Annotated[
+    str | None,
+    typer.Option(help="The overlap policy: what to do if a run of the job is active, e.g. skip or allow_all."),
+]
+Filter = Annotated[str | None, typer.Option(help="Only with exactly this value.")]
 
 
 @app.command("create")
 def create_job(
     name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,
-    task: Annotated[str | None, typer.Option(help="What it does, e.g. log or http.request.")] = None,
+    task: Annotated[str | None, typer.Option(help="The task to run, e.g. log (the default) or http.request.")] = None,
     payload: Payload = None,
-    at: Annotated[str | None, typer.Option(help="When: a time with its offset, or 'in 90s'; default now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When it is due: a time with an offset, or e.g. 'in 90s'. Default: now.")
+    ] = None,
     recurrence: Annotated[
-        str | None, typer.Option(help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *', 'rrule FREQ=…'.")
+        str | None, typer.Option(help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *' or 'rrule FREQ=…'.")
     ] = None,
-    timezone: Annotated[str | None, typer.Option(help="Whose wall clock it keeps, e.g. Europe/Berlin.")] = None,
-    ends_at: Annotated[str | None, typer.Option(help="The last instant at which it may still be due.")] = None,
-    queue: Annotated[str | None, typer.Option(help="Whose executors run it.")] = None,
-    priority: Annotated[int | None, typer.Option(help="0 to 9, higher first.")] = None,
-    max_retries: Annotated[int | None, typer.Option(help="Attempts after the first.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="Of one attempt: 90s, 5m, 2h.")] = None,
-    start_within: Annotated[str | None, typer.Option(help="Not started by then, it is skipped: 10m.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="The time zone of the recurrence, e.g. Europe/Berlin. Default: UTC.")
+    ] = None,
+    ends_at: Annotated[str | None, typer.Option(help="The last time at which it may be due.")] = None,
+    queue: Annotated[str | None, typer.Option(help="The queue whose executors run it.")] = None,
+    priority: Annotated[int | None, typer.Option(help="0 to 9; higher priorities are dispatched first.")] = None,
+    max_retries: Annotated[int | None, typer.Option(help="The number of attempts after the first one.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="The time limit of one attempt, e.g. 90s, 5m or 2h.")] = None,
+    start_within: Annotated[
+        str | None, typer.Option(help="Skip a run that has not started within this time, e.g. 10m.")
+    ] = None,
     overlap: Overlap = None,
-    notify: Annotated[list[str] | None, typer.Option(help="Whom to mail; may be repeated.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
-    file: Annotated[
-        str | None, typer.Option("--file", "-f", help="The job as JSON (- is stdin); flags go first.")
+    notify: Annotated[
+        list[str] | None, typer.Option(help="A mail address to notify of outcomes; may be repeated.")
     ] = None,
-    idempotency_key: Key = None,
-    form: Output = Format.TABLE,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", "-f", help="A file with the job as JSON (- is stdin); options override its fields."),
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+    fmt: Output = Format.TABLE,
 ) -> None:
     """Create a job and print it."""
-    body = _body(file) | given(
+    body = _body(file) | without_none(
         name=name,
         task=task,
-        scheduled_at=parsed("--at", moment, at),
-        recurrence=parsed("--recurrence", parsing.recurrence, recurrence),
+        scheduled_at=parse_option("--at", timestamp, at),
+        recurrence=parse_option("--recurrence", parsing.recurrence, recurrence),
         timezone=timezone,
-        ends_at=parsed("--ends-at", moment, ends_at),
+        ends_at=parse_option("--ends-at", timestamp, ends_at),
         queue=queue,
         priority=priority,
         max_retries=max_retries,
-        timeout=parsed("--timeout", parsing.iso_duration, timeout),
-        start_within=parsed("--start-within", parsing.iso_duration, start_within),
+        timeout=parse_option("--timeout", parsing.iso_duration, timeout),
+        start_within=parse_option("--start-within", parsing.iso_duration, start_within),
         overlap=overlap,
         notify={"to": notify} if notify else None,
         tags=tag or None,
     )
     body |= payload_field(payload)
     if "name" not in body:
-        raise typer.BadParameter("give the job a name", param_hint="NAME")
+        raise typer.BadParameter("a job needs a name", param_hint="NAME")
     with connect() as api:
-        job = api.post("/api/job", body, idempotency_key=sendable_key(idempotency_key))
+        job = api.post("/api/job", body, idempotency_key=idempotency_key)
     for warning in job.get("warnings", []):
-        output.say(warning)
-    output.show_item(job, form)
+        output.print_message(warning)
+    output.print_item(job, fmt)
 
 
 def _body(file: str | None) -> dict[str, Any]:
-    body = parsed("--file", parsing.json_file, file)
+    body = parse_option("--file", parsing.json_file, file)
     if file is not None and not isinstance(body, dict):
         raise typer.BadParameter("the file must hold one JSON object", param_hint="--file")
     return body or {}
 
 
 def payload_field(text: str | None) -> dict[str, Any]:
-    """A payload that was given, `null` included."""
-    return {} if text is None else {"payload": parsed("--payload", parsing.json_or_file, text)}
+    """The field `payload` if the option is given, also for the JSON value `null`."""
+    return {} if text is None else {"payload": parse_option("--payload", parsing.json_or_file, text)}
 
 
 @app.command("list")
 def list_jobs(
-    status: Annotated[str | None, typer.Option(help="active, paused, finished or deleted.")] = None,
-    name: Annotated[str | None, typer.Option(help="The whole name.")] = None,
-    task: Annotated[str | None, typer.Option()] = None,
-    queue: Annotated[str | None, typer.Option()] = None,
-    tag: Annotated[str | None, typer.Option()] = None,
+    status: Annotated[str | None, typer.Option(help="Only active, paused, finished or deleted jobs.")] = None,
+    name: Filter = None,
+    task: Filter = None,
+    queue: Filter = None,
+    tag: Filter = None,
     limit: Limit = 50,
-    form: Output = Format.TABLE,
+    fmt: Output = Format.TABLE,
 ) -> None:
     """List jobs, newest first."""
     with connect() as api:
-        found = api.items("/api/job", limit + 1, status=status, name=name, task=task, queue=queue, tag=tag)
-        output.show_list(output.first(found, limit), _COLUMNS, form)
+        jobs = api.items("/api/job", limit + 1, status=status, name=name, task=task, queue=queue, tag=tag)
+        output.print_list(output.take(jobs, limit), _COLUMNS, fmt)
 
 
 @app.command("show")
-def show_job(job_id: JobId, form: Output = Format.TABLE) -> None:
-    """Show a job with every effective default."""
+def show_job(job_id: JobId, fmt: Output = Format.TABLE) -> None:
+    """Show a job with all its fields, including defaults."""
     with connect() as api:
-        output.show_item(api.get(path("job", job_id)), form)
+        output.print_item(api.get(resource_path("job", job_id)), fmt)
 
 
 @app.command("why")
 def why_job(
     job_id: JobId,
-    at: Annotated[str | None, typer.Option(help="About this time: one with its offset, or 'in 90s'.")] = None,
-    form: Output = Format.TABLE,
+    at: Annotated[str | None, typer.Option(help="Explain this time: one with an offset, or e.g. 'in 90s'.")] = None,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Say why a job ran at a time or did not, or what it waits for now."""
+    """Explain why a job did or did not run. Without --at: what it is waiting for now."""
     with connect() as api:
-        why.show(api.get(path("job", job_id, "why"), at=parsed("--at", moment, at)), form)
+        why.print_why(api.get(resource_path("job", job_id, "why"), at=parse_option("--at", timestamp, at)), fmt)
 
 
 @app.command("pause")
-def pause_job(job_id: JobId, reason: Reason = None, form: Output = Format.TABLE) -> None:
-    """Let no further occurrence run until the job is resumed."""
+def pause_job(job_id: JobId, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
+    """Pause a job: its occurrences are skipped until it is resumed."""
     with connect() as api:
-        output.show_item(api.post(path("job", job_id, "pause"), given(reason=reason)), form)
+        output.print_item(api.post(resource_path("job", job_id, "pause"), without_none(reason=reason)), fmt)
 
 
 @app.command("resume")
-def resume_job(job_id: JobId, reason: Reason = None, form: Output = Format.TABLE) -> None:
-    """Go on with the next occurrence; what fell into the pause is skipped."""
+def resume_job(job_id: JobId, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
+    """Resume a job with its next occurrence. Occurrences during the pause stay skipped."""
     with connect() as api:
-        output.show_item(api.post(path("job", job_id, "resume"), given(reason=reason)), form)
+        output.print_item(api.post(resource_path("job", job_id, "resume"), without_none(reason=reason)), fmt)
 
 
 @app.command("trigger")
@@ -137,54 +161,62 @@ def trigger_job(
     job_id: JobId,
     payload: Payload = None,
     overlap: Overlap = None,
-    idempotency_key: Key = None,
-    form: Output = Format.TABLE,
+    idempotency_key: IdempotencyKey = None,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Run a job now, also while it is paused, and print the run."""
-    body = payload_field(payload) | given(overlap=overlap)
+    """Run a job now, even if it is paused, and print the run."""
+    body = payload_field(payload) | without_none(overlap=overlap)
     with connect() as api:
-        run = api.post(path("job", job_id, "trigger"), body, idempotency_key=sendable_key(idempotency_key))
-        output.show_item(run, form)
+        run = api.post(resource_path("job", job_id, "trigger"), body, idempotency_key=idempotency_key)
+        output.print_item(run, fmt)
 
 
 @app.command("ledger")
 def show_ledger(
     job_id: JobId,
-    start: Annotated[str | None, typer.Option("--from", help="From this time on; default its first.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Before this time; default now.")] = None,
-    form: Output = Format.TABLE,
+    start: Annotated[str | None, typer.Option("--from", help="Start of the range. Default: the first time.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End of the range, exclusive. Default: now.")] = None,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Show what became of every nominal time of a job, and that none is unaccounted for."""
-    asked: dict[str, Any] = {"from": parsed("--from", moment, start), "to": parsed("--to", moment, end)}
+    """Show the outcome of every nominal time. The last line counts the unaccounted ones."""
     with connect() as api:
-        pages = list(api.pages(path("job", job_id, "ledger"), **asked))
-    told = pages[-1] | {"items": [item for page in pages for item in page["items"]]}
-    del told["next_cursor"]
-    if form is Format.JSON:
-        output.show_json(told)
+        pages = list(api.pages(resource_path("job", job_id, "ledger"), **_time_range(start, end)))
+    ledger = pages[-1] | {"items": [entry for page in pages for entry in page["items"]]}
+    del ledger["next_cursor"]
+    if fmt is Format.JSON:
+        output.print_json(ledger)
     else:
-        output.show_list(told["items"], _LINES, form)
-    output.say(", ".join(f"{told[name]} {name}" for name in ("expected", "recorded", "due", "unaccounted")))
+        output.print_list(ledger["items"], _LEDGER_COLUMNS, fmt)
+    counts = (f"{ledger[name]} {name}" for name in ("expected", "recorded", "due", "unaccounted"))
+    output.print_message(", ".join(counts))
+
+
+def _time_range(start: str | None, end: str | None) -> dict[str, Any]:
+    return {"from": parse_option("--from", timestamp, start), "to": parse_option("--to", timestamp, end)}
 
 
 @app.command("backfill")
 def backfill_job(
     job_id: JobId,
-    start: Annotated[str, typer.Option("--from", help="From this time on.", show_default=False)],
-    end: Annotated[str, typer.Option("--to", help="Before this time, which must be past.", show_default=False)],
-    overlap: Annotated[str | None, typer.Option(help="Beside active runs; default buffer_all, in order.")] = None,
-    form: Output = Format.TABLE,
+    start: Annotated[str, typer.Option("--from", help="Start of the range.", show_default=False)],
+    end: Annotated[
+        str, typer.Option("--to", help="End of the range, exclusive; not in the future.", show_default=False)
+    ],
+    overlap: Annotated[
+        str | None, typer.Option(help="The overlap policy. Default: buffer_all, one after the other.")
+    ] = None,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Run the past nominal times that did not run, as the job was defined then, and print the runs."""
-    body = given(overlap=overlap) | {"from": parsed("--from", moment, start), "to": parsed("--to", moment, end)}
+    """Run past nominal times that did not run. Each run has the job's definition at its time."""
+    body = without_none(overlap=overlap) | _time_range(start, end)
     with connect() as api:
-        runs = api.post(path("job", job_id, "backfill"), body)["items"]
-    output.show_list(runs, _RUNS, form)
+        runs = api.post(resource_path("job", job_id, "backfill"), body)["items"]
+    output.print_list(runs, _RUN_COLUMNS, fmt)
 
 
 @app.command("delete")
 def delete_job(job_id: JobId) -> None:
-    """Delete a job; its history stays readable."""
+    """Delete a job. Its history stays readable."""
     with connect() as api:
-        api.delete(path("job", job_id))
-    output.say(f"job {job_id} is deleted")
+        api.delete(resource_path("job", job_id))
+    output.print_message(f"deleted job {job_id}")

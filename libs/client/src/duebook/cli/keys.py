@@ -1,4 +1,4 @@
-"""`duebook key`: the keys that the API lets in, in the database itself, so that a first one can be made."""
+"""`duebook key`. It writes to the database directly, so that the first key can be created without a key."""
 
 import secrets
 from datetime import timedelta
@@ -9,67 +9,69 @@ import typer
 
 from duebook.cli import output
 from duebook.cli.failures import NotFound
-from duebook.cli.integrity import on_books
-from duebook.cli.options import Output, parsed
+from duebook.cli.integrity import with_database
+from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 from duebook_common.runtime.scopes import Scope, unknown
 from duebook_common.store.database import Pool
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke the API's keys.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, list and revoke API keys.")
 
-_LONGEST = timedelta(days=36_500)  # the books take times that no program could read back
+_MAX_LIFETIME = timedelta(days=36_500)  # PostgreSQL stores later times than Python can read
 _COLUMNS = ("key_id", "name", "scopes", "created_at", "expires_at", "revoked_at")
 _INSERT = "INSERT INTO keys (key_id, name, hash, scopes, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)"
 _LIST = "SELECT key_id, name, scopes, created_at, expires_at, revoked_at FROM keys ORDER BY created_at, key_id"
 _REVOKE = "UPDATE keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1 RETURNING key_id"
 
 
-def issue(key_id: str, secret: str) -> tuple[str, bytes]:
-    """The key as its owner sends it, and what is kept of it."""
+def make_key(key_id: str, secret: str) -> tuple[str, bytes]:
+    """The key as the client sends it, and its hash, which the database stores."""
     key = f"sk_{key_id}_{secret}"
     return key, sha256(key.encode()).digest()
 
 
-def _lasting(text: str) -> timedelta:
-    """How long a key is good for; raises ValueError."""
-    value = duration(text)
-    if not timedelta(0) < value <= _LONGEST:
-        raise ValueError(f"a key is good for more than nothing and at most {_LONGEST.days}d")
-    return value
+def _lifetime(text: str) -> timedelta:
+    """Parse how long a key is valid; raises ValueError."""
+    lifetime = duration(text)
+    if not timedelta(0) < lifetime <= _MAX_LIFETIME:
+        raise ValueError(f"a key must be valid for more than 0s and at most {_MAX_LIFETIME.days}d")
+    return lifetime
 
 
 @app.command("create")
 def create_key(
-    name: Annotated[str, typer.Option(help="Whose it is, or what for.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated. `*` is everything.")],
+    name: Annotated[str, typer.Option(help="The owner or purpose of the key.")],
+    scope: Annotated[
+        list[Scope], typer.Option(help="A scope that the key has; may be repeated. `*` grants everything.")
+    ],
     expires: Annotated[
-        str | None, typer.Option(help="How long it is good for: 90d. Without it, until it is revoked.")
+        str | None, typer.Option(help="How long the key is valid, e.g. 90d. Default: until it is revoked.")
     ] = None,
-    form: Output = Format.TABLE,
+    fmt: Output = Format.TABLE,
 ) -> None:
-    """Make a key and print it: this once, since only its hash is kept."""
+    """Create a key and print it. It cannot be shown again, because only its hash is stored."""
     if not name.strip() or not name.isprintable():
-        raise typer.BadParameter("this must be printable text", param_hint="--name")
-    lasting = parsed("--expires", _lasting, expires)
+        raise typer.BadParameter("the name must be printable text", param_hint="--name")
+    lifetime = parse_option("--expires", _lifetime, expires)
     key_id = secrets.token_hex(8)
-    key, hash_ = issue(key_id, secrets.token_urlsafe(32))
-    on_books(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope, lasting))
-    if form is Format.JSON:
-        output.show_json({"key_id": key_id, "name": name, "scopes": scope, "key": key})
+    key, hash_ = make_key(key_id, secrets.token_urlsafe(32))
+    with_database(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope, lifetime))
+    if fmt is Format.JSON:
+        output.print_json({"key_id": key_id, "name": name, "scopes": scope, "key": key})
     else:
-        output.write(key)
-    output.say("this key is shown only now; it is sent as: Authorization: Bearer KEY")
+        output.print_data(key)
+    output.print_message("store this key now, it cannot be shown again; send it as: Authorization: Bearer KEY")
 
 
 @app.command("list")
-def list_keys(form: Output = Format.TABLE) -> None:
-    """List keys, oldest first, revoked ones too."""
-    rows = on_books(_fetch)
-    output.show_list([_view(row) for row in rows], _COLUMNS, form)
+def list_keys(fmt: Output = Format.TABLE) -> None:
+    """List keys, oldest first, including revoked ones."""
+    rows = with_database(_fetch)
+    output.print_list([_view(row) for row in rows], _COLUMNS, fmt)
     for row in rows:
-        if (words := unknown(row["scopes"])) and row["revoked_at"] is None:
-            output.say(f"key {row['key_id']} has words that are no scopes and allow nothing: {', '.join(words)}")
+        if (invalid := unknown(row["scopes"])) and row["revoked_at"] is None:
+            output.print_message(f"key {row['key_id']} has unknown scopes, which grant nothing: {', '.join(invalid)}")
 
 
 async def _fetch(pool: Pool) -> list[Any]:
@@ -85,7 +87,7 @@ def _view(row: Any) -> dict[str, Any]:
 
 @app.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)]) -> None:
-    """Let a key in no more; the API notices within two seconds."""
-    if on_books(lambda pool: pool.fetchval(_REVOKE, key_id)) is None:
-        raise NotFound(f"there is no key {key_id!r}; `duebook key list` shows them")
-    output.say(f"key {key_id} is revoked")
+    """Revoke a key. The API refuses it within two seconds."""
+    if with_database(lambda pool: pool.fetchval(_REVOKE, key_id)) is None:
+        raise NotFound(f"there is no key {key_id!r}; `duebook key list` shows all keys")
+    output.print_message(f"key {key_id} is revoked")

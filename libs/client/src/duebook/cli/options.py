@@ -1,4 +1,4 @@
-"""Flags that many commands take, and the API that they speak to."""
+"""Options and helpers that several commands share."""
 
 import os
 import re
@@ -16,59 +16,64 @@ from duebook.client import Client
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EXAMPLE = "01a2b3c4-0000-7000-8000-000000000000"
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.")]
-Limit = Annotated[int, typer.Option(min=1, help="At most that many.")]
-Reason = Annotated[str | None, typer.Option(help="Why, for the history.")]
-MustReason = Annotated[str, typer.Option(help="Why, for the history.")]
-Key = Annotated[str | None, typer.Option(help="Repeating the command with the same key does it once.")]
+
+def _check_idempotency_key(key: str | None) -> str | None:
+    """Refuse a key that an HTTP header cannot carry."""
+    if key is not None and not (key and key.isascii() and key.isprintable()):
+        raise typer.BadParameter("a key has 1 to 255 printable ASCII characters")
+    return key
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="The format of the output.")]
+Limit = Annotated[int, typer.Option(min=1, help="The maximum number of items.")]
+Reason = Annotated[str | None, typer.Option(help="The reason, for the history.")]
+RequiredReason = Annotated[str, typer.Option(help="The reason, for the history.")]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option(
+        callback=_check_idempotency_key,
+        help="Makes the command safe to repeat: the same key takes effect only once.",
+    ),
+]
 
 
 def connect() -> Client:
-    """The API that DUEBOOK_URL names, with the key in DUEBOOK_API_KEY or in the file of DUEBOOK_API_KEY_FILE."""
-    return Client(os.environ.get("DUEBOOK_URL") or DEFAULT_URL, _key())
+    """A client of the API at DUEBOOK_URL, with the key of DUEBOOK_API_KEY or of the file at DUEBOOK_API_KEY_FILE."""
+    return Client(os.environ.get("DUEBOOK_URL") or DEFAULT_URL, _api_key())
 
 
-def _key() -> str | None:
+def _api_key() -> str | None:
     if path := os.environ.get("DUEBOOK_API_KEY_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            raise Failure(f"cannot read the file that DUEBOOK_API_KEY_FILE names: {error}") from None
+            raise Failure(f"cannot read the file of DUEBOOK_API_KEY_FILE: {error}") from None
     return os.environ.get("DUEBOOK_API_KEY") or None
 
 
-def path(kind: str, id_: str, *more: str) -> str:
-    """Where the API has it; raises NotFound for what cannot be an id."""
+def resource_path(kind: str, id_: str, *more: str) -> str:
+    """The path of a resource in the API; raises NotFound if `id_` is not a UUID."""
     if not _UUID.fullmatch(id_):
         raise NotFound(f"there is no {kind.replace('-', ' ')} {id_!r}; an id looks like {_EXAMPLE}")
     return "/".join(["/api", kind, id_, *more])
 
 
-_EXAMPLE = "01a2b3c4-0000-7000-8000-000000000000"
-
-
-def parsed(flag: str, parse: Callable[[str], T], text: str | None) -> T | None:
-    """A flag's text as the API takes it; a wrong one is a usage error that names the flag."""
+def parse_option(name: str, parse: Callable[[str], T], text: str | None) -> T | None:
+    """The value of an option, None if it is not given; a ValueError of `parse` becomes a usage error that names it."""
     if text is None:
         return None
     try:
         return parse(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=flag) from None
+        raise typer.BadParameter(str(error), param_hint=name) from None
 
 
-def moment(text: str) -> str:
-    return parsing.moment(text, datetime.now(UTC))
+def timestamp(text: str) -> str:
+    return parsing.timestamp(text, datetime.now(UTC))
 
 
-def sendable_key(key: str | None) -> str | None:
-    """The Idempotency-Key as a header may carry it."""
-    if key is not None and not (key and key.isascii() and key.isprintable()):
-        raise typer.BadParameter("a key has 1 to 255 printable ASCII characters", param_hint="--idempotency-key")
-    return key
-
-
-def given(**fields: Any) -> dict[str, Any]:
-    """The fields that were given at all."""
+def without_none(**fields: Any) -> dict[str, Any]:
+    """The fields of a request body that have a value."""
     return {name: value for name, value in fields.items() if value is not None}

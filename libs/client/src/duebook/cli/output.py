@@ -1,4 +1,4 @@
-"""What the commands print: data on stdout as a table or as JSON, talk on stderr."""
+"""Print data to stdout, as a table or as JSON, and messages to stderr."""
 
 import io
 import json
@@ -14,9 +14,9 @@ from rich.text import Text
 
 from duebook.cli.failures import Failure
 
-_WIDTH = 1_000_000  # no line is broken here: a terminal does that by itself, and no id is cut
-_BROKEN_PIPE = 141  # as a program ends that SIGPIPE ended
-_LONGEST = 40  # on a terminal, a longer text in a list is abridged; an id and a time are shorter
+_WIDTH = 1_000_000  # wide enough that no line is wrapped and no id truncated; a terminal wraps by itself
+_BROKEN_PIPE = 141  # 128 + SIGPIPE, the exit code of a program that SIGPIPE has ended
+_MAX_COLUMN = 40  # on a terminal, longer texts in a list are truncated; ids and times are shorter
 
 
 class Format(StrEnum):
@@ -24,63 +24,61 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def say(line: str) -> None:
-    """One line to the person, beside the data."""
-    print(f"duebook: {_printable(line)}", file=sys.stderr)
+def print_message(line: str) -> None:
+    """A message to the user, on stderr."""
+    print(f"duebook: {_escape(line)}", file=sys.stderr)
 
 
-def show_list(items: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Format) -> None:
-    """A line for each item, or all of them with all their fields as one JSON array."""
-    if form is Format.JSON:
-        show_json(items)
+def print_list(items: Sequence[Mapping[str, Any]], columns: Sequence[str], fmt: Format) -> None:
+    """A table with one row per item, or a JSON array of the items with all their fields."""
+    if fmt is Format.JSON:
+        print_json(items)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    longest = _LONGEST if sys.stdout.isatty() else None
+    width = _MAX_COLUMN if sys.stdout.isatty() else None
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=longest)
-    rows = [[cell(item.get(column)) for column in columns] for item in items]
-    for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=width)
+    for item in items:
+        table.add_row(*(Text(one_line(item.get(column))) for column in columns))
     _print_table(table)
 
 
-def show_item(item: Mapping[str, Any], form: Format) -> None:
-    """A line for each field, or the item as JSON."""
-    if form is Format.JSON:
-        show_json(item)
+def print_item(item: Mapping[str, Any], fmt: Format) -> None:
+    """A table with one row per field, or the item as JSON."""
+    if fmt is Format.JSON:
+        print_json(item)
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(no_wrap=True)
     for name, value in item.items():
-        table.add_row(name, Text(paragraph(value)))
+        table.add_row(name, Text(printable(value)))
     _print_table(table)
 
 
-def show_json(value: Any, *, indent: int | None = 2) -> None:
+def print_json(value: Any, *, indent: int | None = 2) -> None:
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
-    write(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
+    print_data(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
 
 
-def cell(value: Any) -> str:
-    """A value on one line."""
-    return " ".join(paragraph(value).split())
+def one_line(value: Any) -> str:
+    return " ".join(printable(value).split())
 
 
-def paragraph(value: Any) -> str:
-    """A value as text that cannot command a terminal; texts keep their lines."""
+def printable(value: Any) -> str:
+    """A value as text. Control characters are escaped, because they could control the terminal; line breaks stay."""
     match value:
         case None:
             return "-"
         case str():
-            return "\n".join(map(_printable, value.splitlines()))
+            return "\n".join(map(_escape, value.splitlines()))
         case list() if value and all(isinstance(each, str) for each in value):
-            return ", ".join(map(_printable, value))
+            return ", ".join(map(_escape, value))
         case _:
-            return _printable(json.dumps(value, ensure_ascii=False))
+            return _escape(json.dumps(value, ensure_ascii=False))
 
 
-def _printable(line: str) -> str:
+def _escape(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
@@ -88,32 +86,32 @@ def _print_table(table: Table) -> None:
     buffer = io.StringIO()
     bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     Console(file=buffer, width=_WIDTH, force_terminal=bold, highlight=False).print(table)
-    write("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))
+    print_data("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))
 
 
-def write(text: str) -> None:
-    """A piece of data to stdout, at once; a reader that went away ends the program quietly."""
+def print_data(text: str) -> None:
+    """Write to stdout and flush. If the reader has closed the pipe, exit without a message; other errors: Failure."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        _give_up_stdout()
+        _discard_stdout()
         raise SystemExit(_BROKEN_PIPE) from None
     except OSError as error:
-        _give_up_stdout()
+        _discard_stdout()
         raise Failure(f"cannot write to stdout: {error.strerror}") from error
 
 
-def _give_up_stdout() -> None:
-    """Nothing more is written, not even what lies in the buffer when the interpreter ends."""
+def _discard_stdout() -> None:
+    """Redirect stdout to /dev/null: the interpreter flushes its buffer at the end, which would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def first(items: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """At most `limit` of them; where there are more, a person is told."""
-    found: list[dict[str, Any]] = []
+def take(items: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """The first `limit` items; prints a message if there are more."""
+    taken: list[dict[str, Any]] = []
     for item in items:
-        if len(found) == limit:
-            say(f"these are the first {limit}; --limit shows more")
+        if len(taken) == limit:
+            print_message(f"these are the first {limit}; use --limit for more")
             break
-        found.append(item)
-    return found
+        taken.append(item)
+    return taken

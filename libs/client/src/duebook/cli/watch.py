@@ -1,56 +1,72 @@
-"""Following a run, event by event, until it ends."""
+"""Follow a run event by event until it ends, also while the server is out of reach for a time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from duebook.cli import output
 from duebook.cli.output import Format
 from duebook.client import ApiError, Client, Unreachable
 
+T = TypeVar("T")
 _ENDED = frozenset({"succeeded", "dead_lettered", "cancelled", "skipped", "discarded"})
-_LONG = 200
+_MAX_FIELD_LENGTH = 200
 
 
-def watch(api: Client, run: str, every: timedelta, form: Format) -> str:
-    """Print each event as it comes; the answer is the status that the run ended with."""
-    seen, status, lost = 0, "", False
-    while status not in _ENDED:
-        if status or lost:
-            time.sleep(every.total_seconds())
-        try:
-            status = api.get(run)["status"]  # before the events, so that the last of them is not missed
-            for event in _events(api, run, seen):
-                show(event, form)
-                seen = event["version"]
-            lost = False
-        except (Unreachable, ApiError) as error:
-            if not seen or not passing(error):
-                raise
-            if not lost:
-                output.say(f"{error}; still trying")
-            status, lost = "", True
-    return status
+class Retrying:
+    """Repeats a request while the server is out of reach. The first request of all must succeed at once."""
+
+    def __init__(self, interval: timedelta) -> None:
+        self._seconds = interval.total_seconds()
+        self._connected = False
+
+    def __call__(self, request: Callable[[], T]) -> T:
+        reported = False
+        while True:
+            try:
+                answer = request()
+            except (Unreachable, ApiError) as error:
+                if not self._connected or not _is_transient(error):
+                    raise
+                if not reported:
+                    output.print_message(f"{error}; retrying")
+                reported = True
+                time.sleep(self._seconds)
+            else:
+                self._connected = True
+                return answer
 
 
-def passing(error: Exception) -> bool:
-    """Whether it is worth asking again."""
-    return isinstance(error, Unreachable) or (isinstance(error, ApiError) and error.status >= 500)
+def _is_transient(error: Unreachable | ApiError) -> bool:
+    return isinstance(error, Unreachable) or error.status >= 500
 
 
-def _events(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
-    return (event for event in api.items(f"{run}/events") if event["version"] > after)
+def watch_run(api: Client, run: str, interval: timedelta, fmt: Format) -> str:
+    """Print each event of the run at this path as it is recorded; returns the status in which the run has ended."""
+    retrying, version = Retrying(interval), 0
+    while True:
+        status, events = retrying(partial(_poll, api, run, version))
+        for event in events:
+            print_event(event, fmt)
+            version = event["version"]
+        if status in _ENDED:
+            return status
+        time.sleep(interval.total_seconds())
 
 
-def show(event: dict[str, Any], form: Format, of: str = "") -> None:
-    """A line for an event; `of` says what it is about, where that is not clear."""
-    if form is Format.JSON:
-        output.show_json(event, indent=None)
+def _poll(api: Client, run: str, after: int) -> tuple[str, list[dict[str, Any]]]:
+    """The status of a run and its events after this version."""
+    status: str = api.get(run)["status"]  # before the events, so that they include the one that ended the run
+    return status, [event for event in api.items(f"{run}/events") if event["version"] > after]
+
+
+def print_event(event: dict[str, Any], fmt: Format, prefix: str = "") -> None:
+    """Print an event on one line: its time, `prefix`, its type and its fields that are not nested."""
+    if fmt is Format.JSON:
+        output.print_json(event, indent=None)
         return
-    facts = (f"{name}={output.cell(value)[:_LONG]}" for name, value in event["data"].items() if _is_small(value))
-    output.write(f"{event['recorded_at']}  {of}{event['type']}  {' '.join(facts)}".rstrip())
-
-
-def _is_small(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+    data = {name: value for name, value in event["data"].items() if isinstance(value, str | int | float)}
+    fields = " ".join(f"{name}={output.one_line(value)[:_MAX_FIELD_LENGTH]}" for name, value in data.items())
+    output.print_data(f"{event['recorded_at']}  {prefix}{event['type']}  {fields}".rstrip())

@@ -1,4 +1,4 @@
-"""How an explanation is printed."""
+"""Print the answer of the API's `why` calls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,10 @@ from duebook.cli.output import Format
 _NOW, _WIDTH = "now", len("2026-11-24T01:00:00.000000Z")
 
 
-def show(why: Mapping[str, Any], form: Format) -> None:
-    """The answer, and beneath it the causes with their times; or all of it as JSON."""
-    if form is Format.JSON:
-        output.show_json(why)
+def print_why(why: Mapping[str, Any], fmt: Format) -> None:
+    """The answer, and below it each cause with its time; as JSON the whole body."""
+    if fmt is Format.JSON:
+        output.print_json(why)
         return
-    lines = (f"  {each['at'] or _NOW:{_WIDTH}}  {output.cell(each['says'])}" for each in why["because"])
-    output.write("\n".join([output.cell(why["answer"]), *lines]))
+    causes = (f"  {cause['at'] or _NOW:{_WIDTH}}  {output.one_line(cause['says'])}" for cause in why["because"])
+    output.print_data("\n".join([output.one_line(why["answer"]), *causes]))
