@@ -1,8 +1,8 @@
-"""Runs in the books whose outcomes can be told, and notifiers that tell them."""
+"""Outcomes of real runs, a scripted mail server, and notifiers: for the tests of the notifier."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -18,20 +18,21 @@ from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
+from duebook_common.domain.mail import outcome_key
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import RunFact, run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
-from duebook_common.runtime.smtp import server
+from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import Actor, create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_notifier.app import notifying
 from duebook_notifier.dead_letters import DeadLetterPublisher
-from duebook_notifier.mailing import Mailing
-from duebook_notifier.sending import MailPolicy, Sender
+from duebook_notifier.mail_sender import MailPolicy, MailSender
+from duebook_notifier.outcome_mailer import OutcomeMailer
 from duebook_notifier.settings import NotifierSettings
 from duebook_notifier.single_flight import SingleFlight
 from support.smtp_server import Mailbox
@@ -39,27 +40,29 @@ from support.smtp_server import Mailbox
 ACTOR = Actor("test")
 NOW = datetime.now(UTC)
 OPS = "ops@example.com"
+StartNotifier = Callable[..., AbstractAsyncContextManager[ServiceContext]]
+StartMailer = Callable[..., AbstractAsyncContextManager[OutcomeMailer]]
 CATCH_UP_NONE = CatchUp("none")
 _GRACE = {"DUEBOOK_GRACE": "PT5S"}
 
 
-class PostOffice(Mailbox):
-    """A mail server whose replies to a recipient can be laid out in advance, one for each mail."""
+class MailServer(Mailbox):
+    """A mail server with scripted replies: `replies` has one reply for each of the next mails to a recipient."""
 
     def __init__(self) -> None:
         super().__init__()
         self.replies: dict[str, list[str]] = {}
         self._held: tuple[asyncio.Event, asyncio.Event, asyncio.AbstractEventLoop] | None = None
 
-    def hold(self, held: asyncio.Event, go_on: asyncio.Event) -> None:
-        """Let the next mail wait, once it has arrived, until it may go on."""
-        self._held = (held, go_on, asyncio.get_running_loop())
+    def hold(self, received: asyncio.Event, resume: asyncio.Event) -> None:
+        """Set `received` when the next mail has arrived, and reply to it only when `resume` is set."""
+        self._held = (received, resume, asyncio.get_running_loop())
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         if self._held:
-            (held, go_on, loop), self._held = self._held, None
-            loop.call_soon_threadsafe(held.set)
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+            (received, resume, loop), self._held = self._held, None
+            loop.call_soon_threadsafe(received.set)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(resume.wait(), loop))
         return await super().handle_DATA(server, session, envelope)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
@@ -77,8 +80,8 @@ class PostOffice(Mailbox):
         return sorted(str(mail["To"]) for mail in self.messages)
 
 
-class Books:
-    """Makes runs and leads them to an outcome; each step answers with the message that tells of it."""
+class OutcomeFactory:
+    """Brings runs to an outcome; each method that ends a run returns the message about its outcome."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -90,7 +93,7 @@ class Books:
         max_retries: int = 0,
         on: tuple[Outcome, ...] = ("succeeded", "dead_lettered", "attempt_failed"),
     ) -> Run:
-        """A run whose first attempt is under way."""
+        """A run whose first attempt is running."""
         job_id, run_id = uuid4(), uuid4()
         notify = Notify(to=to or (OPS,), on=on)
         definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
@@ -109,7 +112,7 @@ class Books:
     async def missed(
         self, *to: str, days: int = 3, on: tuple[Outcome, ...] = ("missed",), catch_up: CatchUp = CATCH_UP_NONE
     ) -> OutcomeMessage:
-        """Daily occurrences, of which nobody dispatched those of the last days."""
+        """Daily occurrences, of which those of the last `days` were missed."""
         job_id, first = uuid4(), NOW - timedelta(days=days - 1, hours=1)
         definition = Definition(
             name="nightly report", scheduled_at=first, recurrence="daily", notify=Notify(to, on), catch_up=catch_up
@@ -127,8 +130,8 @@ class Books:
             notify=bool(to),
         )  # fmt: skip
 
-    async def waited(self, *to: str, on: tuple[Outcome, ...]) -> Run:
-        """A run that waits for another of its job, which is under way."""
+    async def waiting_run(self, *to: str, on: tuple[Outcome, ...]) -> Run:
+        """A run that waits for an active run of its job."""
         job_id, notify = uuid4(), Notify(to or (OPS,), on)
         definition = Definition(
             name="nightly report", scheduled_at=NOW, notify=notify, max_retries=1, recurrence="daily",
@@ -152,11 +155,11 @@ class Books:
         return _message(await self._do(run, CancelRun("no longer needed", NOW)), "cancelled")
 
     async def expired(self, run: Run) -> OutcomeMessage:
-        """Its deadline passes while it waits."""
+        """The deadline of the waiting run passes."""
         return _message(await self._do(run, WakeRun(NOW + timedelta(hours=1), 0.5, timedelta(minutes=1))), "skipped")
 
-    async def let_go(self, run: Run) -> Run:
-        """Its waiting is over, and its first attempt under way."""
+    async def admitted(self, run: Run) -> Run:
+        """The waiting run is admitted and its first attempt starts."""
         run = await self._do(run, WakeRun(NOW, 0.5, timedelta(minutes=1), free=True))
         return await self._do(run, StartAttempt(run.dispatch, "executor", timedelta(minutes=1), NOW))
 
@@ -164,14 +167,14 @@ class Books:
         return _message(await self._do(run, Succeed(1, {"rows": 3}, NOW)), "succeeded")
 
     async def failed(self, run: Run, error: str = "boom") -> OutcomeMessage:
-        """The last failure is told as a dead letter, any other as a failed attempt."""
-        again = await self._do(run, FailAttempt(run.attempt, error, NOW, 0.5))
-        return _message(again, "failed" if again.status == "retrying" else "dead_lettered")
+        """The last failure gives the outcome `dead_lettered`, any other `failed`."""
+        failed = await self._do(run, FailAttempt(run.attempt, error, NOW, 0.5))
+        return _message(failed, "failed" if failed.status == "retrying" else "dead_lettered")
 
     async def _do(self, run: Run, command: RunCommand) -> Run:
-        decided = (await handle_runs(self._pool, [RunWork(run.id, command)], ACTOR))[0]
-        assert decided.run is not None, decided.error
-        return decided.run
+        [result] = await handle_runs(self._pool, [RunWork(run.id, command)], ACTOR)
+        assert result.run is not None, result.error
+        return result.run
 
 
 def _message(run: Run, outcome: str) -> OutcomeMessage:
@@ -186,23 +189,45 @@ def _message(run: Run, outcome: str) -> OutcomeMessage:
     )
 
 
+async def mail_status(pool: Pool, message: OutcomeMessage, recipient: str = OPS) -> str | None:
+    """The recorded status of the mail to this recipient; None if it was never tried."""
+    key = outcome_key(message.outcome, message.version)
+    status: str | None = await pool.fetchval(
+        "SELECT status FROM mails WHERE run_id = $1 AND outcome = $2 AND recipient = $3", message.run_id, key, recipient
+    )
+    return status
+
+
+async def await_mail(pool: Pool, message: OutcomeMessage, status: str, recipient: str = OPS) -> None:
+    """Wait until the mail to this recipient has this status."""
+    async with asyncio.timeout(20):
+        while await mail_status(pool, message, recipient) != status:
+            await asyncio.sleep(0.05)
+
+
+async def mail_events(pool: Pool) -> list[str]:
+    """The types of all events about mails, sorted."""
+    return [row["type"] for row in await pool.fetch("SELECT type FROM events WHERE stream LIKE 'mail-%' ORDER BY 1")]
+
+
 class Broker:
-    """The relay's and the operator's place at RabbitMQ."""
+    """Does in RabbitMQ what the relay and an operator do."""
 
     def __init__(self, channel: aio_pika.abc.AbstractChannel) -> None:
         self._channel = channel
 
-    async def publish(self, body: bytes, mail_key: str = MAIL_NAMED) -> None:
+    async def publish(self, body: bytes, routing_key: str = MAIL_NAMED) -> None:
+        """Publish an outcome as the relay does, with the notifier's routing key as BCC."""
         exchange = await self._channel.get_exchange(EVENTS, ensure=False)
-        await exchange.publish(aio_pika.Message(body, headers={"BCC": [mail_key]}, delivery_mode=2), "run.test")
+        await exchange.publish(aio_pika.Message(body, headers={"BCC": [routing_key]}, delivery_mode=2), "run.test")
 
     async def move_back(self, letter: aio_pika.abc.AbstractIncomingMessage) -> None:
-        """What an operator does with a dead letter."""
+        """Move a dead letter back to the notifications queue."""
         again = aio_pika.Message(letter.body, headers=letter.headers, delivery_mode=2)
         await self._channel.default_exchange.publish(again, NOTIFICATIONS)
 
     async def is_empty(self) -> bool:
-        """Whether the notifier's queue holds nothing that could be had."""
+        """Whether the notifications queue has no ready message."""
         return await (await self._channel.get_queue(NOTIFICATIONS)).get(fail=False) is None
 
     async def has_no_dead_letter(self) -> bool:
@@ -212,7 +237,7 @@ class Broker:
         await self._channel.queue_delete(queue)
 
     async def dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage:
-        """The next dead letter, awaited and taken."""
+        """Wait for the next dead letter and remove it from its queue."""
         async with asyncio.timeout(30):
             while (letter := await self._dead_letter()) is None:
                 await asyncio.sleep(0.05)
@@ -222,7 +247,7 @@ class Broker:
     async def _dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage | None:
         try:
             queue = await self._channel.get_queue(NOTIFICATIONS_DEAD)
-        except ChannelNotFoundEntity:  # the broker lost its data, and the notifier comes to it in a moment
+        except ChannelNotFoundEntity:  # the broker lost its data, and the notifier has not declared the queue yet
             await self._channel.reopen()
             return None
         return await queue.get(fail=False)
@@ -234,21 +259,21 @@ async def broker(rabbitmq_url: str) -> AsyncIterator[Broker]:
         yield Broker(await connection.channel())
 
 
-def terms(smtp_url: str, tries: int = 8) -> MailPolicy:
-    """Tried again almost at once."""
+def mail_policy(smtp_url: str, tries: int = 8) -> MailPolicy:
+    """A policy that retries almost at once."""
     backoff = Backoff(initial=timedelta(milliseconds=50), factor=1, max=timedelta(seconds=1), jitter=0)
-    return MailPolicy(server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries)
+    return MailPolicy(smtp_server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries)
 
 
 @asynccontextmanager
 async def starting_notifier(
     postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
 ) -> AsyncIterator[ServiceContext]:
-    """A whole notifier, ready or not."""
+    """A running notifier that may not be ready yet."""
     urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp_url}
     settings = read(NotifierSettings, {f"DUEBOOK_{name}_URL": url for name, url in urls.items()} | _GRACE)
     context = ServiceContext(settings)
-    async with notifying(context, settings, terms(smtp_url, tries)):
+    async with notifying(context, settings, mail_policy(smtp_url, tries)):
         yield context
 
 
@@ -256,7 +281,7 @@ async def starting_notifier(
 async def notifier(
     postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
 ) -> AsyncIterator[ServiceContext]:
-    """A whole notifier, ready."""
+    """A running notifier that is ready."""
     async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries) as context:
         async with asyncio.timeout(20):
             while set((await context.health.report())[1].values()) != {"ok"}:
@@ -265,9 +290,9 @@ async def notifier(
 
 
 @asynccontextmanager
-async def mailing(pool: Pool, redis_url: str, smtp_url: str) -> AsyncIterator[Mailing]:
-    """A notifier's inside, without RabbitMQ, which it does not miss until a mail is hopeless."""
-    clock, letters = Clock(), DeadLetterPublisher("amqp://127.0.0.1:1/", tells_by_default=False)
-    chosen = terms(smtp_url)
+async def outcome_mailer(pool: Pool, redis_url: str, smtp_url: str) -> AsyncIterator[OutcomeMailer]:
+    """An outcome mailer alone, without RabbitMQ: it works until a mail must be given up."""
+    clock, dead_letters = Clock(), DeadLetterPublisher("amqp://127.0.0.1:1/", default_recipients=False)
+    sender = MailSender(pool, clock, dead_letters, mail_policy(smtp_url), ACTOR)
     async with redis_client(redis_url) as redis:
-        yield Mailing(pool, clock, redis, SingleFlight(), Sender(pool, clock, letters, chosen, ACTOR), ())
+        yield OutcomeMailer(pool, clock, redis, SingleFlight(), sender, ())

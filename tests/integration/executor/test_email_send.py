@@ -10,7 +10,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from duebook.tasks import Fail, Task
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import TaskSchemas
-from duebook_common.runtime.smtp import server
+from duebook_common.runtime.smtp import smtp_server
 from duebook_executor.builtin.email_send import Mailer, email_send_task
 from support.http_server import run
 from support.smtp_server import Mailbox
@@ -47,7 +47,7 @@ def post() -> Iterator[Choosy]:
 
 
 def task(post: Mailbox) -> Task:
-    return email_send_task(Mailer(server(post.url), "duebook@example.org"))
+    return email_send_task(Mailer(smtp_server(post.url), "duebook@example.org"))
 
 
 async def test_a_mail_arrives_as_text_and_html_under_an_id_that_each_attempt_repeats(post: Choosy) -> None:

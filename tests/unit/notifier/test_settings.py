@@ -1,3 +1,5 @@
+"""The notifier's settings."""
+
 import pytest
 from pydantic import ValidationError
 

@@ -1,3 +1,5 @@
+"""SMTP URLs, addresses, and which refusals are permanent."""
+
 import socket
 from email.message import EmailMessage
 from unittest.mock import Mock
@@ -6,26 +8,26 @@ import aiosmtplib
 import pytest
 
 from duebook_common.runtime import smtp
-from duebook_common.runtime.smtp import Server, _explain, _permanent, deliver, server
+from duebook_common.runtime.smtp import SmtpServer, _explain, _permanent, address, deliver, smtp_server
 from duebook_devstack.ports import free_port
 
 
 @pytest.mark.parametrize(
-    ("url", "named"),
+    ("url", "server"),
     [
-        ("smtp://mail:1025", Server("mail", 1025, tls=False, starttls=False, username=None, password=None)),
-        ("smtps://u:p%40ss@mail", Server("mail", None, tls=True, starttls=False, username="u", password="p@ss")),
-        ("smtp+starttls://u@mail:587/", Server("mail", 587, tls=False, starttls=True, username="u", password=None)),
+        ("smtp://mail:1025", SmtpServer("mail", 1025, tls=False, starttls=False, username=None, password=None)),
+        ("smtps://u:p%40ss@mail", SmtpServer("mail", None, tls=True, starttls=False, username="u", password="p@ss")),
+        ("smtp+starttls://u@mail:587/", SmtpServer("mail", 587, tls=False, starttls=True, username="u", password=None)),
     ],
 )
-def test_a_url_names_the_server(url: str, named: Server) -> None:
-    assert server(url) == named
+def test_a_url_names_the_server(url: str, server: SmtpServer) -> None:
+    assert smtp_server(url) == server
 
 
 @pytest.mark.parametrize("url", ["smtp://", "smtp:///x", "smtp://mail:port"])
 def test_a_url_without_a_server_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        server(url)
+        smtp_server(url)
 
 
 def refused(*codes: int) -> aiosmtplib.SMTPRecipientsRefused:
@@ -48,16 +50,38 @@ def refused(*codes: int) -> aiosmtplib.SMTPRecipientsRefused:
         (TimeoutError(), False),
     ],
 )
-def test_only_what_is_said_of_the_mail_itself_is_for_good(error: Exception, permanent: bool) -> None:
+def test_only_a_refusal_of_the_mail_itself_is_permanent(error: Exception, permanent: bool) -> None:
     assert _permanent(error) is permanent
     assert _explain(error)
 
 
-async def test_our_own_name_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Mock(return_value="host.example")
+async def test_the_own_host_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    getfqdn = Mock(return_value="host.example")
     monkeypatch.setattr(smtp, "_own_names", [])
-    monkeypatch.setattr(socket, "getfqdn", asked)
-    nobody = Server("127.0.0.1", free_port(), tls=False, starttls=False, username=None, password=None)
+    monkeypatch.setattr(socket, "getfqdn", getfqdn)
+    closed = SmtpServer("127.0.0.1", free_port(), tls=False, starttls=False, username=None, password=None)
     for _ in range(3):
-        await deliver(nobody, EmailMessage(), "a@example.org", ["b@example.org"])
-    assert asked.call_count == 1
+        await deliver(closed, EmailMessage(), "a@example.org", ["b@example.org"])
+    assert getfqdn.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ops",
+        "@example.com",
+        "a@b@example.com",
+        "a@example.com,b@example.com",
+        "a@example.com b@example.com",
+        "a@example.com\r\nBcc: b@example.com",
+        "a\x00@example.com",
+        "Ops <ops@example.com>",
+        '"a,b"@example.com',
+        "a@example.com;b@example.com",
+        "a@[127.0.0.1]",
+    ],
+)
+def test_only_one_plain_address_is_accepted(text: str) -> None:
+    with pytest.raises(ValueError, match="not one e-mail address"):
+        address(text)

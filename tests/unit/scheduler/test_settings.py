@@ -1,3 +1,5 @@
+"""The scheduler's settings, above all the cron expression of its poll."""
+
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +21,7 @@ def given(**more: str) -> SchedulerSettings:
     return read(SchedulerSettings, ENVIRONMENT | {f"DUEBOOK_{name}": value for name, value in more.items()})
 
 
-def test_the_poll_comes_every_second_where_nothing_is_said() -> None:
+def test_the_default_poll_is_every_second() -> None:
     assert given().next_poll(NOW) == NOW + SECOND
 
 
@@ -35,7 +37,7 @@ def test_the_poll_comes_every_second_where_nothing_is_said() -> None:
         ("0 1 * * 3", DAY),
     ],
 )
-def test_six_fields_begin_with_seconds_and_five_with_minutes(expression: str, wait: timedelta) -> None:
+def test_six_fields_start_with_seconds_and_five_with_minutes(expression: str, wait: timedelta) -> None:
     assert given(POLL_CRON=expression).next_poll(NOW) == NOW + wait
 
 
@@ -55,18 +57,18 @@ def test_the_next_poll_is_always_later() -> None:
         ("0 0 31 2 *", "not a cron expression that ever fires"),
     ],
 )
-def test_a_poll_that_could_never_come_is_refused(expression: str, says: str) -> None:
+def test_an_expression_that_never_fires_is_refused(expression: str, says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         given(POLL_CRON=expression)
 
 
 @pytest.mark.parametrize("missing", ["DUEBOOK_RABBITMQ_URL", "DUEBOOK_REDIS_URL"])
-def test_the_servers_that_it_needs_must_be_named(missing: str) -> None:
+def test_a_missing_server_url_is_refused(missing: str) -> None:
     with pytest.raises(ValidationError, match=missing.removeprefix("DUEBOOK_").lower()):
         read(SchedulerSettings, {name: value for name, value in ENVIRONMENT.items() if name != missing})
 
 
-def test_durations_are_as_documented() -> None:
+def test_defaults_and_durations() -> None:
     settings: Any = given()
     assert (settings.lease, settings.misfire, settings.port) == (30 * SECOND, MINUTE, 8001)
     assert given(LEASE="PT5S", MISFIRE="PT2M").misfire == 2 * MINUTE

@@ -16,7 +16,7 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.runtime.service import ServiceContext
-from duebook_common.runtime.smtp import server
+from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_executor.attempts import Attempts
@@ -48,7 +48,7 @@ def tasks(settings: ExecutorSettings, exchanges: AmqpPublisher) -> Registry:
 
 def _mailer(settings: ExecutorSettings) -> Mailer | None:
     url = settings.smtp_url
-    return None if url is None else Mailer(server(url.get_secret_value()), settings.mail_from)
+    return None if url is None else Mailer(smtp_server(url.get_secret_value()), settings.mail_from)
 
 
 @asynccontextmanager

@@ -1,1 +1,1 @@
-"""Duebook's notifier: tells people by e-mail how runs ended."""
+"""Duebook's notifier: sends e-mails about the outcomes of runs."""

@@ -10,7 +10,7 @@ from duebook_notifier.settings import NotifierSettings
 
 def main() -> None:
     settings = load(NotifierSettings)
-    os.nice(5)  # where services share a machine, mails about work that is done yield to work that is due
+    os.nice(5)  # on a shared machine, mails about finished runs yield to runs that are due
     run("notifier", settings, settings.port, lifespan)
 
 

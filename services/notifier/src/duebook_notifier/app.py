@@ -1,4 +1,4 @@
-"""The notifier's wiring: the only place that knows all its parts."""
+"""The notifier's wiring: the only module that knows all its parts."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -8,58 +8,61 @@ from datetime import timedelta
 from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
-from duebook_common.runtime.smtp import server
+from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.job_handling import Actor
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.dead_letters import DeadLetterPublisher
-from duebook_notifier.mailing import Mailing
-from duebook_notifier.sending import MailPolicy, Sender
+from duebook_notifier.mail_sender import MailPolicy, MailSender
+from duebook_notifier.outcome_mailer import OutcomeMailer
 from duebook_notifier.settings import NotifierSettings
 from duebook_notifier.single_flight import SingleFlight
 
-_BROKER_PAUSE, _DUE_PAUSE = timedelta(seconds=5), timedelta(seconds=1)
+_BROKER_INTERVAL = timedelta(seconds=5)
+_RETRY_INTERVAL = timedelta(seconds=1)
 
 
 @asynccontextmanager
 async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
-    """Consume outcomes and retry due mails; on the way out take nothing further and finish what is under way."""
+    """Consume outcomes and retry due mails; on the way out stop consuming and finish the mails under way."""
     settings = context.settings
     assert isinstance(settings, NotifierSettings)
-    terms = MailPolicy(server(settings.smtp_url.get_secret_value()), settings.mail_from, settings.notify_to)
-    async with notifying(context, settings, terms):
+    server = smtp_server(settings.smtp_url.get_secret_value())
+    async with notifying(context, settings, MailPolicy(server, settings.mail_from, settings.notify_to)):
         yield
 
 
 @asynccontextmanager
-async def notifying(context: ServiceContext, settings: NotifierSettings, terms: MailPolicy) -> AsyncIterator[None]:
-    """The whole service on given terms."""
-    clock, passes, url = Clock(), SingleFlight(), settings.rabbitmq_url.get_secret_value()
+async def notifying(context: ServiceContext, settings: NotifierSettings, policy: MailPolicy) -> AsyncIterator[None]:
+    """The whole service, with a mail policy that tests may choose."""
+    rabbitmq_url = settings.rabbitmq_url.get_secret_value()
+    has_default = bool(policy.default_to)
+    clock, in_flight = Clock(), SingleFlight()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(connect(settings.postgres_url.get_secret_value(), "notifier"))
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
         await clock.measure(pool)
-        letters = DeadLetterPublisher(url, tells_by_default=bool(terms.default_to))
-        stack.push_async_callback(letters.close)
-        sender = Sender(pool, clock, letters, terms, Actor(f"notifier {socket.gethostname()}"))
-        mailing = Mailing(pool, clock, redis, passes, sender, terms.default_to)
-        consumer = Consumer(url, mailing, tells_by_default=bool(terms.default_to))
+        dead_letters = DeadLetterPublisher(rabbitmq_url, default_recipients=has_default)
+        stack.push_async_callback(dead_letters.close)
+        sender = MailSender(pool, clock, dead_letters, policy, Actor(f"notifier {socket.gethostname()}"))
+        mailer = OutcomeMailer(pool, clock, redis, in_flight, sender, policy.default_to)
+        consumer = Consumer(rabbitmq_url, mailer, default_recipients=has_default)
         stack.push_async_callback(consumer.close)
 
-        async def broker() -> int:
-            """Declared again and again: a broker that lost its data gets everything back, the dead letters' too."""
-            await letters.declare()
+        async def connect_broker() -> int:
+            """Repeated for ever, because a broker that lost its data needs every declaration again."""
+            await dead_letters.declare()
             await consumer.start()
             return 0
 
-        # SMTP is not asked: while it is away mails wait as due rows, and an unready notifier would help nobody.
+        # SMTP is not checked: while it is unavailable, mails wait as due rows and the notifier is still useful.
         context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
         context.loops.start("clock", clock.keep(pool))
-        context.loops.start("broker", run_every("broker", _BROKER_PAUSE, broker))
-        context.loops.start("mails", run_every("mails", _DUE_PAUSE, mailing.retry_due))
+        context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))
+        context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
         try:
             yield
         finally:
             await context.loops.stop()
             await consumer.cancel()
-            await passes.drain(settings.grace)
+            await in_flight.drain(settings.grace)

@@ -1,4 +1,4 @@
-"""Outcomes from RabbitMQ: every delivery is settled, or comes again because its connection is gone."""
+"""Outcomes from RabbitMQ: each delivery is acknowledged or rejected, or redelivered after a lost connection."""
 
 import asyncio
 from types import TracebackType
@@ -12,17 +12,17 @@ from yarl import URL
 from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
 from duebook_common.runtime.telemetry import NOTIFICATIONS as COUNTER
-from duebook_notifier.mailing import Mailing
+from duebook_notifier.outcome_mailer import OutcomeMailer
 from duebook_notifier.subject import UnknownOutcome
 
 log = structlog.stdlib.get_logger("consumer")
 
 _PREFETCH = 100
-_ARGUMENTS: Any = NOTIFICATION_ARGUMENTS  # FastStream's own list of them is shorter than RabbitMQ's
+_ARGUMENTS: Any = NOTIFICATION_ARGUMENTS  # FastStream types fewer arguments than RabbitMQ has
 
 
-class SettleGuard(BaseMiddleware):
-    """Rejects what no handler saw, or else an unreadable delivery would keep its prefetch place for ever."""
+class RejectUnprocessed(BaseMiddleware):
+    """Rejects a delivery that no handler settled: left unsettled, it would occupy the prefetch window for ever."""
 
     async def __aexit__(
         self,
@@ -36,24 +36,27 @@ class SettleGuard(BaseMiddleware):
         return await super().__aexit__(kind, error, trace)
 
 
-async def _whole(message: RabbitMessage) -> Any:
-    """The handler gets the delivery itself: its body is read by our own code only."""
+async def _undecoded(message: RabbitMessage) -> Any:
+    """A decoder that hands the delivery on as it is: `OutcomeMessage` decodes the body."""
     return message
 
 
 class Consumer:
-    """Takes outcomes from the notifications' queue and has them told."""
+    """Consumes outcomes from the notifications queue and has them mailed.
 
-    def __init__(self, url: str, mailing: Mailing, *, tells_by_default: bool) -> None:
-        self._mailing, self._tells_by_default = mailing, tells_by_default
-        self._nobody = COUNTER.labels("nobody")
+    `default_recipients`: the settings name recipients for jobs that name none.
+    """
+
+    def __init__(self, url: str, mailer: OutcomeMailer, *, default_recipients: bool) -> None:
+        self._mailer, self._default_recipients = mailer, default_recipients
+        self._without_recipient = COUNTER.labels("nobody")
         self._broker = RabbitBroker(
             str(URL(url).update_query(heartbeat=10)),
             reconnect_interval=1,
             graceful_timeout=1,
             logger=None,
-            apply_types=False,  # nothing to inject, so nothing to pay for
-            middlewares=[SettleGuard],
+            apply_types=False,  # saves the cost of dependency injection, which is not used here
+            middlewares=[RejectUnprocessed],
         )
         self._subscriber = self._broker.subscriber(
             RabbitQueue(NOTIFICATIONS, queue_type=QueueType.QUORUM, routing_key=MAIL_NAMED, arguments=_ARGUMENTS),
@@ -61,35 +64,35 @@ class Consumer:
             channel=Channel(prefetch_count=_PREFETCH),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
-            decoder=_whole,
+            decoder=_undecoded,
         )
         self._subscriber(self._receive)
         self._started = False
 
     async def start(self) -> None:
-        """Begin to consume, once; raises what the broker raises, and may then be called again."""
+        """Start to consume, unless that is done already. Raises BROKER_ERRORS; the call can then be repeated."""
         if not self._started:
             await self._broker.start()
             self._started = True
 
     async def check(self) -> None:
-        """Raises unless connected, with the consumer registered."""
+        """Raises ConnectionError unless the connection is up and the consumer is registered on its channel."""
         queue, tag = self._consuming()
         if queue is None or not await self._broker.ping(0.5):
             raise ConnectionError("no connection to RabbitMQ")
         channel: Any = await queue.channel.get_underlay_channel()
-        if channel.is_closed or tag not in channel.consumers:  # one of the connection before knows its consumers still
+        if channel.is_closed or tag not in channel.consumers:  # the channel of a lost connection keeps its list
             raise ConnectionError(f"not consuming from {NOTIFICATIONS}")
 
     async def cancel(self) -> None:
-        """Take nothing further; FastStream by itself would drain with the tap open."""
+        """Stop consuming. FastStream alone would go on receiving messages while it drains."""
         queue, tag = self._consuming()
         if queue is not None and tag is not None and not queue.channel.is_closed:
-            self._subscriber._consumer_tag = None  # noqa: SLF001 - or `close` would cancel it again
+            self._subscriber._consumer_tag = None  # noqa: SLF001 - `close` would cancel it again
             try:
                 async with asyncio.timeout(2):
                     await queue.cancel(tag)
-            except Exception as error:  # away already, and then nothing comes from there either
+            except Exception as error:  # a lost connection delivers nothing either
                 log.warning("consumer not cancelled", error=repr(error))
 
     async def close(self) -> None:
@@ -100,12 +103,12 @@ class Consumer:
             log.warning("connection not closed", error=repr(error))
 
     def _consuming(self) -> tuple[Any, str | None]:
-        """The queue and the consumer's tag, which FastStream tells nobody."""
+        """The queue and the consumer tag, which FastStream has no public access to."""
         return self._subscriber._queue_obj, self._subscriber._consumer_tag  # noqa: SLF001
 
     async def _receive(self, message: RabbitMessage) -> None:
         try:
-            await self._tell(message)
+            await self._mail(message)
         except (MessageUnreadable, UnknownOutcome) as error:
             log.warning("outcome rejected", error=repr(error), body=message.body[:200])
             await message.reject(requeue=False)
@@ -113,12 +116,12 @@ class Consumer:
             log.exception("outcome rejected", body=message.body[:200])
             await message.reject(requeue=False)
         else:
-            await message.ack()  # where that fails the outcome comes again and finds its mails known
+            await message.ack()  # if this fails, the redelivery finds the mails recorded
 
-    async def _tell(self, message: RabbitMessage) -> None:
+    async def _mail(self, message: RabbitMessage) -> None:
         outcome = OutcomeMessage.decode(message.body)
-        if not outcome.notify and not self._tells_by_default:  # most outcomes of a busy system end here
-            self._nobody.inc()
+        if not outcome.notify and not self._default_recipients:  # true for most outcomes of a busy system
+            self._without_recipient.inc()
             return
-        recipient = message.headers.get("recipient")  # of a dead letter that an operator moved back
-        await self._mailing.tell(outcome, str(recipient) if recipient else None)
+        recipient = message.headers.get("recipient")  # only a dead letter that an operator moved back has one
+        await self._mailer.mail(outcome, retry_to=str(recipient) if recipient else None)

@@ -1,4 +1,4 @@
-"""What a mail says: plain text and HTML from templates, and headers into which nobody can put others."""
+"""The mail itself: plain text and HTML from templates, and headers safe from header injection."""
 
 from datetime import datetime
 from email.message import EmailMessage
@@ -8,22 +8,24 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from duebook_common.runtime.smtp import address
-from duebook_notifier.mail_text import telling
-from duebook_notifier.subject import News
+from duebook_notifier.mail_text import mail_text
+from duebook_notifier.subject import MailSubject
 
 
-def compose(news: News, outcome: str, *, sender: str, recipient: str, message_id: str, now: datetime) -> EmailMessage:
-    """The mail that tells one recipient of an outcome. Raises ValueError for a bad address."""
-    told = telling(news, outcome)
+def compose(
+    subject: MailSubject, outcome: str, *, sender: str, recipient: str, message_id: str, now: datetime
+) -> EmailMessage:
+    """The mail to one recipient about an outcome. Raises ValueError for an invalid address."""
+    text = mail_text(subject, outcome)
     mail = EmailMessage(policy=SMTP)
     mail["From"] = address(sender)
     mail["To"] = address(recipient)
-    mail["Subject"] = f"[Duebook] {told.headline}"
+    mail["Subject"] = f"[Duebook] {text.headline}"
     mail["Message-ID"] = message_id
     mail["Date"] = now
-    mail["Auto-Submitted"] = "auto-generated"  # so that no absence note answers
-    mail.set_content(_templates().get_template("mail.txt").render(told=told))
-    mail.add_alternative(_templates().get_template("mail.html").render(told=told), subtype="html")
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation responders silent
+    mail.set_content(_templates().get_template("mail.txt").render(text=text))
+    mail.add_alternative(_templates().get_template("mail.html").render(text=text), subtype="html")
     return mail
 
 

@@ -1,4 +1,4 @@
-"""The way to RabbitMQ for what is published: a connection of its own, and the dead letters of mails."""
+"""The dead letters of mails that were given up, published over a connection of their own."""
 
 import structlog
 from aio_pika.abc import AbstractRobustConnection
@@ -9,60 +9,60 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import OutgoingMessage, Publisher
 from duebook_common.broker.topology import NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import MailFailed, outcome_of
-from duebook_notifier.subject import News
+from duebook_notifier.subject import MailSubject
 
-log = structlog.stdlib.get_logger("letters")
+log = structlog.stdlib.get_logger("dead_letters")
 
-_LONGEST_ERROR = 1000
+_LONGEST_ERROR = 1000  # characters
 
 
 class DeadLetterPublisher:
-    """Publishes where RabbitMQ is in reach, and says so where it is not."""
+    """Publishes dead letters to the notifications' dead-letter queue, and declares the queues of the notifier."""
 
-    def __init__(self, url: str, *, tells_by_default: bool) -> None:
-        self._url, self._tells_by_default = url, tells_by_default
+    def __init__(self, url: str, *, default_recipients: bool) -> None:
+        self._url, self._default_recipients = url, default_recipients
         self._connection: AbstractRobustConnection | None = None
         self._publisher: Publisher | None = None
 
     async def declare(self) -> None:
-        """Connect where that was not possible before, and declare what mails need; raises what the broker raises."""
+        """Connect, unless that is done already, and declare the exchange and queues. Raises BROKER_ERRORS."""
         if self._connection is None:
-            self._connection = await topology.connect(self._url, "notifier-letters")
+            self._connection = await topology.connect(self._url, "notifier-dead-letters")
             self._publisher = Publisher(self._connection)
         assert self._publisher is not None
-        await topology.declare_events(await self._publisher.channel(), default=self._tells_by_default)
+        await topology.declare_events(await self._publisher.channel(), default=self._default_recipients)
 
-    async def bury(self, news: News, failed: MailFailed) -> bool:
-        """Put a mail that is given up into the dead-letter queue; False where its arrival is not known."""
+    async def publish(self, subject: MailSubject, failed: MailFailed) -> bool:
+        """Publish the dead letter of a given-up mail; False if RabbitMQ is unavailable or did not confirm it."""
         if self._publisher is None:
             return False
-        answers = await self._publisher.publish([_letter(news, failed)])
-        if answers[0] is not None:
-            log.warning("dead letter not confirmed", run_id=str(news.id), error=repr(answers[0]))
-        return answers[0] is None
+        [error] = await self._publisher.publish([_dead_letter(subject, failed)])
+        if error is not None:
+            log.warning("dead letter not confirmed", run_id=str(subject.id), error=repr(error))
+        return error is None
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
 
 
-def _letter(news: News, failed: MailFailed) -> OutgoingMessage:
-    """The outcome as it came, so that moving it back to the queue of notifications is an order to try once more."""
+def _dead_letter(subject: MailSubject, failed: MailFailed) -> OutgoingMessage:
+    """The outcome as it was received: an operator who moves it back to the notifications queue retries the mail."""
     outcome, version = outcome_of(failed.outcome)
     message = OutcomeMessage(
-        run_id=news.id,
-        job_id=news.job_id,
+        run_id=subject.id,
+        job_id=subject.job_id,
         outcome=outcome,
-        attempt=news.attempt,
+        attempt=subject.attempt,
         version=version,
         at=failed.at,
         notify=True,
-        job_name=news.job_name,
-        task=news.task,
-        queue=news.queue,
+        job_name=subject.job_name,
+        task=subject.task,
+        queue=subject.queue,
     )
     headers: FieldTable = {
-        "run_id": str(news.id),
+        "run_id": str(subject.id),
         "recipient": failed.recipient,
         "outcome": outcome,
         "error": failed.error[:_LONGEST_ERROR],

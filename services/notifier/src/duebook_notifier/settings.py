@@ -1,4 +1,4 @@
-"""What the notifier reads from the environment."""
+"""The notifier's settings, read from the environment."""
 
 from typing import Annotated
 

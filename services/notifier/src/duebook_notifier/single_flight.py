@@ -1,7 +1,7 @@
-"""Work that belongs to the service and not to whoever waits for it.
+"""Work that outlives the caller that waits for it, at most once at a time for each key.
 
-The broker's library cancels a handler whenever its connection is lost. A mail that is half sent must still be
-recorded, and the redelivery that follows must find it under way rather than send it again.
+FastStream cancels a handler when its connection is lost. A mail that is being sent must still be recorded, and the
+redelivery must join the work under way instead of sending the mail again.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class SingleFlight:
-    """What is under way, each under a key."""
+    """The work under way, by key."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """Do the work, or wait for the one under way with this key; cancelling the wait leaves the work alone."""
+        """Start the work, or join the work under way with this key. Cancelling the caller does not cancel the work."""
         task = self._tasks.get(key)
         if task is None:
             task = asyncio.ensure_future(_started(work))
@@ -29,7 +29,7 @@ class SingleFlight:
         return result
 
     async def drain(self, grace: timedelta) -> None:
-        """Let what is under way finish within the grace time, and cancel the rest."""
+        """Wait until the work under way has finished, at most the grace time; then cancel the rest."""
         tasks = list(self._tasks.values())
         if not tasks:
             return

@@ -1,4 +1,4 @@
-"""What a mail tells of, read from the books as it stood then: a run, or occurrences that were missed together."""
+"""The subject of a mail: a run, or occurrences that were missed together, as it was at the time of its outcome."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,14 +16,14 @@ from duebook_common.store.replay import fold_run
 
 
 class UnknownOutcome(Exception):
-    """The books know nothing of it."""
+    """The log has no such outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissedOccurrences:
-    """Occurrences that were missed together, by the definition in force then.
+    """Occurrences that one event skipped as missed, with the definition in force then.
 
-    `id` is the run that the last of them would have had: their mails stand under it.
+    `id` is the run id that the last of them would have had; their mails are stored under it.
     """
 
     id: UUID
@@ -54,11 +54,11 @@ class MissedOccurrences:
         return Notify(self.definition.recipients, self.definition.notify.on)
 
 
-News = Run | MissedOccurrences
+MailSubject = Run | MissedOccurrences
 
 
-async def look_up(db: Connection, run_id: UUID, job_id: UUID, outcome: str, version: int) -> News:
-    """What the event of that version told: a mail tells of that moment, however late it is sent.
+async def load_subject(db: Connection, run_id: UUID, job_id: UUID, outcome: str, version: int) -> MailSubject:
+    """The subject as of the event `version`: a mail reports that moment, however late it is sent.
 
     Raises UnknownOutcome.
     """
@@ -75,6 +75,6 @@ async def _missed(db: Connection, run_id: UUID, job_id: UUID, version: int) -> M
     recorded = await read(db, stream, version - 1, 1)
     skipped = recorded[0].event if recorded else None
     if not isinstance(skipped, OccurrencesSkipped) or events.run_id_at(job_id, skipped.last) != run_id:
-        raise UnknownOutcome(f"event {version} of job {job_id} skips nothing up to the time of run {run_id}")
+        raise UnknownOutcome(f"event {version} of job {job_id} does not skip the occurrence of run {run_id}")
     [definition] = await in_force(db, [(stream, version)])
     return MissedOccurrences(run_id, job_id, definition, skipped)

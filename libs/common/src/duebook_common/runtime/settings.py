@@ -11,7 +11,7 @@ from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.smtp import address, server
+from duebook_common.runtime.smtp import address, smtp_server
 
 _PREFIX = "DUEBOOK_"
 S = TypeVar("S", bound="Settings")
@@ -27,7 +27,7 @@ def _scheme(*schemes: str) -> AfterValidator:
 
 
 def _names_a_server(url: SecretStr) -> SecretStr:
-    server(url.get_secret_value())
+    smtp_server(url.get_secret_value())
     return url
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from duebook.tasks import Context, Fail, Task
 from duebook_common.runtime.settings import MailAddress
-from duebook_common.runtime.smtp import Refusal, Server, address, deliver
+from duebook_common.runtime.smtp import Refusal, SmtpServer, address, deliver
 
 _MOST = 100  # recipients
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
@@ -20,7 +20,7 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 class Mailer:
     """Where mails are handed over, and who sends them."""
 
-    server: Server
+    server: SmtpServer
     sender: str
 
 

@@ -1,4 +1,4 @@
-"""The Redis lock of a run's mails: it saves double sending and decides nothing, so without Redis work goes on."""
+"""The Redis lock of a run's mails. It avoids duplicate mails but decides nothing: without Redis the work goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,43 +12,45 @@ from redis.exceptions import RedisError
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 
-_LEASE, _LOOK_AGAIN_SECONDS = timedelta(seconds=30), 0.2
+_LEASE = timedelta(seconds=30)
+_POLL_SECONDS = 0.2
 
 
 @asynccontextmanager
 async def mail_lock(client: Redis, run_id: UUID, *, wait: bool) -> AsyncIterator[bool]:
-    """Hold the lock for the block; False where another has it and `wait` was not asked for.
+    """Hold the lock for the block. Yields False if another holder has it and `wait` is False.
 
-    Each holder is an owner of its own: two deliveries in one process exclude each other, too.
+    Each call is an owner of its own, so that two deliveries in one process exclude each other.
     """
     locks = RunLocks(client, uuid4().hex, _LEASE, "mail")
-    held = await _taken(locks, run_id)
+    held = await _acquire(locks, run_id)
     while not held and wait:
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        held = await _taken(locks, run_id)
+        await asyncio.sleep(_POLL_SECONDS)
+        held = await _acquire(locks, run_id)
     if not held:
         yield False
         return
-    keeper = asyncio.create_task(_keep(locks, run_id))
+    renewal = asyncio.create_task(_renew(locks, run_id))
     try:
         yield True
     finally:
-        keeper.cancel()
+        renewal.cancel()
         with suppress(RedisError):
             await locks.release([run_id])
 
 
-async def _taken(locks: RunLocks, run_id: UUID) -> bool:
+async def _acquire(locks: RunLocks, run_id: UUID) -> bool:
+    """Try the lock once; True also if Redis is unavailable."""
     try:
-        taken = (await locks.acquire([run_id]))[0]
+        [acquired] = await locks.acquire([run_id])
     except RedisError:
         LOCKS.labels("unavailable").inc()
         return True
-    LOCKS.labels("acquired" if taken else "busy").inc()
-    return taken
+    LOCKS.labels("acquired" if acquired else "busy").inc()
+    return acquired
 
 
-async def _keep(locks: RunLocks, run_id: UUID) -> None:
+async def _renew(locks: RunLocks, run_id: UUID) -> None:
     while True:
         await asyncio.sleep(_LEASE.total_seconds() / 3)
         with suppress(RedisError):

@@ -1,0 +1,102 @@
+"""From an outcome to its mails: each sent once, retried later, or given up as a dead letter."""
+
+import asyncio
+from functools import partial
+from itertools import groupby
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from duebook_common.broker.messages import OutcomeMessage
+from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
+from duebook_common.runtime.telemetry import NOTIFICATIONS
+from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.job_handling import Conflict
+from duebook_common.store.mail_projection import load_mails
+from duebook_common.store.resilience import retry_while_unavailable
+from duebook_notifier.mail_lock import mail_lock
+from duebook_notifier.mail_sender import MailSender
+from duebook_notifier.single_flight import SingleFlight
+from duebook_notifier.subject import MailSubject, load_subject
+
+_DUE_BATCH = 100
+
+_DUE = "SELECT * FROM mails WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2"
+
+
+class OutcomeMailer:
+    """Decides which mails an outcome needs and has each sent once, with any number of notifiers."""
+
+    def __init__(
+        self, pool: Pool, clock: Clock, redis: Redis, in_flight: SingleFlight, sender: MailSender,
+        default_to: tuple[str, ...],
+    ) -> None:  # fmt: skip
+        self._pool, self._clock, self._redis = pool, clock, redis
+        self._in_flight, self._sender = in_flight, sender
+        self._default_to = default_to
+
+    async def mail(self, message: OutcomeMessage, retry_to: str | None = None) -> None:
+        """Try each mail about the outcome that was not tried before; a failed mail becomes a due row.
+
+        With `retry_to`, try only the given-up mail to this recipient once more. Raises UnknownOutcome.
+        """
+        key = (message.run_id, message.outcome, message.version, retry_to)
+        work = partial(retry_while_unavailable, partial(self._mail, message, retry_to), also=(Conflict,))
+        await self._in_flight.run(key, work)
+
+    async def _mail(self, message: OutcomeMessage, retry_to: str | None) -> None:
+        subject = await self._load_subject(message.run_id, message.job_id, message.outcome, message.version)
+        recipients = (retry_to,) if retry_to else self._recipients(subject, message.outcome)
+        if not recipients:
+            NOTIFICATIONS.labels("nobody").inc()
+            return
+        key = outcome_key(message.outcome, message.version)
+        async with mail_lock(self._redis, subject.id, wait=True):
+            known = await self._load_mails(subject.id)
+            mails = {recipient: known.get((key, recipient)) for recipient in recipients}
+            tries = {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
+            await self._sender.send_all(subject, key, tries)
+
+    async def retry_due(self) -> int:
+        """Retry the mails whose `wake_at` has passed; returns how many were tried."""
+        async with acquire(self._pool) as db:
+            rows = await db.fetch(_DUE, self._clock.now(), _DUE_BATCH)
+        run_ids = {row["run_id"] for row in rows}
+        retries = (self._in_flight.run(("due", run_id), partial(self._retry, run_id)) for run_id in run_ids)
+        return sum(await asyncio.gather(*retries))
+
+    async def _retry(self, run_id: UUID) -> int:
+        """Retry the due mails of one run, unless another notifier is at it."""
+        async with mail_lock(self._redis, run_id, wait=False) as held:
+            if not held:
+                return 0
+            now, known = self._clock.now(), await self._load_mails(run_id)
+            due = sorted((mail for mail in known.values() if mail.wake_at and mail.wake_at <= now), key=_key)
+            for key, mails in groupby(due, _key):
+                group = list(mails)
+                subject = await self._load_subject(run_id, group[0].job_id, *outcome_of(key))
+                await self._sender.send_all(subject, key, {mail.recipient: mail.tries for mail in group})
+            return len(due)
+
+    async def _load_mails(self, run_id: UUID) -> dict[tuple[str, str], Mail]:
+        async with acquire(self._pool) as db:
+            return await load_mails(db, run_id)
+
+    async def _load_subject(self, run_id: UUID, job_id: UUID, outcome: str, version: int) -> MailSubject:
+        async with acquire(self._pool) as db:
+            return await load_subject(db, run_id, job_id, outcome, version)
+
+    def _recipients(self, subject: MailSubject, outcome: str) -> tuple[str, ...]:
+        """The recipients that the job names, or else the settings; each once."""
+        if not wanted(subject.notify, outcome, subject.reason):
+            return ()
+        return tuple(dict.fromkeys(subject.notify.to or self._default_to))
+
+
+def _key(mail: Mail) -> str:
+    return mail.outcome
+
+
+def _to_send(mail: Mail | None, retry_to: str | None) -> bool:
+    """Whether to try the mail: never tried before, or given up and to be retried."""
+    return mail is None if retry_to is None else mail is not None and mail.status is MailStatus.GIVEN_UP
