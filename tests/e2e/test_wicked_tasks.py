@@ -50,7 +50,7 @@ def test_whatever_a_task_raises_is_the_error_of_its_attempt(duebook: Platform, t
 def test_what_json_cannot_hold_is_said_and_not_tried_again(duebook: Platform) -> None:
     for kind in ("set", "object", "bytes", "half", "nul", "loop"):
         error = dead(duebook, task="return", payload={"kind": kind}, max_retries=5)
-        assert error.startswith("the task returned what JSON cannot hold"), kind
+        assert error.startswith("the task returned a value that JSON cannot hold"), kind
     assert "bytes of JSON" in dead(duebook, task="return", payload={"kind": "huge"}, max_retries=5)
 
 

@@ -13,7 +13,7 @@ from aio_pika.exceptions import PublishError
 
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.topology import RUNS, dead_letter_queue, work_queue
-from duebook_executor.acknowledgements import Settle
+from duebook_executor.acknowledgements import Settlement
 from duebook_executor.consumer import Consumer
 from support.bookkeeping import eventually
 
@@ -27,12 +27,12 @@ class Worker:
         self.taken, self.ended, self.may_end = list[RunMessage](), list[RunMessage](), asyncio.Event()
         self.consumer = Consumer(url, [_QUEUE], concurrency, self._receive)
 
-    async def _receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settle:
+    async def _receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settlement:
         assert not from_dead_letters
         self.taken.append(message)
         await self.may_end.wait()
         self.ended.append(message)
-        return Settle.ACK
+        return Settlement.ACK
 
     async def consuming(self) -> bool:
         try:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pamqp import frame
 from pamqp.commands import Basic
 
-from duebook_executor.acknowledgements import AckBatcher, Settle, TagWindow
+from duebook_executor.acknowledgements import AckBatcher, Settlement, TagWindow
 
 Told = list[tuple[str, int | None, bool]]
 
@@ -71,7 +71,7 @@ async def test_no_write_overtakes_another_however_long_the_way_is_blocked() -> N
     channel.write_queue.put_nowait(ChannelFrame(payload=b"", should_close=False))
     waiting = []
     for tag in range(1, 30):
-        how = Settle.REJECT if tag % 3 == 0 else Settle.ACK
+        how = Settlement.REJECT if tag % 3 == 0 else Settlement.ACK
         waiting.append(asyncio.create_task(settling.settle(cast(aiormq.Channel, channel), tag, how)))
         await asyncio.sleep(0)
     channel.write_queue.get_nowait()

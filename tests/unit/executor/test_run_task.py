@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel
 
 from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor import task_loop
-from duebook_executor.run_task import Done, Failed, carry_out
+from duebook_executor.run_task import TaskFailure, TaskOutcome, TaskSuccess, execute
 from duebook_executor.task_loop import TaskLoop
 
 PATIENT, SHORT = timedelta(seconds=10), timedelta(seconds=0.05)
@@ -52,11 +52,11 @@ async def end(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
-async def carried_out(
+async def run_task(
     loop: TaskLoop, function: Function, payload: Any = None, timeout: timedelta = PATIENT, *, inline: bool = False
-) -> Done | Failed:
+) -> TaskOutcome:
     async with asyncio.timeout(20):
-        return await carry_out(Task.of("t", function, inline=inline), payload, CONTEXT, timeout, loop)
+        return await execute(Task.of("t", function, inline=inline), payload, CONTEXT, timeout, loop)
 
 
 async def until(event: threading.Event) -> None:
@@ -94,17 +94,17 @@ async def test_a_task_gets_its_payload_and_its_context(loop: TaskLoop) -> None:
         return [payload, context.attempt, context.idempotency_key]
 
     for function in (asynchronous, plain):
-        assert await carried_out(loop, function, {"a": 1}) == Done([{"a": 1}, 3, "k"])
+        assert await run_task(loop, function, {"a": 1}) == TaskSuccess([{"a": 1}, 3, "k"])
 
 
 async def test_tasks_run_away_from_the_executors_own_thread(loop: TaskLoop) -> None:
     for function in both(lambda: threading.current_thread() is threading.main_thread()):
-        assert await carried_out(loop, function) == Done(result=False)
+        assert await run_task(loop, function) == TaskSuccess(result=False)
 
     async def inline() -> bool:
         return threading.current_thread() is threading.main_thread()
 
-    assert await carried_out(loop, inline, inline=True) == Done(result=True)
+    assert await run_task(loop, inline, inline=True) == TaskSuccess(result=True)
 
 
 async def test_a_result_is_kept_as_the_json_that_it_is(loop: TaskLoop) -> None:
@@ -117,26 +117,26 @@ async def test_a_result_is_kept_as_the_json_that_it_is(loop: TaskLoop) -> None:
     ]
     for returned, kept in results:
         for function in both(lambda value=returned: value):  # type: ignore[misc]
-            assert await carried_out(loop, function) == Done(kept)
+            assert await run_task(loop, function) == TaskSuccess(kept)
 
 
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        (object(), "what JSON cannot hold"),
-        ({1: 2}, "what JSON cannot hold"),
-        (2**64, "what JSON cannot hold"),
-        ("\ud800", "what JSON cannot hold"),
-        ("a\0b", "what JSON cannot hold: a NUL"),
-        ("x" * 300_000, "300002 bytes of JSON; 262144 are kept at most"),
+        (object(), "a value that JSON cannot hold"),
+        ({1: 2}, "a value that JSON cannot hold"),
+        (2**64, "a value that JSON cannot hold"),
+        ("\ud800", "a value that JSON cannot hold"),
+        ("a\0b", "a value that JSON cannot hold: a NUL"),
+        ("x" * 300_000, "300002 bytes of JSON; the limit is 262144"),
     ],
     ids=["object", "number as key", "huge number", "half a character", "NUL", "large"],
 )
 async def test_a_result_that_cannot_be_kept_fails_for_good(loop: TaskLoop, result: Any, says: str) -> None:
     """To repeat the work would not change it."""
     for function in both(lambda: result):
-        answer = await carried_out(loop, function)
-        assert isinstance(answer, Failed)
+        answer = await run_task(loop, function)
+        assert isinstance(answer, TaskFailure)
         assert says in answer.error
         assert not answer.retry
 
@@ -145,7 +145,7 @@ async def test_a_result_of_the_largest_size_is_kept(loop: TaskLoop) -> None:
     async def large() -> str:
         return "x" * (256 * 1024 - 2)
 
-    assert isinstance(await carried_out(loop, large), Done)
+    assert isinstance(await run_task(loop, large), TaskSuccess)
 
 
 # What a task raises
@@ -164,52 +164,54 @@ class Endless(Exception):
 @pytest.mark.parametrize(
     ("error", "answer"),
     [
-        (ValueError("boom"), Failed("ValueError: boom")),
-        (ValueError(), Failed("ValueError")),
-        (KeyError("x"), Failed("KeyError: 'x'")),
-        (TimeoutError(), Failed("TimeoutError")),
-        (Fail("no such region"), Failed("no such region")),
-        (Fail("no such region", retry=False), Failed("no such region", retry=False)),
-        (Fail(""), Failed("no message")),
-        (RetryAfter(90), Failed("asked to be tried again after 90 s", delay=timedelta(seconds=90))),
-        (RetryAfter(timedelta(0), "busy"), Failed("busy", delay=timedelta(0))),
-        (SystemExit(3), Failed("SystemExit: 3")),
-        (KeyboardInterrupt(), Failed("KeyboardInterrupt")),
-        (GeneratorExit(), Failed("GeneratorExit")),
-        (BaseException("odd"), Failed("BaseException: odd")),
-        (BaseExceptionGroup("g", [SystemExit(1)]), Failed("BaseExceptionGroup: g (1 sub-exception)")),
-        (ValueError("a\0b \ud800"), Failed("ValueError: a\ufffdb ?")),
-        (Mute(), Failed("Mute: its message cannot be read")),
+        (ValueError("boom"), TaskFailure("ValueError: boom")),
+        (ValueError(), TaskFailure("ValueError")),
+        (KeyError("x"), TaskFailure("KeyError: 'x'")),
+        (TimeoutError(), TaskFailure("TimeoutError")),
+        (Fail("no such region"), TaskFailure("no such region")),
+        (Fail("no such region", retry=False), TaskFailure("no such region", retry=False)),
+        (Fail(""), TaskFailure("no message")),
+        (RetryAfter(90), TaskFailure("asked to be tried again after 90 s", delay=timedelta(seconds=90))),
+        (RetryAfter(timedelta(0), "busy"), TaskFailure("busy", delay=timedelta(0))),
+        (SystemExit(3), TaskFailure("SystemExit: 3")),
+        (KeyboardInterrupt(), TaskFailure("KeyboardInterrupt")),
+        (GeneratorExit(), TaskFailure("GeneratorExit")),
+        (BaseException("odd"), TaskFailure("BaseException: odd")),
+        (BaseExceptionGroup("g", [SystemExit(1)]), TaskFailure("BaseExceptionGroup: g (1 sub-exception)")),
+        (ValueError("a\0b \ud800"), TaskFailure("ValueError: a\ufffdb ?")),
+        (Mute(), TaskFailure("Mute: its message cannot be read")),
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_whatever_a_task_raises_becomes_an_answer(loop: TaskLoop, error: BaseException, answer: Failed) -> None:
+async def test_whatever_a_task_raises_becomes_an_answer(
+    loop: TaskLoop, error: BaseException, answer: TaskFailure
+) -> None:
     for function in both(raising(error)):
-        assert await carried_out(loop, function) == answer
-    assert await carried_out(loop, both(lambda: 1)[0]) == Done(1)  # the loop of the tasks goes on
+        assert await run_task(loop, function) == answer
+    assert await run_task(loop, both(lambda: 1)[0]) == TaskSuccess(1)  # the loop of the tasks goes on
 
 
 async def test_an_iterator_that_is_at_its_end_is_an_error_like_any_other(loop: TaskLoop) -> None:
     """It cannot be put into a future: a task that raised it hung until its timeout."""
     asynchronous, plain = both(lambda: next(iter([])))
-    assert await carried_out(loop, plain) == Failed("StopIteration")
-    answer = await carried_out(loop, asynchronous)
-    assert isinstance(answer, Failed)
+    assert await run_task(loop, plain) == TaskFailure("StopIteration")
+    answer = await run_task(loop, asynchronous)
+    assert isinstance(answer, TaskFailure)
     assert "StopIteration" in answer.error
 
 
 async def test_an_error_without_end_is_cut(loop: TaskLoop) -> None:
     for function in both(raising(Endless())):
-        answer = await carried_out(loop, function)
-        assert isinstance(answer, Failed)
+        answer = await run_task(loop, function)
+        assert isinstance(answer, TaskFailure)
         assert len(answer.error) == 4000
 
 
 async def test_a_task_that_says_that_it_was_cancelled_has_failed(loop: TaskLoop) -> None:
     for error in (asyncio.CancelledError(), concurrent.futures.CancelledError()):
         for function in both(raising(error)):
-            answer = await carried_out(loop, function)
-            assert isinstance(answer, Failed)
+            answer = await run_task(loop, function)
+            assert isinstance(answer, TaskFailure)
             assert "Cancelled" in answer.error
             assert answer.retry
 
@@ -221,16 +223,16 @@ async def test_a_task_that_cancels_itself_has_failed(loop: TaskLoop) -> None:
         task.cancel()
         await asyncio.sleep(0)
 
-    assert isinstance(await carried_out(loop, weary), Failed)
+    assert isinstance(await run_task(loop, weary), TaskFailure)
 
 
 async def test_what_our_own_tasks_raise_is_an_answer_too(loop: TaskLoop) -> None:
     for error, answer in (
-        (ValueError("boom"), Failed("ValueError: boom")),
-        (TimeoutError("theirs"), Failed("TimeoutError: theirs")),
-        (Fail("no", retry=False), Failed("no", retry=False)),
+        (ValueError("boom"), TaskFailure("ValueError: boom")),
+        (TimeoutError("theirs"), TaskFailure("TimeoutError: theirs")),
+        (Fail("no", retry=False), TaskFailure("no", retry=False)),
     ):
-        assert await carried_out(loop, both(raising(error))[0], inline=True) == answer
+        assert await run_task(loop, both(raising(error))[0], inline=True) == answer
 
 
 # Payloads
@@ -252,9 +254,9 @@ async def test_a_payload_that_does_not_fit_fails_for_good(loop: TaskLoop) -> Non
     async def report(region: Region) -> str:
         return region.region
 
-    assert await carried_out(loop, report, {"region": "eu"}) == Done("eu")
-    answer = await carried_out(loop, report, {"region": 7})
-    assert isinstance(answer, Failed)
+    assert await run_task(loop, report, {"region": "eu"}) == TaskSuccess("eu")
+    answer = await run_task(loop, report, {"region": 7})
+    assert isinstance(answer, TaskFailure)
     assert "/region" in answer.error
     assert not answer.retry
 
@@ -263,7 +265,7 @@ async def test_a_validator_that_wants_to_end_the_process_fails_its_attempt(loop:
     async def report(region: Leaving) -> str:
         return region.region
 
-    assert await carried_out(loop, report, {"region": "eu"}) == Failed("SystemExit: 1")
+    assert await run_task(loop, report, {"region": "eu"}) == TaskFailure("SystemExit: 1")
 
 
 # Timeouts
@@ -278,7 +280,7 @@ async def test_a_task_that_takes_too_long_is_cancelled(loop: TaskLoop) -> None:
         finally:
             release.cancelled.set()
 
-    assert await carried_out(loop, slow, timeout=SHORT) == Failed("timed out after 0.05 s")
+    assert await run_task(loop, slow, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
     await until(release.cancelled)
 
 
@@ -286,7 +288,7 @@ async def test_our_own_tasks_have_their_timeout_too(loop: TaskLoop) -> None:
     async def slow() -> None:
         await asyncio.Event().wait()
 
-    assert await carried_out(loop, slow, timeout=SHORT, inline=True) == Failed("timed out after 0.05 s")
+    assert await run_task(loop, slow, timeout=SHORT, inline=True) == TaskFailure("timed out after 0.05 s")
 
 
 async def test_a_plain_task_that_takes_too_long_is_left_behind(loop: TaskLoop) -> None:
@@ -296,8 +298,8 @@ async def test_a_plain_task_that_takes_too_long_is_left_behind(loop: TaskLoop) -
         release.blocked.wait(10)
         release.ended.set()
 
-    assert await carried_out(loop, slow, timeout=SHORT) == Failed("timed out after 0.05 s")
-    assert await carried_out(loop, both(lambda: 1)[1]) == Done(1)
+    assert await run_task(loop, slow, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
+    assert await run_task(loop, both(lambda: 1)[1]) == TaskSuccess(1)
     release.blocked.set()
     await until(release.ended)
 
@@ -314,7 +316,7 @@ async def test_a_task_that_swallows_its_cancellation_is_left_behind(loop: TaskLo
         release.ended.set()
         return "done after all"
 
-    assert await carried_out(loop, stubborn, timeout=SHORT) == Failed("timed out after 0.05 s")
+    assert await run_task(loop, stubborn, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
     await until(release.cancelled)
     release.blocked.set()
     await until(release.ended)
@@ -331,12 +333,12 @@ async def test_a_task_that_blocks_its_loop_neither_escapes_its_timeout_nor_stops
         release.blocked.wait(10)
 
     blocked = loop._current
-    assert await carried_out(loop, blocking, timeout=SHORT) == Failed("timed out after 0.05 s")
+    assert await run_task(loop, blocking, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
     await until(begun)
     while loop._current is blocked:
-        loop.watch()
+        loop.replace_if_blocked()
         await asyncio.sleep(0.005)
-    assert await carried_out(loop, both(lambda: 1)[0]) == Done(1)
+    assert await run_task(loop, both(lambda: 1)[0]) == TaskSuccess(1)
     release.blocked.set()
     await end(blocked.loop)
 
@@ -345,8 +347,8 @@ async def test_a_loop_that_answers_is_kept(loop: TaskLoop, monkeypatch: pytest.M
     monkeypatch.setattr(task_loop, "_BLOCKED_SECONDS", 10)
     before = loop._current
     for _ in range(20):
-        loop.watch()
-        assert await carried_out(loop, both(lambda: 1)[0]) == Done(1)
+        loop.replace_if_blocked()
+        assert await run_task(loop, both(lambda: 1)[0]) == TaskSuccess(1)
     assert loop._current is before
 
 
@@ -366,7 +368,7 @@ async def test_an_attempt_that_is_stopped_stops_its_task(loop: TaskLoop, stubbor
             if not stubborn:
                 raise
 
-    attempt = asyncio.create_task(carried_out(loop, slow))
+    attempt = asyncio.create_task(run_task(loop, slow))
     await until(begun)
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -382,7 +384,7 @@ async def test_a_plain_task_of_a_stopped_attempt_is_left_behind(loop: TaskLoop) 
         release.blocked.wait(10)
         release.ended.set()
 
-    attempt = asyncio.create_task(carried_out(loop, slow))
+    attempt = asyncio.create_task(run_task(loop, slow))
     await until(begun)
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -393,5 +395,5 @@ async def test_a_plain_task_of_a_stopped_attempt_is_left_behind(loop: TaskLoop) 
 
 async def test_many_tasks_run_at_once(loop: TaskLoop) -> None:
     together = threading.Barrier(20, timeout=10)
-    answers = await asyncio.gather(*(carried_out(loop, both(lambda: together.wait() >= 0)[1]) for _ in range(20)))
-    assert answers == [Done(result=True)] * 20
+    answers = await asyncio.gather(*(run_task(loop, both(lambda: together.wait() >= 0)[1]) for _ in range(20)))
+    assert answers == [TaskSuccess(result=True)] * 20

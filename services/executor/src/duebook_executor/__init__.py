@@ -1,1 +1,1 @@
-"""Duebook's executor: carries runs out, one attempt at a time."""
+"""Duebook's executor: consumes runs from RabbitMQ and executes their tasks."""

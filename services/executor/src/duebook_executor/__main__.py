@@ -4,16 +4,16 @@ from functools import partial
 
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
-from duebook_executor.app import lifespan, tasks
+from duebook_executor.app import lifespan, load_tasks
 from duebook_executor.builtin.amqp_publish import AmqpPublisher
 from duebook_executor.settings import ExecutorSettings
 
 
 def main() -> None:
     settings = load(ExecutorSettings)
-    exchanges = AmqpPublisher(settings.rabbitmq_url.get_secret_value())
-    registry = tasks(settings, exchanges)  # refused, like any setting, before anything else begins
-    run("executor", settings, settings.port, partial(lifespan, registry, exchanges))
+    publisher = AmqpPublisher(settings.rabbitmq_url.get_secret_value())
+    registry = load_tasks(settings, publisher)  # before anything else starts: a wrong task is refused like a setting
+    run("executor", settings, settings.port, partial(lifespan, registry, publisher))
 
 
 if __name__ == "__main__":

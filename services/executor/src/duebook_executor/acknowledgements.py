@@ -1,7 +1,7 @@
-"""Settling deliveries: those that end together in one write, and those in a row by one acknowledgement.
+"""Acknowledging deliveries in batches: one write for all that end together, one acknowledgement for consecutive tags.
 
-A hundred attempts share a commit, so a hundred deliveries may be settled at once; one by one that would be a hundred
-writes here and a hundred entries in the quorum queue's log there.
+A hundred attempts share a commit, so a hundred deliveries end together. Acknowledged one by one, they would take a
+hundred writes here and a hundred entries in the quorum queue's log at the broker.
 """
 
 import asyncio
@@ -13,73 +13,84 @@ from aiormq.abc import ChannelFrame
 from pamqp import frame
 from pamqp.commands import Basic
 
-log = structlog.stdlib.get_logger("settling")
+log = structlog.stdlib.get_logger("acknowledgements")
 
-_SECONDS = 5.0
+_WRITE_SECONDS = 5.0
 
 
-class Settle(StrEnum):
+class Settlement(StrEnum):
+    """How a delivery ends at the broker. A rejected message goes to the dead-letter queue."""
+
     ACK = "ack"
     REJECT = "reject"
 
 
 class TagWindow:
-    """The deliveries of one channel, numbered from 1 without gaps: which of them are settled."""
+    """Which deliveries of one channel are settled. The broker numbers them from 1 without gaps: delivery tags."""
 
     def __init__(self) -> None:
-        self._below = 0  # up to and with this one all are settled
-        self._settled: set[int] = set()  # beyond that
+        self._settled_through = 0  # every tag up to this one is settled
+        self._settled_beyond: set[int] = set()
 
     def settle(self, acked: set[int], rejected: set[int]) -> list[Basic.Reject | Basic.Ack]:
-        """What to tell the broker; a rejected one first, for the row's acknowledgement would take it along."""
-        told: list[Basic.Reject | Basic.Ack] = [Basic.Reject(tag, requeue=False) for tag in sorted(rejected)]
-        self._settled |= acked | rejected
-        row = 0
-        while self._below + 1 in self._settled:
-            self._below += 1
-            self._settled.remove(self._below)
-            row = self._below if self._below in acked else row
-        if row:
-            told.append(Basic.Ack(row, multiple=True))
-        return told + [Basic.Ack(tag) for tag in sorted(acked) if tag > self._below]
+        """The methods that settle these tags at the broker.
+
+        One acknowledgement with `multiple` covers all open tags up to its own. Rejections go first, because that
+        acknowledgement would cover their tags too.
+        """
+        rejections = [Basic.Reject(tag, requeue=False) for tag in sorted(rejected)]
+        acked_through = self._advance(acked, rejected)
+        multiple = [Basic.Ack(acked_through, multiple=True)] if acked_through else []
+        return [*rejections, *multiple, *(Basic.Ack(tag) for tag in sorted(acked) if tag > self._settled_through)]
+
+    def _advance(self, acked: set[int], rejected: set[int]) -> int:
+        """Move the window to the first open tag; returns the last of `acked` on the way, 0 if there is none."""
+        self._settled_beyond |= acked | rejected
+        acked_through = 0
+        while self._settled_through + 1 in self._settled_beyond:
+            self._settled_through += 1
+            self._settled_beyond.remove(self._settled_through)
+            if self._settled_through in acked:
+                acked_through = self._settled_through
+        return acked_through
 
 
 class AckBatcher:
     """Settles the deliveries of one channel.
 
-    A settlement is a hint to the broker: the books are written already, so a lost channel is no matter.
+    A settlement lost with its channel does no harm: the broker delivers again, and the books know the outcome.
     """
 
     def __init__(self) -> None:
-        self._row = TagWindow()
+        self._window = TagWindow()
         self._acked: set[int] = set()
         self._rejected: set[int] = set()
-        self._writing: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
 
-    async def settle(self, channel: aiormq.Channel, tag: int, how: Settle) -> None:
-        """Settle one delivery of the channel; returns once that is on its way to the broker, or cannot be."""
-        (self._acked if how is Settle.ACK else self._rejected).add(tag)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write(channel))
-        await asyncio.shield(self._writing)
+    async def settle(self, channel: aiormq.Channel, tag: int, settlement: Settlement) -> None:
+        """Settle one delivery; returns once the settlement is on its way to the broker, or the channel is closed."""
+        (self._acked if settlement is Settlement.ACK else self._rejected).add(tag)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(channel))
+        await asyncio.shield(self._writer)
 
     async def _write(self, channel: aiormq.Channel) -> None:
-        """One write after the other: if they overtook each other, an acknowledgement could take a rejection along."""
+        """One write after the other: in another order an acknowledgement with `multiple` could cover a rejected tag."""
         try:
             while self._acked or self._rejected:
-                told = self._row.settle(self._acked, self._rejected)
+                methods = self._window.settle(self._acked, self._rejected)
                 self._acked, self._rejected = set(), set()
-                await _put(channel, b"".join(frame.marshal(each, channel.number) for each in told))
+                await _put(channel, b"".join(frame.marshal(method, channel.number) for method in methods))
         finally:
-            self._writing = None
+            self._writer = None
 
 
 async def _put(channel: aiormq.Channel, payload: bytes) -> None:
-    """Once the connection takes it, unless the channel has closed: then the broker delivers again."""
+    """Queue the frames for the connection's writer, however long it is blocked; returns if the channel is closed."""
     while not channel.is_closed:
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(_WRITE_SECONDS):
                 await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
                 return
         except TimeoutError:
-            log.debug("the connection does not take settlements", bytes=len(payload))
+            log.debug("connection blocked; settlements wait", bytes=len(payload))

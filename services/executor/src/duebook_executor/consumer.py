@@ -1,6 +1,6 @@
-"""Consuming work queues: one channel for each queue, every delivery settled by hand.
+"""Consuming work queues: one channel for each queue, every delivery settled explicitly.
 
-With aio-pika itself: FastStream's stages for each message would be a fifth of all that an attempt costs here.
+Consumes by aio-pika itself: FastStream's stages for each message would be a fifth of an attempt's cost here.
 """
 
 import asyncio
@@ -16,107 +16,108 @@ from duebook_common.broker import topology
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.topology import BROKER_ERRORS, declare_work
 from duebook_common.runtime.telemetry import DELIVERIES
-from duebook_executor.acknowledgements import AckBatcher, Settle
-from duebook_executor.deliveries import Stopping
+from duebook_executor.acknowledgements import AckBatcher, Settlement
+from duebook_executor.deliveries import ExecutorStopping
 
-log = structlog.stdlib.get_logger("consume")
+log = structlog.stdlib.get_logger("consumer")
 
-Receive = Callable[..., Awaitable[Settle]]
+Receive = Callable[..., Awaitable[Settlement]]
 
-_LAST_SETTLEMENTS, _CLOSING = 1.0, 5.0  # seconds
+_LAST_SETTLEMENTS_SECONDS, _CLOSING_SECONDS = 1.0, 5.0
+_PAUSE_AFTER_FAILURE = 1.0  # seconds
 
 
 class _Subscription(NamedTuple):
-    """A queue that is consumed, under the tag by which the broker knows its consumer."""
+    """A queue that is consumed, and the broker's tag of its consumer."""
 
     queue: AbstractQueue
     tag: str
 
 
 class Consumer:
-    """The executor's ear on RabbitMQ."""
+    """Consumes the work queues and hands each readable message to `receive`, which returns how to settle it."""
 
     def __init__(self, url: str, queues: Sequence[str], concurrency: int, receive: Receive) -> None:
         self._url, self._queues, self._concurrency, self._receive = url, queues, concurrency, receive
         self._connection: AbstractRobustConnection | None = None
-        self._taps: list[_Subscription] = []
+        self._subscriptions: list[_Subscription] = []
         self._handling: set[asyncio.Task[None]] = set()
-        self._settling: WeakKeyDictionary[aiormq.Channel, AckBatcher] = WeakKeyDictionary()
+        self._acknowledgers: WeakKeyDictionary[aiormq.Channel, AckBatcher] = WeakKeyDictionary()
 
     async def start(self) -> None:
-        """Connect, declare, consume; raises what the broker raises.
+        """Connect, declare, consume; raises the broker's errors.
 
-        All of it comes again with a broker that comes back, even without its data: the channels are robust.
+        The channels are robust: after a reconnect the library declares and consumes again, even if the broker has
+        lost its data.
         """
         self._connection = await topology.connect(self._url, "executor")
         for name in self._queues:
             channel = await self._connection.channel(publisher_confirms=False)
             await channel.set_qos(prefetch_count=self._concurrency)
             queue = await declare_work(channel, name)
-            self._taps.append(_Subscription(queue, await queue.consume(self._take)))
+            self._subscriptions.append(_Subscription(queue, await queue.consume(self._on_message)))
 
     async def check(self) -> None:
-        """Raises where no message could arrive."""
-        for queue, tag in self._taps:
+        """Raise ConnectionError if one of the queues is not being consumed."""
+        for queue, tag in self._subscriptions:
             channel = cast(aiormq.Channel, await queue.channel.get_underlay_channel())
-            if channel.is_closed or tag not in channel.consumers:  # one of the connection before has them still
+            if channel.is_closed or tag not in channel.consumers:  # a channel of the last connection keeps its tags
                 raise ConnectionError(f"not consuming from {queue.name}")
 
     async def stop_consuming(self) -> None:
-        """Close the tap; what was taken already can still be settled."""
-        taps, self._taps = self._taps, []
-        for queue, tag in taps:
+        """Cancel the consumers; deliveries received so far can still be settled."""
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for queue, tag in subscriptions:
             try:
-                async with asyncio.timeout(_CLOSING):
+                async with asyncio.timeout(_CLOSING_SECONDS):
                     await queue.cancel(tag)
             except BROKER_ERRORS as error:
                 log.debug("consumer not cancelled", error=repr(error))
 
     async def close(self) -> None:
-        """Close the connection: what is not acknowledged goes back to its queue."""
+        """Close the connection: the broker requeues what is not acknowledged."""
         if self._handling:
-            await asyncio.wait(self._handling, timeout=_LAST_SETTLEMENTS)
+            await asyncio.wait(self._handling, timeout=_LAST_SETTLEMENTS_SECONDS)
         if self._connection is None:
             return
         try:
-            async with asyncio.timeout(_CLOSING):
+            async with asyncio.timeout(_CLOSING_SECONDS):
                 await self._connection.close()
         except BROKER_ERRORS as error:
-            log.debug("broker not closed in order", error=repr(error))
+            log.debug("connection not closed in order", error=repr(error))
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        """Handle it in a task of our own: the library cancels its own with their connection."""
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        """Handle the message in a task of our own: the library cancels its tasks when the connection is lost."""
         handling = asyncio.create_task(self._handle(message))
         self._handling.add(handling)
-        handling.add_done_callback(self._handled)
+        handling.add_done_callback(self._on_handled)
 
-    def _handled(self, handling: "asyncio.Task[None]") -> None:
+    def _on_handled(self, handling: "asyncio.Task[None]") -> None:
         self._handling.discard(handling)
         if not handling.cancelled() and (error := handling.exception()):
             log.error("delivery not settled", error=repr(error), exc_info=error)
 
     async def _handle(self, message: AbstractIncomingMessage) -> None:
-        """Every path ends in an ack or a reject, but for our own end: then the broker delivers again."""
+        """Settle the message on every path, except when the executor stops: then the broker delivers it again."""
         try:
             decoded = RunMessage.decode(message.body)
         except MessageUnreadable as error:
             DELIVERIES.labels("unreadable").inc()
             log.warning("unreadable message rejected", error=str(error))
-            await self._settle(message, Settle.REJECT)
+            await self._settle(message, Settlement.REJECT)
             return
         try:
-            settle = await self._receive(decoded, from_dead_letters="x-death" in message.headers)
-        except Stopping:
+            settlement = await self._receive(decoded, from_dead_letters="x-death" in message.headers)
+        except ExecutorStopping:
             return
         except Exception:
             log.exception("delivery failed", run_id=str(decoded.run_id))
-            await asyncio.sleep(1)  # whatever it is, it will not be gone at once
-            await self._settle(message, Settle.ACK)  # the run's `wake_at` brings it back
-            return
-        await self._settle(message, settle)
+            await asyncio.sleep(_PAUSE_AFTER_FAILURE)  # an unknown error is likely to repeat at once
+            settlement = Settlement.ACK  # the run's `wake_at` brings it back
+        await self._settle(message, settlement)
 
-    async def _settle(self, message: AbstractIncomingMessage, settle: Settle) -> None:
+    async def _settle(self, message: AbstractIncomingMessage, settlement: Settlement) -> None:
         channel, tag = cast(aiormq.Channel, message.channel), message.delivery_tag
         assert tag is not None
-        settling = self._settling.get(channel) or self._settling.setdefault(channel, AckBatcher())
-        await settling.settle(channel, tag, settle)
+        acknowledger = self._acknowledgers.get(channel) or self._acknowledgers.setdefault(channel, AckBatcher())
+        await acknowledger.settle(channel, tag, settlement)

@@ -1,11 +1,11 @@
-"""Deliveries: what each message on `duebook.runs` is to its run, and how it is settled."""
+"""Deliveries: what the books say about the run of a message, what the executor does then, and how it settles it."""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 import structlog
@@ -20,20 +20,21 @@ from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.run_handling import RunWork, handle_runs
-from duebook_executor.acknowledgements import Settle
-from duebook_executor.attempts import Attempt, Attempts
+from duebook_executor.acknowledgements import Settlement
+from duebook_executor.attempt import Attempt
+from duebook_executor.attempts import Attempts
 from duebook_executor.queries import Assignment, ExecutorQueries
 
 log = structlog.stdlib.get_logger("deliveries")
 
-# A message is kept no longer than a broker with its default of 30 minutes puts up with.
+# By default RabbitMQ closes the channel of a delivery that is not acknowledged within 30 minutes.
 _LONGEST_HOLD = timedelta(minutes=10)
 _RETRY_SECONDS = 0.2
-_LONGEST_STOP = 2.0  # with PostgreSQL away nothing begins
+_STOP_SECONDS = 2.0  # how long a stopping executor waits for deliveries that are being classified
 
 
-class Stopping(Exception):
-    """The executor takes nothing more: the delivery goes back to its queue with the connection."""
+class ExecutorStopping(Exception):
+    """The executor accepts no more deliveries: this one returns to its queue when the connection closes."""
 
 
 class _Delivery(NamedTuple):
@@ -41,121 +42,133 @@ class _Delivery(NamedTuple):
     from_dead_letters: bool
 
 
-class _Begun(NamedTuple):
-    """What a delivery is to its run, the run as it was read, and the attempt where one was started."""
+class _ClassifiedDelivery(NamedTuple):
+    """A delivery's class, its run as it was read, and the attempt if one was started."""
 
-    verdict: DeliveryClass
+    delivery_class: DeliveryClass
     run: Run | None
     attempt: Attempt | None
 
 
 class Deliveries:
-    """Decides for each delivery, by the books, what to do; the broker's own counts decide nothing."""
+    """Handles deliveries by the run's recorded state alone; the broker's redelivery counts decide nothing."""
 
     def __init__(
-        self,
-        pool: Pool,
-        clock: Clock,
-        books: ExecutorQueries,
-        attempts: Attempts,
-        actor: Actor,
-        concurrency: int,
+        self, pool: Pool, clock: Clock, queries: ExecutorQueries, attempts: Attempts, actor: Actor, concurrency: int,
         lease: timedelta,
-    ) -> None:
-        self._pool, self._clock, self._books, self._attempts = pool, clock, books, attempts
+    ) -> None:  # fmt: skip
+        self._pool, self._clock, self._queries, self._attempts = pool, clock, queries, attempts
         self._actor, self._lease = actor, lease
-        self._begin = Batcher(self._begin_batch)
+        self._classifier = Batcher(self._classify)
         self._slots = asyncio.Semaphore(concurrency)
         self._stopping = False
 
     async def stop(self) -> None:
-        """Begin nothing more, and let what is just beginning begin: it is known then, and can be handed back."""
+        """Accept no more deliveries. Those being classified may still start attempts, which a drain then releases."""
         self._stopping = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_STOP):
-                await self._begin.wait_idle()
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._classifier.wait_idle()
 
-    async def receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settle:
-        """Carry out what the message asks for; returns once it may be settled, and how. Raises Stopping."""
+    async def receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settlement:
+        """Do what the message requires; returns how to settle it, once it may be. Raises ExecutorStopping.
+
+        `from_dead_letters`: the message was in a dead-letter queue before.
+        """
         attempt = self._attempts.running.get(message.run_id)
         if attempt is not None and message.dispatch <= attempt.run.dispatch:
             DELIVERIES.labels("attached").inc()
             return await self._follow(attempt)
-        if attempt is not None:
-            await asyncio.wait([attempt.task])  # the books are done with it, this process in a moment
-        await self._slots.acquire()
-        if self._stopping:
-            self._slots.release()
-            raise Stopping
-        begun = None
-        try:
-            begun = await self._begin.submit(_Delivery(message, from_dead_letters))
-        finally:
-            if begun is None or begun.attempt is None:
-                self._slots.release()
-        DELIVERIES.labels(begun.verdict).inc()
-        if begun.attempt is not None:
-            begun.attempt.task.add_done_callback(lambda _: self._slots.release())
-            return await self._follow(begun.attempt)
-        return await self._settle(begun)
+        if attempt is not None:  # a newer dispatch: the outcome is recorded, and the attempt ends in a moment
+            await asyncio.wait([attempt.task])
+        classified = await self._classify_in_slot(_Delivery(message, from_dead_letters))
+        DELIVERIES.labels(classified.delivery_class).inc()
+        return await self._handle(classified)
 
-    async def _settle(self, begun: _Begun) -> Settle:
-        """What starts no attempt. Where one runs elsewhere, or a retry is ahead, `wake_at` covers the run."""
-        match begun.verdict, begun.run:
-            case DeliveryClass.EXPIRED, Run() as run:
-                await self._expire(run)
-            case DeliveryClass.BURY, Run() as run:
+    async def _handle(self, classified: _ClassifiedDelivery) -> Settlement:
+        """The decision table. Where the message is only acknowledged, the run's `wake_at` brings it back if need be."""
+        delivery_class, run, attempt = classified
+        if run is None:
+            return Settlement.ACK
+        match delivery_class:
+            case DeliveryClass.START:
+                return Settlement.ACK if attempt is None else await self._follow(attempt)
+            case DeliveryClass.STALE | DeliveryClass.RUNNING:
+                return Settlement.ACK
+            case DeliveryClass.EXPIRED:
+                return await self._skip_expired(run)
+            case DeliveryClass.REDRIVE:
+                return await self._redrive(run)
+            case DeliveryClass.BURY:
                 return await self._bury(run)
-            case DeliveryClass.REDRIVE, Run() as run:
-                await self._redrive(run)
             case _:
-                pass
-        return Settle.ACK
+                assert_never(delivery_class)
 
-    async def _begin_batch(self, deliveries: Sequence[_Delivery]) -> list[_Begun]:
-        """Judge the deliveries by the books, and start what is to be started."""
-        found = await self._assignments({delivery.message.run_id for delivery in deliveries})
-        now, verdicts = self._clock.now(), list[DeliveryClass]()
-        starting: dict[UUID, Assignment] = {}
-        for message, from_dead_letters in deliveries:
-            assignment = found.get(message.run_id)
-            run = assignment.run if assignment else None
-            verdicts.append(judge_delivery(run, message.dispatch, now, from_dead_letters=from_dead_letters))
-            if verdicts[-1] is DeliveryClass.START and assignment:
-                starting[message.run_id] = assignment
-        attempts = await self._attempts.start(list(starting.values())) if starting else []
-        started = dict(zip(starting, attempts, strict=True))
-        return [
-            _Begun(verdict, found[id_].run if id_ in found else None, started.pop(id_, None))
-            for verdict, id_ in zip(verdicts, (delivery.message.run_id for delivery in deliveries), strict=True)
+    async def _classify_in_slot(self, delivery: _Delivery) -> _ClassifiedDelivery:
+        """Classify the delivery while it holds one of the executor's slots; an attempt keeps the slot to its end."""
+        await self._slots.acquire()
+        attempt = None
+        try:
+            if self._stopping:
+                raise ExecutorStopping
+            classified = await self._classifier.submit(delivery)
+            attempt = classified.attempt
+        finally:
+            if attempt is None:
+                self._slots.release()
+        if attempt is not None:
+            attempt.task.add_done_callback(lambda _: self._slots.release())
+        return classified
+
+    async def _classify(self, deliveries: Sequence[_Delivery]) -> list[_ClassifiedDelivery]:
+        """Classify the deliveries by the books, and start an attempt of each run that is due."""
+        run_ids = [delivery.message.run_id for delivery in deliveries]
+        assignments = await self._read_assignments(set(run_ids))
+        runs = {run_id: assignment.run for run_id, assignment in assignments.items()}
+        now = self._clock.now()
+        classes = [
+            judge_delivery(runs.get(message.run_id), message.dispatch, now, from_dead_letters=from_dead_letters)
+            for message, from_dead_letters in deliveries
+        ]
+        due = {
+            id_: assignments[id_] for id_, class_ in zip(run_ids, classes, strict=True) if class_ is DeliveryClass.START
+        }
+        attempts = await self._attempts.start(list(due.values())) if due else []
+        started = dict(zip(due, attempts, strict=True))
+        return [  # of several deliveries of one run the first gets the attempt, the others are acknowledged
+            _ClassifiedDelivery(class_, runs.get(id_), started.pop(id_, None))
+            for id_, class_ in zip(run_ids, classes, strict=True)
         ]
 
-    async def _assignments(self, run_ids: set[UUID]) -> dict[UUID, Assignment]:
+    async def _read_assignments(self, run_ids: set[UUID]) -> dict[UUID, Assignment]:
         """Read the runs. While PostgreSQL is unavailable the deliveries stay unacknowledged and no more are taken."""
-        return await retry_while_unavailable(partial(self._books.assignments, run_ids), longest=_RETRY_SECONDS)
+        return await retry_while_unavailable(partial(self._queries.assignments, run_ids), longest=_RETRY_SECONDS)
 
-    async def _follow(self, attempt: Attempt) -> Settle:
-        """Wait for the attempt, unless it may take longer than a message can be held."""
+    async def _follow(self, attempt: Attempt) -> Settlement:
+        """Hold the delivery until the attempt has ended, unless the attempt may take longer than a hold may last."""
         if attempt.assignment.definition.timeout > _LONGEST_HOLD:
-            return Settle.ACK  # from here on the lease covers it, and a dead letter gets a message of its own
+            return Settlement.ACK  # from here on the lease covers the attempt; a dead letter gets its own message
         run = await asyncio.shield(attempt.task)
         if run is not None and run.status is RunStatus.DEAD_LETTERED:
             return await self._bury(run)
-        return Settle.ACK
+        return Settlement.ACK
 
-    async def _bury(self, run: Run) -> Settle:
+    async def _bury(self, run: Run) -> Settlement:
+        """Reject the message, so that RabbitMQ moves it to the dead-letter queue."""
         try:
-            await self._books.buried(run.id, run.dispatch)
-        except UNAVAILABLE:
-            log.debug("burial not noted", run_id=str(run.id))  # then a second message may rest beside the first
-        return Settle.REJECT
+            await self._queries.mark_buried(run.id, run.dispatch)
+        except UNAVAILABLE:  # the scheduler sends a second message then, which is buried as well
+            log.debug("burial not recorded", run_id=str(run.id))
+        return Settlement.REJECT
 
-    async def _expire(self, run: Run) -> None:
+    async def _skip_expired(self, run: Run) -> Settlement:
+        """`start_within` has passed: the run's own decision on StartAttempt skips it."""
         command = StartAttempt(run.dispatch, self._actor.name, self._lease, self._clock.now())
         await handle_runs(self._pool, [RunWork(run.id, command, run)], self._actor)
+        return Settlement.ACK
 
-    async def _redrive(self, run: Run) -> None:
-        """An operator moved the dead letter back in RabbitMQ: the same as a redrive by command."""
+    async def _redrive(self, run: Run) -> Settlement:
+        """An operator moved the dead letter back to the work queue in RabbitMQ: a redrive like one by command."""
         command = RedriveRun("moved back to the work queue in RabbitMQ", run.max_attempts, self._clock.now())
-        actor = Actor("an operator of RabbitMQ")
-        await handle_runs(self._pool, [RunWork(run.id, command, run)], actor)
+        await handle_runs(self._pool, [RunWork(run.id, command, run)], Actor("an operator of RabbitMQ"))
+        return Settlement.ACK

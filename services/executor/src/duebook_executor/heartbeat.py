@@ -1,7 +1,7 @@
-"""Watching over attempts under way: heartbeats, lock renewal, cancel requests, log lines."""
+"""The heartbeat of attempts under way: it extends leases and locks, and notices cancel requests and lost attempts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,61 +10,69 @@ import structlog
 
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
-from duebook_executor.attempts import Attempt, Attempts
+from duebook_executor.attempt import Attempt, AttemptState
+from duebook_executor.attempts import Attempts
+from duebook_executor.job_log import write_log_lines
 from duebook_executor.queries import ExecutorQueries, RecordedState
 
-log = structlog.stdlib.get_logger("watch")
+log = structlog.stdlib.get_logger("heartbeat")
 
-_YOUNG_SECONDS = 0.5
+_MIN_AGE_SECONDS = 0.5
 
 
 class Heartbeat:
-    """Twice a second: asks how the attempts stand, and prolongs leases and locks in good time."""
+    """One step looks at every attempt older than half a second: a shorter one needs no lease."""
 
-    def __init__(self, attempts: Attempts, books: ExecutorQueries, locks: RunLocks, lease: timedelta) -> None:
-        self._attempts, self._books, self._locks, self._lease = attempts, books, locks, lease
-        self._beat_at = 0.0
+    def __init__(self, attempts: Attempts, queries: ExecutorQueries, locks: RunLocks, lease: timedelta) -> None:
+        self._attempts, self._queries, self._locks, self._lease = attempts, queries, locks, lease
+        self._extend_at = 0.0
 
     async def step(self) -> int:
-        """One look at everything that runs longer than half a second; always answers 0: there is no backlog."""
-        self._attempts.loop.watch()
+        """Check and extend; always returns 0, because no work is left for a next step at once."""
+        self._attempts.task_loop.replace_if_blocked()
         now = asyncio.get_running_loop().time()
-        attempts = [a for a in self._attempts.running.values() if not a.ending and now - a.started > _YOUNG_SECONDS]
+        attempts = [
+            a for a in self._attempts.running.values() if _is_working(a) and now - a.started_at > _MIN_AGE_SECONDS
+        ]
         if not attempts:
             return 0
-        owned = self._owned(attempts, await self._books.standing(a.run.id for a in attempts))
-        await self._attempts.write_lines(owned)
-        if owned and now >= self._beat_at:
-            self._beat_at = now + self._lease.total_seconds() / 3
-            await self._beat(owned)
+        states = await self._queries.recorded_states(attempt.run.id for attempt in attempts)
+        owned = interrupt_by_state([attempt for attempt in attempts if _is_working(attempt)], states)
+        await write_log_lines(self._queries, owned)
+        if owned and now >= self._extend_at:
+            self._extend_at = now + self._lease.total_seconds() / 3
+            await self._extend(owned)
         return 0
 
-    def _owned(self, attempts: Sequence[Attempt], standing: dict[UUID, RecordedState]) -> list[Attempt]:
-        """Those that are still ours; stops the others, and those that somebody wants cancelled."""
-        owned = []
+    async def _extend(self, attempts: Sequence[Attempt]) -> None:
+        await self._queries.extend_leases([(attempt.run.id, attempt.run.attempt) for attempt in attempts], self._lease)
         for attempt in attempts:
-            if attempt.ending:
-                continue
-            stands = standing.get(attempt.run.id)
-            if stands is None or stands.attempt != attempt.run.attempt or stands.status != "running":
-                if not attempt.lost:
-                    log.warning("attempt is no longer ours", run_id=str(attempt.run.id), attempt=attempt.run.attempt)
-                    attempt.lost = True
-                    attempt.stop()
-                continue
-            if stands.cancel_requested and not attempt.cancelled:
-                attempt.cancelled = True
-                attempt.stop()
-            owned.append(attempt)
-        return owned
-
-    async def _beat(self, attempts: Sequence[Attempt]) -> None:
-        await self._books.beat([(attempt.run.id, attempt.run.attempt) for attempt in attempts], self._lease)
-        for attempt in attempts:
-            attempt.beaten = True
+            attempt.has_lease = True
         try:
-            kept = await self._locks.renew([attempt.run.id for attempt in attempts])
+            renewed = await self._locks.renew([attempt.run.id for attempt in attempts])
         except redis.RedisError:
             LOCKS.labels("unavailable").inc(len(attempts))
         else:
-            LOCKS.labels("lost").inc(len(kept) - sum(kept))
+            LOCKS.labels("lost").inc(len(renewed) - sum(renewed))
+
+
+def interrupt_by_state(attempts: Sequence[Attempt], states: Mapping[UUID, RecordedState]) -> list[Attempt]:
+    """Interrupt attempts that no longer own their run, and those whose cancellation is requested.
+
+    Returns the attempts that still own their run, the cancelled ones included: they own it until they have stopped.
+    """
+    owned = []
+    for attempt in attempts:
+        state = states.get(attempt.run.id)
+        if state is None or state.attempt != attempt.run.attempt or state.status != "running":
+            if attempt.interrupt(AttemptState.LOST):
+                log.warning("attempt lost its run", run_id=str(attempt.run.id), attempt=attempt.run.attempt)
+            continue
+        if state.cancel_requested:
+            attempt.interrupt(AttemptState.CANCELLING)
+        owned.append(attempt)
+    return owned
+
+
+def _is_working(attempt: Attempt) -> bool:
+    return attempt.state is not AttemptState.ENDING

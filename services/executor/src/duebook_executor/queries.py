@@ -1,4 +1,4 @@
-"""What the executor reads and writes beside outcomes: definitions, log lines, leases, the catalogue of tasks."""
+"""The executor's own SQL: definitions of runs, log lines, leases, burials, and the catalogue of tasks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,39 +20,39 @@ FROM runs JOIN events ON events.stream = 'job-' || runs.job_id AND events.versio
 WHERE run_id = ANY($1::uuid[])
 """
 
-# Without a wait for the disk: the outcome that follows waits, and what was committed before it is on the disk then too.
-_LINES = """
+# Asynchronous commit: the outcome is committed later and waits for the disk, which flushes these lines too.
+_INSERT_LOG_LINES = """
 INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at)
 SELECT lines.* FROM set_config('synchronous_commit', 'off', true),
     unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[]) AS lines
 """
 
-_WATCH = """
+_RECORDED_STATES = """
 SELECT run_id, cancel_requested, attempt, status FROM runs WHERE run_id = ANY($1::uuid[])
 """
 
-_BEAT = """
+_EXTEND_LEASES = """
 INSERT INTO leases (run_id, attempt, expires_at)
-SELECT run_id, attempt, clock_timestamp() + $3 FROM unnest($1::uuid[], $2::int[]) AS mine (run_id, attempt)
+SELECT run_id, attempt, clock_timestamp() + $3 FROM unnest($1::uuid[], $2::int[]) AS own (run_id, attempt)
 ORDER BY run_id
 ON CONFLICT (run_id) DO UPDATE SET attempt = excluded.attempt, expires_at = excluded.expires_at
 WHERE leases.attempt <= excluded.attempt
 """
 
-_FORGET = "DELETE FROM leases WHERE run_id = ANY($1::uuid[])"
+_DELETE_LEASES = "DELETE FROM leases WHERE run_id = ANY($1::uuid[])"
 
-_REGISTER = """
+_REGISTER_TASKS = """
 INSERT INTO tasks (name, payload_schema, seen_at) SELECT name, payload_schema, clock_timestamp()
 FROM unnest($1::text[], $2::jsonb[]) AS t (name, payload_schema) ORDER BY name
 ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema, seen_at = excluded.seen_at
 """
 
-_BURIED = "UPDATE runs SET wake_at = NULL WHERE run_id = $1 AND status = 'dead_lettered' AND dispatch = $2"
+_MARK_BURIED = "UPDATE runs SET wake_at = NULL WHERE run_id = $1 AND status = 'dead_lettered' AND dispatch = $2"
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A run with the definition that it was dispatched by."""
+    """A run with the version of the job's definition that it was dispatched with."""
 
     run: Run
     definition: Definition
@@ -65,6 +65,8 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
+    """One line of the job log."""
+
     job_id: UUID
     run_id: UUID
     attempt: int
@@ -74,7 +76,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class RecordedState:
-    """How a run that this process carries out stands in the books."""
+    """The recorded state of a run that this process executes."""
 
     cancel_requested: bool
     attempt: int
@@ -82,7 +84,7 @@ class RecordedState:
 
 
 class ExecutorQueries:
-    """The executor's own statements, in batches."""
+    """Each statement takes a batch."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -92,38 +94,38 @@ class ExecutorQueries:
             records = await db.fetch(_ASSIGNMENTS, list(run_ids))
         return {record["run_id"]: _assignment(record) for record in records}
 
-    async def write_lines(self, lines: Sequence[LogLine]) -> None:
+    async def insert_log_lines(self, lines: Sequence[LogLine]) -> None:
         rows = [(line.job_id, line.run_id, line.attempt, line.message, line.logged_at) for line in lines]
         async with acquire(self._pool) as db:
-            await db.execute(_LINES, *zip(*rows, strict=True))
+            await db.execute(_INSERT_LOG_LINES, *zip(*rows, strict=True))
 
-    async def standing(self, run_ids: Iterable[UUID]) -> dict[UUID, RecordedState]:
+    async def recorded_states(self, run_ids: Iterable[UUID]) -> dict[UUID, RecordedState]:
         async with acquire(self._pool) as db:
-            records = await db.fetch(_WATCH, list(run_ids))
+            records = await db.fetch(_RECORDED_STATES, list(run_ids))
         return {r["run_id"]: RecordedState(r["cancel_requested"], r["attempt"], r["status"]) for r in records}
 
-    async def beat(self, attempts: Sequence[tuple[UUID, int]], lease: timedelta) -> None:
-        """Prolong the leases of these attempts by the database's clock."""
+    async def extend_leases(self, attempts: Sequence[tuple[UUID, int]], lease: timedelta) -> None:
+        """Let the leases of these attempts expire `lease` from now, by the database's clock."""
         async with acquire(self._pool) as db:
-            await db.execute(_BEAT, *zip(*attempts, strict=True), lease)
+            await db.execute(_EXTEND_LEASES, *zip(*attempts, strict=True), lease)
 
-    async def forget_leases(self, run_ids: Sequence[UUID]) -> None:
+    async def delete_leases(self, run_ids: Sequence[UUID]) -> None:
         async with acquire(self._pool) as db:
-            await db.execute(_FORGET, run_ids)
+            await db.execute(_DELETE_LEASES, run_ids)
 
-    async def register(self, tasks: Iterable[Task]) -> None:
-        """Put the tasks into the catalogue, from which the api warns of unknown ones."""
+    async def register_tasks(self, tasks: Iterable[Task]) -> None:
+        """Put the tasks into the catalogue, by which the api warns of unknown tasks and checks payloads."""
         rows = [(task.name, dumps(task.json_schema())) for task in tasks]
         async with acquire(self._pool) as db:
-            await db.execute(_REGISTER, *zip(*rows, strict=True))
+            await db.execute(_REGISTER_TASKS, *zip(*rows, strict=True))
 
-    async def buried(self, run_id: UUID, dispatch: int) -> None:
-        """The dead letter's message is on its way to the dead-letter queue: nothing more needs to wake the run."""
+    async def mark_buried(self, run_id: UUID, dispatch: int) -> None:
+        """Clear the run's `wake_at`: its message is on the way to the dead-letter queue."""
         async with acquire(self._pool) as db:
-            await db.execute(_BURIED, run_id, dispatch)
+            await db.execute(_MARK_BURIED, run_id, dispatch)
 
 
 def _assignment(record: Any) -> Assignment:
-    defined = decode(record["definition_type"], record["definition_data"])
-    assert isinstance(defined, JobCreated | JobChanged)
-    return Assignment(run_of(record), defined.definition, record["trace"])
+    event = decode(record["definition_type"], record["definition_data"])
+    assert isinstance(event, JobCreated | JobChanged)
+    return Assignment(run_of(record), event.definition, record["trace"])

@@ -1,4 +1,4 @@
-"""Carrying a task out: validate its payload, run it under its timeout, and put any end into words."""
+"""One execution of a task: validate its payload, call it within its timeout, turn every end into an outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,123 +12,126 @@ from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_common.store.codec import storable
 from duebook_executor.task_loop import TaskLoop
 
-_GIVE_UP_SECONDS = 0.5  # how long a cancelled task may take to notice
-_LONGEST_ERROR = 4000
-_LARGEST_RESULT = 256 * 1024
+_STOP_SECONDS = 0.5  # how long a cancelled task may take to stop before it is left behind
+_LONGEST_ERROR = 4000  # characters
+_LARGEST_RESULT = 256 * 1024  # bytes of JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class TaskSuccess:
     result: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class TaskFailure:
+    """`retry` is False where a retry could not succeed; `delay` replaces the job's backoff."""
+
     error: str
     retry: bool = True
     delay: timedelta | None = None
 
 
-async def carry_out(task: Task, payload: Any, context: Context, timeout: timedelta, loop: TaskLoop) -> Done | Failed:
-    """Run the task once; whatever it raises or returns becomes an answer. Only our own cancellation comes through."""
+TaskOutcome = TaskSuccess | TaskFailure
+
+
+async def execute(task: Task, payload: Any, context: Context, timeout: timedelta, loop: TaskLoop) -> TaskOutcome:
+    """Execute the task once. Whatever it returns or raises becomes an outcome; only our own cancellation is raised."""
     try:
         arguments = task.arguments(payload, context)
-    except BaseException as error:  # a user's validator may raise anything, and this loop is ours
-        return _failed(error)
+    except BaseException as error:  # a user's validator may raise anything, also SystemExit
+        return _failure(error)
     if task.inline:
-        return await _inline(task, arguments, timeout)
+        return await _execute_inline(task, arguments, timeout)
     if task.is_async:
-        future = loop.run(_caught(task.function(*arguments)))
+        future = loop.run(_await_function(task.function(*arguments)))
     else:
-        future = loop.call(lambda: _called(task.function, arguments))
+        future = loop.call(lambda: _call_function(task.function, arguments))
     running = asyncio.wrap_future(future)
     try:
         done, _ = await asyncio.wait({running}, timeout=timeout.total_seconds())
     except asyncio.CancelledError:
         running.cancel()
-        await asyncio.wait({running}, timeout=_GIVE_UP_SECONDS)
+        await asyncio.wait({running}, timeout=_STOP_SECONDS)
         raise
     if not done:
         running.cancel()
-        return Failed(_timed_out(timeout))
-    return _ended(running)
+        return _timed_out(timeout)
+    return _outcome(running)
 
 
-async def _inline(task: Task, arguments: tuple[Any, ...], timeout: timedelta) -> Done | Failed:
-    """Our own tasks need no other thread."""
+async def _execute_inline(task: Task, arguments: tuple[Any, ...], timeout: timedelta) -> TaskOutcome:
+    """Built-in tasks do not block, so they run in the executor's own event loop."""
     try:
         async with asyncio.timeout(timeout.total_seconds()) as limit:
-            return _done(await task.function(*arguments))
+            return _success(await task.function(*arguments))
     except TimeoutError as error:
-        return Failed(_timed_out(timeout)) if limit.expired() else _failed(error)
+        return _timed_out(timeout) if limit.expired() else _failure(error)
     except Exception as error:
-        return _failed(error)
+        return _failure(error)
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Done | Failed:
-    """What a plain function raises must not travel as an exception: asyncio's futures cannot hold StopIteration."""
+def _call_function(function: Callable[..., Any], arguments: tuple[Any, ...]) -> TaskOutcome:
+    """Catch in the task's own thread what the function raises: an asyncio future cannot hold StopIteration."""
     try:
-        return Done(function(*arguments))
+        return TaskSuccess(function(*arguments))
     except BaseException as error:
-        return _failed(error)
+        return _failure(error)
 
 
-async def _caught(work: Awaitable[Any]) -> Done | Failed:
-    """What ends a task must not end its loop: SystemExit would."""
+async def _await_function(work: Awaitable[Any]) -> TaskOutcome:
+    """Catch in the tasks' loop what the function raises: SystemExit would end that loop."""
     try:
-        return Done(await work)
+        return TaskSuccess(await work)
     except asyncio.CancelledError:
         current = asyncio.current_task()
         if current is not None and current.cancelling():
             raise
-        return Failed("the task raised CancelledError")
+        return TaskFailure("the task raised CancelledError")
     except BaseException as error:
-        return _failed(error)
+        return _failure(error)
 
 
-def _ended(running: "asyncio.Future[Any]") -> Done | Failed:
-    if running.cancelled():
-        return Failed("the task was cancelled")
-    error = running.exception()
+def _outcome(ended: "asyncio.Future[Any]") -> TaskOutcome:
+    if ended.cancelled():
+        return TaskFailure("the task was cancelled")
+    error = ended.exception()
     if error is not None:
-        return _failed(error)
-    answer = running.result()
-    if isinstance(answer, Failed):
-        return answer
-    return _done(answer.result if isinstance(answer, Done) else answer)
+        return _failure(error)
+    outcome = ended.result()
+    return _success(outcome.result) if isinstance(outcome, TaskSuccess) else outcome
 
 
-def _done(result: Any) -> Done | Failed:
-    """A result is kept as the JSON that it is; repeating the work would not make it so."""
+def _success(result: Any) -> TaskOutcome:
+    """Keep the result as JSON. One that JSON cannot hold fails the run for good: a retry would return the same."""
     if result is None:
-        return Done(None)
+        return TaskSuccess(None)
     try:
         data = storable(result)
     except (TypeError, ValueError) as error:
-        return Failed(f"the task returned what JSON cannot hold: {error}"[:_LONGEST_ERROR], retry=False)
+        return TaskFailure(f"the task returned a value that JSON cannot hold: {error}"[:_LONGEST_ERROR], retry=False)
     if len(data) > _LARGEST_RESULT:
-        return Failed(f"the task returned {len(data)} bytes of JSON; {_LARGEST_RESULT} are kept at most", retry=False)
-    return Done(orjson.loads(data))
+        return TaskFailure(f"the task returned {len(data)} bytes of JSON; the limit is {_LARGEST_RESULT}", retry=False)
+    return TaskSuccess(orjson.loads(data))
 
 
-def _failed(error: BaseException) -> Failed:
+def _failure(error: BaseException) -> TaskFailure:
     match error:
         case Fail():
-            return Failed(_clean(error.message), retry=error.retry)
+            return TaskFailure(_storable_text(error.message), retry=error.retry)
         case RetryAfter():
-            return Failed(_clean(error.message or "asked to be tried again later"), delay=error.delay)
+            return TaskFailure(_storable_text(error.message), delay=error.delay)
         case _:
             try:
                 text = str(error)
             except Exception:
                 text = "its message cannot be read"
-            return Failed(_clean(f"{type(error).__name__}: {text}".removesuffix(": ")))
+            return TaskFailure(_storable_text(f"{type(error).__name__}: {text}".removesuffix(": ")))
 
 
-def _clean(text: str) -> str:
-    """What PostgreSQL can store: no NUL, no half characters, not without end."""
+def _storable_text(text: str) -> str:
+    """The text as PostgreSQL can store it: without NUL and lone surrogates, and cut to the longest error."""
     return str(text).replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:_LONGEST_ERROR] or "no message"
 
 
-def _timed_out(timeout: timedelta) -> str:
-    return f"timed out after {timeout.total_seconds():g} s"
+def _timed_out(timeout: timedelta) -> TaskFailure:
+    return TaskFailure(f"timed out after {timeout.total_seconds():g} s")

@@ -1,6 +1,6 @@
-"""Where users' code runs: an event loop of its own in a thread of its own, so that it can starve nothing of ours.
+"""Where users' tasks run: in an event loop and threads of their own, so that no task can starve the executor's loop.
 
-A task that blocks that loop hurts at most the tasks beside it: the watch gives new ones a fresh loop.
+A task that blocks its event loop delays only the tasks that share it: later ones get a fresh loop.
 """
 
 import asyncio
@@ -17,45 +17,44 @@ log = structlog.stdlib.get_logger("tasks")
 _BLOCKED_SECONDS = 1.0
 
 
-class _Loop:
-    """One event loop in one daemon thread: a thread that never ends must not keep the process."""
+class _ThreadedLoop:
+    """One event loop in one thread: a daemon, because a blocked thread must not keep the process alive."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._heard = time.monotonic()
-        self._asked = self._heard
+        self._pinged_at = self._answered_at = time.monotonic()
         threading.Thread(target=self.loop.run_forever, name="duebook-tasks", daemon=True).start()
 
-    def blocked(self) -> bool:
-        """Whether the loop has not answered the last question for too long; asks again where it has."""
-        if self._heard >= self._asked:
-            self._asked = time.monotonic()
+    def is_blocked(self) -> bool:
+        """Whether the last ping has been unanswered for too long; sends the next ping if it was answered."""
+        if self._answered_at >= self._pinged_at:
+            self._pinged_at = time.monotonic()
             self.loop.call_soon_threadsafe(self._answer)
             return False
-        return time.monotonic() - self._asked > _BLOCKED_SECONDS
+        return time.monotonic() - self._pinged_at > _BLOCKED_SECONDS
 
     def _answer(self) -> None:
-        self._heard = time.monotonic()
+        self._answered_at = time.monotonic()
 
 
 class TaskLoop:
-    """Runs coroutines and plain functions of users away from the executor's own loop."""
+    """Runs users' coroutines in the tasks' event loop, and their plain functions in threads."""
 
     def __init__(self) -> None:
-        self._current = _Loop()
+        self._current = _ThreadedLoop()
 
-    def watch(self) -> None:
-        """To be called about twice a second: replaces a loop that a task blocks."""
-        if self._current.blocked():
+    def replace_if_blocked(self) -> None:
+        """Give further tasks a new loop if a task blocks this one. To be called about twice a second."""
+        if self._current.is_blocked():
             log.warning("a task blocks the tasks' event loop; further tasks get a new one")
-            self._current = _Loop()
+            self._current = _ThreadedLoop()
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> "Future[Any]":
         """Start a coroutine; cancelling the future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._current.loop)
 
     def call(self, function: Callable[[], Any]) -> "Future[Any]":
-        """Call a plain function in a thread of its own; it cannot be stopped, only left behind."""
+        """Call a plain function in a thread of its own. Python cannot stop a thread: cancelling only abandons it."""
         future: Future[Any] = Future()
         threading.Thread(target=_call, args=(function, future), name="duebook-task", daemon=True).start()
         return future

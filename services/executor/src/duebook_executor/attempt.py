@@ -1,0 +1,58 @@
+"""One attempt that is under way in this process, and the states that it passes through."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from duebook_common.domain.run.state import Run
+from duebook_executor.queries import Assignment, LogLine
+
+
+class AttemptState(StrEnum):
+    RUNNING = "running"
+    CANCELLING = "cancelling"  # interrupted: an operator requested it
+    LOST = "lost"  # interrupted: another attempt owns the run now
+    RELEASING = "releasing"  # interrupted: the executor is shutting down
+    ENDING = "ending"  # the work is over, its outcome is being recorded
+
+
+# An interrupted task may take a while to stop. Meanwhile a shutdown still turns the attempt into a released one, and
+# a later interruption never replaces a shutdown. Once the outcome is being recorded, nothing interrupts it.
+_NEXT_STATES: Mapping[AttemptState, frozenset[AttemptState]] = {
+    AttemptState.RUNNING: frozenset(
+        {AttemptState.CANCELLING, AttemptState.LOST, AttemptState.RELEASING, AttemptState.ENDING}
+    ),
+    AttemptState.CANCELLING: frozenset({AttemptState.LOST, AttemptState.RELEASING, AttemptState.ENDING}),
+    AttemptState.LOST: frozenset({AttemptState.RELEASING, AttemptState.ENDING}),
+    AttemptState.RELEASING: frozenset({AttemptState.ENDING}),
+    AttemptState.ENDING: frozenset(),
+}
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt under way. `run` is the run as AttemptStarted left it.
+
+    `started_at` is in seconds of the event loop's clock. `has_lease` says that PostgreSQL holds a lease of the attempt.
+    """
+
+    run: Run
+    assignment: Assignment
+    started_at: float
+    task: "asyncio.Task[Run | None]" = field(init=False)
+    log_lines: list[LogLine] = field(default_factory=list)
+    has_lease: bool = False
+    state: AttemptState = AttemptState.RUNNING
+
+    def interrupt(self, state: AttemptState) -> bool:
+        """Cancel the work for the reason that `state` names; False, without effect, if that is no legal next state."""
+        if state not in _NEXT_STATES[self.state]:
+            return False
+        self.state = state
+        self.task.cancel()
+        return True
+
+    def end(self) -> None:
+        """The work is over: from here on nothing interrupts the attempt."""
+        self.state = AttemptState.ENDING

@@ -1,0 +1,53 @@
+"""Metrics and log lines of attempts: their start, their outcome."""
+
+import asyncio
+from datetime import datetime
+
+import structlog
+
+from duebook_common.domain.errors import StaleAttempt
+from duebook_common.domain.run.events import AttemptFailed, RunDeadLettered, RunEvent
+from duebook_common.domain.run.state import Run
+from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUN_DURATION, RUNS, STALE_OUTCOMES, START_DELAY
+from duebook_common.store.run_handling import CommandResult
+from duebook_executor.attempt import Attempt
+
+log = structlog.stdlib.get_logger("attempts")
+
+_OUTCOMES = {
+    "AttemptSucceeded": "succeeded",
+    "AttemptFailed": "failed",
+    "AttemptReleased": "released",
+    "RunCancelled": "cancelled",
+    "RunDeadLettered": "dead_lettered",
+}
+
+
+def count_start(run: Run, now: datetime) -> None:
+    """Observe the delay of a run's first attempt."""
+    if run.attempt == 1:
+        START_DELAY.labels(run.queue).observe(max(0.0, (now - run.due_at).total_seconds()))
+
+
+def count_outcome(attempt: Attempt, result: CommandResult) -> None:
+    """Count the recorded outcome, or log why it was refused."""
+    if isinstance(result.error, StaleAttempt):
+        STALE_OUTCOMES.inc()
+        log.warning("outcome refused", error=str(result.error))
+    elif result.error is not None:
+        log.error("outcome cannot be recorded", error=repr(result.error))
+    else:
+        RUN_DURATION.labels(attempt.run.queue).observe(asyncio.get_running_loop().time() - attempt.started_at)
+        for event in result.events:
+            _count_event(attempt.run.queue, event)
+
+
+def _count_event(queue: str, event: RunEvent) -> None:
+    RUNS.labels(queue, _OUTCOMES[type(event).__name__]).inc()
+    if isinstance(event, AttemptFailed):
+        log.info("attempt failed", error=event.error, failures=event.failures, retry_at=str(event.retry_at))
+        if event.retry_at is not None:
+            RETRIES.labels(queue).inc()
+    elif isinstance(event, RunDeadLettered):
+        DEAD_LETTERS.labels(queue).inc()
+        log.warning("run dead-lettered", error=event.error, failures=event.failures)

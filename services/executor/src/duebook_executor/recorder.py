@@ -1,0 +1,98 @@
+"""Recording attempts: their starts and outcomes in PostgreSQL, each in batches, and their locks in Redis."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+import redis
+import structlog
+
+from duebook_common.domain.run.commands import RunCommand, StartAttempt
+from duebook_common.runtime.redis_locks import RunLocks
+from duebook_common.runtime.telemetry import LOCKS
+from duebook_common.store.database import UNAVAILABLE, Clock, Pool
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.resilience import retry_while_unavailable
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from duebook_executor.attempt import Attempt
+from duebook_executor.job_log import write_log_lines
+from duebook_executor.queries import Assignment, ExecutorQueries
+
+log = structlog.stdlib.get_logger("attempts")
+
+_RETRY_SECONDS = 0.2
+
+
+class Outcome(NamedTuple):
+    """An attempt whose work is over, and the command that records how it ended."""
+
+    attempt: Attempt
+    command: RunCommand
+
+
+class AttemptRecorder:
+    """Records starts and outcomes. While PostgreSQL is unavailable both wait, so that no outcome gets lost."""
+
+    def __init__(
+        self, pool: Pool, clock: Clock, locks: RunLocks, queries: ExecutorQueries, actor: Actor, lease: timedelta,
+        wake_scheduler: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._pool, self._clock, self._locks, self._queries = pool, clock, locks, queries
+        self._actor, self._lease, self._wake_scheduler = actor, lease, wake_scheduler
+
+    async def start(self, assignments: Sequence[Assignment]) -> list[CommandResult | None]:
+        """Acquire the locks of these runs, and start an attempt of each in one commit; None without the lock."""
+        run_ids = [assignment.run.id for assignment in assignments]
+        acquired = dict(zip(run_ids, await self._acquire_locks(run_ids), strict=True))
+        now = self._clock.now()
+        work = [
+            RunWork(run.id, StartAttempt(run.dispatch, self._actor.name, self._lease, now), run)
+            for run in (assignment.run for assignment in assignments)
+            if acquired[run.id]
+        ]
+        results = {item.run_id: result for item, result in zip(work, await self._handle(work), strict=True)}
+        return [results.get(run_id) for run_id in run_ids]
+
+    async def end(self, outcomes: Sequence[Outcome]) -> list[CommandResult]:
+        """Record the outcomes in one commit, after the log lines of their attempts."""
+        attempts = [outcome.attempt for outcome in outcomes]
+        await write_log_lines(self._queries, attempts)
+        await self._release_locks(attempts)  # before the outcome: an executor that gets a quick retry needs the lock
+        results = await self._handle([RunWork(a.run.id, command, a.run) for a, command in outcomes])
+        await self._delete_leases(attempts)
+        if any(result.frees for result in results):
+            self._wake_scheduler()
+        return results
+
+    async def _handle(self, work: Sequence[RunWork]) -> list[CommandResult]:
+        if not work:
+            return []
+        handle = partial(handle_runs, self._pool, work, self._actor)
+        return await retry_while_unavailable(handle, longest=_RETRY_SECONDS)
+
+    async def _acquire_locks(self, run_ids: Sequence[UUID]) -> list[bool]:
+        """The locks only save double work: without Redis the run's stream version decides alone."""
+        try:
+            acquired = await self._locks.acquire(run_ids)
+        except redis.RedisError:
+            LOCKS.labels("unavailable").inc(len(run_ids))
+            return [True] * len(run_ids)
+        LOCKS.labels("acquired").inc(sum(acquired))
+        LOCKS.labels("refused").inc(len(acquired) - sum(acquired))
+        return acquired
+
+    async def _release_locks(self, attempts: Sequence[Attempt]) -> None:
+        try:
+            await self._locks.release([attempt.run.id for attempt in attempts])
+        except redis.RedisError:
+            LOCKS.labels("unavailable").inc(len(attempts))
+
+    async def _delete_leases(self, attempts: Sequence[Attempt]) -> None:
+        leased = [attempt.run.id for attempt in attempts if attempt.has_lease]
+        if leased:
+            try:
+                await self._queries.delete_leases(leased)
+            except UNAVAILABLE:
+                log.debug("leases not deleted; they expire", runs=len(leased))
