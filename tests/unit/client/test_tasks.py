@@ -206,7 +206,7 @@ def test_a_module_that_cannot_be_loaded_is_named_on_one_line(tmp_path: Path, mon
 @pytest.mark.parametrize("delay", [timedelta(seconds=90), 90, 90.0])
 def test_retry_after_takes_a_duration_or_seconds(delay: timedelta | float) -> None:
     assert RetryAfter(delay).delay == timedelta(seconds=90)
-    assert str(RetryAfter(delay)) == "asked to be tried again after 90 s"
+    assert str(RetryAfter(delay)) == "the task requested a retry after 90 s"
     assert str(RetryAfter(delay, "busy")) == "busy"
 
 

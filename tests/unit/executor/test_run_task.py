@@ -1,10 +1,10 @@
-"""Whatever a task does, its attempt gets an answer, and nobody else notices."""
+"""Whatever a task does, its attempt gets an outcome, and no other task is affected."""
 
 import asyncio
 import concurrent.futures
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,68 +12,22 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from duebook.tasks import Context, Fail, RetryAfter, Task
-from duebook_executor import task_loop
-from duebook_executor.run_task import TaskFailure, TaskOutcome, TaskSuccess, execute
+from duebook.tasks import Context, Fail, RetryAfter
+from duebook_executor.run_task import TaskFailure, TaskSuccess
 from duebook_executor.task_loop import TaskLoop
+from support.executions import SHORT, both_kinds, run_task, wait_in_thread
 
-PATIENT, SHORT = timedelta(seconds=10), timedelta(seconds=0.05)
-CONTEXT = Context(
-    run_id=UUID(int=1),
-    job_id=UUID(int=2),
-    attempt=3,
-    nominal_at=datetime(2026, 1, 1, tzinfo=UTC),
-    idempotency_key="k",
-)
-Function = Callable[..., Any]
+TIMED_OUT = TaskFailure("timed out after 0.05 s")
 
 
-class Release:
-    """Lets go, at the end of a test, of whatever a task still holds."""
+class Signals:
+    """Events between a task in its thread and the test."""
 
     def __init__(self) -> None:
-        self.blocked = threading.Event()
+        self.entered = threading.Event()
         self.cancelled = threading.Event()
+        self.may_end = threading.Event()
         self.ended = threading.Event()
-
-
-@pytest.fixture
-async def loop() -> AsyncIterator[TaskLoop]:
-    loop = TaskLoop()
-    yield loop
-    await end(loop._current.loop)
-
-
-async def end(loop: asyncio.AbstractEventLoop) -> None:
-    """In a process a loop of tasks lasts for ever; here it must leave nothing behind."""
-    loop.call_soon_threadsafe(loop.stop)
-    while loop.is_running():
-        await asyncio.sleep(0)
-    loop.close()
-
-
-async def run_task(
-    loop: TaskLoop, function: Function, payload: Any = None, timeout: timedelta = PATIENT, *, inline: bool = False
-) -> TaskOutcome:
-    async with asyncio.timeout(20):
-        return await execute(Task.of("t", function, inline=inline), payload, CONTEXT, timeout, loop)
-
-
-async def until(event: threading.Event) -> None:
-    """Wait for a fact in another thread, without holding up this one's loop."""
-    assert await asyncio.to_thread(event.wait, 10)
-
-
-def both(body: Callable[[], Any]) -> list[Function]:
-    """The same work as `async def` and as `def`."""
-
-    async def asynchronous() -> Any:
-        return body()
-
-    def plain() -> Any:
-        return body()
-
-    return [asynchronous, plain]
 
 
 def raising(error: BaseException) -> Callable[[], Any]:
@@ -97,17 +51,7 @@ async def test_a_task_gets_its_payload_and_its_context(loop: TaskLoop) -> None:
         assert await run_task(loop, function, {"a": 1}) == TaskSuccess([{"a": 1}, 3, "k"])
 
 
-async def test_tasks_run_away_from_the_executors_own_thread(loop: TaskLoop) -> None:
-    for function in both(lambda: threading.current_thread() is threading.main_thread()):
-        assert await run_task(loop, function) == TaskSuccess(result=False)
-
-    async def inline() -> bool:
-        return threading.current_thread() is threading.main_thread()
-
-    assert await run_task(loop, inline, inline=True) == TaskSuccess(result=True)
-
-
-async def test_a_result_is_kept_as_the_json_that_it_is(loop: TaskLoop) -> None:
+async def test_a_result_is_kept_as_json(loop: TaskLoop) -> None:
     results = [
         (None, None),
         ((1, "ü"), [1, "ü"]),
@@ -116,12 +60,12 @@ async def test_a_result_is_kept_as_the_json_that_it_is(loop: TaskLoop) -> None:
         (float("nan"), None),
     ]
     for returned, kept in results:
-        for function in both(lambda value=returned: value):  # type: ignore[misc]
+        for function in both_kinds(lambda value=returned: value):  # type: ignore[misc]
             assert await run_task(loop, function) == TaskSuccess(kept)
 
 
 @pytest.mark.parametrize(
-    ("result", "says"),
+    ("result", "error"),
     [
         (object(), "a value that JSON cannot hold"),
         ({1: 2}, "a value that JSON cannot hold"),
@@ -130,18 +74,18 @@ async def test_a_result_is_kept_as_the_json_that_it_is(loop: TaskLoop) -> None:
         ("a\0b", "a value that JSON cannot hold: a NUL"),
         ("x" * 300_000, "300002 bytes of JSON; the limit is 262144"),
     ],
-    ids=["object", "number as key", "huge number", "half a character", "NUL", "large"],
+    ids=["object", "number as key", "huge number", "lone surrogate", "NUL", "large"],
 )
-async def test_a_result_that_cannot_be_kept_fails_for_good(loop: TaskLoop, result: Any, says: str) -> None:
-    """To repeat the work would not change it."""
-    for function in both(lambda: result):
-        answer = await run_task(loop, function)
-        assert isinstance(answer, TaskFailure)
-        assert says in answer.error
-        assert not answer.retry
+async def test_a_result_that_cannot_be_stored_fails_for_good(loop: TaskLoop, result: Any, error: str) -> None:
+    """A retry would return the same."""
+    for function in both_kinds(lambda: result):
+        outcome = await run_task(loop, function)
+        assert isinstance(outcome, TaskFailure)
+        assert error in outcome.error
+        assert not outcome.retry
 
 
-async def test_a_result_of_the_largest_size_is_kept(loop: TaskLoop) -> None:
+async def test_a_result_of_the_largest_size_is_stored(loop: TaskLoop) -> None:
     async def large() -> str:
         return "x" * (256 * 1024 - 2)
 
@@ -151,7 +95,7 @@ async def test_a_result_of_the_largest_size_is_kept(loop: TaskLoop) -> None:
 # What a task raises
 
 
-class Mute(Exception):
+class Unreadable(Exception):
     def __str__(self) -> str:
         raise OSError
 
@@ -162,7 +106,7 @@ class Endless(Exception):
 
 
 @pytest.mark.parametrize(
-    ("error", "answer"),
+    ("error", "failure"),
     [
         (ValueError("boom"), TaskFailure("ValueError: boom")),
         (ValueError(), TaskFailure("ValueError")),
@@ -171,7 +115,7 @@ class Endless(Exception):
         (Fail("no such region"), TaskFailure("no such region")),
         (Fail("no such region", retry=False), TaskFailure("no such region", retry=False)),
         (Fail(""), TaskFailure("no message")),
-        (RetryAfter(90), TaskFailure("asked to be tried again after 90 s", delay=timedelta(seconds=90))),
+        (RetryAfter(90), TaskFailure("the task requested a retry after 90 s", delay=timedelta(seconds=90))),
         (RetryAfter(timedelta(0), "busy"), TaskFailure("busy", delay=timedelta(0))),
         (SystemExit(3), TaskFailure("SystemExit: 3")),
         (KeyboardInterrupt(), TaskFailure("KeyboardInterrupt")),
@@ -179,60 +123,62 @@ class Endless(Exception):
         (BaseException("odd"), TaskFailure("BaseException: odd")),
         (BaseExceptionGroup("g", [SystemExit(1)]), TaskFailure("BaseExceptionGroup: g (1 sub-exception)")),
         (ValueError("a\0b \ud800"), TaskFailure("ValueError: a\ufffdb ?")),
-        (Mute(), TaskFailure("Mute: its message cannot be read")),
+        (Unreadable(), TaskFailure("Unreadable: its message cannot be read")),
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_whatever_a_task_raises_becomes_an_answer(
-    loop: TaskLoop, error: BaseException, answer: TaskFailure
+async def test_whatever_a_task_raises_becomes_its_failure(
+    loop: TaskLoop, error: BaseException, failure: TaskFailure
 ) -> None:
-    for function in both(raising(error)):
-        assert await run_task(loop, function) == answer
-    assert await run_task(loop, both(lambda: 1)[0]) == TaskSuccess(1)  # the loop of the tasks goes on
+    for function in both_kinds(raising(error)):
+        assert await run_task(loop, function) == failure
+    asynchronous, _ = both_kinds(lambda: 1)
+    assert await run_task(loop, asynchronous) == TaskSuccess(1), "the tasks' loop must survive"
 
 
-async def test_an_iterator_that_is_at_its_end_is_an_error_like_any_other(loop: TaskLoop) -> None:
-    """It cannot be put into a future: a task that raised it hung until its timeout."""
-    asynchronous, plain = both(lambda: next(iter([])))
+async def test_a_stop_iteration_is_an_error_like_any_other(loop: TaskLoop) -> None:
+    """A future cannot hold it: without care such a task would hang until its timeout."""
+    asynchronous, plain = both_kinds(lambda: next(iter([])))
     assert await run_task(loop, plain) == TaskFailure("StopIteration")
-    answer = await run_task(loop, asynchronous)
-    assert isinstance(answer, TaskFailure)
-    assert "StopIteration" in answer.error
+    outcome = await run_task(loop, asynchronous)
+    assert isinstance(outcome, TaskFailure)
+    assert "StopIteration" in outcome.error
 
 
-async def test_an_error_without_end_is_cut(loop: TaskLoop) -> None:
-    for function in both(raising(Endless())):
-        answer = await run_task(loop, function)
-        assert isinstance(answer, TaskFailure)
-        assert len(answer.error) == 4000
+async def test_a_long_error_is_cut(loop: TaskLoop) -> None:
+    for function in both_kinds(raising(Endless())):
+        outcome = await run_task(loop, function)
+        assert isinstance(outcome, TaskFailure)
+        assert len(outcome.error) == 4000
 
 
-async def test_a_task_that_says_that_it_was_cancelled_has_failed(loop: TaskLoop) -> None:
+async def test_a_cancelled_error_of_the_tasks_own_is_a_failure(loop: TaskLoop) -> None:
     for error in (asyncio.CancelledError(), concurrent.futures.CancelledError()):
-        for function in both(raising(error)):
-            answer = await run_task(loop, function)
-            assert isinstance(answer, TaskFailure)
-            assert "Cancelled" in answer.error
-            assert answer.retry
+        for function in both_kinds(raising(error)):
+            outcome = await run_task(loop, function)
+            assert isinstance(outcome, TaskFailure)
+            assert "Cancelled" in outcome.error
+            assert outcome.retry
 
 
 async def test_a_task_that_cancels_itself_has_failed(loop: TaskLoop) -> None:
-    async def weary() -> None:
+    async def cancels_itself() -> None:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
         await asyncio.sleep(0)
 
-    assert isinstance(await run_task(loop, weary), TaskFailure)
+    assert isinstance(await run_task(loop, cancels_itself), TaskFailure)
 
 
-async def test_what_our_own_tasks_raise_is_an_answer_too(loop: TaskLoop) -> None:
-    for error, answer in (
+async def test_an_error_of_an_inline_task_is_its_failure_too(loop: TaskLoop) -> None:
+    for error, failure in (
         (ValueError("boom"), TaskFailure("ValueError: boom")),
         (TimeoutError("theirs"), TaskFailure("TimeoutError: theirs")),
         (Fail("no", retry=False), TaskFailure("no", retry=False)),
     ):
-        assert await run_task(loop, both(raising(error))[0], inline=True) == answer
+        asynchronous, _ = both_kinds(raising(error))
+        assert await run_task(loop, asynchronous, inline=True) == failure
 
 
 # Payloads
@@ -242,12 +188,12 @@ class Region(BaseModel):
     region: str
 
 
-def _leave(_: str) -> str:
+def _exit(_: str) -> str:
     sys.exit(1)
 
 
-class Leaving(BaseModel):
-    region: Annotated[str, AfterValidator(_leave)]
+class Exiting(BaseModel):
+    region: Annotated[str, AfterValidator(_exit)]
 
 
 async def test_a_payload_that_does_not_fit_fails_for_good(loop: TaskLoop) -> None:
@@ -255,14 +201,14 @@ async def test_a_payload_that_does_not_fit_fails_for_good(loop: TaskLoop) -> Non
         return region.region
 
     assert await run_task(loop, report, {"region": "eu"}) == TaskSuccess("eu")
-    answer = await run_task(loop, report, {"region": 7})
-    assert isinstance(answer, TaskFailure)
-    assert "/region" in answer.error
-    assert not answer.retry
+    outcome = await run_task(loop, report, {"region": 7})
+    assert isinstance(outcome, TaskFailure)
+    assert "/region" in outcome.error
+    assert not outcome.retry
 
 
-async def test_a_validator_that_wants_to_end_the_process_fails_its_attempt(loop: TaskLoop) -> None:
-    async def report(region: Leaving) -> str:
+async def test_a_validator_that_exits_fails_its_attempt_only(loop: TaskLoop) -> None:
+    async def report(region: Exiting) -> str:
         return region.region
 
     assert await run_task(loop, report, {"region": "eu"}) == TaskFailure("SystemExit: 1")
@@ -272,128 +218,93 @@ async def test_a_validator_that_wants_to_end_the_process_fails_its_attempt(loop:
 
 
 async def test_a_task_that_takes_too_long_is_cancelled(loop: TaskLoop) -> None:
-    release = Release()
+    signals = Signals()
 
     async def slow() -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            release.cancelled.set()
+            signals.cancelled.set()
 
-    assert await run_task(loop, slow, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
-    await until(release.cancelled)
+    assert await run_task(loop, slow, timeout=SHORT) == TIMED_OUT
+    await wait_in_thread(signals.cancelled)
 
 
-async def test_our_own_tasks_have_their_timeout_too(loop: TaskLoop) -> None:
+async def test_an_inline_task_has_a_timeout_too(loop: TaskLoop) -> None:
     async def slow() -> None:
         await asyncio.Event().wait()
 
-    assert await run_task(loop, slow, timeout=SHORT, inline=True) == TaskFailure("timed out after 0.05 s")
+    assert await run_task(loop, slow, timeout=SHORT, inline=True) == TIMED_OUT
 
 
 async def test_a_plain_task_that_takes_too_long_is_left_behind(loop: TaskLoop) -> None:
-    release = Release()
+    signals = Signals()
 
     def slow() -> None:
-        release.blocked.wait(10)
-        release.ended.set()
+        signals.may_end.wait(10)
+        signals.ended.set()
 
-    assert await run_task(loop, slow, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
-    assert await run_task(loop, both(lambda: 1)[1]) == TaskSuccess(1)
-    release.blocked.set()
-    await until(release.ended)
+    assert await run_task(loop, slow, timeout=SHORT) == TIMED_OUT
+    _, quick = both_kinds(lambda: 1)
+    assert await run_task(loop, quick) == TaskSuccess(1)
+    signals.may_end.set()
+    await wait_in_thread(signals.ended)
 
 
-async def test_a_task_that_swallows_its_cancellation_is_left_behind(loop: TaskLoop) -> None:
-    release = Release()
+async def test_a_task_that_ignores_its_cancellation_is_left_behind(loop: TaskLoop) -> None:
+    signals = Signals()
 
     async def stubborn() -> str:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            release.cancelled.set()
-        await asyncio.to_thread(release.blocked.wait, 10)
-        release.ended.set()
+            signals.cancelled.set()
+        await asyncio.to_thread(signals.may_end.wait, 10)
+        signals.ended.set()
         return "done after all"
 
-    assert await run_task(loop, stubborn, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
-    await until(release.cancelled)
-    release.blocked.set()
-    await until(release.ended)
+    assert await run_task(loop, stubborn, timeout=SHORT) == TIMED_OUT
+    await wait_in_thread(signals.cancelled)
+    signals.may_end.set()
+    await wait_in_thread(signals.ended)
 
 
-async def test_a_task_that_blocks_its_loop_neither_escapes_its_timeout_nor_stops_later_ones(
-    loop: TaskLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_loop, "_BLOCKED_SECONDS", 0.01)
-    release, begun = Release(), threading.Event()
-
-    async def blocking() -> None:
-        begun.set()
-        release.blocked.wait(10)
-
-    blocked = loop._current
-    assert await run_task(loop, blocking, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
-    await until(begun)
-    while loop._current is blocked:
-        loop.replace_if_blocked()
-        await asyncio.sleep(0.005)
-    assert await run_task(loop, both(lambda: 1)[0]) == TaskSuccess(1)
-    release.blocked.set()
-    await end(blocked.loop)
-
-
-async def test_a_loop_that_answers_is_kept(loop: TaskLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_loop, "_BLOCKED_SECONDS", 10)
-    before = loop._current
-    for _ in range(20):
-        loop.replace_if_blocked()
-        assert await run_task(loop, both(lambda: 1)[0]) == TaskSuccess(1)
-    assert loop._current is before
-
-
-# Our own cancellation
+# Cancellation by the executor
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
-async def test_an_attempt_that_is_stopped_stops_its_task(loop: TaskLoop, stubborn: bool) -> None:
-    release, begun = Release(), threading.Event()
+async def test_a_cancelled_execution_cancels_its_task(loop: TaskLoop, stubborn: bool) -> None:
+    signals = Signals()
 
     async def slow() -> None:
-        begun.set()
+        signals.entered.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            release.cancelled.set()
+            signals.cancelled.set()
             if not stubborn:
                 raise
 
-    attempt = asyncio.create_task(run_task(loop, slow))
-    await until(begun)
-    attempt.cancel()
+    execution = asyncio.create_task(run_task(loop, slow))
+    await wait_in_thread(signals.entered)
+    execution.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await attempt
-    await until(release.cancelled)
+        await execution
+    await wait_in_thread(signals.cancelled)
 
 
-async def test_a_plain_task_of_a_stopped_attempt_is_left_behind(loop: TaskLoop) -> None:
-    release, begun = Release(), threading.Event()
+async def test_a_plain_task_of_a_cancelled_execution_is_left_behind(loop: TaskLoop) -> None:
+    signals = Signals()
 
     def slow() -> None:
-        begun.set()
-        release.blocked.wait(10)
-        release.ended.set()
+        signals.entered.set()
+        signals.may_end.wait(10)
+        signals.ended.set()
 
-    attempt = asyncio.create_task(run_task(loop, slow))
-    await until(begun)
-    attempt.cancel()
+    execution = asyncio.create_task(run_task(loop, slow))
+    await wait_in_thread(signals.entered)
+    execution.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await attempt
-    release.blocked.set()
-    await until(release.ended)
-
-
-async def test_many_tasks_run_at_once(loop: TaskLoop) -> None:
-    together = threading.Barrier(20, timeout=10)
-    answers = await asyncio.gather(*(run_task(loop, both(lambda: together.wait() >= 0)[1]) for _ in range(20)))
-    assert answers == [TaskSuccess(result=True)] * 20
+        await execution
+    signals.may_end.set()
+    await wait_in_thread(signals.ended)

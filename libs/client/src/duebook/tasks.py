@@ -35,7 +35,7 @@ class RetryAfter(Exception):
 
     def __init__(self, delay: timedelta | float, message: str | None = None) -> None:
         self.delay = _delay(delay)
-        self.message = message or f"asked to be tried again after {self.delay.total_seconds():g} s"
+        self.message = message or f"the task requested a retry after {self.delay.total_seconds():g} s"
         super().__init__(self.message)
 
 

@@ -1,0 +1,55 @@
+"""Executions of tasks in a task loop of the test's own."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from duebook.tasks import Context, Task
+from duebook_executor.run_task import TaskOutcome, execute
+from duebook_executor.task_loop import TaskLoop
+
+Function = Callable[..., Any]
+
+LONG, SHORT = timedelta(seconds=10), timedelta(seconds=0.05)
+CONTEXT = Context(
+    run_id=UUID(int=1),
+    job_id=UUID(int=2),
+    attempt=3,
+    nominal_at=datetime(2026, 1, 1, tzinfo=UTC),
+    idempotency_key="k",
+)
+
+
+async def run_task(
+    loop: TaskLoop, function: Function, payload: Any = None, timeout: timedelta = LONG, *, inline: bool = False
+) -> TaskOutcome:
+    async with asyncio.timeout(20):
+        return await execute(Task.of("t", function, inline=inline), payload, CONTEXT, timeout, loop)
+
+
+def both_kinds(body: Callable[[], Any]) -> tuple[Function, Function]:
+    """The same work as `async def` and as `def`."""
+
+    async def asynchronous() -> Any:
+        return body()
+
+    def plain() -> Any:
+        return body()
+
+    return asynchronous, plain
+
+
+async def wait_in_thread(event: threading.Event) -> None:
+    """Wait for an event of another thread without blocking this thread's loop."""
+    assert await asyncio.to_thread(event.wait, 10)
+
+
+async def close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Stop and close a loop of tasks. An executor never does that; a test must leave nothing behind."""
+    loop.call_soon_threadsafe(loop.stop)
+    while loop.is_running():
+        await asyncio.sleep(0)
+    loop.close()

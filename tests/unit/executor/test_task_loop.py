@@ -1,0 +1,60 @@
+"""A task that blocks its event loop delays neither its own timeout nor later tasks."""
+
+import asyncio
+import threading
+
+import pytest
+
+from duebook_executor import task_loop
+from duebook_executor.run_task import TaskFailure, TaskSuccess
+from duebook_executor.task_loop import TaskLoop
+from support.executions import SHORT, both_kinds, close_loop, run_task, wait_in_thread
+
+asynchronous, plain = both_kinds(lambda: 1)
+
+
+async def test_a_blocked_loop_is_replaced_for_later_tasks(loop: TaskLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_loop, "_BLOCKED_SECONDS", 0.01)
+    entered, may_end = threading.Event(), threading.Event()
+
+    async def blocking() -> None:
+        entered.set()
+        may_end.wait(10)
+
+    blocked = loop._current
+    assert await run_task(loop, blocking, timeout=SHORT) == TaskFailure("timed out after 0.05 s")
+    await wait_in_thread(entered)
+    while loop._current is blocked:
+        loop.replace_if_blocked()
+        await asyncio.sleep(0.005)
+    assert await run_task(loop, asynchronous) == TaskSuccess(1)
+    may_end.set()
+    await close_loop(blocked.loop)
+
+
+async def test_a_loop_that_answers_is_kept(loop: TaskLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_loop, "_BLOCKED_SECONDS", 10)
+    before = loop._current
+    for _ in range(20):
+        loop.replace_if_blocked()
+        assert await run_task(loop, asynchronous) == TaskSuccess(1)
+    assert loop._current is before
+
+
+async def test_plain_tasks_run_at_the_same_time(loop: TaskLoop) -> None:
+    barrier = threading.Barrier(20, timeout=10)
+    _, waiting = both_kinds(lambda: barrier.wait() >= 0)
+    outcomes = await asyncio.gather(*(run_task(loop, waiting) for _ in range(20)))
+    assert outcomes == [TaskSuccess(result=True)] * 20
+
+
+async def test_tasks_run_outside_the_executors_own_thread(loop: TaskLoop) -> None:
+    def in_main_thread() -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+    async def inline() -> bool:
+        return in_main_thread()
+
+    for function in both_kinds(in_main_thread):
+        assert await run_task(loop, function) == TaskSuccess(result=False)
+    assert await run_task(loop, inline, inline=True) == TaskSuccess(result=True)
