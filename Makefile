@@ -5,20 +5,28 @@ UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),.duebook/tools
 RUN := $(UV) run --frozen --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: up test check bench help sync
+.PHONY: up test check fmt lint unit bench help sync
 
-up: sync ## Start everything on this machine, here until Ctrl-C; PORT=8000 is where the API listens
+up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
 
 test: sync ## Run all tests, on real servers
 	@$(RUN) pytest -n 2 --dist loadgroup
 
-check: sync ## The definition of done: format, lint, types, import rules, unit tests
+check: lint unit ## The definition of done: lint and unit
+
+lint: sync ## Check format, style, types and import contracts
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+
+unit: sync ## Run the unit tests, which need no server
 	$(RUN) pytest -q -n 2 tests/unit
+
+fmt: sync ## Format the code, and fix what ruff can fix
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
 
 bench: sync ## Run the benchmark suite and print one table
 	@$(RUN) python -m benchmarks
@@ -29,12 +37,12 @@ help: ## List the targets
 sync: $(UV)
 	@$(UV) sync --locked --quiet
 
-# Debian's python3 comes without venv and pip; there the distribution's pip brings uv.
+# Debian's python3 has neither venv nor pip; there the package python3-pip is installed to get uv.
 .duebook/tools/bin/uv:
-	@echo "duebook: getting uv into .duebook/tools"
+	@echo "duebook: installing uv into .duebook/tools"
 	@mkdir -p .duebook
 	@{ python3 -m venv .duebook/tools && .duebook/tools/bin/pip install --quiet uv; } >.duebook/uv.log 2>&1 \
 	|| python3 -m pip install --quiet --target .duebook/tools uv >>.duebook/uv.log 2>&1 \
 	|| { [ "$$(id -u)" = 0 ] && apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-pip \
 	     && python3 -m pip install --quiet --target .duebook/tools uv; } >>.duebook/uv.log 2>&1 \
-	|| { tail -5 .duebook/uv.log; echo "duebook: uv is missing, and pip cannot get it: install one of them"; exit 1; }
+	|| { tail -5 .duebook/uv.log; echo "duebook: uv was not found and pip cannot install it; install uv or pip"; exit 1; }

@@ -5,8 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from duebook.cli import output
-from duebook.cli.jobs import Payload, payload_field
-from duebook.cli.options import Limit, Output, RequiredReason, connect, resource_path, without_none
+from duebook.cli.options import (
+    Limit,
+    Output,
+    Payload,
+    RequiredReason,
+    connect,
+    payload_field,
+    resource_path,
+    without_none,
+)
 from duebook.cli.output import Format
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, redrive and discard dead letters.")

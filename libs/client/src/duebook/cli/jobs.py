@@ -6,12 +6,15 @@ import typer
 
 from duebook.cli import output, parsing, why
 from duebook.cli.options import (
+    Filter,
     IdempotencyKey,
     Limit,
     Output,
+    Payload,
     Reason,
     connect,
     parse_option,
+    payload_field,
     resource_path,
     timestamp,
     without_none,
@@ -25,14 +28,10 @@ _LEDGER_COLUMNS = ("nominal_at", "outcome", "reason", "run_id")
 _RUN_COLUMNS = ("id", "status", "nominal_at", "job_version", "task", "queue")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", show_default=False)]
-Payload = Annotated[
-    str | None, typer.Option(help="The payload as JSON, or @FILE to read it from a file (@- is stdin).")
-]
 Overlap = Annotated[
     str | None,
     typer.Option(help="The overlap policy: what to do if a run of the job is active, e.g. skip or allow_all."),
 ]
-Filter = Annotated[str | None, typer.Option(help="Only with exactly this value.")]
 
 
 @app.command("create")
@@ -101,11 +100,6 @@ def _body(file: str | None) -> dict[str, Any]:
     if file is not None and not isinstance(body, dict):
         raise typer.BadParameter("the file must hold one JSON object", param_hint="--file")
     return body or {}
-
-
-def payload_field(text: str | None) -> dict[str, Any]:
-    """The field `payload` if the option is given, also for the JSON value `null`."""
-    return {} if text is None else {"payload": parse_option("--payload", parsing.json_or_file, text)}
 
 
 @app.command("list")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from duebook.cli import output
+from duebook.cli.database import with_database
 from duebook.cli.failures import NotFound
-from duebook.cli.integrity import with_database
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration

@@ -28,6 +28,10 @@ def _check_idempotency_key(key: str | None) -> str | None:
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="The format of the output.")]
 Limit = Annotated[int, typer.Option(min=1, help="The maximum number of items.")]
+Filter = Annotated[str | None, typer.Option(help="Only with exactly this value.")]
+Payload = Annotated[
+    str | None, typer.Option(help="The payload as JSON, or @FILE to read it from a file (@- is stdin).")
+]
 Reason = Annotated[str | None, typer.Option(help="The reason, for the history.")]
 RequiredReason = Annotated[str, typer.Option(help="The reason, for the history.")]
 IdempotencyKey = Annotated[
@@ -77,3 +81,8 @@ def timestamp(text: str) -> str:
 def without_none(**fields: Any) -> dict[str, Any]:
     """The fields of a request body that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def payload_field(text: str | None) -> dict[str, Any]:
+    """The field `payload` if the option is given, also for the JSON value `null`."""
+    return {} if text is None else {"payload": parse_option("--payload", parsing.json_or_file, text)}

@@ -5,8 +5,16 @@ from typing import Annotated
 import typer
 
 from duebook.cli import output, watch, why
-from duebook.cli.jobs import Filter
-from duebook.cli.options import Limit, Output, Reason, connect, parse_option, resource_path, without_none
+from duebook.cli.options import (
+    Filter,
+    Limit,
+    Output,
+    Reason,
+    connect,
+    parse_option,
+    resource_path,
+    without_none,
+)
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 

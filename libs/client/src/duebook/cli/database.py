@@ -1,0 +1,55 @@
+"""The connection of the commands that work on the database and not through the API."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TypeVar
+
+import asyncpg
+
+from duebook.cli.failures import Failure
+from duebook_common.runtime.settings import Settings, load
+from duebook_common.store.database import Pool, connect
+
+T = TypeVar("T")
+_TIMEOUT = 3600.0  # seconds for one statement: sorting a large log takes long
+
+
+def postgres_url() -> str:
+    """The value of DUEBOOK_POSTGRES_URL; exits with code 2 and a line that names the variable if it is invalid."""
+    return load(Settings).postgres_url.get_secret_value()
+
+
+def with_database(work: Callable[[Pool], Awaitable[T]]) -> T:
+    """Connect and run `work`; raises Failure if the database cannot be reached or refuses a statement."""
+    url = postgres_url()
+
+    async def connected() -> T:
+        async with AsyncExitStack() as stack:
+            with url_errors():
+                pool = await stack.enter_async_context(connect(url, "cli", 2, _TIMEOUT))
+            return await work(pool)
+
+    with database_errors():
+        return asyncio.run(connected())
+
+
+@contextmanager
+def url_errors() -> Iterator[None]:
+    """Turn the ValueError of a URL that cannot be parsed into a Failure."""
+    try:
+        yield
+    except ValueError as error:
+        raise Failure(f"DUEBOOK_POSTGRES_URL is wrong: {error}") from error
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn errors of the database into a Failure with one line."""
+    try:
+        yield
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise Failure(f"the schema is not up to date ({error}); run: duebook migrate") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {reason}") from error

@@ -1,0 +1,49 @@
+"""The commands of daily work: `.ci/run`, the targets of the Makefile, the hooks of pre-commit."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ["up", "test", "check", "lint", "unit", "fmt", "bench", "help"]
+FAKE_MAKE = """#!/bin/sh
+echo "make $1"
+case "$FAILING" in *"$1"*) exit 2;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("failing", "succeeds"), [("", True), ("check", False), ("test", False), ("check test", False)]
+)
+def test_ci_runs_check_then_test_and_fails_if_either_fails(failing: str, succeeds: bool, tmp_path: Path) -> None:
+    (tmp_path / "make").write_text(FAKE_MAKE)
+    (tmp_path / "make").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "FAILING": failing}
+    done = subprocess.run([ROOT / ".ci/run"], env=environment, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert (done.returncode == 0) == succeeds
+    assert (lines[0], lines[-1]) == ("make check", "make test")
+
+
+def test_make_help_lists_every_target_in_aligned_columns() -> None:
+    listed = re.findall(r"^([a-z]+):.*## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [target for target, _ in listed] == TARGETS
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split()[1] for line in shown] == TARGETS
+    assert {line.index(text) for line, (_, text) in zip(shown, listed, strict=True)} == {14}
+
+
+def test_every_hook_runs_a_tool_of_the_projects_environment() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    hooks = config["repos"][0]["hooks"]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert {hook["entry"].split()[0] for hook in hooks} == {
+        ".venv/bin/ruff",
+        ".venv/bin/mypy",
+        ".venv/bin/lint-imports",
+    }
