@@ -1,5 +1,5 @@
-# ruff: noqa: INP001 - not a module of a package; the image carries it alone
-"""Exit 0 when the service in this container is ready, and 1 when it is not. Needs the standard library only."""
+# ruff: noqa: INP001 - a single file of the image, not a module of a package
+"""Exit with 0 if the service in this container is ready, otherwise with 1. Needs only the standard library."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What is deployed is well-formed, knows only what exists, and keeps its promises. Needs no server and no network."""
+"""Compose, images, Kubernetes and alerts are valid, name only existing settings and metrics. Needs no network."""
 
 import json
 import re
@@ -37,10 +37,9 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def tool(name: str, *arguments: str | Path) -> None:
-    ran = subprocess.run(
-        [Path(sys.executable).with_name(name), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    command = [Path(sys.executable).with_name(name), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def grace() -> timedelta:
@@ -66,12 +65,12 @@ def settings_of(package: str) -> set[str]:
     }
 
 
-def test_the_example_lists_every_variable_of_the_contract_and_every_secret_as_a_file() -> None:
+def test_the_example_lists_the_contracts_variables_and_secrets_as_files() -> None:
     expected = {f"DUEBOOK_{name}" for name in CONTRACT} | {f"DUEBOOK_{name}_FILE" for name in SECRETS}
     assert expected <= KNOWN
 
 
-def test_the_example_lists_what_the_services_read_and_nothing_else() -> None:
+def test_the_example_lists_exactly_what_the_services_read() -> None:
     read = set().union(*(settings_of(f"duebook_{name}") for name in SERVICES))
     assert read <= KNOWN
     files = {f"DUEBOOK_{name}_FILE" for name in SECRETS}
@@ -84,7 +83,7 @@ def test_the_example_lists_what_the_services_read_and_nothing_else() -> None:
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
 
-def test_the_compose_file_is_valid_and_stays_inside_what_the_old_compose_knows() -> None:
+def test_the_compose_file_is_valid_for_both_versions_of_compose() -> None:
     tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
     assert "name" not in COMPOSE
     text = json.dumps(COMPOSE)
@@ -105,11 +104,11 @@ def test_the_compose_file_names_only_known_variables_and_no_secret() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_compose_passes_on_every_setting_that_a_service_reads(name: str) -> None:
+def test_compose_passes_on_every_setting_of_a_service(name: str) -> None:
     assert settings_of(f"duebook_{name}") <= set(COMPOSE["services"][name]["environment"])
 
 
-def test_a_default_in_compose_is_empty_or_the_one_in_the_example() -> None:
+def test_a_default_in_compose_is_empty_or_that_of_the_example() -> None:
     example = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text()))
     assert defaults.pop("DUEBOOK_SMTP_URL") == "smtp://mail:1025"
@@ -118,7 +117,7 @@ def test_a_default_in_compose_is_empty_or_the_one_in_the_example() -> None:
     }
 
 
-def test_every_container_is_checked_pinned_and_reachable_from_this_machine_only() -> None:
+def test_every_container_has_a_check_a_pinned_image_and_local_ports() -> None:
     for name, service in COMPOSE["services"].items():
         assert name == "migrate" or service["healthcheck"]["test"][0] == "CMD", name
         assert ":" in service["image"], name
@@ -127,7 +126,7 @@ def test_every_container_is_checked_pinned_and_reachable_from_this_machine_only(
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_in_compose_starts_after_the_schema_and_may_drain(name: str) -> None:
+def test_a_service_in_compose_starts_after_the_migration_and_may_drain(name: str) -> None:
     service = COMPOSE["services"][name]
     after = {server: condition["condition"] for server, condition in service["depends_on"].items()}
     assert after.pop("migrate") == "service_completed_successfully"
@@ -135,6 +134,11 @@ def test_a_service_in_compose_starts_after_the_schema_and_may_drain(name: str) -
     assert int(service["stop_grace_period"].removesuffix("s")) > grace().total_seconds()
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_image_of_the_command_line_has_its_extra() -> None:
+    assert {"PACKAGE": "duebook", "EXTRA": "cli"}.items() <= COMPOSE["services"]["migrate"]["build"]["args"].items()
+    assert '${EXTRA:+--extra "${EXTRA}"}' in (DEPLOY / "Dockerfile").read_text()
 
 
 def test_the_dockerfile_passes_its_linter_and_needs_no_buildkit() -> None:
@@ -161,8 +165,8 @@ def rendered(name: str) -> list[dict[str, Any]]:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not installed, so overlays cannot be rendered")
-    ran = subprocess.run([kubectl, "kustomize", KUBERNETES / name], capture_output=True, text=True, check=True)
-    return list(yaml.safe_load_all(ran.stdout))
+    done = subprocess.run([kubectl, "kustomize", KUBERNETES / name], capture_output=True, text=True, check=True)
+    return list(yaml.safe_load_all(done.stdout))
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.relative_to(KUBERNETES)))
@@ -173,19 +177,19 @@ def test_a_manifest_is_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_all_its_manifests(name: str) -> None:
-    found = {document["kind"]: document["metadata"]["name"] for document in documents(KUBERNETES / f"base/{name}.yaml")}
+    manifests = documents(KUBERNETES / f"base/{name}.yaml")
     kinds = ["Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"]
-    assert found == dict.fromkeys(kinds, f"duebook-{name}")
+    assert {each["kind"]: each["metadata"]["name"] for each in manifests} == dict.fromkeys(kinds, f"duebook-{name}")
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_may_reach_the_mail_server_where_it_is_given_one(name: str) -> None:
+def test_a_service_may_reach_the_mail_server_if_it_has_its_url(name: str) -> None:
     by_kind = {document["kind"]: document for document in documents(KUBERNETES / f"base/{name}.yaml")}
     (container,) = by_kind["Deployment"]["spec"]["template"]["spec"]["containers"]
-    given = any(entry["name"].startswith("DUEBOOK_SMTP_URL") for entry in container["env"])
+    has_url = any(entry["name"].startswith("DUEBOOK_SMTP_URL") for entry in container["env"])
     open_to_all = [rule["ports"] for rule in by_kind["NetworkPolicy"]["spec"].get("egress", []) if "to" not in rule]
     ports = {port["port"] for rule in open_to_all for port in rule}
-    assert ports == ({25, 465, 587, 1025} if given else set())
+    assert ports == ({25, 465, 587, 1025} if has_url else set())
 
 
 def test_two_schedulers_run() -> None:
@@ -193,7 +197,7 @@ def test_two_schedulers_run() -> None:
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod"])
-def test_an_overlay_renders_to_valid_and_restricted_pods_that_know_their_variables(overlay: str) -> None:
+def test_an_overlay_renders_to_valid_restricted_pods_with_known_variables(overlay: str) -> None:
     every = rendered(f"overlays/{overlay}")
     secrets = next(iter(documents(KUBERNETES / "overlays/prod/secret.example.yaml")))["stringData"]
     for document in every:
@@ -225,10 +229,10 @@ def check_pod(pod: dict[str, Any], secrets: set[str]) -> None:
     assert keys <= secrets
 
 
-def check_service(pod: dict[str, Any], waits: str) -> None:
+def check_service(pod: dict[str, Any], grace_period: str) -> None:
     (container,) = pod["containers"]
     pause = timedelta(seconds=container["lifecycle"]["preStop"]["sleep"]["seconds"])
-    longest = TypeAdapter[timedelta](Duration).validate_python(waits) + pause
+    longest = TypeAdapter[timedelta](Duration).validate_python(grace_period) + pause
     assert timedelta(seconds=pod["terminationGracePeriodSeconds"]) > longest
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -261,7 +265,7 @@ def exported() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
-def test_an_alert_asks_for_metrics_that_exist_and_has_a_runbook(alert: dict[str, Any]) -> None:
+def test_an_alert_uses_existing_metrics_and_has_a_runbook(alert: dict[str, Any]) -> None:
     names = metrics_of(alert["expr"])
     assert names
     assert names <= FOREIGN_METRICS | set(exported())
@@ -271,18 +275,18 @@ def test_an_alert_asks_for_metrics_that_exist_and_has_a_runbook(alert: dict[str,
     assert (ROOT / alert["annotations"]["runbook_url"]).read_text().startswith(f"# {alert['alert']}\n")
 
 
-def test_an_alert_that_names_what_is_absent_keeps_its_labels() -> None:
+def test_an_alert_on_absence_keeps_the_labels_of_its_summary() -> None:
     for alert in ALERTS:
         if "$labels" in alert["annotations"]["summary"]:
-            for asked in re.findall(r"absent\((.*?)\)", alert["expr"]):
-                assert isinstance(promql_parser.parse(asked), promql_parser.VectorSelector), alert["alert"]
+            for argument in re.findall(r"absent\((.*?)\)", alert["expr"]):
+                assert isinstance(promql_parser.parse(argument), promql_parser.VectorSelector), alert["alert"]
 
 
 def test_every_runbook_has_its_alert() -> None:
     assert {path.stem for path in (DEPLOY / "runbooks").glob("*.md")} == {alert["alert"] for alert in ALERTS}
 
 
-def test_what_is_promised_to_be_watched_is_watched() -> None:
+def test_the_most_important_metrics_have_an_alert() -> None:
     watched = set().union(*(metrics_of(alert["expr"]) for alert in ALERTS))
     assert {
         "duebook_dead_letters",

@@ -1,4 +1,4 @@
-"""What a runbook tells an operator to type or to look at exists today."""
+"""Every command, metric and variable in a runbook exists."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ every_runbook = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.
 
 
 def parse(words: list[str]) -> None:
-    """A bare command is a name; one with words after it must be complete. Raises KeyError or a usage error."""
+    """Parse a command: without arguments only its name, with arguments completely. Raises if it is wrong."""
     command = typer.main.get_command(app)
     while isinstance(command, TyperGroup):
         command = command.commands[words.pop(0)]
@@ -27,7 +27,7 @@ def parse(words: list[str]) -> None:
 
 
 @every_runbook
-def test_a_command_in_a_runbook_is_one_that_duebook_takes(path: Path) -> None:
+def test_a_command_in_a_runbook_is_valid(path: Path) -> None:
     for command in re.findall(r"`duebook ([^`]+)`", path.read_text()):
         parse(shlex.split(command))
 
