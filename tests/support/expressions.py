@@ -1,4 +1,4 @@
-"""Random cron expressions, valid ones nearly all."""
+"""Random cron expressions, nearly all of them valid."""
 
 import random
 
@@ -16,7 +16,7 @@ def any_field(chance: random.Random, low: int, high: int, star: float = 0.4) -> 
 
 
 def any_expression(chance: random.Random) -> str:
-    """Of five fields, or of six with seconds first."""
+    """An expression of five fields, or of six with seconds first."""
     month_days = chance.choice([any_field(chance, 1, 31, 0.6), "L"])
     weekdays = chance.choice([any_field(chance, 0, 6, 0.6), "MON#2", "5L"])
     fields = [any_field(chance, 0, 59, 0.2), any_field(chance, 0, 23), month_days, any_field(chance, 1, 12, 0.7)]
@@ -25,6 +25,6 @@ def any_expression(chance: random.Random) -> str:
 
 
 def nightly_expression(chance: random.Random) -> str:
-    """Of the small hours, in which clocks change."""
+    """An expression of the early hours, in which transitions happen."""
     weekdays = chance.choice(["*", "0,6", "*"])
     return " ".join([any_field(chance, 0, 59, 0.1), any_field(chance, 0, 5, 0.2), "*", "*", weekdays])

@@ -1,4 +1,4 @@
-"""Random recurrence rules, valid ones nearly all, and another implementation of what they name."""
+"""Random recurrence rules, nearly all of them valid, and their times by another implementation (dateutil)."""
 
 import random
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _FREQS = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY")
 
 
 def any_rule(chance: random.Random, start: datetime) -> str:
-    """One that RFC 5545 allows; `start` is where it begins, for an end not far from there."""
+    """A rule that RFC 5545 allows. Its UNTIL, if any, is within 900 days of `start`."""
     freq = chance.choice(_FREQS)
     parts = {"FREQ": freq}
     if chance.random() < 0.5:
@@ -57,26 +57,27 @@ def _weekdays(chance: random.Random, freq: str, *, in_month: bool) -> str:
     return ",".join(days)
 
 
-def other_names(text: str, start: datetime) -> Iterator[datetime]:
-    """The wall-clock times that dateutil finds, brought to our reading where that is another.
+def dateutil_times(text: str, start: datetime) -> Iterator[datetime]:
+    """The local times by dateutil, corrected where it reads a rule differently.
 
-    dateutil ends a date in UNTIL at its midnight, and counts positions in a first week from its middle on.
+    dateutil ends a date in UNTIL at its midnight, and counts BYSETPOS in the first week from the start on instead of
+    from the week's beginning.
     """
     parts = dict(part.split("=") for part in text.split(";"))
     if len(parts.get("UNTIL", "")) == 8:
         parts["UNTIL"] += "T235959"
     if parts["FREQ"] != "WEEKLY" or "BYSETPOS" not in parts:
-        return _named(parts, start)
+        return _times(parts, start)
     parts.setdefault("BYDAY", DAYS[start.weekday()])
     for name, value in (("BYHOUR", start.hour), ("BYMINUTE", start.minute), ("BYSECOND", start.second)):
         parts.setdefault(name, str(value))
     count = int(parts.pop("COUNT", 0)) or None
     monday = start.replace(hour=0, minute=0, second=0)
     week = monday - timedelta(days=(start.weekday() - DAYS.index(parts.get("WKST", "MO"))) % 7)
-    later = (time for time in _named(parts, week) if time >= start)
+    later = (time for time in _times(parts, week) if time >= start)
     return islice(later, count)
 
 
-def _named(parts: dict[str, str], start: datetime) -> Iterator[datetime]:
-    with suppress(ValueError):  # dateutil's word for a rule whose turns never come
+def _times(parts: dict[str, str], start: datetime) -> Iterator[datetime]:
+    with suppress(ValueError):  # dateutil raises it for an INTERVAL that selects no period
         yield from rrulestr(";".join(f"{name}={value}" for name, value in parts.items()), dtstart=start)

@@ -46,7 +46,7 @@ async def test_one_kind_of_recurrence_takes_the_place_of_another(api: httpx2.Asy
             "'25' is wrong for the hour: it takes",
         ),
         ({"recurrence": {"cron": "0 0 30 2 *"}}, "/recurrence/cron", "never fires"),
-        ({"recurrence": {"rrule": "FREQ=DAILY;BYDAY=XX"}}, "/recurrence/rrule", 'BYDAY: "XX" is no weekday'),
+        ({"recurrence": {"rrule": "FREQ=DAILY;BYDAY=XX"}}, "/recurrence/rrule", 'BYDAY: "XX" is not a weekday'),
         ({"recurrence": {"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}}, "/recurrence/rrule", "never fires"),
         ({"recurrence": {"every": "PT0.5S"}}, "/recurrence/every", "PT1S at least"),
         ({"recurrence": {"every": "P1M"}}, "/recurrence/every", "without months"),
@@ -106,7 +106,7 @@ async def test_a_preview_of_a_repeated_hour_says_which_pass_runs(api: httpx2.Asy
     body = {"recurrence": "daily", "timezone": "Europe/Berlin", "scheduled_at": "2027-10-30T02:30:00+02:00", "count": 3}
     told = await preview(api, **body, after="2027-10-01T00:00:00Z", dst={"fold": "both"})
     assert told["times"] == ["2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z"]
-    assert "a time that comes twice runs both times (dst.fold both)" in told["notes"][0]
+    assert "a time that occurs twice runs both times (dst.fold both)" in told["notes"][0]
 
 
 async def test_a_preview_of_a_rule_tells_it_in_words(api: httpx2.AsyncClient) -> None:
@@ -114,7 +114,7 @@ async def test_a_preview_of_a_rule_tells_it_in_words(api: httpx2.AsyncClient) ->
     told = await preview(api, **body, after="2027-01-01T00:00:00Z")
     assert told["times"] == ["2027-03-26T09:00:00Z", "2027-04-30T08:00:00Z"]
     assert told["description"] == "Every month on the last Friday at 10:00 in Europe/Berlin"
-    assert told["notes"] == ["scheduled_at itself is no time of this schedule, so nothing runs then"]
+    assert told["notes"] == ["scheduled_at is not a time of this schedule, so nothing runs then"]
     refused = await api.post(PREVIEW, json={"recurrence": {"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}})
     assert refused.status_code == 422
 
@@ -124,7 +124,7 @@ async def test_a_preview_ends_where_the_schedule_ends(api: httpx2.AsyncClient) -
         api, recurrence={"every": "PT6H"}, scheduled_at="2030-01-01T00:00:00Z", ends_at="2030-01-01T13:00:00Z"
     )
     assert told["times"] == ["2030-01-01T00:00:00Z", "2030-01-01T06:00:00Z", "2030-01-01T12:00:00Z"]
-    assert told["notes"] == ["It names no further time"]
+    assert told["notes"] == ["It has no further time"]
     assert (await preview(api))["description"].startswith("Once, at ")
 
 
@@ -153,6 +153,6 @@ async def test_a_preview_knows_the_end_by_runs_and_the_jitter(api: httpx2.AsyncC
     told = (await api.post(PREVIEW, json=schedule | {"max_runs": 3, "jitter": "PT30S"})).json()
     assert told["times"] == [f"2026-06-01T0{hour}:00:00Z" for hour in range(3)]
     assert told["notes"] == [
-        "It ends after 3 runs; what is skipped does not count",
-        "Each run is due up to PT30S after its time, always the same for the same time",
+        "It ends after 3 runs; skipped occurrences do not count",
+        "Each run is due up to PT30S after its time, by a delay that is fixed for that time",
     ]

@@ -1,4 +1,4 @@
-"""Cron expressions, against another implementation of them and against what each part means."""
+"""Cron expressions, compared with another implementation (cronsim) and example by example."""
 
 import random
 from datetime import datetime
@@ -13,17 +13,17 @@ from support.expressions import any_expression
 START = datetime.fromisoformat("2026-11-24T10:17:30")
 
 
-def following(expression: str, start: datetime = START, count: int = 3) -> list[str]:
-    later = (time for day in parse(expression).named_days(start) for time in day if time > start)
-    return [told(time) for time in islice(later, count)]
+def next_times(expression: str, start: datetime = START, count: int = 3) -> list[str]:
+    later = (time for day in parse(expression).days_from(start) for time in day if time > start)
+    return [shown(time) for time in islice(later, count)]
 
 
-def told(time: datetime) -> str:
+def shown(time: datetime) -> str:
     return f"{time:%a %Y-%m-%d %H:%M}" + (f":{time:%S}" if time.second else "")
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_it_names_the_times_that_another_implementation_names(seed: int) -> None:
+def test_it_matches_the_times_that_another_implementation_matches(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(100):
         text, start = (
@@ -35,7 +35,7 @@ def test_it_names_the_times_that_another_implementation_names(seed: int) -> None
             with pytest.raises(CronError, match="never fires"):
                 parse(text)
         else:
-            assert following(text, start, 20) == [told(time) for time in expected], text
+            assert next_times(text, start, 20) == [shown(time) for time in expected], text
 
 
 @pytest.mark.parametrize(
@@ -56,26 +56,26 @@ def test_it_names_the_times_that_another_implementation_names(seed: int) -> None
         ("0 0 29 2 *", ["Tue 2028-02-29 00:00", "Sun 2032-02-29 00:00", "Fri 2036-02-29 00:00"]),
     ],
 )
-def test_what_an_expression_names(expression: str, times: list[str]) -> None:
-    assert following(expression) == times
+def test_the_times_that_an_expression_matches(expression: str, times: list[str]) -> None:
+    assert next_times(expression) == times
 
 
 @pytest.mark.parametrize(
-    ("expression", "words"),
+    ("expression", "message"),
     [
         ("0 0 30 2 *", "never fires"),
         ("0 0 31 4,6 *", "never fires"),
-        ("* * * *", "five fields are needed"),
-        ("", "here are 0"),
+        ("* * * *", "an expression has five fields"),
+        ("", "this one has 0"),
         ("60 * * * *", "'60' is wrong for the minute"),
         ("0 24 * * *", "'24' is wrong for the hour"),
         ("0 0 15W * *", "'15W' is wrong for the day of month"),
         ("0 0 ? * *", r"'\?' is wrong for the day of month"),
         ("H 0 * * *", "'H' is wrong for the minute"),
         ("0 0 * FOO *", "'FOO' is wrong for the month.*JAN"),
-        ("0 0 * * MON#6", "after # stands 1 to 5"),
-        ("30-10 * * * *", "a range runs upwards"),
-        ("5/15 * * * *", "write|5-59/15"),
+        ("0 0 * * MON#6", "# takes a number from 1 to 5"),
+        ("30-10 * * * *", "a range ascends"),
+        ("5/15 * * * *", "a step needs a range before it, as in 5-59/15"),
         ("*/0 * * * *", "a step is a number from 1"),
         ("*/5/5 * * * *", "a step is a number"),
         ("@reboot", "'@reboot' is unknown"),
@@ -83,6 +83,6 @@ def test_what_an_expression_names(expression: str, times: list[str]) -> None:
         ("\uff11 * * * *", "is wrong for the minute"),
     ],
 )
-def test_an_error_names_the_token_at_fault_and_what_would_be_right(expression: str, words: str) -> None:
-    with pytest.raises(CronError, match=words):
+def test_an_error_names_the_wrong_token_and_what_is_valid(expression: str, message: str) -> None:
+    with pytest.raises(CronError, match=message):
         parse(expression)

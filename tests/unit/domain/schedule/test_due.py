@@ -1,4 +1,4 @@
-"""Jitter: every run somewhat later, always the same for the same time, and never out of order."""
+"""Jitter: each run is due later, always by the same delay for the same time, and never out of order."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
@@ -16,33 +16,31 @@ IDS = st.uuids(version=4)
 KINDS = st.sampled_from(["daily", Every(HOUR), Cron("*/7 * * * *")])
 
 
-def some(definition: Definition, job_id: UUID = JOB_ID, count: int = 20) -> list[Occurrence]:
+def first_occurrences(definition: Definition, job_id: UUID = JOB_ID, count: int = 20) -> list[Occurrence]:
     first = next_occurrence(job_id, definition, None).next_at
     assert first is not None
     return list(islice(occurrences(job_id, definition, first), count))
 
 
-def test_without_jitter_a_time_is_due_when_it_comes() -> None:
-    series = some(a_definition(recurrence="daily"))
+def test_without_jitter_a_nominal_time_is_due_at_once() -> None:
+    series = first_occurrences(a_definition(recurrence="daily"))
     assert [each.due_at for each in series] == [each.nominal_at for each in series]
     assert {each.next_due_at for each in series} == {None}
     assert next_occurrence(JOB_ID, a_definition(), NOW) == (None, None)
 
 
-def test_a_one_off_has_nothing_after_it() -> None:
-    (only,) = some(a_definition(jitter=MINUTE))
+def test_a_one_off_has_no_next_occurrence() -> None:
+    (only,) = first_occurrences(a_definition(jitter=MINUTE))
     assert (only.next_at, only.next_due_at) == (None, None)
     assert NOW <= only.due_at <= NOW + MINUTE
 
 
-@given(
-    IDS, st.timedeltas(timedelta(microseconds=1), 3 * DAY), st.sampled_from(["daily", Every(HOUR), Cron("*/7 * * * *")])
-)
-def test_each_is_due_within_the_jitter_and_before_the_one_after_it(
+@given(IDS, st.timedeltas(timedelta(microseconds=1), 3 * DAY), KINDS)
+def test_an_occurrence_is_due_within_its_jitter_and_before_the_next(
     job_id: UUID, jitter: timedelta, kind: object
 ) -> None:
     definition = a_definition(recurrence=kind, jitter=jitter)
-    series = some(definition, job_id)
+    series = first_occurrences(definition, job_id)
     assert [each.nominal_at for each in series] == list(islice(nominal_times(definition), 20))
     for each, following in pairwise(series):
         assert each.nominal_at <= each.due_at <= each.nominal_at + jitter
@@ -51,21 +49,21 @@ def test_each_is_due_within_the_jitter_and_before_the_one_after_it(
 
 
 @given(IDS, st.integers(0, 30))
-def test_it_is_the_same_from_wherever_one_looks(job_id: UUID, skip: int) -> None:
+def test_due_times_do_not_depend_on_where_the_iteration_starts(job_id: UUID, skip: int) -> None:
     definition = a_definition(recurrence=Every(MINUTE), jitter=40 * SECOND)
-    expected = some(definition, job_id, 40)[skip]
+    expected = first_occurrences(definition, job_id, 40)[skip]
     assert next(occurrences(job_id, definition, expected.nominal_at)) == expected
     assert next_occurrence(job_id, definition, expected.nominal_at - SECOND) == (expected.nominal_at, expected.due_at)
 
 
-def test_a_fleet_is_spread_over_the_whole_jitter() -> None:
+def test_the_jobs_of_a_fleet_are_spread_over_the_whole_jitter() -> None:
     definition = a_definition(jitter=MINUTE)
-    late = [(some(definition, UUID(int=n))[0].due_at - NOW) / MINUTE for n in range(1000)]
+    late = [(first_occurrences(definition, UUID(int=n))[0].due_at - NOW) / MINUTE for n in range(1000)]
     for tenth in range(10):
         assert 60 < sum(tenth / 10 <= share < (tenth + 1) / 10 for share in late) < 140
 
 
-def test_jitter_does_not_reach_beyond_the_calendar() -> None:
+def test_jitter_ends_with_the_year_9999() -> None:
     last = datetime(9998, 12, 31, tzinfo=UTC)
-    (only,) = some(a_definition(scheduled_at=last, jitter=36500 * DAY))
+    (only,) = first_occurrences(a_definition(scheduled_at=last, jitter=36500 * DAY))
     assert last <= only.due_at

@@ -1,9 +1,9 @@
-"""Nominal times of all kinds of schedules against an oracle that shares no code with them.
+"""Nominal times of all kinds of schedules, compared with an oracle that shares no code with them.
 
-It lets other implementations name the wall-clock times, reads each by both passes that PEP 495 knows (`fold`), applies
-the DST policies name by name, and sorts what comes of it. `DUEBOOK_TEST_SCHEDULES` says how many schedules are
-compared, each over three years or ten thousand names: most start at random, the others days before their zone's
-clocks change.
+The oracle takes the local times from other implementations (cronsim, dateutil), converts each one with both values of
+`fold` (PEP 495), applies the DST policy to each by itself, and sorts the result. `DUEBOOK_TEST_SCHEDULES` is the number
+of schedules to compare, each over three years or ten thousand times. Most start at random, the others some days before
+a transition of their zone.
 """
 
 import os
@@ -21,7 +21,7 @@ from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recur
 from duebook_common.domain.schedule.cron import CronError
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after, nominal_times
 from support.expressions import any_expression, nightly_expression
-from support.rules import any_rule, other_names
+from support.rules import any_rule, dateutil_times
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "Pacific/Apia",
@@ -35,8 +35,8 @@ SEEDS = 4
 
 
 @cache
-def jumps(name: str) -> list[datetime]:
-    """The first instants by a new offset, looked for hour by hour and then minute by minute."""
+def transitions(name: str) -> list[datetime]:
+    """The instants at which the offset changes, found hour by hour and then minute by minute."""
     zone, found, time = ZoneInfo(name), list[datetime](), FIRST
     while time < LAST:
         old = time.astimezone(zone).utcoffset()
@@ -53,25 +53,25 @@ def oracle(definition: Definition, end: datetime) -> list[datetime]:
         return list(takewhile(lambda time: time < end, (first + n * recurrence.every for n in count())))
     found = {first} if recurrence in {"daily", "weekly"} else set[datetime]()
     until = end.astimezone(ZoneInfo(definition.timezone)).replace(tzinfo=None) + 2 * DAY
-    for wall in takewhile(lambda wall: wall < until, names(definition)):
-        found |= set(read(wall, definition.timezone, policy(definition)))
+    for local in takewhile(lambda local: local < until, local_times(definition)):
+        found |= set(instants(local, definition.timezone, policy(definition)))
     return sorted(time for time in found if first <= time < end)
 
 
-def names(definition: Definition) -> Iterator[datetime]:
-    """The wall-clock times that the schedule names, told by somebody else."""
+def local_times(definition: Definition) -> Iterator[datetime]:
+    """The local times of the schedule, by another implementation."""
     start = definition.scheduled_at.astimezone(ZoneInfo(definition.timezone)).replace(tzinfo=None, fold=0)
     match definition.recurrence:
         case Cron(text):
             return iter(CronSim(text, start - 2 * DAY))
         case Rrule(text):
-            return other_names(text, start)
+            return dateutil_times(text, start)
         case kind:
             return (start + n * DAY * (7 if kind == "weekly" else 1) for n in count())
 
 
 def policy(definition: Definition) -> Dst:
-    """Every real hour where no hour, or every minute where no minute is named."""
+    """The DST policy that applies: a recurrence without certain hours or minutes runs in every real hour."""
     match definition.recurrence:
         case Cron(text) if any(field.startswith("*") for field in text.split()[-5:-3]):
             return Dst("skip", "both")
@@ -83,12 +83,12 @@ def policy(definition: Definition) -> Dst:
             return definition.dst
 
 
-def read(wall: datetime, name: str, dst: Dst) -> list[datetime]:
-    """The instants of one wall-clock time."""
+def instants(local: datetime, name: str, dst: Dst) -> list[datetime]:
+    """The instants of one local time."""
     zone = ZoneInfo(name)
-    first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first > second:  # there is no such time
-        return [next(time for time in jumps(name) if time > second)] if dst.gap == "run_after" else []
+    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first > second:  # the clocks skip it
+        return [next(time for time in transitions(name) if time > second)] if dst.gap == "run_after" else []
     return {"first": [first], "second": [second], "both": [first, second]}[dst.fold]
 
 
@@ -107,8 +107,8 @@ def any_recurrence(chance: random.Random, start: datetime) -> Recurrence:
 
 def any_schedule(chance: random.Random, zone: str) -> Definition:
     start = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(minutes=chance.randint(0, 8_900_000))
-    if chance.random() < 0.4 and jumps(zone):
-        start = chance.choice(jumps(zone)[:-4]) - timedelta(minutes=chance.randint(-60, 10 * 1440))
+    if chance.random() < 0.4 and transitions(zone):
+        start = chance.choice(transitions(zone)[:-4]) - timedelta(minutes=chance.randint(-60, 10 * 1440))
     return Definition(
         name="any",
         scheduled_at=start,
@@ -119,16 +119,16 @@ def any_schedule(chance: random.Random, zone: str) -> Definition:
 
 
 def compare(definition: Definition) -> list[datetime]:
-    """The schedule's times, where both agree on them."""
+    """Assert that both agree, and return the times."""
     start = definition.scheduled_at
-    named = list(islice(takewhile(lambda time: time < start + SPAN, nominal_times(definition)), MOST))
-    end = named[-1] if len(named) == MOST else start + SPAN
-    assert [time for time in named if time < end] == oracle(definition, end), definition
-    return named
+    times = list(islice(takewhile(lambda time: time < start + SPAN, nominal_times(definition)), MOST))
+    end = times[-1] if len(times) == MOST else start + SPAN
+    assert [time for time in times if time < end] == oracle(definition, end), definition
+    return times
 
 
 def comparable(definition: Definition) -> bool:
-    """Whether it names anything before long: others look for what never comes until the calendar ends."""
+    """Whether the schedule starts soon: the others search for a time that never comes until the calendar ends."""
     try:
         first = next_after(definition, None)
     except CronError:
@@ -141,11 +141,11 @@ def test_any_schedule_in_any_zone_agrees_with_the_oracle(seed: int) -> None:
     chance = random.Random(seed)
     schedules = (any_schedule(chance, ZONES[n % len(ZONES)]) for n in count())
     for definition in islice(filter(comparable, schedules), SCHEDULES // SEEDS):
-        named = compare(definition)
-        first, last = sorted(chance.choices(named, k=2))
-        assert count_between(definition, first, last) == named.index(last) - named.index(first) + 1
+        times = compare(definition)
+        first, last = sorted(chance.choices(times, k=2))
+        assert count_between(definition, first, last) == times.index(last) - times.index(first) + 1
         assert last_between(definition, first, last) == last
-        for time, following in chance.sample(list(pairwise(named)), min(3, len(named) - 1)):
+        for time, following in chance.sample(list(pairwise(times)), min(3, len(times) - 1)):
             assert next_after(definition, time) == following, (definition, time)
             assert next_after(definition, following - timedelta(microseconds=1)) == following, (definition, time)
             assert last_between(definition, time, following - SECOND) == time
@@ -157,12 +157,12 @@ def test_any_schedule_in_any_zone_agrees_with_the_oracle(seed: int) -> None:
 @pytest.mark.parametrize(
     "recurrence", [Cron("0,30 * * * *"), Cron("15 0-23 * * *"), Rrule("FREQ=HOURLY;BYHOUR=0,10,23")]
 )
-def test_the_day_that_apia_left_out(recurrence: Recurrence, dst: Dst) -> None:
+def test_schedules_agree_with_the_oracle_on_the_day_that_apia_skipped(recurrence: Recurrence, dst: Dst) -> None:
     before = datetime(2011, 12, 28, 10, tzinfo=UTC)  # 00:00 at -10
     compare(Definition(name="apia", scheduled_at=before, recurrence=recurrence, timezone="Pacific/Apia", dst=dst))
 
 
-def test_an_apia_job_has_no_occurrence_on_the_day_that_was_left_out() -> None:
+def test_with_gap_skip_a_skipped_day_has_no_occurrence() -> None:
     midnight = datetime(2011, 12, 28, 10, tzinfo=UTC)  # 00:00 at -10
     apia = Definition(
         name="apia", scheduled_at=midnight, recurrence=Cron("0 12 * * *"), timezone="Pacific/Apia", dst=Dst("skip")

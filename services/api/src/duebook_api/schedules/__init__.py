@@ -1,1 +1,1 @@
-"""Schedules before there is a job of them: preview and forecast."""
+"""Schedules without a run: the preview of one schedule, and forecasts over all jobs."""

@@ -1,4 +1,4 @@
-"""Schedules by themselves, without a job."""
+"""Preview and forecast over HTTP."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 
 @router.post("/preview", openapi_extra=operation(Scope.JOBS_READ, PreviewBody), response_model=answers.Preview)
 async def preview_schedule(request: Request) -> Response:
-    """The next nominal times of a schedule, what it says in words, and notes on changes of the clocks."""
+    """The next nominal times of a schedule, its description in English, and notes, among others on DST."""
     value, _ = await read_json(request)
     body, now = validated(PreviewBody, value), dependencies(request).clock.now()
     definition = body.definition(now)
@@ -30,14 +30,18 @@ async def preview_schedule(request: Request) -> Response:
 
 @router.post("/forecast", openapi_extra=operation(Scope.JOBS_READ, ForecastBody), response_model=answers.Forecast)
 async def forecast_schedules(request: Request) -> Response:
-    """What is to come in a window, as the jobs are or as `changes` would have them.
+    """The runs in a window, with the jobs as they are or with `changes` applied.
 
-    Every nominal time counts as a run, at its hour: what overlaps, concurrency keys, pauses and downtime will leave out
-    or put off is not foreseen. `hours` names those with runs. `queues` has for each queue the most runs at once, by
-    the mean and by the 95th percentile of how long the job's, or else its task's, latest attempts took; one second
-    where nothing was measured (`unmeasured_jobs`). `clock_changes` names the jobs whose times fall into a gap or a
-    fold. With `changes` there are `added` and `removed`: how many nominal times, and the first hundred of them.
-    Jobs that changes name take part whatever the filter says, paused ones as if they were resumed.
+    Every nominal time counts as one run. The forecast does not foresee runs that overlap policies, concurrency keys,
+    pauses or downtime will skip or delay.
+
+    * `hours`: the hours that have runs.
+    * `queues`: for each queue the most runs at once, if attempts take the mean or the 95th percentile of the durations
+      measured for the job, or else for its task. A job without either counts one second (`unmeasured_jobs`).
+    * `clock_changes`: the DST transitions, and the jobs with times in their gap or fold.
+    * `added` and `removed`, with `changes` only: the number of nominal times, and the first hundred of them.
+
+    The jobs in `changes` are included whether or not the filter matches them, paused ones as if they were resumed.
     """
     value, _ = await read_json(request)
     return reply(await queries.forecast(dependencies(request), validated(ForecastBody, value)))

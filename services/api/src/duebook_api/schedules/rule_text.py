@@ -1,4 +1,4 @@
-"""A recurrence rule in words."""
+"""Describes a recurrence rule in English."""
 
 from calendar import day_name, month_name
 from collections.abc import Iterable, Iterator
@@ -6,78 +6,88 @@ from datetime import datetime
 from itertools import product
 
 from duebook_common.domain.schedule import rrule
-from duebook_common.domain.schedule.rrule import Freq, Rule
+from duebook_common.domain.schedule.rrule import Frequency, Rule
 
 _PERIODS = {
-    Freq.YEARLY: "year",
-    Freq.MONTHLY: "month",
-    Freq.WEEKLY: "week",
-    Freq.DAILY: "day",
-    Freq.HOURLY: "hour",
-    Freq.MINUTELY: "minute",
+    Frequency.YEARLY: "year",
+    Frequency.MONTHLY: "month",
+    Frequency.WEEKLY: "week",
+    Frequency.DAILY: "day",
+    Frequency.HOURLY: "hour",
+    Frequency.MINUTELY: "minute",
 }
-_MOST_TIMES = 8
+_MAX_LISTED_TIMES = 8
 
 
-def in_words(text: str, first: datetime, zone: str) -> str:
-    """What the rule says, where it begins at `first` by the zone's clock."""
+def rule_text(text: str, start: datetime, zone: str) -> str:
+    """The rule in English, such as "Every month on the last Friday at 10:00 in Europe/Berlin".
+
+    `start` is `scheduled_at` in local time: it supplies what the rule does not say.
+    """
     rule = rrule.parse(text)
     period = _PERIODS[rule.freq]
-    said = [f"Every {period}" if rule.interval == 1 else f"Every {rule.interval} {period}s", *_days(rule, first)]
-    said += [_times(rule, first), f"in {zone}"]
-    return " ".join(filter(None, said)) + "".join(_bounds(rule, period))
+    every = f"Every {period}" if rule.interval == 1 else f"Every {rule.interval} {period}s"
+    phrases = [every, *_days(rule, start), _times(rule, start), f"in {zone}"]
+    return " ".join(filter(None, phrases)) + "".join(_bounds(rule, period))
 
 
-def _days(rule: Rule, first: datetime) -> Iterator[str]:
-    if rule.weeks:
-        yield f"in the {_each(map(_counted, _in_order(rule.weeks)))} week of the year"
-    if not (rule.weeks or rule.year_days or rule.month_days or rule.weekdays or rule.nth):
-        yield from _day_of_start(rule, first)
+def _days(rule: Rule, start: datetime) -> Iterator[str]:
+    if rule.by_week_no:
+        yield f"in the {_list(map(_ordinal, _in_order(rule.by_week_no)))} week of the year"
+    if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_weekday or rule.by_nth_weekday):
+        yield from _day_of_start(rule, start)
         return
-    days = [day_name[day] for day in sorted(rule.weekdays)]
-    days += [f"the {_counted(which)} {day_name[day]}" for day, which in sorted(rule.nth, key=lambda n: (n[1], n[0]))]
-    if days:
-        yield f"on {_each(days)}" + (" of the year" if _counts_in_year(rule) else "")
-    if rule.month_days:
-        joint = "if that is" if days else "on"
-        yield f"{joint} the {_each(map(_counted, _in_order(rule.month_days)))} day of the month"
-    if rule.year_days:
-        yield f"on the {_each(map(_counted, _in_order(rule.year_days)))} day of the year"
+    weekdays = list(_weekdays(rule))
+    if weekdays:
+        yield f"on {_list(weekdays)}" + (" of the year" if _counts_in_year(rule) else "")
+    if rule.by_month_day:
+        preposition = "if that is" if weekdays else "on"
+        yield f"{preposition} the {_list(map(_ordinal, _in_order(rule.by_month_day)))} day of the month"
+    if rule.by_year_day:
+        yield f"on the {_list(map(_ordinal, _in_order(rule.by_year_day)))} day of the year"
     yield from _months(rule)
 
 
-def _day_of_start(rule: Rule, first: datetime) -> Iterator[str]:
-    if rule.freq is Freq.YEARLY and not rule.months:
-        yield f"on {first.day} {month_name[first.month]}"
+def _weekdays(rule: Rule) -> Iterator[str]:
+    for weekday in sorted(rule.by_weekday):
+        yield day_name[weekday]
+    for weekday, n in sorted(rule.by_nth_weekday, key=lambda numbered: (numbered[1], numbered[0])):
+        yield f"the {_ordinal(n)} {day_name[weekday]}"
+
+
+def _day_of_start(rule: Rule, start: datetime) -> Iterator[str]:
+    if rule.freq is Frequency.YEARLY and not rule.by_month:
+        yield f"on {start.day} {month_name[start.month]}"
         return
-    if rule.freq <= Freq.MONTHLY:
-        yield f"on the {_counted(first.day)} day of the month"
-    if rule.freq is Freq.WEEKLY:
-        yield f"on {day_name[first.weekday()]}"
+    if rule.freq <= Frequency.MONTHLY:
+        yield f"on the {_ordinal(start.day)} day of the month"
+    if rule.freq is Frequency.WEEKLY:
+        yield f"on {day_name[start.weekday()]}"
     yield from _months(rule)
 
 
 def _months(rule: Rule) -> Iterator[str]:
-    if rule.months:
-        yield f"in {_each(month_name[month] for month in sorted(rule.months))}"
+    if rule.by_month:
+        yield f"in {_list(month_name[month] for month in sorted(rule.by_month))}"
 
 
 def _counts_in_year(rule: Rule) -> bool:
-    return bool(rule.nth) and rule.freq is Freq.YEARLY and not rule.months
+    """Whether numbered weekdays are counted within the year: 20MO is the 20th Monday of the year."""
+    return bool(rule.by_nth_weekday) and rule.freq is Frequency.YEARLY and not rule.by_month
 
 
-def _times(rule: Rule, first: datetime) -> str:
-    hours, minutes = sorted(rule.hours or {first.hour}), sorted(rule.minutes or {first.minute})
-    seconds = sorted(rule.seconds or {first.second})
-    if rule.freq <= Freq.DAILY and len(hours) * len(minutes) * len(seconds) <= _MOST_TIMES:
-        return f"at {_each(_clock(*time) for time in product(hours, minutes, seconds))}"
-    parts = {
+def _times(rule: Rule, start: datetime) -> str:
+    hours, minutes = sorted(rule.by_hour or {start.hour}), sorted(rule.by_minute or {start.minute})
+    seconds = sorted(rule.by_second or {start.second})
+    if rule.freq <= Frequency.DAILY and len(hours) * len(minutes) * len(seconds) <= _MAX_LISTED_TIMES:
+        return f"at {_list(_clock(*time) for time in product(hours, minutes, seconds))}"
+    units = {
         "second": seconds if seconds != [0] else [],
-        "minute": minutes if rule.freq < Freq.MINUTELY or rule.minutes else [],
-        "hour": hours if rule.freq <= Freq.DAILY or rule.hours else [],
+        "minute": minutes if rule.freq < Frequency.MINUTELY or rule.by_minute else [],
+        "hour": hours if rule.freq <= Frequency.DAILY or rule.by_hour else [],
     }
-    told = [f"{name} {_each(map(str, numbers))}" for name, numbers in parts.items() if numbers]
-    return f"at {' of '.join(told)}" if told else ""
+    phrases = [f"{unit} {_list(map(str, numbers))}" for unit, numbers in units.items() if numbers]
+    return f"at {' of '.join(phrases)}" if phrases else ""
 
 
 def _clock(hour: int, minute: int, second: int) -> str:
@@ -85,8 +95,8 @@ def _clock(hour: int, minute: int, second: int) -> str:
 
 
 def _bounds(rule: Rule, period: str) -> Iterator[str]:
-    if rule.positions:
-        yield f", but only the {_each(map(_counted, _in_order(rule.positions)))} of these times in the {period}"
+    if rule.by_set_pos:
+        yield f", but only the {_list(map(_ordinal, _in_order(rule.by_set_pos)))} of these times in the {period}"
     if rule.count is not None:
         yield f", {rule.count} times in all" if rule.count > 1 else ", once"
     if rule.until is not None:
@@ -95,17 +105,19 @@ def _bounds(rule: Rule, period: str) -> Iterator[str]:
 
 
 def _in_order(numbers: Iterable[int]) -> list[int]:
-    """From the start upwards, then those that are counted from the end."""
+    """The positive numbers, then the negative ones, which count from the end; each ascending."""
     return sorted(numbers, key=lambda n: (n < 0, n))
 
 
-def _counted(n: int) -> str:
+def _ordinal(n: int) -> str:
+    """1 is "1st", -1 is "last", -2 is "2nd last"."""
     if n == -1:
         return "last"
-    ending = "th" if 10 <= abs(n) % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(abs(n) % 10, "th")
-    return f"{abs(n)}{ending}" if n > 0 else f"{abs(n)}{ending} last"
+    suffix = "th" if 10 <= abs(n) % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(abs(n) % 10, "th")
+    return f"{abs(n)}{suffix}" if n > 0 else f"{abs(n)}{suffix} last"
 
 
-def _each(words: Iterable[str]) -> str:
-    *most, last = words
+def _list(items: Iterable[str]) -> str:
+    """The items with commas between them and "and" before the last."""
+    *most, last = items
     return f"{', '.join(most)} and {last}" if most else last

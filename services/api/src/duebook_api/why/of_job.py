@@ -1,6 +1,6 @@
 """Why a job does not run now, or when it will."""
 
-from duebook_api.schedules.preview import described
+from duebook_api.schedules.preview import description
 from duebook_api.why.facts import Because, ExplainedRun, JobFacts, Why
 from duebook_api.why.job_sentences import (
     CHANGED,
@@ -23,7 +23,7 @@ def explain(facts: JobFacts) -> Why:
     steps, definition = facts.steps, facts.job.definition
     turn = last(steps, PAUSED, RESUMED, DELETED, FINISHED)
     said = in_order([steps[0], last(steps, CHANGED), last(steps, LEFT_OUT), turn], definition, facts.job.created_at)
-    said.append(Because(f"Its schedule: {described(definition)}{_bounds(facts.job)}."))
+    said.append(Because(f"Its schedule: {description(definition)}{_bounds(facts.job)}."))
     return Why(_answer(facts), [*said, *(_of_run(each, facts.zone) for each in facts.runs)])
 
 

@@ -1,8 +1,8 @@
-"""Cron expressions: which wall-clock times they name.
+"""Cron expressions: how they are parsed and which local times they match.
 
-Five fields (minute, hour, day of month, month, day of week) or six with seconds first, as Vixie cron reads them:
-names, lists, ranges and steps, `L` for the last day or the last weekday of a month, `MON#2` for its second one, and
-`@daily` with its kin. Days of the month and of the week that are both restricted mean either.
+The syntax is Vixie cron's: five fields (minute, hour, day of month, month, day of week) or six with seconds first;
+names, lists, ranges, steps and shorthands such as `@daily`. `L` is the last day of a month, `5L` or `FRIL` its last
+Friday, `MON#2` its second Monday. If day of month and day of week are both restricted, one of them is enough.
 """
 
 import re
@@ -13,7 +13,7 @@ from datetime import MAXYEAR, datetime
 from functools import lru_cache
 from itertools import islice
 
-from duebook_common.domain.schedule.times import Sums, Times
+from duebook_common.domain.schedule.times import PairSums, TimeSequence
 
 _SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -27,12 +27,12 @@ _SHORTHANDS = {
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTHS = {name: n for n, name in enumerate(_MONTH_NAMES, 1)}
 _DAYS = {name: n for n, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))}
-_AT = datetime(2000, 1, 1)  # noqa: DTZ001 - a wall clock belongs to no zone here
-_MOST_YEARS = 40  # the rarest that exists, 29 February on a given weekday, comes within forty years
+_ANY_MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001 - local times have no zone here
+_LONGEST_GAP = 40  # years between two matches of the rarest expression: 29 February on a given weekday
 
 
 class CronError(ValueError):
-    """The expression means nothing; the message names the token at fault and what would be right."""
+    """The expression is invalid. The message names the token at fault and what is valid instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,132 +44,136 @@ class _Field:
 
 
 _SECOND = _Field("second", 0, 59, {})
-_FIELDS = (
-    _Field("minute", 0, 59, {}),
-    _Field("hour", 0, 23, {}),
-    _Field("day of month", 1, 31, {}),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("day of week", 0, 7, _DAYS),
-)
+_MINUTE = _Field("minute", 0, 59, {})
+_HOUR = _Field("hour", 0, 23, {})
+_DAY = _Field("day of month", 1, 31, {})
+_MONTH = _Field("month", 1, 12, _MONTHS)
+_WEEKDAY = _Field("day of week", 0, 7, _DAYS)  # Sunday is 0 and 7
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed expression. `nth` holds (weekday, which) with which from 1 to 5, or -1 for the last; Sunday is 0."""
+    """A parsed expression. Weekdays are numbered from Sunday, 0, to Saturday, 6."""
 
     seconds: tuple[int, ...]
-    minutes: tuple[int, ...]  # of the day, told in seconds after midnight
+    minutes: tuple[int, ...]  # those of the day, in seconds after midnight
     days: frozenset[int]
-    last_day: bool
+    last_day: bool  # of the month
     months: tuple[int, ...]
     weekdays: frozenset[int]
-    nth: frozenset[tuple[int, int]]
-    either: bool  # days of month and of week are both restricted
-    follows_clock: bool  # minute or hour begin with `*`: every real hour counts, whatever the clocks show
+    nth_weekdays: frozenset[tuple[int, int]]  # (weekday, 1 to 5 for the first to fifth in the month, -1 for the last)
+    day_or_weekday: bool  # both are restricted, so one of them is enough
+    ignores_dst: bool  # minute or hour begin with `*`: it matches in every real hour, and no DST policy applies
 
-    def named_days(self, start: datetime) -> Iterator[Times]:
-        """The days from that of `start` (naive) to the calendar's end that it names, each with its wall-clock times."""
-        seconds = Sums(self.minutes, self.seconds)
-        for year, month in self._months(start.year, start.month):
-            for day in self._days_of(year, month):
+    def days_from(self, start: datetime) -> Iterator[TimeSequence]:
+        """The local times that match, one sequence for each matching day, from the day of `start` (naive) on.
+
+        Ends with the year 9999.
+        """
+        seconds_of_day = PairSums(self.minutes, self.seconds)
+        for year, month in self._months_from(start.year, start.month):
+            for day in self._matching_days(year, month):
                 if (year, month, day) >= (start.year, start.month, start.day):
-                    yield Times(_AT.replace(year, month, day), seconds)
+                    yield TimeSequence(_ANY_MIDNIGHT.replace(year, month, day), seconds_of_day)
 
-    def fires(self) -> bool:
-        """Whether any such day ever comes."""
-        months = islice(self._months(_AT.year, 1), _MOST_YEARS * len(self.months))
-        return any(self._days_of(year, month) for year, month in months)
+    def ever_matches(self) -> bool:
+        """Whether any day matches at all; 30 February never does."""
+        months = islice(self._months_from(_ANY_MIDNIGHT.year, 1), _LONGEST_GAP * len(self.months))
+        return any(self._matching_days(year, month) for year, month in months)
 
-    def _months(self, year: int, month: int) -> Iterator[tuple[int, int]]:
-        yield from ((year, named) for named in self.months if named >= month)
-        yield from ((later, named) for later in range(year + 1, MAXYEAR + 1) for named in self.months)
+    def _months_from(self, year: int, month: int) -> Iterator[tuple[int, int]]:
+        yield from ((year, matching) for matching in self.months if matching >= month)
+        yield from ((later, matching) for later in range(year + 1, MAXYEAR + 1) for matching in self.months)
 
-    def _days_of(self, year: int, month: int) -> list[int]:
-        first, length = monthrange(year, month)
-        asked = range(1, length + 1) if self.either or self.last_day else sorted(self.days)
-        return [day for day in asked if day <= length and self._names_day(day, length, (first + day) % 7)]
+    def _matching_days(self, year: int, month: int) -> list[int]:
+        first_weekday, length = monthrange(year, month)  # Monday is 0 here
+        candidates = range(1, length + 1) if self.day_or_weekday or self.last_day else sorted(self.days)
+        return [day for day in candidates if day <= length and self._matches(day, length, (first_weekday + day) % 7)]
 
-    def _names_day(self, day: int, length: int, weekday: int) -> bool:
-        by_month = day in self.days or (self.last_day and day == length)
-        by_week = weekday in self.weekdays or any(
-            weekday == wanted and (day + 7 > length if which == -1 else (day - 1) // 7 + 1 == which)
-            for wanted, which in self.nth
+    def _matches(self, day: int, month_length: int, weekday: int) -> bool:
+        by_day = day in self.days or (self.last_day and day == month_length)
+        by_weekday = weekday in self.weekdays or any(
+            weekday == nth_weekday and (day + 7 > month_length if n == -1 else (day - 1) // 7 + 1 == n)
+            for nth_weekday, n in self.nth_weekdays
         )
-        return by_month or by_week if self.either else by_month and by_week
+        return by_day or by_weekday if self.day_or_weekday else by_day and by_weekday
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
-    """Read an expression; raises CronError."""
+    """Parse an expression. Raises CronError, also for one that never matches."""
     second, minute, hour, day, month, weekday = fields(text)
-    last_day, days = _without_last(day)
-    weekdays, nth = _weekdays(weekday)
+    last_day, days = _without_last_day(day)
+    weekdays, nth_weekdays = _weekdays(weekday)
     expression = Expression(
         seconds=tuple(sorted(_values(_SECOND, second))),
-        minutes=_minutes(_values(_FIELDS[1], hour), _values(_FIELDS[0], minute)),
-        days=_values(_FIELDS[2], days) if days else frozenset(),
+        minutes=_minutes_of_day(_values(_HOUR, hour), _values(_MINUTE, minute)),
+        days=_values(_DAY, days) if days else frozenset(),
         last_day=last_day,
-        months=tuple(sorted(_values(_FIELDS[3], month))),
+        months=tuple(sorted(_values(_MONTH, month))),
         weekdays=weekdays,
-        nth=nth,
-        either=not day.startswith("*") and not weekday.startswith("*"),
-        follows_clock=minute.startswith("*") or hour.startswith("*"),
+        nth_weekdays=nth_weekdays,
+        day_or_weekday=not day.startswith("*") and not weekday.startswith("*"),
+        ignores_dst=minute.startswith("*") or hour.startswith("*"),
     )
-    if not expression.fires():
-        raise CronError(f"{text!r} never fires: no such day ever comes in the months that it names")
+    if not expression.ever_matches():
+        raise CronError(f"{text!r} never fires: none of its months has such a day")
     return expression
 
 
 @lru_cache(maxsize=256)
-def _minutes(hours: frozenset[int], minutes: frozenset[int]) -> tuple[int, ...]:
+def _minutes_of_day(hours: frozenset[int], minutes: frozenset[int]) -> tuple[int, ...]:
+    """In seconds after midnight. Cached, because expressions differ less in these than in their days."""
     return tuple(hour * 3600 + minute * 60 for hour in sorted(hours) for minute in sorted(minutes))
 
 
 def fields(text: str) -> list[str]:
-    """The six fields, in capitals, seconds first; raises CronError where they are not five or six."""
+    """The six fields in upper case, seconds first. Raises CronError if there are not five or six."""
     text = text.strip()
     if text.startswith("@"):
         if text.lower() not in _SHORTHANDS:
-            raise CronError(f"{text[:40]!r} is unknown; there are {', '.join(_SHORTHANDS)}")
+            raise CronError(f"{text[:40]!r} is unknown; use one of {', '.join(_SHORTHANDS)}")
         text = _SHORTHANDS[text.lower()]
-    parts = text.upper().split()
     if len(text) > 1000:
-        raise CronError("an expression has 1,000 characters at most")
+        raise CronError("an expression has at most 1,000 characters")
+    parts = text.upper().split()
     if len(parts) not in {5, 6}:
         raise CronError(
-            f"five fields are needed (minute, hour, day of month, month, day of week), or six with seconds first; "
-            f"here are {len(parts)}"
+            f"an expression has five fields (minute, hour, day of month, month, day of week), or six with seconds "
+            f"first; this one has {len(parts)}"
         )
     return parts if len(parts) == 6 else ["0", *parts]
 
 
-def _without_last(text: str) -> tuple[bool, str]:
+def _without_last_day(text: str) -> tuple[bool, str]:
+    """Whether the day of month lists `L`, and the list without it."""
     items = text.split(",")
     return "L" in items, ",".join(item for item in items if item != "L")
 
 
 def _weekdays(text: str) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
-    """Plain days of the week, and those that are counted within the month: `MON#2`, `FRIL`."""
+    """The plain days of the week, and those that are counted within the month (`MON#2`, `FRIL`)."""
     plain, nth = list[str](), set[tuple[int, int]]()
     for item in text.split(","):
-        day, mark, which = item.partition("#")
+        day, mark, n = item.partition("#")
         if mark:
-            if which not in {"1", "2", "3", "4", "5"}:
-                raise _wrong(_FIELDS[4], item, "after # stands 1 to 5, as in MON#2")
-            nth.add((_number(_FIELDS[4], day, item) % 7, int(which)))
+            if n not in {"1", "2", "3", "4", "5"}:
+                raise _wrong(_WEEKDAY, item, "# takes a number from 1 to 5, as in MON#2")
+            nth.add((_number(_WEEKDAY, day, item) % 7, int(n)))
         elif len(item) > 1 and item.endswith("L"):
-            nth.add((_number(_FIELDS[4], item[:-1], item) % 7, -1))
+            nth.add((_number(_WEEKDAY, item[:-1], item) % 7, -1))
         else:
             plain.append(item)
-    days = _values(_FIELDS[4], ",".join(plain)) if plain else frozenset[int]()
+    days = _values(_WEEKDAY, ",".join(plain)) if plain else frozenset[int]()
     return frozenset(day % 7 for day in days), frozenset(nth)
 
 
 def _values(field: _Field, text: str) -> frozenset[int]:
+    """The values of a list of numbers, ranges and steps."""
     values = set[int]()
     for item in text.split(","):
         span, slash, step = item.partition("/")
-        low, high = _span(field, span, item)
+        low, high = _range(field, span, item)
         if slash and not (step.isascii() and step.isdigit() and 1 <= int(step[:6]) <= field.high):
             raise _wrong(field, item, f"a step is a number from 1 to {field.high}, as in */5")
         if slash and low == high and span != "*":
@@ -178,18 +182,19 @@ def _values(field: _Field, text: str) -> frozenset[int]:
     return frozenset(values)
 
 
-def _span(field: _Field, span: str, item: str) -> tuple[int, int]:
+def _range(field: _Field, span: str, item: str) -> tuple[int, int]:
+    """The first and the last value of `*`, of a range or of a single number; `item` is quoted in errors."""
     if span == "*":
-        return field.low, 6 if field.high == 7 else field.high
+        return field.low, 6 if field is _WEEKDAY else field.high
     first, dash, last = span.partition("-")
     low = _number(field, first, item)
     if not dash:
         return low, low
     high = _number(field, last, item)
-    if field.high == 7 and high == 0 < low:
+    if field is _WEEKDAY and high == 0 < low:
         high = 7  # FRI-SUN
     if low > high:
-        raise _wrong(field, item, f"a range runs upwards; write {first}-{field.high},{field.low}-{last}")
+        raise _wrong(field, item, f"a range ascends; write {first}-{field.high},{field.low}-{last}")
     return low, high
 
 

@@ -1,8 +1,10 @@
-"""When a zone's clocks show what a schedule names: wall-clock times to instants, exact across changes of the clocks.
+"""Converts local (wall-clock) times of a time zone to instants, exactly at DST transitions too.
 
-A wall-clock time that the clocks jump over (a gap) happens at the first instant after the jump, or not at all; one
-that comes twice (a fold) happens at its first, its second, or both. All rests on a fact about the clocks of this
-world since 1970, which the tests check for the rules in use: no zone changes them twice within six days.
+The clocks skip some local times (a gap) and show others twice (a fold). The policy `Dst` decides: a time in a gap
+happens at the first instant after it or not at all; a time in a fold happens the first time, the second, or both.
+
+The conversion relies on one fact: since 1970 no zone has changed its UTC offset twice within six days. A test checks
+it for the installed time zone database.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,92 +13,124 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from duebook_common.domain.definition import Dst
-from duebook_common.domain.schedule.times import Times
+from duebook_common.domain.schedule.times import TimeSequence
 
-_DAY = timedelta(days=1)
-_INSTANT = timedelta(microseconds=1)
+_DAY, _SEARCH_STEP = timedelta(days=1), timedelta(days=5)
+_RESOLUTION = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A change of a zone's clocks: until `at` (UTC) they are `before` ahead of UTC, from then on `after`."""
+class Transition:
+    """A change of a zone's UTC offset at the instant `at` (UTC).
+
+    In Berlin in spring `at` is 01:00 UTC, `offset_before` one hour, `offset_after` two hours, `local_before` 02:00 and
+    `local_after` 03:00.
+    """
 
     at: datetime
-    before: timedelta
-    after: timedelta
+    offset_before: timedelta
+    offset_after: timedelta
 
     @property
-    def old_end(self) -> datetime:
-        """What the old clock would show at that instant, a naive time."""
-        return (self.at + self.before).replace(tzinfo=None)
+    def local_before(self) -> datetime:
+        """The local time (naive) at which the clocks are changed."""
+        return (self.at + self.offset_before).replace(tzinfo=None)
 
     @property
-    def new_start(self) -> datetime:
-        """What the new clock shows at that instant, a naive time."""
-        return (self.at + self.after).replace(tzinfo=None)
+    def local_after(self) -> datetime:
+        """The local time (naive) to which the clocks are changed."""
+        return (self.at + self.offset_after).replace(tzinfo=None)
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether the clocks are set forward, so that they skip local times; else they show local times twice."""
+        return self.offset_after > self.offset_before
 
 
-def change_between(zone: ZoneInfo, low: datetime, high: datetime) -> Change | None:
-    """The change later than `low` and not later than `high` (UTC, less than six days apart), or None."""
-    before, after = offset(zone, low), offset(zone, high)
-    if before == after:
+def transition_between(zone: ZoneInfo, low: datetime, high: datetime) -> Transition | None:
+    """The transition later than `low` and not later than `high`, if there is one.
+
+    Both are in UTC and less than six days apart, so there is at most one. It is found by bisection.
+    """
+    offset_before, offset_after = utc_offset(zone, low), utc_offset(zone, high)
+    if offset_before == offset_after:
         return None
-    while high - low > _INSTANT:
+    while high - low > _RESOLUTION:
         middle = low + (high - low) // 2
-        low, high = (middle, high) if offset(zone, middle) == before else (low, middle)
-    return Change(high, before, after)
+        low, high = (middle, high) if utc_offset(zone, middle) == offset_before else (low, middle)
+    return Transition(high, offset_before, offset_after)
 
 
-def offset(zone: ZoneInfo, time: datetime) -> timedelta:
-    """How far the zone's clocks are ahead of UTC at that instant."""
+def transitions(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Transition]:
+    """The transitions later than `start` and not later than `end`, both in UTC."""
+    while start < end:
+        if transition := transition_between(zone, start, min(start + _SEARCH_STEP, end)):
+            yield transition
+        start += _SEARCH_STEP
+
+
+def utc_offset(zone: ZoneInfo, time: datetime) -> timedelta:
+    """The zone's offset from UTC at an instant; positive east of Greenwich."""
     return time.astimezone(zone).utcoffset() or timedelta(0)
 
 
-def instants(days: Iterable[Times], zone: ZoneInfo, dst: Dst) -> Iterator[Times]:
-    """The instants at which the zone's clocks show the named times, in order; one may come twice in a row.
+def instants(days: Iterable[TimeSequence], zone: ZoneInfo, dst: Dst) -> Iterator[TimeSequence]:
+    """The instants (UTC) at which the zone's clocks show the given local times, in order.
 
-    `days` are in order, each the wall-clock times named in it. Ends with the calendar, a few days early.
+    `days` are in order too, each with the local times of one day, counted from its midnight. An instant may occur twice
+    in a row: for a time in a gap and for the local time at its end. Stops a few days before the year 10000.
+
+    Away from transitions a day is shifted as a whole. Near one, the times before and after it are shifted separately,
+    and those after it are held back until no later day can have times before it.
     """
-    late: list[Times] = []  # after a change, when some of the next day still comes before it
-    known = datetime.min.replace(tzinfo=UTC)  # about each day before it the clocks were `ahead`, and did not change
-    ahead = timedelta(0)
+    held_back: list[TimeSequence] = []
+    # For a midnight before `steady_until` the offset is known to be `offset`, without a transition nearby.
+    offset, steady_until = timedelta(0), datetime.min.replace(tzinfo=UTC)
     for day in days:
+        # Local midnight, taken as UTC: it is less than a day from the real instant, and the search has a day to spare.
         midnight = day.start.replace(tzinfo=UTC)
-        if midnight < known:
-            yield day.from_start(midnight - ahead)
+        if midnight < steady_until:
+            yield day.rebase(midnight - offset)
             continue
         try:
-            change = change_between(zone, midnight - _DAY, midnight + 4 * _DAY)
-            ahead = offset(zone, midnight)
+            transition = transition_between(zone, midnight - _DAY, midnight + 4 * _DAY)
+            offset = utc_offset(zone, midnight)
         except OverflowError:
             return
-        if change is None:
-            known = midnight + 2 * _DAY
-            yield from late
-            late = []
-            yield day.from_start(midnight - ahead)
-        else:
-            yield _until(change, day, dst)
-            late += _since(change, day, dst)
-            if change.old_end <= day.start + _DAY:
-                yield from late
-                late = []
-    yield from late
+        if transition is None:
+            steady_until = midnight + 2 * _DAY
+            yield from held_back
+            held_back = []
+            yield day.rebase(midnight - offset)
+            continue
+        yield _before(transition, day, dst)
+        held_back += _after(transition, day, dst)
+        if transition.local_before <= day.start + _DAY:
+            yield from held_back
+            held_back = []
+    yield from held_back
 
 
-def _until(change: Change, day: Times, dst: Dst) -> Times:
-    """The instants before the change at which the old clock shows the day's times."""
-    end = change.old_end if _is_gap(change) or dst.fold != "second" else change.new_start
-    return day.before(end).from_start(day.start.replace(tzinfo=UTC) - change.before)
+def _before(transition: Transition, day: TimeSequence, dst: Dst) -> TimeSequence:
+    """The instants of the day's local times before the transition.
+
+    A time in a fold is one of them, unless the policy takes only its second occurrence.
+    """
+    in_fold_second = dst.fold == "second" and not transition.is_gap
+    end = transition.local_after if in_fold_second else transition.local_before
+    return day.before(end).rebase(day.start.replace(tzinfo=UTC) - transition.offset_before)
 
 
-def _since(change: Change, day: Times, dst: Dst) -> Iterator[Times]:
-    """The instants from the change on at which the new clock shows the day's times, or is past them."""
-    if _is_gap(change) and dst.gap == "run_after" and day.since(change.old_end).before(change.new_start):
-        yield Times(change.at)
-    start = change.new_start if _is_gap(change) or dst.fold != "first" else change.old_end
-    yield day.since(start).from_start(day.start.replace(tzinfo=UTC) - change.after)
+def _after(transition: Transition, day: TimeSequence, dst: Dst) -> Iterator[TimeSequence]:
+    """The instants of the day's local times from the transition on.
 
-
-def _is_gap(change: Change) -> bool:
-    return change.after > change.before
+    All times in a gap become one, the transition itself. A time in a fold is one of them, unless the policy takes only
+    its first occurrence.
+    """
+    if transition.is_gap and dst.gap == "run_after":
+        in_gap = day.since(transition.local_before).before(transition.local_after)
+        if in_gap:
+            yield TimeSequence(transition.at)
+    in_fold_first = dst.fold == "first" and not transition.is_gap
+    start = transition.local_before if in_fold_first else transition.local_after
+    yield day.since(start).rebase(day.start.replace(tzinfo=UTC) - transition.offset_after)

@@ -1,7 +1,7 @@
-"""Which instants a schedule names: nominal times, exact across changes of the clocks.
+"""The nominal times of a schedule: the instants at which it says a job should run.
 
-Daily and weekly recurrences keep the wall clock of `scheduled_at` in the job's time zone, cron expressions and
-RRULEs name wall-clock times of that zone (`clock` finds their instants), and an interval is real time.
+Daily and weekly recurrences keep the local time of `scheduled_at` in the job's time zone. Cron expressions and RRULEs
+give local times of that zone. `dst` converts all of these to instants. An interval (`every`) is real time.
 """
 
 from collections.abc import Iterator
@@ -10,117 +10,128 @@ from zoneinfo import ZoneInfo
 
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
 from duebook_common.domain.schedule import cron, rrule
-from duebook_common.domain.schedule import dst as clock
-from duebook_common.domain.schedule.rrule_days import series
-from duebook_common.domain.schedule.times import SECOND, Times
+from duebook_common.domain.schedule.dst import instants
+from duebook_common.domain.schedule.rrule_set import recurrence_set
+from duebook_common.domain.schedule.times import SECOND, TimeSequence
 
 _STEP = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
-_DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
-_LAST = datetime.max.replace(tzinfo=UTC)
-_FOLLOWS_CLOCK = Dst("skip", "both")  # every real hour once, nothing twice
+_DAY, _RESOLUTION = timedelta(days=1), timedelta(microseconds=1)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+_EVERY_REAL_HOUR = Dst("skip", "both")  # a gap adds no run, and both passes through a fold run
 
 
 def nominal_times(definition: Definition, after: datetime | None = None) -> Iterator[datetime]:
-    """The schedule's nominal times later than `after`, in order, in UTC; `None` means from its first."""
-    for times in _passages(definition, after):
-        yield from times
+    """The nominal times later than `after`, or all without it, in order and in UTC."""
+    for chunk in _chunks_after(definition, after):
+        yield from chunk
 
 
 def next_after(definition: Definition, after: datetime | None) -> datetime | None:
-    """The first nominal time later than `after`, or None where the schedule has no more."""
+    """The first nominal time later than `after`, or of all without it; None if there is none."""
     return next(nominal_times(definition, after), None)
 
 
 def count_between(definition: Definition, first: datetime, last: datetime) -> int:
-    """How many nominal times lie from `first` to `last`, both included; the cost is that of their days."""
-    return sum(len(times) for times in times_between(definition, first, last))
+    """The number of nominal times from `first` to `last`, both included. Takes one step a day, however many times."""
+    return sum(len(chunk) for chunk in chunks_between(definition, first, last))
 
 
 def last_between(definition: Definition, first: datetime, last: datetime) -> datetime | None:
-    """The latest nominal time from `first` to `last`, both included; as quick as counting them."""
+    """The latest nominal time from `first` to `last`, both included. Takes one step a day, however many times."""
     latest = None
-    for times in times_between(definition, first, last):
-        latest = times.last
+    for chunk in chunks_between(definition, first, last):
+        latest = chunk.last
     return latest
 
 
-def times_between(definition: Definition, first: datetime, last: datetime) -> Iterator[Times]:
-    """The nominal times from `first` to `last`, both included, in passages that ascend and are not empty."""
-    for times in _passages(definition, first - _INSTANT):
-        if within := times.until(last):
+def chunks_between(definition: Definition, first: datetime, last: datetime) -> Iterator[TimeSequence]:
+    """The nominal times from `first` to `last`, both included, in ascending chunks that are not empty."""
+    for chunk in _chunks_after(definition, first - _RESOLUTION):
+        if within := chunk.until(last):
             yield within
-        if len(within) < len(times):
+        if len(within) < len(chunk):
             return
 
 
-def _passages(definition: Definition, after: datetime | None) -> Iterator[Times]:
-    """The nominal times later than `after`, in passages that ascend and are not empty."""
-    latest = definition.scheduled_at.astimezone(UTC) - _INSTANT
+def _chunks_after(definition: Definition, after: datetime | None) -> Iterator[TimeSequence]:
+    """The nominal times later than `after`, in ascending chunks that are not empty."""
+    latest = definition.scheduled_at.astimezone(UTC) - _RESOLUTION
     if after is not None:
         latest = max(latest, after)
     end = _end(definition)
-    for times in _unbounded(definition, latest):
-        later = times if times and times.first > latest else times.after(latest)
-        if not later:
+    for candidates in _candidates(definition, latest):
+        chunk = candidates if candidates and candidates.first > latest else candidates.after(latest)
+        if not chunk:
             continue
-        latest = later.last
+        latest = chunk.last
         if latest > end:
-            if within := later.until(end):
+            if within := chunk.until(end):
                 yield within
             return
-        yield later
+        yield chunk
 
 
-def _unbounded(definition: Definition, after: datetime) -> Iterator[Times]:
-    """In order, from somewhat before `after` on, so that no time after it is left out."""
+def _candidates(definition: Definition, after: datetime) -> Iterator[TimeSequence]:
+    """The times of the recurrence in order, without its end.
+
+    May begin before `after`, but leaves out no later time. A time may occur twice in a row.
+    """
     first, recurrence = definition.scheduled_at.astimezone(UTC), definition.recurrence
     match recurrence:
         case "none":
-            return iter([Times(first)])
+            return iter([TimeSequence(first)])
         case "daily" | "weekly":
-            return _by_step(definition, first, after, _STEP[recurrence])
+            return _daily_or_weekly(definition, first, after, _STEP[recurrence])
         case Every(step):
-            return iter([Times(first, range((_LAST - first) // step + 1), step)])
+            return iter([TimeSequence(first, range((_LAST_INSTANT - first) // step + 1), step)])
         case Cron(text):
             expression, zone = cron.parse(text), ZoneInfo(definition.timezone)
-            dst = _FOLLOWS_CLOCK if expression.follows_clock else definition.dst
-            return clock.instants(expression.named_days(_day_before(after, zone)), zone, dst)
+            dst = _EVERY_REAL_HOUR if expression.ignores_dst else definition.dst
+            return instants(expression.days_from(_safe_start(after, zone)), zone, dst)
         case Rrule(text):
             rule, zone = rrule.parse(text), ZoneInfo(definition.timezone)
-            dst = _FOLLOWS_CLOCK if rule.follows_clock else definition.dst
-            return clock.instants(series(rule, _shown(first, zone)).named_days(_day_before(after, zone)), zone, dst)
+            dst = _EVERY_REAL_HOUR if rule.ignores_dst else definition.dst
+            days = recurrence_set(rule, _local(first, zone)).days_from(_safe_start(after, zone))
+            return instants(days, zone, dst)
 
 
 def _end(definition: Definition) -> datetime:
-    """The last instant that may be a nominal time."""
-    end, recurrence = definition.ends_at or _LAST, definition.recurrence
+    """The last instant that may be a nominal time, by `ends_at` and by an UNTIL in UTC.
+
+    COUNT and an UNTIL in local time are the recurrence set's business: they end it before the conversion to instants.
+    """
+    end, recurrence = definition.ends_at or _LAST_INSTANT, definition.recurrence
     until = rrule.parse(recurrence.rrule).until if isinstance(recurrence, Rrule) else None
     return min(end, until) if until is not None and until.tzinfo is not None else end
 
 
-def _by_step(definition: Definition, first: datetime, after: datetime, step: timedelta) -> Iterator[Times]:
-    yield Times(first)
+def _daily_or_weekly(
+    definition: Definition, first: datetime, after: datetime, step: timedelta
+) -> Iterator[TimeSequence]:
+    """`scheduled_at` itself, even where the DST policy would choose the other pass of a fold, then its local time."""
+    yield TimeSequence(first)
     zone = ZoneInfo(definition.timezone)
-    yield from clock.instants(_same_time(_shown(first, zone), _day_before(after, zone), step), zone, definition.dst)
+    yield from instants(_same_local_time(_local(first, zone), _safe_start(after, zone), step), zone, definition.dst)
 
 
-def _same_time(wall: datetime, start: datetime, step: timedelta) -> Iterator[Times]:
-    """The same wall-clock time again and again, from the day of `start` on."""
-    midnight = wall.replace(hour=0, minute=0, second=0)  # and so many microseconds
-    seconds = ((wall - midnight) // SECOND,)
+def _same_local_time(local: datetime, start: datetime, step: timedelta) -> Iterator[TimeSequence]:
+    """The same local time at every step, from the first step on or after the midnight `start`, one day each."""
+    midnight = local.replace(hour=0, minute=0, second=0)  # its microseconds stay, so that whole seconds are left over
+    seconds = ((local - midnight) // SECOND,)
     midnight += step * max(0, -((midnight - start) // step))
     while True:
-        yield Times(midnight, seconds)
+        yield TimeSequence(midnight, seconds)
         try:
             midnight += step
         except OverflowError:
             return
 
 
-def _day_before(time: datetime, zone: ZoneInfo) -> datetime:
-    """A day by the zone's clocks before which nothing is named that happens after that instant: a fold is shorter."""
-    return _shown(time, zone).replace(hour=0, minute=0, second=0, microsecond=0) - _DAY
+def _safe_start(time: datetime, zone: ZoneInfo) -> datetime:
+    """A local midnight safely before `time`: the day before, because no DST fold is longer than a day."""
+    return _local(time, zone).replace(hour=0, minute=0, second=0, microsecond=0) - _DAY
 
 
-def _shown(time: datetime, zone: ZoneInfo) -> datetime:
+def _local(time: datetime, zone: ZoneInfo) -> datetime:
+    """What the zone's clocks show at an instant, as a naive time."""
     return time.astimezone(zone).replace(tzinfo=None, fold=0)

@@ -1,1 +1,1 @@
-"""What is to come: runs per hour, what changes would add and remove, changes of the clocks, runs at once."""
+"""Forecasts: runs per hour, times that changes would add and remove, DST transitions, runs at once."""

@@ -1,4 +1,4 @@
-"""What a request for a forecast may say."""
+"""The request body of a forecast."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +10,7 @@ from duebook_api.http.path_ids import UUID_TEXT
 from duebook_api.schemas.bodies import JobBody
 
 Id = Annotated[str, Field(pattern=UUID_TEXT)]
-_LONGEST, _FARTHEST = timedelta(days=400), timedelta(days=3660)
+_MAX_WINDOW, _MAX_DISTANCE = timedelta(days=400), timedelta(days=3660)
 _SHAPES = (
     'a change is {"job_id": "…", "patch": {…}}, or {"create": {…}} with a job as in POST /api/job, or {"delete": "…"} '
     "with a job's id"
@@ -18,7 +18,7 @@ _SHAPES = (
 
 
 class ForecastFilter(Body):
-    """Which jobs; all that are active where nothing is said."""
+    """The jobs to forecast; without any field all active jobs."""
 
     status: Annotated[Literal["active", "paused"], one_of("active", "paused")] = "active"
     name: Name | None = None
@@ -37,7 +37,7 @@ class ChangeBody(Body):
     delete: Id | None = None
 
     @model_validator(mode="after")
-    def _one_shape(self) -> Self:
+    def _has_one_shape(self) -> Self:
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         if given not in ({"job_id", "patch"}, {"create"}, {"delete"}):
             raise ValueError(_SHAPES)
@@ -45,21 +45,21 @@ class ChangeBody(Body):
 
 
 class ForecastBody(Body):
-    """A window, the jobs, and what would be changed of them."""
+    """The window, the jobs, and changes to try on them."""
 
     from_: Instant = Field(alias="from")
     to: Instant
     filter: ForecastFilter = Field(default_factory=ForecastFilter)
     changes: Annotated[list[ChangeBody], Field(max_length=100)] | None = None
 
-    def wrong(self, now: datetime) -> tuple[str, str] | None:
-        """What is wrong about the window, and where."""
+    def window_fault(self, now: datetime) -> tuple[str, str] | None:
+        """What is wrong with the window, as a JSON pointer and a message; None if nothing is."""
         if self.to <= self.from_:
             return "/to", "this must be later than from"
-        if self.to - self.from_ > _LONGEST:
-            return "/to", f"a forecast spans {_LONGEST.days} days at most; ask for a part of the window at a time"
+        if self.to - self.from_ > _MAX_WINDOW:
+            return "/to", f"a forecast spans {_MAX_WINDOW.days} days at most; ask for a part of the window at a time"
         if self.to <= now:
-            return "/to", "this lies in the past, where a job's ledger says what became of each time; name a time ahead"
-        if self.to > now + _FARTHEST:
-            return "/to", f"a forecast looks {_FARTHEST.days} days ahead at most; name an earlier time"
+            return "/to", "this is in the past; use a later time, or a job's ledger for the outcome of past times"
+        if self.to > now + _MAX_DISTANCE:
+            return "/to", f"a forecast looks {_MAX_DISTANCE.days} days ahead at most; use an earlier time"
         return None

@@ -1,64 +1,63 @@
-"""The days in a window on which clocks change, and the jobs whose times fall into the gap or the fold."""
+"""The DST transitions in a window, and the jobs with times in their gap or fold."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
+from duebook_api.schedules.dst_effects import affected, fold_text, keeps_local_time
 from duebook_api.schedules.forecast.counts import HourlyCounts
-from duebook_api.schedules.forecast.plans import Plan
-from duebook_api.schedules.preview import around, changes
-from duebook_common.domain.definition import Dst, Every
-from duebook_common.domain.schedule.dst import Change
+from duebook_api.schedules.forecast.job_schedules import JobSchedule
+from duebook_common.domain.schedule.dst import Transition, transitions
 
-_NEAR = timedelta(days=2)
-_FOLD = {"first": "runs the first time", "second": "runs the second time", "both": "runs both times"}
+_MARGIN = timedelta(days=2)  # a job whose first and last time are farther away cannot be affected
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedJob:
-    """A job with times that the clocks leave out (`gap`) or show twice (`fold`), and what its `dst` makes of them."""
+    """A job with times that a transition skips (`gap`) or repeats (`fold`), and what its `dst` does with them."""
 
-    plan: Plan
-    falls_in: str
-    does: str
+    schedule: JobSchedule
+    falls_in: Literal["gap", "fold"]
+
+    @property
+    def effect(self) -> str:
+        dst = self.schedule.definition.dst
+        if self.falls_in == "fold":
+            return fold_text(dst)
+        return f"{'runs when the gap ends' if dst.gap == 'run_after' else 'is left out'} (dst.gap {dst.gap})"
 
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
+    """A zone's transition with the jobs of the zone that it affects."""
+
     zone: str
-    change: Change
-    hits: Sequence[AffectedJob]
+    transition: Transition
+    jobs: Sequence[AffectedJob]
 
     @property
-    def says(self) -> str:
-        old, new = self.change.old_end, self.change.new_start
+    def text(self) -> str:
+        old, new = self.transition.local_before, self.transition.local_after
         return f"on {old:%Y-%m-%d} the clocks in {self.zone} go from {old:%H:%M} to {new:%H:%M}"
 
 
-def clock_changes(counted: Iterable[HourlyCounts], start: datetime, end: datetime) -> list[ClockChange]:
-    """The changes in [start, end) of the zones whose clocks the jobs keep, in order."""
+def clock_changes(counts: Iterable[HourlyCounts], start: datetime, end: datetime) -> list[ClockChange]:
+    """The transitions in [start, end) of all zones in whose local time a job runs, in order."""
     by_zone: dict[str, list[HourlyCounts]] = {}
-    for each in counted:
-        definition = each.plan.definition
-        if definition.recurrence != "none" and not isinstance(definition.recurrence, Every):
-            by_zone.setdefault(definition.timezone, []).append(each)
-    found = [
-        ClockChange(zone, change, [hit for each in jobs if (hit := _hit(each, change)) is not None])
+    for job in counts:
+        if keeps_local_time(job.schedule.definition):
+            by_zone.setdefault(job.schedule.definition.timezone, []).append(job)
+    changes = [
+        ClockChange(zone, transition, _affected_jobs(jobs, transition))
         for zone, jobs in by_zone.items()
-        for change in changes(ZoneInfo(zone), start.astimezone(UTC), end.astimezone(UTC))
+        for transition in transitions(ZoneInfo(zone), start.astimezone(UTC), end.astimezone(UTC))
     ]
-    return sorted(found, key=lambda each: (each.change.at, each.zone))
+    return sorted(changes, key=lambda change: (change.transition.at, change.zone))
 
 
-def _hit(counted: HourlyCounts, change: Change) -> AffectedJob | None:
-    definition = counted.plan.definition
-    if not counted.first - _NEAR <= change.at <= counted.last + _NEAR:
-        return None
-    plain = around(definition, change, Dst("skip", "first"))
-    if around(definition, change, Dst("run_after", "first")) != plain:
-        does = "runs when the gap ends" if definition.dst.gap == "run_after" else "is left out"
-        return AffectedJob(counted.plan, "gap", f"{does} (dst.gap {definition.dst.gap})")
-    if around(definition, change, Dst("skip", "both")) != plain:
-        return AffectedJob(counted.plan, "fold", f"{_FOLD[definition.dst.fold]} (dst.fold {definition.dst.fold})")
-    return None
+def _affected_jobs(jobs: Iterable[HourlyCounts], transition: Transition) -> list[AffectedJob]:
+    near = [job for job in jobs if job.first - _MARGIN <= transition.at <= job.last + _MARGIN]
+    found = [(job.schedule, affected(job.schedule.definition, transition)) for job in near]
+    return [AffectedJob(schedule, kind) for schedule, kind in found if kind is not None]

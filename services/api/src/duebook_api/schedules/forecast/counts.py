@@ -1,30 +1,30 @@
-"""How many runs there are in each hour, counted without a look at each of them."""
+"""Counts the runs of each hour without a step for each run."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from duebook_api.schedules.forecast.plans import Plan, times
+from duebook_api.schedules.forecast.job_schedules import JobSchedule, nominal_times
 
 HOUR = timedelta(hours=1)
-MOST_CELLS = 500_000
-_TOO_MUCH = (
-    f"the jobs have runs in more than {MOST_CELLS:,} hours, counted for each job by itself; ask for a shorter window, "
+MAX_CELLS = 500_000  # hours with runs, summed over the jobs
+_TOO_LARGE = (
+    f"the jobs have runs in more than {MAX_CELLS:,} hours, counted separately for each job; ask for a shorter window, "
     "or filter the jobs"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class TooMuch(Exception):
-    """More than can be foretold at once; says what, and what helps."""
+class ForecastTooLarge(Exception):
+    """The forecast would take too long to compute. The message says which limit it exceeds and what helps."""
 
 
 @dataclass(frozen=True, slots=True)
 class HourlyCounts:
-    """A plan's runs by hour, an hour named by its number; `first` and `last` are its nominal times at the ends."""
+    """The number of a job's runs in each hour (see `hour_of`), and its first and last nominal time in the window."""
 
-    plan: Plan
+    schedule: JobSchedule
     hours: Counter[int]
     first: datetime
     last: datetime
@@ -35,6 +35,7 @@ class HourlyCounts:
 
 
 def hour_of(time: datetime) -> int:
+    """The number of whole hours since 1970."""
     return (time - _EPOCH) // HOUR
 
 
@@ -42,29 +43,29 @@ def start_of(hour: int) -> datetime:
     return _EPOCH + hour * HOUR
 
 
-def count(plans: Iterable[Plan], start: datetime, end: datetime) -> list[HourlyCounts]:
-    """The plans that have runs in [start, end). Raises TooMuch."""
-    found, cells = list[HourlyCounts](), 0
-    for plan in plans:
-        counted, visited = _count(plan, start, end, MOST_CELLS - cells)
-        cells += visited
-        if counted is not None:
-            found.append(counted)
-    return found
+def hourly_counts(schedules: Iterable[JobSchedule], start: datetime, end: datetime) -> list[HourlyCounts]:
+    """The counts of the jobs that have runs in [start, end). Raises ForecastTooLarge."""
+    counts, cells = list[HourlyCounts](), 0
+    for schedule in schedules:
+        job_counts, job_cells = _count(schedule, start, end, MAX_CELLS - cells)
+        cells += job_cells
+        if job_counts is not None:
+            counts.append(job_counts)
+    return counts
 
 
-def _count(plan: Plan, start: datetime, end: datetime, budget: int) -> tuple[HourlyCounts | None, int]:
-    """An hour of a passage is one step, however many times it has."""
+def _count(schedule: JobSchedule, start: datetime, end: datetime, max_cells: int) -> tuple[HourlyCounts | None, int]:
+    """The job's counts, None if it has no runs, and the number of steps: one for each hour, whatever its runs."""
     hours, cells = Counter[int](), 1
     first = last = None
-    for passage in times(plan, start, end):
-        first, last = first or passage.first, passage.last
-        rest = passage
+    for chunk in nominal_times(schedule, start, end):
+        first, last = first or chunk.first, chunk.last
+        rest = chunk
         while rest:
             hour = hour_of(rest.first)
             later = rest.since(start_of(hour + 1))
             hours[hour] += len(rest) - len(later)
             rest, cells = later, cells + 1
-            if cells > budget:
-                raise TooMuch(_TOO_MUCH)
-    return (None if first is None or last is None else HourlyCounts(plan, hours, first, last)), cells
+            if cells > max_cells:
+                raise ForecastTooLarge(_TOO_LARGE)
+    return (None if first is None or last is None else HourlyCounts(schedule, hours, first, last)), cells

@@ -1,97 +1,102 @@
-"""Which nominal times a change would add, and which it would remove."""
+"""Which nominal times changes would add, and which they would remove."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from duebook_api.schedules.forecast.counts import TooMuch
-from duebook_api.schedules.forecast.plans import Plan, times
+from duebook_api.schedules.forecast.counts import ForecastTooLarge
+from duebook_api.schedules.forecast.job_schedules import JobSchedule, nominal_times
 
-MOST_SHOWN, MOST_COMPARED = 100, 500_000
+MAX_SHOWN, MAX_COMPARED = 100, 500_000
 
-_TOO_MUCH = (
-    f"the changes concern more than {MOST_COMPARED:,} nominal times; ask for a shorter window, or about fewer changes"
+_TOO_LARGE = (
+    f"the changes affect more than {MAX_COMPARED:,} nominal times; ask for a shorter window, or about fewer changes"
 )
+Window = tuple[datetime, datetime]  # [start, end)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A job as it stands and as it would stand; either may be missing."""
+class JobChange:
+    """A job's schedule without and with a change: None before a creation, and None after a deletion."""
 
-    before: Plan | None
-    after: Plan | None
+    before: JobSchedule | None
+    after: JobSchedule | None
 
 
 @dataclass(slots=True)
-class Times:
-    """How many nominal times, and the first of them with the plan that they belong to."""
+class TimesSummary:
+    """The number of some nominal times, and the earliest of them with their jobs."""
 
     count: int = 0
-    first: list[tuple[datetime, Plan]] = field(default_factory=list)
+    earliest: list[tuple[datetime, JobSchedule]] = field(default_factory=list)
 
-    def add(self, time: datetime, plan: Plan) -> None:
+    def append(self, time: datetime, schedule: JobSchedule) -> None:
+        """Add a time that is not earlier than those already added."""
         self.count += 1
-        if len(self.first) < MOST_SHOWN:
-            self.first.append((time, plan))
+        if len(self.earliest) < MAX_SHOWN:
+            self.earliest.append((time, schedule))
+
+    def merge(self, other: "TimesSummary") -> None:
+        self.count += other.count
+        self.earliest = sorted([*self.earliest, *other.earliest], key=lambda item: item[0])[:MAX_SHOWN]
 
 
-def differences(changes: Sequence[Change], start: datetime, end: datetime) -> tuple[Times, Times]:
-    """The nominal times in [start, end) that are added, and those that are removed. Raises TooMuch."""
-    added, removed, compared = Times(), Times(), 0
+def differences(changes: Sequence[JobChange], start: datetime, end: datetime) -> tuple[TimesSummary, TimesSummary]:
+    """The nominal times in [start, end) that the changes add, and those that they remove. Raises ForecastTooLarge."""
+    all_added, all_removed, compared, window = TimesSummary(), TimesSummary(), 0, (start, end)
     for change in changes:
-        more, fewer = Times(), Times()
+        added, removed = TimesSummary(), TimesSummary()
         if change.before is not None and change.after is not None:
-            compared += _compare(change.before, change.after, (start, end), more, fewer, MOST_COMPARED - compared)
+            compared += _compare(change.before, change.after, window, added, removed, MAX_COMPARED - compared)
         elif change.after is not None:
-            more = _all(change.after, start, end)
+            added = _summary(change.after, window)
         elif change.before is not None:
-            fewer = _all(change.before, start, end)
-        _join(added, more)
-        _join(removed, fewer)
-    return added, removed
+            removed = _summary(change.before, window)
+        all_added.merge(added)
+        all_removed.merge(removed)
+    return all_added, all_removed
 
 
-def _join(whole: Times, part: Times) -> None:
-    whole.count += part.count
-    whole.first = sorted([*whole.first, *part.first], key=lambda each: each[0])[:MOST_SHOWN]
+def _summary(schedule: JobSchedule, window: Window) -> TimesSummary:
+    """All times of a schedule. They are counted by chunks; only the earliest are visited one by one."""
+    earliest = [(time, schedule) for time in islice(_times(schedule, window), MAX_SHOWN)]
+    return TimesSummary(sum(map(len, nominal_times(schedule, *window))), earliest)
 
 
-def _all(plan: Plan, start: datetime, end: datetime) -> Times:
-    """All of a plan's times: counted by passages, only the first are looked at."""
-    first = [(time, plan) for time in islice(_each(plan, start, end), MOST_SHOWN)]
-    return Times(sum(len(passage) for passage in times(plan, start, end)), first)
-
-
-def _each(plan: Plan, start: datetime, end: datetime) -> Iterator[datetime]:
-    for passage in times(plan, start, end):
-        yield from passage
+def _times(schedule: JobSchedule, window: Window) -> Iterator[datetime]:
+    for chunk in nominal_times(schedule, *window):
+        yield from chunk
 
 
 def _compare(
-    before: Plan, after: Plan, window: tuple[datetime, datetime], more: Times, fewer: Times, budget: int
+    before: JobSchedule,
+    after: JobSchedule,
+    window: Window,
+    added: TimesSummary,
+    removed: TimesSummary,
+    max_compared: int,
 ) -> int:
-    """Walk along both at once; returns how many times that were."""
+    """Merge the times of both schedules in order. Returns the number of steps."""
     if _same(before, after):
         return 0
-    olds, news, compared = _each(before, *window), _each(after, *window), 0
-    old, new = next(olds, None), next(news, None)
+    old_times, new_times, compared = _times(before, window), _times(after, window), 0
+    old, new = next(old_times, None), next(new_times, None)
     while old is not None or new is not None:
         compared += 1
-        if compared > budget:
-            raise TooMuch(_TOO_MUCH)
-        if new is None or (old is not None and old < new):
-            assert old is not None
-            fewer.add(old, before)
-            old = next(olds, None)
-        elif old is None or new < old:
-            more.add(new, after)
-            new = next(news, None)
+        if compared > max_compared:
+            raise ForecastTooLarge(_TOO_LARGE)
+        if old is not None and (new is None or old < new):
+            removed.append(old, before)
+            old = next(old_times, None)
+        elif new is not None and (old is None or new < old):
+            added.append(new, after)
+            new = next(new_times, None)
         else:
-            old, new = next(olds, None), next(news, None)
+            old, new = next(old_times, None), next(new_times, None)
     return compared
 
 
-def _same(before: Plan, after: Plan) -> bool:
+def _same(before: JobSchedule, after: JobSchedule) -> bool:
     same = before.definition.same_schedule(after.definition)
-    return same and (before.first, before.left) == (after.first, after.left)
+    return same and (before.next_at, before.runs_left) == (after.next_at, after.runs_left)

@@ -1,4 +1,4 @@
-"""How many runs of a queue would be under way at once, by how long attempts have taken."""
+"""The most runs of a queue at once, estimated from how long attempts have taken."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -7,99 +7,112 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from duebook_api.schedules.forecast.counts import HOUR, HourlyCounts, start_of
-from duebook_api.schedules.forecast.plans import INSTANT, Lasting, starts
+from duebook_api.schedules.forecast.durations import AttemptDuration
+from duebook_api.schedules.forecast.job_schedules import RESOLUTION, due_times
 from duebook_common.domain.definition import Overlap
 
-# What one forecast may look at: starts one by one, and jobs times ranges of hours.
-_MOST_STARTS, _MOST_LOOKS, _FEW_HOURS = 300_000, 50_000, 24
-_LOOK_BACK = timedelta(days=1)
+# The limits of one forecast, shared by its queues: runs visited one by one; and jobs times hours searched.
+_MAX_RUNS, _MAX_JOB_HOURS = 300_000, 50_000
+_MAX_HOURS = 24  # of a queue that has more runs
+_LOOK_BACK = timedelta(days=1)  # a run that started longer before is not counted
 
-Lengths = Callable[[HourlyCounts], Lasting]
-Range = tuple[datetime, datetime]
+DurationOf = Callable[[HourlyCounts], AttemptDuration]
+Window = tuple[datetime, datetime]  # [start, end)
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The most runs at once, and since when; no instant where nothing is under way."""
+    """The most runs at once, and the first instant at which there are so many; None without runs."""
 
     runs: int = 0
     at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Peaks:
-    """With mean durations, and with those that 95 of 100 attempts keep; `hours` were looked at, None for all."""
+class QueuePeaks:
+    """The peak if attempts take their mean duration, and if they take their 95th percentile.
+
+    `hours` is the number of hours searched, None for all.
+    """
 
     mean: Peak
     p95: Peak
     hours: int | None
 
 
-def peaks(queue: Sequence[HourlyCounts], lengths: Lengths, share: float) -> Peaks:
-    """The peaks of one queue; with very many runs, those of its busiest hours. `share` is its part of the effort."""
-    hours = _busiest(queue, lengths, share)
-    whole = (min(each.first for each in queue), max(each.last for each in queue) + INSTANT)
-    ranges = [whole] if hours is None else _ranges(hours)
-    mean = _peak(queue, ranges, lambda counted: lengths(counted).mean)
-    p95 = _peak(queue, ranges, lambda counted: lengths(counted).p95)
-    return Peaks(mean, p95, None if hours is None else len(hours))
+def queue_peaks(queue: Sequence[HourlyCounts], duration_of: DurationOf, share: float) -> QueuePeaks:
+    """The peaks of one queue. If it has very many runs, only its busiest hours are searched.
+
+    `share` is the queue's part of the forecast's limits, from 0 to 1.
+    """
+    hours = _busiest_hours(queue, duration_of, share)
+    whole = (min(job.first for job in queue), max(job.last for job in queue) + RESOLUTION)
+    windows = [whole] if hours is None else _windows(hours)
+    mean = _peak(queue, windows, lambda job: duration_of(job).mean)
+    p95 = _peak(queue, windows, lambda job: duration_of(job).p95)
+    return QueuePeaks(mean, p95, None if hours is None else len(hours))
 
 
-def _busiest(queue: Sequence[HourlyCounts], lengths: Lengths, share: float) -> list[int] | None:
-    """The hours with the most work in them, as many as the effort allows; None where it allows all."""
-    runs, work, budget = Counter[int](), dict[int, float](), _MOST_STARTS * share
-    for counted in queue:
-        runs.update(counted.hours)
-        length = lengths(counted).mean
-        for hour, count in counted.hours.items():
-            work[hour] = work.get(hour, 0.0) + count * length
-    if runs.total() <= budget:
+def _busiest_hours(queue: Sequence[HourlyCounts], duration_of: DurationOf, share: float) -> list[int] | None:
+    """The hours with the most seconds of work, as many as the limits allow; None if they allow all hours."""
+    runs, work, max_runs = Counter[int](), dict[int, float](), _MAX_RUNS * share
+    for job in queue:
+        runs.update(job.hours)
+        seconds = duration_of(job).mean
+        for hour, count in job.hours.items():
+            work[hour] = work.get(hour, 0.0) + count * seconds
+    if runs.total() <= max_runs:
         return None
-    most = min(_FEW_HOURS, max(1, int(_MOST_LOOKS * share) // len(queue)))
+    max_hours = min(_MAX_HOURS, max(1, int(_MAX_JOB_HOURS * share) // len(queue)))
     chosen, total = list[int](), 0
-    for hour in sorted(work, key=lambda hour: (-work[hour], hour))[:most]:
+    for hour in sorted(work, key=lambda hour: (-work[hour], hour))[:max_hours]:
         total += runs[hour]
-        if chosen and total > budget:
+        if chosen and total > max_runs:
             break
         chosen.append(hour)
     return sorted(chosen)
 
 
-def _ranges(hours: Sequence[int]) -> list[Range]:
-    """The hours as ranges, those that touch as one."""
-    found: list[Range] = []
+def _windows(hours: Sequence[int]) -> list[Window]:
+    """The hours as windows; adjacent hours become one."""
+    windows: list[Window] = []
     for hour in hours:
-        begin = found.pop()[0] if found and found[-1][1] == start_of(hour) else start_of(hour)
-        found.append((begin, start_of(hour) + HOUR))
-    return found
+        start = windows.pop()[0] if windows and windows[-1][1] == start_of(hour) else start_of(hour)
+        windows.append((start, start_of(hour) + HOUR))
+    return windows
 
 
-def _peak(queue: Sequence[HourlyCounts], ranges: Sequence[Range], length: Callable[[HourlyCounts], float]) -> Peak:
-    best = Peak()
-    for range_ in ranges:
-        spans = [span for counted in queue for span in _spans(counted, range_, length(counted))]
-        best = max(best, _most_at_once(spans, range_[0].timestamp()), key=lambda peak: peak.runs)
-    return best
+def _peak(
+    queue: Sequence[HourlyCounts], windows: Sequence[Window], seconds_of: Callable[[HourlyCounts], float]
+) -> Peak:
+    peak = Peak()
+    for window in windows:
+        runs = [run for job in queue for run in _runs(job, window, seconds_of(job))]
+        peak = max(peak, _most_at_once(runs, window[0].timestamp()), key=lambda candidate: candidate.runs)
+    return peak
 
 
-def _spans(counted: HourlyCounts, range_: Range, seconds: float) -> Iterator[tuple[float, float]]:
-    """From when to when runs would be under way, in seconds; of a job one at a time, unless it lets them overlap."""
-    begin, end = range_
-    low = max(begin - min(timedelta(seconds=seconds), _LOOK_BACK), counted.first)
-    begins = [time.timestamp() for time in starts(counted.plan, low, min(end, counted.last + INSTANT))]
-    ends = [begin + seconds for begin in begins]
-    if counted.plan.definition.overlap is not Overlap.ALLOW_ALL:
-        ends[:-1] = [min(start + seconds, following) for start, following in pairwise(begins)]
-    return zip(begins, ends, strict=True)
+def _runs(job: HourlyCounts, window: Window, seconds: float) -> Iterator[tuple[float, float]]:
+    """The start and the end of each run that is under way in the window, in seconds since 1970.
+
+    A run ends when the next one of its job starts, unless the job lets its runs overlap.
+    """
+    low = max(window[0] - min(timedelta(seconds=seconds), _LOOK_BACK), job.first)
+    high = min(window[1], job.last + RESOLUTION)
+    starts = [time.timestamp() for time in due_times(job.schedule, low, high)]
+    ends = [start + seconds for start in starts]
+    if job.schedule.definition.overlap is not Overlap.ALLOW_ALL:
+        ends[:-1] = [min(start + seconds, following) for start, following in pairwise(starts)]
+    return zip(starts, ends, strict=True)
 
 
-def _most_at_once(spans: Sequence[tuple[float, float]], since: float) -> Peak:
-    """What ends at an instant makes room for what starts then; only instants from `since` on count."""
-    begins, ends = sorted(begin for begin, _ in spans), sorted(end for _, end in spans)
+def _most_at_once(runs: Sequence[tuple[float, float]], since: float) -> Peak:
+    """The peak at or after the instant `since`. A run that ends at an instant does not count at it."""
+    starts, ends = sorted(start for start, _ in runs), sorted(end for _, end in runs)
     ended, most, at = 0, 0, None
-    for begun, begin in enumerate(begins, 1):
-        while ends[ended] <= begin:
+    for started, start in enumerate(starts, 1):
+        while ends[ended] <= start:
             ended += 1
-        if begin >= since and begun - ended > most:
-            most, at = begun - ended, begin
+        if start >= since and started - ended > most:
+            most, at = started - ended, start
     return Peak(most, None if at is None else datetime.fromtimestamp(at, UTC))

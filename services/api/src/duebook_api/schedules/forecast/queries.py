@@ -1,4 +1,4 @@
-"""What a forecast needs from the database: jobs, and how long their attempts have taken."""
+"""What a forecast reads from the database: jobs, and how long their attempts have taken."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +13,11 @@ from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.commands import define
 from duebook_api.jobs.patch import patched
 from duebook_api.schedules.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
-from duebook_api.schedules.forecast.counts import TooMuch
-from duebook_api.schedules.forecast.differences import Change
-from duebook_api.schedules.forecast.forecast import MeasuredDurations, View, foretell
-from duebook_api.schedules.forecast.plans import Lasting, Plan, plan_of
+from duebook_api.schedules.forecast.counts import ForecastTooLarge
+from duebook_api.schedules.forecast.differences import JobChange
+from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
+from duebook_api.schedules.forecast.forecast import View, compute_forecast
+from duebook_api.schedules.forecast.job_schedules import JobSchedule, job_schedule
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
@@ -26,9 +27,9 @@ from duebook_common.domain.schedule.due import next_occurrence
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.rows import job_of, load_jobs
 
-_MOST_JOBS = 10_000
+_MAX_JOBS = 10_000
 
-# Without payloads, which may be large and have no part in it.
+# Without payload and metadata: they may be large, and a forecast does not depend on them.
 _JOBS = """
 SELECT job_id, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
        runs, next_at, next_due_at, reason, request_hash, created_at, updated_at
@@ -36,21 +37,21 @@ FROM jobs WHERE {} LIMIT {}
 """
 
 _DURATIONS = """
-SELECT avg(seconds)::float8 AS mean, percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95, {by} AS of FROM (
-    SELECT {by}, extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM {latest}
+SELECT avg(seconds)::float8 AS mean, percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95, {key} AS key FROM (
+    SELECT {key}, extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM {latest}
     WHERE finished_at >= started_at
-) AS measured
-GROUP BY {by}
+) AS durations
+GROUP BY {key}
 """
-_OF_JOBS = _DURATIONS.format(
-    by="job_id",
+_JOB_DURATIONS = _DURATIONS.format(
+    key="job_id",
     latest="""unnest($1::uuid[]) AS wanted (id), LATERAL (
     SELECT job_id, started_at, finished_at FROM runs
     WHERE job_id = wanted.id ORDER BY created_at DESC, run_id DESC LIMIT 20
 ) AS latest""",
 )
-_OF_TASKS = _DURATIONS.format(
-    by="task",
+_TASK_DURATIONS = _DURATIONS.format(
+    key="task",
     latest="""(
     SELECT task, started_at, finished_at FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 5000
 ) AS latest""",
@@ -58,81 +59,94 @@ _OF_TASKS = _DURATIONS.format(
 
 
 async def forecast(deps: Dependencies, body: ForecastBody) -> View:
-    """The forecast that is asked for; raises Problem 422."""
+    """The forecast that the body asks for. Raises Problem 422."""
     now = deps.clock.now()
-    if wrong := body.wrong(now):
-        raise invalid(Fault(*wrong))
+    if fault := body.window_fault(now):
+        raise invalid(Fault(*fault))
     async with snapshot(deps.pool) as db:
-        records = await _records(db, body.filter)
-        touched = await load_jobs(db, _touched(body.changes or ()))
-        measured = await _measured(db, {record["job_id"] for record in records} | touched.keys())
-    changes = [_change(each, touched, now, f"/changes/{n}") for n, each in enumerate(body.changes or ())]
-    rest = [record for record in records if record["job_id"] not in touched]
+        records = await _read_jobs(db, body.filter)
+        changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
+        durations = await _read_durations(db, {record["job_id"] for record in records} | changed_jobs.keys())
+    changes = [_job_change(change, changed_jobs, now, f"/changes/{n}") for n, change in enumerate(body.changes or ())]
+    unchanged = [record for record in records if record["job_id"] not in changed_jobs]
     async with deps.forecast_lock:  # one at a time: each keeps a core busy
-        return await asyncio.to_thread(_foretell, body, rest, changes, measured, now)
+        return await asyncio.to_thread(_compute, body, unchanged, changes, durations, now)
 
 
-def _foretell(
-    body: ForecastBody, records: Sequence[Any], changes: Sequence[Change], measured: MeasuredDurations, now: datetime
+def _compute(
+    body: ForecastBody,
+    unchanged: Sequence[Any],
+    changes: Sequence[JobChange],
+    durations: MeasuredDurations,
+    now: datetime,
 ) -> View:
-    plans = [_plan(job_of(record), now) for record in records]
-    plans += [change.after for change in changes if change.after is not None]
+    schedules = [_job_schedule(job_of(record), now) for record in unchanged]
+    schedules += [change.after for change in changes if change.after is not None]
     try:
-        return foretell(plans, None if body.changes is None else changes, measured, body.from_, body.to)
-    except TooMuch as error:
+        return compute_forecast(schedules, None if body.changes is None else changes, durations, body.from_, body.to)
+    except ForecastTooLarge as error:
         raise invalid(Fault("", str(error))) from None
 
 
-def _plan(job: Job, now: datetime, *, new: bool = False) -> Plan:
-    """What is to come of the job; of a paused one, as if it were resumed now."""
-    first = job.next_at
+def _job_schedule(job: Job, now: datetime, *, new: bool = False) -> JobSchedule:
+    """The schedule from the job's next nominal time on. A paused job counts as if it were resumed now."""
+    next_at = job.next_at
     if job.status is JobStatus.PAUSED:
-        first = next_occurrence(job.id, job.definition, now).next_at
-    return plan_of(job, None if job.exhausted else first, new=new)
+        next_at = next_occurrence(job.id, job.definition, now).next_at
+    return job_schedule(job, None if job.exhausted else next_at, new=new)
 
 
-def _touched(changes: Iterable[ChangeBody]) -> list[UUID]:
-    """The jobs that the changes name; raises Problem 422 where two name the same."""
-    found: dict[UUID, int] = {}
-    for n, each in enumerate(changes):
-        text = each.job_id or each.delete
-        if text is not None and found.setdefault(UUID(text), n) != n:
-            first = found[UUID(text)]
+def _changed_job_ids(changes: Iterable[ChangeBody]) -> list[UUID]:
+    """The existing jobs that the changes are about. Raises Problem 422 if two changes are about the same job."""
+    changes_by_job: dict[UUID, int] = {}
+    for n, change in enumerate(changes):
+        text = change.job_id or change.delete
+        if text is not None and changes_by_job.setdefault(UUID(text), n) != n:
+            first = changes_by_job[UUID(text)]
             raise invalid(Fault(f"/changes/{n}", f"change {first} is about this job already; make them one"))
-    return list(found)
+    return list(changes_by_job)
 
 
-def _change(body: ChangeBody, jobs: Mapping[UUID, Job], now: datetime, root: str) -> Change:
+def _job_change(body: ChangeBody, jobs: Mapping[UUID, Job], now: datetime, pointer: str) -> JobChange:
+    """The job's schedule before and after the change; `pointer` is that of the change in the request."""
     if body.create is not None:
-        job_id = uuids.uuid7()
-        created = job_decide.create(job_id, define(body.create, now, f"{root}/create"), now)
-        return Change(None, _plan(job_state.opened(job_id, created), now, new=True))
-    where = "delete" if body.delete is not None else "job_id"
+        return JobChange(None, _created_schedule(body, now, pointer))
+    field = "delete" if body.delete is not None else "job_id"
     job = jobs.get(UUID(body.job_id or body.delete))
     if job is None or job.status is JobStatus.DELETED:
-        raise invalid(Fault(f"{root}/{where}", "there is no such job" if job is None else "this job is deleted"))
+        raise invalid(Fault(f"{pointer}/{field}", "there is no such job" if job is None else "this job is deleted"))
+    before = _job_schedule(job, now)
     if body.patch is None:
-        return Change(_plan(job, now), None)
-    after = job
-    for event in job_change.change(job, patched(job.definition, body.patch, now, f"{root}/patch"), now, ran=False):
-        after = job_state.evolve(after, event)
-    return Change(_plan(job, now), _plan(after, now))
+        return JobChange(before, None)
+    for event in job_change.change(job, patched(job.definition, body.patch, now, f"{pointer}/patch"), now, ran=False):
+        job = job_state.evolve(job, event)
+    return JobChange(before, _job_schedule(job, now))
 
 
-async def _records(db: Connection, f: ForecastFilter) -> list[Any]:
-    asked = of_jobs(f.name, f.task, f.queue, f.tag)
-    met, arguments = where(("status = {}", f.status), ("job_id = {}", f.job_id), *asked)
-    found = await db.fetch(_JOBS.format(met, _MOST_JOBS + 1), *arguments)
-    if len(found) > _MOST_JOBS:
-        limit = f"more than {_MOST_JOBS:,} jobs match; narrow it down by task, queue, tag or name"
-        raise invalid(Fault("/filter", limit))
-    return list(found)
+def _created_schedule(body: ChangeBody, now: datetime, pointer: str) -> JobSchedule:
+    assert body.create is not None
+    job_id = uuids.uuid7()
+    created = job_decide.create(job_id, define(body.create, now, f"{pointer}/create"), now)
+    return _job_schedule(job_state.opened(job_id, created), now, new=True)
 
 
-async def _measured(db: Connection, job_ids: Iterable[UUID]) -> MeasuredDurations:
-    of_jobs, of_tasks = await db.fetch(_OF_JOBS, list(job_ids)), await db.fetch(_OF_TASKS)
-    return MeasuredDurations(jobs=_lasting(of_jobs), tasks=_lasting(of_tasks))
+async def _read_jobs(db: Connection, filter_: ForecastFilter) -> list[Any]:
+    """The rows of the jobs that the filter matches. Raises Problem 422 if they are too many."""
+    conditions = of_jobs(filter_.name, filter_.task, filter_.queue, filter_.tag)
+    condition, arguments = where(("status = {}", filter_.status), ("job_id = {}", filter_.job_id), *conditions)
+    records = await db.fetch(_JOBS.format(condition, _MAX_JOBS + 1), *arguments)
+    if len(records) > _MAX_JOBS:
+        message = f"more than {_MAX_JOBS:,} jobs match; filter by task, queue, tag or name"
+        raise invalid(Fault("/filter", message))
+    return list(records)
 
 
-def _lasting(records: Iterable[Any]) -> dict[Any, Lasting]:
-    return {record["of"]: Lasting(record["mean"], record["p95"]) for record in records}
+async def _read_durations(db: Connection, job_ids: Iterable[UUID]) -> MeasuredDurations:
+    """By the last 20 runs of each job, and by the last 5,000 runs of all for each task."""
+    by_job = await db.fetch(_JOB_DURATIONS, list(job_ids))
+    by_task = await db.fetch(_TASK_DURATIONS)
+    return MeasuredDurations(jobs=_durations_by_key(by_job), tasks=_durations_by_key(by_task))
+
+
+def _durations_by_key(records: Iterable[Any]) -> dict[Any, AttemptDuration]:
+    return {record["key"]: AttemptDuration(record["mean"], record["p95"]) for record in records}
