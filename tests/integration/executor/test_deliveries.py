@@ -1,0 +1,191 @@
+"""What the executor does with a delivery, by the recorded state of its run: every row of the decision table."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from duebook.tasks import Fail, Registry, Task
+from duebook_common.broker.messages import RunMessage
+from duebook_common.domain.run.commands import FailAttempt, Succeed, WakeRun
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.redis_locks import RunLocks, redis_client
+from duebook_common.store.database import Clock, Pool
+from duebook_common.store.job_handling import Actor
+from duebook_common.store.rows import load_runs
+from duebook_executor.acknowledgements import Settlement
+from duebook_executor.attempts import Attempts
+from duebook_executor.deliveries import Deliveries, ExecutorStopping
+from duebook_executor.queries import ExecutorQueries
+from duebook_executor.recorder import AttemptRecorder
+from support.bookkeeping import DAY, MINUTE, NOW, dispatched, do, started
+
+ACTOR = Actor("executor test")
+LATER = NOW + DAY
+
+
+class LaterClock(Clock):
+    """A day after the runs came due."""
+
+    def now(self) -> datetime:
+        return LATER
+
+
+class Executor:
+    """An executor without RabbitMQ; its task `held` waits at the gate, `failing` fails for good."""
+
+    def __init__(self, pool: Pool, locks: RunLocks) -> None:
+        self.gate, self.entered = asyncio.Event(), asyncio.Event()
+        clock, queries = LaterClock(), ExecutorQueries(pool)
+        recorder = AttemptRecorder(pool, clock, locks, queries, ACTOR, MINUTE, lambda: None)
+        registry = Registry([Task.of("held", self._held, inline=True), Task.of("failing", self._failing, inline=True)])
+        self.attempts = Attempts(recorder, clock, registry, ACTOR.name)
+        self.deliveries = Deliveries(pool, clock, queries, self.attempts, ACTOR, 10, MINUTE)
+
+    async def receive(self, run: Run, *, from_dead_letters: bool = False) -> Settlement:
+        async with asyncio.timeout(20):
+            message = RunMessage(run.id, run.dispatch)
+            return await self.deliveries.receive(message, from_dead_letters=from_dead_letters)
+
+    async def _held(self) -> None:
+        self.entered.set()
+        await self.gate.wait()
+
+    async def _failing(self) -> None:
+        raise Fail("no", retry=False)
+
+
+@pytest.fixture
+async def other_locks(redis_url: str) -> AsyncIterator[RunLocks]:
+    """The locks of another executor."""
+    async with redis_client(redis_url) as client:
+        yield RunLocks(client, "another executor", MINUTE)
+
+
+@pytest.fixture
+async def executor(pool: Pool, redis_url: str) -> AsyncIterator[Executor]:
+    async with redis_client(redis_url) as client:
+        executor = Executor(pool, RunLocks(client, ACTOR.name, MINUTE))
+        yield executor
+        executor.gate.set()
+        await executor.attempts.drain(timedelta(seconds=5))
+
+
+async def recorded(pool: Pool, run: Run) -> Run:
+    async with pool.acquire() as db:
+        return (await load_runs(db, [run.id]))[run.id]
+
+
+async def status(pool: Pool, run: Run) -> RunStatus:
+    return (await recorded(pool, run)).status
+
+
+async def dead_lettered(pool: Pool) -> Run:
+    run = await started(pool, max_retries=0)
+    failed = (await do(pool, run, FailAttempt(1, "boom", NOW, 0))).run
+    assert failed is not None
+    return failed
+
+
+async def test_a_due_run_is_started_and_acknowledged_after_its_outcome(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="held")
+    receiving = asyncio.create_task(executor.receive(run))
+    await executor.entered.wait()
+    assert await status(pool, run) == RunStatus.RUNNING
+    assert not receiving.done()
+    executor.gate.set()
+    assert await receiving is Settlement.ACK
+    assert await status(pool, run) == RunStatus.SUCCEEDED
+
+
+async def test_a_run_that_its_attempt_dead_letters_is_rejected_and_buried(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="failing")
+    assert await executor.receive(run) is Settlement.REJECT
+    after = await recorded(pool, run)
+    assert (after.status, after.wake_at) == (RunStatus.DEAD_LETTERED, None)
+
+
+async def test_a_long_attempt_is_acknowledged_once_it_has_started(pool: Pool, executor: Executor) -> None:
+    """RabbitMQ would close the channel of a delivery that is held for half an hour."""
+    run = await dispatched(pool, task="held", timeout=timedelta(hours=1))
+    assert await executor.receive(run) is Settlement.ACK
+    assert await status(pool, run) == RunStatus.RUNNING
+
+
+async def test_a_redelivery_attaches_to_the_attempt_that_is_under_way_here(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="held")
+    first = asyncio.create_task(executor.receive(run))
+    await executor.entered.wait()
+    again = asyncio.create_task(executor.receive(run))
+    executor.gate.set()
+    assert [await first, await again] == [Settlement.ACK] * 2
+    assert (await recorded(pool, run)).attempt == 1
+
+
+async def test_two_deliveries_of_one_run_start_one_attempt(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="held")
+    executor.gate.set()
+    assert await asyncio.gather(*(executor.receive(run) for _ in range(2))) == [Settlement.ACK] * 2
+    assert (await recorded(pool, run)).attempt == 1
+
+
+async def test_an_attempt_elsewhere_is_left_alone(pool: Pool, executor: Executor) -> None:
+    run = await started(pool, task="held")
+    assert await executor.receive(run) is Settlement.ACK
+    assert await recorded(pool, run) == run
+
+
+async def test_a_run_locked_by_another_executor_is_left_alone(
+    pool: Pool, executor: Executor, other_locks: RunLocks
+) -> None:
+    run = await dispatched(pool, task="held")
+    assert await other_locks.acquire([run.id]) == [True]
+    assert await executor.receive(run) is Settlement.ACK
+    assert await status(pool, run) == RunStatus.DISPATCHED
+
+
+async def test_stale_deliveries_are_acknowledged(pool: Pool, executor: Executor) -> None:
+    ended, retrying, requeued = [await started(pool, task="held") for _ in range(3)]
+    await do(pool, ended, Succeed(1, None, NOW))
+    await do(pool, retrying, FailAttempt(1, "boom", NOW, 0))
+    await do(pool, requeued, FailAttempt(1, "boom", NOW, 0))
+    await do(pool, requeued, WakeRun(LATER, 0, MINUTE))
+    for run, expected in ((ended, "succeeded"), (retrying, "retrying"), (requeued, "dispatched")):
+        assert await executor.receive(run) is Settlement.ACK
+        assert await status(pool, run) == expected
+
+
+async def test_a_delivery_of_an_unknown_run_is_acknowledged(executor: Executor) -> None:
+    message = RunMessage(uuid4(), 1)
+    assert await executor.deliveries.receive(message, from_dead_letters=False) is Settlement.ACK
+
+
+async def test_a_run_past_its_start_within_is_skipped(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="held", start_within=MINUTE)
+    assert await executor.receive(run) is Settlement.ACK
+    assert await status(pool, run) == RunStatus.SKIPPED
+
+
+async def test_a_dead_letter_of_this_dispatch_is_rejected_and_buried(pool: Pool, executor: Executor) -> None:
+    run = await dead_lettered(pool)
+    assert run.wake_at is not None
+    assert await executor.receive(run) is Settlement.REJECT
+    assert (await recorded(pool, run)).wake_at is None
+
+
+async def test_a_dead_letter_moved_back_in_rabbitmq_is_redriven(pool: Pool, executor: Executor) -> None:
+    run = await dead_lettered(pool)
+    assert await executor.receive(run, from_dead_letters=True) is Settlement.ACK
+    after = await recorded(pool, run)
+    assert after.active
+    assert after.failures == 0
+
+
+async def test_a_stopping_executor_accepts_no_delivery(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="held")
+    await executor.deliveries.stop()
+    with pytest.raises(ExecutorStopping):
+        await executor.receive(run)
+    assert await status(pool, run) == RunStatus.DISPATCHED

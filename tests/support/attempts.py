@@ -1,0 +1,66 @@
+"""Attempts under way in a test's own process: real tasks, and books that are kept in memory."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from duebook.tasks import Registry, Task
+from duebook_common.domain.run.commands import RunCommand, StartAttempt
+from duebook_common.domain.run.decide import decide
+from duebook_common.domain.run.state import Run, evolve, opened
+from duebook_common.store.database import Clock
+from duebook_common.store.run_handling import CommandResult
+from duebook_executor.attempt import Attempt
+from duebook_executor.attempts import Attempts
+from duebook_executor.queries import Assignment
+from duebook_executor.recorder import AttemptRecorder, Outcome
+from support.executions import Function
+from support.samples import MINUTE, NOW, a_definition, a_dispatch
+
+EXECUTOR = "executor test"
+
+
+class MemoryRecorder:
+    """Decides commands on runs in memory. `commands` has the outcomes; a run in `refused` is locked elsewhere."""
+
+    def __init__(self) -> None:
+        self.commands: list[RunCommand] = []
+        self.refused: set[UUID] = set()
+        self.executor = EXECUTOR
+
+    async def start(self, assignments: Sequence[Assignment]) -> list[CommandResult | None]:
+        return [None if item.run.id in self.refused else self._start(item.run) for item in assignments]
+
+    async def end(self, outcomes: Sequence[Outcome]) -> list[CommandResult]:
+        self.commands += [outcome.command for outcome in outcomes]
+        return [handled(outcome.attempt.run, outcome.command) for outcome in outcomes]
+
+    def _start(self, run: Run) -> CommandResult:
+        return handled(run, StartAttempt(run.dispatch, self.executor, MINUTE, NOW))
+
+
+def handled(run: Run, command: RunCommand) -> CommandResult:
+    events = decide(run, command)
+    for event in events:
+        run = evolve(run, event)
+    return CommandResult(run, events)
+
+
+def an_assignment(**fields: Any) -> Assignment:
+    """A run that is due, of a job so defined."""
+    fields = {"task": "t", **fields}
+    return Assignment(opened(uuid4(), a_dispatch(**fields)), a_definition(**fields), None)
+
+
+def attempts_with(recorder: MemoryRecorder, function: Function) -> Attempts:
+    """An executor whose only task is this function, executed in the test's own event loop."""
+    registry = Registry([Task.of("t", function, inline=True)])
+    return Attempts(cast(AttemptRecorder, recorder), Clock(), registry, EXECUTOR)
+
+
+async def started(attempts: Attempts, assignment: Assignment) -> Attempt:
+    (attempt,) = await attempts.start([assignment])
+    assert attempt is not None
+    await asyncio.sleep(0)  # its task enters the work
+    return attempt

@@ -1,0 +1,141 @@
+"""An attempt ends with the command that fits: by its task's outcome, or by what interrupted it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from duebook.tasks import Context, Fail
+from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, Succeed
+from duebook_common.domain.run.state import RunStatus
+from duebook_executor.attempt import AttemptState
+from support.attempts import MemoryRecorder, an_assignment, attempts_with, started
+
+RESULT = {"rows": 3}
+
+
+async def succeed() -> dict[str, int]:
+    return RESULT
+
+
+async def fail() -> None:
+    raise Fail("no such region", retry=False)
+
+
+async def endless() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_the_outcome_of_its_task_is_recorded() -> None:
+    recorder = MemoryRecorder()
+    attempt = await started(attempts_with(recorder, succeed), an_assignment())
+    run = await attempt.task
+    (command,) = recorder.commands
+    assert isinstance(command, Succeed)
+    assert command.result == RESULT
+    assert run is not None
+    assert run.status is RunStatus.SUCCEEDED
+
+
+async def test_a_failure_is_recorded_with_what_the_task_says_of_a_retry() -> None:
+    recorder = MemoryRecorder()
+    attempt = await started(attempts_with(recorder, fail), an_assignment())
+    await attempt.task
+    (command,) = recorder.commands
+    assert isinstance(command, FailAttempt)
+    assert (command.error, command.retry) == ("no such region", False)
+
+
+async def test_a_task_that_the_executor_does_not_have_fails_and_is_named() -> None:
+    recorder = MemoryRecorder()
+    attempt = await started(attempts_with(recorder, succeed), an_assignment(task="unknown"))
+    await attempt.task
+    (command,) = recorder.commands
+    assert isinstance(command, FailAttempt)
+    assert command.error == "this executor has no task 'unknown'; it has t"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (AttemptState.CANCELLING, ConfirmCancel),
+        (AttemptState.LOST, ConfirmCancel),
+        (AttemptState.RELEASING, ReleaseAttempt),
+    ],
+)
+async def test_an_interrupted_attempt_records_why(state: AttemptState, expected: type) -> None:
+    recorder = MemoryRecorder()
+    attempts = attempts_with(recorder, endless)
+    attempt = await started(attempts, an_assignment())
+    attempt.interrupt(state)
+    await attempt.task
+    assert [type(command) for command in recorder.commands] == [expected]
+    assert attempts.running == {}
+
+
+async def test_a_cancellation_from_elsewhere_records_nothing() -> None:
+    recorder = MemoryRecorder()
+    attempts = attempts_with(recorder, endless)
+    attempt = await started(attempts, an_assignment())
+    attempt.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt.task
+    assert recorder.commands == []
+    assert attempts.running == {}
+
+
+async def test_no_attempt_starts_of_a_run_that_another_executor_has() -> None:
+    recorder = MemoryRecorder()
+    attempts, locked = attempts_with(recorder, succeed), an_assignment()
+    recorder.refused = {locked.run.id}
+    first, second = await attempts.start([locked, an_assignment()])
+    assert first is None
+    assert second is not None
+    await second.task
+    recorder.executor = "another executor"  # it started the attempt before us
+    assert await attempts.start([an_assignment()]) == [None]
+    assert attempts.running == {}
+
+
+async def test_an_attempt_is_known_by_its_run_until_it_has_ended() -> None:
+    attempts = attempts_with(MemoryRecorder(), succeed)
+    attempt = await started(attempts, an_assignment())
+    assert attempts.running == {attempt.run.id: attempt}
+    await attempt.task
+    assert attempts.running == {}
+
+
+async def test_a_drain_waits_for_attempts_and_releases_the_late_ones() -> None:
+    recorder, gate = MemoryRecorder(), asyncio.Event()
+
+    async def wait_at_gate(name: str) -> str:
+        await (gate if name == "soon" else asyncio.Event()).wait()
+        return name
+
+    attempts = attempts_with(recorder, wait_at_gate)
+    for name in ("soon", "late"):
+        await started(attempts, an_assignment(payload=name))
+    asyncio.get_running_loop().call_soon(gate.set)
+    await attempts.drain(timedelta(seconds=0.05))
+    assert [type(command) for command in recorder.commands] == [Succeed, ReleaseAttempt]
+    assert attempts.running == {}
+
+
+async def test_a_drain_without_attempts_ends_at_once() -> None:
+    async with asyncio.timeout(5):
+        await attempts_with(MemoryRecorder(), succeed).drain(timedelta(hours=1))
+
+
+async def test_a_task_learns_about_its_attempt() -> None:
+    contexts: list[Context] = []
+
+    async def remember(_: object, context: Context) -> None:
+        context.log("a line")
+        contexts.append(context)
+
+    attempt = await started(attempts_with(MemoryRecorder(), remember), an_assignment())
+    await attempt.task
+    (context,) = contexts
+    assert (context.run_id, context.job_id, context.attempt) == (attempt.run.id, attempt.run.job_id, 1)
+    assert context.idempotency_key == str(attempt.run.id)
+    assert [line.message for line in attempt.log_lines] == ["a line"]
