@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from duebook_api.access.permits import NEEDS
 from duebook_api.schedules.forecast.bodies import ForecastBody
-from duebook_api.schemas import bodies, schedules
+from duebook_api.schemas import bodies, schedules, views
 from duebook_common.runtime.scopes import Scope
 
 _BODIES: list[type[BaseModel]] = [
@@ -41,6 +41,12 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+class _BodySchema(GenerateJsonSchema):
+    def encode_default(self, dft: Any) -> Any:
+        """Durations as answers have them; pydantic writes 365 days as `P1Y`, which the api refuses."""
+        return super().encode_default(views.jsonable(dft))
+
+
 def _secure(operation: dict[str, Any], scope: str) -> None:
     """Name the scope to programs and to people, whose page shows none for keys like ours."""
     operation["security"] = [{"key": [scope]}]
@@ -59,7 +65,9 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         _, definitions = models_json_schema(
-            [(body, "validation") for body in _BODIES], ref_template="#/components/schemas/{model}"
+            [(body, "validation") for body in _BODIES],
+            ref_template="#/components/schemas/{model}",
+            schema_generator=_BodySchema,
         )
         components = made.setdefault("components", {})
         schemas = components.setdefault("schemas", {})

@@ -97,9 +97,9 @@ class Definition:
     """One job as its owner wants it; every default is already filled in. Times are UTC, durations exact."""
 
     name: str
-    scheduled_at: datetime
     task: str = "log"
     payload: Any = field(default_factory=dict)
+    scheduled_at: datetime
     recurrence: Recurrence = "none"
     timezone: str = "UTC"
     dst: Dst = Dst()

@@ -4,14 +4,25 @@ Strict: unknown fields, numbers in strings and times without an offset are refus
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
-from duebook_common.domain.definition import Dst, looks_like_address
+from duebook_common.domain.definition import looks_like_address
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.quoting import quoted
 
@@ -85,7 +96,10 @@ def one_of(*known: str) -> BeforeValidator:
 
 
 Instant = Annotated[datetime, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-Given = Annotated[datetime | None, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+# May be left out; an explicit null is refused.
+OmittableInstant = Annotated[
+    datetime | None, PlainValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 Positive = Annotated[Duration, AfterValidator(_positive), WithJsonSchema({"type": "string", "format": "duration"})]
 MaxRuns = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -101,10 +115,15 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class DstBody(Body):
-    gap: Annotated[Literal["run_after", "skip"], one_of("run_after", "skip")] = "run_after"
-    fold: Annotated[Literal["first", "second", "both"], one_of("first", "second", "both")] = "first"
+class ReadAs:
+    """Reads a field in the form that clients send, and converts it to the field's own type.
 
-    @cached_property
-    def value(self) -> Dst:
-        return Dst(self.gap, self.fold)
+    By default the form is a model with the fields of that type.
+    """
+
+    def __init__(self, form: Any, convert: Callable[[Any], Any] | None = None) -> None:
+        self._form, self._convert = form, convert
+
+    def __get_pydantic_core_schema__(self, own_type: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        convert = self._convert or (lambda body: own_type(**vars(body)))
+        return core_schema.no_info_after_validator_function(convert, handler.generate_schema(self._form))

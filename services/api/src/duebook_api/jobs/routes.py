@@ -106,7 +106,7 @@ async def show_job(request: Request, job_id: PathId) -> Response:
 
 @router.put("/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
 async def replace_job(request: Request, job_id: PathId) -> Response:
-    """Create with the client's deps id, or replace; the same body twice changes nothing."""
+    """Create with the client's own id, or replace; the same body twice changes nothing."""
     value, _ = await read_json(request)
     body = validated(JobBody, value)
     must_fit(body.payload)

@@ -1,14 +1,19 @@
 """What the OpenAPI page says of answers. Answers are made by `views`; the tests compare each with what is said here."""
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, Field, WithJsonSchema, create_model
 
-from duebook_common.domain.definition import Outcome, Overlap
+from duebook_api.schemas import views
+from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import JobStatus
-from duebook_common.domain.run.events import Trigger
-from duebook_common.domain.run.state import RunStatus
+from duebook_common.domain.run import state as run_state
 
 T = TypeVar("T")
 
@@ -25,72 +30,28 @@ class Page(Items[T], Generic[T]):
     next_cursor: str | None
 
 
-class Cron(BaseModel):
-    cron: str
+def _answer_type(hint: Any) -> Any:
+    """The type of a field as answers have it: a dataclass becomes a model whose fields are all required."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return create_model(hint.__name__, **_answer_fields(hint))
+    if get_origin(hint) in {Union, UnionType}:
+        return reduce(or_, map(_answer_type, get_args(hint)))
+    return hint
 
 
-class Every(BaseModel):
-    every: Duration
+def _answer_fields(domain: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Definitions for `create_model` of the fields of a domain class, by default of all."""
+    hints = get_type_hints(domain)
+    return {name: (_answer_type(hints[name]), ...) for name in names or hints}
 
 
-class Rrule(BaseModel):
-    rrule: str
+_JobFields: Any = create_model("_JobFields", id=UUID, **_answer_fields(Definition))
+_RunFields: Any = create_model("_RunFields", id=UUID, **_answer_fields(run_state.Run, views.RUN_FIELDS))
 
 
-class Dst(BaseModel):
-    gap: Literal["run_after", "skip"]
-    fold: Literal["first", "second", "both"]
-
-
-class Backoff(BaseModel):
-    initial: Duration
-    factor: float
-    max: Duration
-    jitter: float
-
-
-class CatchUp(BaseModel):
-    policy: Literal["latest", "all", "none"]
-    window: Duration
-
-
-class Concurrency(BaseModel):
-    key: str
-    limit: int
-
-
-class Notify(BaseModel):
-    to: list[str]
-    on: list[Outcome]
-
-
-class Job(BaseModel):
+class Job(_JobFields):
     """A job with every effective default."""
 
-    id: UUID
-    name: str
-    task: str
-    payload: Any
-    scheduled_at: AwareDatetime
-    recurrence: Literal["none", "daily", "weekly"] | Cron | Every | Rrule
-    timezone: str
-    dst: Dst
-    ends_at: AwareDatetime | None
-    max_runs: int | None
-    max_retries: int
-    backoff: Backoff
-    timeout: Duration
-    start_within: Duration | None
-    jitter: Duration | None
-    pause_on_failure: bool
-    overlap: Overlap
-    catch_up: CatchUp
-    queue: str
-    priority: int
-    concurrency: Concurrency | None
-    notify: Notify
-    tags: list[str]
-    metadata: dict[str, Any]
     status: JobStatus
     next_due_at: AwareDatetime | None
     created_at: AwareDatetime
@@ -100,25 +61,7 @@ class Job(BaseModel):
     reason: str | None = Field(None, description="Why it is paused, where somebody said it.")
 
 
-class Run(BaseModel):
-    id: UUID
-    job_id: UUID
-    job_name: str
-    job_version: int
-    task: str
-    nominal_at: AwareDatetime
-    due_at: AwareDatetime
-    status: RunStatus
-    attempt: int
-    failures: int
-    max_attempts: int
-    queue: str
-    executor: str | None
-    started_at: AwareDatetime | None
-    finished_at: AwareDatetime | None
-    error: str | None
-    result: Any
-    trigger: Trigger
+class Run(_RunFields):
     reason: str | None = Field(None, description="Why it waits, was skipped, cancelled or discarded.")
 
 

@@ -3,14 +3,13 @@
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from duebook_api.http.fields import Body, DstBody, Given, Instant, MaxRuns, Positive, Zone
+from duebook_api.http.fields import Body, Instant, MaxRuns, OmittableInstant, Positive, ReadAs, Zone, one_of
 from duebook_api.http.problems import Fault, invalid
-from duebook_common.domain.definition import Cron, Definition, Every, Recurrence, Rrule
+from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recurrence, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.nominal import next_after
 from duebook_common.runtime.durations import Duration
@@ -67,8 +66,7 @@ class RecurrenceBody(Body):
         told = f"{quoted(wrong[0] if wrong else value)} is no recurrence"
         raise ValueError(f"{'there is one kind at a time' if len(named) > 1 and not wrong else told}; {_SHAPES}")
 
-    @cached_property
-    def value(self) -> Recurrence:
+    def recurrence(self) -> Recurrence:
         if self.cron:
             return Cron(self.cron)
         if self.rrule:
@@ -77,7 +75,8 @@ class RecurrenceBody(Body):
 
 
 RecurrenceField = Annotated[
-    RecurrenceBody,
+    Recurrence,
+    ReadAs(RecurrenceBody, RecurrenceBody.recurrence),
     WithJsonSchema(
         {
             "oneOf": [
@@ -90,6 +89,35 @@ RecurrenceField = Annotated[
         }
     ),
 ]
+
+
+class DstBody(Body):
+    gap: Annotated[Literal["run_after", "skip"], one_of("run_after", "skip")] = "run_after"
+    fold: Annotated[Literal["first", "second", "both"], one_of("first", "second", "both")] = "first"
+
+
+class ScheduleFields(Body):
+    """The fields of a job that make its schedule."""
+
+    scheduled_at: OmittableInstant = None
+    recurrence: RecurrenceField = "none"
+    timezone: Zone = "UTC"
+    dst: Annotated[Dst, ReadAs(DstBody)] = Dst()
+    ends_at: Instant | None = None
+    max_runs: MaxRuns | None = None
+    jitter: Positive | None = None
+
+
+class PreviewBody(ScheduleFields):
+    """A job's schedule fields, without the job."""
+
+    after: OmittableInstant = None
+    count: int = Field(10, ge=1, le=1000)
+
+    def definition(self, now: datetime) -> Definition:
+        """A job with that schedule; without `scheduled_at` it starts at `after`, or else `now`."""
+        schedule = {name: getattr(self, name) for name in ScheduleFields.model_fields}
+        return Definition(name="preview", **schedule | {"scheduled_at": self.scheduled_at or self.after or now})
 
 
 def must_name_a_time(definition: Definition, root: str = "") -> None:
@@ -111,34 +139,3 @@ def _why_never(definition: Definition, text: str) -> str:
     if first is not None:
         return f"UNTIL lies before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
     return f"{text[:200]!r} never fires: in four hundred years from scheduled_at no such time comes"
-
-
-NO_RECURRENCE = RecurrenceBody.model_validate("none")
-DST = DstBody()
-
-
-class PreviewBody(Body):
-    """A job's schedule fields, without the job."""
-
-    scheduled_at: Given = None
-    recurrence: RecurrenceField = Field(default_factory=lambda: NO_RECURRENCE)
-    timezone: Zone = "UTC"
-    dst: DstBody = Field(default_factory=lambda: DST)
-    ends_at: Instant | None = None
-    max_runs: MaxRuns | None = None
-    jitter: Positive | None = None
-    after: Given = None
-    count: int = Field(10, ge=1, le=1000)
-
-    def definition(self, now: datetime) -> Definition:
-        """A job of that schedule; `now` stands for a `scheduled_at` that is left out."""
-        return Definition(
-            name="preview",
-            scheduled_at=self.scheduled_at or self.after or now,
-            recurrence=self.recurrence.value,
-            timezone=self.timezone,
-            dst=self.dst.value,
-            ends_at=self.ends_at,
-            max_runs=self.max_runs,
-            jitter=self.jitter,
-        )

@@ -1,12 +1,14 @@
 """State to answer: what clients see of a job, a run, an event. Times and ids become text when the answer is written."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
 
 from duebook_api.http import positions
-from duebook_common.domain.definition import Backoff, CatchUp, Cron, Definition, Dst, Every, Notify, Recurrence, Rrule
+from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
@@ -36,77 +38,34 @@ def _warnings(task: str, known: frozenset[str]) -> list[str]:
     return [] if task in known else [f"no executor has registered the task {task!r} yet; its runs wait for one"]
 
 
-def definition(d: Definition) -> View:
-    """The fields that a client may send, in the contract's order."""
-    return {
-        "name": d.name,
-        "task": d.task,
-        "payload": d.payload,
-        "scheduled_at": d.scheduled_at,
-        "recurrence": _recurrence(d.recurrence),
-        "timezone": d.timezone,
-        "dst": _dst(d.dst),
-        "ends_at": d.ends_at,
-        "max_runs": d.max_runs,
-        "max_retries": d.max_retries,
-        "backoff": _backoff(d.backoff),
-        "timeout": _iso(d.timeout),
-        "start_within": None if d.start_within is None else _iso(d.start_within),
-        "jitter": None if d.jitter is None else _iso(d.jitter),
-        "pause_on_failure": d.pause_on_failure,
-        "overlap": d.overlap,
-        "catch_up": _catch_up(d.catch_up),
-        "queue": d.queue,
-        "priority": d.priority,
-        "concurrency": None if d.concurrency is None else {"key": d.concurrency.key, "limit": d.concurrency.limit},
-        "notify": _notify(d.notify),
-        "tags": d.tags,
-        "metadata": d.metadata,
-    }
+def definition(state: Definition) -> View:
+    """The fields that a client may send, in the order of the contract."""
+    view = dict(zip(_FIELDS, _values(state), strict=True))
+    for name in _COMPOSITE:
+        view[name] = jsonable(view[name])
+    return view
 
 
-# Few different values come again and again.
+@lru_cache(4096)  # few different values come again and again
+def jsonable(value: Any) -> Any:
+    """A duration as text, a value object as an object with its members."""
+    if isinstance(value, timedelta):
+        return iso(value)
+    if is_dataclass(value):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    return value
 
 
-@lru_cache(4096)
-def _recurrence(value: Recurrence) -> Any:
-    match value:
-        case Cron():
-            return {"cron": value.cron}
-        case Every():
-            return {"every": iso(value.every)}
-        case Rrule():
-            return {"rrule": value.rrule}
-        case _:
-            return value
+def _is_composite(hint: Any) -> bool:
+    return any(each is timedelta or is_dataclass(each) for each in (hint, *get_args(hint)))
 
 
-@lru_cache(4096)
-def _iso(value: timedelta) -> str:
-    return iso(value)
+_FIELDS = tuple(field.name for field in fields(Definition))
+_COMPOSITE = tuple(name for name, hint in get_type_hints(Definition).items() if _is_composite(hint))
+_values = attrgetter(*_FIELDS)
 
 
-@lru_cache(64)
-def _dst(dst: Dst) -> View:
-    return {"gap": dst.gap, "fold": dst.fold}
-
-
-@lru_cache(4096)
-def _backoff(b: Backoff) -> View:
-    return {"initial": _iso(b.initial), "factor": b.factor, "max": _iso(b.max), "jitter": b.jitter}
-
-
-@lru_cache(1024)
-def _catch_up(c: CatchUp) -> View:
-    return {"policy": c.policy, "window": _iso(c.window)}
-
-
-@lru_cache(1024)
-def _notify(notify: Notify) -> View:
-    return {"to": notify.to, "on": notify.on}
-
-
-RUN_COLUMNS = (
+RUN_FIELDS = (
     "job_id",
     "job_name",
     "job_version",
@@ -128,13 +87,13 @@ RUN_COLUMNS = (
 
 
 def run(state: Run) -> View:
-    view: View = {"id": state.id} | {name: getattr(state, name) for name in RUN_COLUMNS}
+    view: View = {"id": state.id} | {name: getattr(state, name) for name in RUN_FIELDS}
     return view | _reason(state.reason)
 
 
 def run_row(record: Mapping[str, Any]) -> View:
     """A row of `runs` as an answer."""
-    view: View = {"id": record["run_id"]} | {name: record[name] for name in RUN_COLUMNS}
+    view: View = {"id": record["run_id"]} | {name: record[name] for name in RUN_FIELDS}
     return view | _reason(record["reason"])
 
 
