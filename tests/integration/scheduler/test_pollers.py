@@ -27,8 +27,7 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from duebook_scheduler.waker import _MOVE
-from support.bookkeeping import ACTOR, DAY, MINUTE, check_books, definition, do, log, meanwhile, start
+from support.bookkeeping import ACTOR, MINUTE, check_books, definition, do, log, meanwhile, start
 
 SECOND = timedelta(seconds=1)
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
@@ -156,32 +155,3 @@ async def test_a_poisonous_job_is_set_aside_and_the_others_run(pool: Pool, postg
         for _ in range(3):
             await one.step()
     assert sorted(run.job_id for run in sent.runs) == sorted(ids[1:])
-
-
-async def test_moving_a_due_time_waits_for_nobody(pool: Pool, postgres_url: str) -> None:
-    """Rows that are just being written are passed by: waiting for one of them while holding others could deadlock."""
-    await many_due(pool, 2, together=0)
-    sent = Sent()
-    async with poller(postgres_url, sent) as one:
-        await one.step()
-    held, free = sent.runs
-    later = datetime.now(UTC) + DAY
-    moves = list(zip((held.id, held.version, later), (free.id, free.version, later), strict=True))
-    async with transaction(pool) as db:
-        await db.execute("SELECT FROM runs WHERE run_id = $1 FOR UPDATE", held.id)
-        async with asyncio.timeout(3):
-            await pool.execute(_MOVE, *moves)
-    wakes = await pool.fetch("SELECT run_id, wake_at = $1 AS moved FROM runs", later)
-    assert {record["run_id"]: record["moved"] for record in wakes} == {held.id: False, free.id: True}
-
-
-async def test_a_run_that_moved_on_keeps_its_new_due_time(pool: Pool, postgres_url: str) -> None:
-    await many_due(pool, 1, together=0)
-    sent = Sent()
-    async with poller(postgres_url, sent) as one:
-        await one.step()
-    (run,) = sent.runs
-    started = (await do(pool, run, start(run, datetime.now(UTC)))).run
-    assert started is not None
-    await pool.execute(_MOVE, [run.id], [run.version], [datetime.now(UTC) + DAY])
-    assert await pool.fetchval("SELECT wake_at FROM runs") == started.wake_at

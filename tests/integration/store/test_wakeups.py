@@ -1,7 +1,11 @@
-"""Whose end wakes whom, also where an end and the decision to wait for it meet."""
+"""Moves of `wake_at` without an event: what they move, and what they leave alone."""
 
+import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
+
+import pytest
 
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.new_runs import trigger_now
@@ -9,24 +13,35 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, Succeed
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import Pool
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
-from duebook_common.store.wakeups import key_holders
-from support.bookkeeping import ACTOR, NOW, dispatched, do, started, terms
+from duebook_common.store.wakeups import (
+    _WAKE_BY_JOB,
+    _WAKE_BY_KEY,
+    mark_buried,
+    postpone_jobs,
+    postpone_runs,
+    postpone_waiting,
+    wake_waiting,
+)
+from support.bookkeeping import ACTOR, DAY, MINUTE, NOW, created, dispatched, do, start, started, terms, waiting
+from support.costs import cost, grown
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour' WHERE status = 'waiting'"
+_LOCK = "SELECT FROM runs WHERE run_id = $1 FOR UPDATE"
+LATER = NOW + 1000 * DAY
 
 
-async def triggered(pool: Pool, job_id: UUID, overlap: Overlap = Overlap.BUFFER_ALL) -> Run:
-    """A further run of the job, which waits; nobody is to look at it for an hour."""
+async def triggered(pool: Pool, job_id: UUID, now: datetime = NOW) -> Run:
+    """A further run of the job, which waits."""
 
-    def judge(job: Job, active: Sequence[Run]) -> list[RunFact]:
-        return trigger_now(job, active, terms(), uuid4(), overlap=overlap)
+    def decide(job: Job, active: Sequence[Run]) -> list[RunFact]:
+        return trigger_now(job, active, terms(now), uuid4(), overlap=Overlap.BUFFER_ALL)
 
-    outcome = await handle_job(pool, job_id, judge, ACTOR)
-    assert outcome is not None
-    (run,) = outcome.runs
+    result = await handle_job(pool, job_id, decide, ACTOR)
+    assert result is not None
+    (run,) = result.runs
     assert run.status is RunStatus.WAITING
     return run
 
@@ -35,53 +50,160 @@ async def woken(pool: Pool, *runs: Run) -> set[UUID]:
     return {record["run_id"] for record in await pool.fetch(_WOKEN, [run.job_id for run in runs])}
 
 
+async def wake_times(pool: Pool) -> dict[UUID, datetime | None]:
+    return {record["run_id"]: record["wake_at"] for record in await pool.fetch("SELECT run_id, wake_at FROM runs")}
+
+
+async def test_a_postponed_job_is_never_looked_at_earlier(pool: Pool) -> None:
+    job_id = await created(pool)
+    for until, expected in ((LATER, LATER), (NOW, LATER)):
+        async with transaction(pool) as db:
+            await postpone_jobs(db, [job_id], until)
+        assert await pool.fetchval("SELECT wake_at FROM jobs") == expected
+
+
+async def test_postponing_runs_skips_a_locked_row(pool: Pool) -> None:
+    """Waiting for a locked row while holding other rows could deadlock with its writer."""
+    held, free = await dispatched(pool), await dispatched(pool)
+    async with transaction(pool) as db, transaction(pool) as other:
+        await other.execute(_LOCK, held.id)
+        async with asyncio.timeout(3):
+            await postpone_runs(db, [(held, LATER), (free, LATER)])
+    assert await wake_times(pool) == {held.id: held.wake_at, free.id: LATER}
+
+
+async def test_a_run_that_got_an_event_is_not_postponed(pool: Pool) -> None:
+    read = await dispatched(pool)
+    changed = (await do(pool, read, start(read))).run
+    assert changed is not None
+    async with transaction(pool) as db:
+        await postpone_runs(db, [(read, LATER)])
+    assert await wake_times(pool) == {read.id: changed.wake_at}
+
+
+async def test_a_waiting_run_is_postponed_unless_it_was_woken(pool: Pool) -> None:
+    running = await started(pool)
+    unchanged, woken_since = await triggered(pool, running.job_id), await triggered(pool, running.job_id)
+    await pool.execute("UPDATE runs SET wake_at = $2 WHERE run_id = $1", woken_since.id, NOW)
+    async with transaction(pool) as db:
+        await postpone_waiting(db, [(run, LATER) for run in (unchanged, woken_since, running)])
+    times = await wake_times(pool)
+    assert times == {unchanged.id: LATER, woken_since.id: NOW, running.id: running.wake_at}
+
+
+async def test_postponing_waiting_runs_skips_a_locked_row(pool: Pool) -> None:
+    running = await started(pool)
+    waiting = await triggered(pool, running.job_id)
+    async with transaction(pool) as db, transaction(pool) as other:
+        await other.execute(_LOCK, waiting.id)
+        async with asyncio.timeout(3):
+            await postpone_waiting(db, [(waiting, LATER)])
+    assert (await wake_times(pool))[waiting.id] == waiting.wake_at
+
+
+async def test_a_burial_ends_the_watch_over_that_dispatch_only(pool: Pool) -> None:
+    run = await started(pool, max_retries=0)
+    dead = (await do(pool, run, FailAttempt(1, "boom", NOW, 0))).run
+    assert dead is not None
+    for dispatch, wake_at in ((dead.dispatch + 1, dead.wake_at), (dead.dispatch, None)):
+        async with transaction(pool) as db:
+            await mark_buried(db, dead.id, dispatch)
+        assert await wake_times(pool) == {dead.id: wake_at}
+
+
+async def test_a_burial_moves_only_dead_letters(pool: Pool) -> None:
+    run = await started(pool)
+    async with transaction(pool) as db:
+        await mark_buried(db, run.id, run.dispatch)
+    assert await wake_times(pool) == {run.id: run.wake_at}
+
+
 async def test_the_end_of_a_run_wakes_the_first_that_waits_for_it(pool: Pool) -> None:
     running = await started(pool)
-    first, second = await triggered(pool, running.job_id), await triggered(pool, running.job_id)
+    first, second = await triggered(pool, running.job_id), await triggered(pool, running.job_id, NOW + MINUTE)
     await pool.execute(_ASLEEP)
-    decided = await do(pool, running, FailAttempt(1, "boom", NOW, 0))
-    assert not decided.frees, "a retry is ahead, so it is active still"
+    result = await do(pool, running, FailAttempt(1, "boom", NOW, 0))
+    assert not result.frees, "a retry follows, so the run is still active"
     assert await woken(pool, first) == set()
-    decided = await do(pool, running, CancelRun(None, NOW))
-    assert decided.frees
+    result = await do(pool, running, CancelRun(None, NOW))
+    assert result.frees
     assert await woken(pool, first, second) == {first.id}
 
 
-async def test_who_waits_for_a_run_that_is_just_ending_is_looked_at_at_once(pool: Pool) -> None:
-    """The end has locked its row and commits after the decision: it cannot know who waits."""
+async def test_a_run_that_waits_for_one_just_ending_is_due_at_once(pool: Pool) -> None:
+    """The end has locked its row and commits after the decision, so it cannot see the run that waits."""
     running = await started(pool)
-    async with pool.acquire() as other, other.transaction():
-        await other.execute("SELECT FROM runs WHERE run_id = $1 FOR UPDATE", running.id)
+    async with transaction(pool) as other:
+        await other.execute(_LOCK, running.id)
         waits = await triggered(pool, running.job_id)
         assert await woken(pool, waits) == {waits.id}
 
 
-async def test_a_run_that_nobody_waits_for_frees_nobody(pool: Pool) -> None:
+async def test_a_run_that_no_run_waits_for_frees_none(pool: Pool) -> None:
     running = await started(pool)
     assert not (await do(pool, running, Succeed(1, None, NOW))).frees
 
 
-async def test_a_key_is_freed_by_the_end_of_its_holder_and_the_oldest_are_woken(pool: Pool) -> None:
+async def test_the_end_of_a_keys_holder_wakes_the_oldest_and_three_spares(pool: Pool) -> None:
     key = Concurrency("k", 1)
-    holders = [await dispatched(pool, concurrency=key) for _ in range(6)]
-    assert {run.status for run in holders} == {RunStatus.WAITING}
-    async with pool.acquire() as db:
-        assert await key_holders(db, ["k"]) == {"k": 0}
+    runs = [await dispatched(pool, concurrency=key) for _ in range(6)]
+    assert {run.status for run in runs} == {RunStatus.WAITING}
     await pool.execute(_ASLEEP)
-    assert (await do(pool, holders[3], CancelRun(None, NOW))).frees
-    oldest = [run.id for run in sorted(holders, key=lambda run: (run.created_at, run.nominal_at))]
-    assert len(await woken(pool, *holders)) == 4
-    assert await woken(pool, *holders) <= set(oldest)
+    assert (await do(pool, runs[5], CancelRun(None, NOW))).frees
+    oldest = sorted(runs[:5], key=lambda run: (run.created_at, run.nominal_at))
+    assert await woken(pool, *runs) <= {run.id for run in oldest}
+    assert len(await woken(pool, *runs)) == 4
 
 
-async def test_the_terminated_are_told_to_stop(pool: Pool) -> None:
+async def test_a_freed_key_also_wakes_runs_that_wait_for_their_own_job(pool: Pool) -> None:
+    key = Concurrency("k", 1)
+    holder = await dispatched(pool, concurrency=key)
+    await dispatched(pool, concurrency=key, overlap=Overlap.BUFFER_ALL)
+    by_key = [await dispatched(pool, concurrency=key) for _ in range(5)]
+    by_overlap = [await triggered(pool, holder.job_id) for _ in range(5)]
+    await pool.execute("UPDATE runs SET created_at = created_at + interval '1 s' WHERE run_id = $1", by_overlap[4].id)
+    await pool.execute(_ASLEEP)
+    async with pool.acquire() as db:
+        await wake_waiting(db, [holder])
+    awake = await woken(pool, holder, *by_key, *by_overlap)
+    assert len(awake & {run.id for run in by_overlap}) == 4
+    assert by_overlap[4].id not in awake
+
+
+@pytest.mark.parametrize("deciding", [True, False])
+async def test_only_a_decision_skips_locked_rows(pool: Pool, deciding: bool) -> None:
+    running = await started(pool)
+    waits = await triggered(pool, running.job_id)
+    await pool.execute(_ASLEEP)
+    async with pool.acquire() as db:
+        async with transaction(pool) as other:
+            await other.execute(_LOCK, waits.id)
+            wake = asyncio.create_task(wake_waiting(db, [running], deciding=deciding))
+            await waiting(pool, wake)
+            assert wake.done() == deciding
+        await wake
+    assert await woken(pool, waits) == (set() if deciding else {waits.id})
+
+
+async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
+    run = await dispatched(pool, concurrency=Concurrency("k", 1))
+    await grown(pool, "runs", 5_000)
+    await pool.execute("UPDATE runs SET reason = 'overlap' WHERE priority = 1")
+    await pool.execute("VACUUM ANALYZE runs")
+    for statement, *arguments in ((_WAKE_BY_JOB, [run.job_id]), (_WAKE_BY_KEY, ["k"], [1])):
+        found = await cost(pool, statement, *arguments)
+        assert not found.scans, statement
+        assert found.buffers <= 300, (statement, found)
+
+
+async def test_runs_that_are_cancelled_for_a_new_one_are_told_to_stop(pool: Pool) -> None:
     running = await started(pool)
     waits = await triggered(pool, running.job_id)
 
     def terminate(job: Job, active: Sequence[Run]) -> list[RunFact]:
         return trigger_now(job, active, terms(), uuid4(), overlap=Overlap.TERMINATE_OTHER)
 
-    outcome = await handle_job(pool, running.job_id, terminate, ACTOR)
-    assert outcome is not None
-    assert {run.id for run in outcome.runs if run.status is RunStatus.CANCELLED} == {running.id, waits.id}
-    assert set(outcome.stopped) == {running.id, waits.id}
+    result = await handle_job(pool, running.job_id, terminate, ACTOR)
+    assert result is not None
+    assert {run.id for run in result.runs if run.status is RunStatus.CANCELLED} == {running.id, waits.id}
+    assert set(result.stopped) == {running.id, waits.id}

@@ -13,6 +13,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import decode, dumps
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.rows import run_of
+from duebook_common.store.wakeups import mark_buried
 
 _ASSIGNMENTS = """
 SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace
@@ -46,8 +47,6 @@ INSERT INTO tasks (name, payload_schema, seen_at) SELECT name, payload_schema, c
 FROM unnest($1::text[], $2::jsonb[]) AS t (name, payload_schema) ORDER BY name
 ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema, seen_at = excluded.seen_at
 """
-
-_MARK_BURIED = "UPDATE runs SET wake_at = NULL WHERE run_id = $1 AND status = 'dead_lettered' AND dispatch = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ class ExecutorQueries:
     async def mark_buried(self, run_id: UUID, dispatch: int) -> None:
         """Clear the run's `wake_at`: its message is on the way to the dead-letter queue."""
         async with acquire(self._pool) as db:
-            await db.execute(_MARK_BURIED, run_id, dispatch)
+            await mark_buried(db, run_id, dispatch)
 
 
 def _assignment(record: Any) -> Assignment:

@@ -18,26 +18,15 @@ from duebook_common.domain.run.commands import WakeRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import RunFact, Trigger
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
 from duebook_common.store.database import Clock, Connection, Pool, transaction
 from duebook_common.store.job_handling import Actor, Conflict, decide_jobs
 from duebook_common.store.locks import lock_keys, try_lock_jobs
 from duebook_common.store.resilience import isolate_failures
-from duebook_common.store.wakeups import key_holders, keys_of_waiting
+from duebook_common.store.wakeups import postpone_waiting
 from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("admission")
-
-# A run that was woken since it was read has another `wake_at`; a locked row is just being woken. Both stay due.
-_POSTPONE = """
-WITH postponed AS MATERIALIZED (
-    SELECT runs.run_id, postponed.wake_at
-    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS postponed (run_id, seen, wake_at)
-    JOIN runs USING (run_id)
-    WHERE runs.wake_at = postponed.seen AND runs.status = 'waiting'
-    FOR UPDATE OF runs SKIP LOCKED
-)
-UPDATE runs SET wake_at = postponed.wake_at FROM postponed WHERE runs.run_id = postponed.run_id
-"""
 
 
 class AdmissionResult(NamedTuple):
@@ -82,9 +71,8 @@ class Admission:
         return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
 
     async def _postpone(self, db: Connection, runs: Sequence[Run], now: datetime) -> None:
-        if runs:
-            rows = [(run.id, run.wake_at, now + _until_next_look(run, now, self._settings.lease)) for run in runs]
-            await db.execute(_POSTPONE, *zip(*rows, strict=True))
+        lease = self._settings.lease
+        await postpone_waiting(db, [(run, now + _until_next_look(run, now, lease)) for run in runs])
 
 
 def _not_admitted(run: Run, error: Exception) -> AdmissionResult:

@@ -18,6 +18,7 @@ from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, 
 from duebook_common.store.job_handling import Actor, Conflict, JobResult, decide_jobs
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
 from duebook_common.store.resilience import one_by_one
+from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import Lane, earliest, lanes
 from duebook_scheduler.run_sender import RunSender
@@ -40,9 +41,6 @@ SELECT job_id FROM (
 WHERE rank <= capacity
 ORDER BY priority DESC, wake_at LIMIT $6
 """
-
-# The catch-up of these jobs goes on when some of their runs have ended. A later look is no fact, so it is no event.
-_POSTPONE = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
 _SOON, _AFTER_ERROR = timedelta(seconds=1), timedelta(minutes=1)
 _DECIDING_SECONDS, _MOST_FACTS = 0.05, 1_000  # limits of one batch; the jobs beyond them stay due
@@ -100,8 +98,7 @@ class Dispatcher:
     async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult]:
         batch = _DispatchBatch(self._clock.now(), self._settings)
         results = await decide_jobs(db, job_ids, batch.decide, self._actor)
-        if batch.blocked:
-            await db.execute(_POSTPONE, batch.blocked, batch.now + _SOON)
+        await postpone_jobs(db, batch.blocked, batch.now + _SOON)
         return results
 
     async def _retry(self, job_ids: Sequence[UUID], error: Exception) -> list[JobResult]:

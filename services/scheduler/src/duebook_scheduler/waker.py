@@ -16,6 +16,7 @@ from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from duebook_common.store.wakeups import postpone_runs
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs
@@ -26,19 +27,6 @@ from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.waking import TO_SEND, Admit, Bury, Postpone, Wake, WakeContext, classify, may_be_lost
 
 log = structlog.stdlib.get_logger("waker")
-
-# SKIP LOCKED: a locked row is just being written, which moves its `wake_at` anyway. Waiting for it while holding other
-# rows could deadlock with its writer.
-_MOVE = """
-WITH moved AS MATERIALIZED (
-    SELECT runs.run_id, runs.version, moved.wake_at
-    FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]) AS moved (run_id, version, wake_at)
-    JOIN runs USING (run_id, version)
-    FOR UPDATE OF runs SKIP LOCKED
-)
-UPDATE runs SET wake_at = moved.wake_at FROM moved
-WHERE runs.run_id = moved.run_id AND runs.version = moved.version
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +85,8 @@ class Waker:
 
     async def _postpone(self, postponed: Sequence[tuple[Run, datetime]]) -> None:
         if postponed:
-            rows = [(run.id, run.version, until) for run, until in postponed]
             async with acquire(self._pool) as db:
-                await db.execute(_MOVE, *zip(*rows, strict=True))
+                await postpone_runs(db, postponed)
 
     async def _wake(self, due_runs: Sequence[DueRun], now: datetime) -> None:
         if not due_runs:

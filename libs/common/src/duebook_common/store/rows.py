@@ -90,6 +90,6 @@ async def inconsistent_jobs(db: Connection, job_ids: Iterable[UUID]) -> set[UUID
     """The jobs whose row contradicts itself in columns that are no field of the state.
 
     These are the columns that repeat the definition, for lists to filter by, and `wake_at`. That may be later than
-    the next due time, because catching up pauses while many runs of the job are active (`wakeups.hold_jobs`).
+    the next due time, because catching up pauses while many runs of the job are active (`wakeups.postpone_jobs`).
     """
     return {record["job_id"] for record in await db.fetch(_INCONSISTENT_JOBS, list(job_ids))}

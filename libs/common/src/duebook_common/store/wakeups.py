@@ -1,97 +1,173 @@
-"""Runs that wait for other runs: who is awaited, who is woken, and how full a concurrency key is.
+"""Moves of `wake_at` that no event records.
 
-None of it is a fact, so none of it is an event: `awaited` marks a run whose end must wake somebody, and what is woken
-is only looked at again. A run that waits is let go by the scheduler alone, under the locks of its job and of its key.
+`wake_at` is when the scheduler looks at a job or a run next. Mostly an event sets it, through the projections. The
+functions here move it otherwise: each says which process calls it, and why the move is no fact. `rebuild` leaves
+moved times alone where all else agrees with the log.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Connection
+from duebook_common.store.predicates import ACTIVE, HAS_KEY
 
-# Whoever holds a row that is wanted here is ending its run at this moment: no use in waiting for that.
-_AWAIT = """
-WITH under_way AS MATERIALIZED (
-    SELECT run_id, awaited FROM runs
-    WHERE run_id = ANY($1::uuid[]) AND wake_at IS NOT NULL AND status <> 'dead_lettered'
+_POSTPONE_JOBS = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
+
+
+async def postpone_jobs(db: Connection, job_ids: Sequence[UUID], until: datetime) -> None:
+    """Look at these jobs again at `until` (UTC).
+
+    The scheduler's dispatch calls it, under the jobs' locks, for jobs whose catch-up must pause because many of their
+    runs are active. No event, because the occurrences stay due: nothing was decided about them.
+    """
+    if job_ids:
+        await db.execute(_POSTPONE_JOBS, job_ids, until)
+
+
+# SKIP LOCKED: a locked row is just being written, which moves its `wake_at` anyway. Waiting for it while holding other
+# rows could deadlock with its writer.
+_POSTPONE_RUNS = """
+WITH postponed AS MATERIALIZED (
+    SELECT runs.run_id, runs.version, postponed.wake_at
+    FROM unnest($1::uuid[], $2::int[], $3::timestamptz[]) AS postponed (run_id, version, wake_at)
+    JOIN runs USING (run_id, version)
+    FOR UPDATE OF runs SKIP LOCKED
+)
+UPDATE runs SET wake_at = postponed.wake_at FROM postponed
+WHERE runs.run_id = postponed.run_id AND runs.version = postponed.version
+"""
+
+
+async def postpone_runs(db: Connection, postponed: Sequence[tuple[Run, datetime]]) -> None:
+    """Look at each run again at its time (UTC), unless it got an event since it was read.
+
+    The scheduler's waker calls it for runs with a live lease, runs for which their queue has no capacity, runs whose
+    message is still queued, and dead letters whose burial was sent again. No event, because nothing happened to them.
+    """
+    if postponed:
+        rows = [(run.id, run.version, until) for run, until in postponed]
+        await db.execute(_POSTPONE_RUNS, *zip(*rows, strict=True))
+
+
+# A run that was woken since it was read has another `wake_at`; a locked row is just being woken. Both stay due.
+_POSTPONE_WAITING = """
+WITH postponed AS MATERIALIZED (
+    SELECT runs.run_id, postponed.wake_at
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS postponed (run_id, seen, wake_at)
+    JOIN runs USING (run_id)
+    WHERE runs.wake_at = postponed.seen AND runs.status = 'waiting'
+    FOR UPDATE OF runs SKIP LOCKED
+)
+UPDATE runs SET wake_at = postponed.wake_at FROM postponed WHERE runs.run_id = postponed.run_id
+"""
+
+
+async def postpone_waiting(db: Connection, postponed: Sequence[tuple[Run, datetime]]) -> None:
+    """Look at each waiting run again at its time (UTC), unless it was woken since it was read.
+
+    The scheduler's admission calls it, under the jobs' locks, for runs that must go on waiting. No event, because
+    they wait as before.
+    """
+    if postponed:
+        rows = [(run.id, run.wake_at, until) for run, until in postponed]
+        await db.execute(_POSTPONE_WAITING, *zip(*rows, strict=True))
+
+
+_MARK_BURIED = "UPDATE runs SET wake_at = NULL WHERE run_id = $1 AND status = 'dead_lettered' AND dispatch = $2"
+
+
+async def mark_buried(db: Connection, run_id: UUID, dispatch: int) -> None:
+    """Look at a dead letter no more, unless it was dispatched again.
+
+    The executor calls it when it rejects the run's message, so that RabbitMQ moves it to the dead-letter queue. No
+    event, because that the run is dead-lettered is in the log already.
+    """
+    await db.execute(_MARK_BURIED, run_id, dispatch)
+
+
+# SKIP LOCKED: a locked row belongs to a run that is just ending, so it needs no mark.
+_AWAIT = f"""
+WITH active AS MATERIALIZED (
+    SELECT run_id, awaited FROM runs WHERE run_id = ANY($1::uuid[]) AND {ACTIVE}
     FOR UPDATE SKIP LOCKED
 ), marked AS (
-    UPDATE runs SET awaited = true FROM under_way WHERE runs.run_id = under_way.run_id AND NOT under_way.awaited
+    UPDATE runs SET awaited = true FROM active WHERE runs.run_id = active.run_id AND NOT active.awaited
 )
-SELECT run_id FROM under_way
-"""
-
-# As many as places became free, and a few more: one may wait for its `start_within` only. Who waits for a run of its
-# own job besides is woken by that, and here too, in case it waits no longer.
-_WAKE = """
-WITH first AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE run_id IN (
-        SELECT w.run_id FROM unnest($1::uuid[]) AS ended (job_id), LATERAL (
-            SELECT run_id FROM runs WHERE status = 'waiting' AND runs.job_id = ended.job_id
-            ORDER BY created_at, nominal_at LIMIT 1
-        ) AS w
-        UNION ALL
-        SELECT w.run_id
-        FROM unnest($2::text[], $3::int[]) AS freed (key, places), unnest('{{t,f}}'::bool[]) AS of (runs), LATERAL (
-            SELECT run_id FROM runs
-            WHERE concurrency_key = freed.key AND concurrency_key IS NOT NULL AND wake_at IS NOT NULL
-              AND status = 'waiting' AND (reason IS NOT DISTINCT FROM 'overlap') = of.runs
-            ORDER BY created_at, nominal_at LIMIT freed.places + 3
-        ) AS w
-    )
-    ORDER BY run_id FOR UPDATE {locked}
-)
-UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
-"""
-_WAKE_ALL, _WAKE_FREE = _WAKE.format(locked=""), _WAKE.format(locked="SKIP LOCKED")
-
-_KEYS = """
-SELECT DISTINCT concurrency_key FROM runs
-WHERE status = 'waiting' AND job_id = ANY($1::uuid[]) AND concurrency_key IS NOT NULL
-"""
-
-_HOLDERS = """
-SELECT concurrency_key, count(*) AS holders FROM runs
-WHERE concurrency_key = ANY($1::text[]) AND concurrency_key IS NOT NULL AND wake_at IS NOT NULL
-  AND status NOT IN ('waiting', 'dead_lettered')
-GROUP BY concurrency_key
-"""
+SELECT run_id FROM active
+"""  # noqa: S608
 
 
 def blocking(active: Iterable[Run]) -> list[Run]:
-    """The runs that must be awaited, given a job's active ones: all that are under way, if any waits for them."""
+    """Of a job's active runs those to be awaited: all that wait for nothing, if any run waits for them."""
     runs = list(active)
     waits = any(run.status is RunStatus.WAITING and run.reason == "overlap" for run in runs)
     return [run for run in runs if run.status is not RunStatus.WAITING] if waits else []
 
 
 async def await_runs(db: Connection, runs: Sequence[Run]) -> None:
-    """Mark runs under way, so that their end wakes who waits for it; where one is just ending, that is now."""
+    """Mark active runs, so that the end of each wakes the run that waits for it; wake it now where one is just ending.
+
+    `job_handling` calls it after a decision, under the jobs' locks. The mark is no event, because it only says that
+    the end of the run needs a look at another one.
+    """
     if runs:
         marked = {record["run_id"] for record in await db.fetch(_AWAIT, [run.id for run in runs])}
         await wake_waiting(db, [run for run in runs if run.id not in marked], deciding=True)
 
 
+# One run per job: the first that waits. The runs behind it also wait for that one.
+_WAKE_BY_JOB = """
+WITH first AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        SELECT waiting.run_id FROM unnest($1::uuid[]) AS ended (job_id), LATERAL (
+            SELECT run_id FROM runs WHERE status = 'waiting' AND runs.job_id = ended.job_id
+            ORDER BY created_at, nominal_at LIMIT 1
+        ) AS waiting
+    ))
+    ORDER BY run_id FOR UPDATE
+)
+UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
+"""
+
+# One run per freed slot and three spares, because some may only be waiting to expire. Runs that wait for a run of their
+# own job too are woken as well, in case that one has ended.
+_WAKE_BY_KEY = f"""
+WITH first AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        SELECT waiting.run_id FROM unnest($1::text[], $2::int[]) AS freed (key, slots), LATERAL (
+            (SELECT run_id FROM runs
+             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting'
+               AND reason IS DISTINCT FROM 'overlap'
+             ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
+            UNION ALL
+            (SELECT run_id FROM runs
+             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting'
+               AND reason = 'overlap'
+             ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
+        ) AS waiting
+    ))
+    ORDER BY run_id FOR UPDATE
+)
+UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
+"""  # noqa: S608
+
+
 async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool = False) -> None:
-    """Have those looked at again that may have waited for the end of these runs, or for their keys.
+    """Look now at the first runs that wait for the end of these runs, or for a slot of their concurrency keys.
 
-    Whoever is `deciding` holds rows himself, so he must not wait for others': those are being decided too.
+    `run_handling` calls it right after the commit of an end, `job_handling` with `deciding` in the transaction of a
+    decision. That one holds rows, so it skips locked ones instead of waiting for them: their holder wakes them. No
+    event, because whether a waiting run is sent is decided by the scheduler's admission alone.
     """
+    freed = Counter(run.concurrency.key for run in ended if run.concurrency is not None)
     if ended:
-        freed = Counter(run.concurrency.key for run in ended if run.concurrency is not None)
-        jobs = list({run.job_id for run in ended})
-        await db.execute(_WAKE_FREE if deciding else _WAKE_ALL, jobs, list(freed), list(freed.values()))
+        await db.execute(_lock(_WAKE_BY_JOB, deciding), list({run.job_id for run in ended}))
+    if freed:
+        await db.execute(_lock(_WAKE_BY_KEY, deciding), list(freed), list(freed.values()))
 
 
-async def keys_of_waiting(db: Connection, job_ids: Sequence[UUID]) -> list[str]:
-    """The keys of all runs of these jobs that wait; nobody adds one while the jobs are locked."""
-    return [record["concurrency_key"] for record in await db.fetch(_KEYS, job_ids)]
-
-
-async def key_holders(db: Connection, keys: Iterable[str]) -> Mapping[str, int]:
-    """How many runs hold each key: those that started, or may start at any moment, retries ahead included."""
-    wanted = list(keys)
-    records = await db.fetch(_HOLDERS, wanted) if wanted else []
-    return dict.fromkeys(wanted, 0) | {record["concurrency_key"]: record["holders"] for record in records}
+def _lock(statement: str, deciding: bool) -> str:
+    return statement.replace("FOR UPDATE", "FOR UPDATE SKIP LOCKED") if deciding else statement
