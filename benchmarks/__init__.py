@@ -1,1 +1,1 @@
-"""Duebook measured against raw baselines of the same run: `make bench`."""
+"""Benchmarks of Duebook, next to baselines of the same servers in the same run: `make bench`."""

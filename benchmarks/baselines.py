@@ -1,4 +1,4 @@
-"""Raw figures of the same servers in the same run: what is there to be had without a scheduler."""
+"""The rates of the same servers without a scheduler, measured in the same run."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from duebook_common.broker.publisher import OutgoingMessage, Publisher
 
 
 async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
-    """Rows per second, committed, inserted by `unnest` in batches on one connection."""
+    """Rows per second that one connection inserts by `unnest`, one commit per batch."""
     db = await asyncpg.connect(url)
     try:
         await db.execute("CREATE TABLE bench_rows (id uuid PRIMARY KEY, payload text)")
@@ -28,33 +28,33 @@ async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
 
 
 async def confirmed_publishes(url: str, count: int = 5000) -> float:
-    """Messages per second, persistent and confirmed, into a quorum queue."""
+    """Persistent messages per second that a quorum queue confirms."""
     connection = await topology.connect(url, "bench")
     async with connection:
         publisher = Publisher(connection)
         await publisher.ensure_work({"bench"})
         messages = [OutgoingMessage(topology.RUNS, "bench", b'{"v":0}') for _ in range(count)]
         start = time.perf_counter()
-        answers = await publisher.publish(messages)
+        errors = await publisher.publish(messages)
         elapsed = time.perf_counter() - start
-        assert not any(answers), answers
+        assert not any(errors), errors
         return count / elapsed
 
 
 async def empty_handler(url: str, count: int = 5000) -> float:
-    """Messages per second through a FastStream handler that only acknowledges; empties the queue filled before."""
+    """Messages per second of a FastStream handler that only acknowledges. Consumes those of `confirmed_publishes`."""
     broker = RabbitBroker(url, logger=None, apply_types=False)
-    seen, done = 0, asyncio.Event()
+    received, done = 0, asyncio.Event()
     queue = RabbitQueue(topology.work_queue("bench"), queue_type=QueueType.QUORUM, declare=False, routing_key="bench")
 
     @broker.subscriber(
         queue, channel=Channel(prefetch_count=100), ack_policy=AckPolicy.MANUAL, no_reply=True, decoder=_raw
     )
     async def handle(message: RabbitMessage) -> None:
-        nonlocal seen
+        nonlocal received
         await message.ack()
-        seen += 1
-        if seen == count:
+        received += 1
+        if received == count:
             done.set()
 
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The system under measurement: real servers with real durability, one process of each service."""
+"""The system under test: servers with full durability and one process of each service."""
 
 import asyncio
 import subprocess
@@ -18,11 +18,11 @@ from duebook_devstack.ports import free_port
 from duebook_devstack.services import PORTS, Service
 from duebook_devstack.stack import Stack
 
-_IDLE = 0.2  # seconds of CPU in one second, of all processes together
+_IDLE = 0.2  # CPU seconds per second of all processes together
 
 
 class Bench:
-    """Servers, services, a client of the API, and the CPU time that each process has used."""
+    """The servers, the services and a client of the API; reports the CPU time of each process."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -47,7 +47,7 @@ class Bench:
         return answer.json()
 
     def cpu(self) -> dict[str, float]:
-        """CPU seconds used so far: by service, and by server with its children."""
+        """CPU seconds used so far, by service and by server; a server's value includes its child processes."""
         used = {kind: _cpu(service.process.pid) for kind, service in self.services.items() if service.process}
         for server in (self.stack.postgres, self.stack.rabbitmq, self.stack.redis):
             process = getattr(server, "process", None)
@@ -56,7 +56,7 @@ class Bench:
         return used
 
     async def settle(self, seconds: float = 60) -> None:
-        """Wait until the aftermath of the last measurement, mails and vacuuming, has passed."""
+        """Wait until the work that follows a measurement, such as mails and vacuuming, is finished."""
         deadline, before = time.monotonic() + seconds, sum(self.cpu().values())
         while time.monotonic() < deadline:
             await asyncio.sleep(1)
@@ -67,7 +67,7 @@ class Bench:
 
 
 def _cpu(pid: int) -> float:
-    """Seconds of user and system time of a process and its children, the ended ones included."""
+    """Seconds of user and system time of a process and its children, including ended ones."""
     total = 0.0
     for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
         try:
@@ -81,7 +81,7 @@ def _cpu(pid: int) -> float:
 
 @contextmanager
 def running() -> Iterator[Bench]:
-    """A bench on servers of its own, gone afterwards."""
+    """A bench on its own servers, which are removed in the end."""
     with tempfile.TemporaryDirectory(prefix="duebook-bench-") as path:
         Path(path).chmod(0o711)
         with Stack(Path(path), report=lambda line: print(line, file=sys.stderr)) as stack:
