@@ -46,12 +46,12 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def _postgres() -> servers.Facts:
+def _postgres() -> servers.ServerInfo:
     return servers.shared_postgres()
 
 
 @pytest.fixture
-async def postgres_url(_postgres: servers.Facts) -> AsyncIterator[str]:
+async def postgres_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
     """A migrated database of this test's own."""
     name = f"test_{uuid4().hex}"
     yield await servers.create_database(_postgres, name, empty=False)
@@ -66,7 +66,7 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def empty_postgres_url(_postgres: servers.Facts) -> AsyncIterator[str]:
+async def empty_postgres_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
     """A database of this test's own, without any schema."""
     name = f"test_{uuid4().hex}"
     yield await servers.create_database(_postgres, name, empty=True)

@@ -1,4 +1,4 @@
-"""A running Duebook for the tests of one file that leave it as they found it: each has jobs of its own."""
+"""A running Duebook shared by the tests of one file: each test uses jobs of its own and stops no service."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from support.load import launch
 
 
 @pytest.fixture(scope="module")
-def duebook(_postgres: servers.Facts, _redis: Redis) -> Iterator[Platform]:
-    """Api, scheduler and one executor, which knows the tasks of `user_tasks`."""
+def duebook(_postgres: servers.ServerInfo, _redis: Redis) -> Iterator[Platform]:
+    """Api, scheduler and one executor with the tasks of `user_tasks`."""
     name = f"test_{uuid4().hex}"
     database = asyncio.run(servers.create_database(_postgres, name, empty=False))
     with servers.vhost(name) as broker:

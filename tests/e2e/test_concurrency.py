@@ -1,4 +1,4 @@
-"""At most so many runs with one key at once, of whatever jobs."""
+"""A concurrency key limits how many runs are active at once, also across jobs."""
 
 from datetime import datetime
 from typing import Any
@@ -10,31 +10,29 @@ from support.histories import events, types, when
 
 pytestmark = pytest.mark.xdist_group("concurrency")
 
-_ENDED = {"succeeded", "dead_lettered", "cancelled"}
 
-
-def test_a_key_bounds_the_runs_of_different_jobs(duebook: Platform) -> None:
+def test_a_key_limits_the_runs_of_different_jobs(duebook: Platform) -> None:
     key = {"key": "tenant-7", "limit": 2}
     jobs = [duebook.create(task="nap", payload={"seconds": 0.4}, concurrency=key) for _ in range(8)]
     runs = [duebook.await_run(job["id"], "succeeded", 60) for job in jobs]
-    assert _most_at_once(duebook, runs) == 2
+    assert _most_active(duebook, runs) == 2
     first = [run["id"] for run in sorted(runs, key=lambda run: when(run["started_at"]))]
     assert {types(duebook, id_)[0] for id_ in first} == {"RunBuffered"}
 
 
-def test_other_keys_and_jobs_without_one_do_not_wait(duebook: Platform) -> None:
+def test_other_keys_and_jobs_without_a_key_do_not_wait(duebook: Platform) -> None:
     held = duebook.create(task="nap", payload={"seconds": 20}, concurrency={"key": "held", "limit": 1})
     holder = duebook.await_run(held["id"], "running")
-    waits = duebook.create(task="nap", concurrency={"key": "held", "limit": 1})
-    waiting = duebook.await_run(waits["id"], "waiting")
+    blocked = duebook.create(task="nap", concurrency={"key": "held", "limit": 1})
+    waiting = duebook.await_run(blocked["id"], "waiting")
     assert waiting["reason"] == "concurrency"
     duebook.await_run(duebook.create(task="nap", concurrency={"key": "free", "limit": 1})["id"], "succeeded")
     duebook.await_run(duebook.create(task="nap")["id"], "succeeded")
     duebook.api.post(f"/api/run/{holder['id']}/cancel").raise_for_status()
-    duebook.await_run(waits["id"], "succeeded", 5)
+    duebook.await_run(blocked["id"], "succeeded", 5)
 
 
-def test_a_slot_is_held_through_retries_and_the_oldest_goes_first(duebook: Platform) -> None:
+def test_a_slot_is_held_through_retries_and_the_oldest_run_is_next(duebook: Platform) -> None:
     key = {"key": "retried", "limit": 1}
     backoff = {"initial": "PT1S", "factor": 1, "jitter": 0}
     first = duebook.create(task="fail.until", payload={"attempt": 3}, concurrency=key, backoff=backoff)
@@ -47,7 +45,7 @@ def test_a_slot_is_held_through_retries_and_the_oldest_goes_first(duebook: Platf
     assert [run["id"] for run in sorted(runs, key=lambda run: when(run["started_at"]))] == [run["id"] for run in runs]
 
 
-def test_a_redriven_run_waits_for_its_key_like_any_other(duebook: Platform) -> None:
+def test_a_redriven_run_waits_for_its_key(duebook: Platform) -> None:
     key = {"key": "redriven", "limit": 1}
     dead = duebook.await_run(duebook.create(task="fail", max_retries=0, concurrency=key)["id"], "dead_lettered")
     holder = duebook.await_run(duebook.create(task="nap", payload={"seconds": 20}, concurrency=key)["id"], "running")
@@ -58,7 +56,7 @@ def test_a_redriven_run_waits_for_its_key_like_any_other(duebook: Platform) -> N
     eventually(lambda: types(duebook, dead["id"]).count("AttemptStarted") == 2)
 
 
-def test_a_waiting_run_is_cancelled_at_once_and_its_deadline_holds(duebook: Platform) -> None:
+def test_a_waiting_run_can_be_cancelled_and_can_expire(duebook: Platform) -> None:
     key = {"key": "late", "limit": 1}
     duebook.await_run(duebook.create(task="nap", payload={"seconds": 6}, concurrency=key)["id"], "running")
     late = duebook.create(task="nap", concurrency=key, start_within="PT2S")
@@ -69,8 +67,8 @@ def test_a_waiting_run_is_cancelled_at_once_and_its_deadline_holds(duebook: Plat
     assert skipped["reason"] == "deadline"
 
 
-def _most_at_once(duebook: Platform, runs: list[dict[str, Any]]) -> int:
-    """By the books: the attempts that were under way at the same moment."""
+def _most_active(duebook: Platform, runs: list[dict[str, Any]]) -> int:
+    """The largest number of attempts that were running at the same time, by the recorded events."""
     steps: list[tuple[datetime, int]] = []
     for run in runs:
         for event in events(duebook, run["id"]):
@@ -78,8 +76,8 @@ def _most_at_once(duebook: Platform, runs: list[dict[str, Any]]) -> int:
                 steps.append((when(event["recorded_at"]), 1))
             elif event["type"] in {"AttemptSucceeded", "AttemptFailed"}:
                 steps.append((when(event["recorded_at"]), -1))
-    under_way = most = 0
+    active = most = 0
     for _, step in sorted(steps):
-        under_way += step
-        most = max(most, under_way)
+        active += step
+        most = max(most, active)
     return most

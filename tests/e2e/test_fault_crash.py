@@ -1,16 +1,16 @@
-"""Everything of ours dies at once, with jobs in every state: after a restart each goes on where it stood."""
+"""All services are killed at once, with jobs in every state: after a restart every job goes on."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from support.fleet import Platform, eventually
-from support.load import Load, Wish, held, launch, mix, wish
+from support.load import JobSpec, Load, held, job_spec, launch, mix
 from support.smtp_server import Mailbox
 
 _STATES = "SELECT DISTINCT status FROM runs"
 
 
-def test_a_crash_of_all_services_costs_no_job_and_repeats_no_outcome(platform: Platform, smtp: Mailbox) -> None:
+def test_a_crash_of_all_services_loses_no_job_and_repeats_no_outcome(platform: Platform, smtp: Mailbox) -> None:
     load = Load(platform, DUEBOOK_CONCURRENCY="12", DUEBOOK_NOTIFY_TO="ops@example.com")
     launch(platform, api=1, scheduler=2, executor=1, notifier=1)
     load.submit(mix(40), [_slow_to_retry()] * 4)
@@ -22,7 +22,7 @@ def test_a_crash_of_all_services_costs_no_job_and_repeats_no_outcome(platform: P
     platform.api.post(f"/api/job/{paused}/pause", json={"reason": "until the crash is over"}).raise_for_status()
     load.submit(held(12, "gate"))
     load.await_running(12, "gate")
-    load.submit(mix(100))  # these wait in RabbitMQ, since the executor is full
+    load.submit(mix(100))  # these stay in RabbitMQ, because the executor is full
     eventually(lambda: _states(load) == {"dispatched", "running", "retrying", "succeeded", "dead_lettered"})
 
     for service in platform.services.values():
@@ -39,21 +39,23 @@ def test_a_crash_of_all_services_costs_no_job_and_repeats_no_outcome(platform: P
     assert [row["attempt"] for row in load.held("gate")] == [2] * 12
     assert len(_due_at(load, ahead)) == 20
     assert all(row["recorded_at"] >= ahead for row in _due_at(load, ahead))
-    eventually(lambda: len(_message_ids(smtp)) == len(load.wanted))  # one mail for each outcome; a repeat bears its id
+    eventually(
+        lambda: len(_message_ids(smtp)) == len(load.expected)
+    )  # one mail for each outcome; a duplicate has the same id
 
 
-def _slow_to_retry() -> Wish:
-    slow = wish(failures=1)
-    return Wish(slow.job | {"backoff": {"initial": "PT20S", "jitter": 0}})
+def _slow_to_retry() -> JobSpec:
+    slow = job_spec(failures=1)
+    return JobSpec(slow.job | {"backoff": {"initial": "PT20S", "jitter": 0}})
 
 
-def _at(time: datetime) -> Wish:
-    later = wish()
-    return Wish(later.job | {"scheduled_at": time.isoformat()})
+def _at(time: datetime) -> JobSpec:
+    later = job_spec()
+    return JobSpec(later.job | {"scheduled_at": time.isoformat()})
 
 
 def _states(load: Load) -> set[str]:
-    return {row["status"] for row in load.ask(_STATES)}
+    return {row["status"] for row in load.query(_STATES)}
 
 
 def _due_at(load: Load, nominal: datetime) -> list[Any]:

@@ -1,4 +1,4 @@
-"""PostgreSQL crashes, is away or hangs for longer than a lease: nobody takes the attempts under way for lost."""
+"""PostgreSQL crashes, stops or hangs for longer than a lease: no running attempt is declared lost."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def load(rabbitmq_url: str, redis_url: str, private_postgres: Postgres) -> Itera
         yield load
 
 
-def test_a_crash_of_postgresql_under_load_loses_and_repeats_nothing(load: Load, private_postgres: Postgres) -> None:
+def test_a_crash_of_postgresql_loses_and_repeats_nothing(load: Load, private_postgres: Postgres) -> None:
     load.submit(held(6, "gate"), mix(200))
     load.await_running(6, "gate")
     with load.submitting(mix(100), mix(100)):
@@ -36,7 +36,7 @@ def test_a_crash_of_postgresql_under_load_loses_and_repeats_nothing(load: Load, 
     assert load.events("AttemptLost") == []
 
 
-def _away(postgres: Postgres) -> None:
+def _stops(postgres: Postgres) -> None:
     postgres.stop()
     time.sleep(1.5 * _LEASE)  # the length of the fault itself
     postgres.start()
@@ -48,8 +48,8 @@ def _hangs(postgres: Postgres) -> None:
     postgres.resume()
 
 
-@pytest.mark.parametrize("fault", [_away, _hangs])
-def test_attempts_outlive_a_database_that_is_gone_for_longer_than_a_lease(
+@pytest.mark.parametrize("fault", [_stops, _hangs])
+def test_attempts_survive_an_outage_that_is_longer_than_a_lease(
     load: Load, private_postgres: Postgres, fault: Callable[[Postgres], None]
 ) -> None:
     executors = [load.platform["executor", number] for number in (0, 1)]
@@ -57,10 +57,10 @@ def test_attempts_outlive_a_database_that_is_gone_for_longer_than_a_lease(
     load.await_running(6, "gate")
     with load.submitting(mix(100)):
         for service in executors:
-            service.pause()  # so that the scheduler is the first to see the database again
+            service.pause()  # so that the scheduler reconnects first
         fault(private_postgres)
-        healed = datetime.now(UTC)
-        eventually(lambda: _judged(load, healed))
+        recovered = datetime.now(UTC)
+        eventually(lambda: _decided(load, recovered))
         for service in executors:
             service.resume()
     _await_trust(load)
@@ -70,12 +70,12 @@ def test_attempts_outlive_a_database_that_is_gone_for_longer_than_a_lease(
     assert {row["attempt"] for row in load.held("gate")} == {1}
 
 
-def _judged(load: Load, healed: datetime) -> bool:
-    """Whether the scheduler has dealt with the held runs: with mercy, or as lost."""
-    return all(row["wake_at"] > healed for row in load.held("gate")) or load.events("AttemptLost") != []
+def _decided(load: Load, recovered: datetime) -> bool:
+    """Whether the scheduler has looked at the held runs: it postponed them or declared their attempts lost."""
+    return all(row["wake_at"] > recovered for row in load.held("gate")) or load.events("AttemptLost") != []
 
 
 def _await_trust(load: Load) -> None:
-    """Until each held run has been judged by a lease that was prolonged long after the fault."""
-    healed = datetime.now(UTC)
-    eventually(lambda: all((row["wake_at"] - healed).total_seconds() > 1.5 * _LEASE for row in load.held("gate")))
+    """Wait until the lease of each held run was renewed long after the fault."""
+    recovered = datetime.now(UTC)
+    eventually(lambda: all((row["wake_at"] - recovered).total_seconds() > 1.5 * _LEASE for row in load.held("gate")))

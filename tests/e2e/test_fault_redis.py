@@ -1,4 +1,4 @@
-"""Redis is emptied, or away: work goes on, and nothing is done twice."""
+"""Redis loses its data or stops: work goes on, and nothing is done twice."""
 
 import pytest
 import redis
@@ -15,29 +15,29 @@ def load(platform: Platform, private_redis: Redis) -> Load:
     return load
 
 
-def test_redis_emptied_under_load_loses_and_repeats_nothing(load: Load, private_redis: Redis) -> None:
+def test_a_loss_of_redis_data_loses_and_repeats_nothing(load: Load, private_redis: Redis) -> None:
     load.submit(held(6, "gate"), mix(200))
     load.await_running(6, "gate")
     with load.submitting(mix(100), mix(100)):
         for ended in (50, 100, 200):
             load.await_ended(ended)
-            private_redis.empty()  # the locks of all that runs are gone
+            private_redis.empty()  # deletes the locks of all running attempts
     with redis.Redis.from_url(private_redis.url) as client:
         names = {f"duebook:lock:run:{row['run_id']}" for row in load.held("gate")}
-        eventually(lambda: client.exists(*names) == 6)  # taken again by those who work
+        eventually(lambda: client.exists(*names) == 6)  # acquired again by the running executors
     load.open("gate")
     load.check()
     assert {row["attempt"] for row in load.held("gate")} == {1}
 
 
-def test_redis_away_under_load_costs_time_at_most(load: Load, private_redis: Redis) -> None:
+def test_an_outage_of_redis_costs_time_at_most(load: Load, private_redis: Redis) -> None:
     load.submit(held(6, "gate"), mix(200))
     load.await_running(6, "gate")
     with load.submitting(mix(100), mix(100)):
         private_redis.stop()
-    load.await_ended(400)  # without Redis all goes on but what is held
+    load.await_ended(400)  # without Redis everything but the held runs goes on
     executors = [load.platform["executor", number] for number in (0, 1)]
-    assert sum(metric(each, 'duebook_locks_total{result="unavailable"}') for each in executors) > 0
+    assert sum(metric(executor, 'duebook_locks_total{result="unavailable"}') for executor in executors) > 0
     private_redis.start()
     load.submit(mix(60))
     load.open("gate")

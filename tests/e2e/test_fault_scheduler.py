@@ -1,19 +1,19 @@
-"""Schedulers die between commit and publish, or are many: each occurrence is dispatched, once."""
+"""A scheduler dies between commit and publish, or several run at once: each occurrence is dispatched once."""
 
 from datetime import UTC, datetime, timedelta
 
 from duebook_devstack.rabbitmq import RabbitMQ
 from support.fleet import Platform, eventually
-from support.load import Load, Wish, launch, mix, wish
+from support.load import JobSpec, Load, job_spec, launch, mix
 
 
-def test_runs_whose_scheduler_died_before_it_sent_them_start_by_their_wake_at(
+def test_runs_of_a_scheduler_that_died_before_publishing_are_sent_later(
     platform: Platform, private_rabbitmq: RabbitMQ
 ) -> None:
-    load = Load(platform, DUEBOOK_RABBITMQ_URL=private_rabbitmq.url, DUEBOOK_QUEUES="unheard-of")
+    load = Load(platform, DUEBOOK_RABBITMQ_URL=private_rabbitmq.url, DUEBOOK_QUEUES="undeclared")
     launch(platform, api=1, scheduler=1, executor=1)
     private_rabbitmq.pause()
-    load.submit([wish(queue="unheard-of")] * 20)  # the scheduler would have to declare it first, and hangs
+    load.submit([job_spec(queue="undeclared")] * 20)  # the scheduler must declare the queue first, and hangs
     eventually(lambda: len(load.events("RunDispatched")) == 20)
     platform["scheduler", 0].kill()
     private_rabbitmq.resume()
@@ -24,12 +24,12 @@ def test_runs_whose_scheduler_died_before_it_sent_them_start_by_their_wake_at(
     assert {row["attempt"] for row in load.events("AttemptSucceeded")} == {1}
 
 
-def test_three_schedulers_and_three_executors_dispatch_nothing_twice(platform: Platform) -> None:
-    load = Load(platform, DUEBOOK_LEASE="PT30S")  # nobody falls silent here, so nothing may be sent again
+def test_three_schedulers_dispatch_nothing_twice(platform: Platform) -> None:
+    load = Load(platform, DUEBOOK_LEASE="PT30S")  # no attempt is lost here, so no message may be sent again
     launch(platform, api=1, scheduler=3, executor=3)
     at_once = datetime.now(UTC) + timedelta(seconds=4)
-    daily = [_due(each, at_once) for each in mix(200)]
-    load.submit(mix(300), daily)  # all three see these fall due in the same moment
+    daily = [_due(job, at_once) for job in mix(200)]
+    load.submit(mix(300), daily)  # these fall due for all three schedulers at the same time
     load.submit(mix(200), [_retried_at_once()] * 100)
     load.check()
     failed = [row for row in load.events("AttemptFailed") if row["data"]["retry_at"] is not None]
@@ -37,11 +37,11 @@ def test_three_schedulers_and_three_executors_dispatch_nothing_twice(platform: P
     assert len(load.events("RunDispatched")) == 800
 
 
-def _retried_at_once() -> Wish:
-    """Its next attempt is due before the process of the last one has put it aside."""
-    each = wish(failures=5)
-    return Wish(each.job | {"backoff": {"initial": "PT0.001S", "factor": 1, "max": "PT0.001S", "jitter": 0}})
+def _retried_at_once() -> JobSpec:
+    """Its next attempt is due before the executor has finished with the last one."""
+    failing = job_spec(failures=5)
+    return JobSpec(failing.job | {"backoff": {"initial": "PT0.001S", "factor": 1, "max": "PT0.001S", "jitter": 0}})
 
 
-def _due(each: Wish, time: datetime) -> Wish:
-    return Wish(each.job | {"scheduled_at": time.isoformat(), "recurrence": "daily"}, each.status)
+def _due(daily: JobSpec, time: datetime) -> JobSpec:
+    return JobSpec(daily.job | {"scheduled_at": time.isoformat(), "recurrence": "daily"}, daily.status)

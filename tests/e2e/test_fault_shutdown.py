@@ -1,4 +1,4 @@
-"""SIGTERM: running work ends within the grace time, the rest is handed back uncharged, and nothing is left over."""
+"""SIGTERM: attempts end within the grace time or are released uncharged, and no lock or running attempt remains."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,33 +10,33 @@ from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix
 
 
-def test_a_stopping_executor_waits_for_running_work_and_hands_back_the_rest(platform: Platform, redis_url: str) -> None:
+def test_a_stopping_executor_finishes_or_releases_its_attempts(platform: Platform, redis_url: str) -> None:
     load = Load(platform, DUEBOOK_GRACE="PT4S")
     launch(platform, api=1, scheduler=1, executor=1)
     stopping = platform["executor", 0]
     load.submit(held(4, "soon"), held(4, "later"))
     load.await_running(4, "soon")
-    begun = load.await_running(4, "later")
+    running = load.await_running(4, "later")
     stopping.terminate()
     eventually(lambda: _draining(stopping))
     load.open("soon")
-    load.submit(mix(60))  # no longer for this one
+    load.submit(mix(60))  # these are for the next executor
     eventually(lambda: {row["status"] for row in load.held("soon")} == {"succeeded"}, 4)
     assert stopping.process is not None
-    assert stopping.process.exit_code is None, "it waits for the others"
+    assert stopping.process.exit_code is None, "the executor waits for its other attempts"
     launch(platform, executor=1)
     assert _exit_code(stopping) == 0
     load.open("later")
     load.check()
     assert {row["attempt"] for row in load.held("soon")} == {1}
     assert {(row["attempt"], row["failures"]) for row in load.held("later")} == {(2, 0)}
-    assert {row["run_id"] for row in load.events("AttemptReleased")} == {row["run_id"] for row in begun}
+    assert {row["run_id"] for row in load.events("AttemptReleased")} == {row["run_id"] for row in running}
     assert load.events("AttemptLost") == []
-    assert {row["executor"] for row in begun}.isdisjoint(row["executor"] for row in load.held("later"))
+    assert {row["executor"] for row in running}.isdisjoint(row["executor"] for row in load.held("later"))
     _assert_nothing_left(load, redis_url)
 
 
-def test_every_service_ends_in_order_under_load(platform: Platform, redis_url: str) -> None:
+def test_every_service_drains_under_load(platform: Platform, redis_url: str) -> None:
     load = Load(platform)
     launch(platform, api=1, scheduler=2, executor=2, notifier=1)
     load.submit(mix(300))
@@ -44,10 +44,10 @@ def test_every_service_ends_in_order_under_load(platform: Platform, redis_url: s
     first = [platform["scheduler", 0], platform["executor", 0], platform["notifier", 0]]
     assert _stopped(first) == [0, 0, 0]
     load.check()
-    rest = [platform["api", 0], platform["scheduler", 1], platform["executor", 1]]
-    assert _stopped(rest) == [0, 0, 0]
+    others = [platform["api", 0], platform["scheduler", 1], platform["executor", 1]]
+    assert _stopped(others) == [0, 0, 0]
     _assert_nothing_left(load, redis_url)
-    for service in first + rest:
+    for service in first + others:
         assert '"drained"' in service.log.read_text(encoding="utf-8")
 
 
@@ -70,4 +70,4 @@ def _draining(service: Service) -> bool:
 def _assert_nothing_left(load: Load, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         eventually(lambda: client.keys("duebook:lock:*") == [])
-    assert load.ask("SELECT run_id FROM runs WHERE status = 'running'") == []
+    assert load.query("SELECT run_id FROM runs WHERE status = 'running'") == []

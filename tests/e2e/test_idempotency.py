@@ -1,4 +1,4 @@
-"""A request repeated under its Idempotency-Key makes one job, however often and from however many places at once."""
+"""Requests with the same Idempotency-Key create one job, however many there are and however concurrent."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -17,7 +17,7 @@ def _post(duebook: Platform, key: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("at_once", [1, 20])
-def test_ten_jobs_posted_twice_are_ten_and_run_once_each(duebook: Platform, at_once: int) -> None:
+def test_ten_jobs_posted_twice_are_ten_jobs_that_run_once(duebook: Platform, at_once: int) -> None:
     keys = [str(uuid4()) for _ in range(10)]
     assert duebook.api  # one client for all threads
     with ThreadPoolExecutor(at_once) as pool:
@@ -33,7 +33,7 @@ def test_ten_jobs_posted_twice_are_ten_and_run_once_each(duebook: Platform, at_o
     assert sorted(name for name in found if name in keys) == sorted(keys)
 
 
-def test_twenty_at_once_under_one_key_are_one_job(duebook: Platform) -> None:
+def test_twenty_concurrent_requests_with_one_key_create_one_job(duebook: Platform) -> None:
     key = str(uuid4())
     assert duebook.api
     with ThreadPoolExecutor(20) as pool:

@@ -1,4 +1,4 @@
-"""What happens to an occurrence that falls due while a run of its job is active, or that comes too late."""
+"""The overlap policies, and occurrences that cannot start in time."""
 
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("overlap")
 
 
 @pytest.mark.parametrize(("overlap", "second"), [("skip", "skipped"), ("allow_all", "succeeded")])
-def test_an_occurrence_beside_a_running_one(duebook: Platform, overlap: str, second: str) -> None:
+def test_an_occurrence_due_while_a_run_is_active(duebook: Platform, overlap: str, second: str) -> None:
     job = duebook.create(
         task="nap",
         payload={"seconds": 4},
@@ -22,28 +22,24 @@ def test_an_occurrence_beside_a_running_one(duebook: Platform, overlap: str, sec
         overlap=overlap,
         catch_up={"policy": "latest", "window": "P365D"},
     )
-    eventually(lambda: {r["status"] for r in duebook.runs(job["id"])} == {"succeeded", second} and _two(duebook, job))
+    eventually(lambda: sorted(run["status"] for run in duebook.runs(job["id"])) == sorted(["succeeded", second]))
     later, earlier = duebook.runs(job["id"])
     assert (earlier["trigger"], earlier["status"]) == ("catch_up", "succeeded")
     assert later["status"] == second
     if overlap == "skip":
         assert later["reason"] == "overlap"
     else:
-        assert when(later["started_at"]) < when(earlier["finished_at"]), "they ran side by side"
+        assert when(later["started_at"]) < when(earlier["finished_at"]), "they ran at the same time"
 
 
-def _two(duebook: Platform, job: dict[str, str]) -> bool:
-    return len(duebook.runs(job["id"])) == 2
-
-
-def test_a_trigger_runs_beside_a_running_one_unless_asked_otherwise(duebook: Platform) -> None:
+def test_a_triggered_run_ignores_active_runs_unless_told_otherwise(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 2})
     duebook.await_run(job["id"], "running")
     skipped = duebook.api.post(f"/api/job/{job['id']}/trigger", json={"overlap": "skip"}).raise_for_status().json()
     assert (skipped["status"], skipped["reason"]) == ("skipped", "overlap")
-    beside = duebook.api.post(f"/api/job/{job['id']}/trigger").raise_for_status().json()
+    concurrent = duebook.api.post(f"/api/job/{job['id']}/trigger").raise_for_status().json()
     eventually(lambda: [r["status"] for r in duebook.runs(job["id"])] == ["succeeded", "skipped", "succeeded"])
-    assert duebook.runs(job["id"])[0]["id"] == beside["id"]
+    assert duebook.runs(job["id"])[0]["id"] == concurrent["id"]
 
 
 def trigger(duebook: Platform, job: dict[str, str], overlap: str) -> dict[str, str]:
@@ -53,29 +49,31 @@ def trigger(duebook: Platform, job: dict[str, str], overlap: str) -> dict[str, s
 
 
 def ended(duebook: Platform, *runs: dict[str, str]) -> list[dict[str, str]]:
-    """The runs once all have ended."""
+    """Wait until all these runs have ended; returns them."""
 
-    def look() -> list[dict[str, str]] | None:
+    def probe() -> list[dict[str, str]] | None:
         found = [duebook.get(f"/api/run/{run['id']}") for run in runs]
-        return found if all(each["finished_at"] and each["status"] != "retrying" for each in found) else None
+        return found if all(run["finished_at"] and run["status"] != "retrying" for run in found) else None
 
-    return eventually(look)
+    return eventually(probe)
 
 
-def test_one_waits_for_the_running_one_and_no_second(duebook: Platform) -> None:
+def test_buffer_one_lets_one_run_wait_and_skips_the_next(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 1.5})
     first = duebook.await_run(job["id"], "running")
-    waits, left_out = trigger(duebook, job, "buffer_one"), trigger(duebook, job, "buffer_one")
-    assert (waits["status"], waits["reason"]) == ("waiting", "overlap")
-    assert (left_out["status"], left_out["reason"]) == ("skipped", "overlap")
-    before, after = ended(duebook, first, waits)
+    waiting, skipped = trigger(duebook, job, "buffer_one"), trigger(duebook, job, "buffer_one")
+    assert (waiting["status"], waiting["reason"]) == ("waiting", "overlap")
+    assert (skipped["status"], skipped["reason"]) == ("skipped", "overlap")
+    before, after = ended(duebook, first, waiting)
     assert (before["status"], after["status"]) == ("succeeded", "succeeded")
-    assert 0 <= (when(after["started_at"]) - when(before["finished_at"])).total_seconds() < 1.5, "it was woken"
-    assert types(duebook, waits["id"])[:2] == ["RunBuffered", "RunRequeued"]
+    assert 0 <= (when(after["started_at"]) - when(before["finished_at"])).total_seconds() < 1.5, (
+        "the end of the first run woke it"
+    )
+    assert types(duebook, waiting["id"])[:2] == ["RunBuffered", "RunRequeued"]
     assert "reason" not in after
 
 
-def test_all_that_wait_run_one_after_the_other_in_order(duebook: Platform) -> None:
+def test_buffer_all_runs_the_waiting_runs_in_order(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 0.3})
     duebook.await_run(job["id"], "running")
     runs = ended(duebook, *(trigger(duebook, job, "buffer_all") for _ in range(4)))
@@ -84,7 +82,7 @@ def test_all_that_wait_run_one_after_the_other_in_order(duebook: Platform) -> No
         assert when(later["started_at"]) >= when(earlier["finished_at"])
 
 
-def test_what_waits_starts_also_after_a_dead_letter_and_after_a_cancel(duebook: Platform) -> None:
+def test_a_waiting_run_starts_after_a_dead_letter_or_a_cancel(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 30}, max_retries=0, timeout="PT1S")
     first = duebook.await_run(job["id"], "running")
     second, third = trigger(duebook, job, "buffer_all"), trigger(duebook, job, "buffer_all")
@@ -94,7 +92,7 @@ def test_what_waits_starts_also_after_a_dead_letter_and_after_a_cancel(duebook: 
     eventually(lambda: duebook.get(f"/api/run/{third['id']}")["status"] == "running")
 
 
-def test_the_running_one_is_asked_to_stop_and_the_new_one_starts_when_it_has(duebook: Platform) -> None:
+def test_cancel_other_stops_the_active_run_before_the_next_starts(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 20})
     first = duebook.await_run(job["id"], "running")
     second = trigger(duebook, job, "cancel_other")
@@ -102,36 +100,36 @@ def test_the_running_one_is_asked_to_stop_and_the_new_one_starts_when_it_has(due
     (stopped,) = ended(duebook, first)
     assert stopped["status"] == "cancelled"
     assert "made way" in stopped["reason"]
-    running = eventually(lambda: _if(duebook.get(f"/api/run/{second['id']}"), "running"), 5)
+    running = eventually(lambda: _with_status(duebook.get(f"/api/run/{second['id']}"), "running"), 5)
     assert when(running["started_at"]) >= when(stopped["finished_at"])
 
 
-def test_the_terminated_ones_outcome_is_refused_and_the_new_one_starts_at_once(duebook: Platform) -> None:
+def test_terminate_other_refuses_the_old_outcome_and_starts_at_once(duebook: Platform) -> None:
     job = duebook.create(task="stubborn", payload={"seconds": 2})
     first = duebook.await_run(job["id"], "running")
     second = trigger(duebook, job, "terminate_other")
     assert second["status"] in {"dispatched", "running"}
     assert duebook.get(f"/api/run/{first['id']}")["status"] == "cancelled"
-    eventually(lambda: _if(duebook.get(f"/api/run/{second['id']}"), "succeeded"), 15)
-    assert types(duebook, first["id"])[-1] == "RunCancelled", "nothing came after it"
+    eventually(lambda: _with_status(duebook.get(f"/api/run/{second['id']}"), "succeeded"), 15)
+    assert types(duebook, first["id"])[-1] == "RunCancelled", "no event follows the end"
 
 
-def _if(run: dict[str, str], status: str) -> dict[str, str] | None:
+def _with_status(run: dict[str, str], status: str) -> dict[str, str] | None:
     return run if run["status"] == status else None
 
 
-def test_a_series_that_takes_longer_than_its_interval_keeps_its_policy(duebook: Platform) -> None:
-    """Every second, taking 2.2: whatever the policy, no two run side by side unless it says so."""
+def test_each_policy_holds_for_runs_longer_than_their_interval(duebook: Platform) -> None:
+    """A run of 2.2 s is due every second: except with allow_all, no two runs overlap."""
     policies = ["skip", "buffer_one", "buffer_all", "cancel_other"]
-    series = {"task": "nap", "payload": {"seconds": 2.2}, "recurrence": {"every": "PT1S"}, "max_runs": 5}
-    jobs = {policy: duebook.create(**series, overlap=policy) for policy in policies}
+    definition = {"task": "nap", "payload": {"seconds": 2.2}, "recurrence": {"every": "PT1S"}, "max_runs": 5}
+    jobs = {policy: duebook.create(**definition, overlap=policy) for policy in policies}
     for policy, job in jobs.items():
         eventually(partial(_all_ended, duebook, job), 60)
         attempts = sorted(_attempts(duebook, job))
         assert all(later[0] >= earlier[1] for earlier, later in pairwise(attempts)), policy
         assert duebook.get(f"/api/job/{job['id']}")["status"] == "finished"
-        made = [run for run in duebook.runs(job["id"]) if run["status"] != "skipped"]
-        assert len(made) == 5, policy
+        not_skipped = [run for run in duebook.runs(job["id"]) if run["status"] != "skipped"]
+        assert len(not_skipped) == 5, policy
 
 
 def _all_ended(duebook: Platform, job: dict[str, str]) -> bool:
@@ -140,23 +138,23 @@ def _all_ended(duebook: Platform, job: dict[str, str]) -> bool:
 
 
 def _attempts(duebook: Platform, job: dict[str, str]) -> list[tuple[datetime, datetime]]:
-    """From when to when each attempt of a job's runs was under way, by the books."""
+    """Start and end of each attempt of a job's runs, by the recorded events."""
     spans = []
     for run in duebook.runs(job["id"]):
-        told = events(duebook, run["id"])
-        started = [when(event["recorded_at"]) for event in told if event["type"] == "AttemptStarted"]
-        spans += [(start, when(told[-1]["recorded_at"])) for start in started]
+        history = events(duebook, run["id"])
+        started = [when(event["recorded_at"]) for event in history if event["type"] == "AttemptStarted"]
+        spans += [(start, when(history[-1]["recorded_at"])) for start in started]
     return spans
 
 
-def test_a_run_that_cannot_start_in_time_is_skipped_and_not_run_late(duebook: Platform) -> None:
+def test_a_run_that_cannot_start_in_time_is_skipped(duebook: Platform) -> None:
     late = duebook.create(scheduled_at=from_now(seconds=-30), start_within="PT5S")
-    unheard = duebook.create(queue="too.late", start_within="PT1S")
-    for job in (late, unheard):
+    queued = duebook.create(queue="too.late", start_within="PT1S")
+    for job in (late, queued):
         run = duebook.await_run(job["id"], "skipped")
         assert (run["reason"], run["attempt"]) == ("deadline", 0)
     with executor_of(duebook, "too.late"):
-        heard = duebook.create(queue="too.late", start_within="PT1H")
-        duebook.await_run(heard["id"], "succeeded")
-    assert "AttemptStarted" not in types(duebook, duebook.runs(unheard["id"])[0]["id"])
-    assert [r["status"] for r in duebook.runs(unheard["id"])] == ["skipped"]
+        later = duebook.create(queue="too.late", start_within="PT1H")
+        duebook.await_run(later["id"], "succeeded")
+    assert "AttemptStarted" not in types(duebook, duebook.runs(queued["id"])[0]["id"])
+    assert [r["status"] for r in duebook.runs(queued["id"])] == ["skipped"]

@@ -1,31 +1,31 @@
-"""Without any hint the scheduler polls as DUEBOOK_POLL_CRON says, and work goes on without Redis."""
+"""Without hints the scheduler polls as DUEBOOK_POLL_CRON says, and work goes on without Redis."""
 
 import time
 from datetime import UTC, datetime
 
 from duebook_devstack.ports import free_port
 from support.fleet import Platform
-from support.histories import events, from_now, when, written
+from support.histories import events, from_now, recorded, when
 from support.load import launch, metric
 
 _PERIOD = 2
 
 
-def test_without_redis_due_work_is_found_by_the_cron_expression(platform: Platform) -> None:
-    nobody = f"redis://127.0.0.1:{free_port()}/0"
-    platform.environment |= {"DUEBOOK_REDIS_URL": nobody, "DUEBOOK_POLL_CRON": f"*/{_PERIOD} * * * * *"}
+def test_without_redis_due_jobs_are_found_by_the_cron_expression(platform: Platform) -> None:
+    no_redis = f"redis://127.0.0.1:{free_port()}/0"
+    platform.environment |= {"DUEBOOK_REDIS_URL": no_redis, "DUEBOOK_POLL_CRON": f"*/{_PERIOD} * * * * *"}
     launch(platform, api=1, scheduler=1, executor=1)
     for _ in range(3):
         _await_phase(0.5)
         job = platform.create()
         run = platform.await_run(job["id"], "succeeded")
-        (dispatched,) = written(events(platform, run["id"]), "RunDispatched")
+        (dispatched,) = recorded(events(platform, run["id"]), "RunDispatched")
         tick = _tick_after(when(job["created_at"]).timestamp())
         assert tick - 0.05 < dispatched.timestamp() < tick + 5
     assert metric(platform["executor", 0], 'duebook_locks_total{result="unavailable"}') > 0
 
 
-def test_between_polls_known_due_times_are_kept(platform: Platform) -> None:
+def test_a_known_due_time_is_kept_between_polls(platform: Platform) -> None:
     platform.environment["DUEBOOK_POLL_CRON"] = "0 0 0 1 1 *"  # once a year
     launch(platform, api=1, scheduler=1, executor=1)
     job = platform.create(scheduled_at=from_now(seconds=1))
@@ -34,7 +34,7 @@ def test_between_polls_known_due_times_are_kept(platform: Platform) -> None:
 
 
 def _await_phase(seconds: float) -> None:
-    """Until that long after a poll's time."""
+    """Wait until the current time is this long after a poll."""
     while not seconds <= datetime.now(UTC).timestamp() % _PERIOD < seconds + 0.5:
         time.sleep(0.02)
 

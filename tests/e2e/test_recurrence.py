@@ -1,4 +1,4 @@
-"""A daily or weekly job keeps its wall clock, and goes on whatever becomes of one run."""
+"""Recurring jobs keep their wall-clock time, and a failed or missed run does not end them."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -16,7 +16,7 @@ _NOTHING_MISSED = {"policy": "latest", "window": "PT0S"}
 
 
 @pytest.mark.parametrize(("recurrence", "days"), [("daily", 1), ("weekly", 7)])
-def test_a_dead_letter_does_not_end_a_series(duebook: Platform, recurrence: str, days: int) -> None:
+def test_a_dead_letter_does_not_end_a_recurring_job(duebook: Platform, recurrence: str, days: int) -> None:
     job = duebook.create(
         task="fail",
         recurrence=recurrence,
@@ -34,7 +34,7 @@ def test_a_dead_letter_does_not_end_a_series(duebook: Platform, recurrence: str,
     assert sum(s["count"] for s in skipped) == 3
 
 
-def test_of_missed_times_the_newest_runs_and_the_series_goes_on(duebook: Platform) -> None:
+def test_the_newest_missed_occurrence_runs_and_the_job_goes_on(duebook: Platform) -> None:
     job = duebook.create(recurrence="daily", scheduled_at=from_now(seconds=3, days=-4), overlap="allow_all")
     eventually(lambda: [r["status"] for r in duebook.runs(job["id"])] == ["succeeded"] * 2)
     on_time, late = duebook.runs(job["id"])
@@ -45,7 +45,7 @@ def test_of_missed_times_the_newest_runs_and_the_series_goes_on(duebook: Platfor
 
 
 @pytest.mark.parametrize("recurrence", [{"cron": "*/2 * * * * *"}, {"every": "PT2S"}])
-def test_each_time_of_a_quick_series_runs_once(duebook: Platform, recurrence: dict[str, str]) -> None:
+def test_each_nominal_time_of_a_frequent_job_runs_once(duebook: Platform, recurrence: dict[str, str]) -> None:
     job = duebook.create(recurrence=recurrence, overlap="allow_all")
     eventually(lambda: len([r for r in duebook.runs(job["id"]) if r["status"] == "succeeded"]) >= 4)
     times = sorted(when(run["nominal_at"]) for run in duebook.runs(job["id"]))
@@ -55,10 +55,10 @@ def test_each_time_of_a_quick_series_runs_once(duebook: Platform, recurrence: di
 
 @pytest.mark.parametrize(("recurrence", "days"), [("daily", 1), ("weekly", 7)])
 @pytest.mark.parametrize("first", ["2026-01-15T09:30:00+01:00", "2026-07-15T09:30:00+02:00"])
-def test_the_wall_clock_is_kept_over_changes_of_the_clocks(
+def test_the_wall_clock_time_is_kept_across_dst_changes(
     duebook: Platform, recurrence: str, days: int, first: str
 ) -> None:
-    """One of the two starts lies in the other half of the year than today."""
+    """One of the two start dates is on the other side of a DST change than today."""
     job = duebook.create(recurrence=recurrence, scheduled_at=first, timezone="Europe/Berlin", catch_up=_NOTHING_MISSED)
 
     def following() -> datetime | None:
@@ -72,7 +72,7 @@ def test_the_wall_clock_is_kept_over_changes_of_the_clocks(
     assert local.date() - datetime.now(_BERLIN).date() <= timedelta(days=days)
 
 
-def test_a_series_ends_when_it_was_told_to(duebook: Platform) -> None:
+def test_a_recurring_job_finishes_at_ends_at(duebook: Platform) -> None:
     job = duebook.create(
         recurrence="daily",
         scheduled_at=from_now(seconds=1, days=-2),
@@ -84,7 +84,7 @@ def test_a_series_ends_when_it_was_told_to(duebook: Platform) -> None:
     assert (finished["status"], finished["next_due_at"]) == ("finished", None)
 
 
-def test_every_missed_one_is_caught_up_in_order_where_the_policy_says_all(duebook: Platform) -> None:
+def test_policy_all_catches_up_every_missed_occurrence_in_order(duebook: Platform) -> None:
     job = duebook.create(
         task="nap", recurrence={"every": "PT10M"}, scheduled_at=from_now(minutes=-305),
         catch_up={"policy": "all", "window": "PT250M"},
@@ -103,22 +103,22 @@ def _succeeded(duebook: Platform, job_id: str) -> int:
     return len(duebook.get(f"/api/run?job_id={job_id}&status=succeeded&limit=200")["items"])
 
 
-def test_jitter_spreads_runs_and_leaves_the_nominal_times_as_they_are(duebook: Platform) -> None:
-    series = {"recurrence": {"every": "PT2S"}, "jitter": "PT1S", "overlap": "allow_all", "max_runs": 4}
-    job = duebook.create(**series, scheduled_at=from_now(seconds=1))
+def test_jitter_delays_runs_and_keeps_their_nominal_times(duebook: Platform) -> None:
+    definition = {"recurrence": {"every": "PT2S"}, "jitter": "PT1S", "overlap": "allow_all", "max_runs": 4}
+    job = duebook.create(**definition, scheduled_at=from_now(seconds=1))
     eventually(lambda: _succeeded(duebook, job["id"]) == 4)
     runs = sorted(duebook.runs(job["id"]), key=lambda run: when(run["nominal_at"]))
     nominal = [when(run["nominal_at"]) for run in runs]
     assert nominal == [when(job["scheduled_at"]) + n * timedelta(seconds=2) for n in range(4)]
-    late = [when(run["due_at"]) - when(run["nominal_at"]) for run in runs]
-    assert len(set(late)) == 4
-    assert all(timedelta(0) <= each <= timedelta(seconds=1) for each in late)
+    delays = [when(run["due_at"]) - when(run["nominal_at"]) for run in runs]
+    assert len(set(delays)) == 4
+    assert all(timedelta(0) <= delay <= timedelta(seconds=1) for delay in delays)
     assert all(when(run["started_at"]) >= when(run["due_at"]) for run in runs)
     assert duebook.get(f"/api/job/{job['id']}")["status"] == "finished"
 
 
-def test_a_long_catch_up_is_neither_a_flood_nor_a_hole(duebook: Platform) -> None:
-    """Ten minutes of a job of every other second: one after the other, never more than a hundred ahead."""
+def test_a_long_catch_up_is_bounded_and_complete(duebook: Platform) -> None:
+    """300 occurrences run one after the other, with never more than a hundred runs waiting."""
     job = duebook.create(
         recurrence={"every": "PT2S"},
         scheduled_at=from_now(minutes=-10),
@@ -129,14 +129,14 @@ def test_a_long_catch_up_is_neither_a_flood_nor_a_hole(duebook: Platform) -> Non
 
     def done() -> bool:
         nonlocal most
-        counted = duebook.get(f"/api/run?job_id={job['id']}&status=waiting&limit=200")["items"]
-        most = max(most, len(counted))
-        return str(duebook.get(f"/api/job/{job['id']}")["status"]) == "finished" and not counted
+        waiting = duebook.get(f"/api/run?job_id={job['id']}&status=waiting&limit=200")["items"]
+        most = max(most, len(waiting))
+        return str(duebook.get(f"/api/job/{job['id']}")["status"]) == "finished" and not waiting
 
     eventually(done, 90)
     assert 50 < most <= 100
-    told = [event["data"] for event in job_events(duebook, job["id"])]
-    assert not [data for data in told if "count" in data], "none was left out"
+    facts = [event["data"] for event in job_events(duebook, job["id"])]
+    assert not [data for data in facts if "count" in data], "no occurrence was skipped"
     page = duebook.get(f"/api/job/{job['id']}/runs?limit=200")
     runs = page["items"]
     while page["next_cursor"]:

@@ -1,4 +1,4 @@
-"""A wrong or missing setting is refused at start: one clear line that names the variable, and exit code 2."""
+"""A wrong or missing setting is refused at start: one line that names the variable, and exit code 2."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ _WRONG = [
 
 
 @pytest.mark.parametrize(("kind", "variable", "value"), _WRONG)
-def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
+def test_a_wrong_setting_is_refused_in_one_line_with_its_name(
     kind: str, variable: str, value: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment = {name: text for name, text in {**_URLS, variable: value}.items() if text is not None}
@@ -61,14 +61,14 @@ def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
     _check(variable, refusal.value.code, *capsys.readouterr())
 
 
-def test_a_service_that_is_refused_its_settings_does_nothing_else() -> None:
+def test_a_service_with_a_wrong_setting_does_nothing_else() -> None:
     wrong = [(kind, "DUEBOOK_POSTGRES_URL", "mysql://127.0.0.1/x") for kind in _SETTINGS]
     wrong.append(("executor", "DUEBOOK_TASKS", "no.such.module"))
     processes = [(variable, _start(kind, variable, value)) for kind, variable, value in wrong]
     for variable, process in processes:
         with process:
-            output, talk = process.communicate(timeout=60)
-        _check(variable, process.returncode, output, talk)
+            stdout, stderr = process.communicate(timeout=60)
+        _check(variable, process.returncode, stdout, stderr)
 
 
 def _start(kind: str, variable: str, value: str) -> "subprocess.Popen[str]":
@@ -77,6 +77,6 @@ def _start(kind: str, variable: str, value: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([program], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def _check(variable: str, code: object, output: str, talk: str) -> None:
-    assert (code, output, talk.count("\n")) == (2, "", 1), talk
-    assert talk.startswith(f"duebook: {variable} is ")
+def _check(variable: str, code: object, stdout: str, stderr: str) -> None:
+    assert (code, stdout, stderr.count("\n")) == (2, "", 1), stderr
+    assert stderr.startswith(f"duebook: {variable} is ")

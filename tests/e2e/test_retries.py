@@ -1,10 +1,10 @@
-"""A failing run is tried again, each time later, up to its maximum; then it rests as a dead letter, in RabbitMQ too."""
+"""A failing run is retried with growing delays up to its limit, then dead-lettered, in RabbitMQ too."""
 
 import pytest
 
 from support.amqp import dead_letters
 from support.fleet import Platform, eventually
-from support.histories import events, log, types, written
+from support.histories import events, job_log, recorded, types
 from support.load import metric
 
 pytestmark = pytest.mark.xdist_group("retries")
@@ -12,29 +12,31 @@ pytestmark = pytest.mark.xdist_group("retries")
 _BACKOFF = {"initial": "PT0.4S", "factor": 2, "max": "PT1M", "jitter": 0}
 
 
-def test_a_run_is_tried_again_with_growing_delays_and_then_given_up(duebook: Platform) -> None:
+def test_a_run_is_retried_with_growing_delays_and_then_dead_lettered(duebook: Platform) -> None:
     job = duebook.create(task="fail", queue="default", max_retries=3, backoff=_BACKOFF)
     run = duebook.await_run(job["id"], "dead_lettered")
     assert (run["attempt"], run["failures"], run["max_attempts"], run["error"]) == (4, 4, 4, "as ever")
-    told = events(duebook, run["id"])
+    history = events(duebook, run["id"])
     assert types(duebook, run["id"]) == [
         "RunDispatched",
         *["AttemptStarted", "AttemptFailed", "RunRequeued"] * 3,
         *["AttemptStarted", "AttemptFailed", "RunDeadLettered"],
     ]
-    pauses = [
-        (again - failed).total_seconds()
-        for failed, again in zip(written(told, "AttemptFailed"), written(told, "AttemptStarted")[1:], strict=False)
+    delays = [
+        (started - failed).total_seconds()
+        for failed, started in zip(
+            recorded(history, "AttemptFailed"), recorded(history, "AttemptStarted")[1:], strict=False
+        )
     ]
-    for pause, least in zip(pauses, [0.4, 0.8, 1.6], strict=True):
-        assert least * 0.95 < pause < least + 3
-    statuses = [status for status, _ in log(duebook, job["id"])]
+    for delay, least in zip(delays, [0.4, 0.8, 1.6], strict=True):
+        assert least * 0.95 < delay < least + 3
+    statuses = [status for status, _ in job_log(duebook, job["id"])]
     assert statuses == [*["started", "failed"] * 4, "dead_lettered"]
-    _in_rabbitmq_too(duebook, run["id"])
-    _counted(duebook, job["id"])
+    _check_rabbitmq(duebook, run["id"])
+    _check_counters(duebook, job["id"])
 
 
-def _in_rabbitmq_too(duebook: Platform, run_id: str) -> None:
+def _check_rabbitmq(duebook: Platform, run_id: str) -> None:
     broker = duebook.environment["DUEBOOK_RABBITMQ_URL"]
     eventually(lambda: run_id in dead_letters(broker))
     (death,) = dead_letters(broker)[run_id]
@@ -42,7 +44,7 @@ def _in_rabbitmq_too(duebook: Platform, run_id: str) -> None:
     assert death["count"] == 1
 
 
-def _counted(duebook: Platform, job_id: str) -> None:
+def _check_counters(duebook: Platform, job_id: str) -> None:
     assert [item["job_id"] for item in duebook.get(f"/api/dead-letter?job_id={job_id}")["items"]] == [job_id]
     api, executor = duebook["api", 0], duebook["executor", 0]
     eventually(lambda: metric(api, 'duebook_dead_letters{queue="default"}') >= 1)
@@ -50,29 +52,29 @@ def _counted(duebook: Platform, job_id: str) -> None:
     assert metric(executor, 'duebook_retries_total{queue="default"}') >= 3
 
 
-def test_a_run_that_recovers_is_not_given_up(duebook: Platform) -> None:
+def test_a_run_that_succeeds_in_a_retry_is_not_dead_lettered(duebook: Platform) -> None:
     job = duebook.create(task="fail.until", payload={"attempt": 3}, max_retries=5, backoff=_BACKOFF)
     run = duebook.await_run(job["id"], "succeeded")
     assert (run["attempt"], run["failures"], run["result"], run["error"]) == (3, 2, {"attempt": 3}, None)
     assert duebook.get(f"/api/dead-letter?job_id={job['id']}")["items"] == []
 
 
-def test_a_failure_that_no_retry_can_mend_is_given_up_at_once(duebook: Platform) -> None:
+def test_a_failure_that_no_retry_can_fix_is_dead_lettered_at_once(duebook: Platform) -> None:
     job = duebook.create(task="fail.for_good", max_retries=9)
     run = duebook.await_run(job["id"], "dead_lettered")
     assert (run["attempt"], run["error"]) == (1, "no use in trying")
 
 
-def test_a_task_chooses_its_delay(duebook: Platform) -> None:
+def test_a_task_can_choose_the_delay_of_its_retry(duebook: Platform) -> None:
     slow = {"initial": "PT1H", "factor": 1, "max": "PT1H", "jitter": 0}
     job = duebook.create(task="ask.later", payload={"seconds": 0.5}, backoff=slow)
     run = duebook.await_run(job["id"], "succeeded")
     assert run["result"] == 2
-    told = events(duebook, run["id"])
-    (failed,), (_, again) = written(told, "AttemptFailed"), written(told, "AttemptStarted")
-    assert 0.45 < (again - failed).total_seconds() < 5
+    history = events(duebook, run["id"])
+    (failed,), (_, started) = recorded(history, "AttemptFailed"), recorded(history, "AttemptStarted")
+    assert 0.45 < (started - failed).total_seconds() < 5
 
 
-def test_a_task_that_takes_longer_than_its_timeout_has_failed(duebook: Platform) -> None:
+def test_a_task_that_exceeds_its_timeout_has_failed(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 60}, timeout="PT0.3S", max_retries=0)
     assert duebook.await_run(job["id"], "dead_lettered")["error"] == "timed out after 0.3 s"

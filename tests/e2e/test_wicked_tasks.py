@@ -1,4 +1,4 @@
-"""Whatever a user's task does, its run ends with a clear answer, and everything else lives on."""
+"""Misbehaving tasks: their runs end with a clear error, and the executor goes on."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from support.fleet import Platform, eventually
-from support.histories import log
+from support.histories import job_log
 
 pytestmark = pytest.mark.xdist_group("wicked tasks")
 
 
 @pytest.fixture(autouse=True)
 def _unharmed(duebook: Platform) -> Iterator[None]:
-    """After each test the same process takes and ends work as before."""
+    """After each test the same executor process still runs tasks."""
     process = duebook["executor", 0].process
     yield
     for task in ("log", "nap"):
@@ -25,7 +25,7 @@ def _unharmed(duebook: Platform) -> Iterator[None]:
 
 
 def dead(duebook: Platform, **job: Any) -> str:
-    """How a job that fails at once puts it."""
+    """The error of a job that fails at its first attempt."""
     error = duebook.await_run(duebook.create(**{"max_retries": 0, **job})["id"], "dead_lettered")["error"]
     assert isinstance(error, str)
     return error
@@ -41,22 +41,22 @@ _ERRORS = {
 
 
 @pytest.mark.parametrize("task", ["raise", "raise.plain"])
-def test_whatever_a_task_raises_is_the_error_of_its_attempt(duebook: Platform, task: str) -> None:
+def test_every_exception_of_a_task_is_the_error_of_its_attempt(duebook: Platform, task: str) -> None:
     for kind, error in _ERRORS.items():
         assert dead(duebook, task=task, payload={"kind": kind}) == error
     assert "StopIteration" in dead(duebook, task=task, payload={"kind": "stop_iteration"})
 
 
-def test_what_json_cannot_hold_is_said_and_not_tried_again(duebook: Platform) -> None:
+def test_a_result_that_json_cannot_hold_is_an_error_without_retry(duebook: Platform) -> None:
     for kind in ("set", "object", "bytes", "half", "nul", "loop"):
         error = dead(duebook, task="return", payload={"kind": kind}, max_retries=5)
         assert error.startswith("the task returned a value that JSON cannot hold"), kind
     assert "bytes of JSON" in dead(duebook, task="return", payload={"kind": "huge"}, max_retries=5)
 
 
-def test_a_payload_that_does_not_fit_its_task_is_named_and_not_tried_again(duebook: Platform) -> None:
+def test_an_invalid_payload_is_refused_or_fails_without_retry(duebook: Platform) -> None:
     answer = duebook.api.post("/api/job", json={"name": "odd", "task": "nap", "payload": {"seconds": "many"}})
-    if answer.status_code == 422:  # where the api knows the task's schema
+    if answer.status_code == 422:  # if the api knows the task's schema
         assert answer.json()["errors"][0]["pointer"] == "/payload/seconds"
         return
     run = duebook.await_run(answer.json()["id"], "dead_lettered")
@@ -64,29 +64,29 @@ def test_a_payload_that_does_not_fit_its_task_is_named_and_not_tried_again(duebo
     assert "/seconds" in run["error"]
 
 
-def test_an_unknown_task_is_accepted_with_a_warning_and_fails_with_its_name(duebook: Platform) -> None:
+def test_an_unknown_task_is_accepted_with_a_warning_and_fails(duebook: Platform) -> None:
     job = duebook.create(task="nobody.knows", max_retries=0)
     assert "nobody.knows" in job["warnings"][0]
     assert "nobody.knows" in duebook.await_run(job["id"], "dead_lettered")["error"]
 
 
-def test_a_plain_function_runs_beside_and_writes_to_the_job_log(duebook: Platform) -> None:
+def test_a_plain_function_runs_in_a_thread_and_writes_to_the_job_log(duebook: Platform) -> None:
     job = duebook.create(task="nap.plain", payload={"seconds": 0.05})
     run = duebook.await_run(job["id"], "succeeded")
     assert run["result"] == {"attempt": 1, "key": run["id"]}
-    assert ("log", "slept for 0.05 s") in log(duebook, job["id"])
+    assert ("log", "slept for 0.05 s") in job_log(duebook, job["id"])
 
 
-def test_tasks_that_block_their_loop_hold_up_nobody_for_long(duebook: Platform) -> None:
+def test_tasks_that_block_their_event_loop_do_not_block_others(duebook: Platform) -> None:
     blocking = [duebook.create(task="block", payload={"seconds": 12}, max_retries=0) for _ in range(2)]
     eventually(lambda: any(r["status"] == "running" for job in blocking for r in duebook.runs(job["id"])))
     quick = duebook.create(task="log")
     duebook.await_run(quick["id"], "succeeded", 8)
-    # Those that share the blocked loop wait; what comes once that was noticed gets a fresh one.
+    # tasks on the blocked loop wait; after the executor has noticed it, further tasks get a new loop
     eventually(lambda: "further tasks get a new one" in _log(duebook))
     nap = duebook.create(task="nap")
     duebook.await_run(nap["id"], "succeeded", 8)
-    assert any(duebook.runs(job["id"])[0]["status"] == "running" for job in blocking), "it overtook them"
+    assert any(duebook.runs(job["id"])[0]["status"] == "running" for job in blocking), "the nap ended before them"
     for job in blocking:
         run = duebook.await_run(job["id"], "succeeded", 60)
         assert (run["attempt"], run["result"]) == (1, "blocked")
@@ -96,6 +96,6 @@ def _log(duebook: Platform) -> str:
     return duebook["executor", 0].log.read_text(encoding="utf-8")
 
 
-def test_a_task_that_does_not_end_at_its_timeout_is_left_behind(duebook: Platform) -> None:
+def test_a_task_that_ignores_its_timeout_is_abandoned(duebook: Platform) -> None:
     assert dead(duebook, task="stubborn", payload={"seconds": 3}, timeout="PT0.2S") == "timed out after 0.2 s"
     assert dead(duebook, task="nap.plain", payload={"seconds": 3}, timeout="PT0.2S") == "timed out after 0.2 s"

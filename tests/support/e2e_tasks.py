@@ -1,6 +1,6 @@
-"""Tasks for fault tests. What they did stands in a file that Duebook does not write: the effect ledger.
+"""Tasks for fault tests: each attempt appends a line to a file outside Duebook, so that tests can count effects.
 
-A task that names a gate goes on once a file of that name exists, so that a test decides how long it takes.
+A task whose payload names a gate waits until a file of that name exists, so that a test decides how long it runs.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 from duebook.tasks import Context, Fail, task
 
-_HOME = Path(os.environ["TESTS_EFFECTS"])
+_DIRECTORY = Path(os.environ["TESTS_EFFECTS"])
 _TICK = 0.05
 
 
 class Work(BaseModel):
-    """Fails in as many attempts as `failures` says."""
+    """What an attempt does; the first `failures` attempts fail."""
 
     seconds: float = 0
     gate: str | None = None
@@ -27,32 +27,32 @@ class Work(BaseModel):
 
 @task("effect")
 async def effect(work: Work, context: Context) -> dict[str, Any]:
-    _note(context)
+    _record(context)
     await asyncio.sleep(work.seconds)
-    while not _open(work):
+    while not _is_open(work):
         await asyncio.sleep(_TICK)
-    return _end(work, context)
+    return _finish(work, context)
 
 
 @task("effect.plain")
 def plain_effect(work: Work, context: Context) -> dict[str, Any]:
-    _note(context)
+    _record(context)
     time.sleep(work.seconds)
-    while not _open(work):
+    while not _is_open(work):
         time.sleep(_TICK)
-    return _end(work, context)
+    return _finish(work, context)
 
 
-def _note(context: Context) -> None:
-    with (_HOME / "effects").open("a", encoding="ascii") as ledger:  # a short line is appended whole
-        ledger.write(f"{context.run_id} {context.attempt}\n")
+def _record(context: Context) -> None:
+    with (_DIRECTORY / "effects").open("a", encoding="ascii") as file:  # the append of a short line is atomic
+        file.write(f"{context.run_id} {context.attempt}\n")
 
 
-def _open(work: Work) -> bool:
-    return work.gate is None or (_HOME / work.gate).exists()
+def _is_open(work: Work) -> bool:
+    return work.gate is None or (_DIRECTORY / work.gate).exists()
 
 
-def _end(work: Work, context: Context) -> dict[str, Any]:
+def _finish(work: Work, context: Context) -> dict[str, Any]:
     if context.attempt <= work.failures:
-        raise Fail("as it was told to")
+        raise Fail("as the payload says")
     return {"attempt": context.attempt}

@@ -1,4 +1,4 @@
-"""Duebook's services as real processes, any number of each, with a small client for the API.
+"""Duebook's services as real processes, any number of each, and a small client for the API.
 
 platform.start("api")
 platform.start("executor", copies=2, DUEBOOK_LEASE="PT2S")
@@ -25,7 +25,7 @@ _DEFAULTS = {"DUEBOOK_AUTH": "off", "DUEBOOK_GRACE": "PT5S", "DUEBOOK_MAIL_FROM"
 
 
 class Platform:
-    """`environment` is what all services are told; a start may add to it. Everything is killed on leaving."""
+    """Services on given servers. `environment` holds the settings of all services; leaving kills every service."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = {**_DEFAULTS, "PYTHONPATH": os.path.dirname(__file__), **environment}  # noqa: PTH120
@@ -47,29 +47,30 @@ class Platform:
         self.stack_dir.close()
 
     def __getitem__(self, which: tuple[str, int]) -> Service:
-        """A copy by kind and number, from 0: it can `stop kill pause resume start await_ready`, and has a `log`."""
+        """One copy by kind and number from 0, to `stop kill pause resume start await_ready`; it has a `log`."""
         return self.services[which]
 
     def start(self, kind: str, *, copies: int = 1, **environment: str) -> list[Service]:
-        """Start further copies of a service, and wait until they are ready."""
-        fresh = self._launch(kind, copies, environment)
-        for service in fresh:
+        """Start more copies of a service and wait until they are ready; settings apply to these copies only."""
+        started = self.launch(kind, copies, environment)
+        for service in started:
             service.await_ready()
-        return fresh
+        return started
 
     def start_all(self, **environment: str) -> None:
-        """One copy of each service."""
+        """Start one copy of each service and wait until all are ready."""
         for kind in PORTS:
-            self._launch(kind, 1, environment)
+            self.launch(kind, 1, environment)
         for service in self.services.values():
             service.await_ready()
 
-    def _launch(self, kind: str, copies: int, environment: Mapping[str, str]) -> list[Service]:
+    def launch(self, kind: str, copies: int, environment: Mapping[str, str]) -> list[Service]:
+        """Start more copies of a service without waiting for them."""
         first = sum(known == kind for known, _ in self.services)
-        fresh = [self._new(kind, number, environment) for number in range(first, first + copies)]
-        for service in fresh:
+        started = [self._new(kind, number, environment) for number in range(first, first + copies)]
+        for service in started:
             service.start()
-        return fresh
+        return started
 
     def _new(self, kind: str, number: int, environment: Mapping[str, str]) -> Service:
         service = Service(self.stack_dir, f"{kind}-{number}", free_port(), {**self.environment, **environment})
@@ -78,7 +79,7 @@ class Platform:
 
     @property
     def api(self) -> httpx2.Client:
-        """A client of the first api."""
+        """An HTTP client of the first api."""
         if self._api is None:
             self._api = httpx2.Client(base_url=self["api", 0].url, timeout=30, trust_env=False)
         return self._api
@@ -97,7 +98,7 @@ class Platform:
         return runs
 
     def await_run(self, job_id: str, status: str, seconds: float = 30) -> dict[str, Any]:
-        """The newest run of the job that has this status, as soon as there is one."""
+        """Wait for a run of the job with this status; returns the newest."""
         return eventually(
             lambda: next((run for run in self.runs(job_id) if run["status"] == status), None),
             seconds,
@@ -106,14 +107,17 @@ class Platform:
 
 
 def eventually(
-    look: Callable[[], T | None], seconds: float = 30, excuse: Callable[[], str] = lambda: "it never came true"
+    probe: Callable[[], T | None], seconds: float = 30, explain: Callable[[], str] = lambda: "the condition never held"
 ) -> T:
-    """What `look` answers as soon as it is neither None nor False."""
+    """Call `probe` until its result is neither None nor False, and return the result.
+
+    Raises AssertionError with the text of `explain` after that many seconds.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        seen = look()
-        if seen is not None and seen is not False:
-            return seen
+        result = probe()
+        if result is not None and result is not False:
+            return result
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds:.0f} s: {excuse()}")
+            raise AssertionError(f"after {seconds:.0f} s: {explain()}")
         time.sleep(0.05)

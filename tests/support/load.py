@@ -1,4 +1,4 @@
-"""Load for fault tests: jobs of every temper, gates that hold some of them, and what must be true once all ended.
+"""Load for fault tests: a mix of jobs, gates that hold some of them, and the checks after all have ended.
 
 load = Load(platform)
 launch(platform, api=1, scheduler=1, executor=2)
@@ -6,7 +6,7 @@ load.submit(mix(300), held(5, "gate"))
 load.await_running(5, "gate")
 ...                      # the fault
 load.open("gate")
-load.check()             # every run ended as it had to, nothing twice, the books whole
+load.check()             # every run ended as expected, no effect twice, no invariant broken
 """
 
 import asyncio
@@ -31,158 +31,162 @@ from support.fleet import Platform, eventually
 
 LEASE = "PT2S"
 _BACKOFF = {"initial": "PT0.1S", "factor": 2, "max": "PT0.5S", "jitter": 0}
-_MISSING = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _ENDED = "status IN ('succeeded', 'dead_lettered', 'cancelled', 'skipped', 'discarded')"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A job to submit, and the status that its run must end with."""
+class JobSpec:
+    """A job to submit, and the expected final status of its run."""
 
     job: dict[str, Any]
     status: str = "succeeded"
 
 
-def wish(
+def job_spec(
     status: str = "succeeded", *, retries: int = 20, task: str = "effect", queue: str = "default", **work: Any
-) -> Wish:
-    """One job with an effect; it may fail or be lost many times."""
+) -> JobSpec:
+    """A job with an effect, and with enough retries for the losses of a fault test."""
     job = {"name": "load", "task": task, "payload": work, "queue": queue, "max_retries": retries, "backoff": _BACKOFF}
-    return Wish(job, status)
+    return JobSpec(job, status)
 
 
-def mix(count: int) -> list[Wish]:
-    """Jobs of every temper: of twenty one fails for good, one fails first, two are slow, six quick, ten only log."""
+def mix(count: int) -> list[JobSpec]:
+    """Of twenty jobs one fails for good, one fails first, two are slow, six are quick and ten only log."""
     return [_kind(n % 20) for n in range(count)]
 
 
-def _kind(n: int) -> Wish:
+def _kind(n: int) -> JobSpec:
     match n:
         case 0:
-            return wish("dead_lettered", retries=1, failures=99)
+            return job_spec("dead_lettered", retries=1, failures=99)
         case 1:
-            return wish(failures=1)
+            return job_spec(failures=1)
         case 2:
-            return wish(seconds=0.3)
+            return job_spec(seconds=0.3)
         case 3:
-            return wish(task="effect.plain", seconds=0.3)
+            return job_spec(task="effect.plain", seconds=0.3)
         case 4 | 5 | 6 | 7 | 8 | 9:
-            return wish()
+            return job_spec()
         case _:
-            return Wish({"name": "load", "task": "log", "payload": {"n": n}, "max_retries": 20, "backoff": _BACKOFF})
+            return JobSpec({"name": "load", "task": "log", "payload": {"n": n}, "max_retries": 20, "backoff": _BACKOFF})
 
 
-def held(count: int, gate: str, status: str = "succeeded", retries: int = 20) -> list[Wish]:
+def held(count: int, gate: str, status: str = "succeeded", retries: int = 20) -> list[JobSpec]:
     """Jobs whose attempts wait until the gate opens."""
-    return [wish(status, retries=retries, gate=gate)] * count
+    return [job_spec(status, retries=retries, gate=gate)] * count
 
 
 def metric(service: Service, name: str) -> float:
-    """The sum of a metric's samples whose name and labels begin so."""
+    """The sum of all samples whose name and labels start with `name`."""
     lines = httpx2.get(f"{service.url}/metrics", timeout=5, trust_env=False).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
 def launch(platform: Platform, **copies: int) -> None:
-    """Start services side by side, and wait until all are ready."""
-    fresh = [service for kind, count in copies.items() for service in platform._launch(kind, count, {})]
-    for service in fresh:
+    """Start services at the same time, and wait until all are ready."""
+    started = [service for kind, count in copies.items() for service in platform.launch(kind, count, {})]
+    for service in started:
         service.await_ready()
 
 
 class Load:
-    """All that one test submits to a platform, and the ways to see what became of it."""
+    """The jobs that one test submits to a platform, and queries and checks of their runs."""
 
     def __init__(self, platform: Platform, **environment: str) -> None:
         self.platform = platform
-        self.home = servers.private_path()
-        self.wanted: dict[str, str] = {}
-        own = {"DUEBOOK_LEASE": LEASE, "DUEBOOK_TASKS": "e2e_tasks", "TESTS_EFFECTS": str(self.home)}
+        self.directory = servers.private_path()
+        self.expected: dict[str, str] = {}
+        own = {"DUEBOOK_LEASE": LEASE, "DUEBOOK_TASKS": "e2e_tasks", "TESTS_EFFECTS": str(self.directory)}
         platform.environment |= own | environment
 
     @property
     def _url(self) -> str:
         return self.platform.environment["DUEBOOK_POSTGRES_URL"]
 
-    def submit(self, *wishes: Sequence[Wish]) -> list[str]:
-        """Create the jobs in one batch, repeated under its key until the api has said yes; their ids."""
-        flat = [each for some in wishes for each in some]
-        body, headers = {"jobs": [each.job for each in flat]}, {"Idempotency-Key": str(uuid4())}
+    def submit(self, *specs: Sequence[JobSpec]) -> list[str]:
+        """Create the jobs in one batch, retried with its idempotency key until the api accepts it. Returns the ids."""
+        flat = [spec for batch in specs for spec in batch]
+        body, headers = {"jobs": [spec.job for spec in flat]}, {"Idempotency-Key": str(uuid4())}
         with httpx2.Client(base_url=self.platform["api", 0].url, timeout=30, trust_env=False) as api:
             answer = eventually(lambda: _post(api, body, headers), 60)
         ids = [item["id"] for item in answer["items"]]
-        self.wanted |= {job_id: each.status for job_id, each in zip(ids, flat, strict=True)}
+        self.expected |= {job_id: spec.status for job_id, spec in zip(ids, flat, strict=True)}
         return ids
 
     @contextmanager
-    def submitting(self, *batches: Sequence[Wish]) -> Iterator[None]:
-        """Submit batch after batch while the block goes on; left once all are acknowledged."""
+    def submitting(self, *batches: Sequence[JobSpec]) -> Iterator[None]:
+        """Submit batch after batch while the block runs; wait at its end until all are accepted."""
         with ThreadPoolExecutor(1) as pool:
             submitted: list[Future[list[str]]] = [pool.submit(self.submit, batch) for batch in batches]
             yield
-        for each in submitted:
-            each.result()
+        for batch in submitted:
+            batch.result()
 
     def open(self, gate: str) -> None:
-        (self.home / gate).touch()
+        """Let the attempts at the gate go on."""
+        (self.directory / gate).touch()
 
     def effects(self) -> Counter[tuple[str, int]]:
-        """How often each attempt of each run has acted."""
-        ledger = self.home / "effects"
-        lines = ledger.read_text(encoding="ascii").splitlines() if ledger.exists() else []
+        """How often each attempt of each run had its effect."""
+        file = self.directory / "effects"
+        lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
         return Counter((run_id, int(attempt)) for run_id, attempt in map(str.split, lines))
 
-    # --- the books ------------------------------------------------------------------------------------------
+    # --- queries ------------------------------------------------------------------------------------------
 
-    def ask(self, query: str, *arguments: Any) -> list[Any]:
-        """Rows of the database."""
-        return asyncio.run(_fetch(self._url, query, arguments))
+    def query(self, statement: str, *arguments: Any) -> list[Any]:
+        """The rows that the statement returns."""
+        return asyncio.run(_fetch(self._url, statement, arguments))
 
     def events(self, type_: str) -> list[Any]:
         """The log's events of one type, oldest first: `run_id`, `version`, `data`, `attempt`, `recorded_at`."""
-        return self.ask(_EVENTS, type_)
+        return self.query(_EVENTS, type_)
 
     def held(self, gate: str, status: str | None = None) -> list[Any]:
-        """The runs whose attempts wait, or have waited, at the gate."""
-        return [row for row in self.ask(_HELD, gate) if status in {None, row["status"]}]
+        """The runs whose attempts wait or have waited at the gate."""
+        return [row for row in self.query(_HELD, gate) if status in {None, row["status"]}]
 
     def await_running(self, count: int, gate: str) -> list[Any]:
-        return eventually(lambda: _at_least(count, self.held(gate, "running")), 60, self.told)
+        """Wait until this many runs wait at the gate; returns them."""
+        return eventually(lambda: _at_least(count, self.held(gate, "running")), 60, self.summary)
 
     def await_ended(self, count: int | None = None, seconds: float = 90) -> None:
-        """Until that many runs, or all, have ended or rest as dead letters."""
-        wanted = len(self.wanted) if count is None else count
-        eventually(lambda: self._ended() >= wanted, seconds, lambda: f"{wanted} wanted, {self.told()}")
+        """Wait until this many runs, or all, have ended or are dead letters."""
+        expected = len(self.expected) if count is None else count
+        eventually(lambda: self._ended() >= expected, seconds, lambda: f"{expected} expected, {self.summary()}")
 
     def _ended(self) -> int:
-        return len(self._patiently(f"SELECT run_id FROM runs WHERE {_ENDED}"))
+        return len(self._query_if_available(f"SELECT run_id FROM runs WHERE {_ENDED}"))
 
-    def _patiently(self, query: str, *arguments: Any) -> list[Any]:
+    def _query_if_available(self, statement: str) -> list[Any]:
+        """The rows, or none while the database is unavailable."""
         try:
-            return self.ask(query, *arguments)
-        except _MISSING:
-            return []  # the database is away
+            return self.query(statement)
+        except _UNAVAILABLE:
+            return []
 
-    def told(self) -> str:
-        """Where the runs stand, in a few words."""
-        rows = self._patiently("SELECT status, dispatch, attempt, count(*) FROM runs GROUP BY 1, 2, 3 ORDER BY 4 DESC")
+    def summary(self) -> str:
+        """How many runs have each status, dispatch number and attempt."""
+        statement = "SELECT status, dispatch, attempt, count(*) FROM runs GROUP BY 1, 2, 3 ORDER BY 4 DESC"
+        rows = self._query_if_available(statement)
         return ", ".join(f"{r['count']} {r['status']} ({r['dispatch']}/{r['attempt']})" for r in rows) or "no runs"
 
-    # --- what must hold -------------------------------------------------------------------------------------
+    # --- checks -------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """All runs ended as they had to, by the api's word; no effect twice for an attempt; no invariant breached."""
+        """All runs ended as expected, as the api shows them; no attempt acted twice; no invariant is broken."""
         self.await_ended()
-        runs = [run for run in self.listed_runs() if run["job_id"] in self.wanted]
-        told = {run["job_id"]: run["status"] for run in runs}
-        assert len(runs) == len(told), "a job has two runs"
-        assert {job_id: status for job_id, status in told.items() if self.wanted[job_id] != status} == {}
-        assert told.keys() == self.wanted.keys()
+        runs = [run for run in self.listed_runs() if run["job_id"] in self.expected]
+        statuses = {run["job_id"]: run["status"] for run in runs}
+        assert len(runs) == len(statuses), "a job has two runs"
+        assert {job_id: status for job_id, status in statuses.items() if self.expected[job_id] != status} == {}
+        assert statuses.keys() == self.expected.keys()
         self.check_effects(runs)
         self.check_books()
 
     def listed_runs(self) -> Iterator[dict[str, Any]]:
-        """All runs, as the api lists them."""
+        """All runs that the api lists."""
         cursor: str | None = ""
         while cursor is not None:
             page = self.platform.get(f"/api/run?limit=200{cursor and f'&cursor={cursor}'}")
@@ -193,9 +197,9 @@ class Load:
         effects = self.effects()
         assert {key: times for key, times in effects.items() if times > 1} == {}
         started = {(row["run_id"], row["attempt"]) for row in self.events("AttemptStarted")}
-        assert effects.keys() <= started, "an effect without an attempt in the books"
-        claimed = {(r["id"], r["attempt"]) for r in runs if r["task"] != "log" and r["status"] == "succeeded"}
-        assert claimed <= effects.keys(), "a success without its effect"
+        assert effects.keys() <= started, "an effect without a recorded attempt"
+        succeeded = {(r["id"], r["attempt"]) for r in runs if r["task"] != "log" and r["status"] == "succeeded"}
+        assert succeeded <= effects.keys(), "a success without its effect"
 
     def check_books(self) -> None:
         assert asyncio.run(_breaches(self._url)) == []
@@ -227,11 +231,11 @@ def _post(api: httpx2.Client, body: dict[str, Any], headers: dict[str, str]) -> 
     return answer.raise_for_status().json()
 
 
-async def _fetch(url: str, query: str, arguments: Sequence[Any]) -> list[Any]:
+async def _fetch(url: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
     db = await asyncpg.connect(url, timeout=5)
     await db.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
     try:
-        return list(await db.fetch(query, *arguments, timeout=10))
+        return list(await db.fetch(statement, *arguments, timeout=10))
     finally:
         await db.close(timeout=5)
 

@@ -30,7 +30,7 @@ _VARIABLE = "TESTS_SESSION_DIR"
 _PREFIX = "duebook-tests-"
 _TEMPLATE = "duebook"
 
-Facts = dict[str, str]
+ServerInfo = dict[str, str]
 S = TypeVar("S", bound=Server)
 _running: list[Server] = []  # the shared servers that this process has started
 _lock: list[TextIO] = []
@@ -88,28 +88,28 @@ def private(make: Callable[[StackDir], S]) -> Iterator[S]:
         stack_dir.close()
 
 
-def shared_postgres() -> Facts:
+def shared_postgres() -> ServerInfo:
     """`superuser_url`, and `url` of the migrated database that is the template of all others."""
     return _shared("postgres", _start_postgres)
 
 
-def shared_rabbitmq() -> Facts:
+def shared_rabbitmq() -> ServerInfo:
     """`url` and `management_url`."""
     return _shared("rabbitmq", _start_rabbitmq)
 
 
-async def create_database(postgres: Facts, name: str, *, empty: bool) -> str:
+async def create_database(postgres: ServerInfo, name: str, *, empty: bool) -> str:
     """Create a database that the role `duebook` owns; returns its URL."""
     template = "template0" if empty else _TEMPLATE
     await _as_superuser(postgres, f'CREATE DATABASE "{name}" TEMPLATE {template} OWNER duebook')
     return postgres["url"].rpartition("/")[0] + f"/{name}"
 
 
-async def drop_database(postgres: Facts, name: str) -> None:
+async def drop_database(postgres: ServerInfo, name: str) -> None:
     await _as_superuser(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-async def _as_superuser(postgres: Facts, statement: str) -> None:
+async def _as_superuser(postgres: ServerInfo, statement: str) -> None:
     connection = await asyncpg.connect(postgres["superuser_url"])
     try:
         await connection.execute(statement)
@@ -120,42 +120,42 @@ async def _as_superuser(postgres: Facts, statement: str) -> None:
 @contextmanager
 def vhost(name: str) -> Iterator[str]:
     """The URL of a new RabbitMQ virtual host, deleted in the end."""
-    facts = shared_rabbitmq()
-    url = urlsplit(facts["url"])
-    with httpx2.Client(auth=(url.username or "", url.password or ""), base_url=facts["management_url"]) as api:
+    info = shared_rabbitmq()
+    url = urlsplit(info["url"])
+    with httpx2.Client(auth=(url.username or "", url.password or ""), base_url=info["management_url"]) as api:
         api.put(f"/api/vhosts/{name}").raise_for_status()
         try:
-            yield facts["url"].rpartition("/")[0] + f"/{name}"
+            yield info["url"].rpartition("/")[0] + f"/{name}"
         finally:
             api.delete(f"/api/vhosts/{name}").raise_for_status()
 
 
-def _shared(name: str, start: Callable[[Path], Facts]) -> Facts:
+def _shared(name: str, start: Callable[[Path], ServerInfo]) -> ServerInfo:
     """The URLs of a shared server. The first process that needs it starts it, while the others wait for the lock."""
     file = session_dir() / f"{name}.json"
     with (session_dir() / f"{name}.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
             file.write_text(json.dumps(start(session_dir() / name)), encoding="utf-8")
-    facts: Facts = json.loads(file.read_text(encoding="utf-8"))
-    return facts
+    info: ServerInfo = json.loads(file.read_text(encoding="utf-8"))
+    return info
 
 
-def _start_postgres(path: Path) -> Facts:
+def _start_postgres(path: Path) -> ServerInfo:
     if image := containers.image("postgres"):
-        facts = containers.start_postgres(image)
+        info = containers.start_postgres(image)
     else:
         server = Postgres(StackDir(path), no_fsync=True)
         server.start()
         _running.append(server)
-        facts = {"url": server.url, "superuser_url": server.superuser_url}
+        info = {"url": server.url, "superuser_url": server.superuser_url}
     from duebook_common.integrity.migrate import migrate  # slow to import, and unit tests do not need it
 
-    migrate(facts["url"])
-    return facts
+    migrate(info["url"])
+    return info
 
 
-def _start_rabbitmq(path: Path) -> Facts:
+def _start_rabbitmq(path: Path) -> ServerInfo:
     if image := containers.image("rabbitmq"):
         return containers.start_rabbitmq(image)
     server = RabbitMQ(StackDir(path))

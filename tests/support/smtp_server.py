@@ -1,4 +1,4 @@
-"""An SMTP server in this process that keeps what it is sent, or answers as a test wants."""
+"""An SMTP server in the test process that keeps received mails, or replies as a test says."""
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -10,7 +10,7 @@ from duebook_devstack.ports import free_port
 
 
 class Mailbox:
-    """`answer`, where set, is given to each mail instead of taking it: `"451 try later"`."""
+    """The received mails are in `messages`. While `answer` is set, each mail gets this reply instead: "451 later"."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -35,4 +35,4 @@ class Mailbox:
         if self.answer:
             return self.answer
         self.messages.append(message_from_bytes(envelope.original_content or b"", policy=policy.default))
-        return "250 kept"
+        return "250 accepted"

@@ -1,4 +1,4 @@
-"""Tasks as users may write them, the wicked ones included."""
+"""Tasks as users may write them, including misbehaving ones."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ class Raised(BaseModel):
 
 
 class OddEnd(BaseException):
-    """What no `except Exception` sees."""
+    """An error that `except Exception` does not catch."""
 
 
 class Unspeakable(Exception):
@@ -55,7 +55,7 @@ async def block(payload: Nap) -> str:
 
 @task("stubborn")
 async def stubborn(payload: Nap) -> str:
-    """Goes on where it should stop."""
+    """Ignores its cancellation."""
     end = time.monotonic() + payload.seconds
     while time.monotonic() < end:
         try:

@@ -51,7 +51,7 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from support.bookkeeping import ACTOR, NOW, check_books, created, log
-from support.stories import tell
+from support.state_machines import run_state_machine
 
 T = TypeVar("T")
 HOUR = timedelta(hours=1)
@@ -288,4 +288,4 @@ def world(postgres_url: str) -> Iterator[World]:
 
 def test_whatever_happens_to_jobs_of_any_policy_the_books_are_right(world: World) -> None:
     random.seed(1)
-    tell(Machine, stories=40, steps=40, world=world)
+    run_state_machine(Machine, examples=40, steps=40, world=world)

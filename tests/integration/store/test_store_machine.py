@@ -32,7 +32,7 @@ from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
-from support.stories import tell
+from support.state_machines import run_state_machine
 
 T = TypeVar("T")
 OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased"}
@@ -221,4 +221,4 @@ def store(postgres_url: str) -> Iterator[Store]:
 
 
 def test_two_processes_at_one_store_keep_the_books_right(store: Store) -> None:
-    tell(Machine, stories=20, steps=25, store=store)
+    run_state_machine(Machine, examples=20, steps=25, store=store)
