@@ -46,7 +46,7 @@ def test_a_mail_and_a_message_are_sent_and_failures_dead_lettered(
 
     unroutable = {"routing_key": "no-such-queue"}
     lost = platform.create(name="lost", task="amqp.publish", payload=unroutable, max_retries=0, notify=ON_FAILURE)
-    assert "no queue takes" in platform.await_run(lost["id"], "dead_lettered")["error"]
+    assert "no queue is bound" in platform.await_run(lost["id"], "dead_lettered")["error"]
     eventually(lambda: len(smtp.messages) == 2)
     forged = platform.api.post(
         "/api/job", json={"name": "forged", "task": "amqp.publish", "payload": {"exchange": "duebook.events"}}

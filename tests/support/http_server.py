@@ -19,12 +19,12 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 @dataclass
 class Server:
-    """A real HTTP server that answers everyone with the same bytes, and remembers what it was sent."""
+    """A real HTTP server that sends every client the same bytes, and records the requests."""
 
-    answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    response: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
-    left: asyncio.Event = field(default_factory=asyncio.Event)
+    client_left: asyncio.Event = field(default_factory=asyncio.Event)
     endless: bytes = b""
     port: int = 0
 
@@ -35,12 +35,12 @@ class Server:
             length = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
             body = await reader.readexactly(int(length[0].split(b":")[1])) if length else b""
             self.requests.append(head + body)
-            writer.write(self.answer)
+            writer.write(self.response)
             await writer.drain()
             while self.endless:
                 writer.write(self.endless)
                 await writer.drain()
-        self.left.set()
+        self.client_left.set()
         writer.close()
 
     def head(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class Server:
         return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
+def response(status: str, body: bytes = b"", **headers: str) -> bytes:
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines, "", ""])
     return head.encode() + body
@@ -57,8 +57,8 @@ def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
 @asynccontextmanager
 async def serving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Server]:
     server = Server()
-    async with await asyncio.start_server(server.serve, host, 0, ssl=tls) as listening:
-        server.port = listening.sockets[0].getsockname()[1]
+    async with await asyncio.start_server(server.serve, host, 0, ssl=tls) as listener:
+        server.port = listener.sockets[0].getsockname()[1]
         yield server
 
 

@@ -1,4 +1,4 @@
-"""`amqp.publish`: confirmed and routed, or failed with the reason; nothing that belongs to Duebook itself."""
+"""`amqp.publish`: a message is confirmed and routed, or the attempt fails; Duebook's own names are refused."""
 
 import asyncio
 import json
@@ -35,78 +35,76 @@ async def queue(channel: AbstractChannel) -> AsyncIterator[AbstractQueue]:
 
 
 @pytest.fixture
-async def exchanges(rabbitmq_url: str) -> AsyncIterator[AmqpPublisher]:
-    exchanges = AmqpPublisher(rabbitmq_url)
-    yield exchanges
-    await exchanges.close()
+async def publisher(rabbitmq_url: str) -> AsyncIterator[AmqpPublisher]:
+    publisher = AmqpPublisher(rabbitmq_url)
+    yield publisher
+    await publisher.close()
 
 
-async def test_a_message_arrives_as_it_was_given(exchanges: AmqpPublisher, queue: AbstractQueue) -> None:
+async def test_a_message_arrives_with_its_body_and_headers(publisher: AmqpPublisher, queue: AbstractQueue) -> None:
     payload = {
         "exchange": queue.name,
         "routing_key": "orders.new",
         "body": {"n": [1, "ä"]},
         "headers": {"a": 1, "b": "c"},
     }
-    answer = await run(amqp_publish_task(exchanges), payload)
+    result = await run(amqp_publish_task(publisher), payload)
     message = await queue.get()
     assert json.loads(message.body) == {"n": [1, "ä"]}
     assert (message.content_type, message.delivery_mode, message.app_id) == ("application/json", 2, "duebook")
-    assert answer == {"message_id": message.message_id}
+    assert result == {"message_id": message.message_id}
     assert message.message_id == f"{UUID(int=1)}.2", "the same for every attempt of the run"
     assert message.headers == {"a": 1, "b": "c", "traceparent": TRACE}
     await message.ack()
 
 
-async def test_the_default_exchange_brings_it_to_the_queue_that_is_named(
-    exchanges: AmqpPublisher, queue: AbstractQueue
-) -> None:
-    await run(amqp_publish_task(exchanges), {"routing_key": queue.name, "body": "x"})
+async def test_the_default_exchange_routes_to_the_named_queue(publisher: AmqpPublisher, queue: AbstractQueue) -> None:
+    await run(amqp_publish_task(publisher), {"routing_key": queue.name, "body": "x"})
     assert (await queue.get()).body == b'"x"'
 
 
 async def test_the_largest_headers_arrive_and_larger_ones_are_refused(
-    exchanges: AmqpPublisher, queue: AbstractQueue
+    publisher: AmqpPublisher, queue: AbstractQueue
 ) -> None:
-    task, headers = amqp_publish_task(exchanges), {f"h{n}": "x" * 1000 for n in range(16)}
+    task, headers = amqp_publish_task(publisher), {f"h{n}": "x" * 1000 for n in range(16)}
     await run(task, {"routing_key": queue.name, "headers": headers | {"n": 2**63 - 1}})
     assert (await queue.get()).headers == {**headers, "n": 2**63 - 1, "traceparent": TRACE}
-    with pytest.raises(Fail, match="at most 16384 bytes"):
+    with pytest.raises(Fail, match="at most 16384 bytes together"):
         await run(task, {"routing_key": queue.name, "headers": headers | {"h": "x" * 1000}})
 
 
-async def test_what_reaches_no_queue_fails_and_so_does_an_exchange_that_is_not_there(
-    exchanges: AmqpPublisher, queue: AbstractQueue
+async def test_an_unroutable_message_and_a_missing_exchange_fail(
+    publisher: AmqpPublisher, queue: AbstractQueue
 ) -> None:
-    task = amqp_publish_task(exchanges)
-    with pytest.raises(Fail, match=r"no queue takes what .* routes by 'invoices'"):
+    task = amqp_publish_task(publisher)
+    with pytest.raises(Fail, match=r"no queue is bound to the exchange .* with the routing key 'invoices'"):
         await run(task, {"exchange": queue.name, "routing_key": "invoices"})
-    with pytest.raises(Fail, match="no queue takes"):
+    with pytest.raises(Fail, match="no queue is bound"):
         await run(task, {"routing_key": "no-such-queue"})
-    with pytest.raises(Fail, match="there is no exchange 'no-such-exchange'") as failed:
+    with pytest.raises(Fail, match="the exchange 'no-such-exchange' does not exist") as failed:
         await run(task, {"exchange": "no-such-exchange"})
-    assert failed.value.retry, "it may be there the next time"
+    assert failed.value.retry, "the next attempt may find it"
 
 
-async def test_one_that_fails_takes_no_neighbour_along(exchanges: AmqpPublisher, queue: AbstractQueue) -> None:
-    task = amqp_publish_task(exchanges)
+async def test_a_failed_message_does_not_fail_its_neighbours(publisher: AmqpPublisher, queue: AbstractQueue) -> None:
+    task = amqp_publish_task(publisher)
     good = [run(task, {"exchange": queue.name, "routing_key": "orders", "body": n}) for n in range(20)]
     bad = [run(task, {"exchange": f"no-such-{n}"}) for n in range(20)]
-    answers = await asyncio.gather(
+    results = await asyncio.gather(
         *(each for pair in zip(good, bad, strict=True) for each in pair), return_exceptions=True
     )
-    assert [type(answer) for answer in answers] == [dict, Fail] * 20
+    assert [type(result) for result in results] == [dict, Fail] * 20
     assert sorted([int((await queue.get()).body) for _ in range(20)]) == [*range(20)]
 
 
-async def test_a_connection_that_was_lost_is_opened_anew(exchanges: AmqpPublisher, queue: AbstractQueue) -> None:
+async def test_a_lost_connection_is_opened_again(publisher: AmqpPublisher, queue: AbstractQueue) -> None:
     payload = {"routing_key": queue.name}
-    await run(amqp_publish_task(exchanges), payload)
-    assert exchanges._connection is not None
-    lost: Any = exchanges._connection.transport
+    await run(amqp_publish_task(publisher), payload)
+    assert publisher._connection is not None
+    lost: Any = publisher._connection.transport
     await lost.connection.close(ConnectionError("cut"))  # as the network or the broker ends it
-    await run(amqp_publish_task(exchanges), payload)
-    with pytest.raises(Fail, match="not known to have arrived"):
+    await run(amqp_publish_task(publisher), payload)
+    with pytest.raises(Fail, match="the broker did not confirm the message"):
         await run(amqp_publish_task(AmqpPublisher("amqp://127.0.0.1:1/")), payload)
 
 
@@ -131,7 +129,7 @@ async def test_a_connection_that_was_lost_is_opened_anew(exchanges: AmqpPublishe
         "q",
     ],
 )
-async def test_what_is_not_for_it_to_send_is_refused_at_once_and_by_its_schema(payload: Any) -> None:
+async def test_an_invalid_payload_is_refused_by_model_and_schema(payload: Any) -> None:
     task = amqp_publish_task(AmqpPublisher("amqp://127.0.0.1:1/"))
     with pytest.raises(Fail) as failed:
         task.validate(payload)

@@ -1,4 +1,4 @@
-"""Consuming goes on through lost connections and lost queues, and what a delivery began outlives both."""
+"""Consuming survives lost connections and deleted queues, and so does the handling of a delivery."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,20 +21,20 @@ _QUEUE = "default"
 
 
 class Worker:
-    """Takes what arrives, and ends it when it is let."""
+    """Receives messages, and acknowledges them once the test allows it."""
 
     def __init__(self, url: str, concurrency: int = 10) -> None:
-        self.taken, self.ended, self.may_end = list[RunMessage](), list[RunMessage](), asyncio.Event()
+        self.received, self.ended, self.may_end = list[RunMessage](), list[RunMessage](), asyncio.Event()
         self.consumer = Consumer(url, [_QUEUE], concurrency, self._receive)
 
     async def _receive(self, message: RunMessage, *, from_dead_letters: bool) -> Settlement:
         assert not from_dead_letters
-        self.taken.append(message)
+        self.received.append(message)
         await self.may_end.wait()
         self.ended.append(message)
         return Settlement.ACK
 
-    async def consuming(self) -> bool:
+    async def is_consuming(self) -> bool:
         try:
             async with asyncio.timeout(1):
                 await self.consumer.check()
@@ -42,8 +42,8 @@ class Worker:
             return False
         return True
 
-    async def cut(self) -> None:
-        """The connection breaks, as the network would have it."""
+    async def cut_connection(self) -> None:
+        """Break the connection as the network would."""
         connection = cast(Any, self.consumer)._connection
         await cast(aiormq.Connection, connection.transport.connection).close(ConnectionError("cut"))
 
@@ -64,76 +64,77 @@ async def worker(rabbitmq_url: str, channel: AbstractChannel) -> AsyncIterator[W
     await worker.consumer.close()
 
 
-async def put(channel: AbstractChannel, body: bytes) -> None:
+async def publish(channel: AbstractChannel, body: bytes) -> None:
     exchange = await channel.get_exchange(RUNS)
     await exchange.publish(aio_pika.Message(body), _QUEUE)
 
 
-async def ready(channel: AbstractChannel, queue: str) -> int | None:
+async def ready_messages(channel: AbstractChannel, queue: str) -> int | None:
     declared = await channel.declare_queue(queue, passive=True)
     return declared.declaration_result.message_count
 
 
-def has(count: Callable[[], int], wanted: int) -> Callable[[], Awaitable[bool]]:
-    async def there() -> bool:
-        return count() == wanted
+def has_length(messages: list[RunMessage], length: int) -> Callable[[], Awaitable[bool]]:
+    async def holds() -> bool:
+        return len(messages) == length
 
-    return there
+    return holds
 
 
-async def test_what_cannot_be_read_is_rejected_and_keeps_no_place(channel: AbstractChannel, worker: Worker) -> None:
-    for _ in range(30):  # more than there are places
-        await put(channel, b"{")
+async def test_an_unreadable_message_is_rejected_and_holds_no_slot(channel: AbstractChannel, worker: Worker) -> None:
+    for _ in range(30):  # more than the worker's prefetch
+        await publish(channel, b"{")
     message = RunMessage(uuid4(), 1)
-    await put(channel, message.encode())
-    await eventually(has(lambda: len(worker.taken), 1))
-    assert worker.taken == [message]
+    await publish(channel, message.encode())
+    await eventually(has_length(worker.received, 1))
+    assert worker.received == [message]
 
     async def rejected() -> bool:
-        return await ready(channel, dead_letter_queue(_QUEUE)) == 30
+        return await ready_messages(channel, dead_letter_queue(_QUEUE)) == 30
 
     await eventually(rejected)
 
 
-async def test_what_a_delivery_began_outlives_its_connection(channel: AbstractChannel, worker: Worker) -> None:
-    await put(channel, RunMessage(uuid4(), 1).encode())
-    await eventually(has(lambda: len(worker.taken), 1))
-    await worker.cut()
-    await eventually(worker.consuming)
-    await eventually(has(lambda: len(worker.taken), 2))  # it comes again
+async def test_the_handling_of_a_delivery_outlives_its_connection(channel: AbstractChannel, worker: Worker) -> None:
+    await publish(channel, RunMessage(uuid4(), 1).encode())
+    await eventually(has_length(worker.received, 1))
+    await worker.cut_connection()
+    await eventually(worker.is_consuming)
+    await eventually(has_length(worker.received, 2))  # the redelivery
     assert worker.ended == []
     worker.may_end.set()
-    await eventually(has(lambda: len(worker.ended), 2))
+    await eventually(has_length(worker.ended, 2))
     await worker.consumer.stop_consuming()
     await worker.consumer.close()
-    assert await ready(channel, work_queue(_QUEUE)) == 0, "the second was acknowledged, the first could not be"
+    ready = await ready_messages(channel, work_queue(_QUEUE))
+    assert ready == 0, "the redelivery must be acknowledged; the first delivery cannot be"
 
 
-async def test_a_queue_that_somebody_deletes_is_there_again_and_consumed(
-    channel: AbstractChannel, worker: Worker
-) -> None:
+async def test_a_deleted_queue_is_declared_and_consumed_again(channel: AbstractChannel, worker: Worker) -> None:
     await channel.queue_delete(work_queue(_QUEUE))
 
-    async def arrived() -> bool:
+    async def routed() -> bool:
         try:
-            await put(channel, RunMessage(uuid4(), 1).encode())
+            await publish(channel, RunMessage(uuid4(), 1).encode())
         except PublishError:
             return False
         return True
 
-    await eventually(arrived)
-    await eventually(has(lambda: len(worker.taken), 1))
-    assert await worker.consuming()
+    await eventually(routed)
+    await eventually(has_length(worker.received, 1))
+    assert await worker.is_consuming()
 
 
-async def test_who_stopped_takes_nothing_more_and_may_still_settle(channel: AbstractChannel, worker: Worker) -> None:
-    await put(channel, RunMessage(uuid4(), 1).encode())
-    await eventually(has(lambda: len(worker.taken), 1))
+async def test_a_stopped_consumer_receives_no_more_and_can_still_settle(
+    channel: AbstractChannel, worker: Worker
+) -> None:
+    await publish(channel, RunMessage(uuid4(), 1).encode())
+    await eventually(has_length(worker.received, 1))
     await worker.consumer.stop_consuming()
-    await put(channel, RunMessage(uuid4(), 1).encode())
+    await publish(channel, RunMessage(uuid4(), 1).encode())
     closing = asyncio.create_task(worker.consumer.close())
-    await asyncio.sleep(0.1)  # it waits a second for what is about to end
+    await asyncio.sleep(0.1)  # closing waits up to a second for the last settlements
     worker.may_end.set()
     await closing
-    assert (len(worker.taken), len(worker.ended)) == (1, 1)
-    assert await ready(channel, work_queue(_QUEUE)) == 1
+    assert (len(worker.received), len(worker.ended)) == (1, 1)
+    assert await ready_messages(channel, work_queue(_QUEUE)) == 1

@@ -1,4 +1,4 @@
-"""`email.send`: one mail, done once the server has taken it, and never into another's headers."""
+"""`email.send`: one mail, accepted by the server, without a way to inject headers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,12 +18,12 @@ from support.smtp_server import Mailbox
 MAIL = {"to": "a@example.com", "subject": "Grüße", "text": "plain", "html": "<b>rich</b>"}
 
 
-class Choosy(Mailbox):
-    """Refuses recipients by name, for good or for now."""
+class SelectiveMailbox(Mailbox):
+    """Refuses recipients named never (permanently) or later (temporarily); `envelopes` has the accepted ones."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[list[str]] = []
+        self.envelopes: list[list[str]] = []
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -34,13 +34,13 @@ class Choosy(Mailbox):
         return "250 ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        self.told.append(list(envelope.rcpt_tos))
+        self.envelopes.append(list(envelope.rcpt_tos))
         return await super().handle_DATA(server, session, envelope)
 
 
 @pytest.fixture
-def post() -> Iterator[Choosy]:
-    post = Choosy()
+def post() -> Iterator[SelectiveMailbox]:
+    post = SelectiveMailbox()
     post.start()
     yield post
     post.stop()
@@ -50,11 +50,11 @@ def task(post: Mailbox) -> Task:
     return email_send_task(Mailer(smtp_server(post.url), "duebook@example.org"))
 
 
-async def test_a_mail_arrives_as_text_and_html_under_an_id_that_each_attempt_repeats(post: Choosy) -> None:
-    answer = await run(task(post), MAIL)
+async def test_a_mail_has_text_and_html_and_one_id_for_all_attempts(post: SelectiveMailbox) -> None:
+    result = await run(task(post), MAIL)
     (mail,) = post.messages
     assert (mail["From"], mail["To"], mail["Subject"]) == ("duebook@example.org", "a@example.com", "Grüße")
-    assert answer == {"message_id": mail["Message-ID"], "refused": {}}
+    assert result == {"message_id": mail["Message-ID"], "refused": {}}
     assert mail["Message-ID"] == f"<{UUID(int=1)}.2@duebook>"
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
@@ -63,25 +63,25 @@ async def test_a_mail_arrives_as_text_and_html_under_an_id_that_each_attempt_rep
 
 
 @pytest.mark.parametrize("part", ["text", "html"])
-async def test_one_of_text_and_html_is_enough(post: Choosy, part: str) -> None:
+async def test_text_or_html_alone_is_enough(post: SelectiveMailbox, part: str) -> None:
     await run(task(post), {"to": ["a@example.com"], "subject": "s", part: "x\ny"})
     assert post.messages[0].get_content_subtype() == {"text": "plain", "html": "html"}[part]
 
 
-async def test_many_get_one_mail_each_once(post: Choosy) -> None:
+async def test_each_recipient_gets_the_mail_once(post: SelectiveMailbox) -> None:
     await run(task(post), MAIL | {"to": ["a@example.com", "b@example.com", "a@example.com"]})
-    assert post.told == [["a@example.com", "b@example.com"]]
+    assert post.envelopes == [["a@example.com", "b@example.com"]]
     assert post.messages[0]["To"] == "a@example.com, b@example.com"
 
 
-async def test_whoever_is_refused_beside_others_is_named_and_nobody_is_mailed_twice(post: Choosy) -> None:
+async def test_a_refused_recipient_is_named_and_the_others_get_one_mail(post: SelectiveMailbox) -> None:
     lines: list[str] = []
-    answer = await run(task(post), MAIL | {"to": ["a@example.com", "never@example.com"]}, lines.append)
-    assert answer["refused"] == {"never@example.com": "550 no such user"}
+    result = await run(task(post), MAIL | {"to": ["a@example.com", "never@example.com"]}, lines.append)
+    assert result["refused"] == {"never@example.com": "550 no such user"}
     assert lines == ["never@example.com was refused: 550 no such user"]
 
 
-async def test_a_refusal_for_good_is_final_and_one_for_now_is_not(post: Choosy) -> None:
+async def test_only_a_permanent_refusal_prevents_a_retry(post: SelectiveMailbox) -> None:
     for to, retry in (("never@example.com", False), ("later@example.com", True)):
         with pytest.raises(Fail) as failed:
             await run(task(post), MAIL | {"to": to})
@@ -92,7 +92,7 @@ async def test_a_refusal_for_good_is_final_and_one_for_now_is_not(post: Choosy) 
     assert failed.value.retry
 
 
-async def test_without_a_server_the_attempt_says_what_is_missing() -> None:
+async def test_without_a_server_the_failure_names_the_setting() -> None:
     with pytest.raises(Fail, match="DUEBOOK_SMTP_URL"):
         await run(email_send_task(None), MAIL)
 
@@ -111,7 +111,7 @@ async def test_without_a_server_the_attempt_says_what_is_missing() -> None:
         {"cc": "c@example.com"},
     ],
 )
-async def test_what_is_no_mail_is_refused_at_once(post: Choosy, change: dict[str, Any]) -> None:
+async def test_an_invalid_mail_is_refused_before_it_is_sent(post: SelectiveMailbox, change: dict[str, Any]) -> None:
     with pytest.raises(Fail) as failed:
         await run(task(post), MAIL | change)
     assert not failed.value.retry
@@ -129,7 +129,7 @@ async def test_what_is_no_mail_is_refused_at_once(post: Choosy, change: dict[str
         MAIL | {"bcc": "x"},
     ],
 )
-def test_the_api_refuses_it_already(payload: dict[str, Any]) -> None:
+def test_the_json_schema_refuses_an_invalid_mail_too(payload: dict[str, Any]) -> None:
     schemas = TaskSchemas({"email.send": email_send_task(None).json_schema()})
     schemas.must_accept("email.send", MAIL)
     schemas.must_accept("email.send", MAIL | {"to": ["a@example.com", "b@example.com"]})
@@ -137,7 +137,7 @@ def test_the_api_refuses_it_already(payload: dict[str, Any]) -> None:
         schemas.must_accept("email.send", payload)
 
 
-def test_a_mail_without_words_is_told_what_it_lacks() -> None:
+def test_the_schema_says_what_a_mail_without_content_lacks() -> None:
     schemas = TaskSchemas({"email.send": email_send_task(None).json_schema()})
     with pytest.raises(Problem, match=r'"text" is a required property or "html" is a required property'):
         schemas.must_accept("email.send", {"to": "a@example.com", "subject": "s"})

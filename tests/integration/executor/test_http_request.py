@@ -1,4 +1,6 @@
-# ruff: noqa: RUF001 - messages write ranges with a dash
+# ruff: noqa: RUF001 - messages write ranges with an en dash
+"""`http.request` against a real server: what is sent, what it reaches, what fails."""
+
 import asyncio
 import socket
 import time
@@ -13,8 +15,8 @@ import pytest
 from duebook.tasks import Fail, RetryAfter
 from duebook_executor.builtin.egress import Address, parse_allow
 from duebook_executor.builtin.http_request import http_request_task
-from duebook_executor.builtin.signing import signed
-from support.http_server import LOOPBACK, TRACE, Server, answer, fixed, run, serving
+from duebook_executor.builtin.signing import signature_headers
+from support.http_server import LOOPBACK, TRACE, Server, fixed, response, run, serving
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
-async def test_the_body_is_sent_as_json_and_the_answer_returned(server: Server) -> None:
+async def test_the_body_is_sent_as_json_and_the_response_returned(server: Server) -> None:
     url = f"http://localhost:{server.port}/a%2Fb?c=d"
     result = await run(http_request_task(LOOPBACK), {"url": url, "body": {"ä": 1}})
     assert result == {"status": 200, "body": "ok"}
@@ -32,7 +34,7 @@ async def test_the_body_is_sent_as_json_and_the_answer_returned(server: Server) 
     assert server.head()["content-type"] == "application/json"
 
 
-async def test_the_headers_tell_the_run_the_attempt_and_the_trace(server: Server) -> None:
+async def test_the_headers_name_the_run_the_attempt_and_the_trace(server: Server) -> None:
     url = f"http://127.0.0.1:{server.port}/"
     headers = {"X-Mine": "1", "content-type": "application/x"}
     await run(http_request_task(LOOPBACK), {"url": url, "headers": headers, "body": None})
@@ -49,7 +51,7 @@ async def test_the_headers_tell_the_run_the_attempt_and_the_trace(server: Server
 
 
 @pytest.mark.parametrize("more", [{}, {"body": {"ä": 1}}, {"method": "GET"}])
-async def test_what_is_signed_is_what_was_sent(server: Server, more: dict[str, Any]) -> None:
+async def test_the_signature_is_that_of_the_sent_body(server: Server, more: dict[str, Any]) -> None:
     secrets = [b"a" * 24, b"b" * 64]
     await run(http_request_task(LOOPBACK, secrets), {"url": f"http://127.0.0.1:{server.port}/", **more})
     head, body = server.head(), server.requests[0].partition(b"\r\n\r\n")[2]
@@ -57,7 +59,7 @@ async def test_what_is_signed_is_what_was_sent(server: Server, more: dict[str, A
     assert abs(int(head["webhook-timestamp"]) - time.time()) < 60
     assert (
         head["webhook-signature"]
-        == (signed(secrets, head["webhook-id"], int(head["webhook-timestamp"]), body)["Webhook-Signature"])
+        == (signature_headers(secrets, head["webhook-id"], int(head["webhook-timestamp"]), body)["Webhook-Signature"])
     )
 
 
@@ -67,8 +69,8 @@ async def test_without_secrets_nothing_is_signed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST"])
-async def test_without_a_body_none_is_sent(server: Server, method: str) -> None:
-    server.answer = answer("204 No Content")
+async def test_a_payload_without_a_body_sends_none(server: Server, method: str) -> None:
+    server.response = response("204 No Content")
     await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}", "method": method})
     assert server.requests[0].startswith(method.encode() + b" / HTTP/1.1\r\n")
     assert server.requests[0].endswith(b"\r\n\r\n")
@@ -89,38 +91,38 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
-async def test_no_spelling_of_loopback_is_reached(server: Server, host: str) -> None:
+async def test_no_spelling_of_loopback_passes(server: Server, host: str) -> None:
     with pytest.raises(Fail, match="neither public nor in DUEBOOK_HTTP_ALLOW") as failed:
         await run(http_request_task(()), {"url": f"http://{host}:{server.port}/"})
     assert failed.value.retry is False
     assert server.connections == 0
 
 
-async def test_a_name_is_resolved_once_and_its_checked_address_connected_to(server: Server) -> None:
-    answers = ["127.0.0.2", "127.0.0.1"]
-    asked = []
+async def test_a_name_is_resolved_once_and_the_checked_address_used(server: Server) -> None:
+    addresses = ["127.0.0.2", "127.0.0.1"]
+    resolved = []
 
     async def rebinding(host: str, port: int) -> list[Address]:
-        asked.append((host, port))
-        return [ip_address(answers[len(asked) - 1])]
+        resolved.append((host, port))
+        return [ip_address(addresses[len(resolved) - 1])]
 
     task = http_request_task(parse_allow("127.0.0.2/32"), resolve=rebinding)
     payload = {"url": f"http://rebinding.invalid:{server.port}/"}
     with pytest.raises(Fail, match=r"no connection to rebinding\.invalid"):
         await run(task, payload)  # nothing listens on 127.0.0.2
-    assert asked == [("rebinding.invalid", server.port)]
-    with pytest.raises(Fail, match=r"rebinding\.invalid is 127\.0\.0\.1"):
-        await run(task, payload)  # a new attempt checks anew
+    assert resolved == [("rebinding.invalid", server.port)]
+    with pytest.raises(Fail, match=r"rebinding\.invalid has the address 127\.0\.0\.1"):
+        await run(task, payload)  # the next attempt resolves and checks again
     assert server.connections == 0
 
 
-async def test_the_host_header_stays_that_of_the_url(server: Server) -> None:
+async def test_the_host_header_is_that_of_the_url(server: Server) -> None:
     task = http_request_task(LOOPBACK, resolve=fixed("127.0.0.1"))
     await run(task, {"url": f"http://hook.invalid:{server.port}/"})
     assert server.head()["host"] == f"hook.invalid:{server.port}"
 
 
-async def test_the_other_family_is_tried_where_the_first_leads_nowhere(server: Server) -> None:
+async def test_the_other_address_family_is_tried_if_the_first_fails(server: Server) -> None:
     task = http_request_task(LOOPBACK, resolve=fixed("::1", "127.0.0.1"))
     assert (await run(task, {"url": f"http://hook.invalid:{server.port}/", "body": 1}))["status"] == 200
     assert server.requests[0].endswith(b"\r\n\r\n1")
@@ -136,7 +138,7 @@ async def test_a_proxy_in_the_environment_is_not_used(server: Server, monkeypatc
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
 async def test_redirects_are_not_followed(server: Server, status: str) -> None:
-    server.answer = answer(status, Location=f"http://127.0.0.1:{server.port}/other")
+    server.response = response(status, Location=f"http://127.0.0.1:{server.port}/other")
     with pytest.raises(Fail, match=rf"expected 200–299, got {status[:3]}: redirects are not followed") as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert failed.value.retry is True
@@ -144,7 +146,7 @@ async def test_redirects_are_not_followed(server: Server, status: str) -> None:
 
 
 async def test_an_expected_redirect_is_a_result(server: Server) -> None:
-    server.answer = answer("302 Found", Location=f"http://127.0.0.1:{server.port}/other")
+    server.response = response("302 Found", Location=f"http://127.0.0.1:{server.port}/other")
     result = await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/", "expect": [302]})
     assert result["status"] == 302
     assert len(server.requests) == 1
@@ -159,28 +161,28 @@ async def test_an_expected_redirect_is_a_result(server: Server) -> None:
         (b"a\0b\xffc", "a\ufffdb\ufffdc"),
         (b"x\xc3", "x\ufffd"),
     ],
-    ids=["whole", "cut", "cut inside a character", "no text", "broken end"],
+    ids=["whole", "cut", "cut inside a character", "not UTF-8", "incomplete character"],
 )
 async def test_the_first_4_kib_are_kept(server: Server, body: bytes, kept: str) -> None:
-    server.answer = answer("200 OK", body)
+    server.response = response("200 OK", body)
     assert (await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}))["body"] == kept
 
 
-async def test_an_endless_body_is_left_after_its_beginning(server: Server) -> None:
-    server.answer = b"HTTP/1.1 200 OK\r\n\r\n"
+async def test_an_endless_body_is_read_no_further_than_kept(server: Server) -> None:
+    server.response = b"HTTP/1.1 200 OK\r\n\r\n"
     server.endless = b"x" * 1024
     result = await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert len(result["body"]) == 4096
-    await asyncio.wait_for(server.left.wait(), 5)
+    await asyncio.wait_for(server.client_left.wait(), 5)
 
 
-async def test_a_packed_body_is_not_unpacked(server: Server) -> None:
-    server.answer = answer("200 OK", b"not gzip", Content_Encoding="gzip")
+async def test_a_compressed_body_is_not_decompressed(server: Server) -> None:
+    server.response = response("200 OK", b"not gzip", Content_Encoding="gzip")
     assert (await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}))["body"] == "not gzip"
 
 
 async def test_an_unexpected_status_fails_and_its_body_is_logged(server: Server) -> None:
-    server.answer = answer("503 Busy", b"try later")
+    server.response = response("503 Busy", b"try later")
     log: list[str] = []
     with pytest.raises(Fail) as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}, log.append)
@@ -189,21 +191,21 @@ async def test_an_unexpected_status_fails_and_its_body_is_logged(server: Server)
 
 
 @pytest.mark.parametrize("status", ["429 Too Many", "503 Busy"])
-async def test_retry_after_is_heeded(server: Server, status: str) -> None:
-    server.answer = answer(status, Retry_After="120")
-    with pytest.raises(RetryAfter, match=f"got {status[:3]}, which asks to come again after 120 s") as later:
+async def test_retry_after_sets_the_delay(server: Server, status: str) -> None:
+    server.response = response(status, Retry_After="120")
+    with pytest.raises(RetryAfter, match=f"got {status[:3]}; the target requested a retry after 120 s") as later:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert later.value.delay == timedelta(seconds=120)
 
 
-async def test_gone_is_for_good(server: Server) -> None:
-    server.answer = answer("410 Gone", Retry_After="120")
+async def test_410_gone_fails_for_good(server: Server) -> None:
+    server.response = response("410 Gone", Retry_After="120")
     with pytest.raises(Fail, match="expected 200–299, got 410: the target is gone") as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert failed.value.retry is False
 
 
-async def test_a_refused_connection_and_an_unknown_name_may_be_tried_again() -> None:
+async def test_a_refused_connection_and_an_unknown_host_allow_a_retry() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(Fail, match=r"no connection to 127\.0\.0\.1") as refused:
@@ -212,14 +214,14 @@ async def test_a_refused_connection_and_an_unknown_name_may_be_tried_again() -> 
     async def unknown(host: str, port: int) -> list[Address]:
         raise socket.gaierror("Name or service not known")
 
-    with pytest.raises(Fail, match=r"no connection to h\.invalid: h\.invalid does not resolve: Name") as nameless:
+    with pytest.raises(Fail, match=r"no connection to h\.invalid: h\.invalid does not resolve: Name") as unknown_host:
         await run(http_request_task((), resolve=unknown), {"url": "http://h.invalid/"})
-    assert refused.value.retry is nameless.value.retry is True
+    assert refused.value.retry is unknown_host.value.retry is True
 
 
 @pytest.mark.parametrize("broken", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"])
-async def test_a_broken_answer_fails_clearly(server: Server, broken: bytes) -> None:
-    server.answer = broken
-    with pytest.raises(Fail, match=r"127\.0\.0\.1 broke off: RemoteProtocolError") as failed:
+async def test_a_broken_response_is_a_failure_with_its_cause(server: Server, broken: bytes) -> None:
+    server.response = broken
+    with pytest.raises(Fail, match=r"the exchange with 127\.0\.0\.1 failed: RemoteProtocolError") as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert failed.value.retry is True

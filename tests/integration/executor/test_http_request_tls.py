@@ -1,3 +1,5 @@
+"""`http.request` over TLS: the certificate must fit the URL's host name."""
+
 import ssl
 import subprocess
 from pathlib import Path
@@ -20,7 +22,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pem
 
 
-async def test_a_certificate_must_carry_the_name_in_the_url(certificate: Path) -> None:
+async def test_the_certificate_must_have_the_host_name_of_the_url(certificate: Path) -> None:
     names: list[str | None] = []
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
@@ -36,7 +38,7 @@ async def test_a_certificate_must_carry_the_name_in_the_url(certificate: Path) -
         assert len(server.requests) == 1
 
 
-async def test_an_unknown_authority_is_refused(certificate: Path) -> None:
+async def test_an_unknown_certificate_authority_is_refused(certificate: Path) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
     async with serving(tls) as server:

@@ -1,4 +1,6 @@
-# ruff: noqa: RUF001 - messages write ranges with a dash
+# ruff: noqa: RUF001 - messages write ranges with an en dash
+"""Payloads of `http.request`: the model and its JSON Schema accept the same."""
+
 from typing import Any
 
 import pytest
@@ -34,13 +36,13 @@ from duebook_executor.builtin.http_request import http_request_task
         "http://h/" + "ä" * 400,
     ],
 )
-def test_a_bad_url_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValidationError) as error:
         HttpRequest(url=url)
     assert error.value.errors()[0]["loc"] == ("url",)
 
 
-def test_a_password_in_a_url_is_named_as_the_fault() -> None:
+def test_a_password_in_a_url_is_refused_as_such() -> None:
     with pytest.raises(ValidationError, match="must not contain a user or password"):
         HttpRequest(url="http://user:pw@h/")
 
@@ -49,35 +51,35 @@ def test_a_password_in_a_url_is_named_as_the_fault() -> None:
     "url",
     ["http://h", "HTTPS://h:8443/a?b=c@d#e", "http://[::1]:80/", "http://exämple.com/ä", "http://h?x=1"],
 )
-def test_a_good_url_is_taken(url: str) -> None:
+def test_a_valid_url_is_accepted(url: str) -> None:
     assert HttpRequest(url=url).url == url
 
 
-NOT_THEIRS = """
+RESERVED_HEADERS = """
 Host HOST Content-Length transfer-encoding Connection webhook-id Webhook-Signature Idempotency-Key
 Duebook-Run
 """
 
 
-@pytest.mark.parametrize("name", [*NOT_THEIRS.split(), "a b", "a:b", "a\r\nb", "a\n", "", "ä"])
-def test_some_header_names_are_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match=r"is not a header name|is Duebook's to set"):
+@pytest.mark.parametrize("name", [*RESERVED_HEADERS.split(), "a b", "a:b", "a\r\nb", "a\n", "", "ä"])
+def test_invalid_and_reserved_header_names_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=r"is not a header name|is set by Duebook"):
         HttpRequest(url="http://h/", headers={name: "x"})
 
 
 @pytest.mark.parametrize("value", ["a\r\nb", "a\n", "a\rb", "a\0b", "ä", " a", "a "])
-def test_a_header_value_stays_on_its_line(value: str) -> None:
+def test_a_header_value_is_printable_ascii_on_one_line(value: str) -> None:
     with pytest.raises(ValidationError, match="printable ASCII"):
         HttpRequest(url="http://h/", headers={"X": value})
 
 
 @pytest.mark.parametrize("value", ["", "a", "a b\tc", "Bearer x=="])
-def test_a_plain_header_is_taken(value: str) -> None:
+def test_a_valid_header_value_is_accepted(value: str) -> None:
     assert HttpRequest(url="http://h/", headers={"X-Host": value}).headers == {"X-Host": value}
 
 
 @pytest.mark.parametrize(
-    ("expect", "words"),
+    ("expect", "text"),
     [
         (204, "204"),
         ([200, 404], "200, 404"),
@@ -88,18 +90,18 @@ def test_a_plain_header_is_taken(value: str) -> None:
         (" 200 - 204 , 404 ", "200–204, 404"),
     ],
 )
-def test_expectations_can_be_written_in_several_ways(expect: Any, words: str) -> None:
-    assert HttpRequest.model_validate({"url": "http://h/", "expect": expect}).expectation() == words
+def test_expectations_can_be_written_in_several_ways(expect: Any, text: str) -> None:
+    assert HttpRequest.model_validate({"url": "http://h/", "expect": expect}).expectation() == text
 
 
 @pytest.mark.parametrize("expect", [True, None, [], "", "abc", 99, 199, 600, "299-200", 200.0, [[200]], {}, "²00"])
-def test_an_expectation_that_names_no_status_is_refused(expect: Any) -> None:
+def test_an_invalid_expectation_is_refused(expect: Any) -> None:
     with pytest.raises(ValidationError) as error:
         HttpRequest.model_validate({"url": "http://h/", "expect": expect})
     assert error.value.errors()[0]["loc"] == ("expect",)
 
 
-def test_what_is_expected_by_default() -> None:
+def test_the_default_is_post_without_a_body_expecting_2xx() -> None:
     request = HttpRequest(url="http://h/")
     assert (request.method, request.sends_body(), request.expectation()) == ("POST", False, "200–299")
     assert [status for status in (199, 200, 299, 300) if request.expects(status)] == [200, 299]
@@ -107,13 +109,13 @@ def test_what_is_expected_by_default() -> None:
 
 
 @pytest.mark.parametrize("more", [{"verify": False}, {"method": "CONNECT"}, {"method": "get"}, {"headers": {"a": 1}}])
-def test_anything_else_is_refused(more: dict[str, Any]) -> None:
+def test_unknown_fields_and_methods_are_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         HttpRequest.model_validate({"url": "http://h/", **more})
 
 
 @pytest.mark.parametrize(
-    ("payload", "fits"),
+    ("payload", "valid"),
     [
         ({"url": "http://h/"}, True),
         ({"url": "https://h/?a@b", "headers": {"X-A": "b"}, "body": [1], "expect": [200, "300-302"]}, True),
@@ -128,10 +130,10 @@ def test_anything_else_is_refused(more: dict[str, Any]) -> None:
         ({}, False),
     ],
 )
-def test_the_json_schema_says_the_same_as_the_model(payload: dict[str, Any], fits: bool) -> None:
+def test_the_json_schema_accepts_the_same_as_the_model(payload: dict[str, Any], valid: bool) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    assert jsonschema.Draft202012Validator(HttpRequest.model_json_schema()).is_valid(payload) is fits
-    if fits:
+    assert jsonschema.Draft202012Validator(HttpRequest.model_json_schema()).is_valid(payload) is valid
+    if valid:
         HttpRequest.model_validate(payload)
     else:
         with pytest.raises(ValidationError):
@@ -142,5 +144,5 @@ def test_the_task_is_built_in_and_describes_its_payload() -> None:
     task = http_request_task(())
     assert (task.name, task.is_async, task.inline) == ("http.request", True, True)
     assert task.json_schema()["required"] == ["url"]
-    with pytest.raises(Fail, match=r"/headers/Host/.*the header Host is Duebook's to set"):
+    with pytest.raises(Fail, match=r"/headers/Host/.*the header Host is set by Duebook"):
         task.validate({"url": "http://h/", "headers": {"Host": "x"}})

@@ -1,3 +1,5 @@
+"""The `Retry-After` header: seconds or a date, by the target's clock if it sends one."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,4 +1,4 @@
-"""Signatures are those of the Standard Webhooks scheme, and secrets stay secret."""
+"""Signatures follow the Standard Webhooks scheme, and no message shows a secret."""
 
 import hmac
 from base64 import b64decode, b64encode
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from duebook_common.runtime.settings import read
-from duebook_executor.builtin.signing import parse_secret, signed
+from duebook_executor.builtin.signing import parse_secret, signature_headers
 from duebook_executor.settings import ExecutorSettings
 
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -21,9 +21,9 @@ _URLS = {
 }
 
 
-def test_a_request_is_signed_as_the_scheme_s_own_example_is() -> None:
+def test_the_example_of_the_scheme_gets_its_signature() -> None:
     secret, body = parse_secret(_SECRET), b'{"test": 2432232314}'
-    assert signed([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == {
+    assert signature_headers([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == {
         "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "Webhook-Timestamp": "1614265330",
         "Webhook-Signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
@@ -31,17 +31,17 @@ def test_a_request_is_signed_as_the_scheme_s_own_example_is() -> None:
 
 
 @given(st.lists(st.binary(min_size=24, max_size=64), min_size=1, max_size=3), st.binary())
-def test_each_secret_signs_so_that_the_holder_of_any_can_tell(secrets: list[bytes], body: bytes) -> None:
-    headers = signed(secrets, "id", 1, body)
+def test_each_secret_makes_a_signature_of_its_own(secrets: list[bytes], body: bytes) -> None:
+    headers = signature_headers(secrets, "id", 1, body)
     signatures = [b64decode(each.removeprefix("v1,")) for each in headers["Webhook-Signature"].split(" ")]
     assert signatures == [hmac.new(secret, b"id.1." + body, sha256).digest() for secret in secrets]
 
 
 def test_without_a_secret_nothing_is_signed() -> None:
-    assert signed([], "id", 1, b"") == {}
+    assert signature_headers([], "id", 1, b"") == {}
 
 
-def test_secrets_are_read_from_the_environment_and_never_shown() -> None:
+def test_secrets_are_read_from_the_environment_and_not_shown() -> None:
     settings = read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": f"{_SECRET}, {_SECRET} ,"})
     assert [each.get_secret_value() for each in settings.webhook_secrets] == [parse_secret(_SECRET)] * 2
     assert "MfKQ" not in repr(settings)
@@ -60,7 +60,7 @@ def test_secrets_are_read_from_the_environment_and_never_shown() -> None:
         "whsec_" + b64encode(b"x" * 24).decode()[:-1],
     ],
 )
-def test_a_wrong_secret_is_refused_by_its_number_and_not_told(wrong: str) -> None:
+def test_an_invalid_secret_is_named_by_its_number_and_not_shown(wrong: str) -> None:
     with pytest.raises(ValidationError) as refused:
         read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": f"{_SECRET},{wrong}"})
     (fault,) = refused.value.errors()

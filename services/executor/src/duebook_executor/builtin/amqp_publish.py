@@ -1,4 +1,4 @@
-"""The task `amqp.publish`: one message to RabbitMQ, confirmed, and known to have reached a queue."""
+"""The task `amqp.publish`: publish one message to RabbitMQ; it succeeds once the broker confirms a routed message."""
 
 import asyncio
 from contextlib import suppress
@@ -15,63 +15,65 @@ from duebook_common.broker.topology import BROKER_ERRORS
 from duebook_common.runtime.loops import detect_lost_connection
 from duebook_executor.builtin.amqp_payload import AmqpMessage
 
-_SECONDS, _CLOSING = 20.0, 1.0
-_AT_ONCE = 500  # a connection has 2,047 channels at most
+_PUBLISH_SECONDS, _CLOSE_SECONDS = 20.0, 1.0
+_MOST_CHANNELS = 500  # RabbitMQ allows 2,047 on a connection
 
 
 class AmqpPublisher:
-    """A connection for publishing alone, opened at its first use and whenever the last one was lost.
+    """A connection for publishing only, opened at its first use and again whenever it was lost.
 
-    Each message has a channel of its own: one that an error closes must take no other message along.
+    Each message has a channel of its own: an error closes the channel, and must not fail other messages.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: AbstractConnection | None = None
-        self._opening, self._room = asyncio.Lock(), asyncio.Semaphore(_AT_ONCE)
+        self._connecting, self._channels = asyncio.Lock(), asyncio.Semaphore(_MOST_CHANNELS)
 
     async def publish(self, payload: AmqpMessage, context: Context) -> dict[str, Any]:
-        """Publish, and wait for the confirm; raises Fail."""
+        """Publish and wait for the broker's confirm; raises Fail."""
         try:
-            async with asyncio.timeout(_SECONDS), self._room:
+            async with asyncio.timeout(_PUBLISH_SECONDS), self._channels:
                 await detect_lost_connection(self._publish(payload, context))
         except ChannelNotFoundEntity:
-            raise Fail(f"there is no exchange {payload.exchange!r}") from None
+            raise Fail(f"the exchange {payload.exchange!r} does not exist") from None
         except PublishError:
-            raise Fail(f"no queue takes what {payload.exchange!r} routes by {payload.routing_key!r}") from None
+            where = f"the exchange {payload.exchange!r} with the routing key {payload.routing_key!r}"
+            raise Fail(f"no queue is bound to {where}") from None
         except DeliveryError as error:
             raise Fail(f"the broker refused the message: {error}") from error
         except BROKER_ERRORS as error:
-            raise Fail(f"not known to have arrived: {type(error).__name__} {error}".rstrip()) from error
+            raise Fail(f"the broker did not confirm the message: {type(error).__name__} {error}".rstrip()) from error
         return {"message_id": context.idempotency_key}
 
     async def _publish(self, payload: AmqpMessage, context: Context) -> None:
-        channel = await (await self._connected()).channel(publisher_confirms=True, on_return_raises=True)
+        connection = await self._open_connection()
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         try:
             exchange = await channel.get_exchange(payload.exchange) if payload.exchange else channel.default_exchange
             await exchange.publish(_message(payload, context), payload.routing_key, mandatory=True)
         finally:
-            await _closed(channel)
+            await _close(channel)
 
-    async def _connected(self) -> AbstractConnection:
-        async with self._opening:
-            # `is_closed` knows only of what this side closed.
+    async def _open_connection(self) -> AbstractConnection:
+        async with self._connecting:
+            # `is_closed` is true only after a close by this side.
             if self._connection is None or not self._connection.connected.is_set():
-                named: FieldTable = {"connection_name": "duebook-executor-tasks"}
-                self._connection = await aio_pika.connect(self._url, timeout=10, client_properties=named, heartbeat=10)
+                name: FieldTable = {"connection_name": "duebook-executor-tasks"}
+                self._connection = await aio_pika.connect(self._url, timeout=10, client_properties=name, heartbeat=10)
             return self._connection
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None:
-            await _closed(self._connection)
+            await _close(self._connection)
 
 
-async def _closed(open_: AbstractChannel | AbstractConnection) -> None:
-    """Close it in order, unless the broker no longer answers."""
+async def _close(resource: AbstractChannel | AbstractConnection) -> None:
+    """Close in order, or give up after a second without the broker's answer."""
     with suppress(*BROKER_ERRORS):
-        async with asyncio.timeout(_CLOSING):
-            await open_.close()
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await resource.close()
 
 
 def _message(payload: AmqpMessage, context: Context) -> aio_pika.Message:
@@ -86,8 +88,8 @@ def _message(payload: AmqpMessage, context: Context) -> aio_pika.Message:
     )
 
 
-def amqp_publish_task(exchanges: AmqpPublisher) -> Task:
+def amqp_publish_task(publisher: AmqpPublisher) -> Task:
     async def amqp_publish(payload: AmqpMessage, context: Context) -> dict[str, Any]:
-        return await exchanges.publish(payload, context)
+        return await publisher.publish(payload, context)
 
     return Task.of("amqp.publish", amqp_publish, inline=True)

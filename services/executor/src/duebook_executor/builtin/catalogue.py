@@ -17,12 +17,12 @@ async def write_log(payload: Any, context: Context) -> None:
     context.log(orjson.dumps(payload).decode())
 
 
-def catalogue(http_allow: str, secrets: Sequence[bytes], exchanges: AmqpPublisher, mailer: Mailer | None) -> Registry:
-    """The built-in tasks and the user's; raises TaskError where a user's takes a built-in name."""
+def catalogue(http_allow: str, secrets: Sequence[bytes], publisher: AmqpPublisher, mailer: Mailer | None) -> Registry:
+    """The built-in tasks and the users'; raises TaskError if a user's task has a built-in's name."""
     builtin = [
         Task.of("log", write_log, inline=True),
         http_request_task(parse_allow(http_allow), secrets),
-        amqp_publish_task(exchanges),
+        amqp_publish_task(publisher),
         email_send_task(mailer),
     ]
     return Registry([*builtin, *registered().values()])

@@ -1,4 +1,7 @@
-"""Where a user's HTTP request may go: public addresses, and the networks that the operator named."""
+"""Which addresses a user's HTTP request may reach: public ones, and the networks in DUEBOOK_HTTP_ALLOW.
+
+This prevents server-side request forgery: a job must not reach metadata services or hosts of the internal network.
+"""
 
 import asyncio
 import socket
@@ -14,8 +17,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 CONNECT_SECONDS = 5.0
 
-# `is_global` vouches for these (some only on some Pythons), though they lead, or may lead, inside.
-_INSIDE = (
+# `ipaddress` calls these global (some only in some Python versions), although they may lead to internal addresses.
+_INTERNAL = (
     ip_network("64:ff9b::/96"),  # NAT64: wraps any IPv4 address
     ip_network("64:ff9b:1::/48"),  # NAT64, local use
     ip_network("2002::/16"),  # 6to4: wraps any IPv4 address
@@ -27,12 +30,12 @@ _INSIDE = (
 )
 
 
-class Refused(Exception):
-    """The request must not be sent, now or later."""
+class AddressRefused(Exception):
+    """The host has an address that requests may not reach; a retry would be refused too."""
 
 
 def parse_allow(text: str) -> tuple[Network, ...]:
-    """Read DUEBOOK_HTTP_ALLOW: networks or addresses, comma separated."""
+    """Parse DUEBOOK_HTTP_ALLOW: networks or addresses, comma separated; raises ValueError."""
     return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -42,28 +45,28 @@ def permitted(address: Address, allow: Sequence[Network] = ()) -> bool:
         address = address.ipv4_mapped
     if any(address in network for network in allow):
         return True
-    if any(address in network for network in _INSIDE):
+    if any(address in network for network in _INTERNAL):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
 async def resolve(host: str, port: int) -> Sequence[Address]:
-    """Every address of the host, in the order of preference; `OSError` where it has none."""
+    """All addresses of the host, in order of preference; raises OSError if it has none."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            entries = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError:
         raise OSError(f"no answer within {CONNECT_SECONDS:g} s") from None
-    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in entries))
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """Resolves the host once, checks all its addresses, and connects to one that it has checked.
+    """Resolves the host once, checks all its addresses, and connects to one of the checked addresses.
 
-    Whatever the name means a moment later makes no difference. The `Host` header and the name that
-    the certificate must carry stay those of the URL. For one request only: a connection is pooled by
-    its address, and another name with the same address must not find it open.
+    A second resolution could return another address (DNS rebinding). The `Host` header and the name in the
+    certificate stay those of the URL. One transport serves one request: connections are pooled by address, and another
+    host name with the same address must not reuse one.
     """
 
     def __init__(self, allow: Sequence[Network], tls: ssl.SSLContext, resolve: Resolve = resolve) -> None:
@@ -71,26 +74,26 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         self._allow, self._resolve = allow, resolve
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        addresses = _one_of_each_family(await self._checked(request.url))
+        addresses = _one_per_family(await self._checked_addresses(request.url))
         for address in addresses[:-1]:
             try:
-                return await super().handle_async_request(_pinned(request, address))
+                return await super().handle_async_request(_pin(request, address))
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue  # nothing was sent yet
-        return await super().handle_async_request(_pinned(request, addresses[-1]))
+        return await super().handle_async_request(_pin(request, addresses[-1]))
 
-    async def _checked(self, url: httpx2.URL) -> Sequence[Address]:
+    async def _checked_addresses(self, url: httpx2.URL) -> Sequence[Address]:
         host = url.raw_host.decode("ascii")
         try:
             addresses = await self._resolve(host, url.port or (443 if url.scheme == "https" else 80))
         except UnicodeError as error:
-            raise Refused(f"{host} is not a host name: {error}") from error
+            raise AddressRefused(f"{host} is not a host name: {error}") from error
         except OSError as error:
             raise httpx2.ConnectError(f"{host} does not resolve: {error}") from error
-        # One private address among public ones is refused too: the next answer might put it first.
+        # One private address among public ones is enough to refuse: the next resolution could return it first.
         for address in addresses:
             if not permitted(address, self._allow):
-                raise Refused(f"{host} is {address}, neither public nor in DUEBOOK_HTTP_ALLOW")
+                raise AddressRefused(f"{host} has the address {address}, neither public nor in DUEBOOK_HTTP_ALLOW")
         return addresses
 
 
@@ -98,18 +101,19 @@ def _network(text: str) -> Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise ValueError(f"DUEBOOK_HTTP_ALLOW: {text!r} is not a network: {error}") from None
+        raise ValueError(f"{text!r} is not a network or address, such as 10.1.0.0/16 or 192.0.2.7: {error}") from None
 
 
-def _one_of_each_family(addresses: Sequence[Address]) -> list[Address]:
-    """A host of two families is reached even where one of them leads nowhere; more would only take time."""
+def _one_per_family(addresses: Sequence[Address]) -> list[Address]:
+    """The first IPv4 and the first IPv6 address: one family may be unreachable; trying more would only take time."""
     first: dict[int, Address] = {}
     for address in addresses:
         first.setdefault(address.version, address)
     return list(first.values())
 
 
-def _pinned(request: httpx2.Request, address: Address) -> httpx2.Request:
+def _pin(request: httpx2.Request, address: Address) -> httpx2.Request:
+    """The same request to the address itself, with the host name of its URL for TLS."""
     name = request.url.raw_host.decode("ascii").rstrip(".")
     return httpx2.Request(
         request.method,

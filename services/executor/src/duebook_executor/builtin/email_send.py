@@ -1,4 +1,4 @@
-"""The task `email.send`: one mail, done once the server has taken it."""
+"""The task `email.send`: one mail, successful once the SMTP server has accepted it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,23 +12,23 @@ from duebook.tasks import Context, Fail, Task
 from duebook_common.runtime.settings import MailAddress
 from duebook_common.runtime.smtp import Refusal, SmtpServer, address, deliver
 
-_MOST = 100  # recipients
+_MOST_RECIPIENTS = 100
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """Where mails are handed over, and who sends them."""
+    """The SMTP server and the sender's address."""
 
     server: SmtpServer
     sender: str
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _once(recipients: list[str]) -> list[str]:
+def _without_repeats(recipients: list[str]) -> list[str]:
     return [*dict.fromkeys(recipients)]
 
 
@@ -36,7 +36,7 @@ _Address = Annotated[MailAddress, Field(min_length=3, max_length=254)]
 
 
 class Email(BaseModel):
-    """A payload of `email.send`; all recipients see each other."""
+    """The payload of `email.send`: one mail; its recipients see each other's addresses."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_extra={"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
@@ -44,58 +44,58 @@ class Email(BaseModel):
 
     to: Annotated[
         list[_Address],
-        BeforeValidator(_listed, json_schema_input_type=_Address | list[_Address]),
-        Field(min_length=1, max_length=_MOST),
-        AfterValidator(_once),
+        BeforeValidator(_as_list, json_schema_input_type=_Address | list[_Address]),
+        Field(min_length=1, max_length=_MOST_RECIPIENTS),
+        AfterValidator(_without_repeats),
     ]
     subject: str = Field(min_length=1, max_length=500, pattern=_ONE_LINE)
     text: str | None = None
     html: str | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> "Email":
+    def _has_content(self) -> "Email":
         if self.text is None and self.html is None:
             raise ValueError("a mail needs `text`, `html` or both")
         return self
 
 
 def email_send_task(mailer: Mailer | None) -> Task:
-    """The task; without a mailer its attempts fail and say what is missing."""
+    """The task; without a mailer its attempts fail with the name of the missing setting."""
 
     async def email_send(payload: Email, context: Context) -> dict[str, Any]:
         if mailer is None:
-            raise Fail("this executor has no DUEBOOK_SMTP_URL, so it cannot send mails")
+            raise Fail("this executor cannot send mails: set DUEBOOK_SMTP_URL")
         return await _send(mailer, payload, context)
 
     return Task.of("email.send", email_send, inline=True)
 
 
 async def _send(mailer: Mailer, payload: Email, context: Context) -> dict[str, Any]:
-    """In one conversation, so that nobody who was mailed is mailed again because of somebody else.
+    """Send to all recipients in one SMTP transaction: a refused recipient must not cause a second mail to the others.
 
-    Where the server takes some recipients and not others the attempt succeeds, and says so.
+    If the server accepts only some recipients, the attempt succeeds; its result and its log name the others.
     """
-    id_ = f"<{context.idempotency_key}@duebook>"  # the same for each attempt
+    id_ = f"<{context.idempotency_key}@duebook>"  # the same for every attempt
     try:
-        mail = _composed(mailer.sender, payload, id_)
+        mail = _compose(mailer.sender, payload, id_)
     except ValueError as error:
-        raise Fail(f"this cannot be a mail: {error}", retry=False) from None
-    told = await deliver(mailer.server, mail, mailer.sender, payload.to)
-    if isinstance(told, Refusal):
-        raise Fail(told.error, retry=not told.permanent)
-    for recipient, why in told.items():
-        context.log(f"{recipient} was refused: {why}")
-    return {"message_id": id_, "refused": told}
+        raise Fail(f"this payload makes no valid mail: {error}", retry=False) from None
+    delivery = await deliver(mailer.server, mail, mailer.sender, payload.to)
+    if isinstance(delivery, Refusal):
+        raise Fail(delivery.error, retry=not delivery.permanent)
+    for recipient, reply in delivery.items():
+        context.log(f"{recipient} was refused: {reply}")
+    return {"message_id": id_, "refused": delivery}
 
 
-def _composed(sender: str, payload: Email, id_: str) -> EmailMessage:
+def _compose(sender: str, payload: Email, id_: str) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = address(sender)
     mail["To"] = [address(each) for each in payload.to]
     mail["Subject"] = payload.subject
     mail["Message-ID"] = id_
     mail["Date"] = datetime.now(UTC)
-    mail["Auto-Submitted"] = "auto-generated"  # so that no absence note answers
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
     if payload.text is not None:
         mail.set_content(payload.text)
     if payload.html is not None and payload.text is not None:

@@ -1,4 +1,4 @@
-"""The task `http.request`: one HTTP request to a public address, or to a network that is allowed."""
+"""The task `http.request`: one HTTP request to a public address, or to a network in DUEBOOK_HTTP_ALLOW."""
 
 import asyncio
 import codecs
@@ -14,13 +14,13 @@ import httpx2
 from pydantic_core import to_json
 
 from duebook.tasks import Context, Fail, RetryAfter, Task
-from duebook_executor.builtin.egress import CONNECT_SECONDS, GuardedTransport, Network, Refused, Resolve, resolve
+from duebook_executor.builtin.egress import CONNECT_SECONDS, AddressRefused, GuardedTransport, Network, Resolve, resolve
 from duebook_executor.builtin.http_payload import HttpRequest
-from duebook_executor.builtin.signing import signed
+from duebook_executor.builtin.signing import signature_headers
 
-_KEPT = 4096
+_KEPT_BYTES = 4096  # of the response's body
 _LONGEST_RETRY_AFTER = timedelta(days=1)
-# Only connecting has a limit of its own; the attempt's timeout ends everything else.
+# Only connecting has its own limit; the timeout of the attempt covers the rest.
 _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 
@@ -30,21 +30,21 @@ def http_request_task(
     tls: ssl.SSLContext | None = None,
     resolve: Resolve = resolve,
 ) -> Task:
-    """The task, bound to the networks that it may reach although they are private, and to the secrets that sign."""
+    """The task. Besides public addresses it may reach the networks in `allow`; each of `secrets` signs its requests."""
     verify = tls or httpx2.create_ssl_context(trust_env=False)
 
     async def http_request(payload: HttpRequest, context: Context) -> dict[str, Any]:
         try:
-            # A transport of its own for each request: see GuardedTransport.
+            # A new transport for each request: see GuardedTransport.
             return await _request(payload, context, secrets, GuardedTransport(allow, verify, resolve))
-        except Refused as refusal:
+        except AddressRefused as refusal:
             raise Fail(f"refused: {refusal}", retry=False) from None
         except httpx2.ConnectTimeout:
             raise Fail(f"no connection to {_host(payload)} within {CONNECT_SECONDS:g} s") from None
         except httpx2.ConnectError as error:
             raise Fail(f"no connection to {_host(payload)}: {error}") from error
         except httpx2.HTTPError as error:
-            raise Fail(f"{_host(payload)} broke off: {type(error).__name__} {error}".rstrip()) from error
+            raise Fail(f"the exchange with {_host(payload)} failed: {type(error).__name__} {error}".rstrip()) from error
 
     return Task.of("http.request", http_request, inline=True)
 
@@ -52,34 +52,33 @@ def http_request_task(
 async def _request(
     payload: HttpRequest, context: Context, secrets: Sequence[bytes], transport: GuardedTransport
 ) -> dict[str, Any]:
-    """Send, and judge the answer by its status."""
+    """Send the request; the status of the response decides about success."""
     content = to_json(payload.body) if payload.sends_body() else None
-    # The same for each attempt; a full stop would part it where the signature's content is parted.
+    # The same for every attempt; without a full stop, which separates the parts of the signed content.
     id_ = context.idempotency_key.replace(".", "-")
-    headers = _headers(payload, context) | signed(secrets, id_, int(time.time()), content or b"")
+    headers = _headers(payload, context) | signature_headers(secrets, id_, int(time.time()), content or b"")
     async with (
         httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client,
         client.stream(payload.method, payload.url, headers=headers, content=content) as response,
     ):
         if payload.expects(response.status_code):
-            return {"status": response.status_code, "body": await _beginning(response)}
-        # The body often says what was wrong; a slow one must not hide the status.
+            return {"status": response.status_code, "body": await _body_start(response)}
+        # The body often explains the status; the attempt must fail with the status even if the body is slow.
         with suppress(httpx2.HTTPError, TimeoutError):
             async with asyncio.timeout(CONNECT_SECONDS):
-                context.log(f"{response.status_code}: {await _beginning(response)}")
+                context.log(f"{response.status_code}: {await _body_start(response)}")
         raise _unexpected(payload, response)
 
 
 def _headers(payload: HttpRequest, context: Context) -> dict[str, str]:
-    theirs = payload.headers
-    typed = any(name.lower() == "content-type" for name in theirs)
-    json = {"Content-Type": "application/json"} if payload.sends_body() and not typed else {}
-    agent = {} if any(name.lower() == "user-agent" for name in theirs) else {"User-Agent": "Duebook"}
+    given = {name.lower() for name in payload.headers}
+    content_type = {"Content-Type": "application/json"} if payload.sends_body() and "content-type" not in given else {}
+    user_agent = {} if "user-agent" in given else {"User-Agent": "Duebook"}
     trace = {name: context.headers[name] for name in ("traceparent", "tracestate") if name in context.headers}
     return {
-        **agent,
-        **json,
-        **theirs,
+        **user_agent,
+        **content_type,
+        **payload.headers,
         **trace,
         "Accept-Encoding": "identity",
         "Connection": "close",
@@ -89,17 +88,17 @@ def _headers(payload: HttpRequest, context: Context) -> dict[str, str]:
     }
 
 
-async def _beginning(response: httpx2.Response) -> str:
-    """The first 4 KiB as text: undecoded by any `Content-Encoding`, and never more of it in memory."""
+async def _body_start(response: httpx2.Response) -> str:
+    """The first 4 KiB of the body as text; no more is read into memory."""
     kept = b""
-    # The raw bytes: a body packed against our will could unfold to any size.
+    # The raw bytes: a compressed body, which we did not accept, could expand to any size.
     async for chunk in response.aiter_raw():
-        kept += chunk[: _KEPT + 1 - len(kept)]
-        if len(kept) > _KEPT:
+        kept += chunk[: _KEPT_BYTES + 1 - len(kept)]
+        if len(kept) > _KEPT_BYTES:
             break
-    # A character cut in two is left out; PostgreSQL's text cannot hold a NUL.
+    # A character cut in two is omitted; PostgreSQL's text cannot hold a NUL.
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    return decoder.decode(kept[:_KEPT], final=len(kept) <= _KEPT).replace("\0", "\ufffd")
+    return decoder.decode(kept[:_KEPT_BYTES], final=len(kept) <= _KEPT_BYTES).replace("\0", "\ufffd")
 
 
 def _unexpected(payload: HttpRequest, response: httpx2.Response) -> Exception:
@@ -110,24 +109,24 @@ def _unexpected(payload: HttpRequest, response: httpx2.Response) -> Exception:
     if 300 <= status < 400:
         return Fail(f"{message}: redirects are not followed")
     if status in (429, 503) and (delay := retry_after(response.headers, datetime.now(UTC))) is not None:
-        return RetryAfter(delay, f"{message}, which asks to come again after {delay.total_seconds():g} s")
+        return RetryAfter(delay, f"{message}; the target requested a retry after {delay.total_seconds():g} s")
     return Fail(message)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """The delay that `Retry-After` names in seconds or by a date, at most a day; None where it names none."""
+    """The delay of the `Retry-After` header (RFC 9110, section 10.2.3), at most a day; None without a valid one."""
     text = headers.get("retry-after", "").strip()
     if text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _LONGEST_RETRY_AFTER)
-    at = _date(text)
+    at = _http_date(text)
     if at is None:
         return None
-    # By the target's own clock, where it tells its time.
-    wait = at - (_date(headers.get("date", "")) or now)
-    return min(max(wait, timedelta(0)), _LONGEST_RETRY_AFTER)
+    # By the target's own clock, if the response has a date.
+    delay = at - (_http_date(headers.get("date", "")) or now)
+    return min(max(delay, timedelta(0)), _LONGEST_RETRY_AFTER)
 
 
-def _date(text: str) -> datetime | None:
+def _http_date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

@@ -11,22 +11,23 @@ _SHORTEST, _LONGEST = 24, 64  # bytes
 
 
 def parse_secret(text: str) -> bytes:
-    """The bytes of a secret like `whsec_…`; raises ValueError, which does not tell the secret."""
+    """The bytes of a secret like `whsec_…`; raises ValueError, whose message does not contain the secret."""
     if not text.startswith(_PREFIX):
-        raise ValueError(f"a secret begins with {_PREFIX}")
+        raise ValueError(f"it must begin with {_PREFIX}")
     try:
         secret = b64decode(text.removeprefix(_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"what follows {_PREFIX} must be base64") from None
+        raise ValueError(f"it must be base64 after {_PREFIX}") from None
     if not _SHORTEST <= len(secret) <= _LONGEST:
-        raise ValueError(f"a secret has {_SHORTEST} to {_LONGEST} bytes, and this one has {len(secret)}")
+        raise ValueError(f"it must have {_SHORTEST} to {_LONGEST} bytes after decoding, and has {len(secret)}")
     return secret
 
 
-def signed(secrets: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The headers that sign a body with each of the secrets; none without a secret.
+def signature_headers(secrets: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The headers that sign the body with each of the secrets; none without a secret.
 
-    `id_` is the same for each attempt and has no full stop, which parts what is signed; `timestamp` is in Unix seconds.
+    `id_` is the same for every attempt and contains no full stop, the separator of the signed parts; `timestamp` is in
+    Unix seconds.
     """
     if not secrets:
         return {}
