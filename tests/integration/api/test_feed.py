@@ -1,4 +1,4 @@
-"""The feed: every event once, in order, from whatever position, as a list and as a stream."""
+"""The feed: every event exactly once, in order, after any position, as a list and as a stream."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ from starlette.types import Message, Scope
 
 from duebook_api.app import build
 from duebook_api.http import positions
+from duebook_api.http.positions import BEGINNING, Position
 from duebook_api.state.feed import Feed
 from duebook_common.domain.job.events import JobPaused
 from duebook_common.runtime.service import Health
@@ -50,25 +51,25 @@ async def put(pool: Pool, *writes: Write) -> None:
 
 async def in_order(pool: Pool) -> list[str]:
     """The positions of all events, in the order of the feed."""
-    return [positions.name(each) for each in sorted(await log(pool), key=lambda e: (e.xid, e.position))]
+    return [positions.text_of(event) for event in sorted(await log(pool), key=positions.position_of)]
 
 
 async def read_all(api: Api, count: int, limit: int, after: str = "") -> list[str]:
-    """Positions from the list, going on after its `position` until so many have come."""
-    told: list[str] = []
-    async with asyncio.timeout(60):  # other tests' transactions may hold the horizon of the shared server for a while
-        while len(told) < count:
+    """At least `count` positions from the list, page by page."""
+    found: list[str] = []
+    async with asyncio.timeout(60):  # transactions of other tests may hold back the horizon of the shared server
+        while len(found) < count:
             page = await api.json(200, "GET", f"/api/events?limit={limit}{after}")
             assert len(page["items"]) <= limit
-            told += [event["position"] for event in page["items"]]
+            found += [event["position"] for event in page["items"]]
             after = "" if page["position"] is None else f"&after={page['position']}"
-    return told
+    return found
 
 
 # --- the list -----------------------------------------------------------------------------------------------------
 
 
-async def test_the_list_goes_on_after_its_position_for_ever(api: Api, pool: Pool) -> None:
+async def test_the_list_continues_after_its_last_position(api: Api, pool: Pool) -> None:
     empty = await api.json(200, "GET", "/api/events")
     assert empty == {"items": [], "position": None, "next_cursor": None}
     await put(pool, *(write(f"job-{n}", 3) for n in range(5)))
@@ -82,14 +83,14 @@ async def test_the_list_goes_on_after_its_position_for_ever(api: Api, pool: Pool
     assert later == (await in_order(pool))[-1]
 
 
-async def test_the_list_can_be_walked_like_any_other(api: Api, pool: Pool) -> None:
+async def test_the_list_has_pages_like_any_other(api: Api, pool: Pool) -> None:
     await put(pool, *(write(f"job-{n}") for n in range(7)))
     await read_all(api, 7, 200)
     assert [event["position"] for event in await api.pages("/api/events", 3)] == await in_order(pool)
     assert (await api.json(200, "GET", "/api/events?limit=7"))["next_cursor"] is None
 
 
-async def test_a_commit_that_overtakes_another_hides_no_event(api: Api, pool: Pool) -> None:
+async def test_no_event_is_missed_when_one_commit_overtakes_another(api: Api, pool: Pool) -> None:
     async with transaction(pool) as slow:
         await append(slow, [write("slow")])
         await put(pool, write("fast"))
@@ -98,7 +99,7 @@ async def test_a_commit_that_overtakes_another_hides_no_event(api: Api, pool: Po
     assert await read_all(api, 2, 1) == await in_order(pool)
 
 
-async def test_what_is_no_position_is_refused_by_name(api: Api, pool: Pool) -> None:
+async def test_a_text_that_is_no_position_is_refused(api: Api, pool: Pool) -> None:
     await put(pool, write("job-1"))
     (position,) = await read_all(api, 1, 1)
     for wrong in ("x", "1-1", "Latest", position.upper() + "0", f"{2**64}-1-00000000", "0" * 101):
@@ -110,10 +111,8 @@ async def test_what_is_no_position_is_refused_by_name(api: Api, pool: Pool) -> N
     assert both["errors"][0]["pointer"] == "/cursor"
 
 
-async def test_a_position_that_a_restored_database_has_no_more_is_gone_and_says_how_to_resume(
-    api: Api, pool: Pool
-) -> None:
-    """Also where it has handed out the same numbers to another event since."""
+async def test_a_position_that_a_restored_database_lacks_is_gone(api: Api, pool: Pool) -> None:
+    """Even if the restored database has given the same numbers to another event."""
     await put(pool, write("job-1"))
     (position,) = await read_all(api, 1, 1)
     xid, number, mark = position.split("-")
@@ -130,23 +129,23 @@ async def test_a_position_that_a_restored_database_has_no_more_is_gone_and_says_
 
 
 @asynccontextmanager
-async def followed(feed: Feed) -> AsyncIterator[None]:
-    """The feed, read on and on, as the service does."""
+async def stepped(feed: Feed) -> AsyncIterator[None]:
+    """Steps the feed in a loop, as the service does."""
 
-    async def follow() -> None:
+    async def step_forever() -> None:
         while True:
             if not await feed.step():
                 await asyncio.sleep(0.01)
 
-    following = asyncio.create_task(follow())
+    stepping = asyncio.create_task(step_forever())
     try:
         yield
     finally:
-        following.cancel()
+        stepping.cancel()
 
 
-def told(chunk: bytes) -> list[dict[str, Any]]:
-    """The events of a piece of the stream, each with its id and its type said twice."""
+def events_in(chunk: bytes) -> list[dict[str, Any]]:
+    """The events of a chunk of the stream; `id` and `event` repeat the position and the type."""
     events = []
     for block in chunk.decode().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
@@ -157,13 +156,13 @@ def told(chunk: bytes) -> list[dict[str, Any]]:
     return events
 
 
-async def take(feed: Feed, place: tuple[int, int], count: int, *, slowly: bool = False) -> list[str]:
-    """So many positions from a stream that begins after the place."""
+async def take(feed: Feed, after: Position, count: int, *, slowly: bool = False) -> list[str]:
+    """At least `count` positions from a stream."""
     got: list[str] = []
-    with feed.listening():
-        async with asyncio.timeout(60), aclosing(feed.stream(place)) as stream:
+    with feed.reserve_stream():
+        async with asyncio.timeout(60), aclosing(feed.stream(after)) as stream:
             async for chunk in stream:
-                got += [event["position"] for event in told(chunk)]
+                got += [event["position"] for event in events_in(chunk)]
                 if len(got) >= count:
                     break
                 await asyncio.sleep(random.uniform(0, 0.2) if slowly else 0)
@@ -171,11 +170,11 @@ async def take(feed: Feed, place: tuple[int, int], count: int, *, slowly: bool =
 
 
 async def writes(pool: Pool, prefix: str, count: int) -> None:
-    """Writers that commit in another order than they began."""
-    gate = asyncio.Semaphore(8)
+    """Concurrent transactions that commit in another order than they started."""
+    slots = asyncio.Semaphore(8)
 
     async def one(n: int) -> None:
-        async with gate, transaction(pool) as db:
+        async with slots, transaction(pool) as db:
             await append(db, [write(f"{prefix}-{n}", random.randint(1, 3))])
             await asyncio.sleep(random.uniform(0, 0.1))
 
@@ -183,69 +182,67 @@ async def writes(pool: Pool, prefix: str, count: int) -> None:
 
 
 async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the beginning, in the middle, slowly, behind what the process keeps: with many writers at once."""
+    """From the beginning and the middle, slow and fast readers, behind the recent events, with many writers."""
     monkeypatch.setattr("duebook_api.state.feed._KEPT", 30)
     monkeypatch.setattr("duebook_api.state.feed._KEPT_BYTES", 5_000)
-    monkeypatch.setattr("duebook_api.state.feed._PIECE_BYTES", 500)
+    monkeypatch.setattr("duebook_api.state.feed._CHUNK_BYTES", 500)
     monkeypatch.setattr("duebook_api.state.feed._BATCH", 7)
     await writes(pool, "before", 40)
     feed, before = Feed(pool), await in_order(pool)
     middle = positions.parse(before[len(before) // 2])
-    places = [(0, 0), (0, 0), middle, middle]
-    async with followed(feed):
+    starts = [BEGINNING, BEGINNING, middle, middle]
+    async with stepped(feed):
         reading = [
-            asyncio.create_task(take(feed, place, len(before) - skipped(before, place) + 100, slowly=bool(n % 2)))
-            for n, place in enumerate(places)
+            asyncio.create_task(take(feed, start, len(before) - skipped(before, start) + 100, slowly=bool(n % 2)))
+            for n, start in enumerate(starts)
         ]
         await writes(pool, "meanwhile", 80)
         await put(pool, *(write(f"end-{n}") for n in range(100)))
         got = [await reader for reader in reading]
     everything = await in_order(pool)
-    for place, read in zip(places, got, strict=True):
-        first = skipped(everything, place)
+    for start, read in zip(starts, got, strict=True):
+        first = skipped(everything, start)
         assert read == everything[first : first + len(read)]
     assert feed.streams == 0
 
 
-def skipped(everything: list[str], place: tuple[int, int]) -> int:
-    return sum(positions.parse(position) <= place for position in everything)
+def skipped(everything: list[str], after: Position) -> int:
+    return sum(positions.parse(position) <= after for position in everything)
 
 
-async def test_a_reader_that_left_frees_its_place_and_the_last_lets_the_log_rest(pool: Pool) -> None:
+async def test_without_streams_the_feed_reads_nothing(pool: Pool) -> None:
     await put(pool, write("job-1"))
     feed = Feed(pool)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(followed(feed))
-        await take(feed, (0, 0), 1)
-    assert (feed.streams, await feed.step(), feed._recent) == (0, 0, [])
+        await stack.enter_async_context(stepped(feed))
+        await take(feed, BEGINNING, 1)
+    assert (feed.streams, await feed.step(), feed._recent) == (0, 0, None)
 
 
-async def test_with_too_many_streams_a_further_one_is_told_to_come_again(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where all come at once."""
+async def test_a_stream_beyond_the_limit_is_refused_with_retry_after(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if all clients connect at once."""
     monkeypatch.setattr("duebook_api.state.feed._MOST_STREAMS", 3)
-    asked = [asyncio.create_task(api.http.get("/api/events/stream")) for _ in range(30)]
+    requests = [asyncio.create_task(api.http.get("/api/events/stream")) for _ in range(30)]
 
     async def refused() -> bool:
-        return sum(each.done() for each in asked) == 27
+        return sum(each.done() for each in requests) == 27
 
     await eventually(refused)
     assert api.deps.feed.streams == 3
     api.deps.feed.close()
-    answers = await asyncio.gather(*asked)
-    told = [(answer.headers.get("retry-after"), answer.status_code) for answer in answers]
-    assert (told.count(("5", 503)), told.count((None, 200))) == (27, 3)
+    answers = await asyncio.gather(*requests)
+    found = [(answer.headers.get("retry-after"), answer.status_code) for answer in answers]
+    assert (found.count(("5", 503)), found.count((None, 200))) == (27, 3)
     assert {answer.json()["code"] for answer in answers if answer.status_code == 503} == {"too_many_streams"}
     assert api.deps.feed.streams == 0
 
 
-async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
+async def test_a_client_that_does_not_receive_is_disconnected(
     api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duebook_api.events.stream._PATIENCE", 0.1)
+    monkeypatch.setattr("duebook_api.events.stream._SEND_TIMEOUT", 0.1)
     await put(pool, write("job-1"))
-    held = asyncio.Event()
+    sending = asyncio.Event()
 
     async def receive() -> Message:
         await asyncio.Event().wait()
@@ -253,27 +250,27 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body":
-            held.set()
+            sending.set()
             await asyncio.Event().wait()
 
     async with asyncio.timeout(30):
         await build(api.deps, Health(), None)(STREAM, receive, send)
-    assert (held.is_set(), api.deps.feed.streams) == (True, 0)
+    assert (sending.is_set(), api.deps.feed.streams) == (True, 0)
 
 
-async def test_a_quiet_stream_shows_that_it_lives_and_ends_after_its_time(
+async def test_a_quiet_stream_sends_heartbeats_and_ends_after_its_time(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("duebook_api.state.feed._HEARTBEAT", 0.02)
-    feed = Feed(pool, longest=0.2)
+    feed = Feed(pool, max_seconds=0.2)
     async with asyncio.timeout(30):
-        with feed.listening():
-            chunks = [chunk async for chunk in feed.stream((0, 0))]
+        with feed.reserve_stream():
+            chunks = [chunk async for chunk in feed.stream(BEGINNING)]
     assert chunks[0] == b"retry: 1000\n\n"
     assert set(chunks[1:]) == {b": nothing new\n\n"}
 
 
-async def test_a_stream_over_http_resumes_outlives_the_database_and_ends_with_its_server(
+async def test_a_stream_resumes_survives_an_outage_and_ends_with_its_server(
     postgres_url: str, pool: Pool, unused_tcp_port: int
 ) -> None:
     async with api_process(postgres_url, unused_tcp_port) as (process, http):
@@ -281,39 +278,39 @@ async def test_a_stream_over_http_resumes_outlives_the_database_and_ends_with_it
         head = await http.head("/api/events/stream")
         assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
         await create(http, "one")
-        async with listening(http) as stream:
+        async with open_stream(http) as stream:
             (one,) = await stream.take(1)
             await create(http, "two")
             (two,) = await stream.take(1)
-            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'duebook-api'"
-            await pool.fetch(f"{cut} AND datname = current_database()")
+            terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'duebook-api'"
+            await pool.fetch(f"{terminate} AND datname = current_database()")
             await create(http, "three")
-            async with listening(http, Last_Event_ID=one) as resumed:
+            async with open_stream(http, Last_Event_ID=one) as resumed:
                 assert await resumed.take(2) == [two, *await stream.take(1)]
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(4):  # less than a server waits for whoever does not end by himself
+            async with asyncio.timeout(4):  # less than the server waits for open requests
                 await stream.end()
                 assert await process.wait() == 0
 
 
 async def create(http: httpx2.AsyncClient, name: str) -> None:
     body = {"name": name, "scheduled_at": "2100-01-01T00:00:00Z"}
-    async with asyncio.timeout(30):  # a connection that was cut is found out by its use
+    async with asyncio.timeout(30):  # a terminated connection is noticed when it is used
         while (await http.post("/api/job", json=body)).status_code != 201:
             await asyncio.sleep(0.1)
 
 
 class Stream:
-    """One client's stream."""
+    """The stream of one client."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks, self._pending = chunks, list[str]()
 
     async def take(self, count: int) -> list[str]:
-        """The next positions."""
+        """The next `count` positions."""
         async with asyncio.timeout(30):
             while len(self._pending) < count:
-                self._pending += [event["position"] for event in told(await anext(self._chunks, b""))]
+                self._pending += [event["position"] for event in events_in(await anext(self._chunks, b""))]
         taken, self._pending = self._pending[:count], self._pending[count:]
         return taken
 
@@ -323,7 +320,7 @@ class Stream:
 
 
 @asynccontextmanager
-async def listening(http: httpx2.AsyncClient, **headers: str) -> AsyncIterator[Stream]:
+async def open_stream(http: httpx2.AsyncClient, **headers: str) -> AsyncIterator[Stream]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with http.stream("GET", "/api/events/stream", headers=named, timeout=60) as answer:
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")

@@ -7,7 +7,7 @@ import pytest
 
 from duebook_api.history import job_logs
 from duebook_api.http.filters import where
-from duebook_api.http.paging import PageQuery, encode
+from duebook_api.http.paging import PageQuery, encode_cursor
 from duebook_api.jobs import routes as job_routes
 from duebook_api.runs import dead_letters
 from duebook_api.runs import routes as run_routes
@@ -107,7 +107,7 @@ async def test_pages_hold_all_that_is_asked_for_once_and_in_order(
     while not shown or cursor is not None:
         rows = await pool.fetch(*_flat(run_routes.statement(run_routes.RunQuery(**asked, limit=limit, cursor=cursor))))
         shown += [row["run_id"] for row in rows[:limit]]
-        cursor = encode(rows[limit - 1]["created_at"], rows[limit - 1]["run_id"]) if len(rows) > limit else None
+        cursor = encode_cursor(rows[limit - 1]["created_at"], rows[limit - 1]["run_id"]) if len(rows) > limit else None
     assert shown == expected
 
 
@@ -118,7 +118,7 @@ async def test_a_page_far_back_costs_what_the_first_does(pool: Pool, asked: dict
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
     await pool.execute("VACUUM ANALYZE runs")
     asked = asked | ({"job_id": str(run.job_id)} if "job_id" in asked else {})
-    cursor = encode(*await _place(pool, MANY // 2))
+    cursor = encode_cursor(*await _place(pool, MANY // 2))
     found = await cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked, cursor=cursor))))
     assert found.buffers <= PAGE, found
     assert (

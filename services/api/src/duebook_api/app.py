@@ -20,7 +20,7 @@ from duebook_api.access.permits import permitted
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
-from duebook_api.http.problems import Problem, answer, on_error
+from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.jobs import routes as job_routes
 from duebook_api.ledger import routes as ledger_routes
 from duebook_api.runs import dead_letters
@@ -117,12 +117,12 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
 
 async def _on_early(_: Request, __: Exception) -> Response:
     """The port is open before the database is reached."""
-    return answer(Problem(503, "starting", "the api is starting; try again", headers={"Retry-After": "1"}))
+    return problem_response(Problem(503, "starting", "the api is starting; try again", headers={"Retry-After": "1"}))
 
 
 async def _on_path(request: Request, _: Exception) -> Response:
     """Only ids in paths are read by the router; one that is no id names nothing."""
-    return answer(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+    return problem_response(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:
@@ -137,10 +137,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": allowed})
         detail = f"{request.method} means nothing here; try {allowed}"
-        return answer(Problem(405, "method_not_allowed", detail, headers={"Allow": allowed}))
+        return problem_response(Problem(405, "method_not_allowed", detail, headers={"Allow": allowed}))
     if error.status_code == 404:
-        return answer(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
-    return answer(Problem(error.status_code, "refused", str(error.detail), headers=dict(error.headers or {})))
+        return problem_response(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+    return problem_response(Problem(error.status_code, "refused", str(error.detail), headers=dict(error.headers or {})))
 
 
 def _methods(request: Request) -> set[str]:

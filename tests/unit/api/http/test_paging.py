@@ -9,14 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from duebook_api.http.paging import PageQuery, after, bounded, decode, encode, query
+from duebook_api.http.paging import (
+    PageQuery,
+    decode_creation_order,
+    decode_cursor,
+    encode_cursor,
+    integer_between,
+    query,
+)
 from duebook_api.http.problems import Problem
 from duebook_api.runs.routes import RunQuery
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 12, 31)), st.uuids())  # noqa: DTZ001 - made aware below
 def test_a_place_comes_back_exactly(time: datetime, id_: UUID) -> None:
-    assert after(encode(time.replace(tzinfo=UTC), id_)) == (time.replace(tzinfo=UTC), id_)
+    assert decode_creation_order(encode_cursor(time.replace(tzinfo=UTC), id_)) == (time.replace(tzinfo=UTC), id_)
 
 
 SOME = UUID(int=7)  # not by chance: every worker of the tests must see the same ones
@@ -30,32 +37,32 @@ SOME = UUID(int=7)  # not by chance: every worker of the tests must see the same
         "!!!!",
         "é",
         "MjAyNg",
-        encode("x", "y"),
-        encode(datetime(2026, 1, 1, tzinfo=UTC)),
-        encode(datetime(2026, 1, 1, tzinfo=UTC), SOME, "more"),
-        encode(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), SOME),
-        encode(datetime(2026, 1, 1), SOME),  # noqa: DTZ001 - that is the point
-        encode(datetime(1, 1, 1, tzinfo=UTC), SOME),
-        encode("2026-01-01T00:00:00+00:00\0", SOME),
+        encode_cursor("x", "y"),
+        encode_cursor(datetime(2026, 1, 1, tzinfo=UTC)),
+        encode_cursor(datetime(2026, 1, 1, tzinfo=UTC), SOME, "more"),
+        encode_cursor(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), SOME),
+        encode_cursor(datetime(2026, 1, 1), SOME),  # noqa: DTZ001 - that is the point
+        encode_cursor(datetime(1, 1, 1, tzinfo=UTC), SOME),
+        encode_cursor("2026-01-01T00:00:00+00:00\0", SOME),
     ],
 )
 def test_no_other_text_is_a_cursor(cursor: str) -> None:
     with pytest.raises(Problem) as caught:
-        after(cursor)
+        decode_creation_order(cursor)
     assert (caught.value.status, caught.value.faults[0].pointer) == (422, "/cursor")
 
 
 @given(st.text())
 def test_any_text_is_a_cursor_or_a_problem(text: str) -> None:
     with suppress(Problem):
-        decode(text, bounded(0, 10), str)
+        decode_cursor(text, integer_between(0, 10), str)
 
 
 def test_a_number_beyond_its_column_is_no_cursor() -> None:
-    assert decode(encode(10), bounded(0, 10)) == (10,)
+    assert decode_cursor(encode_cursor(10), integer_between(0, 10)) == (10,)
     for number in (11, -1, "٣", " 3", "1_0"):
         with pytest.raises(Problem):
-            decode(encode(number), bounded(0, 10))
+            decode_cursor(encode_cursor(number), integer_between(0, 10))
 
 
 def asking(text: str) -> Request:

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_api.access.api_keys import ApiKeys, Principal, bearer
-from duebook_api.http.problems import Problem, answer, problem_of
+from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.job_handling import Actor
 
@@ -35,7 +35,7 @@ class AuthMiddleware:
             await self._admit(scope, receive, tracked)
         except Exception as error:
             if not started:  # else it was answered and logged already, and is only raised on
-                await answer(problem_of(error), error)(scope, receive, tracked)
+                await problem_response(problem_of(error), error)(scope, receive, tracked)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

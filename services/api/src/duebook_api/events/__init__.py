@@ -1,1 +1,1 @@
-"""The whole log: pages of it, and the stream of server-sent events."""
+"""All events of the log: as a list of pages, and as a stream of server-sent events."""

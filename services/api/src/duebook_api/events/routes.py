@@ -1,4 +1,4 @@
-"""The log, from a position on: as a list, and as server-sent events."""
+"""Routes for the events after a position: as a list, and as server-sent events."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ from duebook_common.store.eventstore import tail
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 
-After = Annotated[str, Field(max_length=100, description="A position, or `latest`; without it, the beginning.")]
+After = Annotated[str, Field(max_length=100, description="A position, or `latest`; the beginning if omitted.")]
 
 
 class FeedQuery(PageQuery):
@@ -35,39 +35,40 @@ class StreamQuery(NoQuery):
 
 @router.get("", openapi_extra=operation(Scope.EVENTS_READ, query=FeedQuery), response_model=answers.Feed)
 async def list_events(request: Request) -> Response:
-    """All events after a position, oldest first: none is left out, and none comes twice.
+    """All events after a position, oldest first, each exactly once.
 
-    Go on `after` the `position` of the answer, for ever: it is the last event's, also where `next_cursor` is null
-    because there is nothing further yet. `after=latest` answers no event, but the position of the newest.
+    Continue `after` the `position` of the answer, as long as you like: it is the position of the last event, also if
+    `next_cursor` is null because there are no further events yet. `after=latest` returns no events, only the position
+    of the newest one.
     """
     q = query(request, FeedQuery)
     if q.after is not None and q.cursor is not None:
-        raise invalid(Fault("/cursor", "this and `after` mean the same; send one of them"))
+        raise invalid(Fault("/cursor", "`cursor` and `after` mean the same; send only one of them"))
     async with acquire(dependencies(request).pool) as db:
-        start = await positions.start(db, q.after or q.cursor, "/after" if q.cursor is None else "/cursor")
-        events = await tail(db, start.xid, start.position, q.limit + 1)
+        start = await positions.resolve(db, q.after or q.cursor, "/after" if q.cursor is None else "/cursor")
+        events = await tail(db, *start.position, q.limit + 1)
     shown = events[: q.limit]
-    position = positions.name(shown[-1]) if shown else start.name
-    following = position if len(events) > q.limit else None
-    return reply({"items": [*map(views.event, shown)], "position": position, "next_cursor": following})
+    position = positions.text_of(shown[-1]) if shown else start.text
+    next_cursor = position if len(events) > q.limit else None
+    return reply({"items": [*map(views.event, shown)], "position": position, "next_cursor": next_cursor})
 
 
 @router.get(
     "/stream",
     openapi_extra=operation(Scope.EVENTS_READ, query=StreamQuery, resume=True),
     response_class=EventStream,
-    status_code=200,  # which the page of the API would read off the class otherwise
+    status_code=200,  # else FastAPI derives the status from the response class
 )
 async def stream_events(request: Request) -> Response:
-    """The same as server-sent events: `id` is the position, `event` the type, `data` the event.
+    """All events after a position as server-sent events: `id` is the position, `event` the type, `data` the event.
 
-    `Last-Event-ID`, which clients of such streams send by themselves, resumes a stream, and goes before `after`. A
-    stream ends when its server stops, and after a quarter of an hour: then come again.
+    `Last-Event-ID`, which clients of server-sent events send when they reconnect, resumes a stream and takes precedence
+    over `after`. A stream ends after 15 minutes or when its server stops: then reconnect.
     """
     q, deps = query(request, StreamQuery), dependencies(request)
     after = request.headers.get("last-event-id") or q.after
     async with acquire(deps.pool) as db:
-        start = await positions.start(db, after)
+        start = await positions.resolve(db, after)
     if request.scope.get("head"):
         return Response(headers=stream.HEADERS, media_type=EventStream.media_type)
-    return EventStream(deps.feed, (start.xid, start.position))
+    return EventStream(deps.feed, start.position)

@@ -1,4 +1,4 @@
-"""One client's stream of events over HTTP."""
+"""The HTTP response that streams events to one client."""
 
 import asyncio
 from contextlib import suppress
@@ -7,32 +7,33 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from duebook_api.state.feed import Feed, Place
+from duebook_api.http.positions import Position
+from duebook_api.state.feed import Feed
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-_PATIENCE = 30.0  # seconds
+_SEND_TIMEOUT = 30.0  # seconds
 
 
 class EventStream(StreamingResponse):
-    """Holds its place in the feed from its first word to its last, however it ends; raises Problem 503 for want of one.
+    """Counts as one stream of the feed from its first byte to its last; raises Problem 503 if there are too many.
 
-    A client that takes nothing for half a minute is as good as gone: it comes again, and misses nothing.
+    A client that does not receive for half a minute is disconnected. It can resume after its last position.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, place: Place) -> None:
-        super().__init__(feed.stream(place), headers=HEADERS)
+    def __init__(self, feed: Feed, after: Position) -> None:
+        super().__init__(feed.stream(after), headers=HEADERS)
         self._feed = feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def patiently(message: Message) -> None:
+        async def send_in_time(message: Message) -> None:
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_SEND_TIMEOUT):
                     await send(message)
             except TimeoutError:
                 raise ClientDisconnect from None
 
-        with self._feed.listening(), suppress(ClientDisconnect):
-            await super().__call__(scope, receive, patiently)
+        with self._feed.reserve_stream(), suppress(ClientDisconnect):
+            await super().__call__(scope, receive, send_in_time)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.paging import NoQuery, PageQuery, bounded, decode, listed, query
+from duebook_api.http.paging import NoQuery, PageQuery, decode_cursor, integer_between, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -56,7 +56,7 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
 def _before(q: PageQuery) -> tuple[int, int]:
-    place = decode(q.cursor, bounded(0, _XID), bounded(0, _POSITION))
+    place = decode_cursor(q.cursor, integer_between(0, _XID), integer_between(0, _POSITION))
     return (place[0], place[1]) if place else (_XID, _POSITION)
 
 
@@ -72,7 +72,7 @@ async def list_job_logs(request: Request) -> Response:
     q = query(request, PageQuery)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_ALL, *_before(q), q.limit + 1)
-    return listed(rows, q.limit, views.log_entry, _place)
+    return page(rows, q.limit, views.log_entry, _place)
 
 
 @router.get(
@@ -87,7 +87,7 @@ async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
         rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return listed(rows, q.limit, views.log_entry, _place)
+    return page(rows, q.limit, views.log_entry, _place)
 
 
 _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.filters import newest
-from duebook_api.http.paging import PageQuery, bounded, by_creation, decode, listed, query
+from duebook_api.http.filters import newest_first
+from duebook_api.http.paging import PageQuery, creation_order, decode_cursor, integer_between, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.schemas import answers, views
@@ -32,12 +32,12 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     q = query(request, PageQuery)
-    wanted, arguments = newest("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
+    wanted, arguments = newest_first("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return listed(rows, q.limit, views.run_row, by_creation("run_id"))
+    return page(rows, q.limit, views.run_row, creation_order("run_id"))
 
 
 @router.get(
@@ -61,10 +61,10 @@ async def list_events_of_run(request: Request, run_id: PathId) -> Response:
 
 
 async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
-    place = decode(q.cursor, bounded(0, 2**31 - 1))
+    place = decode_cursor(q.cursor, integer_between(0, 2**31 - 1))
     version: int = place[0] if place else 0
     async with acquire(deps.pool) as db:
         events = await read(db, stream, version, q.limit + 1)
     if not events and not version:
         raise not_found(what)
-    return listed(events, q.limit, views.event, lambda event: (event.version,))
+    return page(events, q.limit, views.event, lambda event: (event.version,))

@@ -1,1 +1,1 @@
-"""HTTP itself: requests read, answers written, problems, pages and positions."""
+"""HTTP: reading requests and writing responses, with problems, pages of lists and positions in the log."""

@@ -1,20 +1,25 @@
-"""Which rows a list shows: conditions in SQL, each only where it is asked for.
+"""The SQL of lists: each filter becomes a condition only if the request uses it.
 
-One statement for all combinations (`$1 IS NULL OR name = $1`) would have one plan for all: for a rare name it would
-read the whole table.
+One statement for all combinations (`$1 IS NULL OR name = $1`) would have one plan for all of them, which reads the
+whole table for a rare name.
 """
 
 from collections.abc import Sequence
 
-from duebook_api.http.paging import PageQuery, after
+from duebook_api.http.paging import PageQuery, decode_creation_order
 
-# A condition, and the values for its `{}`: without any it always counts, with None it is not asked for.
+# SQL with `{}` for each argument, then the arguments. A None among them leaves the condition out.
 Condition = tuple[str, *tuple[object, ...]]
+# SQL with `$1`, `$2`, …, and the arguments.
 Statement = tuple[str, list[object]]
 
 
 def where(*conditions: Condition) -> Statement:
-    """What holds for rows that meet all of them, and the arguments of that."""
+    """The conditions joined by AND; `true` if none applies.
+
+    >>> where(("status = 'active'",), ("name = {}", None), ("queue = {}", "q"))
+    ("status = 'active' AND queue = $1", ['q'])
+    """
     texts: list[str] = []
     arguments: list[object] = []
     for text, *values in conditions:
@@ -24,33 +29,42 @@ def where(*conditions: Condition) -> Statement:
     return " AND ".join(texts) or "true", arguments
 
 
-def newest(select: str, key: str, page: PageQuery, *conditions: Condition) -> Statement:
-    """One page of rows and one row beyond it, newest first; `key` orders what was made in the same moment."""
-    met, arguments = where(*conditions, (f"(created_at, {key}) < ({{}}, {{}})", *after(page.cursor)))
-    return f"{select} WHERE {met} {_order(key, page)}", arguments
+def newest_first(select: str, id_column: str, page: PageQuery, *conditions: Condition) -> Statement:
+    """One page in descending order of creation, and one more row, which shows whether there is a next page.
+
+    `id_column` orders rows that were created at the same instant.
+    """
+    before_cursor: Condition = (f"(created_at, {id_column}) < ({{}}, {{}})", *decode_creation_order(page.cursor))
+    condition, arguments = where(*conditions, before_cursor)
+    return f"{select} WHERE {condition} {_order_and_limit(id_column, page)}", arguments
 
 
-def newest_of(select: str, key: str, page: PageQuery, *parts: Sequence[Condition]) -> Statement:
-    """The same of all parts together, each found by an index of its own; they differ in conditions without values."""
-    statements = [newest(select, key, page, *conditions) for conditions in parts]
-    together = " UNION ALL ".join(f"({text})" for text, _ in statements)
-    return f"{together} {_order(key, page)}", statements[0][1]
+def newest_first_of_union(
+    select: str, id_column: str, page: PageQuery, *alternatives: Sequence[Condition]
+) -> Statement:
+    """Like `newest_first`, over the UNION ALL of several lists of conditions, so that each can use its own index.
+
+    The lists must take the same arguments, and no row may meet two of them.
+    """
+    statements = [newest_first(select, id_column, page, *conditions) for conditions in alternatives]
+    union = " UNION ALL ".join(f"({text})" for text, _ in statements)
+    return f"{union} {_order_and_limit(id_column, page)}", statements[0][1]
 
 
-def _order(key: str, page: PageQuery) -> str:
-    return f"ORDER BY created_at DESC, {key} DESC LIMIT {page.limit + 1}"
+def _order_and_limit(id_column: str, page: PageQuery) -> str:
+    return f"ORDER BY created_at DESC, {id_column} DESC LIMIT {page.limit + 1}"
 
 
-def of_jobs(name: str | None, task: str | None, queue: str | None, tag: str | None) -> list[Condition]:
+def job_conditions(name: str | None, task: str | None, queue: str | None, tag: str | None) -> list[Condition]:
     return [
         ("name = {}", name),
         ("task = {}", task),
         ("queue = {}", queue),
-        ("tags @> ARRAY[{}] AND tags <> '{{}}'", tag),
+        ("tags @> ARRAY[{}] AND tags <> '{{}}'", tag),  # the second part matches the partial index
     ]
 
 
-def of_dead_letters(
+def dead_letter_conditions(
     job_id: str | None, task: str | None, queue: str | None, fingerprint: str | None
 ) -> list[Condition]:
     return [

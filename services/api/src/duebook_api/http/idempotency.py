@@ -6,7 +6,7 @@ from duebook_api.http.problems import Fault, invalid
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The key, or None; raises Problem 422 for one that cannot be told from others for ever."""
+    """The key, if the request has one; raises Problem 422 for a malformed one."""
     key = request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
         raise invalid(Fault("/Idempotency-Key", "a key has 1 to 255 printable ASCII characters"))

@@ -1,4 +1,4 @@
-"""Identifiers in paths: UUIDs as they are usually written; anything else names nothing."""
+"""Ids in paths: UUIDs in their canonical form. Any other text names nothing and is answered with 404 (see `app`)."""
 
 import re
 from typing import Annotated, Any
@@ -10,11 +10,10 @@ UUID_TEXT = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _UUID = re.compile(UUID_TEXT.strip("^$"))
 
 
-def _usual(text: Any) -> UUID:
+def _canonical_uuid(text: Any) -> UUID:
     if not _UUID.fullmatch(text):
         raise ValueError("not a UUID")
     return UUID(text)
 
 
-# A wrong one in a path is answered with 404: see `app`.
-PathId = Annotated[UUID, BeforeValidator(_usual), WithJsonSchema({"type": "string", "format": "uuid"})]
+PathId = Annotated[UUID, BeforeValidator(_canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]

@@ -1,7 +1,8 @@
-"""Positions of events: opaque to clients, and checked against the log before anybody goes on from one.
+"""Positions of events: opaque to clients, and checked against the log before a client resumes after one.
 
-A database that was restored, to an earlier state or into another cluster, hands out the same numbers to other events.
-So a position bears a mark of its event: whoever comes with one whose event is not there would miss something unseen.
+A database that was restored, to an earlier state or into another cluster, gives the same numbers to other events. So a
+position carries a mark of its event, and a position whose event the log does not have is refused: the client would
+miss events without a sign.
 """
 
 import re
@@ -12,51 +13,72 @@ from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import HORIZON, RecordedEvent
 
-BEGINNING, LATEST = (0, 0), "latest"
+
+class Position(NamedTuple):
+    """The order of an event in the log: its transaction id, and its number in the sequence of all events."""
+
+    xid: int
+    number: int
+
+
+class Start(NamedTuple):
+    """The position after which a reader starts, and its text; the beginning of the log has no text."""
+
+    position: Position
+    text: str | None
+
+
+BEGINNING, LATEST = Position(0, 0), "latest"
 
 _TEXT = re.compile(r"(\d{1,19})-(\d{1,18})-([0-9a-f]{8})", re.ASCII)
 _ID = "SELECT id FROM events WHERE xid = $1::xid8 AND position = $2"
 _LATEST = f"SELECT xid, position, id FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
 _GONE = (
-    "this log has no event at that position: its database was restored since. Go on from a position that you have kept "
-    "of an event before it, or without one, from the beginning"
+    "the log has no event at this position, because its database was restored since. Resume after an earlier position "
+    "that you have kept, or without a position, from the beginning"
 )
 
 
-class Start(NamedTuple):
-    """Where a reader begins: after this place, which has this name unless it is the beginning."""
-
-    xid: int
-    position: int
-    name: str | None
+def position_of(event: RecordedEvent) -> Position:
+    return Position(event.xid, event.position)
 
 
-def name(event: RecordedEvent) -> str:
-    """What clients know an event's place by."""
-    return _name(event.xid, event.position, event.id)
+def text_of(event: RecordedEvent) -> str:
+    """The position of the event as clients see it."""
+    return _text(position_of(event), event.id)
 
 
-def _name(xid: int, position: int, id_: UUID) -> str:
-    return f"{xid}-{position}-{id_.hex[:8]}"
+def _text(position: Position, event_id: UUID) -> str:
+    return f"{position.xid}-{position.number}-{event_id.hex[:8]}"
 
 
-async def start(db: Connection, after: str | None, where: str = "/after") -> Start:
-    """The place that a client names, which may be `latest`; raises Problem 422, or 410 where the log has it no more."""
-    if after is None:
-        return Start(*BEGINNING, None)
-    if after == LATEST:
-        last: Any = await db.fetchrow(_LATEST)
-        return Start(*BEGINNING, None) if last is None else Start(last["xid"], last["position"], _name(*last))
-    xid, position = parse(after, where)
-    id_ = await db.fetchval(_ID, xid, position)
-    if id_ is None or _name(xid, position, id_) != after:
+async def resolve(db: Connection, text: str | None, pointer: str = "/after") -> Start:
+    """Where to start for a position that a client sent, which may be `latest` or None, the beginning.
+
+    Raises Problem 422 for a text that is no position, and 410 if the log does not have its event.
+    """
+    if text is None:
+        return Start(BEGINNING, None)
+    if text == LATEST:
+        return await _latest(db)
+    position = parse(text, pointer)
+    event_id = await db.fetchval(_ID, *position)
+    if event_id is None or _text(position, event_id) != text:
         raise Problem(410, "position_gone", _GONE)
-    return Start(xid, position, after)
+    return Start(position, text)
 
 
-def parse(text: str, where: str = "/after") -> tuple[int, int]:
-    """Transaction id and sequence number of a position; raises Problem 422 for what never was one."""
-    found = _TEXT.fullmatch(text)
-    if found is None or int(found[1]) >= 2**63:
-        raise invalid(Fault(where, f"this is no event's position; take one from an event, or say {LATEST}"))
-    return int(found[1]), int(found[2])
+async def _latest(db: Connection) -> Start:
+    row: Any = await db.fetchrow(_LATEST)
+    if row is None:
+        return Start(BEGINNING, None)
+    position = Position(row["xid"], row["position"])
+    return Start(position, _text(position, row["id"]))
+
+
+def parse(text: str, pointer: str = "/after") -> Position:
+    """The position in the text; raises Problem 422 for any other text."""
+    match = _TEXT.fullmatch(text)
+    if match is None or int(match[1]) >= 2**63:
+        raise invalid(Fault(pointer, f"this is not the position of an event; take one from an event, or send {LATEST}"))
+    return Position(int(match[1]), int(match[2]))

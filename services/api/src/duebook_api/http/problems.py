@@ -1,4 +1,4 @@
-"""Errors as HTTP: one shape (RFC 9457) for every one of them, and the one place that turns refusals into it."""
+"""Errors as HTTP responses: one shape for all (RFC 9457), and the one place that maps an exception to a problem."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from duebook_common.store.job_handling import Conflict
 
 log = structlog.stdlib.get_logger("api")
 
-_TYPE = "https://duebook_devstack.dev/problems/"
+_TYPE = "https://duebook.dev/problems/"
 _INTERNAL = "internal"
-_MOST_ERRORS = 100
-_WORDS = {
+_MOST_FAULTS = 100
+# Pydantic's messages that name Python's types, in the words of JSON.
+_MESSAGES = {
     "string_type": "this must be a string",
     "model_type": "this must be an object",
     "dict_type": "this must be an object",
@@ -30,19 +31,20 @@ _WORDS = {
     "int_type": "this must be a whole number",
     "float_type": "this must be a number",
     "missing": "this field is required",
+    "extra_forbidden": "there is no such field",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a request, and where: a JSON pointer into its body, or a query parameter's name."""
+    """One fault of a request; `pointer` is a JSON pointer into the body, or `/` and the name of a query parameter."""
 
     pointer: str
     message: str
 
 
 class Problem(Exception):
-    """A request that cannot be answered as asked."""
+    """A request that is answered with an error; `faults` become its `errors`."""
 
     def __init__(
         self,
@@ -62,31 +64,29 @@ def not_found(what: str) -> Problem:
 
 
 def invalid(*faults: Fault) -> Problem:
-    """What is wrong in a body or a query, everything at once."""
+    """Problem 422 with all faults of a body or a query; its `detail` is the first."""
     first = faults[0]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return Problem(422, "invalid", f"{first.pointer or 'the body'}: {first.message}{more}", faults)
 
 
-def invalid_as(error: ValidationError, root: str = "") -> Problem:
-    """What pydantic found, as JSON pointers."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return invalid(*(Fault(root + pointer(e["loc"]), _words(e["type"], e["msg"])) for e in found[:_MOST_ERRORS]))
+def invalid_model(error: ValidationError, root: str = "") -> Problem:
+    """Problem 422 for what pydantic refused, with JSON pointers that begin with `root`."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return invalid(*(Fault(root + pointer(e["loc"]), _message(e["type"], e["msg"])) for e in errors[:_MOST_FAULTS]))
+
+
+def _message(type_: str, message: str) -> str:
+    return _MESSAGES.get(type_) or message.removeprefix("Value error, ")
 
 
 def pointer(location: Sequence[str | int]) -> str:
-    """A JSON pointer (RFC 6901) to the place."""
+    """The location as a JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _words(type_: str, message: str) -> str:
-    if type_ == "extra_forbidden":
-        return "there is no such field"
-    return _WORDS.get(type_) or message.removeprefix("Value error, ")
-
-
-def answer(problem: Problem, cause: Exception | None = None) -> Response:
-    """The problem as an answer; its `instance` is unlike any other, and one log line has it where we are to blame."""
+def problem_response(problem: Problem, cause: Exception | None = None) -> Response:
+    """The problem as a response. Its unique `instance` is also in the log, if the server is at fault."""
     instance = f"urn:uuid:{uuids.uuid7()}"
     body: dict[str, Any] = {
         "type": _TYPE + problem.code,
@@ -97,7 +97,7 @@ def answer(problem: Problem, cause: Exception | None = None) -> Response:
         "code": problem.code,
     }
     if problem.faults:
-        body["errors"] = [{"pointer": f.pointer, "detail": f.message} for f in problem.faults]
+        body["errors"] = [{"pointer": fault.pointer, "detail": fault.message} for fault in problem.faults]
     if problem.status >= 500:
         unexpected = cause if problem.code == _INTERNAL else None
         log.error("request failed", instance=instance, code=problem.code, error=repr(cause), exc_info=unexpected)
@@ -105,7 +105,7 @@ def answer(problem: Problem, cause: Exception | None = None) -> Response:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What the error says to the client: of one that nobody expected, nothing but where to look."""
+    """The problem that a client sees of an error; of an unexpected one it says only where to look."""
     match error:
         case Problem():
             return error
@@ -116,13 +116,19 @@ def problem_of(error: Exception) -> Problem:
         case CommandRejected():
             return Problem(409, error.code, str(error))
         case Conflict():
-            return Problem(503, "busy", "what this changes kept changing; try again", headers={"Retry-After": "1"})
+            return _try_again("busy", "other requests kept changing the same job or run")
         case _ if isinstance(error, UNAVAILABLE):
-            return Problem(503, "unavailable", "the database is out of reach; try again", headers={"Retry-After": "1"})
+            return _try_again("unavailable", "the database does not answer")
         case _:
-            return Problem(500, _INTERNAL, "something went wrong on our side; its log line has this instance")
+            return Problem(
+                500, _INTERNAL, "an unexpected error occurred; the server's log has it under this `instance`"
+            )
+
+
+def _try_again(code: str, cause: str) -> Problem:
+    return Problem(503, code, f"{cause}; try again", headers={"Retry-After": "1"})
 
 
 async def on_error(_: Request, error: Exception) -> Response:
-    """Answer any error that a route raised."""
-    return answer(problem_of(error), error)
+    """The exception handler for every error of a route."""
+    return problem_response(problem_of(error), error)

@@ -1,4 +1,4 @@
-"""Answers as bytes: times in UTC with `Z`, written once."""
+"""JSON responses."""
 
 from typing import Any
 
@@ -11,4 +11,5 @@ def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 def dumps(value: Any) -> bytes:
-    return orjson.dumps(value, str, orjson.OPT_UTC_Z)  # str: asyncpg's UUID is one of its own
+    """The value as JSON; times in UTC end in `Z`."""
+    return orjson.dumps(value, str, orjson.OPT_UTC_Z)  # `str` writes asyncpg's own UUID class, which orjson does not

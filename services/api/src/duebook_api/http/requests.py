@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from duebook_api.http.problems import Fault, Problem, invalid, invalid_as, pointer
+from duebook_api.http.problems import Fault, Problem, invalid, invalid_model, pointer
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -136,7 +136,7 @@ def validated(model: type[M], value: Any, root: str = "") -> M:
     try:
         return model.model_validate(as_object(value))
     except ValidationError as error:
-        raise invalid_as(error, root) from None
+        raise invalid_model(error, root) from None
 
 
 def must_fit(payload: Any, place: str = "/payload") -> None:

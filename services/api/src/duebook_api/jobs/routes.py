@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.history.as_of import job_as_of
-from duebook_api.http.filters import Statement, newest, of_jobs
+from duebook_api.http.filters import Statement, job_conditions, newest_first
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import AsOf, PageQuery, Text, by_creation, listed, query
+from duebook_api.http.paging import AsOf, PageQuery, Text, creation_order, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -75,7 +75,7 @@ class JobQuery(PageQuery):
 def statement(q: JobQuery) -> Statement:
     """The page that is asked for; the status is named in the text, so that partial indexes count."""
     status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
-    return newest("SELECT * FROM jobs", "job_id", q, (status,), *of_jobs(q.name, q.task, q.queue, q.tag))
+    return newest_first("SELECT * FROM jobs", "job_id", q, (status,), *job_conditions(q.name, q.task, q.queue, q.tag))
 
 
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
@@ -86,7 +86,7 @@ async def list_jobs(request: Request) -> Response:
     async with acquire(deps.pool) as db:
         rows = await db.fetch(wanted, *arguments)
     schemas = await deps.task_schemas()
-    return listed(rows, q.limit, lambda row: views.job(job_of(row), schemas.names), by_creation("job_id"))
+    return page(rows, q.limit, lambda row: views.job(job_of(row), schemas.names), creation_order("job_id"))
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)

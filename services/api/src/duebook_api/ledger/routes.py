@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.paging import PageQuery, Time, decode, listed, moment, query
+from duebook_api.http.paging import PageQuery, Time, decode_cursor, page, query, utc_time
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
@@ -37,10 +37,10 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     q, deps = query(request, LedgerQuery), dependencies(request)
     if q.start is not None and q.end is not None and q.start > q.end:
         raise invalid(Fault("/from", "this is later than `to`"))
-    place = decode(q.cursor, moment)
+    place = decode_cursor(q.cursor, utc_time)
     told = await ledger_of(deps.pool, job_id, q.start, q.end, deps.clock.now())
     rest = [line for line in told if place is None or line.nominal_at > place[0]]
-    return listed(rest, q.limit, views.line, lambda line: [line.nominal_at], **totals(told)._asdict())
+    return page(rest, q.limit, views.line, lambda line: [line.nominal_at], **totals(told)._asdict())
 
 
 @router.post(

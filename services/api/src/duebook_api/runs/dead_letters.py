@@ -7,8 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.filters import Statement, newest, of_dead_letters
-from duebook_api.http.paging import Id, NoQuery, PageQuery, Text, bounded, by_creation, decode, listed, query
+from duebook_api.http.filters import Statement, dead_letter_conditions, newest_first
+from duebook_api.http.paging import (
+    Id,
+    NoQuery,
+    PageQuery,
+    Text,
+    creation_order,
+    decode_cursor,
+    integer_between,
+    page,
+    query,
+)
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -34,7 +44,7 @@ class DeadLetterQuery(PageQuery):
 
 def statement(q: DeadLetterQuery) -> Statement:
     """The page that is asked for, with the payload of each."""
-    return newest(_RUNS, "run_id", q, *of_dead_letters(q.job_id, q.task, q.queue, q.fingerprint))
+    return newest_first(_RUNS, "run_id", q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
 
 
 _RUNS = """
@@ -64,7 +74,7 @@ async def list_dead_letters(request: Request) -> Response:
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(wanted, *arguments)
     items = {item["id"]: item for item in await _views(deps, rows)}
-    return listed(rows, q.limit, lambda row: items[row["run_id"]], by_creation("run_id"))
+    return page(rows, q.limit, lambda row: items[row["run_id"]], creation_order("run_id"))
 
 
 async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
@@ -102,11 +112,11 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
 async def list_groups(request: Request) -> Response:
     """By error, the most frequent first."""
     q = query(request, DeadLetterQuery)
-    place = decode(q.cursor, bounded(1, 2**62), str) or (None, None)
+    place = decode_cursor(q.cursor, integer_between(1, 2**62), str) or (None, None)
     filters = (q.job_id, q.task, q.queue, q.fingerprint)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_GROUPS, *filters, *place, q.limit + 1)
-    return listed(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
+    return page(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
 
 
 @router.post(

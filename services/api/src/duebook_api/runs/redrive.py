@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook_api.http.filters import of_dead_letters, where
+from duebook_api.http.filters import dead_letter_conditions, where
 from duebook_api.http.problems import not_found
 from duebook_api.schemas.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
 from duebook_api.state.dependencies import Dependencies
@@ -70,7 +70,7 @@ FROM runs WHERE {} ORDER BY created_at, run_id LIMIT {}
 
 
 async def _matching(deps: Dependencies, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
-    asked = of_dead_letters(f.job_id, f.task, f.queue, f.fingerprint)
+    asked = dead_letter_conditions(f.job_id, f.task, f.queue, f.fingerprint)
     met, arguments = where(*asked, ("(created_at, run_id) > ({}, {})", *place))
     async with acquire(deps.pool) as db:
         return list(await db.fetch(_MATCHING.format(met, _AT_ONCE), *arguments))

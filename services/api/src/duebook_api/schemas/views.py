@@ -103,7 +103,7 @@ def _reason(reason: str | None) -> View:
 
 def event(recorded: RecordedEvent) -> View:
     return {
-        "position": positions.name(recorded),
+        "position": positions.text_of(recorded),
         "stream": recorded.stream,
         "version": recorded.version,
         "type": recorded.type,

@@ -1,7 +1,7 @@
 """The log as a stream of server-sent events.
 
-The end of the log is read once for all clients of this process. A client that is further back reads by itself, some at
-a time; none keeps a connection to the database while it waits, and none is given more than it takes.
+One loop reads the end of the log for all clients of this process. A client that is further behind reads for itself, one
+batch at a time. No client holds a database connection while it waits, and none is sent more than it receives.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from duebook_api.http import positions
-from duebook_api.http.positions import BEGINNING, LATEST
+from duebook_api.http.positions import LATEST, Position
 from duebook_api.http.problems import Problem
 from duebook_api.http.replies import dumps
 from duebook_api.schemas import views
@@ -24,133 +24,137 @@ from duebook_common.store.eventstore import RecordedEvent, tail
 PAUSE = timedelta(seconds=0.1)
 
 _BATCH, _KEPT = 100, 4_000  # events
-_KEPT_BYTES, _PIECE_BYTES = 32 * 1024 * 1024, 64 * 1024
+_KEPT_BYTES, _CHUNK_BYTES = 32 * 1024 * 1024, 64 * 1024
 _MOST_STREAMS = 500
 _HEARTBEAT, _RETRY = 15.0, 1.0  # seconds
-# Then the client comes again by itself, maybe to another replica, and with a key that must still be good.
-_LONGEST = 900.0  # seconds
-_AGAIN = b"retry: 1000\n\n"
-
-Place = tuple[int, int]
+# Then the client reconnects, maybe to another replica, and its key is checked again.
+_MAX_STREAM_SECONDS = 900.0
+_RECONNECT_AFTER = b"retry: 1000\n\n"  # milliseconds
 
 
 class EventFrame(NamedTuple):
-    """An event as it is sent, made once for all who get it."""
+    """An event as it is sent, rendered once for all clients."""
 
-    place: Place
-    frame: bytes
-
-
-def _told(event: RecordedEvent) -> EventFrame:
-    head = f"id: {positions.name(event)}\nevent: {event.type}\ndata: ".encode()
-    return EventFrame((event.xid, event.position), head + dumps(views.event(event)) + b"\n\n")
+    position: Position
+    data: bytes
 
 
-def _place(told: EventFrame) -> Place:
-    return told.place
+def _frame(event: RecordedEvent) -> EventFrame:
+    head = f"id: {positions.text_of(event)}\nevent: {event.type}\ndata: ".encode()
+    return EventFrame(positions.position_of(event), head + dumps(views.event(event)) + b"\n\n")
+
+
+class _RecentEvents:
+    """A bounded window on the end of the log, without gaps: all events after `start` up to `end`."""
+
+    def __init__(self, position: Position) -> None:
+        self.start = self.end = position
+        self._frames: list[EventFrame] = []
+        self._bytes = 0
+
+    def extend(self, frames: Sequence[EventFrame]) -> None:
+        self._frames += frames
+        self.end = frames[-1].position
+        self._bytes += sum(len(frame.data) for frame in frames)
+        while len(self._frames) > _KEPT or self._bytes > _KEPT_BYTES:
+            self._drop(len(self._frames) // 2 + 1)
+
+    def _drop(self, count: int) -> None:
+        """Drop the oldest events; clients that are further behind read them from the database."""
+        self.start = self._frames[count - 1].position
+        self._bytes -= sum(len(frame.data) for frame in self._frames[:count])
+        del self._frames[:count]
+
+    def after(self, position: Position) -> list[EventFrame]:
+        """The next batch; `position` must not lie before `start`."""
+        first = bisect_right(self._frames, position, key=lambda frame: frame.position)
+        return self._frames[first : first + _BATCH]
 
 
 class Feed:
-    """The latest events, for whoever has read all before them."""
+    """Streams of all events from a position on."""
 
-    def __init__(self, pool: Pool, longest: float = _LONGEST) -> None:
-        self._pool, self._longest = pool, longest
-        self._recent: list[EventFrame] = []
-        self._since = self._until = BEGINNING  # `_recent` has all that lies between, without gaps
-        self._bytes = 0
-        self._following = False
-        self._news = asyncio.Event()
+    def __init__(self, pool: Pool, max_seconds: float = _MAX_STREAM_SECONDS) -> None:
+        self._pool, self._max_seconds = pool, max_seconds
+        self._recent: _RecentEvents | None = None  # None while there are no streams
+        self._changed = asyncio.Event()
         self._closed = False
         self.streams = 0
 
     async def step(self) -> int:
-        """Read on, if there is anybody to read for; returns how many events came."""
+        """Read the next events for all streams; returns their number."""
         if not self.streams:
-            self._following = False
-            self._recent, self._bytes = [], 0
+            self._recent = None
             return 0
         async with acquire(self._pool) as db:
-            if not self._following:
-                latest = await positions.start(db, LATEST)
-                self._since = self._until = latest.xid, latest.position
-                self._following = True
-                self._announce()
-            events = await tail(db, *self._until, _BATCH)
+            if self._recent is None:
+                self._recent = _RecentEvents((await positions.resolve(db, LATEST)).position)
+                self._wake_streams()
+            events = await tail(db, *self._recent.end, _BATCH)
         if events:
-            self._keep([*map(_told, events)])
-            self._announce()
+            self._recent.extend([*map(_frame, events)])
+            self._wake_streams()
         return len(events)
 
-    def _keep(self, events: Sequence[EventFrame]) -> None:
-        self._recent += events
-        self._until = events[-1].place
-        self._bytes += sum(len(event.frame) for event in events)
-        while len(self._recent) > _KEPT or self._bytes > _KEPT_BYTES:
-            self._forget(len(self._recent) // 2 + 1)
-
-    def _forget(self, count: int) -> None:
-        """The oldest; whoever has not had them reads them for himself."""
-        self._since = self._recent[count - 1].place
-        self._bytes -= sum(len(event.frame) for event in self._recent[:count])
-        del self._recent[:count]
-
-    def _announce(self) -> None:
-        """Wake everybody who waits; who comes next waits for the next news."""
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+    def _wake_streams(self) -> None:
+        """Set the event for the streams that wait now; those that wait later get a new one."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def close(self) -> None:
-        """End all streams: their clients go on elsewhere."""
+        """End all streams; their clients reconnect to another replica."""
         self._closed = True
-        self._announce()
+        self._wake_streams()
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Holds the place of one stream; raises Problem 503 where there is none."""
+    def reserve_stream(self) -> Iterator[None]:
+        """Count one stream while the context lasts; raises Problem 503 if there are too many."""
         if self._closed or self.streams >= _MOST_STREAMS:
             again = {"Retry-After": "5"}
-            raise Problem(503, "too_many_streams", "too many streams are open here; try again", headers=again)
+            raise Problem(503, "too_many_streams", "this server has too many open streams; try again", headers=again)
         self.streams += 1
         try:
             yield
         finally:
             self.streams -= 1
 
-    async def stream(self, place: Place) -> AsyncGenerator[bytes, None]:
-        """Everything after the place, for a while, to whoever is `listening`; a database that is away is waited for."""
-        yield _AGAIN
-        end = time.monotonic() + self._longest
+    async def stream(self, position: Position) -> AsyncGenerator[bytes, None]:
+        """All events after the position, for `max_seconds`, also across outages of the database.
+
+        The caller holds `reserve_stream`.
+        """
+        yield _RECONNECT_AFTER
+        end = time.monotonic() + self._max_seconds
         while not self._closed and time.monotonic() < end:
-            news = self._news  # before reading: what comes meanwhile must not go unheard
-            events = await self._after(place)
-            if events:
-                place = events[-1].place
-                for piece in _pieces(events):
-                    yield piece
+            changed = self._changed  # taken before reading, so that it is set if events arrive during the read
+            frames = await self._after(position)
+            if frames:
+                position = frames[-1].position
+                for chunk in _chunks(frames):
+                    yield chunk
                 continue
-            await wait_until_set(news, _HEARTBEAT if events is not None else _RETRY)
-            if not news.is_set():
+            await wait_until_set(changed, _HEARTBEAT if frames is not None else _RETRY)
+            if not changed.is_set():
                 yield b": nothing new\n\n"
 
-    async def _after(self, place: Place) -> Sequence[EventFrame] | None:
-        """The next events, if there are any; None where the database does not answer."""
-        if self._following and place >= self._since:
-            first = bisect_right(self._recent, place, key=_place)
-            return self._recent[first : first + _BATCH]
+    async def _after(self, position: Position) -> Sequence[EventFrame] | None:
+        """The next events, maybe none; None if the database does not answer."""
+        if self._recent is not None and position >= self._recent.start:
+            return self._recent.after(position)
         try:
             async with acquire(self._pool) as db:
-                return [*map(_told, await tail(db, *place, _BATCH))]
+                return [*map(_frame, await tail(db, *position, _BATCH))]
         except UNAVAILABLE:
             return None
 
 
-def _pieces(events: Sequence[EventFrame]) -> Iterator[bytes]:
-    """Small ones together, large ones each by itself."""
-    piece = bytearray()
-    for event in events:
-        piece += event.frame
-        if len(piece) >= _PIECE_BYTES:
-            yield bytes(piece)
-            piece.clear()
-    if piece:
-        yield bytes(piece)
+def _chunks(frames: Sequence[EventFrame]) -> Iterator[bytes]:
+    """Frames joined into chunks of at least 64 KiB each, but for the last."""
+    chunk = bytearray()
+    for frame in frames:
+        chunk += frame.data
+        if len(chunk) >= _CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    if chunk:
+        yield bytes(chunk)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_api.http.filters import of_jobs, where
+from duebook_api.http.filters import job_conditions, where
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.commands import define
 from duebook_api.jobs.patch import patched
@@ -132,7 +132,7 @@ def _created_schedule(body: ChangeBody, now: datetime, pointer: str) -> JobSched
 
 async def _read_jobs(db: Connection, filter_: ForecastFilter) -> list[Any]:
     """The rows of the jobs that the filter matches. Raises Problem 422 if they are too many."""
-    conditions = of_jobs(filter_.name, filter_.task, filter_.queue, filter_.tag)
+    conditions = job_conditions(filter_.name, filter_.task, filter_.queue, filter_.tag)
     condition, arguments = where(("status = {}", filter_.status), ("job_id = {}", filter_.job_id), *conditions)
     records = await db.fetch(_JOBS.format(condition, _MAX_JOBS + 1), *arguments)
     if len(records) > _MAX_JOBS:
