@@ -1,4 +1,4 @@
-"""Why, asked over HTTP of a real database: the causes that are looked up beside a run's own events."""
+"""Explanations over HTTP with a real database: the causes that are read besides a run's own events."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,16 +32,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def scheduler(api: Api, job_id: str, at: datetime | None = None) -> list[Run]:
-    """What a scheduler makes of the job's due occurrences."""
-    terms = DecisionContext(now=at or now(), misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
-    return (await _judged(api, job_id, lambda job, active: account(job, active, terms))).runs  # type: ignore[return-value]
+async def dispatch(api: Api, job_id: str, at: datetime | None = None) -> list[Run]:
+    """The runs that a scheduler creates for the job's due occurrences."""
+    context = DecisionContext(now=at or now(), misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
+    return (await decide(api, job_id, lambda job, active: account(job, active, context))).runs  # type: ignore[return-value]
 
 
-async def _judged(api: Api, job_id: str, judge: Callable[[Job, Sequence[Run]], Sequence[Fact]]) -> JobResult:
-    outcome = await handle_job(api.deps.pool, UUID(job_id), judge, Actor("scheduler host-1"))
-    assert outcome is not None
-    return outcome
+async def decide(api: Api, job_id: str, decider: Callable[[Job, Sequence[Run]], Sequence[Fact]]) -> JobResult:
+    result = await handle_job(api.deps.pool, UUID(job_id), decider, Actor("scheduler host-1"))
+    assert result is not None
+    return result
 
 
 def starting(run: Run) -> StartAttempt:
@@ -52,21 +52,21 @@ async def why(api: Api, path: str) -> Any:
     return await api.json(200, "GET", f"/api/{path}/why")
 
 
-async def test_an_overlap_names_the_run_in_the_way_and_what_it_was_doing_then(api: Api) -> None:
+async def test_an_overlap_names_the_active_run_and_what_it_was_doing(api: Api) -> None:
     begin = now() - timedelta(seconds=30)
     job = await api.create(recurrence={"every": "PT20S"}, scheduled_at=begin.isoformat())
-    [first] = await scheduler(api, job["id"], begin + timedelta(seconds=1))
+    [first] = await dispatch(api, job["id"], begin + timedelta(seconds=1))
     await api.execute(str(first.id), starting(first))
-    [skipped] = await scheduler(api, job["id"])
-    await api.execute(str(first.id), Succeed(1, None, now()))  # what it has become since is another matter
-    told = await why(api, f"run/{skipped.id}")
-    assert f"because run {first.id} of the same job was still active" in told["answer"]
-    other, opening = told["because"]
+    [skipped] = await dispatch(api, job["id"])
+    await api.execute(str(first.id), Succeed(1, None, now()))  # its outcome since then does not matter
+    explanation = await why(api, f"run/{skipped.id}")
+    assert f"because run {first.id} of the same job was still active" in explanation["answer"]
+    other, opening = explanation["because"]
     assert (other["run_id"], other["event"]) == (str(first.id), None)
     assert "had been running its attempt 1" in other["says"]
     assert (opening["event"], "run_id" in opening) == ("RunSkipped", False)
     for at in (skipped.nominal_at, skipped.nominal_at.replace(microsecond=0)):
-        assert (await why_at(api, job["id"], at))["answer"] == told["answer"]
+        assert (await why_at(api, job["id"], at))["answer"] == explanation["answer"]
 
 
 async def why_at(api: Api, job_id: str, at: datetime | str) -> Any:
@@ -74,134 +74,133 @@ async def why_at(api: Api, job_id: str, at: datetime | str) -> Any:
     return await api.json(200, "GET", f"/api/job/{job_id}/why?at={text}")
 
 
-async def test_a_run_that_waits_names_the_runs_of_its_job_before_it_and_then_those_that_hold_its_key(api: Api) -> None:
+async def test_a_waiting_run_names_the_runs_of_its_job_and_those_that_hold_slots(api: Api) -> None:
     begin = now() - timedelta(seconds=50)
     fields: dict[str, Any] = {"recurrence": {"every": "PT20S"}, "scheduled_at": begin.isoformat()}
     fields |= {"overlap": "buffer_all", "concurrency": {"key": "tenant-7", "limit": 1}}
     job = await api.create(**fields)
-    [first] = await scheduler(api, job["id"], begin + timedelta(seconds=1))
+    [first] = await dispatch(api, job["id"], begin + timedelta(seconds=1))
     await api.execute(str(first.id), WakeRun(now(), 0.5, timedelta(minutes=1), free=True))
-    second, third = await scheduler(api, job["id"])
-    told = await why(api, f"run/{third.id}")
-    assert f"It waits until run {first.id} and 1 further run of the same job have ended." == told["answer"]
-    assert [each["run_id"] for each in told["because"] if each["at"] is None] == [str(first.id), str(second.id)]
-    assert [each["run_id"] for each in told["because"] if each["at"] and not each["event"]] == [
+    second, third = await dispatch(api, job["id"])
+    explanation = await why(api, f"run/{third.id}")
+    assert f"It waits until run {first.id} and 1 further run of the same job have ended." == explanation["answer"]
+    assert [each["run_id"] for each in explanation["because"] if each["at"] is None] == [str(first.id), str(second.id)]
+    assert [each["run_id"] for each in explanation["because"] if each["at"] and not each["event"]] == [
         str(first.id),
         str(second.id),
     ]
     stranger = await api.create(concurrency={"key": "tenant-7", "limit": 1})
     run = await api.json(202, "POST", f"/api/job/{stranger['id']}/trigger")
-    told = await why(api, f"run/{run['id']}")
-    assert told["answer"] == (
-        "It waits for a place under the concurrency key “tenant-7”: 1 of 1 place is taken, and 2 runs are before it in "
-        "the row."
+    explanation = await why(api, f"run/{run['id']}")
+    assert explanation["answer"] == (
+        "It waits for a slot of the concurrency key “tenant-7”: 1 of 1 slot is taken, and 2 runs are ahead of it."
     )
-    assert told["because"][-1]["run_id"] == str(first.id)
-    assert "It waits for a place" in (await why(api, f"job/{stranger['id']}"))["answer"]
+    assert explanation["because"][-1]["run_id"] == str(first.id)
+    assert "It waits for a slot" in (await why(api, f"job/{stranger['id']}"))["answer"]
 
 
-async def test_a_queued_run_tells_how_many_are_ahead_and_who_could_serve_it(api: Api) -> None:
-    runs = [(await scheduler(api, (await api.create(queue="slow", scheduled_at=_past()))["id"]))[0] for _ in range(3)]
-    told = await why(api, f"run/{runs[2].id}")
-    assert told["answer"].startswith(
+async def test_a_queued_run_says_how_many_are_ahead_and_what_is_known_of_executors(api: Api) -> None:
+    runs = [(await dispatch(api, (await api.create(queue="slow", scheduled_at=_past()))["id"]))[0] for _ in range(3)]
+    explanation = await why(api, f"run/{runs[2].id}")
+    assert explanation["answer"].startswith(
         "It waits in the queue “slow” for an executor: 2 runs are ahead of it, and no exec"
     )
-    assert any("No executor is known to serve the queue “slow”" in each["says"] for each in told["because"])
+    assert any("No executor is known to serve the queue “slow”" in each["says"] for each in explanation["because"])
     async with acquire(api.deps.pool) as db:
         await db.execute("INSERT INTO tasks (name, seen_at) VALUES ('log', now())")
     await api.execute(str(runs[0].id), starting(runs[0]))
-    told = await why(api, f"run/{runs[2].id}")
-    assert told["answer"] == "It waits in the queue “slow” for an executor: 1 run is ahead of it."
-    assert told["because"][-1]["says"].endswith("and 1 run of that queue is running.")
+    explanation = await why(api, f"run/{runs[2].id}")
+    assert explanation["answer"] == "It waits in the queue “slow” for an executor: 1 run is ahead of it."
+    assert explanation["because"][-1]["says"].endswith("and 1 run of that queue is running.")
 
 
 def _past() -> str:
     return (now() - timedelta(seconds=1)).isoformat()
 
 
-async def test_a_dead_letter_tells_its_failures_and_the_calls_that_help(api: Api) -> None:
+async def test_a_dead_letter_has_its_failures_and_the_calls_that_help(api: Api) -> None:
     run = await api.dead_letter("disk full")
-    told = await why(api, f"run/{run['id']}")
-    assert "after 1 failure, the last of them “disk full”" in told["answer"]
-    assert [each["event"] for each in told["because"]] == [
+    explanation = await why(api, f"run/{run['id']}")
+    assert "after 1 failure, the last one “disk full”" in explanation["answer"]
+    assert [each["event"] for each in explanation["because"]] == [
         "RunDispatched", "AttemptStarted", "AttemptFailed", "RunDeadLettered", None,
     ]  # fmt: skip
-    assert f"POST /api/dead-letter/{run['id']}/redrive" in told["because"][-1]["says"]
+    assert f"POST /api/dead-letter/{run['id']}/redrive" in explanation["because"][-1]["says"]
 
 
-async def test_a_pause_is_told_by_whom_and_why_for_the_job_and_for_its_times(api: Api) -> None:
+async def test_a_pause_has_its_actor_and_reason_for_the_job_and_for_its_times(api: Api) -> None:
     begin = now() + timedelta(hours=1)
     at = begin.replace(microsecond=0)
     job = await api.create(recurrence="daily", timezone="Europe/Berlin", scheduled_at=at.isoformat())
     await api.json(200, "POST", f"/api/job/{job['id']}/pause", {"reason": "stock-taking"})
-    told = await why(api, f"job/{job['id']}")
-    assert told["answer"].startswith(
-        "No run is due until it is resumed, because somebody without a key paused the job at "
+    explanation = await why(api, f"job/{job['id']}")
+    assert explanation["answer"].startswith(
+        "No run is due until the job is resumed, because a client without an API key paused the job at "
     )
-    assert "with the reason “stock-taking”" in told["answer"]
+    assert "with the reason “stock-taking”" in explanation["answer"]
     api.pass_time(timedelta(days=2))
     await api.json(200, "POST", f"/api/job/{job['id']}/resume")
-    told = await why_at(api, job["id"], at)
-    assert "because somebody without a key paused the job" in told["answer"]
-    assert [each["event"] for each in told["because"]] == ["JobCreated", "JobPaused", "OccurrencesSkipped"]
-    assert "2 occurrences, from " in told["because"][-1]["says"]
+    explanation = await why_at(api, job["id"], at)
+    assert "because a client without an API key paused the job" in explanation["answer"]
+    assert [each["event"] for each in explanation["because"]] == ["JobCreated", "JobPaused", "OccurrencesSkipped"]
+    assert "2 occurrences, from " in explanation["because"][-1]["says"]
 
 
-async def test_a_time_is_asked_for_in_any_offset_and_told_in_that_of_the_job(api: Api) -> None:
+async def test_a_time_may_have_any_offset_and_is_shown_in_local_time_of_the_job(api: Api) -> None:
     job = await api.create(recurrence="daily", timezone="Europe/Berlin", scheduled_at="2090-03-24T01:00:00Z")
     for text in ("2090-03-25T02:00:00+01:00", "2090-03-25T02:00:00%2B01:00", "2090-03-25T01:00:00Z"):
-        told = await why_at(api, job["id"], text)
-        assert told["answer"].startswith(
-            "It lies ahead: the schedule names 2090-03-25T01:00:00Z (02:00 in Europe/Berlin), which is in "
+        explanation = await why_at(api, job["id"], text)
+        assert explanation["answer"].startswith(
+            "It is scheduled for 2090-03-25T01:00:00Z (02:00 in Europe/Berlin), which is in "
         )
-    told = await why_at(api, job["id"], "2090-03-25T01:00:01Z")
-    assert told["answer"].startswith(
-        "The schedule names no time at 2090-03-25T01:00:01Z (02:00:01 in Europe/Berlin); the"
+    explanation = await why_at(api, job["id"], "2090-03-25T01:00:01Z")
+    assert explanation["answer"].startswith(
+        "The schedule does not include 2090-03-25T01:00:01Z (02:00:01 in Europe/Berlin); the"
     )
     for wrong in ("soon", "2090-03-25T01:00:00", "", "1890-03-25T01:00:00Z"):
         problem = await api.json(422, "GET", f"/api/job/{job['id']}/why?at={wrong}")
         assert problem["errors"][0]["pointer"] == "/at"
     await api.json(422, "GET", f"/api/job/{job['id']}/why?when=now")
-    nobody = UUID(int=5)
-    await api.json(404, "GET", f"/api/job/{nobody}/why")
-    await api.json(404, "GET", f"/api/run/{nobody}/why")
+    unknown = UUID(int=5)
+    await api.json(404, "GET", f"/api/job/{unknown}/why")
+    await api.json(404, "GET", f"/api/run/{unknown}/why")
 
 
-async def test_runs_by_hand_and_backfills_are_found_at_their_time(api: Api) -> None:
+async def test_manual_runs_and_backfills_are_found_at_their_time(api: Api) -> None:
     at = (now() + timedelta(days=1)).replace(microsecond=0)
     job = await api.create(recurrence="daily", scheduled_at=at.isoformat())
     run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
-    told = await why_at(api, job["id"], run["nominal_at"])
-    assert told["answer"] == "It is due, and waits for a scheduler to send it to its queue."
-    assert told["because"][0]["says"].startswith("Somebody without a key started it by hand at ")
+    explanation = await why_at(api, job["id"], run["nominal_at"])
+    assert explanation["answer"] == "It is due, and waits for a scheduler to send it to its queue."
+    assert explanation["because"][0]["says"].startswith("A client without an API key triggered it at ")
     await api.json(202, "POST", f"/api/run/{run['id']}/cancel")
     api.pass_time(timedelta(days=1, hours=1))
     later = now() + timedelta(days=1, hours=1)
-    [missed] = await scheduler(api, job["id"], later)
+    [missed] = await dispatch(api, job["id"], later)
     await api.execute(str(missed.id), *dying("boom", dispatch=1))
-    terms = DecisionContext(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
-    await _judged(api, job["id"], lambda job, active: backfill_runs([(job, at)], active, terms, Overlap.ALLOW_ALL))
-    told = await why_at(api, job["id"], at)
-    assert "the last of them “boom”" in told["answer"]
-    assert "made to make up for it: It is due" in told["answer"]
+    context = DecisionContext(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
+    await decide(api, job["id"], lambda job, active: backfill_runs([(job, at)], active, context, Overlap.ALLOW_ALL))
+    explanation = await why_at(api, job["id"], at)
+    assert "the last one “boom”" in explanation["answer"]
+    assert "a backfill: It is due" in explanation["answer"]
     assert missed.id == run_id_at(UUID(job["id"]), at)
-    assert "no scheduler came round until 1 hour after that" in told["because"][0]["says"]
-    assert [each["event"] for each in told["because"] if each["at"]] == [
+    assert "no scheduler dispatched it until 1 hour later" in explanation["because"][0]["says"]
+    assert [each["event"] for each in explanation["because"] if each["at"]] == [
         "RunDispatched", "AttemptStarted", "AttemptFailed", "RunDeadLettered", "RunDispatched",
     ]  # fmt: skip
 
 
-async def test_a_time_is_judged_by_the_definition_in_force_then(api: Api) -> None:
+async def test_the_definition_in_force_at_the_time_decides(api: Api) -> None:
     at = (now() + timedelta(hours=1)).replace(microsecond=0)
     job = await api.create(recurrence={"every": "PT1H"}, scheduled_at=at.isoformat())
     api.pass_time(timedelta(minutes=90))
-    await scheduler(api, job["id"], now() + timedelta(minutes=61))
+    await dispatch(api, job["id"], now() + timedelta(minutes=61))
     await api.json(200, "PATCH", f"/api/job/{job['id']}", {"recurrence": {"every": "PT15M"}})
-    told = await why_at(api, job["id"], at + timedelta(minutes=15))
-    assert told["answer"].startswith("The schedule in force then named no time at ")
-    told = await why_at(api, job["id"], at + timedelta(minutes=150))
-    assert told["answer"].startswith("It lies ahead")
+    explanation = await why_at(api, job["id"], at + timedelta(minutes=15))
+    assert explanation["answer"].startswith("The schedule in force then did not include ")
+    explanation = await why_at(api, job["id"], at + timedelta(minutes=150))
+    assert explanation["answer"].startswith("It is scheduled for ")
     await api.json(204, "DELETE", f"/api/job/{job['id']}")
-    told = await why_at(api, job["id"], at + timedelta(minutes=150))
-    assert told["answer"].startswith("No run of it will come, because somebody without a key deleted the job at ")
-    assert "No further run starts" in (await why(api, f"job/{job['id']}"))["answer"]
+    explanation = await why_at(api, job["id"], at + timedelta(minutes=150))
+    assert explanation["answer"].startswith("It will not run, because a client without an API key deleted the job at ")
+    assert "No further run will start" in (await why(api, f"job/{job['id']}"))["answer"]

@@ -156,9 +156,9 @@ def test_why_prints_a_sentence_and_its_causes(duebook: Program) -> None:
     answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()
     assert answer == "It is due, and waits for a scheduler to send it to its queue."
     assert len(causes) == 1
-    assert "started it by hand at" in causes[0]
+    assert "triggered it at" in causes[0]
     why = duebook.data("job", "why", run["job_id"], "--at", FUTURE)
-    assert why["answer"].startswith("It lies ahead: the schedule names 2100-01-01T00:00:00Z, which is in ")
+    assert why["answer"].startswith("It is scheduled for 2100-01-01T00:00:00Z, which is in ")
     assert duebook("job", "why", run["job_id"], "--at", "soon").exit_code == 2
     assert duebook("run", "why", run["job_id"]).exit_code == 3
 

@@ -1,1 +1,4 @@
-"""Why something ran, did not, or waits: causes out of the books, in sentences for somebody who has read no manual."""
+"""Explains why a run or a job did something, did not, or waits: the causes recorded in the log, in sentences.
+
+The sentences are for readers who have not read the manual.
+"""

@@ -1,151 +1,154 @@
-"""Why a job ran at a time, did not, or will."""
+"""Explains why a job ran at a time, did not, or will."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
-from duebook_api.why.facts import Because, ExplainedRun, JobFacts, Step, Why
+from duebook_api.why.facts import Cause, ExplainedRun, Explanation, JobContext, JobEventSummary, TimeContext
 from duebook_api.why.job_sentences import (
     CHANGED,
     DELETED,
     FINISHED,
     PAUSED,
     RESUMED,
-    happened,
-    in_order,
-    last,
-    why_left_out,
+    event_clause,
+    job_causes,
+    latest,
+    skip_reason,
 )
-from duebook_api.why.of_job import finished
-from duebook_api.why.phrases import are, capital, count, moment, span, told
-from duebook_common.domain.definition import Definition
+from duebook_api.why.of_job import finished_clause
+from duebook_api.why.phrases import (
+    WAITS_FOR_SCHEDULER,
+    duration,
+    exact_time,
+    is_or_are,
+    jitter_text,
+    quantity,
+)
 from duebook_common.domain.job.state import JobStatus
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtTime:
-    """What the schedule in force says of a time: `before` and `after` are its nearest others, `due_at` has jitter in.
-
-    `version` is that of the event that holds the definition. `ahead` counts the occurrences still to come up to the
-    time, itself included. `named_today` and `named_beyond`: only today's definition names it, or without `ends_at`.
-    """
-
-    at: datetime
-    definition: Definition
-    version: int
-    named: bool
-    before: datetime | None
-    after: datetime | None
-    due_at: datetime | None
-    ahead: int
-    named_today: bool
-    named_beyond: bool
-
-    @property
-    def told(self) -> str:
-        return told(self.at, self.definition.timezone)
+_TRIGGERS = {"manual": "triggered by a client", "backfill": "a backfill"}
 
 
-def explain(facts: JobFacts, t: AtTime) -> Why:
-    """What became of the time, by the definition in force then; runs for it come first."""
-    if facts.runs:
-        return _ran(facts)
-    skip = next((s for s in facts.steps if s.first and s.last and s.first <= t.at <= s.last), None) if t.named else None
-    if skip is not None:
-        return _left_out(facts, t, skip)
-    return _undecided(facts, t) if t.named else _not_named(facts, t)
+def explain(context: JobContext, time: TimeContext) -> Explanation:
+    """The runs of the time if it has any, else why it has none by the definition in force then."""
+    if context.runs:
+        return _explain_runs(context)
+    if not time.is_nominal:
+        return _explain_not_nominal(context, time)
+    skip = next((e for e in context.events if e.first and e.last and e.first <= time.at <= e.last), None)
+    return _explain_undecided(context, time) if skip is None else _explain_skip(context, time, skip)
 
 
-def _ran(facts: JobFacts) -> Why:
-    """All runs of the time, their histories merged as the log has them."""
-    said = [replace(b, run_id=b.run_id or each.run.id) for each in facts.runs for b in each.why.because]
-    past = sorted((b for b in said if b.at is not None), key=lambda b: b.place)
-    first, *more = facts.runs
-    answer = first.why.answer + "".join(map(_besides, more))
-    return Why(answer, [*past, *(b for b in said if b.at is None)])
+def _explain_runs(context: JobContext) -> Explanation:
+    """All runs of the time, their causes merged in the order of the log."""
+    causes = [
+        replace(cause, run_id=cause.run_id or each.run.id) for each in context.runs for cause in each.explanation.causes
+    ]
+    past = sorted((cause for cause in causes if cause.at is not None), key=lambda cause: cause.position)
+    first, *more = context.runs
+    answer = first.explanation.answer + "".join(map(_further_run, more))
+    return Explanation(answer, [*past, *(cause for cause in causes if cause.at is None)])
 
 
-def _besides(each: ExplainedRun) -> str:
-    made = {"manual": "started by hand", "backfill": "made to make up for it"}.get(each.run.trigger, each.run.trigger)
-    return f" There is also run {each.run.id}, {made}: {each.why.answer}"
+def _further_run(each: ExplainedRun) -> str:
+    trigger = _TRIGGERS.get(each.run.trigger, each.run.trigger)
+    return f" There is also run {each.run.id}, {trigger}: {each.explanation.answer}"
 
 
-def _left_out(facts: JobFacts, t: AtTime, skip: Step) -> Why:
-    cause, reason = _cause(facts, skip), why_left_out(skip, t.definition, facts.job.created_at)
-    if cause is not None:
-        reason = happened(cause, facts.zone)
-    return Why(
-        f"It did not run, because {reason}.",
-        in_order([_defined(facts, t), cause, skip], t.definition, facts.job.created_at),
-    )
+def _explain_skip(context: JobContext, time: TimeContext, skip: JobEventSummary) -> Explanation:
+    command = _command_behind(context, skip)
+    if command is None:
+        reason = skip_reason(skip, time.definition, context.job.created_at)
+    else:
+        reason = event_clause(command, context.zone)
+    return Explanation(f"It did not run, because {reason}.", _causes(context, time, command, skip))
 
 
-def _cause(facts: JobFacts, skip: Step) -> Step | None:
-    """The order of a person behind the skip: recorded right after it, or for a pause that went on before it."""
+def _command_behind(context: JobContext, skip: JobEventSummary) -> JobEventSummary | None:
+    """The client's command that caused the skip: recorded right after it, or a pause that began before it."""
     following = next(
-        (s for s in facts.steps if s.version > skip.version and s.type in {PAUSED, DELETED, CHANGED}), None
+        (e for e in context.events if e.version > skip.version and e.type in {PAUSED, DELETED, CHANGED}), None
     )
     if skip.reason != "paused":
         return following if skip.reason in {"deleted", "changed"} else None
-    turn = last(facts.steps, PAUSED, RESUMED, before=skip.version)
-    return turn if turn is not None and turn.type == PAUSED else following
+    before = latest(context.events, PAUSED, RESUMED, before=skip.version)
+    return before if before is not None and before.type == PAUSED else following
 
 
-def _defined(facts: JobFacts, t: AtTime) -> Step | None:
-    return next((s for s in facts.steps if s.version == t.version), None)
+def _causes(context: JobContext, time: TimeContext, *events: JobEventSummary | None) -> list[Cause]:
+    """Sentences for the event that holds the definition in force at the time, and for the given events."""
+    defined = next((event for event in context.events if event.version == time.definition_version), None)
+    return job_causes([defined, *events], time.definition, context.job.created_at)
 
 
-def _undecided(facts: JobFacts, t: AtTime) -> Why:
-    """The schedule names the time, and nothing was decided about it."""
-    turn = last(facts.steps, PAUSED, DELETED, FINISHED)
-    said = in_order([_defined(facts, t), turn], t.definition, facts.job.created_at)
-    will = "will come" if t.at > facts.now else "came"
-    match facts.job.status:
-        case JobStatus.DELETED if turn is not None:
-            return Why(f"No run of it {will}, because {happened(turn, facts.zone)}.", said)
+def _explain_undecided(context: JobContext, time: TimeContext) -> Explanation:
+    """The time is nominal, and no event decides about it."""
+    command = latest(context.events, PAUSED, DELETED, FINISHED)
+    causes, is_future = _causes(context, time, command), time.at > context.now
+    not_run = "It will not run" if is_future else "It did not run"
+    match context.job.status:
+        case JobStatus.DELETED if command is not None:
+            return Explanation(f"{not_run}, because {event_clause(command, context.zone)}.", causes)
         case JobStatus.FINISHED:
-            return Why(f"No run of it {will}, because the job has finished: {finished(facts.job)}.", said)
-        case JobStatus.PAUSED if turn is not None:
-            unless = "It will not run unless the job is resumed before" if t.at > facts.now else "It does not run"
-            return Why(f"{unless}, because {happened(turn, facts.zone)}.", said)
+            return Explanation(f"{not_run}, because the job has finished: {finished_clause(context.job)}.", causes)
+        case JobStatus.PAUSED if command is not None:
+            unless = " unless the job is resumed before" if is_future else ""
+            return Explanation(f"{not_run}{unless}, because {event_clause(command, context.zone)}.", causes)
         case _:
-            return _awaited(facts, t)
+            return _explain_pending(context, time)
 
 
-def _awaited(facts: JobFacts, t: AtTime) -> Why:
-    job, due = facts.job, t.due_at or t.at
-    said = in_order([_defined(facts, t)], t.definition, facts.job.created_at)
-    before = f"{count(t.ahead - 1, 'occurrence')} of the job {are(t.ahead - 1)} to come before it"
-    left = None if job.definition.max_runs is None else job.definition.max_runs - job.runs
-    if left is not None and t.ahead > left:
-        grants = f"max_runs grants only {count(left, 'further run')}"
-        return Why(f"It will hardly run, because {before}, and {grants}.", said)
-    if t.ahead > 1:
-        said.append(Because(f"{before}."))
-    jitter = f" (jitter makes it due at {moment(due, facts.zone)})" if due > t.at else ""
-    if due > facts.now:
-        return Why(f"It lies ahead: the schedule names {t.told}{jitter}, which is in {span(due - facts.now)}.", said)
-    waits = "waits for a scheduler: they are away, or behind, or its queue is full"
-    return Why(f"It has been due for {span(facts.now - due)}{jitter} and {waits}.", said)
+def _explain_pending(context: JobContext, time: TimeContext) -> Explanation:
+    """The occurrence is to come, or waits for a scheduler."""
+    job, now, due_at, causes = context.job, context.now, time.due_at or time.at, _causes(context, time)
+    earlier = time.occurrences_left - 1
+    comes_first = f"{quantity(earlier, 'occurrence')} of the job {is_or_are(earlier)} to come before it"
+    runs_left = None if job.definition.max_runs is None else job.definition.max_runs - job.runs
+    if runs_left is not None and time.occurrences_left > runs_left:
+        allowed = f"max_runs allows only {quantity(runs_left, 'further run')}"
+        return Explanation(f"It will probably not run, because {comes_first}, and {allowed}.", causes)
+    if earlier > 0:
+        causes.append(Cause(f"{comes_first}."))
+    jitter = jitter_text(due_at, context.zone) if due_at > time.at else ""
+    if due_at > now:
+        nominal_at = exact_time(time.at, time.definition.timezone)
+        return Explanation(f"It is scheduled for {nominal_at}{jitter}, which is in {duration(due_at - now)}.", causes)
+    return Explanation(f"It has been due for {duration(now - due_at)}{jitter} and {WAITS_FOR_SCHEDULER}.", causes)
 
 
-def _not_named(facts: JobFacts, t: AtTime) -> Why:
-    zone, created, deleted = t.definition.timezone, facts.steps[0], last(facts.steps, DELETED)
-    changed = last(facts.steps, CHANGED) if t.named_today else None
-    gone = deleted if deleted is not None and t.at > deleted.at else None
-    said = in_order([created, _defined(facts, t), changed, gone], t.definition, facts.job.created_at)
-    if t.at < created.at:
-        first = f"; its first time is {told(t.after, zone)}" if t.after else ""
-        return Why(f"The job did not exist then: {happened(created, zone)}{first}.", said)
-    if t.named_beyond and t.definition.ends_at is not None:
-        return Why(
-            f"The schedule does not go on until {t.told}: it ends at {told(t.definition.ends_at, zone)} (ends_at).",
-            said,
-        )
-    near = [told(time, zone) for time in (t.before, t.after) if time is not None]
-    nearest = f"the nearest {are(len(near))} {' and '.join(near)}" if near else "it names none near it"
-    unnamed = f"the schedule in force then named no time at {t.told} ({nearest})"
+def _explain_not_nominal(context: JobContext, time: TimeContext) -> Explanation:
+    created = context.events[0]
+    changed = latest(context.events, CHANGED) if time.is_nominal_today else None
+    deleted = latest(context.events, DELETED)
+    if deleted is not None and time.at <= deleted.at:
+        deleted = None
+    answer = _not_nominal_answer(context, time, changed, deleted)
+    return Explanation(answer, _causes(context, time, created, changed, deleted))
+
+
+def _not_nominal_answer(
+    context: JobContext, time: TimeContext, changed: JobEventSummary | None, deleted: JobEventSummary | None
+) -> str:
+    zone, created = time.definition.timezone, context.events[0]
+    at = exact_time(time.at, zone)
+    if time.at < created.at:
+        first = f"; its first time is {exact_time(time.after, zone)}" if time.after else ""
+        return f"The job did not exist then: {event_clause(created, zone)}{first}."
+    if time.is_after_end and time.definition.ends_at is not None:
+        return f"The schedule ends at {exact_time(time.definition.ends_at, zone)} (ends_at), before {at}."
+    then = f"The schedule in force then did not include {at} ({_nearest(time)})"
     if changed is not None:
-        return Why(f"{capital(unnamed)}, though today's does: {happened(changed, zone)}.", said)
-    if gone is not None:
-        return Why(f"{capital(unnamed)}, and the job was gone: {happened(gone, zone)}.", said)
-    return Why(f"The schedule names no time at {t.told}; {nearest}.", said)
+        return f"{then}, though the present one does: {event_clause(changed, zone)}."
+    if deleted is not None:
+        return f"{then}, and the job was deleted by then: {event_clause(deleted, zone)}."
+    return f"The schedule does not include {at}; {_nearest(time)}."
+
+
+def _nearest(time: TimeContext) -> str:
+    near = [exact_time(each, time.definition.timezone) for each in (time.before, time.after) if each is not None]
+    match near:
+        case []:
+            return "it has no time near that"
+        case [only]:
+            return f"the nearest time is {only}"
+        case _:
+            return f"the nearest times are {' and '.join(near)}"

@@ -1,4 +1,4 @@
-"""What explanations are made from, and what they are: values only."""
+"""The values that explanations are made from, and the explanations themselves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,51 +12,55 @@ from duebook_common.domain.run.state import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Because:
-    """One cause: when it came about, None for what holds now, and the type of the event that tells it.
+class Cause:
+    """One sentence of an explanation.
 
-    `place` is where in the log it stands.
+    `at` is when it happened, None for a state that holds now. `event` is the type of the event that records it.
+    `run_id` is set if it is about another run. `position` is the event's order in the log (transaction id, position).
     """
 
-    says: str
+    text: str
     at: datetime | None = None
     event: str | None = None
     run_id: UUID | None = None
-    place: tuple[int, int] = (0, 0)
+    position: tuple[int, int] = (0, 0)
 
     @property
     def view(self) -> dict[str, Any]:
         run = {} if self.run_id is None else {"run_id": self.run_id}
-        return {"at": self.at, "says": self.says, "event": self.event} | run
+        return {"at": self.at, "says": self.text, "event": self.event} | run
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
-    """One sentence that answers, and the causes, oldest first."""
+class Explanation:
+    """The answer in one sentence, and its causes, oldest first."""
 
     answer: str
-    because: Sequence[Because]
+    causes: Sequence[Cause]
 
     @property
     def view(self) -> dict[str, Any]:
-        return {"answer": self.answer, "because": [each.view for each in self.because]}
+        return {"answer": self.answer, "because": [cause.view for cause in self.causes]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """How full a concurrency key is: `held` places are taken, the oldest by `holders`; `before` wait longer."""
+class ConcurrencySlots:
+    """The slots of a run's concurrency key: how many are taken, the oldest runs that hold one, and the run's position.
 
-    held: int
+    `ahead` is the number of runs that wait for a slot longer than the run does.
+    """
+
+    taken: int
     holders: Sequence[Run]
-    before: int
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePosition:
-    """A run's place in its queue, and what is known of executors.
+    """A run's position in its queue, and what is known of the executors.
 
-    `last_start` is when an attempt of the queue last started, as far as recent runs tell; `task_seen_at` when an
-    executor last said that it knows the task.
+    `ahead` is the number of runs before it, `running` that of the queue's running runs. `last_start` is when a run of
+    the queue last started, among the latest runs. `task_seen_at` is when an executor last registered the task.
     """
 
     ahead: int
@@ -66,21 +70,21 @@ class QueuePosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What was looked up beside a run's own events; a part is there only where the run's status asks for it.
+class RunContext:
+    """What an explanation needs besides the run's own events. Only what the run's status calls for is set.
 
-    `met` are the other active runs of the job that it met at its beginning, as they stood then; `others` are those
-    that must end before it, as they stand now.
+    `definition` is the one that the run uses. `met` are the other active runs of the job when the run was created, as
+    they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
     """
 
     now: datetime
     misfire: timedelta
     job: Job
-    definition: Definition  # by which the run was made
+    definition: Definition
     met: Sequence[Run] = ()
-    others: Sequence[Run] = ()
-    key: Key | None = None
-    line: QueuePosition | None = None
+    blockers: Sequence[Run] = ()
+    slots: ConcurrencySlots | None = None
+    queue_position: QueuePosition | None = None
 
     @property
     def zone(self) -> str:
@@ -88,8 +92,11 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """An event of a job's stream, without the definition that it may hold."""
+class JobEventSummary:
+    """An event of a job's stream without the definition that it may contain.
+
+    `first`, `last` and `count` describe the occurrences of an OccurrencesSkipped.
+    """
 
     version: int
     type: str
@@ -106,19 +113,42 @@ class ExplainedRun:
     """A run with its explanation."""
 
     run: Run
-    why: Why
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobFacts:
-    """A job, its events, and its runs that matter to the question."""
+class JobContext:
+    """A job, the events of its stream, and the runs that matter to the question."""
 
     now: datetime
     misfire: timedelta
     job: Job
-    steps: Sequence[Step]
+    events: Sequence[JobEventSummary]
     runs: Sequence[ExplainedRun] = field(default=())
 
     @property
     def zone(self) -> str:
         return self.job.definition.timezone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeContext:
+    """What the definition in force at the time `at` says about it.
+
+    `definition_version` is the stream version of the event that holds the definition. `is_nominal` says whether `at` is
+    one of its nominal times; `before` and `after` are the nearest others. `due_at` includes jitter.
+    `occurrences_left` counts the occurrences still to come up to `at`, itself included.
+    `is_nominal_today`: only the job's present definition has `at` as a nominal time. `is_after_end`: it would be one
+    without `ends_at`.
+    """
+
+    at: datetime
+    definition: Definition
+    definition_version: int
+    is_nominal: bool
+    before: datetime | None
+    after: datetime | None
+    due_at: datetime | None
+    occurrences_left: int
+    is_nominal_today: bool
+    is_after_end: bool

@@ -1,59 +1,67 @@
-"""What an active run waits for at this moment, and what can be done about a dead letter."""
+"""What an active run waits for now, and what can be done about a dead letter."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from duebook_api.why.facts import Because, Circumstances, Key, QueuePosition
-from duebook_api.why.opening_sentences import in_the_way, occurrence
-from duebook_api.why.phrases import are, count, moment, quoted, span
+from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RunContext
+from duebook_api.why.opening_sentences import other_run_cause, run_label
+from duebook_api.why.phrases import duration, event_time, is_or_are, quantity, quoted
 from duebook_common.domain.run.state import Run, RunStatus
 
-_SEEN = timedelta(minutes=11)  # executors say every five minutes which tasks they know
+_REGISTERED_WITHIN = timedelta(minutes=11)  # executors register their tasks every five minutes
 
 
-def standing(run: Run, c: Circumstances) -> list[Because]:
-    """What holds now; nothing where the run has ended."""
+def present_causes(run: Run, context: RunContext) -> list[Cause]:
+    """The causes that hold now; none if the run has ended."""
     if run.status is RunStatus.DEAD_LETTERED:
-        again = f"POST /api/dead-letter/{run.id}/redrive has it tried again"
-        return [Because(f"It rests until somebody decides: {again}, and …/discard lets it rest for good.")]
+        return [_choices(run)]
     if not run.active:
         return []
-    return [
-        *(in_the_way(other, c.zone, then=False) for other in c.others),
-        *(_of_key(run, c.key) if c.key is not None else ()),
-        *(Because(f"{says}.") for says in (_of_line(run, c.line, c) if c.line is not None else ())),
-        *(Because(f"{says}.") for says in _of_terms(run, c)),
-    ]
+    causes = [other_run_cause(other, context.zone, past=False) for other in context.blockers]
+    if context.slots is not None:
+        causes += _slots(run, context.slots)
+    if context.queue_position is not None:
+        causes += (Cause(f"{clause}.") for clause in _queue(run, context.queue_position, context))
+    return [*causes, *(Cause(f"{clause}.") for clause in _definition(run, context))]
 
 
-def _of_key(run: Run, key: Key) -> Iterator[Because]:
+def _choices(run: Run) -> Cause:
+    redrive = f"POST /api/dead-letter/{run.id}/redrive runs it again"
+    return Cause(f"It stays a dead letter until a client decides: {redrive}, and …/discard discards it for good.")
+
+
+def _slots(run: Run, slots: ConcurrencySlots) -> Iterator[Cause]:
     assert run.concurrency is not None
-    places = (
-        f"{key.held} of {count(run.concurrency.limit, 'place')} of the concurrency key {quoted(run.concurrency.key)}"
-    )
-    yield Because(f"{places} {are(key.held)} taken; {count(key.before, 'run')} {are(key.before)} before it in the row.")
-    for run_ in key.holders:
-        which = f"Run {run_.id} of the job {quoted(run_.job_name)}, {occurrence(run_, 'UTC')}"
-        yield Because(f"{which}, holds a place; its status is {run_.status}.", None, None, run_.id)
+    taken = f"{slots.taken} of {quantity(run.concurrency.limit, 'slot')} {is_or_are(slots.taken)} taken"
+    ahead = f"{quantity(slots.ahead, 'run')} {is_or_are(slots.ahead)} ahead of it"
+    yield Cause(f"Of the concurrency key {quoted(run.concurrency.key)}, {taken}; {ahead}.")
+    for holder in slots.holders:
+        label = f"Run {holder.id} of the job {quoted(holder.job_name)}, {run_label(holder, 'UTC')}"
+        yield Cause(f"{label}, holds a slot; its status is {holder.status}.", run_id=holder.id)
 
 
-def _of_line(run: Run, line: QueuePosition, c: Circumstances) -> Iterator[str]:
+def _queue(run: Run, position: QueuePosition, context: RunContext) -> Iterator[str]:
     queue, task = quoted(run.queue), quoted(run.task)
-    ahead = f"{count(line.ahead, 'run')} {are(line.ahead)} ahead of it" if line.ahead else "no run is ahead of it"
-    yield f"In the queue {queue} {ahead}, and {count(line.running, 'run')} of that queue {are(line.running)} running"
-    if not line.running and line.last_start is None:
-        yield f"No executor is known to serve the queue {queue}: its DUEBOOK_QUEUES must name it"
-    elif not line.running and line.last_start is not None:
-        yield f"An executor last started a run of the queue {queue} at {moment(line.last_start, c.zone)}"
-    if line.task_seen_at is None:
-        yield f"No executor has ever said that it knows the task {task}: its DUEBOOK_TASKS must name the module"
-    elif c.now - line.task_seen_at > _SEEN:
-        yield f"An executor that knows the task {task} was last seen at {moment(line.task_seen_at, c.zone)}"
+    ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
+    running = f"{quantity(position.running, 'run')} of that queue {is_or_are(position.running)} running"
+    yield f"In the queue {queue} {ahead} ahead of it, and {running}"
+    if not position.running and position.last_start is None:
+        yield f"No executor is known to serve the queue {queue}: an executor's DUEBOOK_QUEUES must include it"
+    elif not position.running and position.last_start is not None:
+        started = event_time(position.last_start, context.zone)
+        yield f"An executor last started a run of the queue {queue} at {started}"
+    if position.task_seen_at is None:
+        yield f"No executor has registered the task {task}: an executor's DUEBOOK_TASKS must include its module"
+    elif context.now - position.task_seen_at > _REGISTERED_WITHIN:
+        seen = event_time(position.task_seen_at, context.zone)
+        yield f"An executor that has the task {task} was last seen at {seen}"
 
 
-def _of_terms(run: Run, c: Circumstances) -> Iterator[str]:
+def _definition(run: Run, context: RunContext) -> Iterator[str]:
+    """What the run's definition still decides about it."""
     if run.start_by is not None and run.attempt == 0:
-        over = "is over" if c.now > run.start_by else f"ends in {span(run.start_by - c.now)}"
-        yield f"Its start_within {over}, at {moment(run.start_by, c.zone)}; not started by then, it is skipped"
-    if run.job_version < c.job.version:
-        yield f"It goes by version {run.job_version} of the job's definition, whatever was changed since"
+        ends = "ended" if context.now > run.start_by else f"ends in {duration(run.start_by - context.now)},"
+        at = event_time(run.start_by, context.zone)
+        yield f"Its start_within {ends} at {at}; if it has not started by then, it is skipped"
+    if run.job_version < context.job.version:
+        yield f"It uses version {run.job_version} of the job's definition, regardless of later changes"

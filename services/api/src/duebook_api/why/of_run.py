@@ -1,149 +1,165 @@
-"""Why a run ran, did not, or waits."""
+"""Explains why a run ran, did not, or waits."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from duebook_api.why.facts import Because, Circumstances, ExplainedRun, Why
-from duebook_api.why.now import standing
-from duebook_api.why.opening_sentences import OVERLAP, beginning, in_the_way
-from duebook_api.why.phrases import are, because, capital, count, executor, moment, quoted, span, who
-from duebook_api.why.run_sentences import DELETED, MADE_WAY, happening
+from duebook_api.why.facts import Cause, ExplainedRun, Explanation, RunContext
+from duebook_api.why.now import present_causes
+from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
+from duebook_api.why.phrases import (
+    actor_name,
+    capitalized,
+    duration,
+    event_time,
+    executor_name,
+    is_or_are,
+    ordinal,
+    quantity,
+    quoted,
+    with_reason,
+)
+from duebook_api.why.run_sentences import JOB_DELETED, MADE_WAY, failures_text, run_sentence
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 from duebook_common.store.eventstore import RecordedEvent
 
-_STARTED_ANEW = {
-    "AttemptReleased": "the executor that had it was stopping, and handed it back",
-    "RunRedriven": "it was given up, and somebody had it tried again",
+_RESTARTS = {
+    "AttemptReleased": "its executor was stopping and released it",
+    "RunRedriven": "it was dead-lettered, and then redriven",
 }
-_FIRST, _LATEST = 5, 95  # of a long history
+_FIRST, _LATEST = 5, 95  # causes shown of a long history
 
 
-def explain(run_id: UUID, recorded: Sequence[RecordedEvent], c: Circumstances) -> ExplainedRun:
-    """The run by its whole stream, every event with its sentence."""
+def explain(run_id: UUID, recorded: Sequence[RecordedEvent], context: RunContext) -> ExplainedRun:
+    """Explain a run by its whole stream, with a sentence for each event."""
     first, *later = recorded
     event = first.event
     assert isinstance(event, FirstEvent)
     run = opened(run_id, event)
-    said = [replace(in_the_way(other, c.zone, then=True), place=_place(first)) for other in c.met]
-    said.append(_told(first, beginning(event, _who(first), c)))
+    causes = [
+        replace(other_run_cause(other, context.zone, past=True), position=_position(first)) for other in context.met
+    ]
+    causes.append(_cause(first, opening_sentence(event, _actor(first), context)))
     for item in later:
-        said.append(_told(item, happening(run, item.event, _who(item), c)))  # type: ignore[arg-type]
+        causes.append(_cause(item, run_sentence(run, item.event, _actor(item), context)))  # type: ignore[arg-type]
         run = evolve(run, item.event)  # type: ignore[arg-type]
-    return ExplainedRun(run=run, why=Why(_answer(run, recorded, c), [*_shortened(said), *standing(run, c)]))
+    causes = [*_shortened(causes), *present_causes(run, context)]
+    return ExplainedRun(run=run, explanation=Explanation(_answer(run, recorded, context), causes))
 
 
-def _told(item: RecordedEvent, says: str) -> Because:
-    at: datetime = item.event.at
-    return Because(says, at, item.type, place=_place(item))
+def _cause(item: RecordedEvent, text: str) -> Cause:
+    return Cause(text, item.event.at, item.type, position=_position(item))
 
 
-def _who(item: RecordedEvent) -> str:
-    return who(item.meta["actor"])
+def _actor(item: RecordedEvent) -> str:
+    actor: str = item.meta["actor"]
+    return actor
 
 
-def _place(item: RecordedEvent) -> tuple[int, int]:
+def _position(item: RecordedEvent) -> tuple[int, int]:
     return item.xid, item.position
 
 
-def _shortened(said: list[Because]) -> list[Because]:
-    left_out = len(said) - _FIRST - _LATEST
-    if left_out <= 1:
-        return said
-    note = Because(f"{count(left_out, 'further event')} are left out here; the run's events have them all.")
-    return [*said[:_FIRST], note, *said[-_LATEST:]]
+def _shortened(causes: list[Cause]) -> list[Cause]:
+    omitted = len(causes) - _FIRST - _LATEST
+    if omitted <= 1:
+        return causes
+    note = Cause(f"{quantity(omitted, 'further event')} are omitted here; the run's events include them.")
+    return [*causes[:_FIRST], note, *causes[-_LATEST:]]
 
 
-def _answer(run: Run, recorded: Sequence[RecordedEvent], c: Circumstances) -> str:
-    at = moment(run.finished_at, c.zone) if run.finished_at else ""
+def _answer(run: Run, recorded: Sequence[RecordedEvent], context: RunContext) -> str:
+    at = event_time(run.finished_at, context.zone) if run.finished_at else ""
     match run.status:
         case RunStatus.SUCCEEDED:
-            return f"It ran, and succeeded at {at} in its {_ordinal(run.attempt)} attempt."
+            return f"It ran and succeeded at {at} in its {ordinal(run.attempt)} attempt."
         case RunStatus.RUNNING:
-            stop = ", and has been asked to stop" if run.cancel_requested else ""
-            started = moment(run.started_at, c.zone) if run.started_at else ""
-            attempt = f"its {_ordinal(run.attempt)} attempt started at {started} on {executor(run.executor)}"
-            return f"It is running: {attempt}{stop}."
+            return _running(run, context)
         case RunStatus.DEAD_LETTERED:
-            failures = f"{count(run.failures, 'failure')}, the last of them {quoted(run.error or '')}"
-            return f"It was given up at {at} after {failures}, and rests as a dead letter until somebody decides."
+            failures = failures_text(run.failures, run.error)
+            return f"It was dead-lettered at {at} after {failures}, and stays so until it is redriven or discarded."
         case RunStatus.DISCARDED:
-            by = _who(recorded[-1])
-            return f"It failed with {quoted(run.error or '')}, and {by} discarded it at {at}{because(run.reason)}."
+            by = actor_name(_actor(recorded[-1]))
+            return f"It failed with {quoted(run.error or '')}, and {by} discarded it at {at}{with_reason(run.reason)}."
         case RunStatus.CANCELLED:
             return _cancelled(run, recorded, at)
         case RunStatus.SKIPPED:
-            return _skipped(run, c)
+            return _skipped(run, context)
         case RunStatus.WAITING:
-            return _waiting(run, c)
+            return _waiting(run, context)
         case RunStatus.RETRYING:
-            return _retrying(run, recorded[-1].type, c)
+            return _retrying(run, recorded[-1].type, context)
         case RunStatus.DISPATCHED:
-            return _dispatched(run, c)
+            return _dispatched(run, context)
 
 
-def _ordinal(number: int) -> str:
-    words = ("first", "second", "third", "fourth", "fifth")
-    return words[number - 1] if 0 < number <= len(words) else f"{number}."
+def _running(run: Run, context: RunContext) -> str:
+    stopping = ", and has been asked to stop" if run.cancel_requested else ""
+    started = event_time(run.started_at, context.zone) if run.started_at else ""
+    attempt = f"its {ordinal(run.attempt)} attempt started at {started} on {executor_name(run.executor)}"
+    return f"It is running: {attempt}{stopping}."
 
 
 def _cancelled(run: Run, recorded: Sequence[RecordedEvent], at: str) -> str:
-    """By whom: whoever asked for it, where it was asked to stop first."""
+    """The actor is that of the request to stop, if there was one: an executor only carries it out."""
     reason = run.reason or ""
     if reason.startswith(MADE_WAY):
         return f"It was cancelled at {at}: it {reason}."
-    if reason == DELETED:
+    if reason == JOB_DELETED:
         return f"It was cancelled at {at}, because the job was deleted."
-    asked = next((item for item in reversed(recorded) if item.type == "RunCancelRequested"), recorded[-1])
-    return f"{capital(_who(asked))} cancelled it{because(run.reason)}; that was done at {at}."
+    command = next((item for item in reversed(recorded) if item.type == "RunCancelRequested"), recorded[-1])
+    return f"{capitalized(actor_name(_actor(command)))} cancelled it{with_reason(run.reason)}; it ended at {at}."
 
 
-def _skipped(run: Run, c: Circumstances) -> str:
+def _skipped(run: Run, context: RunContext) -> str:
     match run.reason:
         case "overlap":
-            other, overlap = f"run {c.met[0].id}" if c.met else "another run", c.definition.overlap
-            policy = f"overlap policy {overlap}: {OVERLAP[overlap]}"
+            other, overlap = f"run {context.met[0].id}" if context.met else "another run", context.definition.overlap
+            policy = f"overlap policy {overlap}: {OVERLAP_POLICIES[overlap]}"
             return f"It did not run, because {other} of the same job was still active when it was due ({policy})."
         case "deadline":
-            by = f" by {moment(run.start_by, c.zone)}" if run.start_by else ""
-            return f"It did not run, because it could not start{by}, within its start_within; later it is not wanted."
+            by = f" by {event_time(run.start_by, context.zone)}" if run.start_by else ""
+            return f"It did not run, because it could not start{by}, within its start_within, and may not start later."
         case _:
-            return f"It did not run, for the reason {quoted(run.reason or '')}."
+            return f"It did not run, with the reason {quoted(run.reason or '')}."
 
 
-def _waiting(run: Run, c: Circumstances) -> str:
-    if c.others:
-        more = len(c.others) - 1
-        others = f"run {c.others[0].id}" + (f" and {count(more, 'further run')}" if more else "")
+def _waiting(run: Run, context: RunContext) -> str:
+    if context.blockers:
+        more = len(context.blockers) - 1
+        others = f"run {context.blockers[0].id}" + (f" and {quantity(more, 'further run')}" if more else "")
         return f"It waits until {others} of the same job {'have' if more else 'has'} ended."
-    if run.concurrency is not None and c.key is not None and c.key.held >= run.concurrency.limit:
-        taken = f"{c.key.held} of {count(run.concurrency.limit, 'place')} {are(c.key.held)} taken"
-        before = f"{count(c.key.before, 'run')} {are(c.key.before)} before it in the row"
-        return f"It waits for a place under the concurrency key {quoted(run.concurrency.key)}: {taken}, and {before}."
-    return "It is free to go, and waits for a scheduler to send it to its queue."
+    slots, key = context.slots, run.concurrency
+    if key is not None and slots is not None and slots.taken >= key.limit:
+        taken = f"{slots.taken} of {quantity(key.limit, 'slot')} {is_or_are(slots.taken)} taken"
+        ahead = f"{quantity(slots.ahead, 'run')} {is_or_are(slots.ahead)} ahead of it"
+        return f"It waits for a slot of the concurrency key {quoted(key.key)}: {taken}, and {ahead}."
+    return "It is ready, and waits for a scheduler to send it to its queue."
 
 
-def _retrying(run: Run, last: str, c: Circumstances) -> str:
-    ahead = run.wake_at - c.now if run.wake_at is not None else timedelta(0)
-    when = f"in {span(ahead)}, at {moment(c.now + ahead, c.zone)}" if ahead > timedelta(0) else "which is due"
-    if last in _STARTED_ANEW:
-        return f"It waits to be started again, {when}: {_STARTED_ANEW[last]}."
-    used = f"{run.failures} of {count(run.max_attempts, 'attempt')} {are(run.failures)} used"
+def _retrying(run: Run, last_event: str, context: RunContext) -> str:
+    ahead = run.wake_at - context.now if run.wake_at is not None else timedelta(0)
+    when = "due now"
+    if ahead > timedelta(0):
+        when = f"in {duration(ahead)}, at {event_time(context.now + ahead, context.zone)}"
+    if last_event in _RESTARTS:
+        return f"It waits to be started again, {when}: {_RESTARTS[last_event]}."
+    used = f"{run.failures} of {quantity(run.max_attempts, 'attempt')} {is_or_are(run.failures)} used"
     failed = f"attempt {run.attempt} failed with {quoted(run.error or '')}"
     return f"It waits for its next attempt, {when}: {failed}, and {used}."
 
 
-def _dispatched(run: Run, c: Circumstances) -> str:
+def _dispatched(run: Run, context: RunContext) -> str:
     if run.dispatch == 0:
-        ahead = run.due_at - c.now
+        ahead = run.due_at - context.now
         if ahead > timedelta(0):
-            return f"It is not due yet, but in {span(ahead)}, at {moment(run.due_at, c.zone)}."
+            return f"It is not due yet: it is due in {duration(ahead)}, at {event_time(run.due_at, context.zone)}."
         return "It is due, and waits for a scheduler to send it to its queue."
-    ahead_of_it = c.line.ahead if c.line else 0
-    behind = f"{count(ahead_of_it, 'run')} {are(ahead_of_it)} ahead of it" if ahead_of_it else "no run is ahead of it"
-    unknown = (
-        f", and no executor is known that has the task {quoted(run.task)}" if c.line and not c.line.task_seen_at else ""
-    )
-    return f"It waits in the queue {quoted(run.queue)} for an executor: {behind}{unknown}."
+    position = context.queue_position
+    runs_ahead = position.ahead if position else 0
+    ahead_of_it = f"{quantity(runs_ahead, 'run')} {is_or_are(runs_ahead)}" if runs_ahead else "no run is"
+    is_unknown = position is not None and position.task_seen_at is None
+    unknown = f", and no executor is known that has the task {quoted(run.task)}" if is_unknown else ""
+    return f"It waits in the queue {quoted(run.queue)} for an executor: {ahead_of_it} ahead of it{unknown}."

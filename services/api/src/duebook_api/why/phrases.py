@@ -1,81 +1,97 @@
-"""How times, durations, people and quantities are said."""
+"""How explanations write times, durations, numbers and names."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_LONGEST_QUOTE = 300
+_MAX_QUOTE = 300  # characters
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+WAITS_FOR_SCHEDULER = "waits for a scheduler: none is running, they are behind, or its queue is full"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
-def told(time: datetime, zone: str = "UTC") -> str:
-    """An instant in UTC, and what the clocks of the zone show where that differs."""
+def exact_time(time: datetime, zone: str = "UTC") -> str:
+    """An instant in UTC, followed by the zone's local time if that differs."""
     utc = time.astimezone(UTC)
     text = f"{utc:%Y-%m-%dT%H:%M:%S}{_fraction(utc)}Z"
-    shown = utc.astimezone(ZoneInfo(zone))
-    if shown.utcoffset() == timedelta(0):
+    local = utc.astimezone(ZoneInfo(zone))
+    if local.utcoffset() == timedelta(0):
         return text
-    day = "" if shown.date() == utc.date() else f"{shown:%Y-%m-%d} "
-    return f"{text} ({day}{shown:%H:%M}{f':{shown:%S}' if shown.second else ''} in {zone})"
+    day = "" if local.date() == utc.date() else f"{local:%Y-%m-%d} "
+    return f"{text} ({day}{local:%H:%M}{f':{local:%S}' if local.second else ''} in {zone})"
 
 
 def _fraction(time: datetime) -> str:
     return f".{time.microsecond:06}".rstrip("0") if time.microsecond else ""
 
 
-def moment(time: datetime, zone: str = "UTC") -> str:
-    """When something happened, to the second."""
-    return told(time.replace(microsecond=0), zone)
+def event_time(time: datetime, zone: str = "UTC") -> str:
+    """The same to the second, which is enough for the time of an event."""
+    return exact_time(time.replace(microsecond=0), zone)
 
 
-def span(length: timedelta) -> str:
-    """A length of time by its two largest units."""
+def jitter_text(due_at: datetime, zone: str) -> str:
+    """What follows a nominal time that jitter delays."""
+    return f" (due at {event_time(due_at, zone)} because of jitter)"
+
+
+def duration(length: timedelta) -> str:
+    """A duration in its two largest units, such as "1 day 2 hours"."""
     seconds = length.total_seconds()
     if seconds < 1:
-        return count(round(max(seconds, 0.001) * 1000), "millisecond")
+        return quantity(round(max(seconds, 0.001) * 1000), "millisecond")
     if seconds < 60:
-        shown = f"{seconds:.1f}".removesuffix(".0")
-        return f"{shown} second{'' if shown == '1' else 's'}"
+        rounded = f"{seconds:.1f}".removesuffix(".0")
+        return f"{rounded} second{'' if rounded == '1' else 's'}"
     rest, parts = round(seconds), list[str]()
     for unit, size in _UNITS:
         number, rest = divmod(rest, size)
         if number or parts:
-            parts.append(count(number, unit) if number else "")
+            parts.append(quantity(number, unit) if number else "")
     return " ".join(part for part in parts[:2] if part)
 
 
-def count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def quantity(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def are(number: int) -> str:
+def is_or_are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+def ordinal(number: int) -> str:
+    """Words up to "fifth", then "6th"."""
+    if 0 < number <= len(_ORDINALS):
+        return _ORDINALS[number - 1]
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
 def quoted(text: str) -> str:
-    """Somebody's words on one line, the beginning of long ones."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return f"“{line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + '…'}”"
+    """Text from outside on one line, without control characters and cut after 300 characters."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(printable.split())
+    return f"“{line if len(line) <= _MAX_QUOTE else line[:_MAX_QUOTE] + '…'}”"
 
 
-def who(actor: str) -> str:
-    """Whoever caused an event, as its `meta` names him."""
+def actor_name(actor: str) -> str:
+    """The name of an event's actor (`meta.actor`) within a sentence."""
     if actor == "anonymous":
-        return "somebody without a key"
+        return "a client without an API key"
     if actor.startswith("key:"):
-        return f"the holder of the key {quoted(actor.removeprefix('key:'))}"
+        return f"API key {quoted(actor.removeprefix('key:'))}"
     kind = actor.partition(" ")[0]
     return f"the {kind}" if kind in {"scheduler", "executor"} else quoted(actor)
 
 
-def executor(name: str | None) -> str:
-    """The process that has an attempt, which calls itself `executor …` in the log."""
-    return f"the executor {(name or '').removeprefix('executor ')}"
+def executor_name(executor: str | None) -> str:
+    """The name of an attempt's executor; the log has it as "executor HOST/PID"."""
+    return f"the executor {(executor or '').removeprefix('executor ')}"
 
 
-def capital(sentence: str) -> str:
+def capitalized(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def because(reason: str | None) -> str:
-    """A reason that somebody gave, or did not."""
+def with_reason(reason: str | None) -> str:
+    """The end of a clause about a command, which may have a reason."""
     return f", with the reason {quoted(reason)}" if reason else ", without giving a reason"

@@ -1,4 +1,4 @@
-"""Why: the causes of what a run or a job does or does not do, in plain sentences."""
+"""Explanations over HTTP: why a run or a job did something, did not, or waits."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -23,16 +23,16 @@ class WhyQuery(NoQuery):
 
 @router.get("/run/{run_id}/why", tags=["runs"], openapi_extra=operation(Scope.RUNS_READ), response_model=answers.Why)
 async def why_run(request: Request, run_id: PathId) -> Response:
-    """Why the run ran, did not, or waits: `answer` in one sentence, and `because`, its causes, oldest first.
+    """Why the run ran, did not, or waits: the `answer` in one sentence, and the causes (`because`), oldest first.
 
-    Each cause `says` a sentence, `at` a time, or null for what holds now, by the `event` that tells it; `run_id` where
-    it is about another run.
+    A cause has a sentence (`says`), the time of its event (`at`; null if it holds now), the event's type (`event`), and
+    `run_id` if it is about another run.
     """
     query(request, NoQuery)
-    why = await queries.why_run(dependencies(request), run_id)
-    if why is None:
+    explanation = await queries.why_run(dependencies(request), run_id)
+    if explanation is None:
         raise not_found(f"run {run_id}")
-    return reply(why.view)
+    return reply(explanation.view)
 
 
 @router.get(
@@ -42,9 +42,9 @@ async def why_run(request: Request, run_id: PathId) -> Response:
     response_model=answers.Why,
 )
 async def why_job(request: Request, job_id: PathId) -> Response:
-    """Why the job ran or not at the time `at`, or without one what it waits for: in the shape of a run's why."""
+    """Why the job ran or did not run at the time `at`; without `at`, what it waits for. Same format as for a run."""
     q = query(request, WhyQuery)
-    why = await queries.why_job(dependencies(request), job_id, q.at)
-    if why is None:
+    explanation = await queries.why_job(dependencies(request), job_id, q.at)
+    if explanation is None:
         raise not_found(f"job {job_id}")
-    return reply(why.view)
+    return reply(explanation.view)

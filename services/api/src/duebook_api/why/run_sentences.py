@@ -1,9 +1,19 @@
-"""What happened to a run after its first event, a sentence for each."""
+"""What happened to a run after its first event: a sentence for each event."""
 
 from datetime import timedelta
 
-from duebook_api.why.facts import Circumstances
-from duebook_api.why.phrases import because, capital, count, executor, moment, quoted, span
+from duebook_api.why.facts import RunContext
+from duebook_api.why.phrases import (
+    actor_name,
+    capitalized,
+    duration,
+    event_time,
+    executor_name,
+    ordinal,
+    quantity,
+    quoted,
+    with_reason,
+)
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -22,85 +32,89 @@ from duebook_common.domain.run.events import (
 )
 from duebook_common.domain.run.state import Run, RunStatus
 
-MADE_WAY, DELETED = "made way", "the job was deleted"
+MADE_WAY, JOB_DELETED = "made way", "the job was deleted"  # how the reasons begin that the domain records itself
 
 
-def happening(run: Run, event: RunEvent, actor: str, c: Circumstances) -> str:
-    """The event in words; `run` as it stood before, `actor` as `words.who` says it."""
+def run_sentence(run: Run, event: RunEvent, actor: str, context: RunContext) -> str:
+    """The event in a sentence. `run` is the run before the event, `actor` the actor's name in the log."""
+    subject = capitalized(actor_name(actor))
     match event:
         case RunExpired():
-            return f"{_expired(run, c)}, so it was skipped rather than run late."
+            return f"No attempt had started{_by_deadline(run, context)}, so it was skipped rather than run late."
         case RunRequeued():
             return _requeued(run, event)
         case AttemptStarted():
-            again = "" if event.attempt == 1 else f", {count(run.failures, 'failure')} behind it"
-            return f"Attempt {event.attempt} started on {executor(event.executor)}{again}."
+            earlier = "" if event.attempt == 1 else f", after {quantity(run.failures, 'failure')}"
+            return f"Attempt {event.attempt} started on {executor_name(event.executor)}{earlier}."
         case AttemptSucceeded():
             return f"Attempt {event.attempt} succeeded{_after(run, event)}."
         case AttemptFailed():
-            return (
-                f"Attempt {event.attempt} failed{_after(run, event)} with {quoted(event.error)}{_used(run, event, c)}."
-            )
+            failed = f"Attempt {event.attempt} failed{_after(run, event)} with {quoted(event.error)}"
+            return f"{failed}{_attempts_used(run, event, context)}."
         case AttemptLost():
-            lost = f"{capital(executor(run.executor))} was lost: it gave no sign of life for longer than its lease"
-            return f"{lost}, so attempt {event.attempt} counts as failed{_used(run, event, c)}."
+            lost = f"{capitalized(executor_name(run.executor))} was lost: it did not renew its lease in time"
+            return f"{lost}, so attempt {event.attempt} counts as failed{_attempts_used(run, event, context)}."
         case AttemptReleased():
-            stopping = f"{capital(executor(run.executor))} was stopping"
-            return f"{stopping}, and handed attempt {event.attempt} back; it is not charged."
+            executor = capitalized(executor_name(run.executor))
+            return f"{executor} was stopping and released attempt {event.attempt}, which is not charged."
         case RunCancelRequested():
-            return f"{capital(actor)} asked it to stop{because(event.reason)}."
+            return f"{subject} asked it to stop{with_reason(event.reason)}."
         case RunCancelled():
-            return f"{cancelled(run, event, actor)}."
+            return f"{_cancelled(run, event, subject)}."
         case RunDeadLettered():
-            return f"It was given up after {count(event.failures, 'failure')}, the last of them {quoted(event.error)}."
+            return f"It was dead-lettered after {failures_text(event.failures, event.error)}."
         case RunRedriven():
             edited = " with an edited payload" if event.own_payload else ""
-            return f"{capital(actor)} had it tried again{edited}{because(event.reason)}."
+            return f"{subject} redrove it{edited}{with_reason(event.reason)}."
         case RunDiscarded():
-            return f"{capital(actor)} decided to let it rest{because(event.reason)}."
+            return f"{subject} discarded it{with_reason(event.reason)}."
         case _:
             assert isinstance(event, FirstEvent)
-            raise ValueError("a run's first event is told by `beginnings`")
+            raise ValueError("`opening_sentences` has the sentence for a run's first event")
 
 
-def _expired(run: Run, c: Circumstances) -> str:
-    until = f" by {moment(run.start_by, c.zone)}" if run.start_by else ""
-    return f"No attempt had started{until}, the end of its start_within"
+def failures_text(count: int, error: str | None) -> str:
+    """Such as "4 failures, the last one “connection refused”"."""
+    return f"{quantity(count, 'failure')}, the last one {quoted(error or '')}"
+
+
+def _by_deadline(run: Run, context: RunContext) -> str:
+    by = f" by {event_time(run.start_by, context.zone)}" if run.start_by else ""
+    return f"{by}, the end of its start_within"
 
 
 def _requeued(run: Run, event: RunRequeued) -> str:
     sent = f"sent to the queue {quoted(run.queue)}"
     if run.status is RunStatus.WAITING:
-        return f"What it waited for was over, so it was {sent}."
+        return f"It no longer had to wait, so it was {sent}."
     if run.status is RunStatus.RETRYING:
         return f"Its next attempt was due, so it was {sent}."
     if run.dispatch == 0:
-        return f"The scheduler had it {sent}."
-    return f"Its message seemed to be lost, so it was {sent} once more, for the {event.dispatch}. time."
+        return f"It was {sent} by the scheduler."
+    return f"Its message seemed to be lost, so it was {sent} again, for the {ordinal(event.dispatch)} time."
 
 
 def _after(run: Run, event: AttemptSucceeded | AttemptFailed) -> str:
     took = event.at - run.started_at if run.started_at else timedelta(0)
-    return f" after {span(took)}" if took > timedelta(0) else ""
+    return f" after {duration(took)}" if took > timedelta(0) else ""
 
 
-def _used(run: Run, event: AttemptFailed | AttemptLost, c: Circumstances) -> str:
-    used = f"; {event.failures} of {count(run.max_attempts, 'attempt')} used"
+def _attempts_used(run: Run, event: AttemptFailed | AttemptLost, context: RunContext) -> str:
+    used = f"; {event.failures} of {quantity(run.max_attempts, 'attempt')} used"
     if event.retry_at is not None:
-        return f"{used}, the next is due at {moment(event.retry_at, c.zone)}"
+        return f"{used}, the next is due at {event_time(event.retry_at, context.zone)}"
     if event.failures < run.max_attempts and not run.cancel_requested:
-        return f"{used}, but the task said that a further one is of no use"
+        return f"{used}, but the task ruled out a retry"
     return used
 
 
-def cancelled(run: Run, event: RunCancelled, actor: str) -> str:
-    """Who or what cancelled it."""
+def _cancelled(run: Run, event: RunCancelled, actor: str) -> str:
     reason = event.reason or ""
-    where = f" while attempt {event.attempt} was running" if event.attempt is not None else " before it started"
+    when = f" while attempt {event.attempt} was running" if event.attempt is not None else " before it started"
     if reason.startswith(MADE_WAY):
-        return f"It was cancelled{where}: it {reason}"
-    if reason == DELETED:
-        return f"It was cancelled{where}, because the job was deleted"
+        return f"It was cancelled{when}: it {reason}"
+    if reason == JOB_DELETED:
+        return f"It was cancelled{when}, because the job was deleted"
     if run.cancel_requested:
-        return f"Attempt {event.attempt} stopped as it had been asked to, and so the run was cancelled"
-    return f"{capital(actor)} cancelled it{where}{because(event.reason)}"
+        return f"Attempt {event.attempt} stopped as requested, so the run was cancelled"
+    return f"{actor} cancelled it{when}{with_reason(event.reason)}"

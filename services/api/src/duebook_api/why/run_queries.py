@@ -1,0 +1,95 @@
+"""What the explanation of a run reads besides the run's own events. Only a few runs are read, the oldest first."""
+
+from typing import Any
+
+from duebook_api.why.facts import ConcurrencySlots, QueuePosition
+from duebook_common.domain.run import events
+from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.state import Run
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import RecordedEvent, read
+from duebook_common.store.predicates import ACTIVE, HAS_KEY, HOLDS_KEY
+from duebook_common.store.replay import fold_run
+from duebook_common.store.rows import run_of
+
+_MAX_RUNS = 5
+
+# Candidates only: their own events decide, by the order of the log. Clocks of different processes differ, so a run may
+# have finished up to a second before the other was created and still precede its end in the log.
+_POSSIBLY_MET = """
+SELECT run_id FROM (
+    SELECT run_id, created_at, nominal_at, wake_at, finished_at FROM runs
+    WHERE job_id = $1 AND created_at <= $2 ORDER BY created_at DESC, run_id DESC LIMIT 10000
+) AS latest
+WHERE run_id <> $3 AND (wake_at IS NOT NULL OR finished_at >= $2 - interval '1 second')
+ORDER BY created_at, nominal_at LIMIT $4
+"""
+
+
+async def met_runs(db: Connection, run: Run, first: RecordedEvent) -> list[Run]:
+    """The other runs of the job that were active when this one was created, as they were then."""
+    met = []
+    for record in await db.fetch(_POSSIBLY_MET, run.job_id, run.created_at, run.id, _MAX_RUNS):
+        recorded = await read(db, events.stream(record["run_id"]))
+        past = [item for item in recorded if (item.xid, item.position) < (first.xid, first.position)]
+        if past and (other := fold_run(past)).active:
+            met.append(other)
+    return met
+
+
+_BLOCKERS = f"""
+SELECT * FROM runs
+WHERE job_id = $1 AND run_id <> $2 AND {ACTIVE}
+  AND (status <> 'waiting' OR ((trigger = 'backfill'), created_at, nominal_at, run_id) < ($3, $4, $5, $2))
+ORDER BY status = 'waiting', created_at, nominal_at LIMIT $6
+"""  # noqa: S608
+
+
+async def blocking_runs(db: Connection, run: Run) -> list[Run]:
+    """The runs of the job that must end before this one starts, those that do not wait first."""
+    is_backfill = run.trigger is Trigger.BACKFILL
+    return await _runs(db, _BLOCKERS, run.job_id, run.id, is_backfill, run.created_at, run.nominal_at, _MAX_RUNS)
+
+
+_SLOTS = f"""
+SELECT count(*) FILTER (WHERE {HOLDS_KEY}) AS taken,
+       count(*) FILTER (WHERE status = 'waiting' AND (created_at, nominal_at, run_id) < ($2, $3, $4)) AS ahead
+FROM runs WHERE concurrency_key = $1 AND {HAS_KEY}
+"""  # noqa: S608
+_HOLDERS = f"""
+SELECT * FROM runs WHERE concurrency_key = $1 AND {HOLDS_KEY}
+ORDER BY created_at, nominal_at LIMIT $2
+"""  # noqa: S608
+
+
+async def concurrency_slots(db: Connection, run: Run) -> ConcurrencySlots:
+    """The slots of the run's concurrency key, which it must have."""
+    assert run.concurrency is not None
+    key = run.concurrency.key
+    counts: Any = await db.fetchrow(_SLOTS, key, run.created_at, run.nominal_at, run.id)
+    return ConcurrencySlots(**counts, holders=await _runs(db, _HOLDERS, key, _MAX_RUNS))
+
+
+_QUEUE_POSITION = """
+SELECT
+    (SELECT count(*) FROM runs WHERE queue = $1 AND status = 'dispatched'
+     AND (dispatched_at, -priority, due_at, run_id) < ($2, -$3::int, $4, $5)) AS ahead,
+    (SELECT count(*) FROM (
+        SELECT status FROM runs WHERE queue = $1 AND wake_at IS NOT NULL LIMIT 50000
+     ) AS active WHERE status = 'running') AS running,
+    (SELECT max(started_at) FROM (
+        SELECT queue, started_at FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 2000
+     ) AS latest WHERE queue = $1) AS last_start,
+    (SELECT seen_at FROM tasks WHERE name = $6) AS task_seen_at
+"""
+
+
+async def queue_position(db: Connection, run: Run) -> QueuePosition:
+    """The position of a dispatched run in its queue."""
+    order = run.dispatched_at, run.priority, run.due_at, run.id
+    position: Any = await db.fetchrow(_QUEUE_POSITION, run.queue, *order, run.task)
+    return QueuePosition(**position)
+
+
+async def _runs(db: Connection, query: str, *arguments: Any) -> list[Run]:
+    return [run_of(record) for record in await db.fetch(query, *arguments)]
