@@ -1,12 +1,9 @@
 """What `verify` finds in a job's history: nothing in one that happened, and a breach in one with a hole."""
 
-import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import assume, given, settings
@@ -23,26 +20,13 @@ from duebook_common.domain.job.events import (
 )
 from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.integrity.verify import check_job
-from duebook_common.store.codec import encode
-from duebook_common.store.eventstore import RecordedEvent
 from support.lives import Life, born, lives
-from support.samples import DAY, HOUR, JOB_ID, NOW, a_definition
-
-
-def log(history: Sequence[JobEvent | RunFact]) -> Iterator[RecordedEvent]:
-    """The events as the log has them."""
-    versions = Counter[str]()
-    for position, fact in enumerate(history):
-        stream = f"run-{fact.run_id}" if isinstance(fact, RunFact) else f"job-{JOB_ID}"
-        event = fact.event if isinstance(fact, RunFact) else fact
-        versions[stream] += 1
-        type_, data = encode(event)
-        place = stream, versions[stream], UUID(int=position)
-        yield RecordedEvent(1, position, *place, type_, json.loads(data), {}, JOB_ID, event.at)
+from support.recorded import recorded
+from support.samples import DAY, HOUR, NOW, a_definition
 
 
 def breaches(history: Sequence[Any], due_before: datetime) -> list[str]:
-    return [breach.says for breach in check_job(list(log(history)), due_before)]
+    return [breach.says for breach in check_job(recorded(history), due_before)]
 
 
 @settings(max_examples=100)
@@ -93,7 +77,7 @@ def test_a_step_over_a_time_is_a_breach(kind: type) -> None:
     assert breaches(over, life.now)
 
 
-def test_times_that_every_event_steps_over_alike_are_missed_in_the_sum() -> None:
+def test_times_that_every_event_steps_over_alike_are_missed_in_the_totals() -> None:
     """A change that looks a week too far ahead, and everything after it that goes along."""
     life = steered()
     changed = next(n for n, event in enumerate(life.history) if isinstance(event, JobChanged))

@@ -1,6 +1,6 @@
-"""Invariant 2, from the log alone: no run starts beside others that its policy or its key forbids.
+"""Invariant 2: no run is sent while other runs are active that its overlap policy or its concurrency key forbids.
 
-Judged without `overlap` and without the scheduler's own code: what `verify` trusts must not be what it checks.
+Checked by the log alone, without `overlap` and without the scheduler: the check must not trust what it checks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,15 +21,14 @@ from duebook_common.domain.run.events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 
-Fault = tuple[str, str]
-
-_GONE = (AttemptSucceeded, RunExpired, RunCancelled, RunDeadLettered)
+_NO_LONGER_ACTIVE = (AttemptSucceeded, RunExpired, RunCancelled, RunDeadLettered)
 _ALONE = frozenset({Overlap.SKIP, Overlap.BUFFER_ONE, Overlap.BUFFER_ALL, Overlap.CANCEL_OTHER})
 
-_OF_KEYS = f"""
+_EVENTS_BY_KEY = f"""
 SELECT runs.concurrency_key AS key, {", ".join(f"e.{column}" for column in COLUMNS.split(", "))}
 FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id
 WHERE runs.concurrency_key IS NOT NULL
@@ -38,66 +37,72 @@ ORDER BY runs.concurrency_key, e.xid, e.position
 
 
 @dataclass(slots=True)
-class _Active:
-    """The runs that neither ended nor rest, by stream: those under way, and those that wait with what they wait for."""
+class _ActiveRuns:
+    """The active runs at a position of the log, by stream: the sent ones, and the waiting ones with the reason."""
 
-    under_way: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)
     waiting: dict[str, RunBuffered | RunRedriven] = field(default_factory=dict)
 
-    def follow(self, stream: str, event: object) -> None:
+    def apply(self, stream: str, event: object) -> None:
         if isinstance(event, RunDispatched | RunRequeued):
             self.waiting.pop(stream, None)
-            self.under_way.add(stream)
+            self.sent.add(stream)
         elif isinstance(event, RunBuffered) or (isinstance(event, RunRedriven) and event.waits):
             self.waiting[stream] = event
         elif isinstance(event, RunRedriven):
-            self.under_way.add(stream)
-        elif isinstance(event, _GONE):
+            self.sent.add(stream)
+        elif isinstance(event, _NO_LONGER_ACTIVE):
             self.waiting.pop(stream, None)
-            self.under_way.discard(stream)
+            self.sent.discard(stream)
 
 
-def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Fault]:
-    """A job's events in the order of the log: who starts beside others, though its policy says it may not."""
+def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Breach]:
+    """The runs of one job that were sent while others were active, although their policy forbids that.
+
+    `recorded` are the events of the job and of its runs, in the order of the log.
+    """
     policies: dict[int, Overlap] = {}
-    active = _Active()
+    active = _ActiveRuns()
     for item in recorded:
         event = item.event
         if isinstance(event, JobCreated | JobChanged):
             policies[item.version] = event.definition.overlap
-        others = active.under_way - {item.stream}
-        if _must_be_alone(active, item.stream, event, policies) and others:
-            yield item.stream, f"{type(event).__name__} beside {sorted(others)}"
-        active.follow(item.stream, event)
+        others = active.sent - {item.stream}
+        if others and _must_be_alone(active, item.stream, event, policies):
+            says = f"{type(event).__name__} while {sorted(others)} were active"
+            yield Breach(Invariant.LIMITS, item.stream, says)
+        active.apply(item.stream, event)
 
 
-def _must_be_alone(active: _Active, stream: str, event: object, policies: dict[int, Overlap]) -> bool:
+def _must_be_alone(active: _ActiveRuns, stream: str, event: object, policies: dict[int, Overlap]) -> bool:
     if isinstance(event, RunRequeued):
         waited = active.waiting.get(stream)
         return isinstance(waited, RunBuffered) and waited.reason == "overlap"
-    by_schedule = isinstance(event, RunDispatched) and event.trigger in BY_SCHEDULE
-    return by_schedule and isinstance(event, Identity) and policies.get(event.definition_at) in _ALONE
+    return (
+        isinstance(event, RunDispatched)
+        and event.trigger in BY_SCHEDULE
+        and policies.get(event.definition_at) in _ALONE
+    )
 
 
-async def check_keys(db: Connection) -> list[Fault]:
-    """Runs that started although as many as their key allows were under way."""
-    faults: list[Fault] = []
-    key, active = None, _Active()
+async def check_keys(db: Connection) -> list[Breach]:
+    """The runs that were sent although all slots of their concurrency key were taken."""
+    breaches: list[Breach] = []
+    key, active = None, _ActiveRuns()
     limits: dict[str, int] = {}
-    async for record in db.cursor(_OF_KEYS, prefetch=2000):
+    async for record in db.cursor(_EVENTS_BY_KEY, prefetch=2000):
         if record["key"] != key:
-            key, active, limits = record["key"], _Active(), {}
+            key, active, limits = record["key"], _ActiveRuns(), {}
         recorded = _recorded(record)
         event, stream = recorded.event, recorded.stream
         if isinstance(event, Identity) and event.concurrency is not None:
             limits[stream] = event.concurrency.limit
-        before = len(active.under_way)
-        active.follow(stream, event)
-        if len(active.under_way) > before >= limits[stream]:
-            faults.append(
-                (stream, f"starts as number {before + 1} under the key {key!r}, which allows {limits[stream]}")
-            )
-    return faults
+        before = len(active.sent)
+        active.apply(stream, event)
+        if len(active.sent) > before >= limits[stream]:
+            says = f"starts as number {before + 1} under the key {key!r}, which allows {limits[stream]}"
+            breaches.append(Breach(Invariant.LIMITS, stream, says))
+    return breaches
 
 
 def _recorded(record: Any) -> RecordedEvent:

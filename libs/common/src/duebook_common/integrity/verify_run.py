@@ -1,4 +1,7 @@
-"""The invariants of one run's stream, judged without `decide`: what `verify` trusts must not be what it checks."""
+"""Invariants 3 and 9 in one run's stream: its attempts are fenced, it ends once, and its failures stay in the budget.
+
+Checked without `decide`: the check must not trust what it checks.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,61 +20,59 @@ from duebook_common.domain.run.events import (
     RunSkipped,
     Startable,
 )
+from duebook_common.integrity.breach import Breach, Invariant
 
 _ENDS = (AttemptSucceeded, RunSkipped, RunExpired, RunCancelled, RunDiscarded)
 _OUTCOMES = (AttemptSucceeded, AttemptFailed, AttemptLost, AttemptReleased)
 
-Fault = tuple[str, str]
 
-
-def check_run(events: Sequence[object]) -> Iterator[Fault]:
-    """The invariants that the events breach, by name, with what is wrong."""
+def check_run(stream: str, events: Sequence[object]) -> Iterator[Breach]:
+    """Every breach in the whole stream of a run."""
     if not isinstance(events[0], FirstEvent):
-        yield "S6", f"begins with {type(events[0]).__name__}"
+        yield Breach(Invariant.ACCOUNTED_FOR, stream, f"begins with {type(events[0]).__name__}")
         return
-    yield from _one_end(events)
-    yield from _fenced(events)
-    yield from _within_budget(events)
+    yield from (Breach(Invariant.FENCED, stream, says) for says in _attempt_faults(events))
+    yield from (Breach(Invariant.EXACTLY_ONCE, stream, says) for says in _end_faults(events))
+    yield from (Breach(Invariant.EXACTLY_ONCE, stream, says) for says in _budget_faults(events))
 
 
-def _one_end(events: Sequence[object]) -> Iterator[Fault]:
-    """S3: at most one end, and nothing after it."""
-    ends = [n for n, event in enumerate(events) if isinstance(event, _ENDS)]
-    if ends and ends[0] != len(events) - 1:
-        yield "S3", f"{type(events[ends[0]]).__name__} is followed by {type(events[ends[0] + 1]).__name__}"
-
-
-def _fenced(events: Sequence[object]) -> Iterator[Fault]:
-    """S4, S5: attempts count up one by one, one at a time, and each has at most one outcome, its own."""
+def _attempt_faults(events: Sequence[object]) -> Iterator[str]:
+    """Attempts count up one by one, one is active at a time, and each has at most one outcome, its own."""
     current, active = 0, False
     for event in events:
         if isinstance(event, AttemptStarted):
             if active:
-                yield "S4", f"attempt {event.attempt} started while attempt {current} was active"
+                yield f"attempt {event.attempt} started while attempt {current} was active"
             if event.attempt != current + 1:
-                yield "S5", f"attempt {event.attempt} follows attempt {current}"
+                yield f"attempt {event.attempt} follows attempt {current}"
             current, active = event.attempt, True
         elif isinstance(event, _OUTCOMES) or (isinstance(event, RunCancelled) and event.attempt is not None):
-            after_loss = isinstance(event, RunCancelled) and event.attempt == current
-            if event.attempt != current or (not active and not after_loss):
-                yield (
-                    "S4",
-                    f"{type(event).__name__} of attempt {event.attempt}, but {current} is the last, active: {active}",
-                )
+            # A run whose attempt was lost may still be cancelled, and then names that attempt.
+            cancelled_after_loss = isinstance(event, RunCancelled) and event.attempt == current
+            if event.attempt != current or (not active and not cancelled_after_loss):
+                name = type(event).__name__
+                yield f"{name} of attempt {event.attempt}, but {current} is the last, active: {active}"
             active = False
 
 
-def _within_budget(events: Sequence[object]) -> Iterator[Fault]:
-    """S7: no more failures than the budget, retries not before their time, and its end is a dead letter."""
-    opening = events[0]
-    budget = opening.max_attempts if isinstance(opening, Startable) else 0
+def _end_faults(events: Sequence[object]) -> Iterator[str]:
+    """At most one event ends the run, and none follows it."""
+    ends = [n for n, event in enumerate(events) if isinstance(event, _ENDS)]
+    if ends and ends[0] != len(events) - 1:
+        yield f"{type(events[ends[0]]).__name__} is followed by {type(events[ends[0] + 1]).__name__}"
+
+
+def _budget_faults(events: Sequence[object]) -> Iterator[str]:
+    """No more failures than the budget, no retry before its failure, and a dead letter after the last failure."""
+    first = events[0]
+    budget = first.max_attempts if isinstance(first, Startable) else 0
     for event, following in zip(events, [*events[1:], None], strict=True):
         if isinstance(event, RunRedriven):
             budget = event.max_attempts
         if isinstance(event, AttemptFailed | AttemptLost):
             if event.failures > budget:
-                yield "S7", f"{event.failures} failures, but only {budget} attempts were granted"
+                yield f"{event.failures} failures, but only {budget} attempts were granted"
             if event.retry_at is not None and event.retry_at < event.at:
-                yield "S7", "a retry before its failure"
+                yield "a retry before its failure"
             if event.retry_at is None and not isinstance(following, RunDeadLettered | RunCancelled):
-                yield "S7", f"the last failure is followed by {type(following).__name__}, not by a dead letter"
+                yield f"the last failure is followed by {type(following).__name__}, not by a dead letter"

@@ -1,4 +1,4 @@
-"""The read model of mails: one row for each outcome and recipient, written in the transaction of the append."""
+"""The read model of mails: one row per outcome of a run and recipient, written in the transaction of the append."""
 
 from typing import Any
 from uuid import UUID
@@ -7,21 +7,28 @@ from duebook_common.domain.mail import Mail, MailStatus
 from duebook_common.store.database import Connection
 
 _KEY = ("run_id", "outcome", "recipient")
-_MOVES = ("job_id", "version", "status", "message_id", "tries", "error", "wake_at", "updated_at")
-_COLUMNS = (*_KEY, *_MOVES)
+_STATE = ("job_id", "version", "status", "message_id", "tries", "error", "wake_at", "updated_at")
+_COLUMNS = (*_KEY, *_STATE)  # each named like the field of `Mail` that it holds
 _PUT = f"""
 INSERT INTO mails ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n, _ in enumerate(_COLUMNS, 1))})
-ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _MOVES)}
+ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _STATE)}
 """  # noqa: S608
 _LOAD = "SELECT * FROM mails WHERE run_id = $1"
+_DELETE_ORPHANS = """
+WITH deleted AS (
+    DELETE FROM mails WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'mail-' || mails.run_id) RETURNING 1
+)
+SELECT count(*) FROM deleted
+"""
 
 
 async def put_mail(db: Connection, mail: Mail) -> None:
+    """Insert the mail's row, or update it."""
     await db.execute(_PUT, *(getattr(mail, name) for name in _COLUMNS))
 
 
 async def load_mails(db: Connection, run_id: UUID) -> dict[tuple[str, str], Mail]:
-    """All mails about a run, by what they tell of and to whom."""
+    """All mails about a run, by outcome and recipient."""
     mails = [mail_of(record) for record in await db.fetch(_LOAD, run_id)]
     return {(mail.outcome, mail.recipient): mail for mail in mails}
 
@@ -29,3 +36,9 @@ async def load_mails(db: Connection, run_id: UUID) -> dict[tuple[str, str], Mail
 def mail_of(record: Any) -> Mail:
     """The mail that a row of `mails` holds."""
     return Mail(**{**record, "status": MailStatus(record["status"])})
+
+
+async def delete_orphans(db: Connection) -> int:
+    """Delete the rows that have no stream: `rebuild`. Returns how many."""
+    deleted: int = await db.fetchval(_DELETE_ORPHANS)
+    return deleted

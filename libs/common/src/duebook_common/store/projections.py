@@ -97,6 +97,16 @@ _MOVE_RUNS, _moved_run_arguments = update("runs", _RUN_MOVED), arguments(_RUN_MO
 
 _WINNERS = "JOIN won ON won.stream = 'run-' || r.run_id"
 _MOVE_WINNERS = update("runs", _RUN_MOVED, first=APPEND_PARAMETERS + 1, join=_WINNERS)
+_DELETE_JOBS = "DELETE FROM jobs WHERE job_id = ANY($1::uuid[])"
+_DELETE_RUNS = "DELETE FROM runs WHERE run_id = ANY($1::uuid[])"
+_DELETE_ORPHANS = """
+WITH deleted_runs AS (
+    DELETE FROM runs WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'run-' || runs.run_id) RETURNING 1
+), deleted_jobs AS (
+    DELETE FROM jobs WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'job-' || jobs.job_id) RETURNING 1
+)
+SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
+"""
 _APPEND_AND_MOVE_RUNS = f"""
 {APPEND}, projected AS ({_MOVE_WINNERS} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
 SELECT won.stream, projected.awaited FROM won LEFT JOIN projected USING (stream)
@@ -147,3 +157,23 @@ async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Se
         return AppendResult(set(), set())
     won = await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *_moved_run_arguments(runs))
     return AppendResult(losers(writes, won), {record["stream"] for record in won if record["awaited"]})
+
+
+async def replace_jobs(db: Connection, jobs: Sequence[Job]) -> None:
+    """Write rows anew that differ from the log: `rebuild`."""
+    if jobs:
+        await db.execute(_DELETE_JOBS, [job.id for job in jobs])
+        await insert_jobs(db, jobs)
+
+
+async def replace_runs(db: Connection, runs: Sequence[Run]) -> None:
+    """Write rows anew that differ from the log: `rebuild`."""
+    if runs:
+        await db.execute(_DELETE_RUNS, [run.id for run in runs])
+        await insert_runs(db, runs)
+
+
+async def delete_orphans(db: Connection) -> int:
+    """Delete the rows of jobs and runs that have no stream; returns how many."""
+    deleted: int = await db.fetchval(_DELETE_ORPHANS)
+    return deleted

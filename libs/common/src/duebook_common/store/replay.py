@@ -1,4 +1,4 @@
-"""States from the log alone: what `rebuild` writes and `verify` compares."""
+"""States folded from the log alone: what `rebuild` writes and `verify` compares with the read models."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,29 +9,43 @@ from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
-from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.eventstore import RecordedEvent
 
 
 def stream_id(stream: str) -> UUID:
-    """The job or run that a stream's name ends with."""
+    """The id of the job or run with which the stream's name ends."""
     return UUID(stream[-36:])
+
+
+def by_stream(recorded: Iterable[RecordedEvent], prefix: str = "") -> dict[str, list[RecordedEvent]]:
+    """The events of each stream whose name begins with `prefix`, in their order."""
+    streams: dict[str, list[RecordedEvent]] = {}
+    for item in recorded:
+        if item.stream.startswith(prefix):
+            streams.setdefault(item.stream, []).append(item)
+    return streams
+
+
+def moving_job(recorded: Iterable[RecordedEvent]) -> list[RecordedEvent]:
+    """Of all events about a job those that move it: its own, and the first event of each of its runs."""
+    return [r for r in recorded if r.stream.startswith("job-") or (r.stream.startswith("run-") and r.version == 1)]
 
 
 def fold_run(recorded: Sequence[RecordedEvent]) -> Run:
     """A run from its whole stream."""
     first, *later = [item.event for item in recorded]
     assert isinstance(first, FirstEvent)
-    run = run_domain.opened(stream_id(recorded[0].stream), first)
+    run = run_state.opened(stream_id(recorded[0].stream), first)
     for event in later:
-        run = run_domain.evolve(run, event)  # type: ignore[arg-type]
+        run = run_state.evolve(run, event)  # type: ignore[arg-type]
     return run
 
 
 def fold_job(job_id: UUID, recorded: Sequence[RecordedEvent]) -> Job:
-    """A job from its stream and the first events of its runs, in the order of the log."""
+    """A job from the events that move it, in the order of the log."""
     first, *later = [item.event for item in recorded]
     assert isinstance(first, JobCreated)
     job = job_state.opened(job_id, first)
@@ -41,18 +55,18 @@ def fold_job(job_id: UUID, recorded: Sequence[RecordedEvent]) -> Job:
 
 
 def same_run(row: Run | None, fold: Run) -> bool:
-    """Whether a row tells what the log tells; `wake_at` may have been moved, and cleared by a burial."""
+    """Whether the row shows the fold. `wake_at` may differ (`wakeups`), but only a dead letter's may be cleared."""
     if row is None or (row.wake_at is None and fold.wake_at is not None and row.status != "dead_lettered"):
         return False
     return replace(row, wake_at=fold.wake_at) == fold
 
 
 def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]:
-    """The mails about a run from its mail stream, by what they tell of and to whom."""
+    """The mails about a run from their stream, by outcome and recipient."""
     mails: dict[tuple[str, str], Mail] = {}
     for item in recorded:
-        told = item.event
-        assert isinstance(told, MailSent | MailFailed)
-        key = told.outcome, told.recipient
-        mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, told)
+        event = item.event
+        assert isinstance(event, MailSent | MailFailed)
+        key = event.outcome, event.recipient
+        mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, event)
     return mails

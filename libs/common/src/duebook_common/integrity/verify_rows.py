@@ -1,0 +1,56 @@
+"""Invariant 5: every row of a read model is the fold of its events."""
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+from uuid import UUID
+
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job.events import JobCreated
+from duebook_common.domain.run import events as run_events
+from duebook_common.domain.run.events import FirstEvent
+from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.differences import wrong_jobs, wrong_runs
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import RecordedEvent
+from duebook_common.store.mail_projection import load_mails
+from duebook_common.store.replay import by_stream, fold_job, fold_mails, fold_run, moving_job, stream_id
+
+Batch = Mapping[UUID, Sequence[RecordedEvent]]
+
+
+async def check_rows(db: Connection, batch: Batch) -> list[Breach]:
+    """Compare the rows of these jobs, of their runs and of the mails about them with the log.
+
+    `batch` has the events by job. A stream whose first event is missing has no fold; other checks report it.
+    """
+    return [*await _check_jobs(db, batch), *await _check_runs(db, batch), *await _check_mails(db, batch)]
+
+
+async def _check_jobs(db: Connection, batch: Batch) -> list[Breach]:
+    histories = {job_id: moving_job(recorded) for job_id, recorded in batch.items()}
+    folds = [fold_job(job_id, history) for job_id, history in histories.items() if _begins(history, JobCreated)]
+    return [_breach(job_events.stream(job.id), "the row of jobs differs") for job in await wrong_jobs(db, folds)]
+
+
+async def _check_runs(db: Connection, batch: Batch) -> list[Breach]:
+    streams = (stream for recorded in batch.values() for stream in by_stream(recorded, "run-").values())
+    folds = [fold_run(stream) for stream in streams if _begins(stream, *get_args(FirstEvent))]
+    return [_breach(run_events.stream(run.id), "the row of runs differs") for run in await wrong_runs(db, folds)]
+
+
+async def _check_mails(db: Connection, batch: Batch) -> list[Breach]:
+    """Each stream needs a query of its own, but few runs have mails."""
+    breaches = []
+    for recorded in batch.values():
+        for stream, items in by_stream(recorded, "mail-").items():
+            if await load_mails(db, stream_id(stream)) != fold_mails(items):
+                breaches.append(_breach(stream, "the rows of mails differ"))
+    return breaches
+
+
+def _begins(recorded: Sequence[RecordedEvent], *types: type) -> bool:
+    return bool(recorded) and isinstance(recorded[0].event, types)
+
+
+def _breach(stream: str, says: str) -> Breach:
+    return Breach(Invariant.READ_MODELS, stream, f"{says} from the log")

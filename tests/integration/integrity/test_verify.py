@@ -1,0 +1,90 @@
+"""`verify` on a database: nothing in sound books, and each kind of falsified row or event."""
+
+from datetime import timedelta
+
+import pytest
+
+from duebook_common.domain.definition import Concurrency
+from duebook_common.domain.mail import MailSent
+from duebook_common.domain.run.commands import Succeed
+from duebook_common.domain.run.state import Run
+from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verify import verify
+from duebook_common.store.database import Pool
+from duebook_common.store.mail_handling import record_mail
+from support.bookkeeping import ACTOR, NOW, created, dispatched, do, started
+
+LONG_AGO = timedelta(days=10_000)  # NOW lies in the future of some clocks and in the past of others
+
+
+async def books(pool: Pool) -> Run:
+    """A run that succeeded, and a mail about it."""
+    run = await started(pool)
+    await do(pool, run, Succeed(1, None, NOW))
+    sent = MailSent(outcome="succeeded-3", recipient="a@example.com", message_id="<1@duebook>", at=NOW)
+    assert await record_mail(pool, run.id, run.job_id, sent, ACTOR)
+    return run
+
+
+async def breaches(pool: Pool) -> list[Breach]:
+    return list((await verify(pool, LONG_AGO)).breaches)
+
+
+async def test_sound_books_have_no_breach(pool: Pool) -> None:
+    await books(pool)
+    report = await verify(pool, LONG_AGO)
+    assert (report.jobs, report.events, report.breaches) == (1, 6, [])
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE jobs SET reason = 'x'", "the row of jobs differs from the log"),
+        ("UPDATE jobs SET queue = 'other'", "the row of jobs differs from the log"),
+        ("UPDATE runs SET attempt = 7", "the row of runs differs from the log"),
+        ("DELETE FROM runs", "the row of runs differs from the log"),
+        ("UPDATE mails SET tries = 7", "the rows of mails differ from the log"),
+    ],
+)
+async def test_a_row_that_differs_from_the_log_breaks_invariant_5(pool: Pool, statement: str, says: str) -> None:
+    await books(pool)
+    await pool.execute(statement)
+    (breach,) = await breaches(pool)
+    assert (breach.invariant, breach.says) == (Invariant.READ_MODELS, says)
+
+
+async def test_a_head_that_differs_from_its_stream_breaks_invariant_8(pool: Pool) -> None:
+    run = await books(pool)
+    await pool.execute("UPDATE heads SET version = version + 1 WHERE stream = $1", f"mail-{run.id}")
+    assert await breaches(pool) == [
+        Breach(Invariant.APPEND_ONLY, f"mail-{run.id}", "versions are not contiguous up to the head")
+    ]
+
+
+async def test_a_missing_event_breaks_invariant_8(pool: Pool) -> None:
+    run = await books(pool)
+    await pool.execute("DROP TRIGGER append_only ON events")
+    await pool.execute("DELETE FROM events WHERE type = 'AttemptStarted'")
+    found = await breaches(pool)
+    assert Breach(Invariant.APPEND_ONLY, f"run-{run.id}", "versions are not contiguous up to the head") in found
+    assert {breach.invariant for breach in found} == {Invariant.FENCED, Invariant.READ_MODELS, Invariant.APPEND_ONLY}
+
+
+async def test_an_active_job_with_an_overdue_occurrence_breaks_invariant_1(pool: Pool) -> None:
+    job_id = await created(pool, scheduled_at=NOW - LONG_AGO)
+    (breach,) = (await verify(pool)).breaches
+    assert (breach.invariant, breach.stream) == (Invariant.ACCOUNTED_FOR, f"job-{job_id}")
+
+
+async def test_more_runs_than_a_key_allows_break_invariant_2(pool: Pool) -> None:
+    key = Concurrency("k", 1)
+    for _ in range(2):
+        run = await dispatched(pool, concurrency=key)
+        await pool.execute("UPDATE runs SET status = 'dispatched' WHERE run_id = $1", run.id)
+        await pool.execute("DROP TRIGGER IF EXISTS append_only ON events")
+        await pool.execute(
+            "UPDATE events SET type = 'RunDispatched', data = data || '{\"dispatch\": 1}' WHERE type = 'RunBuffered'"
+        )
+    found = [breach for breach in await breaches(pool) if breach.invariant is Invariant.LIMITS]
+    assert [breach.stream for breach in found] == [f"run-{run.id}"]
+    assert "starts as number 2 under the key 'k', which allows 1" in found[0].says
