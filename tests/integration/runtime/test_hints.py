@@ -1,11 +1,11 @@
-"""Hints travel over Redis, cost their caller nothing, and outlive its restarts."""
+"""Hints travel over Redis, and cost their publisher nothing if Redis is away."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
-from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.hints import WAKE, Hints
 
 
 @asynccontextmanager
@@ -13,14 +13,14 @@ async def listening(hints: Hints, event: asyncio.Event) -> AsyncIterator[None]:
     task = asyncio.create_task(hints.listen(event))
     try:
         async with asyncio.timeout(10):
-            await event.wait()  # set once the subscription stands
+            await event.wait()  # set by the subscription itself
         event.clear()
         yield
     finally:
         task.cancel()
 
 
-async def test_a_wake_reaches_the_listener(redis_url: str) -> None:
+async def test_a_wake_hint_reaches_the_listener(redis_url: str) -> None:
     hints, event = Hints(redis_url), asyncio.Event()
     async with listening(hints, event):
         hints.wake()
@@ -29,34 +29,34 @@ async def test_a_wake_reaches_the_listener(redis_url: str) -> None:
     await hints.close()
 
 
-async def test_a_cancel_names_its_run(redis_url: str) -> None:
+async def test_a_cancel_hint_names_its_run(redis_url: str) -> None:
     hints, run_id = Hints(redis_url), uuid4()
-    heard: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
+    received: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
 
-    def hear(id_: UUID) -> None:
-        if id_ == run_id and not heard.done():
-            heard.set_result(id_)
+    def on_cancel(id_: UUID) -> None:
+        if id_ == run_id and not received.done():
+            received.set_result(id_)
 
-    task = asyncio.create_task(hints.listen_cancels(hear))
+    task = asyncio.create_task(hints.listen_cancels(on_cancel))
     async with asyncio.timeout(10):
-        while not heard.done():  # the subscription may not stand yet
+        while not received.done():  # hints before the subscription are lost
             hints.cancel(run_id)
-            await asyncio.wait([heard], timeout=0.05)
+            await asyncio.wait([received], timeout=0.05)
     task.cancel()
     await hints.close()
 
 
-async def test_many_wakes_at_once_are_one_message(redis_url: str) -> None:
+async def test_equal_hints_at_once_are_one_message(redis_url: str) -> None:
     hints, count = Hints(redis_url), 0
 
-    def hear(_: str) -> None:
+    def on_message(_: str) -> None:
         nonlocal count
         count += 1
 
-    connected = asyncio.Event()
-    task = asyncio.create_task(hints._subscribe("duebook:wake", hear, connected.set))
+    subscribed = asyncio.Event()
+    task = asyncio.create_task(hints._subscribe(WAKE, on_message, subscribed.set))
     async with asyncio.timeout(10):
-        await connected.wait()
+        await subscribed.wait()
         for _ in range(100):
             hints.wake()
         hints.cancel(uuid4())
@@ -67,7 +67,7 @@ async def test_many_wakes_at_once_are_one_message(redis_url: str) -> None:
     assert count == 1
 
 
-async def test_without_redis_nobody_waits_and_nothing_fails() -> None:
+async def test_without_redis_no_publisher_waits_or_fails() -> None:
     hints = Hints("redis://127.0.0.1:1/0")
     hints.wake()
     hints.cancel(uuid4())

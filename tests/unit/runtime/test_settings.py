@@ -1,4 +1,4 @@
-"""The environment: what is read, and the one line about what is wrong."""
+"""Settings from the environment, and the one line that refuses an invalid one."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -21,19 +21,19 @@ class Everything(Settings):
     names: Annotated[List, BeforeValidator(split)] = ()
 
 
-def line(capsys: pytest.CaptureFixture[str], environment: dict[str, str]) -> str:
-    """The one line with which a start is refused."""
+def refusal_refusal_line(capsys: pytest.CaptureFixture[str], environment: dict[str, str]) -> str:
+    """The one line on stderr that refuses the start."""
     with pytest.raises(SystemExit) as refused:
         load(Everything, environment)
     assert refused.value.code == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert "s3cret" not in said.err
-    return said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "s3cret" not in printed.err
+    return printed.err
 
 
-def test_only_the_database_must_be_named() -> None:
+def test_only_the_database_is_required() -> None:
     settings = read(Settings, ENVIRONMENT)
     assert settings.postgres_url.get_secret_value() == POSTGRES
     assert (settings.host, settings.log_format, settings.log_level) == ("127.0.0.1", "json", "info")
@@ -41,16 +41,16 @@ def test_only_the_database_must_be_named() -> None:
 
 
 def test_durations_numbers_and_lists_are_read_from_their_text() -> None:
-    given = {"DUEBOOK_GRACE": "PT1M30S", "DUEBOOK_PORT": "8123", "DUEBOOK_NAMES": " a, b,,c "}
-    settings = read(Everything, ENVIRONMENT | given)
+    values = {"DUEBOOK_GRACE": "PT1M30S", "DUEBOOK_PORT": "8123", "DUEBOOK_NAMES": " a, b,,c "}
+    settings = read(Everything, ENVIRONMENT | values)
     assert (settings.grace, settings.port, settings.names) == (timedelta(seconds=90), 8123, ("a", "b", "c"))
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
+def test_an_empty_variable_counts_as_not_set() -> None:
     assert read(Everything, ENVIRONMENT | {"DUEBOOK_PORT": "", "DUEBOOK_PORT_FILE": ""}).port == 1
 
 
-def test_an_empty_variable_of_the_process_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_of_the_process_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (ENVIRONMENT | {"DUEBOOK_PORT": "", "DUEBOOK_LOG_LEVEL": ""}).items():
         monkeypatch.setenv(name, value)
     assert load(Everything).port == 1
@@ -63,7 +63,7 @@ def test_nothing_but_the_given_environment_is_read(monkeypatch: pytest.MonkeyPat
     assert load(Everything).port == 9999
 
 
-def test_a_secret_is_read_from_the_file_that_a_variable_names(tmp_path: Path) -> None:
+def test_a_secret_is_read_from_the_file_in_its_file_variable(tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text(f"{POSTGRES}\n")
     settings = read(Settings, {"DUEBOOK_POSTGRES_URL_FILE": str(secret)})
@@ -72,7 +72,7 @@ def test_a_secret_is_read_from_the_file_that_a_variable_names(tmp_path: Path) ->
 
 
 def test_a_missing_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "DUEBOOK_POSTGRES_URL is missing" in line(capsys, {})
+    assert "DUEBOOK_POSTGRES_URL is missing" in refusal_line(capsys, {})
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_missing_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         ("DUEBOOK_PORT", "many"),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"{name} is wrong: " in line(capsys, ENVIRONMENT | {name: value})
+def test_an_invalid_value_is_named(name: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"{name} is invalid: " in refusal_line(capsys, ENVIRONMENT | {name: value})
 
 
-def test_a_wrong_secret_is_not_told() -> None:
+def test_an_invalid_secret_is_not_shown() -> None:
     with pytest.raises(ValidationError) as refused:
         read(Settings, {"DUEBOOK_POSTGRES_URL": "mysql://duebook:s3cret@db"})
     assert "s3cret" not in str(refused.value)
@@ -101,21 +101,21 @@ def test_a_wrong_secret_is_not_told() -> None:
 
 def test_an_unreadable_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "missing"
-    said = line(capsys, {"DUEBOOK_POSTGRES_URL_FILE": str(missing)})
-    assert f"DUEBOOK_POSTGRES_URL_FILE names {missing}, which cannot be read: No such file" in said
+    line = refusal_line(capsys, {"DUEBOOK_POSTGRES_URL_FILE": str(missing)})
+    assert f"DUEBOOK_POSTGRES_URL_FILE is invalid: {missing} cannot be read: No such file" in line
 
 
-def test_a_file_that_holds_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_utf8_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     secret = tmp_path / "url"
     secret.write_bytes(b"\xff\xfe\0")
-    assert "DUEBOOK_POSTGRES_URL_FILE" in line(capsys, {"DUEBOOK_POSTGRES_URL_FILE": str(secret)})
+    assert "DUEBOOK_POSTGRES_URL_FILE" in refusal_line(capsys, {"DUEBOOK_POSTGRES_URL_FILE": str(secret)})
 
 
 @pytest.mark.parametrize(
     "url",
     ["smtp://localhost:25", "smtps://mail", "smtp+starttls://user:s3cret@mail:587"],
 )
-def test_every_way_to_send_mail_has_its_scheme(url: str) -> None:
+def test_each_scheme_of_smtp_is_accepted(url: str) -> None:
     settings = read(Everything, ENVIRONMENT | {"DUEBOOK_SMTP_URL": url})
     assert settings.smtp_url is not None
     assert settings.smtp_url.get_secret_value() == url

@@ -40,7 +40,7 @@ def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         return catalogue(settings.http_allow, secrets, publisher, _mailer(settings))
     except TaskError as error:
-        print(f"duebook: DUEBOOK_TASKS is wrong: {error}", file=sys.stderr)  # noqa: T201
+        print(f"duebook: DUEBOOK_TASKS is invalid: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
 
 

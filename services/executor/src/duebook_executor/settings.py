@@ -1,4 +1,4 @@
-"""What the executor reads from the environment."""
+"""The executor's settings, read from the environment."""
 
 import re
 from datetime import timedelta
@@ -18,9 +18,10 @@ _QUEUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 def _queues(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not _QUEUE.fullmatch(name):
-            raise ValueError(f"{name!r} is not a queue's name: lower-case letters, digits, '_', '.', '-', at most 63")
+            allowed = "lower-case letters, digits, '_', '.' and '-', at most 63 characters"
+            raise ValueError(f"{name!r} is not a queue name; use {allowed}")
     if not names:
-        raise ValueError("name at least one queue")
+        raise ValueError("it names no queue; name at least one, like default")
     return tuple(dict.fromkeys(names))
 
 
@@ -30,7 +31,7 @@ def _allow(text: str) -> str:
 
 
 def _secrets(value: object) -> object:
-    """The bytes of each secret; what is wrong with one is said without telling it."""
+    """The bytes of each secret in a comma-separated text. An error names a secret by its number, never by its text."""
     if not isinstance(value, str):
         return value
     secrets: list[bytes] = []
@@ -44,7 +45,7 @@ def _secrets(value: object) -> object:
 
 def _lease(lease: timedelta) -> timedelta:
     if lease < timedelta(seconds=1):
-        raise ValueError("a lease is at least PT1S long")
+        raise ValueError("a lease must last at least PT1S")
     return lease
 
 

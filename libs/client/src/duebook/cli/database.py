@@ -40,7 +40,7 @@ def url_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise Failure(f"DUEBOOK_POSTGRES_URL is wrong: {error}") from error
+        raise Failure(f"DUEBOOK_POSTGRES_URL is invalid: {error}") from error
 
 
 @contextmanager

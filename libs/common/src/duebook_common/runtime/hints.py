@@ -1,6 +1,6 @@
-"""Hints over Redis: work is due now, a run is to be cancelled. Whoever misses one finds out a little later.
+"""Hints over Redis: "something is due now", "cancel this run". A lost hint only delays: processes also poll.
 
-Publishing never delays or fails its caller: one background task sends what has gathered, equal hints once.
+Publishing never delays or fails its caller: a background task sends the pending hints, equal ones once.
 """
 
 import asyncio
@@ -18,72 +18,72 @@ log = structlog.stdlib.get_logger("hints")
 WAKE = "duebook:wake"
 CANCEL = "duebook:cancel"
 
-_SECONDS = 1.0  # that long a hint may take; a later one is worth nothing
-_GATHERED = 1_000  # with Redis away no more than that is kept
-_SILENCE = 10.0  # a subscription that has been silent for so long is asked whether it still lives
+_TIMEOUT_SECONDS = 1.0  # a later hint is of no use
+_MOST_PENDING = 1_000
+_SILENT_SECONDS = 10.0  # a subscription that is silent for so long gets a ping
 
 
 class Hints:
-    """One process's side of the hints. Make it inside the running loop; close it, or enter and leave it."""
+    """Publishes and receives hints. To be created in the running event loop; close it, or use it as a context."""
 
     def __init__(self, url: str) -> None:
-        # A connection that died while it was idle is found out by its use: hence one repeat.
+        # One retry, because a connection that died while idle fails only at its next use.
         self._redis: redis.Redis = redis.Redis.from_url(
-            url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, retry=Retry(NoBackoff(), 1)
+            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 1)
         )
-        self._gathered: dict[tuple[str, str], None] = {}
-        self._sending: asyncio.Task[None] | None = None
+        self._pending: dict[tuple[str, str], None] = {}  # a dict as an ordered set
+        self._publisher: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Something is due now, or the next due time has changed."""
-        self._send(WAKE, "")
+        """Hint that something is due now, or that the next due time has changed."""
+        self._publish(WAKE, "")
 
     def cancel(self, run_id: UUID) -> None:
-        """The run is asked to stop."""
-        self._send(CANCEL, str(run_id))
+        """Hint that the cancellation of this run is requested."""
+        self._publish(CANCEL, str(run_id))
 
-    def _send(self, channel: str, data: str) -> None:
-        if len(self._gathered) < _GATHERED:
-            self._gathered[channel, data] = None
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._publish(), name="hints")
+    def _publish(self, channel: str, data: str) -> None:
+        if len(self._pending) < _MOST_PENDING:
+            self._pending[channel, data] = None
+        if self._publisher is None or self._publisher.done():
+            self._publisher = asyncio.create_task(self._publish_pending(), name="hints")
 
-    async def _publish(self) -> None:
-        while self._gathered:
-            hints, self._gathered = self._gathered, {}
+    async def _publish_pending(self) -> None:
+        while self._pending:
+            hints, self._pending = self._pending, {}
             try:
-                async with asyncio.timeout(_SECONDS), self._redis.pipeline(transaction=False) as pipe:
+                async with asyncio.timeout(_TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
                     for channel, data in hints:
                         pipe.publish(channel, data)
                     await pipe.execute()
-            except Exception as error:  # a hint is never worth a failure
+            except Exception as error:  # no error is worth more than the hint
                 log.debug("hints lost", count=len(hints), error=repr(error))
 
     async def listen(self, event: asyncio.Event) -> None:
-        """Set the event at each wake, for ever; also after each reconnect, since one may have been missed."""
+        """Set the event at each wake hint, for ever; also after each reconnect, because a hint may have been lost."""
         await self._subscribe(WAKE, lambda _: event.set(), event.set)
 
-    async def listen_cancels(self, heard: Callable[[UUID], None]) -> None:
-        """Call back with each run that is to be cancelled, for ever."""
+    async def listen_cancels(self, on_cancel: Callable[[UUID], None]) -> None:
+        """Call `on_cancel` with the run of each cancel hint, for ever."""
 
         def parse(data: str) -> None:
             try:
-                heard(UUID(data))
+                on_cancel(UUID(data))
             except ValueError:
-                log.debug("hint unreadable", channel=CANCEL)
+                log.debug("unreadable hint ignored", channel=CANCEL)
 
         await self._subscribe(CANCEL, parse, lambda: None)
 
-    async def _subscribe(self, channel: str, heard: Callable[[str], None], connected: Callable[[], None]) -> None:
+    async def _subscribe(self, channel: str, on_message: Callable[[str], None], on_connect: Callable[[], None]) -> None:
         while True:
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(channel)
-                    connected()
-                    await _receive(subscription, heard)
+                    on_connect()
+                    await _receive(subscription, on_message)
             except (redis.RedisError, OSError) as error:
                 log.debug("subscription lost", channel=channel, error=repr(error))
-                await asyncio.sleep(_SECONDS)
+                await asyncio.sleep(_TIMEOUT_SECONDS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,23 +92,23 @@ class Hints:
         await self.close()
 
     async def close(self) -> None:
-        """Let a hint under way go out, then close the connections."""
-        if self._sending is not None:
-            await self._sending
+        """Finish a publish under way, then close the connections."""
+        if self._publisher is not None:
+            await self._publisher
         await self._redis.aclose()
 
 
-async def _receive(subscription: "redis.client.PubSub", heard: Callable[[str], None]) -> None:
-    """Hand on messages for as long as the connection answers."""
-    asked = False
+async def _receive(subscription: "redis.client.PubSub", on_message: Callable[[str], None]) -> None:
+    """Pass on messages until the connection fails; raises redis.ConnectionError if it does not answer a ping."""
+    pinged = False
     while True:
-        message = await subscription.get_message(timeout=_SILENCE)
+        message = await subscription.get_message(timeout=_SILENT_SECONDS)
         if message is not None:
-            asked = False
+            pinged = False
             if message["type"] == "message":
-                heard(message["data"].decode(errors="replace"))
-        elif asked:
-            raise redis.ConnectionError("the subscription is silent and does not answer a ping")
+                on_message(message["data"].decode(errors="replace"))
+        elif pinged:
+            raise redis.ConnectionError("the subscription does not answer a ping")
         else:
             await subscription.ping()
-            asked = True
+            pinged = True

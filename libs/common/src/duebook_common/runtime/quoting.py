@@ -1,4 +1,4 @@
-"""How an error names what it is about."""
+"""Quoting values in error messages."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ _LONGEST = 40
 
 
 def quoted(value: Any) -> str:
-    """The value as JSON has it, but short."""
+    """The value as JSON, cut to 40 characters; a list or an object only by its kind."""
     match value:
         case str():
             return json.dumps(value[:_LONGEST], ensure_ascii=False)

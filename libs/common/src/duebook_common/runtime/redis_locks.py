@@ -1,6 +1,6 @@
-"""Redis locks of running attempts: they save double work and decide nothing.
+"""Redis locks of running attempts. They save double work and decide nothing: the version of the run's stream does.
 
-Where Redis is away, an executor goes on without its lock: the version of the run's stream decides.
+Without Redis an executor goes on without locks.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 
 
 def redis_client(url: str) -> "redis.Redis":
-    """A client that answers or fails within a second: a lock that is waited for longer is worth nothing."""
+    """A client whose commands succeed or fail within a second: a longer wait would cost more than a lock saves."""
     client: redis.Redis = redis.Redis.from_url(
         url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0), health_check_interval=0
     )
@@ -21,36 +21,36 @@ def redis_client(url: str) -> "redis.Redis":
 
 
 _ACQUIRE = """
-local got = {}
+local acquired = {}
 for i, key in ipairs(KEYS) do
-    if redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then got[i] = 1
-    elseif redis.call('GET', key) == ARGV[1] then got[i] = redis.call('PEXPIRE', key, ARGV[2])
-    else got[i] = 0 end
+    if redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then acquired[i] = 1
+    elseif redis.call('GET', key) == ARGV[1] then acquired[i] = redis.call('PEXPIRE', key, ARGV[2])
+    else acquired[i] = 0 end
 end
-return got
+return acquired
 """
 _RENEW = """
-local kept = {}
+local renewed = {}
 for i, key in ipairs(KEYS) do
-    if redis.call('GET', key) == ARGV[1] then kept[i] = redis.call('PEXPIRE', key, ARGV[2])
-    elseif redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then kept[i] = 2
-    else kept[i] = 0 end
+    if redis.call('GET', key) == ARGV[1] then renewed[i] = redis.call('PEXPIRE', key, ARGV[2])
+    elseif redis.call('SET', key, ARGV[1], 'NX', 'PX', ARGV[2]) then renewed[i] = 2
+    else renewed[i] = 0 end
 end
-return kept
+return renewed
 """
 _RELEASE = """
-local gone = 0
+local released = 0
 for _, key in ipairs(KEYS) do
-    if redis.call('GET', key) == ARGV[1] then gone = gone + redis.call('DEL', key) end
+    if redis.call('GET', key) == ARGV[1] then released = released + redis.call('DEL', key) end
 end
-return gone
+return released
 """
 
 
 class RunLocks:
-    """The locks of one process's running attempts; `owner` is unlike that of any other process or start.
+    """One lock for each run. `owner` must be unique to this start of this process; `lease` is the locks' lifetime.
 
-    With `kind` mail, the locks of those who are sending mails about a run.
+    Each `kind` has locks of its own: `run` for attempts, `mail` for sending mails about a run.
     """
 
     def __init__(self, client: "redis.Redis", owner: str, lease: timedelta, kind: str = "run") -> None:
@@ -60,17 +60,17 @@ class RunLocks:
         self._release = client.register_script(_RELEASE)
 
     async def acquire(self, run_ids: Sequence[UUID]) -> list[bool]:
-        """Try each lock once; our own counts as taken. Raises redis.RedisError where Redis is away."""
-        got = await self._acquire(keys=self._keys(run_ids), args=[self._owner, self._milliseconds])
-        return [bool(answer) for answer in got]
+        """Try to acquire each lock once; True also for a lock that we hold already. Raises redis.RedisError."""
+        acquired = await self._acquire(keys=self._keys(run_ids), args=[self._owner, self._milliseconds])
+        return [bool(result) for result in acquired]
 
     async def renew(self, run_ids: Sequence[UUID]) -> list[bool]:
-        """Prolong each lock, or take it again where it has vanished; False where another owner has it."""
-        kept = await self._renew(keys=self._keys(run_ids), args=[self._owner, self._milliseconds])
-        return [bool(answer) for answer in kept]
+        """Extend each lock, or acquire it again if it has expired; False if another owner holds it."""
+        renewed = await self._renew(keys=self._keys(run_ids), args=[self._owner, self._milliseconds])
+        return [bool(result) for result in renewed]
 
     async def release(self, run_ids: Sequence[UUID]) -> int:
-        """Give up those locks that are still ours; returns how many were."""
+        """Release the locks that we still hold; returns their number."""
         return int(await self._release(keys=self._keys(run_ids), args=[self._owner]))
 
     def _keys(self, run_ids: Sequence[UUID]) -> list[str]:

@@ -1,13 +1,13 @@
-"""What a key may do: a closed list of scopes, each a kind of thing and a verb, or a verb for all kinds."""
+"""The scopes of API keys: what a key may do. Each names a resource and a verb, or a verb for all resources."""
 
 from collections.abc import Collection
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """`read` and `write` hold all that end so, `*` holds all; no other holds another.
+    """`read` grants every `…:read` scope, `write` every `…:write` scope, `*` everything. No other implies another.
 
-    Orders for runs need `runs:write`: they leave their job as it is.
+    Commands that make or stop runs (trigger, backfill, cancel) need `runs:write`: they do not change the job.
     """
 
     JOBS_READ = "jobs:read"
@@ -28,10 +28,10 @@ _KNOWN = frozenset(Scope)
 
 
 def allowed(held: Collection[str], needed: str) -> bool:
-    """Whether a key that holds these may do what needs that one; words that are no scopes allow nothing."""
+    """Whether the scopes that a key holds grant the needed one. A word that is no scope grants nothing."""
     return Scope.ALL in held or needed in held or needed.rpartition(":")[2] in held
 
 
 def unknown(held: Collection[str]) -> list[str]:
-    """Those that are no scopes: until scopes counted, a key could be made with any words."""
-    return [each for each in held if each not in _KNOWN]
+    """The words that are no scopes."""
+    return [word for word in held if word not in _KNOWN]

@@ -1,4 +1,4 @@
-"""Settings from the environment only; a wrong or missing one is refused at start with one line that names it."""
+"""Settings are read from the environment only. A missing or invalid one ends the start with one line that names it."""
 
 import os
 import sys
@@ -17,40 +17,47 @@ _PREFIX = "DUEBOOK_"
 S = TypeVar("S", bound="Settings")
 
 
-def _scheme(*schemes: str) -> AfterValidator:
+def _scheme(*schemes: str, example: str) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
         if url.get_secret_value().split("://", 1)[0] not in schemes:
-            raise ValueError(f"the URL must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+            wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ValueError(f"the URL must begin with {wanted}, like {example}")
         return url
 
     return AfterValidator(check)
 
 
-def _names_a_server(url: SecretStr) -> SecretStr:
+def _check_smtp_url(url: SecretStr) -> SecretStr:
     smtp_server(url.get_secret_value())
     return url
 
 
-def _address(text: str) -> str:
+def _check_address(text: str) -> str:
     address(text)
     return text
 
 
 def split(value: object) -> object:
-    """`a, b` as a tuple of its parts."""
+    """The parts of a comma-separated text, as a tuple; any other value as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-PostgresUrl = Annotated[SecretStr, _scheme("postgres", "postgresql")]
-RabbitmqUrl = Annotated[SecretStr, _scheme("amqp", "amqps")]
-RedisUrl = Annotated[SecretStr, _scheme("redis", "rediss", "unix")]
-SmtpUrl = Annotated[SecretStr, _scheme("smtp", "smtps", "smtp+starttls"), AfterValidator(_names_a_server)]
-MailAddress = Annotated[str, AfterValidator(_address)]
+PostgresUrl = Annotated[
+    SecretStr, _scheme("postgres", "postgresql", example="postgresql://user:password@db.example.com/duebook")
+]
+RabbitmqUrl = Annotated[SecretStr, _scheme("amqp", "amqps", example="amqp://user:password@mq.example.com/")]
+RedisUrl = Annotated[SecretStr, _scheme("redis", "rediss", "unix", example="redis://redis.example.com:6379/0")]
+SmtpUrl = Annotated[
+    SecretStr,
+    _scheme("smtp", "smtps", "smtp+starttls", example="smtp+starttls://user:password@mail.example.com:587"),
+    AfterValidator(_check_smtp_url),
+]
+MailAddress = Annotated[str, AfterValidator(_check_address)]
 List = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
-    """What every service reads. Durations are ISO 8601."""
+    """The settings that every service has. Durations are written in ISO 8601."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", hide_input_in_errors=True)
 
@@ -68,12 +75,12 @@ class Settings(BaseSettings):
         *others: PydanticBaseSettingsSource,  # noqa: ARG003
         **more: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `read` found: it would otherwise find an empty variable again, and take it for a value."""
+        """Use only the values that `read` passes: pydantic would read an empty variable as a value."""
         return (init_settings,)
 
 
 def load(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
-    """The settings of a service; ends the process with exit code 2 and one line on stderr where they are wrong."""
+    """The settings of a service. If one is invalid, ends the process with exit code 2 and one line on stderr."""
     try:
         return read(kind, os.environ if environment is None else environment)
     except (ValidationError, OSError) as error:
@@ -82,23 +89,26 @@ def load(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
 
 
 def read(kind: type[S], environment: Mapping[str, str]) -> S:
-    """The settings as an environment names them, `…_FILE` included; raises ValidationError or OSError."""
-    given = {}
+    """The settings in an environment; raises ValidationError or OSError.
+
+    `NAME_FILE` names a file that contains the value of `NAME`. An empty variable counts as not set.
+    """
+    values = {}
     for name in kind.model_fields:
         variable = f"{_PREFIX}{name.upper()}"
         if path := environment.get(f"{variable}_FILE"):
-            given[name] = _content(f"{variable}_FILE", path)
-        elif (value := environment.get(variable)) is not None and value != "":
-            given[name] = value
-    return kind.model_validate(given)
+            values[name] = _read_file(f"{variable}_FILE", path)
+        elif value := environment.get(variable):
+            values[name] = value
+    return kind.model_validate(values)
 
 
-def _content(variable: str, path: str) -> str:
+def _read_file(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise OSError(f"{variable} names {path}, which cannot be read: {reason}") from error
+        raise OSError(f"{variable} is invalid: {path} cannot be read: {reason}") from error
 
 
 def _explain(error: ValidationError | OSError) -> str:
@@ -107,5 +117,5 @@ def _explain(error: ValidationError | OSError) -> str:
     first = error.errors()[0]
     variable = f"{_PREFIX}{str(first['loc'][0]).upper()}"
     if first["type"] == "missing":
-        return f"duebook: {variable} is missing; set it, or {variable}_FILE to the name of a file that holds it"
-    return f"duebook: {variable} is wrong: {first['msg'].removeprefix('Value error, ')}"
+        return f"duebook: {variable} is missing; set it, or set {variable}_FILE to the path of a file that contains it"
+    return f"duebook: {variable} is invalid: {first['msg'].removeprefix('Value error, ')}"

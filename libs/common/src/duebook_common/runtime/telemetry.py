@@ -11,32 +11,40 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
-RUNS = Counter("duebook_runs_total", "Attempts and skips by how they ended.", ["queue", "outcome"])
-RUN_DURATION = Histogram("duebook_run_duration_seconds", "How long attempts took.", ["queue"], buckets=_SECONDS)
+RUNS = Counter("duebook_runs_total", "Attempts and skips by outcome.", ["queue", "outcome"])
+RUN_DURATION = Histogram("duebook_run_duration_seconds", "Duration of attempts.", ["queue"], buckets=_SECONDS)
 START_DELAY = Histogram(
     "duebook_schedule_to_start_seconds", "From a run's due time to its first start.", ["queue"], buckets=_SECONDS
 )
-RETRIES = Counter("duebook_retries_total", "Attempts that failed or were lost and will be repeated.", ["queue"])
-DEAD_LETTERS = Counter("duebook_dead_letters_total", "Runs given up.", ["queue"])
-# In a registry of its own: the library takes it for the counter `duebook_dead_letters_total` under another name.
+RETRIES = Counter("duebook_retries_total", "Failed and lost attempts that will be retried.", ["queue"])
+DEAD_LETTERS = Counter("duebook_dead_letters_total", "Runs that were dead-lettered.", ["queue"])
+# A registry of its own: in one registry the library refuses a gauge `duebook_dead_letters` beside the counter
+# `duebook_dead_letters_total`.
 DEAD_LETTER_REGISTRY = CollectorRegistry()
 DEAD_LETTERS_RESTING = Gauge(
-    "duebook_dead_letters", "Dead letters that wait for a person.", ["queue"], registry=DEAD_LETTER_REGISTRY
+    "duebook_dead_letters",
+    "Dead letters that wait for a redrive or a discard.",
+    ["queue"],
+    registry=DEAD_LETTER_REGISTRY,
 )
-DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest resting dead letter.")
-OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs whose due time passed by more than the misfire time.")
-RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not dealt with yet.")
-CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost to another writer and were decided anew.")
-LOCKS = Counter("duebook_locks_total", "Redis locks by what became of them.", ["result"])
+DEAD_LETTER_AGE = Gauge(
+    "duebook_dead_letter_oldest_age_seconds", "Age of the oldest dead letter that waits for a redrive or a discard."
+)
+OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
+RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not processed yet.")
+CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost a version conflict and were decided again.")
+LOCKS = Counter("duebook_locks_total", "Attempts to acquire or renew Redis locks, by result.", ["result"])
 STALE_OUTCOMES = Counter("duebook_stale_outcomes_total", "Outcomes refused because a later attempt owns the run.")
-NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by what became of them.", ["outcome"])
-DELIVERIES = Counter("duebook_deliveries_total", "Messages received, by what they were to their run.", ["verdict"])
-LOOP_FAILURES = Counter("duebook_loop_failures_total", "Failed passes of background loops.", ["loop"])
-BUILD = Gauge("duebook_build_info", "The version that runs.", ["service", "version"])
+NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by outcome.", ["outcome"])
+DELIVERIES = Counter(
+    "duebook_deliveries_total", "Deliveries by what the recorded state of their run requires.", ["verdict"]
+)
+LOOP_FAILURES = Counter("duebook_loop_failures_total", "Failed steps of background loops.", ["loop"])
+BUILD = Gauge("duebook_build_info", "The running version.", ["service", "version"])
 
 
 def configure(service: str, style: Literal["json", "console"], level: str) -> None:
-    """Send structured log lines, the standard library's included, to stderr."""
+    """Write structured log lines to stderr, those of the standard library's loggers included."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -58,8 +66,8 @@ def configure(service: str, style: Literal["json", "console"], level: str) -> No
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("aio_pika", "aiormq", "uvicorn.access"):  # their news reaches our own lines, with a reason
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    for name in ("aio_pika", "aiormq", "uvicorn.access"):  # our own lines report the same, with more context
+        logging.getLogger(name).setLevel(logging.ERROR)
     BUILD.labels(service, version("duebook-common")).set(1)
 
 
