@@ -1,4 +1,4 @@
-"""A poll's cost does not grow with what is not due: it touches a partial index, and of that the due rows only."""
+"""The cost of a poll does not grow with rows that are not due: it reads the due rows of a partial index."""
 
 from typing import Any
 
@@ -10,39 +10,39 @@ from support.bookkeeping import DAY, NOW, created, started
 from support.costs import HOUR, cost, grown
 
 
-async def found(pool: Pool, table: Any = "jobs") -> list[Lane]:
+async def lanes_of(pool: Pool, table: Any = "jobs") -> list[Lane]:
     async with pool.acquire() as db:
         return await lanes(db, table)
 
 
-async def test_lanes_are_named_by_priority_with_their_first_due_time(pool: Pool) -> None:
+async def test_lanes_come_by_priority_with_their_first_due_time(pool: Pool) -> None:
     for queue, priority, hours in (("a", 1, 3), ("a", 1, 2), ("a", 9, 5), ("b", 1, 1), ("b", 4, 0)):
         await created(pool, queue=queue, priority=priority, scheduled_at=NOW + hours * HOUR)
-    lane = [("a", 9, 5), ("b", 4, 0), ("b", 1, 1), ("a", 1, 2)]
-    assert await found(pool) == [Lane(queue, priority, NOW + hours * HOUR) for queue, priority, hours in lane]
+    expected = [("a", 9, 5), ("b", 4, 0), ("b", 1, 1), ("a", 1, 2)]
+    assert await lanes_of(pool) == [Lane(queue, priority, NOW + hours * HOUR) for queue, priority, hours in expected]
 
 
-async def test_what_waits_for_nothing_makes_no_lane(pool: Pool) -> None:
+async def test_a_row_without_wake_at_has_no_lane(pool: Pool) -> None:
     await pool.execute("UPDATE jobs SET status = 'finished', wake_at = NULL WHERE job_id = $1", await created(pool))
-    assert await found(pool) == []
+    assert await lanes_of(pool) == []
 
 
-async def test_lanes_of_runs_are_their_own(pool: Pool) -> None:
+async def test_runs_and_jobs_have_lanes_of_their_own(pool: Pool) -> None:
     run = await started(pool, queue="slow", priority=7)
     assert run.wake_at is not None
-    assert await found(pool, "runs") == [Lane("slow", 7, run.wake_at)]
-    assert await found(pool) == []
+    assert await lanes_of(pool, "runs") == [Lane("slow", 7, run.wake_at)]
+    assert await lanes_of(pool) == []
 
 
-async def test_the_earliest_time_is_the_next_one_in_any_lane() -> None:
+async def test_the_earliest_time_is_the_next_of_all_lanes() -> None:
     some = [Lane("a", 9, NOW + 2 * HOUR), Lane("b", 4, NOW), Lane("b", 1, NOW + HOUR)]
     assert earliest(some, NOW) == NOW + HOUR
     assert earliest(some[:2], NOW + 2 * HOUR) is None
 
 
-async def test_a_poll_of_200_000_pending_jobs_touches_what_one_of_ten_does(pool: Pool) -> None:
+async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: Pool) -> None:
     for index in ("jobs_newest", "jobs_by_status", "jobs_by_name", "jobs_by_task", "jobs_by_queue"):
-        await pool.execute(f"DROP INDEX {index}")  # no part in a poll; they only make the filling slow
+        await pool.execute(f"DROP INDEX {index}")  # not used by a poll, and they make the inserts slow
     await created(pool, priority=0)
     polls: dict[str, tuple[Any, ...]] = {
         _BY_TABLE["jobs"]: (),
@@ -58,10 +58,10 @@ async def test_a_poll_of_200_000_pending_jobs_touches_what_one_of_ten_does(pool:
         assert not many.scans
         assert many.buffers <= before + 40
     backlog = await cost(pool, _CANDIDATES, ["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500)
-    assert backlog.buffers <= 5_000, "when all of them are due, a poll still reads no more than its batch"
+    assert backlog.buffers <= 5_000, "when all are due, a poll reads no more than its batch"
 
 
-async def test_waking_reads_the_due_runs_only(pool: Pool) -> None:
+async def test_waking_reads_only_due_runs(pool: Pool) -> None:
     await started(pool, priority=0)
     await grown(pool, "runs", 20_000)
     for query, arguments in ((_BY_TABLE["runs"], ()), (_DUE_RUNS, (["default"], [0], NOW + HOUR, 500))):
