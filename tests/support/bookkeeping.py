@@ -1,4 +1,4 @@
-"""Books to test with: jobs and runs made in a few words, and the judgement whether the read models tell the log."""
+"""Jobs and runs in a real database, and the check that the read models agree with the log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -59,7 +59,7 @@ async def created(pool: Pool, job_id: UUID | None = None, **changes: Any) -> UUI
 
 
 async def dispatched(pool: Pool, **changes: Any) -> Run:
-    """A run whose message is on its way."""
+    """A dispatched run that has not started."""
     outcome = await handle_job(pool, await created(pool, **changes), due(), ACTOR)
     assert outcome is not None
     return outcome.runs[0]
@@ -75,7 +75,7 @@ def start(run: Run, now: datetime = NOW) -> StartAttempt:
 
 
 async def started(pool: Pool, **changes: Any) -> Run:
-    """A run whose first attempt is under way."""
+    """A run whose first attempt is running."""
     run = await dispatched(pool, **changes)
     decided = await do(pool, run, start(run))
     assert decided.run is not None
@@ -83,13 +83,13 @@ async def started(pool: Pool, **changes: Any) -> Run:
 
 
 async def log(db: Connection | Pool, job_ids: Iterable[UUID] | None = None) -> list[RecordedEvent]:
-    """All that is committed, also above the transaction horizon; or what is about these jobs."""
+    """All committed events, or those of these jobs, also above the transaction horizon."""
     found = await db.fetch(_LOG, None if job_ids is None else list(job_ids))
     return [RecordedEvent(**record) for record in found]
 
 
 def fold(events: Sequence[RecordedEvent]) -> tuple[dict[UUID, Job], dict[UUID, Run], dict[tuple[UUID, str, str], Mail]]:
-    """The states that the log tells of."""
+    """The states of all jobs, runs and mails, folded from their events."""
     jobs, runs, mails = dict[UUID, Job](), dict[UUID, Run](), dict[tuple[UUID, str, str], Mail]()
     for recorded in events:
         event, own_id = recorded.event, UUID(recorded.stream[-36:])
@@ -108,46 +108,50 @@ def fold(events: Sequence[RecordedEvent]) -> tuple[dict[UUID, Job], dict[UUID, R
     return jobs, runs, mails
 
 
-_SEARCHED = "SELECT job_id, name, task, queue, priority, tags, wake_at FROM jobs WHERE job_id = ANY($1)"
-
-
-def _searched(job: Job) -> tuple[Any, ...]:
-    """What stands in columns of its own beside the definition."""
-    d = job.definition
-    return job.id, d.name, d.task, d.queue, d.priority, list(d.tags), job.wake_at
-
-
-def _held(record: Any, jobs: Mapping[UUID, Job]) -> tuple[Any, ...]:
-    """A row of `jobs` without what is no fact: one whose catching up must wait is looked at later."""
-    *told, wake_at = record
-    due_at = jobs[record["job_id"]].wake_at
-    return *told, due_at if wake_at is not None and due_at is not None and wake_at > due_at else wake_at
+_COLUMNS = "SELECT job_id, name, task, queue, priority, tags, wake_at FROM jobs WHERE job_id = ANY($1)"
+_RUN_IDS = "SELECT run_id FROM runs WHERE job_id = ANY($1)"
+_MAILS = "SELECT * FROM mails WHERE job_id = ANY($1)"
 
 
 async def check_books(pool: Pool, job_ids: set[UUID] | None = None) -> None:
-    """Every read model's row is the fold of its stream, and the log itself is whole."""
+    """Every row of the read models is the fold of its stream, and the streams have no gaps."""
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         events = await log(db, job_ids)
-        known = list({e.job_id for e in events})
-        run_ids = [r["run_id"] for r in await db.fetch("SELECT run_id FROM runs WHERE job_id = ANY($1)", known)]
-        rows = await load_jobs(db, known), await load_runs(db, run_ids)
-        found = await db.fetch(_SEARCHED, known)
-        mails = await db.fetch("SELECT * FROM mails WHERE job_id = ANY($1)", known)
+        ids = list({event.job_id for event in events})
+        run_ids = [record["run_id"] for record in await db.fetch(_RUN_IDS, ids)]
+        job_rows, run_rows = await load_jobs(db, ids), await load_runs(db, run_ids)
+        columns, mail_rows = await db.fetch(_COLUMNS, ids), await db.fetch(_MAILS, ids)
         heads = await heads_of(db, {event.stream for event in events})
-    jobs, runs, letters = fold(events)
-    assert rows[0] == jobs
-    assert {record["job_id"]: _held(record, jobs) for record in found} == {j.id: _searched(j) for j in jobs.values()}
-    assert {id_: _as_told(row, runs.get(id_)) for id_, row in rows[1].items()} == runs
-    assert {(m["run_id"], m["outcome"], m["recipient"]): mail_projection.mail_of(m) for m in mails} == letters
+    jobs, runs, mails = fold(events)
+    assert job_rows == jobs
+    assert {row["job_id"]: _without_postponement(row, jobs) for row in columns} == {
+        job.id: _columns(job) for job in jobs.values()
+    }
+    assert {run_id: _without_wakeup(row, runs.get(run_id)) for run_id, row in run_rows.items()} == runs
+    assert {(m["run_id"], m["outcome"], m["recipient"]): mail_projection.mail_of(m) for m in mail_rows} == mails
     _check_log(events, heads)
     for run in runs.values():
         assert run.wake_at is not None or run.status in ENDED
 
 
-def _as_told(row: Run, told: Run | None) -> Run:
-    """A row without what is no fact: a run that waits may have been woken."""
-    woken = told is not None and row.status is RunStatus.WAITING and row.wake_at is not None
-    return replace(row, wake_at=told.wake_at) if woken and told is not None else row
+def _columns(job: Job) -> tuple[Any, ...]:
+    """The fields of the definition that have a column of their own, and `wake_at`."""
+    d = job.definition
+    return job.id, d.name, d.task, d.queue, d.priority, list(d.tags), job.wake_at
+
+
+def _without_postponement(row: Any, jobs: Mapping[UUID, Job]) -> tuple[Any, ...]:
+    """A row of `jobs` as its events have it: `wake_at` may have been postponed without an event."""
+    *fields, wake_at = row
+    due_at = jobs[row["job_id"]].wake_at
+    return *fields, due_at if wake_at is not None and due_at is not None and wake_at > due_at else wake_at
+
+
+def _without_wakeup(row: Run, run: Run | None) -> Run:
+    """A row of `runs` as its events have it: a waiting run may have been woken without an event."""
+    if run is None or row.status is not RunStatus.WAITING or row.wake_at is None:
+        return row
+    return replace(row, wake_at=run.wake_at)
 
 
 async def heads_of(db: Connection | Pool, streams: Iterable[str]) -> dict[str, int]:
@@ -164,12 +168,12 @@ def by_stream(events: Sequence[RecordedEvent]) -> dict[str, list[RecordedEvent]]
 
 
 def _check_log(events: Sequence[RecordedEvent], heads: Mapping[str, int]) -> None:
-    for stream, told in by_stream(events).items():
-        assert [recorded.version for recorded in told] == list(range(1, heads[stream] + 1)), stream
-        times = [recorded.recorded_at for recorded in told]
+    for stream, history in by_stream(events).items():
+        assert [recorded.version for recorded in history] == list(range(1, heads[stream] + 1)), stream
+        times = [recorded.recorded_at for recorded in history]
         assert times == sorted(times), stream
         if stream.startswith("run-"):
-            _check_attempts([recorded.type for recorded in told], [recorded.data for recorded in told])
+            _check_attempts([recorded.type for recorded in history], [recorded.data for recorded in history])
 
 
 _OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased"}
@@ -177,7 +181,7 @@ _ENDS = {"AttemptSucceeded", "RunSkipped", "RunExpired", "RunCancelled", "RunDis
 
 
 def _check_attempts(types: Sequence[str], facts: Sequence[Any]) -> None:
-    """One active attempt at a time, one outcome for each, and nothing after an end."""
+    """One active attempt at a time, at most one outcome for each, and no event after an end."""
     active, latest = None, 0
     for type_, fact in zip(types, facts, strict=True):
         if type_ == "AttemptStarted":
@@ -191,7 +195,7 @@ def _check_attempts(types: Sequence[str], facts: Sequence[Any]) -> None:
 
 
 def meanwhile(url: str, work: Callable[[Pool], Coroutine[Any, Any, object]]) -> None:
-    """Let another process's work happen now, however deep in its own work the caller is."""
+    """Do other work now, in a thread with its own event loop, while the caller is in the middle of its own."""
 
     async def elsewhere() -> None:
         async with connect(url, "elsewhere") as pool:
@@ -202,7 +206,7 @@ def meanwhile(url: str, work: Callable[[Pool], Coroutine[Any, Any, object]]) -> 
 
 
 async def eventually(fact: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    """Wait until it holds; other tests' transactions may hold the horizon of the shared server for a while."""
+    """Wait until the fact holds. Transactions of other tests may hold back the horizon of the shared server."""
     async with asyncio.timeout(seconds):
         while not await fact():
             await asyncio.sleep(0.01)
@@ -215,7 +219,7 @@ WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'act
 
 
 async def waiting(pool: Pool, task: "asyncio.Task[Any]", count: int = 1) -> None:
-    """Until the task, and those before it, wait for a lock; or it turns out that the task waits for nothing."""
+    """Wait until `count` statements wait for a lock, or the task ends without one."""
 
     async def fact() -> bool:
         return task.done() or bool(await pool.fetchval(_WAITING) >= count)

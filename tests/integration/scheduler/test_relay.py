@@ -1,4 +1,4 @@
-"""Every outcome reaches whoever listens on `duebook.events`, and the notifier gets those that a mail may tell of."""
+"""Every outcome reaches the consumers of `duebook.events`, and the notifier those that may cause a mail."""
 
 import asyncio
 from collections import Counter
@@ -45,14 +45,14 @@ async def channel(rabbitmq_url: str) -> AsyncIterator[AbstractChannel]:
 
 
 async def ended(pool: Pool, command: RunCommand = SUCCEED, **changes: object) -> str:
-    """A run that has come to its end; its id."""
+    """End a run by this command; returns its id."""
     run = await started(pool, **changes)
     await do(pool, run, command)
     return str(run.id)
 
 
 async def relay_all(relay: Relay, pool: Pool) -> None:
-    """Until the relay's checkpoint stands at the end of the log."""
+    """Relay until the checkpoint is at the end of the log."""
     async with asyncio.timeout(20):
         while await pool.fetchval(_BEHIND):
             await relay.step()
@@ -64,64 +64,62 @@ WHERE checkpoints IS NULL OR (events.xid, events.position) > (checkpoints.xid, c
 """
 
 
-async def taken(queue: AbstractQueue) -> list[aio_pika.abc.AbstractIncomingMessage]:
+async def take_all(queue: AbstractQueue) -> list[aio_pika.abc.AbstractIncomingMessage]:
     messages = []
     while (message := await queue.get(fail=False, no_ack=True)) is not None:
         messages.append(message)
     return messages
 
 
-async def told(channel: AbstractChannel) -> Counter[str]:
-    """How often the notifier's queue tells of each run; emptied by that."""
+async def notified(channel: AbstractChannel) -> Counter[str]:
+    """How many messages about each run the notifier's queue had; this empties it."""
     notifications = await channel.get_queue(NOTIFICATIONS)
-    return Counter(str(OutcomeMessage.decode(message.body).run_id) for message in await taken(notifications))
+    return Counter(str(OutcomeMessage.decode(message.body).run_id) for message in await take_all(notifications))
 
 
-async def test_whoever_binds_to_outcomes_gets_each_of_them_once_under_its_own_name(
+async def test_a_bound_queue_gets_each_outcome_once_by_its_routing_key(
     pool: Pool, relay: Relay, channel: AbstractChannel
 ) -> None:
     await relay.step()
     events = await channel.get_exchange(EVENTS)
     everything = await channel.declare_queue("everything", exclusive=True)
-    deaths = await channel.declare_queue("deaths", exclusive=True)
+    dead_letters = await channel.declare_queue("dead_lettered", exclusive=True)
     for key in ("#", "run.#", "run.succeeded"):
         await everything.bind(events, key)
-    await deaths.bind(events, "run.dead_lettered")
+    await dead_letters.bind(events, "run.dead_lettered")
     ops = Notify(to=("ops@example.com",))
-    alive = [await ended(pool), await ended(pool, notify=ops), await ended(pool, notify=Notify(on=()))]
+    succeeded = [await ended(pool), await ended(pool, notify=ops), await ended(pool, notify=Notify(on=()))]
     dead = await ended(pool, FAIL, notify=ops)
     await relay_all(relay, pool)
-    messages = await taken(everything)
-    names = {str(OutcomeMessage.decode(message.body).run_id): message.routing_key for message in messages}
-    assert names == dict.fromkeys(alive, "run.succeeded") | {dead: "run.dead_lettered"}
+    messages = await take_all(everything)
+    routing_keys = {str(OutcomeMessage.decode(message.body).run_id): message.routing_key for message in messages}
+    assert routing_keys == dict.fromkeys(succeeded, "run.succeeded") | {dead: "run.dead_lettered"}
     assert len(messages) == 4
     assert [message.headers for message in messages] == [{}] * 4
-    assert [str(OutcomeMessage.decode(m.body).run_id) for m in await taken(deaths)] == [dead]
+    assert [str(OutcomeMessage.decode(m.body).run_id) for m in await take_all(dead_letters)] == [dead]
 
 
-async def test_occurrences_missed_together_are_one_message_which_the_notifier_gets_where_somebody_wants_it(
-    pool: Pool, relay: Relay, channel: AbstractChannel
-) -> None:
+async def test_occurrences_missed_together_are_one_message(pool: Pool, relay: Relay, channel: AbstractChannel) -> None:
     await relay.step()
-    misses = await channel.declare_queue("misses", exclusive=True)
-    await misses.bind(EVENTS, "run.missed")
+    missed_queue = await channel.declare_queue("missed", exclusive=True)
+    await missed_queue.bind(EVENTS, "run.missed")
     wanted = await missed(pool, notify=Notify(to=("ops@example.com",), on=("missed",)))
     default = await missed(pool, notify=Notify(on=("missed",)), catch_up=CatchUp("latest", HOUR / 2))
     unwanted = await missed(pool, notify=Notify(to=("ops@example.com",)))
     await handle_job(pool, unwanted, pausing_a_year_later, ACTOR)  # what falls into a pause was not missed
     await relay_all(relay, pool)
-    told_of = {m.job_id: m for m in (OutcomeMessage.decode(message.body) for message in await taken(misses))}
-    assert told_of.keys() == {wanted, default, unwanted}
-    message = told_of[wanted]
+    by_job = {m.job_id: m for m in (OutcomeMessage.decode(message.body) for message in await take_all(missed_queue))}
+    assert by_job.keys() == {wanted, default, unwanted}
+    message = by_job[wanted]
     last = NOW + 999 * DAY
     assert (message.run_id, message.outcome, message.version) == (run_id_at(wanted, last), "missed", 2)
-    assert (message.notify, told_of[default].notify, message.job_name) == (True, False, "report")
+    assert (message.notify, by_job[default].notify, message.job_name) == (True, False, "report")
     assert message.missed == {"first": rfc(NOW), "last": rfc(last), "count": 1000, "reason": "missed"}
-    assert (told_of[default].missed or {})["reason"] == "window"
-    assert await told(channel) == Counter([str(message.run_id), str(told_of[default].run_id)])
+    assert (by_job[default].missed or {})["reason"] == "window"
+    assert await notified(channel) == Counter([str(message.run_id), str(by_job[default].run_id)])
 
 
-async def test_what_was_missed_is_told_by_the_definition_that_was_in_force_then(
+async def test_missed_occurrences_use_the_definition_that_was_in_force_then(
     pool: Pool, relay: Relay, channel: AbstractChannel
 ) -> None:
     await relay.step()
@@ -134,11 +132,11 @@ async def test_what_was_missed_is_told_by_the_definition_that_was_in_force_then(
         ACTOR,
     )
     await relay_all(relay, pool)
-    assert sum((await told(channel)).values()) == 1
+    assert sum((await notified(channel)).values()) == 1
 
 
 async def missed(pool: Pool, notify: Notify, catch_up: CatchUp = NO_CATCH_UP) -> UUID:
-    """A daily job that nobody looked at for a thousand days; its id."""
+    """A daily job whose first thousand occurrences were missed; its id."""
     job_id = await created(pool, recurrence="daily", notify=notify, catch_up=catch_up)
     await handle_job(pool, job_id, due(NOW + 999 * DAY + HOUR), ACTOR)
     return job_id
@@ -153,17 +151,17 @@ def rfc(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-async def test_before_any_notifier_has_started_each_outcome_that_could_be_mailed_waits_for_it(
+async def test_outcomes_wait_for_a_notifier_that_has_never_started(
     pool: Pool, relay: Relay, channel: AbstractChannel
 ) -> None:
     named = await ended(pool, notify=Notify(to=("ops@example.com",)))
     default = await ended(pool)
     unwanted = await ended(pool, notify=Notify(to=("ops@example.com",), on=("dead_lettered",)))
     await relay_all(relay, pool)
-    assert await told(channel) == Counter([named, default]), unwanted
+    assert await notified(channel) == Counter([named, default]), unwanted
 
 
-async def test_where_the_notifier_knows_nobody_by_default_only_outcomes_that_name_somebody_reach_it(
+async def test_without_default_recipients_only_jobs_with_recipients_are_mailed(
     pool: Pool, relay: Relay, channel: AbstractChannel
 ) -> None:
     await relay.step()
@@ -171,11 +169,11 @@ async def test_where_the_notifier_knows_nobody_by_default_only_outcomes_that_nam
     named = await ended(pool, FAIL, notify=Notify(to=("ops@example.com",)))
     await ended(pool)
     await relay_all(relay, pool)
-    assert await told(channel) == Counter([named])
+    assert await notified(channel) == Counter([named])
     await declare_events(channel, default=True)
     default = await ended(pool)
     await relay_all(relay, pool)
-    assert await told(channel) == Counter([default])
+    assert await notified(channel) == Counter([default])
 
 
 async def test_a_queue_that_an_older_version_bound_to_every_outcome_gets_each_once(
@@ -183,10 +181,10 @@ async def test_a_queue_that_an_older_version_bound_to_every_outcome_gets_each_on
 ) -> None:
     await declare_events(channel)
     await (await channel.get_queue(NOTIFICATIONS)).bind(EVENTS, "run.#")
-    nobody = await ended(pool, notify=Notify(on=()))
+    silent = await ended(pool, notify=Notify(on=()))
     named = await ended(pool, notify=Notify(to=("ops@example.com",)))
     await relay_all(relay, pool)
-    assert await told(channel) == Counter([nobody, named])
+    assert await notified(channel) == Counter([silent, named])
 
 
 async def test_a_long_log_is_relayed_whole_and_in_order(pool: Pool, relay: Relay, channel: AbstractChannel) -> None:
@@ -195,4 +193,4 @@ async def test_a_long_log_is_relayed_whole_and_in_order(pool: Pool, relay: Relay
     await everything.bind(EVENTS, "run.#")
     runs = [await ended(pool) for _ in range(30)]
     await relay_all(relay, pool)
-    assert [str(OutcomeMessage.decode(message.body).run_id) for message in await taken(everything)] == runs
+    assert [str(OutcomeMessage.decode(message.body).run_id) for message in await take_all(everything)] == runs

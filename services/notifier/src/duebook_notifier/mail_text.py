@@ -119,7 +119,8 @@ def _of_missed(missed: MissedOccurrences) -> MailText:
     what_happened = f"missed {skipped.count} occurrences" if several else "missed an occurrence"
     until = skipped.last.replace(microsecond=0) + _SECOND
     request = f'POST /api/job/{missed.job_id}/backfill   {{"from": "{_rfc(skipped.first)}", "to": "{_rfc(until)}"}}'
-    step = NextStep(f"Nothing, unless {'they are' if several else 'it is'} still needed. Then backfill:", request)
+    they_are, them = ("they are", "them") if several else ("it is", "it")
+    step = NextStep(f"Nothing, unless {they_are} still needed. In that case, backfill {them}:", request)
     return MailText(f"{_name(missed)} {what_happened}", tuple(facts), next_steps=(step,))
 
 
