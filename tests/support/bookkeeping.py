@@ -9,12 +9,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from duebook_common.domain import mail as mail_domain
-from duebook_common.domain.definition import Backoff, Definition
+from duebook_common.domain.definition import Backoff, Definition, Overlap
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.events import Fact, JobCreated
-from duebook_common.domain.job.new_runs import DecisionContext
-from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.commands import DecisionContext, Dispatch, TriggerRun
+from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import Mail, MailFailed, MailSent
 from duebook_common.domain.run import state as run_domain
@@ -22,9 +21,10 @@ from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.store import mail_projection
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Connection, Pool, connect
 from duebook_common.store.eventstore import RecordedEvent
-from duebook_common.store.job_handling import Actor, create_jobs, handle_job
+from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.rows import load_jobs, load_runs
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 
@@ -43,13 +43,18 @@ def definition(**changes: Any) -> Definition:
     return replace(Definition(name="report", scheduled_at=NOW, backoff=Backoff(jitter=0)), **changes)
 
 
-def terms(now: datetime = NOW) -> DecisionContext:
-    return DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
+def context(now: datetime = NOW) -> DecisionContext:
+    return DecisionContext(now=now, misfire=MINUTE, redelivery_after=MINUTE, dispatch=1)
 
 
-def due(now: datetime = NOW) -> Callable[[Job, Sequence[Run]], Sequence[Fact]]:
-    """A judge that accounts for all that is due."""
-    return lambda job, active: account(job, active, terms(now)) if job.wake_at is not None else []
+def dispatch(now: datetime = NOW) -> Dispatch:
+    """Decide all that is due."""
+    return Dispatch(context(now))
+
+
+def trigger(overlap: Overlap = Overlap.SKIP, run_id: UUID | None = None) -> TriggerRun:
+    """Start a run by hand."""
+    return TriggerRun(run_id or uuid4(), overlap, context())
 
 
 async def created(pool: Pool, job_id: UUID | None = None, **changes: Any) -> UUID:
@@ -60,9 +65,9 @@ async def created(pool: Pool, job_id: UUID | None = None, **changes: Any) -> UUI
 
 async def dispatched(pool: Pool, **changes: Any) -> Run:
     """A dispatched run that has not started."""
-    outcome = await handle_job(pool, await created(pool, **changes), due(), ACTOR)
-    assert outcome is not None
-    return outcome.runs[0]
+    result = await handle_job(pool, await created(pool, **changes), dispatch(), ACTOR)
+    assert result is not None
+    return result.runs[0]
 
 
 async def do(pool: Pool, run: Run, command: RunCommand) -> CommandResult:

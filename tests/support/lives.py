@@ -9,14 +9,21 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Every, Overlap
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.commands import (
+    Backfill,
+    ChangeJob,
+    DecisionContext,
+    DeleteJob,
+    Dispatch,
+    JobCommand,
+    PauseJob,
+    ResumeJob,
+)
 from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent, OccurrencesSkipped
-from duebook_common.domain.job.new_runs import DecisionContext, backfill_runs
-from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import JobStatus, job_after
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
@@ -24,8 +31,7 @@ from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
-from duebook_common.store.job_handling import Decider
-from support.samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, terms
+from support.samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, context, past
 
 
 def named(definition: Definition, after: datetime | None, until: datetime) -> list[datetime]:
@@ -63,8 +69,8 @@ class Life:
     def active(self) -> list[Run]:
         return [run for run in self.runs.values() if run.active]
 
-    def terms(self, dispatch: int = 0) -> DecisionContext:
-        return terms(self.now, misfire=self.misfire, dispatch=dispatch)
+    def context(self, dispatch: int = 0) -> DecisionContext:
+        return context(self.now, misfire=self.misfire, dispatch=dispatch)
 
     def wait(self, time: timedelta) -> None:
         self.now += time
@@ -77,18 +83,26 @@ class Life:
         self.in_force |= dict.fromkeys(times, self.job.version)
 
     def poll(self) -> None:
-        if self.job.wake_at is not None and self.job.wake_at <= self.now:
-            self.follow(account(self.job, self.active, self.terms(dispatch=1)))
+        self.do(Dispatch(self.context(dispatch=1)))
 
-    def order(self, judge: Decider) -> None:
-        self.follow(judge(self.job, self.active))
+    def do(self, command: JobCommand) -> None:
+        self.follow(job_decide.decide(self.job, self.active, command))
+
+    def pause(self, reason: str | None = None) -> None:
+        self.do(PauseJob(reason, self.context()))
+
+    def resume(self) -> None:
+        self.do(ResumeJob(None, self.now))
+
+    def delete(self) -> None:
+        self.do(DeleteJob(self.now))
 
     def change(self, definition: Definition) -> None:
-        before, ran = self.job.definition, run_id_at(JOB_ID, definition.scheduled_at) in self.runs
+        before, run_exists = self.job.definition, run_id_at(JOB_ID, definition.scheduled_at) in self.runs
         moved = definition.recurrence == "none" and definition.scheduled_at != before.scheduled_at
         again = named(definition, None, self.now) if moved else []  # a one-off that is moved into the past
         self.skipped = {time: reason for time, reason in self.skipped.items() if time not in again}
-        self.order(judging.changing(lambda _: definition, self.terms(), None, ran=ran))
+        self.do(ChangeJob(definition, self.context(), run_exists=run_exists))
         self._expect(again)
 
     def follow(self, facts: Iterable[RunFact | JobEvent]) -> None:
@@ -99,12 +113,11 @@ class Life:
             self.history.append(fact)
             if isinstance(fact, RunFact):
                 self._follow_run(fact)
-            self.job = job_after(self.job, fact)
+            self.job = job_after(self.job, [fact])
 
     def backfill(self, times: Sequence[datetime]) -> None:
         """Backfill, by the definition in force now."""
-        wanted = [(self.job, time) for time in times]
-        self.follow(backfill_runs(wanted, self.active, self.terms(), Overlap.ALLOW_ALL))
+        self.do(Backfill(past(self.job, *times), Overlap.ALLOW_ALL, self.context()))
 
     def _follow_run(self, fact: RunFact) -> None:
         if not isinstance(fact.event, FirstEvent):
@@ -144,7 +157,7 @@ def _short(event: JobEvent) -> str:
             return f"{type(event).__name__} at {event.at}"
 
 
-def born(definition: Definition, now: datetime, misfire: timedelta = MINUTE) -> Life:
+def new_life(definition: Definition, now: datetime, misfire: timedelta = MINUTE) -> Life:
     return Life(job_decide.create(JOB_ID, definition, now), misfire)
 
 
@@ -198,7 +211,7 @@ ACTS = ["poll", "poll", "poll", "end", "pause", "resume", "change", "delete"]
 @st.composite
 def lives(draw: st.DrawFn, acts: Sequence[str] = ACTS, most: int = 14) -> Life:
     definition = draw(definitions())
-    life = born(
+    life = new_life(
         definition,
         definition.scheduled_at + draw(st.timedeltas(-DAY, 30 * DAY)),
         draw(st.sampled_from([timedelta(0), MINUTE, HOUR, 3 * DAY])),
@@ -217,12 +230,12 @@ def _act(life: Life, act: str, draw: st.DrawFn) -> None:
         "poll": life.poll,
         "end": lambda: life.end(draw(ENDS)),
         "change": lambda: life.change(draw(changed(life))),
-        "delete": lambda: life.order(judging.deleting(life.terms(), None)),
+        "delete": life.delete,
     }
     if steerable:
         commands |= {
-            "pause": lambda: life.order(judging.pausing(None, life.terms())),
-            "resume": lambda: life.order(judging.resuming(None, life.terms())),
+            "pause": life.pause,
+            "resume": life.resume,
         }
     if act in commands:
         with suppress(WrongStatus):  # what was due ended the job

@@ -1,7 +1,7 @@
 """Outcomes of real runs, a scripted mail server, and notifiers: for the tests of the notifier."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -13,21 +13,20 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATIONS, NOTIFICATIONS_DEAD
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notify, Outcome, Overlap
-from duebook_common.domain.job import new_runs
+from duebook_common.domain.job.commands import DecisionContext, Dispatch, TriggerRun
 from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import OccurrencesSkipped
-from duebook_common.domain.job.occurrence import account
-from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import outcome_key
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
-from duebook_common.domain.run.events import RunFact, run_id_at
+from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
 from duebook_common.runtime.smtp import smtp_server
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
-from duebook_common.store.job_handling import Actor, create_jobs, handle_job
+from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_notifier.app import notifying
 from duebook_notifier.dead_letters import DeadLetterPublisher
@@ -43,6 +42,7 @@ OPS = "ops@example.com"
 StartNotifier = Callable[..., AbstractAsyncContextManager[ServiceContext]]
 StartMailer = Callable[..., AbstractAsyncContextManager[OutcomeMailer]]
 CATCH_UP_NONE = CatchUp("none")
+CONTEXT = DecisionContext(now=NOW, misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=1)
 _GRACE = {"DUEBOOK_GRACE": "PT5S"}
 
 
@@ -94,20 +94,13 @@ class OutcomeFactory:
         on: tuple[Outcome, ...] = ("succeeded", "dead_lettered", "attempt_failed"),
     ) -> Run:
         """A run whose first attempt is running."""
-        job_id, run_id = uuid4(), uuid4()
+        job_id = uuid4()
         notify = Notify(to=to or (OPS,), on=on)
         definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
-        terms = new_runs.DecisionContext(
-            now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1
-        )
-
-        def judge(job: Job, _: object) -> list[RunFact]:
-            return new_runs.trigger_now(job, [], terms, run_id, overlap=Overlap.ALLOW_ALL)
-
-        outcome = await handle_job(self._pool, job_id, judge, ACTOR)
-        assert outcome is not None
-        return await self._do(outcome.runs[0], StartAttempt(1, "executor", timedelta(minutes=1), NOW))
+        result = await handle_job(self._pool, job_id, TriggerRun(uuid4(), Overlap.ALLOW_ALL, CONTEXT), ACTOR)
+        assert result is not None
+        return await self._do(result.runs[0], StartAttempt(1, "executor", timedelta(minutes=1), NOW))
 
     async def missed(
         self, *to: str, days: int = 3, on: tuple[Outcome, ...] = ("missed",), catch_up: CatchUp = CATCH_UP_NONE
@@ -118,12 +111,9 @@ class OutcomeFactory:
             name="nightly report", scheduled_at=first, recurrence="daily", notify=Notify(to, on), catch_up=catch_up
         )
         await create_jobs(self._pool, {job_id: create(job_id, definition, first)}, ACTOR)
-        terms = new_runs.DecisionContext(
-            now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1
-        )
-        outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)
-        assert outcome is not None
-        skipped = outcome.facts[0]
+        result = await handle_job(self._pool, job_id, Dispatch(CONTEXT), ACTOR)
+        assert result is not None
+        skipped = result.facts[0]
         assert isinstance(skipped, OccurrencesSkipped)
         return OutcomeMessage(
             run_id=run_id_at(job_id, skipped.last), job_id=job_id, outcome="missed", attempt=0, version=2, at=NOW,
@@ -138,18 +128,11 @@ class OutcomeFactory:
             overlap=Overlap.BUFFER_ALL, start_within=timedelta(minutes=30),
         )  # fmt: skip
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
-        terms = new_runs.DecisionContext(
-            now=NOW, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1
-        )
-
-        def trigger(job: Job, active: Sequence[Run]) -> list[RunFact]:
-            return new_runs.trigger_now(job, active, terms, uuid4(), overlap=Overlap.ALLOW_ALL)
-
-        await handle_job(self._pool, job_id, trigger, ACTOR)
-        outcome = await handle_job(self._pool, job_id, lambda job, active: account(job, active, terms), ACTOR)
-        assert outcome is not None
-        assert outcome.runs[0].status == "waiting"
-        return outcome.runs[0]
+        await handle_job(self._pool, job_id, TriggerRun(uuid4(), Overlap.ALLOW_ALL, CONTEXT), ACTOR)
+        result = await handle_job(self._pool, job_id, Dispatch(CONTEXT), ACTOR)
+        assert result is not None
+        assert result.runs[0].status == "waiting"
+        return result.runs[0]
 
     async def cancelled(self, run: Run) -> OutcomeMessage:
         return _message(await self._do(run, CancelRun("no longer needed", NOW)), "cancelled")

@@ -8,8 +8,9 @@ from uuid import UUID
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.new_runs import DecisionContext
+from duebook_common.domain.job.commands import DecisionContext, PastOccurrence
 from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.schedule_history import DefinitionVersion
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import RunDispatched, RunEvent, RunFact
 from duebook_common.domain.run.state import Run, evolve, opened
@@ -28,13 +29,13 @@ def a_job(now: datetime = NOW, **fields: Any) -> Job:
     return job_state.opened(JOB_ID, job_decide.create(JOB_ID, a_definition(**fields), now))
 
 
-def terms(now: datetime = NOW, **fields: Any) -> DecisionContext:
-    return DecisionContext(**{"now": now, "misfire": MINUTE, "patience": 30 * SECOND, "dispatch": 1, **fields})
+def context(now: datetime = NOW, **fields: Any) -> DecisionContext:
+    return DecisionContext(**{"now": now, "misfire": MINUTE, "redelivery_after": 30 * SECOND, "dispatch": 1, **fields})
 
 
 def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:
     """The first event of a run of a one-off that is due now."""
-    (fact, _) = account(a_job(now, **{"scheduled_at": now, **fields}), [], terms(now))
+    (fact, _) = account(a_job(now, **{"scheduled_at": now, **fields}), [], context(now))
     assert isinstance(fact, RunFact)
     assert isinstance(fact.event, RunDispatched)
     return fact.event
@@ -49,6 +50,12 @@ def after(run: Run, events: Iterable[RunEvent]) -> Run:
     for event in events:
         run = evolve(run, event)
     return run
+
+
+def past(job: Job, *times: datetime) -> list[PastOccurrence]:
+    """Times to be backfilled by the job's current definition."""
+    version = DefinitionVersion(job.definition, job.version, job.definition_version)
+    return [PastOccurrence(time, version) for time in times]
 
 
 def due(run: Run) -> datetime:

@@ -15,7 +15,7 @@ from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs
 from support.api_app import FUTURE, Api, running_api
-from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due
+from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, dispatch
 
 INSTANT = timedelta(microseconds=1)
 
@@ -111,7 +111,7 @@ async def test_a_job_is_told_with_the_runs_that_moved_it_by_then(pool: Pool) -> 
     for n in range(8):  # one runs, and while it is active the others are left out
         if n == 3:
             await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL WHERE wake_at IS NOT NULL")
-        await handle_job(pool, job_id, due(NOW + n * MINUTE), ACTOR)
+        await handle_job(pool, job_id, dispatch(NOW + n * MINUTE), ACTOR)
         async with pool.acquire() as db:
             time = await db.fetchval("SELECT clock_timestamp()")
             stood.append((time, (await load_jobs(db, [job_id]))[job_id]))
@@ -123,7 +123,7 @@ async def test_a_job_is_told_with_the_runs_that_moved_it_by_then(pool: Pool) -> 
 
 async def test_of_many_runs_that_one_decision_opened_the_last_counts(pool: Pool) -> None:
     job_id = await created(pool, recurrence=Every(MINUTE), overlap=Overlap.ALLOW_ALL)
-    outcome = await handle_job(pool, job_id, due(NOW + MINUTE), ACTOR)
+    outcome = await handle_job(pool, job_id, dispatch(NOW + MINUTE), ACTOR)
     assert outcome is not None
     assert len(outcome.runs) == 2
     await check_books(pool, {job_id})

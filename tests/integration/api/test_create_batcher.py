@@ -9,8 +9,8 @@ from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool
-from duebook_common.store.job_handling import Actor
 from support.samples import NOW, a_definition
 
 

@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from duebook_common.domain.job.new_runs import DecisionContext
-from duebook_common.domain.job.occurrence import account
+from duebook_common.domain.job.commands import DecisionContext, Dispatch
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.integrity.verify import verify
 from duebook_common.store.job_handling import handle_job
@@ -32,8 +31,8 @@ def ago(api: Api, time: timedelta) -> str:
 async def decide(api: Api, job: Any) -> None:
     """What the scheduler does when it comes by."""
     now = api.deps.clock.now()
-    terms = DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
-    await handle_job(api.deps.pool, UUID(job["id"]), lambda job, active: account(job, active, terms), ACTOR)
+    context = DecisionContext(now=now, misfire=MINUTE, redelivery_after=MINUTE, dispatch=1)
+    await handle_job(api.deps.pool, UUID(job["id"]), Dispatch(context), ACTOR)
 
 
 async def ledger(api: Api, job: Any, **query: Any) -> Any:

@@ -1,6 +1,6 @@
 """Explanations over HTTP with a real database: the causes that are read besides a run's own events."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,16 +8,17 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.new_runs import DecisionContext, backfill_runs
-from duebook_common.domain.job.occurrence import account
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.commands import Backfill, DecisionContext, Dispatch, JobCommand
 from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire
-from duebook_common.store.job_handling import Actor, JobResult, handle_job
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.job_plan import JobResult
+from duebook_common.store.rows import load_jobs
 from support.api_app import Api, dying, running_api
+from support.samples import past
 
 EXECUTOR = "executor host/1"
 
@@ -34,12 +35,14 @@ def now() -> datetime:
 
 async def dispatch(api: Api, job_id: str, at: datetime | None = None) -> list[Run]:
     """The runs that a scheduler creates for the job's due occurrences."""
-    context = DecisionContext(now=at or now(), misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=1)
-    return (await decide(api, job_id, lambda job, active: account(job, active, context))).runs  # type: ignore[return-value]
+    context = DecisionContext(
+        now=at or now(), misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=1
+    )
+    return list((await handle(api, job_id, Dispatch(context))).runs)
 
 
-async def decide(api: Api, job_id: str, decider: Callable[[Job, Sequence[Run]], Sequence[Fact]]) -> JobResult:
-    result = await handle_job(api.deps.pool, UUID(job_id), decider, Actor("scheduler host-1"))
+async def handle(api: Api, job_id: str, command: JobCommand) -> JobResult[JobCommand]:
+    result = await handle_job(api.deps.pool, UUID(job_id), command, Actor("scheduler host-1"))
     assert result is not None
     return result
 
@@ -178,8 +181,12 @@ async def test_manual_runs_and_backfills_are_found_at_their_time(api: Api) -> No
     later = now() + timedelta(days=1, hours=1)
     [missed] = await dispatch(api, job["id"], later)
     await api.execute(str(missed.id), *dying("boom", dispatch=1))
-    context = DecisionContext(now=later, misfire=timedelta(minutes=1), patience=timedelta(minutes=1), dispatch=0)
-    await decide(api, job["id"], lambda job, active: backfill_runs([(job, at)], active, context, Overlap.ALLOW_ALL))
+    context = DecisionContext(
+        now=later, misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=0
+    )
+    async with acquire(api.deps.pool) as db:
+        recorded = (await load_jobs(db, [UUID(job["id"])]))[UUID(job["id"])]
+    await handle(api, job["id"], Backfill(past(recorded, at), Overlap.ALLOW_ALL, context))
     explanation = await why_at(api, job["id"], at)
     assert "the last one “boom”" in explanation["answer"]
     assert "a backfill: It is due" in explanation["answer"]

@@ -22,8 +22,8 @@ from typer.testing import CliRunner, Result
 
 from duebook.cli.app import app
 from duebook_common.domain.run.commands import RunCommand, StartAttempt, Succeed
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import connect
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
 from support.api_app import dying
 from support.fleet import Platform, eventually

@@ -12,8 +12,8 @@ from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.run.commands import FailAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.rows import load_runs
 from duebook_executor.acknowledgements import Settlement
 from duebook_executor.attempts import Attempts

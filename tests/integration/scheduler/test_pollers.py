@@ -12,22 +12,21 @@ import pytest
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import events as job_events
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.new_runs import DecisionContext, trigger_now
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Connection, Pool, connect, transaction
 from duebook_common.store.eventstore import Write, append
-from duebook_common.store.job_handling import Actor, Decider, JobResult, create_jobs, decide_jobs, handle_job
+from duebook_common.store.job_handling import create_jobs, handle_job, load_locked
+from duebook_common.store.job_plan import LockedJob
 from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, MINUTE, check_books, definition, do, log, meanwhile, start
+from support.bookkeeping import ACTOR, check_books, context, definition, do, log, meanwhile, start
 
 SECOND = timedelta(seconds=1)
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
@@ -64,14 +63,9 @@ async def many_due(pool: Pool, count: int, together: int, **changes: Any) -> lis
     return ids
 
 
-def beside(now: datetime) -> Decider:
-    """Another run of the job, whatever is active."""
-    terms = DecisionContext(now=now, misfire=MINUTE, patience=MINUTE, dispatch=1)
-
-    def judge(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
-        return trigger_now(job, [], terms, uuid4(), overlap=Overlap.ALLOW_ALL)
-
-    return judge
+def another_run(now: datetime) -> TriggerRun:
+    """Start a run of the job, whatever is active."""
+    return TriggerRun(uuid4(), Overlap.ALLOW_ALL, context(now))
 
 
 async def poll_until_nothing_is_due(pool: Pool, pollers: Sequence[Dispatcher]) -> None:
@@ -107,7 +101,7 @@ async def test_a_poller_passes_by_what_another_decides_and_does_the_rest(pool: P
 async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Pool, postgres_url: str) -> None:
     ids, sent = await many_due(pool, 10, together=5), Sent()
     for id_ in ids:
-        await handle_job(pool, id_, beside(datetime.now(UTC)), ACTOR)
+        await handle_job(pool, id_, another_run(datetime.now(UTC)), ACTOR)
     async with AsyncExitStack() as stack:
         pollers = [await stack.enter_async_context(poller(postgres_url, sent, 3)) for _ in range(2)]
         await poll_until_nothing_is_due(pool, pollers)
@@ -123,22 +117,20 @@ async def test_a_job_whose_run_moves_on_meanwhile_is_decided_apart_and_the_other
 ) -> None:
     ids, sent = await many_due(pool, 10, together=5, overlap=Overlap.CANCEL_OTHER), Sent()
     now = datetime.now(UTC)
-    opened = await handle_job(pool, ids[0], beside(now), ACTOR)
+    opened = await handle_job(pool, ids[0], another_run(now), ACTOR)
     assert opened is not None
     (run,) = opened.runs
     await do(pool, run, start(run, now))
     together: list[int] = []
 
-    async def decide(db: Connection, job_ids: Iterable[UUID], judge: Decider, actor: Actor) -> list[JobResult]:
-        def judge_as_the_run_ends(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-            if job.id == ids[0] and len(together) == 1:
-                meanwhile(postgres_url, lambda other: do(other, run, Succeed(1, None, now)))
-            return judge(job, active)
+    async def load_and_let_the_run_end(db: Connection, job_ids: Iterable[UUID]) -> list[LockedJob]:
+        jobs = await load_locked(db, job_ids)
+        if not together:
+            meanwhile(postgres_url, lambda other: do(other, run, Succeed(1, None, now)))
+        together.append(len(jobs))
+        return jobs
 
-        together.append(len(list(job_ids)))
-        return await decide_jobs(db, job_ids, judge_as_the_run_ends, actor)
-
-    monkeypatch.setattr("duebook_scheduler.dispatch.decide_jobs", decide)
+    monkeypatch.setattr("duebook_scheduler.dispatch.load_locked", load_and_let_the_run_end)
     async with poller(postgres_url, sent) as one:
         assert await one.step() == 10
     assert sorted(run.job_id for run in sent.runs) == sorted(ids)

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,17 +15,13 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import EVENTS, NOTIFICATIONS, declare_events
 from duebook_common.domain.definition import CatchUp, Notify
-from duebook_common.domain.job.change import change
-from duebook_common.domain.job.decide import pause
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.occurrence import skip_due
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.commands import ChangeJob, PauseJob, ResumeJob
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_scheduler.relay import Relay
-from support.bookkeeping import ACTOR, DAY, NOW, created, do, due, started
+from support.bookkeeping import ACTOR, DAY, NOW, context, created, definition, dispatch, do, started
 
 HOUR, NO_CATCH_UP = timedelta(hours=1), CatchUp("none")
 SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)
@@ -106,7 +101,7 @@ async def test_occurrences_missed_together_are_one_message(pool: Pool, relay: Re
     wanted = await missed(pool, notify=Notify(to=("ops@example.com",), on=("missed",)))
     default = await missed(pool, notify=Notify(on=("missed",)), catch_up=CatchUp("latest", HOUR / 2))
     unwanted = await missed(pool, notify=Notify(to=("ops@example.com",)))
-    await handle_job(pool, unwanted, pausing_a_year_later, ACTOR)  # what falls into a pause was not missed
+    await paused_for_a_year(pool, unwanted)  # times during a pause are not missed
     await relay_all(relay, pool)
     by_job = {m.job_id: m for m in (OutcomeMessage.decode(message.body) for message in await take_all(missed_queue))}
     assert by_job.keys() == {wanted, default, unwanted}
@@ -124,13 +119,9 @@ async def test_missed_occurrences_use_the_definition_that_was_in_force_then(
 ) -> None:
     await relay.step()
     job_id = await missed(pool, notify=Notify(to=("ops@example.com",), on=("missed",)))
-    later = NOW + 1001 * DAY
-    await handle_job(
-        pool,
-        job_id,
-        lambda job, _: change(job, replace(job.definition, name="x", notify=Notify()), later, ran=False),
-        ACTOR,
-    )
+    changed = definition(name="x", recurrence="daily", notify=Notify(), catch_up=NO_CATCH_UP)
+    later = context(NOW + 999 * DAY + 2 * HOUR)
+    await handle_job(pool, job_id, ChangeJob(changed, later, run_exists=False), ACTOR)
     await relay_all(relay, pool)
     assert sum((await notified(channel)).values()) == 1
 
@@ -138,13 +129,13 @@ async def test_missed_occurrences_use_the_definition_that_was_in_force_then(
 async def missed(pool: Pool, notify: Notify, catch_up: CatchUp = NO_CATCH_UP) -> UUID:
     """A daily job whose first thousand occurrences were missed; its id."""
     job_id = await created(pool, recurrence="daily", notify=notify, catch_up=catch_up)
-    await handle_job(pool, job_id, due(NOW + 999 * DAY + HOUR), ACTOR)
+    await handle_job(pool, job_id, dispatch(NOW + 999 * DAY + HOUR), ACTOR)
     return job_id
 
 
-def pausing_a_year_later(job: Job, _: object) -> Sequence[Fact]:
-    now = NOW + 1300 * DAY
-    return [*skip_due(job, "paused", now), *pause(job, None, now)]
+async def paused_for_a_year(pool: Pool, job_id: UUID) -> None:
+    await handle_job(pool, job_id, PauseJob(None, context(NOW + 999 * DAY + HOUR)), ACTOR)
+    await handle_job(pool, job_id, ResumeJob(None, NOW + 1300 * DAY), ACTOR)
 
 
 def rfc(time: datetime) -> str:

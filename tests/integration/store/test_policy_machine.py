@@ -5,7 +5,7 @@ After each step the invariants of `verify` hold, and after each story `rebuild` 
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,12 +17,18 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from duebook_api.jobs import judging
 from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.new_runs import DecisionContext, trigger_now
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.commands import (
+    ChangeJob,
+    DecisionContext,
+    DeleteJob,
+    JobCommand,
+    PauseJob,
+    ResumeJob,
+    TriggerRun,
+)
+from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
@@ -42,7 +48,7 @@ from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, acquire, connect
-from duebook_common.store.job_handling import Decider, handle_job
+from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs, run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_scheduler.admission import Admission
@@ -218,24 +224,20 @@ class Machine(RuleBasedStateMachine):
         return commands[kind]
 
     def _act(self, act: str, job_id: UUID, data: st.DataObject) -> None:
-        terms = DecisionContext(now=self.now, misfire=_MISFIRE, patience=HOUR, dispatch=0)
+        context = DecisionContext(now=self.now, misfire=_MISFIRE, redelivery_after=HOUR, dispatch=0)
         changed = data.draw(policies) if act == "change" else {}
         overlap = data.draw(st.sampled_from(Overlap)) if act == "trigger" else Overlap.SKIP
-
-        def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-            return trigger_now(job, active, terms, self._id(), overlap=overlap)
-
-        judges: dict[str, Decider] = {
-            "pause": judging.pausing("wait", terms),
-            "resume": judging.resuming(None, terms),
-            "change": judging.changing(lambda job: replace(job.definition, **changed), terms, None, ran=True),
-            "trigger": trigger,
-            "delete": judging.deleting(terms, None),
+        job = self.world.run(self._job(job_id))
+        commands: dict[str, Callable[[], JobCommand]] = {
+            "pause": lambda: PauseJob("wait", context),
+            "resume": lambda: ResumeJob(None, self.now),
+            "change": lambda: ChangeJob(replace(job.definition, **changed), context, run_exists=True),
+            "trigger": lambda: TriggerRun(self._id(), overlap, context),
+            "delete": lambda: DeleteJob(self.now),
         }
-        deleted = self.world.run(self._job(job_id)).status == "deleted"
         try:
-            if not deleted:
-                self.world.run(handle_job(self.world.pool, job_id, judges[act], ACTOR))
+            if job.status is not JobStatus.DELETED:
+                self.world.run(handle_job(self.world.pool, job_id, commands[act](), ACTOR))
         except CommandRejected:
             assert act in {"pause", "resume"}
 

@@ -1,7 +1,6 @@
 """Read models are a function of the log, written after the append, and no row strands."""
 
 import random
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,13 +9,9 @@ import asyncpg
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import events as job_events
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.new_runs import trigger_now
-from duebook_common.domain.job.occurrence import account, skip_due
-from duebook_common.domain.job.state import Job, job_after
+from duebook_common.domain.job.commands import ChangeJob, DeleteJob, JobCommand, PauseJob, ResumeJob, TriggerRun
 from duebook_common.domain.mail import MailFailed, MailSent
 from duebook_common.domain.run.commands import (
     CancelRun,
@@ -32,7 +27,7 @@ from duebook_common.domain.run.commands import (
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool
 from duebook_common.store.eventstore import Write, append
-from duebook_common.store.job_handling import Decider, create_jobs, handle_job
+from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
@@ -42,14 +37,14 @@ from support.bookkeeping import (
     MINUTE,
     NOW,
     check_books,
+    context,
     created,
     definition,
+    dispatch,
     do,
-    due,
     log,
     start,
     started,
-    terms,
 )
 
 
@@ -64,7 +59,7 @@ async def told_by_mail(pool: Pool, run: Run) -> None:
     assert not await record_mail(pool, run.id, run.job_id, sent, ACTOR)
 
 
-def command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
+def run_command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
     """Any command at all: most fit, some are refused."""
     attempt = run.attempt - (chance.random() < 0.1)
     commands: list[RunCommand] = [
@@ -83,35 +78,26 @@ def command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
     return chance.choice(commands)
 
 
-def judgement(chance: random.Random, now: datetime) -> Decider:
+def job_command(chance: random.Random, now: datetime) -> JobCommand:
     queue, priority = chance.choice(["default", "mail"]), chance.randint(0, 9)
-
-    def change(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        to = definition(
-            name=f"n{priority}",
-            queue=queue,
-            priority=priority,
-            tags=(queue, "x"),
-            recurrence="weekly",
-            scheduled_at=now,
-        )
-        facts: list[Fact] = [*account(job, active, terms(now))] if job.wake_at else []
-        for fact in facts:
-            job = job_after(job, fact)
-        return [*facts, *job_change.change(job, to, now, ran=False)]
-
-    def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        run_id, overlap = UUID(int=chance.getrandbits(128)), chance.choice(list(Overlap))
-        return trigger_now(job, active, terms(now), run_id, overlap=overlap, payload=[queue], own_payload=True)
-
-    def resume(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
-        skipped = skip_due(job, "paused", now) if job.status == "paused" else []
-        return [*skipped, *job_decide.resume(job, "on", now)] if job.status == "paused" else []
-
-    def pause(job: Job, _: Sequence[Run]) -> Sequence[Fact]:
-        return job_decide.pause(job, "wait", now) if job.status == "active" else []
-
-    return chance.choice([due(now), due(now), change, trigger, pause, resume])
+    changed = definition(
+        name=f"n{priority}",
+        queue=queue,
+        priority=priority,
+        tags=(queue, "x"),
+        recurrence="weekly",
+        scheduled_at=now,
+    )
+    run_id, overlap = UUID(int=chance.getrandbits(128)), chance.choice(list(Overlap))
+    commands: list[JobCommand] = [
+        dispatch(now),
+        dispatch(now),
+        ChangeJob(changed, context(now), run_exists=False),
+        TriggerRun(run_id, overlap, context(now), payload=[queue], own_payload=True),
+        PauseJob("wait", context(now)),
+        ResumeJob("on", now),
+    ]
+    return chance.choice(commands)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -127,13 +113,13 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
     )
     for _ in range(60):
         now += timedelta(hours=chance.randint(1, 30))
-        await handle_job(pool, chance.choice(jobs), judgement(chance, now), ACTOR)
+        await handle_job(pool, chance.choice(jobs), job_command(chance, now), ACTOR)
         runs = await _some_runs(pool, chance)
-        decided = await handle_runs(pool, [RunWork(run.id, command(chance, run, now)) for run in runs], ACTOR)
+        decided = await handle_runs(pool, [RunWork(run.id, run_command(chance, run, now)) for run in runs], ACTOR)
         assert len(decided) == len(runs)
     for run in await _some_runs(pool, chance):
         await told_by_mail(pool, run)
-    await handle_job(pool, jobs[0], lambda job, _: job_decide.delete(job, now), ACTOR)
+    await handle_job(pool, jobs[0], DeleteJob(now), ACTOR)
     await check_books(pool)
     met = {recorded.type for recorded in await log(pool)}
     assert len(met) >= 15, "too little happened for this to prove anything"
@@ -192,7 +178,7 @@ async def test_an_append_is_the_first_write_of_its_transaction(pool: Pool) -> No
     await pool.execute(_WATCH)
     run = await started(pool)
     await do(pool, run, Succeed(1, None, NOW))
-    await handle_job(pool, run.job_id, lambda job, _: job_decide.delete(job, NOW), ACTOR)
+    await handle_job(pool, run.job_id, DeleteJob(NOW), ACTOR)
     await told_by_mail(pool, run)
     write = Write("x", 0, [job_events.JobPaused(reason=None, at=NOW)], UUID(int=1))
     for before in ("SELECT FROM runs FOR UPDATE", "INSERT INTO checkpoints VALUES ('x', '0', 0)"):

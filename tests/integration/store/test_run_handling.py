@@ -22,9 +22,9 @@ from support.bookkeeping import (
     NOW,
     check_books,
     definition,
+    dispatch,
     dispatched,
     do,
-    due,
     log,
     start,
     started,
@@ -37,7 +37,8 @@ async def many_started(pool: Pool, count: int) -> list[Run]:
     await create_jobs(pool, {id_: job_decide.create(id_, definition(), NOW) for id_ in ids}, ACTOR)
     async with transaction(pool) as db:
         await lock_jobs(db, ids)
-        runs = [run for outcome in await decide_jobs(db, ids, due(), ACTOR) for run in outcome.runs]
+        results = await decide_jobs(db, dict.fromkeys(ids, dispatch()), ACTOR)
+    runs = [run for result in results for run in result.runs]
     decided = await handle_runs(pool, [RunWork(run.id, start(run), run) for run in runs], ACTOR)
     return [answer.run for answer in decided if answer.run is not None]
 

@@ -1,7 +1,7 @@
 """Two processes at one store, each with knowledge that may be old, do whatever they like in any order."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -12,9 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.new_runs import trigger_now
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.commands import Dispatch, TriggerRun
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
@@ -31,7 +29,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
-from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, due, log, start, terms
+from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, context, created, dispatch, log, start
 from support.state_machines import run_state_machine
 
 T = TypeVar("T")
@@ -44,14 +42,14 @@ class Store:
     def __init__(self, url: str) -> None:
         self._runner = asyncio.Runner()
         self._contexts = [connect(url, side, size=2) for side in "ab"]
-        self.sides: list[Pool] = [self.run(context.__aenter__()) for context in self._contexts]
+        self.sides: list[Pool] = [self.run(each.__aenter__()) for each in self._contexts]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
 
     def close(self) -> None:
-        for context in self._contexts:
-            self.run(context.__aexit__(None, None, None))
+        for each in self._contexts:
+            self.run(each.__aexit__(None, None, None))
         self._runner.close()
 
 
@@ -94,16 +92,13 @@ class Machine(RuleBasedStateMachine):
     def dispatch(self, side: int, pick: int, *, both: bool, manual: bool = False) -> None:
         """One poll, or one of each side at once; or triggers that may not overlap."""
         job_id = self.jobs[pick % len(self.jobs)]
-        now = terms(self.now)
 
-        def trigger(job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-            return trigger_now(job, active, now, uuid4(), overlap=Overlap.SKIP)
-
-        judge = trigger if manual else due(self.now)
+        def command() -> TriggerRun | Dispatch:
+            return TriggerRun(uuid4(), Overlap.SKIP, context(self.now)) if manual else dispatch(self.now)
 
         async def poll() -> list[Any]:
             chosen = self.store.sides if both else [self.store.sides[side]]
-            return await asyncio.gather(*(handle_job(pool, job_id, judge, ACTOR) for pool in chosen))
+            return await asyncio.gather(*(handle_job(pool, job_id, command(), ACTOR) for pool in chosen))
 
         outcomes = self.store.run(poll())
         opened = [run for outcome in outcomes for run in outcome.runs]

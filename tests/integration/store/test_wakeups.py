@@ -1,17 +1,14 @@
 """Moves of `wake_at` without an event: what they move, and what they leave alone."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
 
 from duebook_common.domain.definition import Concurrency, Overlap
-from duebook_common.domain.job.new_runs import trigger_now
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, Succeed
-from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
@@ -24,7 +21,20 @@ from duebook_common.store.wakeups import (
     postpone_waiting,
     wake_waiting,
 )
-from support.bookkeeping import ACTOR, DAY, MINUTE, NOW, created, dispatched, do, start, started, terms, waiting
+from support.bookkeeping import (
+    ACTOR,
+    DAY,
+    MINUTE,
+    NOW,
+    context,
+    created,
+    dispatched,
+    do,
+    start,
+    started,
+    trigger,
+    waiting,
+)
 from support.costs import cost, grown
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
@@ -35,11 +45,7 @@ LATER = NOW + 1000 * DAY
 
 async def triggered(pool: Pool, job_id: UUID, now: datetime = NOW) -> Run:
     """A further run of the job, which waits."""
-
-    def decide(job: Job, active: Sequence[Run]) -> list[RunFact]:
-        return trigger_now(job, active, terms(now), uuid4(), overlap=Overlap.BUFFER_ALL)
-
-    result = await handle_job(pool, job_id, decide, ACTOR)
+    result = await handle_job(pool, job_id, TriggerRun(uuid4(), Overlap.BUFFER_ALL, context(now)), ACTOR)
     assert result is not None
     (run,) = result.runs
     assert run.status is RunStatus.WAITING
@@ -199,11 +205,7 @@ async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
 async def test_runs_that_are_cancelled_for_a_new_one_are_told_to_stop(pool: Pool) -> None:
     running = await started(pool)
     waits = await triggered(pool, running.job_id)
-
-    def terminate(job: Job, active: Sequence[Run]) -> list[RunFact]:
-        return trigger_now(job, active, terms(), uuid4(), overlap=Overlap.TERMINATE_OTHER)
-
-    result = await handle_job(pool, running.job_id, terminate, ACTOR)
+    result = await handle_job(pool, running.job_id, trigger(Overlap.TERMINATE_OTHER), ACTOR)
     assert result is not None
     assert {run.id for run in result.runs if run.status is RunStatus.CANCELLED} == {running.id, waits.id}
     assert set(result.stopped) == {running.id, waits.id}

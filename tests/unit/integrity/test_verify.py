@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from duebook_api.jobs import judging
 from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
@@ -20,7 +19,7 @@ from duebook_common.domain.job.events import (
 )
 from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.integrity.verify import check_job
-from support.lives import Life, born, lives
+from support.lives import Life, lives, new_life
 from support.recorded import recorded
 from support.samples import DAY, HOUR, NOW, a_definition
 
@@ -54,11 +53,11 @@ def _of_the_run(fact: JobEvent | RunFact, lost: JobEvent | RunFact) -> bool:
 
 def steered() -> Life:
     """A daily job that was paused, resumed, changed, and ended."""
-    life = born(a_definition(scheduled_at=NOW - HOUR, recurrence="daily"), NOW)
+    life = new_life(a_definition(scheduled_at=NOW - HOUR, recurrence="daily"), NOW)
     life.poll()
-    life.order(judging.pausing(None, life.terms()))
+    life.pause()
     life.wait(2 * DAY)
-    life.order(judging.resuming(None, life.terms()))
+    life.resume()
     life.wait(2 * DAY)
     life.poll()
     life.change(replace(life.job.definition, scheduled_at=life.now, recurrence="weekly"))
@@ -89,7 +88,7 @@ def test_times_that_every_event_steps_over_alike_are_missed_in_the_totals() -> N
 
 
 def test_a_finished_job_that_is_granted_further_runs_goes_on_where_the_change_says() -> None:
-    life = born(a_definition(recurrence="daily", max_runs=1), NOW)
+    life = new_life(a_definition(recurrence="daily", max_runs=1), NOW)
     life.poll()
     life.wait(3 * DAY)
     life.change(replace(life.job.definition, max_runs=2))

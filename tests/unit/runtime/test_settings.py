@@ -21,7 +21,7 @@ class Everything(Settings):
     names: Annotated[List, BeforeValidator(split)] = ()
 
 
-def refusal_refusal_line(capsys: pytest.CaptureFixture[str], environment: dict[str, str]) -> str:
+def refusal_line(capsys: pytest.CaptureFixture[str], environment: dict[str, str]) -> str:
     """The one line on stderr that refuses the start."""
     with pytest.raises(SystemExit) as refused:
         load(Everything, environment)

@@ -36,8 +36,8 @@ from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.service import Health, ServiceContext, probes
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
-from duebook_common.store.job_handling import Conflict
 
 _ROUTERS = (
     job_routes.router,

@@ -16,8 +16,8 @@ from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, connect
-from duebook_common.store.job_handling import Actor
 from duebook_executor.attempts import Attempts
 from duebook_executor.builtin.amqp_publish import AmqpPublisher
 from duebook_executor.builtin.catalogue import catalogue

@@ -12,12 +12,12 @@ import structlog
 
 from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.run.commands import RedriveRun, StartAttempt
-from duebook_common.domain.run.decide import DeliveryClass, judge_delivery
+from duebook_common.domain.run.decide import DeliveryClass, classify_delivery
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
 from duebook_common.runtime.telemetry import DELIVERIES
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_executor.acknowledgements import Settlement
@@ -127,7 +127,7 @@ class Deliveries:
         runs = {run_id: assignment.run for run_id, assignment in assignments.items()}
         now = self._clock.now()
         classes = [
-            judge_delivery(runs.get(message.run_id), message.dispatch, now, from_dead_letters=from_dead_letters)
+            classify_delivery(runs.get(message.run_id), message.dispatch, now, from_dead_letters=from_dead_letters)
             for message, from_dead_letters in deliveries
         ]
         due = {

@@ -12,8 +12,8 @@ import structlog
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import UNAVAILABLE, Clock, Pool
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from duebook_executor.attempt import Attempt

@@ -9,8 +9,8 @@ from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, connect
-from duebook_common.store.job_handling import Actor
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.dead_letters import DeadLetterPublisher
 from duebook_notifier.mail_sender import MailPolicy, MailSender

@@ -17,8 +17,9 @@ from duebook_common.domain.definition import Backoff
 from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, outcome_of
 from duebook_common.runtime.smtp import Refusal, SmtpServer, send
 from duebook_common.runtime.telemetry import NOTIFICATIONS
+from duebook_common.store.actor import Actor
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool
-from duebook_common.store.job_handling import Actor, Conflict
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_notifier.content import compose

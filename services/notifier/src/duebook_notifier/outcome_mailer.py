@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
 from duebook_common.runtime.telemetry import NOTIFICATIONS
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool, acquire
-from duebook_common.store.job_handling import Conflict
 from duebook_common.store.mail_projection import load_mails
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_notifier.mail_lock import mail_lock

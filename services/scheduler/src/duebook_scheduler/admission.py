@@ -4,23 +4,21 @@ Decided under the locks of job and key, so that limits hold with any number of s
 wakes a waiting run; a growing interval also does, in case that wake-up was lost.
 """
 
-import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 import structlog
 
-from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.commands import WakeRun
-from duebook_common.domain.run.decide import decide
-from duebook_common.domain.run.events import RunFact, Trigger
+from duebook_common.domain.job.admission import ConcurrencySlots, free_runs, slots_by_run
+from duebook_common.domain.job.commands import AdmitWaiting
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.actor import Actor
 from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Connection, Pool, transaction
-from duebook_common.store.job_handling import Actor, Conflict, decide_jobs
+from duebook_common.store.job_handling import load_locked, record
+from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_keys, try_lock_jobs
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.wakeups import postpone_waiting
@@ -63,9 +61,10 @@ class Admission:
         locked = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
         await lock_keys(db, keys)
+        slots = ConcurrencySlots(await key_holders(db, keys))
         now = self._clock.now()
-        batch = _AdmissionBatch(locked, await key_holders(db, keys), now, self._settings.lease)
-        results = await decide_jobs(db, job_ids, batch.decide, self._actor)
+        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, now, self._settings.lease)
+        await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
         await self._postpone(db, [run for run in locked if run.id not in changed], now)
         return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
@@ -80,44 +79,16 @@ def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
     return AdmissionResult([], 0)
 
 
-class _AdmissionBatch:
-    """The decisions about one batch of jobs. `holders` counts the runs that hold each locked key, admitted ones too."""
-
-    def __init__(self, due: Sequence[Run], holders: Mapping[str, int], now: datetime, lease: timedelta) -> None:
-        self._holders, self._now, self._lease = Counter(holders), now, lease
-        waiting_for_key = [run for run in sorted(due, key=_order) if run.due_at <= now and not _waits_for_runs(run)]
-        self._has_slot = {run.id for run in waiting_for_key if self._take_slot(run)}
-
-    def decide(self, job: Job, active: Sequence[Run]) -> list[RunFact]:
-        blocked = any(run.status is not RunStatus.WAITING for run in active)
-        facts: list[RunFact] = []
-        for run in sorted((run for run in active if run.status is RunStatus.WAITING), key=_order):
-            alone = not blocked and run.due_at <= self._now
-            free = (alone and self._take_slot(run)) if _waits_for_runs(run) else run.id in self._has_slot
-            blocked = True  # the runs behind it wait for this one too
-            deleted = job.status is JobStatus.DELETED
-            command = WakeRun(self._now, random.random(), self._lease, job_deleted=deleted, free=free)
-            facts += [RunFact(run.id, event) for event in decide(run, command)]
-        return facts
-
-    def _take_slot(self, run: Run) -> bool:
-        """Take a slot of the run's key, if it has one; False if none is free, or the key is not locked."""
-        if run.concurrency is None:
-            return True
-        key = run.concurrency.key
-        if key not in self._holders or self._holders[key] >= run.concurrency.limit:
-            return False
-        self._holders[key] += 1
-        return True
-
-
-def _waits_for_runs(run: Run) -> bool:
-    return run.reason == "overlap"
-
-
-def _order(run: Run) -> tuple[bool, datetime, datetime, UUID]:
-    """The order of admission: by creation, but backfills after all others."""
-    return run.trigger is Trigger.BACKFILL, run.created_at, run.nominal_at, run.id
+def _decide_jobs(
+    jobs: Sequence[LockedJob], due: Sequence[Run], slots: ConcurrencySlots, now: datetime, lease: timedelta
+) -> list[JobResult[AdmitWaiting]]:
+    """Admit the free runs of each job. The slots of concurrency keys are shared by all jobs of the batch."""
+    with_slot = slots_by_run(due, slots, now)
+    results: list[JobResult[AdmitWaiting]] = []
+    for job in jobs:
+        free = free_runs(job.active, with_slot, slots, now)
+        results.append(decide_locked(job, AdmitWaiting(free, now, redelivery_after=lease)))
+    return results
 
 
 def _until_next_look(run: Run, now: datetime, lease: timedelta) -> timedelta:

@@ -11,8 +11,8 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.service import Check, ServiceContext
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool, connect
-from duebook_common.store.job_handling import Actor
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow

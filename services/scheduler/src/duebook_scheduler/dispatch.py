@@ -7,15 +7,15 @@ from uuid import UUID
 
 import structlog
 
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.new_runs import DecisionContext
-from duebook_common.domain.job.occurrence import account
-from duebook_common.domain.job.state import Job
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.job.commands import DecisionContext, Dispatch
+from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
+from duebook_common.store.actor import Actor
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
-from duebook_common.store.job_handling import Actor, Conflict, JobResult, decide_jobs
+from duebook_common.store.job_handling import load_locked, record
+from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
 from duebook_common.store.resilience import one_by_one
 from duebook_common.store.wakeups import postpone_jobs
@@ -95,13 +95,15 @@ class Dispatcher:
         records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), now, list(self._deferred), most)
         return [record["job_id"] for record in records]
 
-    async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult]:
-        batch = _DispatchBatch(self._clock.now(), self._settings)
-        results = await decide_jobs(db, job_ids, batch.decide, self._actor)
-        await postpone_jobs(db, batch.blocked, batch.now + _SOON)
+    async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
+        now, settings = self._clock.now(), self._settings
+        context = DecisionContext(now=now, misfire=settings.misfire, redelivery_after=settings.lease, dispatch=1)
+        results = _decide_within_limits(await load_locked(db, job_ids), Dispatch(context))
+        await record(db, results, self._actor)
+        await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)
         return results
 
-    async def _retry(self, job_ids: Sequence[UUID], error: Exception) -> list[JobResult]:
+    async def _retry(self, job_ids: Sequence[UUID], error: Exception) -> list[JobResult[Dispatch]]:
         """Retry a failed batch.
 
         Jobs that lost a version conflict are decided one by one, the rest as a batch again. After any other error all
@@ -121,17 +123,17 @@ class Dispatcher:
             results = await self._retry(rest, another)
         return results + await self._one_by_one([job_id for job_id in job_ids if job_id in conflicting])
 
-    async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobResult]:
+    async def _one_by_one(self, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
         """Decide each job in a transaction of its own, so that a failing job does not block the others."""
         batches = await one_by_one(job_ids, self._decide_locked, self._defer)
         return [result for results in batches for result in results]
 
-    async def _decide_locked(self, job_ids: Sequence[UUID]) -> list[JobResult]:
+    async def _decide_locked(self, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
         async with transaction(self._pool) as db:
             await lock_jobs(db, job_ids)
             return await self._decide(db, job_ids)
 
-    def _defer(self, job_id: UUID, error: Exception) -> list[JobResult]:
+    def _defer(self, job_id: UUID, error: Exception) -> list[JobResult[Dispatch]]:
         """Leave a failed job out of the next polls: for a second after a conflict, for a minute after an error."""
         pause = _SOON
         if not isinstance(error, Conflict):
@@ -140,7 +142,7 @@ class Dispatcher:
         self._deferred[job_id] = self._clock.now() + pause
         return []
 
-    async def _send(self, results: Sequence[JobResult]) -> None:
+    async def _send(self, results: Sequence[JobResult[Dispatch]]) -> None:
         runs = [run for result in results for run in result.runs]
         dispatched = [run for run in runs if run.status is RunStatus.DISPATCHED]
         self._window.use(dispatched)
@@ -152,29 +154,20 @@ class Dispatcher:
             self._hints.cancel(run_id)
 
 
-class _DispatchBatch:
-    """The decisions about one batch of jobs, within limits of time and of facts, so that one pass stays short.
+def _decide_within_limits(jobs: Sequence[LockedJob], command: Dispatch) -> list[JobResult[Dispatch]]:
+    """Decide one job after the other until a limit of time or of facts is reached, so that one pass stays short."""
+    results: list[JobResult[Dispatch]] = []
+    facts, until = 0, time.monotonic() + _DECIDING_SECONDS
+    for job in jobs:
+        if facts >= _MOST_FACTS or time.monotonic() > until:
+            break
+        result = decide_locked(job, command)
+        facts += len(result.facts)
+        results.append(result)
+    return results
 
-    The time starts with the first decision, because loading the batch is not part of it. `blocked` are the due jobs
-    whose catch-up must wait until some of their runs have ended.
-    """
 
-    def __init__(self, now: datetime, settings: SchedulerSettings) -> None:
-        self.now, self.blocked = now, list[UUID]()
-        self._context = DecisionContext(now=now, misfire=settings.misfire, patience=settings.lease, dispatch=1)
-        self._until: float | None = None
-        self._facts = 0
-
-    def decide(self, job: Job, active: Sequence[Run]) -> Sequence[Fact]:
-        if self._until is None:
-            self._until = time.monotonic() + _DECIDING_SECONDS
-        if job.wake_at is None or job.wake_at > self.now or self._is_full():
-            return []
-        facts = account(job, active, self._context)
-        if not facts:
-            self.blocked.append(job.id)
-        self._facts += len(facts)
-        return facts
-
-    def _is_full(self) -> bool:
-        return self._facts >= _MOST_FACTS or (self._until is not None and time.monotonic() > self._until)
+def _is_blocked(result: JobResult[Dispatch]) -> bool:
+    """Whether the job is due, but its catch-up has to wait until some of its runs have ended."""
+    wake_at = result.job.wake_at
+    return not result.facts and wake_at is not None and wake_at <= result.command.context.now

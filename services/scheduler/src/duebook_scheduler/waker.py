@@ -13,8 +13,8 @@ from duebook_common.domain.run.decide import BURY_WITHIN
 from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool, acquire
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from duebook_common.store.wakeups import postpone_runs
 from duebook_scheduler.admission import Admission

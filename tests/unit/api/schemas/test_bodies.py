@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import parse, validated
-from duebook_api.jobs.commands import define
+from duebook_api.jobs.definition import define
 from duebook_api.schemas.bodies import BatchBody, JobBody
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify
 from duebook_common.domain.job.decide import create

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from duebook_api.why import of_job
-from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job.commands import ResumeJob
+from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import JobDeleted, JobFinished, JobPaused
-from duebook_common.domain.job.occurrence import skip_due
-from duebook_common.domain.run.events import AttemptStarted
+from duebook_common.domain.run.events import AttemptStarted, RunFact
 from duebook_common.domain.run.state import RunStatus
 from support.explanations import JobHistory, explained, texts
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
@@ -23,7 +23,8 @@ def resumed() -> JobHistory:
     history.job = replace(history.job, next_at=NOW + DAY)
     history.then(PAUSED)
     back = NOW + 3 * DAY + HOUR
-    for event in [*skip_due(history.job, "paused", back), *job_decide.resume(history.job, "mended", back)]:
+    for event in decide(history.job, [], ResumeJob("mended", back)):
+        assert not isinstance(event, RunFact)
         history.then(event)
     return history
 

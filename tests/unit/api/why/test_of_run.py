@@ -9,7 +9,8 @@ import pytest
 from duebook_api.why import phrases
 from duebook_api.why.facts import ConcurrencySlots, QueuePosition
 from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
-from duebook_common.domain.job.new_runs import trigger_now
+from duebook_common.domain.job.commands import TriggerRun
+from duebook_common.domain.job.new_runs import trigger_run
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import (
@@ -31,7 +32,7 @@ from duebook_common.domain.run.events import (
 )
 from duebook_common.domain.run.state import Run
 from support.explanations import a_job_of, explain_run, texts
-from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job, a_run, terms
+from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job, a_run, context
 
 BERLIN = a_definition(timezone="Europe/Berlin")
 STARTED = AttemptStarted(attempt=1, executor="executor host/1", wake_at=NOW + 30 * SECOND, at=NOW + SECOND)
@@ -41,7 +42,7 @@ OTHER = UUID(int=99)
 
 def first_event(job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20)) -> FirstEvent:
     """The first event of the occurrence that is due."""
-    facts = [fact for fact in account(job, active, terms(now)) if isinstance(fact, RunFact)]
+    facts = [fact for fact in account(job, active, context(now)) if isinstance(fact, RunFact)]
     event = facts[-1].event
     assert isinstance(event, FirstEvent)
     return event
@@ -252,7 +253,7 @@ def test_a_run_that_made_way_names_the_occurrence_it_made_way_for() -> None:
 
 
 def test_a_manual_run_says_who_triggered_it() -> None:
-    (fact,) = trigger_now(a_job(), [], terms(dispatch=0), RUN_ID, overlap=Overlap.ALLOW_ALL)
+    (fact,) = trigger_run(a_job(), [], TriggerRun(RUN_ID, Overlap.ALLOW_ALL, context(dispatch=0)))
     why = explain_run((fact.event, "anonymous"))
     assert why.answer == "It is due, and waits for a scheduler to send it to its queue."
     assert texts(why) == [

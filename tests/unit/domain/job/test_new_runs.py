@@ -1,28 +1,36 @@
-"""How runs begin that no schedule makes: by hand, or to make up for the past."""
+"""The first events of runs that no schedule opens: triggered by hand, and backfilled."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.job.new_runs import backfill_runs, trigger_now
+from duebook_common.domain.job.commands import Backfill, TriggerRun
+from duebook_common.domain.job.new_runs import backfill, trigger_run
+from duebook_common.domain.job.schedule_history import DefinitionVersion
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import (
     RunBuffered,
     RunDispatched,
     RunEvent,
+    RunFact,
     RunSkipped,
     Trigger,
     run_id_of_backfill,
 )
 from duebook_common.domain.run.state import Run, RunStatus
-from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_job, a_run, terms
+from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_definition, a_job, a_run, context, past
 
 
 def triggered(job: Job, active: Sequence[Run], overlap: Overlap, **own: Any) -> RunEvent:
-    (fact,) = trigger_now(job, active, terms(), RUN_ID, overlap=overlap, **own)
+    (fact,) = trigger_run(job, active, TriggerRun(RUN_ID, overlap, context(), **own))
     assert fact.run_id == RUN_ID
     return fact.event
+
+
+def backfilled(job: Job, active: Sequence[Run], overlap: Overlap, *times: datetime) -> list[RunFact]:
+    return backfill(job, active, Backfill(past(job, *times), overlap, context()))
 
 
 def test_a_triggered_run_starts_now_also_beside_others_and_while_paused() -> None:
@@ -34,10 +42,10 @@ def test_a_triggered_run_starts_now_also_beside_others_and_while_paused() -> Non
     assert (event.payload, event.own_payload, event.request_hash) == ([1], True, "h")
 
 
-def test_a_triggered_run_can_be_asked_to_yield() -> None:
-    yielding = triggered(a_job(), [a_run()], Overlap.SKIP)
-    assert isinstance(yielding, RunSkipped)
-    assert yielding.reason == "overlap"
+def test_a_triggered_run_follows_the_overlap_policy_of_its_command() -> None:
+    skipped = triggered(a_job(), [a_run()], Overlap.SKIP)
+    assert isinstance(skipped, RunSkipped)
+    assert skipped.reason == "overlap"
     assert isinstance(triggered(a_job(), [], Overlap.SKIP), RunDispatched)
 
 
@@ -48,22 +56,37 @@ def test_a_triggered_run_has_no_deadline() -> None:
     assert event.wake_at == NOW + 30 * SECOND
 
 
-def test_what_is_made_up_for_runs_one_after_the_other_and_leaves_the_schedule_alone() -> None:
+def test_backfills_run_one_after_the_other_and_leave_the_schedule_alone() -> None:
     job, times = a_job(recurrence="daily"), [NOW - 3 * DAY, NOW - 2 * DAY]
-    first, second = backfill_runs([(job, time) for time in times], [], terms(), Overlap.BUFFER_ALL)
+    first, second = backfilled(job, [], Overlap.BUFFER_ALL, *times)
     assert [fact.run_id for fact in (first, second)] == [run_id_of_backfill(JOB_ID, time) for time in times]
     assert isinstance(first.event, RunDispatched)
     assert isinstance(second.event, RunBuffered)
     assert (first.event.nominal_at, first.event.due_at, first.event.trigger) == (times[0], NOW, Trigger.BACKFILL)
-    assert second.event.reason == "overlap"
+    assert (first.event.next_at, second.event.reason) == (job.next_at, "overlap")
 
 
-def test_backfills_beside_each_other_all_start() -> None:
-    facts = backfill_runs([(a_job(), NOW - DAY), (a_job(), NOW - HOUR)], [a_run()], terms(), Overlap.ALLOW_ALL)
+def test_backfills_without_an_overlap_policy_all_start() -> None:
+    facts = backfilled(a_job(), [a_run()], Overlap.ALLOW_ALL, NOW - DAY, NOW - HOUR)
     assert [type(fact.event) for fact in facts] == [RunDispatched, RunDispatched]
 
 
-def test_a_backfill_that_has_not_started_stands_in_no_scheduled_runs_way() -> None:
-    waits = replace(a_run(), trigger=Trigger.BACKFILL, status=RunStatus.WAITING)
-    assert isinstance(triggered(a_job(), [waits], Overlap.SKIP), RunDispatched)
-    assert isinstance(backfill_runs([(a_job(), NOW)], [waits], terms(), Overlap.SKIP)[0].event, RunSkipped)
+def test_a_backfill_runs_by_the_definition_in_force_at_its_time() -> None:
+    (occurrence,) = past(a_job(), NOW - DAY)
+    before = occurrence._replace(version=DefinitionVersion(a_definition(task="old", queue="slow"), 3, 5))
+    (fact,) = backfill(a_job(task="new"), [], Backfill([before], Overlap.SKIP, context()))
+    assert isinstance(fact.event, RunDispatched)
+    event = fact.event
+    assert (event.task, event.queue, event.job_version, event.definition_at) == ("old", "slow", 3, 5)
+
+
+def test_an_occurrence_that_has_been_backfilled_gets_no_second_run() -> None:
+    first, second = past(a_job(), NOW - 2 * DAY, NOW - DAY)
+    command = Backfill([first._replace(run=a_run()), second], Overlap.ALLOW_ALL, context())
+    assert [fact.run_id for fact in backfill(a_job(), [], command)] == [run_id_of_backfill(JOB_ID, NOW - DAY)]
+
+
+def test_a_backfill_that_has_not_started_blocks_other_backfills_only() -> None:
+    waiting = replace(a_run(), trigger=Trigger.BACKFILL, status=RunStatus.WAITING)
+    assert isinstance(triggered(a_job(), [waiting], Overlap.SKIP), RunDispatched)
+    assert isinstance(backfilled(a_job(), [waiting], Overlap.SKIP, NOW)[0].event, RunSkipped)

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duebook_common.domain.definition import CatchUp, Definition, Dst, Every, Notify, Overlap
-from duebook_common.domain.job.change import change
-from duebook_common.domain.job.decide import pause, resume
+from duebook_common.domain.job.commands import ChangeJob, DecisionContext, PauseJob, ResumeJob
+from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
-from duebook_common.domain.job.new_runs import DecisionContext
 from duebook_common.domain.job.occurrence import account, skip_due
 from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.events import (
@@ -31,13 +30,7 @@ from duebook_common.domain.run.events import (
 )
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
-from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, terms
-
-
-def after(job: Job, decided: Sequence[Fact]) -> Job:
-    for fact in decided:
-        job = job_after(job, fact)
-    return job
+from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, context
 
 
 def told(decided: Sequence[Fact]) -> list[str]:
@@ -69,37 +62,37 @@ def daily(hours_ago: float, **fields: Any) -> Job:
 
 
 def test_a_one_off_that_is_due_runs_and_finishes_its_job() -> None:
-    assert told(account(a_job(), [], terms())) == ["schedule 0 h ago", "finished"]
+    assert told(account(a_job(), [], context())) == ["schedule 0 h ago", "finished"]
 
 
 def test_nothing_happens_before_its_time() -> None:
-    assert account(a_job(scheduled_at=NOW + timedelta(microseconds=1)), [], terms()) == []
-    finished = after(a_job(), account(a_job(), [], terms()))
-    assert account(finished, [], terms(NOW + DAY)) == []
+    assert account(a_job(scheduled_at=NOW + timedelta(microseconds=1)), [], context()) == []
+    finished = job_after(a_job(), account(a_job(), [], context()))
+    assert account(finished, [], context(NOW + DAY)) == []
 
 
 def test_a_one_off_that_is_late_is_caught_up() -> None:
     job = a_job(scheduled_at=NOW - 3 * HOUR)
-    assert told(account(job, [], terms())) == ["catch_up 3 h ago", "finished"]
+    assert told(account(job, [], context())) == ["catch_up 3 h ago", "finished"]
 
 
 def test_late_begins_where_the_misfire_time_ends() -> None:
     job = a_job(scheduled_at=NOW - MINUTE)
-    assert told(account(job, [], terms())) == ["schedule 0.0166667 h ago", "finished"]
-    assert told(account(job, [], terms(NOW + timedelta(microseconds=1))))[0].startswith("catch_up")
+    assert told(account(job, [], context())) == ["schedule 0.0166667 h ago", "finished"]
+    assert told(account(job, [], context(NOW + timedelta(microseconds=1))))[0].startswith("catch_up")
 
 
 def test_after_a_downtime_the_newest_missed_one_runs_and_the_others_are_skipped() -> None:
     job = daily(73)
-    assert told(account(job, [], terms())) == ["3 skipped 73 h ago to 25 h ago: missed", "catch_up 1 h ago"]
-    assert after(job, account(job, [], terms())).next_at == NOW + 23 * HOUR
+    assert told(account(job, [], context())) == ["3 skipped 73 h ago to 25 h ago: missed", "catch_up 1 h ago"]
+    assert job_after(job, account(job, [], context())).next_at == NOW + 23 * HOUR
 
 
 def test_nothing_is_caught_up_where_the_policy_says_none() -> None:
     job = daily(73, catch_up=CatchUp("none"))
-    assert told(account(job, [], terms())) == ["4 skipped 73 h ago to 1 h ago: missed"]
+    assert told(account(job, [], context())) == ["4 skipped 73 h ago to 1 h ago: missed"]
     on_time = daily(72, catch_up=CatchUp("none"))
-    assert told(account(on_time, [], terms())) == ["3 skipped 72 h ago to 24 h ago: missed", "schedule 0 h ago"]
+    assert told(account(on_time, [], context())) == ["3 skipped 72 h ago to 24 h ago: missed", "schedule 0 h ago"]
 
 
 def test_a_long_downtime_is_counted_and_not_looked_at_time_by_time() -> None:
@@ -107,7 +100,7 @@ def test_a_long_downtime_is_counted_and_not_looked_at_time_by_time() -> None:
     first = NOW - 30 * DAY
     job = a_job(scheduled_at=first, recurrence=Every(2 * SECOND))
     began = process_time()
-    decided = account(job, [], terms())
+    decided = account(job, [], context())
     assert process_time() - began < 0.05
     skipped, caught_up, *on_time = [fact.event if isinstance(fact, RunFact) else fact for fact in decided]
     assert isinstance(skipped, OccurrencesSkipped)
@@ -115,50 +108,50 @@ def test_a_long_downtime_is_counted_and_not_looked_at_time_by_time() -> None:
     assert isinstance(caught_up, RunDispatched)
     assert (caught_up.trigger, caught_up.nominal_at) == (Trigger.CATCH_UP, NOW - 62 * SECOND)
     assert len(on_time) == 31
-    assert after(job, decided).next_at == NOW + 2 * SECOND
+    assert job_after(job, decided).next_at == NOW + 2 * SECOND
 
 
 def test_where_all_are_caught_up_a_decision_makes_no_more_than_may_stand_ahead() -> None:
     job = a_job(scheduled_at=NOW - 3 * DAY, recurrence=Every(2 * SECOND), catch_up=CatchUp("all", 2 * DAY))
-    window, *begun = account(job, [], terms())
+    window, *begun = account(job, [], context())
     assert isinstance(window, OccurrencesSkipped)
     assert (window.count, window.reason) == (DAY // (2 * SECOND), "window")
     assert len(begun) == 100
-    later = after(job, [window, *begun])
-    assert account(later, [running(n) for n in range(100)], terms()) == []
-    assert len(account(later, [running(n) for n in range(60)], terms())) == 40
+    later = job_after(job, [window, *begun])
+    assert account(later, [running(n) for n in range(100)], context()) == []
+    assert len(account(later, [running(n) for n in range(60)], context())) == 40
 
 
 def test_what_is_older_than_the_window_is_not_caught_up() -> None:
     job = daily(73, catch_up=CatchUp(window=30 * MINUTE))
-    assert told(account(job, [], terms())) == ["4 skipped 73 h ago to 1 h ago: window"]
+    assert told(account(job, [], context())) == ["4 skipped 73 h ago to 1 h ago: window"]
     just = daily(73, catch_up=CatchUp(window=HOUR))
-    assert told(account(just, [], terms()))[-1] == "catch_up 1 h ago"
+    assert told(account(just, [], context()))[-1] == "catch_up 1 h ago"
 
 
 def test_a_missed_one_off_beyond_the_window_finishes_without_a_run() -> None:
     job = a_job(scheduled_at=NOW - 2 * DAY, catch_up=CatchUp(window=DAY))
-    assert told(account(job, [], terms())) == ["1 skipped 48 h ago to 48 h ago: window", "finished"]
+    assert told(account(job, [], context())) == ["1 skipped 48 h ago to 48 h ago: window", "finished"]
 
 
 def test_the_last_of_a_series_finishes_it() -> None:
     job = daily(24, ends_at=NOW)
-    assert told(account(job, [], terms(misfire=2 * DAY, now=NOW)))[-1] == "finished"
+    assert told(account(job, [], context(misfire=2 * DAY, now=NOW)))[-1] == "finished"
     longer = daily(24, ends_at=NOW + DAY)
-    assert "finished" not in told(account(longer, [], terms()))
+    assert "finished" not in told(account(longer, [], context()))
 
 
 # Beside others
 
 
 def test_an_occurrence_beside_an_active_run_is_skipped_where_the_policy_says_so() -> None:
-    assert told(account(a_job(), [a_run()], terms())) == ["skipped 0 h ago: overlap", "finished"]
-    assert told(account(a_job(overlap=Overlap.ALLOW_ALL), [a_run()], terms())) == ["schedule 0 h ago", "finished"]
+    assert told(account(a_job(), [a_run()], context())) == ["skipped 0 h ago: overlap", "finished"]
+    assert told(account(a_job(overlap=Overlap.ALLOW_ALL), [a_run()], context())) == ["schedule 0 h ago", "finished"]
 
 
 def test_of_several_on_time_only_the_first_runs_where_overlap_is_skipped() -> None:
     job = daily(48)
-    patient = terms(misfire=3 * DAY)
+    patient = context(misfire=3 * DAY)
     assert told(account(job, [], patient)) == [
         "schedule 48 h ago", "skipped 24 h ago: overlap", "skipped 0 h ago: overlap",
     ]  # fmt: skip
@@ -167,7 +160,7 @@ def test_of_several_on_time_only_the_first_runs_where_overlap_is_skipped() -> No
 
 
 def test_a_caught_up_run_makes_the_one_on_time_overlap() -> None:
-    assert told(account(daily(24), [], terms())) == ["catch_up 24 h ago", "skipped 0 h ago: overlap"]
+    assert told(account(daily(24), [], context())) == ["catch_up 24 h ago", "skipped 0 h ago: overlap"]
 
 
 # Deadlines
@@ -175,14 +168,14 @@ def test_a_caught_up_run_makes_the_one_on_time_overlap() -> None:
 
 def test_a_start_that_would_be_too_late_is_skipped() -> None:
     late = a_job(scheduled_at=NOW - 3 * HOUR, start_within=HOUR)
-    assert told(account(late, [], terms())) == ["skipped 3 h ago: deadline", "finished"]
+    assert told(account(late, [], context())) == ["skipped 3 h ago: deadline", "finished"]
     just = a_job(scheduled_at=NOW - HOUR, start_within=HOUR)
-    assert told(account(just, [], terms())) == ["catch_up 1 h ago", "finished"]
+    assert told(account(just, [], context())) == ["catch_up 1 h ago", "finished"]
 
 
 def test_a_run_that_was_skipped_for_its_deadline_stands_in_nobodys_way() -> None:
     job = daily(24, start_within=HOUR)
-    assert told(account(job, [], terms())) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
+    assert told(account(job, [], context())) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
 
 
 def test_a_run_wakes_at_its_deadline_where_that_is_earlier_than_patience_lasts() -> None:
@@ -191,12 +184,12 @@ def test_a_run_wakes_at_its_deadline_where_that_is_earlier_than_patience_lasts()
         (HOUR, NOW + 30 * SECOND),
         (None, NOW + 30 * SECOND),
     ):
-        event = first_event(a_job(start_within=start_within), terms())
+        event = first_event(a_job(start_within=start_within), context())
         assert event.wake_at == wake_at
 
 
 def test_a_run_whose_message_is_left_to_the_poll_is_due_at_once() -> None:
-    event = first_event(a_job(start_within=HOUR), terms(dispatch=0))
+    event = first_event(a_job(start_within=HOUR), context(dispatch=0))
     assert (event.dispatch, event.wake_at, event.start_by) == (0, NOW, NOW + HOUR)
 
 
@@ -209,7 +202,7 @@ def first_event(job: Job, circumstances: DecisionContext) -> RunDispatched:
 
 def test_a_run_is_told_all_that_it_needs_of_its_job() -> None:
     job = replace(daily(0, task="t", queue="q", priority=9, max_retries=5), version=3, definition_version=4)
-    (fact,) = account(job, [], terms())
+    (fact,) = account(job, [], context())
     assert isinstance(fact, RunFact)
     assert fact.run_id == run_id_at(JOB_ID, NOW)
     identity = {field.name: getattr(fact.event, field.name) for field in fields(Identity)}
@@ -306,11 +299,11 @@ def test_every_nominal_time_up_to_now_is_accounted_for_exactly_once(
         now += poll.later
         due = [time for time in named(definition, None, now) if job.next_at is not None and time >= job.next_at]
         active = [running(n) for n in range(poll.active)]
-        decided = account(job, active, terms(now, misfire=misfire))
+        decided = account(job, active, context(now, misfire=misfire))
         assert fates(decided, due) == by_the_policies(job, due, poll.active, now, misfire)
-        job = after(job, decided)
+        job = job_after(job, decided)
         assert job.next_at is None or job.next_at > now
-        assert account(job, active, terms(now, misfire=misfire)) == []
+        assert account(job, active, context(now, misfire=misfire)) == []
         all_decided += decided
     finished = [fact for fact in all_decided if isinstance(fact, JobFinished)]
     expected = named(definition, None, finished[0].at if finished else now)
@@ -428,9 +421,9 @@ def test_pauses_and_changes_leave_no_time_out_and_none_twice(definition: Definit
         if job.status is JobStatus.PAUSED:
             decided = skip_due(job, "paused", now)
         elif job.status is JobStatus.ACTIVE:
-            decided = account(job, [], terms(now))
+            decided = account(job, [], context(now))
         assert accounted(decided, expected) == expected
-        job = _done(act, after(job, decided), now)
+        job = _done(act, job_after(job, decided), now)
         since = now
         assert job.next_at is None or job.next_at > now
         over = job.status is JobStatus.FINISHED and job.exhausted  # by a change that grants no more than have run
@@ -442,10 +435,10 @@ def _done(act: Act, job: Job, now: datetime) -> Job:
     finished = job.status is JobStatus.FINISHED
     match act.kind:
         case "pause" if not finished:
-            return after(job, pause(job, None, now))
+            return job_after(job, decide(job, [], PauseJob(None, context(now))))
         case "resume" if not finished:
-            return after(job, resume(job, None, now))
+            return job_after(job, decide(job, [], ResumeJob(None, now)))
         case "change":
-            return after(job, change(job, act.change, now, ran=False))
+            return job_after(job, decide(job, [], ChangeJob(act.change, context(now), run_exists=False)))
         case _:
             return job

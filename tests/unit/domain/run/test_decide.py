@@ -27,10 +27,12 @@ from duebook_common.domain.run.decide import (
     BURY_WITHIN,
     LOST,
     DeliveryClass,
+    classify_delivery,
     decide,
     expired,
     fingerprint,
-    judge_delivery,
+    needs_job_lock,
+    pauses_job,
 )
 from duebook_common.domain.run.events import (
     AttemptFailed,
@@ -49,7 +51,7 @@ from duebook_common.domain.run.events import (
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
-LEASE, PATIENCE = 30 * SECOND, 20 * SECOND
+LEASE, REDELIVERY_AFTER = 30 * SECOND, 20 * SECOND
 
 
 def do(run: Run, *commands: RunCommand) -> Run:
@@ -67,7 +69,7 @@ def fail(run: Run, now: datetime = NOW, **more: Any) -> FailAttempt:
 
 
 def wake(now: datetime = NOW, **more: Any) -> WakeRun:
-    return WakeRun(now, 0.5, PATIENCE, **more)
+    return WakeRun(now, 0.5, REDELIVERY_AFTER, **more)
 
 
 def running(**fields: Any) -> Run:
@@ -191,7 +193,7 @@ def test_an_attempt_that_was_handed_back_is_not_charged_and_due_at_once() -> Non
 def test_a_message_that_nobody_heard_is_sent_again_under_a_new_number() -> None:
     run = a_run()
     now = due(run)
-    assert decide(run, wake(now)) == [RunRequeued(dispatch=2, wake_at=now + PATIENCE, at=now)]
+    assert decide(run, wake(now)) == [RunRequeued(dispatch=2, wake_at=now + REDELIVERY_AFTER, at=now)]
 
 
 def test_a_run_sleeps_until_its_time() -> None:
@@ -345,13 +347,13 @@ def test_a_delivery_is_judged_by_what_its_run_has_become() -> None:
         (dead(), 0, NOW, DeliveryClass.STALE),
     ]
     for run, dispatch, now, verdict in verdicts:
-        assert judge_delivery(run, dispatch, now, from_dead_letters=False) is verdict
+        assert classify_delivery(run, dispatch, now, from_dead_letters=False) is verdict
 
 
 def test_a_dead_letter_that_comes_back_is_a_redrive_and_any_other_copy_is_stale() -> None:
-    assert judge_delivery(dead(), 1, NOW, from_dead_letters=True) is DeliveryClass.REDRIVE
-    assert judge_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is DeliveryClass.STALE
-    assert judge_delivery(dead(), 2, NOW, from_dead_letters=True) is DeliveryClass.STALE
+    assert classify_delivery(dead(), 1, NOW, from_dead_letters=True) is DeliveryClass.REDRIVE
+    assert classify_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is DeliveryClass.STALE
+    assert classify_delivery(dead(), 2, NOW, from_dead_letters=True) is DeliveryClass.STALE
 
 
 # Any commands in any order
@@ -379,8 +381,8 @@ class Step:
             "retry after": FailAttempt(attempt, "busy", now, self.chance, delay=MINUTE),
             "release": ReleaseAttempt(attempt, now),
             "confirm": ConfirmCancel(attempt, now),
-            "wake": WakeRun(now, self.chance, PATIENCE, job_deleted=self.flag),
-            "rouse": WakeRun(now, self.chance, PATIENCE),
+            "wake": WakeRun(now, self.chance, REDELIVERY_AFTER, job_deleted=self.flag),
+            "rouse": WakeRun(now, self.chance, REDELIVERY_AFTER),
             "cancel": CancelRun(reason, now),
             "redrive": RedriveRun(reason, 1 + self.off_by**2, now, own_payload=self.flag),
             "discard": DiscardRun(reason, now),
@@ -454,7 +456,7 @@ def test_a_delivery_is_judged_as_a_start_would_be_decided(steps: list[Step], off
         except CommandRejected:
             continue
     now += wait
-    verdict = judge_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
+    verdict = classify_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
     events = decide(run, StartAttempt(run.dispatch + off_by, "executor-1", LEASE, now))
     assert (verdict is DeliveryClass.START) == any(isinstance(event, AttemptStarted) for event in events)
     assert (verdict is DeliveryClass.EXPIRED) == any(isinstance(event, RunExpired) for event in events)
@@ -495,3 +497,29 @@ def test_a_redrive_tells_of_itself() -> None:
     assert decide(dead(), redrive()) == [
         RunRedriven(max_attempts=4, reason="the disk is empty again", wake_at=None, at=NOW),
     ]
+
+
+# What concerns the run's job
+
+
+def test_a_dead_letter_pauses_its_job_only_if_the_definition_says_so() -> None:
+    assert not pauses_job(dead())
+    assert pauses_job(replace(dead(), pause_on_failure=True))
+    assert not pauses_job(replace(running(), pause_on_failure=True))
+    assert not pauses_job(replace(do(dead(), DiscardRun(None, NOW)), pause_on_failure=True))
+
+
+def test_a_redrive_and_a_pausing_dead_letter_need_the_lock_of_the_job() -> None:
+    run = running(max_retries=0)
+    commands: list[tuple[Run, RunCommand, bool]] = [
+        (a_run(), start(a_run()), False),
+        (run, Succeed(1, None, NOW), False),
+        (run, fail(run), False),
+        (replace(run, pause_on_failure=True), fail(run), True),
+        (replace(run, pause_on_failure=True), Succeed(1, None, NOW), False),
+        (dead(), redrive(), True),
+        (dead(), DiscardRun(None, NOW), False),
+    ]
+    for before, command, needed in commands:
+        events = decide(before, command)
+        assert needs_job_lock(after(before, events), events) is needed

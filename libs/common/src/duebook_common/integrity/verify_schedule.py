@@ -15,7 +15,7 @@ from duebook_common.domain.job.events import (
     JobResumed,
     OccurrencesSkipped,
 )
-from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
+from duebook_common.domain.job.schedule_history import EARLIEST, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
@@ -52,7 +52,7 @@ def _check_totals(job: Job, periods: Sequence[SchedulePeriod], due_before: datet
     """In each period as many nominal times are recorded as its schedule names: steps that all err alike show here."""
     for period in periods:
         last = period.until or (job.next_at - _INSTANT if job.next_at is not None else due_before)
-        expected, recorded = period.count(EVER, last), period.runs + sum(skip.count for skip in period.skips)
+        expected, recorded = period.count(EARLIEST, last), period.runs + sum(skip.count for skip in period.skips)
         if expected != recorded:
             says = f"{expected} nominal times were expected up to {last}, but {recorded} are recorded"
             yield _breach(job_events.stream(job.id), says)

@@ -1,175 +1,113 @@
-"""Commands to facts: load, decide, append, project, in one transaction. Only this and `run_handling` append.
+"""Commands of jobs: load, decide, append and project, in one transaction under the job's lock.
 
-Whatever depends on other runs or on the schedule decides under the job's lock: here. A run's own life is judged by its
-version: there.
+A decision that depends on other runs of the job, or on its schedule, belongs here. A decision about a single run's own
+life needs no lock, since the run's version detects conflicts: see `run_handling`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
-from duebook_common.domain.job import events as job_events
-from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobEvent
-from duebook_common.domain.job.state import Job, job_after
-from duebook_common.domain.run import events as run_events
-from duebook_common.domain.run import state as run_domain
-from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancelRequested, RunEvent, RunFact
-from duebook_common.domain.run.state import Run
-from duebook_common.runtime import timezones
+from duebook_common.domain.job.commands import JobCommand
+from duebook_common.domain.job.events import JobCreated
+from duebook_common.domain.job.state import Job
 from duebook_common.store import projections, wakeups
-from duebook_common.store.codec import dumps
+from duebook_common.store.actor import Actor
+from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import append
+from duebook_common.store.job_plan import (
+    C,
+    C_co,
+    CommitPlan,
+    JobResult,
+    LockedJob,
+    decide_locked,
+    plan_commit,
+    plan_creation,
+)
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.rows import load_active_runs, load_jobs
 
-_TRIES = 8
 
+@runtime_checkable
+class Preparation(Protocol[C_co]):
+    """A request whose command is only known under the job's lock.
 
-class Conflict(Exception):
-    """Another writer was faster. `jobs` are those whose decisions he overtook, where that is known."""
+    Some decisions need facts that nothing but the lock keeps from changing: the definition that a patch changes, the
+    run that an Idempotency-Key has started, the ledger that a backfill completes. A command carries facts and no
+    connection, so `handle_job` calls `prepare` once it holds the lock, and again after each conflict.
+    """
 
-    def __init__(self, says: str = "", jobs: Iterable[UUID] = ()) -> None:
-        super().__init__(says)
-        self.jobs = frozenset(jobs)
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who or what causes an event, and the trace that it belongs to."""
-
-    name: str
-    traceparent: str | None = None
-
-    def meta(self, **more: str) -> bytes:
-        trace = {"traceparent": self.traceparent} if self.traceparent else {}
-        return dumps({"actor": self.name, **trace, **more})
-
-    def meta_of_schedule(self) -> bytes:
-        """For what rests on a schedule: the rules of time zones by which it was decided belong to it."""
-        return self.meta(tzdata=timezones.VERSION)
-
-
-Decider = Callable[[Job, Sequence[Run]], Sequence[Fact]]
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """A job after a decision, with the runs that the decision opened or moved."""
-
-    job: Job
-    runs: Sequence[Run] = ()
-    facts: Sequence[Fact] = ()
-
-    @property
-    def stopped(self) -> list[UUID]:
-        """The runs whose attempts, where they have one, are to stop: their executors had better hear of it."""
-        stops = (RunCancelRequested, RunCancelled)
-        return [fact.run_id for fact in self.facts if isinstance(fact, RunFact) and isinstance(fact.event, stops)]
+    async def prepare(self, db: Connection, job: Job) -> C_co:
+        """The command for the job; may raise, so that nothing is written."""
+        ...
 
 
 async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
-    """Open the streams of new jobs, all or nothing; None where one of them exists already."""
-    jobs = [job_state.opened(job_id, event) for job_id, event in created.items()]
-    meta = actor.meta_of_schedule()
-    writes = [Write(job_events.stream(id_), 0, [event], id_, meta=meta) for id_, event in created.items()]
+    """Open the streams of new jobs, all or none; None if one of them exists already."""
+    plan = plan_creation(created, actor)
     try:
         async with transaction(pool) as db:
-            if await append(db, writes):
-                raise Conflict
-            await projections.insert_jobs(db, jobs)
+            await _execute(db, plan)
     except Conflict:
         return None
-    return jobs
+    return plan.created_jobs
 
 
-async def handle_job(pool: Pool, job_id: UUID, judge: Decider, actor: Actor) -> JobResult | None:
-    """Decide one job under its lock; `judge` gets the job and its active runs. None where there is no such job.
+async def handle_job(pool: Pool, job_id: UUID, command: C | Preparation[C], actor: Actor) -> JobResult[C] | None:
+    """Decide a command under the job's lock; None if there is no such job.
 
-    Raises what `judge` raises.
+    Decides again if a run of the job changed between read and append. Raises what `decide` and `prepare` raise, and
+    Conflict if its runs keep changing.
     """
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         try:
             async with transaction(pool) as db:
                 await lock_jobs(db, [job_id])
-                outcomes = await decide_jobs(db, [job_id], judge, actor)
-                return outcomes[0] if outcomes else None
-        except Conflict:  # a run moved on by its own life
+                return await _decide_job(db, job_id, command, actor)
+        except Conflict:
             continue
-    raise Conflict(f"the runs of job {job_id} kept changing under its command")
+    raise Conflict(f"the runs of job {job_id} kept changing during its command")
 
 
-async def decide_jobs(db: Connection, job_ids: Iterable[UUID], judge: Decider, actor: Actor) -> list[JobResult]:
-    """Decide jobs whose locks the caller holds; raises Conflict, to be rolled back, where a stream moved meanwhile."""
+async def _decide_job(db: Connection, job_id: UUID, command: C | Preparation[C], actor: Actor) -> JobResult[C] | None:
+    job = (await load_jobs(db, [job_id])).get(job_id)
+    if job is None:
+        return None
+    prepared = await command.prepare(db, job) if isinstance(command, Preparation) else command
+    active = await load_active_runs(db, [job_id])  # after `prepare`, which may take long while runs change
+    result = decide_locked(LockedJob(job, active.get(job_id, [])), prepared)
+    await record(db, [result], actor)
+    return result
+
+
+async def decide_jobs(db: Connection, commands: Mapping[UUID, JobCommand], actor: Actor) -> list[JobResult[JobCommand]]:
+    """Decide a command for each job; the caller holds their locks. Raises Conflict: roll back then."""
+    results = [decide_locked(before, commands[before.job.id]) for before in await load_locked(db, commands)]
+    await record(db, results, actor)
+    return results
+
+
+async def load_locked(db: Connection, job_ids: Iterable[UUID]) -> list[LockedJob]:
+    """The jobs that exist, in the order of `job_ids`, with their active runs; the caller holds their locks."""
     jobs = await load_jobs(db, job_ids)
     active = await load_active_runs(db, jobs)
-    outcomes = [_apply(job, active.get(job.id, []), judge) for job in jobs.values()]
-    await _record(db, jobs, outcomes, actor)
-    active_after = (_active_after(active.get(outcome.job.id, []), outcome) for outcome in outcomes)
-    await wakeups.await_runs(db, [run for runs in active_after for run in wakeups.blocking(runs)])
-    return outcomes
+    return [LockedJob(job, active.get(job.id, [])) for job in jobs.values()]
 
 
-def _active_after(before: Sequence[Run], outcome: JobResult) -> list[Run]:
-    after = {run.id: run for run in before} | {run.id: run for run in outcome.runs}
-    return [run for run in after.values() if run.active]
+async def record(db: Connection, results: Iterable[JobResult[JobCommand]], actor: Actor) -> None:
+    """Append the facts and write the rows. Raises Conflict if a stream has changed since its read: roll back then."""
+    await _execute(db, plan_commit(results, actor))
 
 
-def _apply(job: Job, active: Sequence[Run], judge: Decider) -> JobResult:
-    runs = {run.id: run for run in active}
-    touched: dict[UUID, Run] = {}
-    facts = judge(job, active)
-    for fact in facts:
-        job = job_after(job, fact)
-        if not isinstance(fact, RunFact):
-            continue
-        if isinstance(fact.event, FirstEvent):
-            touched[fact.run_id] = run_domain.opened(fact.run_id, fact.event)
-        else:
-            before = touched.get(fact.run_id) or runs[fact.run_id]
-            touched[fact.run_id] = run_domain.evolve(before, fact.event)
-    return JobResult(job, list(touched.values()), facts)
-
-
-async def _record(db: Connection, before: Mapping[UUID, Job], outcomes: Sequence[JobResult], actor: Actor) -> None:
-    writes = [write for outcome in outcomes for write in _job_writes(before[outcome.job.id], outcome, actor)]
-    if lost := await append(db, writes):
-        raise Conflict(jobs=(write.job_id for write in writes if write.stream in lost))
-    changed = [outcome for outcome in outcomes if outcome.facts]
-    redefined = [outcome.job for outcome in changed if any(isinstance(f, JobChanged) for f in outcome.facts)]
-    names = {job.id for job in redefined}
-    await projections.redefine_jobs(db, redefined)
-    await projections.move_jobs(db, [outcome.job for outcome in changed if outcome.job.id not in names])
-    opened = {f.run_id for o in changed for f in o.facts if isinstance(f, RunFact) and _opens(f)}
-    runs = [run for outcome in changed for run in outcome.runs]
-    await projections.insert_runs(db, [run for run in runs if run.id in opened])
-    moved = sorted((run for run in runs if run.id not in opened), key=lambda run: run.id)
-    await projections.move_runs(db, moved)
-    await wakeups.wake_waiting(db, [run for run in moved if not run.active], deciding=True)
-
-
-def _opens(fact: RunFact) -> bool:
-    return isinstance(fact.event, FirstEvent)
-
-
-def _job_writes(before: Job, outcome: JobResult, actor: Actor) -> list[Write]:
-    meta, own, by_run = actor.meta_of_schedule(), dict[int, JobEvent](), dict[UUID, dict[int, RunEvent]]()
-    for place, fact in enumerate(outcome.facts):  # the job's state rests on the order across its streams
-        if isinstance(fact, RunFact):
-            by_run.setdefault(fact.run_id, {})[place] = fact.event
-        else:
-            own[place] = fact
-    versions = {run.id: run.version for run in outcome.runs}
-    writes = [
-        Write(
-            run_events.stream(run_id), versions[run_id] - len(events), [*events.values()], before.id,
-            meta=meta, places=[*events],
-        )
-        for run_id, events in by_run.items()
-    ]  # fmt: skip
-    # Also where the job itself gets no event, its head is asked: the decision rests on this version of it.
-    if own or writes:
-        stream, version = job_events.stream(before.id), before.stream_version
-        writes.append(Write(stream, version, [*own.values()], before.id, meta=meta, places=[*own]))
-    return writes
+async def _execute(db: Connection, plan: CommitPlan) -> None:
+    if lost := await append(db, plan.writes):
+        raise Conflict(jobs=(write.job_id for write in plan.writes if write.stream in lost))
+    await projections.insert_jobs(db, plan.created_jobs)
+    await projections.redefine_jobs(db, plan.redefined_jobs)
+    await projections.move_jobs(db, plan.moved_jobs)
+    await projections.insert_runs(db, plan.opened_runs)
+    await projections.move_runs(db, plan.moved_runs)
+    await wakeups.wake_waiting(db, plan.ended_runs, deciding=True)
+    await wakeups.await_runs(db, plan.awaited_runs)

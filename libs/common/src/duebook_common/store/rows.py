@@ -8,7 +8,7 @@ from uuid import UUID
 from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import Trigger
-from duebook_common.domain.run.state import Run, RunStatus, of_facts
+from duebook_common.domain.run.state import Run, RunStatus, of_fields
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY
 from duebook_common.store.database import Connection
 from duebook_common.store.predicates import ACTIVE
@@ -32,7 +32,7 @@ def job_of(record: Any) -> Job:
 
 def run_of(record: Any) -> Run:
     """The run that a row of `runs` holds."""
-    return of_facts(
+    return of_fields(
         {
             "id": record["run_id"],
             "trigger": Trigger(record["trigger"]),

@@ -1,40 +1,39 @@
-"""A run's own life: commands for many runs in one commit, each judged by its run's version, each conflict by itself.
+"""Commands of runs: load, decide, append and project, many runs in one commit.
 
-Where a command concerns others besides, the job's lock is taken too, and they are decided with it (`handling`).
+The version of each run's stream detects conflicts, one by one. Some events concern the run's job too: these are
+recorded under the job's lock, together with what is decided about the job (`job_handling`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from uuid import UUID
 
 import uuid_utils.compat as uuids
 
 from duebook_common.domain.errors import CommandRejected
-from duebook_common.domain.job import decide as job_decide
-from duebook_common.domain.job.events import Fact
-from duebook_common.domain.job.occurrence import skip_due
-from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.job.commands import PauseOnDeadLetter
 from duebook_common.domain.run import events as run_events
-from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.commands import RunCommand
-from duebook_common.domain.run.decide import decide
-from duebook_common.domain.run.events import RunEvent, RunRedriven
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job
+from duebook_common.domain.run.events import RunEvent
+from duebook_common.domain.run.state import Run
 from duebook_common.store import projections, wakeups
+from duebook_common.store.actor import Actor
+from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.eventstore import Write, has_recorded
-from duebook_common.store.job_handling import Actor, Conflict, decide_jobs
+from duebook_common.store.job_handling import decide_jobs
 from duebook_common.store.locks import lock_jobs
+from duebook_common.store.projections import AppendResult
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.rows import load_runs
-
-_TRIES = 8
-_LONGEST_REASON = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class RunWork:
-    """A command for a run. `known` spares the read where the caller holds the state that it wrote last."""
+    """A command for a run. `known`, the state that the caller wrote last, saves the read; it may be out of date."""
 
     run_id: UUID
     command: RunCommand
@@ -44,9 +43,10 @@ class RunWork:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What became of a command: the run afterwards and the new events, or why it was refused.
+    """The result of a command: the run after it and the new events, or the error that refused it.
 
-    `frees`: by its end others that waited may start, so the poll had better come soon.
+    `run` is None if there is no such run. `frees`: the end of the run lets waiting runs start, so the scheduler should
+    poll at once.
     """
 
     run: Run | None
@@ -56,107 +56,126 @@ class CommandResult:
 
 
 async def handle_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> list[CommandResult]:
-    """Carry out commands for different runs in one commit; answers in the same order.
+    """Execute commands for different runs in one commit; returns the results in the same order.
 
-    A version conflict is decided anew. Raises what the database raises when it is away: nothing is known then
-    of any of them, and repeating the call with the same work is safe.
+    A command that lost a version conflict is decided again. Raises what UNAVAILABLE lists: then some commands may have
+    been executed, and repeating the call with the same work is safe.
     """
-    decided: dict[UUID, CommandResult] = {}
-    open_work = list(work)
-    for _ in range(_TRIES):
-        decided |= await _commit_runs(pool, open_work, actor)
-        open_work = [replace(item, known=None) for item in open_work if item.id not in decided]
-        if not open_work:
-            return [decided[item.id] for item in work]
-    raise Conflict(f"{len(open_work)} runs kept changing under their commands")
+    results: dict[UUID, CommandResult] = {}
+    pending = list(work)
+    for _ in range(TRIES):
+        results |= await _commit(pool, pending, actor)
+        pending = [replace(item, known=None) for item in pending if item.id not in results]
+        if not pending:
+            return [results[item.id] for item in work]
+    raise Conflict(f"{len(pending)} runs kept changing during their commands")
 
 
-async def _commit_runs(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
+async def _commit(pool: Pool, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
     """One commit, or one for each command if a poisonous one fails them all. The result omits version conflicts."""
+    batches = await isolate_failures(work, partial(_commit_batch, pool, actor), _failed)
+    return {id_: result for batch in batches for id_, result in batch.items()}
 
-    async def commit(batch: Sequence[RunWork]) -> dict[UUID, CommandResult]:
-        async with acquire(pool) as db:
-            return await _decide_runs(db, batch, actor)
 
-    results = await isolate_failures(work, commit, lambda item, error: {item.id: CommandResult(None, error=error)})
-    return {id_: result for batch in results for id_, result in batch.items()}
+async def _commit_batch(pool: Pool, actor: Actor, work: Sequence[RunWork]) -> dict[UUID, CommandResult]:
+    async with acquire(pool) as db:
+        return await _decide_runs(db, work, actor)
+
+
+def _failed(item: RunWork, error: Exception) -> dict[UUID, CommandResult]:
+    return {item.id: CommandResult(None, error=error)}
+
+
+@dataclass(slots=True)
+class RunDecision:
+    """One command of a batch while it is executed. `run` is the run after the events."""
+
+    work: RunWork
+    run: Run | None
+    events: Sequence[RunEvent] = ()
+    error: Exception | None = None
+    frees: bool = False
+    stream: str = ""
+
+    def __post_init__(self) -> None:
+        self.stream = run_events.stream(self.work.run_id)
+
+    @property
+    def result(self) -> CommandResult:
+        return CommandResult(self.run, self.events, self.error, self.frees)
+
+
+def decide_batch(work: Iterable[RunWork], runs: Mapping[UUID, Run]) -> list[RunDecision]:
+    """Decide the first command for each run; a second one for the same run waits for the next commit."""
+    first_by_run: dict[UUID, RunWork] = {}
+    for item in work:
+        first_by_run.setdefault(item.run_id, item)
+    return [_decide(item, runs.get(item.run_id)) for item in first_by_run.values()]
+
+
+def _decide(work: RunWork, run: Run | None) -> RunDecision:
+    if run is None:
+        return RunDecision(work, None)
+    try:
+        events = decide(run, work.command)
+    except CommandRejected as rejected:
+        return RunDecision(work, run, error=rejected)
+    for event in events:
+        run = run_state.evolve(run, event)
+    return RunDecision(work, run, events)
 
 
 async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
-    runs = {item.run_id: item.known for item in work if item.known is not None}
-    if unknown := {item.run_id for item in work} - runs.keys():
-        runs |= await load_runs(db, unknown)
-    decided: dict[UUID, CommandResult] = {}
-    taken: set[UUID] = set()  # a second command for the same run waits for the next commit
-    for item in work:
-        if item.run_id not in taken:
-            decided[item.id] = await _decide_run(db, item, runs.get(item.run_id))
-            taken.add(item.run_id)
-    moved = {item.id: (item, decided[item.id]) for item in work if item.id in decided and decided[item.id].events}
-    lost, awaited = await _record_runs(db, list(moved.values()), actor)
-    freeing = {id_: d for id_, (_, d) in moved.items() if d.run is not None and _frees(d.run, lost, awaited)}
-    await wakeups.wake_waiting(db, [d.run for d in freeing.values() if d.run is not None])
-    decided |= {id_: replace(answer, frees=True) for id_, answer in freeing.items()}
-    return {item.id: decided[item.id] for item in work if item.id in decided and not _lost(item, lost)}
+    decisions = decide_batch(work, await _load(db, work))
+    await _accept_repeats(db, decisions)
+    result = await _record(db, [decision for decision in decisions if decision.events], actor)
+    recorded = [decision for decision in decisions if decision.stream not in result.lost]
+    await _wake_waiting(db, recorded, result.awaited)
+    return {decision.work.id: decision.result for decision in recorded}
 
 
-async def _record_runs(
-    db: Connection, moved: Sequence[tuple[RunWork, CommandResult]], actor: Actor
-) -> projections.AppendResult:
-    writes = [_write(item, answer, actor) for item, answer in moved]
-    runs = [answer.run for _, answer in moved if answer.run is not None]
-    concerning = {run.job_id for run, (_, answer) in zip(runs, moved, strict=True) if _concerns_others(run, answer)}
-    if not concerning:
+async def _load(db: Connection, work: Sequence[RunWork]) -> Mapping[UUID, Run]:
+    known = {item.run_id: item.known for item in work if item.known is not None}
+    unknown = {item.run_id for item in work} - known.keys()
+    return known | await load_runs(db, unknown) if unknown else known
+
+
+async def _accept_repeats(db: Connection, decisions: Iterable[RunDecision]) -> None:
+    """Clear the error of a command that is refused because it is recorded already: its COMMIT's answer was lost."""
+    for decision in decisions:
+        if decision.error is not None and await has_recorded(db, decision.stream, decision.work.id):
+            decision.error = None
+
+
+async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor) -> AppendResult:
+    meta = actor.meta()
+    runs = [decision.run for decision in decisions if decision.run is not None]
+    writes = [_write(decision, run, meta) for decision, run in zip(decisions, runs, strict=True)]
+    jobs = {run.job_id for decision, run in zip(decisions, runs, strict=True) if needs_job_lock(run, decision.events)}
+    if not jobs:
         return await projections.append_and_move_runs(db, writes, runs)
     async with db.transaction():
-        await lock_jobs(db, concerning)
+        await lock_jobs(db, jobs)
         result = await projections.append_and_move_runs(db, writes, runs)
-        recorded = [run for run in runs if run_events.stream(run.id) not in result.lost]
-        dead = {run.job_id: run for run in recorded if run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED}
-        await decide_jobs(db, dead, lambda job, _: _pausing(job, dead[job.id]), actor)
+        recorded = [run for write, run in zip(writes, runs, strict=True) if write.stream not in result.lost]
+        if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
+            await decide_jobs(db, pauses, actor)
     return result
 
 
-def _concerns_others(run: Run, answer: CommandResult) -> bool:
-    """Whether the job's lock is needed: the job is to be paused, or a run that rested is active again."""
-    pauses = run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED
-    return pauses or any(isinstance(event, RunRedriven) for event in answer.events)
+def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:
+    expected = run.version - len(decision.events)
+    return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta)
 
 
-def _pausing(job: Job, run: Run) -> Sequence[Fact]:
-    """The dead letter pauses its job, in the same transaction; what is due at that moment falls into the pause."""
-    if job.status is not JobStatus.ACTIVE or run.finished_at is None:
-        return []
-    because = f"run {run.id} was dead-lettered: {run.error}"[:_LONGEST_REASON]
-    skipped = skip_due(job, "paused", run.finished_at)
-    return [*skipped, *job_decide.pause(job, because, run.finished_at)]
-
-
-def _frees(run: Run, lost: set[str], awaited: set[str]) -> bool:
-    stream = run_events.stream(run.id)
-    return not run.active and stream not in lost and (stream in awaited or run.concurrency is not None)
-
-
-async def _decide_run(db: Connection, item: RunWork, run: Run | None) -> CommandResult:
-    if run is None:
-        return CommandResult(None)
-    try:
-        events = decide(run, item.command)
-    except CommandRejected as rejected:
-        # The refusal may be of our own doing: a COMMIT whose answer was lost, and then the repeat.
-        ours = await has_recorded(db, run_events.stream(run.id), item.id)
-        return CommandResult(run) if ours else CommandResult(run, error=rejected)
-    for event in events:
-        run = run_domain.evolve(run, event)
-    return CommandResult(run, events)
-
-
-def _lost(item: RunWork, lost: set[str]) -> bool:
-    return run_events.stream(item.run_id) in lost
-
-
-def _write(item: RunWork, decided: CommandResult, actor: Actor) -> Write:
-    run = decided.run
-    assert run is not None
-    expected = run.version - len(decided.events)
-    return Write(run_events.stream(run.id), expected, decided.events, run.job_id, item.id, actor.meta())
+async def _wake_waiting(db: Connection, recorded: Iterable[RunDecision], awaited: set[str]) -> None:
+    """Wake the runs that may have waited for an ended run: it is marked as awaited, or it held a concurrency key."""
+    freeing: list[Run] = []
+    for decision in recorded:
+        run = decision.run
+        if run is None or run.active or not decision.events:
+            continue
+        if decision.stream in awaited or run.concurrency is not None:
+            decision.frees = True
+            freeing.append(run)
+    await wakeups.wake_waiting(db, freeing)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from duebook_api.access.api_keys import ApiKeys, Principal, bearer
 from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_common.runtime.scopes import EVERYTHING
-from duebook_common.store.job_handling import Actor
+from duebook_common.store.actor import Actor
 
 _OPEN = frozenset({"/api/docs", "/api/openapi.json"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

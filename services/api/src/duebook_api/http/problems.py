@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_common.domain.errors import CommandRejected, KeyReused, StaleVersion
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
-from duebook_common.store.job_handling import Conflict
 
 log = structlog.stdlib.get_logger("api")
 

@@ -7,7 +7,7 @@ import orjson
 
 from duebook_api.http.replies import dumps
 from duebook_api.http.requests import must_fit, validated
-from duebook_api.jobs.commands import define
+from duebook_api.jobs.definition import define
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_common.domain.definition import Definition

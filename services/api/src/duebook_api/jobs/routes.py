@@ -16,13 +16,13 @@ from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
-from duebook_api.jobs import commands, judging
-from duebook_api.jobs.commands import IdempotentRequest, TriggerRequest
-from duebook_api.jobs.patch import patched
+from duebook_api.jobs import commands
+from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BatchBody, JobBody, ReasonBody, TriggerBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
-from duebook_common.domain.definition import Definition, Overlap
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job.commands import PauseJob, ResumeJob
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire, snapshot
@@ -122,14 +122,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
     """Change some fields (RFC 7396); null puts a field back to its default."""
     deps = dependencies(request)
     value, _ = await read_json(request)
-    patch, now = as_object(value), deps.clock.now()
-
-    def make(job: Job) -> Definition:
-        return patched(job.definition, patch, now)
-
-    job = await commands.change(deps, job_id, make, actor(request), request.headers.get("if-match"))
-    if job is None:
-        raise not_found(f"job {job_id}")
+    job = await commands.patch(deps, job_id, as_object(value), actor(request), request.headers.get("if-match"))
     return await _answer(deps, job)
 
 
@@ -137,8 +130,8 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
 async def delete_job(request: Request, job_id: PathId) -> Response:
     """No further run or attempt starts; the history stays readable."""
     deps = dependencies(request)
-    judge = judging.deleting(deps.context(), request.headers.get("if-match"))
-    await commands.command(deps, job_id, judge, actor(request))
+    delete = DeleteRequest(deps.clock.now(), request.headers.get("if-match"))
+    await commands.handle(deps, job_id, delete, actor(request))
     return Response(status_code=204)
 
 
@@ -148,8 +141,8 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
 async def pause_job(request: Request, job_id: PathId) -> Response:
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
-    judge = judging.pausing(body.reason, deps.context())
-    return await _answer(deps, await commands.command(deps, job_id, judge, actor(request)))
+    pause = PauseJob(body.reason, deps.context())
+    return await _answer(deps, (await commands.handle(deps, job_id, pause, actor(request))).job)
 
 
 @router.post(
@@ -161,8 +154,8 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
     """Go on with the next occurrence; what fell into the pause is skipped."""
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
-    judge = judging.resuming(body.reason, deps.context())
-    return await _answer(deps, await commands.command(deps, job_id, judge, actor(request)))
+    resume = ResumeJob(body.reason, deps.clock.now())
+    return await _answer(deps, (await commands.handle(deps, job_id, resume, actor(request))).job)
 
 
 @router.post(
@@ -177,9 +170,7 @@ async def trigger_job(request: Request, job_id: PathId) -> Response:
     value: Any = await read_optional(request)
     body = validated(TriggerBody, value)
     must_fit(body.payload)
-    run = await commands.trigger(
-        dependencies(request), job_id, TriggerRequest(key, value, Overlap(body.overlap)), actor(request)
-    )
+    run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), key, actor(request))
     return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 
 

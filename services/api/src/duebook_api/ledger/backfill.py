@@ -1,69 +1,66 @@
-"""Backfill: runs for nominal times that have passed without one, each as its job was defined at that time."""
+"""Backfill: runs for past nominal times that did not run, each with the definition that was in force at its time."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_api.http.problems import Fault, invalid, not_found
-from duebook_api.jobs.commands import in_lock
+from duebook_api.http.problems import Fault, invalid
+from duebook_api.jobs.commands import handle
 from duebook_api.ledger.ledger import read_ledger, shorter
 from duebook_api.schemas.bodies import BackfillBody
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready
+from duebook_common.domain.job.commands import Backfill, PastOccurrence
 from duebook_common.domain.job.ledger import UNACCOUNTED, LedgerEntry
-from duebook_common.domain.job.new_runs import backfill_runs
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import RunFact, run_id_of_backfill
+from duebook_common.domain.run.events import run_id_of_backfill
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.actor import Actor
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection
-from duebook_common.store.job_handling import Actor, JobResult, decide_jobs
-from duebook_common.store.rows import load_jobs, load_runs
+from duebook_common.store.rows import load_runs
 
-_MOST = 1_000  # runs that one order makes up for
+_MAX_RUNS = 1_000  # of one request
 _INSTANT = timedelta(microseconds=1)
-_OPEN = frozenset({RunStatus.SKIPPED, UNACCOUNTED})
+_NOT_RUN = frozenset({RunStatus.SKIPPED, UNACCOUNTED})
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRequest:
+    """The backfill of a time range, which depends on the job's ledger: its command is prepared under the job's lock."""
+
+    deps: Dependencies
+    body: BackfillBody
+    now: datetime
+
+    async def prepare(self, db: Connection, job: Job) -> Backfill:
+        """Raises JobDeletedAlready, and Problem 422 if the range is not past or holds too many times."""
+        _must_be_past(job, self.body, self.now)
+        ledger = await read_ledger(db, job, self.body.start, self.body.end - _INSTANT)
+        entries = [entry for entry in ledger if entry.outcome in _NOT_RUN or _is_backfilled(job.id, entry)]
+        if len(entries) > _MAX_RUNS:
+            message = f"{len(entries):,} times in this range have not run, and one request backfills {_MAX_RUNS:,}"
+            raise shorter(message, entries[_MAX_RUNS].nominal_at)
+        ids = [run_id_of_backfill(job.id, entry.nominal_at) for entry in entries]
+        runs = await load_runs(db, ids)
+        occurrences = [
+            PastOccurrence(entry.nominal_at, entry.version, runs.get(id_))
+            for entry, id_ in zip(entries, ids, strict=True)
+        ]
+        return Backfill(occurrences, Overlap(self.body.overlap), self.deps.context())
 
 
 async def backfill(deps: Dependencies, job_id: UUID, body: BackfillBody, actor: Actor) -> list[Run]:
-    """The runs that make up for the range, in order; of a repeated order the same ones.
+    """The backfills of the range, in order, both new ones and those of earlier requests.
 
     Raises Problem 404 or 422, JobDeletedAlready.
     """
-    now, overlap = deps.clock.now(), Overlap(body.overlap)
-
-    async def work(db: Connection) -> JobResult | None:
-        job = (await load_jobs(db, [job_id])).get(job_id)
-        if job is None:
-            return None
-        _must_be_past(job, body, now)
-        told = await read_ledger(db, job, body.start, body.end - _INSTANT)
-        wanted = [line for line in told if _made_up(job_id, line) or line.outcome in _OPEN]
-        if len(wanted) > _MOST:
-            says = f"{len(wanted):,} runs would make up for this range, and one order makes {_MOST:,}"
-            raise shorter(says, wanted[_MOST].nominal_at)
-        missing = [line for line in wanted if not _made_up(job_id, line)]
-
-        def judge(job: Job, active: Sequence[Run]) -> list[RunFact]:
-            return backfill_runs(
-                [(_then(job, line), line.nominal_at) for line in missing], active, deps.context(), overlap
-            )
-
-        outcome = (await decide_jobs(db, [job_id], judge, actor))[0]
-        ids = [run_id_of_backfill(job_id, line.nominal_at) for line in wanted]
-        runs = await load_runs(db, ids)
-        return replace(outcome, runs=[runs[id_] for id_ in ids])
-
-    outcome = await in_lock(deps, job_id, work)
-    if outcome is None:
-        raise not_found(f"job {job_id}")
-    if outcome.facts:
-        deps.hints.wake()
-    for run_id in outcome.stopped:
-        deps.hints.cancel(run_id)
-    return list(outcome.runs)
+    result = await handle(deps, job_id, BackfillRequest(deps, body, deps.clock.now()), actor)
+    occurrences = result.command.occurrences
+    runs = {past.run.id: past.run for past in occurrences if past.run is not None}
+    runs |= {run.id: run for run in result.runs}
+    return [runs[run_id_of_backfill(job_id, past.nominal_at)] for past in occurrences]
 
 
 def _must_be_past(job: Job, body: BackfillBody, now: datetime) -> None:
@@ -72,14 +69,8 @@ def _must_be_past(job: Job, body: BackfillBody, now: datetime) -> None:
     if body.start < job.created_at:
         raise invalid(Fault("/from", f"this lies before the job's creation at {rfc3339(job.created_at)}"))
     if body.end > now:
-        raise invalid(Fault("/to", f"only past times can be made up for, and it is {rfc3339(now)}"))
+        raise invalid(Fault("/to", f"only past times can be backfilled, and it is {rfc3339(now)}"))
 
 
-def _made_up(job_id: UUID, line: LedgerEntry) -> bool:
-    return line.run_id == run_id_of_backfill(job_id, line.nominal_at)
-
-
-def _then(job: Job, line: LedgerEntry) -> Job:
-    """The job as it was defined at that time."""
-    version = line.version
-    return replace(job, definition=version.definition, version=version.number, definition_version=version.place)
+def _is_backfilled(job_id: UUID, entry: LedgerEntry) -> bool:
+    return entry.run_id == run_id_of_backfill(job_id, entry.nominal_at)

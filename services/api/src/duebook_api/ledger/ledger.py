@@ -11,7 +11,7 @@ from duebook_api.http.problems import Fault, Problem, invalid, not_found
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import ledger
 from duebook_common.domain.job.ledger import LedgerEntry, RunOutcome
-from duebook_common.domain.job.schedule_history import EVER, SchedulePeriod, schedule_periods
+from duebook_common.domain.job.schedule_history import EARLIEST, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, Pool, snapshot
@@ -33,7 +33,7 @@ async def ledger_of(
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
             raise not_found(f"job {job_id}")
-        return await read_ledger(db, job, EVER if start is None else start, last)
+        return await read_ledger(db, job, EARLIEST if start is None else start, last)
 
 
 async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[LedgerEntry]:
@@ -54,7 +54,7 @@ def _expected(
     count = ledger.expected(history, first, last)
     if count > _MOST:
         raise _too_many(history, count, first, last)
-    told = ledger.lines(job, history, first, last)
+    told = ledger.entries(job, history, first, last)
     return told, ledger.run_ids(job.id, told)
 
 

@@ -11,8 +11,8 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.run.commands import RedriveRun
 from duebook_common.domain.run.state import Run
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
 
 _AT_ONCE = 500

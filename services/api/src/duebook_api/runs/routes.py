@@ -21,8 +21,8 @@ from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.runtime.scopes import Scope
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire
-from duebook_common.store.job_handling import Actor
 from duebook_common.store.run_handling import RunWork, handle_runs
 
 router = APIRouter(prefix="/api/run", tags=["runs"])

@@ -8,8 +8,9 @@ from uuid import UUID
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.batching import Batcher
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool
-from duebook_common.store.job_handling import Actor, create_jobs
+from duebook_common.store.job_handling import create_jobs
 from duebook_common.store.resilience import isolate_failures
 
 

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
-from duebook_common.domain.job.new_runs import DecisionContext
+from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.runtime.hints import Hints
+from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
-from duebook_common.store.job_handling import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,9 @@ class Dependencies:
 
     def context(self) -> DecisionContext:
         """The api only decides; the scheduler sends. So a new run is due at once and has no message yet."""
-        return DecisionContext(now=self.clock.now(), misfire=self.misfire, patience=timedelta(minutes=1), dispatch=0)
+        return DecisionContext(
+            now=self.clock.now(), misfire=self.misfire, redelivery_after=timedelta(minutes=1), dispatch=0
+        )
 
 
 def dependencies(request: Request) -> Dependencies:

@@ -1,1 +1,1 @@
-"""The job: its events, its state, and every decision that concerns its schedule or several of its runs."""
+"""The job: its events, its commands, its state, and `decide`, which joins them."""

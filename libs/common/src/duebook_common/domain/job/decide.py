@@ -1,42 +1,160 @@
-"""What may happen to a job: the decisions of people about it."""
+"""The decisions about a job: commands to events, of the job itself and of its runs.
 
+Pure: time and identifiers are arguments. A repeated command decides nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import assert_never
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.errors import JobDeletedAlready, WrongStatus
-from duebook_common.domain.job.events import JobCreated, JobDeleted, JobEvent, JobFinished, JobPaused, JobResumed
-from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.schedule.due import NextOccurrence, next_occurrence
+from duebook_common.domain.job.admission import waiting_in_order
+from duebook_common.domain.job.change import change
+from duebook_common.domain.job.commands import (
+    AdmitWaiting,
+    Backfill,
+    ChangeJob,
+    DecisionContext,
+    DeleteJob,
+    Dispatch,
+    JobCommand,
+    PauseJob,
+    PauseOnDeadLetter,
+    ResumeJob,
+    TriggerRun,
+)
+from duebook_common.domain.job.events import Fact, JobCreated, JobDeleted, JobFinished, JobPaused, JobResumed
+from duebook_common.domain.job.new_runs import backfill, trigger_run
+from duebook_common.domain.job.occurrence import account, settle, skip_due
+from duebook_common.domain.job.state import Job, JobStatus, job_after
+from duebook_common.domain.run.commands import CancelRun, WakeRun
+from duebook_common.domain.run.decide import decide as decide_run
+from duebook_common.domain.run.events import RunFact
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.schedule.due import next_occurrence
+
+_NOT_STARTED = frozenset({RunStatus.WAITING, RunStatus.DISPATCHED, RunStatus.RETRYING})
+_LONGEST_REASON = 2_000  # characters
 
 
 def create(job_id: UUID, definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
+    """The first event of a new job. `request_hash` identifies a request that carried an Idempotency-Key."""
     first = next_occurrence(job_id, definition, None)
     return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
 
 
-def pause(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
-    if job.status is JobStatus.DELETED:
-        raise JobDeletedAlready(job.id)
-    if job.status is JobStatus.FINISHED:
-        raise WrongStatus(f"job {job.id}", job.status, "active")
-    return [] if job.status is JobStatus.PAUSED else [JobPaused(reason=reason, at=now)]
+def decide(job: Job, active: Sequence[Run], command: JobCommand) -> Sequence[Fact]:
+    """The events that the command causes, in order; none if it is a repeat. `active` are the job's active runs.
+
+    Raises JobDeletedAlready, WrongStatus if the command has no meaning in the job's status, and KeyReused.
+    """
+    match command:
+        case Dispatch():
+            return _dispatch(job, active, command.context)
+        case AdmitWaiting():
+            return _admit(job, active, command)
+        case TriggerRun():
+            return trigger_run(job, active, command)
+        case Backfill():
+            return backfill(job, active, command)
+        case ChangeJob():
+            return _change(job, active, command)
+        case PauseJob():
+            return _pause(job, active, command)
+        case PauseOnDeadLetter():
+            return _pause_on_dead_letter(job, command.run)
+        case ResumeJob():
+            return _resume(job, command)
+        case DeleteJob():
+            return _delete(job, active, command.now)
+        case _:
+            assert_never(command)
 
 
-def resume(job: Job, reason: str | None, now: datetime) -> list[JobEvent]:
-    """Go on with the next occurrence; what fell into the pause is skipped as `paused`."""
+def _dispatch(job: Job, active: Sequence[Run], context: DecisionContext) -> Sequence[Fact]:
+    if job.wake_at is None or job.wake_at > context.now:
+        return []  # another scheduler was faster
+    return account(job, active, context)
+
+
+def _admit(job: Job, active: Sequence[Run], command: AdmitWaiting) -> Sequence[Fact]:
+    facts: list[RunFact] = []
+    for run in waiting_in_order(active):
+        wake = WakeRun(
+            command.now,
+            chance=0,  # of no effect: a waiting run has no attempt that could be lost
+            redelivery_after=command.redelivery_after,
+            job_deleted=job.status is JobStatus.DELETED,
+            free=run.id in command.free,
+        )
+        facts += [RunFact(run.id, event) for event in decide_run(run, wake)]
+    return facts
+
+
+def _change(job: Job, active: Sequence[Run], command: ChangeJob) -> Sequence[Fact]:
+    """Decide by the old definition what is due, then replace the definition."""
     if job.status is JobStatus.DELETED:
         raise JobDeletedAlready(job.id)
-    if job.status is JobStatus.FINISHED:
-        raise WrongStatus(f"job {job.id}", job.status, "paused")
+    wanted, now = command.definition, command.context.now
+    if wanted.same(job.definition):
+        return []
+    # If the schedule stays the same, occurrences of a paused catch-up stay due and run by the new definition.
+    held_reason = None if wanted.same_schedule(job.definition) else "changed"
+    settled = settle(job, active, command.context, held_reason)
+    rest = job_after(job, settled)
+    if replace(rest, definition=wanted).exhausted:  # the change ends the job, so nothing may stay due
+        skipped = skip_due(rest, "max_runs", now)
+        settled, rest = [*settled, *skipped], job_after(rest, skipped)
+    return [*settled, *change(rest, wanted, now, run_exists=command.run_exists)]
+
+
+def _pause(job: Job, active: Sequence[Run], command: PauseJob) -> Sequence[Fact]:
+    """Decide what is due, then pause."""
+    _must_not_have_ended(job, "active")
+    if job.status is JobStatus.PAUSED:
+        return []
+    settled = settle(job, active, command.context, "paused")
+    _must_not_have_ended(job_after(job, settled), "active")  # its last occurrence may have been due
+    return [*settled, JobPaused(reason=command.reason, at=command.context.now)]
+
+
+def _pause_on_dead_letter(job: Job, run: Run) -> Sequence[Fact]:
+    """Pause an active job because its run was dead-lettered; occurrences that are due at that moment are skipped."""
+    if job.status is not JobStatus.ACTIVE or run.finished_at is None:
+        return []
+    reason = f"run {run.id} was dead-lettered: {run.error}"[:_LONGEST_REASON]
+    return [*skip_due(job, "paused", run.finished_at), JobPaused(reason=reason, at=run.finished_at)]
+
+
+def _resume(job: Job, command: ResumeJob) -> Sequence[Fact]:
+    """Skip what fell into the pause, and continue with the next occurrence."""
+    _must_not_have_ended(job, "paused")
     if job.status is not JobStatus.PAUSED:
         return []
-    ahead = NextOccurrence(job.next_at, job.next_due_at)
-    if job.next_at is not None and job.next_at <= now:
-        ahead = next_occurrence(job.id, job.definition, now)
-    events: list[JobEvent] = [JobResumed(reason=reason, **ahead._asdict(), at=now)]
-    return events if ahead.next_at is not None and not job.exhausted else [*events, JobFinished(at=now)]
+    skipped = skip_due(job, "paused", command.now)
+    rest = job_after(job, skipped)
+    resumed = JobResumed(reason=command.reason, next_at=rest.next_at, next_due_at=rest.next_due_at, at=command.now)
+    if rest.next_at is None or rest.exhausted:
+        return [*skipped, resumed, JobFinished(at=command.now)]
+    return [*skipped, resumed]
 
 
-def delete(job: Job, now: datetime) -> list[JobEvent]:
-    return [] if job.status is JobStatus.DELETED else [JobDeleted(at=now.astimezone(UTC))]
+def _must_not_have_ended(job: Job, wanted: str) -> None:
+    if job.status is JobStatus.DELETED:
+        raise JobDeletedAlready(job.id)
+    if job.status is JobStatus.FINISHED:
+        raise WrongStatus(f"job {job.id}", job.status, wanted)
+
+
+def _delete(job: Job, active: Sequence[Run], now: datetime) -> Sequence[Fact]:
+    """End the job: skip what is due, and cancel the runs that have not started."""
+    if job.status is JobStatus.DELETED:
+        return []
+    skipped = skip_due(job, "paused" if job.status is JobStatus.PAUSED else "deleted", now)
+    cancel = CancelRun("the job was deleted", now)
+    not_started = [run for run in active if run.status in _NOT_STARTED]
+    cancelled = [RunFact(run.id, event) for run in not_started for event in decide_run(run, cancel)]
+    return [*skipped, JobDeleted(at=now.astimezone(UTC)), *cancelled]

@@ -1,4 +1,4 @@
-"""The events of a job's stream: one for each human decision, for ranges of skipped occurrences, and for the end.
+"""The events of a job's stream: the commands of people, ranges of skipped occurrences, and the end of the schedule.
 
 The names and fields of the events are the storage format: add fields with defaults, never rename.
 """
@@ -19,7 +19,7 @@ def stream(job_id: UUID) -> str:
 class JobCreated:
     definition: Definition
     next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
+    next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
     request_hash: str | None = None  # of the request that carried an Idempotency-Key
     at: datetime
 
@@ -28,7 +28,7 @@ class JobCreated:
 class JobChanged:
     definition: Definition
     next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
+    next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
     at: datetime
 
 
@@ -42,7 +42,7 @@ class JobPaused:
 class JobResumed:
     reason: str | None
     next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
+    next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
     at: datetime
 
 
@@ -53,24 +53,24 @@ class JobDeleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished:
-    """The schedule names no further occurrence."""
+    """The schedule names no further occurrence, or `max_runs` allows no further run."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OccurrencesSkipped:
-    """The nominal times from `first` to `last`, both included, were left out, for one reason."""
+    """The nominal times from `first` to `last`, both included, were skipped for one reason."""
 
     first: datetime
     last: datetime
     count: int
     reason: str
     next_at: datetime | None
-    next_due_at: datetime | None = None  # where jitter makes it later
+    next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
     at: datetime
 
 
 JobEvent = JobCreated | JobChanged | JobPaused | JobResumed | JobDeleted | JobFinished | OccurrencesSkipped
 
-Fact = JobEvent | RunFact  # one decision about a job records facts in its own stream and in those of its runs
+Fact = JobEvent | RunFact  # a decision about a job appends to the job's stream and to the streams of its runs

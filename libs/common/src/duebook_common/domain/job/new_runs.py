@@ -1,14 +1,16 @@
-"""How a run begins: its first event, by whatever it was made, and what that does to other runs of its job."""
+"""The first event of a new run, whatever opens it, and what the overlap policy does to other runs of its job."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
+from duebook_common.domain.errors import JobDeletedAlready, KeyReused
+from duebook_common.domain.job.commands import Backfill, DecisionContext, PastOccurrence, TriggerRun
 from duebook_common.domain.job.overlap import ActiveRuns, OverlapDecision, apply_overlap
-from duebook_common.domain.job.state import Job
+from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import (
     RunBuffered,
     RunDispatched,
@@ -20,54 +22,58 @@ from duebook_common.domain.run.events import (
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.due import Occurrence
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionContext:
-    """The circumstances of a decision. `dispatch` is 1 where the decider sends the messages itself, else 0."""
-
-    now: datetime
-    misfire: timedelta
-    patience: timedelta
-    dispatch: int
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def open_run(
-    job: Job,
-    run_id: UUID,
-    occurrence: Occurrence,
-    trigger: Trigger,
-    overlap: Overlap,
-    others: ActiveRuns,
-    terms: DecisionContext,
-    *,
-    start_by: datetime | None = None,
-    **own: Any,
-) -> list[RunFact]:
-    """The run's first event, as the overlap policy allows; `own` is what the run has of its own."""
-    in_the_way = others.in_the_way(trigger)
-    why = _making_way(occurrence, trigger) if in_the_way else ""
-    place, facts = apply_overlap(overlap, in_the_way, terms.now, why)
-    told = identity(job, occurrence, trigger, terms)
-    if place is OverlapDecision.LEAVE_OUT:
-        return [*facts, RunFact(run_id, RunSkipped(**told, reason="overlap"))]
-    told |= {"start_by": start_by} | own
-    at_once = max(terms.now, occurrence.due_at)
-    patiently = min(terms.now + terms.patience, start_by or datetime.max.replace(tzinfo=UTC))
-    if place is OverlapDecision.WAIT:  # the others' end wakes it
-        return [*facts, RunFact(run_id, RunBuffered(**told, reason="overlap", wake_at=patiently))]
-    if job.definition.concurrency is not None:  # whether its key has room is for the poll to see
-        return [*facts, RunFact(run_id, RunBuffered(**told, reason="concurrency", wake_at=at_once))]
-    wake_at = patiently if terms.dispatch else at_once
-    return [*facts, RunFact(run_id, RunDispatched(**told, dispatch=terms.dispatch, wake_at=wake_at))]
+class NewRun(NamedTuple):
+    """A run to be opened. `payload` counts if `own_payload` is set; otherwise the definition's does."""
+
+    id: UUID
+    occurrence: Occurrence
+    trigger: Trigger
+    overlap: Overlap
+    start_by: datetime | None = None
+    payload: Any = None
+    own_payload: bool = False
+    request_hash: str | None = None
 
 
-def _making_way(occurrence: Occurrence, trigger: Trigger) -> str:
-    if trigger is Trigger.MANUAL:
+def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
+    """The events that the overlap policy causes in other runs, then the first event of the new run."""
+    blocking = others.blocking(new.trigger)
+    reason = _replacement(new) if blocking else ""
+    decision, facts = apply_overlap(new.overlap, blocking, context.now, reason)
+    identity = run_identity(job, new.occurrence, new.trigger, context)
+    if decision is OverlapDecision.SKIP:
+        return [*facts, RunFact(new.id, RunSkipped(**identity, reason="overlap"))]
+    own = {
+        "start_by": new.start_by,
+        "payload": new.payload,
+        "own_payload": new.own_payload,
+        "request_hash": new.request_hash,
+    }
+    at_once = max(context.now, new.occurrence.due_at)
+    later = min(context.now + context.redelivery_after, new.start_by or _NEVER)
+    first: RunBuffered | RunDispatched
+    if decision is OverlapDecision.WAIT:  # the end of the blocking runs wakes it earlier
+        first = RunBuffered(**identity, **own, reason="overlap", wake_at=later)
+    elif job.definition.concurrency is not None:  # the scheduler admits it once its key has a free slot
+        first = RunBuffered(**identity, **own, reason="concurrency", wake_at=at_once)
+    else:
+        wake_at = later if context.dispatch else at_once
+        first = RunDispatched(**identity, **own, dispatch=context.dispatch, wake_at=wake_at)
+    return [*facts, RunFact(new.id, first)]
+
+
+def _replacement(new: NewRun) -> str:
+    """The reason why an overlap policy cancels other runs."""
+    if new.trigger is Trigger.MANUAL:
         return "made way for a run that was started by hand"
-    return f"made way for the occurrence of {occurrence.nominal_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"made way for the occurrence of {new.occurrence.nominal_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def identity(job: Job, occurrence: Occurrence, trigger: Trigger, terms: DecisionContext) -> dict[str, Any]:
+def run_identity(job: Job, occurrence: Occurrence, trigger: Trigger, context: DecisionContext) -> dict[str, Any]:
+    """The fields of `Identity`, which every first event of a run has."""
     definition = job.definition
     return {
         "job_id": job.id,
@@ -87,39 +93,55 @@ def identity(job: Job, occurrence: Occurrence, trigger: Trigger, terms: Decision
         "pause_on_failure": definition.pause_on_failure,
         "next_at": occurrence.next_at,
         "next_due_at": occurrence.next_due_at,
-        "at": terms.now,
+        "at": context.now,
     }
 
 
-def trigger_now(
-    job: Job,
-    active: Sequence[Run],
-    terms: DecisionContext,
-    run_id: UUID,
-    *,
-    overlap: Overlap,
-    payload: Any = None,
-    own_payload: bool = False,
-    request_hash: str | None = None,
-) -> list[RunFact]:
-    """A run that a person starts: now, also while the job is paused, beside others or as `overlap` says."""
-    now = terms.now.astimezone(UTC)
-    occurrence = Occurrence(now, now, job.next_at, job.next_due_at)
-    return open_run(
-        job, run_id, occurrence, Trigger.MANUAL, overlap, ActiveRuns(active), terms,
-        payload=payload, own_payload=own_payload, request_hash=request_hash,
-    )  # fmt: skip
+def trigger_run(job: Job, active: Sequence[Run], command: TriggerRun) -> list[RunFact]:
+    """Open a run that is due now, also if the job is paused; nothing if its Idempotency-Key started one before.
+
+    Raises KeyReused if the key came with another request, JobDeletedAlready.
+    """
+    if command.earlier is not None:
+        if command.earlier.request_hash not in {command.request_hash, None}:
+            raise KeyReused
+        return []
+    if job.status is JobStatus.DELETED:
+        raise JobDeletedAlready(job.id)
+    now = command.context.now.astimezone(UTC)
+    new = NewRun(
+        command.run_id,
+        Occurrence(now, now, job.next_at, job.next_due_at),
+        Trigger.MANUAL,
+        command.overlap,
+        payload=command.payload,
+        own_payload=command.own_payload,
+        request_hash=command.request_hash,
+    )
+    return open_run(job, new, ActiveRuns(active), command.context)
 
 
-def backfill_runs(
-    wanted: Iterable[tuple[Job, datetime]], active: Sequence[Run], terms: DecisionContext, overlap: Overlap
-) -> list[RunFact]:
-    """Backfill: runs for past nominal times, in order; each comes with the job as it was defined then."""
+def backfill(job: Job, active: Sequence[Run], command: Backfill) -> list[RunFact]:
+    """Open a run for each past occurrence that has no backfill yet, in order. Raises JobDeletedAlready."""
+    if job.status is JobStatus.DELETED:
+        raise JobDeletedAlready(job.id)
     others, facts = ActiveRuns(active), list[RunFact]()
-    for job, time in wanted:
-        occurrence = Occurrence(time, terms.now, job.next_at, job.next_due_at)
-        run_id = run_id_of_backfill(job.id, time)
-        begun = open_run(job, run_id, occurrence, Trigger.BACKFILL, overlap, others, terms)
-        others.follow(begun)
-        facts += begun
+    for past in command.occurrences:
+        if past.run is None:
+            occurrence = Occurrence(past.nominal_at, command.context.now, job.next_at, job.next_due_at)
+            new = NewRun(run_id_of_backfill(job.id, past.nominal_at), occurrence, Trigger.BACKFILL, command.overlap)
+            opened = open_run(_as_defined_at(job, past), new, others, command.context)
+            others.apply(opened)
+            facts += opened
     return facts
+
+
+def _as_defined_at(job: Job, past: PastOccurrence) -> Job:
+    """The job with the definition that was in force at the past occurrence."""
+    version = past.version
+    return replace(
+        job,
+        definition=version.definition,
+        version=version.number,
+        definition_version=version.stream_version,
+    )

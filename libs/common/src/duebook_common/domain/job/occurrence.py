@@ -1,147 +1,157 @@
-"""What becomes of the nominal times that are due: a run, or a skip with its reason, for each of them."""
+"""The decision about the due nominal times of a job: a run, or a skip with its reason, for each of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
-from duebook_common.domain.job.new_runs import DecisionContext, identity, open_run
+from duebook_common.domain.job.new_runs import NewRun, open_run, run_identity
 from duebook_common.domain.job.overlap import ActiveRuns
-from duebook_common.domain.job.state import Job, job_after
+from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger, run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.due import Occurrence, next_occurrence, occurrences
 from duebook_common.domain.schedule.nominal import count_between, last_between
 
-_MOST = 1000  # runs in one decision; a job that has more due is decided again, so no decision takes long
+_MAX_DUE = 1000  # occurrences in one decision, so that none takes long; the job stays due for the others
+_MAX_ACTIVE = 100  # active runs of a job at which its catch-up pauses: a day of downtime must not flood a queue
 _INSTANT = timedelta(microseconds=1)
-_AT_ONCE = 100  # active runs of a job beside which its catch-up goes on: a day of downtime is no flood
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Due occurrences in a row that share their fate: left out for a reason, or one that is to run."""
+def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[Fact]:
+    """Decide every due nominal time from `job.next_at` on, in order. `active` are the job's active runs.
 
-    occurrences: Sequence[Occurrence]
-    reason: str | None = None
-    trigger: Trigger = Trigger.SCHEDULE
-
-
-def account(job: Job, active: Sequence[Run], terms: DecisionContext) -> list[Fact]:
-    """Decide every nominal time from `job.next_at` on that is due, in order; `active` are the job's active runs.
-
-    Due for longer than `misfire` it was missed, and the catch-up policy decides: `latest` runs the newest within the
-    window, `all` every one of them, `none` none. The others run by the schedule, as the overlap policy allows. Where
-    more than a thousand are to run, these are the first thousand; `all` goes on once some of its runs have ended.
+    An occurrence that has been due for longer than `misfire` is missed, and the catch-up policy decides: within its
+    window `latest` runs the newest, `all` runs each, `none` runs none. Every other occurrence runs by the schedule.
+    The overlap policy applies to each run. Occurrences beyond the first thousand stay due, and so do missed ones while
+    `all` pauses because too many runs of the job are active.
     """
-    decided: list[Fact] = [*_passed_over(job, terms)]
-    rest = _after(job, decided)
-    others, left = ActiveRuns(active), _left(job)
-    due, more = _due(rest, terms, _most(job, others))
-    steps = list(_steps(rest, due, more, terms))
-    for n, step in enumerate(steps):
-        if left == 0:
-            break
-        if step.reason is not None:
-            decided.append(_skip(step.occurrences, step.reason, terms.now))
-            continue
-        if _must_wait(job, step, others):
-            return decided
-        facts = _begin_due(rest, step, others, terms)
-        if n + 1 < len(steps):
-            others.follow(facts)
-        decided += facts
-        left -= not isinstance(facts[-1].event, RunSkipped)
-    if decided and (left == 0 or (not more and _next(decided[-1]) is None)):
-        not_run = skip_due(_after(job, decided), "max_runs", terms.now)
-        decided += [*not_run, JobFinished(at=terms.now)]
-    return decided
+    skipped = _skip_in_bulk(job, context)
+    rest, others = job_after(job, skipped), ActiveRuns(active)
+    due, more = _due(rest, context, _max_due(job, others))
+    groups = list(_grouped(rest, due, context, more=more))
+    decided = [*skipped, *_open_runs(rest, groups, others, context)]
+    return [*decided, *_finish(job, decided, context.now)]
 
 
-def _passed_over(job: Job, terms: DecisionContext) -> list[OccurrencesSkipped]:
-    """What was missed and will not be caught up, in one skip: counted, not looked at one by one.
+# Phase 1: skip missed occurrences in one range, without looking at each.
 
-    What jitter may have made due later is left for a closer look.
-    """
-    definition, catch_up = job.definition, job.definition.catch_up
+
+def _skip_in_bulk(job: Job, context: DecisionContext) -> list[OccurrencesSkipped]:
+    """Skip the missed occurrences that will not be caught up, except those that jitter may have made due later."""
     if job.exhausted:
-        return skip_due(job, "max_runs", terms.now)
-    oldest = terms.now - catch_up.window
-    missed = terms.now - terms.misfire - (definition.jitter or timedelta(0)) - _INSTANT
+        return skip_due(job, "max_runs", context.now)
+    definition, catch_up = job.definition, job.definition.catch_up
+    window_start = context.now - catch_up.window
+    missed = context.now - context.misfire - (definition.jitter or timedelta(0)) - _INSTANT
     if catch_up.policy == "all":
-        return _skip_until(job, min(missed, oldest - _INSTANT), "window", terms.now)
+        return _skip_until(job, min(missed, window_start - _INSTANT), "window", context.now)
     newest = None if job.next_at is None or job.next_at > missed else last_between(definition, job.next_at, missed)
     if newest is None:
         return []
     if catch_up.policy == "none":
-        return _skip_until(job, newest, "missed", terms.now)
-    within = newest >= oldest
-    return _skip_until(job, newest - _INSTANT if within else newest, "missed" if within else "window", terms.now)
+        return _skip_until(job, newest, "missed", context.now)
+    if newest < window_start:
+        return _skip_until(job, newest, "window", context.now)
+    return _skip_until(job, newest - _INSTANT, "missed", context.now)
 
 
-def _most(job: Job, others: ActiveRuns) -> int:
-    """How many times one decision looks at: where catching up pauses, few more than may run."""
-    return max(1, _AT_ONCE - others.count) if job.definition.catch_up.policy == "all" else _MOST
+# Phase 2: list the remaining due occurrences, and group them by what happens to them.
 
 
-def _left(job: Job) -> int:
-    """How many further runs `max_runs` grants; negative where it sets no bound."""
-    most = job.definition.max_runs
-    return -1 if most is None else max(0, most - job.runs)
+def _max_due(job: Job, others: ActiveRuns) -> int:
+    """How many occurrences to list. Where a catch-up pauses, only about as many as may run."""
+    return max(1, _MAX_ACTIVE - others.count) if job.definition.catch_up.policy == "all" else _MAX_DUE
 
 
-def _next(decided: Fact) -> datetime | None:
-    event = decided.event if isinstance(decided, RunFact) else decided
-    assert isinstance(event, FirstEvent | OccurrencesSkipped)
-    return event.next_at
+def _due(job: Job, context: DecisionContext, limit: int) -> tuple[list[Occurrence], bool]:
+    """The due occurrences, at most `limit`, and whether there are more.
 
-
-def _due(job: Job, terms: DecisionContext, most: int) -> tuple[list[Occurrence], bool]:
-    """What is due, at most that many, and whether there is more.
-
-    Whoever does not send the messages himself takes what jitter still holds back too: such a run wakes by itself.
+    If the scheduler sends the messages later (`dispatch` 0), occurrences that jitter still delays count as well: their
+    runs wake when they are due.
     """
-    found: list[Occurrence] = []
+    due: list[Occurrence] = []
     if job.next_at is None:
-        return found, False
+        return due, False
     for occurrence in occurrences(job.id, job.definition, job.next_at):
-        if (occurrence.due_at if terms.dispatch else occurrence.nominal_at) > terms.now:
+        if (occurrence.due_at if context.dispatch else occurrence.nominal_at) > context.now:
             break
-        if len(found) == most:
-            return found, True
-        found.append(occurrence)
-    return found, False
+        if len(due) == limit:
+            return due, True
+        due.append(occurrence)
+    return due, False
 
 
-def _steps(job: Job, due: Sequence[Occurrence], more: bool, terms: DecisionContext) -> Iterator[_Step]:
-    missed = [each for each in due if each.due_at < terms.now - terms.misfire]
-    superseded = more and len(missed) == len(due)  # the newest missed one is still to come
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Due occurrences in a row: several that are skipped for one reason, or a single one that is to run."""
+
+    occurrences: Sequence[Occurrence]
+    skip_reason: str | None = None
+    trigger: Trigger = Trigger.SCHEDULE
+
+
+def _grouped(job: Job, due: Sequence[Occurrence], context: DecisionContext, *, more: bool) -> Iterator[_Group]:
+    """The groups in the order of their times: missed and skipped, missed and caught up, on time."""
+    missed = [occurrence for occurrence in due if occurrence.due_at < context.now - context.misfire]
+    newest_is_listed = not more or len(missed) < len(due)
     catch_up = job.definition.catch_up
-    wanted = {"none": [], "latest": [] if superseded else missed[-1:], "all": missed}[catch_up.policy]
-    caught_up = [each for each in wanted if each.due_at >= terms.now - catch_up.window]
+    latest = missed[-1:] if newest_is_listed else []
+    wanted = {"none": [], "latest": latest, "all": missed}[catch_up.policy]
+    caught_up = [occurrence for occurrence in wanted if occurrence.due_at >= context.now - catch_up.window]
     skipped = missed[: len(missed) - len(caught_up)]
     if skipped:
-        beyond = bool(wanted) and (catch_up.policy == "all" or not caught_up)
-        yield _Step(skipped, "window" if beyond else "missed")
-    for each in caught_up:
-        yield _Step([each], None, Trigger.CATCH_UP)
-    for each in due[len(missed) :]:
-        yield _Step([each])
+        too_old = bool(wanted) and (catch_up.policy == "all" or not caught_up)
+        yield _Group(skipped, "window" if too_old else "missed")
+    for occurrence in caught_up:
+        yield _Group([occurrence], None, Trigger.CATCH_UP)
+    for occurrence in due[len(missed) :]:
+        yield _Group([occurrence])
 
 
-def _must_wait(job: Job, step: _Step, others: ActiveRuns) -> bool:
-    """Whether catching up pauses here, until some of its runs have ended."""
-    paced = step.trigger is Trigger.CATCH_UP and job.definition.catch_up.policy == "all"
-    return paced and others.count >= _AT_ONCE
+# Phase 3: skip or open the groups in order, as far as `max_runs` and a pausing catch-up allow.
 
 
-def _skip(left_out: Sequence[Occurrence], reason: str, now: datetime) -> OccurrencesSkipped:
-    last = left_out[-1]
+def _open_runs(job: Job, groups: Sequence[_Group], others: ActiveRuns, context: DecisionContext) -> list[Fact]:
+    facts: list[Fact] = []
+    runs_left = _runs_left(job)
+    for n, group in enumerate(groups, 1):
+        if runs_left == 0 or _catch_up_pauses(job, group, others):
+            break
+        if group.skip_reason is not None:
+            facts.append(_skip(group.occurrences, group.skip_reason, context.now))
+            continue
+        opened = _open_due(job, group, others, context)
+        if n < len(groups):
+            others.apply(opened)
+        facts += opened
+        runs_left -= not isinstance(opened[-1].event, RunSkipped)
+    return facts
+
+
+def _runs_left(job: Job) -> int:
+    """How many further runs `max_runs` allows; negative if there is no limit."""
+    limit = job.definition.max_runs
+    return -1 if limit is None else max(0, limit - job.runs)
+
+
+def _catch_up_pauses(job: Job, group: _Group, others: ActiveRuns) -> bool:
+    return _one_by_one(job, group) and others.count >= _MAX_ACTIVE
+
+
+def _one_by_one(job: Job, group: _Group) -> bool:
+    """Whether the group is caught up by the policy `all`: every missed occurrence, in order."""
+    return group.trigger is Trigger.CATCH_UP and job.definition.catch_up.policy == "all"
+
+
+def _skip(skipped: Sequence[Occurrence], reason: str, now: datetime) -> OccurrencesSkipped:
+    last = skipped[-1]
     return OccurrencesSkipped(
-        first=left_out[0].nominal_at,
+        first=skipped[0].nominal_at,
         last=last.nominal_at,
-        count=len(left_out),
+        count=len(skipped),
         reason=reason,
         next_at=last.next_at,
         next_due_at=last.next_due_at,
@@ -149,17 +159,56 @@ def _skip(left_out: Sequence[Occurrence], reason: str, now: datetime) -> Occurre
     )
 
 
-def settle(job: Job, active: Sequence[Run], terms: DecisionContext, left_out: str | None) -> list[Fact]:
-    """Account for all that is due before a person changes the job.
+def _open_due(job: Job, group: _Group, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
+    """The first event of the occurrence's run, after the events that the overlap policy causes in other runs."""
+    (occurrence,), definition = group.occurrences, job.definition
+    run_id = run_id_at(job.id, occurrence.nominal_at)
+    start_by = None if definition.start_within is None else occurrence.due_at + definition.start_within
+    if start_by is not None and context.now > start_by:
+        identity = run_identity(job, occurrence, group.trigger, context)
+        return [RunFact(run_id, RunSkipped(**identity, reason="deadline"))]
+    overlap = definition.overlap
+    if overlap is not Overlap.ALLOW_ALL and _one_by_one(job, group):
+        overlap = Overlap.BUFFER_ALL
+    return open_run(job, NewRun(run_id, occurrence, group.trigger, overlap, start_by), others, context)
 
-    What must wait is left out for the reason `left_out`, or stays due where that is None.
+
+# Phase 4: finish the job.
+
+
+def _finish(job: Job, decided: Sequence[Fact], now: datetime) -> list[Fact]:
+    """The end of the schedule, if the decided facts leave no further occurrence or `max_runs` no further run."""
+    if not decided or (job.definition.max_runs is None and _next_at(decided[-1]) is not None):
+        return []  # the usual case, decided without folding the facts
+    after = job_after(job, decided)
+    if after.next_at is not None and not after.exhausted:
+        return []
+    return [*skip_due(after, "max_runs", now), JobFinished(at=now)]
+
+
+def _next_at(fact: Fact) -> datetime | None:
+    event = fact.event if isinstance(fact, RunFact) else fact
+    assert isinstance(event, FirstEvent | OccurrencesSkipped)
+    return event.next_at
+
+
+def settle(job: Job, active: Sequence[Run], context: DecisionContext, held_reason: str | None) -> list[Fact]:
+    """Decide all that is due before a person's command changes the job; a paused job's occurrences are skipped.
+
+    Occurrences that `account` leaves due are skipped for `held_reason`, or stay due if that is None.
     """
-    decided = account(job, active, terms)
-    return decided if left_out is None else [*decided, *skip_due(_after(job, decided), left_out, terms.now)]
+    if job.status is JobStatus.PAUSED:
+        return [*skip_due(job, "paused", context.now)]
+    if job.status is not JobStatus.ACTIVE:
+        return []
+    decided = account(job, active, context)
+    if held_reason is None:
+        return decided
+    return [*decided, *skip_due(job_after(job, decided), held_reason, context.now)]
 
 
 def skip_due(job: Job, reason: str, now: datetime) -> list[OccurrencesSkipped]:
-    """One skip for all nominal times that have passed and will not run, as when the job was paused or is deleted."""
+    """One skip of all nominal times from `job.next_at` up to `now`; nothing if there are none."""
     return _skip_until(job, now, reason, now)
 
 
@@ -170,23 +219,3 @@ def _skip_until(job: Job, until: datetime, reason: str, now: datetime) -> list[O
     count = count_between(job.definition, job.next_at, last)
     ahead = next_occurrence(job.id, job.definition, last)
     return [OccurrencesSkipped(first=job.next_at, last=last, count=count, reason=reason, at=now, **ahead._asdict())]
-
-
-def _begin_due(job: Job, step: _Step, others: ActiveRuns, terms: DecisionContext) -> list[RunFact]:
-    """The first event of an occurrence's run, behind what it does to others."""
-    (occurrence,), definition = step.occurrences, job.definition
-    run_id = run_id_at(job.id, occurrence.nominal_at)
-    start_by = None if definition.start_within is None else occurrence.due_at + definition.start_within
-    one_by_one = step.trigger is Trigger.CATCH_UP and definition.catch_up.policy == "all"
-    overlap = definition.overlap
-    if one_by_one and overlap is not Overlap.ALLOW_ALL:
-        overlap = Overlap.BUFFER_ALL  # `all` means every one, in order
-    if start_by is not None and terms.now > start_by:
-        return [RunFact(run_id, RunSkipped(**identity(job, occurrence, step.trigger, terms), reason="deadline"))]
-    return open_run(job, run_id, occurrence, step.trigger, overlap, others, terms, start_by=start_by)
-
-
-def _after(job: Job, decided: Sequence[Fact]) -> Job:
-    for fact in decided:
-        job = job_after(job, fact)
-    return job

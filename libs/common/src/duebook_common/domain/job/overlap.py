@@ -1,4 +1,4 @@
-"""What an occurrence that falls due finds: other active runs of its job, and the policy that says who makes way.
+"""The overlap policies: whether a new run starts, waits or is skipped while other runs of its job are active.
 
 The six policies have the meanings of Temporal's schedules (docs.temporal.io, "Schedule: overlap policy").
 """
@@ -16,15 +16,13 @@ from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 
 
 class OverlapDecision(StrEnum):
-    """What becomes of the new run."""
-
     START = "start"
     WAIT = "wait"
-    LEAVE_OUT = "leave out"
+    SKIP = "skip"
 
 
 class ActiveRuns:
-    """A job's active runs, as they stand in the course of one decision."""
+    """A job's active runs in the course of one decision."""
 
     def __init__(self, active: Iterable[Run]) -> None:
         self._runs: dict[UUID, Run] = {run.id: run for run in active}
@@ -33,12 +31,12 @@ class ActiveRuns:
     def count(self) -> int:
         return len(self._runs)
 
-    def in_the_way(self, trigger: Trigger) -> list[Run]:
-        """Those that count for a new run: a backfill that has not started stands in nobody's way but a backfill's."""
-        return [run for run in self._runs.values() if trigger is Trigger.BACKFILL or not _later(run)]
+    def blocking(self, trigger: Trigger) -> list[Run]:
+        """The runs that a new run overlaps with. A backfill that has not started only blocks other backfills."""
+        return [run for run in self._runs.values() if trigger is Trigger.BACKFILL or not _is_waiting_backfill(run)]
 
-    def follow(self, facts: Iterable[RunFact]) -> None:
-        """Remember what was decided of runs."""
+    def apply(self, facts: Iterable[RunFact]) -> None:
+        """Add the runs that the facts open, and remove those that they end."""
         for fact in facts:
             if not isinstance(fact.event, FirstEvent):
                 run = evolve(self._runs[fact.run_id], fact.event)
@@ -51,29 +49,30 @@ class ActiveRuns:
                 del self._runs[run.id]
 
 
-def _later(run: Run) -> bool:
+def _is_waiting_backfill(run: Run) -> bool:
     return run.trigger is Trigger.BACKFILL and run.status is RunStatus.WAITING
 
 
 def apply_overlap(
-    overlap: Overlap, others: Sequence[Run], now: datetime, why: str
+    overlap: Overlap, blocking: Sequence[Run], now: datetime, reason: str
 ) -> tuple[OverlapDecision, list[RunFact]]:
-    """Where the new run stands beside `others`, and what happens to them first, for the reason `why`."""
-    if not others or overlap is Overlap.ALLOW_ALL:
+    """The decision about a new run, and the events that the policy causes in the blocking runs, for `reason`."""
+    if not blocking or overlap is Overlap.ALLOW_ALL:
         return OverlapDecision.START, []
     match overlap:
         case Overlap.SKIP:
-            return OverlapDecision.LEAVE_OUT, []
+            return OverlapDecision.SKIP, []
         case Overlap.BUFFER_ONE:
-            waits = any(run.status is RunStatus.WAITING for run in others)
-            return OverlapDecision.LEAVE_OUT if waits else OverlapDecision.WAIT, []
+            one_waits = any(run.status is RunStatus.WAITING for run in blocking)
+            return OverlapDecision.SKIP if one_waits else OverlapDecision.WAIT, []
         case Overlap.BUFFER_ALL:
             return OverlapDecision.WAIT, []
         case Overlap.CANCEL_OTHER:
-            facts = [RunFact(run.id, event) for run in others for event in decide(run, CancelRun(why, now))]
-            busy = any(run.status is RunStatus.RUNNING for run in others)
-            return OverlapDecision.WAIT if busy else OverlapDecision.START, facts
+            running = any(run.status is RunStatus.RUNNING for run in blocking)
+            return OverlapDecision.WAIT if running else OverlapDecision.START, [
+                RunFact(run.id, event) for run in blocking for event in decide(run, CancelRun(reason, now))
+            ]
         case Overlap.TERMINATE_OTHER:
             return OverlapDecision.START, [
-                RunFact(run.id, event) for run in others for event in decide(run, TerminateRun(why, now))
+                RunFact(run.id, event) for run in blocking for event in decide(run, TerminateRun(reason, now))
             ]

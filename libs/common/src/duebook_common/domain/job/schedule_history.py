@@ -1,6 +1,6 @@
-"""A job's history as stretches of time, each with the schedule that was in force: what was expected to happen when.
+"""A job's history as periods of time, each with the schedule that was in force: which nominal times were expected.
 
-Made of the job's events alone, without a look at what became of the nominal times that they name.
+Derived from the job's events alone, without looking at the runs of these nominal times.
 """
 
 from bisect import bisect_left
@@ -18,42 +18,43 @@ from duebook_common.domain.job.events import (
     JobFinished,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent
 from duebook_common.domain.schedule.nominal import count_between, nominal_times
 
-EVER = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
+EARLIEST = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
 _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionVersion:
-    """A definition, its number, its place in the job's stream, and the instant after which it was in force."""
+    """A definition and its number, from 1 on. `stream_version` is that of its event; it is in force after `since`."""
 
     definition: Definition
     number: int
-    place: int
-    since: datetime = EVER
+    stream_version: int
+    since: datetime = EARLIEST
 
 
 @dataclass(slots=True)
 class SchedulePeriod:
-    """The nominal times of one schedule, as long as it went on; changes of anything else are further versions of it.
+    """The time during which a job had one schedule. Changes of other fields of the definition add a version.
 
-    `runs` counts the runs that the schedule made, where they are part of the history.
+    `until` is the last instant of the period, None if it lasts. `latest` is the last nominal time with a recorded run
+    or skip. `runs` counts the runs of the schedule, if the history contains their first events.
     """
 
     versions: list[DefinitionVersion]
-    until: datetime | None = None  # the last instant at which it was in force; None: it still is
+    until: datetime | None = None
     skips: list[OccurrencesSkipped] = field(default_factory=list)
     runs: int = 0
-    latest: datetime = EVER  # the last nominal time of which something is recorded
+    latest: datetime = EARLIEST
 
     @property
     def schedule(self) -> Definition:
         return self.versions[0].definition
 
     def version_at(self, time: datetime) -> DefinitionVersion:
-        """The definition in force at a nominal time: a change only looks ahead."""
+        """The definition in force at a nominal time. A change takes effect after its own instant."""
         return self.versions[max(bisect_left(self.versions, time, key=lambda version: version.since) - 1, 0)]
 
     def times(self, first: datetime, last: datetime) -> Iterator[datetime]:
@@ -62,57 +63,60 @@ class SchedulePeriod:
         return takewhile(lambda time: time <= last, nominal_times(self.schedule, first - _INSTANT))
 
     def count(self, first: datetime, last: datetime) -> int:
-        """How many they are; the cost is that of their days."""
+        """The number of nominal times from `first` to `last`, both included. Costs as much as counting their days."""
         return count_between(self.schedule, *self._within(first, last))
 
     def _within(self, first: datetime, last: datetime) -> tuple[datetime, datetime]:
-        since = self.versions[0].since + _INSTANT
-        return max(first, since), last if self.until is None else min(last, self.until)
+        start = self.versions[0].since + _INSTANT
+        return max(first, start), last if self.until is None else min(last, self.until)
 
 
 def schedule_periods(history: Iterable[JobEvent | FirstEvent]) -> list[SchedulePeriod]:
-    """What a job's stream says, oldest first; with the first events of its runs, in the order of the log, runs count.
+    """The periods of a job's stream, oldest first. Runs count if the first events of runs are merged in log order.
 
-    A nominal time can be expected twice: of a one-off that was moved to where something was expected before.
+    Two periods can name the same nominal time: a one-off may be moved to a time that was expected before.
     """
-    found: list[SchedulePeriod] = []
-    place = 0
+    periods: list[SchedulePeriod] = []
+    stream_version = 0
     for event in history:
+        if isinstance(event, FirstEvent):
+            if event.trigger in BY_SCHEDULE:
+                periods[-1].runs += 1
+                periods[-1].latest = event.nominal_at
+            continue
+        stream_version += 1
         match event:
-            case RunDispatched() | RunBuffered() | RunSkipped():
-                if event.trigger in BY_SCHEDULE:
-                    found[-1].runs += 1
-                    found[-1].latest = event.nominal_at
-                continue
             case JobCreated():
-                found.append(SchedulePeriod([DefinitionVersion(event.definition, 1, 1)]))
+                periods.append(SchedulePeriod([DefinitionVersion(event.definition, 1, stream_version)]))
             case JobChanged():
-                _change(found, event, place + 1)
+                _change(periods, event, stream_version)
             case JobFinished() | JobDeleted():
-                _end(found[-1], event.at)
+                _end(periods[-1], event.at)
             case OccurrencesSkipped():
-                found[-1].skips.append(event)
-                found[-1].latest = event.last
-        place += 1
-    return found
+                periods[-1].skips.append(event)
+                periods[-1].latest = event.last
+    return periods
 
 
-def _change(found: list[SchedulePeriod], event: JobChanged, place: int) -> None:
-    """The same schedule carries on; another one looks ahead, but for a one-off that was moved into the past."""
-    last = found[-1]
-    before = last.versions[-1]
-    version = DefinitionVersion(event.definition, before.number + 1, place, event.at)
-    if last.until is None and event.definition.same_schedule(before.definition):
-        last.versions.append(version)
+def _change(periods: list[SchedulePeriod], event: JobChanged, stream_version: int) -> None:
+    """Add a version if the schedule stays the same, else a period.
+
+    A new schedule names times after the change only; a one-off that was moved may lie in the past.
+    """
+    period = periods[-1]
+    before = period.versions[-1]
+    version = DefinitionVersion(event.definition, before.number + 1, stream_version, event.at)
+    if period.until is None and event.definition.same_schedule(before.definition):
+        period.versions.append(version)
         return
     moved = event.definition.scheduled_at != before.definition.scheduled_at
     if event.definition.recurrence == "none" and moved:
-        version = replace(version, since=EVER)
-    _end(last, event.at)
-    found.append(SchedulePeriod([version]))
+        version = replace(version, since=EARLIEST)
+    _end(period, event.at)
+    periods.append(SchedulePeriod([version]))
 
 
-def _end(stretch: SchedulePeriod, at: datetime) -> None:
-    """Whoever recorded its last time may have had a clock that was a moment ahead."""
-    if stretch.until is None:
-        stretch.until = max(at, stretch.latest)
+def _end(period: SchedulePeriod, at: datetime) -> None:
+    """End the period, if it has not ended, at `at`, or at a later time that a clock ahead of `at` has recorded."""
+    if period.until is None:
+        period.until = max(at, period.latest)

@@ -1,5 +1,6 @@
-"""The job: what is to be done and when, as its events tell it."""
+"""The state of a job, folded from its events."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +19,7 @@ from duebook_common.domain.job.events import (
     JobResumed,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunFact, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, RunSkipped
 
 
 class JobStatus(StrEnum):
@@ -30,7 +31,7 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as its events tell it. `version` counts definitions; `stream_version` counts events."""
+    """A job after its events. `version` counts its definitions, `stream_version` its events."""
 
     id: UUID
     stream_version: int
@@ -38,9 +39,9 @@ class Job:
     definition_version: int  # the stream version of the event that holds the definition
     definition: Definition
     status: JobStatus
-    runs: int = 0  # that its schedule has made; `max_runs` bounds them
+    runs: int = 0  # opened by the schedule; `max_runs` limits them
     next_at: datetime | None  # the first nominal time that is not accounted for
-    next_due_at: datetime | None = None  # when that is due, where jitter makes it later
+    next_due_at: datetime | None = None  # when it is due, if jitter makes that later than `next_at`
     reason: str | None
     request_hash: str | None
     created_at: datetime
@@ -48,56 +49,63 @@ class Job:
 
     @property
     def wake_at(self) -> datetime | None:
-        """When the scheduler must look at the job next."""
+        """When the scheduler must decide the job next."""
         return (self.next_due_at or self.next_at) if self.status is JobStatus.ACTIVE else None
 
     @property
     def exhausted(self) -> bool:
-        """It has had all the runs that `max_runs` grants."""
+        """Whether the schedule has opened as many runs as `max_runs` allows."""
         return self.definition.max_runs is not None and self.runs >= self.definition.max_runs
 
 
 def evolve(job: Job, event: JobEvent | FirstEvent) -> Job:
-    """Remember one event. A run's first event moves the job's schedule on; it is not of the job's own stream."""
+    """Remember one event; never refuses. A first event of a run, from the run's own stream, advances the schedule."""
+    if isinstance(event, FirstEvent):
+        return _advanced(job, event)
+    return replace(job, stream_version=job.stream_version + 1, **_changes(job, event))
+
+
+def _advanced(job: Job, event: FirstEvent) -> Job:
+    if event.trigger not in BY_SCHEDULE:
+        return job
+    runs = job.runs + (not isinstance(event, RunSkipped))
+    return replace(job, runs=runs, next_at=event.next_at, next_due_at=event.next_due_at)
+
+
+def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
+    """The changes that an event makes, by field of the state."""
     match event:
-        case RunDispatched() | RunBuffered() | RunSkipped():
-            if event.trigger not in BY_SCHEDULE:
-                return job
-            runs = job.runs + (not isinstance(event, RunSkipped))
-            return replace(job, runs=runs, next_at=event.next_at, next_due_at=event.next_due_at)
         case JobCreated():
             raise ValueError("JobCreated opens a stream")
         case JobChanged():
-            changed = _changed(job, event)
+            return _redefined(job, event)
         case JobPaused():
-            changed = replace(job, status=JobStatus.PAUSED, reason=event.reason, updated_at=event.at)
+            return {"status": JobStatus.PAUSED, "reason": event.reason, "updated_at": event.at}
         case JobResumed():
-            changed = replace(job, status=JobStatus.ACTIVE, reason=event.reason, updated_at=event.at, **_ahead(event))
+            return {"status": JobStatus.ACTIVE, "reason": event.reason, "updated_at": event.at} | _next(event)
         case JobDeleted():
-            changed = replace(job, status=JobStatus.DELETED, next_at=None, next_due_at=None, updated_at=event.at)
+            return {"status": JobStatus.DELETED, "next_at": None, "next_due_at": None, "updated_at": event.at}
         case JobFinished():
-            changed = replace(job, status=JobStatus.FINISHED, next_at=None, next_due_at=None, updated_at=event.at)
+            return {"status": JobStatus.FINISHED, "next_at": None, "next_due_at": None, "updated_at": event.at}
         case OccurrencesSkipped():
-            changed = replace(job, **_ahead(event))
+            return _next(event)
         case _:
             assert_never(event)
-    return replace(changed, stream_version=job.stream_version + 1)
 
 
-def _ahead(event: JobChanged | JobResumed | OccurrencesSkipped) -> dict[str, Any]:
+def _next(event: JobChanged | JobResumed | OccurrencesSkipped) -> dict[str, Any]:
     return {"next_at": event.next_at, "next_due_at": event.next_due_at}
 
 
-def _changed(job: Job, event: JobChanged) -> Job:
-    return replace(
-        job,
-        version=job.version + 1,
-        definition_version=job.stream_version + 1,
-        definition=event.definition,
-        status=JobStatus.ACTIVE if job.status is JobStatus.FINISHED else job.status,
-        updated_at=event.at,
-        **_ahead(event),
-    )
+def _redefined(job: Job, event: JobChanged) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        "version": job.version + 1,
+        "definition_version": job.stream_version + 1,
+        "definition": event.definition,
+        "status": JobStatus.ACTIVE if job.status is JobStatus.FINISHED else job.status,
+        "updated_at": event.at,
+    }
+    return changes | _next(event)
 
 
 def opened(job_id: UUID, event: JobCreated) -> Job:
@@ -118,8 +126,11 @@ def opened(job_id: UUID, event: JobCreated) -> Job:
     )
 
 
-def job_after(job: Job, fact: Fact) -> Job:
-    """The job as a decided fact leaves it; what happens to other runs leaves it alone."""
-    if not isinstance(fact, RunFact):
-        return evolve(job, fact)
-    return evolve(job, fact.event) if isinstance(fact.event, FirstEvent) else job
+def job_after(job: Job, facts: Iterable[Fact]) -> Job:
+    """The job after decided facts. Later events of its runs do not change it."""
+    for fact in facts:
+        if not isinstance(fact, RunFact):
+            job = evolve(job, fact)
+        elif isinstance(fact.event, FirstEvent):
+            job = evolve(job, fact.event)
+    return job

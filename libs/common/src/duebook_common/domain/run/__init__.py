@@ -1,1 +1,1 @@
-"""The run: its commands, its events, its state, and `decide`, which joins them."""
+"""The run: its events, its commands, its state, and `decide`, which joins them."""

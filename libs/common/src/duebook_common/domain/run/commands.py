@@ -1,4 +1,4 @@
-"""What may be asked of a run, by executors, schedulers and people. `decide` judges it."""
+"""The commands of a run, from executors, schedulers and people. `decide` turns them into events."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ class Succeed:
 
 @dataclass(frozen=True, slots=True)
 class FailAttempt:
-    """`delay` overrules the backoff; `retry` False goes straight to the dead letters."""
+    """`delay` replaces the backoff, which `chance` in [0, 1) varies; `retry` False dead-letters the run at once."""
 
     attempt: int
     error: str
@@ -46,14 +46,15 @@ class ConfirmCancel:
 
 @dataclass(frozen=True, slots=True)
 class WakeRun:
-    """The run's `wake_at` has passed. `job_deleted`: nothing of it may start any more.
+    """The run's `wake_at` has passed. `job_deleted`: no attempt may start any more.
 
-    `free`: nothing stands in a waiting run's way; whoever says so holds the locks of its job and of its key.
+    `free`: nothing holds a waiting run back; the caller holds the locks of its job and of its concurrency key.
+    `redelivery_after`: how long the run may wait for its start before the scheduler checks for its message.
     """
 
     now: datetime
     chance: float
-    patience: timedelta  # how long the new message may stay unheard
+    redelivery_after: timedelta
     job_deleted: bool = False
     free: bool = False
 
@@ -66,7 +67,7 @@ class CancelRun:
 
 @dataclass(frozen=True, slots=True)
 class TerminateRun:
-    """End the run at once: an outcome of its attempt, should it still come, is refused."""
+    """End the run at once. A later outcome of its attempt is refused."""
 
     reason: str
     now: datetime
@@ -74,7 +75,7 @@ class TerminateRun:
 
 @dataclass(frozen=True, slots=True)
 class RedriveRun:
-    """`delay` spreads many over time."""
+    """Try a dead letter again after `delay`. `payload` counts if `own_payload` is set."""
 
     reason: str | None
     max_attempts: int

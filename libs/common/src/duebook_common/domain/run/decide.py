@@ -1,6 +1,6 @@
-"""What may happen to a run: the judgement that turns commands into events.
+"""The decisions about a run: commands to events.
 
-Pure: time, chance and identifiers come in as arguments. A repeated command decides nothing.
+Pure: time, chance and identifiers are arguments. A repeated command decides nothing.
 """
 
 import re
@@ -42,22 +42,22 @@ from duebook_common.domain.run.events import (
 from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve
 
 BURY_WITHIN = timedelta(minutes=1)
-_LONGEST_DELAY = timedelta(days=36500)  # a task may ask for more than the calendar holds
+_LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
 LOST = "the executor was silent for longer than its lease"
 
 
 class DeliveryClass(StrEnum):
-    """What a delivery on `duebook.runs` is to its run."""
+    """What a delivery on `duebook.runs` means for its run."""
 
     START = "start"
-    EXPIRED = "expired"  # start_within has passed: skip the run
-    STALE = "stale"  # ended, waiting for a retry, or dispatched anew since
+    EXPIRED = "expired"  # `start_within` has passed: skip the run
+    STALE = "stale"  # the run has ended, waits for a retry, or was dispatched again
     RUNNING = "running"  # an attempt is under way already
-    BURY = "bury"  # dead-lettered by this very dispatch: reject, so that it reaches the dead letters
-    REDRIVE = "redrive"  # a dead letter that an operator moved back
+    BURY = "bury"  # this dispatch was dead-lettered: reject it, so that it reaches the dead-letter queue
+    REDRIVE = "redrive"  # an operator moved the message back from the dead-letter queue
 
 
-def judge_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dead_letters: bool) -> DeliveryClass:
+def classify_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dead_letters: bool) -> DeliveryClass:
     """Classify a delivery that carries `dispatch`."""
     if run is None or run.status in ENDED or run.dispatch != dispatch:
         return DeliveryClass.STALE
@@ -76,10 +76,10 @@ def expired(run: Run, now: datetime) -> bool:
 
 
 def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:
-    """The events that the command causes; none where it is a repeat.
+    """The events that the command causes, in order; none if it is a repeat.
 
-    Raises StaleAttempt for an outcome of an attempt that no longer owns the run, WrongStatus where an
-    operator's command has no meaning.
+    Raises StaleAttempt for an outcome of an attempt that no longer owns the run, WrongStatus if an operator's
+    command has no meaning in the run's status.
     """
     match command:
         case StartAttempt():
@@ -128,17 +128,17 @@ def _fail(run: Run, command: FailAttempt) -> list[RunEvent]:
     if run.cancel_requested:
         return [RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
     failures = run.failures + 1
-    again = command.retry and failures < run.max_attempts
-    asked = command.delay if command.delay is not None else run.backoff.delay(failures, command.chance)
-    delay = min(asked, _LONGEST_DELAY)
+    retries = command.retry and failures < run.max_attempts
+    wanted = command.delay if command.delay is not None else run.backoff.delay(failures, command.chance)
+    delay = min(wanted, _LONGEST_DELAY)
     failed = AttemptFailed(
         attempt=run.attempt,
         error=command.error,
         failures=failures,
-        retry_at=command.now + delay if again else None,
+        retry_at=command.now + delay if retries else None,
         at=command.now,
     )
-    return [failed] if again else [failed, _dead_letter(run, failures, command.error, command.now)]
+    return [failed] if retries else [failed, _dead_letter(run, failures, command.error, command.now)]
 
 
 def _release(run: Run, command: ReleaseAttempt) -> list[RunEvent]:
@@ -159,7 +159,7 @@ def _dead_letter(run: Run, failures: int, error: str, now: datetime) -> RunDeadL
 
 
 def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
-    """What must happen to a run whose time has come: judge its lost attempt, or send it again."""
+    """Take the attempt for lost, end an expired run, or send the run again."""
     if run.wake_at is None or (run.wake_at > command.now and not command.free):
         return []  # another scheduler was faster
     if run.status is RunStatus.RUNNING:
@@ -172,16 +172,16 @@ def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
         return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
     if run.status is RunStatus.WAITING and not command.free:
         return []
-    return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.patience, at=command.now)]
+    return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.redelivery_after, at=command.now)]
 
 
 def _lose(run: Run, command: WakeRun) -> list[RunEvent]:
     failures = run.failures + 1
-    again = failures < run.max_attempts and not run.cancel_requested
+    retries = failures < run.max_attempts and not run.cancel_requested
     delay = run.backoff.delay(failures, command.chance)
-    retry_at = command.now + delay if again else None
+    retry_at = command.now + delay if retries else None
     lost = AttemptLost(attempt=run.attempt, error=LOST, failures=failures, retry_at=retry_at, at=command.now)
-    if again:
+    if retries:
         return [lost]
     if run.cancel_requested:
         return [lost, RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
@@ -229,9 +229,23 @@ def _discard(run: Run, command: DiscardRun) -> list[RunEvent]:
     return [RunDiscarded(reason=command.reason, at=command.now)]
 
 
+def pauses_job(run: Run) -> bool:
+    """Whether the run, just dead-lettered, pauses its job in the same transaction."""
+    return run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED
+
+
+def needs_job_lock(run: Run, events: Sequence[RunEvent]) -> bool:
+    """Whether the events may be recorded under the lock of the run's job only; `run` is the run after them.
+
+    A run's own life needs no lock, since its version detects conflicts. But a dead letter may pause the job, and a
+    redrive makes a run active again while a decision about the job counts its active runs.
+    """
+    return pauses_job(run) or any(isinstance(event, RunRedriven) for event in events)
+
+
 _VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\d+", re.IGNORECASE)
 
 
 def fingerprint(task: str, error: str) -> str:
-    """The same for errors of a task that differ only in numbers and identifiers: 16 hexadecimal digits."""
+    """16 hexadecimal digits that are equal for errors of a task that differ in numbers and identifiers only."""
     return sha256(f"{task}\n{_VARYING.sub('#', error)}".encode()).hexdigest()[:16]

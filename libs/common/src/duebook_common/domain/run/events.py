@@ -1,4 +1,4 @@
-"""The events of a run's stream: everything that ever happens to one occurrence.
+"""The events of a run's stream, from its first event to its end.
 
 The names and fields of the events are the storage format: add fields with defaults, never rename.
 """
@@ -18,17 +18,17 @@ def stream(run_id: UUID) -> str:
 
 
 def run_id_at(job_id: UUID, nominal_at: datetime) -> UUID:
-    """The run of a nominal time (UTC): the same occurrence always has the same run."""
+    """The id of a nominal time's run (UTC): always the same for the same occurrence."""
     return uuid5(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 def run_id_for(job_id: UUID, key: str) -> UUID:
-    """The run of a manual trigger: the same key always has the same run."""
+    """The id of a manually triggered run: always the same for the same Idempotency-Key."""
     return uuid5(job_id, f"key:{key}")
 
 
 def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
-    """The run by which a past nominal time (UTC) is made up for: however often it is asked for, the same."""
+    """The id of a past nominal time's backfill (UTC): always the same, however often it is backfilled."""
     return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
@@ -39,13 +39,13 @@ class Trigger(StrEnum):
     BACKFILL = "backfill"
 
 
-# Those move the job's schedule on; the others stand beside it.
+# Runs with these triggers advance the job's schedule; other runs leave it as it is.
 BY_SCHEDULE = frozenset({Trigger.SCHEDULE, Trigger.CATCH_UP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a run's first event says of the occurrence and of the definition in force."""
+    """The fields of every first event: the occurrence, and the definition in force at the dispatch."""
 
     job_id: UUID
     job_name: str
@@ -69,25 +69,25 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Startable(Identity):
-    """What a run that is to be carried out has besides."""
+    """The further fields of a first event whose run is to be executed."""
 
     start_by: datetime | None
     wake_at: datetime
-    payload: Any = None  # the run's own, where it is not the definition's
+    payload: Any = None  # counts if `own_payload` is set; otherwise the definition's payload does
     own_payload: bool = False
     request_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDispatched(Startable):
-    """`dispatch` 0 says that no message was sent yet: the poll does, at `wake_at`."""
+    """The run is to start. `dispatch` 0: the scheduler sends the first message at `wake_at`."""
 
     dispatch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBuffered(Startable):
-    """The run waits: `reason` is `overlap` (other runs of its job) or `concurrency` (others with its key)."""
+    """The run waits for other runs of its job (`reason` overlap) or of its concurrency key (`concurrency`)."""
 
     reason: str
 
@@ -99,7 +99,7 @@ class RunSkipped(Identity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunExpired:
-    """Its `start_within` passed before an attempt started: skipped rather than run late."""
+    """`start_within` passed before an attempt started, so the run is skipped."""
 
     reason: str
     at: datetime
@@ -116,7 +116,7 @@ class RunRequeued:
 class AttemptStarted:
     attempt: int
     executor: str
-    wake_at: datetime  # when its lease ends, unless the executor prolongs it
+    wake_at: datetime  # the end of its lease, unless the executor renews it
     at: datetime
 
 
@@ -138,7 +138,7 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLost:
-    """The executor was silent for longer than its lease; charged like a failure."""
+    """The executor did not renew the lease in time. Counts as a failure."""
 
     attempt: int
     error: str
@@ -149,7 +149,7 @@ class AttemptLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReleased:
-    """A stopping executor handed the attempt back; not charged."""
+    """A stopping executor handed the attempt back. Does not count as a failure."""
 
     attempt: int
     at: datetime
@@ -163,14 +163,14 @@ class RunCancelRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled:
-    attempt: int | None  # the attempt that was stopped, where one was running
+    attempt: int | None  # the attempt that was stopped, if one was running
     reason: str | None
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDeadLettered:
-    """`dispatch` is the one by which the run died; at `wake_at` its message must have been rejected."""
+    """The run is given up. By `wake_at` the message of `dispatch` must have been rejected."""
 
     dispatch: int
     failures: int
@@ -182,7 +182,7 @@ class RunDeadLettered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRedriven:
-    """Due again at `wake_at`, or at once; with `waits` once its concurrency key has room."""
+    """The run is due again at `wake_at`, None for at once; with `waits` once its concurrency key has a free slot."""
 
     max_attempts: int
     reason: str | None
@@ -199,7 +199,7 @@ class RunDiscarded:
     at: datetime
 
 
-FirstEvent = RunDispatched | RunBuffered | RunSkipped  # a run's first event
+FirstEvent = RunDispatched | RunBuffered | RunSkipped
 
 RunEvent = (
     RunDispatched
@@ -222,7 +222,7 @@ RunEvent = (
 
 @dataclass(frozen=True, slots=True)
 class RunFact:
-    """An event decided for a run's stream by whoever decides for its job."""
+    """An event of a run that a decision about its job appends."""
 
     run_id: UUID
     event: RunEvent

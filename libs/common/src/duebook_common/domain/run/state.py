@@ -1,4 +1,4 @@
-"""The run: one occurrence being carried out, as its events tell it."""
+"""The state of a run, folded from its events."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -44,12 +44,12 @@ class RunStatus(StrEnum):
 
 
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
-_WAITS = frozenset({"overlap", "concurrency"})
+_WAIT_REASONS = frozenset({"overlap", "concurrency"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as its events tell it. `attempt` only grows and is the fencing token."""
+    """A run after its events. `attempt` only grows and is the fencing token."""
 
     id: UUID
     version: int
@@ -91,7 +91,7 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """It neither ended nor rests as a dead letter; retries ahead count, waiting too."""
+        """Neither ended nor dead-lettered; waiting runs and runs with retries ahead are active."""
         return self.status not in ENDED and self.status is not RunStatus.DEAD_LETTERED
 
 
@@ -104,13 +104,13 @@ _IDENTITY = {name: _RENAMED.get(name, name) for name in Identity.__dataclass_fie
 def opened(run_id: UUID, event: FirstEvent) -> Run:
     """The run right after its first event."""
     identity = {name: getattr(event, field) for field, name in _IDENTITY.items()}
-    return of_facts({**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_opening(event)})
+    return of_fields({**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_opening(event)})
 
 
 def _opening(event: FirstEvent) -> dict[str, Any]:
     if isinstance(event, RunSkipped):
         return {"status": RunStatus.SKIPPED, "reason": event.reason, "finished_at": event.at}
-    facts: dict[str, Any] = {
+    changes: dict[str, Any] = {
         "start_by": event.start_by,
         "wake_at": event.wake_at,
         "payload": event.payload,
@@ -118,24 +118,24 @@ def _opening(event: FirstEvent) -> dict[str, Any]:
         "request_hash": event.request_hash,
     }
     if isinstance(event, RunBuffered):
-        return facts | {"status": RunStatus.WAITING, "reason": event.reason}
-    return facts | {"status": RunStatus.DISPATCHED, "dispatch": event.dispatch, "dispatched_at": event.at}
+        return changes | {"status": RunStatus.WAITING, "reason": event.reason}
+    return changes | {"status": RunStatus.DISPATCHED, "dispatch": event.dispatch, "dispatched_at": event.at}
 
 
-def of_facts(facts: Mapping[str, Any]) -> Run:
-    """The run of which every field is given. `Run(**facts)` would set each of the many by itself: most of the work."""
+def of_fields(values: Mapping[str, Any]) -> Run:
+    """The run with these fields, which must be all. `Run(**facts)` takes far longer: it sets each field by itself."""
     run = object.__new__(Run)
-    run.__dict__.update(facts)
+    run.__dict__.update(values)
     return run
 
 
 def evolve(run: Run, event: RunEvent) -> Run:
     """Remember one event; never refuses."""
-    return of_facts({**vars(run), "version": run.version + 1, **_facts(run, event)})
+    return of_fields({**vars(run), "version": run.version + 1, **_changes(run, event)})
 
 
-def _facts(run: Run, event: RunEvent) -> dict[str, Any]:
-    """What an event changes, by field of the state."""
+def _changes(run: Run, event: RunEvent) -> dict[str, Any]:
+    """The changes that an event makes, by field of the state."""
     match event:
         case RunDispatched() | RunBuffered() | RunSkipped():
             raise ValueError("a run's first event opens its stream")
@@ -147,17 +147,10 @@ def _facts(run: Run, event: RunEvent) -> dict[str, Any]:
                 "dispatch": event.dispatch,
                 "dispatched_at": event.at,
                 "wake_at": event.wake_at,
-                "reason": None if run.status is RunStatus.WAITING and run.reason in _WAITS else run.reason,
+                "reason": None if run.status is RunStatus.WAITING and run.reason in _WAIT_REASONS else run.reason,
             }
         case AttemptStarted():
-            return {
-                "status": RunStatus.RUNNING,
-                "attempt": event.attempt,
-                "executor": event.executor,
-                "started_at": event.at,
-                "finished_at": None,
-                "wake_at": event.wake_at,
-            }
+            return _started(event)
         case AttemptSucceeded():
             return {"status": RunStatus.SUCCEEDED, "result": event.result, "error": None} | _closed(event.at)
         case AttemptFailed() | AttemptLost():
@@ -185,6 +178,17 @@ def _facts(run: Run, event: RunEvent) -> dict[str, Any]:
             assert_never(event)
 
 
+def _started(event: AttemptStarted) -> dict[str, Any]:
+    return {
+        "status": RunStatus.RUNNING,
+        "attempt": event.attempt,
+        "executor": event.executor,
+        "started_at": event.at,
+        "finished_at": None,
+        "wake_at": event.wake_at,
+    }
+
+
 def _closed(at: datetime) -> dict[str, Any]:
     return {"finished_at": at, "wake_at": None}
 
@@ -199,7 +203,7 @@ def _ended(event: RunExpired | RunDiscarded | RunCancelled) -> dict[str, Any]:
 
 
 def _redriven(run: Run, event: RunRedriven) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+    changes: dict[str, Any] = {
         "status": RunStatus.WAITING if event.waits else RunStatus.RETRYING,
         "failures": 0,
         "max_attempts": event.max_attempts,
@@ -209,5 +213,5 @@ def _redriven(run: Run, event: RunRedriven) -> dict[str, Any]:
         "wake_at": event.wake_at or event.at,
     }
     if event.own_payload:
-        facts |= {"payload": event.payload, "own_payload": True, "edits": run.edits + 1}
-    return facts
+        changes |= {"payload": event.payload, "own_payload": True, "edits": run.edits + 1}
+    return changes

@@ -10,7 +10,7 @@ import uuid_utils.compat as uuids
 
 from duebook_api.http.filters import job_conditions, where
 from duebook_api.http.problems import Fault, invalid
-from duebook_api.jobs.commands import define
+from duebook_api.jobs.definition import define
 from duebook_api.jobs.patch import patched
 from duebook_api.schedules.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
 from duebook_api.schedules.forecast.counts import ForecastTooLarge
@@ -118,9 +118,9 @@ def _job_change(body: ChangeBody, jobs: Mapping[UUID, Job], now: datetime, point
     before = _job_schedule(job, now)
     if body.patch is None:
         return JobChange(before, None)
-    for event in job_change.change(job, patched(job.definition, body.patch, now, f"{pointer}/patch"), now, ran=False):
-        job = job_state.evolve(job, event)
-    return JobChange(before, _job_schedule(job, now))
+    definition = patched(job.definition, body.patch, now, f"{pointer}/patch")
+    after = job_state.job_after(job, job_change.change(job, definition, now, run_exists=False))
+    return JobChange(before, _job_schedule(after, now))
 
 
 def _created_schedule(body: ChangeBody, now: datetime, pointer: str) -> JobSchedule:

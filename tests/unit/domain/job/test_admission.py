@@ -1,22 +1,24 @@
-"""Which waiting runs are admitted, given how many runs hold their concurrency keys."""
+"""Which waiting runs may start, given the other runs of their job and the free slots of their concurrency keys."""
 
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Concurrency
+from duebook_common.domain.job.admission import ConcurrencySlots, free_runs, slots_by_run
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_scheduler.admission import _AdmissionBatch
-from support.samples import NOW, SECOND, a_job, a_run
+from support.samples import NOW, SECOND, a_run
+
+LATER = NOW + 60 * SECOND
 
 
 def waiting(n: int, reason: str, key: Concurrency | None = None, trigger: Trigger = Trigger.SCHEDULE) -> Run:
-    """The n-th run of the job, created n seconds after NOW."""
-    created = NOW + n * SECOND
+    """The n-th run of the job, which has waited since then."""
+    created_at = NOW + n * SECOND
     fields: dict[str, Any] = {
-        "created_at": created,
-        "nominal_at": created,
+        "created_at": created_at,
+        "nominal_at": created_at,
         "due_at": NOW,
         "wake_at": NOW,
         "trigger": trigger,
@@ -26,17 +28,17 @@ def waiting(n: int, reason: str, key: Concurrency | None = None, trigger: Trigge
 
 
 def admitted(active: list[Run], due: list[Run], holders: dict[str, int]) -> list[int]:
-    facts = _AdmissionBatch(due, holders, NOW + 60 * SECOND, SECOND).decide(a_job(), active)
-    return [fact.run_id.int for fact in facts]
+    slots = ConcurrencySlots(holders)
+    return sorted(id_.int for id_ in free_runs(active, slots_by_run(due, slots, LATER), slots, LATER))
 
 
-def test_the_oldest_run_that_waits_for_runs_is_admitted_once_none_is_active() -> None:
+def test_the_first_run_that_waits_for_others_starts_once_none_is_under_way() -> None:
     first, second = waiting(1, "overlap"), waiting(2, "overlap")
     assert admitted([second, first], [first], {}) == [1]
     assert admitted([second, first, replace(a_run(), id=UUID(int=9))], [first], {}) == []
 
 
-def test_a_key_admits_as_many_runs_as_it_has_free_slots_the_oldest_first() -> None:
+def test_a_key_admits_as_many_runs_as_it_has_slots_the_oldest_first() -> None:
     key = Concurrency("k", 3)
     runs = [waiting(n, "concurrency", key) for n in (4, 2, 3, 1)]
     assert admitted(runs, runs, {"k": 1}) == [1, 2]
@@ -49,13 +51,19 @@ def test_a_run_that_waits_for_its_key_blocks_the_runs_behind_it() -> None:
     assert admitted(runs, runs, {"k": 0}) == [1]
 
 
-def test_of_a_key_that_was_not_asked_for_nothing_is_admitted() -> None:
-    """A backfill without a key is woken; before it stands a run with a key whose lock nobody holds."""
+def test_a_run_whose_key_is_not_locked_is_not_admitted() -> None:
+    """The due backfill has no key; the run before it has one whose lock the scheduler does not hold."""
     backfill = waiting(1, "overlap", trigger=Trigger.BACKFILL)
     keyed = waiting(2, "overlap", Concurrency("full", 1))
     assert admitted([backfill, keyed], [backfill], {}) == []
 
 
-def test_a_run_delayed_by_jitter_is_not_admitted_before_it_is_due() -> None:
-    early = replace(waiting(1, "overlap"), due_at=NOW + 90 * SECOND)
+def test_a_run_that_jitter_delays_is_not_admitted_before_it_is_due() -> None:
+    early = replace(waiting(1, "overlap"), due_at=LATER + 30 * SECOND)
     assert admitted([early], [early], {}) == []
+
+
+def test_the_slots_of_a_key_are_shared_by_the_jobs_of_a_batch() -> None:
+    key, slots = Concurrency("k", 1), ConcurrencySlots({"k": 0})
+    one, other = waiting(1, "overlap", key), waiting(2, "overlap", key)
+    assert [len(free_runs([run], frozenset(), slots, LATER)) for run in (one, other)] == [1, 0]

@@ -1,0 +1,62 @@
+"""Which waiting runs may start: in order of creation, one at a time per job, within the limits of concurrency keys."""
+
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.state import Run, RunStatus
+
+
+class ConcurrencySlots:
+    """The slots of concurrency keys. `holders` counts the runs that hold each key, and only knows locked keys."""
+
+    def __init__(self, holders: Mapping[str, int]) -> None:
+        self._holders = Counter(holders)
+
+    def take(self, run: Run) -> bool:
+        """Take a slot of the run's key, if it has one; False if none is free, or the key is not locked."""
+        if run.concurrency is None:
+            return True
+        key = run.concurrency.key
+        if key not in self._holders or self._holders[key] >= run.concurrency.limit:
+            return False
+        self._holders[key] += 1
+        return True
+
+
+def admission_order(run: Run) -> tuple[bool, datetime, datetime, UUID]:
+    """The order of admission: by creation, but backfills after all others."""
+    return run.trigger is Trigger.BACKFILL, run.created_at, run.nominal_at, run.id
+
+
+def waiting_in_order(active: Iterable[Run]) -> list[Run]:
+    return sorted((run for run in active if run.status is RunStatus.WAITING), key=admission_order)
+
+
+def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:
+    """The runs, of any job, that wait for their concurrency key alone and get a slot of it."""
+    for_key = [run for run in sorted(due, key=admission_order) if run.due_at <= now and not _waits_for_runs(run)]
+    return frozenset(run.id for run in for_key if slots.take(run))
+
+
+def free_runs(
+    active: Sequence[Run], with_slot: Container[UUID], slots: ConcurrencySlots, now: datetime
+) -> frozenset[UUID]:
+    """The runs of one job that may start, given its active runs.
+
+    These are the runs `with_slot`, and the first waiting run if it waited for the other runs of the job, none of them
+    is under way any more, and its key, if it has one, has a free slot.
+    """
+    waiting = waiting_in_order(active)
+    free = {run.id for run in waiting if run.id in with_slot}
+    if waiting and len(waiting) == len(active):
+        first = waiting[0]
+        if _waits_for_runs(first) and first.due_at <= now and slots.take(first):
+            free.add(first.id)
+    return frozenset(free)
+
+
+def _waits_for_runs(run: Run) -> bool:
+    return run.reason == "overlap"

@@ -1,0 +1,116 @@
+"""The commands of a job, from people and from schedulers, each with the facts that its decision needs.
+
+`decide` turns them into events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from duebook_common.domain.definition import Definition, Overlap
+from duebook_common.domain.job.schedule_history import DefinitionVersion
+from duebook_common.domain.run.state import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionContext:
+    """What a decision about due occurrences and new runs depends on besides the job.
+
+    `misfire`: an occurrence that has been due for longer is missed, and the catch-up policy applies.
+    `redelivery_after`: how long a new run may wait for its start before the scheduler checks for its message.
+    `dispatch`: 1 if the caller sends the messages of new runs itself, 0 if it leaves that to the scheduler.
+    """
+
+    now: datetime
+    misfire: timedelta
+    redelivery_after: timedelta
+    dispatch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeJob:
+    """Replace the definition. `run_exists`: the job already has a run for the new `scheduled_at`."""
+
+    definition: Definition
+    context: DecisionContext
+    run_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PauseJob:
+    reason: str | None
+    context: DecisionContext
+
+
+@dataclass(frozen=True, slots=True)
+class PauseOnDeadLetter:
+    """The run was dead-lettered, and its definition sets `pause_on_failure`."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeJob:
+    reason: str | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRun:
+    """Start a run now. `earlier` is the run that the same Idempotency-Key has started before, if any."""
+
+    run_id: UUID
+    overlap: Overlap
+    context: DecisionContext
+    payload: Any = None
+    own_payload: bool = False
+    request_hash: str | None = None
+    earlier: Run | None = None
+
+
+class PastOccurrence(NamedTuple):
+    """A nominal time to be backfilled, with the definition in force at it. `run` is its backfill, if it has one."""
+
+    nominal_at: datetime
+    version: DefinitionVersion
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Open runs for past nominal times, in order; those that have been backfilled before stay as they are."""
+
+    occurrences: Sequence[PastOccurrence]
+    overlap: Overlap
+    context: DecisionContext
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Decide the occurrences that are due, if the job's `wake_at` has passed."""
+
+    context: DecisionContext
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitWaiting:
+    """Admit the waiting runs in `free`: no other run, nor the limit of a concurrency key, holds them back.
+
+    The caller holds the locks of the job and of the keys. Waiting runs that expired end as well.
+    """
+
+    free: frozenset[UUID]
+    now: datetime
+    redelivery_after: timedelta
+
+
+JobCommand = (
+    ChangeJob | PauseJob | PauseOnDeadLetter | ResumeJob | DeleteJob | TriggerRun | Backfill | Dispatch | AdmitWaiting
+)

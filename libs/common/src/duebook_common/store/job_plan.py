@@ -1,0 +1,134 @@
+"""Decisions about jobs, and the plan of the commit that records them: which events to append, which rows to write.
+
+Pure; `job_handling` loads the states and executes the plan.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.commands import JobCommand
+from duebook_common.domain.job.decide import decide
+from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobEvent
+from duebook_common.domain.job.state import Job, job_after
+from duebook_common.domain.run import events as run_events
+from duebook_common.domain.run import state as run_state
+from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancelRequested, RunEvent, RunFact
+from duebook_common.domain.run.state import Run
+from duebook_common.store.actor import Actor
+from duebook_common.store.eventstore import Write
+from duebook_common.store.wakeups import blocking
+
+C = TypeVar("C", bound=JobCommand)
+C_co = TypeVar("C_co", bound=JobCommand, covariant=True)
+
+
+class LockedJob(NamedTuple):
+    """A job and its active runs, as read under the job's lock."""
+
+    job: Job
+    active: Sequence[Run]
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult(Generic[C_co]):
+    """A decided command: its facts, the job after them, and the runs that they opened or changed."""
+
+    before: LockedJob
+    command: C_co
+    facts: Sequence[Fact]
+    job: Job
+    runs: Sequence[Run]
+
+    @property
+    def stopped(self) -> list[UUID]:
+        """The runs whose attempt, if one is running, has to stop: their executors should be notified."""
+        stops = (RunCancelRequested, RunCancelled)
+        return [fact.run_id for fact in self.facts if isinstance(fact, RunFact) and isinstance(fact.event, stops)]
+
+
+def decide_locked(before: LockedJob, command: C) -> JobResult[C]:
+    """Decide a command; raises what `decide` raises."""
+    facts = decide(before.job, before.active, command)
+    return JobResult(before, command, facts, job_after(before.job, facts), _runs_after(before.active, facts))
+
+
+def _runs_after(active: Iterable[Run], facts: Iterable[Fact]) -> list[Run]:
+    before = {run.id: run for run in active}
+    after: dict[UUID, Run] = {}
+    for fact in facts:
+        if not isinstance(fact, RunFact):
+            continue
+        if isinstance(fact.event, FirstEvent):
+            after[fact.run_id] = run_state.opened(fact.run_id, fact.event)
+        else:
+            run = after.get(fact.run_id) or before[fact.run_id]
+            after[fact.run_id] = run_state.evolve(run, fact.event)
+    return list(after.values())
+
+
+@dataclass(slots=True)
+class CommitPlan:
+    """What one commit writes: events, then rows. `awaited_runs` are those whose end must wake a waiting run."""
+
+    writes: list[Write] = field(default_factory=list)
+    created_jobs: list[Job] = field(default_factory=list)
+    redefined_jobs: list[Job] = field(default_factory=list)
+    moved_jobs: list[Job] = field(default_factory=list)
+    opened_runs: list[Run] = field(default_factory=list)
+    moved_runs: list[Run] = field(default_factory=list)
+    awaited_runs: list[Run] = field(default_factory=list)
+
+    @property
+    def ended_runs(self) -> list[Run]:
+        return [run for run in self.moved_runs if not run.active]
+
+
+def plan_creation(created: Mapping[UUID, JobCreated], actor: Actor) -> CommitPlan:
+    """Open the streams of new jobs."""
+    meta = actor.meta_of_schedule()
+    return CommitPlan(
+        writes=[Write(job_events.stream(id_), 0, [event], id_, meta=meta) for id_, event in created.items()],
+        created_jobs=[job_state.opened(id_, event) for id_, event in created.items()],
+    )
+
+
+def plan_commit(results: Iterable[JobResult[JobCommand]], actor: Actor) -> CommitPlan:
+    """Record the results of decisions about different jobs."""
+    plan, meta = CommitPlan(), actor.meta_of_schedule()
+    for result in results:
+        if result.facts:
+            plan.writes += _writes(result, meta)
+            redefined = any(isinstance(fact, JobChanged) for fact in result.facts)
+            (plan.redefined_jobs if redefined else plan.moved_jobs).append(result.job)
+        before = {run.id: run for run in result.before.active}
+        for run in result.runs:
+            (plan.moved_runs if run.id in before else plan.opened_runs).append(run)
+        after = before | {run.id: run for run in result.runs}
+        plan.awaited_runs += blocking(run for run in after.values() if run.active)
+    plan.moved_runs.sort(key=lambda run: run.id)  # rows are locked in this order, so that writers do not deadlock
+    return plan
+
+
+def _writes(result: JobResult[JobCommand], meta: bytes) -> list[Write]:
+    """One write for each stream. `places` order the facts across streams: the job's state depends on their order."""
+    own, by_run = dict[int, JobEvent](), dict[UUID, dict[int, RunEvent]]()
+    for order, fact in enumerate(result.facts):
+        if isinstance(fact, RunFact):
+            by_run.setdefault(fact.run_id, {})[order] = fact.event
+        else:
+            own[order] = fact
+    job, versions = result.before.job, {run.id: run.version for run in result.runs}
+    writes = [
+        Write(
+            run_events.stream(run_id), versions[run_id] - len(events), [*events.values()], job.id,
+            meta=meta, places=[*events],
+        )
+        for run_id, events in by_run.items()
+    ]  # fmt: skip
+    # The job's write may be empty: it checks the job's version, on which the decision depends.
+    stream = job_events.stream(job.id)
+    return [*writes, Write(stream, job.stream_version, [*own.values()], job.id, meta=meta, places=[*own])]

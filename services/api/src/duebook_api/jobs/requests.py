@@ -1,0 +1,125 @@
+"""Requests whose commands depend on facts under the job's lock: each prepares its command there (`Preparation`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from duebook_api.jobs.definition import define
+from duebook_api.jobs.patch import patched
+from duebook_api.schemas.bodies import JobBody
+from duebook_api.state.dependencies import Dependencies
+from duebook_api.state.task_catalogue import TaskSchemas
+from duebook_common.domain.definition import Definition, Overlap
+from duebook_common.domain.errors import JobDeletedAlready, StaleVersion
+from duebook_common.domain.job.commands import ChangeJob, DeleteJob, TriggerRun
+from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.run.events import run_id_at
+from duebook_common.store.actor import Actor
+from duebook_common.store.database import Connection
+from duebook_common.store.rows import load_runs
+
+_NAMESPACE = UUID("6f0d7a0e-3c0b-5d0e-9a53-2f6f2b1f5c11")  # of the ids derived from an Idempotency-Key
+
+_RUN_EXISTS = "SELECT EXISTS (SELECT FROM runs WHERE run_id = $1)"
+
+
+def request_hash(request: Any) -> str:
+    """The same for equal JSON values: detects an Idempotency-Key that is used again with another request."""
+    return sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """A request with an Idempotency-Key. The same actor, key and request always get the same ids."""
+
+    scope: str
+    key: str
+    request: Any
+
+    @property
+    def hash(self) -> str:
+        return request_hash(self.request)
+
+    def id(self, actor: Actor, index: int) -> UUID:
+        return uuid5(_NAMESPACE, f"{self.scope}\n{actor.name}\n{index}\n{self.key}")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """A new definition: a whole body (PUT), or a merge patch of the current definition (PATCH)."""
+
+    deps: Dependencies
+    schemas: TaskSchemas
+    change: JobBody | dict[str, Any]
+    now: datetime
+    if_match: str | None
+
+    async def prepare(self, db: Connection, job: Job) -> ChangeJob:
+        """Raises JobDeletedAlready, StaleVersion, and Problem 413 or 422 if the new definition is invalid."""
+        if job.status is JobStatus.DELETED:
+            raise JobDeletedAlready(job.id)
+        must_match(job, self.if_match)
+        definition = self._definition(job)
+        if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
+            self.schemas.must_accept(definition.task, definition.payload)
+        run_exists = await db.fetchval(_RUN_EXISTS, run_id_at(job.id, definition.scheduled_at))
+        return ChangeJob(definition, self.deps.context(), run_exists=bool(run_exists))
+
+    def _definition(self, job: Job) -> Definition:
+        if isinstance(self.change, JobBody):
+            return define(self.change, job.definition.scheduled_at)
+        return patched(job.definition, self.change, self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRequest:
+    now: datetime
+    if_match: str | None
+
+    async def prepare(self, _db: Connection, job: Job) -> DeleteJob:
+        """Raises StaleVersion."""
+        must_match(job, self.if_match)
+        return DeleteJob(self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRequest:
+    """A run to be started now; the run of an Idempotency-Key that was used before is the result again."""
+
+    deps: Dependencies
+    schemas: TaskSchemas
+    run_id: UUID
+    request: Mapping[str, Any]
+    overlap: Overlap
+
+    async def prepare(self, db: Connection, job: Job) -> TriggerRun:
+        """Raises JobDeletedAlready, and Problem 422 if the job's task does not accept the payload."""
+        earlier = (await load_runs(db, [self.run_id])).get(self.run_id)
+        if earlier is None and job.status is JobStatus.DELETED:
+            raise JobDeletedAlready(job.id)
+        own_payload = "payload" in self.request
+        if earlier is None and own_payload:
+            self.schemas.must_accept(job.definition.task, self.request["payload"])
+        return TriggerRun(
+            self.run_id,
+            self.overlap,
+            self.deps.context(),
+            payload=self.request.get("payload"),
+            own_payload=own_payload,
+            request_hash=request_hash(self.request),
+            earlier=earlier,
+        )
+
+
+def must_match(job: Job, if_match: str | None) -> None:
+    """Raise StaleVersion if the `If-Match` header names no tag of the job's version (RFC 9110, section 13.1.1)."""
+    if if_match is None:
+        return
+    tags = [tag.strip().removeprefix("W/") for tag in if_match.split(",")]
+    if "*" not in tags and f'"{job.version}"' not in tags:
+        raise StaleVersion(if_match[:100], job.version)
