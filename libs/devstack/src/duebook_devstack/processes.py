@@ -80,7 +80,7 @@ class ProcessRegistry:
 class Process:
     """A running child process in its own session: Ctrl-C in the terminal does not reach it, so we stop it in order."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - these are parameters of subprocess.Popen
         self,
         name: str,
         command: Sequence[str | Path],

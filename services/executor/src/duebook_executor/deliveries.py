@@ -53,7 +53,7 @@ class _ClassifiedDelivery(NamedTuple):
 class Deliveries:
     """Handles deliveries by the run's recorded state alone; the broker's redelivery counts decide nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
         self, pool: Pool, clock: Clock, queries: ExecutorQueries, attempts: Attempts, actor: Actor, concurrency: int,
         lease: timedelta,
     ) -> None:  # fmt: skip

@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
 class AttemptRecorder:
     """Records starts and outcomes. While PostgreSQL is unavailable both wait, so that no outcome gets lost."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
         self, pool: Pool, clock: Clock, locks: RunLocks, queries: ExecutorQueries, actor: Actor, lease: timedelta,
         wake_scheduler: Callable[[], None],
     ) -> None:  # fmt: skip

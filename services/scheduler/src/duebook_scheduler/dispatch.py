@@ -49,7 +49,7 @@ _DECIDING_SECONDS, _MOST_FACTS = 0.05, 1_000  # limits of one batch; the jobs be
 class Dispatcher:
     """Finds due jobs, decides each under its lock and sends the new runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
         self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow,
         hints: Hints, settings: SchedulerSettings, actor: Actor,
     ) -> None:  # fmt: skip

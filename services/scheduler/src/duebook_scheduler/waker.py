@@ -42,7 +42,7 @@ class _Plan:
 class Waker:
     """Finds the runs whose `wake_at` has passed and does what each needs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
         self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow, lost_messages: LostMessageDetector,
         admission: Admission, settings: SchedulerSettings, actor: Actor,
     ) -> None:  # fmt: skip
