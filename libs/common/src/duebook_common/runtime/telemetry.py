@@ -22,23 +22,16 @@ DEAD_LETTERS = Counter("duebook_dead_letters_total", "Runs that were dead-letter
 # `duebook_dead_letters_total`.
 DEAD_LETTER_REGISTRY = CollectorRegistry()
 DEAD_LETTERS_RESTING = Gauge(
-    "duebook_dead_letters",
-    "Dead letters that wait for a redrive or a discard.",
-    ["queue"],
-    registry=DEAD_LETTER_REGISTRY,
+    "duebook_dead_letters", "Dead letters neither redriven nor discarded.", ["queue"], registry=DEAD_LETTER_REGISTRY
 )
-DEAD_LETTER_AGE = Gauge(
-    "duebook_dead_letter_oldest_age_seconds", "Age of the oldest dead letter that waits for a redrive or a discard."
-)
+DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
 RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not processed yet.")
 CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost a version conflict and were decided again.")
 LOCKS = Counter("duebook_locks_total", "Attempts to acquire or renew Redis locks, by result.", ["result"])
 STALE_OUTCOMES = Counter("duebook_stale_outcomes_total", "Outcomes refused because a later attempt owns the run.")
 NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by outcome.", ["outcome"])
-DELIVERIES = Counter(
-    "duebook_deliveries_total", "Deliveries by what the recorded state of their run requires.", ["verdict"]
-)
+DELIVERIES = Counter("duebook_deliveries_total", "Deliveries by the recorded state of their run.", ["verdict"])
 LOOP_FAILURES = Counter("duebook_loop_failures_total", "Failed steps of background loops.", ["loop"])
 BUILD = Gauge("duebook_build_info", "The running version.", ["service", "version"])
 
