@@ -16,7 +16,7 @@ from starlette.responses import Response
 from duebook.cli.keys import make_key
 from duebook_api import app
 from duebook_api.access import api_keys
-from duebook_api.access.permits import needed
+from duebook_api.access.permits import required_scope
 from duebook_common.runtime.scopes import Scope
 from duebook_common.runtime.service import Health
 from support.api_app import Api, running_api
@@ -93,7 +93,7 @@ async def add_key(api: Api, *scopes: str) -> dict[str, str]:
 
 def declared() -> dict[str, str]:
     routes = [route for router in app._ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    return {f"{method} {route.path}": needed(route) for route in routes for method in route.methods or ()}
+    return {f"{method} {route.path}": required_scope(route) for route in routes for method in route.methods or ()}
 
 
 def test_every_route_declares_a_scope_of_its_own() -> None:

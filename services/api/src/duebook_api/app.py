@@ -1,4 +1,4 @@
-"""The wiring: the one place that knows all parts of the api."""
+"""The wiring of the api: its dependencies, routes, middleware and error handlers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -50,31 +50,31 @@ _ROUTERS = (
     dead_letters.router,
     schedule_routes.router,
 )
-_POOL = 20
-_REFRESH = timedelta(seconds=5)
+_POOL_SIZE = 20
+_GAUGE_INTERVAL = timedelta(seconds=5)
 
 
 @asynccontextmanager
 async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
-    """The api's body: connect, mount, refresh the gauges."""
+    """Connect to the database, serve the routes, and run the loops of the clock, the feed and the gauges."""
     settings = context.settings
     assert isinstance(settings, ApiSettings)
-    context.app = Starlette(routes=probes(context.health), exception_handlers={404: _on_early})
-    async with connect(settings.postgres_url.get_secret_value(), "api", _POOL) as pool:
+    context.app = Starlette(routes=probes(context.health), exception_handlers={404: _on_starting})
+    async with connect(settings.postgres_url.get_secret_value(), "api", _POOL_SIZE) as pool:
         clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
         await clock.measure(pool)
         deps = Dependencies(pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool))
 
-        async def ask() -> None:
+        async def check_database() -> None:
             async with acquire(pool) as db:
                 await db.fetchval("SELECT 1")
 
-        context.health.checks["postgresql"] = ask
+        context.health.checks["postgresql"] = check_database
         context.app = build(deps, context.health, _keys(deps, settings))
         context.loops.start("clock", clock.keep(pool))
         context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
         context.loops.start(
-            "gauges", run_every("gauges", _REFRESH, DeadLetterGauges(pool, clock, settings.misfire).refresh)
+            "gauges", run_every("gauges", _GAUGE_INTERVAL, DeadLetterGauges(pool, clock, settings.misfire).refresh)
         )
         try:
             yield
@@ -91,7 +91,7 @@ def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
 
 
 def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
-    """The whole HTTP surface; `keys` None lets everybody in."""
+    """The ASGI application with all routes; without `keys` it needs no authentication."""
     app = FastAPI(
         title="Duebook",
         version="0.1.0",
@@ -107,46 +107,50 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
         app.include_router(router)
     app.router.routes.extend(probes(health))
     app.openapi = lambda: openapi.openapi(app)  # type: ignore[method-assign]
-    for expected in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
-        app.add_exception_handler(expected, on_error)
+    for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
+        app.add_exception_handler(error, on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(RequestValidationError, _on_path)
+    app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     return AuthMiddleware(app, keys)
 
 
-async def _on_early(_: Request, __: Exception) -> Response:
-    """The port is open before the database is reached."""
+async def _on_starting(_: Request, __: Exception) -> Response:
+    """The service listens before it is connected to the database."""
     return problem_response(Problem(503, "starting", "the api is starting; try again", headers={"Retry-After": "1"}))
 
 
-async def _on_path(request: Request, _: Exception) -> Response:
-    """Only ids in paths are read by the router; one that is no id names nothing."""
-    return problem_response(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+async def _on_malformed_id(request: Request, _: Exception) -> Response:
+    """FastAPI validates nothing but the ids in paths; the routes read the rest themselves."""
+    return _nothing_at(request)
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:
-    return Response(status_code=400)  # to nobody
+    return Response(status_code=400)  # the client does not receive it
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
-    """What the router itself refuses: an unknown path, or a method that a path does not know."""
+    """Errors of the router: an unknown path, or a method that the path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allowed = ", ".join(sorted(_methods(request)))
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": allowed})
-        detail = f"{request.method} means nothing here; try {allowed}"
+        detail = f"this path does not have the method {request.method}; it has {allowed}"
         return problem_response(Problem(405, "method_not_allowed", detail, headers={"Allow": allowed}))
     if error.status_code == 404:
-        return problem_response(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+        return _nothing_at(request)
     return problem_response(Problem(error.status_code, "refused", str(error.detail), headers=dict(error.headers or {})))
 
 
+def _nothing_at(request: Request) -> Response:
+    return problem_response(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
+
+
 def _methods(request: Request) -> set[str]:
-    """Every method that the path knows, over all its routes."""
-    known = {"OPTIONS"}
+    """Every method that the path has, over all its routes."""
+    methods = {"OPTIONS"}
     for route in (route for routes in (request.app.routes, *(r.routes for r in _ROUTERS)) for route in routes):
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            known |= route.methods or set()
-    return known | ({"HEAD"} if "GET" in known else set())
+            methods |= route.methods or set()
+    return methods | ({"HEAD"} if "GET" in methods else set())

@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of bodies, queries and problems; of answers the routes say it with `answers`."""
+"""The OpenAPI document. FastAPI describes the answers (`schemas.answers`); this module adds the rest."""
 
 from typing import Any
 
@@ -48,11 +48,11 @@ class _BodySchema(GenerateJsonSchema):
 
 
 def _secure(operation: dict[str, Any], scope: str) -> None:
-    """Name the scope to programs and to people, whose page shows none for keys like ours."""
+    """Name the scope as a security requirement and in the description: the page shows no scopes of bearer keys."""
     operation["security"] = [{"key": [scope]}]
     operation["description"] = "\n\n".join([*filter(None, [operation.get("description")]), f"Scope: `{scope}`"])
-    operation["responses"]["401"] = _problem("There is no key, or none that is known")
-    operation["responses"]["403"] = _problem(f"The key does not have the scope `{scope}`")
+    operation["responses"]["401"] = _problem("The key is missing or unknown")
+    operation["responses"]["403"] = _problem(f"The key lacks the scope `{scope}`")
 
 
 def _problem(description: str) -> dict[str, Any]:
@@ -61,24 +61,24 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """The description of the whole API, made once."""
+    """The document, which is made once."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         _, definitions = models_json_schema(
             [(body, "validation") for body in _BODIES],
             ref_template="#/components/schemas/{model}",
             schema_generator=_BodySchema,
         )
-        components = made.setdefault("components", {})
+        components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
         schemas.update(definitions["$defs"], Problem=_PROBLEM)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        for operations in made["paths"].values():
+        for operations in document["paths"].values():
             for operation in operations.values():
-                operation["responses"].pop("422", None)  # the framework's own, which nobody is ever answered with
+                operation["responses"].pop("422", None)  # FastAPI's own validation error, which is never sent
                 operation["responses"]["default"] = _problem("A problem (RFC 9457)")
                 _secure(operation, operation.pop(NEEDS, Scope.ALL))
-        app.openapi_schema = made
+        app.openapi_schema = document
     return app.openapi_schema

@@ -1,4 +1,4 @@
-"""What the api reads from its environment."""
+"""The settings of the api, from environment variables."""
 
 from datetime import timedelta
 from ipaddress import ip_address
@@ -26,15 +26,15 @@ class ApiSettings(Settings):
 
     @field_validator("api_key")
     @classmethod
-    def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
+    def _fits_into_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         text = key.get_secret_value() if key else "-"
         if not (text.isascii() and text.isprintable() and text == text.strip()):
-            raise ValueError("a key is a line of ASCII characters without blanks around it, else no header can bear it")
+            raise ValueError("a key must fit into a header: printable ASCII characters, without spaces around them")
         return key
 
     @field_validator("auth")
     @classmethod
-    def _off_at_home_only(cls, auth: str, info: ValidationInfo) -> str:
+    def _off_on_loopback_only(cls, auth: str, info: ValidationInfo) -> str:
         if auth == "off" and not is_loopback(info.data.get("host", "")):
-            raise ValueError("off is refused unless DUEBOOK_HOST is loopback; set a key instead")
+            raise ValueError("off needs a loopback address as DUEBOOK_HOST; set DUEBOOK_API_KEY instead")
         return auth

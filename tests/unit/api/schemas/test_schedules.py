@@ -1,4 +1,4 @@
-"""What is wrong in a schedule is told with its place, the token at fault and what would be right."""
+"""A fault in a schedule is reported with its pointer, the wrong value and what would be right."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
 def fault(body: Any) -> tuple[str, str]:
-    """Pointer and words of the one thing that is wrong."""
+    """Pointer and message of the only fault."""
     with pytest.raises(Problem) as raised:
         must_name_a_time(validated(PreviewBody, body).definition(NOW))
     (found,) = raised.value.faults
@@ -21,15 +21,19 @@ def fault(body: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("recurrence", "pointer", "words"),
+    ("recurrence", "pointer", "message"),
     [
-        ("hourly", "", '"hourly" is no recurrence; this version knows none, daily, weekly, {"cron": '),
-        (None, "", "null is no recurrence; this version knows none"),
-        ([], "", "a list is no recurrence; this version knows none"),
-        ({}, "", "an object is no recurrence; this version knows none"),
-        ({"crn": "0 2 * * *"}, "", '"crn" is no recurrence; this version knows none'),
-        ({"cron": "@daily", "rrule": "FREQ=DAILY"}, "", "there is one kind at a time; this version knows none"),
-        ({"cron": 5}, "/cron", '5 is no cron expression; write it like "0 2 * * 1-5"'),
+        ("hourly", "", '"hourly" is not a recurrence; this version knows none, daily, weekly, {"cron": '),
+        (None, "", "null is not a recurrence; this version knows none"),
+        ([], "", "a list is not a recurrence; this version knows none"),
+        ({}, "", "an object is not a recurrence; this version knows none"),
+        ({"crn": "0 2 * * *"}, "", '"crn" is not a recurrence; this version knows none'),
+        (
+            {"cron": "@daily", "rrule": "FREQ=DAILY"},
+            "",
+            "a recurrence has exactly one of these members; this version knows none",
+        ),
+        ({"cron": 5}, "/cron", '5 is not a cron expression; write it like "0 2 * * 1-5"'),
         ({"cron": "61 * * * *"}, "/cron", "'61' is wrong for the minute: it takes numbers from 0 to 59"),
         ({"cron": "* * * *"}, "/cron", "an expression has five fields"),
         ({"cron": "0 0 31 2 *"}, "/cron", "'0 0 31 2 *' never fires"),
@@ -37,44 +41,44 @@ def fault(body: Any) -> tuple[str, str]:
         ({"every": "15m"}, "/every", '"15m" is no duration; write it like PT90S, PT15M or P1D'),
         ({"every": 15}, "/every", "15 is no duration; write it like PT90S"),
         ({"every": "P1M"}, "/every", "without months and years"),
-        ({"every": "PT0S"}, "/every", "an interval is PT1S at least"),
+        ({"every": "PT0S"}, "/every", "an interval must be at least PT1S"),
         ({"every": "P9999999999999D"}, "/every", "a duration lies between PT0S and P36500D"),
-        ({"rrule": ["FREQ=DAILY", "FREQ=WEEKLY"]}, "/rrule", "a list is no rule; write it like"),
+        ({"rrule": ["FREQ=DAILY", "FREQ=WEEKLY"]}, "/rrule", "a list is not a rule; write it like"),
         ({"rrule": "FREQ=DAILY;BYDAY=XX"}, "/rrule", 'BYDAY: "XX" is not a weekday; use MO, TU'),
         ({"rrule": "FREQ=SECONDLY"}, "/rrule", 'FREQ: "SECONDLY" is too frequent for a rule; use {"every": "PT10S"}'),
-        ({"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "/rrule", "never fires: in four hundred years"),
-        ({"rrule": "FREQ=WEEKLY;UNTIL=20261124T095959Z"}, "/rrule", "UNTIL lies before 2026-11-24T10:00:00Z"),
-        ({"rrule": "UNTIL=20261124;FREQ=WEEKLY;BYDAY=FR"}, "/rrule", "UNTIL lies before 2026-11-27T10:00:00Z"),
+        ({"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "/rrule", "never fires: it names no time within 400 years"),
+        ({"rrule": "FREQ=WEEKLY;UNTIL=20261124T095959Z"}, "/rrule", "UNTIL is before 2026-11-24T10:00:00Z"),
+        ({"rrule": "UNTIL=20261124;FREQ=WEEKLY;BYDAY=FR"}, "/rrule", "UNTIL is before 2026-11-27T10:00:00Z"),
     ],
 )
-def test_a_wrong_recurrence(recurrence: Any, pointer: str, words: str) -> None:
-    place, told = fault({"recurrence": recurrence})
-    assert place == f"/recurrence{pointer}"
-    assert words in told
+def test_a_wrong_recurrence(recurrence: Any, pointer: str, message: str) -> None:
+    found_pointer, found_message = fault({"recurrence": recurrence})
+    assert found_pointer == f"/recurrence{pointer}"
+    assert message in found_message
 
 
 @pytest.mark.parametrize(
-    ("body", "pointer", "words"),
+    ("body", "pointer", "message"),
     [
-        ({"timezone": "Europe/Berln"}, "/timezone", '"Europe/Berln" is no time zone; use an IANA name like'),
-        ({"timezone": "berlin"}, "/timezone", '"berlin" is no time zone; did you mean Europe/Berlin?'),
+        ({"timezone": "Europe/Berln"}, "/timezone", '"Europe/Berln" is not a time zone; use an IANA name like'),
+        ({"timezone": "berlin"}, "/timezone", '"berlin" is not a time zone; did you mean Europe/Berlin?'),
         ({"timezone": "america/new_york"}, "/timezone", "did you mean America/New_York?"),
-        ({"timezone": "+01:00"}, "/timezone", '"+01:00" is no time zone'),
-        ({"timezone": "localtime"}, "/timezone", '"localtime" is no time zone'),
+        ({"timezone": "+01:00"}, "/timezone", '"+01:00" is not a time zone'),
+        ({"timezone": "localtime"}, "/timezone", '"localtime" is not a time zone'),
         ({"timezone": 5}, "/timezone", "this must be a string"),
         ({"dst": "skip"}, "/dst", "this must be an object"),
         ({"dst": {"gap": "later"}}, "/dst/gap", '"later" is unknown; this version knows run_after, skip'),
         ({"dst": {"fold": None}}, "/dst/fold", "null is unknown; this version knows first, second, both"),
         ({"dst": {"overlap": "skip"}}, "/dst/overlap", "there is no such field"),
-        ({"ends_at": "2027-01-01T00:00:00"}, "/ends_at", '"2027-01-01T00:00:00" is no time; write it like'),
-        ({"ends_at": "2027-02-30T00:00:00Z"}, "/ends_at", "is on no calendar or clock; look at its date"),
-        ({"ends_at": "2026-11-24T09:59:59Z"}, "/ends_at", "this lies before scheduled_at"),
+        ({"ends_at": "2027-01-01T00:00:00"}, "/ends_at", '"2027-01-01T00:00:00" is not a time; write it like'),
+        ({"ends_at": "2027-02-30T00:00:00Z"}, "/ends_at", "does not exist; check its date"),
+        ({"ends_at": "2026-11-24T09:59:59Z"}, "/ends_at", "this is before scheduled_at"),
         ({"ends_at": "2026-11-25T00:00:00Z", "recurrence": {"cron": "@yearly"}}, "/ends_at", "names no time"),
         ({"ends_at": "2026-11-25T00:00:00Z", "recurrence": {"rrule": "FREQ=WEEKLY;BYDAY=FR"}}, "/ends_at", "no time"),
-        ({"scheduled_at": "now"}, "/scheduled_at", '"now" is no time; write it like 2026-11-24T02:00:00+01:00'),
+        ({"scheduled_at": "now"}, "/scheduled_at", '"now" is not a time; write it like 2026-11-24T02:00:00+01:00'),
     ],
 )
-def test_a_wrong_zone_policy_or_time(body: Any, pointer: str, words: str) -> None:
-    place, told = fault(body)
-    assert place == pointer
-    assert words in told
+def test_a_wrong_zone_policy_or_time(body: Any, pointer: str, message: str) -> None:
+    found_pointer, found_message = fault(body)
+    assert found_pointer == pointer
+    assert message in found_message

@@ -1,1 +1,1 @@
-"""Who asks, and what a key may do."""
+"""Authentication by API keys, and authorization by their scopes."""

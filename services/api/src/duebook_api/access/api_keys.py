@@ -1,4 +1,4 @@
-"""Who asks: a key from the environment, or one from the table of keys."""
+"""API keys: one from the environment, the others from the table of keys."""
 
 import re
 import time
@@ -16,33 +16,33 @@ _KEY = """
 SELECT hash, scopes FROM keys
 WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
-_REMEMBERED_SECONDS, _REMEMBERED = 2.0, 1_000
+_CACHE_SECONDS, _CACHE_SIZE = 2.0, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever has a key, by the name that events bear, and what the key may do."""
+    """The sender of a request: its name in events, and the scopes of its key."""
 
     name: str
     scopes: frozenset[str]
 
 
 class ApiKeys:
-    """Tells the holder of a bearer token; `first` is the key from the environment."""
+    """Authenticates bearer tokens; `first` is the key from the environment."""
 
     def __init__(self, pool: Pool, first: str | None) -> None:
         self._pool = pool
         self._first = sha256(first.encode()).digest() if first else None
-        self._known: dict[bytes, tuple[float, Principal]] = {}
+        self._cache: dict[bytes, tuple[float, Principal]] = {}  # by the digest of the token, until a monotonic time
 
     async def authenticate(self, token: str) -> Principal | None:
-        """The holder of the key that the token is, or None; a revoked or expired one may pass for two more seconds."""
+        """The principal, or None for an invalid token; a key stays valid up to 2 s after it was revoked or expired."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):
             return Principal("key:first", EVERYTHING)
-        until, holder = self._known.get(digest, (0.0, None))
+        until, principal = self._cache.get(digest, (0.0, None))
         if until > time.monotonic():
-            return holder
+            return principal
         return await self._look_up(token, digest)
 
     async def _look_up(self, token: str, digest: bytes) -> Principal | None:
@@ -53,14 +53,14 @@ class ApiKeys:
             row: Any = await db.fetchrow(_KEY, issued[1])
         if not compare_digest(digest, row["hash"] if row else b"\0" * 32):
             return None
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        holder = Principal(f"key:{issued[1]}", frozenset(row["scopes"]))
-        self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, holder)
-        return holder
+        if len(self._cache) >= _CACHE_SIZE:
+            self._cache.clear()
+        principal = Principal(f"key:{issued[1]}", frozenset(row["scopes"]))
+        self._cache[digest] = (time.monotonic() + _CACHE_SECONDS, principal)
+        return principal
 
 
 def bearer(headers: Sequence[str]) -> str | None:
-    """The token in the one Authorization header; of several, a proxy may have judged another than we would."""
+    """The token of the only Authorization header. Of several none counts: a proxy may have checked another one."""
     scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
     return token.strip() or None if scheme.lower() == "bearer" else None

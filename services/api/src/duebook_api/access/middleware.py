@@ -1,4 +1,4 @@
-"""The outermost layer: who asks, HEAD as GET, and an answer even to what nobody expected."""
+"""The outermost layer: authentication, HEAD as GET, and a response also to an unexpected error."""
 
 import re
 
@@ -15,7 +15,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class AuthMiddleware:
-    """Lets a request in with its actor; `keys` None lets everybody in."""
+    """Authenticates requests and adds their actor and scopes to the ASGI scope; without `keys` it lets all in."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
         self._app, self._keys = app, keys
@@ -32,35 +32,37 @@ class AuthMiddleware:
             await send(message)
 
         try:
-            await self._admit(scope, receive, tracked)
+            await self._handle(scope, receive, tracked)
         except Exception as error:
-            if not started:  # else it was answered and logged already, and is only raised on
+            if not started:  # else the response was sent and the error logged already
                 await problem_response(problem_of(error), error)(scope, receive, tracked)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        holder = await self._who(scope["path"], headers)
+        principal = await self._authenticate(scope["path"], headers)
         trace = headers.get("traceparent", "")
-        who = Actor(holder.name, trace if _TRACEPARENT.fullmatch(trace) else None)
-        scope.setdefault("state", {}).update(actor=who, scopes=holder.scopes)
+        actor = Actor(principal.name, trace if _TRACEPARENT.fullmatch(trace) else None)
+        scope.setdefault("state", {}).update(actor=actor, scopes=principal.scopes)
         if scope["method"] == "HEAD":
-            # The server, which keeps its own scope, leaves the body out.
+            # The server omits the body: it goes by its own scope, in which the method is still HEAD.
             scope = {**scope, "method": "GET", "head": True}
         await self._app(scope, receive, send)
 
-    async def _who(self, path: str, headers: Headers) -> Principal:
-        """Who asks; raises Problem 401."""
+    async def _authenticate(self, path: str, headers: Headers) -> Principal:
+        """The sender of the request; raises Problem 401, or 403 for a request of a foreign web page without keys."""
         if self._keys is None and headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-            # Where no key is asked for, a page that the user visits elsewhere must not speak for the user.
-            raise Problem(403, "foreign_origin", "requests from other web sites need a key")
+            # Without keys, a page of another site in the user's browser must not send commands.
+            raise Problem(
+                403, "foreign_origin", "a request from another web site needs a key, and this server has none"
+            )
         if self._keys is None:
             return Principal("anonymous", EVERYTHING)
         if not path.startswith("/api/") or path in _OPEN:
             return Principal("anonymous", frozenset())
         token = bearer(headers.getlist("authorization"))
-        holder = await self._keys.authenticate(token) if token else None
-        if holder is None:
+        principal = await self._keys.authenticate(token) if token else None
+        if principal is None:
             error = ', error="invalid_token"' if token else ""
             challenge = {"WWW-Authenticate": f'Bearer realm="duebook"{error}'}
             raise Problem(401, "unauthorized", "send a valid key: Authorization: Bearer …", headers=challenge)
-        return holder
+        return principal

@@ -1,4 +1,4 @@
-"""What an operation declares for its `openapi_extra`: the scope that it needs, its body, its query and its headers."""
+"""The `openapi_extra` of a route: the scope that it needs, its body, query parameters and headers."""
 
 from typing import Any
 
@@ -23,15 +23,15 @@ def operation(
     patch: bool = False,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """The scope that an operation needs, its body, query and headers, for its `openapi_extra`."""
-    said: dict[str, Any] = {NEEDS: scope}
+    """The `openapi_extra` of a route, whose scope `permits` checks. `key`, `match` and `resume` add request headers."""
+    extra: dict[str, Any] = {NEEDS: scope}
     if body is not None:
         schema = {"type": "object"} if patch else {"$ref": f"#/components/schemas/{body.__name__}"}
-        kind = "application/merge-patch+json" if patch else "application/json"
-        said["requestBody"] = {"required": required, "content": {kind: {"schema": schema}}}
+        media_type = "application/merge-patch+json" if patch else "application/json"
+        extra["requestBody"] = {"required": required, "content": {media_type: {"schema": schema}}}
     headers = [*([_KEY] if key else []), *([_MATCH] if match else []), *([_RESUME] if resume else [])]
     parameters = [*headers, *(_parameters(query) if query else [])]
-    return said | ({"parameters": parameters} if parameters else {})
+    return extra | ({"parameters": parameters} if parameters else {})
 
 
 def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:

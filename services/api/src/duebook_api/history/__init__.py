@@ -1,1 +1,1 @@
-"""What happened: events of a job or run, job logs, and states as of an instant."""
+"""History: the events of a job or a run, job logs, and states as of an earlier instant."""

@@ -1,4 +1,4 @@
-"""Jobs and runs as they stood at an instant: folded from what was recorded by then."""
+"""Jobs and runs as of an earlier instant: folded from the events that were recorded by then."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,10 +16,11 @@ from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.replay import fold_job, fold_run
 
 _BY_THEN = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND recorded_at <= $2 ORDER BY version"  # noqa: S608
-_BEGAN = "SELECT recorded_at FROM events WHERE stream = $1 AND version = 1"
+_CREATED = "SELECT recorded_at FROM events WHERE stream = $1 AND version = 1"
 
-# The last of its runs' first events says where a job goes on. Runs lie in the order of their decisions, by the clocks
-# of several schedulers: of the last few the log says which came last. Each is decided before it is recorded.
+# The first event of a run also moves its job to the next occurrence, so the job needs the last of these events. Runs
+# are sorted by the time of their decision, from the clocks of several schedulers. Of the runs within the difference of
+# these clocks, the order of the log decides which one is the last. A run is decided before it is recorded.
 _LAST_OPENING = f"""
 WITH opened AS NOT MATERIALIZED (
     SELECT runs.created_at, events.* FROM runs
@@ -31,38 +32,38 @@ SELECT {COLUMNS} FROM opened
 WHERE created_at >= (SELECT created_at FROM opened ORDER BY created_at DESC LIMIT 1) - $4::interval
 ORDER BY xid DESC, position DESC LIMIT 1
 """  # noqa: S608
-_CLOCKS_DIFFER = timedelta(seconds=1)
+_CLOCK_DIFFERENCE = timedelta(seconds=1)
 
-# Only an occurrence that was left out has no more than its first event and is skipped: no run that counts.
-_RUNS = """
+# A skipped run with only one event is an occurrence that was left out, which does not count as a run.
+_COUNT_RUNS = """
 SELECT count(*) FROM runs
 WHERE job_id = $1 AND trigger = ANY($2::text[]) AND created_at <= $3 AND NOT (status = 'skipped' AND version = 1)
 """
-_MOVING = [trigger.value for trigger in BY_SCHEDULE]
+_SCHEDULED = [trigger.value for trigger in BY_SCHEDULE]
 
 
 async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
-    """The job; raises Problem 404 where there was none. However many runs it has had, few rows are read."""
+    """The job; raises Problem 404 if it did not exist. Reads few rows, however many runs the job has."""
     stream = job_events.stream(job_id)
-    told = await _told(db, stream, f"job {job_id}", time)
-    last = await db.fetchrow(_LAST_OPENING, job_id, _MOVING, time, _CLOCKS_DIFFER)
+    recorded = await _recorded_until(db, stream, f"job {job_id}", time)
+    last = await db.fetchrow(_LAST_OPENING, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
     if last is None:
-        return fold_job(job_id, told)
+        return fold_job(job_id, recorded)
     opening = RecordedEvent(**last)
-    job = fold_job(job_id, sorted([*told, opening], key=lambda item: (item.xid, item.position)))
-    return replace(job, runs=await db.fetchval(_RUNS, job_id, _MOVING, opening.event.at))
+    job = fold_job(job_id, sorted([*recorded, opening], key=lambda item: (item.xid, item.position)))
+    return replace(job, runs=await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, opening.event.at))
 
 
 async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> Run:
-    """The run; raises Problem 404 where there was none."""
-    return fold_run(await _told(db, events.stream(run_id), f"run {run_id}", time))
+    """The run; raises Problem 404 if it did not exist."""
+    return fold_run(await _recorded_until(db, events.stream(run_id), f"run {run_id}", time))
 
 
-async def _told(db: Connection, stream: str, what: str, time: datetime) -> list[RecordedEvent]:
+async def _recorded_until(db: Connection, stream: str, what: str, time: datetime) -> list[RecordedEvent]:
     recorded = [RecordedEvent(**record) for record in await db.fetch(_BY_THEN, stream, time)]
     if recorded:
         return recorded
-    began: datetime | None = await db.fetchval(_BEGAN, stream)
-    if began is None:
+    created: datetime | None = await db.fetchval(_CREATED, stream)
+    if created is None:
         raise not_found(what)
-    raise Problem(404, "not_found", f"there was no {what} at {rfc3339(time)}: it exists since {rfc3339(began)}")
+    raise Problem(404, "not_found", f"there was no {what} at {rfc3339(time)}: it exists since {rfc3339(created)}")

@@ -1,4 +1,4 @@
-"""Job logs: what happened to attempts, and the lines that tasks wrote."""
+"""Job logs: the events of attempts, and the lines that tasks have logged."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/job-log", tags=["job logs"])
 
 _XID, _POSITION = 2**64 - 1, 2**63 - 1
 
-# A dead letter's event names no attempt: it is the last that its stream tells of.
+# RunDeadLettered names no attempt; it belongs to the last one that was started.
 _OF_EVENTS = """
 SELECT xid, position, job_id, substr(stream, 5)::uuid AS run_id, type, data->>'executor' AS executor,
        coalesce(data->>'error', data->>'reason') AS message, recorded_at AS logged_at,
@@ -56,11 +56,15 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
 def _before(q: PageQuery) -> tuple[int, int]:
-    place = decode_cursor(q.cursor, integer_between(0, _XID), integer_between(0, _POSITION))
-    return (place[0], place[1]) if place else (_XID, _POSITION)
+    """The order of the last entry of the page before; at first one that comes after all."""
+    xid, position = decode_cursor(q.cursor, integer_between(0, _XID), integer_between(0, _POSITION)) or (
+        _XID,
+        _POSITION,
+    )
+    return xid, position
 
 
-def _place(row: Any) -> tuple[int, int]:
+def _order(row: Any) -> tuple[int, int]:
     return row["xid"], row["position"]
 
 
@@ -72,7 +76,7 @@ async def list_job_logs(request: Request) -> Response:
     q = query(request, PageQuery)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_ALL, *_before(q), q.limit + 1)
-    return page(rows, q.limit, views.log_entry, _place)
+    return page(rows, q.limit, views.log_entry, _order)
 
 
 @router.get(
@@ -81,13 +85,13 @@ async def list_job_logs(request: Request) -> Response:
     response_model=answers.Page[answers.LogEntry],
 )
 async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
-    """One job's, newest first."""
+    """The entries of one job, newest first."""
     q = query(request, PageQuery)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return page(rows, q.limit, views.log_entry, _place)
+    return page(rows, q.limit, views.log_entry, _order)
 
 
 _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)

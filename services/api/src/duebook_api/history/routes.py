@@ -1,4 +1,4 @@
-"""What a job or a run went through: a job's runs, and the events of either."""
+"""The runs of a job, and the events of a job or a run."""
 
 from typing import Any
 
@@ -32,9 +32,9 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     q = query(request, PageQuery)
-    wanted, arguments = newest_first("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
+    statement, arguments = newest_first("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
     async with acquire(dependencies(request).pool) as db:
-        rows: list[Any] = await db.fetch(wanted, *arguments)
+        rows: list[Any] = await db.fetch(statement, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
     return page(rows, q.limit, views.run_row, creation_order("run_id"))
@@ -61,8 +61,7 @@ async def list_events_of_run(request: Request, run_id: PathId) -> Response:
 
 
 async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
-    place = decode_cursor(q.cursor, integer_between(0, 2**31 - 1))
-    version: int = place[0] if place else 0
+    [version] = decode_cursor(q.cursor, integer_between(0, 2**31 - 1)) or [0]
     async with acquire(deps.pool) as db:
         events = await read(db, stream, version, q.limit + 1)
     if not events and not version:

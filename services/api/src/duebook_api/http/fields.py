@@ -1,6 +1,6 @@
-"""The fields that requests are made of: times, durations, names, each with its own words for what is wrong.
+"""Types of request fields (times, durations, names, …), each with its own message for a wrong value.
 
-Strict: unknown fields, numbers in strings and times without an offset are refused.
+They are strict: unknown fields, numbers in strings and times without an offset are refused.
 """
 
 import re
@@ -28,27 +28,28 @@ from duebook_common.runtime.quoting import quoted
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # short of the calendar's end, so that a zone's offset cannot pass it
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # a year before the end of `datetime`, so that no UTC offset passes it
+_BOUNDS = "a time must lie between the years 1970 and 9998"
 
 
 def instant(value: Any) -> datetime:
-    """An RFC 3339 time with its offset, as UTC."""
+    """The instant in UTC that an RFC 3339 text names; raises ValueError for any other value."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError(
-            f"{quoted(value)} is no time; write it like 2026-11-24T02:00:00+01:00 (RFC 3339, with an offset)"
+            f"{quoted(value)} is not a time; write it like 2026-11-24T02:00:00+01:00 (RFC 3339, with an offset)"
         )
     try:
         time = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise ValueError(f"{quoted(value)} is on no calendar or clock; look at its date, hour and offset") from None
+        raise ValueError(f"{quoted(value)} does not exist; check its date, hour and offset") from None
     try:
         time = time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("a time lies between the years 1970 and 9998") from None
+        raise ValueError(_BOUNDS) from None
     if not _EARLIEST <= time < _LATEST:
-        raise ValueError("a time lies between the years 1970 and 9998")
+        raise ValueError(_BOUNDS)
     return time
 
 
@@ -59,17 +60,18 @@ def _zones() -> frozenset[str]:
 
 def _zone(name: str) -> str:
     if name not in _zones():
-        meant = _meant().get(name.lower())
-        remedy = f"did you mean {meant}?" if meant else "use an IANA name like Europe/Berlin"
-        raise ValueError(f"{quoted(name)} is no time zone; {remedy}")
+        similar = _zones_in_lower_case().get(name.lower())
+        remedy = f"did you mean {similar}?" if similar else "use an IANA name like Europe/Berlin"
+        raise ValueError(f"{quoted(name)} is not a time zone; {remedy}")
     return name
 
 
 @cache
-def _meant() -> dict[str, str]:
-    """Zones by their names, and by their cities', in small letters."""
+def _zones_in_lower_case() -> dict[str, str]:
+    """Zones by their names and by their cities, in lower case; of zones with the same city a large continent's."""
     names = sorted(_zones(), key=lambda name: (not name.startswith(("Europe/", "America/", "Asia/")), name))
-    return {name.rpartition("/")[2].lower(): name for name in reversed(names)} | {n.lower(): n for n in names}
+    by_city = {name.rpartition("/")[2].lower(): name for name in reversed(names)}
+    return by_city | {name.lower(): name for name in names}
 
 
 def _address(text: str) -> str:
@@ -85,7 +87,7 @@ def _positive(value: timedelta) -> timedelta:
 
 
 def one_of(*known: str) -> BeforeValidator:
-    """Refuse what is not in the list, later versions' values included, by naming what this one knows."""
+    """Refuses any other value with a message that lists the known ones; a later version may know more."""
 
     def check(value: Any) -> Any:
         if value not in known if isinstance(value, str) else True:

@@ -1,4 +1,4 @@
-"""A job's definition with a merge patch (RFC 7396) applied: null puts a field back to its default."""
+"""Merge patches of job definitions (RFC 7396): null resets a field to its default."""
 
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,11 @@ from duebook_common.domain.definition import Definition
 
 
 def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str = "") -> Definition:
-    """The definition that a patch makes; raises Problem 422 or 413, its pointers beginning with `root`."""
+    """The definition with the patch applied; raises Problem 422 or 413, with pointers that begin with `root`."""
     wanted = merged(orjson.loads(dumps(views.definition(current))), patch)
-    if isinstance(patch.get("recurrence"), dict):  # one kind takes the place of another; they have nothing in common
+    if isinstance(
+        patch.get("recurrence"), dict
+    ):  # {"cron": …} replaces {"every": …}: merged, both members would be left
         wanted["recurrence"] = patch["recurrence"]
     body = validated(JobBody, wanted, root)
     must_fit(body.payload, f"{root}/payload")
@@ -24,7 +26,7 @@ def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """The target with the patch's members, by JSON Merge Patch (RFC 7396); null removes a member."""
+    """The target with the patch merged into it, as in RFC 7396, section 2."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}

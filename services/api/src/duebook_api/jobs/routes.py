@@ -1,4 +1,4 @@
-"""Jobs: create, read, change, end."""
+"""Jobs: create, read, change, pause, resume, trigger, delete."""
 
 from typing import Annotated, Any, Literal
 
@@ -73,25 +73,25 @@ class JobQuery(PageQuery):
 
 
 def statement(q: JobQuery) -> Statement:
-    """The page that is asked for; the status is named in the text, so that partial indexes count."""
+    """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
     status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
     return newest_first("SELECT * FROM jobs", "job_id", q, (status,), *job_conditions(q.name, q.task, q.queue, q.tag))
 
 
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
 async def list_jobs(request: Request) -> Response:
-    """Newest first; deleted ones only where `status=deleted` asks for them."""
+    """Newest first; deleted jobs only with `status=deleted`."""
     q, deps = query(request, JobQuery), dependencies(request)
-    wanted, arguments = statement(q)
+    sql, arguments = statement(q)
     async with acquire(deps.pool) as db:
-        rows = await db.fetch(wanted, *arguments)
+        rows = await db.fetch(sql, *arguments)
     schemas = await deps.task_schemas()
     return page(rows, q.limit, lambda row: views.job(job_of(row), schemas.names), creation_order("job_id"))
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
 async def show_job(request: Request, job_id: PathId) -> Response:
-    """As it stands, or as it stood at `as_of`."""
+    """The job now, or as it was at `as_of`."""
     q, deps = query(request, AsOf), dependencies(request)
     if q.as_of is not None:
         async with snapshot(deps.pool) as db:
@@ -106,7 +106,7 @@ async def show_job(request: Request, job_id: PathId) -> Response:
 
 @router.put("/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
 async def replace_job(request: Request, job_id: PathId) -> Response:
-    """Create with the client's own id, or replace; the same body twice changes nothing."""
+    """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)
     body = validated(JobBody, value)
     must_fit(body.payload)
@@ -119,7 +119,7 @@ async def replace_job(request: Request, job_id: PathId) -> Response:
     "/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True, patch=True), response_model=answers.Job
 )
 async def patch_job(request: Request, job_id: PathId) -> Response:
-    """Change some fields (RFC 7396); null puts a field back to its default."""
+    """Change some fields by a merge patch (RFC 7396); null resets a field to its default."""
     deps = dependencies(request)
     value, _ = await read_json(request)
     job = await commands.patch(deps, job_id, as_object(value), actor(request), request.headers.get("if-match"))
@@ -128,7 +128,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
 
 @router.delete("/{job_id}", status_code=204, openapi_extra=operation(Scope.JOBS_WRITE, match=True))
 async def delete_job(request: Request, job_id: PathId) -> Response:
-    """No further run or attempt starts; the history stays readable."""
+    """End the job: no further run or attempt starts. The history stays readable."""
     deps = dependencies(request)
     delete = DeleteRequest(deps.clock.now(), request.headers.get("if-match"))
     await commands.handle(deps, job_id, delete, actor(request))
@@ -151,7 +151,7 @@ async def pause_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Job,
 )
 async def resume_job(request: Request, job_id: PathId) -> Response:
-    """Go on with the next occurrence; what fell into the pause is skipped."""
+    """Continue with the next occurrence; those of the pause are skipped."""
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     resume = ResumeJob(body.reason, deps.clock.now())
@@ -165,7 +165,7 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Run,
 )
 async def trigger_job(request: Request, job_id: PathId) -> Response:
-    """A run now, also while the job is paused."""
+    """Start a run now, also while the job is paused."""
     key = idempotency_key(request)
     value: Any = await read_optional(request)
     body = validated(TriggerBody, value)

@@ -40,7 +40,7 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     place = decode_cursor(q.cursor, utc_time)
     told = await ledger_of(deps.pool, job_id, q.start, q.end, deps.clock.now())
     rest = [line for line in told if place is None or line.nominal_at > place[0]]
-    return page(rest, q.limit, views.line, lambda line: [line.nominal_at], **totals(told)._asdict())
+    return page(rest, q.limit, views.ledger_entry, lambda line: [line.nominal_at], **totals(told)._asdict())
 
 
 @router.post(

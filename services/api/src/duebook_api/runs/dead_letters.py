@@ -1,4 +1,4 @@
-"""Dead letters: look at them, send them again, let them rest."""
+"""Dead letters: list, show, redrive, discard."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class DeadLetterQuery(PageQuery):
 
 
 def statement(q: DeadLetterQuery) -> Statement:
-    """The page that is asked for, with the payload of each."""
+    """The page of dead letters, each with its payload."""
     return newest_first(_RUNS, "run_id", q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
 
 
@@ -70,9 +70,9 @@ ORDER BY stream, version
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
     q, deps = query(request, DeadLetterQuery), dependencies(request)
-    wanted, arguments = statement(q)
+    sql, arguments = statement(q)
     async with acquire(deps.pool) as db:
-        rows: list[Any] = await db.fetch(wanted, *arguments)
+        rows: list[Any] = await db.fetch(sql, *arguments)
     items = {item["id"]: item for item in await _views(deps, rows)}
     return page(rows, q.limit, lambda row: items[row["run_id"]], creation_order("run_id"))
 
@@ -80,9 +80,9 @@ async def list_dead_letters(request: Request) -> Response:
 async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
     lineages: dict[str, list[views.View]] = {f"run-{row['run_id']}": [] for row in rows}
     async with acquire(deps.pool) as db:
-        pasts: list[Any] = await db.fetch(_LINEAGE, list(lineages))
-    for past in pasts:
-        lineages[past["stream"]].append(views.ancestor(past))
+        records: list[Any] = await db.fetch(_LINEAGE, list(lineages))
+    for record in records:
+        lineages[record["stream"]].append(views.dead_letter_event(record))
     now = deps.clock.now()
     return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
 
@@ -110,12 +110,12 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
     response_model=answers.Page[answers.Group],
 )
 async def list_groups(request: Request) -> Response:
-    """By error, the most frequent first."""
+    """Dead letters grouped by error, the most frequent first."""
     q = query(request, DeadLetterQuery)
-    place = decode_cursor(q.cursor, integer_between(1, 2**62), str) or (None, None)
+    order = decode_cursor(q.cursor, integer_between(1, 2**62), str) or (None, None)
     filters = (q.job_id, q.task, q.queue, q.fingerprint)
     async with acquire(dependencies(request).pool) as db:
-        rows: list[Any] = await db.fetch(_GROUPS, *filters, *place, q.limit + 1)
+        rows: list[Any] = await db.fetch(_GROUPS, *filters, *order, q.limit + 1)
     return page(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
 
 
@@ -126,11 +126,11 @@ async def list_groups(request: Request) -> Response:
     response_model=answers.RedriveSummary,
 )
 async def redrive_dead_letters(request: Request) -> Response:
-    """All that match, `rate` of them a second; a dry run only counts."""
+    """Redrive all that match the filter, at most `rate` a second; a dry run only counts them."""
     value, _ = await read_json(request)
     body = validated(RedriveManyBody, value)
-    tally = await redrive.redrive_many(dependencies(request), body, actor(request))
-    return reply(tally, 200 if body.dry_run else 202)
+    summary = await redrive.redrive_many(dependencies(request), body, actor(request))
+    return reply(summary, 200 if body.dry_run else 202)
 
 
 @router.get("/{run_id}", openapi_extra=operation(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
@@ -151,7 +151,7 @@ async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     response_model=answers.Run,
 )
 async def redrive_dead_letter(request: Request, run_id: PathId) -> Response:
-    """Grant the run its attempts anew, with an edited payload where one is given."""
+    """Grant the run further attempts, with an edited payload if one is sent."""
     value, _ = await read_json(request)
     body = validated(RedriveBody, value)
     must_fit(body.payload)
@@ -163,7 +163,7 @@ async def redrive_dead_letter(request: Request, run_id: PathId) -> Response:
     "/{run_id}/discard", openapi_extra=operation(Scope.DEAD_LETTERS_WRITE, MustReasonBody), response_model=answers.Run
 )
 async def discard(request: Request, run_id: PathId) -> Response:
-    """Let it rest."""
+    """Take the run out of the dead letters for good, without another attempt."""
     deps = dependencies(request)
     value, _ = await read_json(request)
     body = validated(MustReasonBody, value)

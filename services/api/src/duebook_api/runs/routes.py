@@ -47,25 +47,30 @@ class RunQuery(PageQuery):
     queue: Text | None = None
 
 
-# Indexes know runs by task and queue once these sleep for good: until then they change often, and are few.
-_ASLEEP, _TO_WAKE = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
+# The indexes by task and queue hold only runs without `wake_at`: the few others are updated too often.
+_AT_REST, _TO_WAKE = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
 
 
 def statement(q: RunQuery) -> Statement:
-    """The page that is asked for, by whichever index leads to it."""
-    asked: list[Condition] = [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
+    """The page of runs, as conditions for which there is an index."""
+    conditions: list[Condition] = [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
     if q.status is not None:
-        asked += _in_status(q.status)
+        conditions += _in_status(q.status)
     elif q.job_id is None and (q.task is not None or q.queue is not None):
-        return newest_first_of_union("SELECT * FROM runs", "run_id", q, [*asked, _ASLEEP], [*asked, _TO_WAKE])
-    return newest_first("SELECT * FROM runs", "run_id", q, *asked)
+        return newest_first_of_union(
+            "SELECT * FROM runs", "run_id", q, [*conditions, _AT_REST], [*conditions, _TO_WAKE]
+        )
+    return newest_first("SELECT * FROM runs", "run_id", q, *conditions)
 
 
 def _in_status(status: Status) -> list[Condition]:
-    """Named in the text, so that partial indexes count. Those that are neither have an index by status."""
+    """The status as a constant in the SQL, and what else its partial index needs.
+
+    The statuses that need nothing else have an index by status.
+    """
     named = (f"status = '{status}'",)
     if status in ENDED:
-        return [named, _ASLEEP]
+        return [named, _AT_REST]
     return [named, _TO_WAKE] if status in {RunStatus.DISPATCHED, RunStatus.RUNNING} else [named]
 
 
@@ -73,9 +78,9 @@ def _in_status(status: Status) -> list[Condition]:
 async def list_runs(request: Request) -> Response:
     """Newest first."""
     q = query(request, RunQuery)
-    wanted, arguments = statement(q)
+    sql, arguments = statement(q)
     async with acquire(dependencies(request).pool) as db:
-        rows: list[Any] = await db.fetch(wanted, *arguments)
+        rows: list[Any] = await db.fetch(sql, *arguments)
     return page(rows, q.limit, views.run_row, creation_order("run_id"))
 
 
@@ -84,7 +89,7 @@ _RUN = "SELECT * FROM runs WHERE run_id = $1"
 
 @router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.Run)
 async def show_run(request: Request, run_id: PathId) -> Response:
-    """As it stands, or as it stood at `as_of`."""
+    """The run now, or as it was at `as_of`."""
     q = query(request, AsOf)
     async with acquire(dependencies(request).pool) as db:
         if q.as_of is not None:
@@ -102,7 +107,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     response_model=answers.Run,
 )
 async def cancel_run(request: Request, run_id: PathId) -> Response:
-    """A run that was not started is cancelled at once; a running one is asked to stop."""
+    """Cancel a run. If it has not started, it is cancelled at once; a running one is interrupted by its executor."""
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     run = await execute(deps, run_id, CancelRun(body.reason, deps.clock.now()), actor(request))
@@ -110,9 +115,9 @@ async def cancel_run(request: Request, run_id: PathId) -> Response:
     return reply(views.run(run), 202)
 
 
-async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, who: Actor) -> Run:
-    """The run after the command; raises Problem 404, or why it was refused."""
-    decided = (await handle_runs(deps.pool, [RunWork(run_id, command)], who))[0]
+async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, actor: Actor) -> Run:
+    """The run after the command; raises Problem 404, or the reason why the command is refused."""
+    decided = (await handle_runs(deps.pool, [RunWork(run_id, command)], actor))[0]
     if decided.error is not None:
         raise decided.error
     if decided.run is None:

@@ -1,1 +1,1 @@
-"""JSON in, JSON out: the request bodies, the answers, and the views that make answers from states."""
+"""The JSON of the API: request bodies, schemas of answers, and the views that make the answers."""

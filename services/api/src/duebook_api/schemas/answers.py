@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of answers. Answers are made by `views`; the tests compare each with what is said here."""
+"""Schemas of the answers for the OpenAPI document. `views` makes the answers; the tests validate each by its schema."""
 
 from collections.abc import Iterable
 from dataclasses import is_dataclass
@@ -25,7 +25,7 @@ class Items(BaseModel, Generic[T]):
 
 
 class Page(Items[T], Generic[T]):
-    """One page of a list; `next_cursor` is the `cursor` of the next one, and null on the last."""
+    """One page of a list; `next_cursor` is the `cursor` of the next page, null on the last one."""
 
     next_cursor: str | None
 
@@ -58,7 +58,7 @@ class Job(_JobFields):
     updated_at: AwareDatetime
     version: int
     warnings: list[str]
-    reason: str | None = Field(None, description="Why it is paused, where somebody said it.")
+    reason: str | None = Field(None, description="Why it is paused, if a reason was given.")
 
 
 class Run(_RunFields):
@@ -66,7 +66,7 @@ class Run(_RunFields):
 
 
 class Event(BaseModel):
-    """One fact of the log; `position` is its place in it."""
+    """One event of the log; `position` is its order in the log."""
 
     position: str
     stream: str
@@ -78,13 +78,13 @@ class Event(BaseModel):
 
 
 class Feed(Page[Event]):
-    """`position` is where to go on `after`; null while there is no event at all."""
+    """Continue `after` the `position`; it is null while the log is empty."""
 
     position: str | None
 
 
 class LogEntry(BaseModel):
-    """One thing that happened to an attempt, or a line that its task wrote."""
+    """An event of an attempt, or a line that its task has logged."""
 
     id: str
     job_id: UUID
@@ -96,7 +96,7 @@ class LogEntry(BaseModel):
 
 
 class DeadLetterEvent(BaseModel):
-    """A death or a redrive in a dead letter's past."""
+    """A dead-lettering or a redrive in the lineage of a dead letter."""
 
     event: Literal["RunDeadLettered", "RunRedriven"]
     at: AwareDatetime
@@ -109,7 +109,7 @@ class DeadLetterEvent(BaseModel):
 
 
 class DeadLetter(Run):
-    """A run that was given up, with what a person needs to judge it."""
+    """A dead-lettered run, with what an operator needs to decide about it."""
 
     attempts: int
     payload: Any
@@ -120,7 +120,7 @@ class DeadLetter(Run):
 
 
 class Group(BaseModel):
-    """Dead letters of one error; `error` is the latest one's."""
+    """Dead letters with the same fingerprint; `error` is that of the latest one."""
 
     fingerprint: str
     task: str
@@ -137,7 +137,7 @@ class RedriveSummary(BaseModel):
 
 
 class LedgerEntry(BaseModel):
-    """A nominal time; `outcome` is its run's status, `due` where the scheduler has yet to decide, or `unaccounted`."""
+    """A nominal time. `outcome` is the status of its run, `due` before the scheduler has decided, or `unaccounted`."""
 
     nominal_at: AwareDatetime
     outcome: str
@@ -146,16 +146,16 @@ class LedgerEntry(BaseModel):
 
 
 class Ledger(Page[LedgerEntry]):
-    """The totals are those of the whole range, on each page."""
+    """Each page has the totals of the whole range."""
 
     expected: int
     recorded: int
     unaccounted: int
-    due: int = Field(description="Times that have come, and that the scheduler has yet to decide.")
+    due: int = Field(description="Past times that the scheduler has not decided yet.")
 
 
 class Because(BaseModel):
-    """A cause: what holds now where `at` is null; `run_id` where it is about another run."""
+    """A cause. Without `at` it holds now; `run_id` names the run that it is about, if that is another one."""
 
     at: AwareDatetime | None
     says: str

@@ -1,4 +1,4 @@
-"""What a request may say of a job, checked field by field, and the definition that it makes."""
+"""Request schemas of jobs, runs and dead letters."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, get_args
@@ -53,7 +53,7 @@ OverlapField = Annotated[Overlap, ReadAs(Annotated[_OVERLAP, one_of(*Overlap)], 
 
 
 class TaskFields(Body):
-    """The fields of a job that name its task."""
+    """The fields of a job that define what a run does."""
 
     name: Name
     task: Task = "log"
@@ -63,7 +63,7 @@ class TaskFields(Body):
 class JobBody(ScheduleFields, TaskFields):
     """A job as a client sends it."""
 
-    # pydantic orders the fields from the last base class to the first.
+    # Pydantic takes the fields of the last base class first, so the order is that of `Definition`, but for `jitter`.
     max_retries: int = Field(3, ge=0, le=1000)
     backoff: Annotated[Backoff, ReadAs(BackoffBody)] = Backoff()
     timeout: Positive = timedelta(minutes=5)
@@ -89,12 +89,14 @@ class BatchBody(Body):
 
 
 class ReasonBody(Body):
-    """Why, in a person's words; may be left out."""
+    """An optional reason."""
 
     reason: Annotated[str, Field(max_length=2_000)] | None = None
 
 
 class MustReasonBody(Body):
+    """A mandatory reason."""
+
     reason: str = Field(min_length=1, max_length=2_000, pattern=r"\S")
 
 

@@ -1,4 +1,4 @@
-"""What a request may say of a schedule: its recurrence, and a schedule by itself that is to be previewed."""
+"""Request schemas of schedules: the recurrence, the schedule fields of a job, and the body of a preview."""
 
 import re
 from dataclasses import replace
@@ -24,47 +24,52 @@ _SHORTEST = timedelta(seconds=1)
 _UNTIL = re.compile(r";UNTIL=[^;]*|UNTIL=[^;]*;", re.IGNORECASE)
 
 
-def _fires(value: Any) -> str:
+def _cron_text(value: Any) -> str:
     if isinstance(value, str):
         cron.parse(value)
         return value
-    raise ValueError(f'{quoted(value)} is no cron expression; write it like "0 2 * * 1-5"')
+    raise ValueError(f'{quoted(value)} is not a cron expression; write it like "0 2 * * 1-5"')
 
 
-def _is_rule(value: Any) -> str:
+def _rrule_text(value: Any) -> str:
     if isinstance(value, str):
         rrule.parse(value)
         return value
     raise ValueError(
-        f'{quoted(value)} is no rule; write it like "FREQ=MONTHLY;BYDAY=-1FR", for several make several jobs'
+        f'{quoted(value)} is not a rule; write it like "FREQ=MONTHLY;BYDAY=-1FR", and create one job for each rule'
     )
 
 
 def _at_least_a_second(value: timedelta) -> timedelta:
     if value < _SHORTEST:
-        raise ValueError("an interval is PT1S at least")
+        raise ValueError("an interval must be at least PT1S")
     return value
 
 
 class RecurrenceBody(Body):
-    """A word, or an object of one member."""
+    """A word, or an object with one of the other members."""
 
     word: str = Field("none", exclude=True)
-    cron: Annotated[str, BeforeValidator(_fires)] = ""
+    cron: Annotated[str, BeforeValidator(_cron_text)] = ""
     every: Annotated[Duration, AfterValidator(_at_least_a_second)] = timedelta(0)
-    rrule: Annotated[str, BeforeValidator(_is_rule)] = ""
+    rrule: Annotated[str, BeforeValidator(_rrule_text)] = ""
 
     @model_validator(mode="before")
     @classmethod
-    def _one_shape(cls, value: Any) -> Any:
+    def _word_or_object(cls, value: Any) -> Any:
         if isinstance(value, str) and value in _WORDS:
             return {"word": value}
-        named = list(value) if isinstance(value, dict) else []
-        if len(named) == 1 and named[0] in _KINDS:
+        members = list(value) if isinstance(value, dict) else []
+        if len(members) == 1 and members[0] in _KINDS:
             return value
-        wrong = [name for name in named if name not in _KINDS]
-        told = f"{quoted(wrong[0] if wrong else value)} is no recurrence"
-        raise ValueError(f"{'there is one kind at a time' if len(named) > 1 and not wrong else told}; {_SHAPES}")
+        raise ValueError(f"{cls._fault(value, members)}; {_SHAPES}")
+
+    @staticmethod
+    def _fault(value: Any, members: list[Any]) -> str:
+        unknown = [name for name in members if name not in _KINDS]
+        if len(members) > 1 and not unknown:
+            return "a recurrence has exactly one of these members"
+        return f"{quoted(unknown[0] if unknown else value)} is not a recurrence"
 
     def recurrence(self) -> Recurrence:
         if self.cron:
@@ -97,7 +102,7 @@ class DstBody(Body):
 
 
 class ScheduleFields(Body):
-    """The fields of a job that make its schedule."""
+    """The fields of a job that define its schedule."""
 
     scheduled_at: OmittableInstant = None
     recurrence: RecurrenceField = "none"
@@ -109,33 +114,34 @@ class ScheduleFields(Body):
 
 
 class PreviewBody(ScheduleFields):
-    """A job's schedule fields, without the job."""
+    """The schedule fields of a job."""
 
     after: OmittableInstant = None
     count: int = Field(10, ge=1, le=1000)
 
     def definition(self, now: datetime) -> Definition:
-        """A job with that schedule; without `scheduled_at` it starts at `after`, or else `now`."""
+        """A job with this schedule; without `scheduled_at` it starts at `after`, or else at `now`."""
         schedule = {name: getattr(self, name) for name in ScheduleFields.model_fields}
         return Definition(name="preview", **schedule | {"scheduled_at": self.scheduled_at or self.after or now})
 
 
 def must_name_a_time(definition: Definition, root: str = "") -> None:
-    """Raise Problem 422 where the schedule names no time at all."""
-    endless = replace(definition, ends_at=None)
-    bounded = definition.ends_at is not None or isinstance(definition.recurrence, Rrule)
-    if not bounded or next_after(definition, None) is not None:
+    """Raises Problem 422 for a schedule that names no time at all."""
+    may_be_empty = definition.ends_at is not None or isinstance(definition.recurrence, Rrule)
+    if not may_be_empty or next_after(definition, None) is not None:
         return
     if definition.ends_at is not None and definition.ends_at < definition.scheduled_at:
-        raise invalid(Fault(f"{root}/ends_at", "this lies before scheduled_at, so the job would never run"))
-    if isinstance(definition.recurrence, Rrule) and next_after(endless, None) is None:
-        raise invalid(Fault(f"{root}/recurrence/rrule", _why_never(endless, definition.recurrence.rrule)))
-    raise invalid(Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at until then"))
+        raise invalid(Fault(f"{root}/ends_at", "this is before scheduled_at, so the job would never run"))
+    without_end = replace(definition, ends_at=None)
+    if isinstance(definition.recurrence, Rrule) and next_after(without_end, None) is None:
+        raise invalid(Fault(f"{root}/recurrence/rrule", _why_empty(without_end, definition.recurrence.rrule)))
+    raise invalid(Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at to this"))
 
 
-def _why_never(definition: Definition, text: str) -> str:
-    unended = replace(definition, recurrence=Rrule(_UNTIL.sub("", text)))
-    first = next_after(unended, None) if _UNTIL.search(text) else None
+def _why_empty(definition: Definition, rule: str) -> str:
+    """Why the rule names no time: its UNTIL is too early, or there is no such time."""
+    without_until = replace(definition, recurrence=Rrule(_UNTIL.sub("", rule)))
+    first = next_after(without_until, None) if _UNTIL.search(rule) else None
     if first is not None:
-        return f"UNTIL lies before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
-    return f"{text[:200]!r} never fires: in four hundred years from scheduled_at no such time comes"
+        return f"UNTIL is before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
+    return f"{rule[:200]!r} never fires: it names no time within 400 years after scheduled_at"

@@ -1,4 +1,4 @@
-"""State to answer: what clients see of a job, a run, an event. Times and ids become text when the answer is written."""
+"""Answers from states and rows. Times and ids become text when the answer is serialized."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -34,21 +34,21 @@ def job(state: Job, known_tasks: frozenset[str]) -> View:
     return view
 
 
-def _warnings(task: str, known: frozenset[str]) -> list[str]:
-    return [] if task in known else [f"no executor has registered the task {task!r} yet; its runs wait for one"]
+def _warnings(task: str, known_tasks: frozenset[str]) -> list[str]:
+    return [] if task in known_tasks else [f"no executor has registered the task {task!r} yet; its runs wait for one"]
 
 
 def definition(state: Definition) -> View:
-    """The fields that a client may send, in the order of the contract."""
+    """The fields that a client may send, in their order in `Definition`."""
     view = dict(zip(_FIELDS, _values(state), strict=True))
     for name in _COMPOSITE:
         view[name] = jsonable(view[name])
     return view
 
 
-@lru_cache(4096)  # few different values come again and again
+@lru_cache(4096)  # few different values, in many jobs
 def jsonable(value: Any) -> Any:
-    """A duration as text, a value object as an object with its members."""
+    """A duration as ISO 8601 text, a dataclass as an object."""
     if isinstance(value, timedelta):
         return iso(value)
     if is_dataclass(value):
@@ -92,7 +92,7 @@ def run(state: Run) -> View:
 
 
 def run_row(record: Mapping[str, Any]) -> View:
-    """A row of `runs` as an answer."""
+    """A row of the table `runs`."""
     view: View = {"id": record["run_id"]} | {name: record[name] for name in RUN_FIELDS}
     return view | _reason(record["reason"])
 
@@ -113,13 +113,12 @@ def event(recorded: RecordedEvent) -> View:
     }
 
 
-def line(told: LedgerEntry) -> View:
-    """One nominal time of a ledger."""
-    return {name: getattr(told, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
+def ledger_entry(entry: LedgerEntry) -> View:
+    return {name: getattr(entry, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
 
 
 def dead_letter(record: Mapping[str, Any], lineage: Iterable[View], now: datetime) -> View:
-    """A resting run with what a person needs to judge it."""
+    """A dead-lettered run with what an operator needs to decide about it."""
     return run_row(record) | {
         "attempts": record["attempt"],
         "payload": record["effective_payload"],
@@ -130,12 +129,12 @@ def dead_letter(record: Mapping[str, Any], lineage: Iterable[View], now: datetim
     }
 
 
-def ancestor(record: Mapping[str, Any]) -> View:
-    """One death or redrive in a dead letter's past."""
+def dead_letter_event(record: Mapping[str, Any]) -> View:
+    """One dead-lettering or redrive in the lineage of a dead letter."""
     data, redriven = record["data"], record["type"] == "RunRedriven"
-    told = ("reason", "own_payload") if redriven else ("failures", "error", "dispatch")
+    details = ("reason", "own_payload") if redriven else ("failures", "error", "dispatch")
     view: View = {"event": record["type"], "at": record["recorded_at"], "actor": record["actor"]}
-    return view | {name: data.get(name) for name in told}
+    return view | {name: data.get(name) for name in details}
 
 
 _LOG_STATUS = {
@@ -151,19 +150,19 @@ _LOG_STATUS = {
 
 
 def log_entry(record: Mapping[str, Any]) -> View:
-    """One thing that happened to an attempt."""
+    """An event of an attempt, or a line that its task has logged."""
     return {
         "id": f"{record['xid']}-{record['position']}",
         "job_id": record["job_id"],
         "run_id": record["run_id"],
         "attempt": record["attempt"],
         "status": _LOG_STATUS[record["type"]],
-        "message": record["message"] or _said(record["type"], record["executor"]),
+        "message": record["message"] or _default_message(record["type"], record["executor"]),
         "logged_at": record["logged_at"],
     }
 
 
-def _said(type_: str, executor: str | None) -> str:
+def _default_message(type_: str, executor: str | None) -> str:
     match type_:
         case "AttemptStarted":
             return f"started on {executor}"

@@ -1,14 +1,14 @@
-"""The gauges that are asked of the database: dead letters at rest, and jobs that should have been looked at."""
+"""Gauges that are read from the database: dead letters, and overdue jobs."""
 
 from datetime import datetime, timedelta
 
 from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
 from duebook_common.store.database import Clock, Pool, acquire
 
-_RESTING = """
+_DEAD_LETTERS = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
 """
-# From queue to queue along the index of due jobs: what is not overdue is not read.
+# Steps from queue to queue along the index of due jobs, and so reads only the overdue jobs of each.
 _OVERDUE = """
 WITH RECURSIVE queues AS (
     (SELECT queue FROM jobs WHERE wake_at IS NOT NULL ORDER BY queue LIMIT 1)
@@ -16,19 +16,19 @@ WITH RECURSIVE queues AS (
     SELECT (SELECT j.queue FROM jobs j WHERE j.wake_at IS NOT NULL AND j.queue > q.queue ORDER BY j.queue LIMIT 1)
     FROM queues q WHERE q.queue IS NOT NULL
 )
-SELECT coalesce(sum(late.count), 0)::bigint
+SELECT coalesce(sum(overdue.count), 0)::bigint
 FROM queues q
 CROSS JOIN generate_series(0, 9) AS p (priority)
 CROSS JOIN LATERAL (
     SELECT count(*) FROM jobs j
     WHERE j.wake_at IS NOT NULL AND j.queue = q.queue AND j.priority = p.priority AND j.wake_at < $1
-) AS late
+) AS overdue
 WHERE q.queue IS NOT NULL
 """
 
 
 class DeadLetterGauges:
-    """Refreshes the gauges; a queue whose last dead letter went stays, at nought."""
+    """Refreshes the gauges. A queue that has lost its last dead letter stays, with 0."""
 
     def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:
         self._pool, self._clock, self._misfire = pool, clock, misfire
@@ -37,7 +37,7 @@ class DeadLetterGauges:
     async def refresh(self) -> int:
         now = self._clock.now()
         async with acquire(self._pool) as db:
-            rows = await db.fetch(_RESTING)
+            rows = await db.fetch(_DEAD_LETTERS)
             overdue: int = await db.fetchval(_OVERDUE, now - self._misfire)
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
         self._queues |= set(counts)
