@@ -19,10 +19,15 @@ def is_loopback(host: str) -> bool:
 
 class ApiSettings(Settings):
     redis_url: RedisUrl
+    """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     port: int = Field(8000, ge=0, le=65535)
+    """The port on which the service's HTTP listens."""
     misfire: Duration = timedelta(minutes=1)
+    """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
     auth: Literal["required", "off"] = "required"
+    """`off` lets every request in; it is refused unless the host is loopback."""
     api_key: SecretStr | None = None
+    """A first key with every scope. Make further ones with `duebook key create`, then drop it."""
 
     @field_validator("api_key")
     @classmethod

@@ -51,13 +51,24 @@ def _lease(lease: timedelta) -> timedelta:
 
 class ExecutorSettings(Settings):
     rabbitmq_url: RabbitmqUrl
+    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl
+    """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     port: int = 8002
+    """The port on which the service's HTTP listens."""
     queues: Annotated[List, BeforeValidator(split), AfterValidator(_queues)] = ("default",)
+    """The queues that the executor serves, comma separated."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """How many attempts the executor runs at once."""
     tasks: Annotated[List, BeforeValidator(split)] = ()
+    """Python modules with tasks of your own, comma separated."""
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)
+    """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
     webhook_secrets: Annotated[tuple[SecretBytes, ...], NoDecode, BeforeValidator(_secrets)] = ()
+    """`whsec_…` secrets that sign HTTP tasks, comma separated. All of them sign, so that secrets can rotate."""
     smtp_url: SmtpUrl | None = None
+    """The mail server of the task `email.send`: `smtp://`, `smtps://` or `smtp+starttls://`."""
     mail_from: MailAddress = "duebook@localhost"
+    """The sender of every mail."""
     http_allow: Annotated[str, AfterValidator(_allow)] = ""
+    """Networks that HTTP tasks may reach although they are private, comma separated."""

@@ -23,13 +23,21 @@ def _poll_cron(expression: str) -> str:
 
 class SchedulerSettings(Settings):
     rabbitmq_url: RabbitmqUrl
+    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl
+    """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     port: int = 8001
+    """The port on which the service's HTTP listens."""
     poll_cron: Annotated[str, AfterValidator(_poll_cron)] = "* * * * * *"
+    """When the scheduler polls at the latest: a cron expression of five fields, or six with seconds first."""
     lease: Duration = timedelta(seconds=30)
+    """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
     misfire: Duration = timedelta(minutes=1)
+    """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
     dispatch_ahead: int = 10_000
+    """How many runs that have not started may stand ahead in one queue. The rest stays due, sorted by priority."""
     batch: int = 500
+    """How many jobs, or runs, one transaction takes at most."""
 
     def next_poll(self, now: datetime) -> datetime:
         """The first time after `now` that the cron expression names; hints and known due times may come sooner."""

@@ -62,10 +62,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", hide_input_in_errors=True)
 
     postgres_url: PostgresUrl
+    """The database: `postgresql://user:password@host:port/name`."""
     host: str = "127.0.0.1"
+    """The address on which the service's HTTP listens."""
     log_format: Literal["json", "console"] = "json"
+    """One JSON object per line, or lines for a terminal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are written."""
     grace: Duration = timedelta(seconds=25)
+    """How long a stopping service waits for running work. A container must be given longer than that."""
 
     @classmethod
     def settings_customise_sources(
