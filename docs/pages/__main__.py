@@ -1,0 +1,12 @@
+"""`python -m docs.pages`: write every rendered page."""
+
+from docs.pages.catalogue import PAGES, REFERENCE
+
+
+def main() -> None:
+    for name, render in PAGES.items():
+        (REFERENCE / name).write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
