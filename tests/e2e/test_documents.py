@@ -1,0 +1,119 @@
+"""Every command and every example of the documents, typed as a reader types them."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from duebook_devstack.ports import free_port
+from duebook_devstack.redis import Redis
+from support import servers
+from support.documents import DOCUMENTS, ROOT, blocks, is_run, platform_settings, task_modules
+from support.fleet import Platform, eventually
+from support.load import launch
+from support.reader import Reader
+
+READ = [document for document in DOCUMENTS if any(is_run(block) for block in blocks(document))]
+ALONE = [document for document in READ if platform_settings(document)]
+TOGETHER = [document for document in READ if document not in ALONE]
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    """A directory with the modules of tasks that readers write."""
+    directory = servers.private_path()
+    for name, text in task_modules().items():
+        (directory / name).write_text(text, encoding="utf-8")
+    return directory
+
+
+@contextmanager
+def running(
+    postgres: servers.ServerInfo, redis: Redis, modules: Path, settings: Mapping[str, str]
+) -> Iterator[Platform]:
+    """Api, scheduler and an executor that knows the readers' tasks, on a database of their own."""
+    name = f"test_{uuid4().hex}"
+    database = asyncio.run(servers.create_database(postgres, name, empty=False))
+    with servers.vhost(name) as broker:
+        environment = {
+            "DUEBOOK_POSTGRES_URL": database,
+            "DUEBOOK_RABBITMQ_URL": broker,
+            "DUEBOOK_REDIS_URL": redis.url,
+            "DUEBOOK_TASKS": ",".join(Path(module).stem for module in task_modules()),
+            "PYTHONPATH": str(modules),
+        }
+        with Platform({**environment, **settings}) as platform:
+            launch(platform, api=1, scheduler=1, executor=1)
+            yield platform
+    asyncio.run(servers.drop_database(postgres, name))
+
+
+Start = Callable[[Mapping[str, str]], AbstractContextManager[Platform]]
+
+
+@pytest.fixture(scope="module")
+def start(_postgres: servers.ServerInfo, _redis: Redis, modules: Path) -> Start:
+    return partial(running, _postgres, _redis, modules)
+
+
+@pytest.fixture(scope="module")
+def shared(start: Start) -> Iterator[Platform]:
+    with start({}) as platform:
+        yield platform
+
+
+def read(document: Path, platform: Platform, new_database: str) -> None:
+    reader = Reader(platform, servers.private_path(), {"NEW_POSTGRES_URL": new_database})
+    for block in blocks(document):
+        reader.read(block)
+
+
+@pytest.mark.parametrize("document", TOGETHER, ids=name_of)
+def test_what_a_document_says_can_be_done(document: Path, shared: Platform, empty_postgres_url: str) -> None:
+    read(document, shared, empty_postgres_url)
+
+
+@pytest.mark.parametrize("document", ALONE, ids=name_of)
+def test_what_a_document_says_of_other_settings_can_be_done(
+    document: Path, start: Start, empty_postgres_url: str
+) -> None:
+    with start(platform_settings(document)) as platform:
+        read(document, platform, empty_postgres_url)
+
+
+_IDENTIFIER, _NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), re.compile(r"\d+")
+
+
+def shape(line: str) -> str:
+    """A line of output without what differs from start to start."""
+    return " ".join(_NUMBER.sub("0", _IDENTIFIER.sub("ID", line)).split())
+
+
+def test_make_up_prints_what_the_readme_shows() -> None:
+    [shown] = [block.text for block in blocks(ROOT / "README.md") if block.mark == "make up"]
+    directory = servers.private_path()
+    command = [str(Path(sys.executable).with_name("duebook")), "dev", "--port", str(free_port())]
+    with (directory / "output").open("w+", encoding="utf-8") as output:
+        process = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output, env=dict(os.environ))
+        try:
+            eventually(lambda: "ready: http" in (directory / "output").read_text() or process.poll() is not None, 120)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+    printed = [shape(line) for line in (directory / "output").read_text(encoding="utf-8").splitlines()]
+    for line in shown.splitlines():
+        begin = shape(line.partition("…")[0])
+        assert any(each.startswith(begin) for each in printed), f"{line}\n\n" + "\n".join(printed)
