@@ -312,14 +312,6 @@ def test_a_key_is_created_used_listed_and_revoked(duebook: Program) -> None:
     assert duebook("key", "revoke", "unknown").exit_code == 3
 
 
-async def test_unknown_scopes_are_reported_until_their_key_is_revoked(offline: Program) -> None:
-    async with connect(offline.environment["DUEBOOK_POSTGRES_URL"], "test", 1) as pool:
-        await pool.execute("INSERT INTO keys VALUES ('old', 'ci', '', '{jobs, runs:read}')")
-    assert "key old has unknown scopes, which grant nothing: jobs\n" in offline("key", "list").stderr
-    assert offline("key", "revoke", "old").exit_code == 0
-    assert offline("key", "list").stderr == ""
-
-
 def test_a_missing_key_is_reported_with_its_variable(duebook: Program) -> None:
     refused = duebook("job", "list", DUEBOOK_API_KEY="")
     assert refused.exit_code == 1

@@ -13,7 +13,7 @@ from duebook.cli.failures import NotFound
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
-from duebook_common.runtime.scopes import Scope, unknown
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, list and revoke API keys.")
@@ -67,11 +67,7 @@ def create_key(
 @app.command("list")
 def list_keys(fmt: Output = Format.TABLE) -> None:
     """List keys, oldest first, including revoked ones."""
-    rows = with_database(_fetch)
-    output.print_list([_view(row) for row in rows], _COLUMNS, fmt)
-    for row in rows:
-        if (invalid := unknown(row["scopes"])) and row["revoked_at"] is None:
-            output.print_message(f"key {row['key_id']} has unknown scopes, which grant nothing: {', '.join(invalid)}")
+    output.print_list([_view(row) for row in with_database(_fetch)], _COLUMNS, fmt)
 
 
 async def _fetch(pool: Pool) -> list[Any]:

@@ -24,14 +24,8 @@ class Scope(StrEnum):
 
 
 EVERYTHING: frozenset[str] = frozenset({Scope.ALL})
-_KNOWN = frozenset(Scope)
 
 
 def allowed(held: Collection[str], needed: str) -> bool:
     """Whether the scopes that a key holds grant the needed one. A word that is no scope grants nothing."""
     return Scope.ALL in held or needed in held or needed.rpartition(":")[2] in held
-
-
-def unknown(held: Collection[str]) -> list[str]:
-    """The words that are no scopes."""
-    return [word for word in held if word not in _KNOWN]
