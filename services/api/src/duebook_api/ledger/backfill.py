@@ -6,7 +6,7 @@ from uuid import UUID
 
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.commands import handle
-from duebook_api.ledger.ledger import read_ledger, shorter
+from duebook_api.ledger.ledger import range_too_long, read_ledger
 from duebook_api.schemas.bodies import BackfillBody
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Overlap
@@ -41,7 +41,7 @@ class BackfillRequest:
         entries = [entry for entry in ledger if entry.outcome in _NOT_RUN or _is_backfilled(job.id, entry)]
         if len(entries) > _MAX_RUNS:
             message = f"{len(entries):,} times in this range have not run, and one request backfills {_MAX_RUNS:,}"
-            raise shorter(message, entries[_MAX_RUNS].nominal_at)
+            raise range_too_long(message, entries[_MAX_RUNS].nominal_at)
         ids = [run_id_of_backfill(job.id, entry.nominal_at) for entry in entries]
         runs = await load_runs(db, ids)
         occurrences = [

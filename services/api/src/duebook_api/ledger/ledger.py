@@ -1,4 +1,4 @@
-"""The ledger of a job: read in one snapshot, worked out beside the event loop."""
+"""The ledger of a job: read in one snapshot, computed in a thread, because a long range takes some milliseconds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,17 +18,20 @@ from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import RecordedEvent, read
 from duebook_common.store.rows import load_jobs
 
-_MOST = 20_000  # nominal times in one range
-_AT_ONCE = 1_000  # times in one question for their runs: to write and read it takes some milliseconds of the event loop
-_INSTANT = timedelta(microseconds=1)
-_FOUND = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])"
+_MAX_ENTRIES = 20_000  # nominal times in one range
+_BATCH = 1_000  # entries per query: its arguments and rows keep the event loop busy for some milliseconds
+_RESOLUTION = timedelta(microseconds=1)
+_RUNS = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])"
 
 
-async def ledger_of(
+async def job_ledger(
     pool: Pool, job_id: UUID, start: datetime | None, end: datetime | None, now: datetime
 ) -> list[LedgerEntry]:
-    """Every nominal time from `start` to before `end` that has come; raises Problem 404, or 422 for too many."""
-    last = now if end is None else min(now, end - _INSTANT)
+    """The nominal times in [start, end) up to now, each with its outcome. Without a limit the job's whole life.
+
+    Raises Problem 404 if there is no such job, and 422 if the range has more than 20,000 nominal times.
+    """
+    last = now if end is None else min(now, end - _RESOLUTION)
     async with snapshot(pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
@@ -37,33 +40,34 @@ async def ledger_of(
 
 
 async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[LedgerEntry]:
-    """The nominal times from `first` to `last`, both included; raises Problem 422 where they are too many."""
+    """The nominal times from `first` to `last`, both included. Raises Problem 422 if they are too many."""
     recorded: Any = await read(db, job_events.stream(job.id))
-    told, ids = await asyncio.to_thread(_expected, job, recorded, first, last)
-    found: dict[UUID, RunOutcome] = {}
-    for n in range(0, len(ids), _AT_ONCE):
-        records = await db.fetch(_FOUND, [*chain.from_iterable(ids[n : n + _AT_ONCE])])
-        found |= {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
-    return await asyncio.to_thread(ledger.with_runs, told, ids, found)
+    entries, run_ids = await asyncio.to_thread(_expected_entries, job, recorded, first, last)
+    runs: dict[UUID, RunOutcome] = {}
+    for n in range(0, len(run_ids), _BATCH):
+        records = await db.fetch(_RUNS, [*chain.from_iterable(run_ids[n : n + _BATCH])])
+        runs |= {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
+    return await asyncio.to_thread(ledger.with_runs, entries, run_ids, runs)
 
 
-def _expected(
+def _expected_entries(
     job: Job, recorded: Sequence[RecordedEvent], first: datetime, last: datetime
 ) -> tuple[list[LedgerEntry], list[tuple[UUID, UUID]]]:
+    """The entries that the job's own stream implies, and for each the ids of the runs that it may have."""
     history = schedule_periods(item.event for item in recorded)  # type: ignore[misc]
     count = ledger.expected(history, first, last)
-    if count > _MOST:
-        raise _too_many(history, count, first, last)
-    told = ledger.entries(job, history, first, last)
-    return told, ledger.run_ids(job.id, told)
+    if count > _MAX_ENTRIES:
+        raise _too_many_entries(history, count, first, last)
+    entries = ledger.entries(job, history, first, last)
+    return entries, ledger.run_ids(job.id, entries)
 
 
-def _too_many(history: Sequence[SchedulePeriod], count: int, first: datetime, last: datetime) -> Problem:
-    times = chain.from_iterable(stretch.times(first, last) for stretch in history)
-    fits = max(islice(times, _MOST + 1))
-    return shorter(f"{count:,} nominal times lie in this range, and one answer tells of {_MOST:,}", fits)
+def _too_many_entries(history: Sequence[SchedulePeriod], count: int, first: datetime, last: datetime) -> Problem:
+    times = chain.from_iterable(period.times(first, last) for period in history)
+    valid_end = max(islice(times, _MAX_ENTRIES + 1))
+    return range_too_long(f"this range has {count:,} nominal times, more than {_MAX_ENTRIES:,}", valid_end)
 
 
-def shorter(says: str, fits: datetime) -> Problem:
-    """Problem 422 for a range that is too long, with an end that is not."""
-    return invalid(Fault("/to", f"{says}; ask for a shorter range, such as one up to {rfc3339(fits)}"))
+def range_too_long(message: str, valid_end: datetime) -> Problem:
+    """Problem 422 for a range that is too long, with an end that is valid."""
+    return invalid(Fault("/to", f"{message}; ask for a shorter range, such as one up to {rfc3339(valid_end)}"))

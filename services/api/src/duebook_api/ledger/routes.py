@@ -1,4 +1,4 @@
-"""The books of a job: its ledger, and making up for what stands in it as skipped."""
+"""The ledger of a job and its backfill over HTTP."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_json, validated
 from duebook_api.ledger.backfill import backfill
-from duebook_api.ledger.ledger import ledger_of
+from duebook_api.ledger.ledger import job_ledger
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BackfillBody
 from duebook_api.state.dependencies import actor, dependencies
@@ -33,14 +33,14 @@ class LedgerQuery(PageQuery):
     "/{job_id}/ledger", openapi_extra=operation(Scope.JOBS_READ, query=LedgerQuery), response_model=answers.Ledger
 )
 async def show_ledger(request: Request, job_id: PathId) -> Response:
-    """Every nominal time in [from, to) that has come, with what became of it; the totals are those of the whole."""
+    """The nominal times in [from, to) up to now, each with its outcome. The totals are those of the whole range."""
     q, deps = query(request, LedgerQuery), dependencies(request)
     if q.start is not None and q.end is not None and q.start > q.end:
         raise invalid(Fault("/from", "this is later than `to`"))
-    place = decode_cursor(q.cursor, utc_time)
-    told = await ledger_of(deps.pool, job_id, q.start, q.end, deps.clock.now())
-    rest = [line for line in told if place is None or line.nominal_at > place[0]]
-    return page(rest, q.limit, views.ledger_entry, lambda line: [line.nominal_at], **totals(told)._asdict())
+    after = decode_cursor(q.cursor, utc_time)
+    entries = await job_ledger(deps.pool, job_id, q.start, q.end, deps.clock.now())
+    rest = [entry for entry in entries if after is None or entry.nominal_at > after[0]]
+    return page(rest, q.limit, views.ledger_entry, lambda entry: [entry.nominal_at], **totals(entries)._asdict())
 
 
 @router.post(
@@ -50,7 +50,10 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     response_model=answers.Items[answers.Run],
 )
 async def backfill_job(request: Request, job_id: PathId) -> Response:
-    """Runs for the past nominal times in [from, to) that did not run; the same order again answers the same runs."""
+    """Create runs for the past nominal times in [from, to) that did not run.
+
+    A repeated request creates nothing and returns the same runs.
+    """
     value, _ = await read_json(request)
     runs = await backfill(dependencies(request), job_id, validated(BackfillBody, value), actor(request))
     return reply({"items": [views.run(run) for run in runs]}, 202)
