@@ -54,6 +54,7 @@ from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from support.bookkeeping import ACTOR, NOW, check_books, created, log
@@ -103,8 +104,9 @@ class World:
         self.clock, self.numbers = Told(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
         hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
-        self.dispatcher = Dispatcher(self.pool, self.clock, Nowhere(), DispatchWindow(10_000), hints, settings, ACTOR)
-        self.releaser = Admission(self.pool, self.clock, settings, ACTOR)
+        poll = PollContext(self.pool, self.clock, settings, ACTOR)
+        self.dispatcher = Dispatcher(poll, Nowhere(), DispatchWindow(10_000), hints)
+        self.admission = Admission(poll)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
@@ -195,7 +197,7 @@ class Machine(RuleBasedStateMachine):
 
     async def _release(self) -> None:
         rows = await self.world.pool.fetch(_WOKEN, self.jobs, self.now)
-        await self.world.releaser.admit([run_of(row) for row in rows])
+        await self.world.admission.admit([run_of(row) for row in rows])
 
     def _runs_in(self, *statuses: RunStatus) -> list[Run]:
         rows = self.world.run(self.world.pool.fetch(_RUNS, self.jobs, list(statuses)))

@@ -13,16 +13,15 @@ import structlog
 from duebook_common.domain.job.admission import ConcurrencySlots, free_runs, slots_by_run
 from duebook_common.domain.job.commands import AdmitWaiting
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.actor import Actor
 from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
 from duebook_common.store.conflict import Conflict
-from duebook_common.store.database import Clock, Connection, Pool, transaction
+from duebook_common.store.database import Connection, transaction
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_keys, try_lock_jobs
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.wakeups import postpone_waiting
-from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.poll_context import PollContext
 
 log = structlog.stdlib.get_logger("admission")
 
@@ -37,9 +36,9 @@ class AdmissionResult(NamedTuple):
 class Admission:
     """Admits waiting runs in the order of their creation, backfills last."""
 
-    def __init__(self, pool: Pool, clock: Clock, settings: SchedulerSettings, actor: Actor) -> None:
-        self._pool, self._clock = pool, clock
-        self._settings, self._actor = settings, actor
+    def __init__(self, context: PollContext) -> None:
+        self._pool, self._clock = context.pool, context.clock
+        self._lease, self._actor = context.settings.lease, context.actor
 
     async def admit(self, waiting: Sequence[Run]) -> AdmissionResult:
         """Decide waiting runs that are due. What fails stays due. Raises any of UNAVAILABLE."""
@@ -63,15 +62,14 @@ class Admission:
         await lock_keys(db, keys)
         slots = ConcurrencySlots(await key_holders(db, keys))
         now = self._clock.now()
-        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, now, self._settings.lease)
+        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, now, self._lease)
         await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
         await self._postpone(db, [run for run in locked if run.id not in changed], now)
         return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
 
     async def _postpone(self, db: Connection, runs: Sequence[Run], now: datetime) -> None:
-        lease = self._settings.lease
-        await postpone_waiting(db, [(run, now + _until_next_look(run, now, lease)) for run in runs])
+        await postpone_waiting(db, [(run, now + _until_next_look(run, now, self._lease)) for run in runs])
 
 
 def _not_admitted(run: Run, error: Exception) -> AdmissionResult:

@@ -12,12 +12,13 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.service import Check, ServiceContext
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, Pool, connect
+from duebook_common.store.database import Clock, connect
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.poll import Poller
+from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.relay import Relay
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
@@ -41,7 +42,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     ):
         await clock.measure(pool)
         publisher, sender = Publisher(connection), RunSender(Publisher(connection))
-        poller = _poller(settings, pool, clock, sender, hints)
+        actor = Actor(f"scheduler {socket.gethostname()}")
+        poller = _poller(PollContext(pool, clock, settings, actor), sender, hints)
         context.health.checks = {
             "postgres": lambda: pool.fetchval("SELECT 1"),
             "rabbitmq": _connected(publisher),
@@ -60,14 +62,12 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             await sender.drain()
 
 
-def _poller(settings: SchedulerSettings, pool: Pool, clock: Clock, sender: RunSender, hints: Hints) -> Poller:
-    actor = Actor(f"scheduler {socket.gethostname()}")
-    window = DispatchWindow(settings.dispatch_ahead)
-    lost_messages = LostMessageDetector(sender.publisher, settings.lease)
-    admission = Admission(pool, clock, settings, actor)
-    dispatcher = Dispatcher(pool, clock, sender, window, hints, settings, actor)
-    waker = Waker(pool, clock, sender, window, lost_messages, admission, settings, actor)
-    return Poller(dispatcher, waker, clock, settings)
+def _poller(context: PollContext, sender: RunSender, hints: Hints) -> Poller:
+    window = DispatchWindow(context.settings.dispatch_ahead)
+    lost_messages = LostMessageDetector(sender.publisher, context.settings.lease)
+    dispatcher = Dispatcher(context, sender, window, hints)
+    waker = Waker(context, sender, window, lost_messages, Admission(context))
+    return Poller(context, dispatcher, waker)
 
 
 def _connected(publisher: Publisher) -> Check:

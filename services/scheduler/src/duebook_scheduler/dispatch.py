@@ -11,9 +11,8 @@ from duebook_common.domain.job.commands import DecisionContext, Dispatch
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
-from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
-from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
+from duebook_common.store.database import UNAVAILABLE, Connection, acquire, transaction
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
@@ -21,8 +20,8 @@ from duebook_common.store.resilience import one_by_one
 from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import Lane, earliest, lanes
+from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
-from duebook_scheduler.settings import SchedulerSettings
 
 log = structlog.stdlib.get_logger("dispatch")
 
@@ -49,14 +48,11 @@ _DECIDING_SECONDS, _MOST_FACTS = 0.05, 1_000  # limits of one batch; the jobs be
 class Dispatcher:
     """Finds due jobs, decides each under its lock and sends the new runs."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
-        self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow,
-        hints: Hints, settings: SchedulerSettings, actor: Actor,
-    ) -> None:  # fmt: skip
-        self._pool, self._clock = pool, clock
+    def __init__(self, context: PollContext, sender: RunSender, window: DispatchWindow, hints: Hints) -> None:
+        self._pool, self._clock = context.pool, context.clock
+        self._settings, self._actor = context.settings, context.actor
         self._sender, self._window = sender, window
         self._hints = hints
-        self._settings, self._actor = settings, actor
         self._deferred: dict[UUID, datetime] = {}
         self.next_due: datetime | None = None
 
@@ -65,15 +61,21 @@ class Dispatcher:
         if not await self._sender.flush():
             return 0  # RabbitMQ is unavailable: the due jobs stay due
         now = self._clock.now()
+        open_lanes = await self._open_lanes(now)
+        return await self._dispatch(open_lanes, now) if open_lanes else 0
+
+    async def _open_lanes(self, now: datetime) -> list[tuple[Lane, int]]:
+        """The lanes with due jobs whose queue has capacity, each with that capacity."""
         async with acquire(self._pool) as db:
             found = await lanes(db, "jobs")
             self.next_due = earliest(found, now)
             due = [lane for lane in found if lane.first <= now]
-            if due:  # some of these jobs may stay due: other schedulers hold their locks, or a limit is reached
-                self.next_due = min(self.next_due or now + _SOON, now + _SOON)
-            capacity = await self._window.capacity(db, {lane.queue for lane in due}, now) if due else {}
-        open_lanes = [(lane, capacity[lane.queue]) for lane in due if capacity[lane.queue] > 0]
-        return await self._dispatch(open_lanes, now) if open_lanes else 0
+            if not due:
+                return []
+            # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.
+            self.next_due = min(self.next_due or now + _SOON, now + _SOON)
+            capacity = await self._window.capacity(db, {lane.queue for lane in due}, now)
+        return [(lane, capacity[lane.queue]) for lane in due if capacity[lane.queue] > 0]
 
     async def _dispatch(self, open_lanes: Sequence[tuple[Lane, int]], now: datetime) -> int:
         job_ids: list[UUID] = []

@@ -5,18 +5,17 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 from duebook_common.runtime.loops import detect_lost_connection
-from duebook_common.store.database import Clock
 from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.waker import Waker
 
 
 class Poller:
     """Dispatches due jobs and wakes due runs. `failing` says that the last pass raised."""
 
-    def __init__(self, dispatcher: Dispatcher, waker: Waker, clock: Clock, settings: SchedulerSettings) -> None:
+    def __init__(self, context: PollContext, dispatcher: Dispatcher, waker: Waker) -> None:
+        self._clock, self._settings = context.clock, context.settings
         self._dispatcher, self._waker = dispatcher, waker
-        self._clock, self._settings = clock, settings
         self.failing = False
 
     async def step(self) -> int:

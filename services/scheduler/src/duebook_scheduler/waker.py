@@ -13,8 +13,7 @@ from duebook_common.domain.run.decide import BURY_WITHIN
 from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
-from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.database import acquire
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from duebook_common.store.wakeups import postpone_runs
 from duebook_scheduler.admission import Admission
@@ -22,8 +21,8 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs
 from duebook_scheduler.lanes import earliest, lanes
 from duebook_scheduler.lost_messages import LostMessageDetector
+from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
-from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.waking import TO_SEND, Admit, Bury, Postpone, Wake, WakeContext, classify, may_be_lost
 
 log = structlog.stdlib.get_logger("waker")
@@ -42,15 +41,19 @@ class _Plan:
 class Waker:
     """Finds the runs whose `wake_at` has passed and does what each needs."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
-        self, pool: Pool, clock: Clock, sender: RunSender, window: DispatchWindow, lost_messages: LostMessageDetector,
-        admission: Admission, settings: SchedulerSettings, actor: Actor,
-    ) -> None:  # fmt: skip
-        self._pool, self._clock = pool, clock
+    def __init__(
+        self,
+        context: PollContext,
+        sender: RunSender,
+        window: DispatchWindow,
+        lost_messages: LostMessageDetector,
+        admission: Admission,
+    ) -> None:
+        self._pool, self._clock = context.pool, context.clock
+        self._settings, self._actor = context.settings, context.actor
         self._sender, self._window = sender, window
         self._lost_messages = lost_messages
         self._admission = admission
-        self._settings, self._actor = settings, actor
         self._leases_trusted_at: datetime | None = None
         self.next_due: datetime | None = None
 

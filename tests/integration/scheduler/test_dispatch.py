@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,16 +24,17 @@ from duebook_common.store.job_plan import LockedJob
 from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from support.bookkeeping import ACTOR, check_books, context, definition, do, log, meanwhile, start
+from support.samples import SECOND
 
-SECOND = timedelta(seconds=1)
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
 
 
-class Sent(RunSender):
-    """What would have gone to the broker."""
+class RecordingSender(RunSender):
+    """Keeps the runs that would have been sent."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
@@ -46,16 +47,17 @@ class Sent(RunSender):
 
 
 @asynccontextmanager
-async def poller(url: str, sent: Sent, batch: int = 25) -> AsyncIterator[Dispatcher]:
+async def new_dispatcher(url: str, sender: RecordingSender, batch: int = 25) -> AsyncIterator[Dispatcher]:
+    """A dispatcher with a pool of its own, as each scheduler has one."""
     names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
     settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
     settings = settings.model_copy(update={"batch": batch})
-    async with connect(url, "poller", size=4) as pool, Hints("redis://127.0.0.1:1") as hints:
-        yield Dispatcher(pool, Clock(), sent, DispatchWindow(10_000), hints, settings, ACTOR)
+    async with connect(url, "dispatcher", size=4) as pool, Hints("redis://127.0.0.1:1") as hints:
+        yield Dispatcher(PollContext(pool, Clock(), settings, ACTOR), sender, DispatchWindow(10_000), hints)
 
 
-async def many_due(pool: Pool, count: int, together: int, **changes: Any) -> list[UUID]:
-    """Daily jobs that are due now; `together` of them stand in one slice of the locks."""
+async def create_due_jobs(pool: Pool, count: int, together: int, **changes: Any) -> list[UUID]:
+    """Create daily jobs that are due now; `together` of them share one slice of the locks."""
     now = datetime.now(UTC) - SECOND
     ids = [UUID(int=(n << 20) + 7) for n in range(1, together + 1)] + [uuid4() for _ in range(count - together)]
     new = job_decide.create(ids[0], definition(recurrence="daily", scheduled_at=now, **changes), now)
@@ -68,82 +70,84 @@ def another_run(now: datetime) -> TriggerRun:
     return TriggerRun(uuid4(), Overlap.ALLOW_ALL, context(now))
 
 
-async def poll_until_nothing_is_due(pool: Pool, pollers: Sequence[Dispatcher]) -> None:
-    async def poll(one: Dispatcher) -> None:
+async def dispatch_all(pool: Pool, dispatchers: Sequence[Dispatcher]) -> None:
+    """Step all dispatchers at once until no job is due."""
+
+    async def dispatch(dispatcher: Dispatcher) -> None:
         async with asyncio.timeout(30):
             while await pool.fetchval(_DUE):
-                await one.step()
+                await dispatcher.step()
 
-    await asyncio.gather(*map(poll, pollers))
+    await asyncio.gather(*map(dispatch, dispatchers))
 
 
-async def test_each_due_occurrence_is_dispatched_once_by_one_of_many_pollers(pool: Pool, postgres_url: str) -> None:
-    ids, sent = await many_due(pool, 150, together=40), Sent()
+async def test_each_due_occurrence_is_dispatched_once_by_three_dispatchers(pool: Pool, postgres_url: str) -> None:
+    ids, sender = await create_due_jobs(pool, 150, together=40), RecordingSender()
     async with AsyncExitStack() as stack:
-        pollers = [await stack.enter_async_context(poller(postgres_url, sent)) for _ in range(3)]
-        await poll_until_nothing_is_due(pool, pollers)
-    assert sorted(run.job_id for run in sent.runs) == sorted(ids)
+        dispatchers = [await stack.enter_async_context(new_dispatcher(postgres_url, sender)) for _ in range(3)]
+        await dispatch_all(pool, dispatchers)
+    assert sorted(run.job_id for run in sender.runs) == sorted(ids)
     assert [recorded.type for recorded in await log(pool)].count("RunDispatched") == 150
     await check_books(pool)
 
 
-async def test_a_poller_passes_by_what_another_decides_and_does_the_rest(pool: Pool, postgres_url: str) -> None:
-    ids, sent = await many_due(pool, 12, together=4), Sent()
-    async with poller(postgres_url, sent) as one:
+async def test_a_dispatcher_skips_locked_jobs_and_decides_the_others(pool: Pool, postgres_url: str) -> None:
+    ids, sender = await create_due_jobs(pool, 12, together=4), RecordingSender()
+    async with new_dispatcher(postgres_url, sender) as dispatcher:
         async with transaction(pool) as db:
             await lock_jobs(db, ids[:1])
-            await one.step()
-            assert not {run.job_id for run in sent.runs} & set(ids[:4])
-        await poll_until_nothing_is_due(pool, [one])
-    assert sorted(run.job_id for run in sent.runs) == sorted(ids)
+            await dispatcher.step()
+            assert not {run.job_id for run in sender.runs} & set(ids[:4])
+        await dispatch_all(pool, [dispatcher])
+    assert sorted(run.job_id for run in sender.runs) == sorted(ids)
 
 
 async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Pool, postgres_url: str) -> None:
-    ids, sent = await many_due(pool, 10, together=5), Sent()
+    ids, sender = await create_due_jobs(pool, 10, together=5), RecordingSender()
     for id_ in ids:
         await handle_job(pool, id_, another_run(datetime.now(UTC)), ACTOR)
     async with AsyncExitStack() as stack:
-        pollers = [await stack.enter_async_context(poller(postgres_url, sent, 3)) for _ in range(2)]
-        await poll_until_nothing_is_due(pool, pollers)
-    assert sent.runs == []
-    told = [recorded for recorded in await log(pool) if recorded.type == "RunSkipped"]
-    assert sorted(recorded.job_id for recorded in told) == sorted(ids)
-    assert {recorded.data["reason"] for recorded in told} == {"overlap"}
+        dispatchers = [await stack.enter_async_context(new_dispatcher(postgres_url, sender, 3)) for _ in range(2)]
+        await dispatch_all(pool, dispatchers)
+    assert sender.runs == []
+    skipped = [recorded for recorded in await log(pool) if recorded.type == "RunSkipped"]
+    assert sorted(recorded.job_id for recorded in skipped) == sorted(ids)
+    assert {recorded.data["reason"] for recorded in skipped} == {"overlap"}
     await check_books(pool)
 
 
-async def test_a_job_whose_run_moves_on_meanwhile_is_decided_apart_and_the_others_together(
+async def test_a_job_with_a_version_conflict_is_decided_alone(
     pool: Pool, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids, sent = await many_due(pool, 10, together=5, overlap=Overlap.CANCEL_OTHER), Sent()
+    ids, sender = await create_due_jobs(pool, 10, together=5, overlap=Overlap.CANCEL_OTHER), RecordingSender()
     now = datetime.now(UTC)
-    opened = await handle_job(pool, ids[0], another_run(now), ACTOR)
-    assert opened is not None
-    (run,) = opened.runs
+    result = await handle_job(pool, ids[0], another_run(now), ACTOR)
+    assert result is not None
+    (run,) = result.runs
     await do(pool, run, start(run, now))
-    together: list[int] = []
+    batches: list[int] = []
 
     async def load_and_let_the_run_end(db: Connection, job_ids: Iterable[UUID]) -> list[LockedJob]:
         jobs = await load_locked(db, job_ids)
-        if not together:
+        if not batches:
             meanwhile(postgres_url, lambda other: do(other, run, Succeed(1, None, now)))
-        together.append(len(jobs))
+        batches.append(len(jobs))
         return jobs
 
     monkeypatch.setattr("duebook_scheduler.dispatch.load_locked", load_and_let_the_run_end)
-    async with poller(postgres_url, sent) as one:
-        assert await one.step() == 10
-    assert sorted(run.job_id for run in sent.runs) == sorted(ids)
-    assert together == [10, 9, 1]
+    async with new_dispatcher(postgres_url, sender) as dispatcher:
+        assert await dispatcher.step() == 10
+    assert sorted(run.job_id for run in sender.runs) == sorted(ids)
+    assert batches == [10, 9, 1]
     await check_books(pool)
 
 
-async def test_a_poisonous_job_is_set_aside_and_the_others_run(pool: Pool, postgres_url: str) -> None:
-    ids, sent = await many_due(pool, 6, together=1), Sent()
-    async with transaction(pool) as db:  # its row says what its stream does not
+async def test_a_failing_job_is_deferred_and_the_others_run(pool: Pool, postgres_url: str) -> None:
+    ids, sender = await create_due_jobs(pool, 6, together=1), RecordingSender()
+    async with transaction(pool) as db:  # an event that the row does not have
         event = job_events.JobPaused(reason=None, at=datetime.now(UTC))
         await append(db, [Write(job_events.stream(ids[0]), 1, [event], ids[0])])
-    async with poller(postgres_url, sent) as one:
+    async with new_dispatcher(postgres_url, sender) as dispatcher:
         for _ in range(3):
-            await one.step()
-    assert sorted(run.job_id for run in sent.runs) == sorted(ids[1:])
+            await dispatcher.step()
+    assert sorted(run.job_id for run in sender.runs) == sorted(ids[1:])
