@@ -9,7 +9,8 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, RabbitQueue
 
 from duebook_common.broker import topology
-from duebook_common.broker.publisher import OutgoingMessage, Publisher
+from duebook_common.broker.frames import OutgoingMessage
+from duebook_common.broker.publisher import Publisher
 
 
 async def unnest_rows(url: str, batches: int = 20, size: int = 1000) -> float:
@@ -32,7 +33,7 @@ async def confirmed_publishes(url: str, count: int = 5000) -> float:
     connection = await topology.connect(url, "bench")
     async with connection:
         publisher = Publisher(connection)
-        await publisher.ensure_work({"bench"})
+        await publisher.ensure_queues({"bench"})
         messages = [OutgoingMessage(topology.RUNS, "bench", b'{"v":0}') for _ in range(count)]
         start = time.perf_counter()
         errors = await publisher.publish(messages)

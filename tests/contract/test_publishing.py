@@ -12,7 +12,8 @@ from faststream.rabbit import RabbitBroker
 from pamqp.commands import Basic
 
 from duebook_common.broker import topology
-from duebook_common.broker.publisher import OutgoingMessage, Publisher
+from duebook_common.broker.frames import OutgoingMessage
+from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import RUNS, work_arguments, work_queue
 from support.proxy import Proxy
 from support.queues import put, take_all
@@ -41,7 +42,7 @@ async def test_counting_messages_leaves_no_queue_for_a_reconnect_to_declare(
     async with await topology.connect(url, "tests") as connection:
         publisher = Publisher(connection)
         await put(channel, name, b"one", b"two")
-        assert [await publisher.waiting_messages(name) for _ in range(3)] == [2, 2, 2]
+        assert [await publisher.ready_messages(name) for _ in range(3)] == [2, 2, 2]
         assert not cast(Any, await publisher.channel())._queues
 
 

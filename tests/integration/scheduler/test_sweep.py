@@ -7,8 +7,9 @@ import aio_pika
 import pytest
 
 from duebook_common.broker import topology
+from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import RunMessage
-from duebook_common.broker.publisher import OutgoingMessage, Publisher
+from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt
 from duebook_common.domain.run.state import Run

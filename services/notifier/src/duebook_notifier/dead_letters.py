@@ -5,8 +5,9 @@ from aio_pika.abc import AbstractRobustConnection
 from pamqp.common import FieldTable
 
 from duebook_common.broker import topology
+from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import OutcomeMessage
-from duebook_common.broker.publisher import OutgoingMessage, Publisher
+from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import NOTIFICATIONS_DEAD
 from duebook_common.domain.mail import MailFailed, outcome_of
 from duebook_notifier.subject import MailSubject

@@ -29,7 +29,7 @@ class LostMessageDetector:
         if not queues or not self._publisher.connected:
             return set()
         newest_started = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_STARTED, list(queues))}
-        empty = {queue for queue in queues if await self._publisher.waiting_messages(queue) == 0}
+        empty = {queue for queue in queues if await self._publisher.ready_messages(queue) == 0}
         return {run.id for run in runs if run.queue in empty or self._overtaken(run, newest_started)}
 
     def _overtaken(self, run: Run, newest_started: dict[str, datetime]) -> bool:

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import OutcomeMessage
-from duebook_common.broker.publisher import OutgoingMessage
 from duebook_common.broker.topology import EVENTS, MAIL_DEFAULT, MAIL_NAMED
 from duebook_common.domain.definition import Definition, Notify
 from duebook_common.domain.mail import MISSED, wanted

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from duebook_common.broker.publisher import OutgoingMessage, Publisher
+from duebook_common.broker.frames import OutgoingMessage
+from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import declare_events
 from duebook_common.domain.mail import MISSES
 from duebook_common.runtime.telemetry import RELAY_LAG

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import structlog
 
+from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import RunMessage
-from duebook_common.broker.publisher import OutgoingMessage, Publisher
+from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import RUNS
 from duebook_common.domain.run.state import Run
 
@@ -60,7 +61,7 @@ class RunSender:
             await asyncio.wait(self._in_flight)
 
     async def _publish(self, items: Sequence[tuple[Run, bool]]) -> None:
-        error = await self.publisher.ensure_work({run.queue for run, _ in items})
+        error = await self.publisher.ensure_queues({run.queue for run, _ in items})
         errors = [error] * len(items) if error else await self.publisher.publish([_message(*item) for item in items])
         failed = [(item, error) for item, error in zip(items, errors, strict=True) if error is not None]
         if failed:

@@ -1,4 +1,4 @@
-"""What a message between services says. It may change apart from what is stored."""
+"""The messages between services: their fields and their JSON. They may change independently of what is stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,16 @@ T = TypeVar("T")
 
 
 class MessageUnreadable(Exception):
-    """The body is not what this version of Duebook sends."""
+    """The body is not a message of this version of Duebook."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunMessage:
-    """One delivery is one run. `bury` marks a run given up where no delivery was held, to be rejected."""
+    """Execute this run, or with `bury` reject the message, so that RabbitMQ moves it to the dead-letter queue.
+
+    `dispatch` is the dispatch number that the message belongs to: a later one makes this message stale. A run that was
+    dead-lettered while no delivery of it was held gets a message with `bury`.
+    """
 
     run_id: UUID
     dispatch: int
@@ -27,7 +31,7 @@ class RunMessage:
 
     @classmethod
     def decode(cls, body: bytes) -> "RunMessage":
-        """Raises MessageUnreadable."""
+        """Decode a body; raises MessageUnreadable."""
         try:
             data = orjson.loads(body)
             dispatch, bury = data["dispatch"], data.get("bury", False)
@@ -40,14 +44,15 @@ class RunMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeMessage:
-    """Something happened to a run that people may want to know: what the relay publishes on `duebook.events`.
+    """An outcome of a run, as the relay publishes it on `duebook.events`.
 
-    `outcome` is succeeded, failed (a retry is ahead), dead_lettered, skipped, missed, cancelled or discarded.
-    `version` is its event's version in the run's stream: a repeat has the same, a later outcome a higher one.
-    `notify` says that the job itself names recipients.
+    `outcome` is succeeded, failed (a retry follows), dead_lettered, skipped, missed, cancelled or discarded.
+    `version` is the version of the outcome's event in the run's stream: a repeated message has the same version, a
+    later outcome a higher one. `notify`: the job itself names recipients of mails.
 
-    Occurrences that were missed together are one outcome: `missed` has their `first` and `last` nominal time, their
-    `count` and the `reason`, `run_id` is the run that the last would have had, `version` counts in the job's stream.
+    Occurrences that were missed together are one outcome: `missed` has the `first` and `last` of their nominal times,
+    their `count` and the `reason`; `run_id` is the run that the last one would have had; `version` is that of the event
+    in the job's stream.
     """
 
     run_id: UUID
@@ -67,12 +72,13 @@ class OutcomeMessage:
         return f"run.{self.outcome}"
 
     def encode(self) -> bytes:
-        said = {name: getattr(self, name) for name in self.__slots__ if name != "missed"}
-        return orjson.dumps({"v": 1, **said} | ({"missed": self.missed} if self.missed else {}), default=str)
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "missed"}
+        missed = {"missed": self.missed} if self.missed else {}
+        return orjson.dumps({"v": 1, **fields, **missed}, default=str)
 
     @classmethod
     def decode(cls, body: bytes) -> "OutcomeMessage":
-        """Raises MessageUnreadable."""
+        """Decode a body; raises MessageUnreadable."""
         try:
             data = orjson.loads(body)
             if data["v"] != 1:
@@ -80,19 +86,19 @@ class OutcomeMessage:
             return cls(
                 run_id=UUID(data["run_id"]),
                 job_id=UUID(data["job_id"]),
-                outcome=_of(str, data["outcome"]),
-                attempt=_of(int, data["attempt"]),
-                version=_of(int, data["version"]),
+                outcome=_exactly(str, data["outcome"]),
+                attempt=_exactly(int, data["attempt"]),
+                version=_exactly(int, data["version"]),
                 at=datetime.fromisoformat(data["at"]),
-                notify=_of(bool, data["notify"]),
-                missed=_of(dict, data["missed"]) if "missed" in data else None,
+                notify=_exactly(bool, data["notify"]),
+                missed=_exactly(dict, data["missed"]) if "missed" in data else None,
                 **{name: str(data.get(name, "")) for name in ("job_name", "task", "queue")},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MessageUnreadable(repr(error)) from error
 
 
-def _of(kind: type[T], value: Any) -> T:
+def _exactly(kind: type[T], value: Any) -> T:
     if type(value) is not kind:
         raise TypeError(f"{value!r} is not a {kind.__name__}")
     return value

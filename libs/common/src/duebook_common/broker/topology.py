@@ -1,4 +1,8 @@
-"""RabbitMQ: exchanges, queues and their arguments. They never change; tunables belong into policies."""
+"""RabbitMQ's exchanges, queues and their arguments.
+
+RabbitMQ refuses to declare a queue again with other arguments, so these never change. Tunable limits belong into
+policies.
+"""
 
 from typing import Any
 
@@ -13,15 +17,15 @@ EVENTS = "duebook.events"
 NOTIFICATIONS = "duebook.notifications"
 NOTIFICATIONS_DEAD = "duebook.notifications.dead-letters"
 
-# Second routing keys of outcomes that a mail may tell of: the job itself names recipients; or only the notifier's
-# settings could. Sent as BCC, so that nobody who receives the outcome sees them.
+# Second routing keys (BCC) of outcomes that may need a mail: the job itself names recipients, or only the notifier's
+# settings may name some. The broker removes the key, so that other subscribers do not see it.
 MAIL_NAMED = "mail.named"
 MAIL_DEFAULT = "mail.default"
 
-# What a broker that is away, restarting or refusing looks like.
+# The errors of a broker that is unreachable, restarts, or refuses.
 BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.AMQPError, TimeoutError, OSError)
 
-# Looking at a message must never use it up: 4.x would drop it after 20 looks.
+# Reading a message and giving it back counts as a delivery: by default RabbitMQ 4 would drop it after 20 of them.
 _LIMIT: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2147483647}
 _AT_LEAST_ONCE: FieldTable = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
@@ -35,9 +39,9 @@ def dead_letter_queue(queue: str) -> str:
 
 
 def work_arguments(queue: str) -> FieldTable:
-    """A work queue's arguments; they never change, tunables belong into policies."""
-    dead: FieldTable = {"x-dead-letter-exchange": DEAD_LETTERS, "x-dead-letter-routing-key": queue}
-    return {**_LIMIT, **_AT_LEAST_ONCE, **dead}
+    """The arguments of a work queue: what is rejected goes to its dead-letter queue."""
+    dead_letters: FieldTable = {"x-dead-letter-exchange": DEAD_LETTERS, "x-dead-letter-routing-key": queue}
+    return {**_LIMIT, **_AT_LEAST_ONCE, **dead_letters}
 
 
 NOTIFICATION_ARGUMENTS: FieldTable = {
@@ -50,27 +54,28 @@ DEAD_LETTER_ARGUMENTS: FieldTable = {**_LIMIT}
 
 
 async def connect(url: str, name: str) -> AbstractRobustConnection:
-    """A connection that comes back by itself and notices a silent peer within about 30 s."""
+    """A connection that reconnects by itself and notices a silent broker within about 30 s."""
     return await aio_pika.connect_robust(
         url, timeout=10, reconnect_interval=1, client_properties={"connection_name": f"duebook-{name}"}, heartbeat=10
     )
 
 
 async def declare_work(channel: AbstractChannel, queue: str) -> AbstractQueue:
-    """Declare the dead-letter queue, then the work queue, which is returned; repeating it changes nothing."""
-    dead = await channel.declare_exchange(DEAD_LETTERS, "direct", durable=True)
-    resting = await channel.declare_queue(dead_letter_queue(queue), durable=True, arguments=DEAD_LETTER_ARGUMENTS)
-    await resting.bind(dead, queue)
+    """Declare a dead-letter queue and its work queue, and return the latter. A repeat changes nothing."""
+    dead_letters = await channel.declare_exchange(DEAD_LETTERS, "direct", durable=True)
+    buried = await channel.declare_queue(dead_letter_queue(queue), durable=True, arguments=DEAD_LETTER_ARGUMENTS)
+    await buried.bind(dead_letters, queue)
     runs = await channel.declare_exchange(RUNS, "direct", durable=True)
-    working = await channel.declare_queue(work_queue(queue), durable=True, arguments=work_arguments(queue))
-    await working.bind(runs, queue)
-    return working
+    work = await channel.declare_queue(work_queue(queue), durable=True, arguments=work_arguments(queue))
+    await work.bind(runs, queue)
+    return work
 
 
 async def declare_events(channel: Any, *, default: bool = True) -> None:
-    """The exchange of outcomes, and the notifier's queue with its dead-letter queue.
+    """Declare the exchange of outcomes, and the notifier's queue with its dead-letter queue.
 
-    `default`: there may be recipients where a job names none. Only a notifier knows that there are not.
+    `default`: bind the queue also to outcomes of jobs that name no recipients. Only a notifier without
+    DUEBOOK_NOTIFY_TO knows that it needs none of them.
     """
     events = await channel.declare_exchange(EVENTS, "topic", durable=True)
     await channel.declare_queue(NOTIFICATIONS_DEAD, durable=True, arguments=DEAD_LETTER_ARGUMENTS)
