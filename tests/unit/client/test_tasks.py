@@ -1,3 +1,5 @@
+"""What the task API accepts as a task, and how a task reads its payload."""
+
 import subprocess
 import sys
 import traceback
@@ -35,7 +37,7 @@ CONTEXT = Context(
 )
 
 
-def test_a_decorated_function_is_registered_and_stays_itself() -> None:
+def test_a_decorated_function_is_registered_and_returned_unchanged() -> None:
     registry = Registry()
 
     @registry.task("reports.nightly")
@@ -70,7 +72,7 @@ def defaults(payload: Any, context: Context, more: int = 1, *args: int, **rest: 
         (lambda payload: payload, ([1],)),
     ],
 )
-def test_a_function_without_a_payload_type_takes_the_json_as_it_came(function: Any, arguments: tuple[Any]) -> None:
+def test_a_function_without_a_payload_type_takes_the_json_value(function: Any, arguments: tuple[Any]) -> None:
     task = Task.of("t", function)
     assert task.arguments([1], CONTEXT) == arguments
     assert task.json_schema() == {}
@@ -80,17 +82,17 @@ def test_a_function_without_a_payload_type_takes_the_json_as_it_came(function: A
 def takes_dict(payload: dict[str, Any]) -> None: ...
 
 
-def test_a_dict_is_checked_to_be_an_object() -> None:
+def test_a_dict_payload_must_be_an_object() -> None:
     task = Task.of("t", takes_dict)
     assert task.validate({"a": 1}) == {"a": 1}
-    with pytest.raises(Fail, match="the whole: "):
+    with pytest.raises(Fail, match="the payload itself: "):
         task.validate([1])
 
 
 def takes_report(payload: Report) -> None: ...
 
 
-def test_a_payload_that_does_not_fit_fails_for_good_and_names_each_place() -> None:
+def test_an_invalid_payload_fails_for_good_and_names_each_fault() -> None:
     with pytest.raises(Fail) as failed:
         Task.of("reports.nightly", takes_report).validate({"days": [1, "secret"]})
     assert failed.value.retry is False
@@ -101,7 +103,7 @@ def test_a_payload_that_does_not_fit_fails_for_good_and_names_each_place() -> No
     assert "'secret'" not in "".join(traceback.format_exception(failed.value))
 
 
-def test_pointers_are_escaped_and_long_lists_of_faults_cut() -> None:
+def test_pointers_are_escaped_and_long_lists_of_faults_are_cut() -> None:
     def takes(payload: dict[str, int]) -> None: ...
 
     task = Task.of("t", takes)
@@ -121,13 +123,13 @@ def test_a_payload_is_read_as_json() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "A", ".x", "-x", "a b", "x\n", "x" * 101, "ä"])
-def test_a_bad_name_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(TaskError, match="does not match"):
         Registry().task(name)(nothing)
 
 
 @pytest.mark.parametrize("name", ["a", "0", "reports.nightly", "a_b-c.d", "x" * 100])
-def test_a_good_name_is_taken(name: str) -> None:
+def test_a_valid_name_is_accepted(name: str) -> None:
     Registry().task(name)(nothing)
 
 
@@ -152,26 +154,26 @@ async def async_generator() -> Any:
         (generator, "not a plain function"),
         (async_generator, "async generator"),
         (Report, "not a plain function"),
-        (second_is_not_context, "second parameter is the Context"),
+        (second_is_not_context, "second parameter takes the Context"),
         (two_contexts, "first parameter takes the payload"),
-        (third, "no value is known for the parameter more"),
-        (keyword, "no value is known for the parameter more"),
+        (third, "the parameter more needs a default"),
+        (keyword, "the parameter more needs a default"),
         (unknown, "annotation cannot be read: name 'Nowhere'"),
         (no_schema, "has no JSON Schema"),
         (no_json, "has no JSON Schema"),
     ],
 )
-def test_a_function_that_could_not_be_called_is_refused_at_once(function: Any, message: str) -> None:
+def test_a_function_that_cannot_be_called_is_refused(function: Any, message: str) -> None:
     with pytest.raises(TaskError, match=message):
         Task.of("t", function)
 
 
-def test_a_forgotten_name_is_explained() -> None:
+def test_a_missing_name_is_explained() -> None:
     with pytest.raises(TaskError, match=r'write @task\("reports.nightly"\)'):
         duebook.task(nothing)  # type: ignore[arg-type]
 
 
-def test_a_name_is_taken_once() -> None:
+def test_a_name_is_registered_once() -> None:
     registry = Registry([Task.of("t", nothing, inline=True)])
     with pytest.raises(TaskError, match=r"task t is registered twice: .*nothing and .*only_context"):
         registry.task("t")(only_context)
@@ -184,7 +186,7 @@ def test_the_registered_tasks_cannot_be_changed_from_outside() -> None:
 
 
 def test_modules_are_loaded_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_USERS", Registry())
+    monkeypatch.setattr(tasks, "_USER_TASKS", Registry())
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "duebook_test_good.py").write_text(
         "from duebook import task\n@task('from.module')\ndef f(payload): return payload\n"
@@ -211,12 +213,12 @@ def test_retry_after_takes_a_duration_or_seconds(delay: timedelta | float) -> No
 
 
 @pytest.mark.parametrize("delay", [-1, timedelta(microseconds=-1), float("nan"), float("inf"), 1e20])
-def test_retry_after_refuses_what_is_no_delay(delay: timedelta | float) -> None:
+def test_retry_after_refuses_an_invalid_delay(delay: timedelta | float) -> None:
     with pytest.raises(ValueError, match="a delay must be"):
         RetryAfter(delay)
 
 
-def test_fail_is_tried_again_unless_told_otherwise() -> None:
+def test_fail_allows_a_retry_by_default() -> None:
     assert Fail("x").retry is True
     assert Fail("x", retry=False).retry is False
     assert str(Fail("x")) == "x"

@@ -1,4 +1,4 @@
-"""The task API: what a user writes to say what a job does, and the registry that an executor reads."""
+"""The task API: users register functions as tasks, and an executor reads the registry."""
 
 import importlib
 import inspect
@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Fail(Exception):
-    """Fails the attempt; with `retry=False` the run goes straight to the dead letters."""
+    """Raise it to fail the attempt. With `retry=False` the run becomes a dead letter at once."""
 
     def __init__(self, message: str, retry: bool = True) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class Fail(Exception):
 
 
 class RetryAfter(Exception):
-    """Fails the attempt and chooses the delay before the next one: a `timedelta`, or seconds."""
+    """Raise it to fail the attempt and to choose the delay before the next one: a `timedelta`, or seconds."""
 
     def __init__(self, delay: timedelta | float, message: str | None = None) -> None:
         self.delay = _delay(delay)
@@ -45,14 +45,14 @@ class TaskError(Exception):
 
 @dataclass(frozen=True)
 class Context:
-    """What a task may know about the attempt it carries out."""
+    """What a task may know about its attempt."""
 
     run_id: UUID
     job_id: UUID
     attempt: int
     nominal_at: datetime
     idempotency_key: str
-    """The same for every attempt of the run: hand it to whatever must not act twice."""
+    """The same for every attempt of the run. Pass it to each service that must not act twice."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The trace context, as `traceparent` and `tracestate`."""
     log: Callable[[str], None] = print
@@ -61,55 +61,55 @@ class Context:
 
 @dataclass(frozen=True)
 class Task:
-    """A function with a name and a known payload. Frozen: to change a task is to start anew."""
+    """A registered function: its name, how to call it, and the type of its payload."""
 
     name: str
     function: Callable[..., Any]
     is_async: bool
     payload: TypeAdapter[Any] | None
-    """Reads the payload; None where the function takes the JSON as it came, or takes nothing."""
-    takes: tuple[str, ...]
-    """What the function is handed, in its order: "payload", "context"."""
+    """Validates the payload; None if the function takes the JSON value as it is, or no payload."""
+    parameters: tuple[str, ...]
+    """What the function's parameters take, in order: "payload", "context"."""
     inline: bool = False
-    """Built in, and cheap enough for the executor's own event loop."""
+    """A built-in task that does not block: it runs in the executor's own event loop."""
 
     @classmethod
     def of(cls, name: str, function: Callable[..., Any], *, inline: bool = False) -> "Task":
-        """Read a function's signature, and refuse with a `TaskError` what could only fail later."""
+        """Make a task of a function; raises TaskError for a function that could not be called with a payload."""
         if not _NAME.fullmatch(name):
             raise TaskError(f"task name {name!r} does not match {_NAME.pattern}")
         if not inspect.isroutine(function) or inspect.isgeneratorfunction(function):
             raise TaskError(f"task {name} is not a plain function: write `def` or `async def`, without `yield`")
         if inspect.isasyncgenfunction(function):
             raise TaskError(f"task {name} is an async generator: return its result instead of yielding it")
-        takes, annotation = _signature(name, function)
+        parameters, annotation = _signature(name, function)
         is_async = inspect.iscoroutinefunction(function)
-        return cls(name, function, is_async, _adapter(name, annotation), takes, inline)
+        return cls(name, function, is_async, _adapter(name, annotation), parameters, inline)
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON Schema that a payload must fit; empty where anything fits."""
+        """The JSON Schema of the payload; empty if any payload is valid."""
         return self.payload.json_schema() if self.payload else {}
 
     def validate(self, payload: Any) -> Any:
-        """The payload as the function wants it, or `Fail(retry=False)` naming the place of each fault."""
+        """The payload converted to the function's type; raises `Fail(retry=False)` with each fault and its place."""
         if self.payload is None:
             return payload
         try:
-            # As JSON and not as Python: a strict model then still reads a time or a UUID from its string.
+            # As JSON and not as Python objects: then also a strict model reads a time or a UUID from a string.
             return self.payload.validate_json(to_json(payload))
         except ValidationError as error:
-            # Without its cause, whose text quotes the payload: it may hold what does not belong into logs.
+            # `from None`: the cause's text quotes the payload, which may contain secrets.
             raise Fail(f"payload does not fit task {self.name}: {_faults(error)}", retry=False) from None
         except PydanticSerializationError as error:
             raise Fail(f"payload of task {self.name} is not JSON: {error}", retry=False) from None
 
     def arguments(self, payload: Any, context: Context) -> tuple[Any, ...]:
-        """What to call the function with; the payload is validated."""
-        return tuple(self.validate(payload) if taken == "payload" else context for taken in self.takes)
+        """The arguments of a call, with the payload validated."""
+        return tuple(self.validate(payload) if name == "payload" else context for name in self.parameters)
 
 
 class Registry:
-    """Tasks by name; no name twice."""
+    """Tasks by name, each name once."""
 
     def __init__(self, tasks: Iterable[Task] = ()) -> None:
         self._tasks: dict[str, Task] = {}
@@ -117,13 +117,14 @@ class Registry:
             self.add(each)
 
     def add(self, task: Task) -> None:
+        """Add a task; raises TaskError if its name is taken."""
         if known := self._tasks.get(task.name):
-            places = f"{_place(known.function)} and {_place(task.function)}"
-            raise TaskError(f"task {task.name} is registered twice: {places}")
+            functions = f"{_qualified_name(known.function)} and {_qualified_name(task.function)}"
+            raise TaskError(f"task {task.name} is registered twice: {functions}")
         self._tasks[task.name] = task
 
     def task(self, name: str) -> Callable[[Function], Function]:
-        """Register the decorated function under this name; the function itself stays as it is."""
+        """Register the decorated function under this name, and return it unchanged."""
         if not isinstance(name, str):
             raise TaskError('a task needs a name: write @task("reports.nightly")')
 
@@ -134,27 +135,29 @@ class Registry:
         return register
 
     def registered(self) -> Mapping[str, Task]:
+        """A read-only view of all tasks by name."""
         return MappingProxyType(self._tasks)
 
 
-_USERS = Registry()
+_USER_TASKS = Registry()
 
 
 def task(name: str) -> Callable[[Function], Function]:
     """Register the decorated `def` or `async def` as a task that jobs can name.
 
-    Its first parameter takes the payload, read as what it is annotated with; a second one, the `Context`.
+    Its first parameter takes the payload, validated by its annotation; its second takes the `Context`. Both are
+    optional. Raises TaskError.
     """
-    return _USERS.task(name)
+    return _USER_TASKS.task(name)
 
 
 def registered() -> Mapping[str, Task]:
     """The tasks registered by `@task` so far."""
-    return _USERS.registered()
+    return _USER_TASKS.registered()
 
 
 def load(modules: Iterable[str]) -> None:
-    """Import the modules that register tasks; the error for one that cannot be imported names it."""
+    """Import the modules that register tasks; raises TaskError with the name of a module that fails."""
     for name in filter(None, map(str.strip, modules)):
         try:
             importlib.import_module(name)
@@ -174,23 +177,23 @@ def _delay(delay: timedelta | float) -> timedelta:
 
 
 def _signature(name: str, function: Callable[..., Any]) -> tuple[tuple[str, ...], Any]:
-    """What the function takes, and how its payload is annotated (None: not at all)."""
+    """What the function's parameters take, and the annotation of its payload; None without one."""
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception as error:
         raise TaskError(f"task {name}: an annotation cannot be read: {error}") from error
     parameters = list(inspect.signature(function).parameters.values())
-    given = [p for p in parameters if p.kind in _POSITIONAL][:2]
-    takes = tuple("context" if hints.get(p.name) is Context or i else "payload" for i, p in enumerate(given))
+    passed = [p for p in parameters if p.kind in _POSITIONAL][:2]
+    takes = tuple("context" if hints.get(p.name) is Context or i else "payload" for i, p in enumerate(passed))
     if takes == ("context", "context"):
         raise TaskError(f"task {name}: the first parameter takes the payload, the second the Context")
-    if len(given) == 2 and hints.get(given[1].name, Context) is not Context:
-        raise TaskError(f"task {name}: the second parameter is the Context, not {hints[given[1].name]}")
+    if len(passed) == 2 and hints.get(passed[1].name, Context) is not Context:
+        raise TaskError(f"task {name}: the second parameter takes the Context, not {hints[passed[1].name]}")
     for p in parameters:
         optional = p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        if p not in given and not optional:
-            raise TaskError(f"task {name}: no value is known for the parameter {p.name}")
-    return takes, hints.get(given[0].name) if takes[:1] == ("payload",) else None
+        if p not in passed and not optional:
+            raise TaskError(f"task {name}: the parameter {p.name} needs a default: tasks get a payload and a Context")
+    return takes, hints.get(passed[0].name) if takes[:1] == ("payload",) else None
 
 
 def _adapter(name: str, annotation: Any) -> TypeAdapter[Any] | None:
@@ -214,8 +217,8 @@ def _faults(error: ValidationError) -> str:
 def _fault(fault: ErrorDetails) -> str:
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in fault["loc"])
     pointer = "".join(f"/{step}" for step in steps)
-    return f"{pointer or 'the whole'}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{pointer or 'the payload itself'}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def _place(function: Callable[..., Any]) -> str:
+def _qualified_name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
