@@ -1,7 +1,7 @@
-"""Sending dead letters again, one or many."""
+"""Redrives: dead letters become due again, one run or all that match a filter."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_api.http.filters import dead_letter_conditions, where
@@ -15,74 +15,86 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire
 from duebook_common.store.run_handling import RunWork, handle_runs
 
-_AT_ONCE = 500
+_BATCH = 500  # runs in one commit
+
 _RUN = """
-SELECT r.max_attempts, r.task, r.job_id, j.status = 'deleted' AS gone FROM runs r JOIN jobs j USING (job_id)
+SELECT r.max_attempts, r.task, r.job_id, j.status = 'deleted' AS job_deleted FROM runs r JOIN jobs j USING (job_id)
 WHERE r.run_id = $1
 """
 
 
 async def redrive(deps: Dependencies, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
-    """The run, due again at once; raises Problem 404, or why it is refused."""
+    """Make one dead letter due again at once.
+
+    Raises Problem 404, Problem 422 if its task does not accept the payload, JobDeletedAlready, and WrongStatus if the
+    run is no dead letter.
+    """
     async with acquire(deps.pool) as db:
-        found: Any = await db.fetchrow(_RUN, run_id)
-    if found is None:
+        row: Any = await db.fetchrow(_RUN, run_id)
+    if row is None:
         raise not_found(f"dead letter {run_id}")
-    if found["gone"]:
-        raise JobDeletedAlready(found["job_id"])
+    if row["job_deleted"]:
+        raise JobDeletedAlready(row["job_id"])
     own_payload = "payload" in body.model_fields_set
     if own_payload:
-        (await deps.task_schemas()).must_accept(found["task"], body.payload)
+        (await deps.task_schemas()).must_accept(row["task"], body.payload)
     command = RedriveRun(
         reason=body.reason,
-        max_attempts=found["max_attempts"],
+        max_attempts=row["max_attempts"],
         now=deps.clock.now(),
         payload=body.payload,
         own_payload=own_payload,
     )
-    decided = (await handle_runs(deps.pool, [RunWork(run_id, command)], actor))[0]
-    if decided.error is not None or decided.run is None:
-        raise decided.error or not_found(f"dead letter {run_id}")
+    [result] = await handle_runs(deps.pool, [RunWork(run_id, command)], actor)
+    if result.error is not None or result.run is None:
+        raise result.error or not_found(f"dead letter {run_id}")
     deps.hints.wake()
-    return decided.run
+    return result.run
+
+
+class _After(NamedTuple):
+    """The sort key of the last dead letter read; None at the start."""
+
+    created_at: datetime | None = None
+    run_id: UUID | None = None
 
 
 async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
-    """Redrive what matches now; `invalid` counts what may not or could not be."""
-    tally = {"matched": 0, "redriven": 0, "invalid": 0}
-    place: tuple[datetime | None, UUID | None] = (None, None)
-    while rows := await _matching(deps, body.filter, place):
-        place = rows[-1]["created_at"], rows[-1]["run_id"]
-        sound = [row for row in rows if not row["gone"]]
-        redriven = 0 if body.dry_run else await _redrive(deps, sound, body, tally["redriven"], actor)
-        tally["matched"] += len(rows)
-        tally["redriven"] += redriven
-        tally["invalid"] += len(rows) - (len(sound) if body.dry_run else redriven)
-    return tally
+    """Redrive the dead letters that match; `invalid` counts those whose job is deleted, or that changed meanwhile."""
+    summary = {"matched": 0, "redriven": 0, "invalid": 0}
+    after = _After()
+    while rows := await _matching(deps, body.filter, after):
+        after = _After(rows[-1]["created_at"], rows[-1]["run_id"])
+        valid = [row for row in rows if not row["job_deleted"]]
+        redriven = 0 if body.dry_run else await _redrive(deps, valid, body, summary["redriven"], actor)
+        summary["matched"] += len(rows)
+        summary["redriven"] += redriven
+        summary["invalid"] += len(rows) - (len(valid) if body.dry_run else redriven)
+    return summary
 
 
-# Oldest first, from place to place: one that dies again meanwhile is not met a second time.
+# Oldest first: a redriven run that dies again lies before the sort key and is not redriven twice.
 _MATCHING = """
 SELECT run_id, created_at, max_attempts,
-       (SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = runs.job_id) AS gone
+       (SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = runs.job_id) AS job_deleted
 FROM runs WHERE {} ORDER BY created_at, run_id LIMIT {}
 """
 
 
-async def _matching(deps: Dependencies, f: DeadLetterFilter, place: tuple[datetime | None, UUID | None]) -> list[Any]:
-    asked = dead_letter_conditions(f.job_id, f.task, f.queue, f.fingerprint)
-    met, arguments = where(*asked, ("(created_at, run_id) > ({}, {})", *place))
+async def _matching(deps: Dependencies, filter_: DeadLetterFilter, after: _After) -> list[Any]:
+    conditions = dead_letter_conditions(filter_.job_id, filter_.task, filter_.queue, filter_.fingerprint)
+    condition, arguments = where(*conditions, ("(created_at, run_id) > ({}, {})", *after))
     async with acquire(deps.pool) as db:
-        return list(await db.fetch(_MATCHING.format(met, _AT_ONCE), *arguments))
+        return list(await db.fetch(_MATCHING.format(condition, _BATCH), *arguments))
 
 
 async def _redrive(deps: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
-    """How many of them were redriven; `before` were by this request already."""
-    now, apart = deps.clock.now(), 1 / body.rate if body.rate else 0.0
+    """Redrive one batch, spread over time by `rate`; this request has redriven `before` runs already."""
+    now, interval = deps.clock.now(), 1 / body.rate if body.rate else 0.0
     work = [
-        RunWork(row["run_id"], RedriveRun(body.reason, row["max_attempts"], now, delay=timedelta(seconds=n * apart)))
+        RunWork(row["run_id"], RedriveRun(body.reason, row["max_attempts"], now, delay=timedelta(seconds=n * interval)))
         for n, row in enumerate(rows, before)
     ]
-    decided = await handle_runs(deps.pool, work, actor)
+    results = await handle_runs(deps.pool, work, actor)
     deps.hints.wake()
-    return sum(bool(each.events) for each in decided)
+    return sum(bool(result.events) for result in results)
