@@ -1,4 +1,4 @@
-"""Every nominal time that comes due is accounted for: by one run, one skip, or one range of skips."""
+"""Each due nominal time is accounted for by one run, one skipped run, or one range of skips."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ from duebook_common.domain.schedule.nominal import nominal_times
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_definition, a_job, a_run, context
 
 
-def told(decided: Sequence[Fact]) -> list[str]:
-    """What was decided, in short."""
-    return [_told(fact.event if isinstance(fact, RunFact) else fact) for fact in decided]
+def summary(decided: Sequence[Fact]) -> list[str]:
+    """One line for each fact."""
+    return [_short(fact.event if isinstance(fact, RunFact) else fact) for fact in decided]
 
 
-def _told(event: object) -> str:
+def _short(event: object) -> str:
     match event:
         case RunDispatched():
             return f"{event.trigger} {_ago(event.nominal_at)}"
@@ -62,40 +62,40 @@ def daily(hours_ago: float, **fields: Any) -> Job:
 
 
 def test_a_one_off_that_is_due_runs_and_finishes_its_job() -> None:
-    assert told(account(a_job(), [], context())) == ["schedule 0 h ago", "finished"]
+    assert summary(account(a_job(), [], context())) == ["schedule 0 h ago", "finished"]
 
 
-def test_nothing_happens_before_its_time() -> None:
+def test_nothing_is_decided_before_the_next_time() -> None:
     assert account(a_job(scheduled_at=NOW + timedelta(microseconds=1)), [], context()) == []
     finished = job_after(a_job(), account(a_job(), [], context()))
     assert account(finished, [], context(NOW + DAY)) == []
 
 
-def test_a_one_off_that_is_late_is_caught_up() -> None:
+def test_a_missed_one_off_is_caught_up() -> None:
     job = a_job(scheduled_at=NOW - 3 * HOUR)
-    assert told(account(job, [], context())) == ["catch_up 3 h ago", "finished"]
+    assert summary(account(job, [], context())) == ["catch_up 3 h ago", "finished"]
 
 
-def test_late_begins_where_the_misfire_time_ends() -> None:
+def test_an_occurrence_is_missed_once_misfire_has_passed() -> None:
     job = a_job(scheduled_at=NOW - MINUTE)
-    assert told(account(job, [], context())) == ["schedule 0.0166667 h ago", "finished"]
-    assert told(account(job, [], context(NOW + timedelta(microseconds=1))))[0].startswith("catch_up")
+    assert summary(account(job, [], context())) == ["schedule 0.0166667 h ago", "finished"]
+    assert summary(account(job, [], context(NOW + timedelta(microseconds=1))))[0].startswith("catch_up")
 
 
-def test_after_a_downtime_the_newest_missed_one_runs_and_the_others_are_skipped() -> None:
+def test_after_a_downtime_the_newest_missed_occurrence_runs() -> None:
     job = daily(73)
-    assert told(account(job, [], context())) == ["3 skipped 73 h ago to 25 h ago: missed", "catch_up 1 h ago"]
+    assert summary(account(job, [], context())) == ["3 skipped 73 h ago to 25 h ago: missed", "catch_up 1 h ago"]
     assert job_after(job, account(job, [], context())).next_at == NOW + 23 * HOUR
 
 
-def test_nothing_is_caught_up_where_the_policy_says_none() -> None:
+def test_nothing_is_caught_up_by_the_policy_none() -> None:
     job = daily(73, catch_up=CatchUp("none"))
-    assert told(account(job, [], context())) == ["4 skipped 73 h ago to 1 h ago: missed"]
+    assert summary(account(job, [], context())) == ["4 skipped 73 h ago to 1 h ago: missed"]
     on_time = daily(72, catch_up=CatchUp("none"))
-    assert told(account(on_time, [], context())) == ["3 skipped 72 h ago to 24 h ago: missed", "schedule 0 h ago"]
+    assert summary(account(on_time, [], context())) == ["3 skipped 72 h ago to 24 h ago: missed", "schedule 0 h ago"]
 
 
-def test_a_long_downtime_is_counted_and_not_looked_at_time_by_time() -> None:
+def test_a_long_downtime_is_skipped_as_one_range_in_short_time() -> None:
     """Thirty days of a job of every other second are 1,296,000 times."""
     first = NOW - 30 * DAY
     job = a_job(scheduled_at=first, recurrence=Every(2 * SECOND))
@@ -111,7 +111,7 @@ def test_a_long_downtime_is_counted_and_not_looked_at_time_by_time() -> None:
     assert job_after(job, decided).next_at == NOW + 2 * SECOND
 
 
-def test_where_all_are_caught_up_a_decision_makes_no_more_than_may_stand_ahead() -> None:
+def test_the_policy_all_pauses_at_a_hundred_active_runs() -> None:
     job = a_job(scheduled_at=NOW - 3 * DAY, recurrence=Every(2 * SECOND), catch_up=CatchUp("all", 2 * DAY))
     window, *begun = account(job, [], context())
     assert isinstance(window, OccurrencesSkipped)
@@ -122,63 +122,67 @@ def test_where_all_are_caught_up_a_decision_makes_no_more_than_may_stand_ahead()
     assert len(account(later, [running(n) for n in range(60)], context())) == 40
 
 
-def test_what_is_older_than_the_window_is_not_caught_up() -> None:
+def test_an_occurrence_older_than_the_window_is_not_caught_up() -> None:
     job = daily(73, catch_up=CatchUp(window=30 * MINUTE))
-    assert told(account(job, [], context())) == ["4 skipped 73 h ago to 1 h ago: window"]
+    assert summary(account(job, [], context())) == ["4 skipped 73 h ago to 1 h ago: window"]
     just = daily(73, catch_up=CatchUp(window=HOUR))
-    assert told(account(just, [], context()))[-1] == "catch_up 1 h ago"
+    assert summary(account(just, [], context()))[-1] == "catch_up 1 h ago"
 
 
 def test_a_missed_one_off_beyond_the_window_finishes_without_a_run() -> None:
     job = a_job(scheduled_at=NOW - 2 * DAY, catch_up=CatchUp(window=DAY))
-    assert told(account(job, [], context())) == ["1 skipped 48 h ago to 48 h ago: window", "finished"]
+    assert summary(account(job, [], context())) == ["1 skipped 48 h ago to 48 h ago: window", "finished"]
 
 
-def test_the_last_of_a_series_finishes_it() -> None:
+def test_the_last_occurrence_of_a_series_finishes_its_job() -> None:
     job = daily(24, ends_at=NOW)
-    assert told(account(job, [], context(misfire=2 * DAY, now=NOW)))[-1] == "finished"
+    assert summary(account(job, [], context(misfire=2 * DAY, now=NOW)))[-1] == "finished"
     longer = daily(24, ends_at=NOW + DAY)
-    assert "finished" not in told(account(longer, [], context()))
+    assert "finished" not in summary(account(longer, [], context()))
 
 
-# Beside others
+# Overlap
 
 
-def test_an_occurrence_beside_an_active_run_is_skipped_where_the_policy_says_so() -> None:
-    assert told(account(a_job(), [a_run()], context())) == ["skipped 0 h ago: overlap", "finished"]
-    assert told(account(a_job(overlap=Overlap.ALLOW_ALL), [a_run()], context())) == ["schedule 0 h ago", "finished"]
+def test_the_overlap_policy_applies_beside_an_active_run() -> None:
+    assert summary(account(a_job(), [a_run()], context())) == ["skipped 0 h ago: overlap", "finished"]
+    assert summary(account(a_job(overlap=Overlap.ALLOW_ALL), [a_run()], context())) == ["schedule 0 h ago", "finished"]
 
 
-def test_of_several_on_time_only_the_first_runs_where_overlap_is_skipped() -> None:
+def test_of_several_due_occurrences_the_overlap_policy_skip_runs_the_first() -> None:
     job = daily(48)
-    patient = context(misfire=3 * DAY)
-    assert told(account(job, [], patient)) == [
+    long_misfire = context(misfire=3 * DAY)
+    assert summary(account(job, [], long_misfire)) == [
         "schedule 48 h ago", "skipped 24 h ago: overlap", "skipped 0 h ago: overlap",
     ]  # fmt: skip
-    beside = replace(job, definition=replace(job.definition, overlap=Overlap.ALLOW_ALL))
-    assert told(account(beside, [a_run()], patient)) == ["schedule 48 h ago", "schedule 24 h ago", "schedule 0 h ago"]
+    allowing = replace(job, definition=replace(job.definition, overlap=Overlap.ALLOW_ALL))
+    assert summary(account(allowing, [a_run()], long_misfire)) == [
+        "schedule 48 h ago",
+        "schedule 24 h ago",
+        "schedule 0 h ago",
+    ]
 
 
-def test_a_caught_up_run_makes_the_one_on_time_overlap() -> None:
-    assert told(account(daily(24), [], context())) == ["catch_up 24 h ago", "skipped 0 h ago: overlap"]
+def test_a_caught_up_run_blocks_the_occurrence_on_time() -> None:
+    assert summary(account(daily(24), [], context())) == ["catch_up 24 h ago", "skipped 0 h ago: overlap"]
 
 
 # Deadlines
 
 
-def test_a_start_that_would_be_too_late_is_skipped() -> None:
+def test_an_occurrence_past_its_deadline_is_skipped() -> None:
     late = a_job(scheduled_at=NOW - 3 * HOUR, start_within=HOUR)
-    assert told(account(late, [], context())) == ["skipped 3 h ago: deadline", "finished"]
+    assert summary(account(late, [], context())) == ["skipped 3 h ago: deadline", "finished"]
     just = a_job(scheduled_at=NOW - HOUR, start_within=HOUR)
-    assert told(account(just, [], context())) == ["catch_up 1 h ago", "finished"]
+    assert summary(account(just, [], context())) == ["catch_up 1 h ago", "finished"]
 
 
-def test_a_run_that_was_skipped_for_its_deadline_stands_in_nobodys_way() -> None:
+def test_a_run_skipped_for_its_deadline_does_not_block_the_next() -> None:
     job = daily(24, start_within=HOUR)
-    assert told(account(job, [], context())) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
+    assert summary(account(job, [], context())) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
 
 
-def test_a_run_wakes_at_its_deadline_where_that_is_earlier_than_patience_lasts() -> None:
+def test_a_run_wakes_at_its_deadline_if_that_is_before_the_redelivery() -> None:
     for start_within, wake_at in (
         (10 * SECOND, NOW + 10 * SECOND),
         (HOUR, NOW + 30 * SECOND),
@@ -188,19 +192,19 @@ def test_a_run_wakes_at_its_deadline_where_that_is_earlier_than_patience_lasts()
         assert event.wake_at == wake_at
 
 
-def test_a_run_whose_message_is_left_to_the_poll_is_due_at_once() -> None:
+def test_a_run_whose_message_the_scheduler_sends_later_is_due_at_once() -> None:
     event = first_event(a_job(start_within=HOUR), context(dispatch=0))
     assert (event.dispatch, event.wake_at, event.start_by) == (0, NOW, NOW + HOUR)
 
 
-def first_event(job: Job, circumstances: DecisionContext) -> RunDispatched:
-    fact = account(job, [], circumstances)[0]
+def first_event(job: Job, decision_context: DecisionContext) -> RunDispatched:
+    fact = account(job, [], decision_context)[0]
     assert isinstance(fact, RunFact)
     assert isinstance(fact.event, RunDispatched)
     return fact.event
 
 
-def test_a_run_is_told_all_that_it_needs_of_its_job() -> None:
+def test_a_first_event_holds_the_fields_of_the_job() -> None:
     job = replace(daily(0, task="t", queue="q", priority=9, max_retries=5), version=3, definition_version=4)
     (fact,) = account(job, [], context())
     assert isinstance(fact, RunFact)
@@ -228,12 +232,12 @@ def test_a_run_is_told_all_that_it_needs_of_its_job() -> None:
     }
 
 
-# Every time exactly once, whatever happens
+# Random polls, pauses and changes
 
 
 @dataclass(frozen=True)
 class Poll:
-    """A look at the job, some time after the one before, with some of its runs still active."""
+    """A poll some time after the one before, while some runs of the job are still active."""
 
     later: timedelta
     active: int
@@ -271,7 +275,7 @@ def named(definition: Definition, after: datetime | None, until: datetime) -> li
 
 
 def accounted(decided: Sequence[Fact], expected: Sequence[datetime]) -> list[datetime]:
-    """The nominal times that were decided, each as often as it was."""
+    """The decided nominal times; one that was decided twice is listed twice."""
     times: list[datetime] = []
     for fact in decided:
         if isinstance(fact, RunFact):
@@ -319,30 +323,30 @@ def running(n: int) -> Run:
 
 
 def fates(decided: Sequence[Fact], due: Sequence[datetime]) -> list[tuple[datetime, str]]:
-    """What became of each time: start, wait, or the reason why it was left out."""
-    told: list[tuple[datetime, str]] = []
+    """What was decided about each time: start, wait, or the reason of its skip."""
+    decided_fates: list[tuple[datetime, str]] = []
     for fact in decided:
         match fact.event if isinstance(fact, RunFact) else fact:
             case RunDispatched() as event:
-                told.append((event.nominal_at, f"start {event.trigger}"))
+                decided_fates.append((event.nominal_at, f"start {event.trigger}"))
             case RunBuffered() as event:
-                told.append((event.nominal_at, f"wait {event.trigger}"))
+                decided_fates.append((event.nominal_at, f"wait {event.trigger}"))
             case RunSkipped() as event:
-                told.append((event.nominal_at, event.reason))
+                decided_fates.append((event.nominal_at, event.reason))
             case OccurrencesSkipped() as event:
-                told += [(time, event.reason) for time in due if event.first <= time <= event.last]
-    return told
+                decided_fates += [(time, event.reason) for time in due if event.first <= time <= event.last]
+    return decided_fates
 
 
 def by_the_policies(
     job: Job, due: Sequence[datetime], under_way: int, now: datetime, misfire: timedelta
 ) -> list[tuple[datetime, str]]:
-    """The fates by the policies' own words, without regard to how the code goes about them."""
-    definition, told = job.definition, list[tuple[datetime, str]]()
+    """What the policies demand for each time, computed in another way than by the code under test."""
+    definition, decided_fates = job.definition, list[tuple[datetime, str]]()
     missed = [time for time in due if now - time > misfire]
     wanted = {"none": [], "latest": missed[-1:], "all": missed}[definition.catch_up.policy]
     within = [time for time in wanted if now - time <= definition.catch_up.window]
-    beside = Beside(under_way)
+    others = OtherRuns(under_way)
     left = definition.max_runs - job.runs if definition.max_runs is not None else len(due)
     for time in due:
         late = definition.start_within is not None and now - time > definition.start_within
@@ -355,16 +359,16 @@ def by_the_policies(
         elif late:
             fate = "deadline"
         else:
-            fate = beside.another(Overlap.BUFFER_ALL if all_of_them else definition.overlap, definition.overlap)
+            fate = others.another(Overlap.BUFFER_ALL if all_of_them else definition.overlap, definition.overlap)
             left -= fate != "overlap"
             fate += "" if fate == "overlap" else " catch_up" if catching_up else " schedule"
-        told.append((time, fate))
-    return told
+        decided_fates.append((time, fate))
+    return decided_fates
 
 
 @dataclass
-class Beside:
-    """How many runs of the job are running, dispatched a moment ago, or waiting."""
+class OtherRuns:
+    """The numbers of other runs of the job that are running, just dispatched, or waiting."""
 
     under_way: int
     fresh: int = 0
@@ -393,7 +397,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Act:
-    """Something that happens to a series some time after what happened before."""
+    """A command on a series, some time after the one before."""
 
     kind: str
     later: timedelta
@@ -410,8 +414,10 @@ ACTS = st.builds(
 
 @settings(deadline=None, max_examples=80)
 @given(definitions(), st.lists(ACTS, max_size=10))
-def test_pauses_and_changes_leave_no_time_out_and_none_twice(definition: Definition, acts: list[Act]) -> None:
-    """Each time is decided under the definition in force when it came; a pause skips it, a change only looks ahead."""
+def test_every_nominal_time_is_accounted_for_through_pauses_and_changes(
+    definition: Definition, acts: list[Act]
+) -> None:
+    """Each time is decided by the definition in force when it came. A pause skips it; a change adds no past times."""
     now, job = definition.scheduled_at, replace(a_job(), definition=definition, next_at=definition.scheduled_at)
     since: datetime | None = None
     for act in acts:

@@ -1,4 +1,4 @@
-"""What may happen to a run, and what must never, whatever is commanded in whatever order."""
+"""The decisions about a run, command by command, and the invariants that hold after any commands."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -86,7 +86,7 @@ def redrive(**more: Any) -> RedriveRun:
     return RedriveRun(**{"reason": "the disk is empty again", "max_attempts": 4, "now": NOW, **more})
 
 
-# What an attempt comes to
+# Starts and outcomes
 
 
 def test_a_start_takes_the_next_attempt_and_wakes_when_the_lease_ends() -> None:
@@ -131,7 +131,7 @@ def test_the_last_failure_dead_letters_the_run() -> None:
     ]
 
 
-def test_a_run_gets_as_many_attempts_as_its_definition_grants() -> None:
+def test_a_run_gets_as_many_attempts_as_its_definition_allows() -> None:
     run = a_run(max_retries=2)
     for _ in range(2):
         run = do(run, start(run))
@@ -143,19 +143,19 @@ def test_a_run_gets_as_many_attempts_as_its_definition_grants() -> None:
     assert run.attempt == 3
 
 
-def test_a_failure_that_asks_for_no_retry_goes_straight_to_the_dead_letters() -> None:
+def test_a_failure_without_retry_dead_letters_the_run_at_once() -> None:
     run = running()
     events = decide(run, fail(run, retry=False))
     assert [type(event) for event in events] == [AttemptFailed, RunDeadLettered]
 
 
-def test_a_task_chooses_its_delay() -> None:
+def test_a_task_can_choose_the_delay_of_its_retry() -> None:
     run = running()
     assert do(run, fail(run, delay=3 * HOUR)).wake_at == NOW + 3 * HOUR
     assert do(run, fail(run, delay=timedelta(0))).wake_at == NOW
 
 
-def test_a_delay_beyond_the_calendar_is_only_a_long_one() -> None:
+def test_a_delay_longer_than_a_datetime_can_hold_is_shortened() -> None:
     run = running()
     assert due(do(run, fail(run, delay=timedelta.max))) >= NOW + 36500 * DAY
 
@@ -180,28 +180,28 @@ def test_an_outcome_of_an_old_attempt_is_refused(outcome: RunCommand) -> None:
         assert (refused.value.reported, refused.value.current) == (1, newer.attempt)
 
 
-def test_an_attempt_that_was_handed_back_is_not_charged_and_due_at_once() -> None:
+def test_a_released_attempt_is_no_failure_and_is_due_again_at_once() -> None:
     run = running(max_retries=0)
     released = do(run, ReleaseAttempt(1, NOW))
     assert decide(run, ReleaseAttempt(1, NOW)) == [AttemptReleased(attempt=1, at=NOW)]
     assert (released.status, released.failures, released.wake_at) == (RunStatus.RETRYING, 0, NOW)
 
 
-# Waking
+# Wake-ups
 
 
-def test_a_message_that_nobody_heard_is_sent_again_under_a_new_number() -> None:
+def test_a_dispatched_run_that_wakes_is_sent_again_under_a_new_number() -> None:
     run = a_run()
     now = due(run)
     assert decide(run, wake(now)) == [RunRequeued(dispatch=2, wake_at=now + REDELIVERY_AFTER, at=now)]
 
 
-def test_a_run_sleeps_until_its_time() -> None:
+def test_a_run_that_is_not_due_stays_as_it_is() -> None:
     for run in (a_run(), running()):
         assert decide(run, wake(due(run) - timedelta(microseconds=1))) == []
 
 
-def test_a_silent_executor_costs_an_attempt() -> None:
+def test_a_lease_that_ends_loses_the_attempt() -> None:
     run = running()
     now = due(run)
     assert decide(run, wake(now)) == [
@@ -209,16 +209,16 @@ def test_a_silent_executor_costs_an_attempt() -> None:
     ]
 
 
-def test_the_last_attempt_lost_dead_letters_the_run() -> None:
+def test_the_loss_of_the_last_attempt_dead_letters_the_run() -> None:
     run = running(max_retries=0)
     now = due(run)
-    lost, letter = decide(run, wake(now))
+    lost, dead_letter = decide(run, wake(now))
     assert lost == AttemptLost(attempt=1, error=LOST, failures=1, retry_at=None, at=now)
-    assert isinstance(letter, RunDeadLettered)
-    assert (letter.error, letter.failures, letter.wake_at) == (LOST, 1, now + BURY_WITHIN)
+    assert isinstance(dead_letter, RunDeadLettered)
+    assert (dead_letter.error, dead_letter.failures, dead_letter.wake_at) == (LOST, 1, now + BURY_WITHIN)
 
 
-def test_nothing_of_a_deleted_job_starts_again_while_a_running_attempt_may_finish() -> None:
+def test_no_attempt_of_a_deleted_job_starts_but_a_running_one_may_finish() -> None:
     run = running()
     lost = do(run, wake(due(run), job_deleted=True))
     assert lost.status is RunStatus.RETRYING
@@ -228,7 +228,7 @@ def test_nothing_of_a_deleted_job_starts_again_while_a_running_attempt_may_finis
     assert do(lost, wake(due(lost), job_deleted=True)).status is RunStatus.CANCELLED
 
 
-def test_a_dead_letter_is_not_woken_into_another_try() -> None:
+def test_a_dead_letter_that_wakes_is_not_sent_again() -> None:
     run = dead()
     assert decide(run, wake(due(run) + DAY)) == []
 
@@ -245,14 +245,14 @@ def test_a_run_that_starts_too_late_is_skipped() -> None:
     assert decide(run, wake(late)) == [RunExpired(reason="deadline", at=late)]
 
 
-def test_a_deadline_concerns_the_first_attempt_only() -> None:
+def test_a_deadline_applies_to_the_first_attempt_only() -> None:
     run = running(start_within=10 * SECOND)
     failed = do(run, fail(run))
     assert not expired(failed, NOW + HOUR)
     assert do(failed, wake(NOW + HOUR)).status is RunStatus.DISPATCHED
 
 
-# Cancelling
+# Cancels
 
 
 @pytest.mark.parametrize("status", [RunStatus.DISPATCHED, RunStatus.RETRYING])
@@ -262,30 +262,30 @@ def test_a_run_that_is_not_running_is_cancelled_at_once(status: RunStatus) -> No
     assert decide(run, CancelRun("wrong day", NOW)) == [RunCancelled(attempt=None, reason="wrong day", at=NOW)]
 
 
-def test_a_running_one_is_asked_to_stop_once() -> None:
+def test_a_running_run_is_requested_to_stop_once() -> None:
     run = running()
     assert decide(run, CancelRun("wrong day", NOW)) == [RunCancelRequested(reason="wrong day", at=NOW)]
-    asked = do(run, CancelRun("wrong day", NOW))
-    assert asked.status is RunStatus.RUNNING
-    assert decide(asked, CancelRun("again", NOW)) == []
+    requested = do(run, CancelRun("wrong day", NOW))
+    assert requested.status is RunStatus.RUNNING
+    assert decide(requested, CancelRun("again", NOW)) == []
 
 
 @pytest.mark.parametrize(
     "end", [ConfirmCancel(1, NOW), FailAttempt(1, "boom", NOW, 0.5), ReleaseAttempt(1, NOW), wake(NOW + HOUR)]
 )
-def test_however_an_attempt_that_was_asked_to_stop_ends_the_run_is_cancelled(end: RunCommand) -> None:
-    asked = do(running(), CancelRun("wrong day", NOW))
-    cancelled = decide(asked, end)[-1]
+def test_a_run_with_a_cancel_request_is_cancelled_however_its_attempt_ends(end: RunCommand) -> None:
+    requested = do(running(), CancelRun("wrong day", NOW))
+    cancelled = decide(requested, end)[-1]
     assert isinstance(cancelled, RunCancelled)
     assert (cancelled.attempt, cancelled.reason) == (1, "wrong day")
 
 
-def test_an_attempt_that_succeeds_before_it_notices_has_succeeded() -> None:
-    asked = do(running(), CancelRun("wrong day", NOW))
-    assert do(asked, Succeed(1, None, NOW)).status is RunStatus.SUCCEEDED
+def test_an_attempt_that_succeeds_despite_a_cancel_request_has_succeeded() -> None:
+    requested = do(running(), CancelRun("wrong day", NOW))
+    assert do(requested, Succeed(1, None, NOW)).status is RunStatus.SUCCEEDED
 
 
-def test_what_has_ended_or_rests_cannot_be_cancelled() -> None:
+def test_an_ended_or_dead_lettered_run_cannot_be_cancelled() -> None:
     succeeded = do(running(), Succeed(1, None, NOW))
     for run in (succeeded, dead(), do(dead(), DiscardRun("never mind", NOW))):
         with pytest.raises(WrongStatus):
@@ -296,7 +296,7 @@ def test_what_has_ended_or_rests_cannot_be_cancelled() -> None:
 # Dead letters
 
 
-def test_a_redrive_grants_a_new_budget_while_attempts_go_on_counting() -> None:
+def test_a_redrive_resets_the_failures_but_not_the_attempts() -> None:
     run = do(dead(), redrive())
     assert (run.status, run.failures, run.max_attempts, run.attempt) == (RunStatus.RETRYING, 0, 4, 1)
     assert run.wake_at == NOW
@@ -331,10 +331,10 @@ def test_a_dead_letter_is_discarded_once() -> None:
 # Deliveries
 
 
-def test_a_delivery_is_judged_by_what_its_run_has_become() -> None:
+def test_a_delivery_is_classified_by_the_state_of_its_run() -> None:
     late = NOW + HOUR
     deadline = a_run(start_within=MINUTE)
-    verdicts = [
+    classes = [
         (None, 1, NOW, DeliveryClass.STALE),
         (a_run(), 1, NOW, DeliveryClass.START),
         (a_run(), 2, NOW, DeliveryClass.STALE),
@@ -346,11 +346,11 @@ def test_a_delivery_is_judged_by_what_its_run_has_become() -> None:
         (dead(), 1, NOW, DeliveryClass.BURY),
         (dead(), 0, NOW, DeliveryClass.STALE),
     ]
-    for run, dispatch, now, verdict in verdicts:
-        assert classify_delivery(run, dispatch, now, from_dead_letters=False) is verdict
+    for run, dispatch, now, class_ in classes:
+        assert classify_delivery(run, dispatch, now, from_dead_letters=False) is class_
 
 
-def test_a_dead_letter_that_comes_back_is_a_redrive_and_any_other_copy_is_stale() -> None:
+def test_a_dead_letter_moved_back_is_a_redrive_and_other_copies_are_stale() -> None:
     assert classify_delivery(dead(), 1, NOW, from_dead_letters=True) is DeliveryClass.REDRIVE
     assert classify_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is DeliveryClass.STALE
     assert classify_delivery(dead(), 2, NOW, from_dead_letters=True) is DeliveryClass.STALE
@@ -361,10 +361,10 @@ def test_a_dead_letter_that_comes_back_is_a_redrive_and_any_other_copy_is_stale(
 
 @dataclass(frozen=True)
 class Step:
-    """A command to come, relative to the run that it will meet."""
+    """A command, relative to the state of the run when it is decided."""
 
     kind: str
-    off_by: int  # of the attempt or dispatch that it names
+    off_by: int  # added to the attempt or dispatch of the command
     wait: timedelta | None  # before it; None waits until the run wakes
     chance: float
     flag: bool
@@ -382,7 +382,7 @@ class Step:
             "release": ReleaseAttempt(attempt, now),
             "confirm": ConfirmCancel(attempt, now),
             "wake": WakeRun(now, self.chance, REDELIVERY_AFTER, job_deleted=self.flag),
-            "rouse": WakeRun(now, self.chance, REDELIVERY_AFTER),
+            "wake again": WakeRun(now, self.chance, REDELIVERY_AFTER),
             "cancel": CancelRun(reason, now),
             "redrive": RedriveRun(reason, 1 + self.off_by**2, now, own_payload=self.flag),
             "discard": DiscardRun(reason, now),
@@ -390,8 +390,8 @@ class Step:
         return commands[self.kind]
 
 
-# Starts, failures, wakes and redrives lead further than the rest, so they come more often.
-KINDS = ["start", "fail", "rouse", "redrive"] * 2 + [
+# Starts, failures, wake-ups and redrives are drawn more often, because they lead to more states.
+KINDS = ["start", "fail", "wake again", "redrive"] * 2 + [
     "succeed", "retry after", "release", "confirm", "wake", "cancel", "discard",
 ]  # fmt: skip
 STEPS = st.builds(
@@ -406,7 +406,7 @@ STEPS = st.builds(
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(STEPS, max_size=30), st.integers(0, 3), st.none() | st.just(MINUTE))
-def test_a_run_obeys_its_laws_whatever_is_commanded(
+def test_the_invariants_of_a_run_hold_after_any_commands(
     steps: list[Step], max_retries: int, start_within: timedelta | None
 ) -> None:
     run, now = a_run(max_retries=max_retries, start_within=start_within), NOW
@@ -418,14 +418,14 @@ def test_a_run_obeys_its_laws_whatever_is_commanded(
         except CommandRejected:
             continue
         changed = after(run, events)
-        _obeys(run, changed, now)
+        _check_invariants(run, changed, now)
         if events:
             assert run.status not in ENDED
-            _decides_nothing_again(changed, command)
+            _check_repeat(changed, command)
         run = changed
 
 
-def _obeys(before: Run, run: Run, now: datetime) -> None:
+def _check_invariants(before: Run, run: Run, now: datetime) -> None:
     assert run.id == RUN_ID
     assert run.dispatch in {before.dispatch, before.dispatch + 1}
     assert run.attempt in {before.attempt, before.attempt + 1}
@@ -440,14 +440,16 @@ def _obeys(before: Run, run: Run, now: datetime) -> None:
         assert run.wake_at == before.wake_at or run.wake_at >= now
 
 
-def _decides_nothing_again(run: Run, command: RunCommand) -> None:
+def _check_repeat(run: Run, command: RunCommand) -> None:
     with suppress(CommandRejected):
         assert decide(run, command) == []
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(STEPS, max_size=15), st.integers(-1, 1), st.timedeltas(timedelta(0), 2 * MINUTE))
-def test_a_delivery_is_judged_as_a_start_would_be_decided(steps: list[Step], off_by: int, wait: timedelta) -> None:
+def test_the_class_of_a_delivery_agrees_with_the_decision_about_a_start(
+    steps: list[Step], off_by: int, wait: timedelta
+) -> None:
     run, now = a_run(max_retries=1, start_within=MINUTE), NOW
     for step in steps:
         now = step.now(run, now)
@@ -456,13 +458,13 @@ def test_a_delivery_is_judged_as_a_start_would_be_decided(steps: list[Step], off
         except CommandRejected:
             continue
     now += wait
-    verdict = classify_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
+    class_ = classify_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
     events = decide(run, StartAttempt(run.dispatch + off_by, "executor-1", LEASE, now))
-    assert (verdict is DeliveryClass.START) == any(isinstance(event, AttemptStarted) for event in events)
-    assert (verdict is DeliveryClass.EXPIRED) == any(isinstance(event, RunExpired) for event in events)
+    assert (class_ is DeliveryClass.START) == any(isinstance(event, AttemptStarted) for event in events)
+    assert (class_ is DeliveryClass.EXPIRED) == any(isinstance(event, RunExpired) for event in events)
 
 
-# Errors of a kind
+# Fingerprints
 
 
 def test_errors_that_differ_only_in_numbers_and_identifiers_have_one_fingerprint() -> None:
@@ -474,7 +476,7 @@ def test_errors_that_differ_only_in_numbers_and_identifiers_have_one_fingerprint
     assert one != fingerprint("http.request", "row 17 of 0x7f3a in 0d9f8a52-7c11-4b5e-9c1e-0a2b3c4d5e6f is locked")
 
 
-# The start of an attempt under every setting of the backoff
+# Backoff
 
 
 @given(
@@ -485,7 +487,7 @@ def test_errors_that_differ_only_in_numbers_and_identifiers_have_one_fingerprint
     st.integers(0, 1000),
     st.floats(0, 1, exclude_max=True),
 )
-def test_every_backoff_that_can_be_asked_for_names_a_time(
+def test_every_valid_backoff_yields_a_time(
     initial: timedelta, factor: float, most: timedelta, jitter: float, failures: int, chance: float
 ) -> None:
     backoff = Backoff(initial, factor, most, jitter)
@@ -493,7 +495,7 @@ def test_every_backoff_that_can_be_asked_for_names_a_time(
     assert due(do(run, fail(run, chance=chance))) >= NOW
 
 
-def test_a_redrive_tells_of_itself() -> None:
+def test_a_redrive_is_one_event() -> None:
     assert decide(dead(), redrive()) == [
         RunRedriven(max_attempts=4, reason="the disk is empty again", wake_at=None, at=NOW),
     ]

@@ -1,4 +1,4 @@
-"""What a run remembers of each event."""
+"""The state of a run after each of its events."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ from support.samples import HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_dispatc
 LATER = NOW + HOUR
 STARTED = AttemptStarted(attempt=1, executor="executor-1", wake_at=NOW + 30 * SECOND, at=NOW)
 FAILED = AttemptFailed(attempt=1, error="boom", failures=1, retry_at=LATER, at=NOW)
-LETTER = RunDeadLettered(dispatch=1, failures=1, error="boom", fingerprint="f" * 16, wake_at=LATER, at=NOW)
+DEAD_LETTER = RunDeadLettered(dispatch=1, failures=1, error="boom", fingerprint="f" * 16, wake_at=LATER, at=NOW)
 EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
     (RunExpired(reason="deadline", at=LATER), {"status": "skipped", "reason": "deadline", "finished_at": LATER}),
     (RunRequeued(dispatch=2, wake_at=LATER, at=NOW), {"status": "dispatched", "dispatch": 2, "wake_at": LATER}),
@@ -50,7 +50,7 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
     (AttemptReleased(attempt=1, at=LATER), {"status": "retrying", "failures": 0, "wake_at": LATER}),
     (RunCancelRequested(reason="x", at=LATER), {"status": "dispatched", "cancel_requested": True, "reason": "x"}),
     (RunCancelled(attempt=1, reason="x", at=LATER), {"status": "cancelled", "reason": "x", "finished_at": LATER}),
-    (LETTER, {"status": "dead_lettered", "fingerprint": "f" * 16, "wake_at": LATER, "finished_at": NOW}),
+    (DEAD_LETTER, {"status": "dead_lettered", "fingerprint": "f" * 16, "wake_at": LATER, "finished_at": NOW}),
     (
         RunRedriven(max_attempts=9, reason="x", payload=[2], own_payload=True, at=LATER),
         {"status": "retrying", "max_attempts": 9, "reason": "x", "payload": [2], "edits": 1, "wake_at": LATER},
@@ -59,21 +59,21 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
 ]
 
 
-def test_every_event_but_the_first_is_listed_here() -> None:
+def test_the_cases_list_every_event_but_the_first() -> None:
     assert {type(event) for event, _ in EVENTS} | set(get_args(FirstEvent)) == set(get_args(RunEvent))
 
 
-@pytest.mark.parametrize(("event", "facts"), EVENTS, ids=lambda value: type(value).__name__)
-def test_each_event_is_remembered(event: RunEvent, facts: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("event", "changes"), EVENTS, ids=lambda value: type(value).__name__)
+def test_each_event_changes_its_fields(event: RunEvent, changes: dict[str, Any]) -> None:
     before = a_run()
     run = evolve(before, event)
-    assert {name: getattr(run, name) for name in facts} == facts
+    assert {name: getattr(run, name) for name in changes} == changes
     assert run.version == before.version + 1
     if run.status in ENDED:
         assert run.wake_at is None
 
 
-def test_the_state_before_an_event_stays_as_it_was() -> None:
+def test_an_event_does_not_change_the_state_before_it() -> None:
     before = a_run()
     copy = replace(before)
     changed = evolve(before, STARTED)
@@ -82,7 +82,7 @@ def test_the_state_before_an_event_stays_as_it_was() -> None:
     assert set(vars(changed)) == {field.name for field in fields(Run)}
 
 
-def test_a_new_attempt_is_not_finished_and_a_success_forgets_the_error_before_it() -> None:
+def test_a_new_attempt_is_unfinished_and_a_success_clears_the_error() -> None:
     failed = a_run(STARTED, FAILED)
     again = evolve(failed, AttemptStarted(attempt=2, executor="executor-2", wake_at=LATER, at=LATER))
     assert (again.attempt, again.executor, again.started_at, again.finished_at) == (2, "executor-2", LATER, None)
@@ -90,14 +90,14 @@ def test_a_new_attempt_is_not_finished_and_a_success_forgets_the_error_before_it
     assert evolve(again, AttemptSucceeded(attempt=2, result=None, at=LATER)).error is None
 
 
-def test_a_redrive_starts_anew_and_is_due_when_it_says() -> None:
+def test_a_redrive_resets_the_run_and_sets_its_due_time() -> None:
     redriven = RunRedriven(max_attempts=9, reason=None, wake_at=LATER, at=NOW)
-    run = evolve(a_run(STARTED, FAILED, LETTER, RunCancelRequested(reason="x", at=NOW)), redriven)
+    run = evolve(a_run(STARTED, FAILED, DEAD_LETTER, RunCancelRequested(reason="x", at=NOW)), redriven)
     assert (run.failures, run.attempt, run.cancel_requested, run.finished_at) == (0, 1, False, None)
     assert (run.wake_at, run.edits, run.own_payload) == (LATER, 0, False)
 
 
-def test_a_run_opens_with_all_that_its_first_event_says() -> None:
+def test_a_new_run_has_the_fields_of_its_first_event() -> None:
     event = a_dispatch(priority=9, queue="slow", start_within=MINUTE)
     run = opened(RUN_ID, event)
     for field in {field.name for field in fields(Identity)} - {"definition_at", "next_at", "next_due_at", "at"}:
@@ -108,33 +108,33 @@ def test_a_run_opens_with_all_that_its_first_event_says() -> None:
     assert (run.start_by, run.attempt, run.failures) == (NOW + MINUTE, 0, 0)
 
 
-def test_a_skipped_run_has_ended_as_it_opens() -> None:
+def test_a_skipped_run_has_ended_from_the_start() -> None:
     identity = {field.name: getattr(a_dispatch(), field.name) for field in fields(Identity)}
     run = opened(RUN_ID, RunSkipped(**identity, reason="overlap"))
     assert (run.status, run.reason, run.finished_at, run.wake_at) == (RunStatus.SKIPPED, "overlap", NOW, None)
 
 
-def test_a_run_that_waits_says_for_what_until_it_is_let_go() -> None:
-    told = {field.name: getattr(a_dispatch(), field.name) for field in fields(Startable)}
-    run = opened(RUN_ID, RunBuffered(**told | {"wake_at": LATER}, reason="overlap"))
+def test_a_waiting_run_has_a_reason_until_it_is_admitted() -> None:
+    startable = {field.name: getattr(a_dispatch(), field.name) for field in fields(Startable)}
+    run = opened(RUN_ID, RunBuffered(**startable | {"wake_at": LATER}, reason="overlap"))
     assert (run.status, run.reason, run.dispatch, run.wake_at) == (RunStatus.WAITING, "overlap", 0, LATER)
-    let_go = evolve(run, RunRequeued(dispatch=1, wake_at=LATER, at=NOW))
-    assert (let_go.status, let_go.reason, let_go.dispatch) == (RunStatus.DISPATCHED, None, 1)
+    admitted = evolve(run, RunRequeued(dispatch=1, wake_at=LATER, at=NOW))
+    assert (admitted.status, admitted.reason, admitted.dispatch) == (RunStatus.DISPATCHED, None, 1)
 
 
-def test_a_redrive_waits_where_its_key_must_have_room_first() -> None:
-    run = evolve(a_run(STARTED, FAILED, LETTER), RunRedriven(max_attempts=1, reason="fixed", waits=True, at=LATER))
+def test_a_redriven_run_can_wait_for_its_concurrency_key() -> None:
+    run = evolve(a_run(STARTED, FAILED, DEAD_LETTER), RunRedriven(max_attempts=1, reason="fixed", waits=True, at=LATER))
     assert (run.status, run.wake_at, run.reason) == (RunStatus.WAITING, LATER, "fixed")
-    let_go = evolve(run, RunRequeued(dispatch=2, wake_at=LATER, at=NOW))
-    assert (let_go.status, let_go.reason) == (RunStatus.DISPATCHED, "fixed")
+    admitted = evolve(run, RunRequeued(dispatch=2, wake_at=LATER, at=NOW))
+    assert (admitted.status, admitted.reason) == (RunStatus.DISPATCHED, "fixed")
 
 
-def test_a_first_event_opens_a_stream_and_does_nothing_else() -> None:
+def test_a_first_event_only_opens_a_stream() -> None:
     with pytest.raises(ValueError, match="opens"):
         evolve(a_run(), a_dispatch())
 
 
-def test_the_same_occurrence_has_the_same_run_and_any_other_another() -> None:
+def test_equal_occurrences_have_the_same_run_and_others_have_another() -> None:
     assert run_id_at(JOB_ID, NOW) == run_id_at(JOB_ID, datetime(2026, 11, 24, 1, tzinfo=UTC))
     others = {
         run_id_at(JOB_ID, NOW),
@@ -148,6 +148,6 @@ def test_the_same_occurrence_has_the_same_run_and_any_other_another() -> None:
     assert stream(RUN_ID) == "run-00000000-0000-0000-0000-000000000008"
 
 
-def test_the_run_of_an_occurrence_is_the_same_in_every_version_of_duebook() -> None:
+def test_run_ids_never_change() -> None:
     assert run_id_at(JOB_ID, NOW) == UUID("2928db49-bce4-58c3-9ea4-e4940661dbf9")
     assert run_id_for(JOB_ID, "a") == UUID("bdf45de6-b15c-5d6a-b10d-02a5ac11281a")
