@@ -63,8 +63,8 @@ def test_a_new_run_is_inserted_and_its_job_moves_on() -> None:
 
 def test_the_facts_of_several_streams_keep_their_order() -> None:
     run, job = plan(decided(a_job(recurrence="daily", scheduled_at=NOW - 3 * DAY - HOUR), Dispatch(context()))).writes
-    assert (names(run.events), run.places) == (["RunDispatched"], [1])
-    assert (names(job.events), job.places) == (["OccurrencesSkipped"], [0])
+    assert (names(run.events), run.order) == (["RunDispatched"], [1])
+    assert (names(job.events), job.order) == (["OccurrencesSkipped"], [0])
 
 
 def test_a_decision_about_runs_alone_checks_the_jobs_version() -> None:
@@ -132,6 +132,6 @@ def test_a_run_that_is_opened_and_ended_in_one_decision_is_written_once() -> Non
     first, second = planned.opened_runs
     assert (first.status, first.version, second.status) == (RunStatus.CANCELLED, 2, RunStatus.DISPATCHED)
     (write,) = [write for write in planned.writes if write.stream == run_events.stream(first.id)]
-    assert (write.expected, names(write.events), write.places) == (0, ["RunDispatched", "RunCancelled"], [0, 1])
+    assert (write.expected, names(write.events), write.order) == (0, ["RunDispatched", "RunCancelled"], [0, 1])
     assert isinstance(write.events[0], RunDispatched)
     assert write.events[0].wake_at == NOW + 30 * SECOND < NOW + MINUTE

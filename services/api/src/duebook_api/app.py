@@ -71,7 +71,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
 
         context.health.checks["postgresql"] = check_database
         context.app = build(deps, context.health, _keys(deps, settings))
-        context.loops.start("clock", clock.keep(pool))
+        context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
         context.loops.start(
             "gauges", run_every("gauges", _GAUGE_INTERVAL, DeadLetterGauges(pool, clock, settings.misfire).refresh)

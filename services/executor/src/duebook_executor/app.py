@@ -70,7 +70,7 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         rabbitmq_url = settings.rabbitmq_url.get_secret_value()
         consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
         context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
-        context.loops.start("clock", clock.keep(pool))
+        context.loops.start("clock", clock.keep_measuring(pool))
         _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
         _start_registration(context.loops, queries, registry)
         await consumer.start()

@@ -57,7 +57,7 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
 
         # SMTP is not checked: while it is unavailable, mails wait as due rows and the notifier is still useful.
         context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
-        context.loops.start("clock", clock.keep(pool))
+        context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))
         context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
         try:

@@ -51,7 +51,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         }
         loops = context.loops
         loops.start("hints", hints.listen(wake))
-        loops.start("clock", clock.keep(pool))
+        loops.start("clock", clock.keep_measuring(pool))
         loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
         loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
         loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))

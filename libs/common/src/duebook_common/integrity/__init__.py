@@ -1,1 +1,1 @@
-"""The operator's tools for the books: verify them, rebuild the read models, migrate the schema."""
+"""The operator's tools for the database: verify the log, rebuild the read models, migrate the schema."""

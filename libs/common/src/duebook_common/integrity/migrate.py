@@ -1,4 +1,4 @@
-"""`duebook migrate`: bring the schema up to date. From many places at once, one of them does the work."""
+"""`duebook migrate`: bring the schema up to date. Processes that do it at the same time wait for one of them."""
 
 import asyncio
 from importlib.resources import files
@@ -14,12 +14,12 @@ _LOCK = text("SELECT pg_advisory_xact_lock(7237, 0)")
 
 
 def migrate(url: str) -> None:
-    """Apply every revision that is missing; raises what PostgreSQL refuses."""
+    """Apply every missing revision, all in one transaction; raises the errors of PostgreSQL, asyncpg and Alembic."""
     asyncio.run(_migrate(url))
 
 
 async def _migrate(url: str) -> None:
-    # asyncpg reads the URL itself: SQLAlchemy would take `?sslmode=` for an argument of its own.
+    # asyncpg reads the URL itself, because SQLAlchemy would not understand `?sslmode=`.
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
     )

@@ -1,4 +1,4 @@
-"""Events to JSON and back. Unknown fields are ignored and missing ones defaulted, so old and new code can meet."""
+"""Events to JSON and back. Unknown fields are ignored and missing ones get their defaults: fields may be added."""
 
 from datetime import datetime
 from typing import Any, get_args
@@ -27,36 +27,36 @@ def encode(event: Event) -> tuple[str, bytes]:
 
 
 def decode(type_: str, data: Any) -> Event:
-    """The event of that type; raises KeyError for a type this version does not know."""
+    """The event of this type; raises KeyError for an unknown type."""
     event: Event = _ADAPTERS[type_].validate_python(data)
     return event
 
 
 def dumps(value: Any) -> bytes:
-    """Any JSON value as bytes; raises TypeError for what JSON cannot hold."""
+    """Any JSON value as bytes; raises TypeError for a value that JSON cannot hold."""
     return orjson.dumps(value)
 
 
 def storable(value: Any) -> bytes:
-    """Any JSON value as bytes that PostgreSQL can store; raises TypeError or ValueError for anything else."""
+    """Any JSON value as bytes that PostgreSQL can store as jsonb; raises TypeError or ValueError if it cannot."""
     data = orjson.dumps(value)
-    if b"\\u0000" in data and _holds_nul(orjson.loads(data)):
+    if b"\\u0000" in data and _contains_nul(orjson.loads(data)):
         raise ValueError("a NUL character")
     return data
 
 
-def _holds_nul(value: Any) -> bool:
+def _contains_nul(value: Any) -> bool:
     match value:
         case str():
             return "\0" in value
         case list():
-            return any(map(_holds_nul, value))
+            return any(map(_contains_nul, value))
         case dict():
-            return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
+            return any(_contains_nul(key) or _contains_nul(item) for key, item in value.items())
         case _:
             return False
 
 
 def rfc3339(time: datetime) -> str:
-    """A time as the API answers it: UTC with `Z`."""
+    """A UTC time in RFC 3339, as in the API's JSON: with `Z`."""
     return time.isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Which definition of a job was in force when one of its events was recorded."""
+"""The definition of a job that was in force when one of its events was recorded."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ ORDER BY n
 """
 
 
-async def in_force(db: Connection, places: Sequence[tuple[str, int]]) -> list[Definition]:
-    """The definition at each version of a job's stream, in the same order; those events must exist."""
-    if not places:
+async def in_force(db: Connection, versions: Sequence[tuple[str, int]]) -> list[Definition]:
+    """The definition in force at each (stream, version) of jobs, in the same order. These events must exist."""
+    if not versions:
         return []
-    records = await db.fetch(_IN_FORCE, *zip(*places, strict=True))
+    records = await db.fetch(_IN_FORCE, *zip(*versions, strict=True))
     return [DEFINITION.validate_python(record["definition"]) for record in records]

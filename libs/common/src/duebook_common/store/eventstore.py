@@ -1,7 +1,8 @@
-"""The log: append to many streams in one statement, read a stream, tail everything without gaps.
+"""The log: append to many streams in one statement, read one stream, read all streams in order without gaps.
 
-A table of stream heads is the judge: a writer names the version it believes, heads are locked in sorted order,
-and only the streams whose head agrees get their events. An append must be the first write of its transaction.
+A writer names the version that it expects each stream to have. The heads of the streams are locked in sorted order, so
+appends do not deadlock, and only streams whose head has that version get their events. An append must be the first
+write of its transaction, so that the order of transaction ids is the order of events within each stream.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,9 @@ from duebook_common.store.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One stream's share of an append. `command` makes the events' ids: the same command, the same ids.
+    """New events of one stream. The events' ids follow from `command`: the same command makes the same ids.
 
-    `places` order its events among those of the append's other streams, where one decision made them all.
+    `order` has a number for each event. It sorts the events of all writes of an append, if one decision made them.
     """
 
     stream: str
@@ -31,12 +32,12 @@ class Write:
     job_id: UUID
     command: UUID = field(default_factory=uuids.uuid7)
     meta: bytes = b"{}"
-    places: Sequence[int] = ()
+    order: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event as it stands in the log. `xid` and `position` together are its place."""
+    """An event of the log. `xid` and `position` together give its position in the whole log."""
 
     xid: int
     position: int
@@ -54,38 +55,39 @@ class RecordedEvent:
         return decode(self.type, self.data)
 
 
-# Made longer by whoever writes read models in the same statement; `won` names the streams that got their events.
+# `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that
+# got their events.
 APPEND = """
-WITH wanted AS MATERIALIZED (
+WITH writes AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::int[], $3::int[]) AS w (stream, expected, size)
-), held AS MATERIALIZED (
-    SELECT h.stream, h.version FROM heads h JOIN wanted w USING (stream)
+), locked AS MATERIALIZED (
+    SELECT h.stream, h.version FROM heads h JOIN writes w USING (stream)
     WHERE w.expected > 0 ORDER BY h.stream FOR UPDATE OF h
-), moved AS (
+), advanced AS (
     UPDATE heads h
     SET version = w.expected + w.size, recorded_at = greatest(h.recorded_at, clock_timestamp())
-    FROM wanted w JOIN held USING (stream)
-    WHERE h.stream = w.stream AND held.version = w.expected AND w.size > 0
+    FROM writes w JOIN locked USING (stream)
+    WHERE h.stream = w.stream AND locked.version = w.expected AND w.size > 0
     RETURNING h.stream, h.recorded_at
 ), opened AS (
     INSERT INTO heads (stream, version, recorded_at)
-    SELECT stream, size, clock_timestamp() FROM wanted WHERE expected = 0 ORDER BY stream
+    SELECT stream, size, clock_timestamp() FROM writes WHERE expected = 0 ORDER BY stream
     ON CONFLICT DO NOTHING
     RETURNING stream, recorded_at
-), won AS MATERIALIZED (
-    SELECT * FROM moved UNION ALL SELECT * FROM opened UNION ALL
-    SELECT w.stream, NULL FROM wanted w JOIN held USING (stream) WHERE held.version = w.expected AND w.size = 0
+), accepted AS MATERIALIZED (
+    SELECT * FROM advanced UNION ALL SELECT * FROM opened UNION ALL
+    SELECT w.stream, NULL FROM writes w JOIN locked USING (stream) WHERE locked.version = w.expected AND w.size = 0
 ), recorded AS (
     INSERT INTO events (stream, version, id, type, data, meta, job_id, recorded_at)
-    SELECT e.stream, e.version, e.id, e.type, e.data, e.meta, e.job_id, won.recorded_at
+    SELECT e.stream, e.version, e.id, e.type, e.data, e.meta, e.job_id, accepted.recorded_at
     FROM unnest($4::text[], $5::int[], $6::uuid[], $7::text[], $8::jsonb[], $9::jsonb[], $10::uuid[])
          WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n)
-    JOIN won USING (stream)
+    JOIN accepted USING (stream)
     ORDER BY e.n
 )
 """
 APPEND_PARAMETERS = 10
-_APPEND = f"{APPEND} SELECT stream FROM won"  # noqa: S608
+_APPEND = f"{APPEND} SELECT stream FROM accepted"  # noqa: S608
 
 
 def event_id(command: UUID, stream: str, version: int) -> UUID:
@@ -93,25 +95,25 @@ def event_id(command: UUID, stream: str, version: int) -> UUID:
 
 
 async def append(db: Connection, writes: Sequence[Write]) -> set[str]:
-    """Append each write whose stream still has the expected version; returns the streams that did not.
+    """Append each write whose stream has the expected version; returns the streams that have another one.
 
-    A write without events only asks whether the version is still the expected one.
+    A write without events only checks the version, and holds the head until the transaction ends.
     """
     if not writes:
         return set()
-    return losers(writes, await db.fetch(_APPEND, *append_arguments(writes)))
+    return lost_streams(writes, await db.fetch(_APPEND, *append_arguments(writes)))
 
 
 def append_arguments(writes: Sequence[Write]) -> list[Any]:
-    """What APPEND's parameters are."""
+    """The arguments of APPEND: arrays of streams, expected versions and sizes, then one array per column of events."""
     rows = _rows(writes)
     heads = zip(*((w.stream, w.expected, len(w.events)) for w in writes), strict=True)
     return [*heads, *(zip(*rows, strict=True) if rows else ([],) * 7)]
 
 
-def losers(writes: Sequence[Write], won: Sequence[Any]) -> set[str]:
-    """The streams that did not get their events."""
-    return {w.stream for w in writes} - {record["stream"] for record in won}
+def lost_streams(writes: Sequence[Write], accepted: Sequence[Any]) -> set[str]:
+    """The streams that got no events, because another writer was faster. `accepted` are rows with the others."""
+    return {w.stream for w in writes} - {record["stream"] for record in accepted}
 
 
 def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, bytes, UUID]]:
@@ -120,15 +122,16 @@ def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, byt
         for w in writes
         for version, event in enumerate(w.events, w.expected + 1)
     ]
-    places = [place for w in writes for place in w.places or [0] * len(w.events)]
-    return [row for _, row in sorted(zip(places, rows, strict=True), key=itemgetter(0))]
+    order = [number for w in writes for number in w.order or [0] * len(w.events)]
+    return [row for _, row in sorted(zip(order, rows, strict=True), key=itemgetter(0))]
 
 
 COLUMNS = "xid, position, stream, version, id, type, data, meta, job_id, recorded_at"
 
 _READ = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND version > $2 ORDER BY version LIMIT $3"  # noqa: S608
 
-# Positions are handed out in another order than commits; whatever is still open lies above this horizon.
+# Transactions commit in another order than they get their positions. All open ones lie above this horizon, so below it
+# no event can appear any more.
 HORIZON = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 
 _TAIL = f"""
@@ -137,20 +140,20 @@ WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
 ORDER BY xid, position LIMIT $3
 """  # noqa: S608
 
-_OURS = "SELECT version, id FROM events WHERE stream = $1"
+_IDS = "SELECT version, id FROM events WHERE stream = $1"
 
 
 async def read(db: Connection, stream: str, after: int = 0, limit: int | None = None) -> list[RecordedEvent]:
-    """A stream's events later than version `after`, oldest first."""
+    """A stream's events after version `after`, oldest first; all of them without `limit`."""
     return [RecordedEvent(**record) for record in await db.fetch(_READ, stream, after, limit)]
 
 
 async def tail(db: Connection, xid: int, position: int, limit: int) -> list[RecordedEvent]:
-    """The log's events after a place, none stepped over: only what lies below the transaction horizon."""
+    """The log's next events after a position, oldest first, as far as the transaction horizon: so none is missed."""
     return [RecordedEvent(**record) for record in await db.fetch(_TAIL, xid, position, limit)]
 
 
 async def has_recorded(db: Connection, stream: str, command: UUID) -> bool:
-    """Whether the command's events are in the stream: tells a COMMIT whose answer was lost from one that failed."""
-    rows = await db.fetch(_OURS, stream)
+    """Whether the command's events are in the stream: so a lost answer to a COMMIT is told from a failed COMMIT."""
+    rows = await db.fetch(_IDS, stream)
     return any(row["id"] == event_id(command, stream, row["version"]) for row in rows)

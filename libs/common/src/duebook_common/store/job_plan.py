@@ -20,7 +20,7 @@ from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancel
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.eventstore import Write
-from duebook_common.store.wakeups import blocking
+from duebook_common.store.wakeups import runs_to_await
 
 C = TypeVar("C", bound=JobCommand)
 C_co = TypeVar("C_co", bound=JobCommand, covariant=True)
@@ -108,13 +108,13 @@ def plan_commit(results: Iterable[JobResult[JobCommand]], actor: Actor) -> Commi
         for run in result.runs:
             (plan.moved_runs if run.id in before else plan.opened_runs).append(run)
         after = before | {run.id: run for run in result.runs}
-        plan.awaited_runs += blocking(run for run in after.values() if run.active)
+        plan.awaited_runs += runs_to_await(run for run in after.values() if run.active)
     plan.moved_runs.sort(key=lambda run: run.id)  # rows are locked in this order, so that writers do not deadlock
     return plan
 
 
 def _writes(result: JobResult[JobCommand], meta: bytes) -> list[Write]:
-    """One write for each stream. `places` order the facts across streams: the job's state depends on their order."""
+    """One write for each stream. `order` sorts the facts across streams: the job's state depends on their order."""
     own, by_run = dict[int, JobEvent](), dict[UUID, dict[int, RunEvent]]()
     for order, fact in enumerate(result.facts):
         if isinstance(fact, RunFact):
@@ -125,10 +125,10 @@ def _writes(result: JobResult[JobCommand], meta: bytes) -> list[Write]:
     writes = [
         Write(
             run_events.stream(run_id), versions[run_id] - len(events), [*events.values()], job.id,
-            meta=meta, places=[*events],
+            meta=meta, order=[*events],
         )
         for run_id, events in by_run.items()
     ]  # fmt: skip
     # The job's write may be empty: it checks the job's version, on which the decision depends.
     stream = job_events.stream(job.id)
-    return [*writes, Write(stream, job.stream_version, [*own.values()], job.id, meta=meta, places=[*own])]
+    return [*writes, Write(stream, job.stream_version, [*own.values()], job.id, meta=meta, order=[*own])]

@@ -1,7 +1,7 @@
-"""Advisory transaction locks in PostgreSQL: they decide which process may decide about a job or a concurrency key.
+"""Advisory locks in PostgreSQL: only the process that holds the lock of a job or concurrency key decides about it.
 
-Both are taken by slice, because a batch would otherwise hold more locks than PostgreSQL's lock table has entries. A
-transaction takes the lock of a concurrency key only after the lock of the job, never the other way round.
+Jobs and keys share 1,024 locks each (slices), because a batch with a lock per job would not fit into PostgreSQL's lock
+table. A transaction acquires job locks before key locks, and each kind in sorted order, so no two deadlock.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,19 +21,19 @@ def slice_of(job_id: UUID) -> int:
 
 
 async def lock_jobs(db: Connection, job_ids: Iterable[UUID]) -> None:
-    """Wait for the jobs' locks, in sorted order so that nobody deadlocks; held to the end of the transaction."""
+    """Wait for the jobs' locks and hold them until the transaction ends."""
     await db.execute(_LOCK, _JOBS, sorted({slice_of(job_id) for job_id in job_ids}))
 
 
 async def try_lock_jobs(db: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
-    """Take the locks that are free; returns the jobs that are locked now."""
+    """Acquire the locks that are free, without waiting; returns the jobs whose lock is held now."""
     wanted = sorted({slice_of(job_id) for job_id in job_ids})
-    taken = {record["slice"] for record in await db.fetch(_TRY_LOCK, _JOBS, wanted)}
-    return [job_id for job_id in job_ids if slice_of(job_id) in taken]
+    acquired = {record["slice"] for record in await db.fetch(_TRY_LOCK, _JOBS, wanted)}
+    return [job_id for job_id in job_ids if slice_of(job_id) in acquired]
 
 
 async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
-    """Wait for the locks of concurrency keys, in sorted order; held to the end of the transaction."""
+    """Wait for the locks of concurrency keys and hold them until the transaction ends."""
     slices = sorted({crc32(key.encode()) % _SLICES for key in keys})
     if slices:
         await db.execute(_LOCK, _KEYS, slices)

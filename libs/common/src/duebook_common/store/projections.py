@@ -12,7 +12,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.store.columns import Column, Columns, arguments, insert, update
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, losers
+from duebook_common.store.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, lost_streams
 
 _JOB_KEY: Columns[Job] = (Column("job_id", "uuid", "id"),)
 _JOB_FIXED: Columns[Job] = (
@@ -95,8 +95,8 @@ _REDEFINE_JOBS, _redefined_job_arguments = update("jobs", _JOB_REDEFINED), argum
 _INSERT_RUNS, _run_arguments = insert("runs", _RUN), arguments(_RUN)
 _MOVE_RUNS, _moved_run_arguments = update("runs", _RUN_MOVED), arguments(_RUN_MOVED)
 
-_WINNERS = "JOIN won ON won.stream = 'run-' || r.run_id"
-_MOVE_WINNERS = update("runs", _RUN_MOVED, first=APPEND_PARAMETERS + 1, join=_WINNERS)
+_ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
+_MOVE_ACCEPTED = update("runs", _RUN_MOVED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
 _DELETE_JOBS = "DELETE FROM jobs WHERE job_id = ANY($1::uuid[])"
 _DELETE_RUNS = "DELETE FROM runs WHERE run_id = ANY($1::uuid[])"
 _DELETE_ORPHANS = """
@@ -108,8 +108,8 @@ WITH deleted_runs AS (
 SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
 """
 _APPEND_AND_MOVE_RUNS = f"""
-{APPEND}, projected AS ({_MOVE_WINNERS} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
-SELECT won.stream, projected.awaited FROM won LEFT JOIN projected USING (stream)
+{APPEND}, projected AS ({_MOVE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
+SELECT accepted.stream, projected.awaited FROM accepted LEFT JOIN projected USING (stream)
 """  # noqa: S608
 
 
@@ -155,8 +155,9 @@ async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Se
     """
     if not writes:
         return AppendResult(set(), set())
-    won = await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *_moved_run_arguments(runs))
-    return AppendResult(losers(writes, won), {record["stream"] for record in won if record["awaited"]})
+    accepted = await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *_moved_run_arguments(runs))
+    awaited = {record["stream"] for record in accepted if record["awaited"]}
+    return AppendResult(lost_streams(writes, accepted), awaited)
 
 
 async def replace_jobs(db: Connection, jobs: Sequence[Job]) -> None:

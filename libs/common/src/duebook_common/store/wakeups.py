@@ -100,8 +100,8 @@ SELECT run_id FROM active
 """  # noqa: S608
 
 
-def blocking(active: Iterable[Run]) -> list[Run]:
-    """Of a job's active runs those to be awaited: all that wait for nothing, if any run waits for them."""
+def runs_to_await(active: Iterable[Run]) -> list[Run]:
+    """Of a job's active runs those whose end must wake another: all that do not wait, if any run waits for them."""
     runs = list(active)
     waits = any(run.status is RunStatus.WAITING and run.reason == "overlap" for run in runs)
     return [run for run in runs if run.status is not RunStatus.WAITING] if waits else []

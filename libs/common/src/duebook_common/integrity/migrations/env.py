@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection that `duebook_common.integrity.migrate` hands over."""
+"""Alembic's entry point: applies the revisions on the connection that `duebook_common.integrity.migrate` passes."""
 
 from alembic import context
 
