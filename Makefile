@@ -5,7 +5,7 @@ UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),.duebook/tools
 RUN := $(UV) run --frozen --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: up test check fmt lint unit bench help sync
+.PHONY: up test check fmt lint unit docs bench help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -27,6 +27,9 @@ unit: sync ## Run the unit tests, which need no server
 fmt: sync ## Format the code, and fix what ruff can fix
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+docs: sync ## Render the reference pages from the code
+	@$(RUN) python -m docs.pages
 
 bench: sync ## Run the benchmark suite and print one table
 	@$(RUN) python -m benchmarks

@@ -1,4 +1,4 @@
 """Renders the reference pages that repeat what the code says, so that code and page cannot disagree.
 
-After a change of settings, metrics, events, commands, routes or limits run: `.venv/bin/python -m docs.pages`.
+After a change of settings, metrics, events, commands, routes or limits run: `make docs`.
 """

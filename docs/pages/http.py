@@ -101,8 +101,14 @@ def _row(method: str, path: str, operation: Schema) -> tuple[str, ...]:
     parameters = [each["name"] for each in operation.get("parameters", []) if each["in"] != "path"]
     body = operation.get("requestBody", {}).get("content", {}).values()
     schemas = [_name(each["schema"]) for each in body]
-    said = text.strip() or f"{operation['summary'].capitalize()}."
-    return code(f"{method} {path}"), code(scope), said, _parameters(parameters), ", ".join(schemas), _answer(operation)
+    return (
+        code(f"{method} {path}"),
+        code(scope),
+        text.strip(),
+        _parameters(parameters),
+        ", ".join(schemas),
+        _answer(operation),
+    )
 
 
 def _parameters(names: list[str]) -> str:

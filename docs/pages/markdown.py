@@ -5,7 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Iterable, Sequence
 
-_HEADER = "<!-- Rendered from the code by docs/pages. Change the code, then run: .venv/bin/python -m docs.pages -->"
+_HEADER = "<!-- Rendered from the code by docs/pages. Change the code, then run: make docs -->"
 
 
 def page(title: str, *blocks: str) -> str:

@@ -158,7 +158,7 @@ def must_be_in_compose(block: Block) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_says_what_the_code_says(name: str) -> None:
     told = (REFERENCE / name).read_text(encoding="utf-8")
-    assert told == rendered(name), "the page is out of date; run: .venv/bin/python -m docs.pages"
+    assert told == rendered(name), "the page is out of date; run: make docs"
 
 
 def test_the_fields_of_a_job_are_all_documented_with_their_defaults() -> None:
@@ -242,8 +242,17 @@ def test_the_glossary_is_in_order() -> None:
     assert keys == sorted(keys)
 
 
-def test_every_setting_has_its_meaning() -> None:
-    rows = re.findall(r"^\| (`DUEBOOK_\w+`) .*\| *(.*?) \|$", rendered("settings.md"), re.MULTILINE)
+@pytest.mark.parametrize(
+    ("page", "row"),
+    [
+        ("settings.md", r"^\| `(DUEBOOK_\w+)` \|.*\| *(.*?) \|$"),
+        ("events.md", r"^\| `([A-Z]\w+)` \| *(.*?) \|"),
+        ("http.md", r"^\| `([A-Z]+ /.*?)` \| .*? \| *(.*?) \|"),
+        ("metrics.md", r"^\| `(duebook_\w+)` \| .*? \| .*? \| *(.*?) \|"),
+    ],
+)
+def test_every_row_of_a_rendered_page_has_its_meaning(page: str, row: str) -> None:
+    rows = re.findall(row, rendered(page), re.MULTILINE)
     assert rows
     assert [name for name, meaning in rows if not meaning] == []
 

@@ -99,6 +99,7 @@ _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)
 
 @router.get("/{log_id}", openapi_extra=operation(Scope.LOGS_READ), response_model=answers.LogEntry)
 async def show_job_log(request: Request, log_id: str) -> Response:
+    """One entry of the job log."""
     query(request, NoQuery)
     numbers = _ID.fullmatch(log_id)
     row: Any = None

@@ -31,6 +31,7 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
     response_model=answers.Page[answers.Run],
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
+    """The runs of a job, newest first."""
     q = query(request, PageQuery)
     statement, arguments = newest_first("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
     async with acquire(dependencies(request).pool) as db:
@@ -47,6 +48,7 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Page[answers.Event],
 )
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
+    """The events of a job, oldest first."""
     return await _events(dependencies(request), job_events.stream(job_id), f"job {job_id}", query(request, PageQuery))
 
 
@@ -57,6 +59,7 @@ async def list_events_of_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Page[answers.Event],
 )
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
+    """The events of a run, oldest first."""
     return await _events(dependencies(request), run_events.stream(run_id), f"run {run_id}", query(request, PageQuery))
 
 

@@ -35,6 +35,7 @@ router = APIRouter(prefix="/api/job", tags=["jobs"])
     "", status_code=201, openapi_extra=operation(Scope.JOBS_WRITE, JobBody, key=True), response_model=answers.Job
 )
 async def create_job(request: Request) -> Response:
+    """Create a job."""
     key = idempotency_key(request)
     value, size = await read_json(request)
     body = validated(JobBody, value)
@@ -52,6 +53,7 @@ async def create_job(request: Request) -> Response:
     response_model=answers.Items[answers.Job],
 )
 async def create_jobs(request: Request) -> Response:
+    """Create up to 1,000 jobs, all or none."""
     key = idempotency_key(request)
     value, size = await read_json(request, 16 * MEBIBYTE)
     bodies = validated(BatchBody, value).jobs
@@ -139,6 +141,7 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
     "/{job_id}/pause", openapi_extra=operation(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
 )
 async def pause_job(request: Request, job_id: PathId) -> Response:
+    """Skip the job's occurrences until it is resumed; its active runs go on."""
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     pause = PauseJob(body.reason, deps.context())

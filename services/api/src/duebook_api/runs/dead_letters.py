@@ -135,6 +135,7 @@ async def redrive_dead_letters(request: Request) -> Response:
 
 @router.get("/{run_id}", openapi_extra=operation(Scope.DEAD_LETTERS_READ), response_model=answers.DeadLetter)
 async def show_dead_letter(request: Request, run_id: PathId) -> Response:
+    """One dead letter, with its error, payload and earlier deaths."""
     query(request, NoQuery)
     deps = dependencies(request)
     async with acquire(deps.pool) as db:

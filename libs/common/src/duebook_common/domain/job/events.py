@@ -17,6 +17,8 @@ def stream(job_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCreated:
+    """A client created the job, with every default filled in."""
+
     definition: Definition
     next_at: datetime | None
     next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
@@ -26,6 +28,8 @@ class JobCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChanged:
+    """A client replaced the definition."""
+
     definition: Definition
     next_at: datetime | None
     next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
@@ -34,12 +38,16 @@ class JobChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPaused:
+    """A client, or a dead letter, paused the job."""
+
     reason: str | None
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResumed:
+    """A client resumed the job."""
+
     reason: str | None
     next_at: datetime | None
     next_due_at: datetime | None = None  # set if jitter makes it later than `next_at`
@@ -48,6 +56,8 @@ class JobResumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDeleted:
+    """A client deleted the job."""
+
     at: datetime
 
 

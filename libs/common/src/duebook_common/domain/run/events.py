@@ -94,6 +94,8 @@ class RunBuffered(Startable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSkipped(Identity):
+    """The occurrence gets no run, for one reason."""
+
     reason: str
 
 
@@ -107,6 +109,8 @@ class RunExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequeued:
+    """The run is sent again, under the next dispatch number."""
+
     dispatch: int
     wake_at: datetime
     at: datetime
@@ -114,6 +118,8 @@ class RunRequeued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted:
+    """An executor started an attempt."""
+
     attempt: int
     executor: str
     wake_at: datetime  # the end of its lease, unless the executor renews it
@@ -122,6 +128,8 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptSucceeded:
+    """The task returned a result."""
+
     attempt: int
     result: Any
     at: datetime
@@ -129,6 +137,8 @@ class AttemptSucceeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed:
+    """The task failed. Without `retry_at` no further attempt follows."""
+
     attempt: int
     error: str
     failures: int
@@ -157,12 +167,16 @@ class AttemptReleased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelRequested:
+    """A client, or an overlap policy, asked a running attempt to stop."""
+
     reason: str | None
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled:
+    """The run ended by a cancellation."""
+
     attempt: int | None  # the attempt that was stopped, if one was running
     reason: str | None
     at: datetime
@@ -195,6 +209,8 @@ class RunRedriven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDiscarded:
+    """An operator closed a dead letter without a retry."""
+
     reason: str | None
     at: datetime
 
