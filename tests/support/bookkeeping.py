@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,10 +27,10 @@ from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.rows import load_jobs, load_runs
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from support.samples import MINUTE
 
 ACTOR = Actor("test")
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 _LOG = """
 SELECT xid, position, stream, version, id, type, data, meta, job_id, recorded_at FROM events

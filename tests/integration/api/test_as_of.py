@@ -15,7 +15,8 @@ from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs
 from support.api_app import FUTURE, Api, running_api
-from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, created, dispatch
+from support.bookkeeping import ACTOR, NOW, check_books, created, dispatch
+from support.samples import MINUTE
 
 INSTANT = timedelta(microseconds=1)
 

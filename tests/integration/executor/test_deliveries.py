@@ -20,7 +20,8 @@ from duebook_executor.attempts import Attempts
 from duebook_executor.deliveries import Deliveries, ExecutorStopping
 from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
-from support.bookkeeping import DAY, MINUTE, NOW, dispatched, do, started
+from support.bookkeeping import NOW, dispatched, do, started
+from support.samples import DAY, MINUTE
 
 ACTOR = Actor("executor test")
 LATER = NOW + DAY

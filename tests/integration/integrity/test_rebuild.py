@@ -6,7 +6,8 @@ import pytest
 
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.store.database import Pool, transaction
-from support.bookkeeping import DAY, NOW, check_books, created, dispatched, started, waiting
+from support.bookkeeping import NOW, check_books, created, dispatched, started, waiting
+from support.samples import DAY
 
 _COPY = "CREATE TABLE copy AS SELECT * FROM {table}"
 

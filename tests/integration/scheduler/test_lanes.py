@@ -6,8 +6,9 @@ from duebook_common.store.database import Pool
 from duebook_scheduler.dispatch import _CANDIDATES
 from duebook_scheduler.due_runs import _DUE_RUNS
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
-from support.bookkeeping import DAY, NOW, created, started
+from support.bookkeeping import NOW, created, started
 from support.costs import HOUR, cost, grown
+from support.samples import DAY
 
 
 async def lanes_of(pool: Pool, table: Any = "jobs") -> list[Lane]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import aio_pika
@@ -21,9 +21,10 @@ from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_scheduler.relay import Relay
-from support.bookkeeping import ACTOR, DAY, NOW, context, created, definition, dispatch, do, started
+from support.bookkeeping import ACTOR, NOW, context, created, definition, dispatch, do, started
+from support.samples import DAY, HOUR
 
-HOUR, NO_CATCH_UP = timedelta(hours=1), CatchUp("none")
+NO_CATCH_UP = CatchUp("none")
 SUCCEED, FAIL = Succeed(1, None, NOW), FailAttempt(1, "boom", NOW, 0.5, retry=False)
 
 

@@ -25,8 +25,6 @@ from duebook_common.store.locks import lock_jobs, slice_of
 from duebook_common.store.rows import load_active_runs, load_jobs
 from support.bookkeeping import (
     ACTOR,
-    DAY,
-    MINUTE,
     NOW,
     check_books,
     context,
@@ -41,6 +39,7 @@ from support.bookkeeping import (
     trigger,
     waiting,
 )
+from support.samples import DAY, MINUTE
 
 
 async def types(pool: Pool) -> list[str]:

@@ -31,21 +31,8 @@ from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
-from support.bookkeeping import (
-    ACTOR,
-    DAY,
-    MINUTE,
-    NOW,
-    check_books,
-    context,
-    created,
-    definition,
-    dispatch,
-    do,
-    log,
-    start,
-    started,
-)
+from support.bookkeeping import ACTOR, NOW, check_books, context, created, definition, dispatch, do, log, start, started
+from support.samples import DAY, MINUTE
 
 
 async def told_by_mail(pool: Pool, run: Run) -> None:

@@ -15,20 +15,8 @@ from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import create_jobs, decide_jobs
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.run_handling import RunWork, handle_runs
-from support.bookkeeping import (
-    ACTOR,
-    DAY,
-    MINUTE,
-    NOW,
-    check_books,
-    definition,
-    dispatch,
-    dispatched,
-    do,
-    log,
-    start,
-    started,
-)
+from support.bookkeeping import ACTOR, NOW, check_books, definition, dispatch, dispatched, do, log, start, started
+from support.samples import DAY, MINUTE
 
 
 async def many_started(pool: Pool, count: int) -> list[Run]:

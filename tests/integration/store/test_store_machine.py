@@ -29,7 +29,8 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
-from support.bookkeeping import ACTOR, MINUTE, NOW, check_books, context, created, dispatch, log, start
+from support.bookkeeping import ACTOR, NOW, check_books, context, created, dispatch, log, start
+from support.samples import MINUTE
 from support.state_machines import run_state_machine
 
 T = TypeVar("T")

@@ -21,21 +21,9 @@ from duebook_common.store.wakeups import (
     postpone_waiting,
     wake_waiting,
 )
-from support.bookkeeping import (
-    ACTOR,
-    DAY,
-    MINUTE,
-    NOW,
-    context,
-    created,
-    dispatched,
-    do,
-    start,
-    started,
-    trigger,
-    waiting,
-)
+from support.bookkeeping import ACTOR, NOW, context, created, dispatched, do, start, started, trigger, waiting
 from support.costs import cost, grown
+from support.samples import DAY, MINUTE
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour' WHERE status = 'waiting'"
