@@ -16,7 +16,7 @@ from duebook_common.domain.definition import Backoff, CatchUp, Definition, Notif
 from duebook_common.domain.job.commands import DecisionContext, Dispatch, TriggerRun
 from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import OccurrencesSkipped
-from duebook_common.domain.mail import outcome_key
+from duebook_common.domain.mail import mail_topic
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run
@@ -174,9 +174,12 @@ def _message(run: Run, outcome: str) -> OutcomeMessage:
 
 async def mail_status(pool: Pool, message: OutcomeMessage, recipient: str = OPS) -> str | None:
     """The recorded status of the mail to this recipient; None if it was never tried."""
-    key = outcome_key(message.outcome, message.version)
+    topic = mail_topic(message.outcome, message.version)
     status: str | None = await pool.fetchval(
-        "SELECT status FROM mails WHERE run_id = $1 AND outcome = $2 AND recipient = $3", message.run_id, key, recipient
+        "SELECT status FROM mails WHERE run_id = $1 AND outcome = $2 AND recipient = $3",
+        message.run_id,
+        topic,
+        recipient,
     )
     return status
 

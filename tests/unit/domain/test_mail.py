@@ -1,3 +1,5 @@
+"""Mails about runs: their topics and ids, their state, and which results of tries are recorded."""
+
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -10,9 +12,9 @@ from duebook_common.domain.mail import (
     MailStatus,
     decide,
     evolve,
+    mail_topic,
     message_id,
-    outcome_key,
-    outcome_of,
+    parse_topic,
 )
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
@@ -37,19 +39,19 @@ def after(*events: MailEvent) -> Mail:
     return mail
 
 
-def test_a_key_names_the_outcome_and_its_event() -> None:
-    assert outcome_of(outcome_key("dead_lettered", 7)) == ("dead_lettered", 7)
-    assert outcome_key("dead_lettered", 7) != outcome_key("dead_lettered", 12)
+def test_a_topic_has_the_outcome_and_the_version_of_its_event() -> None:
+    assert parse_topic(mail_topic("dead_lettered", 7)) == ("dead_lettered", 7)
+    assert mail_topic("dead_lettered", 7) != mail_topic("dead_lettered", 12)
 
 
-def test_the_same_mail_has_the_same_id_and_any_other_another() -> None:
-    ids = {message_id(run, key, to) for run in (RUN, JOB) for key in ("a-1", "a-2") for to in ("x@y", "z@y")}
+def test_each_mail_has_an_id_of_its_own() -> None:
+    ids = {message_id(run, topic, to) for run in (RUN, JOB) for topic in ("a-1", "a-2") for to in ("x@y", "z@y")}
     assert len(ids) == 8
     assert message_id(RUN, "a-1", "x@y") == message_id(RUN, "a-1", "x@y")
     assert message_id(RUN, "a-1", "x@y>\r\nBcc: z@y").count("\n") == 0
 
 
-def test_a_failed_mail_is_due_until_it_is_sent_or_given_up() -> None:
+def test_a_failed_mail_is_retried_until_it_is_sent_or_given_up() -> None:
     assert (after(FAILED).status, after(FAILED).wake_at) == (MailStatus.RETRYING, NOW)
     sent = after(FAILED, SENT)
     assert (sent.status, sent.wake_at, sent.error, sent.tries, sent.version) == (MailStatus.SENT, None, None, 2, 2)
@@ -57,13 +59,13 @@ def test_a_failed_mail_is_due_until_it_is_sent_or_given_up() -> None:
     assert (hopeless.status, hopeless.wake_at, hopeless.tries) == (MailStatus.GIVEN_UP, None, 2)
 
 
-def test_what_is_known_already_is_no_news() -> None:
+def test_a_result_that_is_recorded_already_is_not_recorded_again() -> None:
     assert decide(after(SENT), SENT) == []
     assert decide(after(SENT), FAILED) == []
     assert decide(after(FAILED), FAILED) == []
 
 
-def test_news_are_recorded() -> None:
+def test_a_new_result_is_recorded() -> None:
     given_up = after(replace(FAILED, retry_at=None))
     assert decide(None, FAILED) == [FAILED]
     assert decide(after(FAILED), SENT) == [SENT]

@@ -1,4 +1,4 @@
-"""Durations in text and back."""
+"""Durations as text and back."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=36_500)))
-def test_what_is_written_is_read_again(value: timedelta) -> None:
+def test_a_written_duration_is_parsed_to_the_same_value(value: timedelta) -> None:
     assert DURATION.validate_python(iso(value)) == value
 
 

@@ -1,4 +1,4 @@
-"""Which rules of time zones a process goes by."""
+"""Which time zone rules a process uses."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ HOURS = 3600
 
 
 @pytest.fixture
-def strange_machine(tmp_path: Path) -> Iterator[Path]:
-    """A directory of zones in which Berlin has Tokyo's clock, as `PYTHONTZPATH` or a machine may name it."""
+def odd_machine(tmp_path: Path) -> Iterator[Path]:
+    """A zone directory in which Berlin has the rules of Tokyo, as a machine or `PYTHONTZPATH` may have one."""
     (tmp_path / "Europe").mkdir()
     tokyo = Path(tzdata.__path__[0]) / "zoneinfo/Asia/Tokyo"
     (tmp_path / "Europe/Berlin").write_bytes(tokyo.read_bytes())
@@ -27,21 +27,21 @@ def strange_machine(tmp_path: Path) -> Iterator[Path]:
     timezones.pin()
 
 
-def offset() -> float:
-    passed = SUMMER.astimezone(zoneinfo.ZoneInfo("Europe/Berlin")).utcoffset()
-    assert passed is not None
-    return passed.total_seconds() / HOURS
+def berlin_offset() -> float:
+    offset = SUMMER.astimezone(zoneinfo.ZoneInfo("Europe/Berlin")).utcoffset()
+    assert offset is not None
+    return offset.total_seconds() / HOURS
 
 
-def test_the_package_rules_whatever_the_machine_has(strange_machine: Path) -> None:
-    zoneinfo.reset_tzpath(to=[str(strange_machine)])
+def test_the_rules_come_from_the_package_and_not_from_the_machine(odd_machine: Path) -> None:
+    zoneinfo.reset_tzpath(to=[str(odd_machine)])
     zoneinfo.ZoneInfo.clear_cache()
-    assert offset() == 9
+    assert berlin_offset() == 9
     timezones.pin()
-    assert offset() == 2
+    assert berlin_offset() == 2
 
 
-def test_the_version_is_that_of_the_database_and_not_of_the_package() -> None:
+def test_the_version_is_that_of_the_time_zone_database() -> None:
     assert timezones.VERSION == tzdata.IANA_VERSION
     assert timezones.VERSION[:2] == "20"
     assert timezones.VERSION[-1].isalpha()
@@ -60,13 +60,13 @@ main()
 
 
 @pytest.mark.parametrize("begin", [SERVICE, COMMAND_LINE])
-def test_the_command_line_and_every_service_begin_by_pinning(strange_machine: Path, begin: str) -> None:
+def test_the_command_line_and_every_service_pin_the_rules_at_start(odd_machine: Path, begin: str) -> None:
     seen = "print('seen', zoneinfo.TZPATH, datetime(2026, 7, 1, 12).astimezone(ZoneInfo('Europe/Berlin')).hour)"
     program = (
         "import atexit, sys, zoneinfo; from datetime import datetime; from zoneinfo import ZoneInfo\n"
         f"atexit.register(lambda: {seen})\n{begin}"
     )
-    environment = os.environ | {"PYTHONTZPATH": str(strange_machine), "TZ": "UTC"}
+    environment = os.environ | {"PYTHONTZPATH": str(odd_machine), "TZ": "UTC"}
     ended = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
     )

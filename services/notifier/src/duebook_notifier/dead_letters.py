@@ -9,7 +9,7 @@ from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import NOTIFICATIONS_DEAD
-from duebook_common.domain.mail import MailFailed, outcome_of
+from duebook_common.domain.mail import MailFailed, parse_topic
 from duebook_notifier.subject import MailSubject
 
 log = structlog.stdlib.get_logger("dead_letters")
@@ -49,7 +49,7 @@ class DeadLetterPublisher:
 
 def _dead_letter(subject: MailSubject, failed: MailFailed) -> OutgoingMessage:
     """The outcome as it was received: an operator who moves it back to the notifications queue retries the mail."""
-    outcome, version = outcome_of(failed.outcome)
+    outcome, version = parse_topic(failed.outcome)
     message = OutcomeMessage(
         run_id=subject.id,
         job_id=subject.job_id,

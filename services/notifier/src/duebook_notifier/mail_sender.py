@@ -14,7 +14,7 @@ from random import random
 import structlog
 
 from duebook_common.domain.definition import Backoff
-from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, outcome_of
+from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, parse_topic
 from duebook_common.runtime.smtp import Refusal, SmtpServer, send
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.actor import Actor
@@ -56,30 +56,30 @@ class MailSender:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._recording = asyncio.Lock()  # the mails of a run share a stream: recorded at once, they would conflict
 
-    async def send_all(self, subject: MailSubject, key: str, tries: Mapping[str, int]) -> None:
+    async def send_all(self, subject: MailSubject, topic: str, tries: Mapping[str, int]) -> None:
         """Send the mail to each recipient at once; `tries` counts the earlier tries. Raises the first error."""
-        sends = (self._send(subject, key, recipient, before + 1) for recipient, before in tries.items())
+        sends = (self._send(subject, topic, recipient, before + 1) for recipient, before in tries.items())
         for error in await asyncio.gather(*sends, return_exceptions=True):
             if error is not None:
                 raise error
 
-    async def _send(self, subject: MailSubject, key: str, recipient: str, tries: int) -> None:
-        event = await self._try(subject, key, recipient, tries)
+    async def _send(self, subject: MailSubject, topic: str, recipient: str, tries: int) -> None:
+        event = await self._try(subject, topic, recipient, tries)
         record = partial(record_mail, self._pool, subject.id, subject.job_id, event, self._actor)
         async with self._recording:
             recorded = await retry_while_unavailable(record, also=(Conflict,))
         if recorded:
             _report(subject, event)
 
-    async def _try(self, subject: MailSubject, key: str, recipient: str, tries: int) -> MailEvent:
-        id_ = message_id(subject.id, key, recipient)
+    async def _try(self, subject: MailSubject, topic: str, recipient: str, tries: int) -> MailEvent:
+        id_ = message_id(subject.id, topic, recipient)
         async with self._slots:
-            refusal = await self._compose_and_send(subject, key, recipient, id_)
+            refusal = await self._compose_and_send(subject, topic, recipient, id_)
         now = self._clock.now()
         if refusal is None:
-            return MailSent(outcome=key, recipient=recipient, message_id=id_, at=now)
+            return MailSent(outcome=topic, recipient=recipient, message_id=id_, at=now)
         failed = MailFailed(
-            outcome=key,
+            outcome=topic,
             recipient=recipient,
             message_id=id_,
             error=refusal.error[:_LONGEST_ERROR],
@@ -93,8 +93,8 @@ class MailSender:
             replace(failed, retry_at=None) if give_up and await self._dead_letters.publish(subject, failed) else failed
         )
 
-    async def _compose_and_send(self, subject: MailSubject, key: str, recipient: str, id_: str) -> Refusal | None:
-        outcome, _ = outcome_of(key)
+    async def _compose_and_send(self, subject: MailSubject, topic: str, recipient: str, id_: str) -> Refusal | None:
+        outcome, _ = parse_topic(topic)
         sender, now = self._policy.sender, self._clock.now()
         try:
             mail = compose(subject, outcome, sender=sender, recipient=recipient, message_id=id_, now=now)

@@ -8,7 +8,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from duebook_common.broker.messages import OutcomeMessage
-from duebook_common.domain.mail import Mail, MailStatus, outcome_key, outcome_of, tries_of, wanted
+from duebook_common.domain.mail import Mail, MailStatus, is_notified, mail_topic, parse_topic, tries_of
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool, acquire
@@ -50,12 +50,12 @@ class OutcomeMailer:
         if not recipients:
             NOTIFICATIONS.labels("nobody").inc()
             return
-        key = outcome_key(message.outcome, message.version)
+        topic = mail_topic(message.outcome, message.version)
         async with mail_lock(self._redis, subject.id, wait=True):
             known = await self._load_mails(subject.id)
-            mails = {recipient: known.get((key, recipient)) for recipient in recipients}
+            mails = {recipient: known.get((topic, recipient)) for recipient in recipients}
             tries = {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
-            await self._sender.send_all(subject, key, tries)
+            await self._sender.send_all(subject, topic, tries)
 
     async def retry_due(self) -> int:
         """Retry the mails whose `wake_at` has passed; returns how many were tried."""
@@ -71,11 +71,11 @@ class OutcomeMailer:
             if not held:
                 return 0
             now, known = self._clock.now(), await self._load_mails(run_id)
-            due = sorted((mail for mail in known.values() if mail.wake_at and mail.wake_at <= now), key=_key)
-            for key, mails in groupby(due, _key):
+            due = sorted((mail for mail in known.values() if mail.wake_at and mail.wake_at <= now), key=_topic)
+            for topic, mails in groupby(due, _topic):
                 group = list(mails)
-                subject = await self._load_subject(run_id, group[0].job_id, *outcome_of(key))
-                await self._sender.send_all(subject, key, {mail.recipient: mail.tries for mail in group})
+                subject = await self._load_subject(run_id, group[0].job_id, *parse_topic(topic))
+                await self._sender.send_all(subject, topic, {mail.recipient: mail.tries for mail in group})
             return len(due)
 
     async def _load_mails(self, run_id: UUID) -> dict[tuple[str, str], Mail]:
@@ -88,12 +88,12 @@ class OutcomeMailer:
 
     def _recipients(self, subject: MailSubject, outcome: str) -> tuple[str, ...]:
         """The recipients that the job names, or else the settings; each once."""
-        if not wanted(subject.notify, outcome, subject.reason):
+        if not is_notified(subject.notify, outcome, subject.reason):
             return ()
         return tuple(dict.fromkeys(subject.notify.to or self._default_to))
 
 
-def _key(mail: Mail) -> str:
+def _topic(mail: Mail) -> str:
     return mail.outcome
 
 

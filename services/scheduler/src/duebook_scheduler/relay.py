@@ -6,7 +6,7 @@ from typing import Any
 from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import declare_events
-from duebook_common.domain.mail import MISSES
+from duebook_common.domain.mail import MISSED_REASONS
 from duebook_common.runtime.telemetry import RELAY_LAG
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.definitions import in_force
@@ -51,7 +51,7 @@ class Relay:
             checkpoint = await claim(db, "relay")
             if checkpoint is None:
                 return 0
-            records = await db.fetch(_NEXT, checkpoint.xid, checkpoint.position, _BATCH, list(OUTCOMES), MISSES)
+            records = await db.fetch(_NEXT, checkpoint.xid, checkpoint.position, _BATCH, list(OUTCOMES), MISSED_REASONS)
             RELAY_LAG.set(len(records))
             done = await self._publish(records, await _messages(db, records))
             if done:

@@ -1,4 +1,4 @@
-"""What a job's definition says: the task, the schedule and the policies. Values only; the API checks their form."""
+"""A job's definition: the task, the schedule and the policies. Plain values; the API validates them."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,21 +11,21 @@ Outcome = Literal["succeeded", "dead_lettered", "attempt_failed", "skipped", "mi
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """At the wall-clock times that a cron expression names."""
+    """At the local times that a cron expression matches."""
 
     cron: str
 
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """Again and again after that much real time, counted from `scheduled_at`."""
+    """At a fixed interval of real time, counted from `scheduled_at`."""
 
     every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Rrule:
-    """At the wall-clock times that a recurrence rule of RFC 5545 names, from `scheduled_at` on."""
+    """At the local times that a recurrence rule (RFC 5545) generates, starting at `scheduled_at`."""
 
     rrule: str
 
@@ -34,19 +34,19 @@ Recurrence = Literal["none", "daily", "weekly"] | Cron | Every | Rrule
 
 
 class Overlap(StrEnum):
-    """What happens to an occurrence that is due while a run of its job is active."""
+    """What happens to an occurrence that is due while another run of its job is active."""
 
-    SKIP = "skip"  # it is left out
-    BUFFER_ONE = "buffer_one"  # one waits, the first; more are left out
-    BUFFER_ALL = "buffer_all"  # all wait, one after the other
-    CANCEL_OTHER = "cancel_other"  # it waits until the others, asked to stop, have done so
-    TERMINATE_OTHER = "terminate_other"  # it starts at once, and no outcome of the others is accepted any more
-    ALLOW_ALL = "allow_all"  # it starts beside them
+    SKIP = "skip"  # it is skipped
+    BUFFER_ONE = "buffer_one"  # it waits; if one waits already, it is skipped
+    BUFFER_ALL = "buffer_all"  # it waits, after all that wait already
+    CANCEL_OTHER = "cancel_other"  # it waits until the other runs, which are asked to stop, have ended
+    TERMINATE_OTHER = "terminate_other"  # it starts at once; the other runs are cancelled, their outcomes refused
+    ALLOW_ALL = "allow_all"  # it starts at once, alongside the others
 
 
 @dataclass(frozen=True, slots=True)
 class Dst:
-    """How a wall clock is kept where the clocks change."""
+    """What happens to a local time that a DST transition skips (`gap`) or repeats (`fold`)."""
 
     gap: Literal["run_after", "skip"] = "run_after"
     fold: Literal["first", "second", "both"] = "first"
@@ -54,7 +54,7 @@ class Dst:
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """What happens to occurrences that were missed; those older than the window are skipped in any case."""
+    """Which missed occurrences are run late. Those older than the window are skipped under every policy."""
 
     policy: Literal["latest", "all", "none"] = "latest"
     window: timedelta = timedelta(days=365)
@@ -62,7 +62,10 @@ class CatchUp:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Delays between attempts: initial * factor^n, at most `max`, spread by ± `jitter` (a share of the delay)."""
+    """Delays between attempts: `initial` times `factor` for each failure but the first, at most `max`.
+
+    `jitter` is the share of the delay, from 0 to 1, by which it varies in both directions.
+    """
 
     initial: timedelta = timedelta(seconds=1)
     factor: float = 2
@@ -70,7 +73,7 @@ class Backoff:
     jitter: float = 0.2
 
     def delay(self, failures: int, chance: float) -> timedelta:
-        """The wait after that many failures; `chance` in [0, 1) is the caller's random number."""
+        """The delay after that many failures. `chance` is a random number in [0, 1)."""
         seconds = self.initial.total_seconds() * float(self.factor) ** min(failures - 1, 64)
         capped = min(seconds, self.max.total_seconds())
         return timedelta(seconds=capped * (1 + self.jitter * (2 * chance - 1)))
@@ -78,7 +81,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Concurrency:
-    """At most `limit` runs with this key at once, of whatever job."""
+    """At most `limit` runs with this key at once, over all jobs."""
 
     key: str
     limit: int = 1
@@ -86,7 +89,7 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Whom to tell, and of which outcomes."""
+    """The recipients of mails about runs, and the outcomes that they are about."""
 
     to: tuple[str, ...] = ()
     on: tuple[Outcome, ...] = ("succeeded", "dead_lettered")
@@ -94,7 +97,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """One job as its owner wants it; every default is already filled in. Times are UTC, durations exact."""
+    """One job as a client defined it, with all defaults filled in. Times are in UTC."""
 
     name: str
     task: str = "log"
@@ -122,18 +125,18 @@ class Definition:
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Whom the job itself names: `notify.to`, else `payload.to` where that is an address."""
+        """The recipients that the job itself has: `notify.to`, else `payload.to` if that is an address."""
         if self.notify.to:
             return self.notify.to
         to = self.payload.get("to") if isinstance(self.payload, dict) else None
         return (to,) if isinstance(to, str) and looks_like_address(to) else ()
 
     def same(self, other: "Definition") -> bool:
-        """Whether both say the same; to Python 1, 1.0 and True are equal, in JSON they are not."""
+        """Whether both are equal as JSON, where 1, 1.0 and true differ; in Python they are equal."""
         return self == other and _exact(self) == _exact(other)
 
     def same_schedule(self, other: "Definition") -> bool:
-        """Whether both name the same nominal times, due at the same instants."""
+        """Whether both have the same nominal times, due at the same instants."""
         return _schedule(self) == _schedule(other)
 
 

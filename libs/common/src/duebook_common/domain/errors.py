@@ -1,16 +1,16 @@
-"""Why a command is refused. Each carries a stable code; one place in the API turns them into HTTP."""
+"""Why a command is refused. Each error has a stable code; `http/problems.py` of the API turns them into answers."""
 
 from uuid import UUID
 
 
 class CommandRejected(Exception):
-    """The command contradicts what already happened; nothing was written."""
+    """The command contradicts what has already happened. Nothing was written."""
 
     code = "conflict"
 
 
 class StaleAttempt(CommandRejected):
-    """An outcome names an attempt that no longer owns its run (the fencing token is old)."""
+    """The outcome is of an attempt that is no longer the run's current one: its fencing token is old."""
 
     code = "stale_attempt"
 
@@ -20,7 +20,7 @@ class StaleAttempt(CommandRejected):
 
 
 class WrongStatus(CommandRejected):
-    """The run or job is in a status in which the command has no meaning."""
+    """The run or job has a status in which the command does not apply."""
 
     code = "wrong_status"
 
@@ -30,7 +30,7 @@ class WrongStatus(CommandRejected):
 
 
 class JobDeletedAlready(CommandRejected):
-    """The job was deleted: it can be read, and nothing else."""
+    """The job was deleted: it can only be read."""
 
     code = "job_deleted"
 
@@ -39,7 +39,7 @@ class JobDeletedAlready(CommandRejected):
 
 
 class StaleVersion(CommandRejected):
-    """`If-Match` names a definition that has been changed since."""
+    """`If-Match` has a version of the definition that is not the current one."""
 
     code = "stale_version"
 
@@ -49,7 +49,7 @@ class StaleVersion(CommandRejected):
 
 
 class KeyReused(CommandRejected):
-    """An Idempotency-Key came a second time with another request."""
+    """The Idempotency-Key was already used for a different request."""
 
     code = "idempotency_key_reused"
 

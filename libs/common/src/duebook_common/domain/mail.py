@@ -1,8 +1,9 @@
-"""Mails about a run: one stream for all of them, an event for each try that said something.
+"""Mails about runs. All mails about a run share one stream, with an event for each result of a try to send one.
 
-What a mail tells of is named by the outcome and the version of its event in the run's stream: a repeat has the same
-name, an outcome that really came again (a retry, a redrive) another. Occurrences that were missed together are no run:
-their mails stand under the run that the last of them would have had, named by the event in the job's stream.
+The topic of a mail is the outcome and the version of its event in the run's stream. A repeated message has the same
+topic; an outcome that happens again, after a retry or a redrive, has another one. Occurrences that were missed
+together have no run: their mails are in the stream of the run that the last of them would have had, and the version in
+their topic is that of the event in the job's stream.
 """
 
 from dataclasses import dataclass
@@ -15,38 +16,38 @@ from uuid import UUID
 from duebook_common.domain.definition import Notify
 
 MISSED = "missed"  # the outcome of occurrences that no scheduler dispatched in time
-MISSES = ("missed", "window")  # the reasons with which such occurrences are skipped
+MISSED_REASONS = ("missed", "window")  # the reasons with which they are skipped
 
 
 def stream(run_id: UUID) -> str:
     return f"mail-{run_id}"
 
 
-def outcome_key(outcome: str, version: int) -> str:
+def mail_topic(outcome: str, version: int) -> str:
     return f"{outcome}-{version}"
 
 
-def outcome_of(key: str) -> tuple[str, int]:
-    """The outcome and the version that a key names."""
-    outcome, _, version = key.rpartition("-")
+def parse_topic(topic: str) -> tuple[str, int]:
+    """The outcome of a topic, and the version of its event."""
+    outcome, _, version = topic.rpartition("-")
     return outcome, int(version)
 
 
-def wanted(notify: Notify, outcome: str, reason: str | None) -> bool:
-    """Whether whoever is told of a run wants to be told of this outcome of it."""
+def is_notified(notify: Notify, outcome: str, reason: str | None) -> bool:
+    """Whether the job wants mails about this outcome of a run; `reason` is why a run was skipped."""
     if outcome == "skipped" and reason == MISSED:
         return MISSED in notify.on
     return {"failed": "attempt_failed"}.get(outcome, outcome) in notify.on
 
 
-def message_id(run_id: UUID, key: str, recipient: str) -> str:
-    """The same mail to the same recipient always has the same id, so that mailboxes can tell a repeat."""
-    return f"<{run_id}.{key}.{sha256(recipient.encode()).hexdigest()[:16]}@duebook>"
+def message_id(run_id: UUID, topic: str, recipient: str) -> str:
+    """The Message-ID of a mail. The same for each try, so that mailboxes can recognise a repeat."""
+    return f"<{run_id}.{topic}.{sha256(recipient.encode()).hexdigest()[:16]}@duebook>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSent:
-    """The SMTP server took the mail for this recipient. `outcome` names what the mail tells of."""
+    """The SMTP server accepted the mail for this recipient. `outcome` is the mail's topic."""
 
     outcome: str
     recipient: str
@@ -56,7 +57,7 @@ class MailSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailFailed:
-    """The mail was not taken. Without `retry_at` it is given up and dead-lettered."""
+    """The SMTP server did not accept the mail. Without `retry_at` it is given up and dead-lettered."""
 
     outcome: str
     recipient: str
@@ -78,7 +79,10 @@ class MailStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One mail to one recipient, as its events tell it. `version` is its last event's in the run's mail stream."""
+    """One mail to one recipient, built from its events. `outcome` is its topic.
+
+    `version` is that of its last event in the mail stream, `wake_at` when it is tried again.
+    """
 
     run_id: UUID
     job_id: UUID
@@ -94,7 +98,7 @@ class Mail:
 
 
 def evolve(mail: Mail | None, run_id: UUID, job_id: UUID, version: int, event: MailEvent) -> Mail:
-    """Remember one event; never refuses."""
+    """Apply one event. Never refuses one."""
     facts: dict[str, Any] = {"status": MailStatus.SENT, "tries": tries_of(mail) + 1, "error": None, "wake_at": None}
     if isinstance(event, MailFailed):
         status = MailStatus.RETRYING if event.retry_at else MailStatus.GIVEN_UP
@@ -112,17 +116,18 @@ def evolve(mail: Mail | None, run_id: UUID, job_id: UUID, version: int, event: M
 
 
 def tries_of(mail: Mail | None) -> int:
-    """How often this mail was tried."""
+    """The number of tries to send the mail so far."""
     return mail.tries if mail is not None else 0
 
 
-def decide(mail: Mail | None, told: MailEvent) -> list[MailEvent]:
-    """Whether what a try told is news; another notifier may have tried the same mail meanwhile.
+def decide(mail: Mail | None, result: MailEvent) -> list[MailEvent]:
+    """The event to record for the result of a try; none if it is recorded already.
 
-    That a mail was taken is a fact even after it was given up; that it failed counts only as a further try.
+    Another notifier may have tried the same mail. A success counts even after the mail was given up, a failure only as
+    a further try.
     """
     if mail is None:
-        return [told]
-    if mail.status is MailStatus.SENT or (isinstance(told, MailFailed) and told.tries <= mail.tries):
+        return [result]
+    if mail.status is MailStatus.SENT or (isinstance(result, MailFailed) and result.tries <= mail.tries):
         return []
-    return [told]
+    return [result]

@@ -1,4 +1,4 @@
-"""Durations in text: ISO 8601, without months and years, which have no fixed length."""
+"""Durations as text: ISO 8601 without months and years, which have no fixed length."""
 
 import re
 from datetime import timedelta
@@ -9,35 +9,38 @@ from pydantic import AfterValidator, BeforeValidator, Strict
 from duebook_common.runtime.quoting import quoted
 
 _ISO = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?", re.ASCII)
-_MOST_DIGITS = 12
-_BOUNDS = "a duration lies between PT0S and P36500D"
+_MAX_DIGITS = 12
+_BOUNDS = "a duration is between PT0S and P36500D"
 
 
-def _iso(value: Any) -> Any:
+def _check_text(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _ISO.fullmatch(value):
         raise ValueError(
-            f"{quoted(value)} is no duration; write it like PT90S, PT15M or P1D (ISO 8601, without months and years)"
+            f"{quoted(value)} is not a duration; write it like PT90S, PT15M or P1D (ISO 8601, without months and years)"
         )
-    if any(len(digits) > _MOST_DIGITS for digits in re.findall(r"\d+", value)):
+    if any(len(digits) > _MAX_DIGITS for digits in re.findall(r"\d+", value)):
         raise ValueError(_BOUNDS)
     return value
 
 
-def _not_negative(value: timedelta) -> timedelta:
+def _check_bounds(value: timedelta) -> timedelta:
     if value < timedelta(0) or value > timedelta(days=36500):
         raise ValueError(_BOUNDS)
     return value
 
 
 Duration = Annotated[
-    timedelta, Strict(strict=False), BeforeValidator(_iso, json_schema_input_type=str), AfterValidator(_not_negative)
+    timedelta,
+    Strict(strict=False),
+    BeforeValidator(_check_text, json_schema_input_type=str),
+    AfterValidator(_check_bounds),
 ]
 
 
 def iso(value: timedelta) -> str:
-    """The duration as it is written in answers: `PT1H30M`, `P365D`; days are the largest unit."""
+    """The duration as answers write it: `PT1H30M`, `P365D`. Days are the largest unit."""
     hours, rest = divmod(value.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     second = f"{seconds}.{value.microseconds:06}".rstrip("0") if value.microseconds else str(seconds)

@@ -1,16 +1,16 @@
-"""The time zones' rules: the pinned package's in every process, never those that a machine happens to have.
+"""Makes every process use the time zone rules of the pinned `tzdata` package, never those of its machine.
 
-Two machines with different rules would name different nominal times for the same schedule.
+With different rules two machines would compute different nominal times for the same schedule.
 """
 
 import zoneinfo
 
 import tzdata
 
-VERSION: str = tzdata.IANA_VERSION  # such as 2026b; recorded with what was decided by it
+VERSION: str = tzdata.IANA_VERSION  # such as 2026b; recorded in events that depend on it
 
 
 def pin() -> None:
-    """Read zones from the package from now on, and forget those that were read before."""
+    """Load zones from the package from now on, and drop those loaded before."""
     zoneinfo.reset_tzpath(to=())
     zoneinfo.ZoneInfo.clear_cache()
