@@ -1,4 +1,4 @@
-"""Attempts under way in a test's own process: real tasks, and books that are kept in memory."""
+"""Attempts in the test's own process: the tasks are executed, their outcomes are recorded in memory."""
 
 import asyncio
 from collections.abc import Sequence

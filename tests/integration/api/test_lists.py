@@ -14,7 +14,7 @@ from duebook_api.runs import routes as run_routes
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.database import Pool
 from support.bookkeeping import created, started
-from support.costs import cost, grown
+from support.query_cost import grow_table, query_cost
 
 MANY = 20_000
 PAGE = 130  # buffers: fifty rows, and the way to them
@@ -42,7 +42,7 @@ JOBS: list[dict[str, Any]] = [
 
 async def test_jobs_are_found_among_many(pool: Pool) -> None:
     await created(pool, name="n")
-    await grown(pool, "jobs", MANY)
+    await grow_table(pool, "jobs", MANY)
     rare = await created(pool, name="rare", task="rare", queue="rare", tags=("rare",))
     await pool.execute("UPDATE jobs SET created_at = '2000-01-01' WHERE job_id = $1", rare)
     for status in ("paused", "finished", "deleted"):
@@ -51,17 +51,19 @@ async def test_jobs_are_found_among_many(pool: Pool) -> None:
         )
     await pool.execute("ANALYZE jobs")
     for asked in JOBS:
-        found = await cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**asked))))
+        found = await query_cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**asked))))
         assert found.buffers <= PAGE, (asked, found)
 
 
 async def test_the_newest_jobs_may_all_be_deleted(pool: Pool) -> None:
     await created(pool)
-    await grown(pool, "jobs", MANY)
+    await grow_table(pool, "jobs", MANY)
     await pool.execute("UPDATE jobs SET status = 'deleted', wake_at = NULL")
     await pool.execute("VACUUM ANALYZE jobs")
     for asked in ({}, {"status": "active"}, {"status": "deleted"}):
-        assert (await cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**asked))))).buffers <= PAGE, asked
+        assert (await query_cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**asked))))).buffers <= PAGE, (
+            asked
+        )
 
 
 RUNS: list[dict[str, Any]] = [
@@ -79,14 +81,14 @@ RUNS: list[dict[str, Any]] = [
 
 async def test_runs_are_found_among_many(pool: Pool) -> None:
     job_id = (await started(pool)).job_id
-    await grown(pool, "runs", MANY)
+    await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
     for status in set(RunStatus) - {RunStatus.SUCCEEDED}:
         run = await started(pool, task="rare", queue="rare")
         await pool.execute("UPDATE runs SET created_at = '2000-01-01', status = $2 WHERE run_id = $1", run.id, status)
     await pool.execute("VACUUM ANALYZE runs")
     for asked in [*RUNS, {"job_id": str(run.job_id)}, {"job_id": str(job_id)}]:
-        found = await cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked))))
+        found = await query_cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked))))
         assert found.buffers <= PAGE, (asked, found)
 
 
@@ -114,12 +116,12 @@ async def test_pages_hold_all_that_is_asked_for_once_and_in_order(
 @pytest.mark.parametrize("asked", [{}, {"status": "succeeded"}, {"task": "log"}, {"queue": "default"}, {"job_id": ""}])
 async def test_a_page_far_back_costs_what_the_first_does(pool: Pool, asked: dict[str, Any]) -> None:
     run = await started(pool)
-    await grown(pool, "runs", MANY)
+    await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
     await pool.execute("VACUUM ANALYZE runs")
     asked = asked | ({"job_id": str(run.job_id)} if "job_id" in asked else {})
     cursor = encode_cursor(*await _place(pool, MANY // 2))
-    found = await cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked, cursor=cursor))))
+    found = await query_cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**asked, cursor=cursor))))
     assert found.buffers <= PAGE, found
     assert (
         len(await pool.fetch(*_flat(run_routes.statement(run_routes.RunQuery(**asked, cursor=cursor, limit=200)))))
@@ -135,12 +137,12 @@ async def _place(pool: Pool, at: int) -> tuple[Any, Any]:
 
 async def test_dead_letters_are_found_among_many_runs(pool: Pool) -> None:
     await started(pool)
-    await grown(pool, "runs", MANY)
+    await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
     await pool.execute("UPDATE runs SET status = 'dead_lettered' WHERE run_id IN (SELECT run_id FROM runs LIMIT 5)")
     await pool.execute("VACUUM ANALYZE runs")
     for asked in ({}, {"task": "log"}, {"queue": "none"}, {"fingerprint": "none"}):
-        found = await cost(pool, *_flat(dead_letters.statement(dead_letters.DeadLetterQuery(**asked))))
+        found = await query_cost(pool, *_flat(dead_letters.statement(dead_letters.DeadLetterQuery(**asked))))
         assert found.buffers <= PAGE, (asked, found)
 
 
@@ -149,7 +151,7 @@ async def test_the_job_log_does_not_read_past_all_that_is_no_attempt(pool: Pool)
     for _ in range(4):
         await pool.execute(_OTHER_EVENTS, MANY // 4)
     await pool.execute("VACUUM ANALYZE events")
-    found = await cost(pool, job_logs._ALL, *job_logs._before(PageQuery()), 51)
+    found = await query_cost(pool, job_logs._ALL, *job_logs._before(PageQuery()), 51)
     assert "events_logged" in found.indexes
     assert found.buffers <= PAGE
 

@@ -7,7 +7,7 @@ from duebook_scheduler.dispatch import _CANDIDATES
 from duebook_scheduler.due_runs import _DUE_RUNS
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
 from support.bookkeeping import NOW, created, started
-from support.costs import HOUR, cost, grown
+from support.query_cost import HOUR, grow_table, query_cost
 from support.samples import DAY
 
 
@@ -49,24 +49,24 @@ async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: 
         _BY_TABLE["jobs"]: (),
         _CANDIDATES: (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW, [], 500),
     }
-    await grown(pool, "jobs", 10)
-    few = [(await cost(pool, query, *arguments)).buffers for query, arguments in polls.items()]
+    await grow_table(pool, "jobs", 10)
+    few = [(await query_cost(pool, query, *arguments)).buffers for query, arguments in polls.items()]
     await pool.execute("DELETE FROM jobs WHERE wake_at > $1", NOW)
-    await grown(pool, "jobs", 200_000)
+    await grow_table(pool, "jobs", 200_000)
     for (query, arguments), before in zip(polls.items(), few, strict=True):
-        many = await cost(pool, query, *arguments)
+        many = await query_cost(pool, query, *arguments)
         assert many.indexes == {"jobs_due"}
         assert not many.scans
         assert many.buffers <= before + 40
-    backlog = await cost(pool, _CANDIDATES, ["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500)
+    backlog = await query_cost(pool, _CANDIDATES, ["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500)
     assert backlog.buffers <= 5_000, "when all are due, a poll reads no more than its batch"
 
 
 async def test_waking_reads_only_due_runs(pool: Pool) -> None:
     await started(pool, priority=0)
-    await grown(pool, "runs", 20_000)
+    await grow_table(pool, "runs", 20_000)
     for query, arguments in ((_BY_TABLE["runs"], ()), (_DUE_RUNS, (["default"], [0], NOW + HOUR, 500))):
-        many = await cost(pool, query, *arguments)
+        many = await query_cost(pool, query, *arguments)
         assert "runs_due" in many.indexes
         assert "runs" not in many.scans
         assert many.buffers <= 60

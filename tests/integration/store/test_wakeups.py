@@ -22,7 +22,7 @@ from duebook_common.store.wakeups import (
     wake_waiting,
 )
 from support.bookkeeping import ACTOR, NOW, context, created, dispatched, do, start, started, trigger, waiting
-from support.costs import cost, grown
+from support.query_cost import grow_table, query_cost
 from support.samples import DAY, MINUTE
 
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
@@ -181,11 +181,11 @@ async def test_only_a_decision_skips_locked_rows(pool: Pool, deciding: bool) -> 
 
 async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
     run = await dispatched(pool, concurrency=Concurrency("k", 1))
-    await grown(pool, "runs", 5_000)
+    await grow_table(pool, "runs", 5_000)
     await pool.execute("UPDATE runs SET reason = 'overlap' WHERE priority = 1")
     await pool.execute("VACUUM ANALYZE runs")
     for statement, *arguments in ((_WAKE_BY_JOB, [run.job_id]), (_WAKE_BY_KEY, ["k"], [1])):
-        found = await cost(pool, statement, *arguments)
+        found = await query_cost(pool, statement, *arguments)
         assert not found.scans, statement
         assert found.buffers <= 300, (statement, found)
 

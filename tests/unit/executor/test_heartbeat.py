@@ -1,4 +1,4 @@
-"""By the recorded state of its run an attempt goes on, is cancelled, or is lost."""
+"""The recorded state of its run decides whether an attempt continues, is cancelled, or is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Loops repeat their step for ever, and their supervisor notices one that ended."""
+"""Loops repeat their step until cancelled, and the supervisor notices a loop that ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

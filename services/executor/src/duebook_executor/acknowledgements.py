@@ -58,7 +58,7 @@ class TagWindow:
 class AckBatcher:
     """Settles the deliveries of one channel.
 
-    A settlement lost with its channel does no harm: the broker delivers again, and the books know the outcome.
+    A settlement lost with its channel does no harm: the message comes again, and finds its run ended.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The executor's wiring: the only place that knows all its parts."""
+"""The executor's wiring: creates its parts and connects them."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Deliveries: what the books say about the run of a message, what the executor does then, and how it settles it."""
+"""Deliveries: what the executor does with a message, by the recorded state of its run, and how it settles it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ class Deliveries:
         return classified
 
     async def _classify(self, deliveries: Sequence[_Delivery]) -> list[_ClassifiedDelivery]:
-        """Classify the deliveries by the books, and start an attempt of each run that is due."""
+        """Classify the deliveries by the recorded state of their runs, and start an attempt of each run that is due."""
         run_ids = [delivery.message.run_id for delivery in deliveries]
         assignments = await self._read_assignments(set(run_ids))
         runs = {run_id: assignment.run for run_id, assignment in assignments.items()}

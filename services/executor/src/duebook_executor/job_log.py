@@ -24,7 +24,7 @@ def append_line(attempt: Attempt, message: object, now: datetime) -> None:
 async def write_log_lines(queries: ExecutorQueries, attempts: Sequence[Attempt]) -> None:
     """Write the lines of these attempts. They stay in memory while PostgreSQL is unavailable.
 
-    Lines that PostgreSQL refuses are dropped: no log line is worth an outcome or a heartbeat.
+    Lines that PostgreSQL refuses are dropped: a log line must not prevent an outcome or a heartbeat.
     """
     counts = [(attempt, len(attempt.log_lines)) for attempt in attempts if attempt.log_lines]
     lines = [line for attempt, count in counts for line in attempt.log_lines[:count]]

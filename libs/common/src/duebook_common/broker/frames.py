@@ -14,7 +14,8 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 from pamqp.constants import FRAME_BODY, FRAME_END_CHAR, FRAME_HEADER
 
-# Every frame: type, channel, payload size. A content header besides: class `basic`, weight, body size, property flags.
+# Every frame begins with type, channel and payload size; a content header goes on with class `basic`, weight (0), body
+# size and property flags.
 _FRAME, _HEADER = struct.Struct(">BHI"), struct.Struct(">BHIHHQH")
 _CONTENT_TYPE, _HEADERS, _DELIVERY_MODE, _MESSAGE_ID = 1 << 15, 1 << 13, 1 << 12, 1 << 7
 _JSON, _PERSISTENT = encode.short_string("application/json"), b"\x02"

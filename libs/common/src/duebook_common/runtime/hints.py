@@ -56,15 +56,15 @@ class Hints:
                     for channel, data in hints:
                         pipe.publish(channel, data)
                     await pipe.execute()
-            except Exception as error:  # no error is worth more than the hint
+            except Exception as error:  # a lost hint is no failure: processes also poll
                 log.debug("hints lost", count=len(hints), error=repr(error))
 
     async def listen(self, event: asyncio.Event) -> None:
-        """Set the event at each wake hint, for ever; also after each reconnect, because a hint may have been lost."""
+        """Set the event at each wake hint, until cancelled; also after a reconnect: a hint may have been lost."""
         await self._subscribe(WAKE, lambda _: event.set(), event.set)
 
     async def listen_cancels(self, on_cancel: Callable[[UUID], None]) -> None:
-        """Call `on_cancel` with the run of each cancel hint, for ever."""
+        """Call `on_cancel` with the run of each cancel hint, until cancelled."""
 
         def parse(data: str) -> None:
             try:

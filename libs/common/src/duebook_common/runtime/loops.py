@@ -25,7 +25,7 @@ async def run_every(
     wake: asyncio.Event | None = None,
     longest: float = _LONGEST_RETRY_PAUSE,
 ) -> None:
-    """Repeat `step` for ever: at once while it returns more than 0, else after the pause or when `wake` is set.
+    """Repeat `step` until cancelled: at once while it returns more than 0, else after the pause or when `wake` is set.
 
     A failed step is logged, counted and retried; the pauses before retries double from 0.2 s up to `longest` seconds.
     """

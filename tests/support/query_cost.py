@@ -1,4 +1,4 @@
-"""What a statement costs: how much of the database it touches, on tables made as large as is asked for."""
+"""The cost of a query: the buffers, indexes and tables that it reads, on tables grown to any size."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from support.bookkeeping import NOW
 
 HOUR = timedelta(hours=1)
 
-# Copies of the one row there is, each newer than the last, pending, in lanes of four priorities.
+# Copies of the table's only row: pending, each created a millisecond and due a second later, with four priorities.
 _COPIES = """
 INSERT INTO {table} SELECT copy.* FROM (SELECT t AS row FROM {table} AS t LIMIT 1) AS one, generate_series(1, $1) AS n,
 LATERAL jsonb_populate_record(one.row, jsonb_build_object(
@@ -22,19 +22,21 @@ LATERAL jsonb_populate_record(one.row, jsonb_build_object(
 
 
 @dataclass
-class Cost:
+class QueryCost:
+    """What a query reads: 8 KiB buffers, the indexes that it uses, and the tables that it scans."""
+
     buffers: int
     indexes: set[str]
     scans: set[str]
 
 
-async def cost(pool: Pool, query: str, *arguments: Any) -> Cost:
-    """What it touches, warm."""
+async def query_cost(pool: Pool, query: str, *arguments: Any) -> QueryCost:
+    """The cost of the second execution, when all buffers are in memory."""
     async with pool.acquire() as db:
         await db.fetch(query, *arguments)
         plan = json.loads(await db.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments))[0]["Plan"]
     nodes = list(_nodes(plan))
-    return Cost(
+    return QueryCost(
         plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
         {node["Index Name"] for node in nodes if "Index Name" in node},
         {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"},
@@ -45,8 +47,9 @@ def _nodes(plan: Any) -> Sequence[Any]:
     return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
 
 
-async def grown(pool: Pool, table: str, count: int) -> None:
+async def grow_table(pool: Pool, table: str, count: int) -> None:
+    """Add so many rows to `jobs` or `runs`, which must have one."""
     key = {"jobs": "job_id", "runs": "run_id"}[table]
-    for start in range(0, count, 20_000):  # a long transaction would hold the horizon of other tests
+    for start in range(0, count, 20_000):  # a long transaction would hold up the transaction horizon of other tests
         await pool.execute(_COPIES.format(table=table, key=key), min(20_000, count - start), NOW + HOUR)
     await pool.execute(f"ANALYZE {table}")
