@@ -32,60 +32,73 @@ Overlap = Annotated[
     str | None,
     typer.Option(help="The overlap policy: what to do if a run of the job is active, e.g. skip or allow_all."),
 ]
+Task = Annotated[str | None, typer.Option(help="The task to run, e.g. log (the default) or http.request.")]
+At = Annotated[str | None, typer.Option(help="When it is due: a time with an offset, or e.g. 'in 90s'. Default: now.")]
+Recurrence = Annotated[
+    str | None, typer.Option(help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *' or 'rrule FREQ=…'.")
+]
+Timezone = Annotated[
+    str | None, typer.Option(help="The time zone of the recurrence, e.g. Europe/Berlin. Default: UTC.")
+]
+EndsAt = Annotated[str | None, typer.Option(help="The last time at which it may be due.")]
+Queue = Annotated[str | None, typer.Option(help="The queue whose executors run it.")]
+Priority = Annotated[int | None, typer.Option(help="0 to 9; higher priorities are dispatched first.")]
+MaxRetries = Annotated[int | None, typer.Option(help="The number of attempts after the first one.")]
+Timeout = Annotated[str | None, typer.Option(help="The time limit of one attempt, e.g. 90s, 5m or 2h.")]
+StartWithin = Annotated[str | None, typer.Option(help="Skip a run that has not started within this time, e.g. 10m.")]
+NotifyTo = Annotated[
+    list[str] | None, typer.Option("--notify", help="A mail address to notify of outcomes; may be repeated.")
+]
+Tags = Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")]
+File = Annotated[
+    str | None,
+    typer.Option("--file", "-f", help="A file with the job as JSON (- is stdin); options override its fields."),
+]
 
 
 @app.command("create")
 def create_job(
     name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,
-    task: Annotated[str | None, typer.Option(help="The task to run, e.g. log (the default) or http.request.")] = None,
+    task: Task = None,
     payload: Payload = None,
-    at: Annotated[
-        str | None, typer.Option(help="When it is due: a time with an offset, or e.g. 'in 90s'. Default: now.")
-    ] = None,
-    recurrence: Annotated[
-        str | None, typer.Option(help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *' or 'rrule FREQ=…'.")
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="The time zone of the recurrence, e.g. Europe/Berlin. Default: UTC.")
-    ] = None,
-    ends_at: Annotated[str | None, typer.Option(help="The last time at which it may be due.")] = None,
-    queue: Annotated[str | None, typer.Option(help="The queue whose executors run it.")] = None,
-    priority: Annotated[int | None, typer.Option(help="0 to 9; higher priorities are dispatched first.")] = None,
-    max_retries: Annotated[int | None, typer.Option(help="The number of attempts after the first one.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="The time limit of one attempt, e.g. 90s, 5m or 2h.")] = None,
-    start_within: Annotated[
-        str | None, typer.Option(help="Skip a run that has not started within this time, e.g. 10m.")
-    ] = None,
+    at: At = None,
+    recurrence: Recurrence = None,
+    timezone: Timezone = None,
+    ends_at: EndsAt = None,
+    queue: Queue = None,
+    priority: Priority = None,
+    max_retries: MaxRetries = None,
+    timeout: Timeout = None,
+    start_within: StartWithin = None,
     overlap: Overlap = None,
-    notify: Annotated[
-        list[str] | None, typer.Option(help="A mail address to notify of outcomes; may be repeated.")
-    ] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
-    file: Annotated[
-        str | None,
-        typer.Option("--file", "-f", help="A file with the job as JSON (- is stdin); options override its fields."),
-    ] = None,
+    notify: NotifyTo = None,
+    tag: Tags = None,
+    file: File = None,
     idempotency_key: IdempotencyKey = None,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Create a job and print it."""
-    body = _body(file) | without_none(
+    unparsed = without_none(
         name=name,
         task=task,
-        scheduled_at=parse_option("--at", timestamp, at),
-        recurrence=parse_option("--recurrence", parsing.recurrence, recurrence),
         timezone=timezone,
-        ends_at=parse_option("--ends-at", timestamp, ends_at),
         queue=queue,
         priority=priority,
         max_retries=max_retries,
+        overlap=overlap,
+    )
+    parsed = without_none(
+        scheduled_at=parse_option("--at", timestamp, at),
+        recurrence=parse_option("--recurrence", parsing.recurrence, recurrence),
+        ends_at=parse_option("--ends-at", timestamp, ends_at),
         timeout=parse_option("--timeout", parsing.iso_duration, timeout),
         start_within=parse_option("--start-within", parsing.iso_duration, start_within),
-        overlap=overlap,
-        notify={"to": notify} if notify else None,
-        tags=tag or None,
     )
-    body |= payload_field(payload)
+    lists = without_none(notify={"to": notify} if notify else None, tags=tag or None)
+    _create(_body(file) | unparsed | parsed | lists | payload_field(payload), idempotency_key, fmt)
+
+
+def _create(body: dict[str, Any], idempotency_key: str | None, fmt: Format) -> None:
     if "name" not in body:
         raise typer.BadParameter("a job needs a name", param_hint="NAME")
     with connect() as api:
