@@ -57,7 +57,10 @@ class MailSender:
         self._recording = asyncio.Lock()  # the mails of a run share a stream: recorded at once, they would conflict
 
     async def send_all(self, subject: MailSubject, topic: str, tries: Mapping[str, int]) -> None:
-        """Send the mail to each recipient at once; `tries` counts the earlier tries. Raises the first error."""
+        """Send the mail about `topic` to each recipient at once; `tries` counts the earlier tries of each.
+
+        Raises the first error.
+        """
         sends = (self._send(subject, topic, recipient, before + 1) for recipient, before in tries.items())
         for error in await asyncio.gather(*sends, return_exceptions=True):
             if error is not None:
@@ -72,6 +75,7 @@ class MailSender:
             _report(subject, event)
 
     async def _try(self, subject: MailSubject, topic: str, recipient: str, tries: int) -> MailEvent:
+        """Try to send the mail; `tries` includes this try. Returns the event to record."""
         id_ = message_id(subject.id, topic, recipient)
         async with self._slots:
             refusal = await self._compose_and_send(subject, topic, recipient, id_)
@@ -89,9 +93,9 @@ class MailSender:
         )
         give_up = refusal.permanent or tries >= self._policy.tries
         # A mail is given up only once its dead letter is confirmed; until then it stays a due row.
-        return (
-            replace(failed, retry_at=None) if give_up and await self._dead_letters.publish(subject, failed) else failed
-        )
+        if give_up and await self._dead_letters.publish(subject, failed):
+            return replace(failed, retry_at=None)
+        return failed
 
     async def _compose_and_send(self, subject: MailSubject, topic: str, recipient: str, id_: str) -> Refusal | None:
         outcome, _ = parse_topic(topic)

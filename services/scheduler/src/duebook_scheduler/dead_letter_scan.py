@@ -19,7 +19,7 @@ _QUIET_SECONDS = 1.0
 
 
 async def scan(publisher: Publisher, queue: str, find_obsolete: FindObsolete) -> None:
-    """Remove the messages for whose bodies `find_obsolete` says True, one slice of the queue at a time.
+    """Remove the messages that `find_obsolete` marks by their bodies, one slice of the queue at a time.
 
     A channel of its own holds each slice to the end, so that no message is delivered twice. Closing the channels, the
     first one first, puts the remaining messages back in their order. Raises BROKER_ERRORS.

@@ -24,7 +24,7 @@ class LostMessageDetector:
         self._publisher, self._margin = publisher, margin
 
     async def lost(self, db: Connection, runs: Sequence[Run]) -> set[UUID]:
-        """The runs whose message is lost. Without a connection to RabbitMQ nothing is known, so none is."""
+        """The runs whose message is lost; empty while RabbitMQ is unavailable."""
         queues = {run.queue for run in runs}
         if not queues or not self._publisher.connected:
             return set()

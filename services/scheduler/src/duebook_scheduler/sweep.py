@@ -31,7 +31,7 @@ FROM runs WHERE run_id = ANY($1::uuid[])
 
 _BATCH = 10_000
 _PAUSE_SECONDS = 5.0
-_LONGEST_PAUSE = 8  # times the first: the scans after 1, 2 and 4 pauses end within the promised minute
+_LAST_PAUSE = 8  # times the first: scans after 1, 2 and 4 times the pause end within the promised minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Sweeper:
         now = time.monotonic()
         for run_id, removal in due.items():
             self._pending.pop(run_id, None)
-            if removal.pause < _LONGEST_PAUSE * self._pause:
+            if removal.pause < _LAST_PAUSE * self._pause:
                 self._pending[run_id] = _Removal(removal.queue, now + removal.pause, removal.pause * 2)
         for run_id in removed:
             self._pending.pop(run_id, None)

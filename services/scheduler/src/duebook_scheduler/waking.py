@@ -1,4 +1,4 @@
-"""What a run needs once its `wake_at` has passed: pure, the scheduler's `Waker` does it."""
+"""What a run needs once its `wake_at` has passed. Pure: the `Waker` loads the runs and executes the actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
