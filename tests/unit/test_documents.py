@@ -79,7 +79,13 @@ def modules_of_readers() -> set[str]:
 def test_names_said_to_be_in_a_file_are_there(document: Path) -> None:
     for names, path in _NAMED_IN.findall(prose(document)):
         for name in re.findall(r"`([\w.]+)`", names):
-            assert any(re.search(rf"\b{re.escape(name)}\b", files()[each]) for each in named(path)), f"{name} in {path}"
+            assert any(defines(files()[each], name) for each in named(path)), f"{name} in {path}"
+
+
+def defines(text: str, name: str) -> bool:
+    """Whether a file defines the name, in Python or in SQL."""
+    defined = rf"\b(def|class|FUNCTION|CONSTRAINT) {name}\b|^ *([\w, ]+, )?{name}\b[^\n(]*="
+    return re.search(defined, text, re.MULTILINE) is not None
 
 
 def commands_of(document: Path) -> Iterator[str]:
