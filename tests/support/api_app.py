@@ -1,4 +1,4 @@
-"""The api on a real database, called in process, and ways to bring runs where a test wants them."""
+"""The api in this process, on a real database, and helpers that bring runs into a state."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,14 +38,14 @@ class Api:
         return await self.json(201, "POST", "/api/job", {"name": "a job", "scheduled_at": FUTURE} | fields)
 
     async def json(self, status: int, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The answer's JSON, which must come with that status; a header's `_` stands for `-`."""
+        """The JSON of the answer, whose status is asserted and whose schema is checked; `_` in a header means `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await self.http.request(method, path, json=body, headers=named)
         assert answer.status_code == status, answer.text
-        if answer.is_success and answer.content and (said := described(method, path)) is not None:
-            said.validate_json(answer.content, extra="forbid")
-        told: Any = answer.json() if answer.content else None
-        return told
+        if answer.is_success and answer.content and (schema := answer_schema(method, path)) is not None:
+            schema.validate_json(answer.content, extra="forbid")
+        value: Any = answer.json() if answer.content else None
+        return value
 
     async def pages(self, path: str, limit: int) -> list[dict[str, Any]]:
         """All items of a list, page by page."""
@@ -64,21 +64,21 @@ class Api:
 
     async def execute(self, run_id: str, *commands: RunCommand) -> None:
         for command in commands:
-            decided = (await handle_runs(self.deps.pool, [RunWork(UUID(run_id), command)], Actor("test")))[0]
-            assert decided.events, decided
+            [result] = await handle_runs(self.deps.pool, [RunWork(UUID(run_id), command)], Actor("test"))
+            assert result.events, result
 
     async def dead_letter(self, error: str = "boom", **fields: Any) -> dict[str, Any]:
-        """A run that was given up."""
+        """A dead-lettered run."""
         job = await self.create(**fields)
         run = await self.json(202, "POST", f"/api/job/{job['id']}/trigger")
-        await self.execute(run["id"], *dying(error))
+        await self.execute(run["id"], *fail_for_good(error))
         shown: dict[str, Any] = await self.json(200, "GET", f"/api/run/{run['id']}")
         return shown
 
 
 @cache
-def described(method: str, path: str) -> TypeAdapter[Any] | None:
-    """What the OpenAPI page says of the answer to a request."""
+def answer_schema(method: str, path: str) -> TypeAdapter[Any] | None:
+    """The schema of the answer to a request, from the OpenAPI document."""
     scope = {"type": "http", "method": method, "path": path.partition("?")[0]}
     for route in (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)):
         if route.matches(scope)[0] is Match.FULL:
@@ -86,7 +86,7 @@ def described(method: str, path: str) -> TypeAdapter[Any] | None:
     return None
 
 
-def dying(error: str, dispatch: int = 0, attempt: int = 1) -> tuple[RunCommand, ...]:
+def fail_for_good(error: str, dispatch: int = 0, attempt: int = 1) -> tuple[RunCommand, ...]:
     now = datetime.now(UTC)
     return (
         StartAttempt(dispatch, "executor-1", timedelta(seconds=30), now),

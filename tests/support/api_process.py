@@ -1,4 +1,4 @@
-"""The api as a process of its own."""
+"""The api in a process of its own."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ async def api_process(postgres_url: str, port: int) -> AsyncIterator[tuple[Proce
         await process.wait()
 
 
-async def until_ready(http: httpx2.AsyncClient) -> None:
+async def wait_until_ready(http: httpx2.AsyncClient) -> None:
     async with asyncio.timeout(30):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What each key lets its holder do, and for how long."""
+"""API keys: their scopes, secrets, revocation and expiry."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -22,7 +22,7 @@ from duebook_common.runtime.service import Health
 from support.api_app import Api, running_api
 
 FIRST = "first-secret"
-NEEDED = {
+REQUIRED = {
     "jobs:read": """
         GET /api/job
         GET /api/job/{job_id}
@@ -73,7 +73,7 @@ NEEDED = {
         GET /api/events/stream
     """,
 }
-ROUTES = {route.strip(): scope for scope, routes in NEEDED.items() for route in routes.strip().splitlines()}
+ROUTES = {route.strip(): scope for scope, routes in REQUIRED.items() for route in routes.strip().splitlines()}
 
 
 @pytest.fixture
@@ -96,52 +96,53 @@ def declared() -> dict[str, str]:
     return {f"{method} {route.path}": required_scope(route) for route in routes for method in route.methods or ()}
 
 
-def test_every_route_declares_a_scope_of_its_own() -> None:
+def test_every_route_declares_its_scope() -> None:
     assert declared() == ROUTES
-    assert set(NEEDED) == {*Scope} - {Scope.ALL, Scope.READ, Scope.WRITE}
+    assert set(REQUIRED) == {*Scope} - {Scope.ALL, Scope.READ, Scope.WRITE}
 
 
-async def test_each_route_is_open_to_its_scope_and_to_no_other(api: Api) -> None:
-    held = {scope: await add_key(api, scope) for scope in Scope}
-    every_other = {scope: await add_key(api, *({*NEEDED} - {scope})) for scope in NEEDED}
+async def test_a_route_accepts_only_keys_with_its_scope(api: Api) -> None:
+    key_of = {scope: await add_key(api, scope) for scope in Scope}
+    every_other = {scope: await add_key(api, *({*REQUIRED} - {scope})) for scope in REQUIRED}
     unknown_scopes = await add_key(api, "jobs", "all", "readers", "admin")
     for route, scope in ROUTES.items():
         method, path = route.format(job_id=UUID(int=0), run_id=UUID(int=0), log_id="0-0").split()
 
-        async def ask(headers: dict[str, str], method: str = method, path: str = path) -> httpx2.Response:
-            return await api.http.request(method, path, params={"odd": "1"}, headers=headers)  # no stream begins
+        async def send(headers: dict[str, str], method: str = method, path: str = path) -> httpx2.Response:
+            invalid = {"odd": "1"}  # so that no stream starts
+            return await api.http.request(method, path, params=invalid, headers=headers)
 
-        assert (await ask({})).status_code == 401, route
+        assert (await send({})).status_code == 401, route
         verb = Scope(scope.partition(":")[2])
-        for headers in (held[Scope(scope)], held[verb], held[Scope.ALL], {"authorization": f"Bearer {FIRST}"}):
-            assert (await ask(headers)).status_code in {200, 400, 404, 422, 204}, route
+        for headers in (key_of[Scope(scope)], key_of[verb], key_of[Scope.ALL], {"authorization": f"Bearer {FIRST}"}):
+            assert (await send(headers)).status_code in {200, 400, 404, 422, 204}, route
         for headers in (
-            *(held[each] for each in Scope if each not in {scope, verb, "*"}),
+            *(key_of[each] for each in Scope if each not in {scope, verb, "*"}),
             every_other[scope],
             unknown_scopes,
         ):
-            answer = await ask(headers)
+            answer = await send(headers)
             assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing"), route
             assert f"the scope {scope}," in answer.json()["detail"]
 
 
-async def test_a_refusal_does_not_tell_what_exists(api: Api) -> None:
+async def test_a_refusal_does_not_reveal_what_exists(api: Api) -> None:
     job = await api.json(201, "POST", "/api/job", {"name": "n"}, authorization=f"Bearer {FIRST}")
     headers = await add_key(api, "runs:read")
 
-    async def told(method: str, place: str, **request: Any) -> dict[str, Any]:
-        answer = await api.http.request(method, f"/api/job/{place}", headers=headers, **request)
+    async def refusal(method: str, job: str, **request: Any) -> dict[str, Any]:
+        answer = await api.http.request(method, f"/api/job/{job}", headers=headers, **request)
         assert answer.status_code == 403
         return {name: value for name, value in answer.json().items() if name != "instance"}
 
-    there = await told("GET", job["id"])
-    assert there == await told("GET", str(uuid4())) == await told("GET", "no-id")
-    assert there == await told("GET", job["id"], params={"odd": "1"})
-    assert await told("PATCH", job["id"], json={}) == await told("PATCH", str(uuid4()), content=b"{")
+    expected = await refusal("GET", job["id"])
+    assert expected == await refusal("GET", str(uuid4())) == await refusal("GET", "no-id")
+    assert expected == await refusal("GET", job["id"], params={"odd": "1"})
+    assert await refusal("PATCH", job["id"], json={}) == await refusal("PATCH", str(uuid4()), content=b"{")
     assert (await api.http.head(f"/api/job/{job['id']}", headers=headers)).status_code == 403
 
 
-async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_route_without_a_scope_needs_a_key_with_every_scope(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def forgotten(_: Request) -> Response:
         return Response()
 
@@ -150,19 +151,19 @@ async def test_a_route_without_a_scope_takes_a_key_with_every_scope(api: Api, mo
     monkeypatch.setattr(app, "_ROUTERS", (bare,))
     built = app.build(api.deps, Health(), api_keys.ApiKeys(api.deps.pool, FIRST))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://duebook") as http:
-        most, every = await add_key(api, *NEEDED), await add_key(api, "*")
+        most, every = await add_key(api, *REQUIRED), await add_key(api, "*")
         assert (await http.get("/api/forgotten", headers=most)).status_code == 403
         assert (await http.get("/api/forgotten", headers=every)).status_code == 200
 
 
-async def test_a_revoked_key_is_out_within_two_seconds_of_use(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revoked_key_is_refused_after_two_seconds(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now))
     headers, other = await add_key(api, "jobs:read"), await add_key(api, "jobs:read")
     assert (await api.http.get("/api/job", headers=headers)).status_code == 200
     await api.deps.pool.execute("UPDATE keys SET revoked_at = now()")
     now += 1.9
-    assert (await api.http.get("/api/job", headers=headers)).status_code == 200  # remembered
+    assert (await api.http.get("/api/job", headers=headers)).status_code == 200  # cached
     assert (await api.http.get("/api/job", headers=other)).status_code == 401
     now += 0.1
     assert (await api.http.get("/api/job", headers=headers)).status_code == 401
@@ -171,33 +172,37 @@ async def test_a_revoked_key_is_out_within_two_seconds_of_use(api: Api, monkeypa
 @pytest.mark.parametrize(
     "secret", ["other", "secret ", "secretx", "SECRET", "", "s\xe9cret", "secret\x00", "x" * 100_000]
 )
-async def test_a_key_is_known_by_its_whole_secret(api: Api, secret: str) -> None:
+async def test_the_whole_secret_of_a_key_is_compared(api: Api, secret: str) -> None:
     key_id = (await add_key(api, "*"))["authorization"].split("_")[1]
     header = f"Bearer sk_{key_id}_{secret}".encode("latin-1")
     answer = await api.http.get("/api/job", headers={b"authorization": header})
     assert answer.status_code == (200 if secret == "secret " else 401)
 
 
-async def test_a_key_is_good_until_it_expires(api: Api) -> None:
+async def test_a_key_is_valid_until_it_expires(api: Api) -> None:
     for hours, status in ((1, 200), (0, 401), (-1, 401)):
         headers = await add_key(api, "jobs:read")
         await api.deps.pool.execute("UPDATE keys SET expires_at = now() + $1", timedelta(hours=hours))
         assert (await api.http.get("/api/job", headers=headers)).status_code == status
 
 
-async def test_of_two_keys_in_one_request_neither_counts(api: Api) -> None:
+async def test_two_keys_in_one_request_are_refused(api: Api) -> None:
     key = await add_key(api, "*")
     answer = await api.http.get("/api/job", headers=[*key.items(), *key.items()])
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == 'Bearer realm="duebook"'
 
 
-async def test_the_description_names_each_scope(api: Api) -> None:
+async def test_the_openapi_document_names_each_scope(api: Api) -> None:
     paths = (await api.json(200, "GET", "/api/openapi.json"))["paths"]
-    operations = {f"{method.upper()} {path}": said for path, all_ in paths.items() for method, said in all_.items()}
-    assert {route: said["security"] for route, said in operations.items()} == {
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+    assert {route: operation["security"] for route, operation in operations.items()} == {
         route: [{"key": [scope]}] for route, scope in ROUTES.items()
     }
-    for route, said in operations.items():
-        assert f"`{ROUTES[route]}`" in said["description"]
-        assert {"401", "403"} <= said["responses"].keys()
+    for route, operation in operations.items():
+        assert f"`{ROUTES[route]}`" in operation["description"]
+        assert {"401", "403"} <= operation["responses"].keys()

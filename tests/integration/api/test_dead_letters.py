@@ -1,24 +1,15 @@
 """Dead letters over REST, on a real database."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
-
-import pytest
 
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
-from support.api_app import Api, dying, running_api
+from support.api_app import Api, fail_for_good
 
 
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
-
-
-async def test_a_dead_letter_shows_what_a_person_needs(api: Api) -> None:
+async def test_a_dead_letter_has_error_attempts_payload_age_and_lineage(api: Api) -> None:
     run = await api.dead_letter("boom 42", payload={"a": 1}, queue="q1")
     api.pass_time(timedelta(hours=1))
     [letter] = await api.pages("/api/dead-letter", 10)
@@ -27,21 +18,21 @@ async def test_a_dead_letter_shows_what_a_person_needs(api: Api) -> None:
     assert (letter["error"], letter["payload"], letter["attempts"], letter["failures"]) == ("boom 42", {"a": 1}, 1, 1)
     assert letter["age"].startswith("PT1H")
     assert len(letter["fingerprint"]) == 16
-    assert [(past["event"], past["error"]) for past in letter["lineage"]] == [("RunDeadLettered", "boom 42")]
+    assert [(event["event"], event["error"]) for event in letter["lineage"]] == [("RunDeadLettered", "boom 42")]
 
 
-async def test_a_dead_letter_keeps_the_payload_of_its_own_definition(api: Api) -> None:
+async def test_a_dead_letter_has_the_payload_of_its_own_definition(api: Api) -> None:
     first = await api.dead_letter(payload="first")
     path = f"/api/job/{first['job_id']}"
     await api.json(200, "PATCH", path, {"payload": "second"})
     second = await api.json(202, "POST", f"{path}/trigger")
-    await api.execute(second["id"], *dying("boom"))
+    await api.execute(second["id"], *fail_for_good("boom"))
     await api.json(200, "PATCH", path, {"payload": "third"})
     for run, payload in ((first, "first"), (second, "second")):
         assert (await api.json(200, "GET", f"/api/dead-letter/{run['id']}"))["payload"] == payload
 
 
-async def test_filters_and_groups(api: Api) -> None:
+async def test_dead_letters_can_be_filtered_and_grouped(api: Api) -> None:
     first, second = await api.dead_letter("id 1 missing", queue="q1"), await api.dead_letter("id 2 missing")
     third = await api.dead_letter("other")
 
@@ -59,7 +50,7 @@ async def test_filters_and_groups(api: Api) -> None:
     assert await ids(f"fingerprint={groups[0]['fingerprint']}") == [second["id"], first["id"]]
 
 
-async def test_redrive_grants_the_budget_anew_with_an_edited_payload(api: Api) -> None:
+async def test_redrive_grants_new_attempts_with_an_edited_payload(api: Api) -> None:
     run = await api.dead_letter(max_retries=1)
     path = f"/api/dead-letter/{run['id']}/redrive"
     for wrong in ({}, {"reason": ""}, {"reason": None}):
@@ -71,14 +62,14 @@ async def test_redrive_grants_the_budget_anew_with_an_edited_payload(api: Api) -
     await api.json(404, "GET", f"/api/dead-letter/{run['id']}/redrive".removesuffix("/redrive") + "x")
 
     now = api.deps.clock.now()
-    await api.execute(run["id"], WakeRun(now, 0.5, timedelta(0)), *dying("still", dispatch=1, attempt=2))
+    await api.execute(run["id"], WakeRun(now, 0.5, timedelta(0)), *fail_for_good("still", dispatch=1, attempt=2))
     letter = await api.json(200, "GET", f"/api/dead-letter/{run['id']}")
     assert (letter["payload"], letter["attempts"], letter["max_attempts"]) == ({"b": 2}, 2, 2)
-    assert [past["event"] for past in letter["lineage"]] == ["RunDeadLettered", "RunRedriven", "RunDeadLettered"]
+    assert [event["event"] for event in letter["lineage"]] == ["RunDeadLettered", "RunRedriven", "RunDeadLettered"]
     assert letter["lineage"][1]["reason"] == "fixed"
 
 
-async def test_discard_lets_it_rest(api: Api) -> None:
+async def test_a_discarded_run_is_no_dead_letter_any_more(api: Api) -> None:
     run = await api.dead_letter()
     path = f"/api/dead-letter/{run['id']}/discard"
     discarded = await api.json(200, "POST", path, {"reason": "known"})
@@ -88,31 +79,31 @@ async def test_discard_lets_it_rest(api: Api) -> None:
     await api.json(409, "POST", f"/api/dead-letter/{run['id']}/redrive", {"reason": "x"})
 
 
-async def test_a_deleted_jobs_dead_letters_are_not_redriven(api: Api) -> None:
+async def test_dead_letters_of_a_deleted_job_are_not_redriven(api: Api) -> None:
     run = await api.dead_letter()
     await api.json(204, "DELETE", f"/api/job/{run['job_id']}")
     problem = await api.json(409, "POST", f"/api/dead-letter/{run['id']}/redrive", {"reason": "x"})
     assert problem["code"] == "job_deleted"
-    tally = await api.json(202, "POST", "/api/dead-letter/redrive", {"filter": {}, "reason": "x"})
-    assert tally == {"matched": 1, "redriven": 0, "invalid": 1}
+    summary = await api.json(202, "POST", "/api/dead-letter/redrive", {"filter": {}, "reason": "x"})
+    assert summary == {"matched": 1, "redriven": 0, "invalid": 1}
 
 
-async def test_many_are_redriven_by_a_filter_at_a_rate_and_a_dry_run_only_counts(api: Api) -> None:
+async def test_a_filter_redrives_many_at_a_rate_and_a_dry_run_only_counts(api: Api) -> None:
     runs = [await api.dead_letter("timeout", queue="q1") for _ in range(3)]
     await api.dead_letter("timeout", queue="q2")
     await api.json(204, "DELETE", f"/api/job/{runs[2]['job_id']}")
-    order = {"filter": {"queue": "q1"}, "reason": "back up", "rate": 0.5}
-    dry = await api.json(200, "POST", "/api/dead-letter/redrive", order | {"dry_run": True})
+    body = {"filter": {"queue": "q1"}, "reason": "back up", "rate": 0.5}
+    dry = await api.json(200, "POST", "/api/dead-letter/redrive", body | {"dry_run": True})
     assert dry == {"matched": 3, "redriven": 0, "invalid": 1}
     assert len(await api.pages("/api/dead-letter", 10)) == 4
-    assert await api.json(202, "POST", "/api/dead-letter/redrive", order) == {"matched": 3, "redriven": 2, "invalid": 1}
+    assert await api.json(202, "POST", "/api/dead-letter/redrive", body) == {"matched": 3, "redriven": 2, "invalid": 1}
     wakes = await api.deps.pool.fetch("SELECT wake_at FROM runs WHERE status = 'retrying' ORDER BY wake_at")
     assert wakes[1]["wake_at"] - wakes[0]["wake_at"] == timedelta(seconds=2)
-    nothing = await api.json(202, "POST", "/api/dead-letter/redrive", order | {"filter": {"job_id": str(uuid4())}})
+    nothing = await api.json(202, "POST", "/api/dead-letter/redrive", body | {"filter": {"job_id": str(uuid4())}})
     assert nothing == {"matched": 0, "redriven": 0, "invalid": 0}
 
 
-async def test_the_gauges_follow_what_rests_and_fall_back_to_nought(api: Api) -> None:
+async def test_the_gauges_follow_the_dead_letters_and_return_to_zero(api: Api) -> None:
     late = await api.create(queue="q9", scheduled_at="2026-01-01T00:00:00Z")
     run = await api.dead_letter(queue="q9")
     api.pass_time(timedelta(minutes=10))

@@ -1,4 +1,4 @@
-"""The api's edges: errors of one shape, who is let in, hints, odd requests."""
+"""HTTP in general: the shape of errors, authentication, hints to the scheduler, malformed requests."""
 
 import asyncio
 import json
@@ -8,19 +8,12 @@ from typing import Any, cast
 from uuid import uuid4
 
 import httpx2
-import pytest
 from starlette.routing import Route
 
 from duebook_api.app import _ROUTERS, build
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.service import Health
 from support.api_app import Api, running_api
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
@@ -32,7 +25,7 @@ def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str,
     return problem
 
 
-async def test_every_error_has_one_shape(api: Api) -> None:
+async def test_all_errors_have_the_same_shape(api: Api) -> None:
     http, huge = api.http, "x" * 1_100_000
     assert_problem(await http.get("/nothing/here"), 404, "not_found")
     assert_problem(await http.get("/api/job/not-a-uuid"), 404, "not_found")
@@ -57,7 +50,7 @@ async def test_every_error_has_one_shape(api: Api) -> None:
     assert_problem(await http.get("/api/job?cursor=abc"), 422, "invalid")
 
 
-async def test_a_wrong_method_is_told_every_right_one(api: Api) -> None:
+async def test_an_unknown_method_is_answered_with_those_of_the_path(api: Api) -> None:
     answer = await api.http.patch("/api/job", json={})
     assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
@@ -65,13 +58,13 @@ async def test_a_wrong_method_is_told_every_right_one(api: Api) -> None:
     assert (options.status_code, options.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT")
 
 
-async def test_head_is_get_without_its_body(api: Api) -> None:
+async def test_head_is_get_without_the_body(api: Api) -> None:
     job = await api.create()
     head, get = await api.http.head(f"/api/job/{job['id']}"), await api.http.get(f"/api/job/{job['id']}")
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", get.headers["etag"])
 
 
-async def test_a_body_in_chunks_is_bounded_too(api: Api) -> None:
+async def test_the_size_of_a_chunked_body_is_limited_too(api: Api) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield b'{"name":"'
         for _ in range(20):
@@ -81,29 +74,31 @@ async def test_a_body_in_chunks_is_bounded_too(api: Api) -> None:
     assert_problem(await api.http.post("/api/job", content=chunks()), 413, "body_too_large")
 
 
-async def test_a_batch_may_be_larger_but_no_payload_in_it(api: Api) -> None:
+async def test_a_batch_may_be_larger_but_each_payload_is_limited(api: Api) -> None:
     jobs = [{"name": "n", "payload": "x" * 200_000}] * 8
     await api.json(201, "POST", "/api/job/batch", {"jobs": jobs})
     answer = await api.http.post("/api/job/batch", json={"jobs": [*jobs, {"name": "n", "payload": "x" * 270_000}]})
     assert assert_problem(answer, 413, "payload_too_large")["errors"][0]["pointer"] == "/jobs/8/payload"
 
 
-async def test_an_unexpected_error_gives_nothing_away(api: Api) -> None:
+async def test_an_unexpected_error_reveals_no_details(api: Api) -> None:
     broken = build(replace(api.deps, clock=cast("Any", None)), Health(), None)
-    transport = httpx2.ASGITransport(app=broken, raise_app_exceptions=True)  # nor is it raised on to the server
+    transport = httpx2.ASGITransport(
+        app=broken, raise_app_exceptions=True
+    )  # so the error is not raised to the server either
     async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
         problem = assert_problem(await http.post("/api/job", json={"name": "n"}), 500, "internal")
     assert "NoneType" not in str(problem)
 
 
-async def test_a_database_out_of_reach_is_503_with_retry_after(api: Api) -> None:
+async def test_without_the_database_the_answer_is_503_with_retry_after(api: Api) -> None:
     await api.deps.pool.close()
     for answer in (await api.http.get("/api/job"), await api.http.post("/api/job", json={"name": "n"})):
         assert_problem(answer, 503, "unavailable")
         assert answer.headers["retry-after"] == "1"
 
 
-async def test_nobody_comes_in_without_a_key_where_keys_are_required(postgres_url: str) -> None:
+async def test_requests_without_a_valid_key_are_refused(postgres_url: str) -> None:
     async with running_api(postgres_url, key="first-secret") as api:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic first-secret"}):
             answer = await api.http.post("/api/job", json={"name": "n"}, headers=headers)
@@ -118,20 +113,20 @@ async def test_nobody_comes_in_without_a_key_where_keys_are_required(postgres_ur
         assert event["meta"]["actor"] == "key:first"
 
 
-async def test_without_keys_no_other_web_site_speaks_for_the_user(api: Api) -> None:
+async def test_without_keys_requests_from_other_web_sites_are_refused(api: Api) -> None:
     own, foreign = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
     assert (await api.http.post("/api/job", json={"name": "n"}, headers=own)).status_code == 201
     assert_problem(await api.http.post("/api/job", json={"name": "n"}, headers=foreign), 403, "foreign_origin")
 
 
 async def test_a_job_due_now_gives_the_scheduler_a_hint(postgres_url: str, redis_url: str) -> None:
-    listener, heard = Hints(redis_url), asyncio.Event()
-    task = asyncio.create_task(listener.listen(heard))
+    listener, hinted = Hints(redis_url), asyncio.Event()
+    task = asyncio.create_task(listener.listen(hinted))
     async with asyncio.timeout(10), running_api(postgres_url, redis_url) as api:
-        await heard.wait()  # the subscription stands
-        heard.clear()
+        await hinted.wait()  # subscribed
+        hinted.clear()
         await api.json(201, "POST", "/api/job", {"name": "n"})
-        await heard.wait()
+        await hinted.wait()
     task.cancel()
     await listener.close()
 
@@ -152,7 +147,7 @@ def _routes(api: Api) -> Iterator[tuple[str, str]]:
         yield "POST", f"/api/{path}"
 
 
-ODD = [
+MALFORMED = [
     b"null",
     b"[]",
     b"0",
@@ -172,20 +167,20 @@ ODD = [
 ]
 
 
-async def test_nothing_odd_is_ever_answered_with_500(api: Api) -> None:
+async def test_no_malformed_body_is_answered_with_500(api: Api) -> None:
     for method, path in _routes(api):
-        for body in ODD:
+        for body in MALFORMED:
             answer = await api.http.request(method, path, content=body)
             assert answer.status_code < 500, (method, path, body[:80], answer.text)
             if answer.status_code >= 400:
                 assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_the_description_names_every_route_and_resolves(api: Api) -> None:
-    described = await api.json(200, "GET", "/api/openapi.json")
+async def test_the_openapi_document_has_every_route_and_no_dangling_reference(api: Api) -> None:
+    document = await api.json(200, "GET", "/api/openapi.json")
     routed = {route.path for router in _ROUTERS for route in router.routes if isinstance(route, Route)}
-    assert routed <= described["paths"].keys()
+    assert routed <= document["paths"].keys()
     assert len(routed) > 20
-    text = json.dumps(described)
+    text = json.dumps(document)
     names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
-    assert names <= set(described["components"]["schemas"])
+    assert names <= set(document["components"]["schemas"])

@@ -21,8 +21,8 @@ from duebook_common.domain.job.events import JobPaused
 from duebook_common.runtime.service import Health
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import Write, append
-from support.api_app import Api, running_api
-from support.api_process import api_process, until_ready
+from support.api_app import Api
+from support.api_process import api_process, wait_until_ready
 from support.bookkeeping import NOW, eventually, log
 
 STREAM: Scope = {
@@ -32,12 +32,6 @@ STREAM: Scope = {
     "query_string": b"",
     "headers": [],
 }
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 def write(stream: str, count: int = 1) -> Write:
@@ -274,7 +268,7 @@ async def test_a_stream_resumes_survives_an_outage_and_ends_with_its_server(
     postgres_url: str, pool: Pool, unused_tcp_port: int
 ) -> None:
     async with api_process(postgres_url, unused_tcp_port) as (process, http):
-        await until_ready(http)
+        await wait_until_ready(http)
         head = await http.head("/api/events/stream")
         assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
         await create(http, "one")

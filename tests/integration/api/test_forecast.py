@@ -1,23 +1,16 @@
 """Forecasts over HTTP, from jobs and measured runs in a real database."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from duebook_common.domain.run.commands import StartAttempt, Succeed
-from support.api_app import Api, running_api
+from support.api_app import Api
 
 BEGIN = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 async def forecast(api: Api, status: int = 200, length: timedelta = DAY, begin: datetime = BEGIN, **body: Any) -> Any:

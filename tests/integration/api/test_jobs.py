@@ -1,22 +1,12 @@
 """Jobs over REST, on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from duebook_common.domain.run.commands import StartAttempt
-from support.api_app import FUTURE, Api, running_api
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
-
+from support.api_app import FUTURE, Api
 
 DEFAULTS: dict[str, Any] = {
     "task": "log",
@@ -43,9 +33,9 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-async def test_four_fields_make_a_job_and_the_answer_names_every_default(api: Api) -> None:
-    asked = {"name": "n", "payload": {"a": [1]}, "scheduled_at": "2100-01-01T02:00:00+02:00", "recurrence": "daily"}
-    answer = await api.http.post("/api/job", json=asked)
+async def test_four_fields_make_a_job_and_the_answer_has_every_default(api: Api) -> None:
+    body = {"name": "n", "payload": {"a": [1]}, "scheduled_at": "2100-01-01T02:00:00+02:00", "recurrence": "daily"}
+    answer = await api.http.post("/api/job", json=body)
     job = answer.json()
     assert answer.status_code == 201
     assert answer.headers["location"] == f"/api/job/{job['id']}"
@@ -53,8 +43,8 @@ async def test_four_fields_make_a_job_and_the_answer_names_every_default(api: Ap
     assert job["created_at"].endswith("Z")
     assert len(job.pop("warnings")) == 1  # no executor has registered a task yet
     given = {"name": "n", "payload": {"a": [1]}, "scheduled_at": FUTURE, "recurrence": "daily"}
-    own = {"status": "active", "next_due_at": FUTURE, "version": 1}
-    assert job == DEFAULTS | given | own | {name: job[name] for name in ("id", "created_at", "updated_at")}
+    added = {"status": "active", "next_due_at": FUTURE, "version": 1}
+    assert job == DEFAULTS | given | added | {name: job[name] for name in ("id", "created_at", "updated_at")}
     shown = await api.json(200, "GET", f"/api/job/{job['id']}")
     assert shown | {"warnings": []} == job | {"warnings": []}
 
@@ -65,7 +55,7 @@ async def test_a_registered_task_gives_no_warning(api: Api) -> None:
     assert "nightly" in (await api.create(task="nightly"))["warnings"][0]
 
 
-async def test_the_same_key_and_body_answer_the_first_job_again(api: Api) -> None:
+async def test_the_same_key_and_body_return_the_first_job(api: Api) -> None:
     body = {"name": "n", "payload": {"b": 1, "a": 2}}
     first = await api.json(201, "POST", "/api/job", body, idempotency_key="k")
     again = await api.json(201, "POST", "/api/job", {"payload": {"a": 2, "b": 1}, "name": "n"}, idempotency_key="k")
@@ -75,7 +65,7 @@ async def test_the_same_key_and_body_answer_the_first_job_again(api: Api) -> Non
     assert (await api.json(201, "POST", "/api/job", body, idempotency_key="l"))["id"] != first["id"]
 
 
-async def test_a_key_still_answers_when_its_end_has_passed(api: Api) -> None:
+async def test_a_repeat_returns_the_job_even_after_its_end(api: Api) -> None:
     ends_at = (api.deps.clock.now() + timedelta(hours=1)).isoformat()
     body = {"name": "n", "recurrence": "daily", "ends_at": ends_at}
     first = await api.json(201, "POST", "/api/job", body, idempotency_key="k")
@@ -90,27 +80,27 @@ async def test_equal_requests_at_once_make_one_job(api: Api) -> None:
     assert len(await api.pages("/api/job", 50)) == 1
 
 
-async def test_many_single_jobs_at_once_are_all_made(api: Api) -> None:
+async def test_many_single_jobs_at_once_are_all_created(api: Api) -> None:
     jobs = await asyncio.gather(*(api.create(name=f"job {n}", tags=["t"] * (n % 3)) for n in range(60)))
-    listed = {job["id"]: job for job in await api.pages("/api/job", 50)}
-    assert {job["id"]: job["name"] for job in jobs} == {id_: job["name"] for id_, job in listed.items()}
+    found = {job["id"]: job for job in await api.pages("/api/job", 50)}
+    assert {job["id"]: job["name"] for job in jobs} == {id_: job["name"] for id_, job in found.items()}
 
 
-async def test_a_batch_is_made_whole_or_not_at_all(api: Api) -> None:
-    sound = [{"name": str(n), "tags": ["a"] * n, "scheduled_at": FUTURE} for n in range(3)]
-    problem = await api.json(422, "POST", "/api/job/batch", {"jobs": [*sound, {"name": "x", "nope": 1}, {}]})
+async def test_a_batch_is_created_completely_or_not_at_all(api: Api) -> None:
+    valid = [{"name": str(n), "tags": ["a"] * n, "scheduled_at": FUTURE} for n in range(3)]
+    problem = await api.json(422, "POST", "/api/job/batch", {"jobs": [*valid, {"name": "x", "nope": 1}, {}]})
     assert [error["pointer"] for error in problem["errors"]] == ["/jobs/3/nope", "/jobs/4/name"]
     assert await api.pages("/api/job", 50) == []
-    made = await api.json(201, "POST", "/api/job/batch", {"jobs": sound}, idempotency_key="k")
-    assert [job["name"] for job in made["items"]] == ["0", "1", "2"]
-    again = await api.json(201, "POST", "/api/job/batch", {"jobs": sound}, idempotency_key="k")
-    assert again == made
-    await api.json(422, "POST", "/api/job/batch", {"jobs": sound[:2]}, idempotency_key="k")
-    assert [job["tags"] for job in made["items"]] == [[], ["a"], ["a", "a"]]
+    created = await api.json(201, "POST", "/api/job/batch", {"jobs": valid}, idempotency_key="k")
+    assert [job["name"] for job in created["items"]] == ["0", "1", "2"]
+    again = await api.json(201, "POST", "/api/job/batch", {"jobs": valid}, idempotency_key="k")
+    assert again == created
+    await api.json(422, "POST", "/api/job/batch", {"jobs": valid[:2]}, idempotency_key="k")
+    assert [job["tags"] for job in created["items"]] == [[], ["a"], ["a", "a"]]
 
 
-async def test_lists_page_through_everything_once_newest_first(api: Api) -> None:
-    batch = [{"name": str(n), "scheduled_at": FUTURE} for n in range(7)]  # all created in the same microsecond
+async def test_the_pages_hold_every_job_once_newest_first(api: Api) -> None:
+    batch = [{"name": str(n), "scheduled_at": FUTURE} for n in range(7)]  # all created at the same instant
     await api.json(201, "POST", "/api/job/batch", {"jobs": batch})
     newest = await api.create(name="newest")
     items = await api.pages("/api/job", 3)
@@ -118,7 +108,7 @@ async def test_lists_page_through_everything_once_newest_first(api: Api) -> None
     assert sorted(item["name"] for item in items) == ["0", "1", "2", "3", "4", "5", "6", "newest"]
 
 
-async def test_list_filters_narrow(api: Api) -> None:
+async def test_lists_can_be_filtered(api: Api) -> None:
     await api.create(name="a", tags=["x", "y"], queue="q1")
     b = await api.create(name="b", task="other", tags=["y"])
     await api.json(200, "POST", f"/api/job/{b['id']}/pause")
@@ -134,14 +124,14 @@ async def test_list_filters_narrow(api: Api) -> None:
     assert await names("name=a&status=active") == ["a"]
 
 
-async def test_put_creates_then_repeats_to_no_effect_then_replaces(api: Api) -> None:
+async def test_put_creates_then_changes_nothing_then_replaces(api: Api) -> None:
     path, body = f"/api/job/{uuid4()}", {"name": "n", "payload": 1}
-    made = await api.json(201, "PUT", path, body)
-    assert path.endswith(made["id"])
-    assert await api.json(200, "PUT", path, body) == made
+    created = await api.json(201, "PUT", path, body)
+    assert path.endswith(created["id"])
+    assert await api.json(200, "PUT", path, body) == created
     replaced = await api.json(200, "PUT", path, body | {"payload": True})  # 1 == True, but only to Python
     assert (replaced["payload"], replaced["version"]) == (True, 2)
-    assert replaced["scheduled_at"] == made["scheduled_at"]
+    assert replaced["scheduled_at"] == created["scheduled_at"]
     assert (await api.json(200, "PUT", path, body | {"payload": True}))["version"] == 2
 
 
@@ -179,7 +169,7 @@ async def _events(api: Api, path: str) -> list[tuple[str, Any]]:
     return [(event["type"], event["data"]) for event in await api.pages(f"{path}/events", 2)]
 
 
-async def test_what_fell_into_a_pause_is_skipped_when_the_job_goes_on(api: Api) -> None:
+async def test_occurrences_during_a_pause_are_skipped_on_resume(api: Api) -> None:
     start = api.deps.clock.now() + timedelta(hours=1)
     job = await api.create(recurrence="daily", scheduled_at=start.isoformat())
     path = f"/api/job/{job['id']}"
@@ -196,7 +186,7 @@ async def test_what_fell_into_a_pause_is_skipped_when_the_job_goes_on(api: Api) 
     assert await api.pages(f"{path}/runs", 10) == []
 
 
-async def test_what_is_due_is_settled_by_the_old_definition_before_a_change(api: Api) -> None:
+async def test_a_due_occurrence_runs_by_the_old_definition_before_a_change(api: Api) -> None:
     start = api.deps.clock.now() + timedelta(hours=1)
     job = await api.create(recurrence="daily", scheduled_at=start.isoformat(), payload="old")
     path = f"/api/job/{job['id']}"
@@ -212,14 +202,14 @@ async def test_a_finished_one_off_moved_to_the_past_runs_once(api: Api) -> None:
     path = f"/api/job/{job['id']}"
     api.pass_time(timedelta(seconds=40))
     moved = {"scheduled_at": "2026-01-01T00:00:00Z"}
-    assert (await api.json(200, "PATCH", path, moved))["status"] == "active"  # the old time ran, the new one is due
+    assert (await api.json(200, "PATCH", path, moved))["status"] == "active"  # the old time has run, the new one is due
     assert (await api.json(200, "PATCH", path, {"priority": 5}))["status"] == "finished"
     times = [run["nominal_at"] for run in await api.pages(f"{path}/runs", 10)]
     assert sorted(times) == sorted(["2026-01-01T00:00:00Z", job["scheduled_at"]])
     assert (await api.json(200, "PATCH", path, {"scheduled_at": job["scheduled_at"]}))["status"] == "finished"
 
 
-async def test_delete_leaves_out_what_is_due_and_cancels_what_has_not_started(api: Api) -> None:
+async def test_delete_skips_due_occurrences_and_cancels_runs_not_started(api: Api) -> None:
     start = api.deps.clock.now() + timedelta(hours=1)
     job = await api.create(recurrence="daily", scheduled_at=start.isoformat())
     path = f"/api/job/{job['id']}"
@@ -246,7 +236,7 @@ async def test_delete_leaves_out_what_is_due_and_cancels_what_has_not_started(ap
     assert len(await api.pages("/api/job?status=deleted", 10)) == 1
 
 
-async def test_trigger_runs_now_also_while_paused_and_once_for_a_key(api: Api) -> None:
+async def test_trigger_runs_now_even_while_paused_and_once_for_a_key(api: Api) -> None:
     job = await api.create(payload="own")
     path = f"/api/job/{job['id']}"
     await api.json(200, "POST", f"{path}/pause")
@@ -258,9 +248,9 @@ async def test_trigger_runs_now_also_while_paused_and_once_for_a_key(api: Api) -
     skipped = await api.json(202, "POST", f"{path}/trigger", {"overlap": "skip"})
     assert (skipped["status"], skipped["reason"]) == ("skipped", "overlap")
     plain = await api.json(202, "POST", f"{path}/trigger")
-    for triggered, own in ((run, True), (plain, False)):
+    for triggered, own_payload in ((run, True), (plain, False)):
         [(_, data)] = await _events(api, f"/api/run/{triggered['id']}")
-        assert (data["own_payload"], data["payload"]) == (own, None)
+        assert (data["own_payload"], data["payload"]) == (own_payload, None)
 
 
 async def test_equal_triggers_at_once_make_one_run(api: Api) -> None:

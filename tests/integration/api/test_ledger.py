@@ -1,6 +1,5 @@
 """A job's ledger and its backfill over HTTP with a real database. The tests dispatch as a scheduler does."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,17 +10,11 @@ from duebook_common.domain.job.commands import DecisionContext, Dispatch
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.integrity.verify import verify
 from duebook_common.store.job_handling import handle_job
-from support.api_app import FUTURE, Api, running_api
+from support.api_app import FUTURE, Api
 from support.bookkeeping import ACTOR, check_books
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVERY_DAY = {"every": "P1D"}
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 def ago(api: Api, time: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""A payload that its task would refuse is refused when it is given, by the place that is wrong."""
+"""A payload that its task would refuse is refused by the api, with the pointer of each fault."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ def job(payload: Any, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("payload", "wrong"),
+    ("payload", "expected"),
     [
         ({}, {"/payload/day": "this field is required"}),
         (GOOD | {"dya": 1}, {"/payload/dya": "there is no such field"}),
@@ -59,13 +59,13 @@ def job(payload: Any, **more: Any) -> dict[str, Any]:
         ({"copies": None, "a/b": 1}, {"/payload/day": ..., "/payload/a~1b": ..., "/payload/copies": ...}),
     ],
 )
-async def test_each_fault_is_named_by_its_place(api: Api, payload: Any, wrong: dict[str, Any]) -> None:
-    told = await refusals(api, "POST", "/api/job", job(payload))
-    assert told == {place: told.get(place) if says is ... else says for place, says in wrong.items()}
+async def test_each_fault_has_its_pointer(api: Api, payload: Any, expected: dict[str, Any]) -> None:
+    found = await refusals(api, "POST", "/api/job", job(payload))
+    assert found == {at: found.get(at) if message is ... else message for at, message in expected.items()}
     assert await api.pages("/api/job", 10) == []
 
 
-async def test_a_payload_is_checked_wherever_it_is_given(api: Api) -> None:
+async def test_every_request_with_a_payload_is_checked(api: Api) -> None:
     assert (await api.create(task="report", payload=GOOD))["warnings"] == []
     batch = {"jobs": [job(GOOD), job(BAD)]}
     assert [*await refusals(api, "POST", "/api/job/batch", batch)] == ["/jobs/1/payload/day"]
@@ -85,14 +85,14 @@ async def test_a_payload_is_checked_wherever_it_is_given(api: Api) -> None:
     await api.json(202, "POST", path, {"reason": "r", "payload": GOOD | {"copies": 2}})
 
 
-async def test_what_nobody_has_registered_and_what_takes_anything_is_not_checked(api: Api) -> None:
+async def test_unregistered_tasks_and_tasks_for_any_payload_are_not_checked(api: Api) -> None:
     assert len((await api.create(task="unheard.of", payload={"day": 1}))["warnings"]) == 1
     anything: list[Any] = [None, [], "text", {"a": {"b": []}}]
     for payload in anything:
         await api.create(task="log", payload=payload)
 
 
-async def test_a_task_that_wants_more_now_breaks_no_repeat_and_no_other_change(api: Api) -> None:
+async def test_a_stricter_schema_breaks_neither_repeats_nor_other_changes(api: Api) -> None:
     body = job({"day": "2026-11-25"})
     first = await api.json(201, "POST", "/api/job", body, Idempotency_Key="k")
     ran = await api.json(202, "POST", f"/api/job/{first['id']}/trigger", {"payload": GOOD}, Idempotency_Key="t")
@@ -108,7 +108,7 @@ async def test_a_task_that_wants_more_now_breaks_no_repeat_and_no_other_change(a
     await api.json(200, "PATCH", f"/api/job/{first['id']}", {"priority": 9})
 
 
-async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -> None:
+async def test_with_an_invalid_schema_only_the_executor_checks(api: Api) -> None:
     await api.deps.pool.execute(REGISTER, "odd", dumps({"type": 7, "pattern": "("}))
     await api.create(task="odd", payload="x")
 
@@ -132,7 +132,7 @@ async def test_a_schema_that_is_none_leaves_the_word_to_the_executor(api: Api) -
         "http://h/",
     ],
 )
-def test_what_is_refused_of_a_built_in_task_its_executor_refuses_too_and_the_reverse(payload: Any) -> None:
+def test_the_api_and_the_executor_refuse_the_same_payloads_of_a_built_in_task(payload: Any) -> None:
     task = BUILT_IN["http.request"]
     assert _accepts(lambda: TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, payload)) == _accepts(
         lambda: task.validate(payload)

@@ -1,14 +1,11 @@
 """Runs, their events and the job logs over REST, on a real database."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from duebook_common.domain.run.commands import FailAttempt, ReleaseAttempt, StartAttempt, Succeed, WakeRun
 from duebook_common.runtime import timezones
-from support.api_app import Api, dying, running_api
+from support.api_app import Api, fail_for_good
 
 FIELDS = [
     "id",
@@ -33,12 +30,6 @@ FIELDS = [
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
-
-
 async def triggered(api: Api, **fields: Any) -> dict[str, Any]:
     job = await api.create(**fields)
     run: dict[str, Any] = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
@@ -52,7 +43,7 @@ async def succeeded(api: Api) -> dict[str, Any]:
     return run
 
 
-async def test_a_run_has_the_contracts_fields_and_times_in_utc(api: Api) -> None:
+async def test_a_run_has_the_fields_of_the_contract_and_times_in_utc(api: Api) -> None:
     run = await succeeded(api)
     assert list(run) == FIELDS
     shown = await api.json(200, "GET", f"/api/run/{run['id']}")
@@ -61,18 +52,18 @@ async def test_a_run_has_the_contracts_fields_and_times_in_utc(api: Api) -> None
     assert all(shown[name].endswith("Z") for name in FIELDS if name.endswith("_at"))
 
 
-async def test_cancel_ends_a_waiting_run_and_asks_a_running_one(api: Api) -> None:
+async def test_cancel_ends_a_waiting_run_and_interrupts_a_running_one(api: Api) -> None:
     waiting, running = await triggered(api), await triggered(api)
     await api.execute(running["id"], StartAttempt(0, "executor-1", 30 * SECOND, api.deps.clock.now()))
     ended = await api.json(202, "POST", f"/api/run/{waiting['id']}/cancel", {"reason": "not today"})
     assert (ended["status"], ended["reason"], ended["finished_at"] is None) == ("cancelled", "not today", False)
     assert await api.json(202, "POST", f"/api/run/{waiting['id']}/cancel") == ended
-    asked = await api.json(202, "POST", f"/api/run/{running['id']}/cancel")
-    assert asked["status"] == "running"
+    interrupted = await api.json(202, "POST", f"/api/run/{running['id']}/cancel")
+    assert interrupted["status"] == "running"
     assert (await api.json(409, "POST", f"/api/run/{(await succeeded(api))['id']}/cancel"))["code"] == "wrong_status"
 
 
-async def test_runs_list_newest_first_and_narrow_by_filters(api: Api) -> None:
+async def test_runs_are_listed_newest_first_and_can_be_filtered(api: Api) -> None:
     first, second = await triggered(api, queue="q1", task="t1"), await triggered(api)
     await api.json(202, "POST", f"/api/run/{second['id']}/cancel")
 
@@ -85,7 +76,7 @@ async def test_runs_list_newest_first_and_narrow_by_filters(api: Api) -> None:
     assert [run["id"] for run in await api.pages(f"/api/job/{first['job_id']}/runs", 1)] == [first["id"]]
 
 
-async def test_events_of_a_run_come_oldest_first_page_by_page(api: Api) -> None:
+async def test_events_of_a_run_are_listed_oldest_first(api: Api) -> None:
     run = await succeeded(api)
     events = await api.pages(f"/api/run/{run['id']}/events", 2)
     assert [event["type"] for event in events] == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
@@ -94,7 +85,7 @@ async def test_events_of_a_run_come_oldest_first_page_by_page(api: Api) -> None:
     assert events[0]["meta"] == {"actor": "anonymous", "tzdata": timezones.VERSION}
 
 
-async def test_the_logs_tell_what_happened_to_attempts_newest_first(api: Api) -> None:
+async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> None:
     run, now = await triggered(api, max_retries=5, backoff={"initial": "PT0.001S"}), api.deps.clock.now()
     start = StartAttempt(0, "executor-1", timedelta(0), now)
     wake = WakeRun(now + SECOND, 0.5, SECOND)
@@ -107,9 +98,9 @@ async def test_the_logs_tell_what_happened_to_attempts_newest_first(api: Api) ->
         ReleaseAttempt(2, now),
         wake,
         StartAttempt(2, "executor-1", timedelta(0), now),
-        wake,  # its lease has passed
+        wake,  # its lease has expired
         WakeRun(now + 5 * SECOND, 0.5, SECOND),
-        *dying("bang", dispatch=3, attempt=4),
+        *fail_for_good("bang", dispatch=3, attempt=4),
     )
     await api.deps.pool.execute(
         "INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at) VALUES ($1, $2, 4, 'a line', now())",

@@ -48,12 +48,12 @@ async def test_a_patch_replaces_one_kind_of_recurrence_by_another(api: httpx2.As
         ({"recurrence": {"cron": "0 0 30 2 *"}}, "/recurrence/cron", "never fires"),
         ({"recurrence": {"rrule": "FREQ=DAILY;BYDAY=XX"}}, "/recurrence/rrule", 'BYDAY: "XX" is not a weekday'),
         ({"recurrence": {"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}}, "/recurrence/rrule", "never fires"),
-        ({"recurrence": {"every": "PT0.5S"}}, "/recurrence/every", "PT1S at least"),
+        ({"recurrence": {"every": "PT0.5S"}}, "/recurrence/every", "at least PT1S"),
         ({"recurrence": {"every": "P1M"}}, "/recurrence/every", "without months"),
         (
             {"recurrence": {"cron": "@daily", "every": "P1D"}},
             "/recurrence",
-            "one kind at a time; this version knows none, daily",
+            "exactly one of these members; this version knows none, daily",
         ),
         (
             {
@@ -62,7 +62,7 @@ async def test_a_patch_replaces_one_kind_of_recurrence_by_another(api: httpx2.As
                 "ends_at": "2030-12-01T00:00:00Z",
             },
             "/ends_at",
-            "names no time from scheduled_at until then",
+            "names no time from scheduled_at to this",
         ),
     ],
 )

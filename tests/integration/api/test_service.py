@@ -1,4 +1,4 @@
-"""The api as a process: it answers, tells when it cannot serve yet, and ends in order."""
+"""The api as a process: it serves, answers 503 while it starts, and stops in order."""
 
 import asyncio
 import signal
@@ -11,15 +11,15 @@ from duebook_api.settings import ApiSettings
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
 from support.api_app import NO_REDIS
-from support.api_process import api_process, until_ready
+from support.api_process import api_process, wait_until_ready
 
 
-async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tcp_port: int) -> None:
+async def test_the_process_serves_and_stops_in_order(postgres_url: str, unused_tcp_port: int) -> None:
     async with api_process(postgres_url, unused_tcp_port) as (process, http):
-        await until_ready(http)
-        made = await http.post("/api/job", json={"name": "n"})
-        assert made.status_code == 201
-        assert (await http.get(made.headers["location"])).json()["id"] == made.json()["id"]
+        await wait_until_ready(http)
+        created = await http.post("/api/job", json={"name": "n"})
+        assert created.status_code == 201
+        assert (await http.get(created.headers["location"])).json()["id"] == created.json()["id"]
         large = await http.post("/api/job", content=b"x" * 20_000_000)
         assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
         assert "duebook_dead_letter" in (await http.get("/metrics")).text
@@ -29,7 +29,7 @@ async def test_the_process_serves_and_ends_in_order(postgres_url: str, unused_tc
 
 
 @pytest.mark.parametrize("path", ["/api/job", "/api/openapi.json", "/nothing"])
-async def test_before_the_database_is_reached_it_says_so(path: str) -> None:
+async def test_before_the_database_is_connected_it_answers_503(path: str) -> None:
     url = {"DUEBOOK_POSTGRES_URL": "postgresql://x@127.0.0.1:1/x", "DUEBOOK_REDIS_URL": NO_REDIS}
     context = ServiceContext(read(ApiSettings, url))
     starting = asyncio.create_task(lifespan(context).__aenter__())

@@ -1,11 +1,8 @@
 """Explanations over HTTP with a real database: the causes that are read besides a run's own events."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
-
-import pytest
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import Backfill, DecisionContext, Dispatch, JobCommand
@@ -17,16 +14,10 @@ from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.job_plan import JobResult
 from duebook_common.store.rows import load_jobs
-from support.api_app import Api, dying, running_api
+from support.api_app import Api, fail_for_good
 from support.samples import past
 
 EXECUTOR = "executor host/1"
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 def now() -> datetime:
@@ -180,7 +171,7 @@ async def test_manual_runs_and_backfills_are_found_at_their_time(api: Api) -> No
     api.pass_time(timedelta(days=1, hours=1))
     later = now() + timedelta(days=1, hours=1)
     [missed] = await dispatch(api, job["id"], later)
-    await api.execute(str(missed.id), *dying("boom", dispatch=1))
+    await api.execute(str(missed.id), *fail_for_good("boom", dispatch=1))
     context = DecisionContext(
         now=later, misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=0
     )

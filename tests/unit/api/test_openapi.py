@@ -1,4 +1,4 @@
-"""The page that describes the API, as it is made."""
+"""The OpenAPI document."""
 
 from typing import cast
 
@@ -10,7 +10,7 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_common.runtime.service import Health
 
 
-async def test_the_description_is_made_without_any_server() -> None:
+async def test_the_document_is_made_without_any_server() -> None:
     app = build(cast("Dependencies", None), Health(), None)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api") as http:
         answer = await http.get("/api/openapi.json")

@@ -1,13 +1,13 @@
 """`duebook dead-letter`. Against a real api and database."""
 
-from support.api_app import dying
+from support.api_app import fail_for_good
 from support.program import Program, execute
 
 
 async def test_dead_letters_are_grouped_redriven_and_discarded(duebook: Program) -> None:
     url, runs = duebook.environment["DUEBOOK_POSTGRES_URL"], [duebook.run()["id"] for _ in range(3)]
     for run_id in runs:
-        await execute(url, run_id, *dying("disk full"))
+        await execute(url, run_id, *fail_for_good("disk full"))
     assert {each["id"] for each in duebook.data("dead-letter", "list")} == set(runs)
     (group,) = duebook.data("dead-letter", "groups")
     assert (group["count"], group["error"]) == (3, "disk full")

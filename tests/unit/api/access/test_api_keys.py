@@ -1,4 +1,4 @@
-"""How a key is read off a request."""
+"""The token of a request."""
 
 import pytest
 
@@ -23,5 +23,5 @@ from duebook_api.access.api_keys import bearer
         (["Bearer abc", ""], None),
     ],
 )
-def test_a_token_stands_behind_bearer_in_the_one_header(headers: list[str], token: str | None) -> None:
+def test_the_token_follows_bearer_in_the_only_authorization_header(headers: list[str], token: str | None) -> None:
     assert bearer(headers) == token

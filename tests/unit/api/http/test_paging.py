@@ -1,4 +1,4 @@
-"""Cursors come back as they went out, and nothing else passes for one."""
+"""Query parameters, and cursors: each is decoded to what was encoded, and any other text is refused."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -22,11 +22,11 @@ from duebook_api.runs.routes import RunQuery
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 12, 31)), st.uuids())  # noqa: DTZ001 - made aware below
-def test_a_place_comes_back_exactly(time: datetime, id_: UUID) -> None:
+def test_a_cursor_is_decoded_to_what_was_encoded(time: datetime, id_: UUID) -> None:
     assert decode_creation_order(encode_cursor(time.replace(tzinfo=UTC), id_)) == (time.replace(tzinfo=UTC), id_)
 
 
-SOME = UUID(int=7)  # not by chance: every worker of the tests must see the same ones
+SOME = UUID(int=7)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_a_number_beyond_its_column_is_no_cursor() -> None:
             decode_cursor(encode_cursor(number), integer_between(0, 10))
 
 
-def asking(text: str) -> Request:
+def request(text: str) -> Request:
     return Request({"type": "http", "query_string": text.encode(), "headers": []})
 
 
 def test_a_query_is_read() -> None:
-    q = query(asking("limit=200&status=running&queue=a%20b"), RunQuery)
+    q = query(request("limit=200&status=running&queue=a%20b"), RunQuery)
     assert (q.limit, q.status, q.queue, q.cursor) == (200, "running", "a b", None)
-    assert query(asking(""), PageQuery).limit == 50
+    assert query(request(""), PageQuery).limit == 50
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_query_is_read() -> None:
         ("queue=%00", ""),
     ],
 )
-def test_a_wrong_query_is_refused_by_its_name(text: str, pointer: str) -> None:
+def test_a_wrong_query_is_refused_with_the_name_of_the_parameter(text: str, pointer: str) -> None:
     with pytest.raises(Problem) as caught:
-        query(asking(text), RunQuery)
+        query(request(text), RunQuery)
     assert [fault.pointer for fault in caught.value.faults] == [pointer]

@@ -1,4 +1,4 @@
-"""Strict JSON, and nothing that the store could not keep."""
+"""Bodies are strict JSON, without values that would not survive storage."""
 
 import pytest
 
@@ -15,11 +15,11 @@ def refusal(body: bytes) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"NaN", b'{"a":Infinity}', b"'a'", b"\xff", b'"\xe9"', b"\xef\xbb\xbf{}", b"[" * 5_000]
 )
-def test_what_is_no_json_is_broken(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     assert refusal(body) == (400, [])
 
 
-def test_a_nul_is_refused_by_its_place() -> None:
+def test_a_nul_is_refused_with_its_pointer() -> None:
     assert refusal(b'{"a":[1,{"b":"x\\u0000"}]}') == (422, ["/a/1/b"])
     assert refusal(b'{"a":{"\\u0000":1}}') == (422, ["/a/\\u0000"])
     assert parse(b'{"a":"\\\\u0000"}') == {"a": "\\u0000"}  # an escaped backslash, no NUL
@@ -37,7 +37,7 @@ def test_a_number_that_would_lose_digits_is_refused(body: bytes) -> None:
     assert refusal(body) == (422, [""])
 
 
-def test_numbers_that_fit_are_kept() -> None:
+def test_numbers_within_64_bits_and_long_strings_are_kept() -> None:
     assert parse(b"[18446744073709551615,-9223372036854775808]") == [2**64 - 1, -(2**63)]
     assert parse(b'["12345678901234567890123", 0.12345678901234567890]') == [
         "12345678901234567890123",

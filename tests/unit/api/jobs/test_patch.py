@@ -27,5 +27,5 @@ from duebook_api.jobs.patch import merged
         ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
     ],
 )
-def test_a_patch_merges_as_the_rfc_says(target: Any, patch: Any, result: Any) -> None:
+def test_a_patch_is_merged_as_in_the_rfc(target: Any, patch: Any, result: Any) -> None:
     assert merged(target, patch) == result

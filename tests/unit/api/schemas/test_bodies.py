@@ -1,4 +1,4 @@
-"""What the api takes for a job, and what it refuses, naming the field."""
+"""Job bodies: the definition that a valid one makes, and the pointers of the faults of an invalid one."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def faults(**fields: Any) -> list[str]:
-    """The pointers of what is wrong in a job with these fields."""
+    """The pointers of the faults of a job with these fields."""
     try:
         define(validated(JobBody, {"name": "n"} | fields), NOW)
     except Problem as problem:
@@ -33,7 +33,7 @@ def test_a_name_alone_makes_a_job_of_defaults() -> None:
     assert JobBody.model_validate({"name": "n"}).definition(NOW) == Definition(name="n", scheduled_at=NOW)
 
 
-def test_every_field_arrives() -> None:
+def test_every_field_reaches_the_definition() -> None:
     body = {
         "name": "n",
         "task": "t",
@@ -126,7 +126,7 @@ def test_every_field_arrives() -> None:
     ],
     ids=str,
 )
-def test_what_is_wrong_is_refused_by_its_name(fields: dict[str, Any]) -> None:
+def test_a_wrong_field_is_refused_with_its_name(fields: dict[str, Any]) -> None:
     assert faults(**fields) == [f"/{name}" for name in fields]
 
 
@@ -154,15 +154,15 @@ def test_a_pointer_reaches_into_a_field(fields: dict[str, Any], pointer: str) ->
     assert faults(**fields) == [pointer]
 
 
-def test_everything_wrong_is_told_at_once_with_its_place_in_a_batch() -> None:
+def test_all_faults_of_a_batch_are_reported_at_once() -> None:
     with pytest.raises(Problem) as caught:
         validated(BatchBody, {"jobs": [{"name": "n"}, {"name": 1, "x": 2}, None]})
     assert [fault.pointer for fault in caught.value.faults] == ["/jobs/1/name", "/jobs/1/x", "/jobs/2"]
 
 
-def test_what_means_nothing_may_be_said_explicitly() -> None:
-    nothing = {"ends_at": None, "max_runs": None, "start_within": None, "jitter": None, "concurrency": None}
-    assert faults(**nothing, pause_on_failure=False) == []
+def test_an_optional_field_may_be_null() -> None:
+    nulls = {"ends_at": None, "max_runs": None, "start_within": None, "jitter": None, "concurrency": None}
+    assert faults(**nulls, pause_on_failure=False) == []
 
 
 ANY_JSON = st.recursive(
@@ -198,7 +198,7 @@ FIELDS = {
 def test_any_body_is_refused_with_a_problem_or_survives_storage(body: dict[str, Any]) -> None:
     try:
         text = orjson.dumps(body)
-    except TypeError:  # beyond 64 bits, or half a surrogate pair: no client of ours can write it
+    except TypeError:  # an integer beyond 64 bits, or half a surrogate pair
         return
     try:
         definition = define(validated(JobBody, parse(text)), NOW)
