@@ -1,4 +1,4 @@
-"""The schema is brought up to date by whoever comes first, with no more rights than the database's owner has."""
+"""The first process brings the schema up to date, with the rights of the database's owner."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ async def fetch(url: str, query: str) -> list[tuple[object, ...]]:
         await db.close()
 
 
-async def test_six_migrations_at_once_make_one_schema(empty_postgres_url: str, postgres_url: str) -> None:
+async def test_six_migrations_at_once_apply_the_schema_once(empty_postgres_url: str, postgres_url: str) -> None:
     program = "import sys; from duebook_common.integrity.migrate import migrate; migrate(sys.argv[1])"
     start = asyncio.create_subprocess_exec
     running = [await start(sys.executable, "-c", program, empty_postgres_url) for _ in range(6)]
@@ -37,14 +37,14 @@ async def test_a_second_migration_changes_nothing(postgres_url: str) -> None:
     assert await fetch(postgres_url, catalogue) == before
 
 
-async def test_the_databases_owner_needs_no_further_rights(empty_postgres_url: str) -> None:
+async def test_migrating_needs_only_the_rights_of_the_databases_owner(empty_postgres_url: str) -> None:
     rights = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = current_user"
     assert await fetch(empty_postgres_url, rights) == [(False, False, False, False)]
     await asyncio.to_thread(migrate, empty_postgres_url)
     assert await fetch(empty_postgres_url, "SELECT count(*) FROM events") == [(0,)]
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(empty_postgres_url: str) -> None:
+async def test_a_failed_migration_changes_nothing(empty_postgres_url: str) -> None:
     await fetch(empty_postgres_url, "CREATE TABLE checkpoints ()")
     with pytest.raises(Exception, match="checkpoints"):
         await asyncio.to_thread(migrate, empty_postgres_url)

@@ -1,4 +1,4 @@
-"""The log judges versions, keeps writes whole, never runs backwards, and refuses to be changed."""
+"""The log checks versions, stores a write whole or not at all, keeps its order, and refuses changes."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ def write(stream: str, expected: int, count: int = 1, command: UUID | None = Non
 
 
 async def put(pool: Pool, *writes: Write) -> set[str]:
-    """Append in a transaction of its own; returns the streams that lost."""
+    """Append in a transaction of its own; returns the streams that got no events."""
     async with transaction(pool) as db:
         return await append(db, writes)
 
@@ -37,27 +37,27 @@ async def versions(pool: Pool, stream: str) -> list[int]:
 
 
 @pytest.mark.parametrize(("expected", "lost"), [(0, True), (1, True), (2, False), (3, True)])
-async def test_a_write_wins_by_naming_the_streams_version(pool: Pool, expected: int, lost: bool) -> None:
+async def test_a_write_is_accepted_if_it_expects_the_streams_version(pool: Pool, expected: int, lost: bool) -> None:
     await put(pool, write("a", 0, 2))
     assert await put(pool, write("a", expected)) == ({"a"} if lost else set())
     assert await versions(pool, "a") == ([1, 2] if lost else [1, 2, 3])
 
 
-async def test_a_stream_that_is_not_there_has_no_version_but_zero(pool: Pool) -> None:
+async def test_a_stream_without_events_has_version_zero(pool: Pool) -> None:
     assert await put(pool, write("a", 1)) == {"a"}
     assert await log(pool) == []
 
 
-async def test_each_stream_of_a_batch_wins_or_loses_by_itself(pool: Pool) -> None:
+async def test_each_stream_of_a_batch_is_accepted_or_refused_by_itself(pool: Pool) -> None:
     await put(pool, *(write(name, 0, 2) for name in "abcd"))
     batch = [write("d", 2, 2), write("c", 1, 3), write("n", 0, 3), write("a", 2), write("b", 0, 2), write("m", 4)]
     assert await put(pool, *batch) == {"b", "c", "m"}
-    told = {name: await versions(pool, name) for name in "abcdmn"}
-    assert told == {"a": [1, 2, 3], "b": [1, 2], "c": [1, 2], "d": [1, 2, 3, 4], "m": [], "n": [1, 2, 3]}
+    found = {name: await versions(pool, name) for name in "abcdmn"}
+    assert found == {"a": [1, 2, 3], "b": [1, 2], "c": [1, 2], "d": [1, 2, 3, 4], "m": [], "n": [1, 2, 3]}
     assert await heads_of(pool, "abcdmn") == {"a": 3, "b": 2, "c": 2, "d": 4, "n": 3}
 
 
-async def test_a_write_without_events_asks_for_the_version_and_changes_nothing(pool: Pool) -> None:
+async def test_a_write_without_events_checks_the_version_and_changes_nothing(pool: Pool) -> None:
     await put(pool, write("a", 0), write("b", 0))
     before = await pool.fetch("SELECT * FROM heads ORDER BY stream")
     assert await put(pool, write("a", 1, 0), write("b", 2, 0), write("n", 1, 0)) == {"b", "n"}
@@ -65,7 +65,7 @@ async def test_a_write_without_events_asks_for_the_version_and_changes_nothing(p
     assert len(await log(pool)) == 2
 
 
-async def test_a_version_that_was_asked_for_holds_until_the_commit(pool: Pool) -> None:
+async def test_a_version_that_was_checked_stays_until_the_commit(pool: Pool) -> None:
     await put(pool, write("a", 0))
     async with transaction(pool) as db:
         assert not await append(db, [write("a", 1, 0)])
@@ -75,7 +75,7 @@ async def test_a_version_that_was_asked_for_holds_until_the_commit(pool: Pool) -
     assert await other == set()
 
 
-async def test_the_loser_of_a_race_waits_for_the_winners_commit_and_loses(pool: Pool) -> None:
+async def test_the_slower_of_two_writers_waits_for_the_commit_and_is_refused(pool: Pool) -> None:
     await put(pool, write("a", 0))
     async with transaction(pool) as db:
         await append(db, [write("a", 1), write("n", 0)])
@@ -84,7 +84,7 @@ async def test_the_loser_of_a_race_waits_for_the_winners_commit_and_loses(pool: 
     assert [await other for other in others] == [{"a"}, {"n"}]
 
 
-async def test_the_winners_rollback_lets_the_other_win(pool: Pool) -> None:
+async def test_a_rollback_lets_the_waiting_writer_append(pool: Pool) -> None:
     with suppress(ZeroDivisionError):
         async with transaction(pool) as db:
             await append(db, [write("n", 0)])
@@ -94,17 +94,17 @@ async def test_the_winners_rollback_lets_the_other_win(pool: Pool) -> None:
     assert await other == set()
 
 
-async def test_events_of_a_write_keep_their_order_and_are_all_there_or_none(pool: Pool) -> None:
-    poison: list[Event] = [*facts(1), JobPaused(reason="\0", at=NOW)]
+async def test_the_events_of_a_write_are_stored_in_order_all_or_none(pool: Pool) -> None:
+    unstorable: list[Event] = [*facts(1), JobPaused(reason="\0", at=NOW)]
     with pytest.raises(asyncpg.UntranslatableCharacterError):
-        await put(pool, write("a", 0, 3), Write("b", 0, poison, JOB))
+        await put(pool, write("a", 0, 3), Write("b", 0, unstorable, JOB))
     assert await log(pool) == []
     assert await pool.fetchval("SELECT count(*) FROM heads") == 0
     await put(pool, Write("a", 0, [*facts(1, "first"), *facts(1, "second"), *facts(1, "third")], JOB))
     assert [recorded.data["reason"] for recorded in await log(pool)] == ["first", "second", "third"]
 
 
-async def test_an_event_comes_back_as_it_went_in(pool: Pool) -> None:
+async def test_an_event_is_read_as_it_was_written(pool: Pool) -> None:
     event = JobPaused(reason="naïve 😀 \" \\ 'quoted'", at=NOW + timedelta(microseconds=1))
     await put(pool, Write("a", 0, [event], JOB, meta=b'{"actor": "me"}'))
     (recorded,) = await log(pool)
@@ -114,9 +114,9 @@ async def test_an_event_comes_back_as_it_went_in(pool: Pool) -> None:
 async def test_ids_of_events_follow_from_the_command(pool: Pool) -> None:
     command = uuid4()
     await put(pool, write("a", 0, 2, command), write("b", 0, 1, command))
-    told = await log(pool)
-    assert [recorded.id for recorded in told] == [event_id(command, r.stream, r.version) for r in told]
-    assert len({recorded.id for recorded in told}) == 3
+    events = await log(pool)
+    assert [event.id for event in events] == [event_id(command, e.stream, e.version) for e in events]
+    assert len({event.id for event in events}) == 3
     async with transaction(pool) as db:
         assert await has_recorded(db, "a", command)
         assert not await has_recorded(db, "a", uuid4())
@@ -125,7 +125,7 @@ async def test_ids_of_events_follow_from_the_command(pool: Pool) -> None:
 
 @pytest.mark.parametrize("expected", [0, 1], ids=["new streams", "streams that exist"])
 async def test_batches_in_opposite_orders_never_deadlock(pool: Pool, expected: int) -> None:
-    """Both are caught between their first and their last stream, so that unsorted locks would cross."""
+    """Both wait between their first and their last stream, so unsorted locks would deadlock."""
     if expected:
         await put(pool, *(write(name, 0) for name in "amz"))
     with suppress(ZeroDivisionError):
@@ -139,24 +139,24 @@ async def test_batches_in_opposite_orders_never_deadlock(pool: Pool, expected: i
     assert sorted(map(len, await asyncio.gather(one, other))) == [0, 3]
 
 
-async def test_many_overlapping_batches_lose_no_event_and_double_none(pool: Pool) -> None:
+async def test_many_overlapping_batches_lose_and_double_no_event(pool: Pool) -> None:
     chance = random.Random(7)
     streams = [f"s{n}" for n in range(12)]
     await put(pool, *(write(name, 0) for name in streams))
 
     async def writer(own: random.Random) -> int:
-        won = 0
+        accepted = 0
         for _ in range(8):
             wanted = own.sample(streams, 6)
             heads = await heads_of(pool, wanted)
-            won += len(wanted) - len(await put(pool, *(write(name, heads[name]) for name in wanted)))
-        return won
+            accepted += len(wanted) - len(await put(pool, *(write(name, heads[name]) for name in wanted)))
+        return accepted
 
-    won = await asyncio.gather(*(writer(random.Random(chance.random())) for _ in range(12)))
-    assert len(await log(pool)) == len(streams) + sum(won)
+    accepted = await asyncio.gather(*(writer(random.Random(chance.random())) for _ in range(12)))
+    assert len(await log(pool)) == len(streams) + sum(accepted)
     for name in streams:
-        told = await versions(pool, name)
-        assert told == list(range(1, len(told) + 1))
+        found = await versions(pool, name)
+        assert found == list(range(1, len(found) + 1))
 
 
 async def test_recorded_at_never_runs_backwards_in_a_stream(pool: Pool) -> None:
@@ -170,9 +170,9 @@ async def test_recorded_at_never_runs_backwards_in_a_stream(pool: Pool) -> None:
     "statement",
     [
         "UPDATE events SET data = '{}'",
-        "UPDATE events SET type = 'x' WHERE stream = 'nobody'",
+        "UPDATE events SET type = 'x' WHERE stream = 'none'",
         "DELETE FROM events",
-        "DELETE FROM events WHERE stream = 'nobody'",
+        "DELETE FROM events WHERE stream = 'none'",
         "TRUNCATE events",
         "DELETE FROM heads",
         "TRUNCATE heads",

@@ -1,6 +1,6 @@
-"""Jobs of every policy, under whatever people, schedulers, executors and the clock do to them in any order.
+"""Jobs of every policy, while clients, the scheduler, executors and the clock act in any order.
 
-After each step the invariants of `verify` hold, and after each story `rebuild` finds nothing to mend.
+After each step the invariants of `verify` hold. At the end of each example `rebuild` replaces no row.
 """
 
 import asyncio
@@ -66,11 +66,11 @@ _MISFIRE = 2 * HOUR
 _RUNS = """
 SELECT * FROM runs WHERE job_id = ANY($1) AND status = ANY($2) ORDER BY nominal_at, job_id, trigger, created_at
 """
-_WOKEN = "SELECT * FROM runs WHERE job_id = ANY($1) AND status = 'waiting' AND wake_at <= $2"
+_DUE = "SELECT * FROM runs WHERE job_id = ANY($1) AND status = 'waiting' AND wake_at <= $2"
 
 
-class Told(Clock):
-    """A clock that is told the time."""
+class SetClock(Clock):
+    """A clock that shows the time to which it was set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class Told(Clock):
         return self.time
 
 
-class Nowhere(RunSender):
-    """No broker: what is dispatched is found in the books."""
+class NoSender(RunSender):
+    """Sends nothing, because there is no broker."""
 
     def __init__(self) -> None:
         pass
@@ -94,18 +94,18 @@ class Nowhere(RunSender):
 
 
 class World:
-    """A scheduler's two halves on one database, and the loop on which they live."""
+    """The dispatcher and the admission of a scheduler on one database, with the event loop on which they run."""
 
     def __init__(self, url: str) -> None:
         self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
         names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
         settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
         settings = settings.model_copy(update={"misfire": _MISFIRE})
-        self.clock, self.numbers = Told(), count(1)
+        self.clock, self.numbers = SetClock(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
         hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
         poll = PollContext(self.pool, self.clock, settings, ACTOR)
-        self.dispatcher = Dispatcher(poll, Nowhere(), DispatchWindow(10_000), hints)
+        self.dispatcher = Dispatcher(poll, NoSender(), DispatchWindow(10_000), hints)
         self.admission = Admission(poll)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -134,11 +134,11 @@ policies = st.fixed_dictionaries(
     }
 )
 times = st.sampled_from([timedelta(seconds=1), timedelta(minutes=21), HOUR, HOUR, 9 * HOUR])
-schedulers = ["poll"] * 9 + ["nobody polls"] * 3
+schedulers = ["poll"] * 9 + ["no poll"] * 3
 executors = ["start"] * 3 + ["all succeed"] * 3
-executors += ["succeed", "fail", "give up", "give up", "release", "lose", "retry", "retry", "confirm"]
-people = ["cancel", "redrive", "redrive", "discard", "pause", "pause", "resume", "resume", "resume"]
-people += ["change", "change", "trigger", "trigger", "trigger", "delete"]
+executors += ["succeed", "fail", "fail for good", "fail for good", "release", "lose", "retry", "retry", "confirm"]
+clients = ["cancel", "redrive", "redrive", "discard", "pause", "pause", "resume", "resume", "resume"]
+clients += ["change", "change", "trigger", "trigger", "trigger", "delete"]
 
 
 class Machine(RuleBasedStateMachine):
@@ -154,59 +154,59 @@ class Machine(RuleBasedStateMachine):
         return self.world.clock.time
 
     @initialize(policies=st.lists(policies, min_size=2, max_size=2), hours=st.integers(0, 12))
-    def begin(self, policies: list[dict[str, Any]], hours: int) -> None:
+    def create_jobs(self, policies: list[dict[str, Any]], hours: int) -> None:
         first = self.now - hours * HOUR
         for chosen in policies:
             self.jobs.append(self.world.run(created(self.world.pool, self._id(), **chosen, scheduled_at=first)))
 
     def _id(self) -> UUID:
-        """In the order of their making, so that a story told again is the same."""
+        """Ids ascend in the order in which they are made, so that an example can be repeated."""
         return UUID(int=next(self.world.numbers) << 64)
 
-    # One rule for all: of several, hypothesis leaves some out of every story.
-    @rule(what=st.sampled_from(schedulers + executors + people), later=times, pick=picks, data=st.data())
-    def something_happens(self, what: str, later: timedelta, pick: int, data: st.DataObject) -> None:
+    # One rule for all actions, because hypothesis leaves some of several rules out of each example.
+    @rule(what=st.sampled_from(schedulers + executors + clients), later=times, pick=picks, data=st.data())
+    def act(self, what: str, later: timedelta, pick: int, data: st.DataObject) -> None:
         match what:
             case "poll":
                 self.world.clock.time += later
                 self._poll()
-            case "nobody polls":
+            case "no poll":
                 self.world.clock.time += later
             case "start":
-                self._carry_out_all("start", RunStatus.DISPATCHED)
+                self._command_all("start", RunStatus.DISPATCHED)
             case "all succeed":
-                self._carry_out_all("start", RunStatus.DISPATCHED)
-                self._carry_out_all("succeed", RunStatus.RUNNING)
+                self._command_all("start", RunStatus.DISPATCHED)
+                self._command_all("succeed", RunStatus.RUNNING)
             case "pause" | "resume" | "change" | "trigger" | "delete":
-                self._act(what, self.jobs[pick % len(self.jobs)], data)
+                self._change_job(what, self.jobs[pick % len(self.jobs)], data)
             case _:
-                runs = self._runs_in(*_SENSIBLE[what])
+                runs = self._runs_in(*_STATUSES[what])
                 if runs:
-                    self._carry_out(what, runs[pick % len(runs)])
+                    self._command_run(what, runs[pick % len(runs)])
 
     def _poll(self) -> None:
         for _ in range(20):
             if not self.world.run(self.world.dispatcher.step()):
                 break
         for _ in range(3):
-            self.world.run(self._release())
+            self.world.run(self._admit())
 
-    def _carry_out_all(self, kind: str, status: RunStatus) -> None:
+    def _command_all(self, kind: str, status: RunStatus) -> None:
         for run in self._runs_in(status):
-            self._carry_out(kind, run)
+            self._command_run(kind, run)
 
-    async def _release(self) -> None:
-        rows = await self.world.pool.fetch(_WOKEN, self.jobs, self.now)
+    async def _admit(self) -> None:
+        rows = await self.world.pool.fetch(_DUE, self.jobs, self.now)
         await self.world.admission.admit([run_of(row) for row in rows])
 
     def _runs_in(self, *statuses: RunStatus) -> list[Run]:
         rows = self.world.run(self.world.pool.fetch(_RUNS, self.jobs, list(statuses)))
         return [run_of(row) for row in rows]
 
-    def _carry_out(self, kind: str, run: Run) -> None:
+    def _command_run(self, kind: str, run: Run) -> None:
         work = [RunWork(run.id, self._command(kind, run))]
-        (decided,) = self.world.run(handle_runs(self.world.pool, work, ACTOR))
-        assert decided.error is None or isinstance(decided.error, CommandRejected)
+        (result,) = self.world.run(handle_runs(self.world.pool, work, ACTOR))
+        assert result.error is None or isinstance(result.error, CommandRejected)
 
     def _command(self, kind: str, run: Run) -> RunCommand:
         attempt, now, later = run.attempt, self.now, (run.wake_at or self.now) + HOUR
@@ -214,7 +214,7 @@ class Machine(RuleBasedStateMachine):
             "start": StartAttempt(run.dispatch, "executor", HOUR, now),
             "succeed": Succeed(attempt, None, now),
             "fail": FailAttempt(attempt, "boom", now, 0.5),
-            "give up": FailAttempt(attempt, "for good", now, 0.5, retry=False),
+            "fail for good": FailAttempt(attempt, "for good", now, 0.5, retry=False),
             "release": ReleaseAttempt(attempt, now),
             "lose": WakeRun(max(now, later), 0.5, HOUR),
             "retry": WakeRun(max(now, later), 0.5, HOUR),
@@ -225,7 +225,7 @@ class Machine(RuleBasedStateMachine):
         }
         return commands[kind]
 
-    def _act(self, act: str, job_id: UUID, data: st.DataObject) -> None:
+    def _change_job(self, act: str, job_id: UUID, data: st.DataObject) -> None:
         context = DecisionContext(now=self.now, misfire=_MISFIRE, redelivery_after=HOUR, dispatch=0)
         changed = data.draw(policies) if act == "change" else {}
         overlap = data.draw(st.sampled_from(Overlap)) if act == "trigger" else Overlap.SKIP
@@ -260,7 +260,7 @@ class Machine(RuleBasedStateMachine):
             assert await check_keys(db) == []
 
     @invariant()
-    def the_rows_are_the_log(self) -> None:
+    def the_rows_agree_with_the_log(self) -> None:
         self.world.run(check_books(self.world.pool, set(self.jobs)))
 
     def teardown(self) -> None:
@@ -268,11 +268,11 @@ class Machine(RuleBasedStateMachine):
 
 
 _RUNNING = {RunStatus.RUNNING}
-_SENSIBLE: dict[str, set[RunStatus]] = {
+_STATUSES: dict[str, set[RunStatus]] = {
     "start": {RunStatus.DISPATCHED},
     "succeed": _RUNNING,
     "fail": _RUNNING,
-    "give up": _RUNNING,
+    "fail for good": _RUNNING,
     "release": _RUNNING,
     "lose": _RUNNING,
     "confirm": _RUNNING,
@@ -290,6 +290,6 @@ def world(postgres_url: str) -> Iterator[World]:
     world.close()
 
 
-def test_whatever_happens_to_jobs_of_any_policy_the_books_are_right(world: World) -> None:
+def test_the_invariants_hold_for_jobs_of_every_policy(world: World) -> None:
     random.seed(1)
     run_state_machine(Machine, examples=40, steps=40, world=world)

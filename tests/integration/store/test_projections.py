@@ -1,4 +1,4 @@
-"""Read models are a function of the log, written after the append, and no row strands."""
+"""Read models are a function of the log, the append comes first, and every row that needs a `wake_at` has one."""
 
 import random
 from datetime import datetime, timedelta
@@ -35,8 +35,8 @@ from support.bookkeeping import ACTOR, NOW, check_books, context, created, defin
 from support.samples import DAY, MINUTE
 
 
-async def told_by_mail(pool: Pool, run: Run) -> None:
-    """A mail that failed, was tried again, and was taken; another that was given up."""
+async def record_mails(pool: Pool, run: Run) -> None:
+    """A mail that failed and was then sent, and one that was given up."""
     about: dict[str, Any] = {"outcome": "succeeded-3", "message_id": "<1@duebook>", "at": NOW}
     for recipient, retry_at in (("a@example.com", NOW + MINUTE), ("b@example.com", None)):
         failed = MailFailed(recipient=recipient, error="450", tries=1, retry_at=retry_at, **about)
@@ -47,7 +47,7 @@ async def told_by_mail(pool: Pool, run: Run) -> None:
 
 
 def run_command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
-    """Any command at all: most fit, some are refused."""
+    """A random command: most fit the run, some are refused."""
     attempt = run.attempt - (chance.random() < 0.1)
     commands: list[RunCommand] = [
         start(run, now),
@@ -90,7 +90,7 @@ def job_command(chance: random.Random, now: datetime) -> JobCommand:
 @pytest.mark.parametrize("seed", range(3))
 async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> None:
     chance, now = random.Random(seed), NOW
-    # Identifiers of its own, by which runs are drawn: the same seed always tells the same story.
+    # Fixed ids, because runs are drawn in the order of their ids: the same seed always makes the same commands.
     ids = [UUID(int=seed * 10 + n + 1) for n in range(4)]
     jobs = [
         await created(pool, job_id, recurrence="daily", max_retries=1, tags=("a",) * n) for n, job_id in enumerate(ids)
@@ -102,14 +102,14 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
         now += timedelta(hours=chance.randint(1, 30))
         await handle_job(pool, chance.choice(jobs), job_command(chance, now), ACTOR)
         runs = await _some_runs(pool, chance)
-        decided = await handle_runs(pool, [RunWork(run.id, run_command(chance, run, now)) for run in runs], ACTOR)
-        assert len(decided) == len(runs)
+        results = await handle_runs(pool, [RunWork(run.id, run_command(chance, run, now)) for run in runs], ACTOR)
+        assert len(results) == len(runs)
     for run in await _some_runs(pool, chance):
-        await told_by_mail(pool, run)
+        await record_mails(pool, run)
     await handle_job(pool, jobs[0], DeleteJob(now), ACTOR)
     await check_books(pool)
-    met = {recorded.type for recorded in await log(pool)}
-    assert len(met) >= 15, "too little happened for this to prove anything"
+    types = {recorded.type for recorded in await log(pool)}
+    assert len(types) >= 15, "too few types of events to prove anything"
 
 
 async def _some_runs(pool: Pool, chance: random.Random) -> list[Run]:
@@ -117,14 +117,14 @@ async def _some_runs(pool: Pool, chance: random.Random) -> list[Run]:
     return chance.sample(runs, min(len(runs), 12))
 
 
-RESTING = {"succeeded", "cancelled", "skipped", "discarded", "dead_lettered"}
+NOT_ACTIVE = {"succeeded", "cancelled", "skipped", "discarded", "dead_lettered"}
 
 
 @pytest.mark.parametrize("status", RunStatus)
-async def test_no_run_strands(pool: Pool, status: RunStatus) -> None:
+async def test_no_active_run_lacks_a_wake_at(pool: Pool, status: RunStatus) -> None:
     run = await started(pool)
     statement = "UPDATE runs SET status = $1, wake_at = NULL WHERE run_id = $2"
-    if status in RESTING:
+    if status in NOT_ACTIVE:
         assert await pool.execute(statement, status, run.id) == "UPDATE 1"
     else:
         with pytest.raises(asyncpg.CheckViolationError, match="nothing_strands"):
@@ -132,7 +132,7 @@ async def test_no_run_strands(pool: Pool, status: RunStatus) -> None:
 
 
 @pytest.mark.parametrize("status", ["active", "paused", "finished", "deleted"])
-async def test_no_active_job_strands(pool: Pool, status: str) -> None:
+async def test_no_active_job_lacks_a_wake_at(pool: Pool, status: str) -> None:
     job_id = await created(pool)
     statement = "UPDATE jobs SET status = $1, wake_at = NULL WHERE job_id = $2"
     if status != "active":
@@ -142,14 +142,14 @@ async def test_no_active_job_strands(pool: Pool, status: str) -> None:
             await pool.execute(statement, status, job_id)
 
 
-async def test_no_mail_strands(pool: Pool) -> None:
-    await told_by_mail(pool, await started(pool))
+async def test_no_mail_to_retry_lacks_a_wake_at(pool: Pool) -> None:
+    await record_mails(pool, await started(pool))
     with pytest.raises(asyncpg.CheckViolationError, match="nothing_strands"):
         await pool.execute("UPDATE mails SET status = 'retrying', wake_at = NULL")
     assert await pool.execute("UPDATE mails SET status = 'sent', wake_at = NULL") == "UPDATE 2"
 
 
-# An append's first statement asks whether its transaction has an id already: a write, or a row lock, gives one.
+# Fails if the transaction has an id before the append: a write or a row lock has assigned it.
 _WATCH = """
 CREATE FUNCTION refuse_late_append() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -166,7 +166,7 @@ async def test_an_append_is_the_first_write_of_its_transaction(pool: Pool) -> No
     run = await started(pool)
     await do(pool, run, Succeed(1, None, NOW))
     await handle_job(pool, run.job_id, DeleteJob(NOW), ACTOR)
-    await told_by_mail(pool, run)
+    await record_mails(pool, run)
     write = Write("x", 0, [job_events.JobPaused(reason=None, at=NOW)], UUID(int=1))
     for before in ("SELECT FROM runs FOR UPDATE", "INSERT INTO checkpoints VALUES ('x', '0', 0)"):
         async with pool.acquire() as db:
@@ -176,12 +176,12 @@ async def test_an_append_is_the_first_write_of_its_transaction(pool: Pool) -> No
             await db.execute("ROLLBACK")
 
 
-async def test_a_streams_events_stand_in_the_log_in_the_order_of_their_versions(pool: Pool) -> None:
+async def test_the_log_has_a_streams_events_in_the_order_of_their_versions(pool: Pool) -> None:
     run = await started(pool, max_retries=5)
     for _ in range(4):
         await do(pool, run, FailAttempt(run.attempt, "boom", NOW, 0))
         woken = (await do(pool, run, WakeRun(NOW + DAY, 0, MINUTE))).run
         assert woken is not None
         run = (await do(pool, woken, start(woken))).run or run
-    told = [recorded.version for recorded in await log(pool) if recorded.stream.startswith("run-")]
-    assert told == list(range(1, 15))
+    versions = [recorded.version for recorded in await log(pool) if recorded.stream.startswith("run-")]
+    assert versions == list(range(1, 15))

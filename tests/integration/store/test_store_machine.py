@@ -1,4 +1,4 @@
-"""Two processes at one store, each with knowledge that may be old, do whatever they like in any order."""
+"""Two processes that command the same jobs and runs in any order, each with states that may be old."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -38,7 +38,7 @@ OUTCOMES = {"AttemptSucceeded", "AttemptFailed", "AttemptLost", "AttemptReleased
 
 
 class Store:
-    """Two pools on one database, and the loop on which they live."""
+    """A pool for each process on one database, and the event loop on which they run."""
 
     def __init__(self, url: str) -> None:
         self._runner = asyncio.Runner()
@@ -57,13 +57,13 @@ class Store:
 sides = st.sampled_from([0, 1])
 picks = st.integers(0, 7)
 kinds = st.sampled_from(
-    ["start"] * 4 + ["succeed", "fail", "fail", "give up", "release", "wake", "wake", "wake"]
+    ["start"] * 4 + ["succeed", "fail", "fail", "fail for good", "release", "wake", "wake", "wake"]
     + ["cancel", "confirm", "redrive", "redrive", "discard"]
 )  # fmt: skip
 
 
 class Machine(RuleBasedStateMachine):
-    """`knows` is what a side believes of a run: it may be old, and is renewed only by its own work or by looking."""
+    """`known` is the state in which a side saw each run last: it may be old."""
 
     store: Store
 
@@ -72,12 +72,12 @@ class Machine(RuleBasedStateMachine):
         self.now = NOW
         self.jobs: list[UUID] = []
         self.runs: list[UUID] = []
-        self.knows: list[dict[UUID, Run]] = [{}, {}]
-        self.carried_out: set[UUID] = set()
-        self.told: list[tuple[UUID, str, int | None]] = []  # run, type and attempt of each accepted event
+        self.known: list[dict[UUID, Run]] = [{}, {}]
+        self.executed: set[UUID] = set()
+        self.accepted: list[tuple[UUID, str, int | None]] = []  # run, type and attempt of each accepted event
 
     @initialize(overlap=st.sampled_from(Overlap))
-    def begin(self, overlap: Overlap) -> None:
+    def create_and_dispatch(self, overlap: Overlap) -> None:
         self.create(0, 2, overlap)
         self.dispatch(0, 0, both=False)
 
@@ -91,7 +91,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(side=sides, pick=picks, both=st.booleans(), manual=st.booleans())
     def dispatch(self, side: int, pick: int, *, both: bool, manual: bool = False) -> None:
-        """One poll, or one of each side at once; or triggers that may not overlap."""
+        """Poll on one side, or on both at once; or trigger, and never two active runs."""
         job_id = self.jobs[pick % len(self.jobs)]
 
         def command() -> TriggerRun | Dispatch:
@@ -101,18 +101,18 @@ class Machine(RuleBasedStateMachine):
             chosen = self.store.sides if both else [self.store.sides[side]]
             return await asyncio.gather(*(handle_job(pool, job_id, command(), ACTOR) for pool in chosen))
 
-        outcomes = self.store.run(poll())
-        opened = [run for outcome in outcomes for run in outcome.runs]
+        results = self.store.run(poll())
+        opened = [run for result in results for run in result.runs]
         assert len({run.id for run in opened}) == len(opened)
-        begun = [run.id for run in opened if run.status is RunStatus.DISPATCHED]
-        assert len(begun) <= 1 or not manual, "two triggers overlapped"
-        self.runs += begun
-        for outcome in outcomes:
-            for fact in outcome.facts:
-                if isinstance(fact, RunFact) and not isinstance(fact.event, FirstEvent):  # who had to make way
-                    self.told.append((fact.run_id, type(fact.event).__name__, getattr(fact.event, "attempt", None)))
+        dispatched = [run.id for run in opened if run.status is RunStatus.DISPATCHED]
+        assert len(dispatched) <= 1 or not manual, "two triggers overlapped"
+        self.runs += dispatched
+        for result in results:
+            for fact in result.facts:
+                if isinstance(fact, RunFact) and not isinstance(fact.event, FirstEvent):  # cancelled by the policy
+                    self.accepted.append((fact.run_id, type(fact.event).__name__, getattr(fact.event, "attempt", None)))
         for run in opened:
-            self.knows[0][run.id] = self.knows[1][run.id] = run
+            self.known[0][run.id] = self.known[1][run.id] = run
 
     @rule(days=st.integers(0, 2))
     def time_passes(self, days: int) -> None:
@@ -120,33 +120,33 @@ class Machine(RuleBasedStateMachine):
 
     @rule(side=sides, pick=picks, kind=kinds, stale=st.booleans())
     def act(self, side: int, pick: int, kind: str, *, stale: bool) -> None:
-        self._carry_out([(side, self._work(side, pick, kind, stale=stale))])
+        self._execute([(side, self._work(side, pick, kind, stale=stale))])
 
     @rule(pick=picks, one=kinds, other=kinds, stale=st.booleans())
     def race(self, pick: int, one: str, other: str, *, stale: bool) -> None:
-        """Both sides command the same run at once."""
-        self._carry_out([(0, self._work(0, pick, one, stale=True)), (1, self._work(1, pick, other, stale=stale))])
+        """Both sides command the same run at the same time."""
+        self._execute([(0, self._work(0, pick, one, stale=True)), (1, self._work(1, pick, other, stale=stale))])
 
     @rule(side=sides, pick=picks, kind=kinds)
     def repeat(self, side: int, pick: int, kind: str) -> None:
-        """The answer to a COMMIT was lost, and the same work comes again."""
+        """The answer to a COMMIT was lost, so the same work is repeated."""
         work = self._work(side, pick, kind, stale=True)
-        (first,) = self._carry_out([(side, work)])
-        (again,) = self._carry_out([(side, work)])
-        assert not again.events, "a repeat was carried out twice"
-        assert again.error is None or not first.events, "a repeat was not known as one's own"
+        (first,) = self._execute([(side, work)])
+        (again,) = self._execute([(side, work)])
+        assert not again.events, "a repeat appended events again"
+        assert again.error is None or not first.events, "a repeat was not recognised"
 
     @rule(side=sides, pick=picks, late=st.sampled_from(["succeed", "fail", "release", "confirm"]))
-    def give_up_for_lost(self, side: int, pick: int, late: str) -> None:
-        """One side starts, the other takes its attempt for lost and starts the next; then the first comes back."""
-        self._carry_out([(side, self._work(side, pick, "start", stale=False))])
+    def lose_attempt(self, side: int, pick: int, late: str) -> None:
+        """One side starts an attempt, the other declares it lost and starts the next; then the first reports."""
+        self._execute([(side, self._work(side, pick, "start", stale=False))])
         for kind in ("wake", "wake", "start"):
             self.now += 2 * MINUTE
-            self._carry_out([(1 - side, self._work(1 - side, pick, kind, stale=False))])
-        self._carry_out([(side, self._work(side, pick, late, stale=True))])
+            self._execute([(1 - side, self._work(1 - side, pick, kind, stale=False))])
+        self._execute([(side, self._work(side, pick, late, stale=True))])
 
     def _work(self, side: int, pick: int, kind: str, *, stale: bool) -> RunWork:
-        known = self.knows[side][self.runs[pick % len(self.runs)]]
+        known = self.known[side][self.runs[pick % len(self.runs)]]
         return RunWork(known.id, self._command(kind, known), known if stale else None)
 
     def _command(self, kind: str, known: Run) -> RunCommand:
@@ -155,7 +155,7 @@ class Machine(RuleBasedStateMachine):
             "start": start(known, now),
             "succeed": Succeed(attempt, {"attempt": attempt}, now),
             "fail": FailAttempt(attempt, "boom", now, 0.5),
-            "give up": FailAttempt(attempt, "for good", now, 0.5, retry=False),
+            "fail for good": FailAttempt(attempt, "for good", now, 0.5, retry=False),
             "release": ReleaseAttempt(attempt, now),
             "confirm": ConfirmCancel(attempt, now),
             "wake": WakeRun(now + MINUTE, 0.5, MINUTE),
@@ -165,47 +165,47 @@ class Machine(RuleBasedStateMachine):
         }
         return commands[kind]
 
-    def _carry_out(self, work: list[tuple[int, RunWork]]) -> list[CommandResult]:
+    def _execute(self, work: list[tuple[int, RunWork]]) -> list[CommandResult]:
         async def together() -> list[list[CommandResult]]:
             calls = (handle_runs(self.store.sides[side], [item], ACTOR) for side, item in work)
             return await asyncio.gather(*calls)
 
-        answers = [answer for (answer,) in self.store.run(together())]
-        for (side, item), answer in zip(work, answers, strict=True):
-            self._judge(item, answer)
-            if answer.run is not None:
-                self.knows[side][item.run_id] = answer.run
-            for event in answer.events:
-                self.told.append((item.run_id, type(event).__name__, getattr(event, "attempt", None)))
-        return answers
+        results = [result for (result,) in self.store.run(together())]
+        for (side, item), result in zip(work, results, strict=True):
+            self._check(item, result)
+            if result.run is not None:
+                self.known[side][item.run_id] = result.run
+            for event in result.events:
+                self.accepted.append((item.run_id, type(event).__name__, getattr(event, "attempt", None)))
+        return results
 
-    def _judge(self, item: RunWork, answer: CommandResult) -> None:
-        """An outcome is accepted for the attempt that it names, or refused, unless it was recorded before."""
-        assert answer.error is None or isinstance(answer.error, CommandRejected)
+    def _check(self, item: RunWork, result: CommandResult) -> None:
+        """An outcome is accepted for the attempt that it names, or refused, or was recorded before."""
+        assert result.error is None or isinstance(result.error, CommandRejected)
         if isinstance(item.command, Succeed | FailAttempt | ReleaseAttempt | ConfirmCancel):
-            assert answer.events or answer.error or item.id in self.carried_out
-            assert all(getattr(event, "attempt", None) in {item.command.attempt, None} for event in answer.events)
-        if answer.events:
-            self.carried_out.add(item.id)
+            assert result.events or result.error or item.id in self.executed
+            assert all(getattr(event, "attempt", None) in {item.command.attempt, None} for event in result.events)
+        if result.events:
+            self.executed.add(item.id)
 
     @invariant()
-    def the_books_are_right(self) -> None:
+    def the_rows_agree_with_the_log(self) -> None:
         if self.jobs:
             self.store.run(check_books(self.store.sides[0], set(self.jobs)))
 
     @invariant()
-    def what_was_accepted_is_recorded_and_nothing_else(self) -> None:
+    def the_log_has_exactly_the_accepted_events(self) -> None:
         recorded = self.store.run(log(self.store.sides[1], self.jobs))
         moves = [
             (UUID(event.stream[-36:]), event.type, event.data.get("attempt"))
             for event in recorded
             if event.stream.startswith("run-") and event.version > 1
         ]
-        assert sorted(map(str, moves)) == sorted(map(str, self.told))
+        assert sorted(map(str, moves)) == sorted(map(str, self.accepted))
 
     @invariant()
     def an_attempt_has_one_outcome_at_most(self) -> None:
-        outcomes = [(run, attempt) for run, type_, attempt in self.told if type_ in OUTCOMES]
+        outcomes = [(run, attempt) for run, type_, attempt in self.accepted if type_ in OUTCOMES]
         assert len(set(outcomes)) == len(outcomes)
 
 
@@ -216,5 +216,5 @@ def store(postgres_url: str) -> Iterator[Store]:
     store.close()
 
 
-def test_two_processes_at_one_store_keep_the_books_right(store: Store) -> None:
+def test_two_processes_keep_log_and_read_models_right(store: Store) -> None:
     run_state_machine(Machine, examples=20, steps=25, store=store)

@@ -190,7 +190,7 @@ async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
         assert found.buffers <= 300, (statement, found)
 
 
-async def test_runs_that_are_cancelled_for_a_new_one_are_told_to_stop(pool: Pool) -> None:
+async def test_the_result_names_the_runs_that_a_new_one_stops(pool: Pool) -> None:
     running = await started(pool)
     waits = await triggered(pool, running.job_id)
     result = await handle_job(pool, running.job_id, trigger(Overlap.TERMINATE_OTHER), ACTOR)

@@ -30,13 +30,13 @@ def breaches(history: Sequence[Any], due_before: datetime) -> list[str]:
 
 @settings(max_examples=100)
 @given(lives())
-def test_no_history_that_happened_is_a_breach(life: Life) -> None:
+def test_a_history_that_happened_has_no_breach(life: Life) -> None:
     assert breaches(life.history, life.job.next_at or life.now) == []
 
 
 @settings(max_examples=100)
 @given(lives(), st.data())
-def test_an_occurrence_that_is_missing_in_a_history_is_a_breach(life: Life, data: st.DataObject) -> None:
+def test_a_history_that_lacks_an_occurrence_has_a_breach(life: Life, data: st.DataObject) -> None:
     assume(accounts := [fact for fact in life.history if _accounts(fact)])
     lost = data.draw(st.sampled_from(accounts))
     history = [fact for fact in life.history if fact is not lost and not _of_the_run(fact, lost)]
@@ -51,7 +51,7 @@ def _of_the_run(fact: JobEvent | RunFact, lost: JobEvent | RunFact) -> bool:
     return isinstance(fact, RunFact) and isinstance(lost, RunFact) and fact.run_id == lost.run_id
 
 
-def steered() -> Life:
+def changed_job() -> Life:
     """A daily job that was paused, resumed, changed, and ended."""
     life = new_life(a_definition(scheduled_at=NOW - HOUR, recurrence="daily"), NOW)
     life.poll()
@@ -67,27 +67,27 @@ def steered() -> Life:
 
 
 @pytest.mark.parametrize("kind", [JobCreated, JobChanged, JobResumed])
-def test_a_step_over_a_time_is_a_breach(kind: type) -> None:
-    life = steered()
+def test_a_skipped_nominal_time_is_a_breach(kind: type) -> None:
+    life = changed_job()
     assert breaches(life.history, life.now) == []
-    over: list[Any] = [*life.history]
-    place = next(n for n, event in enumerate(over) if isinstance(event, kind))
-    over[place] = replace(over[place], next_at=over[place].next_at + DAY)
-    assert breaches(over, life.now)
+    history: list[Any] = [*life.history]
+    index = next(n for n, event in enumerate(history) if isinstance(event, kind))
+    history[index] = replace(history[index], next_at=history[index].next_at + DAY)
+    assert breaches(history, life.now)
 
 
-def test_times_that_every_event_steps_over_alike_are_missed_in_the_totals() -> None:
-    """A change that looks a week too far ahead, and everything after it that goes along."""
-    life = steered()
-    changed = next(n for n, event in enumerate(life.history) if isinstance(event, JobChanged))
-    alike: list[Any] = life.history[: changed + 1]
-    alike[changed] = replace(alike[changed], next_at=life.job.next_at)
-    (says,) = breaches(alike, life.now)
+def test_times_that_all_events_skip_alike_show_in_the_totals() -> None:
+    """A change goes on a week too late, and all later events agree with it."""
+    life = changed_job()
+    index = next(n for n, event in enumerate(life.history) if isinstance(event, JobChanged))
+    history: list[Any] = life.history[: index + 1]
+    history[index] = replace(history[index], next_at=life.job.next_at)
+    (says,) = breaches(history, life.now)
     assert "1 nominal times were expected" in says
     assert "0 are recorded" in says
 
 
-def test_a_finished_job_that_is_granted_further_runs_goes_on_where_the_change_says() -> None:
+def test_a_finished_job_with_a_greater_max_runs_goes_on_from_the_change() -> None:
     life = new_life(a_definition(recurrence="daily", max_runs=1), NOW)
     life.poll()
     life.wait(3 * DAY)
@@ -96,7 +96,7 @@ def test_a_finished_job_that_is_granted_further_runs_goes_on_where_the_change_sa
     assert breaches(life.history, life.now) == []
 
 
-def test_an_end_that_leaves_a_due_time_behind_is_a_breach() -> None:
-    life = steered()
-    left = [*life.history, JobFinished(at=life.now)]
-    assert any("finished, although" in says for says in breaches(left, life.now))
+def test_a_finish_before_the_next_due_time_is_a_breach() -> None:
+    life = changed_job()
+    history = [*life.history, JobFinished(at=life.now)]
+    assert any("finished, although" in says for says in breaches(history, life.now))

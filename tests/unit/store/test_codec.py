@@ -1,4 +1,4 @@
-"""Events as JSON: the storage format, which old and new versions must both read."""
+"""Events as JSON: the storage format, which stays readable when fields are added."""
 
 from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -52,13 +52,13 @@ FULL = Definition(
 
 
 def stored(event: Event) -> tuple[str, Any]:
-    """Its type and data as they come back from the store."""
+    """The event's type and data, as they are read from the log."""
     name, data = encode(event)
     return name, orjson.loads(data)
 
 
 def values(annotation: Any) -> st.SearchStrategy[Any]:
-    """Anything that a field so annotated may hold."""
+    """Any value that a field with this annotation may hold."""
     kind, inner = get_origin(annotation), get_args(annotation)
     if kind in {Union, UnionType}:
         return st.one_of(*map(values, inner))
@@ -91,12 +91,12 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_every_event_comes_back_as_it_was_written(kind: type[Any], data: st.DataObject) -> None:
+def test_every_event_is_read_as_it_was_written(kind: type[Any], data: st.DataObject) -> None:
     event = data.draw(values(kind))
     assert decode(*stored(event)) == event
 
 
-def test_a_full_definition_comes_back_as_it_was_written() -> None:
+def test_a_definition_with_all_fields_is_read_as_it_was_written() -> None:
     event = JobCreated(definition=FULL, next_at=None, request_hash="h", at=NOW)
     back = decode(*stored(event))
     assert back == event
@@ -107,7 +107,7 @@ def test_a_full_definition_comes_back_as_it_was_written() -> None:
 
 
 @given(JSON)
-def test_payloads_and_results_are_kept_exactly(value: Any) -> None:
+def test_payloads_and_results_are_stored_exactly(value: Any) -> None:
     for event in (
         AttemptSucceeded(attempt=1, result=value, at=NOW),
         RunRedriven(max_attempts=1, reason=None, payload=value, own_payload=True, at=NOW),
@@ -119,7 +119,7 @@ def test_payloads_and_results_are_kept_exactly(value: Any) -> None:
     assert changed.definition.same(a_definition(payload=value))
 
 
-def test_what_an_older_version_wrote_gets_the_defaults() -> None:
+def test_missing_fields_get_their_defaults() -> None:
     name, data = stored(JobCreated(definition=a_definition(), next_at=NOW, at=NOW))
     assert name == "JobCreated"
     del data["request_hash"]
@@ -127,7 +127,7 @@ def test_what_an_older_version_wrote_gets_the_defaults() -> None:
     assert decode(name, data) == JobCreated(definition=a_definition(), next_at=NOW, at=NOW)
 
 
-def test_what_a_newer_version_added_is_passed_over() -> None:
+def test_unknown_fields_are_ignored_and_unknown_types_refused() -> None:
     name, data = stored(a_dispatch())
     event = decode(name, data | {"colour": "red", "backoff": data["backoff"] | {"mood": 1}})
     assert event == a_dispatch()
@@ -135,7 +135,7 @@ def test_what_a_newer_version_added_is_passed_over() -> None:
         decode("RunPainted", data)
 
 
-def test_the_storage_format_stays_as_it_is() -> None:
+def test_the_storage_format_of_an_event_is_fixed() -> None:
     event = a_dispatch(payload={}, notify=Notify(("a@example.com",)))
     assert stored(event) == (
         "RunDispatched",
@@ -169,7 +169,7 @@ def test_the_storage_format_stays_as_it_is() -> None:
     assert isinstance(event, RunDispatched)
 
 
-def test_parts_of_a_definition_are_read_alone() -> None:
+def test_definition_backoff_and_notify_can_be_read_alone() -> None:
     parts: list[tuple[TypeAdapter[Any], Any]] = [(DEFINITION, FULL), (BACKOFF, FULL.backoff), (NOTIFY, FULL.notify)]
     for adapter, value in parts:
         assert adapter.validate_python(orjson.loads(adapter.dump_json(value))) == value
@@ -182,7 +182,7 @@ def test_a_nul_character_cannot_be_stored(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, 2**64, "\ud800", {"a": {1, 2}}, b"bytes"])
-def test_what_json_cannot_hold_cannot_be_stored(value: Any) -> None:
+def test_a_value_that_json_cannot_hold_cannot_be_stored(value: Any) -> None:
     with pytest.raises(TypeError):
         storable(value)
     with pytest.raises(TypeError):
@@ -190,7 +190,7 @@ def test_what_json_cannot_hold_cannot_be_stored(value: Any) -> None:
 
 
 @given(JSON)
-def test_anything_else_is_stored_as_it_is(value: Any) -> None:
+def test_any_other_json_value_is_stored_exactly(value: Any) -> None:
     try:
         data = storable(value)
     except ValueError:
@@ -200,11 +200,11 @@ def test_anything_else_is_stored_as_it_is(value: Any) -> None:
         assert "\\x00" not in repr(value).replace("\\\\", "")
 
 
-def test_the_name_of_a_nul_character_is_none() -> None:
+def test_an_escape_of_a_nul_character_in_a_text_can_be_stored() -> None:
     assert orjson.loads(storable("\\u0000")) == "\\u0000"
 
 
-def test_times_are_answered_in_utc_with_a_z() -> None:
+def test_a_time_is_written_in_utc_with_a_z() -> None:
     assert rfc3339(NOW) == "2026-11-24T01:00:00Z"
     assert rfc3339(NOW + timedelta(microseconds=5)) == "2026-11-24T01:00:00.000005Z"
     assert rfc3339(NOW.astimezone(timezone(timedelta(0)))) == "2026-11-24T01:00:00Z"

@@ -154,6 +154,6 @@ async def tail(db: Connection, xid: int, position: int, limit: int) -> list[Reco
 
 
 async def has_recorded(db: Connection, stream: str, command: UUID) -> bool:
-    """Whether the command's events are in the stream: so a lost answer to a COMMIT is told from a failed COMMIT."""
+    """Whether the stream has the command's events: then a COMMIT without an answer succeeded."""
     rows = await db.fetch(_IDS, stream)
     return any(row["id"] == event_id(command, stream, row["version"]) for row in rows)
