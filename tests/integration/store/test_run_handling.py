@@ -1,4 +1,4 @@
-"""Commands for runs share a commit, and neither their conflicts nor their poison."""
+"""Commands for runs share a commit. A version conflict or a poisonous command affects only its own run."""
 
 import asyncio
 from dataclasses import replace
@@ -25,10 +25,10 @@ async def many_started(pool: Pool, count: int) -> list[Run]:
     await create_jobs(pool, {id_: job_decide.create(id_, definition(), NOW) for id_ in ids}, ACTOR)
     async with transaction(pool) as db:
         await lock_jobs(db, ids)
-        results = await decide_jobs(db, dict.fromkeys(ids, dispatch()), ACTOR)
-    runs = [run for result in results for run in result.runs]
-    decided = await handle_runs(pool, [RunWork(run.id, start(run), run) for run in runs], ACTOR)
-    return [answer.run for answer in decided if answer.run is not None]
+        decided = await decide_jobs(db, dict.fromkeys(ids, dispatch()), ACTOR)
+    runs = [run for result in decided for run in result.runs]
+    results = await handle_runs(pool, [RunWork(run.id, start(run), run) for run in runs], ACTOR)
+    return [result.run for result in results if result.run is not None]
 
 
 async def types(pool: Pool, run: Run) -> list[str]:
@@ -46,23 +46,23 @@ POISON: dict[str, RunCommand] = {
 
 
 @pytest.mark.parametrize("name", POISON)
-async def test_one_poisonous_member_of_a_batch_hurts_nobody_else(pool: Pool, name: str) -> None:
+async def test_a_poisonous_command_of_a_batch_fails_alone(pool: Pool, name: str) -> None:
     size, poison = 200 if name == "an error text with a NUL" else 12, POISON[name]
     runs = await many_started(pool, size)
-    victim = replace(runs[7], status=RunStatus.DEAD_LETTERED) if isinstance(poison, RedriveRun) else runs[7]
+    poisoned = replace(runs[7], status=RunStatus.DEAD_LETTERED) if isinstance(poison, RedriveRun) else runs[7]
     work = [RunWork(run.id, Succeed(1, n, NOW), run) for n, run in enumerate(runs)]
-    work[7] = RunWork(victim.id, poison, victim)
-    decided = await handle_runs(pool, work, ACTOR)
-    assert [n for n, answer in enumerate(decided) if answer.error is not None] == [7]
-    assert [d.run.result for d in decided if d.run is not None] == [n for n in range(size) if n != 7]
-    assert await types(pool, victim) == ["RunDispatched", "AttemptStarted"]
+    work[7] = RunWork(poisoned.id, poison, poisoned)
+    results = await handle_runs(pool, work, ACTOR)
+    assert [n for n, result in enumerate(results) if result.error is not None] == [7]
+    assert [d.run.result for d in results if d.run is not None] == [n for n in range(size) if n != 7]
+    assert await types(pool, poisoned) == ["RunDispatched", "AttemptStarted"]
     await check_books(pool)
 
 
-async def test_answers_come_in_the_order_of_the_work(pool: Pool) -> None:
+async def test_the_results_have_the_order_of_the_work(pool: Pool) -> None:
     runs = await many_started(pool, 20)
-    decided = await handle_runs(pool, [RunWork(run.id, Succeed(1, None, NOW)) for run in reversed(runs)], ACTOR)
-    assert [answer.run and answer.run.id for answer in decided] == [run.id for run in reversed(runs)]
+    results = await handle_runs(pool, [RunWork(run.id, Succeed(1, None, NOW)) for run in reversed(runs)], ACTOR)
+    assert [result.run and result.run.id for result in results] == [run.id for run in reversed(runs)]
 
 
 async def test_a_batch_is_one_commit(pool: Pool) -> None:
@@ -71,7 +71,7 @@ async def test_a_batch_is_one_commit(pool: Pool) -> None:
     assert len({recorded.xid for recorded in await log(pool) if recorded.type == "AttemptSucceeded"}) == 1
 
 
-async def test_a_command_judged_by_stale_knowledge_is_judged_anew(pool: Pool) -> None:
+async def test_a_command_decided_on_an_outdated_state_is_decided_again(pool: Pool) -> None:
     stale = await dispatched(pool)
     fresh = await started(pool)
     await do(pool, stale, start(stale))
@@ -88,9 +88,9 @@ async def test_a_command_judged_by_stale_knowledge_is_judged_anew(pool: Pool) ->
 async def test_of_many_executors_one_starts_the_attempt(pool: Pool) -> None:
     run = await dispatched(pool)
     work = [RunWork(run.id, replace(start(run), executor=f"executor {n}"), run) for n in range(12)]
-    decided = [d for (d,) in await asyncio.gather(*(handle_runs(pool, [item], ACTOR) for item in work))]
-    assert sorted(len(answer.events) for answer in decided) == [0] * 11 + [1]
-    assert len({answer.run and answer.run.executor for answer in decided}) == 1
+    results = [d for (d,) in await asyncio.gather(*(handle_runs(pool, [item], ACTOR) for item in work))]
+    assert sorted(len(result.events) for result in results) == [0] * 11 + [1]
+    assert len({result.run and result.run.executor for result in results}) == 1
     assert await types(pool, run) == ["RunDispatched", "AttemptStarted"]
 
 
@@ -103,11 +103,11 @@ async def test_an_outcome_of_an_old_attempt_is_refused(pool: Pool) -> None:
     for known in (run, None):
         (late,) = await handle_runs(pool, [RunWork(run.id, Succeed(1, "late", NOW), known)], ACTOR)
         assert isinstance(late.error, StaleAttempt)
-    told = ["RunDispatched", "AttemptStarted", "AttemptFailed", "RunRequeued", "AttemptStarted"]
-    assert await types(pool, run) == told
+    expected = ["RunDispatched", "AttemptStarted", "AttemptFailed", "RunRequeued", "AttemptStarted"]
+    assert await types(pool, run) == expected
 
 
-async def test_commands_for_the_same_run_in_one_batch_follow_each_other(pool: Pool) -> None:
+async def test_commands_for_one_run_in_a_batch_are_decided_one_after_the_other(pool: Pool) -> None:
     run = await dispatched(pool)
     work = [RunWork(run.id, start(run), run), RunWork(run.id, Succeed(1, "done", NOW), run)]
     first, second = await handle_runs(pool, work, ACTOR)
@@ -115,7 +115,7 @@ async def test_commands_for_the_same_run_in_one_batch_follow_each_other(pool: Po
     await check_books(pool)
 
 
-async def test_a_run_that_nobody_knows_is_no_error(pool: Pool) -> None:
+async def test_an_unknown_run_is_no_error(pool: Pool) -> None:
     run = await started(pool)
     work = [RunWork(uuid4(), Succeed(1, None, NOW)), RunWork(run.id, Succeed(1, None, NOW))]
     unknown, known = await handle_runs(pool, work, ACTOR)
@@ -123,33 +123,33 @@ async def test_a_run_that_nobody_knows_is_no_error(pool: Pool) -> None:
     assert known.run is not None
 
 
-@pytest.mark.parametrize("remembers", [True, False], ids=["with what it knew", "without"])
-async def test_a_repeat_after_a_lost_answer_is_known_as_ones_own(pool: Pool, remembers: bool) -> None:
-    """The COMMIT went through, its answer did not: the same work comes again."""
+@pytest.mark.parametrize("keeps_state", [True, False], ids=["with the known state", "without"])
+async def test_a_repeat_after_a_lost_answer_is_no_error(pool: Pool, keeps_state: bool) -> None:
+    """The COMMIT succeeded, but its answer was lost, so the same work is sent again."""
     runs = await many_started(pool, 3)
-    work = [RunWork(run.id, Succeed(1, n, NOW), run if remembers else None) for n, run in enumerate(runs)]
+    work = [RunWork(run.id, Succeed(1, n, NOW), run if keeps_state else None) for n, run in enumerate(runs)]
     await handle_runs(pool, work[:2], ACTOR)
-    decided = await handle_runs(pool, work, ACTOR)
-    assert [answer.error for answer in decided] == [None] * 3
-    assert [answer.run and answer.run.status for answer in decided] == [RunStatus.SUCCEEDED] * 3
-    assert [len(answer.events) for answer in decided] == [0, 0, 1]
+    results = await handle_runs(pool, work, ACTOR)
+    assert [result.error for result in results] == [None] * 3
+    assert [result.run and result.run.status for result in results] == [RunStatus.SUCCEEDED] * 3
+    assert [len(result.events) for result in results] == [0, 0, 1]
     for run in runs:
         assert await types(pool, run) == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
 
 
-async def test_a_repeat_is_ones_own_also_when_the_run_has_moved_on(pool: Pool) -> None:
+async def test_a_repeat_is_no_error_even_if_the_run_has_changed_since(pool: Pool) -> None:
     run = await started(pool, max_retries=0)
-    mine = RunWork(run.id, FailAttempt(1, "boom", NOW, 0), run)
-    await handle_runs(pool, [mine], ACTOR)
+    work = RunWork(run.id, FailAttempt(1, "boom", NOW, 0), run)
+    await handle_runs(pool, [work], ACTOR)
     await do(pool, run, RedriveRun(None, 3, NOW))
-    (repeat,) = await handle_runs(pool, [mine], ACTOR)
-    (stranger,) = await handle_runs(pool, [replace(mine, id=uuid4())], ACTOR)
+    (repeat,) = await handle_runs(pool, [work], ACTOR)
+    (stranger,) = await handle_runs(pool, [replace(work, id=uuid4())], ACTOR)
     assert repeat.error is None
     assert isinstance(stranger.error, StaleAttempt)
     assert (await types(pool, run))[2:] == ["AttemptFailed", "RunDeadLettered", "RunRedriven"]
 
 
-async def test_a_refusal_writes_nothing(pool: Pool) -> None:
+async def test_a_refused_command_writes_nothing(pool: Pool) -> None:
     run = await started(pool)
     refused = await do(pool, run, RedriveRun(None, 3, NOW))
     assert isinstance(refused.error, WrongStatus)
