@@ -1,4 +1,4 @@
-"""A job's whole life without a database: commands, polls, ends of runs, and on the side what was to be expected."""
+"""The life of a job without a database: commands, polls and ends of runs, and the nominal times to be expected."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -34,15 +34,16 @@ from duebook_common.domain.schedule.nominal import nominal_times
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, context, past
 
 
-def named(definition: Definition, after: datetime | None, until: datetime) -> list[datetime]:
+def nominal_times_until(definition: Definition, after: datetime | None, until: datetime) -> list[datetime]:
     return list(takewhile(lambda time: time <= until, nominal_times(definition, after)))
 
 
 class Life:
-    """`expected` are the nominal times that came, each `in_force` of a version when it did; `skipped` are those that
-    a range left out, with the reason; `by_schedule` those that have a run.
+    """A job, its runs, its events, and independently of them the nominal times that its ledger must show.
 
-    Nobody looks ahead here, and nobody back: each time is expected by whatever definition is in force when it comes.
+    `expected` are the nominal times that have come, `in_force` the version of the definition at each. `skipped` are
+    the times in a range of skips, with the reason, `by_schedule` those with a run. Times become expected as they come,
+    by the definition in force then.
     """
 
     def __init__(self, created: JobCreated, misfire: timedelta) -> None:
@@ -57,8 +58,8 @@ class Life:
         self.wait(timedelta(0))
 
     def __repr__(self) -> str:
-        told = [f"now {self.now}", *(_short(event) for event in self.own)]
-        return f"Life({len(self.runs)} runs, {len(self.own)} events: {' -> '.join(told[:20])})"
+        parts = [f"now {self.now}", *(_short(event) for event in self.own)]
+        return f"Life({len(self.runs)} runs, {len(self.own)} events: {' -> '.join(parts[:20])})"
 
     @property
     def own(self) -> list[JobEvent]:
@@ -75,7 +76,7 @@ class Life:
     def wait(self, time: timedelta) -> None:
         self.now += time
         if self.job.status in {JobStatus.ACTIVE, JobStatus.PAUSED}:
-            self._expect(named(self.job.definition, self.since, self.now))
+            self._expect(nominal_times_until(self.job.definition, self.since, self.now))
         self.since = self.now
 
     def _expect(self, times: Sequence[datetime]) -> None:
@@ -100,15 +101,17 @@ class Life:
     def change(self, definition: Definition) -> None:
         before, run_exists = self.job.definition, run_id_at(JOB_ID, definition.scheduled_at) in self.runs
         moved = definition.recurrence == "none" and definition.scheduled_at != before.scheduled_at
-        again = named(definition, None, self.now) if moved else []  # a one-off that is moved into the past
-        self.skipped = {time: reason for time, reason in self.skipped.items() if time not in again}
+        repeated = (
+            nominal_times_until(definition, None, self.now) if moved else []
+        )  # of a one-off that is moved into the past
+        self.skipped = {time: reason for time, reason in self.skipped.items() if time not in repeated}
         self.do(ChangeJob(definition, self.context(), run_exists=run_exists))
-        self._expect(again)
+        self._expect(repeated)
 
     def follow(self, facts: Iterable[RunFact | JobEvent]) -> None:
         for fact in facts:
             if isinstance(fact, OccurrencesSkipped):
-                inside = named(self.job.definition, fact.first - timedelta(microseconds=1), fact.last)
+                inside = nominal_times_until(self.job.definition, fact.first - timedelta(microseconds=1), fact.last)
                 self.skipped |= dict.fromkeys(inside, fact.reason)
             self.history.append(fact)
             if isinstance(fact, RunFact):
@@ -129,7 +132,7 @@ class Life:
             self.by_schedule[fact.event.nominal_at] = fact.run_id
 
     def end(self, status: RunStatus) -> None:
-        """All runs under way end, one after the other."""
+        """End all active runs, one after the other."""
         for run in self.active:
             if status is RunStatus.CANCELLED:
                 self._command(run.id, CancelRun(None, self.now))
@@ -137,7 +140,7 @@ class Life:
             if run.status is RunStatus.WAITING:
                 self._command(run.id, WakeRun(self.now, 0, MINUTE, free=True))
             self._command(run.id, StartAttempt(self.runs[run.id].dispatch, "executor", MINUTE, self.now))
-            if self.runs[run.id].status is RunStatus.RUNNING:  # else it came too late
+            if self.runs[run.id].status is RunStatus.RUNNING:  # else its deadline has passed
                 dies = FailAttempt(1, "boom", self.now, 0, retry=False)
                 self._command(run.id, dies if status is RunStatus.DEAD_LETTERED else Succeed(1, None, self.now))
 
@@ -196,7 +199,7 @@ def definitions(draw: st.DrawFn) -> Definition:
 
 @st.composite
 def changed(draw: st.DrawFn, life: Life) -> Definition:
-    """Another definition: of another schedule, or of the same with something else about it."""
+    """Another definition, with another schedule or with the same."""
     if draw(st.booleans()):
         return replace(life.job.definition, name=draw(st.sampled_from("cd")), max_runs=draw(st.integers(1, 20)))
     moved = draw(definitions())
@@ -205,38 +208,38 @@ def changed(draw: st.DrawFn, life: Life) -> Definition:
 
 ENDS = st.sampled_from([RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.DEAD_LETTERED])
 WAITS = st.timedeltas(timedelta(0), 5 * MINUTE) | st.timedeltas(timedelta(0), 20 * DAY) | st.just(DAY)
-ACTS = ["poll", "poll", "poll", "end", "pause", "resume", "change", "delete"]
+KINDS = ["poll", "poll", "poll", "end", "pause", "resume", "change", "delete"]
 
 
 @st.composite
-def lives(draw: st.DrawFn, acts: Sequence[str] = ACTS, most: int = 14) -> Life:
+def lives(draw: st.DrawFn, kinds: Sequence[str] = KINDS, most: int = 14) -> Life:
     definition = draw(definitions())
     life = new_life(
         definition,
         definition.scheduled_at + draw(st.timedeltas(-DAY, 30 * DAY)),
         draw(st.sampled_from([timedelta(0), MINUTE, HOUR, 3 * DAY])),
     )
-    for act in draw(st.lists(st.sampled_from(acts), max_size=most)):
+    for kind in draw(st.lists(st.sampled_from(kinds), max_size=most)):
         life.wait(draw(WAITS))
         if life.job.status is not JobStatus.DELETED:
-            _act(life, act, draw)
+            _random_command(life, kind, draw)
     life.wait(draw(WAITS))
     return life
 
 
-def _act(life: Life, act: str, draw: st.DrawFn) -> None:
-    steerable = life.job.status in {JobStatus.ACTIVE, JobStatus.PAUSED}
+def _random_command(life: Life, kind: str, draw: st.DrawFn) -> None:
+    can_be_paused = life.job.status in {JobStatus.ACTIVE, JobStatus.PAUSED}
     commands: dict[str, Callable[[], None]] = {
         "poll": life.poll,
         "end": lambda: life.end(draw(ENDS)),
         "change": lambda: life.change(draw(changed(life))),
         "delete": life.delete,
     }
-    if steerable:
+    if can_be_paused:
         commands |= {
             "pause": life.pause,
             "resume": life.resume,
         }
-    if act in commands:
-        with suppress(WrongStatus):  # what was due ended the job
-            commands[act]()
+    if kind in commands:
+        with suppress(WrongStatus):  # the last occurrence of the job was due
+            commands[kind]()

@@ -15,7 +15,19 @@ from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import create_jobs, decide_jobs
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.run_handling import RunWork, handle_runs
-from support.bookkeeping import ACTOR, NOW, check_books, definition, dispatch, dispatched, do, log, start, started
+from support.bookkeeping import (
+    ACTOR,
+    NOW,
+    check_books,
+    definition,
+    dispatch,
+    dispatched,
+    do,
+    log,
+    start,
+    started,
+    waiting,
+)
 from support.samples import DAY, MINUTE
 
 
@@ -154,3 +166,38 @@ async def test_a_refused_command_writes_nothing(pool: Pool) -> None:
     refused = await do(pool, run, RedriveRun(None, 3, NOW))
     assert isinstance(refused.error, WrongStatus)
     assert len(await types(pool, run)) == 2
+
+
+async def test_a_dead_letter_pauses_its_job_in_the_same_commit(pool: Pool) -> None:
+    run = await started(pool, recurrence="daily", max_retries=0, pause_on_failure=True)
+    await do(pool, run, FailAttempt(1, "boom", NOW + DAY, 0))
+    events = [recorded for recorded in await log(pool) if recorded.type != "JobCreated"][2:]
+    assert [recorded.type for recorded in events] == [
+        "AttemptFailed", "RunDeadLettered", "OccurrencesSkipped", "JobPaused",
+    ]  # fmt: skip
+    assert len({recorded.xid for recorded in events}) == 1
+    assert events[-1].data["reason"] == f"run {run.id} was dead-lettered: boom"
+    await check_books(pool)
+
+
+@pytest.mark.parametrize("pauses", [True, False], ids=["a dead letter that pauses", "a redrive"])
+async def test_events_that_concern_the_job_wait_for_its_lock(pool: Pool, pauses: bool) -> None:
+    run = await started(pool, recurrence="daily", max_retries=0, pause_on_failure=pauses)
+    command: RunCommand = FailAttempt(1, "boom", NOW, 0)
+    if not pauses:
+        await do(pool, run, command)
+        command = RedriveRun(None, 3, NOW)
+    async with transaction(pool) as db:
+        await lock_jobs(db, [run.job_id])
+        handling = asyncio.create_task(do(pool, run, command))
+        await waiting(pool, handling)
+        assert not handling.done()
+    assert (await handling).events
+    await check_books(pool)
+
+
+async def test_a_run_that_ends_does_not_wait_for_the_lock_of_its_job(pool: Pool) -> None:
+    run = await started(pool, pause_on_failure=True)
+    async with transaction(pool) as db, asyncio.timeout(3):
+        await lock_jobs(db, [run.job_id])
+        assert (await do(pool, run, Succeed(1, None, NOW))).events
