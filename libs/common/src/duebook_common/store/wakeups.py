@@ -1,8 +1,8 @@
 """Moves of `wake_at` that no event records.
 
-`wake_at` is when the scheduler looks at a job or a run next. Mostly an event sets it, through the projections. The
-functions here move it otherwise: each says which process calls it, and why the move is no fact. `rebuild` leaves
-moved times alone where all else agrees with the log.
+`wake_at` is the time at which the scheduler looks at a job or a run next. Events set it through the projections. Each
+function here moves it without an event, and says which process calls it and why the move is no fact. `rebuild` keeps a
+moved time if the rest of the row agrees with the log.
 """
 
 from collections import Counter
@@ -80,10 +80,10 @@ _MARK_BURIED = "UPDATE runs SET wake_at = NULL WHERE run_id = $1 AND status = 'd
 
 
 async def mark_buried(db: Connection, run_id: UUID, dispatch: int) -> None:
-    """Look at a dead letter no more, unless it was dispatched again.
+    """Do not look at a dead letter again, unless it was dispatched again since.
 
-    The executor calls it when it rejects the run's message, so that RabbitMQ moves it to the dead-letter queue. No
-    event, because that the run is dead-lettered is in the log already.
+    The executor calls it when it rejects the run's message, which RabbitMQ then moves to the dead-letter queue. No
+    event, because the log says already that the run is dead-lettered.
     """
     await db.execute(_MARK_BURIED, run_id, dispatch)
 
@@ -108,10 +108,10 @@ def runs_to_await(active: Iterable[Run]) -> list[Run]:
 
 
 async def await_runs(db: Connection, runs: Sequence[Run]) -> None:
-    """Mark active runs, so that the end of each wakes the run that waits for it; wake it now where one is just ending.
+    """Mark active runs as awaited: their end wakes the run that waits for it. If one is just ending, wake it now.
 
-    `job_handling` calls it after a decision, under the jobs' locks. The mark is no event, because it only says that
-    the end of the run needs a look at another one.
+    `job_handling` calls it after a decision, under the jobs' locks. The mark is no event: it only says that
+    the end wakes another run.
     """
     if runs:
         marked = {record["run_id"] for record in await db.fetch(_AWAIT, [run.id for run in runs])}
@@ -158,9 +158,9 @@ UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first
 async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool = False) -> None:
     """Look now at the first runs that wait for the end of these runs, or for a slot of their concurrency keys.
 
-    `run_handling` calls it right after the commit of an end, `job_handling` with `deciding` in the transaction of a
-    decision. That one holds rows, so it skips locked ones instead of waiting for them: their holder wakes them. No
-    event, because whether a waiting run is sent is decided by the scheduler's admission alone.
+    `run_handling` calls it right after the commit of an end, outside a transaction. `job_handling` calls it with
+    `deciding`, in the transaction of a decision: that holds rows already, so it skips locked ones, because waiting for
+    them could deadlock. No event, because only the scheduler's admission decides whether a waiting run is sent.
     """
     freed = Counter(run.concurrency.key for run in ended if run.concurrency is not None)
     if ended:
