@@ -46,8 +46,8 @@ def free_runs(
 ) -> frozenset[UUID]:
     """The runs of one job that may start, given its active runs.
 
-    These are the runs `with_slot`, and the first waiting run if it waited for the other runs of the job, none of them
-    is under way any more, and its key, if it has one, has a free slot.
+    These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, all active runs of
+    the job wait, and its key, if it has one, has a free slot.
     """
     waiting = waiting_in_order(active)
     free = {run.id for run in waiting if run.id in with_slot}

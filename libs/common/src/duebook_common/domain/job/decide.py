@@ -104,11 +104,11 @@ def _change(job: Job, active: Sequence[Run], command: ChangeJob) -> Sequence[Fac
     # If the schedule stays the same, occurrences of a paused catch-up stay due and run by the new definition.
     held_reason = None if wanted.same_schedule(job.definition) else "changed"
     settled = settle(job, active, command.context, held_reason)
-    rest = job_after(job, settled)
-    if replace(rest, definition=wanted).exhausted:  # the change ends the job, so nothing may stay due
-        skipped = skip_due(rest, "max_runs", now)
-        settled, rest = [*settled, *skipped], job_after(rest, skipped)
-    return [*settled, *change(rest, wanted, now, run_exists=command.run_exists)]
+    after = job_after(job, settled)
+    if replace(after, definition=wanted).exhausted:  # the change ends the job, so nothing may stay due
+        skipped = skip_due(after, "max_runs", now)
+        settled, after = [*settled, *skipped], job_after(after, skipped)
+    return [*settled, *change(after, wanted, now, run_exists=command.run_exists)]
 
 
 def _pause(job: Job, active: Sequence[Run], command: PauseJob) -> Sequence[Fact]:
@@ -135,9 +135,9 @@ def _resume(job: Job, command: ResumeJob) -> Sequence[Fact]:
     if job.status is not JobStatus.PAUSED:
         return []
     skipped = skip_due(job, "paused", command.now)
-    rest = job_after(job, skipped)
-    resumed = JobResumed(reason=command.reason, next_at=rest.next_at, next_due_at=rest.next_due_at, at=command.now)
-    if rest.next_at is None or rest.exhausted:
+    after = job_after(job, skipped)
+    resumed = JobResumed(reason=command.reason, next_at=after.next_at, next_due_at=after.next_due_at, at=command.now)
+    if after.next_at is None or after.exhausted:
         return [*skipped, resumed, JobFinished(at=command.now)]
     return [*skipped, resumed]
 

@@ -29,10 +29,10 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
     `all` pauses because too many runs of the job are active.
     """
     skipped = _skip_in_bulk(job, context)
-    rest, others = job_after(job, skipped), ActiveRuns(active)
-    due, more = _due(rest, context, _max_due(job, others))
-    groups = list(_grouped(rest, due, context, more=more))
-    decided = [*skipped, *_open_runs(rest, groups, others, context)]
+    remaining, others = job_after(job, skipped), ActiveRuns(active)
+    due, more = _due(remaining, context, _max_due(job, others))
+    groups = list(_grouped(remaining, due, context, more=more))
+    decided = [*skipped, *_open_runs(remaining, groups, others, context)]
     return [*decided, *_finish(job, decided, context.now)]
 
 

@@ -52,7 +52,7 @@ class DeliveryClass(StrEnum):
     START = "start"
     EXPIRED = "expired"  # `start_within` has passed: skip the run
     STALE = "stale"  # the run has ended, waits for a retry, or was dispatched again
-    RUNNING = "running"  # an attempt is under way already
+    RUNNING = "running"  # an attempt is running already
     BURY = "bury"  # this dispatch was dead-lettered: reject it, so that it reaches the dead-letter queue
     REDRIVE = "redrive"  # an operator moved the message back from the dead-letter queue
 
