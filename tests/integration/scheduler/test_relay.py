@@ -168,7 +168,7 @@ async def test_without_default_recipients_only_jobs_with_recipients_are_mailed(
     assert await notified(channel) == Counter([default])
 
 
-async def test_a_queue_that_an_older_version_bound_to_every_outcome_gets_each_once(
+async def test_a_notifications_queue_bound_to_every_outcome_gets_each_once(
     pool: Pool, relay: Relay, channel: AbstractChannel
 ) -> None:
     await declare_events(channel)
