@@ -1,4 +1,4 @@
-"""The documents as the tests read them: files, fenced blocks with their marks, and what they name in code spans.
+"""The documents as the tests read them: fenced blocks with their marks, code spans, and the code that they name.
 
 A mark is what follows the language of a fence. Of shell blocks: none is run and must succeed, `fails` is run and must
 fail, `placeholder` sets ids that a reader copies by hand, `setup`, `docker` and `kubernetes` are only checked. Of JSON:
@@ -17,6 +17,7 @@ DOCUMENTS = (
     ROOT / "tests/README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
+_SOURCES = ("libs", "services", "tests", "benchmarks", "docs", "deploy")
 MARKS = {
     "sh": {"", "fails", "placeholder", "setup", "docker", "kubernetes"},
     "json": {"answer"},
@@ -89,3 +90,29 @@ def task_modules() -> dict[str, str]:
     """The modules of tasks that documents have their readers write, by name."""
     every = (block for document in DOCUMENTS for block in blocks(document))
     return {block.module: block.text for block in every if block.module}
+
+
+@cache
+def files() -> dict[str, str]:
+    """Every Python file by its path, with its text."""
+    found = (path for top in _SOURCES for path in (ROOT / top).rglob("*.py"))
+    return {f"/{path.relative_to(ROOT)}": path.read_text(encoding="utf-8") for path in found}
+
+
+def named(path: str) -> list[str]:
+    """The files that a document's path may mean: it may leave out folders in front."""
+    return [known for known in files() if known.endswith(f"/{path}")]
+
+
+def defines(text: str, name: str) -> bool:
+    """Whether a file defines the name, in Python or in SQL."""
+    defined = rf"\b(def|class|FUNCTION|CONSTRAINT) {name}\b|^ *([\w, ]+, )?{name}\b[^\n(]*="
+    return re.search(defined, text, re.MULTILINE) is not None
+
+
+@cache
+def folders() -> set[str]:
+    """Every folder of the repository, by its path from the root and by each end of that."""
+    found = {ROOT / top for top in _SOURCES} | {path.parent for top in _SOURCES for path in (ROOT / top).rglob("*.*")}
+    parts = (path.relative_to(ROOT).parts for path in found if "__pycache__" not in path.parts)
+    return {"/".join(each[n:]) for each in parts for n in range(len(each))}
