@@ -88,10 +88,10 @@ def _sections(api: Schema) -> Iterator[str]:
         by_tag.setdefault(operation["tags"][0], []).append(_row(method, path, operation))
     for tag, rows in by_tag.items():
         yield f"## {tag.capitalize()}"
-        yield table(("call", "scope", "meaning", "query and headers", "body", "answer"), sorted(rows, key=_place))
+        yield table(("call", "scope", "meaning", "query and headers", "body", "answer"), sorted(rows, key=_path_of_row))
 
 
-def _place(row: Sequence[str]) -> str:
+def _path_of_row(row: Sequence[str]) -> str:
     return row[0].strip("`").partition(" ")[2]
 
 

@@ -29,7 +29,7 @@ def test_two_hundred_jobs_a_second_survive_the_death_of_a_scheduler(platform: Pl
     runs = load.query(_RUNS)
     assert Counter((run["job_id"], run["nominal_at"]) for run in runs) == {(id_, at): 1 for id_ in ids for at in times}
     assert {run["status"] for run in runs} == {"succeeded"}
-    load.check_books()
+    load.check_invariants()
 
 
 def _finished(load: Load) -> Any:

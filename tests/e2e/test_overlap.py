@@ -32,7 +32,7 @@ def test_an_occurrence_due_while_a_run_is_active(duebook: Platform, overlap: str
         assert when(later["started_at"]) < when(earlier["finished_at"]), "they ran at the same time"
 
 
-def test_a_triggered_run_ignores_active_runs_unless_told_otherwise(duebook: Platform) -> None:
+def test_a_triggered_run_ignores_active_runs_without_a_policy(duebook: Platform) -> None:
     job = duebook.create(task="nap", payload={"seconds": 2})
     duebook.await_run(job["id"], "running")
     skipped = duebook.api.post(f"/api/job/{job['id']}/trigger", json={"overlap": "skip"}).raise_for_status().json()

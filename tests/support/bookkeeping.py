@@ -118,7 +118,7 @@ _RUN_IDS = "SELECT run_id FROM runs WHERE job_id = ANY($1)"
 _MAILS = "SELECT * FROM mails WHERE job_id = ANY($1)"
 
 
-async def check_books(pool: Pool, job_ids: set[UUID] | None = None) -> None:
+async def check_invariants(pool: Pool, job_ids: set[UUID] | None = None) -> None:
     """Every row of the read models is the fold of its stream, and the streams have no gaps."""
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         events = await log(db, job_ids)

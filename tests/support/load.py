@@ -183,7 +183,7 @@ class Load:
         assert {job_id: status for job_id, status in statuses.items() if self.expected[job_id] != status} == {}
         assert statuses.keys() == self.expected.keys()
         self.check_effects(runs)
-        self.check_books()
+        self.check_invariants()
 
     def listed_runs(self) -> Iterator[dict[str, Any]]:
         """All runs that the api lists."""
@@ -201,7 +201,7 @@ class Load:
         succeeded = {(r["id"], r["attempt"]) for r in runs if r["task"] != "log" and r["status"] == "succeeded"}
         assert succeeded <= effects.keys(), "a success without its effect"
 
-    def check_books(self) -> None:
+    def check_invariants(self) -> None:
         assert asyncio.run(_breaches(self._url)) == []
 
 

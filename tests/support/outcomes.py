@@ -207,9 +207,9 @@ class Broker:
         exchange = await self._channel.get_exchange(EVENTS, ensure=False)
         await exchange.publish(aio_pika.Message(body, headers={"BCC": [routing_key]}, delivery_mode=2), "run.test")
 
-    async def move_back(self, letter: aio_pika.abc.AbstractIncomingMessage) -> None:
+    async def move_back(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         """Move a dead letter back to the notifications queue."""
-        again = aio_pika.Message(letter.body, headers=letter.headers, delivery_mode=2)
+        again = aio_pika.Message(message.body, headers=message.headers, delivery_mode=2)
         await self._channel.default_exchange.publish(again, NOTIFICATIONS)
 
     async def is_empty(self) -> bool:
@@ -225,10 +225,10 @@ class Broker:
     async def dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage:
         """Wait for the next dead letter and remove it from its queue."""
         async with asyncio.timeout(30):
-            while (letter := await self._dead_letter()) is None:
+            while (message := await self._dead_letter()) is None:
                 await asyncio.sleep(0.05)
-        await letter.ack()
-        return letter
+        await message.ack()
+        return message
 
     async def _dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage | None:
         try:

@@ -58,8 +58,8 @@ class Reader:
     def _run(self, command: list[str], block: Block) -> None:
         where: dict[str, Any] = {"cwd": self._directory, "env": self._environment, "timeout": 120}
         done = subprocess.run(command, capture_output=True, text=True, check=False, **where)
-        said = f"{block.where} ended with {done.returncode}\n{block.text}\n{done.stdout}\n{done.stderr}"
-        assert (done.returncode != 0) == (block.mark == "fails"), said
+        report = f"{block.where} ended with {done.returncode}\n{block.text}\n{done.stdout}\n{done.stderr}"
+        assert (done.returncode != 0) == (block.mark == "fails"), report
         self._printed = done.stdout
 
     def _copy_ids(self, block: Block) -> None:
@@ -86,8 +86,8 @@ class Reader:
 
     def _newest_key(self) -> str:
         command = [str(Path(sys.executable).with_name("duebook")), "key", "list", "-o", "json"]
-        told = subprocess.run(command, env=self._environment, capture_output=True, check=True).stdout
-        return str(json.loads(told)[-1]["key_id"])
+        done = subprocess.run(command, env=self._environment, capture_output=True, check=True)
+        return str(json.loads(done.stdout)[-1]["key_id"])
 
     def _compare(self, block: Block) -> None:
         """The answer has all that the document shows, each of the same kind."""

@@ -14,7 +14,7 @@ from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs
 from support.api_app import FUTURE, Api
-from support.bookkeeping import ACTOR, NOW, check_books, created, dispatch
+from support.bookkeeping import ACTOR, NOW, check_invariants, created, dispatch
 from support.samples import MINUTE
 
 INSTANT = timedelta(microseconds=1)
@@ -120,7 +120,7 @@ async def test_of_several_runs_of_one_decision_the_last_moves_the_job(pool: Pool
     outcome = await handle_job(pool, job_id, dispatch(NOW + MINUTE), ACTOR)
     assert outcome is not None
     assert len(outcome.runs) == 2
-    await check_books(pool, {job_id})
+    await check_invariants(pool, {job_id})
     async with pool.acquire() as db:
         assert await job_as_of(db, job_id, await latest(pool, job_id)) == outcome.job
         first = await job_as_of(db, job_id, await latest(pool, job_id, "JobCreated"))

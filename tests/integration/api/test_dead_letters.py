@@ -5,20 +5,25 @@ from uuid import uuid4
 
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.domain.run.commands import WakeRun
-from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
+from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
 from support.api_app import Api, fail_for_good
 
 
 async def test_a_dead_letter_has_error_attempts_payload_age_and_lineage(api: Api) -> None:
     run = await api.dead_letter("boom 42", payload={"a": 1}, queue="q1")
     api.pass_time(timedelta(hours=1))
-    [letter] = await api.pages("/api/dead-letter", 10)
-    assert letter == await api.json(200, "GET", f"/api/dead-letter/{run['id']}") | {"age": letter["age"]}
-    assert {name: letter[name] for name in run} == run
-    assert (letter["error"], letter["payload"], letter["attempts"], letter["failures"]) == ("boom 42", {"a": 1}, 1, 1)
-    assert letter["age"].startswith("PT1H")
-    assert len(letter["fingerprint"]) == 16
-    assert [(event["event"], event["error"]) for event in letter["lineage"]] == [("RunDeadLettered", "boom 42")]
+    [dead_letter] = await api.pages("/api/dead-letter", 10)
+    assert dead_letter == await api.json(200, "GET", f"/api/dead-letter/{run['id']}") | {"age": dead_letter["age"]}
+    assert {name: dead_letter[name] for name in run} == run
+    assert (dead_letter["error"], dead_letter["payload"], dead_letter["attempts"], dead_letter["failures"]) == (
+        "boom 42",
+        {"a": 1},
+        1,
+        1,
+    )
+    assert dead_letter["age"].startswith("PT1H")
+    assert len(dead_letter["fingerprint"]) == 16
+    assert [(event["event"], event["error"]) for event in dead_letter["lineage"]] == [("RunDeadLettered", "boom 42")]
 
 
 async def test_a_dead_letter_has_the_payload_of_its_own_definition(api: Api) -> None:
@@ -37,7 +42,7 @@ async def test_dead_letters_can_be_filtered_and_grouped(api: Api) -> None:
     third = await api.dead_letter("other")
 
     async def ids(query: str) -> list[str]:
-        return [letter["id"] for letter in await api.pages(f"/api/dead-letter?{query}", 1)]
+        return [dead_letter["id"] for dead_letter in await api.pages(f"/api/dead-letter?{query}", 1)]
 
     assert await ids("") == [third["id"], second["id"], first["id"]]
     assert await ids("queue=q1") == await ids(f"job_id={first['job_id']}") == [first["id"]]
@@ -63,10 +68,10 @@ async def test_redrive_grants_new_attempts_with_an_edited_payload(api: Api) -> N
 
     now = api.deps.clock.now()
     await api.execute(run["id"], WakeRun(now, 0.5, timedelta(0)), *fail_for_good("still", dispatch=1, attempt=2))
-    letter = await api.json(200, "GET", f"/api/dead-letter/{run['id']}")
-    assert (letter["payload"], letter["attempts"], letter["max_attempts"]) == ({"b": 2}, 2, 2)
-    assert [event["event"] for event in letter["lineage"]] == ["RunDeadLettered", "RunRedriven", "RunDeadLettered"]
-    assert letter["lineage"][1]["reason"] == "fixed"
+    dead_letter = await api.json(200, "GET", f"/api/dead-letter/{run['id']}")
+    assert (dead_letter["payload"], dead_letter["attempts"], dead_letter["max_attempts"]) == ({"b": 2}, 2, 2)
+    assert [event["event"] for event in dead_letter["lineage"]] == ["RunDeadLettered", "RunRedriven", "RunDeadLettered"]
+    assert dead_letter["lineage"][1]["reason"] == "fixed"
 
 
 async def test_a_discarded_run_is_no_dead_letter_any_more(api: Api) -> None:
@@ -110,12 +115,12 @@ async def test_the_gauges_follow_the_dead_letters_and_return_to_zero(api: Api) -
     await api.create(queue="q9", scheduled_at=(api.deps.clock.now() - timedelta(seconds=30)).isoformat())
     gauges = DeadLetterGauges(api.deps.pool, api.deps.clock, api.deps.misfire)
     await gauges.refresh()
-    assert DEAD_LETTERS_RESTING.labels("q9")._value.get() == 1
+    assert CURRENT_DEAD_LETTERS.labels("q9")._value.get() == 1
     assert DEAD_LETTER_AGE._value.get() >= 600
     assert OVERDUE_JOBS._value.get() == 1
     await api.json(200, "POST", f"/api/dead-letter/{run['id']}/discard", {"reason": "x"})
     await api.json(204, "DELETE", f"/api/job/{late['id']}")
     await gauges.refresh()
-    assert DEAD_LETTERS_RESTING.labels("q9")._value.get() == 0
+    assert CURRENT_DEAD_LETTERS.labels("q9")._value.get() == 0
     assert DEAD_LETTER_AGE._value.get() == 0
     assert OVERDUE_JOBS._value.get() == 0

@@ -15,7 +15,7 @@ from starlette.types import Message, Scope
 
 from duebook_api.app import build
 from duebook_api.http import positions
-from duebook_api.http.positions import BEGINNING, Position
+from duebook_api.http.positions import LOG_START, Position
 from duebook_api.state.feed import Feed
 from duebook_common.domain.job.events import JobPaused
 from duebook_common.runtime.service import Health
@@ -184,7 +184,7 @@ async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monke
     await writes(pool, "before", 40)
     feed, before = Feed(pool), await in_order(pool)
     middle = positions.parse(before[len(before) // 2])
-    starts = [BEGINNING, BEGINNING, middle, middle]
+    starts = [LOG_START, LOG_START, middle, middle]
     async with stepped(feed):
         reading = [
             asyncio.create_task(take(feed, start, len(before) - skipped(before, start) + 100, slowly=bool(n % 2)))
@@ -209,7 +209,7 @@ async def test_without_streams_the_feed_reads_nothing(pool: Pool) -> None:
     feed = Feed(pool)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stepped(feed))
-        await take(feed, BEGINNING, 1)
+        await take(feed, LOG_START, 1)
     assert (feed.streams, await feed.step(), feed._recent) == (0, 0, None)
 
 
@@ -259,7 +259,7 @@ async def test_a_quiet_stream_sends_heartbeats_and_ends_after_its_time(
     feed = Feed(pool, max_seconds=0.2)
     async with asyncio.timeout(30):
         with feed.reserve_stream():
-            chunks = [chunk async for chunk in feed.stream(BEGINNING)]
+            chunks = [chunk async for chunk in feed.stream(LOG_START)]
     assert chunks[0] == b"retry: 1000\n\n"
     assert set(chunks[1:]) == {b": nothing new\n\n"}
 

@@ -11,7 +11,7 @@ from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.integrity.verify import verify
 from duebook_common.store.job_handling import handle_job
 from support.api_app import FUTURE, Api
-from support.bookkeeping import ACTOR, check_books
+from support.bookkeeping import ACTOR, check_invariants
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVERY_DAY = {"every": "P1D"}
@@ -54,7 +54,7 @@ def sums(body: Any) -> tuple[int, int, int, int]:
 async def check_integrity(api: Api) -> None:
     """The read models agree with the log, and the log with its invariants."""
     assert (await verify(api.deps.pool, DAY * 1000)).breaches == []
-    await check_books(api.deps.pool)
+    await check_invariants(api.deps.pool)
 
 
 async def succeed(api: Api, run: Any) -> None:
@@ -310,7 +310,7 @@ async def test_a_backfill_of_too_many_runs_is_refused_with_a_valid_end(api: Api)
     assert error["pointer"] == "/to"
     fits = error["detail"].rpartition(" ")[2]
     assert len(await backfill(api, job, end=fits)) == 1000
-    await check_books(api.deps.pool)
+    await check_invariants(api.deps.pool)
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,10 @@ async def test_an_overlap_names_the_active_run_and_what_it_was_doing(api: Api) -
     await api.execute(str(first.id), Succeed(1, None, now()))  # its outcome since then does not matter
     explanation = await why(api, f"run/{skipped.id}")
     assert f"because run {first.id} of the same job was still active" in explanation["answer"]
-    other, opening = explanation["because"]
+    other, first_event = explanation["because"]
     assert (other["run_id"], other["event"]) == (str(first.id), None)
     assert "had been running its attempt 1" in other["says"]
-    assert (opening["event"], "run_id" in opening) == ("RunSkipped", False)
+    assert (first_event["event"], "run_id" in first_event) == ("RunSkipped", False)
     for at in (skipped.nominal_at, skipped.nominal_at.replace(microsecond=0)):
         assert (await why_at(api, job["id"], at))["answer"] == explanation["answer"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.store.database import Pool, transaction
-from support.bookkeeping import NOW, check_books, created, dispatched, started, waiting
+from support.bookkeeping import NOW, check_invariants, created, dispatched, started, waiting
 from support.samples import DAY
 
 _COPY = "CREATE TABLE copy AS SELECT * FROM {table}"
@@ -27,7 +27,7 @@ async def test_a_wrong_or_missing_row_is_written_anew(pool: Pool, statement: str
     await pool.execute(statement)
     summary = await rebuild(pool)
     assert (summary.streams, summary.replaced) == (2, 1)
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_moved_wake_at_is_left_alone(pool: Pool) -> None:
@@ -42,7 +42,7 @@ async def test_rows_without_a_stream_are_deleted(pool: Pool) -> None:
     await pool.execute("CREATE TABLE copies AS SELECT * FROM jobs; UPDATE copies SET job_id = gen_random_uuid()")
     await pool.execute("INSERT INTO jobs SELECT * FROM copies")
     assert (await rebuild(pool)).replaced == 1
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_stream_that_is_being_rebuilt_waits_for_its_writer(pool: Pool) -> None:

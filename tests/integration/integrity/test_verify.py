@@ -1,4 +1,4 @@
-"""`verify` on a database: nothing in sound books, and each kind of falsified row or event."""
+"""`verify` on a database: no breach in a consistent log, and one for each kind of falsified row or event."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from support.bookkeeping import ACTOR, NOW, created, dispatched, do, started
 LONG_AGO = timedelta(days=10_000)  # NOW lies in the future of some clocks and in the past of others
 
 
-async def books(pool: Pool) -> Run:
+async def consistent_log(pool: Pool) -> Run:
     """A run that succeeded, and a mail about it."""
     run = await started(pool)
     await do(pool, run, Succeed(1, None, NOW))
@@ -30,8 +30,8 @@ async def breaches(pool: Pool) -> list[Breach]:
     return list((await verify(pool, LONG_AGO)).breaches)
 
 
-async def test_sound_books_have_no_breach(pool: Pool) -> None:
-    await books(pool)
+async def test_a_consistent_log_has_no_breach(pool: Pool) -> None:
+    await consistent_log(pool)
     report = await verify(pool, LONG_AGO)
     assert (report.jobs, report.events, report.breaches) == (1, 6, [])
 
@@ -47,14 +47,14 @@ async def test_sound_books_have_no_breach(pool: Pool) -> None:
     ],
 )
 async def test_a_row_that_differs_from_the_log_breaks_invariant_5(pool: Pool, statement: str, says: str) -> None:
-    await books(pool)
+    await consistent_log(pool)
     await pool.execute(statement)
     (breach,) = await breaches(pool)
     assert (breach.invariant, breach.says) == (Invariant.READ_MODELS, says)
 
 
 async def test_a_head_that_differs_from_its_stream_breaks_invariant_8(pool: Pool) -> None:
-    run = await books(pool)
+    run = await consistent_log(pool)
     await pool.execute("UPDATE heads SET version = version + 1 WHERE stream = $1", f"mail-{run.id}")
     assert await breaches(pool) == [
         Breach(Invariant.APPEND_ONLY, f"mail-{run.id}", "versions are not contiguous up to the head")
@@ -62,7 +62,7 @@ async def test_a_head_that_differs_from_its_stream_breaks_invariant_8(pool: Pool
 
 
 async def test_a_missing_event_breaks_invariant_8(pool: Pool) -> None:
-    run = await books(pool)
+    run = await consistent_log(pool)
     await pool.execute("DROP TRIGGER append_only ON events")
     await pool.execute("DELETE FROM events WHERE type = 'AttemptStarted'")
     found = await breaches(pool)

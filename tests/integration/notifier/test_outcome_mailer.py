@@ -55,7 +55,7 @@ async def test_missed_occurrences_are_mailed_only_if_the_job_wants_it(
     assert smtp.messages == []
 
 
-async def test_an_outcome_that_is_not_in_the_log_is_mailed_to_nobody(
+async def test_an_outcome_that_is_not_in_the_log_is_not_mailed(
     outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
 ) -> None:
     missed = await outcomes.missed(OPS)

@@ -27,7 +27,7 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, check_books, context, definition, do, log, meanwhile, start
+from support.bookkeeping import ACTOR, check_invariants, context, definition, do, log, meanwhile, start
 from support.samples import SECOND
 
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
@@ -88,7 +88,7 @@ async def test_each_due_occurrence_is_dispatched_once_by_three_dispatchers(pool:
         await dispatch_all(pool, dispatchers)
     assert sorted(run.job_id for run in sender.runs) == sorted(ids)
     assert [recorded.type for recorded in await log(pool)].count("RunDispatched") == 150
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_dispatcher_skips_locked_jobs_and_decides_the_others(pool: Pool, postgres_url: str) -> None:
@@ -113,7 +113,7 @@ async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Poo
     skipped = [recorded for recorded in await log(pool) if recorded.type == "RunSkipped"]
     assert sorted(recorded.job_id for recorded in skipped) == sorted(ids)
     assert {recorded.data["reason"] for recorded in skipped} == {"overlap"}
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_job_with_a_version_conflict_is_decided_alone(
@@ -139,7 +139,7 @@ async def test_a_job_with_a_version_conflict_is_decided_alone(
         assert await dispatcher.step() == 10
     assert sorted(run.job_id for run in sender.runs) == sorted(ids)
     assert batches == [10, 9, 1]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_failing_job_is_deferred_and_the_others_run(pool: Pool, postgres_url: str) -> None:

@@ -26,7 +26,7 @@ from duebook_common.store.rows import load_active_runs, load_jobs
 from support.bookkeeping import (
     ACTOR,
     NOW,
-    check_books,
+    check_invariants,
     context,
     created,
     definition,
@@ -53,7 +53,7 @@ async def test_jobs_are_created_all_or_none(pool: Pool) -> None:
     assert await create_jobs(pool, {new: event, old: event}, ACTOR) is None
     assert await pool.fetchval("SELECT array_agg(job_id) FROM jobs") == [old]
     assert await types(pool) == ["JobCreated"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_decision_waits_for_the_one_before_it(pool: Pool) -> None:
@@ -67,7 +67,7 @@ async def test_a_decision_waits_for_the_one_before_it(pool: Pool) -> None:
     result = await second
     assert result is not None
     assert [run.status for run in result.runs] == [RunStatus.SKIPPED]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_concurrent_triggers_start_one_run(pool: Pool) -> None:
@@ -75,7 +75,7 @@ async def test_concurrent_triggers_start_one_run(pool: Pool) -> None:
     results = await asyncio.gather(*(handle_job(pool, job_id, trigger(), ACTOR) for _ in range(12)))
     statuses = [result.runs[0].status for result in results if result is not None]
     assert sorted(statuses) == [RunStatus.DISPATCHED] + [RunStatus.SKIPPED] * 11
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_jobs_of_one_slice_are_decided_together(pool: Pool) -> None:
@@ -87,7 +87,7 @@ async def test_jobs_of_one_slice_are_decided_together(pool: Pool) -> None:
         await lock_jobs(db, ids)
         results = await decide_jobs(db, dict.fromkeys(ids, dispatch()), ACTOR)
     assert {run.id for result in results for run in result.runs} == {run_id_at(id_, NOW) for id_ in ids}
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_decision_on_a_job_that_changed_meanwhile_is_rolled_back(pool: Pool, postgres_url: str) -> None:
@@ -108,7 +108,7 @@ async def test_a_decision_on_a_job_that_changed_meanwhile_is_rolled_back(pool: P
     assert conflict.value.jobs == {ids[0]}
     assert await pool.fetchval("SELECT count(*) FROM runs") == 0
     assert await types(pool) == ["JobCreated", "JobCreated", "JobPaused"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_decision_about_a_run_that_changed_meanwhile_is_repeated(
@@ -130,7 +130,7 @@ async def test_a_decision_about_a_run_that_changed_meanwhile_is_repeated(
     assert result is not None
     assert seen == [1, 0]
     assert [type(fact.event) for fact in result.facts if isinstance(fact, RunFact)] == [RunDispatched]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_an_occurrence_that_has_its_run_gets_no_second_one(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ async def test_an_occurrence_that_has_its_run_gets_no_second_one(pool: Pool, mon
         await handle_job(pool, job_id, trigger(run_id=run_id_at(job_id, NOW)), ACTOR)
     assert len(tries) == TRIES
     assert await pool.fetchval("SELECT count(*) FROM runs") == 1
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_refused_command_writes_nothing(pool: Pool) -> None:
@@ -224,14 +224,14 @@ async def test_the_log_keeps_the_order_of_a_decisions_events(pool: Pool) -> None
     assert result is not None
     assert result.job.next_at == NOW + 4 * DAY
     assert await types(pool) == ["JobCreated", "OccurrencesSkipped", "RunDispatched"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_the_last_run_of_a_schedule_comes_before_its_end(pool: Pool) -> None:
     job_id = await created(pool)
     await handle_job(pool, job_id, dispatch(), ACTOR)
     assert await types(pool) == ["JobCreated", "RunDispatched", "JobFinished"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_events_that_depend_on_a_schedule_name_the_version_of_the_time_zone_rules(pool: Pool) -> None:

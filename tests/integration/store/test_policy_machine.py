@@ -57,7 +57,7 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, NOW, check_books, created, log
+from support.bookkeeping import ACTOR, NOW, check_invariants, created, log
 from support.state_machines import run_state_machine
 
 T = TypeVar("T")
@@ -261,7 +261,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_agree_with_the_log(self) -> None:
-        self.world.run(check_books(self.world.pool, set(self.jobs)))
+        self.world.run(check_invariants(self.world.pool, set(self.jobs)))
 
     def teardown(self) -> None:
         assert self.world.run(rebuild(self.world.pool)).replaced == 0

@@ -31,7 +31,19 @@ from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.mail_handling import record_mail
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
-from support.bookkeeping import ACTOR, NOW, check_books, context, created, definition, dispatch, do, log, start, started
+from support.bookkeeping import (
+    ACTOR,
+    NOW,
+    check_invariants,
+    context,
+    created,
+    definition,
+    dispatch,
+    do,
+    log,
+    start,
+    started,
+)
 from support.samples import DAY, MINUTE
 
 
@@ -107,7 +119,7 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
     for run in await _some_runs(pool, chance):
         await record_mails(pool, run)
     await handle_job(pool, jobs[0], DeleteJob(now), ACTOR)
-    await check_books(pool)
+    await check_invariants(pool)
     types = {recorded.type for recorded in await log(pool)}
     assert len(types) >= 15, "too few types of events to prove anything"
 

@@ -18,7 +18,7 @@ from duebook_common.store.run_handling import RunWork, handle_runs
 from support.bookkeeping import (
     ACTOR,
     NOW,
-    check_books,
+    check_invariants,
     definition,
     dispatch,
     dispatched,
@@ -68,7 +68,7 @@ async def test_a_poisonous_command_of_a_batch_fails_alone(pool: Pool, name: str)
     assert [n for n, result in enumerate(results) if result.error is not None] == [7]
     assert [d.run.result for d in results if d.run is not None] == [n for n in range(size) if n != 7]
     assert await types(pool, poisoned) == ["RunDispatched", "AttemptStarted"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_the_results_have_the_order_of_the_work(pool: Pool) -> None:
@@ -94,7 +94,7 @@ async def test_a_command_decided_on_an_outdated_state_is_decided_again(pool: Poo
     assert other.run is not None
     assert other.run.status is RunStatus.SUCCEEDED
     assert await types(pool, stale) == ["RunDispatched", "AttemptStarted"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_of_many_executors_one_starts_the_attempt(pool: Pool) -> None:
@@ -124,7 +124,7 @@ async def test_commands_for_one_run_in_a_batch_are_decided_one_after_the_other(p
     work = [RunWork(run.id, start(run), run), RunWork(run.id, Succeed(1, "done", NOW), run)]
     first, second = await handle_runs(pool, work, ACTOR)
     assert [type(event).__name__ for event in (*first.events, *second.events)] == ["AttemptStarted", "AttemptSucceeded"]
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_an_unknown_run_is_no_error(pool: Pool) -> None:
@@ -177,7 +177,7 @@ async def test_a_dead_letter_pauses_its_job_in_the_same_commit(pool: Pool) -> No
     ]  # fmt: skip
     assert len({recorded.xid for recorded in events}) == 1
     assert events[-1].data["reason"] == f"run {run.id} was dead-lettered: boom"
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 @pytest.mark.parametrize("pauses", [True, False], ids=["a dead letter that pauses", "a redrive"])
@@ -193,7 +193,7 @@ async def test_events_that_concern_the_job_wait_for_its_lock(pool: Pool, pauses:
         await waiting(pool, handling)
         assert not handling.done()
     assert (await handling).events
-    await check_books(pool)
+    await check_invariants(pool)
 
 
 async def test_a_run_that_ends_does_not_wait_for_the_lock_of_its_job(pool: Pool) -> None:

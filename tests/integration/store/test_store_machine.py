@@ -29,7 +29,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
-from support.bookkeeping import ACTOR, NOW, check_books, context, created, dispatch, log, start
+from support.bookkeeping import ACTOR, NOW, check_invariants, context, created, dispatch, log, start
 from support.samples import MINUTE
 from support.state_machines import run_state_machine
 
@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_rows_agree_with_the_log(self) -> None:
         if self.jobs:
-            self.store.run(check_books(self.store.sides[0], set(self.jobs)))
+            self.store.run(check_invariants(self.store.sides[0], set(self.jobs)))
 
     @invariant()
     def the_log_has_exactly_the_accepted_events(self) -> None:

@@ -6,39 +6,39 @@ from duebook_common.store.columns import Column, Columns, arguments, insert, upd
 
 
 @dataclass
-class Page:
+class Track:
     number: int
 
 
 @dataclass
-class Book:
+class Album:
     id: int
     title: str
-    page: Page
+    track: Track
 
 
-BOOK: Columns[Book] = (
-    Column("book_id", "int", "id"),
+ALBUM: Columns[Album] = (
+    Column("album_id", "int", "id"),
     Column("title", "text"),
-    Column("page", "smallint", "page.number"),
-    Column("shout", "jsonb", lambda book: book.title.upper(), "r.shout ->> 0"),
+    Column("track", "smallint", "track.number"),
+    Column("shout", "jsonb", lambda album: album.title.upper(), "r.shout ->> 0"),
 )
-BOOKS = [Book(1, "one", Page(10)), Book(2, "two", Page(20))]
+ALBUMS = [Album(1, "one", Track(10)), Album(2, "two", Track(20))]
 
 
 def test_an_insert_takes_one_array_for_each_column() -> None:
-    assert insert("books", BOOK) == (
-        "INSERT INTO books (book_id, title, page, shout) SELECT r.book_id, r.title, r.page, r.shout ->> 0 "
-        "FROM unnest($1::int[], $2::text[], $3::smallint[], $4::jsonb[]) AS r (book_id, title, page, shout)"
+    assert insert("albums", ALBUM) == (
+        "INSERT INTO albums (album_id, title, track, shout) SELECT r.album_id, r.title, r.track, r.shout ->> 0 "
+        "FROM unnest($1::int[], $2::text[], $3::smallint[], $4::jsonb[]) AS r (album_id, title, track, shout)"
     )
 
 
 def test_an_update_finds_its_rows_by_the_first_column() -> None:
-    assert update("books", BOOK[:2], first=5, join="JOIN shelves USING (book_id)") == (
-        "UPDATE books SET title = r.title FROM unnest($5::int[], $6::text[]) AS r (book_id, title) "
-        "JOIN shelves USING (book_id) WHERE books.book_id = r.book_id"
+    assert update("albums", ALBUM[:2], first=5, join="JOIN shelves USING (album_id)") == (
+        "UPDATE albums SET title = r.title FROM unnest($5::int[], $6::text[]) AS r (album_id, title) "
+        "JOIN shelves USING (album_id) WHERE albums.album_id = r.album_id"
     )
 
 
 def test_the_arguments_are_attributes_and_results_of_functions() -> None:
-    assert arguments(BOOK)(BOOKS) == [(1, 2), ("one", "two"), (10, 20), ("ONE", "TWO")]
+    assert arguments(ALBUM)(ALBUMS) == [(1, 2), ("one", "two"), (10, 20), ("ONE", "TWO")]

@@ -83,7 +83,7 @@ async def test_an_unavailable_database_is_no_items_fault() -> None:
         assert len(batches.tried) == 1
 
 
-async def test_a_database_that_goes_away_while_poison_is_isolated_is_told() -> None:
+async def test_a_database_that_goes_away_while_poison_is_isolated_is_an_error() -> None:
     batches = Batches({1: ValueError("poison"), 2: ConnectionRefusedError()})
     with pytest.raises(ConnectionRefusedError):
         await isolate_failures([1, 2, 3], batches.work, failed)

@@ -48,7 +48,7 @@ class Model(BaseModel):
     names: list[str]
 
 
-def test_faults_of_a_model_are_told_in_the_words_of_json() -> None:
+def test_faults_of_a_model_use_the_types_of_json() -> None:
     with pytest.raises(ValidationError) as caught:
         Model.model_validate({"names": ["a", 1], "more": 1})
     assert invalid_model(caught.value, "/root").faults == (

@@ -235,9 +235,9 @@ def test_a_cancelled_run_says_who_cancelled_it_and_why() -> None:
     assert explain_run(a_dispatch(), (at_once, "key:ops")).answer == (
         "API key “ops” cancelled it, with the reason “not needed”; it ended at 2026-11-24T01:00:01Z."
     )
-    asked = RunCancelRequested(reason=None, at=NOW + 2 * SECOND)
+    requested = RunCancelRequested(reason=None, at=NOW + 2 * SECOND)
     stopped = RunCancelled(attempt=1, reason=None, at=NOW + 3 * SECOND)
-    why = explain_run(a_dispatch(), STARTED, (asked, "anonymous"), (stopped, "executor host/1"))
+    why = explain_run(a_dispatch(), STARTED, (requested, "anonymous"), (stopped, "executor host/1"))
     assert why.answer == (
         "A client without an API key cancelled it, without giving a reason; it ended at 2026-11-24T01:00:03Z."
     )

@@ -27,12 +27,12 @@ class Publisher:
     def __init__(self, connection: AbstractRobustConnection, timeout: float = 5.0) -> None:
         self._connection, self._timeout = connection, timeout
         self._channel: AbstractRobustChannel | None = None
-        self._opening = asyncio.Lock()
+        self._channel_lock = asyncio.Lock()
         self._declared: set[str] = set()
 
     async def channel(self) -> AbstractRobustChannel:
         """The publishing channel; opened again if the last one was closed."""
-        async with self._opening:
+        async with self._channel_lock:
             if self._channel is None or self._channel.is_closed:
                 self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
             return self._channel

@@ -21,7 +21,7 @@ DEAD_LETTERS = Counter("duebook_dead_letters_total", "Runs that were dead-letter
 # A registry of its own: in one registry the library refuses a gauge `duebook_dead_letters` beside the counter
 # `duebook_dead_letters_total`.
 DEAD_LETTER_REGISTRY = CollectorRegistry()
-DEAD_LETTERS_RESTING = Gauge(
+CURRENT_DEAD_LETTERS = Gauge(
     "duebook_dead_letters", "Dead letters neither redriven nor discarded.", ["queue"], registry=DEAD_LETTER_REGISTRY
 )
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")

@@ -21,7 +21,7 @@ _CREATED = "SELECT recorded_at FROM events WHERE stream = $1 AND version = 1"
 # The first event of a run also moves its job to the next occurrence, so the job needs the last of these events. Runs
 # are sorted by the time of their decision, from the clocks of several schedulers. Of the runs within the difference of
 # these clocks, the order of the log decides which one is the last. A run is decided before it is recorded.
-_LAST_OPENING = f"""
+_LAST_FIRST_EVENT = f"""
 WITH opened AS NOT MATERIALIZED (
     SELECT runs.created_at, events.* FROM runs
     JOIN events ON events.stream = 'run-' || runs.run_id AND events.version = 1
@@ -46,12 +46,12 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     """The job; raises Problem 404 if it did not exist. Reads few rows, however many runs the job has."""
     stream = job_events.stream(job_id)
     recorded = await _recorded_until(db, stream, f"job {job_id}", time)
-    last = await db.fetchrow(_LAST_OPENING, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
+    last = await db.fetchrow(_LAST_FIRST_EVENT, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
     if last is None:
         return fold_job(job_id, recorded)
-    opening = RecordedEvent(**last)
-    job = fold_job(job_id, sorted([*recorded, opening], key=lambda item: (item.xid, item.position)))
-    return replace(job, runs=await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, opening.event.at))
+    first_event = RecordedEvent(**last)
+    job = fold_job(job_id, sorted([*recorded, first_event], key=lambda item: (item.xid, item.position)))
+    return replace(job, runs=await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, first_event.event.at))
 
 
 async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> Run:

@@ -28,7 +28,7 @@ class Start(NamedTuple):
     text: str | None
 
 
-BEGINNING, LATEST = Position(0, 0), "latest"
+LOG_START, LATEST = Position(0, 0), "latest"
 
 _TEXT = re.compile(r"(\d{1,19})-(\d{1,18})-([0-9a-f]{8})", re.ASCII)
 _ID = "SELECT id FROM events WHERE xid = $1::xid8 AND position = $2"
@@ -58,7 +58,7 @@ async def resolve(db: Connection, text: str | None, pointer: str = "/after") -> 
     Raises Problem 422 for a text that is no position, and 410 if the log does not have its event.
     """
     if text is None:
-        return Start(BEGINNING, None)
+        return Start(LOG_START, None)
     if text == LATEST:
         return await _latest(db)
     position = parse(text, pointer)
@@ -71,7 +71,7 @@ async def resolve(db: Connection, text: str | None, pointer: str = "/after") -> 
 async def _latest(db: Connection) -> Start:
     row: Any = await db.fetchrow(_LATEST)
     if row is None:
-        return Start(BEGINNING, None)
+        return Start(LOG_START, None)
     position = Position(row["xid"], row["position"])
     return Start(position, _text(position, row["id"]))
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from duebook_common.runtime.telemetry import DEAD_LETTER_AGE, DEAD_LETTERS_RESTING, OVERDUE_JOBS
+from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
 from duebook_common.store.database import Clock, Pool, acquire
 
 _DEAD_LETTERS = """
@@ -42,7 +42,7 @@ class DeadLetterGauges:
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
         self._queues |= set(counts)
         for queue in self._queues:
-            DEAD_LETTERS_RESTING.labels(queue).set(counts.get(queue, 0))
+            CURRENT_DEAD_LETTERS.labels(queue).set(counts.get(queue, 0))
         oldest: datetime = min((row["oldest"] for row in rows), default=now)
         DEAD_LETTER_AGE.set(max((now - oldest).total_seconds(), 0))
         OVERDUE_JOBS.set(overdue)

@@ -104,10 +104,12 @@ _IDENTITY = {name: _RENAMED.get(name, name) for name in Identity.__dataclass_fie
 def opened(run_id: UUID, event: FirstEvent) -> Run:
     """The run right after its first event."""
     identity = {name: getattr(event, field) for field, name in _IDENTITY.items()}
-    return of_fields({**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_opening(event)})
+    return of_fields(
+        {**_DEFAULTS, "id": run_id, "version": 1, "created_at": event.at, **identity, **_first_changes(event)}
+    )
 
 
-def _opening(event: FirstEvent) -> dict[str, Any]:
+def _first_changes(event: FirstEvent) -> dict[str, Any]:
     if isinstance(event, RunSkipped):
         return {"status": RunStatus.SKIPPED, "reason": event.reason, "finished_at": event.at}
     changes: dict[str, Any] = {
