@@ -62,7 +62,7 @@ def test_files_and_folders_named_in_a_document_exist(document: Path) -> None:
 
 
 @every_document
-def test_names_said_to_be_in_a_file_are_there(document: Path) -> None:
+def test_a_name_that_a_document_puts_in_a_file_is_there(document: Path) -> None:
     for names, path in _NAMED_IN.findall(prose(document)):
         for name in re.findall(r"`([\w.]+)`", names):
             assert any(defines(files()[each], name) for each in named(path)), f"{name} in {path}"
