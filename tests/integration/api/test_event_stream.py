@@ -1,4 +1,4 @@
-"""The feed: every event exactly once, in order, after any position, as a list and as a stream."""
+"""The stream of all events: every event exactly once, in order, after any position."""
 
 import asyncio
 import json
@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import pytest
@@ -17,13 +16,13 @@ from duebook_api.app import build
 from duebook_api.http import positions
 from duebook_api.http.positions import LOG_START, Position
 from duebook_api.state.feed import Feed
-from duebook_common.domain.job.events import JobPaused
 from duebook_common.runtime.service import Health
 from duebook_common.store.database import Pool, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import append
 from support.api_app import Api
 from support.api_process import api_process, wait_until_ready
-from support.bookkeeping import NOW, eventually, log
+from support.bookkeeping import eventually
+from support.event_log import append_all, pause_events, positions_in_order
 
 STREAM: Scope = {
     "type": "http",
@@ -32,94 +31,6 @@ STREAM: Scope = {
     "query_string": b"",
     "headers": [],
 }
-
-
-def write(stream: str, count: int = 1) -> Write:
-    return Write(stream, 0, [JobPaused(reason=None, at=NOW)] * count, UUID(int=1))
-
-
-async def put(pool: Pool, *writes: Write) -> None:
-    async with transaction(pool) as db:
-        assert not await append(db, writes)
-
-
-async def in_order(pool: Pool) -> list[str]:
-    """The positions of all events, in the order of the feed."""
-    return [positions.text_of(event) for event in sorted(await log(pool), key=positions.position_of)]
-
-
-async def read_all(api: Api, count: int, limit: int, after: str = "") -> list[str]:
-    """At least `count` positions from the list, page by page."""
-    found: list[str] = []
-    async with asyncio.timeout(60):  # transactions of other tests may hold back the horizon of the shared server
-        while len(found) < count:
-            page = await api.json(200, "GET", f"/api/events?limit={limit}{after}")
-            assert len(page["items"]) <= limit
-            found += [event["position"] for event in page["items"]]
-            after = "" if page["position"] is None else f"&after={page['position']}"
-    return found
-
-
-# --- the list -----------------------------------------------------------------------------------------------------
-
-
-async def test_the_list_continues_after_its_last_position(api: Api, pool: Pool) -> None:
-    empty = await api.json(200, "GET", "/api/events")
-    assert empty == {"items": [], "position": None, "next_cursor": None}
-    await put(pool, *(write(f"job-{n}", 3) for n in range(5)))
-    assert await read_all(api, 15, 4) == await in_order(pool)
-    last = (await in_order(pool))[-1]
-    end: dict[str, Any] = {"items": [], "position": last, "next_cursor": None}
-    assert await api.json(200, "GET", f"/api/events?after={last}") == end
-    assert await api.json(200, "GET", "/api/events?after=latest") == end
-    await put(pool, write("job-later"))
-    (later,) = await read_all(api, 1, 10, f"&after={last}")
-    assert later == (await in_order(pool))[-1]
-
-
-async def test_the_list_has_pages_like_any_other(api: Api, pool: Pool) -> None:
-    await put(pool, *(write(f"job-{n}") for n in range(7)))
-    await read_all(api, 7, 200)
-    assert [event["position"] for event in await api.pages("/api/events", 3)] == await in_order(pool)
-    assert (await api.json(200, "GET", "/api/events?limit=7"))["next_cursor"] is None
-
-
-async def test_no_event_is_missed_when_one_commit_overtakes_another(api: Api, pool: Pool) -> None:
-    async with transaction(pool) as slow:
-        await append(slow, [write("slow")])
-        await put(pool, write("fast"))
-        page = await api.json(200, "GET", "/api/events")
-        assert (page["items"], page["position"]) == ([], None)
-    assert await read_all(api, 2, 1) == await in_order(pool)
-
-
-async def test_a_text_that_is_no_position_is_refused(api: Api, pool: Pool) -> None:
-    await put(pool, write("job-1"))
-    (position,) = await read_all(api, 1, 1)
-    for wrong in ("x", "1-1", "Latest", position.upper() + "0", f"{2**64}-1-00000000", "0" * 101):
-        problem = await api.json(422, "GET", f"/api/events?after={wrong}")
-        assert problem["errors"][0]["pointer"] == "/after", wrong
-        assert (await api.json(422, "GET", f"/api/events/stream?after={wrong}"))["errors"] == problem["errors"]
-    assert (await api.json(422, "GET", "/api/events/stream", Last_Event_ID="x"))["errors"][0]["pointer"] == "/after"
-    both = await api.json(422, "GET", f"/api/events?after={position}&cursor={position}")
-    assert both["errors"][0]["pointer"] == "/cursor"
-
-
-async def test_a_position_that_a_restored_database_lacks_is_gone(api: Api, pool: Pool) -> None:
-    """Even if the restored database has given the same numbers to another event."""
-    await put(pool, write("job-1"))
-    (position,) = await read_all(api, 1, 1)
-    xid, number, mark = position.split("-")
-    other = f"{int(mark, 16) ^ 1:08x}"
-    for gone in (f"{xid}-{number}-{other}", f"{xid}-{int(number) + 1}-{mark}", f"{int(xid) + 1}-{number}-{mark}"):
-        for path in ("/api/events", "/api/events/stream"):
-            problem = await api.json(410, "GET", f"{path}?after={gone}")
-            assert problem["code"] == "position_gone"
-            assert "from the beginning" in problem["detail"]
-    assert (await api.json(410, "GET", "/api/events/stream", Last_Event_ID=gone))["code"] == "position_gone"
-
-
-# --- the stream ---------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -169,7 +80,7 @@ async def writes(pool: Pool, prefix: str, count: int) -> None:
 
     async def one(n: int) -> None:
         async with slots, transaction(pool) as db:
-            await append(db, [write(f"{prefix}-{n}", random.randint(1, 3))])
+            await append(db, [pause_events(f"{prefix}-{n}", random.randint(1, 3))])
             await asyncio.sleep(random.uniform(0, 0.1))
 
     await asyncio.gather(*map(one, range(count)))
@@ -182,7 +93,7 @@ async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monke
     monkeypatch.setattr("duebook_api.state.feed._CHUNK_BYTES", 500)
     monkeypatch.setattr("duebook_api.state.feed._BATCH", 7)
     await writes(pool, "before", 40)
-    feed, before = Feed(pool), await in_order(pool)
+    feed, before = Feed(pool), await positions_in_order(pool)
     middle = positions.parse(before[len(before) // 2])
     starts = [LOG_START, LOG_START, middle, middle]
     async with stepped(feed):
@@ -191,9 +102,9 @@ async def test_every_reader_gets_every_event_once_and_in_order(pool: Pool, monke
             for n, start in enumerate(starts)
         ]
         await writes(pool, "meanwhile", 80)
-        await put(pool, *(write(f"end-{n}") for n in range(100)))
+        await append_all(pool, *(pause_events(f"end-{n}") for n in range(100)))
         got = [await reader for reader in reading]
-    everything = await in_order(pool)
+    everything = await positions_in_order(pool)
     for start, read in zip(starts, got, strict=True):
         first = skipped(everything, start)
         assert read == everything[first : first + len(read)]
@@ -205,7 +116,7 @@ def skipped(everything: list[str], after: Position) -> int:
 
 
 async def test_without_streams_the_feed_reads_nothing(pool: Pool) -> None:
-    await put(pool, write("job-1"))
+    await append_all(pool, pause_events("job-1"))
     feed = Feed(pool)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stepped(feed))
@@ -235,7 +146,7 @@ async def test_a_client_that_does_not_receive_is_disconnected(
     api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("duebook_api.events.stream._SEND_TIMEOUT", 0.1)
-    await put(pool, write("job-1"))
+    await append_all(pool, pause_events("job-1"))
     sending = asyncio.Event()
 
     async def receive() -> Message:
