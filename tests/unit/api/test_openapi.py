@@ -1,8 +1,9 @@
 """The OpenAPI document."""
 
-from typing import cast
+from typing import Any, cast
 
 import httpx2
+import pytest
 
 from duebook_api.app import build
 from duebook_api.schemas.bodies import JobBody
@@ -10,22 +11,34 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_common.runtime.service import Health
 
 
-async def test_the_document_is_made_without_any_server() -> None:
+@pytest.fixture
+async def document() -> dict[str, Any]:
+    """The document of an api that is connected to no server."""
     app = build(cast("Dependencies", None), Health(), None)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api") as http:
         answer = await http.get("/api/openapi.json")
     assert answer.status_code == 200, answer.text
-    stream = answer.json()["paths"]["/api/events/stream"]["get"]["responses"]["200"]
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def defaults(document: dict[str, Any], schema: str) -> dict[str, Any]:
+    properties = document["components"]["schemas"][schema]["properties"]
+    return {name: value["default"] for name, value in properties.items() if value.get("default") is not None}
+
+
+async def test_the_stream_of_events_is_described_as_one(document: dict[str, Any]) -> None:
+    stream = document["paths"]["/api/events/stream"]["get"]["responses"]["200"]
     assert list(stream["content"]) == ["text/event-stream"]
 
 
-def test_the_defaults_that_are_described_are_accepted() -> None:
-    described = JobBody.model_json_schema()
-    defaults = {
-        name: {field: value["default"] for field, value in schema["properties"].items() if value.get("default")}
-        for name, schema in described["$defs"].items()
-        if "properties" in schema
+async def test_the_defaults_that_are_described_are_accepted(document: dict[str, Any]) -> None:
+    job = defaults(document, "JobBody")
+    assert defaults(document, "CatchUpBody")["window"] == job["catch_up"]["window"] == "P365D"
+    nested = {
+        "catch_up": defaults(document, "CatchUpBody"),
+        "backoff": defaults(document, "BackoffBody"),
+        "dst": defaults(document, "DstBody"),
     }
-    assert defaults["CatchUpBody"]["window"] == "P365D"
-    body = {"catch_up": defaults["CatchUpBody"], "backoff": defaults["BackoffBody"], "dst": defaults["DstBody"]}
-    assert JobBody.model_validate({"name": "a job", **body}) == JobBody(name="a job")
+    for described in (job, nested):
+        assert JobBody.model_validate({"name": "a job", **described}) == JobBody(name="a job")

@@ -20,7 +20,7 @@ from duebook_api.http.fields import (
 )
 from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
-from duebook_common.runtime.durations import Duration, iso
+from duebook_common.runtime.durations import Duration
 
 
 class BackoffBody(Body):
@@ -32,8 +32,7 @@ class BackoffBody(Body):
 
 class CatchUpBody(Body):
     policy: Annotated[Literal["latest", "all", "none"], one_of("latest", "all", "none")] = "latest"
-    # The description takes the default from pydantic otherwise, which writes P365D as P1Y: a duration that is refused.
-    window: Duration = Field(CatchUp().window, json_schema_extra={"default": iso(CatchUp().window)})
+    window: Duration = CatchUp().window
 
 
 class ConcurrencyBody(Body):
