@@ -1,1 +1,1 @@
-"""Which instants a schedule names, and when each of them is due."""
+"""The nominal times of a schedule, and when each of them is due."""

@@ -60,6 +60,7 @@ def _chunks_after(definition: Definition, after: datetime | None) -> Iterator[Ti
         latest = max(latest, after)
     end = _end(definition)
     for candidates in _candidates(definition, latest):
+        # The first candidates may be too early, and the first of a chunk may repeat the last of the one before.
         chunk = candidates if candidates and candidates.first > latest else candidates.after(latest)
         if not chunk:
             continue

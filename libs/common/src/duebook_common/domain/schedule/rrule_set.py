@@ -17,12 +17,12 @@ from duebook_common.domain.schedule.times import IntSequence, TimeSequence
 YEARS = 400
 _LONGEST_PERIOD = {Frequency.YEARLY: 366, Frequency.MONTHLY: 31}  # days
 
-Day = tuple[int, IntSequence]  # its ordinal, and its times in seconds after midnight
+_Day = tuple[int, IntSequence]  # its ordinal, and its times in seconds after midnight
 
 
 @lru_cache(maxsize=1024)
 def recurrence_set(rule: Rule, start: datetime) -> "RecurrenceSet":
-    """The cached set, so that its end is computed once."""
+    """The set from a cache, so that the end by COUNT is computed once."""
     return RecurrenceSet(rule, start)
 
 
@@ -52,10 +52,10 @@ class RecurrenceSet:
 
     The steps, from the calendar to the times:
 
-    1. `_ranges` yields the days of the periods that INTERVAL selects;
-    2. `_selected_days` keeps those that match the BY-day parts;
+    1. `_ranges` yields the days of the months and years that INTERVAL selects;
+    2. `_selected_days` keeps the days that match the BY-day parts, and applies the INTERVAL of shorter periods;
     3. `_days` gives them their times, and `_at_positions` applies BYSETPOS to each period;
-    4. `days_from` cuts off what is before the start or after the end by COUNT or UNTIL.
+    4. `days_from` cuts off the times after the end by COUNT or UNTIL, and `_times_on` those before the start.
     """
 
     def __init__(self, rule: Rule, start: datetime) -> None:
@@ -97,8 +97,8 @@ class RecurrenceSet:
         day = TimeSequence(datetime.fromordinal(ordinal) + self._fraction, seconds)
         return day.since(self._start) if ordinal == self._first_day else day
 
-    def _days(self, first: int) -> Iterator[Day]:
-        """The days from the ordinal `first` on that have times, however COUNT and UNTIL may bound them."""
+    def _days(self, first: int) -> Iterator[_Day]:
+        """The days from the ordinal `first` on that have times. Ignores COUNT and UNTIL."""
         if not self._times_of_day.exist() or not self._positions_exist():
             return
         for days in self._ranges(first):
@@ -110,30 +110,37 @@ class RecurrenceSet:
             yield from ((day, seconds) for day, seconds in with_times if day >= first and len(seconds))
 
     def _ranges(self, first: int) -> Iterator[range]:
-        """Day ranges that cover every period that INTERVAL selects, starting with the one that contains `first`.
+        """Day ranges that cover every period the INTERVAL selects, from that of `first` on.
 
-        One range per month or year. A single range if each of them is selected and BYSETPOS is absent, and for shorter
-        periods, which are selected day by day.
+        One range per month or year. A single range if INTERVAL is 1 and BYSETPOS is absent, and for shorter periods,
+        which are selected day by day. It starts with a week, so that BYSETPOS sees all days of the first one.
         """
-        freq, interval = self._rule.freq, self._rule.interval
-        if freq >= Frequency.WEEKLY or (interval == 1 and not self._selects_positions):
-            begin_of_week = first - (first - self._first_week) % 7
-            yield range(begin_of_week, self._last_day + 1)
+        freq = self._rule.freq
+        if freq >= Frequency.WEEKLY or (self._rule.interval == 1 and not self._selects_positions):
+            start_of_week = first - (first - self._first_week) % 7
+            yield range(start_of_week, self._last_day + 1)
             return
-        is_yearly = freq is Frequency.YEARLY
-        step = interval * (12 if is_yearly else 1)  # in months, counted from January of the year 0
-        start = self._start.year * 12 + (0 if is_yearly else self._start.month - 1)
-        day = date.fromordinal(first)
-        begin = start + (day.year * 12 + day.month - 1 - start) // step * step
-        end = (date.fromordinal(self._last_day).year + 1) * 12
-        for months in range(begin, end, step):
-            year, month = divmod(months, 12)
+        for year, month in self._selected_months(first):
+            is_yearly = freq is Frequency.YEARLY
             days, matching = self._matching_days.year(year) if is_yearly else self._matching_days.month(year, month)
             if matching * len(self._times_of_day.within_unit) >= self._lowest_position:
                 yield days
 
+    def _selected_months(self, first: int) -> Iterator[tuple[int, int]]:
+        """The months (January is 0), or for YEARLY each January, that INTERVAL selects.
+
+        From the last one that does not begin after the day `first` on. Months are numbered from the year 0.
+        """
+        is_yearly, day = self._rule.freq is Frequency.YEARLY, date.fromordinal(first)
+        step = self._rule.interval * (12 if is_yearly else 1)
+        start = self._start.year * 12 + (0 if is_yearly else self._start.month - 1)
+        current = day.year * 12 + day.month - 1
+        end = (date.fromordinal(self._last_day).year + 1) * 12
+        for number in range(start + (current - start) // step * step, end, step):
+            yield divmod(number, 12)
+
     def _selected_days(self, days: range) -> Iterator[int]:
-        """The days that match the BY-day parts, of the weeks or shorter periods that INTERVAL selects."""
+        """The days of the range that match the BY-day parts, and on which INTERVAL selects a week or shorter period."""
         interval = self._rule.interval
         is_weekly = self._rule.freq is Frequency.WEEKLY and interval > 1
         for matching in self._matching_days.within(days):
@@ -142,10 +149,10 @@ class RecurrenceSet:
             else:
                 yield from self._times_of_day.days_selected(matching)
 
-    def _at_positions(self, days: Iterator[int]) -> Iterator[Day]:
+    def _at_positions(self, days: Iterator[int]) -> Iterator[_Day]:
         """The days with the times that BYSETPOS selects in each period.
 
-        A period's times are numbered through: `len(times)` on its first day, as many on its second, and so on.
+        An index counts the times of all days of the period, `len(times)` on each.
         """
         times = self._times_of_day.within_unit
         is_weekly = self._rule.freq is Frequency.WEEKLY  # a range holds many weeks, but only one month or year

@@ -12,11 +12,11 @@ _UNITS_PER_DAY = {Frequency.HOURLY: 24, Frequency.MINUTELY: 24 * 60}
 
 
 class TimesOfDay:
-    """The times of a rule on each day, whether or not the rule generates that day.
+    """The times that a rule has on a day, whether or not the day matches its BY-day parts.
 
-    A day consists of units: 24 hours for HOURLY, 1,440 minutes for MINUTELY, and for a longer FREQ one unit, the whole
-    day. INTERVAL selects every so many units, counted from the start's. BYHOUR and BYMINUTE drop some of them. Each
-    unit that is left has the same times, `within_unit`.
+    A day consists of units: 24 hours for HOURLY, 1,440 minutes for MINUTELY, and for a longer FREQ one unit, the day.
+    INTERVAL selects every so many units (of a rule with FREQ=WEEKLY or longer, all), counted from that of the start.
+    BYHOUR and BYMINUTE drop some of them. Each unit that is left has the same times, `within_unit`.
 
     >>> from duebook_common.domain.schedule import rrule
     >>> start = datetime(2026, 11, 24, 10)
@@ -39,12 +39,12 @@ class TimesOfDay:
     def exist(self) -> bool:
         """Whether any day has any times.
 
-        The units selected are all those whose number differs from the first's by a multiple of INTERVAL. Within a day
-        their positions differ from the first's by multiples of gcd(INTERVAL, units in a day), and each such one occurs.
+        Over all days INTERVAL selects the units of a day that differ from the first one by a multiple of the greatest
+        common divisor of INTERVAL and the number of units in a day.
         """
         step = gcd(self._interval, self._units_per_day)
-        positions = range(self._first_unit % step, self._units_per_day, step)
-        return bool(len(self.within_unit)) and any(map(self._is_kept, positions))
+        units = range(self._first_unit % step, self._units_per_day, step)
+        return bool(len(self.within_unit)) and any(map(self._is_kept, units))
 
     def days_selected(self, days: list[int]) -> list[int]:
         """The days (ordinals) on which INTERVAL selects a unit."""
