@@ -12,7 +12,7 @@ _RESUME = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}
 _MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 
 
-def operation(
+def operation(  # noqa: PLR0913 - one parameter for each part of an operation
     scope: Scope,
     body: type[BaseModel] | None = None,
     *,

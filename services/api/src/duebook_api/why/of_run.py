@@ -70,7 +70,9 @@ def _shortened(causes: list[Cause]) -> list[Cause]:
     return [*causes[:_FIRST], note, *causes[-_LATEST:]]
 
 
-def _answer(run: Run, recorded: Sequence[RecordedEvent], context: RunContext) -> str:
+def _answer(  # noqa: PLR0911 - one case for each status
+    run: Run, recorded: Sequence[RecordedEvent], context: RunContext
+) -> str:
     at = event_time(run.finished_at, context.zone) if run.finished_at else ""
     match run.status:
         case RunStatus.SUCCEEDED:

@@ -35,7 +35,9 @@ from duebook_common.domain.run.state import Run, RunStatus
 MADE_WAY, JOB_DELETED = "made way", "the job was deleted"  # how the reasons begin that the domain records itself
 
 
-def run_sentence(run: Run, event: RunEvent, actor: str, context: RunContext) -> str:
+def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
+    run: Run, event: RunEvent, actor: str, context: RunContext
+) -> str:
     """The event in a sentence. `run` is the run before the event, `actor` the actor's name in the log."""
     subject = capitalized(actor_name(actor))
     match event:

@@ -46,7 +46,9 @@ def create(job_id: UUID, definition: Definition, now: datetime, request_hash: st
     return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
 
 
-def decide(job: Job, active: Sequence[Run], command: JobCommand) -> Sequence[Fact]:
+def decide(  # noqa: PLR0911 - one case for each command
+    job: Job, active: Sequence[Run], command: JobCommand
+) -> Sequence[Fact]:
     """The events that the command causes, in order; none if it is a repeat. `active` are the job's active runs.
 
     Raises JobDeletedAlready, WrongStatus if the command has no meaning in the job's status, and KeyReused.

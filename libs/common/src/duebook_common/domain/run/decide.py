@@ -75,7 +75,7 @@ def expired(run: Run, now: datetime) -> bool:
     return run.attempt == 0 and run.start_by is not None and now > run.start_by
 
 
-def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:
+def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:  # noqa: C901, PLR0911 - one case for each command
     """The events that the command causes, in order; none if it is a repeat.
 
     Raises StaleAttempt for an outcome of an attempt that no longer owns the run, WrongStatus if an operator's

@@ -136,7 +136,7 @@ def evolve(run: Run, event: RunEvent) -> Run:
     return of_fields({**vars(run), "version": run.version + 1, **_changes(run, event)})
 
 
-def _changes(run: Run, event: RunEvent) -> dict[str, Any]:
+def _changes(run: Run, event: RunEvent) -> dict[str, Any]:  # noqa: C901, PLR0911 - one case for each event
     """The changes that an event makes, by field of the state."""
     match event:
         case RunDispatched() | RunBuffered() | RunSkipped():
