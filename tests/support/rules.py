@@ -61,7 +61,7 @@ def dateutil_times(text: str, start: datetime) -> Iterator[datetime]:
     """The local times by dateutil, corrected where it reads a rule differently.
 
     dateutil ends a date in UNTIL at its midnight, and counts BYSETPOS in the first week from the start on instead of
-    from the week's beginning.
+    from the week's start.
     """
     parts = dict(part.split("=") for part in text.split(";"))
     if len(parts.get("UNTIL", "")) == 8:

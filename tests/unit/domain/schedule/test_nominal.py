@@ -66,19 +66,19 @@ def shown(name: str, middle: datetime) -> dict[datetime, list[datetime]]:
 def oracle(definition: Definition, middle: datetime) -> list[datetime]:
     """The times of the recurrence within `AROUND` of the middle that are later than its first."""
     name, first = definition.timezone, definition.scheduled_at
-    wanted = first.astimezone(ZoneInfo(name)).replace(tzinfo=None, fold=0)
-    rest = timedelta(seconds=wanted.second, microseconds=wanted.microsecond)
+    local_start = first.astimezone(ZoneInfo(name)).replace(tzinfo=None, fold=0)
+    rest = timedelta(seconds=local_start.second, microseconds=local_start.microsecond)
     times = set()
     for day in range(-AROUND // DAY - 1, AROUND // DAY + 2):  # calendar days, also those that the clocks skip
         date = middle + day * DAY
-        minute = wanted.replace(year=date.year, month=date.month, day=date.day) - rest
-        times |= _on(minute, rest, wanted, definition)
+        minute = local_start.replace(year=date.year, month=date.month, day=date.day) - rest
+        times |= _on(minute, rest, local_start, definition)
     return sorted(time for time in times if first < time and abs(time - middle) <= AROUND)
 
 
-def _on(minute: datetime, rest: timedelta, wanted: datetime, definition: Definition) -> set[datetime]:
+def _on(minute: datetime, rest: timedelta, local_start: datetime, definition: Definition) -> set[datetime]:
     name, middle, dst = definition.timezone, _middle(definition), definition.dst
-    if (minute + rest - wanted) % STEPS[str(definition.recurrence)]:
+    if (minute + rest - local_start) % STEPS[str(definition.recurrence)]:
         return set()
     instants = shown(name, middle).get(minute, [])
     if not instants:

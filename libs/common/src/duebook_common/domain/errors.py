@@ -24,8 +24,8 @@ class WrongStatus(CommandRejected):
 
     code = "wrong_status"
 
-    def __init__(self, what: str, status: str, wanted: str) -> None:
-        super().__init__(f"{what} is {status}; this needs it to be {wanted}")
+    def __init__(self, subject: str, status: str, required: str) -> None:
+        super().__init__(f"{subject} is {status}; it must be {required}")
         self.status = status
 
 

@@ -84,7 +84,7 @@ def positions(by_set_pos: frozenset[int], size: int) -> list[int]:
 
 
 def _within_unit(rule: Rule, start: datetime) -> IntSequence:
-    """The times in each unit, in seconds after its beginning. What the rule leaves out is taken from the start.
+    """The times in each unit, in seconds after its start. What the rule leaves out is taken from the start.
 
     BYSETPOS of a rule with FREQ=DAILY or shorter is applied here, because its periods are no longer than a unit.
     """

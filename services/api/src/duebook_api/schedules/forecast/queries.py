@@ -45,9 +45,9 @@ GROUP BY {key}
 """
 _JOB_DURATIONS = _DURATIONS.format(
     key="job_id",
-    latest="""unnest($1::uuid[]) AS wanted (id), LATERAL (
+    latest="""unnest($1::uuid[]) AS job (id), LATERAL (
     SELECT job_id, started_at, finished_at FROM runs
-    WHERE job_id = wanted.id ORDER BY created_at DESC, run_id DESC LIMIT 20
+    WHERE job_id = job.id ORDER BY created_at DESC, run_id DESC LIMIT 20
 ) AS latest""",
 )
 _TASK_DURATIONS = _DURATIONS.format(
