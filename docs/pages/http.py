@@ -23,8 +23,9 @@ fields of a job mean stands in [jobs and schedules](jobs-and-schedules.md), whic
 * **Lists** answer `{"items": […], "next_cursor": …}` and take `limit` (1 to 200, 50 unless given) and `cursor`: the
   `next_cursor` of the page before, which is null on the last page.
 * **Repeats.** A POST that takes `Idempotency-Key` (1 to 255 printable ASCII characters) makes its job or run once: the same
-  key and body answer the first result again, for ever; the same key with another body is refused with 422. A PUT with a
-  UUID of your own may be repeated too.
+  key and body answer the first result again, for ever; the same key with another body is refused with 422. An
+  Idempotency-Key belongs to the API key that sends it; with a trigger it belongs to the job, whichever API key sends it. A PUT
+  with a UUID of your own may be repeated too.
 * **Versions.** A job's answer has `version` and `ETag`; `If-Match` refuses a change of another version with 412.
 * **Every service** answers `GET /livez`, `GET /readyz` (JSON by component, 503 while it cannot work) and `GET /metrics`.
 """
