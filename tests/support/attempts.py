@@ -14,7 +14,7 @@ from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt
 from duebook_executor.attempts import Attempts
 from duebook_executor.queries import Assignment
-from duebook_executor.recorder import AttemptRecorder, Outcome
+from duebook_executor.recorder import AttemptRecorder, EndedAttempt
 from support.executions import Function
 from support.samples import MINUTE, NOW, a_definition, a_dispatch
 
@@ -32,7 +32,7 @@ class MemoryRecorder:
     async def start(self, assignments: Sequence[Assignment]) -> list[CommandResult | None]:
         return [None if item.run.id in self.refused else self._start(item.run) for item in assignments]
 
-    async def end(self, outcomes: Sequence[Outcome]) -> list[CommandResult]:
+    async def end(self, outcomes: Sequence[EndedAttempt]) -> list[CommandResult]:
         self.commands += [outcome.command for outcome in outcomes]
         return [handled(outcome.attempt.run, outcome.command) for outcome in outcomes]
 

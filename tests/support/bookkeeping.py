@@ -44,7 +44,7 @@ def definition(**changes: Any) -> Definition:
 
 
 def context(now: datetime = NOW) -> DecisionContext:
-    return DecisionContext(now=now, misfire=MINUTE, redelivery_after=MINUTE, dispatch=1)
+    return DecisionContext(now=now, misfire=MINUTE, look_again_after=MINUTE, dispatch=1)
 
 
 def dispatch(now: datetime = NOW) -> Dispatch:

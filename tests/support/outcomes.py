@@ -42,7 +42,7 @@ OPS = "ops@example.com"
 StartNotifier = Callable[..., AbstractAsyncContextManager[ServiceContext]]
 StartMailer = Callable[..., AbstractAsyncContextManager[OutcomeMailer]]
 CATCH_UP_NONE = CatchUp("none")
-CONTEXT = DecisionContext(now=NOW, misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=1)
+CONTEXT = DecisionContext(now=NOW, misfire=timedelta(minutes=1), look_again_after=timedelta(minutes=1), dispatch=1)
 _GRACE = {"DUEBOOK_GRACE": "PT5S"}
 
 

@@ -30,7 +30,7 @@ def a_job(now: datetime = NOW, **fields: Any) -> Job:
 
 
 def context(now: datetime = NOW, **fields: Any) -> DecisionContext:
-    return DecisionContext(**{"now": now, "misfire": MINUTE, "redelivery_after": 30 * SECOND, "dispatch": 1, **fields})
+    return DecisionContext(**{"now": now, "misfire": MINUTE, "look_again_after": 30 * SECOND, "dispatch": 1, **fields})
 
 
 def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:

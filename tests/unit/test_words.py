@@ -37,7 +37,7 @@ WORDS = {
     "nobody somebody whom whoever": "name the subject: the client, the scheduler, the recipient",
     "opening": "first_event",
     "outbox": "run_sender",
-    "patience patient patiently": "timeout, redelivery_after, retry_while_unavailable",
+    "patience patient patiently": "timeout, look_again_after, retry_while_unavailable",
     "place places": "position, order, pointer, decision, checkpoint",
     "polite": "error_handling",
     "releaser": "admission",

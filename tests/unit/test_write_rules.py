@@ -111,7 +111,7 @@ def test_an_offender_is_found(source: str, tables: set[str]) -> None:
         ("from duebook_common.store import eventstore", "eventstore.APPEND"),
         ("from duebook_common.store import projections as p", "projections"),
         ("import duebook_common.store.projections", "projections"),
-        ("def f():\n    from duebook_common.store.projections import move_runs", "projections"),
+        ("def f():\n    from duebook_common.store.projections import update_runs", "projections"),
     ],
 )
 def test_an_import_is_found_in_each_form(source: str, name: str) -> None:

@@ -24,7 +24,7 @@ def ago(api: Api, time: timedelta) -> str:
 async def dispatch(api: Api, job: Any) -> None:
     """Decide the due occurrences of the job, as a scheduler does."""
     now = api.deps.clock.now()
-    context = DecisionContext(now=now, misfire=MINUTE, redelivery_after=MINUTE, dispatch=1)
+    context = DecisionContext(now=now, misfire=MINUTE, look_again_after=MINUTE, dispatch=1)
     await handle_job(api.deps.pool, UUID(job["id"]), Dispatch(context), ACTOR)
 
 

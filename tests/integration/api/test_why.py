@@ -27,7 +27,7 @@ def now() -> datetime:
 async def dispatch(api: Api, job_id: str, at: datetime | None = None) -> list[Run]:
     """The runs that a scheduler creates for the job's due occurrences."""
     context = DecisionContext(
-        now=at or now(), misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=1
+        now=at or now(), misfire=timedelta(minutes=1), look_again_after=timedelta(minutes=1), dispatch=1
     )
     return list((await handle(api, job_id, Dispatch(context))).runs)
 
@@ -173,7 +173,7 @@ async def test_manual_runs_and_backfills_are_found_at_their_time(api: Api) -> No
     [missed] = await dispatch(api, job["id"], later)
     await api.execute(str(missed.id), *fail_for_good("boom", dispatch=1))
     context = DecisionContext(
-        now=later, misfire=timedelta(minutes=1), redelivery_after=timedelta(minutes=1), dispatch=0
+        now=later, misfire=timedelta(minutes=1), look_again_after=timedelta(minutes=1), dispatch=0
     )
     async with acquire(api.deps.pool) as db:
         recorded = (await load_jobs(db, [UUID(job["id"])]))[UUID(job["id"])]

@@ -226,7 +226,7 @@ class Machine(RuleBasedStateMachine):
         return commands[kind]
 
     def _change_job(self, act: str, job_id: UUID, data: st.DataObject) -> None:
-        context = DecisionContext(now=self.now, misfire=_MISFIRE, redelivery_after=HOUR, dispatch=0)
+        context = DecisionContext(now=self.now, misfire=_MISFIRE, look_again_after=HOUR, dispatch=0)
         changed = data.draw(policies) if act == "change" else {}
         overlap = data.draw(st.sampled_from(Overlap)) if act == "trigger" else Overlap.SKIP
         job = self.world.run(self._job(job_id))

@@ -27,11 +27,11 @@ async def attempt() -> AsyncIterator[Attempt]:
     """An attempt whose work never ends by itself."""
     assignment = an_assignment()
     attempt = Attempt(assignment.run, assignment, 0.0)
-    attempt.task = asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[arg-type]
+    attempt.work = asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[arg-type]
     await asyncio.sleep(0)
     yield attempt
-    attempt.task.cancel()
-    await asyncio.wait([attempt.task])
+    attempt.work.cancel()
+    await asyncio.wait([attempt.work])
 
 
 @pytest.mark.parametrize(("before", "wanted"), list(product(AttemptState, INTERRUPTIONS)))
@@ -42,7 +42,7 @@ async def test_an_interruption_takes_effect_where_its_transition_is_legal(
     legal = (before, wanted) in LEGAL
     assert attempt.interrupt(wanted) is legal
     assert attempt.state is (wanted if legal else before)
-    assert attempt.task.cancelling() == int(legal)
+    assert attempt.work.cancelling() == int(legal)
 
 
 @pytest.mark.parametrize("before", AttemptState)
@@ -51,4 +51,4 @@ async def test_the_end_follows_every_state_and_is_final(attempt: Attempt, before
     attempt.end()
     assert attempt.state is ENDING
     assert not any(attempt.interrupt(state) for state in AttemptState)
-    assert attempt.task.cancelling() == 0
+    assert attempt.work.cancelling() == 0

@@ -29,7 +29,7 @@ async def endless() -> None:
 async def test_the_outcome_of_its_task_is_recorded() -> None:
     recorder = MemoryRecorder()
     attempt = await started(attempts_with(recorder, succeed), an_assignment())
-    run = await attempt.task
+    run = await attempt.work
     (command,) = recorder.commands
     assert isinstance(command, Succeed)
     assert command.result == RESULT
@@ -40,7 +40,7 @@ async def test_the_outcome_of_its_task_is_recorded() -> None:
 async def test_a_failure_is_recorded_with_what_the_task_says_of_a_retry() -> None:
     recorder = MemoryRecorder()
     attempt = await started(attempts_with(recorder, fail), an_assignment())
-    await attempt.task
+    await attempt.work
     (command,) = recorder.commands
     assert isinstance(command, FailAttempt)
     assert (command.error, command.retry) == ("no such region", False)
@@ -49,7 +49,7 @@ async def test_a_failure_is_recorded_with_what_the_task_says_of_a_retry() -> Non
 async def test_a_task_that_the_executor_does_not_have_fails_and_is_named() -> None:
     recorder = MemoryRecorder()
     attempt = await started(attempts_with(recorder, succeed), an_assignment(task="unknown"))
-    await attempt.task
+    await attempt.work
     (command,) = recorder.commands
     assert isinstance(command, FailAttempt)
     assert command.error == "this executor has no task 'unknown'; it has t"
@@ -68,7 +68,7 @@ async def test_an_interrupted_attempt_records_why(state: AttemptState, expected:
     attempts = attempts_with(recorder, endless)
     attempt = await started(attempts, an_assignment())
     attempt.interrupt(state)
-    await attempt.task
+    await attempt.work
     assert [type(command) for command in recorder.commands] == [expected]
     assert attempts.running == {}
 
@@ -77,9 +77,9 @@ async def test_a_cancellation_from_elsewhere_records_nothing() -> None:
     recorder = MemoryRecorder()
     attempts = attempts_with(recorder, endless)
     attempt = await started(attempts, an_assignment())
-    attempt.task.cancel()
+    attempt.work.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await attempt.task
+        await attempt.work
     assert recorder.commands == []
     assert attempts.running == {}
 
@@ -91,7 +91,7 @@ async def test_no_attempt_starts_of_a_run_that_another_executor_has() -> None:
     first, second = await attempts.start([locked, an_assignment()])
     assert first is None
     assert second is not None
-    await second.task
+    await second.work
     recorder.executor = "another executor"  # it started the attempt before us
     assert await attempts.start([an_assignment()]) == [None]
     assert attempts.running == {}
@@ -101,7 +101,7 @@ async def test_an_attempt_is_known_by_its_run_until_it_has_ended() -> None:
     attempts = attempts_with(MemoryRecorder(), succeed)
     attempt = await started(attempts, an_assignment())
     assert attempts.running == {attempt.run.id: attempt}
-    await attempt.task
+    await attempt.work
     assert attempts.running == {}
 
 
@@ -134,7 +134,7 @@ async def test_a_task_learns_about_its_attempt() -> None:
         contexts.append(context)
 
     attempt = await started(attempts_with(MemoryRecorder(), remember), an_assignment())
-    await attempt.task
+    await attempt.work
     (context,) = contexts
     assert (context.run_id, context.job_id, context.attempt) == (attempt.run.id, attempt.run.job_id, 1)
     assert context.idempotency_key == str(attempt.run.id)

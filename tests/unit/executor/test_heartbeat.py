@@ -21,7 +21,7 @@ async def attempt() -> AsyncIterator[Attempt]:
     attempt = await started(attempts_with(MemoryRecorder(), endless), an_assignment())
     yield attempt
     attempt.interrupt(AttemptState.RELEASING)
-    await attempt.task
+    await attempt.work
 
 
 def test_an_attempt_that_still_owns_its_run_goes_on(attempt: Attempt) -> None:
@@ -34,7 +34,7 @@ def test_a_cancelled_attempt_is_interrupted_once_and_keeps_its_run_until_it_stop
     for _ in range(2):
         assert interrupt_by_state([attempt], {attempt.run.id: cancel}) == [attempt]
     assert attempt.state is AttemptState.CANCELLING
-    assert attempt.task.cancelling() == 1
+    assert attempt.work.cancelling() == 1
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_an_attempt_without_its_run_is_lost(attempt: Attempt, state: RecordedSta
     for _ in range(2):
         assert interrupt_by_state([attempt], states) == []
     assert attempt.state is AttemptState.LOST
-    assert attempt.task.cancelling() == 1
+    assert attempt.work.cancelling() == 1

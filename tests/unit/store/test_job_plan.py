@@ -56,9 +56,9 @@ def test_a_new_run_is_inserted_and_its_job_moves_on() -> None:
         ["RunDispatched"],
     )
     assert (job.stream, job.expected, job.events) == (stream(JOB_ID), 1, [JobFinished(at=NOW)])
-    assert planned.moved_jobs == [result.job]
+    assert planned.updated_jobs == [result.job]
     assert [run.id for run in planned.opened_runs] == [run_id_at(JOB_ID, NOW)]
-    assert (planned.redefined_jobs, planned.moved_runs, planned.awaited_runs) == ([], [], [])
+    assert (planned.redefined_jobs, planned.updated_runs, planned.awaited_runs) == ([], [], [])
 
 
 def test_the_facts_of_several_streams_keep_their_order() -> None:
@@ -84,17 +84,17 @@ def test_a_changed_job_writes_its_definition_too() -> None:
     changed = decided(a_job(scheduled_at=NOW + DAY), ChangeJob(wanted, context(), run_exists=False))
     paused = decided(replace(a_job(scheduled_at=NOW + DAY), id=RUN_ID), PauseJob(None, context()))
     planned = plan(changed, paused)
-    assert (planned.redefined_jobs, planned.moved_jobs) == ([changed.job], [paused.job])
+    assert (planned.redefined_jobs, planned.updated_jobs) == ([changed.job], [paused.job])
 
 
 def test_runs_that_an_overlap_policy_changes_are_updated_in_the_order_of_their_ids() -> None:
     """All writers lock rows in this order, so that they do not deadlock."""
     runs = [active(RunStatus.RUNNING, 3), active(RunStatus.DISPATCHED, 1), active(RunStatus.RETRYING, 2)]
     planned = plan(decided(a_job(recurrence="daily", overlap=Overlap.TERMINATE_OTHER), Dispatch(context()), *runs))
-    assert [(run.id.int, run.status, run.version) for run in planned.moved_runs] == [
+    assert [(run.id.int, run.status, run.version) for run in planned.updated_runs] == [
         (n, RunStatus.CANCELLED, 2) for n in (1, 2, 3)
     ]
-    assert planned.ended_runs == planned.moved_runs
+    assert planned.ended_runs == planned.updated_runs
     assert len(planned.opened_runs) == 1
     assert {(write.expected, *names(write.events)) for write in planned.writes[:3]} == {(1, "RunCancelled")}
 

@@ -11,8 +11,8 @@ from duebook_executor.queries import Assignment, LogLine
 
 class AttemptState(StrEnum):
     RUNNING = "running"
-    CANCELLING = "cancelling"  # interrupted: an operator requested it
-    LOST = "lost"  # interrupted: another attempt owns the run now
+    CANCELLING = "cancelling"  # interrupted: a client or an overlap policy requested it
+    LOST = "lost"  # interrupted: it no longer owns its run: counted as lost, or the run was terminated
     RELEASING = "releasing"  # interrupted: the executor is shutting down
     ENDING = "ending"  # the work is over, its outcome is being recorded
 
@@ -40,7 +40,7 @@ class Attempt:
     run: Run
     assignment: Assignment
     started_at: float
-    task: "asyncio.Task[Run | None]" = field(init=False)
+    work: "asyncio.Task[Run | None]" = field(init=False)
     log_lines: list[LogLine] = field(default_factory=list)
     has_lease: bool = False
     state: AttemptState = AttemptState.RUNNING
@@ -50,7 +50,7 @@ class Attempt:
         if state not in _NEXT_STATES[self.state]:
             return False
         self.state = state
-        self.task.cancel()
+        self.work.cancel()
         return True
 
     def end(self) -> None:

@@ -12,7 +12,7 @@ from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUN_DURATION
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt
 
-log = structlog.stdlib.get_logger("attempts")
+log = structlog.stdlib.get_logger("attempt_metrics")
 
 _OUTCOMES = {
     "AttemptSucceeded": "succeeded",

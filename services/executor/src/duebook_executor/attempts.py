@@ -22,7 +22,7 @@ from duebook_executor.attempt import Attempt, AttemptState
 from duebook_executor.attempt_metrics import count_outcome, count_start
 from duebook_executor.job_log import append_line
 from duebook_executor.queries import Assignment
-from duebook_executor.recorder import AttemptRecorder, Outcome
+from duebook_executor.recorder import AttemptRecorder, EndedAttempt
 from duebook_executor.run_task import TaskFailure, TaskOutcome, TaskSuccess, execute
 from duebook_executor.task_loop import TaskLoop
 
@@ -54,13 +54,13 @@ class Attempts:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace.total_seconds()
         while self.running and (left := deadline - loop.time()) > 0:
-            await asyncio.wait([attempt.task for attempt in self.running.values()], timeout=left)
+            await asyncio.wait([attempt.work for attempt in self.running.values()], timeout=left)
         late = list(self.running.values())
         if late:
             for attempt in late:
                 attempt.interrupt(AttemptState.RELEASING)
             log.info("attempts released", count=len(late))
-            await asyncio.wait([attempt.task for attempt in late], timeout=_RELEASE_SECONDS)
+            await asyncio.wait([attempt.work for attempt in late], timeout=_RELEASE_SECONDS)
 
     def _begin(self, assignment: Assignment, result: CommandResult) -> Attempt | None:
         run = result.run
@@ -72,7 +72,7 @@ class Attempts:
         count_start(run, self._clock.now())
         attempt = Attempt(run, assignment, asyncio.get_running_loop().time())
         self.running[run.id] = attempt
-        attempt.task = asyncio.create_task(self._run(attempt))
+        attempt.work = asyncio.create_task(self._run(attempt))
         return attempt
 
     async def _run(self, attempt: Attempt) -> Run | None:
@@ -82,7 +82,7 @@ class Attempts:
             try:
                 command = await self._work(attempt)
                 attempt.end()
-                result = await self._outcomes.submit(Outcome(attempt, command))
+                result = await self._outcomes.submit(EndedAttempt(attempt, command))
                 count_outcome(attempt, result)
                 return result.run if result.error is None else None
             finally:
@@ -96,7 +96,7 @@ class Attempts:
             command = self._interrupted(attempt)
             if command is None:
                 raise
-            attempt.task.uncancel()
+            attempt.work.uncancel()
             return command
         number, now = attempt.run.attempt, self._clock.now()
         if isinstance(outcome, TaskSuccess):

@@ -80,7 +80,7 @@ class Deliveries:
             DELIVERIES.labels("attached").inc()
             return await self._follow(attempt)
         if attempt is not None:  # a newer dispatch: the outcome is recorded, and the attempt ends in a moment
-            await asyncio.wait([attempt.task])
+            await asyncio.wait([attempt.work])
         classified = await self._classify_in_slot(_Delivery(message, from_dead_letters))
         DELIVERIES.labels(classified.delivery_class).inc()
         return await self._handle(classified)
@@ -117,7 +117,7 @@ class Deliveries:
             if attempt is None:
                 self._slots.release()
         if attempt is not None:
-            attempt.task.add_done_callback(lambda _: self._slots.release())
+            attempt.work.add_done_callback(lambda _: self._slots.release())
         return classified
 
     async def _classify(self, deliveries: Sequence[_Delivery]) -> list[_ClassifiedDelivery]:
@@ -148,7 +148,7 @@ class Deliveries:
         """Hold the delivery until the attempt has ended, unless the attempt may take longer than a hold may last."""
         if attempt.assignment.definition.timeout > _LONGEST_HOLD:
             return Settlement.ACK  # from here on the lease covers the attempt; a dead letter gets its own message
-        run = await asyncio.shield(attempt.task)
+        run = await asyncio.shield(attempt.work)
         if run is not None and run.status is RunStatus.DEAD_LETTERED:
             return await self._bury(run)
         return Settlement.ACK

@@ -21,7 +21,10 @@ _MIN_AGE_SECONDS = 0.5
 
 
 class Heartbeat:
-    """One step looks at every attempt older than half a second: a shorter one needs no lease."""
+    """One step looks at every attempt older than half a second.
+
+    A shorter one needs no row in `leases`: the first lease is the run's `wake_at`.
+    """
 
     def __init__(self, attempts: Attempts, queries: ExecutorQueries, locks: RunLocks, lease: timedelta) -> None:
         self._attempts, self._queries, self._locks, self._lease = attempts, queries, locks, lease

@@ -20,12 +20,12 @@ from duebook_executor.attempt import Attempt
 from duebook_executor.job_log import write_log_lines
 from duebook_executor.queries import Assignment, ExecutorQueries
 
-log = structlog.stdlib.get_logger("attempts")
+log = structlog.stdlib.get_logger("recorder")
 
 _RETRY_SECONDS = 0.2
 
 
-class Outcome(NamedTuple):
+class EndedAttempt(NamedTuple):
     """An attempt whose work is over, and the command that records how it ended."""
 
     attempt: Attempt
@@ -55,7 +55,7 @@ class AttemptRecorder:
         results = {item.run_id: result for item, result in zip(work, await self._handle(work), strict=True)}
         return [results.get(run_id) for run_id in run_ids]
 
-    async def end(self, outcomes: Sequence[Outcome]) -> list[CommandResult]:
+    async def end(self, outcomes: Sequence[EndedAttempt]) -> list[CommandResult]:
         """Record the outcomes in one commit, after the log lines of their attempts."""
         attempts = [outcome.attempt for outcome in outcomes]
         await write_log_lines(self._queries, attempts)

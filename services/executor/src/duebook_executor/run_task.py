@@ -12,7 +12,8 @@ from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_common.store.codec import storable
 from duebook_executor.task_loop import TaskLoop
 
-_STOP_SECONDS = 0.5  # how long a cancelled task may take to stop before it is left behind
+# How long a task may take to stop when its attempt is interrupted; after a time-out it is left at once.
+_STOP_SECONDS = 0.5
 _LONGEST_ERROR = 4000  # characters
 _LARGEST_RESULT = 256 * 1024  # bytes of JSON
 

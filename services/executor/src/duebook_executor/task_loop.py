@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-log = structlog.stdlib.get_logger("tasks")
+log = structlog.stdlib.get_logger("task_loop")
 
 _BLOCKED_SECONDS = 1.0
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from duebook_common.broker.messages import OutcomeMessage
-from duebook_common.domain.mail import Mail, MailStatus, is_notified, mail_topic, parse_topic, tries_of
+from duebook_common.domain.mail import Mail, MailStatus, mail_topic, parse_topic, tries_of, wants_mail
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool, acquire
@@ -88,7 +88,7 @@ class OutcomeMailer:
 
     def _recipients(self, subject: MailSubject, outcome: str) -> tuple[str, ...]:
         """The recipients that the job names, or else the settings; each once."""
-        if not is_notified(subject.notify, outcome, subject.reason):
+        if not wants_mail(subject.notify, outcome, subject.reason):
             return ()
         return tuple(dict.fromkeys(subject.notify.to or self._default_to))
 

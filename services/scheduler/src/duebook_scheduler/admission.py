@@ -85,7 +85,7 @@ def _decide_jobs(
     results: list[JobResult[AdmitWaiting]] = []
     for job in jobs:
         free = free_runs(job.active, with_slot, slots, now)
-        results.append(decide_locked(job, AdmitWaiting(free, now, redelivery_after=lease)))
+        results.append(decide_locked(job, AdmitWaiting(free, now, look_again_after=lease)))
     return results
 
 

@@ -10,7 +10,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
 from duebook_common.runtime.loops import wait_until_set
 
-log = structlog.stdlib.get_logger("sweep")
+log = structlog.stdlib.get_logger("dead_letter_scan")
 
 FindObsolete = Callable[[Sequence[bytes]], Awaitable[Sequence[bool]]]
 

@@ -1,4 +1,9 @@
-"""Dispatch: due occurrences become runs and are sent, one batch of jobs at a time."""
+"""Dispatch: due occurrences become runs and are sent, one batch of jobs at a time.
+
+Three guards keep schedulers from dispatching an occurrence twice: the job's lock (`store/locks.py`), the version of the
+job's stream that each commit checks (`_writes` in `store/job_plan.py`), and the run's id, which follows from job and
+nominal time (`run_id_at` in `domain/run/events.py`), so that its stream can be opened only once.
+"""
 
 import time
 from collections.abc import Sequence
@@ -99,7 +104,7 @@ class Dispatcher:
 
     async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
         now, settings = self._clock.now(), self._settings
-        context = DecisionContext(now=now, misfire=settings.misfire, redelivery_after=settings.lease, dispatch=1)
+        context = DecisionContext(now=now, misfire=settings.misfire, look_again_after=settings.lease, dispatch=1)
         results = _decide_within_limits(await load_locked(db, job_ids), Dispatch(context))
         await record(db, results, self._actor)
         await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)
@@ -136,7 +141,10 @@ class Dispatcher:
             return await self._decide(db, job_ids)
 
     def _defer(self, job_id: UUID, error: Exception) -> list[JobResult[Dispatch]]:
-        """Leave a failed job out of the next polls: for a second after a conflict, for a minute after an error."""
+        """Leave a failed job out of the next polls: for a second after a conflict, for a minute after an error.
+
+        Each process keeps its own list, so another scheduler tries the job too.
+        """
         pause = _SOON
         if not isinstance(error, Conflict):
             log.error("job cannot be decided; the next try follows in a minute", job_id=str(job_id), exc_info=error)

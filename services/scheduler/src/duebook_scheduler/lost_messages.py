@@ -1,6 +1,7 @@
-"""Whether the message of a dispatched run is lost: a later run of its queue has started, or the queue is empty.
+"""Whether the message of a dispatched run is taken for lost.
 
-A message is sent again only on such evidence: a long queue alone must not double its own messages.
+It is if a run that was dispatched later to its queue is running, or if the queue has no ready message. Only then the
+message is sent again: a long queue alone must not double its own messages.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 
-_NEWEST_STARTED = """
+_NEWEST_RUNNING = """
 SELECT queue, max(dispatched_at) AS dispatched_at FROM runs
 WHERE wake_at IS NOT NULL AND status = 'running' AND queue = ANY($1) GROUP BY queue
 """
@@ -24,14 +25,14 @@ class LostMessageDetector:
         self._publisher, self._margin = publisher, margin
 
     async def lost(self, db: Connection, runs: Sequence[Run]) -> set[UUID]:
-        """The runs whose message is lost; empty while RabbitMQ is unavailable."""
+        """The runs whose message is taken for lost; none while RabbitMQ is unavailable."""
         queues = {run.queue for run in runs}
         if not queues or not self._publisher.connected:
             return set()
-        newest_started = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_STARTED, list(queues))}
+        newest_running = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_RUNNING, list(queues))}
         empty = {queue for queue in queues if await self._publisher.ready_messages(queue) == 0}
-        return {run.id for run in runs if run.queue in empty or self._overtaken(run, newest_started)}
+        return {run.id for run in runs if run.queue in empty or self._overtaken(run, newest_running)}
 
-    def _overtaken(self, run: Run, newest_started: dict[str, datetime]) -> bool:
-        newest = newest_started.get(run.queue)
+    def _overtaken(self, run: Run, newest_running: dict[str, datetime]) -> bool:
+        newest = newest_running.get(run.queue)
         return newest is not None and run.dispatched_at is not None and newest > run.dispatched_at + self._margin

@@ -8,7 +8,7 @@ from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_DEFAULT, MAIL_NAMED
 from duebook_common.domain.definition import Definition, Notify
-from duebook_common.domain.mail import MISSED, is_notified
+from duebook_common.domain.mail import MISSED, wants_mail
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.codec import NOTIFY
 
@@ -75,6 +75,6 @@ def _outgoing(message: OutcomeMessage, notify: Notify, reason: str | None = None
 
 def _mail_routing_key(notify: Notify, outcome: str, reason: str | None) -> str | None:
     """The second routing key, which leads to the notifier; None if no mail can follow, as for most outcomes."""
-    if not is_notified(notify, outcome, reason):
+    if not wants_mail(notify, outcome, reason):
         return None
     return MAIL_NAMED if notify.to else MAIL_DEFAULT

@@ -23,7 +23,7 @@ from duebook_scheduler.lanes import earliest, lanes
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
-from duebook_scheduler.waking import TO_SEND, Admit, Bury, Postpone, Wake, WakeContext, classify, may_be_lost
+from duebook_scheduler.waking import NEEDS_CAPACITY, Admit, Bury, Postpone, Wake, WakeContext, classify, may_be_lost
 
 log = structlog.stdlib.get_logger("waker")
 
@@ -72,7 +72,7 @@ class Waker:
             due_runs = await load_due_runs(db, found, now, self._settings.batch)
             if not due_runs:
                 return 0
-            queues = {due.run.queue for due in due_runs if due.run.status in TO_SEND}
+            queues = {due.run.queue for due in due_runs if due.run.status in NEEDS_CAPACITY}
             capacity = await self._window.capacity(db, queues, now)
             lost = await self._lost_messages.lost(db, [due.run for due in due_runs if may_be_lost(due, now)])
         plan = _plan(due_runs, now, self._leases_trusted_at, capacity, lost)
@@ -110,7 +110,7 @@ class Waker:
 def _plan(
     due_runs: Sequence[DueRun], now: datetime, leases_trusted_at: datetime, capacity: dict[str, int], lost: set[UUID]
 ) -> _Plan:
-    """Sort due runs by what they need; each retry takes one place of its queue's capacity."""
+    """Sort due runs by what they need. Counts `capacity` down: each retry takes one of its queue's."""
     plan = _Plan()
     context = WakeContext(now, leases_trusted_at, capacity, frozenset(lost))
     for due in due_runs:

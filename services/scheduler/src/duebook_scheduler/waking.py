@@ -9,7 +9,8 @@ from duebook_common.domain.run.decide import expired
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_scheduler.due_runs import DueRun
 
-TO_SEND = frozenset({RunStatus.RETRYING, RunStatus.WAITING})
+# A run with dispatch number 0 needs none: its status is `dispatched`, so `DispatchWindow` counts it already.
+NEEDS_CAPACITY = frozenset({RunStatus.RETRYING, RunStatus.WAITING})
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 
 
@@ -43,7 +44,7 @@ class WakeContext:
     """The circumstances in which due runs are classified.
 
     Before `leases_trusted_at` (UTC) an expired lease proves nothing. `capacity` is how many more runs each queue may
-    have dispatched. `lost` are the dispatched runs whose message is known to be lost.
+    have dispatched. `lost` are the dispatched runs whose message is taken for lost.
     """
 
     now: datetime
@@ -59,7 +60,7 @@ def classify(due: DueRun, context: WakeContext, chance: float) -> Action:
         return Bury()
     if run.status is RunStatus.RUNNING:
         return _classify_running(due, context)
-    if run.status in TO_SEND and not due.job_deleted and context.capacity[run.queue] <= 0:
+    if run.status in NEEDS_CAPACITY and not due.job_deleted and context.capacity[run.queue] <= 0:
         return Postpone(now + timedelta(seconds=1 + 9 * chance))
     if may_be_lost(due, now) and run.id not in context.lost:
         return Postpone(now + _until_next_look(run, now))
@@ -75,7 +76,7 @@ def _classify_running(due: DueRun, context: WakeContext) -> Action:
 
 
 def may_be_lost(due: DueRun, now: datetime) -> bool:
-    """Whether the run only waits for its message: it is sent again if that message is known to be lost."""
+    """Whether the run only waits for its message: it is sent again if that message is taken for lost."""
     sent = due.run.status is RunStatus.DISPATCHED and due.run.dispatch > 0
     return sent and not due.job_deleted and not expired(due.run, now)
 

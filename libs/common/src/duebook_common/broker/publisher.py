@@ -61,7 +61,10 @@ class Publisher:
         return None
 
     async def ready_messages(self, queue: str) -> int | None:
-        """The number of ready messages in a work queue by the broker's latest count; None if it does not answer."""
+        """The number of ready messages in a work queue by the broker's latest count; None if it does not answer.
+
+        Declares the queue first, so one that the broker lost counts as empty.
+        """
         try:
             async with asyncio.timeout(self._timeout):
                 channel, arguments = await self.channel(), work_arguments(queue)

@@ -33,7 +33,7 @@ def parse_topic(topic: str) -> tuple[str, int]:
     return outcome, int(version)
 
 
-def is_notified(notify: Notify, outcome: str, reason: str | None) -> bool:
+def wants_mail(notify: Notify, outcome: str, reason: str | None) -> bool:
     """Whether the job wants mails about this outcome of a run; `reason` is why a run was skipped."""
     if outcome == "skipped" and reason == MISSED:
         return MISSED in notify.on

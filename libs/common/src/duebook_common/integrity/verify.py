@@ -1,6 +1,7 @@
 """`duebook verify`: the invariants, checked over the whole log and against the read models.
 
-All is read in one snapshot, so services may go on working. No check uses the code that decides.
+All is read in one snapshot, so services may go on working. No check uses `decide`. Nominal times come from `schedule`,
+which `test_oracle.py` compares with other code.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence

@@ -77,14 +77,14 @@ class CommitPlan:
     writes: list[Write] = field(default_factory=list)
     created_jobs: list[Job] = field(default_factory=list)
     redefined_jobs: list[Job] = field(default_factory=list)
-    moved_jobs: list[Job] = field(default_factory=list)
+    updated_jobs: list[Job] = field(default_factory=list)
     opened_runs: list[Run] = field(default_factory=list)
-    moved_runs: list[Run] = field(default_factory=list)
+    updated_runs: list[Run] = field(default_factory=list)
     awaited_runs: list[Run] = field(default_factory=list)
 
     @property
     def ended_runs(self) -> list[Run]:
-        return [run for run in self.moved_runs if not run.active]
+        return [run for run in self.updated_runs if not run.active]
 
 
 def plan_creation(created: Mapping[UUID, JobCreated], actor: Actor) -> CommitPlan:
@@ -103,13 +103,13 @@ def plan_commit(results: Iterable[JobResult[JobCommand]], actor: Actor) -> Commi
         if result.facts:
             plan.writes += _writes(result, meta)
             redefined = any(isinstance(fact, JobChanged) for fact in result.facts)
-            (plan.redefined_jobs if redefined else plan.moved_jobs).append(result.job)
+            (plan.redefined_jobs if redefined else plan.updated_jobs).append(result.job)
         before = {run.id: run for run in result.before.active}
         for run in result.runs:
-            (plan.moved_runs if run.id in before else plan.opened_runs).append(run)
+            (plan.updated_runs if run.id in before else plan.opened_runs).append(run)
         after = before | {run.id: run for run in result.runs}
         plan.awaited_runs += runs_to_await(run for run in after.values() if run.active)
-    plan.moved_runs.sort(key=lambda run: run.id)  # rows are locked in this order, so that writers do not deadlock
+    plan.updated_runs.sort(key=lambda run: run.id)  # rows are locked in this order, so that writers do not deadlock
     return plan
 
 

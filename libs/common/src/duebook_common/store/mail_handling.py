@@ -1,4 +1,4 @@
-"""The results of delivering mails: load, decide, append and project, in one transaction."""
+"""The results of tries to send mails: load, decide, append and project, in one transaction."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from duebook_common.store.eventstore import Write, append
 
 
 async def record_mail(pool: Pool, run_id: UUID, job_id: UUID, event: MailEvent, actor: Actor) -> bool:
-    """Record the result of a delivery; False if it is recorded already. Safe to repeat, whatever it raised.
+    """Record the result of a try; False if it is recorded already. Safe to repeat, whatever it raised.
 
     The mail stream's version detects conflicts: if two notifiers try the same mail, the slower one decides again.
     """
@@ -28,4 +28,4 @@ async def record_mail(pool: Pool, run_id: UUID, job_id: UUID, event: MailEvent, 
             if not await append(db, [write]):
                 await mail_projection.put_mail(db, mail_domain.evolve(mail, run_id, job_id, version + 1, event))
                 return True
-    raise Conflict(f"the mails of run {run_id} kept changing while a delivery was recorded")
+    raise Conflict(f"the mails of run {run_id} kept changing while the result of a try was recorded")

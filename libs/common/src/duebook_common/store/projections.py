@@ -84,19 +84,21 @@ _RUN_STATE: Columns[Run] = (
 )
 
 _JOB = _JOB_KEY + _JOB_FIXED + _JOB_STATE + _JOB_DEFINITION
-_JOB_MOVED = _JOB_KEY + _JOB_STATE
-_JOB_REDEFINED = _JOB_MOVED + _JOB_DEFINITION
+_JOB_UPDATED = _JOB_KEY + _JOB_STATE
+_JOB_REDEFINED = _JOB_UPDATED + _JOB_DEFINITION
 _RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE
-_RUN_MOVED = _RUN_KEY + _RUN_STATE
+_RUN_UPDATED = _RUN_KEY + _RUN_STATE
 
+# INSERT INTO jobs (job_id, created_at, …) SELECT …
 _INSERT_JOBS, _job_arguments = insert("jobs", _JOB), arguments(_JOB)
-_MOVE_JOBS, _moved_job_arguments = update("jobs", _JOB_MOVED), arguments(_JOB_MOVED)
+# UPDATE jobs SET stream_version = r.stream_version, … FROM …
+_UPDATE_JOBS, _updated_job_arguments = update("jobs", _JOB_UPDATED), arguments(_JOB_UPDATED)
 _REDEFINE_JOBS, _redefined_job_arguments = update("jobs", _JOB_REDEFINED), arguments(_JOB_REDEFINED)
 _INSERT_RUNS, _run_arguments = insert("runs", _RUN), arguments(_RUN)
-_MOVE_RUNS, _moved_run_arguments = update("runs", _RUN_MOVED), arguments(_RUN_MOVED)
+_UPDATE_RUNS, _updated_run_arguments = update("runs", _RUN_UPDATED), arguments(_RUN_UPDATED)
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
-_MOVE_ACCEPTED = update("runs", _RUN_MOVED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
+_UPDATE_ACCEPTED = update("runs", _RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
 _DELETE_JOBS = "DELETE FROM jobs WHERE job_id = ANY($1::uuid[])"
 _DELETE_RUNS = "DELETE FROM runs WHERE run_id = ANY($1::uuid[])"
 _DELETE_ORPHANS = """
@@ -107,8 +109,8 @@ WITH deleted_runs AS (
 )
 SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
 """
-_APPEND_AND_MOVE_RUNS = f"""
-{APPEND}, projected AS ({_MOVE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
+_APPEND_AND_UPDATE_RUNS = f"""
+{APPEND}, projected AS ({_UPDATE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
 SELECT accepted.stream, projected.awaited FROM accepted LEFT JOIN projected USING (stream)
 """  # noqa: S608
 
@@ -118,10 +120,10 @@ async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
         await db.execute(_INSERT_JOBS, *_job_arguments(jobs))
 
 
-async def move_jobs(db: Connection, jobs: Sequence[Job]) -> None:
+async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
     """Update what events change, except for the definition."""
     if jobs:
-        await db.execute(_MOVE_JOBS, *_moved_job_arguments(jobs))
+        await db.execute(_UPDATE_JOBS, *_updated_job_arguments(jobs))
 
 
 async def redefine_jobs(db: Connection, jobs: Sequence[Job]) -> None:
@@ -135,27 +137,27 @@ async def insert_runs(db: Connection, runs: Sequence[Run]) -> None:
         await db.execute(_INSERT_RUNS, *_run_arguments(runs))
 
 
-async def move_runs(db: Connection, runs: Sequence[Run]) -> None:
+async def update_runs(db: Connection, runs: Sequence[Run]) -> None:
     """Update what events change."""
     if runs:
-        await db.execute(_MOVE_RUNS, *_moved_run_arguments(runs))
+        await db.execute(_UPDATE_RUNS, *_updated_run_arguments(runs))
 
 
 class AppendResult(NamedTuple):
-    """The streams that got no events because their version had moved, and the moved runs that other runs wait for."""
+    """The streams that got no events because their version had changed, and the runs that other runs wait for."""
 
     lost: set[str]
     awaited: set[str]
 
 
-async def append_and_move_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
+async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
     """Append, and update the runs whose streams got their events: one statement, so one commit without a transaction.
 
     `runs` are the states after the writes, one for each write.
     """
     if not writes:
         return AppendResult(set(), set())
-    accepted = await db.fetch(_APPEND_AND_MOVE_RUNS, *append_arguments(writes), *_moved_run_arguments(runs))
+    accepted = await db.fetch(_APPEND_AND_UPDATE_RUNS, *append_arguments(writes), *_updated_run_arguments(runs))
     awaited = {record["stream"] for record in accepted if record["awaited"]}
     return AppendResult(lost_streams(writes, accepted), awaited)
 

@@ -12,7 +12,7 @@ from duebook_common.store.database import UNAVAILABLE
 T = TypeVar("T")
 R = TypeVar("R")
 
-log = structlog.stdlib.get_logger("database")
+log = structlog.stdlib.get_logger("resilience")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds
 

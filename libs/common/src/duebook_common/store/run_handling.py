@@ -153,10 +153,10 @@ async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor
     writes = [_write(decision, run, meta) for decision, run in zip(decisions, runs, strict=True)]
     jobs = {run.job_id for decision, run in zip(decisions, runs, strict=True) if needs_job_lock(run, decision.events)}
     if not jobs:
-        return await projections.append_and_move_runs(db, writes, runs)
+        return await projections.append_and_update_runs(db, writes, runs)
     async with db.transaction():
         await lock_jobs(db, jobs)
-        result = await projections.append_and_move_runs(db, writes, runs)
+        result = await projections.append_and_update_runs(db, writes, runs)
         recorded = [run for write, run in zip(writes, runs, strict=True) if write.stream not in result.lost]
         if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
             await decide_jobs(db, pauses, actor)

@@ -1,4 +1,4 @@
-"""Moves of `wake_at` that no event records.
+"""Moves of `wake_at`, and the mark `awaited`, that no event records.
 
 `wake_at` is the time at which the scheduler looks at a job or a run next. Events set it through the projections. Each
 function here moves it without an event, and says which process calls it and why the move is no fact. `rebuild` keeps a

@@ -1,4 +1,7 @@
-"""The `openapi_extra` of a route: the scope that it needs, its body, query parameters and headers."""
+"""The `openapi_extra` of a route: the scope that it needs, its body, query parameters and headers.
+
+The scope is checked by `permits.permitted`, which `app.build` installs for every route.
+"""
 
 from typing import Any
 
@@ -7,7 +10,7 @@ from pydantic import BaseModel
 from duebook_api.access.permits import NEEDS
 from duebook_common.runtime.scopes import Scope
 
-_KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}
+_IDEMPOTENCY_KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}
 _RESUME = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
 _MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
 
@@ -17,19 +20,23 @@ def operation(  # noqa: PLR0913 - one parameter for each part of an operation
     body: type[BaseModel] | None = None,
     *,
     query: type[BaseModel] | None = None,
-    key: bool = False,
+    idempotent: bool = False,
     match: bool = False,
     required: bool = True,
     patch: bool = False,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """The `openapi_extra` of a route, whose scope `permits` checks. `key`, `match` and `resume` add request headers."""
+    """The `openapi_extra` of a route. `idempotent`, `match` and `resume` add request headers."""
     extra: dict[str, Any] = {NEEDS: scope}
     if body is not None:
         schema = {"type": "object"} if patch else {"$ref": f"#/components/schemas/{body.__name__}"}
         media_type = "application/merge-patch+json" if patch else "application/json"
         extra["requestBody"] = {"required": required, "content": {media_type: {"schema": schema}}}
-    headers = [*([_KEY] if key else []), *([_MATCH] if match else []), *([_RESUME] if resume else [])]
+    headers = [
+        *([_IDEMPOTENCY_KEY] if idempotent else []),
+        *([_MATCH] if match else []),
+        *([_RESUME] if resume else []),
+    ]
     parameters = [*headers, *(_parameters(query) if query else [])]
     return extra | ({"parameters": parameters} if parameters else {})
 

@@ -1,4 +1,4 @@
-"""The Idempotency-Key header."""
+"""Reads the Idempotency-Key header. How a repeated request is answered again: `jobs/requests.py`."""
 
 from starlette.requests import Request
 

@@ -16,7 +16,7 @@ from duebook_common.domain.errors import CommandRejected, KeyReused, StaleVersio
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
 
-log = structlog.stdlib.get_logger("api")
+log = structlog.stdlib.get_logger("problems")
 
 _TYPE = "https://duebook.dev/problems/"
 _INTERNAL = "internal"

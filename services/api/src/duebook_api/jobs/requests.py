@@ -35,9 +35,12 @@ def request_hash(request: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request with an Idempotency-Key. The same actor, key and request always get the same ids."""
+    """A request with an Idempotency-Key. `kind`: `job` or `batch`.
 
-    scope: str
+    The ids follow from actor, key and index only; `hash`, kept in the row, tells a repeat from another request.
+    """
+
+    kind: str
     key: str
     request: Any
 
@@ -46,7 +49,7 @@ class IdempotentRequest:
         return request_hash(self.request)
 
     def id(self, actor: Actor, index: int) -> UUID:
-        return uuid5(_NAMESPACE, f"{self.scope}\n{actor.name}\n{index}\n{self.key}")
+        return uuid5(_NAMESPACE, f"{self.kind}\n{actor.name}\n{index}\n{self.key}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 
 @router.post(
-    "", status_code=201, openapi_extra=operation(Scope.JOBS_WRITE, JobBody, key=True), response_model=answers.Job
+    "", status_code=201, openapi_extra=operation(Scope.JOBS_WRITE, JobBody, idempotent=True), response_model=answers.Job
 )
 async def create_job(request: Request) -> Response:
     """Create a job."""
@@ -49,7 +49,7 @@ async def create_job(request: Request) -> Response:
 @router.post(
     "/batch",
     status_code=201,
-    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, key=True),
+    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, idempotent=True),
     response_model=answers.Items[answers.Job],
 )
 async def create_jobs(request: Request) -> Response:
@@ -164,7 +164,7 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
 @router.post(
     "/{job_id}/trigger",
     status_code=202,
-    openapi_extra=operation(Scope.RUNS_WRITE, TriggerBody, key=True, required=False),
+    openapi_extra=operation(Scope.RUNS_WRITE, TriggerBody, idempotent=True, required=False),
     response_model=answers.Run,
 )
 async def trigger_job(request: Request, job_id: PathId) -> Response:

@@ -33,7 +33,7 @@ class Dependencies:
     def context(self) -> DecisionContext:
         """The api only decides; the scheduler sends. So a new run is due at once and has no message yet."""
         return DecisionContext(
-            now=self.clock.now(), misfire=self.misfire, redelivery_after=timedelta(minutes=1), dispatch=0
+            now=self.clock.now(), misfire=self.misfire, look_again_after=timedelta(minutes=1), dispatch=0
         )
 
 

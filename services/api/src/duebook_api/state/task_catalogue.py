@@ -13,7 +13,7 @@ from jsonschema_rs import Draft202012Validator, ValidationError, ValidationError
 from duebook_api.http.problems import Fault, invalid, pointer
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 
-log = structlog.stdlib.get_logger("catalogue")
+log = structlog.stdlib.get_logger("task_catalogue")
 
 _TASKS = "SELECT name, payload_schema FROM tasks"
 _SECONDS = 2.0

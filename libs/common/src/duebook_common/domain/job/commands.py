@@ -19,13 +19,13 @@ class DecisionContext:
     """What a decision about due occurrences and new runs depends on besides the job.
 
     `misfire`: an occurrence that has been due for longer is missed, and the catch-up policy applies.
-    `redelivery_after`: how long a new run may wait for its start before the scheduler checks for its message.
+    `look_again_after`: how long a new run may wait for its start before the scheduler checks for its message.
     `dispatch`: 1 if the caller sends the messages of new runs itself, 0 if it leaves that to the scheduler.
     """
 
     now: datetime
     misfire: timedelta
-    redelivery_after: timedelta
+    look_again_after: timedelta
     dispatch: int
 
 
@@ -108,7 +108,7 @@ class AdmitWaiting:
 
     free: frozenset[UUID]
     now: datetime
-    redelivery_after: timedelta
+    look_again_after: timedelta
 
 
 JobCommand = (

@@ -28,7 +28,7 @@ from duebook_common.domain.job.commands import (
 )
 from duebook_common.domain.job.events import Fact, JobCreated, JobDeleted, JobFinished, JobPaused, JobResumed
 from duebook_common.domain.job.new_runs import backfill, trigger_run
-from duebook_common.domain.job.occurrence import account, settle, skip_due
+from duebook_common.domain.job.occurrence import account, decide_due, skip_due
 from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.commands import CancelRun, WakeRun
 from duebook_common.domain.run.decide import decide as decide_run
@@ -88,7 +88,7 @@ def _admit(job: Job, active: Sequence[Run], command: AdmitWaiting) -> Sequence[F
         wake = WakeRun(
             command.now,
             chance=0,  # of no effect: a waiting run has no attempt that could be lost
-            redelivery_after=command.redelivery_after,
+            look_again_after=command.look_again_after,
             job_deleted=job.status is JobStatus.DELETED,
             free=run.id in command.free,
         )
@@ -105,12 +105,12 @@ def _change(job: Job, active: Sequence[Run], command: ChangeJob) -> Sequence[Fac
         return []
     # If the schedule stays the same, occurrences of a paused catch-up stay due and run by the new definition.
     held_reason = None if wanted.same_schedule(job.definition) else "changed"
-    settled = settle(job, active, command.context, held_reason)
-    after = job_after(job, settled)
+    decided = decide_due(job, active, command.context, held_reason)
+    after = job_after(job, decided)
     if replace(after, definition=wanted).exhausted:  # the change ends the job, so nothing may stay due
         skipped = skip_due(after, "max_runs", now)
-        settled, after = [*settled, *skipped], job_after(after, skipped)
-    return [*settled, *change(after, wanted, now, run_exists=command.run_exists)]
+        decided, after = [*decided, *skipped], job_after(after, skipped)
+    return [*decided, *change(after, wanted, now, run_exists=command.run_exists)]
 
 
 def _pause(job: Job, active: Sequence[Run], command: PauseJob) -> Sequence[Fact]:
@@ -118,9 +118,9 @@ def _pause(job: Job, active: Sequence[Run], command: PauseJob) -> Sequence[Fact]
     _must_not_have_ended(job, "active")
     if job.status is JobStatus.PAUSED:
         return []
-    settled = settle(job, active, command.context, "paused")
-    _must_not_have_ended(job_after(job, settled), "active")  # its last occurrence may have been due
-    return [*settled, JobPaused(reason=command.reason, at=command.context.now)]
+    decided = decide_due(job, active, command.context, "paused")
+    _must_not_have_ended(job_after(job, decided), "active")  # its last occurrence may have been due
+    return [*decided, JobPaused(reason=command.reason, at=command.context.now)]
 
 
 def _pause_on_dead_letter(job: Job, run: Run) -> Sequence[Fact]:

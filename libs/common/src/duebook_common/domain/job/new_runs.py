@@ -53,7 +53,7 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
         "request_hash": new.request_hash,
     }
     at_once = max(context.now, new.occurrence.due_at)
-    later = min(context.now + context.redelivery_after, new.start_by or _NEVER)
+    later = min(context.now + context.look_again_after, new.start_by or _NEVER)
     first: RunBuffered | RunDispatched
     if decision is OverlapDecision.WAIT:  # the end of the blocking runs wakes it earlier
         first = RunBuffered(**identity, **own, reason="overlap", wake_at=later)

@@ -192,8 +192,8 @@ def _next_at(fact: Fact) -> datetime | None:
     return event.next_at
 
 
-def settle(job: Job, active: Sequence[Run], context: DecisionContext, held_reason: str | None) -> list[Fact]:
-    """Decide all that is due before a person's command changes the job; a paused job's occurrences are skipped.
+def decide_due(job: Job, active: Sequence[Run], context: DecisionContext, held_reason: str | None) -> list[Fact]:
+    """Decide what is due before a person's command changes the job; a paused job's occurrences are skipped.
 
     Occurrences that `account` leaves due are skipped for `held_reason`, or stay due if that is None.
     """

@@ -49,12 +49,12 @@ class WakeRun:
     """The run's `wake_at` has passed. `job_deleted`: no attempt may start any more.
 
     `free`: nothing holds a waiting run back; the caller holds the locks of its job and of its concurrency key.
-    `redelivery_after`: how long the run may wait for its start before the scheduler checks for its message.
+    `look_again_after`: how long the run may wait for its start before the scheduler checks for its message.
     """
 
     now: datetime
     chance: float
-    redelivery_after: timedelta
+    look_again_after: timedelta
     job_deleted: bool = False
     free: bool = False
 

@@ -172,7 +172,7 @@ def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
         return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
     if run.status is RunStatus.WAITING and not command.free:
         return []
-    return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.redelivery_after, at=command.now)]
+    return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.look_again_after, at=command.now)]
 
 
 def _lose(run: Run, command: WakeRun) -> list[RunEvent]:

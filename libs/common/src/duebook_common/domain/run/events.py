@@ -23,7 +23,7 @@ def run_id_at(job_id: UUID, nominal_at: datetime) -> UUID:
 
 
 def run_id_for(job_id: UUID, key: str) -> UUID:
-    """The id of a manually triggered run: always the same for the same Idempotency-Key."""
+    """The id of a manually triggered run: always the same for the same Idempotency-Key, whichever actor sent it."""
     return uuid5(job_id, f"key:{key}")
 
 
@@ -50,7 +50,7 @@ class Identity:
     job_id: UUID
     job_name: str
     job_version: int
-    definition_at: int
+    definition_at: int  # the version of the job's stream that holds the definition
     task: str
     queue: str
     priority: int

@@ -156,6 +156,7 @@ def _changes(run: Run, event: RunEvent) -> dict[str, Any]:  # noqa: C901, PLR091
         case AttemptSucceeded():
             return {"status": RunStatus.SUCCEEDED, "result": event.result, "error": None} | _closed(event.at)
         case AttemptFailed() | AttemptLost():
+            # Without `retry_at` a dead letter or a cancellation follows in the same append.
             return {
                 "status": RunStatus.RETRYING,
                 "failures": event.failures,
