@@ -126,3 +126,12 @@ async def test_wait_idle_returns_once_no_item_is_left() -> None:
         processor.released.set()
         await idle
     assert await submitter == 10
+
+
+async def test_items_with_one_identity_never_share_a_batch() -> None:
+    processor = Processor()
+    batcher: Batcher[int, int] = Batcher(processor.process, identity=lambda item: item)
+    processor.released.set()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*map(batcher.submit, (1, 2, 1, 3, 1))) == [10, 20, 10, 30, 10]
+    assert processor.batches == [[1, 2, 3], [1], [1]]

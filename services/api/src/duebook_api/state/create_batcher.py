@@ -1,7 +1,7 @@
 """Jobs that are created one by one share commits: requests that arrive during a commit form the next."""
 
+import asyncio
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -9,9 +9,8 @@ from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.batching import Batcher
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Pool
+from duebook_common.store.database import UNAVAILABLE, Pool
 from duebook_common.store.job_handling import create_jobs
-from duebook_common.store.resilience import isolate_failures
 
 
 class _Request(NamedTuple):
@@ -20,8 +19,8 @@ class _Request(NamedTuple):
     actor: Actor
 
 
-class _JobExists(Exception):
-    """At least one job of the batch exists already, or is in it twice; created one by one, the others succeed."""
+class _CommitAlone(Exception):
+    """The batch holds a job that exists already, or one that PostgreSQL refuses: each request commits alone."""
 
 
 class JobCreateBatcher:
@@ -29,20 +28,32 @@ class JobCreateBatcher:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        # `create_jobs` writes all events of a commit for one actor.
-        self._batcher: Batcher[_Request, Job | None] = Batcher(self._create, key=lambda request: request.actor)
+        self._alone = asyncio.Lock()  # requests that commit alone do so one after the other
+        # `create_jobs` writes all events of a commit for one actor, and takes an id once.
+        self._batcher: Batcher[_Request, Job | None] = Batcher(
+            self._commit, key=lambda request: request.actor, identity=lambda request: request.job_id
+        )
 
     async def create(self, job_id: UUID, event: JobCreated, actor: Actor) -> Job | None:
         """The new job, or None if a job has that id already. Raises what the database raises."""
-        return await self._batcher.submit(_Request(job_id, event, actor))
+        request = _Request(job_id, event, actor)
+        try:
+            return await self._batcher.submit(request)
+        except _CommitAlone:
+            async with self._alone:
+                return (await self._commit([request]))[0]
 
-    async def _create(self, requests: Sequence[_Request]) -> list[Job | Exception | None]:
-        batches = await isolate_failures(requests, self._commit, lambda _, error: [error])
-        return [*chain.from_iterable(batches)]
-
-    async def _commit(self, requests: Sequence[_Request]) -> Sequence[Job | Exception | None]:
-        created = {request.job_id: request.event for request in requests}
-        jobs = await create_jobs(self._pool, created, requests[0].actor) if len(created) == len(requests) else None
+    async def _commit(self, requests: Sequence[_Request]) -> Sequence[Job | None]:
+        """Create the jobs in one commit; raises _CommitAlone if one of several keeps the others from it."""
+        try:
+            created = {request.job_id: request.event for request in requests}
+            jobs = await create_jobs(self._pool, created, requests[0].actor)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:
+            if len(requests) == 1:
+                raise
+            raise _CommitAlone from error
         if jobs is None and len(requests) > 1:
-            raise _JobExists
+            raise _CommitAlone
         return [None] if jobs is None else jobs
