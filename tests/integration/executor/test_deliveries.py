@@ -132,6 +132,16 @@ async def test_two_deliveries_of_one_run_start_one_attempt(pool: Pool, executor:
     assert (await recorded(pool, run)).attempt == 1
 
 
+async def test_a_stale_delivery_in_the_same_batch_does_not_get_the_attempt(pool: Pool, executor: Executor) -> None:
+    """The current delivery must hold the attempt: if it is dead-lettered, that message has to be rejected."""
+    stale = await dispatched(pool, task="failing")
+    current = (await do(pool, stale, WakeRun(LATER, 0, MINUTE))).run
+    assert current is not None
+    assert current.dispatch == stale.dispatch + 1
+    settled = await asyncio.gather(*map(executor.receive, (stale, current)))
+    assert settled == [Settlement.ACK, Settlement.REJECT]
+
+
 async def test_an_attempt_elsewhere_is_left_alone(pool: Pool, executor: Executor) -> None:
     run = await started(pool, task="held")
     assert await executor.receive(run) is Settlement.ACK

@@ -135,8 +135,10 @@ class Deliveries:
         }
         attempts = await self._attempts.start(list(due.values())) if due else []
         started = dict(zip(due, attempts, strict=True))
-        return [  # of several deliveries of one run the first gets the attempt, the others are acknowledged
-            _ClassifiedDelivery(class_, runs.get(id_), started.pop(id_, None))
+        return [  # of several current deliveries of one run the first gets the attempt, the others are acknowledged
+            _ClassifiedDelivery(
+                class_, runs.get(id_), started.pop(id_, None) if class_ is DeliveryClass.START else None
+            )
             for id_, class_ in zip(run_ids, classes, strict=True)
         ]
 
