@@ -11,14 +11,15 @@ from uuid import UUID
 from duebook_common.domain.job.commands import JobCommand
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
+from duebook_common.runtime.telemetry import CONFLICTS
 from duebook_common.store import projections, wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import append
 from duebook_common.store.job_plan import (
-    C,
-    C_co,
+    CommandT,
+    CommandT_co,
     CommitPlan,
     JobResult,
     LockedJob,
@@ -31,7 +32,7 @@ from duebook_common.store.rows import load_active_runs, load_jobs
 
 
 @runtime_checkable
-class Preparation(Protocol[C_co]):
+class Preparation(Protocol[CommandT_co]):
     """A request whose command is only known under the job's lock.
 
     Some decisions need facts that nothing but the lock keeps from changing: the definition that a patch changes, the
@@ -39,7 +40,7 @@ class Preparation(Protocol[C_co]):
     connection, so `handle_job` calls `prepare` once it holds the lock, and again after each conflict.
     """
 
-    async def prepare(self, db: Connection, job: Job) -> C_co:
+    async def prepare(self, db: Connection, job: Job) -> CommandT_co:
         """The command for the job; may raise, so that nothing is written."""
         ...
 
@@ -55,7 +56,9 @@ async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Act
     return plan.created_jobs
 
 
-async def handle_job(pool: Pool, job_id: UUID, command: C | Preparation[C], actor: Actor) -> JobResult[C] | None:
+async def handle_job(
+    pool: Pool, job_id: UUID, command: CommandT | Preparation[CommandT], actor: Actor
+) -> JobResult[CommandT] | None:
     """Decide a command under the job's lock; None if there is no such job.
 
     Decides again if a run of the job changed between read and append. Raises what `decide` and `prepare` raise, and
@@ -67,11 +70,13 @@ async def handle_job(pool: Pool, job_id: UUID, command: C | Preparation[C], acto
                 await lock_jobs(db, [job_id])
                 return await _decide_job(db, job_id, command, actor)
         except Conflict:
-            continue
+            CONFLICTS.inc()
     raise Conflict(f"the runs of job {job_id} kept changing during its command")
 
 
-async def _decide_job(db: Connection, job_id: UUID, command: C | Preparation[C], actor: Actor) -> JobResult[C] | None:
+async def _decide_job(
+    db: Connection, job_id: UUID, command: CommandT | Preparation[CommandT], actor: Actor
+) -> JobResult[CommandT] | None:
     job = (await load_jobs(db, [job_id])).get(job_id)
     if job is None:
         return None

@@ -22,8 +22,8 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.eventstore import Write
 from duebook_common.store.wakeups import runs_to_await
 
-C = TypeVar("C", bound=JobCommand)
-C_co = TypeVar("C_co", bound=JobCommand, covariant=True)
+CommandT = TypeVar("CommandT", bound=JobCommand)
+CommandT_co = TypeVar("CommandT_co", bound=JobCommand, covariant=True)
 
 
 class LockedJob(NamedTuple):
@@ -34,11 +34,11 @@ class LockedJob(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class JobResult(Generic[C_co]):
+class JobResult(Generic[CommandT_co]):
     """A decided command: its facts, the job after them, and the runs that they opened or changed."""
 
     before: LockedJob
-    command: C_co
+    command: CommandT_co
     facts: Sequence[Fact]
     job: Job
     runs: Sequence[Run]
@@ -50,7 +50,7 @@ class JobResult(Generic[C_co]):
         return [fact.run_id for fact in self.facts if isinstance(fact, RunFact) and isinstance(fact.event, stops)]
 
 
-def decide_locked(before: LockedJob, command: C) -> JobResult[C]:
+def decide_locked(before: LockedJob, command: CommandT) -> JobResult[CommandT]:
     """Decide a command; raises what `decide` raises."""
     facts = decide(before.job, before.active, command)
     return JobResult(before, command, facts, job_after(before.job, facts), _runs_after(before.active, facts))

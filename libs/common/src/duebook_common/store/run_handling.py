@@ -19,6 +19,7 @@ from duebook_common.domain.run.commands import RunCommand
 from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
+from duebook_common.runtime.telemetry import CONFLICTS
 from duebook_common.store import projections, wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
@@ -129,6 +130,7 @@ async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) ->
     decisions = decide_batch(work, await _load(db, work))
     await _accept_repeats(db, decisions)
     result = await _record(db, [decision for decision in decisions if decision.events], actor)
+    CONFLICTS.inc(len(result.lost))
     recorded = [decision for decision in decisions if decision.stream not in result.lost]
     await _wake_waiting(db, recorded, result.awaited)
     return {decision.work.id: decision.result for decision in recorded}

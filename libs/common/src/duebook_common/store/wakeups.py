@@ -155,6 +155,10 @@ UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first
 """  # noqa: S608
 
 
+_WAKE_UNLOCKED_BY_JOB = _WAKE_BY_JOB.replace("FOR UPDATE", "FOR UPDATE SKIP LOCKED")
+_WAKE_UNLOCKED_BY_KEY = _WAKE_BY_KEY.replace("FOR UPDATE", "FOR UPDATE SKIP LOCKED")
+
+
 async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool = False) -> None:
     """Look now at the first runs that wait for the end of these runs, or for a slot of their concurrency keys.
 
@@ -164,10 +168,8 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
     """
     freed = Counter(run.concurrency.key for run in ended if run.concurrency is not None)
     if ended:
-        await db.execute(_lock(_WAKE_BY_JOB, deciding), list({run.job_id for run in ended}))
+        statement = _WAKE_UNLOCKED_BY_JOB if deciding else _WAKE_BY_JOB
+        await db.execute(statement, list({run.job_id for run in ended}))
     if freed:
-        await db.execute(_lock(_WAKE_BY_KEY, deciding), list(freed), list(freed.values()))
-
-
-def _lock(statement: str, deciding: bool) -> str:
-    return statement.replace("FOR UPDATE", "FOR UPDATE SKIP LOCKED") if deciding else statement
+        statement = _WAKE_UNLOCKED_BY_KEY if deciding else _WAKE_BY_KEY
+        await db.execute(statement, list(freed), list(freed.values()))

@@ -24,7 +24,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import Preparation, create_jobs, handle_job
-from duebook_common.store.job_plan import C, JobResult
+from duebook_common.store.job_plan import CommandT, JobResult
 from duebook_common.store.rows import load_jobs
 
 _SOON = timedelta(minutes=1)
@@ -79,7 +79,9 @@ async def _created_before(deps: Dependencies, ids: Sequence[UUID], hash_: str | 
     return [jobs[id_] for id_ in ids]
 
 
-async def handle(deps: Dependencies, job_id: UUID, command: C | Preparation[C], actor: Actor) -> JobResult[C]:
+async def handle(
+    deps: Dependencies, job_id: UUID, command: CommandT | Preparation[CommandT], actor: Actor
+) -> JobResult[CommandT]:
     """Execute a command; raises Problem 404 if there is no such job."""
     result = await handle_job(deps.pool, job_id, command, actor)
     if result is None:

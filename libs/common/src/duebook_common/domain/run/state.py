@@ -125,7 +125,7 @@ def _first_changes(event: FirstEvent) -> dict[str, Any]:
 
 
 def of_fields(values: Mapping[str, Any]) -> Run:
-    """The run with these fields, which must be all. `Run(**facts)` takes far longer: it sets each field by itself."""
+    """The run with these fields, which must be all. `Run(**values)` takes far longer: it sets each field by itself."""
     run = object.__new__(Run)
     run.__dict__.update(values)
     return run
@@ -169,12 +169,7 @@ def _changes(run: Run, event: RunEvent) -> dict[str, Any]:  # noqa: C901, PLR091
         case RunCancelRequested():
             return {"cancel_requested": True, "reason": event.reason}
         case RunDeadLettered():
-            return {
-                "status": RunStatus.DEAD_LETTERED,
-                "fingerprint": event.fingerprint,
-                "finished_at": event.at,
-                "wake_at": event.wake_at,
-            }
+            return _dead_lettered(event)
         case RunRedriven():
             return _redriven(run, event)
         case _:
@@ -188,6 +183,15 @@ def _started(event: AttemptStarted) -> dict[str, Any]:
         "executor": event.executor,
         "started_at": event.at,
         "finished_at": None,
+        "wake_at": event.wake_at,
+    }
+
+
+def _dead_lettered(event: RunDeadLettered) -> dict[str, Any]:
+    return {
+        "status": RunStatus.DEAD_LETTERED,
+        "fingerprint": event.fingerprint,
+        "finished_at": event.at,
         "wake_at": event.wake_at,
     }
 

@@ -5,7 +5,7 @@ ARCHITECTURE.md, "Invariants", says what the CHECKs and triggers keep.
 
 from alembic import op
 
-revision = "0001"
+revision = "0001_baseline"
 down_revision = None
 
 _LOG = """
