@@ -51,7 +51,7 @@ from duebook_common.domain.run.events import (
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
-LEASE, REDELIVERY_AFTER = 30 * SECOND, 20 * SECOND
+LEASE, LOOK_AGAIN_AFTER = 30 * SECOND, 20 * SECOND
 
 
 def do(run: Run, *commands: RunCommand) -> Run:
@@ -69,7 +69,7 @@ def fail(run: Run, now: datetime = NOW, **more: Any) -> FailAttempt:
 
 
 def wake(now: datetime = NOW, **more: Any) -> WakeRun:
-    return WakeRun(now, 0.5, REDELIVERY_AFTER, **more)
+    return WakeRun(now, 0.5, LOOK_AGAIN_AFTER, **more)
 
 
 def running(**fields: Any) -> Run:
@@ -193,7 +193,7 @@ def test_a_released_attempt_is_no_failure_and_is_due_again_at_once() -> None:
 def test_a_dispatched_run_that_wakes_is_sent_again_under_a_new_number() -> None:
     run = a_run()
     now = due(run)
-    assert decide(run, wake(now)) == [RunRequeued(dispatch=2, wake_at=now + REDELIVERY_AFTER, at=now)]
+    assert decide(run, wake(now)) == [RunRequeued(dispatch=2, wake_at=now + LOOK_AGAIN_AFTER, at=now)]
 
 
 def test_a_run_that_is_not_due_stays_as_it_is() -> None:
@@ -381,8 +381,8 @@ class Step:
             "retry after": FailAttempt(attempt, "busy", now, self.chance, delay=MINUTE),
             "release": ReleaseAttempt(attempt, now),
             "confirm": ConfirmCancel(attempt, now),
-            "wake": WakeRun(now, self.chance, REDELIVERY_AFTER, job_deleted=self.flag),
-            "wake again": WakeRun(now, self.chance, REDELIVERY_AFTER),
+            "wake": WakeRun(now, self.chance, LOOK_AGAIN_AFTER, job_deleted=self.flag),
+            "wake again": WakeRun(now, self.chance, LOOK_AGAIN_AFTER),
             "cancel": CancelRun(reason, now),
             "redrive": RedriveRun(reason, 1 + self.off_by**2, now, own_payload=self.flag),
             "discard": DiscardRun(reason, now),
