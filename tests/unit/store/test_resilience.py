@@ -22,21 +22,24 @@ class Results:
 
 async def test_work_is_repeated_until_postgresql_answers() -> None:
     work = Results(ConnectionRefusedError(), TimeoutError(), "done")
-    assert await retry_while_unavailable(work, longest=0.001) == "done"
+    assert await retry_while_unavailable("testing", work, longest=0.001) == "done"
 
 
 async def test_the_caller_names_further_errors_worth_a_retry() -> None:
-    assert await retry_while_unavailable(Results(LookupError(), "done"), longest=0, also=(LookupError,)) == "done"
+    assert (
+        await retry_while_unavailable("testing", Results(LookupError(), "done"), longest=0, also=(LookupError,))
+        == "done"
+    )
 
 
 async def test_any_other_error_is_raised_at_once() -> None:
     with pytest.raises(LookupError):
-        await retry_while_unavailable(Results(LookupError(), "never"))
+        await retry_while_unavailable("testing", Results(LookupError(), "never"))
 
 
 async def test_the_pause_never_exceeds_the_longest_however_often_work_failed() -> None:
     away: list[str | Exception] = [OSError()] * 1_100
-    assert await retry_while_unavailable(Results(*away, "done"), longest=0) == "done"
+    assert await retry_while_unavailable("testing", Results(*away, "done"), longest=0) == "done"
 
 
 class Batches:

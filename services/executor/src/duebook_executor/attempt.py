@@ -17,15 +17,14 @@ class AttemptState(StrEnum):
     ENDING = "ending"  # the work is over, its outcome is being recorded
 
 
-# An interrupted task may take a while to stop. Meanwhile a shutdown still turns the attempt into a released one, and
-# a later interruption never replaces a shutdown. Once the outcome is being recorded, nothing interrupts it.
-_NEXT_STATES: Mapping[AttemptState, frozenset[AttemptState]] = {
-    AttemptState.RUNNING: frozenset(
-        {AttemptState.CANCELLING, AttemptState.LOST, AttemptState.RELEASING, AttemptState.ENDING}
-    ),
-    AttemptState.CANCELLING: frozenset({AttemptState.LOST, AttemptState.RELEASING, AttemptState.ENDING}),
-    AttemptState.LOST: frozenset({AttemptState.RELEASING, AttemptState.ENDING}),
-    AttemptState.RELEASING: frozenset({AttemptState.ENDING}),
+# The states by which an attempt can be interrupted. An interrupted task may take a while to stop. Meanwhile a shutdown
+# still turns the attempt into a released one, and a later interruption never replaces a shutdown. Once the outcome is
+# being recorded, nothing interrupts it.
+_INTERRUPTIONS: Mapping[AttemptState, frozenset[AttemptState]] = {
+    AttemptState.RUNNING: frozenset({AttemptState.CANCELLING, AttemptState.LOST, AttemptState.RELEASING}),
+    AttemptState.CANCELLING: frozenset({AttemptState.LOST, AttemptState.RELEASING}),
+    AttemptState.LOST: frozenset({AttemptState.RELEASING}),
+    AttemptState.RELEASING: frozenset(),
     AttemptState.ENDING: frozenset(),
 }
 
@@ -47,7 +46,7 @@ class Attempt:
 
     def interrupt(self, state: AttemptState) -> bool:
         """Cancel the work for the reason that `state` names; False, without effect, if that is no legal next state."""
-        if state not in _NEXT_STATES[self.state]:
+        if state not in _INTERRUPTIONS[self.state]:
             return False
         self.state = state
         self.work.cancel()

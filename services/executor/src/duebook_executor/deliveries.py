@@ -144,7 +144,8 @@ class Deliveries:
 
     async def _read_assignments(self, run_ids: set[UUID]) -> dict[UUID, Assignment]:
         """Read the runs. While PostgreSQL is unavailable the deliveries stay unacknowledged and no more are taken."""
-        return await retry_while_unavailable(partial(self._queries.assignments, run_ids), longest=_RETRY_SECONDS)
+        read = partial(self._queries.assignments, run_ids)
+        return await retry_while_unavailable("reading runs", read, longest=_RETRY_SECONDS)
 
     async def _follow(self, attempt: Attempt) -> Settlement:
         """Hold the delivery until the attempt has ended, unless the attempt may take longer than a hold may last."""

@@ -70,7 +70,7 @@ class AttemptRecorder:
         if not work:
             return []
         handle = partial(handle_runs, self._pool, work, self._actor)
-        return await retry_while_unavailable(handle, longest=_RETRY_SECONDS)
+        return await retry_while_unavailable("recording attempts", handle, longest=_RETRY_SECONDS)
 
     async def _acquire_locks(self, run_ids: Sequence[UUID]) -> list[bool]:
         """The locks only save double work: without Redis the run's stream version decides alone."""

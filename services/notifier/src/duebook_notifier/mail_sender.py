@@ -70,7 +70,7 @@ class MailSender:
         event = await self._try(subject, topic, recipient, tries)
         record = partial(record_mail, self._pool, subject.id, subject.job_id, event, self._actor)
         async with self._recording:
-            recorded = await retry_while_unavailable(record, also=(Conflict,))
+            recorded = await retry_while_unavailable("recording a mail", record, also=(Conflict,))
         if recorded:
             _report(subject, event)
 

@@ -41,7 +41,9 @@ class OutcomeMailer:
         With `retry_to`, try only the given-up mail to this recipient once more. Raises UnknownOutcome.
         """
         key = (message.run_id, message.outcome, message.version, retry_to)
-        work = partial(retry_while_unavailable, partial(self._mail, message, retry_to), also=(Conflict,))
+        work = partial(
+            retry_while_unavailable, "mailing an outcome", partial(self._mail, message, retry_to), also=(Conflict,)
+        )
         await self._in_flight.run(key, work)
 
     async def _mail(self, message: OutcomeMessage, retry_to: str | None) -> None:

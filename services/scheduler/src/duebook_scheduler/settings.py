@@ -35,7 +35,7 @@ class SchedulerSettings(Settings):
     misfire: Duration = timedelta(minutes=1)
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
     dispatch_ahead: int = 10_000
-    """How many runs that have not started may stand ahead in one queue. The rest stays due, sorted by priority."""
+    """How many runs that have not started of one queue may be dispatched. The rest stays due, sorted by priority."""
     batch: int = 500
     """How many jobs, or runs, one transaction takes at most."""
 

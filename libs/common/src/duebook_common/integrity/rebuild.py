@@ -1,4 +1,4 @@
-"""`duebook rebuild`: write the read models anew from the log, while services go on working.
+"""`duebook rebuild`: write the read models again from the log, while services go on working.
 
 Streams are rebuilt in batches, each in a transaction of its own. A batch holds the heads of its streams, or the locks
 of its jobs, while it folds, compares and replaces, so no event is appended to them meanwhile.

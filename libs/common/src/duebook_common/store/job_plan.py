@@ -10,6 +10,7 @@ from uuid import UUID
 
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.admission import runs_to_await
 from duebook_common.domain.job.commands import JobCommand
 from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobEvent
@@ -20,7 +21,6 @@ from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancel
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.eventstore import Write
-from duebook_common.store.wakeups import runs_to_await
 
 CommandT = TypeVar("CommandT", bound=JobCommand)
 CommandT_co = TypeVar("CommandT_co", bound=JobCommand, covariant=True)

@@ -163,14 +163,14 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
 
 
 async def replace_jobs(db: Connection, jobs: Sequence[Job]) -> None:
-    """Write rows anew that differ from the log: `rebuild`."""
+    """Replace rows that differ from the log: `rebuild`."""
     if jobs:
         await db.execute(_DELETE_JOBS, [job.id for job in jobs])
         await insert_jobs(db, jobs)
 
 
 async def replace_runs(db: Connection, runs: Sequence[Run]) -> None:
-    """Write rows anew that differ from the log: `rebuild`."""
+    """Replace rows that differ from the log: `rebuild`."""
     if runs:
         await db.execute(_DELETE_RUNS, [run.id for run in runs])
         await insert_runs(db, runs)

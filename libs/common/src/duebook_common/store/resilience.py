@@ -18,19 +18,23 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds
 
 
 async def retry_while_unavailable(
-    work: Callable[[], Awaitable[T]], *, longest: float = _LONGEST_PAUSE, also: tuple[type[Exception], ...] = ()
+    doing: str,
+    work: Callable[[], Awaitable[T]],
+    *,
+    longest: float = _LONGEST_PAUSE,
+    also: tuple[type[Exception], ...] = (),
 ) -> T:
     """Repeat the work until PostgreSQL answers, with pauses that double from 0.2 s up to `longest` seconds.
 
-    The work must be safe to repeat: a COMMIT may have succeeded although its answer was lost. Errors of the types
-    `also` are retried too; every other error is raised.
+    `doing` says in the log what waits. The work must be safe to repeat: a COMMIT may have succeeded although its answer
+    was lost. Errors of the types `also` are retried too; every other error is raised.
     """
     retried: tuple[type[Exception], ...] = (*UNAVAILABLE, *also)
     for failures in count(1):
         try:
             return await work()
         except retried as error:
-            log.warning("waiting for PostgreSQL", error=repr(error), failures=failures)
+            log.warning("waiting for PostgreSQL", doing=doing, error=repr(error), failures=failures)
             await asyncio.sleep(min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), longest))
     raise AssertionError("unreachable")
 

@@ -6,11 +6,11 @@ moved time if the rest of the row agrees with the log.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.predicates import ACTIVE, HAS_KEY
 
@@ -98,13 +98,6 @@ WITH active AS MATERIALIZED (
 )
 SELECT run_id FROM active
 """  # noqa: S608
-
-
-def runs_to_await(active: Iterable[Run]) -> list[Run]:
-    """Of a job's active runs those whose end must wake another: all that do not wait, if any run waits for them."""
-    runs = list(active)
-    waits = any(run.status is RunStatus.WAITING and run.reason == "overlap" for run in runs)
-    return [run for run in runs if run.status is not RunStatus.WAITING] if waits else []
 
 
 async def await_runs(db: Connection, runs: Sequence[Run]) -> None:

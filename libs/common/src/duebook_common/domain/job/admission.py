@@ -35,6 +35,13 @@ def waiting_in_order(active: Iterable[Run]) -> list[Run]:
     return sorted((run for run in active if run.status is RunStatus.WAITING), key=admission_order)
 
 
+def runs_to_await(active: Iterable[Run]) -> list[Run]:
+    """Of a job's active runs those whose end must wake another: all that do not wait, if any run waits for them."""
+    runs = list(active)
+    waits = any(run.status is RunStatus.WAITING and _waits_for_runs(run) for run in runs)
+    return [run for run in runs if run.status is not RunStatus.WAITING] if waits else []
+
+
 def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:
     """The runs, of any job, that wait for their concurrency key alone and get a slot of it."""
     for_key = [run for run in sorted(due, key=admission_order) if run.due_at <= now and not _waits_for_runs(run)]
