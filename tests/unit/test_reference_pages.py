@@ -60,7 +60,7 @@ def test_the_limits_are_those_of_the_code() -> None:
 
 def test_the_error_codes_are_all_documented() -> None:
     api = "".join(text for path, text in files().items() if "/duebook_api/" in path)
-    codes = set(re.findall(r'(?:Problem\(\s*\d+,|_try_again\()\s*"(\w+)"', api)) - {"refused"}
+    codes = set(re.findall(r'(?:Problem\(\s*\d+,|\btry_again\()\s*"(\w+)"', api)) - {"refused"}
     codes |= {kind.code for kind in CommandRejected.__subclasses__()} | {CommandRejected.code, "internal"}
     text = (REFERENCE / "http.md").read_text(encoding="utf-8").partition("## Errors")[2].partition("## ")[0]
     rows = re.findall(r"^\| \d+ \| (.*?) \|", text, re.MULTILINE)

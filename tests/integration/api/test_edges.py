@@ -184,3 +184,28 @@ async def test_the_openapi_document_has_every_route_and_no_dangling_reference(ap
     text = json.dumps(document)
     names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert names <= set(document["components"]["schemas"])
+
+
+async def test_payload_and_metadata_are_bounded_together_in_every_request(api: Api) -> None:
+    job, half = await api.create(), "x" * 150_000
+    large = {"name": "n", "payload": half, "metadata": {"a": half}}
+    for method, path, body, root in (
+        ("POST", "/api/job", large, ""),
+        ("POST", "/api/job", {"name": "n", "metadata": {"a": 2 * half}}, ""),
+        ("POST", "/api/job/batch", {"jobs": [{"name": "n"}, large]}, "/jobs/1"),
+        ("PUT", f"/api/job/{job['id']}", large, ""),
+        ("PUT", f"/api/job/{uuid4()}", large, ""),
+        ("PATCH", f"/api/job/{job['id']}", large, ""),
+        ("POST", f"/api/job/{job['id']}/trigger", {"payload": 2 * half}, ""),
+        ("POST", f"/api/dead-letter/{uuid4()}/redrive", {"payload": 2 * half, "reason": "r"}, ""),
+    ):
+        problem = assert_problem(await api.http.request(method, path, json=body), 413, "payload_too_large")
+        assert problem["errors"][0]["pointer"] in {f"{root}/payload", f"{root}/metadata"}
+    await api.json(200, "PATCH", f"/api/job/{job['id']}", {"payload": half})
+    answer = await api.http.patch(f"/api/job/{job['id']}", json={"metadata": {"a": half}})
+    assert_problem(answer, 413, "payload_too_large")
+
+
+async def test_numbers_that_are_stored_in_more_digits_count_as_they_are_stored(api: Api) -> None:
+    body = b'{"name":"n","payload":[' + b"1E15," * 30_000 + b"1]}"
+    assert_problem(await api.http.post("/api/job", content=body), 413, "payload_too_large")

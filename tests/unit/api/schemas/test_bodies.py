@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from duebook_api.http.problems import Problem
-from duebook_api.http.requests import parse, validated
+from duebook_api.http.requests import validated
+from duebook_api.http.strict_json import parse
 from duebook_api.jobs.definition import define
 from duebook_api.schemas.bodies import BatchBody, JobBody
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify

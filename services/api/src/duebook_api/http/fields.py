@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -19,6 +20,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     PlainValidator,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -29,6 +31,7 @@ from duebook_common.runtime.quoting import quoted
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # a year before the end of `datetime`, so that no UTC offset passes it
+_MOST_FIELDS = 100
 _BOUNDS = "a time must lie between the years 1970 and 9998"
 
 
@@ -115,6 +118,16 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_unknown_fields(cls, value: Any) -> Any:
+        """A body may have a million unknown fields: beyond a hundred fields only the first ones are refused by name."""
+        if not isinstance(value, dict) or len(value) <= _MOST_FIELDS:
+            return value
+        known = dict.fromkeys(field.alias or name for name, field in cls.model_fields.items())
+        unknown = islice((name for name in value if name not in known), _MOST_FIELDS)
+        return {name: value[name] for name in (*filter(value.__contains__, known), *unknown)}
 
 
 class ReadAs:

@@ -20,7 +20,8 @@ log = structlog.stdlib.get_logger("problems")
 
 _TYPE = "https://duebook.dev/problems/"
 _INTERNAL = "internal"
-_MOST_FAULTS = 100
+MOST_FAULTS = 100
+_LONGEST_PART = 200  # of a pointer: a client chooses the names of fields
 # Pydantic's messages that name Python's types, in the words of JSON.
 _MESSAGES = {
     "string_type": "this must be a string",
@@ -72,8 +73,13 @@ def invalid(*faults: Fault) -> Problem:
 
 def invalid_model(error: ValidationError, root: str = "") -> Problem:
     """Problem 422 for what pydantic refused, with JSON pointers that begin with `root`."""
+    return invalid(*model_faults(error, root))
+
+
+def model_faults(error: ValidationError, root: str) -> list[Fault]:
+    """The first faults that pydantic has found."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return invalid(*(Fault(root + pointer(e["loc"]), _message(e["type"], e["msg"])) for e in errors[:_MOST_FAULTS]))
+    return [Fault(root + pointer(e["loc"]), _message(e["type"], e["msg"])) for e in errors[:MOST_FAULTS]]
 
 
 def _message(type_: str, message: str) -> str:
@@ -81,8 +87,8 @@ def _message(type_: str, message: str) -> str:
 
 
 def pointer(location: Sequence[str | int]) -> str:
-    """The location as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    """The location as a JSON pointer (RFC 6901); a name of unusual length is cut off."""
+    return "".join("/" + str(part)[:_LONGEST_PART].replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def problem_response(problem: Problem, cause: Exception | None = None) -> Response:
@@ -116,16 +122,16 @@ def problem_of(error: Exception) -> Problem:
         case CommandRejected():
             return Problem(409, error.code, str(error))
         case Conflict():
-            return _try_again("busy", "other requests kept changing the same job or run")
+            return try_again("busy", "other requests kept changing the same job or run")
         case _ if isinstance(error, UNAVAILABLE):
-            return _try_again("unavailable", "the database does not answer")
+            return try_again("unavailable", "the database does not answer")
         case _:
             return Problem(
                 500, _INTERNAL, "an unexpected error occurred; the server's log has it under this `instance`"
             )
 
 
-def _try_again(code: str, cause: str) -> Problem:
+def try_again(code: str, cause: str) -> Problem:
     return Problem(503, code, f"{cause}; try again", headers={"Retry-After": "1"})
 
 

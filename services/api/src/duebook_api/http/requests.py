@@ -1,24 +1,30 @@
 """Request bodies: bounded in size and time, parsed as strict JSON, validated by a model."""
 
 import asyncio
-import json
-import re
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from duebook_api.http.problems import Fault, Problem, invalid, invalid_model, pointer
+from duebook_api.http.problems import MOST_FAULTS, Fault, Problem, invalid, invalid_model, model_faults, try_again
+from duebook_api.http.strict_json import Raw, parse
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+P = ParamSpec("P")
 
 MEBIBYTE = 1024 * 1024
 PAYLOAD = 256 * 1024
 _DRAINED = 32 * MEBIBYTE  # of a body that is too large so much is read, else its sender does not see the response
 _BODY_SECONDS = 60
 _JSON, _MERGE_PATCH = "application/json", "application/merge-patch+json"
-_DEEPEST = 100  # levels of nesting; orjson writes 254, and a response wraps a payload in a few more
+_LARGE = 64 * 1024  # from here on a body is parsed in a thread
+_PARSERS = ThreadPoolExecutor(2, "body")
+_SLOT_SECONDS = 10
 
 
 async def read_json(request: Request, limit: int = MEBIBYTE) -> tuple[Any, int]:
@@ -26,7 +32,7 @@ async def read_json(request: Request, limit: int = MEBIBYTE) -> tuple[Any, int]:
     body = await read_body(request, limit)
     if body:
         _must_be_json(request)
-    return parse(body), len(body)
+    return await parsed(body), len(body)
 
 
 async def read_optional(request: Request) -> Any:
@@ -35,28 +41,65 @@ async def read_optional(request: Request) -> Any:
     if not body:
         return {}
     _must_be_json(request)
-    return parse(body)
+    return await parsed(body)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def parsed(body: Raw) -> Any:
+    """Like `parse`; a large body does not keep the event loop from other requests."""
+    return parse(body) if len(body) < _LARGE else await in_thread(parse, body)
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call the function beside the event loop; more than two such calls wait for each other."""
+    return await asyncio.get_running_loop().run_in_executor(_PARSERS, lambda: function(*args, **kwargs))
+
+
+@asynccontextmanager
+async def large_body(request: Request, slots: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Handle a body that may be larger than 1 MiB: only as many at once as there are slots, because each takes memory.
+
+    Raises Problem 503 if none becomes free.
+    """
+    if _declared_size(request) <= MEBIBYTE:
+        yield
+        return
+    try:
+        async with asyncio.timeout(_SLOT_SECONDS):
+            await slots.acquire()
+    except TimeoutError:
+        raise try_again("busy", "other large requests are being handled") from None
+    try:
+        yield
+    finally:
+        slots.release()
+
+
+def _declared_size(request: Request) -> float:
+    """What the client says; a chunked body has no end before it has arrived."""
+    if "transfer-encoding" in request.headers:
+        return float("inf")
+    return float(request.headers.get("content-length", "0"))
+
+
+async def read_body(request: Request, limit: int) -> Raw:
     """The body; raises Problem 413 if it is larger than `limit` bytes, 408 if it does not arrive in time."""
-    declared = request.headers.get("content-length", "0")
-    if len(declared) > len(str(_DRAINED)) or (int(declared) > limit and "expect" in request.headers):
+    declared = _declared_size(request)
+    if _DRAINED < declared < float("inf") or (declared > limit and "expect" in request.headers):
         raise _too_large(limit)  # its sender waits for `100 Continue`, or sends too much to be drained
-    chunks, size = [], 0
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size <= limit:
-                    chunks.append(chunk)
+                    body += chunk
                 elif size > _DRAINED:
                     break
     except TimeoutError:
         raise Problem(408, "body_too_slow", f"the body did not arrive within {_BODY_SECONDS} s") from None
     if size > limit:
         raise _too_large(limit)
-    return b"".join(chunks)
+    return body
 
 
 def _too_large(limit: int) -> Problem:
@@ -67,67 +110,6 @@ def _must_be_json(request: Request) -> None:
     kind = request.headers.get("content-type", _JSON).split(";", 1)[0].strip().lower()
     if kind != _JSON and (kind != _MERGE_PATCH or request.method != "PATCH"):
         raise Problem(415, "not_json", f"send the content type {_JSON}, not {kind[:100] or 'an empty one'}")
-
-
-# Only a body that matches can hold a NUL, or an integer that does not fit into 64 bits.
-_SUSPICIOUS = re.compile(rb"\\u0000|\d{19}")
-
-
-def parse(body: bytes) -> Any:
-    """Strict JSON. Raises Problem 400 for anything else.
-
-    Raises Problem 422 for what would not survive storage: NUL, half a surrogate pair, an integer beyond 64 bits, or a
-    nesting deeper than 100 levels.
-    """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _not_json(body, error) from None
-    if _SUSPICIOUS.search(body):
-        _must_be_storable(body, value)
-    _must_be_shallow(value)
-    return value
-
-
-def _not_json(body: bytes, error: orjson.JSONDecodeError) -> Problem:
-    if "surrogate in" in str(error) and "UTF-8" not in str(error):
-        return invalid(Fault("", "half of a surrogate pair (\\ud800 to \\udfff) is not a character"))
-    if b"infinity" in str(error).encode():
-        return invalid(Fault("", "a number is too large"))
-    return Problem(400, "broken_json", f"the body is not JSON: {error}" if body else "the body is empty; send JSON")
-
-
-def _must_be_storable(body: bytes, value: Any) -> None:
-    """The slow check of a suspicious body."""
-    if (location := _location_of_nul(value)) is not None:
-        raise invalid(Fault(pointer(location), "the character NUL (\\u0000) cannot be stored"))
-    numbers: list[int] = []
-    json.loads(body, parse_int=lambda digits: numbers.append(int(digits[:32])))
-    if any(not -(2**63) <= number < 2**64 for number in numbers):
-        raise invalid(Fault("", "an integer does not fit into 64 bits; send it as a string"))
-
-
-def _location_of_nul(value: Any) -> tuple[str | int, ...] | None:
-    """The location of the first string or key with a NUL."""
-    if isinstance(value, str):
-        return () if "\0" in value else None
-    members: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, member in members:
-        if isinstance(key, str) and "\0" in key:
-            return (key.replace("\0", "\\u0000"),)
-        if (location := _location_of_nul(member)) is not None:
-            return (key, *location)
-    return None
-
-
-def _must_be_shallow(value: Any) -> None:
-    """Let orjson count: it refuses more than 254 levels, so the value is wrapped in the difference to 100."""
-    for _ in range(254 - _DEEPEST):
-        value = [value]
-    try:
-        orjson.dumps(value)
-    except TypeError:
-        raise invalid(Fault("", f"the body is nested more than {_DEEPEST} levels deep")) from None
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -144,8 +126,31 @@ def validated(model: type[M], value: Any, root: str = "") -> M:
         raise invalid_model(error, root) from None
 
 
-def must_fit(payload: Any, at: str = "/payload") -> None:
-    """Raises Problem 413 for a payload whose JSON is larger than 256 KiB."""
-    if len(orjson.dumps(payload)) > PAYLOAD:
-        fault = Fault(at, "the payload's JSON is larger than 256 KiB")
+def validated_each(model: type[M], values: Sequence[Any], root: str) -> list[M]:
+    """Each value as the model; raises Problem 422 with the first faults, and does not look for further ones."""
+    bodies: list[M] = []
+    faults: list[Fault] = []
+    for n, value in enumerate(values):
+        try:
+            bodies.append(model.model_validate(value))
+        except ValidationError as error:
+            faults += model_faults(error, f"{root}/{n}")
+        if len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise invalid(*faults[:MOST_FAULTS])
+    return bodies
+
+
+def must_fit(payload: Any, metadata: Any = None, root: str = "") -> None:
+    """Raises Problem 413 if the JSON of the payload and the metadata is larger than 256 KiB in all."""
+    sizes = {"payload": len(orjson.dumps(payload)), "metadata": len(orjson.dumps(metadata)) if metadata else 0}
+    if sum(sizes.values()) > PAYLOAD:
+        name = "metadata" if sizes["payload"] <= PAYLOAD // 2 else "payload"
+        fault = Fault(f"{root}/{name}", "payload and metadata together are larger than 256 KiB as JSON")
         raise Problem(413, "payload_too_large", fault.message, [fault])
+
+
+def may_be_too_large(size: int) -> bool:
+    """Whether the payload in a body of this size can be too large: as stored, `1E9` becomes `1000000000.0`."""
+    return size > PAYLOAD // 4

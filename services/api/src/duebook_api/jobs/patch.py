@@ -21,7 +21,7 @@ def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str
     ):  # {"cron": …} replaces {"every": …}: merged, both members would be left
         wanted["recurrence"] = patch["recurrence"]
     body = validated(JobBody, wanted, root)
-    must_fit(body.payload, f"{root}/payload")
+    must_fit(body.payload, body.metadata, root)
     return define(body, now, root)
 
 

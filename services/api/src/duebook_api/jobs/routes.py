@@ -15,11 +15,22 @@ from duebook_api.http.paging import AsOf, PageQuery, Text, creation_order, page,
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
-from duebook_api.http.requests import MEBIBYTE, PAYLOAD, as_object, must_fit, read_json, read_optional, validated
+from duebook_api.http.requests import (
+    MEBIBYTE,
+    as_object,
+    in_thread,
+    large_body,
+    may_be_too_large,
+    must_fit,
+    read_json,
+    read_optional,
+    validated,
+    validated_each,
+)
 from duebook_api.jobs import commands
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
-from duebook_api.schemas.bodies import BatchBody, JobBody, ReasonBody, TriggerBody
+from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, ReasonBody, TriggerBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import PauseJob, ResumeJob
@@ -39,8 +50,8 @@ async def create_job(request: Request) -> Response:
     key = idempotency_key(request)
     value, size = await read_json(request)
     body = validated(JobBody, value)
-    if size > PAYLOAD:
-        must_fit(body.payload)
+    if may_be_too_large(size):
+        must_fit(body.payload, body.metadata)
     once = IdempotentRequest("job", key, value) if key is not None else None
     jobs = await commands.create(dependencies(request), [body], actor(request), once, "")
     return await _answer(dependencies(request), jobs[0], 201)
@@ -54,16 +65,23 @@ async def create_job(request: Request) -> Response:
 )
 async def create_jobs(request: Request) -> Response:
     """Create up to 1,000 jobs, all or none."""
-    key = idempotency_key(request)
-    value, size = await read_json(request, 16 * MEBIBYTE)
-    bodies = validated(BatchBody, value).jobs
-    if size > PAYLOAD:
+    key, deps = idempotency_key(request), dependencies(request)
+    async with large_body(request, deps.large_bodies):
+        value, size = await read_json(request, 16 * MEBIBYTE)
+        bodies = await in_thread(batch_bodies, value, size)
+        once = IdempotentRequest("batch", key, value) if key is not None else None
+        jobs = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
+        schemas = await deps.task_schemas()
+        return reply({"items": [views.job(job, schemas.names) for job in jobs]}, 201)
+
+
+def batch_bodies(value: Any, size: int) -> list[JobBody]:
+    """The jobs of a batch; raises Problem 422 with the first faults, or 413 for the first payload that is too large."""
+    bodies = validated_each(JobBody, validated(BatchEnvelope, value).jobs, "/jobs")
+    if may_be_too_large(size):
         for n, body in enumerate(bodies):
-            must_fit(body.payload, f"/jobs/{n}/payload")
-    once = IdempotentRequest("batch", key, value) if key is not None else None
-    jobs = await commands.create(dependencies(request), bodies, actor(request), once, "/jobs/{}")
-    schemas = await dependencies(request).task_schemas()
-    return reply({"items": [views.job(job, schemas.names) for job in jobs]}, 201)
+            must_fit(body.payload, body.metadata, f"/jobs/{n}")
+    return bodies
 
 
 class JobQuery(PageQuery):
@@ -111,7 +129,7 @@ async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)
     body = validated(JobBody, value)
-    must_fit(body.payload)
+    must_fit(body.payload, body.metadata)
     if_match = request.headers.get("if-match")
     job, new = await commands.replace(dependencies(request), job_id, body, actor(request), if_match)
     return await _answer(dependencies(request), job, 201 if new else 200)

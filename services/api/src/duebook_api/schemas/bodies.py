@@ -84,8 +84,17 @@ class JobBody(ScheduleFields, TaskFields):
         return Definition(**fields)
 
 
+_BATCH = Field(min_length=1, max_length=1_000)
+
+
 class BatchBody(Body):
-    jobs: list[JobBody] = Field(min_length=1, max_length=1_000)
+    jobs: list[JobBody] = _BATCH
+
+
+class BatchEnvelope(Body):
+    """A batch whose jobs are validated one by one, until there are enough faults."""
+
+    jobs: list[Any] = _BATCH
 
 
 class ReasonBody(Body):

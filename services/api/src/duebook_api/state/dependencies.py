@@ -14,6 +14,8 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
 
+_LARGE_BODIES = 3  # at once; the objects of one take up to some 100 MiB
+
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
@@ -25,6 +27,7 @@ class Dependencies:
     feed: Feed
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_BODIES))
 
     async def task_schemas(self) -> TaskSchemas:
         """The tasks that executors have registered."""
