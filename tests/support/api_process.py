@@ -13,13 +13,16 @@ from support.api_app import NO_REDIS
 
 
 @asynccontextmanager
-async def api_process(postgres_url: str, port: int) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
+async def api_process(
+    postgres_url: str, port: int, **settings: str
+) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
     environment = {
         **os.environ,
         "DUEBOOK_POSTGRES_URL": postgres_url,
         "DUEBOOK_REDIS_URL": NO_REDIS,
         "DUEBOOK_PORT": str(port),
         "DUEBOOK_AUTH": "off",
+        **settings,
     }
     command = (sys.executable, "-m", "duebook_api")
     process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL)

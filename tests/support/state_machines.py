@@ -17,4 +17,4 @@ def run_state_machine(machine: type[RuleBasedStateMachine], examples: int, steps
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(type(machine.__name__, (machine,), attributes), settings=profile)
+    run_state_machine_as_test(type(machine.__name__, (machine,), attributes), settings=profile)  # type: ignore[no-untyped-call]

@@ -209,3 +209,45 @@ async def test_payload_and_metadata_are_bounded_together_in_every_request(api: A
 async def test_numbers_that_are_stored_in_more_digits_count_as_they_are_stored(api: Api) -> None:
     body = b'{"name":"n","payload":[' + b"1E15," * 30_000 + b"1]}"
     assert_problem(await api.http.post("/api/job", content=body), 413, "payload_too_large")
+
+
+async def test_a_path_that_is_no_id_has_only_the_methods_of_its_own_route(api: Api) -> None:
+    for path, allowed in (
+        ("/api/job/batch", "OPTIONS, POST"),
+        ("/api/dead-letter/redrive", "OPTIONS, POST"),
+        ("/api/dead-letter/groups", "GET, HEAD, OPTIONS"),
+    ):
+        options = await api.http.options(path)
+        assert (options.status_code, options.headers["allow"]) == (204, allowed)
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(allowed.split(", ")):
+            answer = await api.http.request(method, path, json={})
+            assert_problem(answer, 405, "method_not_allowed")
+            assert answer.headers["allow"] == allowed
+    assert_problem(await api.http.options("/api/job/not-an-id"), 404, "not_found")
+    assert_problem(await api.http.put("/api/job/not-an-id", json={"name": "n"}), 404, "not_found")
+
+
+async def test_a_refusal_names_the_field_or_the_parameter(api: Api) -> None:
+    run = f"/api/run/{uuid4()}/cancel"
+    dead_letter = f"/api/dead-letter/{uuid4()}"
+    for method, path, body, pointer, message in (
+        ("POST", "/api/job", b'{"name":"\\ud800"}', "/name", "half of a surrogate pair"),
+        ("POST", "/api/job", b'{"name":"n","max_retries":18446744073709551616}', "/max_retries", "64 bits"),
+        ("POST", "/api/job", b'{"name":"n","backoff":{"factor":1e400}}', "/backoff/factor", "too large"),
+        ("POST", "/api/job", b'{"name":"n","name":"m"}', "/name", "given twice"),
+        ("POST", "/api/job/batch", b'{"jobs":[{"name":"n"},{"name":"\\u0000"}]}', "/jobs/1/name", "NUL"),
+        ("POST", "/api/job", b'{"name":"n","queue":"No Queue"}', "/queue", "a queue's name has 1 to 63 characters"),
+        ("POST", f"{dead_letter}/discard", b'{"reason":"  "}', "/reason", "must not be blank"),
+        ("POST", f"{dead_letter}/redrive", b'{"reason":"\\n"}', "/reason", "must not be blank"),
+        ("POST", "/api/dead-letter/redrive", b'{"reason":"r","filter":{"job_id":"x"}}', "/filter/job_id", "a UUID"),
+        ("POST", run, b'{"reason":"\\udfff"}', "/reason", "half of a surrogate pair"),
+        ("GET", "/api/job?name=a%00b", b"", "/name", "a parameter must not contain the character NUL"),
+        ("GET", "/api/job?na%00me=a", b"", "/na\\u0000me", "a parameter must not contain the character NUL"),
+        ("GET", "/api/job?colour=red", b"", "/colour", "there is no such parameter"),
+        ("GET", "/api/run?job_id=7", b"", "/job_id", "this must be an id (a UUID)"),
+        ("GET", "/api/run?a~b/c=7", b"", "/a~0b~1c", "there is no such parameter"),
+    ):
+        problem = assert_problem(await api.http.request(method, path, content=body), 422, "invalid")
+        assert problem["errors"][0]["pointer"] == pointer
+        assert message in problem["errors"][0]["detail"]
+        assert problem["detail"].startswith(f"{pointer}: ")

@@ -20,6 +20,7 @@ from duebook_api.access.permits import permitted
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
+from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.jobs import routes as job_routes
 from duebook_api.ledger import routes as ledger_routes
@@ -122,7 +123,7 @@ async def _on_starting(_: Request, __: Exception) -> Response:
 
 async def _on_malformed_id(request: Request, _: Exception) -> Response:
     """FastAPI validates nothing but the ids in paths; the routes read the rest themselves."""
-    return _nothing_at(request)
+    return _wrong_method(request) if _methods(request) else _nothing_at(request)
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:
@@ -133,11 +134,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     """Errors of the router: an unknown path, or a method that the path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allowed = ", ".join(sorted(_methods(request)))
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": allowed})
-        detail = f"this path does not have the method {request.method}; it has {allowed}"
-        return problem_response(Problem(405, "method_not_allowed", detail, headers={"Allow": allowed}))
+        return _wrong_method(request)
     if error.status_code == 404:
         return _nothing_at(request)
     return problem_response(Problem(error.status_code, "refused", str(error.detail), headers=dict(error.headers or {})))
@@ -147,10 +144,23 @@ def _nothing_at(request: Request) -> Response:
     return problem_response(Problem(404, "not_found", f"there is nothing at {request.url.path[:200]}"))
 
 
+def _wrong_method(request: Request) -> Response:
+    methods = _methods(request)
+    if not methods:
+        return _nothing_at(request)
+    allowed = ", ".join(sorted(methods))
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": allowed})
+    detail = f"this path does not have the method {request.method[:20]}; it has {allowed}"
+    return problem_response(Problem(405, "method_not_allowed", detail, headers={"Allow": allowed}))
+
+
 def _methods(request: Request) -> set[str]:
-    """Every method that the path has, over all its routes."""
-    methods = {"OPTIONS"}
+    """Every method that the path has, over all its routes; none if nothing can be at this path."""
+    methods: set[str] = set()
+    unrouted = {**request.scope, "path_params": {}}  # without those of the route that was tried
     for route in (route for routes in (request.app.routes, *(r.routes for r in _ROUTERS)) for route in routes):
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+        match, scope = route.matches(unrouted)
+        if isinstance(route, Route) and match is not Match.NONE and are_ids(scope["path_params"]):
             methods |= route.methods or set()
-    return methods | ({"HEAD"} if "GET" in methods else set())
+    return methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()) if methods else methods

@@ -87,7 +87,7 @@ def test_a_query_is_read() -> None:
         ("status=asleep", "/status"),
         ("job_id=1", "/job_id"),
         ("nope=1", "/nope"),
-        ("queue=%00", ""),
+        ("queue=%00", "/queue"),
     ],
 )
 def test_a_wrong_query_is_refused_with_the_name_of_the_parameter(text: str, pointer: str) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainValidator,
     WithJsonSchema,
     model_validator,
@@ -89,6 +90,25 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+class Matches:
+    """A pattern, and what it demands in words: clients do not read regular expressions."""
+
+    def __init__(self, pattern: str, message: str) -> None:
+        self._pattern, self._message = pattern, message
+        self._regex = re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"pattern": self._pattern}
+
+    def _check(self, text: str) -> str:
+        if not self._regex.search(text):
+            raise ValueError(self._message)
+        return text
+
+
 def one_of(*known: str) -> BeforeValidator:
     """Refuses any other value with a message that lists the known ones; a later version may know more."""
 
@@ -110,7 +130,14 @@ MaxRuns = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Task = Annotated[str, Field(min_length=1, max_length=200)]
 Tag = Annotated[str, Field(min_length=1, max_length=200)]
-Queue = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Queue = Annotated[
+    str,
+    Matches(
+        r"^[a-z0-9][a-z0-9_.-]{0,62}$",
+        "a queue's name has 1 to 63 characters: a to z, 0 to 9, and after the first also _ . -",
+    ),
+]
+Reason = Annotated[str, Field(min_length=1, max_length=2_000), Matches(r"\S", "a reason must not be blank")]
 Zone = Annotated[str, AfterValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -12,9 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.http.fields import instant
+from duebook_api.http.fields import Matches, instant
 from duebook_api.http.path_ids import UUID_TEXT
-from duebook_api.http.problems import Fault, invalid, invalid_model
+from duebook_api.http.problems import Fault, invalid, invalid_query, pointer
 from duebook_api.http.replies import reply
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -37,7 +37,7 @@ def _query_instant(value: Any) -> datetime:
 
 Text = Annotated[str, Field(max_length=200)]
 Time = Annotated[datetime, PlainValidator(_query_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-Id = Annotated[str, Field(pattern=UUID_TEXT)]
+Id = Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")]
 
 
 class NoQuery(BaseModel):
@@ -64,14 +64,15 @@ def query(request: Request, model: type[Q]) -> Q:
     parameters: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in parameters:
-            raise invalid(Fault(f"/{name}", "this parameter is given twice"))
+            raise invalid(Fault(pointer([name]), "this parameter is given twice"))
         if "\0" in value or "\0" in name:
-            raise invalid(Fault("", "a query must not contain the character NUL"))
+            at = pointer([name.replace("\0", "\\u0000")])
+            raise invalid(Fault(at, "a parameter must not contain the character NUL"))
         parameters[name] = value
     try:
         return model.model_validate(parameters)
     except ValidationError as error:
-        raise invalid_model(error) from None
+        raise invalid_query(error) from None
 
 
 def page(

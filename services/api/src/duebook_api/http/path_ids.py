@@ -1,6 +1,7 @@
 """Ids in paths: UUIDs in their canonical form. Any other text names nothing and is answered with 404 (see `app`)."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +15,11 @@ def _canonical_uuid(text: Any) -> UUID:
     if not _UUID.fullmatch(text):
         raise ValueError("not a UUID")
     return UUID(text)
+
+
+def are_ids(parameters: Mapping[str, Any]) -> bool:
+    """Whether the ids among the parameters of a path can name something: `/job/batch` has no id `batch`."""
+    return all(_UUID.fullmatch(text) for name, text in parameters.items() if name in {"job_id", "run_id"})
 
 
 PathId = Annotated[UUID, BeforeValidator(_canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]

@@ -76,6 +76,12 @@ def invalid_model(error: ValidationError, root: str = "") -> Problem:
     return invalid(*model_faults(error, root))
 
 
+def invalid_query(error: ValidationError) -> Problem:
+    """Problem 422 for the query parameters that pydantic refused."""
+    faults = model_faults(error, "")
+    return invalid(*(Fault(fault.pointer, fault.message.replace("field", "parameter")) for fault in faults))
+
+
 def model_faults(error: ValidationError, root: str) -> list[Fault]:
     """The first faults that pydantic has found."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)

@@ -124,7 +124,12 @@ async def show_job(request: Request, job_id: PathId) -> Response:
     return await _answer(deps, jobs[job_id])
 
 
-@router.put("/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), response_model=answers.Job)
+@router.put(
+    "/{job_id}",
+    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True),
+    response_model=answers.Job,
+    responses={201: {"model": answers.Job, "description": "There was no job with this id; it was created"}},
+)
 async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)

@@ -124,6 +124,7 @@ async def list_groups(request: Request) -> Response:
     status_code=202,
     openapi_extra=operation(Scope.DEAD_LETTERS_WRITE, RedriveManyBody),
     response_model=answers.RedriveSummary,
+    responses={200: {"model": answers.RedriveSummary, "description": "A dry run: what would be redriven"}},
 )
 async def redrive_dead_letters(request: Request) -> Response:
     """Redrive all that match the filter, at most `rate` a second; a dry run only counts them."""

@@ -9,15 +9,18 @@ from duebook_api.http.fields import (
     Address,
     Body,
     Instant,
+    Matches,
     Name,
     Positive,
     Queue,
     ReadAs,
+    Reason,
     Share,
     Tag,
     Task,
     one_of,
 )
+from duebook_api.http.path_ids import UUID_TEXT
 from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
 from duebook_common.runtime.durations import Duration
@@ -106,7 +109,7 @@ class ReasonBody(Body):
 class MustReasonBody(Body):
     """A mandatory reason."""
 
-    reason: str = Field(min_length=1, max_length=2_000, pattern=r"\S")
+    reason: Reason
 
 
 class TriggerBody(Body):
@@ -132,7 +135,7 @@ class RedriveBody(MustReasonBody):
 
 
 class DeadLetterFilter(Body):
-    job_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")] | None = None
+    job_id: Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")] | None = None
     task: Task | None = None
     queue: Queue | None = None
     fingerprint: Annotated[str, Field(max_length=200)] | None = None

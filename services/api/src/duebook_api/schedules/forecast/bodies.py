@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from duebook_api.http.fields import Body, Instant, Name, Queue, Tag, Task, one_of
+from duebook_api.http.fields import Body, Instant, Matches, Name, Queue, Tag, Task, one_of
 from duebook_api.http.path_ids import UUID_TEXT
 from duebook_api.schemas.bodies import JobBody
 
-Id = Annotated[str, Field(pattern=UUID_TEXT)]
+Id = Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")]
 _MAX_WINDOW, _MAX_DISTANCE = timedelta(days=400), timedelta(days=3660)
 _SHAPES = (
     'a change is {"job_id": "…", "patch": {…}}, or {"create": {…}} with a job as in POST /api/job, or {"delete": "…"} '
