@@ -1,6 +1,6 @@
 """The overlap policies, and occurrences that cannot start in time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
@@ -17,19 +17,54 @@ def test_an_occurrence_due_while_a_run_is_active(duebook: Platform, overlap: str
     job = duebook.create(
         task="nap",
         payload={"seconds": 4},
-        recurrence="daily",
-        scheduled_at=from_now(days=-1, seconds=2),
+        recurrence={"every": "PT2S"},
+        scheduled_at=(first := from_now(seconds=1)),
+        ends_at=(when(first) + timedelta(seconds=3)).isoformat(),
         overlap=overlap,
-        catch_up={"policy": "latest", "window": "P365D"},
     )
     eventually(lambda: sorted(run["status"] for run in duebook.runs(job["id"])) == sorted(["succeeded", second]))
     later, earlier = duebook.runs(job["id"])
-    assert (earlier["trigger"], earlier["status"]) == ("catch_up", "succeeded")
+    assert (earlier["trigger"], earlier["status"]) == ("schedule", "succeeded")
     assert later["status"] == second
     if overlap == "skip":
         assert later["reason"] == "overlap"
     else:
         assert when(later["started_at"]) < when(earlier["finished_at"]), "they ran at the same time"
+
+
+def after_a_downtime(duebook: Platform, policy: str, overlap: str) -> dict[str, str]:
+    """An hourly job with three missed occurrences, and one of half a minute ago that is on time."""
+    return duebook.create(
+        task="nap",
+        payload={"seconds": 0.5},
+        recurrence={"every": "PT1H"},
+        scheduled_at=from_now(hours=-3, seconds=-30),
+        catch_up={"policy": policy},
+        overlap=overlap,
+    )
+
+
+@pytest.mark.parametrize("overlap", ["skip", "cancel_other", "terminate_other", "allow_all"])
+def test_by_latest_the_occurrence_on_time_runs_instead_of_missed_ones(duebook: Platform, overlap: str) -> None:
+    job = after_a_downtime(duebook, "latest", overlap)
+    eventually(lambda: [run["status"] for run in duebook.runs(job["id"])] == ["succeeded"])
+    assert duebook.runs(job["id"])[0]["trigger"] == "schedule"
+    entries = duebook.get(f"/api/job/{job['id']}/ledger?from={from_now(hours=-4).replace('+00:00', 'Z')}")["items"]
+    assert [(entry["outcome"], entry["reason"]) for entry in entries] == [("skipped", "missed")] * 3 + [
+        ("succeeded", None)
+    ]
+
+
+@pytest.mark.parametrize("overlap", ["skip", "cancel_other", "terminate_other"])
+def test_by_all_the_occurrence_on_time_joins_the_backlog_and_runs(duebook: Platform, overlap: str) -> None:
+    job = after_a_downtime(duebook, "all", overlap)
+    eventually(lambda: [run["status"] for run in duebook.runs(job["id"])] == ["succeeded"] * 4)
+    runs = sorted(duebook.runs(job["id"]), key=lambda run: when(run["nominal_at"]))
+    assert [run["trigger"] for run in runs] == ["catch_up"] * 3 + ["schedule"]
+    assert all(when(earlier["finished_at"]) <= when(later["started_at"]) for earlier, later in pairwise(runs))
+    because = " ".join(cause["says"] for cause in duebook.get(f"/api/run/{runs[-1]['id']}/why")["because"])
+    assert "missed occurrences of the job were being caught up, which leaves no other occurrence out" in because
+    assert overlap not in because
 
 
 def test_a_triggered_run_ignores_active_runs_without_a_policy(duebook: Platform) -> None:

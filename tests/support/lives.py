@@ -13,7 +13,9 @@ from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Eve
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
+from duebook_common.domain.job.admission import ConcurrencySlots, free_runs
 from duebook_common.domain.job.commands import (
+    AdmitWaiting,
     Backfill,
     ChangeJob,
     DecisionContext,
@@ -26,7 +28,15 @@ from duebook_common.domain.job.commands import (
 from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent, OccurrencesSkipped
 from duebook_common.domain.job.state import JobStatus, job_after
 from duebook_common.domain.run import state as run_domain
-from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
+from duebook_common.domain.run.commands import (
+    CancelRun,
+    ConfirmCancel,
+    FailAttempt,
+    RunCommand,
+    StartAttempt,
+    Succeed,
+    WakeRun,
+)
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
@@ -143,6 +153,24 @@ class Life:
             if self.runs[run.id].status is RunStatus.RUNNING:  # else its deadline has passed
                 dies = FailAttempt(1, "boom", self.now, 0, retry=False)
                 self._command(run.id, dies if status is RunStatus.DEAD_LETTERED else Succeed(1, None, self.now))
+
+    def work(self, length: timedelta) -> None:
+        """Do what executors do whose task takes so long, and the scheduler's admission, until nothing more happens."""
+        before = -1
+        while before != len(self.history):
+            before = len(self.history)
+            for run in self.active:
+                self._work_on(run, length)
+            free = free_runs(self.active, frozenset(), ConcurrencySlots({}), self.now)
+            self.do(AdmitWaiting(free, self.now, MINUTE))
+
+    def _work_on(self, run: Run, length: timedelta) -> None:
+        if run.status is RunStatus.DISPATCHED:
+            self._command(run.id, StartAttempt(run.dispatch, "executor", MINUTE, self.now))
+        elif run.cancel_requested:
+            self._command(run.id, ConfirmCancel(run.attempt, self.now))
+        elif run.started_at is not None and self.now - run.started_at >= length:
+            self._command(run.id, Succeed(run.attempt, None, self.now))
 
     def _command(self, run_id: UUID, command: RunCommand) -> None:
         self.follow([RunFact(run_id, event) for event in decide(self.runs[run_id], command)])

@@ -63,6 +63,23 @@ async def test_an_overlap_names_the_active_run_and_what_it_was_doing(api: Api) -
         assert (await why_at(api, job["id"], at))["answer"] == explanation["answer"]
 
 
+async def test_a_skip_is_never_explained_by_a_caught_up_run(api: Api) -> None:
+    """One caught-up run is active, one on time waits for it, and the next meets both."""
+    begin = now() - timedelta(minutes=3)
+    job = await api.create(recurrence={"every": "PT2M"}, scheduled_at=begin.isoformat())
+    [caught_up] = await dispatch(api, job["id"], begin + timedelta(seconds=90))
+    await api.execute(str(caught_up.id), starting(caught_up))
+    [waits] = await dispatch(api, job["id"], begin + timedelta(minutes=2))
+    [skipped] = await dispatch(api, job["id"], begin + timedelta(minutes=4))
+    assert (caught_up.trigger, waits.status, skipped.status) == ("catch_up", "waiting", "skipped")
+    explanation = await why(api, f"run/{skipped.id}")
+    assert f"because run {waits.id} of the same job was still active" in explanation["answer"]
+    assert [cause.get("run_id") for cause in explanation["because"]] == [str(waits.id), None]
+    assert (
+        f"It waits until run {caught_up.id} of the same job has ended." == (await why(api, f"run/{waits.id}"))["answer"]
+    )
+
+
 async def why_at(api: Api, job_id: str, at: datetime | str) -> Any:
     text = at if isinstance(at, str) else at.isoformat().replace("+00:00", "Z")
     return await api.json(200, "GET", f"/api/job/{job_id}/why?at={text}")

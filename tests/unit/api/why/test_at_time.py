@@ -69,7 +69,10 @@ def test_an_occurrence_skipped_at_a_pause_names_that_pause_and_no_earlier_one() 
     [
         (
             "missed",
-            "the schedulers were late, and the job's catch-up policy (latest) runs only the newest missed occurrence",
+            (
+                "the schedulers were late, and the job's catch-up policy (latest) runs only the newest missed "
+                "occurrence, and none where another one is on time"
+            ),
         ),
         ("window", "the schedulers were late, and the job's catch-up window of P365D was over"),
         ("max_runs", "the job had used the 2 runs that max_runs allows"),
@@ -91,7 +94,7 @@ def test_times_before_the_creation_were_not_late() -> None:
     history.then(skip(NOW, NOW + DAY, 2, "missed", NOW + 3 * DAY), by="scheduler host-1")
     assert history.explain_at(NOW + DAY, NOW + 4 * DAY).answer == (
         "It did not run, because the job was created after that, and the job's catch-up policy (latest) runs only the "
-        "newest missed occurrence."
+        "newest missed occurrence, and none where another one is on time."
     )
 
 

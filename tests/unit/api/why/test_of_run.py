@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -29,6 +30,7 @@ from duebook_common.domain.run.events import (
     RunFact,
     RunRedriven,
     RunRequeued,
+    Trigger,
 )
 from duebook_common.domain.run.state import Run
 from support.explanations import a_job_of, explain_run, texts
@@ -284,3 +286,20 @@ def test_a_long_history_is_shortened_in_the_middle() -> None:
 def test_an_error_is_quoted_on_one_line_and_cut() -> None:
     why = explain_run(a_dispatch(), STARTED, replace(FAILED, error="boom\n\x1b[31m" + "x" * 5000))
     assert all("\n" not in each and "\x1b" not in each and len(each) < 600 for each in texts(why))
+
+
+def caught_up(**fields: Any) -> Run:
+    return replace(running(), trigger=Trigger.CATCH_UP, **fields)
+
+
+def test_a_run_that_waits_for_a_caught_up_run_says_so_instead_of_its_policy() -> None:
+    job = a_job(recurrence="daily")
+    why = explain_run(first_event(job, caught_up()), met=[caught_up()], blockers=[caught_up()])
+    assert "missed occurrences of the job were being caught up, which leaves no other occurrence out" in texts(why)[1]
+    assert not any("skip" in text for text in texts(why))
+
+
+def test_a_caught_up_run_that_waits_in_order_says_so_instead_of_its_policy() -> None:
+    job = a_job(recurrence="daily", scheduled_at=NOW - HOUR, catch_up=CatchUp("all"))
+    why = explain_run(first_event(job, running()), met=[running()], blockers=[running()], definition=job.definition)
+    assert "another run of the job was active, and missed occurrences run one after the other" in texts(why)[1]

@@ -180,7 +180,7 @@ def test_a_change_adds_no_past_times_but_a_one_off_moved_into_the_past_runs() ->
     life.change(replace(life.job.definition, scheduled_at=NOW - 90 * DAY, recurrence="none"))
     assert summary(life)[0] == "2160 h ago due: None"
     life.poll()
-    assert (summary(life)[0], ledger(life)[0].version.number) == ("2160 h ago skipped: overlap", 3)
+    assert (summary(life)[0], ledger(life)[0].version.number) == ("2160 h ago waiting: overlap", 3)
 
 
 def test_a_one_off_moved_into_the_past_is_skipped_if_no_run_is_left() -> None:

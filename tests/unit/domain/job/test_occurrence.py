@@ -9,6 +9,7 @@ from time import process_time
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,11 +103,9 @@ def test_a_long_downtime_is_skipped_as_one_range_in_short_time() -> None:
     began = process_time()
     decided = account(job, [], context())
     assert process_time() - began < 0.05
-    skipped, caught_up, *on_time = [fact.event if isinstance(fact, RunFact) else fact for fact in decided]
+    skipped, *on_time = [fact.event if isinstance(fact, RunFact) else fact for fact in decided]
     assert isinstance(skipped, OccurrencesSkipped)
-    assert (skipped.first, skipped.count, skipped.reason) == (first, (30 * DAY - MINUTE) // (2 * SECOND) - 1, "missed")
-    assert isinstance(caught_up, RunDispatched)
-    assert (caught_up.trigger, caught_up.nominal_at) == (Trigger.CATCH_UP, NOW - 62 * SECOND)
+    assert (skipped.first, skipped.count, skipped.reason) == (first, (30 * DAY - MINUTE) // (2 * SECOND), "missed")
     assert len(on_time) == 31
     assert job_after(job, decided).next_at == NOW + 2 * SECOND
 
@@ -163,8 +162,30 @@ def test_of_several_due_occurrences_the_overlap_policy_skip_runs_the_first() -> 
     ]
 
 
-def test_a_caught_up_run_blocks_the_occurrence_on_time() -> None:
-    assert summary(account(daily(24), [], context())) == ["catch_up 24 h ago", "skipped 0 h ago: overlap"]
+@pytest.mark.parametrize("window", [365 * DAY, HOUR])
+@pytest.mark.parametrize("jitter", [None, MINUTE])
+@pytest.mark.parametrize("overlap", Overlap)
+def test_by_latest_an_occurrence_on_time_makes_the_missed_ones_missed(
+    overlap: Overlap, jitter: timedelta | None, window: timedelta
+) -> None:
+    job = daily(48, overlap=overlap, jitter=jitter, catch_up=CatchUp("latest", window))
+    decided = account(job, [], context(NOW + 30 * SECOND, misfire=2 * MINUTE, dispatch=0))
+    assert summary(decided) == ["2 skipped 48 h ago to 24 h ago: missed", "schedule 0 h ago"]
+
+
+def test_an_occurrence_on_time_joins_the_end_of_the_backlog() -> None:
+    first, second = account(daily(24, catch_up=CatchUp("all")), [], context())
+    assert summary([first]) == ["catch_up 24 h ago"]
+    assert isinstance(second, RunFact)
+    assert isinstance(second.event, RunBuffered)
+    assert (second.event.trigger, second.event.reason, second.event.backlog) == (Trigger.SCHEDULE, "overlap", True)
+
+
+def test_an_occurrence_that_joins_a_full_backlog_stays_due() -> None:
+    job = daily(0, catch_up=CatchUp("all"))
+    caught_up = [replace(running(n), trigger=Trigger.CATCH_UP) for n in range(100)]
+    assert account(job, caught_up, context()) == []
+    assert len(account(job, caught_up[1:], context())) == 1
 
 
 # Deadlines
@@ -179,7 +200,8 @@ def test_an_occurrence_past_its_deadline_is_skipped() -> None:
 
 def test_a_run_skipped_for_its_deadline_does_not_block_the_next() -> None:
     job = daily(24, start_within=HOUR)
-    assert summary(account(job, [], context())) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
+    long_misfire = context(misfire=3 * DAY)
+    assert summary(account(job, [], long_misfire)) == ["skipped 24 h ago: deadline", "schedule 0 h ago"]
 
 
 def test_a_run_wakes_at_its_deadline_if_that_is_before_the_redelivery() -> None:
@@ -344,10 +366,12 @@ def by_the_policies(
     """What the policies demand for each time, computed in another way than by the code under test."""
     definition, decided_fates = job.definition, list[tuple[datetime, str]]()
     missed = [time for time in due if now - time > misfire]
-    wanted = {"none": [], "latest": missed[-1:], "all": missed}[definition.catch_up.policy]
+    latest = missed[-1:] if missed == list(due) else []
+    wanted = {"none": [], "latest": latest, "all": missed}[definition.catch_up.policy]
     within = [time for time in wanted if now - time <= definition.catch_up.window]
     others = OtherRuns(under_way)
     left = definition.max_runs - job.runs if definition.max_runs is not None else len(due)
+    backlog = False
     for time in due:
         late = definition.start_within is not None and now - time > definition.start_within
         catching_up = time in missed
@@ -359,7 +383,8 @@ def by_the_policies(
         elif late:
             fate = "deadline"
         else:
-            fate = others.another(Overlap.BUFFER_ALL if all_of_them else definition.overlap, definition.overlap)
+            backlog = backlog or all_of_them
+            fate = others.another(Overlap.BUFFER_ALL if backlog else definition.overlap, definition.overlap)
             left -= fate != "overlap"
             fate += "" if fate == "overlap" else " catch_up" if catching_up else " schedule"
         decided_fates.append((time, fate))

@@ -1,5 +1,7 @@
 """Invariant 2: no run is sent while other runs are active that its overlap policy or its concurrency key forbids.
 
+And a caught-up run leaves out no occurrence.
+
 Checked by the log alone, without `overlap` and without the scheduler: the check must not trust what it checks.
 """
 
@@ -7,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from duebook_common.domain.definition import Overlap
+from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.events import (
     BY_SCHEDULE,
@@ -20,6 +22,8 @@ from duebook_common.domain.run.events import (
     RunExpired,
     RunRedriven,
     RunRequeued,
+    RunSkipped,
+    Trigger,
 )
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.database import Connection
@@ -56,33 +60,63 @@ class _ActiveRuns:
             self.sent.discard(stream)
 
 
+@dataclass(slots=True)
+class _CaughtUp:
+    """The active caught-up runs of a job, by stream, and whether an ordinary run got an event since they were opened.
+
+    An ordinary run that ends while a decision is made may stand before that decision in the log. So only where there
+    was none at all, or the policy is `all`, it is certain that a caught-up run left an occurrence out.
+    """
+
+    active: set[str] = field(default_factory=set)
+    had_ordinary: bool = False
+
+    def apply(self, stream: str, event: object) -> None:
+        if isinstance(event, RunBuffered | RunDispatched) and event.trigger is Trigger.CATCH_UP:
+            self.had_ordinary = self.had_ordinary and bool(self.active)
+            self.active.add(stream)
+        elif isinstance(event, _NO_LONGER_ACTIVE):
+            self.active.discard(stream)
+        if stream.startswith("run-") and stream not in self.active:
+            self.had_ordinary = True
+
+    def left_out(self, event: object, policies: dict[int, Definition]) -> bool:
+        if not isinstance(event, RunSkipped) or event.reason != "overlap" or event.trigger not in BY_SCHEDULE:
+            return False
+        definition = policies.get(event.definition_at)
+        by_all = definition is not None and definition.catch_up.policy == "all"
+        return bool(self.active) and (by_all or not self.had_ordinary)
+
+
 def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Breach]:
     """The runs of one job that were sent while others were active, although their policy forbids that.
 
     `recorded` are the events of the job and of its runs, in the order of the log.
     """
-    policies: dict[int, Overlap] = {}
-    active = _ActiveRuns()
+    policies: dict[int, Definition] = {}
+    active, caught_up = _ActiveRuns(), _CaughtUp()
     for item in recorded:
         event = item.event
         if isinstance(event, JobCreated | JobChanged):
-            policies[item.version] = event.definition.overlap
+            policies[item.version] = event.definition
         others = active.sent - {item.stream}
         if others and _must_be_alone(active, item.stream, event, policies):
             says = f"{type(event).__name__} while {sorted(others)} were active"
             yield Breach(Invariant.LIMITS, item.stream, says)
+        if caught_up.left_out(event, policies):
+            yield Breach(Invariant.LIMITS, item.stream, f"skipped while {sorted(caught_up.active)} were caught up")
         active.apply(item.stream, event)
+        caught_up.apply(item.stream, event)
 
 
-def _must_be_alone(active: _ActiveRuns, stream: str, event: object, policies: dict[int, Overlap]) -> bool:
+def _must_be_alone(active: _ActiveRuns, stream: str, event: object, policies: dict[int, Definition]) -> bool:
     if isinstance(event, RunRequeued):
         waited = active.waiting.get(stream)
         return isinstance(waited, RunBuffered) and waited.reason == "overlap"
-    return (
-        isinstance(event, RunDispatched)
-        and event.trigger in BY_SCHEDULE
-        and policies.get(event.definition_at) in _ALONE
-    )
+    if not isinstance(event, RunDispatched) or event.trigger not in BY_SCHEDULE:
+        return False
+    definition = policies.get(event.definition_at)
+    return definition is not None and definition.overlap in _ALONE
 
 
 async def check_keys(db: Connection) -> list[Breach]:

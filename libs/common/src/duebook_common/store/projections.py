@@ -60,6 +60,7 @@ _RUN_FIXED: Columns[Run] = (
     Column("concurrency_key", "text", lambda run: run.concurrency and run.concurrency.key),
     Column("concurrency_limit", "int", lambda run: run.concurrency and run.concurrency.limit),
     Column("pause_on_failure", "bool"),
+    Column("backlog", "bool"),
 )
 _RUN_STATE: Columns[Run] = (
     Column("version", "int"),

@@ -75,7 +75,8 @@ def skip_reason(event: JobEventSummary, definition: Definition, created_at: date
         case "missed" if catch_up.policy == "none":
             return f"{late}, and the job's catch-up policy (none) runs no missed occurrence"
         case "missed":
-            return f"{late}, and the job's catch-up policy (latest) runs only the newest missed occurrence"
+            latest = "runs only the newest missed occurrence, and none where another one is on time"
+            return f"{late}, and the job's catch-up policy (latest) {latest}"
         case "window":
             return f"{late}, and the job's catch-up window of {iso(catch_up.window)} was over"
         case "max_runs":

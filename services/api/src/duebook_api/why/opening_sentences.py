@@ -77,6 +77,8 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
             return f"{when}, its {start_within} was over, so it was skipped"
         case RunSkipped():
             return f"it was skipped {when}, with the reason {quoted(event.reason)}"
+        case RunBuffered(backlog=True):
+            return f"{when}, {_behind_caught_up(event, context)}, so it had to wait"
         case RunBuffered(reason="overlap"):
             return f"{when}, {_overlap(context)}, so it had to wait"
         case RunBuffered():
@@ -90,6 +92,13 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
 def _overlap(context: RunContext) -> str:
     policy = context.definition.overlap
     return f"another run of the job was active (overlap policy {policy}: {OVERLAP_POLICIES[policy]})"
+
+
+def _behind_caught_up(event: RunBuffered, context: RunContext) -> str:
+    """Why it waits whatever the overlap policy says."""
+    if event.trigger is Trigger.CATCH_UP and context.definition.catch_up.policy == "all":
+        return "another run of the job was active, and missed occurrences run one after the other"
+    return "missed occurrences of the job were being caught up, which leaves no other occurrence out"
 
 
 def _limit(event: RunBuffered) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from duebook_api.why.facts import ConcurrencySlots, QueuePosition
 from duebook_common.domain.run import events
-from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.events import BY_SCHEDULE, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import RecordedEvent, read
@@ -19,7 +19,7 @@ _MAX_RUNS = 5
 _POSSIBLY_MET = """
 SELECT run_id FROM (
     SELECT run_id, created_at, nominal_at, wake_at, finished_at FROM runs
-    WHERE job_id = $1 AND created_at <= $2 ORDER BY created_at DESC, run_id DESC LIMIT 10000
+    WHERE job_id = $1 AND created_at <= $2 AND trigger <> ALL($5) ORDER BY created_at DESC, run_id DESC LIMIT 10000
 ) AS latest
 WHERE run_id <> $3 AND (wake_at IS NOT NULL OR finished_at >= $2 - interval '1 second')
 ORDER BY created_at, nominal_at LIMIT $4
@@ -27,9 +27,14 @@ ORDER BY created_at, nominal_at LIMIT $4
 
 
 async def met_runs(db: Connection, run: Run, first: RecordedEvent) -> list[Run]:
-    """The other runs of the job that were active when this one was created, as they were then."""
+    """The other runs of the job that were active when this one was created, as they were then.
+
+    An occurrence is never skipped because of a caught-up run, so those are left out if it was skipped.
+    """
+    left_out = run.trigger in BY_SCHEDULE and isinstance(first.event, RunSkipped)
+    ignored = [Trigger.CATCH_UP] if left_out else []
     met = []
-    for record in await db.fetch(_POSSIBLY_MET, run.job_id, run.created_at, run.id, _MAX_RUNS):
+    for record in await db.fetch(_POSSIBLY_MET, run.job_id, run.created_at, run.id, _MAX_RUNS, ignored):
         recorded = await read(db, events.stream(record["run_id"]))
         past = [item for item in recorded if (item.xid, item.position) < (first.xid, first.position)]
         if past and (other := fold_run(past)).active:

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused
+from duebook_common.domain.job.backlog import apply_beside_caught_up
 from duebook_common.domain.job.commands import Backfill, DecisionContext, PastOccurrence, TriggerRun
 from duebook_common.domain.job.overlap import ActiveRuns, OverlapDecision, apply_overlap
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import (
+    BY_SCHEDULE,
     RunBuffered,
     RunDispatched,
     RunFact,
@@ -26,7 +28,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class NewRun(NamedTuple):
-    """A run to be opened. `payload` counts if `own_payload` is set; otherwise the definition's does."""
+    """A run to be opened. `payload` counts if `own_payload` is set; otherwise the definition's does.
+
+    `backlog`: it waits in the backlog of the policy `all`.
+    """
 
     id: UUID
     occurrence: Occurrence
@@ -36,13 +41,16 @@ class NewRun(NamedTuple):
     payload: Any = None
     own_payload: bool = False
     request_hash: str | None = None
+    backlog: bool = False
 
 
 def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
     """The events that the overlap policy causes in other runs, then the first event of the new run."""
     blocking = others.blocking(new.trigger)
     reason = _replacement(new) if blocking else ""
-    decision, facts = apply_overlap(new.overlap, blocking, context.now, reason)
+    apply = apply_beside_caught_up if new.trigger in BY_SCHEDULE and not new.backlog else apply_overlap
+    decision, facts = apply(new.overlap, blocking, context.now, reason)
+    backlog = new.backlog or decision is OverlapDecision.WAIT_FOR_CAUGHT_UP
     identity = run_identity(job, new.occurrence, new.trigger, context)
     if decision is OverlapDecision.SKIP:
         return [*facts, RunFact(new.id, RunSkipped(**identity, reason="overlap"))]
@@ -55,8 +63,8 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
     at_once = max(context.now, new.occurrence.due_at)
     later = min(context.now + context.look_again_after, new.start_by or _NEVER)
     first: RunBuffered | RunDispatched
-    if decision is OverlapDecision.WAIT:  # the end of the blocking runs wakes it earlier
-        first = RunBuffered(**identity, **own, reason="overlap", wake_at=later)
+    if decision in {OverlapDecision.WAIT, OverlapDecision.WAIT_FOR_CAUGHT_UP}:  # their end wakes it earlier
+        first = RunBuffered(**identity, **own, reason="overlap", wake_at=later, backlog=backlog)
     elif job.definition.concurrency is not None:  # the scheduler admits it once its key has a free slot
         first = RunBuffered(**identity, **own, reason="concurrency", wake_at=at_once)
     else:

@@ -1,10 +1,11 @@
 """The decision about the due nominal times of a job: a run, or a skip with its reason, for each of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job.backlog import joins_backlog
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
 from duebook_common.domain.job.new_runs import NewRun, open_run, run_identity
@@ -24,9 +25,10 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
     """Decide every due nominal time from `job.next_at` on, in order. `active` are the job's active runs.
 
     An occurrence that has been due for longer than `misfire` is missed, and the catch-up policy decides: within its
-    window `latest` runs the newest, `all` runs each, `none` runs none. Every other occurrence runs by the schedule.
-    The overlap policy applies to each run. Occurrences beyond the first thousand stay due, and so do missed ones while
-    `all` pauses because too many runs of the job are active.
+    window `latest` runs the newest unless another one is on time, `all` runs each, `none` runs none. Every other
+    occurrence runs by the schedule. The overlap policy applies to each run, but caught-up runs leave out none: see
+    `backlog`. Occurrences beyond the first thousand stay due, and so do those of a backlog while too many runs of the
+    job are active.
     """
     skipped = _skip_in_bulk(job, context)
     remaining, others = job_after(job, skipped), ActiveRuns(active)
@@ -51,11 +53,21 @@ def _skip_in_bulk(job: Job, context: DecisionContext) -> list[OccurrencesSkipped
     newest = None if job.next_at is None or job.next_at > missed else last_between(definition, job.next_at, missed)
     if newest is None:
         return []
-    if catch_up.policy == "none":
+    if catch_up.policy == "none" or _is_one_on_time(job, newest, context):
         return _skip_until(job, newest, "missed", context.now)
     if newest < window_start:
         return _skip_until(job, newest, "window", context.now)
     return _skip_until(job, newest - _INSTANT, "missed", context.now)
+
+
+def _is_one_on_time(job: Job, newest_missed: datetime, context: DecisionContext) -> bool:
+    """Whether an occurrence is due on time. With jitter, the first thousand after `newest_missed` are looked at."""
+    due, _ = _due(replace(job, next_at=newest_missed), context, _MAX_DUE)
+    return bool(due) and not _is_missed(due[-1], context)
+
+
+def _is_missed(occurrence: Occurrence, context: DecisionContext) -> bool:
+    return occurrence.due_at < context.now - context.misfire
 
 
 # Phase 2: list the remaining due occurrences, and group them by what happens to them.
@@ -95,10 +107,10 @@ class _Group:
 
 def _grouped(job: Job, due: Sequence[Occurrence], context: DecisionContext, *, more: bool) -> Iterator[_Group]:
     """The groups in the order of their times: missed and skipped, missed and caught up, on time."""
-    missed = [occurrence for occurrence in due if occurrence.due_at < context.now - context.misfire]
-    newest_is_listed = not more or len(missed) < len(due)
+    missed = [occurrence for occurrence in due if _is_missed(occurrence, context)]
     catch_up = job.definition.catch_up
-    latest = missed[-1:] if newest_is_listed else []
+    newest_is_last = not more and len(missed) == len(due)  # none is on time
+    latest = missed[-1:] if newest_is_last else []
     wanted = {"none": [], "latest": latest, "all": missed}[catch_up.policy]
     caught_up = [occurrence for occurrence in wanted if occurrence.due_at >= context.now - catch_up.window]
     skipped = missed[: len(missed) - len(caught_up)]
@@ -111,19 +123,20 @@ def _grouped(job: Job, due: Sequence[Occurrence], context: DecisionContext, *, m
         yield _Group([occurrence])
 
 
-# Phase 3: skip or open the groups in order, as far as `max_runs` and a pausing catch-up allow.
+# Phase 3: skip or open the groups in order, as far as `max_runs` and a pausing backlog allow.
 
 
 def _open_runs(job: Job, groups: Sequence[_Group], others: ActiveRuns, context: DecisionContext) -> list[Fact]:
     facts: list[Fact] = []
     runs_left = _runs_left(job)
     for n, group in enumerate(groups, 1):
-        if runs_left == 0 or _catch_up_pauses(job, group, others):
+        in_order = _runs_in_order(job, group, others)
+        if runs_left == 0 or (in_order and others.count >= _MAX_ACTIVE):
             break
         if group.skip_reason is not None:
             facts.append(_skip(group.occurrences, group.skip_reason, context.now))
             continue
-        opened = _open_due(job, group, others, context)
+        opened = _open_due(job, group, others, context, in_order=in_order)
         if n < len(groups):
             others.apply(opened)
         facts += opened
@@ -137,13 +150,11 @@ def _runs_left(job: Job) -> int:
     return -1 if limit is None else max(0, limit - job.runs)
 
 
-def _catch_up_pauses(job: Job, group: _Group, others: ActiveRuns) -> bool:
-    return _one_by_one(job, group) and others.count >= _MAX_ACTIVE
-
-
-def _one_by_one(job: Job, group: _Group) -> bool:
-    """Whether the group is caught up by the policy `all`: every missed occurrence, in order."""
-    return group.trigger is Trigger.CATCH_UP and job.definition.catch_up.policy == "all"
+def _runs_in_order(job: Job, group: _Group, others: ActiveRuns) -> bool:
+    """Whether the group belongs to the backlog of the policy `all`: it is caught up, or joins the backlog's end."""
+    if job.definition.catch_up.policy != "all" or group.skip_reason is not None:
+        return False
+    return group.trigger is Trigger.CATCH_UP or joins_backlog(job.definition, others)
 
 
 def _skip(skipped: Sequence[Occurrence], reason: str, now: datetime) -> OccurrencesSkipped:
@@ -159,7 +170,9 @@ def _skip(skipped: Sequence[Occurrence], reason: str, now: datetime) -> Occurren
     )
 
 
-def _open_due(job: Job, group: _Group, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
+def _open_due(
+    job: Job, group: _Group, others: ActiveRuns, context: DecisionContext, *, in_order: bool
+) -> list[RunFact]:
     """The first event of the occurrence's run, after the events that the overlap policy causes in other runs."""
     (occurrence,), definition = group.occurrences, job.definition
     run_id = run_id_at(job.id, occurrence.nominal_at)
@@ -167,10 +180,10 @@ def _open_due(job: Job, group: _Group, others: ActiveRuns, context: DecisionCont
     if start_by is not None and context.now > start_by:
         identity = run_identity(job, occurrence, group.trigger, context)
         return [RunFact(run_id, RunSkipped(**identity, reason="deadline"))]
-    overlap = definition.overlap
-    if overlap is not Overlap.ALLOW_ALL and _one_by_one(job, group):
-        overlap = Overlap.BUFFER_ALL
-    return open_run(job, NewRun(run_id, occurrence, group.trigger, overlap, start_by), others, context)
+    new = NewRun(run_id, occurrence, group.trigger, definition.overlap, start_by)
+    if in_order and new.overlap is not Overlap.ALLOW_ALL:
+        new = new._replace(overlap=Overlap.BUFFER_ALL, backlog=True)
+    return open_run(job, new, others, context)
 
 
 # Phase 4: finish the job.

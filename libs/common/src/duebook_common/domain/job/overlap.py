@@ -18,6 +18,7 @@ from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 class OverlapDecision(StrEnum):
     START = "start"
     WAIT = "wait"
+    WAIT_FOR_CAUGHT_UP = "wait for caught-up runs"  # which alone hold it back, whatever the policy
     SKIP = "skip"
 
 
@@ -34,6 +35,11 @@ class ActiveRuns:
     def blocking(self, trigger: Trigger) -> list[Run]:
         """The runs that a new run overlaps with. A backfill that has not started only blocks other backfills."""
         return [run for run in self._runs.values() if trigger is Trigger.BACKFILL or not _is_waiting_backfill(run)]
+
+    @property
+    def backlog(self) -> list[Run]:
+        """The caught-up runs, and those that wait or waited behind caught-up runs."""
+        return [run for run in self._runs.values() if run.trigger is Trigger.CATCH_UP or run.backlog]
 
     def apply(self, facts: Iterable[RunFact]) -> None:
         """Add the runs that the facts open, and remove those that they end."""

@@ -87,9 +87,13 @@ class RunDispatched(Startable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBuffered(Startable):
-    """The run waits for other runs of its job (`reason` overlap) or of its concurrency key (`concurrency`)."""
+    """The run waits for other runs of its job (`reason` overlap) or of its concurrency key (`concurrency`).
+
+    `backlog`: it waits its turn behind caught-up runs, or as one of them, whatever the overlap policy.
+    """
 
     reason: str
+    backlog: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class Run:
     created_at: datetime
     request_hash: str | None = None
     start_by: datetime | None = None
+    backlog: bool = False
     dispatch: int = 0
     dispatched_at: datetime | None = None
     attempt: int = 0
@@ -120,7 +121,7 @@ def _first_changes(event: FirstEvent) -> dict[str, Any]:
         "request_hash": event.request_hash,
     }
     if isinstance(event, RunBuffered):
-        return changes | {"status": RunStatus.WAITING, "reason": event.reason}
+        return changes | {"status": RunStatus.WAITING, "reason": event.reason, "backlog": event.backlog}
     return changes | {"status": RunStatus.DISPATCHED, "dispatch": event.dispatch, "dispatched_at": event.at}
 
 

@@ -153,6 +153,7 @@ CREATE TABLE runs (
     concurrency_key text,
     concurrency_limit int,
     pause_on_failure boolean NOT NULL DEFAULT false,
+    backlog boolean NOT NULL DEFAULT false,
     awaited boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
