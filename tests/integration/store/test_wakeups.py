@@ -1,14 +1,15 @@
 """Moves of `wake_at` without an event: what they move, and what they leave alone."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.commands import TriggerRun
-from duebook_common.domain.run.commands import CancelRun, FailAttempt, Succeed
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, RedriveRun, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
@@ -147,6 +148,31 @@ async def test_the_end_of_a_keys_holder_wakes_the_oldest_and_three_spares(pool: 
     oldest = sorted(runs[:5], key=lambda run: (run.created_at, run.nominal_at))
     assert await woken(pool, *runs) <= {run.id for run in oldest}
     assert len(await woken(pool, *runs)) == 4
+
+
+async def test_a_freed_key_wakes_no_redriven_run_before_its_time(pool: Pool) -> None:
+    """The rate of a redrive holds for runs with a key too: the end of one must not admit the next at once."""
+    key = Concurrency("k", 1)
+    first, second, third = [await redriven(pool, delay * DAY, concurrency=key) for delay in (0, 1, 2000)]
+    async with pool.acquire() as db:
+        await wake_waiting(db, [first])
+    assert third.id not in await woken(pool, first, second, third)
+    await pool.execute("UPDATE runs SET not_before = now() - interval '1 s' WHERE run_id = $1", third.id)
+    async with pool.acquire() as db:
+        await wake_waiting(db, [first])
+    assert third.id in await woken(pool, first, second, third)
+
+
+async def redriven(pool: Pool, delay: timedelta, **changes: Any) -> Run:
+    """A dead letter that was redriven for so much later, and waits for its key."""
+    run = await dispatched(pool, max_retries=0, **changes)
+    await do(pool, run, WakeRun(NOW, 0, MINUTE, free=True))
+    await do(pool, run, StartAttempt(1, "executor", MINUTE, NOW))
+    await do(pool, run, FailAttempt(1, "boom", NOW, 0.5))
+    result = await do(pool, run, RedriveRun("back up", 1, NOW, delay=delay))
+    assert result.run is not None
+    assert result.run.status is RunStatus.WAITING
+    return result.run
 
 
 async def test_a_freed_key_also_wakes_runs_that_wait_for_their_own_job(pool: Pool) -> None:

@@ -303,3 +303,13 @@ def test_a_caught_up_run_that_waits_in_order_says_so_instead_of_its_policy() -> 
     job = a_job(recurrence="daily", scheduled_at=NOW - HOUR, catch_up=CatchUp("all"))
     why = explain_run(first_event(job, running()), met=[running()], blockers=[running()], definition=job.definition)
     assert "another run of the job was active, and missed occurrences run one after the other" in texts(why)[1]
+
+
+def test_a_redriven_run_that_waits_because_of_the_rate_says_so() -> None:
+    last = replace(FAILED, failures=4, retry_at=None)
+    dead = RunDeadLettered(dispatch=1, failures=4, error="boom", fingerprint="f", wake_at=NOW, at=last.at)
+    redriven = RunRedriven(max_attempts=4, reason="back up", wake_at=NOW + HOUR, waits=True, at=NOW + MINUTE)
+    why = explain_run(a_dispatch(), STARTED, last, dead, redriven, now=NOW + 2 * MINUTE)
+    assert why.answer == (
+        "It waits until 2026-11-24T02:00:00Z, its time in the rate at which dead letters were redriven."
+    )

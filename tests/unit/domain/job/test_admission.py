@@ -45,6 +45,12 @@ def test_a_key_admits_as_many_runs_as_it_has_slots_the_oldest_first() -> None:
     assert admitted(runs, runs, {"k": 3}) == []
 
 
+def test_a_redriven_run_is_not_admitted_before_its_time_in_the_rate() -> None:
+    key = Concurrency("k", 3)
+    first, early = (replace(waiting(n, "back up", key), not_before=LATER + n * SECOND) for n in (0, 1))
+    assert admitted([first, early], [first, early], {"k": 0}) == [0]
+
+
 def test_a_run_that_waits_for_its_key_blocks_the_runs_behind_it() -> None:
     key = Concurrency("k", 2)
     runs = [waiting(1, "concurrency", key), waiting(2, "overlap", key)]

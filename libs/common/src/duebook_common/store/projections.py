@@ -82,6 +82,7 @@ _RUN_STATE: Columns[Run] = (
     Column("edits", "int"),
     Column("fingerprint", "text"),
     Column("wake_at", "timestamptz"),
+    Column("not_before", "timestamptz"),
 )
 
 _JOB = _JOB_KEY + _JOB_FIXED + _JOB_STATE + _JOB_DEFINITION

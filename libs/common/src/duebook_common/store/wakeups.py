@@ -125,6 +125,9 @@ WITH first AS MATERIALIZED (
 UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
 """
 
+# A run that was redriven at a rate is not woken before its time in it.
+_MAY_START = "(not_before IS NULL OR not_before <= clock_timestamp())"
+
 # One run per freed slot and three spares, because some may only be waiting to expire. Runs that wait for a run of their
 # own job too are woken as well, in case that one has ended.
 _WAKE_BY_KEY = f"""
@@ -132,12 +135,12 @@ WITH first AS MATERIALIZED (
     SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
         SELECT waiting.run_id FROM unnest($1::text[], $2::int[]) AS freed (key, slots), LATERAL (
             (SELECT run_id FROM runs
-             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting'
+             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {_MAY_START}
                AND reason IS DISTINCT FROM 'overlap'
              ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
             UNION ALL
             (SELECT run_id FROM runs
-             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting'
+             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {_MAY_START}
                AND reason = 'overlap'
              ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
         ) AS waiting

@@ -44,7 +44,7 @@ def runs_to_await(active: Iterable[Run]) -> list[Run]:
 
 def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:
     """The runs, of any job, that wait for their concurrency key alone and get a slot of it."""
-    for_key = [run for run in sorted(due, key=admission_order) if run.due_at <= now and not _waits_for_runs(run)]
+    for_key = [run for run in sorted(due, key=admission_order) if _is_due(run, now) and not _waits_for_runs(run)]
     return frozenset(run.id for run in for_key if slots.take(run))
 
 
@@ -60,9 +60,13 @@ def free_runs(
     free = {run.id for run in waiting if run.id in with_slot}
     if waiting and len(waiting) == len(active):
         first = waiting[0]
-        if _waits_for_runs(first) and first.due_at <= now and slots.take(first):
+        if _waits_for_runs(first) and _is_due(first, now) and slots.take(first):
             free.add(first.id)
     return frozenset(free)
+
+
+def _is_due(run: Run, now: datetime) -> bool:
+    return run.due_at <= now and (run.not_before is None or run.not_before <= now)
 
 
 def _waits_for_runs(run: Run) -> bool:

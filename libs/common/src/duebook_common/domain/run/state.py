@@ -89,6 +89,7 @@ class Run:
     edits: int = 0
     fingerprint: str | None = None
     wake_at: datetime | None = None
+    not_before: datetime | None = None  # the time of a redriven run in the rate of its redrive
 
     @property
     def active(self) -> bool:
@@ -219,6 +220,7 @@ def _redriven(run: Run, event: RunRedriven) -> dict[str, Any]:
         "finished_at": None,
         "cancel_requested": False,
         "wake_at": event.wake_at or event.at,
+        "not_before": event.wake_at,
     }
     if event.own_payload:
         changes |= {"payload": event.payload, "own_payload": True, "edits": run.edits + 1}

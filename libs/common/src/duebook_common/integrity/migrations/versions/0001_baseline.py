@@ -154,6 +154,7 @@ CREATE TABLE runs (
     concurrency_limit int,
     pause_on_failure boolean NOT NULL DEFAULT false,
     backlog boolean NOT NULL DEFAULT false,
+    not_before timestamptz,
     awaited boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
