@@ -251,3 +251,36 @@ async def test_a_refusal_names_the_field_or_the_parameter(api: Api) -> None:
         assert problem["errors"][0]["pointer"] == pointer
         assert message in problem["errors"][0]["detail"]
         assert problem["detail"].startswith(f"{pointer}: ")
+
+
+async def test_two_idempotency_keys_are_refused(api: Api) -> None:
+    keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    job = await api.create()
+    for path, body in (
+        ("/api/job", {"name": "n"}),
+        ("/api/job/batch", {"jobs": [{"name": "n"}]}),
+        (f"/api/job/{job['id']}/trigger", {}),
+    ):
+        problem = assert_problem(await api.http.post(path, json=body, headers=keys), 422, "invalid")
+        assert problem["errors"][0]["pointer"] == "/Idempotency-Key"
+
+
+async def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
+    jobs = [await api.create() for _ in range(2)]
+    for job in jobs * 2:
+        await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    lists = ["/api/job", "/api/run", "/api/job-log", *(f"/api/job/{job['id']}/runs" for job in jobs)]
+    lists += [f"/api/job/{job['id']}/events" for job in jobs]
+    cursors = {path: (await api.json(200, "GET", f"{path}?limit=1"))["next_cursor"] for path in lists}
+    for path in lists:
+        for source, cursor in cursors.items():
+            if cursor is not None:
+                answer = await api.http.get(f"{path}?limit=1&cursor={cursor}")
+                assert answer.status_code == (200 if source == path else 422), (source, path)
+
+
+async def test_the_root_leads_to_the_documentation(postgres_url: str) -> None:
+    async with running_api(postgres_url, key="first-secret") as api:
+        for path in ("/", "/docs"):
+            answer = await api.http.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (307, "/api/docs")

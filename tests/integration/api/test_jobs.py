@@ -259,3 +259,26 @@ async def test_equal_triggers_at_once_make_one_run(api: Api) -> None:
     runs = await asyncio.gather(*(api.json(202, "POST", f"{path}/trigger", idempotency_key="k") for _ in range(10)))
     assert len({run["id"] for run in runs}) == 1
     assert len(await api.pages(f"{path}/runs", 10)) == 1
+
+
+async def test_an_answer_can_be_sent_back(api: Api) -> None:
+    job = await api.create(recurrence={"every": "PT1H"}, metadata={"a": [1]})
+    path = f"/api/job/{job['id']}"
+    assert await api.json(200, "PUT", path, job) == job
+    assert await api.json(200, "PATCH", path, job) == job
+    changed = await api.json(200, "PUT", path, job | {"name": "another", "warnings": []})
+    assert (changed["name"], changed["version"]) == ("another", job["version"] + 1)
+    paused = await api.json(200, "POST", f"{path}/pause", {"reason": "holidays"})
+    assert await api.json(200, "PUT", path, paused) == paused
+    for method in ("PUT", "PATCH"):
+        for field, value in (("status", "active"), ("version", 99), ("id", FUTURE), ("next_due_at", FUTURE)):
+            problem = await api.json(422, method, path, paused | {field: value})
+            assert [error["pointer"] for error in problem["errors"]] == [f"/{field}"]
+
+
+async def test_a_job_that_does_not_exist_has_no_other_read_only_field_than_its_id(api: Api) -> None:
+    new = str(uuid4())
+    problem = await api.json(422, "PUT", f"/api/job/{new}", {"name": "n", "id": new, "version": 1})
+    assert [error["pointer"] for error in problem["errors"]] == ["/version"]
+    await api.json(201, "PUT", f"/api/job/{new}", {"name": "n", "id": new})
+    assert (await api.json(422, "POST", "/api/job", {"name": "n", "id": new}))["errors"][0]["pointer"] == "/id"

@@ -176,7 +176,7 @@ async def test_a_range_of_too_many_times_is_refused_with_a_valid_end(api: Api) -
         ({"from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "/from", "later than `to`"),
         ({"limit": 0}, "/limit", "greater than or equal to 1"),
         ({"cursor": "x"}, "/cursor", "not a cursor"),
-        ({"until": FUTURE}, "/until", "no such field"),
+        ({"until": FUTURE}, "/until", "no such parameter"),
     ],
 )
 async def test_an_invalid_query_is_refused_with_its_pointer(

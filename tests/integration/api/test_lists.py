@@ -1,11 +1,13 @@
 """The cost of a list does not grow with the rows that it does not show: each filter and each page uses an index."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from duebook_api.history import job_logs
+from duebook_api.http.paging import RUNS as ORDER_OF_RUNS
 from duebook_api.http.paging import PageQuery, encode_cursor
 from duebook_api.jobs import routes as job_routes
 from duebook_api.runs import dead_letters
@@ -93,7 +95,7 @@ async def test_the_pages_hold_each_matching_run_once_and_in_order(
         if n % 2:
             await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL WHERE run_id = $1", run.id)
     await pool.execute("UPDATE runs SET created_at = date_trunc('minute', created_at)")  # many at the same instant
-    everything = await pool.fetch("SELECT * FROM runs ORDER BY created_at DESC, run_id DESC")
+    everything = await pool.fetch("SELECT * FROM runs ORDER BY created_at DESC, nominal_at DESC, run_id DESC")
     expected = [row["run_id"] for row in everything if all(row[name] == value for name, value in filters.items())]
     shown: list[UUID] = []
     cursor: str | None = None
@@ -102,7 +104,7 @@ async def test_the_pages_hold_each_matching_run_once_and_in_order(
             *_flat(run_routes.statement(run_routes.RunQuery(**filters, limit=limit, cursor=cursor)))
         )
         shown += [row["run_id"] for row in rows[:limit]]
-        cursor = encode_cursor(rows[limit - 1]["created_at"], rows[limit - 1]["run_id"]) if len(rows) > limit else None
+        cursor = encode_cursor(PageQuery(), *ORDER_OF_RUNS.of(rows[limit - 1])) if len(rows) > limit else None
     assert shown == expected
 
 
@@ -115,7 +117,7 @@ async def test_a_late_page_costs_as_much_as_the_first(pool: Pool, filters: dict[
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
     await pool.execute("VACUUM ANALYZE runs")
     filters = filters | ({"job_id": str(run.job_id)} if "job_id" in filters else {})
-    cursor = encode_cursor(*await _order_of_run(pool, MANY // 2))
+    cursor = encode_cursor(PageQuery(), *await _order_of_run(pool, MANY // 2))
     found = await query_cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**filters, cursor=cursor))))
     assert found.buffers <= PAGE_BUFFERS, found
     assert (
@@ -124,10 +126,10 @@ async def test_a_late_page_costs_as_much_as_the_first(pool: Pool, filters: dict[
     )
 
 
-async def _order_of_run(pool: Pool, at: int) -> tuple[Any, Any]:
-    row = await pool.fetchrow("SELECT created_at, run_id FROM runs ORDER BY created_at, run_id OFFSET $1 LIMIT 1", at)
-    assert row is not None
-    return row["created_at"], row["run_id"]
+async def _order_of_run(pool: Pool, at: int) -> Sequence[object]:
+    columns = ", ".join(ORDER_OF_RUNS.columns)
+    row = await pool.fetchrow(f"SELECT {columns} FROM runs ORDER BY {columns} OFFSET $1 LIMIT 1", at)
+    return ORDER_OF_RUNS.of(row)
 
 
 async def test_each_filter_of_dead_letters_uses_an_index(pool: Pool) -> None:

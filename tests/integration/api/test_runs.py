@@ -131,3 +131,17 @@ async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> 
     assert (everything[0]["status"], everything[0]["attempt"]) == ("cancelled", None)
     for log in everything:
         assert await api.json(200, "GET", f"/api/job-log/{log['id']}") == log
+
+
+async def test_runs_that_were_made_at_the_same_instant_are_listed_by_nominal_time(api: Api) -> None:
+    job = await api.create(recurrence={"every": "PT1H"})
+    for _ in range(8):
+        await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    shuffled = "('x' || substr(md5(run_id::text), 1, 4))::bit(16)::int * interval '1 s'"
+    await api.deps.pool.execute(
+        f"UPDATE runs SET created_at = date_trunc('day', created_at), nominal_at = nominal_at + {shuffled}"
+    )
+    for path in (f"/api/job/{job['id']}/runs", "/api/run", f"/api/run?job_id={job['id']}", "/api/run?task=log"):
+        times = [run["nominal_at"] for run in await api.pages(path, 3)]
+        assert len(times) == 8
+        assert times == sorted(times, reverse=True)

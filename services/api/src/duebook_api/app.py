@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
@@ -106,7 +106,7 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
     app.state.dependencies = deps
     for router in _ROUTERS:
         app.include_router(router)
-    app.router.routes.extend(probes(health))
+    app.router.routes.extend([*probes(health), *(Route(path, _to_the_docs) for path in ("/", "/docs"))])
     app.openapi = lambda: openapi.openapi(app)  # type: ignore[method-assign]
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
         app.add_exception_handler(error, on_error)
@@ -114,6 +114,11 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     return AuthMiddleware(app, keys)
+
+
+async def _to_the_docs(_: Request) -> Response:
+    """Where a person looks first."""
+    return RedirectResponse("/api/docs")
 
 
 async def _on_starting(_: Request, __: Exception) -> Response:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from duebook_api.http.paging import (
+    JOBS,
     PageQuery,
-    decode_creation_order,
     decode_cursor,
     encode_cursor,
     integer_between,
@@ -20,10 +20,16 @@ from duebook_api.http.paging import (
 from duebook_api.http.problems import Problem
 from duebook_api.runs.routes import RunQuery
 
+FIRST = PageQuery()
+
+
+def page(cursor: str) -> PageQuery:
+    return PageQuery.model_construct(cursor=cursor)
+
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 12, 31)), st.uuids())  # noqa: DTZ001 - made aware below
 def test_a_cursor_is_decoded_to_what_was_encoded(time: datetime, id_: UUID) -> None:
-    assert decode_creation_order(encode_cursor(time.replace(tzinfo=UTC), id_)) == (time.replace(tzinfo=UTC), id_)
+    assert JOBS.decode(page(encode_cursor(FIRST, time.replace(tzinfo=UTC), id_))) == (time.replace(tzinfo=UTC), id_)
 
 
 SOME = UUID(int=7)
@@ -37,36 +43,46 @@ SOME = UUID(int=7)
         "!!!!",
         "é",
         "MjAyNg",
-        encode_cursor("x", "y"),
-        encode_cursor(datetime(2026, 1, 1, tzinfo=UTC)),
-        encode_cursor(datetime(2026, 1, 1, tzinfo=UTC), SOME, "more"),
-        encode_cursor(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), SOME),
-        encode_cursor(datetime(2026, 1, 1), SOME),  # noqa: DTZ001 - that is the point
-        encode_cursor(datetime(1, 1, 1, tzinfo=UTC), SOME),
-        encode_cursor("2026-01-01T00:00:00+00:00\0", SOME),
+        encode_cursor(FIRST, "x", "y"),
+        encode_cursor(FIRST, datetime(2026, 1, 1, tzinfo=UTC)),
+        encode_cursor(FIRST, datetime(2026, 1, 1, tzinfo=UTC), SOME, "more"),
+        encode_cursor(FIRST, datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))), SOME),
+        encode_cursor(FIRST, datetime(2026, 1, 1), SOME),  # noqa: DTZ001 - that is the point
+        encode_cursor(FIRST, datetime(1, 1, 1, tzinfo=UTC), SOME),
+        encode_cursor(FIRST, "2026-01-01T00:00:00+00:00\0", SOME),
     ],
 )
 def test_no_other_text_is_a_cursor(cursor: str) -> None:
     with pytest.raises(Problem) as caught:
-        decode_creation_order(cursor)
+        JOBS.decode(page(cursor))
     assert (caught.value.status, caught.value.faults[0].pointer) == (422, "/cursor")
 
 
 @given(st.text())
 def test_any_text_is_a_cursor_or_a_problem(text: str) -> None:
     with suppress(Problem):
-        decode_cursor(text, integer_between(0, 10), str)
+        decode_cursor(page(text), integer_between(0, 10), str)
 
 
 def test_a_number_beyond_its_column_is_no_cursor() -> None:
-    assert decode_cursor(encode_cursor(10), integer_between(0, 10)) == (10,)
+    assert decode_cursor(page(encode_cursor(FIRST, 10)), integer_between(0, 10)) == (10,)
     for number in (11, -1, "٣", " 3", "1_0"):
         with pytest.raises(Problem):
-            decode_cursor(encode_cursor(number), integer_between(0, 10))
+            decode_cursor(page(encode_cursor(FIRST, number)), integer_between(0, 10))
 
 
-def request(text: str) -> Request:
-    return Request({"type": "http", "query_string": text.encode(), "headers": []})
+def request(text: str, path: str = "/api/run") -> Request:
+    return Request({"type": "http", "path": path, "query_string": text.encode(), "headers": []})
+
+
+def test_a_cursor_of_another_list_is_refused() -> None:
+    cursor = encode_cursor(query(request("limit=2", "/api/job/A/events"), PageQuery), 7)
+    for path, limit in (("/api/job/A/events", 9), ("/api/job/a/events", 2)):
+        assert decode_cursor(query(request(f"limit={limit}&cursor={cursor}", path), PageQuery), int) == (7,)
+    for path in ("/api/job/B/events", "/api/run/A/events", "/api/job"):
+        with pytest.raises(Problem) as caught:
+            decode_cursor(query(request(f"cursor={cursor}", path), PageQuery), int)
+        assert (caught.value.status, caught.value.faults[0].pointer) == (422, "/cursor")
 
 
 def test_a_query_is_read() -> None:

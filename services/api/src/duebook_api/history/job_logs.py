@@ -57,7 +57,7 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 def _before(q: PageQuery) -> tuple[int, int]:
     """The order of the last entry of the page before; at first one that comes after all."""
-    xid, position = decode_cursor(q.cursor, integer_between(0, _XID), integer_between(0, _POSITION)) or (
+    xid, position = decode_cursor(q, integer_between(0, _XID), integer_between(0, _POSITION)) or (
         _XID,
         _POSITION,
     )
@@ -76,7 +76,7 @@ async def list_job_logs(request: Request) -> Response:
     q = query(request, PageQuery)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_ALL, *_before(q), q.limit + 1)
-    return page(rows, q.limit, views.log_entry, _order)
+    return page(rows, q, views.log_entry, _order)
 
 
 @router.get(
@@ -91,7 +91,7 @@ async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
         rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return page(rows, q.limit, views.log_entry, _order)
+    return page(rows, q, views.log_entry, _order)
 
 
 _ID = re.compile(r"(\d{1,20})-(\d{1,19})", re.ASCII)

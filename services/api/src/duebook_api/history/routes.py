@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http.filters import newest_first
-from duebook_api.http.paging import PageQuery, creation_order, decode_cursor, integer_between, page, query
+from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.schemas import answers, views
@@ -33,12 +33,12 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     """The runs of a job, newest first."""
     q = query(request, PageQuery)
-    statement, arguments = newest_first("SELECT * FROM runs", "run_id", q, ("job_id = {}", job_id))
+    statement, arguments = newest_first("SELECT * FROM runs", RUNS, q, ("job_id = {}", job_id))
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(statement, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return page(rows, q.limit, views.run_row, creation_order("run_id"))
+    return page(rows, q, views.run_row, RUNS.of)
 
 
 @router.get(
@@ -64,9 +64,9 @@ async def list_events_of_run(request: Request, run_id: PathId) -> Response:
 
 
 async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
-    [version] = decode_cursor(q.cursor, integer_between(0, 2**31 - 1)) or [0]
+    [version] = decode_cursor(q, integer_between(0, 2**31 - 1)) or [0]
     async with acquire(deps.pool) as db:
         events = await read(db, stream, version, q.limit + 1)
     if not events and not version:
         raise not_found(what)
-    return page(events, q.limit, views.event, lambda event: (event.version,))
+    return page(events, q, views.event, lambda event: (event.version,))

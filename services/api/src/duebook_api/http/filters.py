@@ -6,7 +6,7 @@ whole table for a rare name.
 
 from collections.abc import Sequence
 
-from duebook_api.http.paging import PageQuery, decode_creation_order
+from duebook_api.http.paging import PageQuery, SortOrder
 
 # SQL with `{}` for each argument, then the arguments. A None among them leaves the condition out.
 Condition = tuple[str, *tuple[object, ...]]
@@ -29,30 +29,29 @@ def where(*conditions: Condition) -> Statement:
     return " AND ".join(texts) or "true", arguments
 
 
-def newest_first(select: str, id_column: str, page: PageQuery, *conditions: Condition) -> Statement:
-    """One page in descending order of creation, and one more row, which shows whether there is a next page.
-
-    `id_column` orders rows that were created at the same instant.
-    """
-    before_cursor: Condition = (f"(created_at, {id_column}) < ({{}}, {{}})", *decode_creation_order(page.cursor))
+def newest_first(select: str, order: SortOrder, page: PageQuery, *conditions: Condition) -> Statement:
+    """One page in descending order, and one more row, which shows whether there is a next page."""
+    marks = ", ".join(["{}"] * len(order.columns))
+    before_cursor: Condition = (f"({', '.join(order.columns)}) < ({marks})", *order.decode(page))
     condition, arguments = where(*conditions, before_cursor)
-    return f"{select} WHERE {condition} {_order_and_limit(id_column, page)}", arguments
+    return f"{select} WHERE {condition} {_order_and_limit(order, page)}", arguments
 
 
 def newest_first_of_union(
-    select: str, id_column: str, page: PageQuery, *alternatives: Sequence[Condition]
+    select: str, order: SortOrder, page: PageQuery, *alternatives: Sequence[Condition]
 ) -> Statement:
     """Like `newest_first`, over the UNION ALL of several lists of conditions, so that each can use its own index.
 
     The lists must take the same arguments, and no row may meet two of them.
     """
-    statements = [newest_first(select, id_column, page, *conditions) for conditions in alternatives]
+    statements = [newest_first(select, order, page, *conditions) for conditions in alternatives]
     union = " UNION ALL ".join(f"({text})" for text, _ in statements)
-    return f"{union} {_order_and_limit(id_column, page)}", statements[0][1]
+    return f"{union} {_order_and_limit(order, page)}", statements[0][1]
 
 
-def _order_and_limit(id_column: str, page: PageQuery) -> str:
-    return f"ORDER BY created_at DESC, {id_column} DESC LIMIT {page.limit + 1}"
+def _order_and_limit(order: SortOrder, page: PageQuery) -> str:
+    descending = ", ".join(f"{column} DESC" for column in order.columns)
+    return f"ORDER BY {descending} LIMIT {page.limit + 1}"
 
 
 def job_conditions(name: str | None, task: str | None, queue: str | None, tag: str | None) -> list[Condition]:

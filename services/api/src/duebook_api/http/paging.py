@@ -5,10 +5,20 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from uuid import UUID
+from zlib import crc32
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+)
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -57,6 +67,12 @@ class PageQuery(NoQuery):
 
     limit: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=500)] | None = None
+    _path: str = PrivateAttr("")
+
+    @property
+    def list_tag(self) -> str:
+        """Stands in each cursor, so that one of another list is refused."""
+        return format(crc32(self._path.lower().encode()), "x")
 
 
 def query(request: Request, model: type[Q]) -> Q:
@@ -70,55 +86,62 @@ def query(request: Request, model: type[Q]) -> Q:
             raise invalid(Fault(at, "a parameter must not contain the character NUL"))
         parameters[name] = value
     try:
-        return model.model_validate(parameters)
+        q = model.model_validate(parameters)
     except ValidationError as error:
         raise invalid_query(error) from None
+    if isinstance(q, PageQuery):
+        q._path = request.scope.get("path", "")  # noqa: SLF001 - it is set here and read by the class
+    return q
 
 
 def page(
-    rows: Sequence[T], limit: int, view: Callable[[T], Any], order: Callable[[T], Sequence[object]], **totals: Any
+    rows: Sequence[T], q: PageQuery, view: Callable[[T], Any], order: Callable[[T], Sequence[object]], **totals: Any
 ) -> Response:
     """The first `limit` rows, and a cursor if there are more.
 
     `order` returns the values by which the list is sorted; `totals` are further members of the answer.
     """
-    shown = rows[:limit]
-    next_cursor = encode_cursor(*order(shown[-1])) if len(rows) > limit else None
+    shown = rows[: q.limit]
+    next_cursor = encode_cursor(q, *order(shown[-1])) if len(rows) > q.limit else None
     return reply({"items": [view(row) for row in shown], **totals, "next_cursor": next_cursor})
 
 
-def creation_order(id_column: str) -> Callable[[Any], Sequence[object]]:
-    """The order of a row in a list that is sorted by creation."""
-    return lambda row: (row["created_at"], row[id_column])
-
-
-def encode_cursor(*order: object) -> str:
-    texts = (value.isoformat() if isinstance(value, datetime) else str(value) for value in order)
+def encode_cursor(q: PageQuery, *order: object) -> str:
+    texts = (value.isoformat() if isinstance(value, datetime) else str(value) for value in (q.list_tag, *order))
     return urlsafe_b64encode("|".join(texts).encode()).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str | None, *parsers: Callable[[str], Any]) -> tuple[Any, ...] | None:
-    """The values that `encode_cursor` got; raises Problem 422 for a text that it never returned."""
-    if cursor is None:
+def decode_cursor(q: PageQuery, *parsers: Callable[[str], Any]) -> tuple[Any, ...] | None:
+    """The values that `encode_cursor` got; raises Problem 422 for a text that it never returned for this list."""
+    if q.cursor is None:
         return None
     try:
-        text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode().replace("\0", "")
-        order = tuple(parse(value) for parse, value in zip(parsers, text.split("|"), strict=True))
+        text = urlsafe_b64decode(q.cursor.encode("ascii") + b"=" * (-len(q.cursor) % 4)).decode().replace("\0", "")
+        _, *values = text.split("|")
+        order = [parse(value) for parse, value in zip(parsers, values, strict=True)]
     except (ValueError, binascii.Error):
         raise _not_a_cursor() from None
-    if encode_cursor(*order) != cursor:  # e.g. the same time, written in another way
+    if encode_cursor(q, *order) != q.cursor:  # of another list, or e.g. the same time, written in another way
         raise _not_a_cursor()
-    return order
+    return tuple(order)
 
 
 def _not_a_cursor() -> Exception:
     return invalid(Fault("/cursor", "this is not a cursor of this list"))
 
 
-def decode_creation_order(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    """The creation time and the id that a cursor of `creation_order` holds; (None, None) without a cursor."""
-    order = decode_cursor(cursor, utc_time, UUID)
-    return (None, None) if order is None else (order[0], order[1])
+class SortOrder(NamedTuple):
+    """The columns by which a list is sorted, and parsers of their values in a cursor."""
+
+    columns: tuple[str, ...]
+    parsers: tuple[Callable[[str], Any], ...]
+
+    def of(self, row: Any) -> tuple[Any, ...]:
+        return tuple(row[column] for column in self.columns)
+
+    def decode(self, q: PageQuery) -> tuple[Any, ...]:
+        """The values of the cursor; all None without one."""
+        return decode_cursor(q, *self.parsers) or (None,) * len(self.columns)
 
 
 def utc_time(text: str) -> datetime:
@@ -127,6 +150,11 @@ def utc_time(text: str) -> datetime:
     if time.utcoffset() != timedelta(0) or not 1970 <= time.year < 9999:
         raise ValueError(text)
     return time
+
+
+JOBS = SortOrder(("created_at", "job_id"), (utc_time, UUID))
+# Runs of one pass are created at the same instant.
+RUNS = SortOrder(("created_at", "nominal_at", "run_id"), (utc_time, utc_time, UUID))
 
 
 def integer_between(low: int, high: int) -> Callable[[str], int]:

@@ -8,7 +8,9 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_api.http.problems import Problem, not_found
+from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.definition import define
+from duebook_api.jobs.read_only import must_equal, split_read_only
 from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerRequest
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.state.dependencies import Dependencies
@@ -99,16 +101,20 @@ def _send_hints(deps: Dependencies, result: JobResult[JobCommand]) -> None:
 
 async def patch(deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, if_match: str | None) -> Job:
     """Change the job by a merge patch (RFC 7396); raises Problem 404."""
-    request = ChangeRequest(deps, await deps.task_schemas(), value, deps.clock.now(), if_match)
+    change, read_only = split_read_only(value)
+    request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), if_match, read_only)
     return (await handle(deps, job_id, request, actor)).job
 
 
 async def replace(
-    deps: Dependencies, job_id: UUID, body: JobBody, actor: Actor, if_match: str | None
+    deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, if_match: str | None
 ) -> tuple[Job, bool]:
-    """Replace the job's definition, or create the job; returns whether it is new. Raises Problem 412 or 422."""
+    """Replace the job's definition, or create the job; returns whether it is new. Raises Problem 412, 413 or 422."""
+    fields, read_only = split_read_only(value)
+    body = validated(JobBody, fields)
+    must_fit(body.payload, body.metadata)
     schemas, now = await deps.task_schemas(), deps.clock.now()
-    request = ChangeRequest(deps, schemas, body, now, if_match)
+    request = ChangeRequest(deps, schemas, body, now, if_match, read_only)
     for _ in range(2):
         result = await handle_job(deps.pool, job_id, request, actor)
         if result is not None:
@@ -116,6 +122,7 @@ async def replace(
             return result.job, False
         if if_match is not None:
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
+        must_equal({"id": job_id}, read_only)
         definition = define(body, now)
         schemas.must_accept(definition.task, definition.payload)
         created = await _append(deps, {job_id: job_decide.create(job_id, definition, now)}, actor)

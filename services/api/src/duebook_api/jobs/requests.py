@@ -1,7 +1,7 @@
 """Requests whose commands depend on facts under the job's lock: each prepares its command there (`Preparation`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -11,6 +11,8 @@ import orjson
 
 from duebook_api.jobs.definition import define
 from duebook_api.jobs.patch import patched
+from duebook_api.jobs.read_only import must_equal
+from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
@@ -61,12 +63,14 @@ class ChangeRequest:
     change: JobBody | dict[str, Any]
     now: datetime
     if_match: str | None
+    read_only: Mapping[str, Any] = field(default_factory=dict)
 
     async def prepare(self, db: Connection, job: Job) -> ChangeJob:
         """Raises JobDeletedAlready, StaleVersion, and Problem 413 or 422 if the new definition is invalid."""
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
         must_match(job, self.if_match)
+        must_equal(views.job(job, self.schemas.names), self.read_only)
         definition = self._definition(job)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
             self.schemas.must_accept(definition.task, definition.payload)

@@ -11,7 +11,7 @@ from duebook_api.access.operation import operation
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.filters import Statement, job_conditions, newest_first
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import AsOf, PageQuery, Text, creation_order, page, query
+from duebook_api.http.paging import JOBS, AsOf, PageQuery, Text, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -95,7 +95,7 @@ class JobQuery(PageQuery):
 def statement(q: JobQuery) -> Statement:
     """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
     status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
-    return newest_first("SELECT * FROM jobs", "job_id", q, (status,), *job_conditions(q.name, q.task, q.queue, q.tag))
+    return newest_first("SELECT * FROM jobs", JOBS, q, (status,), *job_conditions(q.name, q.task, q.queue, q.tag))
 
 
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
@@ -106,7 +106,7 @@ async def list_jobs(request: Request) -> Response:
     async with acquire(deps.pool) as db:
         rows = await db.fetch(sql, *arguments)
     schemas = await deps.task_schemas()
-    return page(rows, q.limit, lambda row: views.job(job_of(row), schemas.names), creation_order("job_id"))
+    return page(rows, q, lambda row: views.job(job_of(row), schemas.names), JOBS.of)
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
@@ -133,10 +133,8 @@ async def show_job(request: Request, job_id: PathId) -> Response:
 async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)
-    body = validated(JobBody, value)
-    must_fit(body.payload, body.metadata)
     if_match = request.headers.get("if-match")
-    job, new = await commands.replace(dependencies(request), job_id, body, actor(request), if_match)
+    job, new = await commands.replace(dependencies(request), job_id, as_object(value), actor(request), if_match)
     return await _answer(dependencies(request), job, 201 if new else 200)
 
 

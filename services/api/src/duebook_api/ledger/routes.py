@@ -37,10 +37,10 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     q, deps = query(request, LedgerQuery), dependencies(request)
     if q.start is not None and q.end is not None and q.start > q.end:
         raise invalid(Fault("/from", "this is later than `to`"))
-    after = decode_cursor(q.cursor, utc_time)
+    after = decode_cursor(q, utc_time)
     entries = await job_ledger(deps.pool, job_id, q.start, q.end, deps.clock.now())
     rest = [entry for entry in entries if after is None or entry.nominal_at > after[0]]
-    return page(rest, q.limit, views.ledger_entry, lambda entry: [entry.nominal_at], **totals(entries)._asdict())
+    return page(rest, q, views.ledger_entry, lambda entry: [entry.nominal_at], **totals(entries)._asdict())
 
 
 @router.post(

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.http.filters import Statement, dead_letter_conditions, newest_first
 from duebook_api.http.paging import (
+    RUNS,
     Id,
     NoQuery,
     PageQuery,
     Text,
-    creation_order,
     decode_cursor,
     integer_between,
     page,
@@ -44,7 +44,7 @@ class DeadLetterQuery(PageQuery):
 
 def statement(q: DeadLetterQuery) -> Statement:
     """The page of dead letters, each with its payload."""
-    return newest_first(_RUNS, "run_id", q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
+    return newest_first(_RUNS, RUNS, q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
 
 
 _RUNS = """
@@ -74,7 +74,7 @@ async def list_dead_letters(request: Request) -> Response:
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
     items = {item["id"]: item for item in await _views(deps, rows)}
-    return page(rows, q.limit, lambda row: items[row["run_id"]], creation_order("run_id"))
+    return page(rows, q, lambda row: items[row["run_id"]], RUNS.of)
 
 
 async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
@@ -112,11 +112,11 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
 async def list_groups(request: Request) -> Response:
     """Dead letters grouped by error, the most frequent first."""
     q = query(request, DeadLetterQuery)
-    order = decode_cursor(q.cursor, integer_between(1, 2**62), str) or (None, None)
+    order = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
     filters = (q.job_id, q.task, q.queue, q.fingerprint)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_GROUPS, *filters, *order, q.limit + 1)
-    return page(rows, q.limit, dict, lambda row: (row["count"], row["fingerprint"]))
+    return page(rows, q, dict, lambda row: (row["count"], row["fingerprint"]))
 
 
 @router.post(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_api.http.filters import dead_letter_conditions, where
+from duebook_api.http.paging import RUNS
 from duebook_api.http.problems import not_found
 from duebook_api.schemas.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
 from duebook_api.state.dependencies import Dependencies
@@ -56,6 +57,7 @@ class _After(NamedTuple):
     """The sort key of the last dead letter read; None at the start."""
 
     created_at: datetime | None = None
+    nominal_at: datetime | None = None
     run_id: UUID | None = None
 
 
@@ -64,7 +66,7 @@ async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) 
     summary = {"matched": 0, "redriven": 0, "invalid": 0}
     after = _After()
     while rows := await _matching(deps, body.filter, after):
-        after = _After(rows[-1]["created_at"], rows[-1]["run_id"])
+        after = _After(*RUNS.of(rows[-1]))
         valid = [row for row in rows if not row["job_deleted"]]
         redriven = 0 if body.dry_run else await _redrive(deps, valid, body, summary["redriven"], actor)
         summary["matched"] += len(rows)
@@ -75,15 +77,15 @@ async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) 
 
 # Oldest first: a redriven run that dies again lies before the sort key and is not redriven twice.
 _MATCHING = """
-SELECT run_id, created_at, max_attempts,
+SELECT run_id, created_at, nominal_at, max_attempts,
        (SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = runs.job_id) AS job_deleted
-FROM runs WHERE {} ORDER BY created_at, run_id LIMIT {}
+FROM runs WHERE {} ORDER BY created_at, nominal_at, run_id LIMIT {}
 """
 
 
 async def _matching(deps: Dependencies, filter_: DeadLetterFilter, after: _After) -> list[Any]:
     conditions = dead_letter_conditions(filter_.job_id, filter_.task, filter_.queue, filter_.fingerprint)
-    condition, arguments = where(*conditions, ("(created_at, run_id) > ({}, {})", *after))
+    condition, arguments = where(*conditions, ("(created_at, nominal_at, run_id) > ({}, {}, {})", *after))
     async with acquire(deps.pool) as db:
         return list(await db.fetch(_MATCHING.format(condition, _BATCH), *arguments))
 

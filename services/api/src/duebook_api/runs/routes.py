@@ -10,7 +10,7 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.history.as_of import run_as_of
 from duebook_api.http.filters import Condition, Statement, newest_first, newest_first_of_union
-from duebook_api.http.paging import AsOf, Id, PageQuery, Text, creation_order, page, query
+from duebook_api.http.paging import RUNS, AsOf, Id, PageQuery, Text, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -57,10 +57,8 @@ def statement(q: RunQuery) -> Statement:
     if q.status is not None:
         conditions += _in_status(q.status)
     elif q.job_id is None and (q.task is not None or q.queue is not None):
-        return newest_first_of_union(
-            "SELECT * FROM runs", "run_id", q, [*conditions, _AT_REST], [*conditions, _TO_WAKE]
-        )
-    return newest_first("SELECT * FROM runs", "run_id", q, *conditions)
+        return newest_first_of_union("SELECT * FROM runs", RUNS, q, [*conditions, _AT_REST], [*conditions, _TO_WAKE])
+    return newest_first("SELECT * FROM runs", RUNS, q, *conditions)
 
 
 def _in_status(status: Status) -> list[Condition]:
@@ -81,7 +79,7 @@ async def list_runs(request: Request) -> Response:
     sql, arguments = statement(q)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
-    return page(rows, q.limit, views.run_row, creation_order("run_id"))
+    return page(rows, q, views.run_row, RUNS.of)
 
 
 _RUN = "SELECT * FROM runs WHERE run_id = $1"

@@ -178,20 +178,20 @@ CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
 CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
 
 -- The newest runs.
-CREATE INDEX runs_newest ON runs (created_at, run_id);
+CREATE INDEX runs_newest ON runs (created_at, nominal_at, run_id);
 
 -- The newest runs of this job.
-CREATE INDEX runs_of_job ON runs (job_id, created_at, run_id);
+CREATE INDEX runs_of_job ON runs (job_id, created_at, nominal_at, run_id);
 
 -- The newest runs with this status. Left out are statuses that change at each step, or that most rows have.
-CREATE INDEX runs_by_status ON runs (status, created_at, run_id)
+CREATE INDEX runs_by_status ON runs (status, created_at, nominal_at, run_id)
     WHERE status NOT IN ('dispatched', 'running', 'succeeded');
 
 -- The newest ended runs with this task. Runs that have not ended are found by `runs_due`.
-CREATE INDEX runs_by_task ON runs (task, created_at, run_id) WHERE wake_at IS NULL;
+CREATE INDEX runs_by_task ON runs (task, created_at, nominal_at, run_id) WHERE wake_at IS NULL;
 
 -- The newest ended runs with this queue.
-CREATE INDEX runs_by_queue ON runs (queue, created_at, run_id) WHERE wake_at IS NULL
+CREATE INDEX runs_by_queue ON runs (queue, created_at, nominal_at, run_id) WHERE wake_at IS NULL
 """
 
 _MAILS = """
