@@ -1,6 +1,7 @@
 """The api as a process: it serves, answers 503 while it starts, and stops in order."""
 
 import asyncio
+import json
 import signal
 
 import httpx2
@@ -40,3 +41,20 @@ async def test_before_the_database_is_connected_it_answers_503(path: str) -> Non
         assert (await http.get("/livez")).status_code == 200
     with pytest.raises(OSError):
         await starting
+
+
+async def test_what_is_not_http_is_answered_with_a_problem(postgres_url: str, unused_tcp_port: int) -> None:
+    async with api_process(postgres_url, unused_tcp_port) as (_, http):
+        await wait_until_ready(http)
+        for text in (
+            b"nonsense\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+            writer.write(text)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+            assert head.startswith(b"HTTP/1.1 400 ")
+            assert b"content-type: application/problem+json" in head
+            assert json.loads(body).keys() == {"type", "title", "status", "detail", "instance", "code"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import signal
 import socket
 import sys
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 import structlog
+import uuid_utils.compat as uuids
 import uvicorn
 import uvloop
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from duebook_common.runtime import timezones
 from duebook_common.runtime.loops import Loops
@@ -124,6 +127,24 @@ async def _wait_for_any(*events: asyncio.Event) -> None:
         task.cancel()
 
 
+class _Protocol(HttpToolsProtocol):
+    """Answers what is not HTTP in the shape of every other error."""
+
+    def send_400_response(self, msg: str) -> None:
+        problem = {
+            "type": "https://duebook.dev/problems/broken_http",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": f"this is not a valid HTTP/1.1 request: {msg}",
+            "instance": f"urn:uuid:{uuids.uuid7()}",
+            "code": "broken_http",
+        }
+        body = json.dumps(problem).encode()
+        head = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + body)
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """A server without signal handlers: `_serve` has them."""
 
@@ -145,7 +166,9 @@ async def _http(context: ServiceContext, host: str, port: int) -> AsyncIterator[
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await context.app(scope, receive, send)  # looked up for each request: the api replaces it during its start
 
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, http=_Protocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+    )
     server, listener = _Server(config), _listen(host, port)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
