@@ -44,12 +44,12 @@ app.command()(integrity.migrate)
 
 
 @app.command()
-def dev(port: Annotated[int, typer.Option(help="The port of the API.")] = 8000) -> None:
+def dev(port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the API.")] = 8000) -> None:
     """Start all servers and services on this machine. They run until Ctrl-C."""
     try:
         from duebook_devstack import dev as devstack  # noqa: PLC0415 - only this command needs the package
     except ModuleNotFoundError as error:
-        raise Failure(f"`duebook dev` needs {error.name}; install it with: pip install duebook-devstack") from None
+        raise Failure(f"`duebook dev` needs {error.name}; install the package duebook-devstack") from None
     devstack.main(port)
 
 
