@@ -145,6 +145,13 @@ async def test_redirects_are_not_followed(server: Server, status: str) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", ["300 Multiple Choices", "304 Not Modified"])
+async def test_a_status_that_is_no_redirect_is_not_called_one(server: Server, status: str) -> None:
+    server.response = response(status)
+    with pytest.raises(Fail, match=rf"expected 200–299, got {status[:3]}$"):
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+
+
 async def test_an_expected_redirect_is_a_result(server: Server) -> None:
     server.response = response("302 Found", Location=f"http://127.0.0.1:{server.port}/other")
     result = await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/", "expect": [302]})

@@ -106,7 +106,7 @@ def _unexpected(payload: HttpRequest, response: httpx2.Response) -> Exception:
     message = f"expected {payload.expectation()}, got {status}"
     if status == 410:
         return Fail(f"{message}: the target is gone", retry=False)
-    if 300 <= status < 400:
+    if status in {301, 302, 303, 307, 308}:
         return Fail(f"{message}: redirects are not followed")
     if status in (429, 503) and (delay := retry_after(response.headers, datetime.now(UTC))) is not None:
         return RetryAfter(delay, f"{message}; the target requested a retry after {delay.total_seconds():g} s")
