@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. Without the extra `cli`, print how to install it and exit with 1."""
+    """Run the command line. Without the extra `cli`, print what to install and exit with 1."""
     try:
         from duebook.cli.app import main as command_line  # noqa: PLC0415 - the SDK works without the extra
     except ModuleNotFoundError as error:
