@@ -244,9 +244,12 @@ async def test_a_backfill_uses_the_definition_in_force_at_each_time(api: Api) ->
     await api.json(200, "PATCH", path, {"payload": {"v": 3}, "recurrence": {"every": "PT30M"}})
     api.pass_time(2 * HOUR - 10 * MINUTE)
     await dispatch(api, job)
+    # The newest missed one of each later downtime waits for the caught-up run of the first, which never ends here.
+    waiting = [entry for entry in outcomes(await ledger(api, job)) if entry == ("waiting", "overlap")]
+    assert len(waiting) == 2
     runs = await backfill(api, job, overlap="allow_all")
     assert [(run["job_version"], run["queue"]) for run in runs] == [
-        *[(1, "first")] * 4, *[(2, "second")] * 3, *[(3, "second")] * 3,
+        *[(1, "first")] * 4, *[(2, "second")] * 2, *[(3, "second")] * 2,
     ]  # fmt: skip
     assert {run["status"] for run in runs} == {"dispatched"}
     (opened,) = (await api.json(200, "GET", f"/api/run/{runs[0]['id']}/events"))["items"]
