@@ -17,6 +17,7 @@ from duebook_api import openapi
 from duebook_api.access.api_keys import ApiKeys
 from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
+from duebook_api.docs_page import routes as docs_page
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
@@ -97,7 +98,7 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
         title="Duebook",
         version="0.1.0",
         description="Every due job, accounted for.",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
@@ -106,7 +107,8 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
     app.state.dependencies = deps
     for router in _ROUTERS:
         app.include_router(router)
-    app.router.routes.extend([*probes(health), *(Route(path, _to_the_docs) for path in ("/", "/docs"))])
+    to_docs = (Route(path, _to_the_docs) for path in ("/", "/docs"))
+    app.router.routes.extend([*probes(health), *docs_page.ROUTES, *to_docs])
     app.openapi = lambda: openapi.openapi(app)  # type: ignore[method-assign]
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
         app.add_exception_handler(error, on_error)

@@ -10,7 +10,6 @@ from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.actor import Actor
 
-_OPEN = frozenset({"/api/docs", "/api/openapi.json"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -57,7 +56,7 @@ class AuthMiddleware:
             )
         if self._keys is None:
             return Principal("anonymous", EVERYTHING)
-        if not path.startswith("/api/") or path in _OPEN:
+        if not _needs_key(path):
             return Principal("anonymous", frozenset())
         token = bearer(headers.getlist("authorization"))
         principal = await self._keys.authenticate(token) if token else None
@@ -66,3 +65,8 @@ class AuthMiddleware:
             challenge = {"WWW-Authenticate": f'Bearer realm="duebook"{error}'}
             raise Problem(401, "unauthorized", "send a valid key: Authorization: Bearer …", headers=challenge)
         return principal
+
+
+def _needs_key(path: str) -> bool:
+    open_ = path in {"/api/docs", "/api/openapi.json"} or path.startswith("/api/docs/")
+    return path.startswith("/api/") and not open_
