@@ -39,7 +39,8 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | --- | --- | --- |
 | 400 | `broken_json` | The body is not JSON. |
 | 401 | `unauthorized` | No key, or none that is known. |
-| 403 | `scope_missing`, `foreign_origin` | The key lacks the scope; a web page elsewhere called an API without keys. |
+| 403 | `scope_missing` | The key lacks the scope. |
+| 403 | `foreign_host`, `foreign_origin` | Without keys: the `Host` is no name of this machine; a web page elsewhere called. |
 | 404 | `not_found` | There is no such thing. |
 | 405 | `method_not_allowed` | The path has no such method; `Allow` names those that it has. |
 | 408 | `body_too_slow` | The body did not arrive within a minute. |
@@ -47,7 +48,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 410 | `position_gone` | The log has no event at this position: its database was restored since. |
 | 412 | `stale_version` | `If-Match` names another version. |
 | 413 | `body_too_large`, `payload_too_large` | See [limits](limits.md). |
-| 415 | `not_json` | The content type is not JSON. |
+| 415 | `not_json` | The `Content-Type` of the body is missing or not JSON. |
 | 422 | `invalid`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |
 | 500 | `internal` | A fault of ours; the log line has the `instance`. |
 | 503 | `unavailable`, `busy`, `starting`, `too_many_streams` | Try again after `Retry-After` seconds. |

@@ -27,6 +27,7 @@ from duebook_common.store.run_handling import RunWork, handle_runs
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 FUTURE = "2100-01-01T00:00:00Z"
+JSON = {"content-type": "application/json"}  # for bodies that are sent as bytes
 
 
 @dataclass
@@ -102,6 +103,6 @@ async def running_api(postgres_url: str, redis_url: str = NO_REDIS, *, key: str 
         deps = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool))
         app = build(deps, Health(), ApiKeys(pool, key) if key else None)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=JSON) as http:
             yield Api(http, deps)
         await hints.close()

@@ -150,7 +150,7 @@ async def test_a_route_without_a_scope_needs_a_key_with_every_scope(api: Api, mo
     bare.add_api_route("/api/forgotten", forgotten, response_model=None)
     monkeypatch.setattr(app, "_ROUTERS", (bare,))
     built = app.build(api.deps, Health(), api_keys.ApiKeys(api.deps.pool, FIRST))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://duebook") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(built), base_url="http://localhost") as http:
         most, every = await add_key(api, *REQUIRED), await add_key(api, "*")
         assert (await http.get("/api/forgotten", headers=most)).status_code == 403
         assert (await http.get("/api/forgotten", headers=every)).status_code == 200

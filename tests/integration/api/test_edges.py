@@ -86,7 +86,7 @@ async def test_an_unexpected_error_reveals_no_details(api: Api) -> None:
     transport = httpx2.ASGITransport(
         app=broken, raise_app_exceptions=True
     )  # so the error is not raised to the server either
-    async with httpx2.AsyncClient(transport=transport, base_url="http://duebook") as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         problem = assert_problem(await http.post("/api/job", json={"name": "n"}), 500, "internal")
     assert "NoneType" not in str(problem)
 
@@ -117,6 +117,33 @@ async def test_without_keys_requests_from_other_web_sites_are_refused(api: Api) 
     own, foreign = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
     assert (await api.http.post("/api/job", json={"name": "n"}, headers=own)).status_code == 201
     assert_problem(await api.http.post("/api/job", json={"name": "n"}, headers=foreign), 403, "foreign_origin")
+
+
+async def test_without_keys_only_the_own_machine_by_its_own_name_is_answered(api: Api) -> None:
+    """A page whose name leads to this machine (DNS rebinding) has another Host; one elsewhere has another Origin."""
+    for method, path in (("POST", "/api/job"), ("GET", "/api/job"), ("GET", "/api/docs"), ("GET", "/metrics")):
+        for headers, code in (
+            ({"host": "evil.example"}, "foreign_host"),
+            ({"host": "evil.example:8000", "origin": "http://evil.example:8000"}, "foreign_host"),
+            ({"origin": "http://evil.example"}, "foreign_origin"),
+        ):
+            answer = await api.http.request(method, path, json={"name": "n"}, headers=headers)
+            assert_problem(answer, 403, code)
+    assert (await api.json(200, "GET", "/api/job"))["items"] == []
+
+
+async def test_a_body_needs_the_content_type_of_json(api: Api) -> None:
+    """A web page may send other types to any server without asking it first."""
+    job, body = await api.create(), b'{"name": "n", "reason": "r"}'
+    for method, path in _routes(api):
+        for kind in (None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"):
+            url = path.replace("00000000-0000-0000-0000-000000000000", job["id"])
+            request = api.http.build_request(method, url, content=body)
+            request.headers.pop("content-type", None)
+            if kind is not None:
+                request.headers["content-type"] = kind
+            answer = await api.http.send(request)
+            assert answer.status_code == 415 or answer.json()["code"] == "method_not_allowed", (method, path, kind)
 
 
 async def test_a_job_due_now_gives_the_scheduler_a_hint(postgres_url: str, redis_url: str) -> None:

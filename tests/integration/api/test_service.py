@@ -35,7 +35,7 @@ async def test_before_the_database_is_connected_it_answers_503(path: str) -> Non
     context = ServiceContext(read(ApiSettings, url))
     starting = asyncio.create_task(lifespan(context).__aenter__())
     await asyncio.sleep(0)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=context.app), base_url="http://duebook") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=context.app), base_url="http://localhost") as http:
         answer = await http.get(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "starting")
         assert (await http.get("/livez")).status_code == 200

@@ -15,7 +15,7 @@ from duebook_common.runtime.service import Health
 async def document() -> dict[str, Any]:
     """The document of an api that is connected to no server."""
     app = build(cast("Dependencies", None), Health(), None)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as http:
         answer = await http.get("/api/openapi.json")
     assert answer.status_code == 200, answer.text
     document: dict[str, Any] = answer.json()

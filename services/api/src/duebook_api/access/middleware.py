@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_api.access.api_keys import ApiKeys, Principal, bearer
+from duebook_api.access.local_only import must_be_local
 from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.actor import Actor
@@ -49,12 +50,8 @@ class AuthMiddleware:
 
     async def _authenticate(self, path: str, headers: Headers) -> Principal:
         """The sender of the request; raises Problem 401, or 403 for a request of a foreign web page without keys."""
-        if self._keys is None and headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-            # Without keys, a page of another site in the user's browser must not send commands.
-            raise Problem(
-                403, "foreign_origin", "a request from another web site needs a key, and this server has none"
-            )
         if self._keys is None:
+            must_be_local(headers)
             return Principal("anonymous", EVERYTHING)
         if not _needs_key(path):
             return Principal("anonymous", frozenset())

@@ -107,9 +107,10 @@ def _too_large(limit: int) -> Problem:
 
 
 def _must_be_json(request: Request) -> None:
-    kind = request.headers.get("content-type", _JSON).split(";", 1)[0].strip().lower()
+    """A web page may send other types than JSON to any server, without asking it first."""
+    kind = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     if kind != _JSON and (kind != _MERGE_PATCH or request.method != "PATCH"):
-        raise Problem(415, "not_json", f"send the content type {_JSON}, not {kind[:100] or 'an empty one'}")
+        raise Problem(415, "not_json", f"send the header Content-Type: {_JSON}, not {kind[:100] or 'none'}")
 
 
 def as_object(value: Any) -> dict[str, Any]:
