@@ -71,7 +71,11 @@ class Api:
     async def dead_letter(self, error: str = "boom", **fields: Any) -> dict[str, Any]:
         """A dead-lettered run."""
         job = await self.create(**fields)
-        run = await self.json(202, "POST", f"/api/job/{job['id']}/trigger")
+        return await self.dead_letter_of(job["id"], error)
+
+    async def dead_letter_of(self, job_id: str, error: str = "boom") -> dict[str, Any]:
+        """A dead-lettered run of this job."""
+        run = await self.json(202, "POST", f"/api/job/{job_id}/trigger")
         await self.execute(run["id"], *fail_for_good(error))
         shown: dict[str, Any] = await self.json(200, "GET", f"/api/run/{run['id']}")
         return shown
@@ -96,11 +100,13 @@ def fail_for_good(error: str, dispatch: int = 0, attempt: int = 1) -> tuple[RunC
 
 
 @asynccontextmanager
-async def running_api(postgres_url: str, redis_url: str = NO_REDIS, *, key: str | None = None) -> AsyncIterator[Api]:
+async def running_api(
+    postgres_url: str, redis_url: str = NO_REDIS, *, key: str | None = None, **limits: Any
+) -> AsyncIterator[Api]:
     async with connect(postgres_url, "test", 10) as pool:
         clock, hints = Clock(), Hints(redis_url)
         await clock.measure(pool)
-        deps = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool))
+        deps = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool), **limits)
         app = build(deps, Health(), ApiKeys(pool, key) if key else None)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=JSON) as http:

@@ -6,7 +6,7 @@ from uuid import uuid4
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
-from support.api_app import Api, fail_for_good
+from support.api_app import Api, fail_for_good, running_api
 
 
 async def test_a_dead_letter_has_error_attempts_payload_age_and_lineage(api: Api) -> None:
@@ -124,3 +124,21 @@ async def test_the_gauges_follow_the_dead_letters_and_return_to_zero(api: Api) -
     assert CURRENT_DEAD_LETTERS.labels("q9")._value.get() == 0
     assert DEAD_LETTER_AGE._value.get() == 0
     assert OVERDUE_JOBS._value.get() == 0
+
+
+async def test_a_job_at_its_limit_of_active_runs_is_left_alone(postgres_url: str) -> None:
+    async with running_api(postgres_url, max_active_runs=2) as api:
+        run = await api.dead_letter()
+        other = await api.dead_letter_of(run["job_id"])
+        job = f"/api/job/{run['job_id']}"
+        await api.json(202, "POST", f"{job}/trigger")
+        summary = await api.json(202, "POST", "/api/dead-letter/redrive", {"filter": {}, "reason": "mended"})
+        assert summary == {"matched": 2, "redriven": 1, "invalid": 0, "left": 1}
+        for path, body in (
+            (f"{job}/trigger", None),
+            (f"/api/dead-letter/{other['id']}/redrive", {"reason": "mended"}),
+            ("/api/dead-letter/redrive", {"filter": {}, "reason": "mended"}),
+        ):
+            problem = await api.json(409, "POST", path, body)
+            assert problem["code"] == "too_many_active_runs"
+            assert "would have 3 active runs, and DUEBOOK_MAX_ACTIVE_RUNS allows 2" in problem["detail"]

@@ -2,23 +2,29 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
-from duebook_common.domain.errors import StaleAttempt, WrongStatus
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.errors import StaleAttempt, TooManyActiveRuns, WrongStatus
 from duebook_common.domain.job import decide as job_decide
+from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.run import events
-from duebook_common.domain.run.commands import FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, RedriveRun, RunCommand, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import Pool, transaction
-from duebook_common.store.job_handling import create_jobs, decide_jobs
+from duebook_common.store.database import Pool, acquire, transaction
+from duebook_common.store.job_handling import create_jobs, decide_jobs, handle_job, load_locked
 from duebook_common.store.locks import lock_jobs
+from duebook_common.store.rows import load_runs
 from duebook_common.store.run_handling import RunWork, handle_runs
 from support.bookkeeping import (
     ACTOR,
     NOW,
     check_invariants,
+    context,
+    created,
     definition,
     dispatch,
     dispatched,
@@ -201,3 +207,54 @@ async def test_a_run_that_ends_does_not_wait_for_the_lock_of_its_job(pool: Pool)
     async with transaction(pool) as db, asyncio.timeout(3):
         await lock_jobs(db, [run.job_id])
         assert (await do(pool, run, Succeed(1, None, NOW))).events
+
+
+async def died(pool: Pool, run: Run) -> Run:
+    await do(pool, run, start(run))
+    result = await do(pool, run, FailAttempt(1, "boom", NOW, 0, retry=False))
+    assert result.run is not None
+    return result.run
+
+
+async def triggered(pool: Pool, job_id: UUID, **own: Any) -> Run:
+    result = await handle_job(pool, job_id, TriggerRun(uuid4(), Overlap.ALLOW_ALL, context(), **own), ACTOR)
+    assert result is not None
+    return result.runs[0]
+
+
+async def test_redrives_stop_at_the_limit_of_active_runs(pool: Pool) -> None:
+    job_id = await created(pool)
+    runs = [await died(pool, await triggered(pool, job_id)) for _ in range(3)]
+    redrives = [RunWork(run.id, RedriveRun(None, 4, NOW, max_active=2)) for run in runs]
+    results = await handle_runs(pool, redrives, ACTOR)
+    assert [bool(result.events) for result in results] == [True, True, False]
+    assert isinstance(results[2].error, TooManyActiveRuns)
+    await check_invariants(pool)
+
+
+async def test_commands_read_no_payload_and_keep_it(pool: Pool) -> None:
+    run = await died(pool, await triggered(pool, await created(pool), payload={"n": 1}, own_payload=True))
+    assert run.payload is None
+    await check_invariants(pool)
+    await do(pool, run, RedriveRun(None, 4, NOW, payload=[2], own_payload=True))
+    await do(pool, run, CancelRun(None, NOW))
+    async with acquire(pool) as db:
+        assert (await load_runs(db, [run.id]))[run.id].payload == [2]
+    await check_invariants(pool)
+
+
+async def test_jobs_are_decided_without_payload_and_metadata(pool: Pool) -> None:
+    large: dict[str, Any] = {
+        "payload": {"to": "a@example.com", "text": "x"},
+        "metadata": {"a": 1},
+        "recurrence": "daily",
+    }
+    ids = [await created(pool, **large), await created(pool, payload=[1, "to"]), await created(pool, payload={"to": 1})]
+    async with transaction(pool) as db:
+        jobs = [locked.job for locked in await load_locked(db, ids)]
+    assert [job.definition.payload for job in jobs] == [{"to": "a@example.com"}, {}, {}]
+    assert [job.definition.recipients for job in jobs] == [("a@example.com",), (), ()]
+    async with transaction(pool) as db:
+        await lock_jobs(db, ids)
+        await decide_jobs(db, dict.fromkeys(ids, dispatch()), ACTOR)
+    await check_invariants(pool)

@@ -65,7 +65,9 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     async with connect(settings.postgres_url.get_secret_value(), "api", _POOL_SIZE) as pool:
         clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
         await clock.measure(pool)
-        deps = Dependencies(pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool))
+        deps = Dependencies(
+            pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool), settings.max_active_runs
+        )
 
         async def check_database() -> None:
             async with acquire(pool) as db:

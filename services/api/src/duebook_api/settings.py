@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.settings import RedisUrl, Settings
+from duebook_common.runtime.settings import MaxActiveRuns, RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:
@@ -24,6 +24,8 @@ class ApiSettings(Settings):
     """The port on which the service's HTTP listens."""
     misfire: Duration = timedelta(minutes=1)
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
+    max_active_runs: MaxActiveRuns = 1_000
+    """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
     auth: Literal["required", "off"] = "required"
     """`off` lets every request in; it is refused unless the host is loopback."""
     api_key: SecretStr | None = None

@@ -104,7 +104,13 @@ class Dispatcher:
 
     async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
         now, settings = self._clock.now(), self._settings
-        context = DecisionContext(now=now, misfire=settings.misfire, look_again_after=settings.lease, dispatch=1)
+        context = DecisionContext(
+            now=now,
+            misfire=settings.misfire,
+            look_again_after=settings.lease,
+            dispatch=1,
+            max_active=settings.max_active_runs,
+        )
         results = _decide_within_limits(await load_locked(db, job_ids), Dispatch(context))
         await record(db, results, self._actor)
         await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.rows import run_of
+from duebook_common.store.rows import TO_DECIDE, run_of
 from duebook_scheduler.lanes import Lane
 
-_DUE_RUNS = """
-SELECT runs.*, leases.expires_at, jobs.status = 'deleted' AS job_deleted
+_DUE_RUNS = f"""
+SELECT {TO_DECIDE}, leases.expires_at, jobs.status = 'deleted' AS job_deleted
 FROM unnest($1::text[], $2::int[]) AS lane (queue, priority), LATERAL (
     SELECT * FROM runs
     WHERE wake_at IS NOT NULL AND runs.queue = lane.queue AND runs.priority = lane.priority AND wake_at <= $3
@@ -19,7 +19,7 @@ FROM unnest($1::text[], $2::int[]) AS lane (queue, priority), LATERAL (
 JOIN jobs USING (job_id)
 LEFT JOIN leases ON leases.run_id = runs.run_id AND leases.attempt = runs.attempt
 ORDER BY runs.priority DESC, runs.wake_at LIMIT $4
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

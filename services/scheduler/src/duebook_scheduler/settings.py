@@ -7,7 +7,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
 from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.settings import RabbitmqUrl, RedisUrl, Settings
+from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl, Settings
 
 
 def _poll_cron(expression: str) -> str:
@@ -38,6 +38,9 @@ class SchedulerSettings(Settings):
     """How many runs that have not started of one queue may be dispatched. The rest stays due, sorted by priority."""
     batch: int = 500
     """How many jobs, or runs, one transaction takes at most."""
+
+    max_active_runs: MaxActiveRuns = 1_000
+    """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
 
     def next_poll(self, now: datetime) -> datetime:
         """The first time after `now` that the cron expression names; hints and known due times may come sooner."""

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.errors import TooManyActiveRuns
 from duebook_common.domain.job.commands import Backfill, TriggerRun
 from duebook_common.domain.job.new_runs import backfill, trigger_run
 from duebook_common.domain.job.schedule_history import DefinitionVersion
@@ -90,3 +94,30 @@ def test_a_backfill_that_has_not_started_blocks_other_backfills_only() -> None:
     waiting = replace(a_run(), trigger=Trigger.BACKFILL, status=RunStatus.WAITING)
     assert isinstance(triggered(a_job(), [waiting], Overlap.SKIP), RunDispatched)
     assert isinstance(backfilled(a_job(), [waiting], Overlap.SKIP, NOW)[0].event, RunSkipped)
+
+
+def active_runs(count: int) -> list[Run]:
+    return [replace(a_run(), id=UUID(int=n)) for n in range(count)]
+
+
+@pytest.mark.parametrize("overlap", [Overlap.ALLOW_ALL, Overlap.BUFFER_ALL])
+def test_a_trigger_beyond_the_limit_of_active_runs_is_refused(overlap: Overlap) -> None:
+    command = TriggerRun(RUN_ID, overlap, context(max_active=3))
+    assert len(trigger_run(a_job(), active_runs(2), command)) == 1
+    with pytest.raises(TooManyActiveRuns, match="would have 4 active runs, and DUEBOOK_MAX_ACTIVE_RUNS allows 3"):
+        trigger_run(a_job(), active_runs(3), command)
+
+
+def test_a_trigger_that_skips_or_ends_others_is_not_refused_for_the_limit() -> None:
+    for overlap, first in ((Overlap.SKIP, RunSkipped), (Overlap.TERMINATE_OTHER, RunDispatched)):
+        *_, opened = trigger_run(a_job(), active_runs(3), TriggerRun(RUN_ID, overlap, context(max_active=3)))
+        assert isinstance(opened.event, first)
+
+
+def test_a_backfill_beyond_the_limit_of_active_runs_is_refused_whole() -> None:
+    job, times = a_job(recurrence="daily"), [NOW - n * DAY for n in (3, 2, 1)]
+    assert (
+        len(backfill(job, active_runs(1), Backfill(past(job, *times), Overlap.BUFFER_ALL, context(max_active=4)))) == 3
+    )
+    with pytest.raises(TooManyActiveRuns):
+        backfill(job, active_runs(2), Backfill(past(job, *times), Overlap.BUFFER_ALL, context(max_active=4)))

@@ -473,3 +473,20 @@ def _done(act: Act, job: Job, now: datetime) -> Job:
             return job_after(job, decide(job, [], ChangeJob(act.change, context(now), run_exists=False)))
         case _:
             return job
+
+
+def test_an_occurrence_beyond_the_limit_of_active_runs_is_skipped() -> None:
+    job = a_job(scheduled_at=NOW - 2 * HOUR, recurrence=Every(HOUR), overlap=Overlap.ALLOW_ALL)
+    active = [replace(a_run(), id=UUID(int=n)) for n in range(2)]
+    on_time = context(misfire=DAY, max_active=4)
+    assert summary(account(job, active, on_time)) == [
+        "schedule 2 h ago",
+        "schedule 1 h ago",
+        "skipped 0 h ago: max_active_runs",
+    ]
+
+
+def test_an_occurrence_that_ends_others_may_start_at_the_limit_of_active_runs() -> None:
+    job = a_job(recurrence=Every(HOUR), overlap=Overlap.TERMINATE_OTHER)
+    *_, opened = account(job, [a_run()], context(max_active=1))
+    assert summary([opened]) == ["schedule 0 h ago"]

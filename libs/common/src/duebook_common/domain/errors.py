@@ -38,6 +38,18 @@ class JobDeletedAlready(CommandRejected):
         super().__init__(f"job {job_id} is deleted; create a new one instead")
 
 
+class TooManyActiveRuns(CommandRejected):
+    """The job has as many active runs as it may have."""
+
+    code = "too_many_active_runs"
+
+    def __init__(self, job_id: UUID, wanted: int, limit: int) -> None:
+        super().__init__(
+            f"job {job_id} would have {wanted:,} active runs, and DUEBOOK_MAX_ACTIVE_RUNS allows {limit:,}; "
+            "wait until some have ended, cancel some, or ask for fewer"
+        )
+
+
 class StaleVersion(CommandRejected):
     """`If-Match` has a version of the definition that is not the current one."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from duebook_common.runtime.durations import Duration
@@ -52,6 +52,7 @@ SmtpUrl = Annotated[
     _scheme("smtp", "smtps", "smtp+starttls", example="smtp+starttls://user:password@mail.example.com:587"),
     AfterValidator(_check_smtp_url),
 ]
+MaxActiveRuns = Annotated[int, Field(ge=1, le=100_000)]
 MailAddress = Annotated[str, AfterValidator(_check_address)]
 List = Annotated[tuple[str, ...], NoDecode]
 

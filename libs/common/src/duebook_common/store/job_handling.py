@@ -28,7 +28,7 @@ from duebook_common.store.job_plan import (
     plan_creation,
 )
 from duebook_common.store.locks import lock_jobs
-from duebook_common.store.rows import load_active_runs, load_jobs
+from duebook_common.store.rows import load_active_runs, load_jobs, load_jobs_to_decide
 
 
 @runtime_checkable
@@ -95,8 +95,11 @@ async def decide_jobs(db: Connection, commands: Mapping[UUID, JobCommand], actor
 
 
 async def load_locked(db: Connection, job_ids: Iterable[UUID]) -> list[LockedJob]:
-    """The jobs that exist, in the order of `job_ids`, with their active runs; the caller holds their locks."""
-    jobs = await load_jobs(db, job_ids)
+    """The jobs that exist, in the order of `job_ids`, with their active runs; the caller holds their locks.
+
+    Read without payloads and metadata: many jobs are decided at once, and each may have hundreds of kilobytes.
+    """
+    jobs = await load_jobs_to_decide(db, job_ids)
     active = await load_active_runs(db, jobs)
     return [LockedJob(job, active.get(job.id, [])) for job in jobs.values()]
 

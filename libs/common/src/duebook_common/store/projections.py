@@ -77,7 +77,6 @@ _RUN_STATE: Columns[Run] = (
     Column("result", "jsonb", lambda run: None if run.result is None else dumps(run.result)),
     Column("reason", "text"),
     Column("cancel_requested", "bool"),
-    Column("payload", "jsonb", lambda run: dumps(run.payload) if run.own_payload else None),
     Column("own_payload", "bool"),
     Column("edits", "int"),
     Column("fingerprint", "text"),
@@ -85,11 +84,22 @@ _RUN_STATE: Columns[Run] = (
     Column("not_before", "timestamptz"),
 )
 
+_PAYLOAD: Columns[Run] = (Column("payload", "jsonb", lambda run: dumps(run.payload) if run.own_payload else None),)
+# Runs are decided without their payload (`rows.TO_DECIDE`), so an update writes it only where an edit has brought one.
+_EDITED_PAYLOAD: Columns[Run] = (
+    Column(
+        "payload",
+        "jsonb",
+        lambda run: dumps(run.payload) if run.edits else None,
+        "CASE WHEN r.edits > runs.edits THEN r.payload ELSE runs.payload END",
+    ),
+)
+
 _JOB = _JOB_KEY + _JOB_FIXED + _JOB_STATE + _JOB_DEFINITION
 _JOB_UPDATED = _JOB_KEY + _JOB_STATE
 _JOB_REDEFINED = _JOB_UPDATED + _JOB_DEFINITION
-_RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE
-_RUN_UPDATED = _RUN_KEY + _RUN_STATE
+_RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE + _PAYLOAD
+_RUN_UPDATED = _RUN_KEY + _RUN_STATE + _EDITED_PAYLOAD
 
 # INSERT INTO jobs (job_id, created_at, …) SELECT …
 _INSERT_JOBS, _job_arguments = insert("jobs", _JOB), arguments(_JOB)

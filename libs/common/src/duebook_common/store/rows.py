@@ -1,6 +1,6 @@
 """Rows of the read models, read back as the states that they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,23 @@ from duebook_common.store.predicates import ACTIVE
 _JOB_FIELDS = tuple(f.name for f in fields(Job) if f.name not in {"id", "definition", "status"})
 _RUN_FIELDS = tuple(
     f.name for f in fields(Run) if f.name not in {"id", "trigger", "backoff", "notify", "status", "concurrency"}
+)
+
+
+# The columns of a run that a decision needs. A client chooses the size of a payload, and a task that of a result.
+_NOT_DECIDED_BY = frozenset({"payload", "result"})
+_RUN_COLUMNS = (
+    "run_id",
+    "trigger",
+    "backoff",
+    "notify",
+    "status",
+    "concurrency_key",
+    "concurrency_limit",
+    *_RUN_FIELDS,
+)
+TO_DECIDE = ", ".join(
+    f"NULL::jsonb AS {column}" if column in _NOT_DECIDED_BY else f"runs.{column}" for column in _RUN_COLUMNS
 )
 
 
@@ -51,12 +68,30 @@ def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
 
 _LOAD_JOBS = "SELECT * FROM jobs WHERE job_id = ANY($1::uuid[])"
 _LOAD_RUNS = "SELECT * FROM runs WHERE run_id = ANY($1::uuid[])"
+_LOAD_RUNS_TO_DECIDE = f"SELECT {TO_DECIDE} FROM runs WHERE run_id = ANY($1::uuid[])"  # noqa: S608
 
 
 async def load_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
     """The jobs that exist, in the order of `job_ids`: the scheduler decides the most urgent first."""
-    wanted = list(job_ids)
-    found = {record["job_id"]: job_of(record) for record in await db.fetch(_LOAD_JOBS, wanted)}
+    return await _load_jobs(db, _LOAD_JOBS, list(job_ids))
+
+
+# Of a definition a decision needs neither metadata nor payload, but for an address that mails may go to.
+_LOAD_JOBS_TO_DECIDE = f"""
+SELECT job_id, status, {", ".join(_JOB_FIELDS)}, definition - 'metadata' || jsonb_build_object('payload', CASE
+    WHEN jsonb_typeof(definition #> '{{payload,to}}') = 'string' AND length(definition #>> '{{payload,to}}') < 255
+    THEN jsonb_build_object('to', definition #> '{{payload,to}}') ELSE '{{}}' END) AS definition
+FROM jobs WHERE job_id = ANY($1::uuid[])
+"""  # noqa: S608
+
+
+async def load_jobs_to_decide(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
+    """The jobs that exist, without payload and metadata, in the order of `job_ids`. They must not be redefined."""
+    return await _load_jobs(db, _LOAD_JOBS_TO_DECIDE, list(job_ids))
+
+
+async def _load_jobs(db: Connection, statement: str, wanted: Sequence[UUID]) -> dict[UUID, Job]:
+    found = {record["job_id"]: job_of(record) for record in await db.fetch(statement, wanted)}
     return {job_id: found[job_id] for job_id in wanted if job_id in found}
 
 
@@ -65,15 +100,31 @@ async def load_runs(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
     return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS, list(run_ids))}
 
 
-_ACTIVE_RUNS = f"SELECT * FROM runs WHERE job_id = ANY($1::uuid[]) AND {ACTIVE}"  # noqa: S608
+async def load_runs_to_decide(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
+    """The runs that exist, without payload and result, in no order."""
+    return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS_TO_DECIDE, list(run_ids))}
+
+
+_ACTIVE_RUNS = f"SELECT {TO_DECIDE} FROM runs WHERE job_id = ANY($1::uuid[]) AND {ACTIVE}"  # noqa: S608
 
 
 async def load_active_runs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, list[Run]]:
-    """The active runs of these jobs, by job: those that have neither ended nor been dead-lettered."""
+    """The active runs of these jobs, by job, without payload: those that have neither ended nor been dead-lettered."""
     active: dict[UUID, list[Run]] = {}
     for record in await db.fetch(_ACTIVE_RUNS, list(job_ids)):
         active.setdefault(record["job_id"], []).append(run_of(record))
     return active
+
+
+_COUNT_ACTIVE = f"""
+SELECT job_id, count(*) AS active FROM runs WHERE job_id = ANY($1::uuid[]) AND {ACTIVE} GROUP BY job_id
+"""  # noqa: S608
+
+
+async def count_active_runs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many active runs each of these jobs has. Exact while the jobs are locked."""
+    wanted = list(job_ids)
+    return dict.fromkeys(wanted, 0) | {r["job_id"]: r["active"] for r in await db.fetch(_COUNT_ACTIVE, wanted)}
 
 
 _INCONSISTENT_JOBS = """

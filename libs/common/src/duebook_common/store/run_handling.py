@@ -11,11 +11,11 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common.domain.errors import CommandRejected
+from duebook_common.domain.errors import CommandRejected, TooManyActiveRuns
 from duebook_common.domain.job.commands import PauseOnDeadLetter
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_state
-from duebook_common.domain.run.commands import RunCommand
+from duebook_common.domain.run.commands import RedriveRun, RunCommand
 from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
@@ -29,7 +29,7 @@ from duebook_common.store.job_handling import decide_jobs
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.projections import AppendResult
 from duebook_common.store.resilience import isolate_failures
-from duebook_common.store.rows import load_runs
+from duebook_common.store.rows import count_active_runs, load_runs_to_decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,9 @@ class RunDecision:
     def __post_init__(self) -> None:
         self.stream = run_events.stream(self.work.run_id)
 
+    def refuse(self, error: CommandRejected) -> None:
+        self.run, self.events, self.error = None, (), error
+
     @property
     def result(self) -> CommandResult:
         return CommandResult(self.run, self.events, self.error, self.frees)
@@ -139,7 +142,7 @@ async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) ->
 async def _load(db: Connection, work: Sequence[RunWork]) -> Mapping[UUID, Run]:
     known = {item.run_id: item.known for item in work if item.known is not None}
     unknown = {item.run_id for item in work} - known.keys()
-    return known | await load_runs(db, unknown) if unknown else known
+    return known | await load_runs_to_decide(db, unknown) if unknown else known
 
 
 async def _accept_repeats(db: Connection, decisions: Iterable[RunDecision]) -> None:
@@ -150,19 +153,40 @@ async def _accept_repeats(db: Connection, decisions: Iterable[RunDecision]) -> N
 
 
 async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor) -> AppendResult:
-    meta = actor.meta()
-    runs = [decision.run for decision in decisions if decision.run is not None]
-    writes = [_write(decision, run, meta) for decision, run in zip(decisions, runs, strict=True)]
-    jobs = {run.job_id for decision, run in zip(decisions, runs, strict=True) if needs_job_lock(run, decision.events)}
+    jobs = {d.run.job_id for d in decisions if d.run is not None and needs_job_lock(d.run, d.events)}
     if not jobs:
-        return await projections.append_and_update_runs(db, writes, runs)
+        return await _append(db, decisions, actor)
     async with db.transaction():
         await lock_jobs(db, jobs)
-        result = await projections.append_and_update_runs(db, writes, runs)
-        recorded = [run for write, run in zip(writes, runs, strict=True) if write.stream not in result.lost]
+        await _refuse_redrives(db, decisions)
+        accepted = [decision for decision in decisions if decision.events]
+        result = await _append(db, accepted, actor)
+        recorded = [d.run for d in accepted if d.run is not None and d.stream not in result.lost]
         if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
             await decide_jobs(db, pauses, actor)
     return result
+
+
+async def _refuse_redrives(db: Connection, decisions: Iterable[RunDecision]) -> None:
+    """Refuse the redrives with which a job would have too many active runs. The jobs are locked."""
+    limited = [(d, d.run, limit) for d in decisions if d.run is not None and (limit := _max_active(d.work.command))]
+    active = await count_active_runs(db, {run.job_id for _, run, _ in limited}) if limited else {}
+    for decision, run, limit in limited:
+        if active[run.job_id] >= limit:
+            decision.refuse(TooManyActiveRuns(run.job_id, active[run.job_id] + 1, limit))
+        else:
+            active[run.job_id] += 1
+
+
+def _max_active(command: RunCommand) -> int | None:
+    return command.max_active if isinstance(command, RedriveRun) else None
+
+
+async def _append(db: Connection, decisions: Sequence[RunDecision], actor: Actor) -> AppendResult:
+    meta = actor.meta()
+    runs = [decision.run for decision in decisions if decision.run is not None]
+    writes = [_write(decision, run, meta) for decision, run in zip(decisions, runs, strict=True)]
+    return await projections.append_and_update_runs(db, writes, runs)
 
 
 def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:

@@ -9,12 +9,12 @@ from duebook_api.http.paging import RUNS
 from duebook_api.http.problems import not_found
 from duebook_api.schemas.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.domain.errors import JobDeletedAlready
+from duebook_common.domain.errors import JobDeletedAlready, TooManyActiveRuns
 from duebook_common.domain.run.commands import RedriveRun
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire
-from duebook_common.store.run_handling import RunWork, handle_runs
+from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 
 _BATCH = 500  # runs in one commit
 
@@ -27,8 +27,8 @@ WHERE r.run_id = $1
 async def redrive(deps: Dependencies, run_id: UUID, body: RedriveBody, actor: Actor) -> Run:
     """Make one dead letter due again at once.
 
-    Raises Problem 404, Problem 422 if its task does not accept the payload, JobDeletedAlready, and WrongStatus if the
-    run is no dead letter.
+    Raises Problem 404, Problem 422 if its task does not accept the payload, JobDeletedAlready, WrongStatus if the run
+    is no dead letter, and TooManyActiveRuns.
     """
     async with acquire(deps.pool) as db:
         row: Any = await db.fetchrow(_RUN, run_id)
@@ -45,6 +45,7 @@ async def redrive(deps: Dependencies, run_id: UUID, body: RedriveBody, actor: Ac
         now=deps.clock.now(),
         payload=body.payload,
         own_payload=own_payload,
+        max_active=deps.max_active_runs,
     )
     [result] = await handle_runs(deps.pool, [RunWork(run_id, command)], actor)
     if result.error is not None or result.run is None:
@@ -62,16 +63,26 @@ class _After(NamedTuple):
 
 
 async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
-    """Redrive the dead letters that match; `invalid` counts those whose job is deleted, or that changed meanwhile."""
-    summary = {"matched": 0, "redriven": 0, "invalid": 0}
+    """Redrive the dead letters that match; `invalid` counts those whose job is deleted, or that changed meanwhile.
+
+    `left`, if there are any, counts those with which their job would have too many active runs. Raises
+    TooManyActiveRuns if that holds for all.
+    """
+    summary, refusal = {"matched": 0, "redriven": 0, "invalid": 0}, None
     after = _After()
     while rows := await _matching(deps, body.filter, after):
         after = _After(*RUNS.of(rows[-1]))
         valid = [row for row in rows if not row["job_deleted"]]
-        redriven = 0 if body.dry_run else await _redrive(deps, valid, body, summary["redriven"], actor)
+        results = [] if body.dry_run else await _redrive(deps, valid, body, summary["redriven"], actor)
+        left = [result.error for result in results if isinstance(result.error, TooManyActiveRuns)]
+        redriven, refusal = sum(bool(result.events) for result in results), refusal or next(iter(left), None)
         summary["matched"] += len(rows)
         summary["redriven"] += redriven
-        summary["invalid"] += len(rows) - (len(valid) if body.dry_run else redriven)
+        if left:
+            summary["left"] = summary.get("left", 0) + len(left)
+        summary["invalid"] += len(rows) - (len(valid) if body.dry_run else redriven + len(left))
+    if refusal is not None and not summary["redriven"]:
+        raise refusal
     return summary
 
 
@@ -90,13 +101,18 @@ async def _matching(deps: Dependencies, filter_: DeadLetterFilter, after: _After
         return list(await db.fetch(_MATCHING.format(condition, _BATCH), *arguments))
 
 
-async def _redrive(deps: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor) -> int:
+async def _redrive(
+    deps: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor
+) -> list[CommandResult]:
     """Redrive one batch, spread over time by `rate`; this request has redriven `before` runs already."""
-    now, interval = deps.clock.now(), 1 / body.rate if body.rate else 0.0
+    now, interval = deps.clock.now(), timedelta(seconds=1 / body.rate if body.rate else 0)
     work = [
-        RunWork(row["run_id"], RedriveRun(body.reason, row["max_attempts"], now, delay=timedelta(seconds=n * interval)))
+        RunWork(
+            row["run_id"],
+            RedriveRun(body.reason, row["max_attempts"], now, delay=n * interval, max_active=deps.max_active_runs),
+        )
         for n, row in enumerate(rows, before)
     ]
     results = await handle_runs(deps.pool, work, actor)
     deps.hints.wake()
-    return sum(bool(result.events) for result in results)
+    return results

@@ -134,6 +134,7 @@ class RedriveSummary(BaseModel):
     matched: int
     redriven: int
     invalid: int
+    left: int = 0
 
 
 class LedgerEntry(BaseModel):

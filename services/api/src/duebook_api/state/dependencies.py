@@ -25,6 +25,7 @@ class Dependencies:
     misfire: timedelta
     create_batcher: JobCreateBatcher
     feed: Feed
+    max_active_runs: int = 1_000
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_BODIES))
@@ -36,7 +37,11 @@ class Dependencies:
     def context(self) -> DecisionContext:
         """The api only decides; the scheduler sends. So a new run is due at once and has no message yet."""
         return DecisionContext(
-            now=self.clock.now(), misfire=self.misfire, look_again_after=timedelta(minutes=1), dispatch=0
+            now=self.clock.now(),
+            misfire=self.misfire,
+            look_again_after=timedelta(minutes=1),
+            dispatch=0,
+            max_active=self.max_active_runs,
         )
 
 

@@ -69,14 +69,8 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
     if event.trigger is Trigger.SCHEDULE and late >= _LATE:
         when += f", {duration(late)} late"
     match event:
-        case RunSkipped(reason="overlap"):
-            return f"{when}, {_overlap(context)}, so it was skipped"
-        case RunSkipped(reason="deadline"):
-            limit = context.definition.start_within
-            start_within = "start_within" if limit is None else f"start_within of {iso(limit)}"
-            return f"{when}, its {start_within} was over, so it was skipped"
         case RunSkipped():
-            return f"it was skipped {when}, with the reason {quoted(event.reason)}"
+            return f"{when}, {_skip_cause(event, context)}, so it was skipped"
         case RunBuffered(backlog=True):
             return f"{when}, {_behind_caught_up(event, context)}, so it had to wait"
         case RunBuffered(reason="overlap"):
@@ -87,6 +81,19 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
             return f"it was recorded {when}, for a scheduler to send"
         case _:
             return f"it was sent to the queue {quoted(event.queue)} {when}"
+
+
+def _skip_cause(event: RunSkipped, context: RunContext) -> str:
+    match event.reason:
+        case "overlap":
+            return _overlap(context)
+        case "deadline":
+            limit = context.definition.start_within
+            return f"its {'start_within' if limit is None else f'start_within of {iso(limit)}'} was over"
+        case "max_active_runs":
+            return "the job had as many active runs as DUEBOOK_MAX_ACTIVE_RUNS allows"
+        case _:
+            return f"the recorded reason was {quoted(event.reason)}"
 
 
 def _overlap(context: RunContext) -> str:

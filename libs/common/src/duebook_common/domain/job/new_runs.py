@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
-from duebook_common.domain.errors import JobDeletedAlready, KeyReused
+from duebook_common.domain.errors import JobDeletedAlready, KeyReused, TooManyActiveRuns
 from duebook_common.domain.job.backlog import apply_beside_caught_up
 from duebook_common.domain.job.commands import Backfill, DecisionContext, PastOccurrence, TriggerRun
 from duebook_common.domain.job.overlap import ActiveRuns, OverlapDecision, apply_overlap
@@ -45,7 +45,10 @@ class NewRun(NamedTuple):
 
 
 def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
-    """The events that the overlap policy causes in other runs, then the first event of the new run."""
+    """The events that the overlap policy causes in other runs, then the first event of the new run.
+
+    Raises TooManyActiveRuns if the job may have no further active run; an occurrence of the schedule is skipped then.
+    """
     blocking = others.blocking(new.trigger)
     reason = _replacement(new) if blocking else ""
     apply = apply_beside_caught_up if new.trigger in BY_SCHEDULE and not new.backlog else apply_overlap
@@ -54,6 +57,10 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
     identity = run_identity(job, new.occurrence, new.trigger, context)
     if decision is OverlapDecision.SKIP:
         return [*facts, RunFact(new.id, RunSkipped(**identity, reason="overlap"))]
+    if others.count >= context.max_active and others.count_after(facts) >= context.max_active:
+        if new.trigger not in BY_SCHEDULE:
+            raise TooManyActiveRuns(job.id, others.count + 1, context.max_active)
+        return [*facts, RunFact(new.id, RunSkipped(**identity, reason="max_active_runs"))]
     own = {
         "start_by": new.start_by,
         "payload": new.payload,

@@ -32,6 +32,11 @@ class ActiveRuns:
     def count(self) -> int:
         return len(self._runs)
 
+    def count_after(self, facts: Iterable[RunFact]) -> int:
+        """How many runs are active after events of these runs."""
+        after = {fact.run_id: evolve(self._runs[fact.run_id], fact.event) for fact in facts}
+        return self.count - sum(not run.active for run in after.values())
+
     def blocking(self, trigger: Trigger) -> list[Run]:
         """The runs that a new run overlaps with. A backfill that has not started only blocks other backfills."""
         return [run for run in self._runs.values() if trigger is Trigger.BACKFILL or not _is_waiting_backfill(run)]

@@ -75,7 +75,10 @@ class TerminateRun:
 
 @dataclass(frozen=True, slots=True)
 class RedriveRun:
-    """Try a dead letter again after `delay`. `payload` counts if `own_payload` is set."""
+    """Try a dead letter again after `delay`. `payload` counts if `own_payload` is set.
+
+    With `max_active` it is refused if the job would then have more active runs than that.
+    """
 
     reason: str | None
     max_attempts: int
@@ -83,6 +86,7 @@ class RedriveRun:
     payload: Any = None
     own_payload: bool = False
     delay: timedelta = timedelta(0)
+    max_active: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
