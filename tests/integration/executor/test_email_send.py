@@ -74,6 +74,20 @@ async def test_each_recipient_gets_the_mail_once(post: SelectiveMailbox) -> None
     assert post.messages[0]["To"] == "a@example.com, b@example.com"
 
 
+async def test_an_international_domain_is_mailed_as_xn(post: SelectiveMailbox) -> None:
+    await run(task(post), MAIL | {"to": ["ops@exämple.com", "ops@straße.de"]})
+    assert post.envelopes == [["ops@xn--exmple-cua.com", "ops@xn--strae-oqa.de"]]
+    assert post.messages[0]["To"] == "ops@xn--exmple-cua.com, ops@xn--strae-oqa.de"
+
+
+async def test_an_encoded_word_in_a_subject_forges_no_header(post: SelectiveMailbox) -> None:
+    subject = "=?utf-8?b?b2sNClJlcGx5LVRvOiBldmlsQGV4YW1wbGUuY29t?="  # ok\r\nReply-To: evil@example.com
+    await run(task(post), MAIL | {"subject": subject})
+    (mail,) = post.messages
+    assert mail["Reply-To"] is None
+    assert mail["Subject"] == subject.replace("=?", "= ?")
+
+
 async def test_a_refused_recipient_is_named_and_the_others_get_one_mail(post: SelectiveMailbox) -> None:
     lines: list[str] = []
     result = await run(task(post), MAIL | {"to": ["a@example.com", "never@example.com"]}, lines.append)
@@ -104,7 +118,12 @@ async def test_without_a_server_the_failure_names_the_setting() -> None:
         {"to": "nobody"},
         {"to": ["a@example.com"] * 101},
         {"to": "a@example.com, b@example.com"},
+        {"to": "Ops <a@example.com>"},
+        {"to": ["a@example.com", f"{'x' * 65}@example.com"]},
+        {"to": "=?utf-8?q?a?=@example.com"},
         {"subject": "x\r\nBcc: c@example.com"},
+        {"subject": "two\u2028lines"},
+        {"subject": "two\x85lines"},
         {"subject": ""},
         {"text": None, "html": None},
         {"text": 7},
@@ -126,6 +145,11 @@ async def test_an_invalid_mail_is_refused_before_it_is_sent(post: SelectiveMailb
         {"to": "a@example.com", "text": "t"},
         {"to": "a@example.com", "subject": "a\nb", "text": "t"},
         {"to": [], "subject": "s", "text": "t"},
+        MAIL | {"to": "Ops <a@example.com>"},
+        MAIL | {"to": ["a@example.com", f"{'x' * 65}@example.com"]},
+        MAIL | {"to": "a@☃.com"},
+        MAIL | {"subject": "two\u2028lines"},
+        MAIL | {"subject": "two\x85lines"},
         MAIL | {"bcc": "x"},
     ],
 )
@@ -135,6 +159,14 @@ def test_the_json_schema_refuses_an_invalid_mail_too(payload: dict[str, Any]) ->
     schemas.must_accept("email.send", MAIL | {"to": ["a@example.com", "b@example.com"]})
     with pytest.raises(Problem):
         schemas.must_accept("email.send", payload)
+
+
+def test_a_refusal_names_the_reason() -> None:
+    schemas = TaskSchemas({"email.send": email_send_task(None).json_schema()})
+    with pytest.raises(Problem, match="one line, without line breaks"):
+        schemas.must_accept("email.send", MAIL | {"subject": "two\u2028lines"})
+    with pytest.raises(Problem, match="65 characters before the @; at most 64"):
+        schemas.must_accept("email.send", MAIL | {"to": f"{'x' * 65}@example.com"})
 
 
 def test_the_schema_says_what_a_mail_without_content_lacks() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common.domain.definition import Backoff, Dst, Notify, looks_like_address
+from duebook_common.domain.definition import Backoff, Dst, Notify
 from support.samples import DAY, MINUTE, NOW, SECOND, a_definition
 
 
@@ -93,22 +93,3 @@ def test_recipients_come_from_notify_or_else_from_the_payload(
     notify: tuple[str, ...], payload: Any, to: tuple[str, ...]
 ) -> None:
     assert a_definition(notify=Notify(to=notify), payload=payload).recipients == to
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "a",
-        "@example.com",
-        "a@",
-        "a b@example.com",
-        "a@b\r\nBcc: c@d",
-        "a@b,c@d",
-        "<a@b>",
-        '"a"@b',
-        "a" * 250 + "@b.de",
-    ],
-)
-def test_text_that_is_not_exactly_one_address_does_not_look_like_one(text: str) -> None:
-    assert not looks_like_address(text)

@@ -1,7 +1,9 @@
 """The content of mails: headers, plain text and HTML."""
 
 from dataclasses import replace
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from typing import Any
 
 import pytest
@@ -108,6 +110,16 @@ def test_a_success_shows_its_result_and_cuts_a_long_one() -> None:
     assert "x" * 2100 not in long.replace("\n", "")
 
 
+ENCODED_WORD = "=?utf-8?b?b2sNClJlcGx5LVRvOiBldmlsQGV4YW1wbGUuY29t?="  # ok\r\nReply-To: evil@example.com
+
+
+@pytest.mark.parametrize(("name", "reason"), [(ENCODED_WORD, "x"), ("x", ENCODED_WORD), (f"a {ENCODED_WORD}", "x")])
+def test_an_encoded_word_in_a_name_or_a_reason_forges_no_header(name: str, reason: str) -> None:
+    for outcome in ("succeeded", "skipped"):
+        written = mail(replace(RUN, job_name=name, reason=reason), outcome).as_bytes()
+        assert message_from_bytes(written, policy=default)["Reply-To"] is None
+
+
 @settings(deadline=None)  # the first one compiles the templates
 @given(name=st.text(min_size=1, max_size=200), reason=st.text(max_size=300), error=st.text(max_size=300))
 def test_no_text_from_outside_adds_a_header(name: str, reason: str, error: str) -> None:
@@ -122,7 +134,7 @@ def test_no_text_from_outside_adds_a_header(name: str, reason: str, error: str) 
 
 
 @pytest.mark.parametrize(
-    "recipient", ["a@b", "ops+night@example.com", "o'neil@example.com", "ünï@example.com", "a..b@x.y"]
+    "recipient", ["a@b", "ops+night@example.com", "o'neil@example.com", "ops@exämple.com", "x=y@example.com"]
 )
 def test_unusual_addresses_are_accepted(recipient: str) -> None:
     assert mail(to=recipient)["To"] is not None

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 from email.message import EmailMessage
-from email.policy import SMTP
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from duebook_common.runtime.smtp import address
+from duebook_common.runtime.mail_message import new_mail
 from duebook_notifier.mail_text import mail_text
 from duebook_notifier.subject import MailSubject
 
@@ -17,13 +16,8 @@ def compose(
 ) -> EmailMessage:
     """The mail to one recipient about an outcome. Raises ValueError for an invalid address."""
     text = mail_text(subject, outcome)
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = address(sender)
-    mail["To"] = address(recipient)
-    mail["Subject"] = f"[Duebook] {text.headline}"
-    mail["Message-ID"] = message_id
-    mail["Date"] = now
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation responders silent
+    headline = f"[Duebook] {text.headline}"
+    mail = new_mail(sender=sender, recipients=[recipient], subject=headline, message_id=message_id, now=now)
     mail.set_content(_templates().get_template("mail.txt").render(text=text))
     mail.add_alternative(_templates().get_template("mail.html").render(text=text), subtype="html")
     return mail

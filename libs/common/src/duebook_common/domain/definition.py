@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
+from duebook_common.domain.addresses import is_address
+
 Outcome = Literal["succeeded", "dead_lettered", "attempt_failed", "skipped", "missed", "cancelled"]
 
 
@@ -129,7 +131,7 @@ class Definition:
         if self.notify.to:
             return self.notify.to
         to = self.payload.get("to") if isinstance(self.payload, dict) else None
-        return (to,) if isinstance(to, str) and looks_like_address(to) else ()
+        return (to,) if isinstance(to, str) and is_address(to) else ()
 
     def same(self, other: "Definition") -> bool:
         """Whether both are equal as JSON, where 1, 1.0 and true differ; in Python they are equal."""
@@ -147,8 +149,3 @@ def _exact(definition: Definition) -> str:
 def _schedule(definition: Definition) -> tuple[object, ...]:
     d = definition
     return d.scheduled_at, d.recurrence, d.timezone, d.dst, d.ends_at, d.jitter
-
-
-def looks_like_address(text: str) -> bool:
-    local, _, domain = text.rpartition("@")
-    return bool(local and domain) and not any(c.isspace() or c in ',;<>"' for c in text) and len(text) <= 254

@@ -10,8 +10,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.smtp import address, smtp_server
+from duebook_common.runtime.smtp import smtp_server
 
 _PREFIX = "DUEBOOK_"
 S = TypeVar("S", bound="Settings")
@@ -33,7 +34,7 @@ def _check_smtp_url(url: SecretStr) -> SecretStr:
 
 
 def _check_address(text: str) -> str:
-    address(text)
+    mailable(text)
     return text
 
 

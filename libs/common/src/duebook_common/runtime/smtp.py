@@ -1,17 +1,16 @@
 """Sending one mail by SMTP (RFC 5321): accepted, refused for good, or refused for now."""
 
 import asyncio
-import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.headerregistry import Address
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-_ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]"\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?""")
+from duebook_common.domain.addresses import mailable
+
 _REPLY_SECONDS, _MAIL_SECONDS = 10, 30  # timeouts of one reply and of the whole session
 _AUTHENTICATION_REQUIRED = 530  # about the session, not about the mail (RFC 4954)
 _own_names: list[str] = []
@@ -48,14 +47,6 @@ def smtp_server(url: str) -> SmtpServer:
     )
 
 
-def address(text: str) -> Address:
-    """Parse one plain e-mail address; raises ValueError for anything else, a display name or a list included."""
-    if not _ADDRESS.fullmatch(text):
-        raise ValueError(f"{text[:100]!r} is not one e-mail address")
-    username, _, domain = text.rpartition("@")
-    return Address(username=username, domain=domain)
-
-
 async def send(server: SmtpServer, mail: EmailMessage, sender: str, recipient: str) -> Refusal | None:
     """Send the mail to one recipient; None if the server accepted it."""
     result = await deliver(server, mail, sender, [recipient])
@@ -71,11 +62,12 @@ async def deliver(
     Each mail has a connection of its own, because a shared one hangs once the server forgets it.
     """
     try:
+        mailed = {mailable(recipient): recipient for recipient in recipients}
         async with asyncio.timeout(_MAIL_SECONDS):
             refused, _ = await aiosmtplib.send(
                 mail,
-                sender=sender,  # explicit: an envelope parsed from the headers gains a recipient with each comma
-                recipients=list(recipients),
+                sender=mailable(sender),  # explicit: an envelope parsed from the headers gains a recipient per comma
+                recipients=list(mailed),
                 hostname=server.host,
                 port=server.port,
                 username=server.username,
@@ -89,7 +81,7 @@ async def deliver(
         return Refusal(_explain(error), _permanent(error))
     except ValueError as error:  # an address that SMTP cannot transmit
         return Refusal(_explain(error), permanent=True)
-    return {recipient: f"{answer.code} {answer.message}" for recipient, answer in refused.items()}
+    return {mailed[recipient]: f"{answer.code} {answer.message}" for recipient, answer in refused.items()}
 
 
 async def _own_name() -> str:

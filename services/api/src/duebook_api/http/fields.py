@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from duebook_common.domain.definition import looks_like_address
+from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.quoting import quoted
 
@@ -79,8 +79,7 @@ def _zones_in_lower_case() -> dict[str, str]:
 
 
 def _address(text: str) -> str:
-    if not looks_like_address(text) or not text.isprintable():
-        raise ValueError("this is not an e-mail address")
+    mailable(text)
     return text
 
 

@@ -11,6 +11,7 @@ import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from duebook_api.http.problems import Fault, invalid, pointer
+from duebook_api.state.payload_keywords import PAYLOAD_KEYWORDS
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 
 log = structlog.stdlib.get_logger("task_catalogue")
@@ -70,7 +71,7 @@ class TaskCatalogue:
 def _validator(name: str, schema: Any) -> Draft202012Validator | None:
     """None for an invalid schema: then only the executor checks the payload."""
     try:
-        return Draft202012Validator(schema)
+        return Draft202012Validator(schema, keywords=PAYLOAD_KEYWORDS)
     except ValueError as error:
         log.warning(
             "the task's schema is invalid; its payloads are not checked here",

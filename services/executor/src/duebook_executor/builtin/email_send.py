@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from duebook.tasks import Context, Fail, Task
+from duebook_common.runtime.mail_message import breaks_line, new_mail
 from duebook_common.runtime.settings import MailAddress
-from duebook_common.runtime.smtp import Refusal, SmtpServer, address, deliver
+from duebook_common.runtime.smtp import Refusal, SmtpServer, deliver
 
 _MOST_RECIPIENTS = 100
-_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,17 @@ def _without_repeats(recipients: list[str]) -> list[str]:
     return [*dict.fromkeys(recipients)]
 
 
-_Address = Annotated[MailAddress, Field(min_length=3, max_length=254)]
+def _one_line(subject: str) -> str:
+    if any(map(breaks_line, subject)):
+        raise ValueError("a subject is one line, without line breaks and control characters")
+    return subject
+
+
+# The API reads the keywords: it refuses what this model refuses, with the same reasons.
+_Address = Annotated[MailAddress, Field(json_schema_extra={"mailAddress": True})]
+_Subject = Annotated[
+    str, Field(min_length=1, max_length=500, json_schema_extra={"oneLine": True}), AfterValidator(_one_line)
+]
 
 
 class Email(BaseModel):
@@ -48,7 +57,7 @@ class Email(BaseModel):
         Field(min_length=1, max_length=_MOST_RECIPIENTS),
         AfterValidator(_without_repeats),
     ]
-    subject: str = Field(min_length=1, max_length=500, pattern=_ONE_LINE)
+    subject: _Subject
     text: str | None = None
     html: str | None = None
 
@@ -89,13 +98,9 @@ async def _send(mailer: Mailer, payload: Email, context: Context) -> dict[str, A
 
 
 def _compose(sender: str, payload: Email, id_: str) -> EmailMessage:
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = address(sender)
-    mail["To"] = [address(each) for each in payload.to]
-    mail["Subject"] = payload.subject
-    mail["Message-ID"] = id_
-    mail["Date"] = datetime.now(UTC)
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
+    mail = new_mail(
+        sender=sender, recipients=payload.to, subject=payload.subject, message_id=id_, now=datetime.now(UTC)
+    )
     if payload.text is not None:
         mail.set_content(payload.text)
     if payload.html is not None and payload.text is not None:
