@@ -2,11 +2,13 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from duebook_common.integrity.migrate import migrate
+from duebook_devstack.postgres import Postgres
 
 _SCHEMA = """
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
@@ -50,3 +52,30 @@ async def test_a_failed_migration_changes_nothing(empty_postgres_url: str) -> No
         await asyncio.to_thread(migrate, empty_postgres_url)
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     assert await fetch(empty_postgres_url, tables) == [("checkpoints",)]
+
+
+async def test_a_migration_waits_for_a_server_that_starts(private_postgres: Postgres) -> None:
+    private_postgres.stop()
+    started: list[Exception] = []
+
+    def waiting(error: Exception) -> None:
+        started.append(error)
+        private_postgres.start()
+
+    await asyncio.to_thread(migrate, private_postgres.url, timedelta(minutes=1), waiting)
+    assert len(started) == 1
+    assert await fetch(private_postgres.url, "SELECT count(*) FROM events") == [(0,)]
+
+
+async def test_a_migration_waits_in_vain_for_its_time_only(private_postgres: Postgres) -> None:
+    private_postgres.stop()
+    with pytest.raises(OSError):
+        await asyncio.to_thread(migrate, private_postgres.url, timedelta(0))
+
+
+async def test_a_migration_does_not_wait_for_a_server_that_refuses(empty_postgres_url: str) -> None:
+    refusals: list[Exception] = []
+    wrong = empty_postgres_url.replace(":", ":not-", 2).replace(":not-", ":", 1)
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncio.to_thread(migrate, wrong, timedelta(minutes=1), refusals.append)
+    assert refusals == []

@@ -51,5 +51,9 @@ def database_errors() -> Iterator[None]:
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise Failure(f"the schema is not up to date ({error}); run: duebook migrate") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {reason}") from error
+        raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {one_line(error)}") from error
+
+
+def one_line(error: Exception) -> str:
+    """What the error says, or its type if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,14 +1,17 @@
 """`duebook verify`, `rebuild` and `migrate`."""
 
 from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
 
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import database_errors, postgres_url, url_errors, with_database
+from duebook.cli.database import database_errors, one_line, postgres_url, url_errors, with_database
 from duebook.cli.failures import Failure
-from duebook.cli.options import Output
+from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
+from duebook.cli.parsing import duration
 
 
 def verify(fmt: Output = Format.TABLE) -> None:
@@ -32,17 +35,23 @@ def rebuild(fmt: Output = Format.TABLE) -> None:
     output.print_item(asdict(with_database(library.rebuild)), fmt)
 
 
-def migrate() -> None:
+def migrate(
+    wait: Annotated[str, typer.Option(help="How long to wait for a PostgreSQL that does not answer yet.")] = "60s",
+) -> None:
     """Bring the schema of DUEBOOK_POSTGRES_URL up to date."""
     from alembic.util import CommandError  # noqa: PLC0415 - no other command needs it
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     from duebook_common.integrity import migrate as library  # noqa: PLC0415
 
-    url = postgres_url()
+    url, limit = postgres_url(), parse_option("--wait", duration, wait) or timedelta(0)
+
+    def waiting(error: Exception) -> None:
+        output.print_message(f"PostgreSQL does not answer ({one_line(error)}); waiting for up to {wait}")
+
     try:
         with database_errors(), url_errors():
-            library.migrate(url)
+            library.migrate(url, limit, waiting)
     except DBAPIError as error:
         reason = str(error.orig).rpartition(": ")[2]
         raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {reason}; nothing was changed") from error
