@@ -4,8 +4,13 @@ PORT ?= 8000
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),.duebook/tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
+VERSION ?= 0.1.0
+REVISION ?= $(shell git rev-parse HEAD)
+IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+
 .DEFAULT_GOAL := help
-.PHONY: up test check fmt lint unit docs bench help sync
+.PHONY: up test check fmt lint unit docs bench images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -33,6 +38,10 @@ docs: sync ## Render the reference pages from the code
 
 bench: sync ## Run the benchmark suite and print one table
 	@$(RUN) python -m benchmarks
+
+images: ## Build the images of all services and of the command line with Docker; BASE_IMAGE and VERSION may be set
+	@for service in api scheduler executor notifier; do $(IMAGE) --build-arg SERVICE=$$service -t duebook-$$service:$(VERSION) . || exit 1; done
+	@$(IMAGE) --build-arg PACKAGE=duebook --build-arg EXTRA=cli -t duebook-cli:$(VERSION) .
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -23,6 +23,7 @@ MARKS = {
     "json": {"answer"},
     "python": {""},
     "text": {"", "make up"},
+    "yaml": {""},
     "": {""},
 }
 

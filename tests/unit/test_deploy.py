@@ -1,68 +1,22 @@
-"""Compose, images, Kubernetes and alerts are valid, name only existing settings and metrics. Needs no network."""
+"""The settings' example, Compose, images and alerts are valid and name only what exists. Needs no network."""
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from datetime import timedelta
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
-from pydantic import TypeAdapter
 
-from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.settings import Settings
+from support.deployment import DEPLOY, EXAMPLE, KNOWN, ROOT, SERVICES, documents, grace, settings_of, tool
 
-ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
-KUBERNETES = DEPLOY / "kubernetes"
-SERVICES = ["api", "scheduler", "executor", "notifier"]
 SECRETS = {"POSTGRES_URL", "RABBITMQ_URL", "REDIS_URL", "SMTP_URL", "API_KEY", "WEBHOOK_SECRETS"}
 CONTRACT = SECRETS | {
     *("HOST", "PORT", "POLL_CRON", "QUEUES", "CONCURRENCY", "TASKS", "LEASE", "MISFIRE", "GRACE", "MAIL_FROM"),
     *("NOTIFY_TO", "HTTP_ALLOW", "AUTH", "LOG_FORMAT", "LOG_LEVEL", "URL"),
 }
 FOREIGN_METRICS = {"up", "rabbitmq_queue_consumers", "rabbitmq_queue_messages_ready"}
-
-
-def documents(path: Path) -> list[dict[str, Any]]:
-    return [document for document in yaml.safe_load_all(path.read_text()) if document]
-
-
-def tool(name: str, *arguments: str | Path) -> None:
-    command = [Path(sys.executable).with_name(name), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def grace() -> timedelta:
-    duration = Settings.model_fields["grace"].default
-    assert isinstance(duration, timedelta)
-    return duration
-
-
-# --- .env.example
-
-
-EXAMPLE = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-KNOWN = {name for name in EXAMPLE if name.startswith("DUEBOOK_")}
-
-
-def settings_of(package: str) -> set[str]:
-    kinds = vars(import_module(f"{package}.settings")).values()
-    return {
-        f"DUEBOOK_{name.upper()}"
-        for kind in kinds
-        if isinstance(kind, type) and issubclass(kind, Settings)
-        for name in kind.model_fields
-    }
 
 
 def test_the_example_lists_the_contracts_variables_and_secrets_as_files() -> None:
@@ -74,7 +28,7 @@ def test_the_example_lists_exactly_what_the_services_read() -> None:
     read = set().union(*(settings_of(f"duebook_{name}") for name in SERVICES))
     assert read <= KNOWN
     files = {f"DUEBOOK_{name}_FILE" for name in SECRETS}
-    assert read | {f"DUEBOOK_{name}" for name in CONTRACT} | {"DUEBOOK_VERSION"} == KNOWN - files
+    assert read | {f"DUEBOOK_{name}" for name in CONTRACT} | {"DUEBOOK_VERSION", "DUEBOOK_REVISION"} == KNOWN - files
 
 
 # --- docker-compose.yml and the Dockerfile
@@ -119,10 +73,18 @@ def test_a_default_in_compose_is_empty_or_that_of_the_example() -> None:
 
 def test_every_container_has_a_check_a_pinned_image_and_local_ports() -> None:
     for name, service in COMPOSE["services"].items():
-        assert name == "migrate" or service["healthcheck"]["test"][0] == "CMD", name
+        assert name in {"migrate", "cli"} or service["healthcheck"]["test"][0] == "CMD", name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
         assert ":" in service["image"], name
         assert "latest" not in service["image"], name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_the_backing_servers_have_a_network_without_a_way_out() -> None:
+    assert COMPOSE["networks"]["servers"] == {"internal": True}
+    for name in ("postgres", "valkey"):
+        assert COMPOSE["services"][name]["networks"] == ["servers"]
+    assert "--requirepass" in COMPOSE["services"]["valkey"]["command"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -141,102 +103,26 @@ def test_the_image_of_the_command_line_has_its_extra() -> None:
     assert '${EXTRA:+--extra "${EXTRA}"}' in (DEPLOY / "Dockerfile").read_text()
 
 
-def test_the_dockerfile_passes_its_linter_and_needs_no_buildkit() -> None:
-    tool("hadolint", "deploy/Dockerfile")
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.tasks"])
+def test_a_dockerfile_passes_its_linter_and_needs_no_buildkit(name: str) -> None:
+    tool("hadolint", f"deploy/{name}")
+    assert not re.search(r"--mount=|^# *syntax=|<<|--chmod|--link", (DEPLOY / name).read_text(), re.MULTILINE)
+
+
+def test_the_image_runs_its_service_as_an_ordinary_user() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
-    assert not re.search(r"--mount=|^# *syntax=|<<|--chmod|--link", text, re.MULTILINE)
     assert 'ENTRYPOINT ["' in text
     assert "USER 65532:65532" in text
+    assert "HEALTHCHECK" in text
+
+
+def test_the_layer_of_common_packages_is_built_from_every_package_of_the_lock_file() -> None:
+    copied = re.findall(r"^COPY (\S+)/pyproject.toml \1/$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    assert {ROOT / folder / "pyproject.toml" for folder in copied} == set(ROOT.glob("*s/*/pyproject.toml"))
 
 
 def test_every_yaml_file_passes_its_linter() -> None:
     tool("yamllint", "--strict", "-c", "deploy/yamllint.yaml", "docker-compose.yml", "deploy")
-
-
-# --- Kubernetes
-
-
-KUSTOMIZATIONS = sorted(KUBERNETES.rglob("kustomization.yaml"))
-PATCHES = {file.parent / patch["path"] for file in KUSTOMIZATIONS for patch in documents(file)[0].get("patches", [])}
-MANIFESTS = sorted(set(KUBERNETES.rglob("*.yaml")) - set(KUSTOMIZATIONS) - PATCHES)
-
-
-def rendered(name: str) -> list[dict[str, Any]]:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed, so overlays cannot be rendered")
-    done = subprocess.run([kubectl, "kustomize", KUBERNETES / name], capture_output=True, text=True, check=True)
-    return list(yaml.safe_load_all(done.stdout))
-
-
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.relative_to(KUBERNETES)))
-def test_a_manifest_is_valid(path: Path) -> None:
-    for document in documents(path):
-        kubernetes_validate.validate(document, "1.35", strict=True)
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_has_all_its_manifests(name: str) -> None:
-    manifests = documents(KUBERNETES / f"base/{name}.yaml")
-    kinds = ["Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"]
-    assert {each["kind"]: each["metadata"]["name"] for each in manifests} == dict.fromkeys(kinds, f"duebook-{name}")
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_may_reach_the_mail_server_if_it_has_its_url(name: str) -> None:
-    by_kind = {document["kind"]: document for document in documents(KUBERNETES / f"base/{name}.yaml")}
-    (container,) = by_kind["Deployment"]["spec"]["template"]["spec"]["containers"]
-    has_url = any(entry["name"].startswith("DUEBOOK_SMTP_URL") for entry in container["env"])
-    open_to_all = [rule["ports"] for rule in by_kind["NetworkPolicy"]["spec"].get("egress", []) if "to" not in rule]
-    ports = {port["port"] for rule in open_to_all for port in rule}
-    assert ports == ({25, 465, 587, 1025} if has_url else set())
-
-
-def test_two_schedulers_run() -> None:
-    assert documents(KUBERNETES / "base/scheduler.yaml")[0]["spec"]["replicas"] == 2
-
-
-@pytest.mark.parametrize("overlay", ["dev", "prod"])
-def test_an_overlay_renders_to_valid_restricted_pods_with_known_variables(overlay: str) -> None:
-    every = rendered(f"overlays/{overlay}")
-    secrets = next(iter(documents(KUBERNETES / "overlays/prod/secret.example.yaml")))["stringData"]
-    for document in every:
-        kubernetes_validate.validate(document, "1.35", strict=True)
-    config = next(document for document in every if document["kind"] == "ConfigMap")
-    assert set(config["data"]) <= KNOWN
-    for document in every:
-        if document["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") == "duebook":
-            if document["kind"] in {"Deployment", "Job"}:
-                check_pod(document["spec"]["template"]["spec"], set(secrets))
-            if document["kind"] == "Deployment":
-                check_service(document["spec"]["template"]["spec"], config["data"]["DUEBOOK_GRACE"])
-
-
-def check_pod(pod: dict[str, Any], secrets: set[str]) -> None:
-    (container,) = pod["containers"]
-    assert pod["securityContext"]["runAsNonRoot"]
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert not pod["automountServiceAccountToken"]
-    assert not pod["enableServiceLinks"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert {entry["name"] for entry in container.get("env", [])} <= KNOWN
-    assert {"requests", "limits"} <= set(container["resources"])
-    keys = {item["key"] for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", [])}
-    assert keys <= secrets
-
-
-def check_service(pod: dict[str, Any], grace_period: str) -> None:
-    (container,) = pod["containers"]
-    pause = timedelta(seconds=container["lifecycle"]["preStop"]["sleep"]["seconds"])
-    longest = TypeAdapter[timedelta](Duration).validate_python(grace_period) + pause
-    assert timedelta(seconds=pod["terminationGracePeriodSeconds"]) > longest
-    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert pod["topologySpreadConstraints"]
 
 
 # --- Alerts

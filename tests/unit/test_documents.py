@@ -120,6 +120,8 @@ def test_fences_have_a_known_language_and_mark(document: Path) -> None:
             json.loads(block.text)
         if block.language == "python":
             ast.parse(block.text)
+        if block.language == "yaml":
+            assert isinstance(yaml.safe_load(block.text), dict), block.where
 
 
 @every_document

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ["up", "test", "check", "lint", "unit", "fmt", "docs", "bench", "help"]
+TARGETS = ["up", "test", "check", "lint", "unit", "fmt", "docs", "bench", "images", "help"]
 FAKE_MAKE = """#!/bin/sh
 echo "make $1"
 case "$FAILING" in *"$1"*) exit 2;; esac
