@@ -27,6 +27,10 @@ fields of a job mean stands in [jobs and schedules](jobs-and-schedules.md), whic
   Idempotency-Key belongs to the API key that sends it; with a trigger it belongs to the job, whichever API key sends it. A PUT
   with a UUID of your own may be repeated too.
 * **Versions.** A job's answer has `version` and `ETag`; `If-Match` refuses a change of another version with 412.
+* **Rates.** `DUEBOOK_RATE_LIMIT` bounds the requests of each key. Every answer says what is left: `RateLimit-Policy:
+  "default";q=30000;w=10` is the limit, so many requests in a window of seconds, and `RateLimit: "default";r=29990;t=1` says
+  that 29,990 are left, and that all will be free again in a second (draft-ietf-httpapi-ratelimit-headers-10). Ten jobs of a
+  batch count as one request.
 * **Every service** answers `GET /livez`, `GET /readyz` (JSON by component, 503 while it cannot work) and `GET /metrics`.
 """
 _ERRORS = """
@@ -50,6 +54,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 413 | `body_too_large`, `payload_too_large` | See [limits](limits.md). |
 | 415 | `not_json` | The `Content-Type` of the body is missing or not JSON. |
 | 422 | `invalid`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |
+| 429 | `rate_limited`, `too_many_streams_of_client` | More than the key may send, or have open. Come again after `Retry-After` seconds. |
 | 500 | `internal` | A fault of ours; the log line has the `instance`. |
 | 503 | `unavailable`, `busy`, `starting`, `too_many_streams` | Try again after `Retry-After` seconds. |
 """

@@ -29,7 +29,7 @@ STREAM: Scope = {
     "method": "GET",
     "path": "/api/events/stream",
     "query_string": b"",
-    "headers": [],
+    "headers": [(b"host", b"localhost")],
 }
 
 
@@ -64,7 +64,7 @@ def events_in(chunk: bytes) -> list[dict[str, Any]]:
 async def take(feed: Feed, after: Position, count: int, *, slowly: bool = False) -> list[str]:
     """At least `count` positions from a stream."""
     got: list[str] = []
-    with feed.reserve_stream():
+    with feed.reserve_stream("a client"):
         async with asyncio.timeout(60), aclosing(feed.stream(after)) as stream:
             async for chunk in stream:
                 got += [event["position"] for event in events_in(chunk)]
@@ -169,7 +169,7 @@ async def test_a_quiet_stream_sends_heartbeats_and_ends_after_its_time(
     monkeypatch.setattr("duebook_api.state.feed._HEARTBEAT", 0.02)
     feed = Feed(pool, max_seconds=0.2)
     async with asyncio.timeout(30):
-        with feed.reserve_stream():
+        with feed.reserve_stream("a client"):
             chunks = [chunk async for chunk in feed.stream(LOG_START)]
     assert chunks[0] == b"retry: 1000\n\n"
     assert set(chunks[1:]) == {b": nothing new\n\n"}

@@ -17,6 +17,7 @@ from duebook_api import openapi
 from duebook_api.access.api_keys import ApiKeys
 from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
+from duebook_api.access.rate_limiter import RateLimiter
 from duebook_api.docs_page import routes as docs_page
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
@@ -63,10 +64,12 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     assert isinstance(settings, ApiSettings)
     context.app = Starlette(routes=probes(context.health), exception_handlers={404: _on_starting})
     async with connect(settings.postgres_url.get_secret_value(), "api", _POOL_SIZE) as pool:
-        clock, hints = Clock(), Hints(settings.redis_url.get_secret_value())
+        redis_url = settings.redis_url.get_secret_value()
+        clock, hints, limiter = Clock(), Hints(redis_url), RateLimiter(settings.rate_limit, redis_url)
         await clock.measure(pool)
+        feed = Feed(pool, of_one_client=settings.max_streams)
         deps = Dependencies(
-            pool, clock, hints, settings.misfire, JobCreateBatcher(pool), Feed(pool), settings.max_active_runs
+            pool, clock, hints, settings.misfire, JobCreateBatcher(pool), feed, settings.max_active_runs
         )
 
         async def check_database() -> None:
@@ -74,8 +77,9 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
                 await db.fetchval("SELECT 1")
 
         context.health.checks["postgresql"] = check_database
-        context.app = build(deps, context.health, _keys(deps, settings))
+        context.app = build(deps, context.health, _keys(deps, settings), limiter)
         context.loops.start("clock", clock.keep_measuring(pool))
+        context.loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
         context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
         context.loops.start(
             "gauges", run_every("gauges", _GAUGE_INTERVAL, DeadLetterGauges(pool, clock, settings.misfire).refresh)
@@ -86,6 +90,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             deps.feed.close()
             await context.loops.stop()
             await hints.close()
+            await limiter.close()
 
 
 def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
@@ -94,8 +99,8 @@ def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
     return ApiKeys(deps.pool, settings.api_key.get_secret_value() if settings.api_key else None)
 
 
-def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
-    """The ASGI application with all routes; without `keys` it needs no authentication."""
+def build(deps: Dependencies, health: Health, keys: ApiKeys | None, limiter: RateLimiter | None = None) -> ASGIApp:
+    """The ASGI application with all routes; without `keys` it needs no authentication, without `limiter` no limit."""
     app = FastAPI(
         title="Duebook",
         version="0.1.0",
@@ -117,7 +122,7 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None) -> ASGIApp:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    return AuthMiddleware(app, keys)
+    return AuthMiddleware(app, keys, limiter or RateLimiter(None, "redis://"))
 
 
 async def _to_the_docs(_: Request) -> Response:

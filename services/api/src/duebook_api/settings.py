@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, PlainValidator, SecretStr, ValidationInfo, field_validator
 
 from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.rates import Rate, parse_rate
 from duebook_common.runtime.settings import MaxActiveRuns, RedisUrl, Settings
 
 
@@ -30,6 +31,12 @@ class ApiSettings(Settings):
     """`off` lets every request in; it is refused unless the host is loopback."""
     api_key: SecretStr | None = None
     """A first key with every scope. Make further ones with `duebook key create`, then drop it."""
+
+    rate_limit: Annotated[Rate | None, PlainValidator(parse_rate)] = Rate(30_000, timedelta(seconds=10))
+    """How many requests each key may send in a time, over all copies of the api, or `off`. Ten jobs of a batch count as
+    one request. Unused room adds up to a burst of that many. With `DUEBOOK_AUTH=off` each address counts as a key."""
+    max_streams: int = Field(50, ge=1, le=500)
+    """How many streams of events each key may have open at one copy of the api."""
 
     @field_validator("api_key")
     @classmethod

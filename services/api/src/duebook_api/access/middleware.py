@@ -1,12 +1,14 @@
-"""The outermost layer: authentication, HEAD as GET, and a response also to an unexpected error."""
+"""The outermost layer: authentication, rate limits, HEAD as GET, and a response also to an unexpected error."""
 
 import re
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_api.access.api_keys import ApiKeys, Principal, bearer
 from duebook_api.access.local_only import must_be_local
+from duebook_api.access.rate_limiter import RateLimiter
 from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.actor import Actor
@@ -14,35 +16,50 @@ from duebook_common.store.actor import Actor
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class AuthMiddleware:
-    """Authenticates requests and adds their actor and scopes to the ASGI scope; without `keys` it lets all in."""
+class _Sender:
+    """Passes messages on, adds headers to the head of the response, and remembers whether that was sent."""
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys | None) -> None:
-        self._app, self._keys = app, keys
+    def __init__(self, send: Send) -> None:
+        self._send, self.started, self.headers = send, False, dict[str, str]()
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self.headers:
+            added = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
+            message = {**message, "headers": [*message["headers"], *added]}
+        self.started = True
+        await self._send(message)
+
+
+class AuthMiddleware:
+    """Authenticates requests and adds their actor and scopes to the ASGI scope; without `keys` it lets all in.
+
+    It also counts the requests of each client, which is the key, or without keys the address.
+    """
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys | None, limiter: RateLimiter) -> None:
+        self._app, self._keys, self._limiter = app, keys, limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def tracked(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        sender = _Sender(send)
         try:
-            await self._handle(scope, receive, tracked)
+            await self._handle(scope, receive, sender)
         except Exception as error:
-            if not started:  # else the response was sent and the error logged already
-                await problem_response(problem_of(error), error)(scope, receive, tracked)
+            if not sender.started:  # else the response was sent and the error logged already
+                await problem_response(problem_of(error), error)(scope, receive, sender)
 
-    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: _Sender) -> None:
         headers = Headers(scope=scope)
         principal = await self._authenticate(scope["path"], headers)
+        client = principal.name if self._keys is not None else f"address:{(scope.get('client') or ['unknown'])[0]}"
+        if _needs_key(scope["path"]):
+            send.headers = self._limiter.admit(client)
         trace = headers.get("traceparent", "")
         actor = Actor(principal.name, trace if _TRACEPARENT.fullmatch(trace) else None)
-        scope.setdefault("state", {}).update(actor=actor, scopes=principal.scopes)
+        charge = partial(self._limiter.charge, client)
+        scope.setdefault("state", {}).update(actor=actor, scopes=principal.scopes, client=client, charge=charge)
         if scope["method"] == "HEAD":
             # The server omits the body: it goes by its own scope, in which the method is still HEAD.
             scope = {**scope, "method": "GET", "head": True}

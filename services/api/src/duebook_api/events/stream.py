@@ -16,16 +16,16 @@ _SEND_TIMEOUT = 30.0  # seconds
 
 
 class EventStream(StreamingResponse):
-    """Counts as one stream of the feed from its first byte to its last; raises Problem 503 if there are too many.
+    """Counts as a stream of its client from its first byte to its last; raises Problem 429 or 503 for one too many.
 
     A client that does not receive for half a minute is disconnected. It can resume after its last position.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, after: Position) -> None:
+    def __init__(self, feed: Feed, after: Position, client: str) -> None:
         super().__init__(feed.stream(after), headers=HEADERS)
-        self._feed = feed
+        self._feed, self._client = feed, client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
@@ -35,5 +35,5 @@ class EventStream(StreamingResponse):
             except TimeoutError:
                 raise ClientDisconnect from None
 
-        with self._feed.reserve_stream(), suppress(ClientDisconnect):
+        with self._feed.reserve_stream(self._client), suppress(ClientDisconnect):
             await super().__call__(scope, receive, send_in_time)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from duebook_api.http.problems import MOST_FAULTS, Fault, Problem, invalid, invalid_model, model_faults, try_again
+from duebook_api.http.slots import SharedSlots
 from duebook_api.http.strict_json import Raw, parse
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,7 +56,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 @asynccontextmanager
-async def large_body(request: Request, slots: asyncio.Semaphore) -> AsyncIterator[None]:
+async def large_body(request: Request, slots: SharedSlots) -> AsyncIterator[None]:
     """Handle a body that may be larger than 1 MiB: only as many at once as there are slots, because each takes memory.
 
     Raises Problem 503 if none becomes free.
@@ -63,15 +64,13 @@ async def large_body(request: Request, slots: asyncio.Semaphore) -> AsyncIterato
     if _declared_size(request) <= MEBIBYTE:
         yield
         return
-    try:
-        async with asyncio.timeout(_SLOT_SECONDS):
-            await slots.acquire()
-    except TimeoutError:
-        raise try_again("busy", "other large requests are being handled") from None
-    try:
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(_SLOT_SECONDS):
+                await stack.enter_async_context(slots.slot(request.state.client))
+        except TimeoutError:
+            raise try_again("busy", "other large requests are being handled") from None
         yield
-    finally:
-        slots.release()
 
 
 def _declared_size(request: Request) -> float:

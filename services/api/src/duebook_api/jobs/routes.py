@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.filters import Statement, job_conditions, newest_first
 from duebook_api.http.idempotency import idempotency_key
@@ -69,6 +70,7 @@ async def create_jobs(request: Request) -> Response:
     async with large_body(request, deps.large_bodies):
         value, size = await read_json(request, 16 * MEBIBYTE)
         bodies = await in_thread(batch_bodies, value, size)
+        request.state.charge(len(bodies) // JOBS_OF_ONE_UNIT)
         once = IdempotentRequest("batch", key, value) if key is not None else None
         jobs = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
         schemas = await deps.task_schemas()

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from starlette.requests import Request
 
+from duebook_api.http.slots import SharedSlots
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
@@ -14,7 +15,7 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
 
-_LARGE_BODIES = 3  # at once; the objects of one take up to some 100 MiB
+_LARGE_BODIES, _OF_ONE_CLIENT = 3, 2  # at once; the objects of one take up to some 100 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Dependencies:
     max_active_runs: int = 1_000
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_BODIES))
+    large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))
 
     async def task_schemas(self) -> TaskSchemas:
         """The tasks that executors have registered."""

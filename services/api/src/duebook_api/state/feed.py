@@ -7,6 +7,7 @@ batch at a time. No client holds a database connection while it waits, and none 
 import asyncio
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -74,12 +75,12 @@ class _RecentEvents:
 class Feed:
     """Streams of all events from a position on."""
 
-    def __init__(self, pool: Pool, max_seconds: float = _MAX_STREAM_SECONDS) -> None:
-        self._pool, self._max_seconds = pool, max_seconds
+    def __init__(self, pool: Pool, max_seconds: float = _MAX_STREAM_SECONDS, of_one_client: int = 50) -> None:
+        self._pool, self._max_seconds, self._of_one_client = pool, max_seconds, of_one_client
+        self._clients = Counter[str]()
         self._recent: _RecentEvents | None = None  # None while there are no streams
         self._changed = asyncio.Event()
         self._closed = False
-        self.streams = 0
 
     async def step(self) -> int:
         """Read the next events for all streams; returns their number."""
@@ -107,16 +108,29 @@ class Feed:
         self._wake_streams()
 
     @contextmanager
-    def reserve_stream(self) -> Iterator[None]:
-        """Count one stream while the context lasts; raises Problem 503 if there are too many."""
-        if self._closed or self.streams >= _MOST_STREAMS:
-            again = {"Retry-After": "5"}
-            raise Problem(503, "too_many_streams", "this server has too many open streams; try again", headers=again)
-        self.streams += 1
+    def reserve_stream(self, client: str) -> Iterator[None]:
+        """Count one stream of the client while the context lasts.
+
+        Raises Problem 429 if the client has too many, and 503 if there are too many in all.
+        """
+        self._must_be_below_limits(client)
+        self._clients[client] += 1
         try:
             yield
         finally:
-            self.streams -= 1
+            self._clients -= Counter([client])  # drops the client with its last stream
+
+    def _must_be_below_limits(self, client: str) -> None:
+        again = {"Retry-After": "5"}
+        if self._closed or self.streams >= _MOST_STREAMS:
+            raise Problem(503, "too_many_streams", "this server has too many open streams; try again", headers=again)
+        if self._clients[client] >= self._of_one_client:
+            detail = f"a client may have {self._of_one_client} streams open at once; close one, or read GET /api/events"
+            raise Problem(429, "too_many_streams_of_client", detail, headers=again)
+
+    @property
+    def streams(self) -> int:
+        return self._clients.total()
 
     async def stream(self, position: Position) -> AsyncGenerator[bytes, None]:
         """All events after the position, for `max_seconds`, also across outages of the database.
