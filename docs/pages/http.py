@@ -24,9 +24,10 @@ fields of a job mean stands in [jobs and schedules](jobs-and-schedules.md), whic
   `next_cursor` of the page before, which is null on the last page.
 * **Repeats.** A POST that takes `Idempotency-Key` (1 to 255 printable ASCII characters) makes its job or run once: the same
   key and body answer the first result again, for ever; the same key with another body is refused with 422. An
-  Idempotency-Key belongs to the API key that sends it; with a trigger it belongs to the job, whichever API key sends it. A PUT
-  with a UUID of your own may be repeated too.
-* **Versions.** A job's answer has `version` and `ETag`; `If-Match` refuses a change of another version with 412.
+  Idempotency-Key belongs to the API key that sends it. A PUT with a UUID of your own may be repeated too; it may have any
+  version but 8, which the ids have that follow from an Idempotency-Key.
+* **Versions.** A job's answer has `version` and `ETag`; `If-Match` refuses a change of another version with 412, and
+  `If-None-Match: *` a change of a job that exists.
 * **Rates.** `DUEBOOK_RATE_LIMIT` bounds the requests of each key. Every answer says what is left: `RateLimit-Policy:
   "default";q=30000;w=10` is the limit, so many requests in a window of seconds, and `RateLimit: "default";r=29990;t=1` says
   that 29,990 are left, and that all will be free again in a second (draft-ietf-httpapi-ratelimit-headers-10). Ten jobs of a
@@ -50,7 +51,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 408 | `body_too_slow` | The body did not arrive within a minute. |
 | 409 | `wrong_status`, `job_deleted`, `stale_attempt`, `conflict`, `too_many_active_runs` | The state of the job or run does not admit the command. |
 | 410 | `position_gone` | The log has no event at this position: its database was restored since. |
-| 412 | `stale_version` | `If-Match` names another version. |
+| 412 | `stale_version` | `If-Match` names another version, or `If-None-Match` the one that the job has. |
 | 413 | `body_too_large`, `payload_too_large` | See [limits](limits.md). |
 | 415 | `not_json` | The `Content-Type` of the body is missing or not JSON. |
 | 422 | `invalid`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |

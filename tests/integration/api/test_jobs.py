@@ -282,3 +282,23 @@ async def test_a_job_that_does_not_exist_has_no_other_read_only_field_than_its_i
     assert [error["pointer"] for error in problem["errors"]] == ["/version"]
     await api.json(201, "PUT", f"/api/job/{new}", {"name": "n", "id": new})
     assert (await api.json(422, "POST", "/api/job", {"name": "n", "id": new}))["errors"][0]["pointer"] == "/id"
+
+
+async def test_if_none_match_creates_and_never_replaces(api: Api) -> None:
+    path = f"/api/job/{uuid4()}"
+    created = await api.json(201, "PUT", path, {"name": "a"}, if_none_match="*")
+    for tag in ("*", '"1"', 'W/"1"', '"7", "1"'):
+        problem = await api.json(412, "PUT", path, {"name": "b"}, if_none_match=tag)
+        assert problem["code"] == "stale_version"
+        await api.json(412, "PATCH", path, {"name": "b"}, if_none_match=tag)
+    assert (await api.json(200, "GET", path))["version"] == created["version"] == 1
+    assert (await api.json(200, "PUT", path, {"name": "b"}, if_none_match='"7"'))["name"] == "b"
+    await api.json(204, "DELETE", path)
+    await api.json(412, "PUT", path, {"name": "a"}, if_none_match="*")
+
+
+async def test_of_equal_creations_at_once_one_succeeds(api: Api) -> None:
+    path = f"/api/job/{uuid4()}"
+    puts = (api.http.put(path, json={"name": "a"}, headers={"if-none-match": "*"}) for _ in range(10))
+    statuses = [answer.status_code for answer in await asyncio.gather(*puts)]
+    assert sorted(statuses) == [201] + [412] * 9

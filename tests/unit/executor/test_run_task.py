@@ -5,6 +5,7 @@ import concurrent.futures
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf, nan
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -44,7 +45,6 @@ async def test_a_result_is_kept_as_json(loop: TaskLoop) -> None:
         ((1, "ü"), [1, "ü"]),
         ({"at": datetime(2026, 1, 1, tzinfo=UTC)}, {"at": "2026-01-01T00:00:00+00:00"}),
         (UUID(int=1), str(UUID(int=1))),
-        (float("nan"), None),
     ]
     for returned, kept in results:
         for function in both_kinds(lambda value=returned: value):  # type: ignore[misc]
@@ -59,9 +59,11 @@ async def test_a_result_is_kept_as_json(loop: TaskLoop) -> None:
         (2**64, "a value that JSON cannot hold"),
         ("\ud800", "a value that JSON cannot hold"),
         ("a\0b", "a value that JSON cannot hold: a NUL"),
+        (nan, "a value that JSON cannot hold: NaN or infinity"),
+        ({"mean": [None, (1.5, -inf)]}, "a value that JSON cannot hold: NaN or infinity"),
         ("x" * 300_000, "300002 bytes of JSON; the limit is 262144"),
     ],
-    ids=["object", "number as key", "huge number", "lone surrogate", "NUL", "large"],
+    ids=["object", "number as key", "huge number", "lone surrogate", "NUL", "NaN", "infinity", "large"],
 )
 async def test_a_result_that_cannot_be_stored_fails_for_good(loop: TaskLoop, result: Any, error: str) -> None:
     """A retry would return the same."""

@@ -1,8 +1,9 @@
 """Events as JSON: the storage format, which stays readable when fields are added."""
 
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from math import inf, nan
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -18,6 +19,13 @@ from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.events import AttemptSucceeded, RunDispatched, RunRedriven
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, Event, decode, dumps, encode, rfc3339, storable
 from support.samples import MINUTE, NOW, SECOND, a_definition, a_dispatch
+
+
+@dataclass
+class Point:
+    x: float
+    y: float
+
 
 JSON = st.recursive(
     st.none()
@@ -187,6 +195,12 @@ def test_a_value_that_json_cannot_hold_cannot_be_stored(value: Any) -> None:
         storable(value)
     with pytest.raises(TypeError):
         dumps(value)
+
+
+@pytest.mark.parametrize("value", [nan, [inf], {"a": [(-inf,)]}, Point(1.0, nan)])
+def test_a_number_that_json_does_not_have_cannot_be_stored(value: Any) -> None:
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        storable(value)
 
 
 @given(JSON)

@@ -141,14 +141,15 @@ def test_equal_occurrences_have_the_same_run_and_others_have_another() -> None:
         run_id_at(JOB_ID, NOW),
         run_id_at(JOB_ID, NOW + timedelta(microseconds=1)),
         run_id_at(UUID(int=9), NOW),
-        run_id_for(JOB_ID, "a"),
-        run_id_for(JOB_ID, "b"),
-        run_id_for(UUID(int=9), "a"),
+        run_id_for(JOB_ID, "key:1", "a"),
+        run_id_for(JOB_ID, "key:1", "b"),
+        run_id_for(JOB_ID, "key:2", "a"),
+        run_id_for(UUID(int=9), "key:1", "a"),
     }
-    assert len(others) == 6
+    assert len(others) == 7
     assert stream(RUN_ID) == "run-00000000-0000-0000-0000-000000000008"
 
 
 def test_run_ids_never_change() -> None:
     assert run_id_at(JOB_ID, NOW) == UUID("2928db49-bce4-58c3-9ea4-e4940661dbf9")
-    assert run_id_for(JOB_ID, "a") == UUID("bdf45de6-b15c-5d6a-b10d-02a5ac11281a")
+    assert run_id_for(JOB_ID, "key:1", "a") == UUID("a1550e4c-6125-517c-8bef-4ab36c3a2632")

@@ -51,13 +51,21 @@ class TooManyActiveRuns(CommandRejected):
 
 
 class StaleVersion(CommandRejected):
-    """`If-Match` has a version of the definition that is not the current one."""
+    """The version of the definition is not one that `If-Match` or `If-None-Match` admits."""
 
     code = "stale_version"
 
     def __init__(self, given: str, current: int) -> None:
         super().__init__(f"the job's version is {current}, not {given}; read it again and repeat the change")
-        self.current = current
+
+
+class AlreadyExists(CommandRejected):
+    """`If-None-Match` admits a new job, or another version, and the job exists at this one."""
+
+    code = StaleVersion.code
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"If-None-Match does not admit the job at version {current}; leave it out to change the job")
 
 
 class KeyReused(CommandRejected):

@@ -7,7 +7,8 @@ from enum import StrEnum
 class Scope(StrEnum):
     """`read` grants every `…:read` scope, `write` every `…:write` scope, `*` everything. No other implies another.
 
-    Commands that make or stop runs (trigger, backfill, cancel) need `runs:write`: they do not change the job.
+    Commands that make or stop runs (trigger, backfill, cancel) need `runs:write`: they do not change the job, but a
+    trigger chooses the payload. `payloads:read` adds the payload to the answers about runs.
     """
 
     JOBS_READ = "jobs:read"
@@ -18,6 +19,7 @@ class Scope(StrEnum):
     DEAD_LETTERS_WRITE = "dead-letters:write"
     LOGS_READ = "logs:read"
     EVENTS_READ = "events:read"
+    PAYLOADS_READ = "payloads:read"
     READ = "read"
     WRITE = "write"
     ALL = "*"

@@ -1,6 +1,8 @@
 """Events to JSON and back. Unknown fields are ignored and missing ones get their defaults: fields may be added."""
 
+from dataclasses import fields, is_dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any, get_args
 
 import orjson
@@ -42,7 +44,23 @@ def storable(value: Any) -> bytes:
     data = orjson.dumps(value)
     if b"\\u0000" in data and _contains_nul(orjson.loads(data)):
         raise ValueError("a NUL character")
+    if b"null" in data and _contains_no_number(value):  # orjson writes null for it
+        raise ValueError("NaN or infinity")
     return data
+
+
+def _contains_no_number(value: Any) -> bool:
+    match value:
+        case float():
+            return not isfinite(value)
+        case list() | tuple():
+            return any(map(_contains_no_number, value))
+        case dict():
+            return any(map(_contains_no_number, value.values()))
+        case _:
+            return is_dataclass(value) and any(
+                map(_contains_no_number, (getattr(value, f.name) for f in fields(value)))
+            )
 
 
 def _contains_nul(value: Any) -> bool:

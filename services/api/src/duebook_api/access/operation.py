@@ -12,7 +12,7 @@ from duebook_common.runtime.scopes import Scope
 
 _IDEMPOTENCY_KEY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}
 _RESUME = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
-_MATCH = {"name": "If-Match", "in": "header", "schema": {"type": "string"}}
+_MATCH = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in ("If-Match", "If-None-Match")]
 
 
 def operation(  # noqa: PLR0913 - one parameter for each part of an operation
@@ -34,7 +34,7 @@ def operation(  # noqa: PLR0913 - one parameter for each part of an operation
         extra["requestBody"] = {"required": required, "content": {media_type: {"schema": schema}}}
     headers = [
         *([_IDEMPOTENCY_KEY] if idempotent else []),
-        *([_MATCH] if match else []),
+        *(_MATCH if match else []),
         *([_RESUME] if resume else []),
     ]
     parameters = [*headers, *(_parameters(query) if query else [])]

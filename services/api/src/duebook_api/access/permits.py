@@ -17,6 +17,11 @@ def required_scope(route: Any) -> str:
     return str((extra or {}).get(NEEDS, Scope.ALL))
 
 
+def may_read_payloads(request: Request) -> bool:
+    """Whether an answer about runs may contain their payloads."""
+    return allowed(request.state.scopes, Scope.PAYLOADS_READ)
+
+
 async def permitted(request: Request) -> None:
     """Raises Problem 403 if the key lacks the scope of the route, before the route reads the request."""
     scope = required_scope(request.scope["route"])

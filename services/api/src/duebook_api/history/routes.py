@@ -1,5 +1,6 @@
 """The runs of a job, and the events of a job or a run."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -7,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.access.permits import may_read_payloads
 from duebook_api.http.filters import newest_first
 from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page, query
 from duebook_api.http.path_ids import PathId
@@ -17,9 +19,11 @@ from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events as run_events
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
-from duebook_common.store.eventstore import read
+from duebook_common.store.eventstore import RecordedEvent, read
 
 router = APIRouter(prefix="/api")
+
+EventView = Callable[[RecordedEvent], views.View]
 
 _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
@@ -59,14 +63,16 @@ async def list_events_of_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Page[answers.Event],
 )
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
-    """The events of a run, oldest first."""
-    return await _events(dependencies(request), run_events.stream(run_id), f"run {run_id}", query(request, PageQuery))
+    """The events of a run, oldest first; without the payload in their data for keys without `payloads:read`."""
+    view = views.event if may_read_payloads(request) else views.event_without_payload
+    q, stream = query(request, PageQuery), run_events.stream(run_id)
+    return await _events(dependencies(request), stream, f"run {run_id}", q, view)
 
 
-async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery) -> Response:
+async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, view: EventView = views.event) -> Response:
     [version] = decode_cursor(q, integer_between(0, 2**31 - 1)) or [0]
     async with acquire(deps.pool) as db:
         events = await read(db, stream, version, q.limit + 1)
     if not events and not version:
         raise not_found(what)
-    return page(events, q, views.event, lambda event: (event.version,))
+    return page(events, q, view, lambda event: (event.version,))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_common.domain.errors import CommandRejected, KeyReused, StaleVersion
+from duebook_common.domain.errors import AlreadyExists, CommandRejected, KeyReused, StaleVersion
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
 
@@ -121,7 +121,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case StaleVersion():
+        case StaleVersion() | AlreadyExists():
             return Problem(412, error.code, str(error))
         case KeyReused():
             return Problem(422, error.code, str(error), [Fault("/Idempotency-Key", str(error))])

@@ -10,6 +10,8 @@ import uuid_utils.compat as uuids
 from duebook_api.http.problems import Problem, not_found
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.definition import define
+from duebook_api.jobs.derived_ids import must_be_free_to_choose
+from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal, split_read_only
 from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerRequest
 from duebook_api.schemas.bodies import JobBody
@@ -99,30 +101,33 @@ def _send_hints(deps: Dependencies, result: JobResult[JobCommand]) -> None:
         deps.hints.cancel(run_id)
 
 
-async def patch(deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, if_match: str | None) -> Job:
+async def patch(
+    deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, preconditions: Preconditions
+) -> Job:
     """Change the job by a merge patch (RFC 7396); raises Problem 404."""
     change, read_only = split_read_only(value)
-    request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), if_match, read_only)
+    request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), preconditions, read_only)
     return (await handle(deps, job_id, request, actor)).job
 
 
 async def replace(
-    deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, if_match: str | None
+    deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, preconditions: Preconditions
 ) -> tuple[Job, bool]:
     """Replace the job's definition, or create the job; returns whether it is new. Raises Problem 412, 413 or 422."""
     fields, read_only = split_read_only(value)
     body = validated(JobBody, fields)
     must_fit(body.payload, body.metadata)
     schemas, now = await deps.task_schemas(), deps.clock.now()
-    request = ChangeRequest(deps, schemas, body, now, if_match, read_only)
+    request = ChangeRequest(deps, schemas, body, now, preconditions, read_only)
     for _ in range(2):
         result = await handle_job(deps.pool, job_id, request, actor)
         if result is not None:
             _send_hints(deps, result)
             return result.job, False
-        if if_match is not None:
+        if preconditions.if_match is not None:
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
         must_equal({"id": job_id}, read_only)
+        must_be_free_to_choose(job_id)
         definition = define(body, now)
         schemas.must_accept(definition.task, definition.payload)
         created = await _append(deps, {job_id: job_decide.create(job_id, definition, now)}, actor)
@@ -139,7 +144,7 @@ async def trigger(
 
     Raises Problem 404 or 422, JobDeletedAlready and KeyReused.
     """
-    run_id = run_id_for(job_id, key if key is not None else uuids.uuid7().hex)
+    run_id = run_id_for(job_id, actor.name, key if key is not None else uuids.uuid7().hex)
     request = TriggerRequest(deps, await deps.task_schemas(), run_id, value, overlap)
     result = await handle(deps, job_id, request, actor)
     return result.command.earlier or next(run for run in result.runs if run.id == run_id)

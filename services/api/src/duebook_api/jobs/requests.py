@@ -5,27 +5,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 
 from duebook_api.jobs.definition import define
+from duebook_api.jobs.derived_ids import derived_id
 from duebook_api.jobs.patch import patched
+from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
-from duebook_common.domain.errors import JobDeletedAlready, StaleVersion
+from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.job.commands import ChangeJob, DeleteJob, TriggerRun
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Connection
 from duebook_common.store.rows import load_runs
-
-_NAMESPACE = UUID("6f0d7a0e-3c0b-5d0e-9a53-2f6f2b1f5c11")  # of the ids derived from an Idempotency-Key
 
 _RUN_EXISTS = "SELECT EXISTS (SELECT FROM runs WHERE run_id = $1)"
 
@@ -51,7 +51,7 @@ class IdempotentRequest:
         return request_hash(self.request)
 
     def id(self, actor: Actor, index: int) -> UUID:
-        return uuid5(_NAMESPACE, f"{self.kind}\n{actor.name}\n{index}\n{self.key}")
+        return derived_id(f"{self.kind}\n{actor.name}\n{index}\n{self.key}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ class ChangeRequest:
     schemas: TaskSchemas
     change: JobBody | dict[str, Any]
     now: datetime
-    if_match: str | None
+    preconditions: Preconditions
     read_only: Mapping[str, Any] = field(default_factory=dict)
 
     async def prepare(self, db: Connection, job: Job) -> ChangeJob:
         """Raises JobDeletedAlready, StaleVersion, and Problem 413 or 422 if the new definition is invalid."""
+        self.preconditions.check(job)
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
-        must_match(job, self.if_match)
         must_equal(views.job(job, self.schemas.names), self.read_only)
         definition = self._definition(job)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
@@ -86,11 +86,11 @@ class ChangeRequest:
 @dataclass(frozen=True, slots=True)
 class DeleteRequest:
     now: datetime
-    if_match: str | None
+    preconditions: Preconditions
 
     async def prepare(self, _db: Connection, job: Job) -> DeleteJob:
         """Raises StaleVersion."""
-        must_match(job, self.if_match)
+        self.preconditions.check(job)
         return DeleteJob(self.now)
 
 
@@ -121,12 +121,3 @@ class TriggerRequest:
             request_hash=request_hash(self.request),
             earlier=earlier,
         )
-
-
-def must_match(job: Job, if_match: str | None) -> None:
-    """Raise StaleVersion if the `If-Match` header names no tag of the job's version (RFC 9110, section 13.1.1)."""
-    if if_match is None:
-        return
-    tags = [tag.strip().removeprefix("W/") for tag in if_match.split(",")]
-    if "*" not in tags and f'"{job.version}"' not in tags:
-        raise StaleVersion(if_match[:100], job.version)

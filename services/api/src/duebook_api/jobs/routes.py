@@ -29,6 +29,7 @@ from duebook_api.http.requests import (
     validated_each,
 )
 from duebook_api.jobs import commands
+from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, ReasonBody, TriggerBody
@@ -135,8 +136,8 @@ async def show_job(request: Request, job_id: PathId) -> Response:
 async def replace_job(request: Request, job_id: PathId) -> Response:
     """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)
-    if_match = request.headers.get("if-match")
-    job, new = await commands.replace(dependencies(request), job_id, as_object(value), actor(request), if_match)
+    conditions = Preconditions.of(request)
+    job, new = await commands.replace(dependencies(request), job_id, as_object(value), actor(request), conditions)
     return await _answer(dependencies(request), job, 201 if new else 200)
 
 
@@ -147,7 +148,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
     """Change some fields by a merge patch (RFC 7396); null resets a field to its default."""
     deps = dependencies(request)
     value, _ = await read_json(request)
-    job = await commands.patch(deps, job_id, as_object(value), actor(request), request.headers.get("if-match"))
+    job = await commands.patch(deps, job_id, as_object(value), actor(request), Preconditions.of(request))
     return await _answer(deps, job)
 
 
@@ -155,7 +156,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
 async def delete_job(request: Request, job_id: PathId) -> Response:
     """End the job: no further run or attempt starts. The history stays readable."""
     deps = dependencies(request)
-    delete = DeleteRequest(deps.clock.now(), request.headers.get("if-match"))
+    delete = DeleteRequest(deps.clock.now(), Preconditions.of(request))
     await commands.handle(deps, job_id, delete, actor(request))
     return Response(status_code=204)
 

@@ -24,6 +24,7 @@ from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import must_fit, read_json, validated
 from duebook_api.runs import redrive
+from duebook_api.runs.payloads import WITH_PAYLOAD
 from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import MustReasonBody, RedriveBody, RedriveManyBody
@@ -44,17 +45,10 @@ class DeadLetterQuery(PageQuery):
 
 def statement(q: DeadLetterQuery) -> Statement:
     """The page of dead letters, each with its payload."""
-    return newest_first(_RUNS, RUNS, q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
+    return newest_first(WITH_PAYLOAD, RUNS, q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
 
 
-_RUNS = """
-SELECT *, CASE WHEN own_payload THEN payload ELSE (
-    SELECT data->'definition'->'payload' FROM events
-    WHERE stream = 'job-' || runs.job_id AND version = runs.definition_version
-) END AS effective_payload
-FROM runs
-"""
-_ONE = f"{_RUNS} WHERE run_id = $1 AND status = 'dead_lettered'"
+_ONE = f"{WITH_PAYLOAD} WHERE run_id = $1 AND status = 'dead_lettered'"
 _LINEAGE = """
 SELECT job_id, stream, type, data, meta->>'actor' AS actor, recorded_at FROM events
 WHERE stream = ANY($1::text[]) AND type IN ('RunDeadLettered', 'RunRedriven')

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.access.permits import may_read_payloads
 from duebook_api.history.as_of import run_as_of
 from duebook_api.http.filters import Condition, Statement, newest_first, newest_first_of_union
 from duebook_api.http.paging import RUNS, AsOf, Id, PageQuery, Text, page, query
@@ -15,6 +16,7 @@ from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
+from duebook_api.runs.payloads import WITH_PAYLOAD, payload_of
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import ReasonBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
@@ -82,20 +84,21 @@ async def list_runs(request: Request) -> Response:
     return page(rows, q, views.run_row, RUNS.of)
 
 
-_RUN = "SELECT * FROM runs WHERE run_id = $1"
-
-
-@router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.Run)
+@router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.RunWithPayload)
 async def show_run(request: Request, run_id: PathId) -> Response:
-    """The run now, or as it was at `as_of`."""
-    q = query(request, AsOf)
+    """The run now, or as it was at `as_of`; with its payload, if the key has the scope `payloads:read`."""
+    q, with_payload = query(request, AsOf), may_read_payloads(request)
     async with acquire(dependencies(request).pool) as db:
         if q.as_of is not None:
-            return reply(views.run(await run_as_of(db, run_id, q.as_of)))
-        row: Any = await db.fetchrow(_RUN, run_id)
+            run = await run_as_of(db, run_id, q.as_of)
+            return reply(views.run(run) | ({"payload": await payload_of(db, run)} if with_payload else {}))
+        row: Any = await db.fetchrow(f"{WITH_PAYLOAD if with_payload else _RUNS} WHERE run_id = $1", run_id)
     if row is None:
         raise not_found(f"run {run_id}")
-    return reply(views.run_row(row))
+    return reply(views.run_row(row) | ({"payload": row["effective_payload"]} if with_payload else {}))
+
+
+_RUNS = "SELECT * FROM runs"
 
 
 @router.post(

@@ -65,6 +65,10 @@ class Run(_RunFields):
     reason: str | None = Field(None, description="Why it waits, was skipped, cancelled or discarded.")
 
 
+class RunWithPayload(Run):
+    payload: Any = Field(None, description="What its task got; only for keys with the scope `payloads:read`.")
+
+
 class Event(BaseModel):
     """One event of the log; `position` is its order in the log."""
 

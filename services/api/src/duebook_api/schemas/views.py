@@ -113,6 +113,11 @@ def event(recorded: RecordedEvent) -> View:
     }
 
 
+def event_without_payload(recorded: RecordedEvent) -> View:
+    view = event(recorded)
+    return view | {"data": {name: value for name, value in view["data"].items() if name != "payload"}}
+
+
 def ledger_entry(entry: LedgerEntry) -> View:
     return {name: getattr(entry, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
 

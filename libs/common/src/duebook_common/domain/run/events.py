@@ -22,9 +22,9 @@ def run_id_at(job_id: UUID, nominal_at: datetime) -> UUID:
     return uuid5(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
-def run_id_for(job_id: UUID, key: str) -> UUID:
-    """The id of a manually triggered run: always the same for the same Idempotency-Key, whichever actor sent it."""
-    return uuid5(job_id, f"key:{key}")
+def run_id_for(job_id: UUID, actor: str, key: str) -> UUID:
+    """The id of a manually triggered run: always the same for the same Idempotency-Key of the same actor."""
+    return uuid5(job_id, f"key:{actor}\n{key}")
 
 
 def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
