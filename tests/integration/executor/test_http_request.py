@@ -15,7 +15,7 @@ import pytest
 from duebook.tasks import Fail, RetryAfter
 from duebook_executor.builtin.egress import Address, parse_allow
 from duebook_executor.builtin.http_request import http_request_task
-from duebook_executor.builtin.signing import signature_headers
+from duebook_executor.builtin.signing import WebhookSecret, signature_headers
 from support.http_server import LOOPBACK, TRACE, Server, fixed, response, run, serving
 
 
@@ -53,7 +53,9 @@ async def test_the_headers_name_the_run_the_attempt_and_the_trace(server: Server
 @pytest.mark.parametrize("more", [{}, {"body": {"ä": 1}}, {"method": "GET"}])
 async def test_the_signature_is_that_of_the_sent_body(server: Server, more: dict[str, Any]) -> None:
     secrets = [b"a" * 24, b"b" * 64]
-    await run(http_request_task(LOOPBACK, secrets), {"url": f"http://127.0.0.1:{server.port}/", **more})
+    of_hosts = [WebhookSecret("127.0.0.1", secret) for secret in secrets]
+    of_others = [WebhookSecret(None, b"c" * 24), WebhookSecret("localhost", b"d" * 24)]
+    await run(http_request_task(LOOPBACK, [*of_hosts, *of_others]), {"url": f"http://127.0.0.1:{server.port}/", **more})
     head, body = server.head(), server.requests[0].partition(b"\r\n\r\n")[2]
     assert head["webhook-id"] == f"{UUID(int=1)}-2"
     assert abs(int(head["webhook-timestamp"]) - time.time()) < 60

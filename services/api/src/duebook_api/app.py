@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from duebook_api.access.api_keys import ApiKeys
 from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
 from duebook_api.access.rate_limiter import RateLimiter
+from duebook_api.access.weak_keys import weakness
 from duebook_api.docs_page import routes as docs_page
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
@@ -54,6 +56,8 @@ _ROUTERS = (
     schedule_routes.router,
 )
 _POOL_SIZE = 20
+log = structlog.stdlib.get_logger("api")
+
 _GAUGE_INTERVAL = timedelta(seconds=5)
 
 
@@ -96,7 +100,10 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
 def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
     if settings.auth == "off":
         return None
-    return ApiKeys(deps.pool, settings.api_key.get_secret_value() if settings.api_key else None)
+    first = settings.api_key.get_secret_value() if settings.api_key else None
+    if first is not None and (reason := weakness(first)) is not None:
+        log.warning("DUEBOOK_API_KEY is weak, and has every scope", reason=reason, remedy="openssl rand -hex 32")
+    return ApiKeys(deps.pool, first)
 
 
 def build(deps: Dependencies, health: Health, keys: ApiKeys | None, limiter: RateLimiter | None = None) -> ASGIApp:

@@ -37,8 +37,7 @@ def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - users' modules are found in the working directory
     try:
         load(settings.tasks)
-        secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
-        return catalogue(settings.http_allow, secrets, publisher, _mailer(settings))
+        return catalogue(settings.http_allow, settings.webhook_secrets, publisher, _mailer(settings))
     except TaskError as error:
         print(f"duebook: DUEBOOK_TASKS is invalid: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

@@ -4,13 +4,13 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_settings import NoDecode
 
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 from duebook_executor.builtin.egress import parse_allow
-from duebook_executor.builtin.signing import parse_secret
+from duebook_executor.builtin.signing import WebhookSecret, parse_entry
 
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
@@ -31,16 +31,16 @@ def _allow(text: str) -> str:
 
 
 def _secrets(value: object) -> object:
-    """The bytes of each secret in a comma-separated text. An error names a secret by its number, never by its text."""
+    """Each secret in a comma-separated text. An error names a secret by its number, never by its text."""
     if not isinstance(value, str):
         return value
-    secrets: list[bytes] = []
+    secrets: list[WebhookSecret] = []
     for text in (part.strip() for part in value.split(",") if part.strip()):
         try:
-            secrets.append(parse_secret(text))
+            secrets.append(parse_entry(text))
         except ValueError as error:
             raise ValueError(f"secret {len(secrets) + 1}: {error}") from None
-    return secrets
+    return tuple(secrets)
 
 
 def _lease(lease: timedelta) -> timedelta:
@@ -64,8 +64,9 @@ class ExecutorSettings(Settings):
     """Python modules with tasks of your own, comma separated."""
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)
     """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
-    webhook_secrets: Annotated[tuple[SecretBytes, ...], NoDecode, BeforeValidator(_secrets)] = ()
-    """`whsec_…` secrets that sign HTTP tasks, comma separated. All of them sign, so that secrets can rotate."""
+    webhook_secrets: Annotated[tuple[WebhookSecret, ...], NoDecode, PlainValidator(_secrets)] = ()
+    """Secrets that sign HTTP tasks, comma separated: `whsec_…` for all hosts, `billing.example.com=whsec_…` for one,
+    which is then signed for by its own alone. Of several for the same host all sign, so that secrets can rotate."""
     smtp_url: SmtpUrl | None = None
     """The mail server of the task `email.send`: `smtp://`, `smtps://` or `smtp+starttls://`."""
     mail_from: MailAddress = "duebook@localhost"

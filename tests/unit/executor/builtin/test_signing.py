@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from duebook_common.runtime.settings import read
-from duebook_executor.builtin.signing import parse_secret, signature_headers
+from duebook_executor.builtin.signing import WebhookSecret, parse_secret, secrets_for, signature_headers
 from duebook_executor.settings import ExecutorSettings
 
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -43,10 +43,33 @@ def test_without_a_secret_nothing_is_signed() -> None:
 
 def test_secrets_are_read_from_the_environment_and_not_shown() -> None:
     settings = read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": f"{_SECRET}, {_SECRET} ,"})
-    assert [each.get_secret_value() for each in settings.webhook_secrets] == [parse_secret(_SECRET)] * 2
+    assert settings.webhook_secrets == (WebhookSecret(None, parse_secret(_SECRET)),) * 2
     assert "MfKQ" not in repr(settings)
     assert str(parse_secret(_SECRET)) not in repr(settings)
     assert read(ExecutorSettings, _URLS).webhook_secrets == ()
+
+
+def test_a_host_with_secrets_of_its_own_is_signed_for_by_these_alone() -> None:
+    """Who may create jobs has anything signed for a host of his own, and could show that to another one."""
+    texts = {name: "whsec_" + b64encode(name.encode() * 24).decode() for name in "abcd"}
+    given = f"{texts['a']}, Billing.example.com={texts['b']}, billing.example.com={texts['c']}, 10.0.0.1={texts['d']}"
+    secrets = read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": given}).webhook_secrets
+    for host, names in (
+        ("billing.example.com", "bc"),
+        ("BILLING.example.com", "bc"),
+        ("10.0.0.1", "d"),
+        ("other.example.com", "a"),
+        ("evil.billing.example.com", "a"),
+        ("billing.example.com.evil.example", "a"),
+    ):
+        assert secrets_for(secrets, host) == [name.encode() * 24 for name in names], host
+    assert secrets_for(secrets[1:], "other.example.com") == []
+
+
+@pytest.mark.parametrize("host", ["", "https://a.example", "a.example:443", "a b", "a.example/", "*.example.com"])
+def test_what_is_no_host_name_is_refused(host: str) -> None:
+    with pytest.raises(ValidationError, match="a host name"):
+        read(ExecutorSettings, {**_URLS, "DUEBOOK_WEBHOOK_SECRETS": f"{host}={_SECRET}"})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from duebook_executor.builtin.amqp_publish import AmqpPublisher, amqp_publish_ta
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.email_send import Mailer, email_send_task
 from duebook_executor.builtin.http_request import http_request_task
+from duebook_executor.builtin.signing import WebhookSecret
 
 
 async def write_log(payload: Any, context: Context) -> None:
@@ -17,7 +18,9 @@ async def write_log(payload: Any, context: Context) -> None:
     context.log(orjson.dumps(payload).decode())
 
 
-def catalogue(http_allow: str, secrets: Sequence[bytes], publisher: AmqpPublisher, mailer: Mailer | None) -> Registry:
+def catalogue(
+    http_allow: str, secrets: Sequence[WebhookSecret], publisher: AmqpPublisher, mailer: Mailer | None
+) -> Registry:
     """The built-in tasks and the users'; raises TaskError if a user's task has a built-in's name."""
     builtin = [
         Task.of("log", write_log, inline=True),

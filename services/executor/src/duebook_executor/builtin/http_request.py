@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_executor.builtin.egress import CONNECT_SECONDS, AddressRefused, GuardedTransport, Network, Resolve, resolve
 from duebook_executor.builtin.http_payload import HttpRequest
-from duebook_executor.builtin.signing import signature_headers
+from duebook_executor.builtin.signing import WebhookSecret, secrets_for, signature_headers
 
 _KEPT_BYTES = 4096  # of the response's body
 _LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -26,11 +26,11 @@ _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 def http_request_task(
     allow: Sequence[Network],
-    secrets: Sequence[bytes] = (),
+    secrets: Sequence[WebhookSecret] = (),
     tls: ssl.SSLContext | None = None,
     resolve: Resolve = resolve,
 ) -> Task:
-    """The task. Besides public addresses it may reach the networks in `allow`; each of `secrets` signs its requests."""
+    """The task. It may reach public addresses and the networks in `allow`; the `secrets` of its host sign a request."""
     verify = tls or httpx2.create_ssl_context(trust_env=False)
 
     async def http_request(payload: HttpRequest, context: Context) -> dict[str, Any]:
@@ -50,13 +50,14 @@ def http_request_task(
 
 
 async def _request(
-    payload: HttpRequest, context: Context, secrets: Sequence[bytes], transport: GuardedTransport
+    payload: HttpRequest, context: Context, secrets: Sequence[WebhookSecret], transport: GuardedTransport
 ) -> dict[str, Any]:
     """Send the request; the status of the response decides about success."""
     content = to_json(payload.body) if payload.sends_body() else None
     # The same for every attempt; without a full stop, which separates the parts of the signed content.
     id_ = context.idempotency_key.replace(".", "-")
-    headers = _headers(payload, context) | signature_headers(secrets, id_, int(time.time()), content or b"")
+    own = secrets_for(secrets, httpx2.URL(payload.url).raw_host.decode())
+    headers = _headers(payload, context) | signature_headers(own, id_, int(time.time()), content or b"")
     async with (
         httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client,
         client.stream(payload.method, payload.url, headers=headers, content=content) as response,

@@ -2,12 +2,43 @@
 
 import binascii
 import hmac
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64  # bytes
+
+
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """A secret for requests to this host, or to every host that has none of its own."""
+
+    host: str | None
+    secret: bytes = field(repr=False)
+
+
+def parse_entry(text: str) -> WebhookSecret:
+    """A secret like `whsec_…` or `host=whsec_…`; raises ValueError, whose message does not contain the secret."""
+    if text.startswith(_PREFIX) or "=" not in text:
+        return WebhookSecret(None, parse_secret(text))
+    host, _, secret = text.partition("=")
+    host = host.strip().lower()
+    if not _HOST.fullmatch(host):
+        raise ValueError("before its = stands a host name, without scheme and port, like billing.example.com")
+    return WebhookSecret(host, parse_secret(secret.strip()))
+
+
+def secrets_for(secrets: Sequence[WebhookSecret], host: str) -> list[bytes]:
+    """The host's own secrets; those of no host, if it has none."""
+    host = host.lower()
+    own = [each.secret for each in secrets if each.host is not None and each.host.strip("[]") == host.strip("[]")]
+    return own or [each.secret for each in secrets if each.host is None]
 
 
 def parse_secret(text: str) -> bytes:
