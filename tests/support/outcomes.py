@@ -222,6 +222,9 @@ class Broker:
     async def delete(self, queue: str) -> None:
         await self._channel.queue_delete(queue)
 
+    async def delete_exchange(self, exchange: str) -> None:
+        await self._channel.exchange_delete(exchange)
+
     async def dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage:
         """Wait for the next dead letter and remove it from its queue."""
         async with asyncio.timeout(30):

@@ -16,6 +16,8 @@ WRITERS = {
     "jobs": {STORE + "projections", STORE + "wakeups"},
     "runs": {STORE + "projections", STORE + "wakeups"},
     "mails": {STORE + "mail_projection"},
+    "mails_owed": {STORE + "mails_owed"},
+    "notifier_settings": {STORE + "mails_owed"},
     "leases": {"duebook_executor.queries"},
     "log_lines": {"duebook_executor.queries"},
     "tasks": {"duebook_executor.queries"},

@@ -10,7 +10,8 @@ from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, connect
+from duebook_common.store.database import Clock, acquire, connect
+from duebook_common.store.mails_owed import set_default_recipients
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.dead_letters import DeadLetterPublisher
 from duebook_notifier.mail_sender import MailPolicy, MailSender
@@ -42,6 +43,8 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         pool = await stack.enter_async_context(connect(settings.postgres_url.get_secret_value(), "notifier"))
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
         await clock.measure(pool)
+        async with acquire(pool) as db:
+            await set_default_recipients(db, has_default)
         dead_letters = DeadLetterPublisher(rabbitmq_url, default_recipients=has_default)
         stack.push_async_callback(dead_letters.close)
         sender = MailSender(pool, clock, dead_letters, policy, Actor(f"notifier {socket.gethostname()}"))
@@ -60,6 +63,7 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))
         context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
+        context.loops.start("owed mails", run_every("owed mails", _RETRY_INTERVAL, mailer.mail_owed))
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ from functools import partial
 from itertools import groupby
 from uuid import UUID
 
+import structlog
 from redis.asyncio import Redis
 
 from duebook_common.broker.messages import OutcomeMessage
@@ -13,12 +14,16 @@ from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mail_projection import load_mails
+from duebook_common.store.mails_owed import OwedMail, claim_owed, settle
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_notifier.mail_lock import mail_lock
 from duebook_notifier.mail_sender import MailSender
 from duebook_notifier.single_flight import SingleFlight
-from duebook_notifier.subject import MailSubject, load_subject
+from duebook_notifier.subject import MailSubject, UnknownOutcome, load_subject
 
+log = structlog.stdlib.get_logger("outcome_mailer")
+
+Outcome = OutcomeMessage | OwedMail  # both have its run, its job, what it is, and the version of its event
 _DUE_BATCH = 100
 
 _DUE = "SELECT * FROM mails WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2"
@@ -35,7 +40,7 @@ class OutcomeMailer:
         self._in_flight, self._sender = in_flight, sender
         self._default_to = default_to
 
-    async def mail(self, message: OutcomeMessage, retry_to: str | None = None) -> None:
+    async def mail(self, message: Outcome, retry_to: str | None = None) -> None:
         """Try each mail about the outcome that was not tried before; a failed mail becomes a due row.
 
         With `retry_to`, try only the given-up mail to this recipient once more. Raises UnknownOutcome.
@@ -46,7 +51,16 @@ class OutcomeMailer:
         )
         await self._in_flight.run(key, work)
 
-    async def _mail(self, message: OutcomeMessage, retry_to: str | None) -> None:
+    async def _mail(self, message: Outcome, retry_to: str | None) -> None:
+        await self._send_missing(message, retry_to)
+        if retry_to is None:
+            await self._settle(message)
+
+    async def _settle(self, message: Outcome) -> None:
+        async with acquire(self._pool) as db:
+            await settle(db, message.run_id, message.outcome, message.version)
+
+    async def _send_missing(self, message: Outcome, retry_to: str | None) -> None:
         subject = await self._load_subject(message.run_id, message.job_id, message.outcome, message.version)
         recipients = (retry_to,) if retry_to else self._recipients(subject, message.outcome)
         if not recipients:
@@ -58,6 +72,22 @@ class OutcomeMailer:
             mails = {recipient: known.get((topic, recipient)) for recipient in recipients}
             tries = {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
             await self._sender.send_all(subject, topic, tries)
+
+    async def mail_owed(self) -> int:
+        """Mail outcomes whose message RabbitMQ did not bring in time; returns how many were looked at."""
+        async with acquire(self._pool) as db:
+            owed = await claim_owed(db, self._clock.now(), _DUE_BATCH)
+        await asyncio.gather(*map(self._mail_alone, owed))
+        return len(owed)
+
+    async def _mail_alone(self, owed: OwedMail) -> None:
+        """Mail one outcome; if that fails it is tried again later, without concern to the others."""
+        try:
+            await self.mail(owed)
+        except UnknownOutcome:  # a database restored in part: nothing is left to tell
+            await self._settle(owed)
+        except Exception as error:
+            log.warning("owed mail not sent", run_id=str(owed.run_id), outcome=owed.outcome, error=repr(error))
 
     async def retry_due(self) -> int:
         """Retry the mails whose `wake_at` has passed; returns how many were tried."""

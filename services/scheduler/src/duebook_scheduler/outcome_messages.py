@@ -1,5 +1,6 @@
 """The messages that the relay publishes for events, and whether a mail may follow from them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from duebook_common.domain.definition import Definition, Notify
 from duebook_common.domain.mail import MISSED, wants_mail
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.store.codec import NOTIFY
+from duebook_common.store.mails_owed import OwedMail
 
 OUTCOMES = {
     "AttemptSucceeded": "succeeded",
@@ -24,7 +26,29 @@ OUTCOMES = {
 }
 
 
-def of_run(record: Any) -> OutgoingMessage:
+@dataclass(frozen=True, slots=True)
+class RelayedOutcome:
+    """An outcome to publish. `mail` is a second routing key, to the notifier; None if no mail can follow."""
+
+    outcome: OutcomeMessage
+    mail: str | None
+
+    @property
+    def owed(self) -> OwedMail:
+        return OwedMail(self.outcome.run_id, self.outcome.job_id, self.outcome.outcome, self.outcome.version)
+
+    def message(self) -> OutgoingMessage:
+        return OutgoingMessage(
+            EVENTS,
+            self.outcome.routing_key,
+            self.outcome.encode(),
+            bcc=self.mail,
+            message_id=f"{self.outcome.run_id}.{self.outcome.version}",
+            mandatory=False,
+        )
+
+
+def of_run(record: Any) -> RelayedOutcome:
     """The message about an outcome of a run."""
     notify = NOTIFY.validate_python(record["notify"])
     message = OutcomeMessage(
@@ -39,10 +63,10 @@ def of_run(record: Any) -> OutgoingMessage:
         task=record["task"],
         queue=record["queue"],
     )
-    return _outgoing(message, notify, record["reason"])
+    return RelayedOutcome(message, _mail_routing_key(notify, message.outcome, record["reason"]))
 
 
-def of_missed(record: Any, definition: Definition) -> OutgoingMessage:
+def of_missed(record: Any, definition: Definition) -> RelayedOutcome:
     """The message about the missed occurrences of one event, by the definition that was in force then."""
     job_id: UUID = record["of_job"]
     missed = {name: record["missed"][name] for name in ("first", "last", "count", "reason")}
@@ -59,22 +83,12 @@ def of_missed(record: Any, definition: Definition) -> OutgoingMessage:
         queue=definition.queue,
         missed=missed,
     )
-    return _outgoing(message, Notify(definition.recipients, definition.notify.on))
-
-
-def _outgoing(message: OutcomeMessage, notify: Notify, reason: str | None = None) -> OutgoingMessage:
-    return OutgoingMessage(
-        EVENTS,
-        message.routing_key,
-        message.encode(),
-        bcc=_mail_routing_key(notify, message.outcome, reason),
-        message_id=f"{message.run_id}.{message.version}",
-        mandatory=False,
-    )
+    notify = Notify(definition.recipients, definition.notify.on)
+    return RelayedOutcome(message, _mail_routing_key(notify, message.outcome, None))
 
 
 def _mail_routing_key(notify: Notify, outcome: str, reason: str | None) -> str | None:
-    """The second routing key, which leads to the notifier; None if no mail can follow, as for most outcomes."""
+    """The routing key to the notifier; None if no mail can follow, as for most outcomes."""
     if not wants_mail(notify, outcome, reason):
         return None
     return MAIL_NAMED if notify.to else MAIL_DEFAULT

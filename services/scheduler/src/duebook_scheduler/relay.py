@@ -1,18 +1,18 @@
 """The relay: publishes the outcomes of runs to `duebook.events`, each at least once, in the order of the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.publisher import Publisher
-from duebook_common.broker.topology import declare_events
+from duebook_common.broker.topology import MAIL_DEFAULT, MAIL_NAMED, declare_events
 from duebook_common.domain.mail import MISSED_REASONS
 from duebook_common.runtime.telemetry import RELAY_LAG
-from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON
+from duebook_common.store.mails_owed import has_default_recipients, owe
 from duebook_scheduler.checkpoints import claim, move_checkpoint
-from duebook_scheduler.outcome_messages import OUTCOMES, of_missed, of_run
+from duebook_scheduler.outcome_messages import OUTCOMES, RelayedOutcome, of_missed, of_run
 
 # OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each outcome.
 _NEXT = f"""
@@ -53,22 +53,37 @@ class Relay:
                 return 0
             records = await db.fetch(_NEXT, checkpoint.xid, checkpoint.position, _BATCH, list(OUTCOMES), MISSED_REASONS)
             RELAY_LAG.set(len(records))
-            done = await self._publish(records, await _messages(db, records))
+            outcomes = await _outcomes(db, records)
+            await self._owe(outcomes.values())
+            done = await self._publish(records, outcomes)
             if done:
                 await move_checkpoint(db, "relay", checkpoint, records[done - 1])
             return done if len(records) == _BATCH else 0
 
-    async def _publish(self, records: Sequence[Any], messages: Mapping[int, OutgoingMessage]) -> int:
-        """Publish the messages, by the index of their record; returns how many records are done, from the first on."""
-        errors = await self._publisher.publish([*messages.values()])
-        failed = next((n for n, error in zip(messages, errors, strict=True) if error is not None), None)
+    async def _owe(self, outcomes: Iterable[RelayedOutcome]) -> None:
+        """Record the mails that may follow before RabbitMQ has the outcomes: it may lose them.
+
+        In a transaction of its own: one with a write must not wait for RabbitMQ, because it holds back the feed.
+        """
+        mailed = [outcome for outcome in outcomes if outcome.mail is not None]
+        if not mailed:
+            return
+        async with acquire(self._pool) as db:
+            if any(outcome.mail == MAIL_DEFAULT for outcome in mailed) and not await has_default_recipients(db):
+                mailed = [outcome for outcome in mailed if outcome.mail == MAIL_NAMED]
+            await owe(db, [outcome.owed for outcome in mailed])
+
+    async def _publish(self, records: Sequence[Any], outcomes: Mapping[int, RelayedOutcome]) -> int:
+        """Publish the outcomes, by the index of their record; returns how many records are done, from the first on."""
+        errors = await self._publisher.publish([outcome.message() for outcome in outcomes.values()])
+        failed = next((n for n, error in zip(outcomes, errors, strict=True) if error is not None), None)
         if failed is not None:
             self._declared = False  # the broker may have lost the exchange with its data
         return len(records) if failed is None else failed
 
 
-async def _messages(db: Connection, records: Sequence[Any]) -> dict[int, OutgoingMessage]:
-    """The messages to publish, by the index of their record, in order."""
+async def _outcomes(db: Connection, records: Sequence[Any]) -> dict[int, RelayedOutcome]:
+    """The outcomes to publish, by the index of their record, in order."""
     missed = [n for n, record in enumerate(records) if record["missed"] is not None]
     found = await in_force(db, [(records[n]["stream"], records[n]["version"]) for n in missed])
     definitions = dict(zip(missed, found, strict=True))

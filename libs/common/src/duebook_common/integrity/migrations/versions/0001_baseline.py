@@ -224,6 +224,27 @@ CREATE TABLE leases (
     expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 
+-- One row per outcome whose mails are not all recorded yet. `wake_at` is when the notifier sends them if RabbitMQ has
+-- not brought it the outcome by then.
+CREATE TABLE mails_owed (
+    run_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    outcome text NOT NULL,
+    version int NOT NULL,
+    tries int NOT NULL DEFAULT 0,
+    wake_at timestamptz NOT NULL,
+    PRIMARY KEY (run_id, outcome, version)
+);
+
+-- The outcomes to mail now.
+CREATE INDEX mails_owed_due ON mails_owed (wake_at);
+
+-- At most one row: whether the notifier that started last mails the outcomes of jobs that name no recipients.
+CREATE TABLE notifier_settings (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    default_recipients boolean NOT NULL
+);
+
 -- One row per subscriber of the log: the position of the last event that it has dealt with.
 CREATE TABLE checkpoints (
     subscriber text PRIMARY KEY,
