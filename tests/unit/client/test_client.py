@@ -1,49 +1,62 @@
 """The client: the requests that it sends, and the result of each kind of answer."""
 
 import json
-from collections.abc import Callable
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
 
-from duebook.client import ApiError, Client, Fault, InvalidRequest, NotDuebook, Unreachable
+from duebook.client import ApiError, Client, Fault, InvalidRequest, NotDuebook, Send, Unreachable
+from duebook.connection import Response
 
 URL = "http://duebook.test"
 
 
-def client_of(answer: Callable[[httpx2.Request], httpx2.Response], key: str | None = None) -> Client:
-    return Client(URL, key, transport=httpx2.MockTransport(answer))
+def client_of(answer: Send, key: str | None = None) -> Client:
+    return Client(URL, key, send=answer)
 
 
-def always(status: int, **content: Any) -> Client:
-    return client_of(lambda _: httpx2.Response(status, **content))
+def always(status: int, *, json: Any = None, text: str | None = None) -> Client:
+    body = to_json(json) if text is None else text.encode()
+    return client_of(lambda *_: Response(status, body))
+
+
+def to_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
 def test_a_post_sends_the_keys_and_an_empty_object_without_a_body() -> None:
-    seen: list[httpx2.Request] = []
+    seen: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
+    def answer(*request: Any) -> Response:
         seen.append(request)
-        return httpx2.Response(202, json={})
+        return Response(202, b"{}")
 
     with client_of(answer, "sk_a_b") as api:
         api.post("/api/job/1/trigger", idempotency_key="once")
         api.get("/api/job", tag=None, queue="a&b")
-    assert (seen[0].headers["authorization"], seen[0].headers["idempotency-key"]) == ("Bearer sk_a_b", "once")
-    assert json.loads(seen[0].content) == {}
-    assert str(seen[1].url) == f"{URL}/api/job?queue=a%26b"
+        api.patch("/api/job/1", {"name": "b"})
+    assert (seen[0][2]["Authorization"], seen[0][2]["Idempotency-Key"]) == ("Bearer sk_a_b", "once")
+    assert json.loads(seen[0][3] or b"") == {}
+    assert seen[1][1] == "/api/job?queue=a%26b"
+    assert (seen[2][0], seen[2][3]) == ("PATCH", b'{"name": "b"}')
 
 
 def test_a_list_follows_its_cursors_up_to_the_limit() -> None:
     queries: list[dict[str, str]] = []
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        queries.append(dict(request.url.params))
-        start = int(request.url.params.get("cursor", 0))
-        end = min(start + int(request.url.params["limit"]), 450)
+    def answer(_method: str, target: str, *_: Any) -> Response:
+        given = {name: value for name, [value] in parse_qs(urlsplit(target).query).items()}
+        queries.append(given)
+        start = int(given.get("cursor", 0))
+        end = min(start + int(given["limit"]), 450)
         items = [{"n": n} for n in range(start, end)]
-        return httpx2.Response(200, json={"items": items, "next_cursor": str(end) if end < 450 else None})
+        return Response(200, to_json({"items": items, "next_cursor": str(end) if end < 450 else None}))
 
     with client_of(answer) as api:
         assert [item["n"] for item in api.items("/api/run", 300, status="running")] == list(range(300))
@@ -94,3 +107,74 @@ def test_a_key_or_value_that_http_cannot_carry_is_refused() -> None:
         Client(URL, "two\nlines")
     with always(200, json={}) as api, pytest.raises(InvalidRequest):
         api.post("/api/job", {"name": "\udcff"})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers what it was asked, and on which connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = to_json({"path": self.path, "port": self.client_address[1], "headers": dict(self.headers)})
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        if self.path.endswith("/close"):  # after an answer that did not announce it
+            self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.daemon_threads = True
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
+def test_a_connection_is_kept_and_opened_anew_after_its_server_closed_it() -> None:
+    with server() as address, Client(f"http://{address}/prefix") as api:
+        one, two = api.get("/a"), api.get("/b")
+        assert (one["path"], two["path"]) == ("/prefix/a", "/prefix/b")
+        assert one["port"] == two["port"]
+        api.get("/close")
+        assert api.get("/c")["path"] == "/prefix/c"
+
+
+def test_a_proxy_serves_other_machines_and_not_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server() as address:
+        monkeypatch.setenv("http_proxy", f"http://user:secret@{address}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        with Client("http://duebook.test:8000") as api:
+            answer = api.get("/api/job")
+        assert answer["path"] == "http://duebook.test:8000/api/job"
+        assert answer["headers"]["Host"] == "duebook.test:8000"
+        assert answer["headers"]["Proxy-Authorization"].startswith("Basic ")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        with Client(f"http://{address}") as api:
+            assert api.get("/api/job")["path"] == "/api/job"
+
+
+def test_the_user_of_a_url_is_sent_where_there_is_no_key() -> None:
+    with server() as address, Client(f"http://user:secret@{address}") as api:
+        assert api.get("/")["headers"]["Authorization"] == "Basic dXNlcjpzZWNyZXQ="
+
+
+def test_half_an_answer_is_unreachable() -> None:
+    class Half(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1000)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Half) as running:
+        thread = threading.Thread(target=running.handle_request)
+        thread.start()
+        with Client(f"http://127.0.0.1:{running.server_address[1]}") as api, pytest.raises(Unreachable):
+            api.get("/api/job")
+        thread.join()

@@ -6,15 +6,20 @@ with Client("http://127.0.0.1:8000", key) as api:
         ...
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from http.client import HTTPException, InvalidURL
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
-import httpx2
+from duebook.connection import Connection, Response
 
 _PAGE = 200
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+# Sends a request: the method, the path with its query, the headers and the body.
+Send = Callable[[str, str, Mapping[str, str], bytes | None], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,15 @@ class InvalidRequest(ClientError):
 class Client:
     """A connection to one API with one key. Every method raises a subclass of ClientError if the request fails."""
 
-    def __init__(
-        self, url: str, key: str | None = None, *, seconds: float = 30, transport: httpx2.BaseTransport | None = None
-    ) -> None:
-        self._http = _open(url, key, seconds, transport)
+    def __init__(self, url: str, key: str | None = None, *, seconds: float = 30, send: Send | None = None) -> None:
+        if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
+            raise InvalidRequest("the key must be one line of printable ASCII characters")
+        try:
+            self._connection = Connection(url, seconds)
+        except ValueError as error:
+            raise InvalidRequest(f"{url!r} is not a URL of an API: {error}") from error
+        self._send = send or self._connection.request
+        self._headers = _JSON | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def __enter__(self) -> Self:
         return self
@@ -63,18 +73,26 @@ class Client:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._connection.close()
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The answer's JSON. Parameters that are None are not sent."""
-        return self._request("GET", path, params=_without_none(parameters))
+        return _read(self.response("GET", path, **parameters))
 
     def post(self, path: str, body: Any = None, *, idempotency_key: str | None = None) -> Any:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        return self._request("POST", path, json={} if body is None else body, headers=headers)
+        return _read(self._request("POST", path, headers, {} if body is None else body))
+
+    def patch(self, path: str, body: Any) -> Any:
+        return _read(self._request("PATCH", path, {}, body))
 
     def delete(self, path: str) -> None:
-        self._request("DELETE", path)
+        _read(self._request("DELETE", path))
+
+    def response(self, method: str, path: str, **parameters: Any) -> Response:
+        """The answer as it is, whatever its status. Parameters that are None are not sent."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return self._request(method, f"{path}?{urlencode(given)}" if given else path)
 
     def items(self, path: str, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, at most `limit`; reads page after page."""
@@ -92,56 +110,33 @@ class Client:
                 return
             left = None if left is None else left - len(page["items"])
 
-    def _request(self, method: str, path: str, **arguments: Any) -> Any:
+    def _request(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> Response:
         try:
-            answer = self._http.request(method, path, **arguments)
-        except httpx2.TransportError as error:
-            raise Unreachable(_reason(error)) from error
-        except (httpx2.RequestError, httpx2.InvalidURL, ValueError) as error:
+            content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            return self._send(method, target, {**self._headers, **(headers or {})}, content)
+        except (InvalidURL, ValueError) as error:
             raise InvalidRequest(_reason(error)) from error
-        return _read(answer)
-
-
-def _open(url: str, key: str | None, seconds: float, transport: httpx2.BaseTransport | None) -> httpx2.Client:
-    if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
-        raise InvalidRequest("the key must be one line of printable ASCII characters")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        base = httpx2.URL(url)
-        if base.scheme not in {"http", "https"} or not base.host or (base.port or 0) > 65535:
-            raise InvalidRequest(f"{url!r} is not an http:// or https:// URL")
-        use_proxy = not _loopback(base.host)  # a proxy cannot reach a server on this machine
-        return httpx2.Client(base_url=base, headers=headers, timeout=seconds, trust_env=use_proxy, transport=transport)
-    except (httpx2.InvalidURL, ValueError, OSError) as error:
-        raise InvalidRequest(f"{url!r}: {_reason(error)}") from error
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _without_none(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameters.items() if value is not None}
+        except (HTTPException, OSError) as error:
+            raise Unreachable(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _read(answer: httpx2.Response) -> Any:
+def _read(answer: Response) -> Any:
     """The JSON of a successful answer, None for 204; raises ApiError for a problem, NotDuebook for other content."""
-    if answer.status_code == 204:
+    if answer.status == 204:
         return None
     try:
-        body = answer.json()
+        body = json.loads(answer.body)
     except ValueError:
-        raise NotDuebook(f"HTTP {answer.status_code} without JSON") from None
-    if answer.is_success:
+        raise NotDuebook(f"HTTP {answer.status} without JSON") from None
+    if 200 <= answer.status < 300:
         return body
     if not isinstance(body, dict) or "code" not in body:
-        raise NotDuebook(f"HTTP {answer.status_code} without the field `code`")
+        raise NotDuebook(f"HTTP {answer.status} without the field `code`")
     faults = [Fault(error["pointer"], error["detail"]) for error in body.get("errors", [])]
-    raise ApiError(answer.status_code, body["code"], body.get("detail") or body.get("title") or "", faults)
+    raise ApiError(answer.status, body["code"], body.get("detail") or body.get("title") or "", faults)

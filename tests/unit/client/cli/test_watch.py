@@ -1,15 +1,16 @@
 """Following a run: requests are repeated while the server is out of reach, and each event is printed once."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 
 from duebook.cli.output import Format
 from duebook.cli.watch import Retrying, watch_run
 from duebook.client import ApiError, Client, Unreachable
+from duebook.connection import Response
 
 AT_ONCE = timedelta(0)
 
@@ -62,14 +63,15 @@ def test_a_watch_prints_each_event_once_until_the_run_has_ended(capsys: pytest.C
     polls: Iterator[tuple[str, int]] = iter([("running", 1), ("running", 2), ("succeeded", 3)])
     versions = 0
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
+    def answer(_method: str, target: str, *_: Any) -> Response:
         nonlocal versions
-        if request.url.path.endswith("/events"):
-            return httpx2.Response(200, json={"items": [event(n + 1) for n in range(versions)], "next_cursor": None})
+        if "/events" in target:
+            events = [event(n + 1) for n in range(versions)]
+            return Response(200, json.dumps({"items": events, "next_cursor": None}).encode())
         status, versions = next(polls)
-        return httpx2.Response(200, json={"status": status})
+        return Response(200, json.dumps({"status": status}).encode())
 
-    with Client("http://duebook.test", transport=httpx2.MockTransport(answer)) as api:
+    with Client("http://duebook.test", send=answer) as api:
         assert watch_run(api, "/api/run/1", AT_ONCE, Format.TABLE) == "succeeded"
     assert capsys.readouterr().out.splitlines() == [
         f"2026-11-24T01:00:00Z  AttemptStarted  attempt={version}" for version in (1, 2, 3)
