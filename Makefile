@@ -10,10 +10,17 @@ IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .DEFAULT_GOAL := help
-.PHONY: up test check fmt lint unit docs bench images help sync
+.PHONY: up install test check fmt lint unit docs bench images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
+
+# By constraints, so that no package replaces what Duebook itself runs on.
+install: sync ## Install packages for your own tasks into .venv, where they stay; PACKAGES="one two"
+	@test -n "$(PACKAGES)" || { echo 'duebook: name the packages: make install PACKAGES="one two"'; exit 2; }
+	@mkdir -p .duebook
+	@$(UV) export --quiet --frozen --all-packages --no-hashes --no-emit-workspace --output-file .duebook/constraints.txt
+	@$(UV) pip install --python .venv/bin/python --constraint .duebook/constraints.txt $(PACKAGES)
 
 test: sync ## Run all tests, on real servers
 	@$(RUN) pytest -n 2 --dist loadgroup
@@ -44,10 +51,11 @@ images: ## Build the images of all services and of the command line with Docker;
 	@$(IMAGE) --build-arg PACKAGE=duebook --build-arg EXTRA=cli -t duebook-cli:$(VERSION) .
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# --inexact: packages that a user has installed into .venv for her own tasks stay.
 sync: $(UV)
-	@$(UV) sync --locked --quiet
+	@$(UV) sync --locked --inexact --quiet
 
 # Debian's python3 has neither venv nor pip; there the package python3-pip is installed to get uv.
 .duebook/tools/bin/uv:

@@ -2,14 +2,16 @@
 
 import os
 import re
+import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ["up", "test", "check", "lint", "unit", "fmt", "docs", "bench", "images", "help"]
+TARGETS = ["up", "install", "test", "check", "lint", "unit", "fmt", "docs", "bench", "images", "help"]
 FAKE_MAKE = """#!/bin/sh
 echo "make $1"
 case "$FAILING" in *"$1"*) exit 2;; esac
@@ -35,7 +37,7 @@ def test_make_help_lists_every_target_in_aligned_columns() -> None:
     command = ["make", "--no-print-directory", "help"]  # `make unit` runs this test, so this make may be a nested one
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line.split()[1] for line in shown] == TARGETS
-    assert {line.index(text) for line, (_, text) in zip(shown, listed, strict=True)} == {14}
+    assert {line.index(text) for line, (_, text) in zip(shown, listed, strict=True)} == {15}
 
 
 def test_every_hook_runs_a_tool_of_the_projects_environment() -> None:
@@ -48,3 +50,22 @@ def test_every_hook_runs_a_tool_of_the_projects_environment() -> None:
         ".venv/bin/mypy",
         ".venv/bin/lint-imports",
     }
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="`make` would install uv")
+def test_make_keeps_what_a_user_has_installed(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "any"\nversion = "1"\nrequires-python = ">=3.11"\n')
+    environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "MAKEFLAGS"}}
+    run = partial(subprocess.run, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    run(["uv", "lock", "--offline"])
+    sync = ["make", "-f", str(ROOT / "Makefile"), "sync"]
+    run(sync)
+    [packages] = (tmp_path / ".venv/lib").glob("python3*/site-packages")
+    (packages / "mine.py").write_text("")
+    (packages / "mine-1.0.dist-info").mkdir()
+    (packages / "mine-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (packages / "mine-1.0.dist-info/RECORD").write_text(
+        "mine.py,,\nmine-1.0.dist-info/METADATA,,\nmine-1.0.dist-info/RECORD,,\n"
+    )
+    run(sync)
+    assert (packages / "mine.py").exists()
