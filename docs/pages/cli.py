@@ -5,15 +5,20 @@ from collections.abc import Iterator
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from docs.pages.markdown import code, page, table
+from docs.pages.markdown import code, codes, page, table
 from duebook.cli.app import app
 
 _INTRODUCTION = """
-`duebook` talks to the API that `DUEBOOK_URL` names, with the key in `DUEBOOK_API_KEY`. `verify`, `rebuild`, `migrate`
-and `key` work on the database that `DUEBOOK_POSTGRES_URL` names.
+`duebook` talks to the API that `DUEBOOK_URL` names (`http://127.0.0.1:8000`), with the key in `DUEBOOK_API_KEY` or in the
+file that `DUEBOOK_API_KEY_FILE` names. `verify`, `rebuild`, `migrate` and `key` work on the database that
+`DUEBOOK_POSTGRES_URL` names. What the environment leaves out is read from `.duebook/env` in the directory in which you run
+it: `make up` writes it.
 
+* A `JOB` is the id of a job, or its name if no other job has it; the message lists the jobs if several have it.
 * `-o table` or `-o json` chooses the form of what a command prints. Data goes to stdout, remarks to stderr.
+  In a list an `error` is cut; `show` and JSON have all of it.
 * Exit codes: 0 success, 1 failure, 2 wrong usage, 3 not found.
+* A file of `--file`, `--changes` or `@FILE` is JSON or YAML.
 * A time is RFC 3339 with an offset (`2026-11-24T02:00:00+01:00`), or relative: `'in 90s'`, `'3d ago'`.
 * A duration is `90s`, `5m`, `1h30m`, `2d`, or ISO 8601: `PT90S`.
 * A recurrence is `none`, `daily`, `weekly`, `'every 15m'`, `'cron 0 2 * * *'` or `'rrule FREQ=MONTHLY;BYDAY=-1FR'`.
@@ -35,7 +40,7 @@ def _section(path: str, command: TyperCommand) -> Iterator[str]:
     arguments = [_argument(each) for each in command.params if isinstance(each, TyperArgument)]
     yield f"### {' '.join([path, *arguments])}"
     yield command.help or ""
-    rows = [_row(option) for option in options if option.name not in {"help", "form"}]
+    rows = [_row(option) for option in options if option.name != "help"]
     yield table(("option", "default", "meaning"), rows) if rows else ""
 
 
@@ -45,14 +50,19 @@ def _argument(argument: TyperArgument) -> str:
 
 
 def _row(option: TyperOption) -> tuple[str, str, str]:
-    names = ", ".join(map(code, option.opts))
+    names = ", ".join(map(code, [*option.opts, *option.secondary_opts]))
     if option.required:
         default = "required"
     elif option.default in (None, False, ()):
         default = ""
     else:
         default = code(str(option.default))
-    return names + " (repeatable)" * option.multiple, default, option.help or ""
+    return names + " (repeatable)" * option.multiple, default, f"{option.help or ''}{_choices(option)}"
+
+
+def _choices(option: TyperOption) -> str:
+    choices = option.type_descriptor.choices if option.name != "fmt" else None
+    return f" One of {codes(map(str, choices))}." if choices else ""
 
 
 def render() -> str:

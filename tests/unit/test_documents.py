@@ -86,9 +86,11 @@ def test_commands_of_duebook_exist(document: Path) -> None:
 def parse(words: list[str]) -> None:
     """A bare command is a name; one with words after it must be complete. Raises KeyError or a usage error."""
     command = typer.main.get_command(app)
-    while words and isinstance(command, TyperGroup):
+    while words and isinstance(command, TyperGroup) and not words[0].startswith("-"):
         command = command.commands[words.pop(0)]
-    if words:
+    if words and isinstance(command, TyperGroup):
+        assert {option for param in command.params for option in param.opts} >= set(words)
+    elif words:
         command.make_context(command.name, words)
 
 

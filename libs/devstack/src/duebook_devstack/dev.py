@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from duebook_common.runtime.durations import Duration
-from duebook_devstack import sample
+from duebook_devstack import environment_file, sample
 from duebook_devstack.ports import claim, is_free
 from duebook_devstack.processes import ProcessDied
 from duebook_devstack.rabbitmq import RabbitMQ
@@ -62,10 +62,13 @@ def _serve(port: int) -> None:
         ports = _ports(stack, port)
         services += [Service(stack.stack_dir, name, ports[name], environment) for name in ports]
         _start(services)
-        sample.run_if_no_jobs(services[0].url, explicit_url(os.environ, "DUEBOOK_API_KEY"), console)
+        key = explicit_url(os.environ, "DUEBOOK_API_KEY")
+        environment_file.write(stack.stack_dir.path, _access(stack, services, key))
+        sample.run_if_no_jobs(services[0].url, key, console)
         Console(width=500).print(
             _table(stack, services)
         )  # wider than a terminal: it may wrap a URL, but must not truncate it
+        _report("`duebook` finds all of this by .duebook/env when you run it in this directory")
         _report(f"ready: {services[0].url}/api/docs; Ctrl-C drains and stops everything")
         _watch(stack, services)
     finally:
@@ -86,6 +89,12 @@ def _environment(stack: Stack) -> dict[str, str]:
     }
     path = os.pathsep.join(filter(None, [str(Path.cwd()), inherited.get("PYTHONPATH")]))  # for DUEBOOK_TASKS
     return {**_DEFAULTS, **inherited, **stack.environment, "PYTHONPATH": path}
+
+
+def _access(stack: Stack, services: Sequence[Service], key: str | None) -> dict[str, str]:
+    """The variables by which `duebook` reaches the api, the database and the health of each service."""
+    health = {f"DUEBOOK_{service.name.upper()}_URL": service.url for service in services[1:]}
+    return {"DUEBOOK_URL": services[0].url, "DUEBOOK_API_KEY": key or "", **stack.environment, **health}
 
 
 def _migrate(environment: dict[str, str]) -> None:

@@ -1,11 +1,18 @@
 """The command line with an api, and without one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support.fleet import Platform
 from support.program import FIRST_KEY, Program
+
+
+@pytest.fixture(autouse=True)
+def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command may read the `.duebook/env` of a developer's stack."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -66,3 +66,38 @@ def test_a_refused_job_lists_each_fault_with_its_pointer(duebook: Program) -> No
     refused = duebook("job", "create", "", "--timezone", "Mars", "--priority", "12")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert all(f"  {pointer}: " in refused.stderr for pointer in ("/name", "/timezone", "/priority"))
+
+
+def test_a_job_is_updated_by_options_and_by_a_file_and_keeps_the_rest(duebook: Program) -> None:
+    job = duebook.job("nightly", "--timeout", "90s", "--tag", "a", "--gap", "skip")
+    changed = duebook.data("job", "update", "nightly", "--fold", "both", "--queue", "mail", "--overlap", "allow_all")
+    assert (changed["id"], changed["version"]) == (job["id"], 2)
+    assert (changed["queue"], changed["overlap"], changed["timeout"]) == ("mail", "allow_all", "PT1M30S")
+    assert changed["dst"] == {"gap": "skip", "fold": "both"}
+    patch = "tags: null\ntimeout: PT2M\nnotify: {to: [a@example.com], on: [missed]}\n"
+    changed = duebook.data("job", "update", "nightly", "-f", "-", "--timeout", "3m", "--name", "weekly", stdin=patch)
+    assert (changed["name"], changed["tags"], changed["timeout"]) == ("weekly", [], "PT3M")
+    assert changed["notify"] == {"to": ["a@example.com"], "on": ["missed"]}
+    assert duebook("job", "update", "nightly", "--priority", "1").exit_code == 3
+    refused = duebook("job", "update", "weekly", "--priority", "12")
+    assert (refused.exit_code, "/priority" in refused.stderr) == (1, True)
+
+
+def test_a_job_is_named_by_its_name_wherever_one_job_has_it(duebook: Program) -> None:
+    job = duebook.job("nightly", "--recurrence", "daily")
+    assert duebook.data("job", "pause", "nightly")["id"] == job["id"]
+    assert duebook.data("job", "resume", "nightly")["status"] == "active"
+    run = duebook.data("job", "trigger", "nightly")
+    assert [each["id"] for each in duebook.data("run", "list", "--job", "nightly")] == [run["id"]]
+    assert duebook.data("job", "ledger", "nightly")["unaccounted"] == 0
+    assert duebook.data("job", "backfill", "nightly") == []
+    assert duebook.data("dead-letter", "list", "--job", "nightly") == []
+    assert duebook("job", "why", "nightly").exit_code == 0
+    other = duebook.job("nightly")
+    ambiguous = duebook("job", "delete", "nightly")
+    assert (ambiguous.exit_code, ambiguous.stdout) == (2, "")
+    assert all(id_ in ambiguous.stderr for id_ in (job["id"], other["id"]))
+    assert duebook.data("job", "delete", other["id"]) == {"id": other["id"], "status": "deleted"}
+    assert duebook("job", "delete", "nightly").exit_code == 0
+    assert duebook.data("job", "show", job["id"])["status"] == "deleted"
+    assert duebook("job", "show", "nightly").exit_code == 2

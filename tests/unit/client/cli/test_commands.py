@@ -1,16 +1,28 @@
 """The command line without a server: usage errors, exit codes and messages."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
+import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner, Result
 
+from duebook.cli import values
 from duebook.cli.app import app
 from duebook.cli.failures import Failure, NotFound, exit_code, explain
 from duebook.cli.keys import make_key
 from duebook.client import ApiError, Fault, InvalidRequest, NotDuebook, Unreachable
+from duebook_common.domain import definition
+from duebook_common.domain.job.state import JobStatus
+from duebook_common.domain.run.state import RunStatus
 
 ID = "01a2b3c4-0000-7000-8000-000000000000"
 NOWHERE = "http://127.0.0.1:1"
@@ -31,7 +43,11 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["job", "create", "a", "--idempotency-key", "ü"], "ASCII"),
         (["job", "list", "--limit", "0"], "--limit"),
         (["job", "ledger", ID, "--from", "yesterday"], "yesterday"),
-        (["job", "backfill", ID, "--from", "2d ago"], "--to"),
+        (["job", "backfill", ID, "--to", "soon"], "--to"),
+        (["job", "update", ID], "--file"),
+        (["job", "create", "a", "--overlap", "queue"], "'terminate_other'"),
+        (["job", "list", "--status", "dead"], "'finished'"),
+        (["run", "list", "--status", "dead"], "'dead_lettered'"),
         (["job", "list", "-o", "yaml"], "yaml"),
         (["run", "watch", ID, "--interval", "often"], "often"),
         (["dead-letter", "redrive", ID], "--reason"),
@@ -64,11 +80,58 @@ def test_a_file_without_an_object_is_wrong_usage(tmp_path: Path) -> None:
     assert duebook("job", "create", "-f", str(tmp_path / "job.json")).exit_code == 2
 
 
-@pytest.mark.parametrize("id_", ["nonsense", "../job", ""])
-def test_an_invalid_id_is_not_found_without_a_request(id_: str) -> None:
-    result = duebook("job", "show", id_)
+@pytest.mark.parametrize(("noun", "id_"), [("run", "nonsense"), ("run", "../job"), ("run", ""), ("job", "")])
+def test_an_invalid_id_is_not_found_without_a_request(noun: str, id_: str) -> None:
+    result = duebook(noun, "show", id_)
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr.startswith("duebook: there is no job")
+    assert result.stderr.startswith(f"duebook: there is no {noun}")
+
+
+def test_the_version_is_data() -> None:
+    result = duebook("--version")
+    assert (result.exit_code, result.stdout) == (0, f"duebook {version('duebook')}\n")
+
+
+def test_the_values_of_options_are_those_of_the_domain() -> None:
+    assert [*values.Overlap] == [*definition.Overlap]
+    assert [*values.RunStatus] == [*RunStatus]
+    assert [*values.JobStatus] == [*JobStatus]
+    assert [*values.Outcome] == [*get_args(definition.Outcome)]
+    hints = get_type_hints(definition.Dst) | get_type_hints(definition.CatchUp)
+    for name, options in (("gap", values.Gap), ("fold", values.Fold), ("policy", values.CatchUp)):
+        assert [*options] == [*get_args(hints[name])]
+
+
+def leaves(group: TyperGroup, *path: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from leaves(command, *path, name)
+        else:
+            yield (*path, name)
+
+
+def test_every_command_but_those_without_data_takes_an_output_format() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    for path in leaves(group):
+        assert ("--output" in duebook(*path, "--help").stdout) == (path != ("dev",)), path
+
+
+@pytest.mark.parametrize("command", [["job", "list"], ["run", "show", ID], ["job", "pause", "a name"], ["--help"]])
+def test_a_call_of_the_api_imports_nothing_heavy(command: list[str], tmp_path: Path) -> None:
+    program = f"import sys; sys.argv[1:] = {command!r}\nfrom duebook.__main__ import main\ntry: main()\n"
+    program += "finally: print('loaded', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"DUEBOOK_URL": NOWHERE},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = set(done.stdout.rpartition("loaded ")[2].split())
+    assert "duebook.cli.app" in loaded, done.stderr
+    assert loaded & {"pydantic", "rich.console", "httpx2", "asyncio", "asyncpg", "yaml", "importlib.metadata"} == set()
 
 
 def test_an_unreachable_server_is_one_line_with_the_url_and_its_variable() -> None:
@@ -88,7 +151,11 @@ def test_a_key_file_that_cannot_be_read_is_named() -> None:
 @pytest.mark.parametrize(
     ("error", "code", "lines"),
     [
-        (ApiError(401, "unauthorized", "d"), 1, ["http://h requires a key; set DUEBOOK_API_KEY"]),
+        (
+            ApiError(401, "unauthorized", "d"),
+            1,
+            ["http://h requires a key; set DUEBOOK_API_KEY, or make a key with `duebook key create`"],
+        ),
         (ApiError(403, "scope_missing", "this needs jobs:read"), 1, ["this needs jobs:read"]),
         (ApiError(404, "not_found", "there is no job"), 3, ["there is no job"]),
         (ApiError(409, "wrong_status", "it is paused"), 1, ["it is paused"]),

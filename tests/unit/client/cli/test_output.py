@@ -92,10 +92,30 @@ def test_a_full_disk_is_a_failure_without_a_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, b"cannot write to stdout: No space left on device\n")
 
 
-def test_a_terminal_gets_whole_ids_and_truncated_texts() -> None:
-    program = f"from duebook.cli.output import *; print_list([{ITEM!r}], ('id', 'name'), Format.TABLE)"
+def test_a_list_cuts_long_errors_and_keeps_them_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    item = {"id": ID, "error": "x" * 500, "name": "n" * 100}
+    output.print_list([item], ("id", "error", "name"), Format.TABLE)
+    assert lines(capsys)[1].split("  ") == [ID, "x" * 79 + "…", "n" * 100]
+    output.print_list([item], ("id", "error"), Format.JSON)
+    assert json.loads(capsys.readouterr().out) == [item]
+    output.print_item(item, Format.TABLE)
+    assert "x" * 500 in capsys.readouterr().out
+
+
+def test_wide_characters_are_aligned_by_their_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_list([{"a": "日報", "b": "1"}, {"a": "e\u0301", "b": "2"}], ("a", "b"), Format.TABLE)
+    assert lines(capsys) == ["a     b", "日報  1", "e\u0301     2"]
+
+
+def test_an_empty_list_is_its_head(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_list([], ("id", "error"), Format.TABLE)
+    assert lines(capsys) == ["id  error"]
+
+
+def on_terminal(program: str, columns: int) -> list[str]:
+    """What a program prints on a terminal of so many columns."""
     leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "30", "TERM": "xterm", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
     with subprocess.Popen([sys.executable, "-c", program], stdout=follower, env=environment) as process:
         os.close(follower)
         printed = b""
@@ -104,4 +124,17 @@ def test_a_terminal_gets_whole_ids_and_truncated_texts() -> None:
                 printed += piece
     os.close(leader)
     assert process.returncode == 0
-    assert printed.decode().splitlines()[1].split("  ") == [ID, f"{str(ITEM['name'])[:39]}…"]
+    return printed.decode().splitlines()
+
+
+def test_a_terminal_gets_whole_ids_and_truncated_texts() -> None:
+    program = f"from duebook.cli.output import *; print_list([{ITEM!r}], ('id', 'name'), Format.TABLE)"
+    assert on_terminal(program, 30)[1].split("  ") == [ID, f"{str(ITEM['name'])[:39]}…"]
+
+
+def test_an_error_takes_what_the_other_columns_leave_of_a_terminal() -> None:
+    item = {"id": ID, "error": "x" * 500}
+    program = f"from duebook.cli.output import *; print_list([{item!r}], ('id', 'error'), Format.TABLE)"
+    assert [len(line) for line in on_terminal(program, 80)[1:]] == [80]
+    assert len(on_terminal(program, 30)[1].split("  ")[1]) == 20
+    assert len(on_terminal(program, 400)[1].split("  ")[1]) == 80

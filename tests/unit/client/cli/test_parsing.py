@@ -1,5 +1,6 @@
 """The values of options."""
 
+import re
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -100,3 +101,66 @@ def test_a_payload_that_is_not_json_is_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ValueError, match=r"not JSON|too deeply|cannot read|not UTF-8"):
             parsing.json_or_file(text)
+
+
+YAML = """\
+name: nightly report            # a comment
+recurrence: {cron: "0 2 * * 1-5"}
+scheduled_at: 2026-11-24T02:00:00+01:00
+timezone: Europe/Berlin
+notify:
+  on: [dead_lettered]
+payload: {day: 2026-11-24, at: 12:30:00, yes: no, big: 1152921504606846976, share: 0.5, none: null, odd: 007, ok: true}
+tags: []
+"""
+
+
+def test_yaml_is_read_as_json_would_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.yaml").write_text(YAML)
+    monkeypatch.setattr("sys.stdin", StringIO(YAML))
+    job = parsing.document(f"{tmp_path}/job.yaml")
+    assert job == parsing.document("-")
+    assert job == {
+        "name": "nightly report",
+        "recurrence": {"cron": "0 2 * * 1-5"},
+        "scheduled_at": "2026-11-24T02:00:00+01:00",
+        "timezone": "Europe/Berlin",
+        "notify": {"on": ["dead_lettered"]},
+        "payload": {
+            "day": "2026-11-24",
+            "at": "12:30:00",
+            "yes": "no",
+            "big": 2**60,
+            "share": 0.5,
+            "none": None,
+            "odd": "007",
+            "ok": True,
+        },
+        "tags": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("cron: * * * * *", "quotation marks"),
+        ("a: 1\na: 2", "'a' stands twice"),
+        ("a: [1", "line 1"),
+        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("a: !!timestamp 2026-11-24", "not JSON serializable"),
+        ("a: &x [*x]", "Circular"),
+        ("a: 1\n---\na: 2", "single document"),
+        ("[" * 5000, "too deeply"),
+    ],
+)
+def test_yaml_that_json_could_not_hold_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        parsing.document(f"{tmp_path}/job.yaml")
+
+
+def test_a_file_that_looks_like_json_must_be_json(tmp_path: Path) -> None:
+    for name, text in (("job.json", "a: 1"), ("job", "{a: 1}")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match="is not JSON"):
+            parsing.document(f"{tmp_path}/{name}")

@@ -1,20 +1,82 @@
 """The command line: `duebook --help`."""
 
 import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from duebook.cli import dead_letters, events, integrity, jobs, keys, runs, schedules
+from duebook.cli.coercion import convert_plainly
 from duebook.cli.failures import EXPECTED, Failure, exit_code, explain
-from duebook.cli.output import print_message
-from duebook_common.runtime import timezones
+from duebook.cli.output import print_data, print_message
+
+# Each command or group with its module and what holds it there. Only that of the command is imported.
+COMMANDS = {
+    "job": ("jobs", "app"),
+    "run": ("runs", "app"),
+    "dead-letter": ("dead_letters", "app"),
+    "events": ("events", "app"),
+    "schedule": ("schedules", "app"),
+    "key": ("keys", "app"),
+    "verify": ("integrity", "verify"),
+    "rebuild": ("integrity", "rebuild"),
+    "migrate": ("integrity", "migrate"),
+    "dev": ("app", "dev"),
+}
+
+
+class LazyCommands(MutableMapping[str, Any]):
+    """The commands by name; one is imported when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self[name] = _load(name)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _load(name: str) -> TyperGroup | TyperCommand:
+    module, attribute = COMMANDS[name]
+    found = getattr(import_module(f"duebook.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_group(found)
+    else:
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        alone.command(name)(found)
+        command = typer.main.get_command(alone)
+    assert isinstance(command, TyperGroup | TyperCommand)
+    command.name = name
+    convert_plainly(command)
+    return command
 
 
 class ErrorHandlingGroup(TyperGroup):
     """Prints expected failures as one line and exits with their code, instead of a traceback."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = LazyCommands()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        convert_plainly(self, deep=False)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -25,35 +87,38 @@ class ErrorHandlingGroup(TyperGroup):
             raise typer.Exit(exit_code(error)) from None
 
 
-app = typer.Typer(
-    cls=ErrorHandlingGroup,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Every due job, accounted for.",
-)
-app.add_typer(jobs.app, name="job")
-app.add_typer(runs.app, name="run")
-app.add_typer(dead_letters.app, name="dead-letter")
-app.add_typer(events.app, name="events")
-app.add_typer(schedules.app, name="schedule")
-app.add_typer(keys.app, name="key")
-app.command()(integrity.verify)
-app.command()(integrity.rebuild)
-app.command()(integrity.migrate)
+app = typer.Typer(cls=ErrorHandlingGroup, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print_data(f"duebook {version('duebook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Every due job, accounted for."""
+
+
 def dev(port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the API.")] = 8000) -> None:
     """Start all servers and services on this machine. They run until Ctrl-C."""
     try:
-        from duebook_devstack import dev as devstack  # noqa: PLC0415 - only this command needs the package
+        from duebook_devstack import dev as devstack
     except ModuleNotFoundError as error:
         raise Failure(f"`duebook dev` needs {error.name}; install the package duebook-devstack") from None
     devstack.main(port)
 
 
 def main() -> None:
+    from duebook_common.runtime import timezones
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an encoding that lacks a character must not fail

@@ -1,15 +1,14 @@
 """The connection of the commands that work on the database and not through the API."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import asyncpg
-
+from duebook.cli.environment import environment
 from duebook.cli.failures import Failure
-from duebook_common.runtime.settings import Settings, load
-from duebook_common.store.database import Pool, connect
+
+if TYPE_CHECKING:
+    from duebook_common.store.database import Pool
 
 T = TypeVar("T")
 _TIMEOUT = 3600.0  # seconds for one statement: sorting a large log takes long
@@ -17,11 +16,17 @@ _TIMEOUT = 3600.0  # seconds for one statement: sorting a large log takes long
 
 def postgres_url() -> str:
     """The value of DUEBOOK_POSTGRES_URL; exits with code 2 and a line that names the variable if it is invalid."""
-    return load(Settings).postgres_url.get_secret_value()
+    from duebook_common.runtime.settings import Settings, load
+
+    return load(Settings, environment()).postgres_url.get_secret_value()
 
 
-def with_database(work: Callable[[Pool], Awaitable[T]]) -> T:
+def with_database(work: "Callable[[Pool], Awaitable[T]]") -> T:
     """Connect and run `work`; raises Failure if the database cannot be reached or refuses a statement."""
+    import asyncio
+
+    from duebook_common.store.database import connect
+
     url = postgres_url()
 
     async def connected() -> T:
@@ -46,6 +51,8 @@ def url_errors() -> Iterator[None]:
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn errors of the database into a Failure with one line."""
+    import asyncpg
+
     try:
         yield
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:

@@ -1,10 +1,12 @@
 """`duebook dead-letter`."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from duebook.cli import output
+from duebook.cli.names import OfJob, filter_id
 from duebook.cli.options import (
     Limit,
     Output,
@@ -13,9 +15,11 @@ from duebook.cli.options import (
     connect,
     payload_field,
     resource_path,
+    spread,
     without_none,
 )
 from duebook.cli.output import Format
+from duebook.client import Client
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, redrive and discard dead letters.")
 
@@ -23,25 +27,31 @@ _COLUMNS = ("id", "job_name", "task", "queue", "attempts", "age", "fingerprint",
 _GROUP_COLUMNS = ("fingerprint", "count", "task", "oldest", "newest", "error")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)]
-Job = Annotated[str | None, typer.Option(metavar="JOB_ID", help="Only of this job.")]
-Task = Annotated[str | None, typer.Option(help="Only of this task.")]
-Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
-Fingerprint = Annotated[str | None, typer.Option(help="Only with this error fingerprint; `groups` lists them.")]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which dead letters a command is about."""
+
+    job: OfJob = None
+    task: Annotated[str | None, typer.Option(help="Only of this task.")] = None
+    queue: Annotated[str | None, typer.Option(help="Only of this queue.")] = None
+    fingerprint: Annotated[str | None, typer.Option(help="Only with this error fingerprint; `groups` lists them.")] = (
+        None
+    )
+
+    def fields(self, api: Client) -> dict[str, Any]:
+        return without_none(
+            job_id=filter_id(api, self.job), task=self.task, queue=self.queue, fingerprint=self.fingerprint
+        )
 
 
 @app.command("list")
-def list_dead_letters(
-    job: Job = None,
-    task: Task = None,
-    queue: Queue = None,
-    fingerprint: Fingerprint = None,
-    limit: Limit = 50,
-    fmt: Output = Format.TABLE,
-) -> None:
+@spread
+def list_dead_letters(filters: Filters, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
     """List dead letters, newest first."""
-    filters = without_none(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
     with connect() as api:
-        dead_letters = api.items("/api/dead-letter", limit + 1, **filters)
+        dead_letters = api.items("/api/dead-letter", limit + 1, **filters.fields(api))
         output.print_list(output.take(dead_letters, limit), _COLUMNS, fmt)
 
 
@@ -53,55 +63,42 @@ def show_dead_letter(run_id: RunId, fmt: Output = Format.TABLE) -> None:
 
 
 @app.command("groups")
-def list_groups(
-    job: Job = None,
-    task: Task = None,
-    queue: Queue = None,
-    fingerprint: Fingerprint = None,
-    limit: Limit = 50,
-    fmt: Output = Format.TABLE,
-) -> None:
+@spread
+def list_groups(filters: Filters, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
     """Count dead letters by error fingerprint, the most frequent first."""
-    filters = without_none(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
     with connect() as api:
-        groups = api.items("/api/dead-letter/groups", limit + 1, **filters)
+        groups = api.items("/api/dead-letter/groups", limit + 1, **filters.fields(api))
         output.print_list(output.take(groups, limit), _GROUP_COLUMNS, fmt)
 
 
 @app.command("redrive")
+@spread
 def redrive(
+    filters: Filters,
     reason: RequiredReason,
     run_id: Annotated[str | None, typer.Argument(metavar="RUN_ID", show_default=False)] = None,
     payload: Payload = None,
     all_: Annotated[bool, typer.Option("--all", help="Redrive all dead letters that match the filters.")] = False,
-    job: Job = None,
-    task: Task = None,
-    queue: Queue = None,
-    fingerprint: Fingerprint = None,
     rate: Annotated[float | None, typer.Option(help="The maximum number of runs per second.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the matching dead letters.")] = False,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Redrive a dead letter: its run gets new attempts. With --all or a filter, redrive many."""
-    filters = without_none(job_id=job, task=task, queue=queue, fingerprint=fingerprint)
-    many = all_ or bool(filters)
+    many = all_ or filters != Filters()
     if (run_id is None) != many:
         raise typer.BadParameter("give either one run id, or --all or a filter", param_hint="RUN_ID")
-    if run_id is None:
-        _redrive_many(without_none(filter=filters, reason=reason, rate=rate, dry_run=dry_run), payload, fmt)
-        return
-    if rate is not None or dry_run:
+    if run_id is not None and (rate is not None or dry_run):
         raise typer.BadParameter("--rate and --dry-run require --all or a filter", param_hint="RUN_ID")
-    with connect() as api:
-        body = {"reason": reason} | payload_field(payload)
-        output.print_item(api.post(resource_path("dead-letter", run_id, "redrive"), body), fmt)
-
-
-def _redrive_many(body: dict[str, Any], payload: str | None, fmt: Format) -> None:
-    if payload is not None:
+    if run_id is None and payload is not None:
         raise typer.BadParameter("this requires one run id", param_hint="--payload")
+    given = payload_field(payload)
     with connect() as api:
-        output.print_item(api.post("/api/dead-letter/redrive", body), fmt)
+        if run_id is None:
+            body = without_none(filter=filters.fields(api), reason=reason, rate=rate, dry_run=dry_run)
+            redriven = api.post("/api/dead-letter/redrive", body)
+        else:
+            redriven = api.post(resource_path("dead-letter", run_id, "redrive"), {"reason": reason} | given)
+        output.print_item(redriven, fmt)
 
 
 @app.command("discard")

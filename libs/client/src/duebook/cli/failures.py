@@ -1,8 +1,8 @@
 """The message and the exit code of each expected failure: one line with the cause and the remedy."""
 
-import os
 from collections.abc import Iterator, Mapping
 
+from duebook.cli.environment import environment
 from duebook.client import ApiError, ClientError, InvalidRequest, NotDuebook, Unreachable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -17,17 +17,24 @@ class Failure(Exception):
     """A command failed; the message has the cause."""
 
 
-EXPECTED = (ClientError, NotFound, Failure)
+class Ambiguous(Exception):
+    """A name that a command was given means several things; the message lists them."""
+
+
+EXPECTED = (ClientError, NotFound, Failure, Ambiguous)
 
 
 def exit_code(error: Exception) -> int:
+    if isinstance(error, Ambiguous):
+        return USAGE
     missing = isinstance(error, NotFound) or (isinstance(error, ApiError) and error.status == 404)
     return NOT_FOUND if missing else FAILURE
 
 
-def explain(error: Exception, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+def explain(error: Exception, variables: Mapping[str, str] | None = None) -> Iterator[str]:
     """The lines that describe the failure: one, and one more for each fault of an invalid request."""
-    url = environment.get("DUEBOOK_URL") or DEFAULT_URL
+    variables = environment() if variables is None else variables
+    url = variables.get("DUEBOOK_URL") or DEFAULT_URL
     match error:
         case Unreachable():
             yield f"no answer from {url} ({error}); is the api running, and is DUEBOOK_URL right?"
@@ -35,18 +42,21 @@ def explain(error: Exception, environment: Mapping[str, str] = os.environ) -> It
             yield f"the server at {url} is not Duebook's API ({error}); set DUEBOOK_URL"
         case InvalidRequest():
             yield f"invalid request: {error}; check DUEBOOK_URL and DUEBOOK_API_KEY"
-        case ApiError(status=401) if _has_key(environment):
-            yield f"{url} refused the key in DUEBOOK_API_KEY; `duebook key list` shows the valid keys"
+        case ApiError(status=401) if _has_key(variables):
+            yield (
+                f"{url} refused the key in DUEBOOK_API_KEY: it is unknown, expired or revoked; "
+                "`duebook key list` shows which keys are still valid, `duebook key create` makes one"
+            )
         case ApiError(status=401):
-            yield f"{url} requires a key; set DUEBOOK_API_KEY"
+            yield f"{url} requires a key; set DUEBOOK_API_KEY, or make a key with `duebook key create`"
         case ApiError(faults=[_, *_]):
             yield f"refused ({error.code}):"
             yield from (f"  {fault.pointer or 'body'}: {fault.detail}" for fault in error.faults)
         case ApiError():
             yield error.detail
         case _:
-            yield str(error)
+            yield from str(error).splitlines()
 
 
-def _has_key(environment: Mapping[str, str]) -> bool:
-    return bool(environment.get("DUEBOOK_API_KEY") or environment.get("DUEBOOK_API_KEY_FILE"))
+def _has_key(variables: Mapping[str, str]) -> bool:
+    return bool(variables.get("DUEBOOK_API_KEY") or variables.get("DUEBOOK_API_KEY_FILE"))

@@ -16,7 +16,7 @@ from duebook.cli.parsing import duration
 
 def verify(fmt: Output = Format.TABLE) -> None:
     """Check the invariants over the whole log. Exits with 1 if one is broken."""
-    from duebook_common.integrity import verify as library  # noqa: PLC0415 - no other command needs it
+    from duebook_common.integrity import verify as library
 
     report = with_database(library.verify)
     breaches = [asdict(breach) for breach in report.breaches]
@@ -30,19 +30,20 @@ def verify(fmt: Output = Format.TABLE) -> None:
 
 def rebuild(fmt: Output = Format.TABLE) -> None:
     """Rebuild the read models from the log. Services may run meanwhile."""
-    from duebook_common.integrity import rebuild as library  # noqa: PLC0415 - no other command needs it
+    from duebook_common.integrity import rebuild as library
 
     output.print_item(asdict(with_database(library.rebuild)), fmt)
 
 
 def migrate(
     wait: Annotated[str, typer.Option(help="How long to wait for a PostgreSQL that does not answer yet.")] = "60s",
+    fmt: Output = Format.TABLE,
 ) -> None:
     """Bring the schema of DUEBOOK_POSTGRES_URL up to date."""
-    from alembic.util import CommandError  # noqa: PLC0415 - no other command needs it
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
-    from duebook_common.integrity import migrate as library  # noqa: PLC0415
+    from duebook_common.integrity import migrate as library
 
     url, limit = postgres_url(), parse_option("--wait", duration, wait) or timedelta(0)
 
@@ -57,4 +58,6 @@ def migrate(
         raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {reason}; nothing was changed") from error
     except CommandError as error:
         raise Failure(f"the schema cannot be brought up to date: {error}") from error
+    if fmt is Format.JSON:
+        output.print_json({"schema": "up to date"})
     output.print_message("the schema is up to date")

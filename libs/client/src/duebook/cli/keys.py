@@ -3,7 +3,7 @@
 import secrets
 from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,9 @@ from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 from duebook_common.runtime.scopes import Scope
-from duebook_common.store.database import Pool
+
+if TYPE_CHECKING:
+    from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, list and revoke API keys.")
 
@@ -70,7 +72,7 @@ def list_keys(fmt: Output = Format.TABLE) -> None:
     output.print_list([_view(row) for row in with_database(_fetch)], _COLUMNS, fmt)
 
 
-async def _fetch(pool: Pool) -> list[Any]:
+async def _fetch(pool: "Pool") -> list[Any]:
     return list(await pool.fetch(_LIST))
 
 
@@ -82,8 +84,12 @@ def _view(row: Any) -> dict[str, Any]:
 
 
 @app.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)]) -> None:
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)], fmt: Output = Format.TABLE
+) -> None:
     """Revoke a key. The API refuses it within two seconds."""
     if with_database(lambda pool: pool.fetchval(_REVOKE, key_id)) is None:
         raise NotFound(f"there is no key {key_id!r}; `duebook key list` shows all keys")
+    if fmt is Format.JSON:
+        output.print_json({"key_id": key_id, "status": "revoked"})
     output.print_message(f"key {key_id} is revoked")

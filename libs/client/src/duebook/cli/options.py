@@ -1,15 +1,18 @@
 """Options and helpers that several commands share."""
 
-import os
+import inspect
 import re
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from duebook.cli import parsing
+from duebook.cli.environment import environment
 from duebook.cli.failures import DEFAULT_URL, Failure, NotFound
 from duebook.cli.output import Format
 from duebook.client import Client
@@ -43,23 +46,59 @@ IdempotencyKey = Annotated[
 ]
 
 
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter that is a dataclass by the fields of this class, so that commands can share options."""
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: each.annotation for name, each in signature.parameters.items() if is_dataclass(each.annotation)
+    }
+
+    @wraps(command)
+    def spread_command(**given: Any) -> None:
+        made = {
+            name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()
+        }
+        command(**made, **given)
+
+    parameters = [new for name, each in signature.parameters.items() for new in _spread(groups.get(name), each)]
+    spread_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    spread_command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return spread_command
+
+
+def _spread(group: Any, parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """The parameters of a group's fields, or the parameter itself."""
+    if group is None:
+        return [parameter.replace(kind=parameter.KEYWORD_ONLY)]
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(each.name, parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(group)
+    ]
+
+
 def connect() -> Client:
     """A client of the API at DUEBOOK_URL, with the key of DUEBOOK_API_KEY or of the file at DUEBOOK_API_KEY_FILE."""
-    return Client(os.environ.get("DUEBOOK_URL") or DEFAULT_URL, _api_key())
+    return Client(environment().get("DUEBOOK_URL") or DEFAULT_URL, _api_key())
 
 
 def _api_key() -> str | None:
-    if path := os.environ.get("DUEBOOK_API_KEY_FILE"):
+    variables = environment()
+    if path := variables.get("DUEBOOK_API_KEY_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             raise Failure(f"cannot read the file of DUEBOOK_API_KEY_FILE: {error}") from None
-    return os.environ.get("DUEBOOK_API_KEY") or None
+    return variables.get("DUEBOOK_API_KEY") or None
+
+
+def is_id(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
 
 
 def resource_path(kind: str, id_: str, *more: str) -> str:
-    """The path of a resource in the API; raises NotFound if `id_` is not a UUID."""
-    if not _UUID.fullmatch(id_):
+    """The path of a resource in the API; raises NotFound if `id_` is neither a UUID nor the key of a job."""
+    if not is_id(id_) and not id_.startswith("key%3A"):
         raise NotFound(f"there is no {kind.replace('-', ' ')} {id_!r}; an id looks like {_EXAMPLE}")
     return "/".join(["/api", kind, id_, *more])
 

@@ -1,22 +1,21 @@
 """Print data to stdout, as a table or as JSON, and messages to stderr."""
 
-import io
 import json
 import os
+import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from duebook.cli.failures import Failure
 
-_WIDTH = 1_000_000  # wide enough that no line is wrapped and no id truncated; a terminal wraps by itself
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, the exit code of a program that SIGPIPE has ended
-_MAX_COLUMN = 40  # on a terminal, longer texts in a list are truncated; ids and times are shorter
+_MAX_COLUMN = 40  # on a terminal, longer texts in a list are cut; ids and times are shorter
+_CUT = {"error", "message"}  # texts of any length: in a list they are cut, also without a terminal
+_MAX_CUT, _MIN_CUT = 80, 20
+_GAP = "  "
 
 
 class Format(StrEnum):
@@ -33,14 +32,62 @@ def print_list(items: Sequence[Mapping[str, Any]], columns: Sequence[str], fmt: 
     """A table with one row per item, or a JSON array of the items with all their fields."""
     if fmt is Format.JSON:
         print_json(items)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    width = _MAX_COLUMN if sys.stdout.isatty() else None
-    for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis", max_width=width)
-    for item in items:
-        table.add_row(*(Text(one_line(item.get(column))) for column in columns))
-    _print_table(table)
+    else:
+        print_data(table(items, columns))
+
+
+def table(items: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """One line per item below the names of the columns. Long texts are cut, so that a line fits a terminal."""
+    cells = [[one_line(item.get(column)) for column in columns] for item in items]
+    if sys.stdout.isatty():
+        cells = [
+            [cell if c in _CUT else _cut(cell, _MAX_COLUMN) for c, cell in zip(columns, row, strict=True)]
+            for row in cells
+        ]
+    limit = _capacity(columns, cells)
+    cells = [[_cut(cell, limit) if c in _CUT else cell for c, cell in zip(columns, row, strict=True)] for row in cells]
+    head, *lines = aligned([list(columns), *cells])
+    return "\n".join([_bold(head), *lines])
+
+
+def _capacity(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """The width of a column of long texts: what the others leave of the terminal, if there is one."""
+    if not sys.stdout.isatty():
+        return _MAX_CUT
+    others = [
+        max(map(width, (column, *(row[n] for row in cells)))) + len(_GAP)
+        for n, column in enumerate(columns)
+        if column not in _CUT
+    ]
+    return min(max(shutil.get_terminal_size().columns - sum(others), _MIN_CUT), _MAX_CUT)
+
+
+def _cut(text: str, limit: int) -> str:
+    """The text, or as much of it as `limit` cells hold, with an ellipsis."""
+    if width(text) <= limit:
+        return text
+    end = min(len(text), limit)
+    while width(text[:end]) > limit - 1:
+        end -= 1
+    return f"{text[:end]}…"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines, each column as wide as its widest cell."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    padded = ([cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)] for row in rows)
+    return [_GAP.join(row).rstrip() for row in padded]
+
+
+def width(text: str) -> int:
+    """How many cells of a terminal the text takes: East Asian characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 
 def print_item(item: Mapping[str, Any], fmt: Format) -> None:
@@ -48,12 +95,12 @@ def print_item(item: Mapping[str, Any], fmt: Format) -> None:
     if fmt is Format.JSON:
         print_json(item)
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(no_wrap=True)
+    start = max(map(width, item), default=0)
     for name, value in item.items():
-        table.add_row(name, Text(printable(value)))
-    _print_table(table)
+        first, *more = printable(value).splitlines() or [""]
+        print_data(f"{_bold(name)}{' ' * (start - width(name))}{_GAP}{first}".rstrip())
+        for line in more:
+            print_data(f"{' ' * start}{_GAP}{line}".rstrip())
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
@@ -80,13 +127,6 @@ def printable(value: Any) -> str:
 
 def _escape(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
-def _print_table(table: Table) -> None:
-    buffer = io.StringIO()
-    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    Console(file=buffer, width=_WIDTH, force_terminal=bold, highlight=False).print(table)
-    print_data("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))
 
 
 def print_data(text: str) -> None:

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from duebook_common.runtime.durations import iso
+from duebook_common.runtime.iso_duration import iso
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 _SHORT = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
+_JSON_STARTS = '{["'
 _ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.ASCII)
 
 
@@ -67,19 +68,33 @@ def recurrence(text: str) -> Any:
 
 
 def json_or_file(text: str) -> Any:
-    """Parse JSON, or read it from `@FILE` (`@-` is stdin); raises ValueError."""
-    return json_file(text[1:]) if text.startswith("@") else _json(text, repr(text[:60]))
+    """Parse JSON, or read JSON or YAML from `@FILE` (`@-` is stdin); raises ValueError."""
+    return document(text[1:]) if text.startswith("@") else _json(text, repr(text[:60]))
 
 
-def json_file(name: str) -> Any:
-    """Read JSON from a file (`-` is stdin); raises ValueError."""
+def document(name: str) -> Any:
+    """Read JSON or YAML from a file (`-` is stdin); raises ValueError. What looks like JSON must be JSON."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}") from None
     except ValueError:
         raise ValueError(f"{name} is not UTF-8 text") from None
-    return _json(text, "stdin" if name == "-" else name)
+    source = "stdin" if name == "-" else name
+    if name.endswith((".yaml", ".yml")) or not (name.endswith(".json") or text.lstrip()[:1] in _JSON_STARTS):
+        return _yaml(text, source)
+    return _json(text, source)
+
+
+def _yaml(text: str, source: str) -> Any:
+    from duebook.cli import yaml_text
+
+    try:
+        return yaml_text.load(text)
+    except RecursionError:
+        raise ValueError(f"{source} is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{source} is not YAML that JSON could hold: {error}") from None
 
 
 def _json(text: str, source: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from duebook.cli import output, watch, why
+from duebook.cli.names import OfJob, filter_id
 from duebook.cli.options import (
     Filter,
     Limit,
@@ -17,8 +18,11 @@ from duebook.cli.options import (
 )
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
+from duebook.cli.values import RunStatus
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, watch and cancel runs.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Inspect, watch and cancel runs, and read their logs."
+)
 
 _COLUMNS = ("id", "job_name", "status", "trigger", "attempt", "due_at", "finished_at", "error")
 
@@ -27,8 +31,8 @@ RunId = Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)]
 
 @app.command("list")
 def list_runs(
-    status: Annotated[str | None, typer.Option(help="Only with this status, e.g. running or dead_lettered.")] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB_ID", help="Only runs of this job.")] = None,
+    status: Annotated[RunStatus | None, typer.Option(help="Only with this status.")] = None,
+    job: OfJob = None,
     task: Filter = None,
     queue: Filter = None,
     limit: Limit = 50,
@@ -36,7 +40,8 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     with connect() as api:
-        runs = api.items("/api/run", limit + 1, status=status, job_id=job, task=task, queue=queue)
+        of_job = filter_id(api, job)
+        runs = api.items("/api/run", limit + 1, status=status, job_id=of_job, task=task, queue=queue)
         output.print_list(output.take(runs, limit), _COLUMNS, fmt)
 
 

@@ -1,33 +1,27 @@
 """`duebook schedule`."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from duebook.cli import output, parsing
+from duebook.cli.job_fields import RecurrenceHelp
 from duebook.cli.options import Output, connect, parse_option, timestamp, without_none
 from duebook.cli.output import Format
+from duebook.cli.values import Fold, Gap
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Preview schedules and forecast runs.")
 
 
 @app.command("preview")
 def preview_schedule(
-    recurrence: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECURRENCE", help="none, daily, weekly, 'every 15m', 'cron 0 2 * * *' or 'rrule FREQ=…'."
-        ),
-    ],
+    recurrence: Annotated[str, typer.Argument(metavar="RECURRENCE", help=RecurrenceHelp)],
     at: Annotated[str | None, typer.Option(help="Start of the schedule: a time with an offset. Default: now.")] = None,
     timezone: Annotated[str | None, typer.Option(help="The time zone, e.g. Europe/Berlin. Default: UTC.")] = None,
-    gap: Annotated[
-        str | None, typer.Option(help="For times that the clocks skip in spring: run_after or skip.")
-    ] = None,
-    fold: Annotated[
-        str | None, typer.Option(help="For times that occur twice in autumn: first, second or both.")
-    ] = None,
+    gap: Annotated[Gap | None, typer.Option(help="For times that the clocks skip in spring.")] = None,
+    fold: Annotated[Fold | None, typer.Option(help="For times that occur twice in autumn.")] = None,
     ends_at: Annotated[str | None, typer.Option(help="The last time at which it may be due.")] = None,
     after: Annotated[str | None, typer.Option(help="Only times after this one. Default: now.")] = None,
     count: Annotated[int, typer.Option(help="The number of times, 1 to 1000.")] = 10,
@@ -56,23 +50,28 @@ def preview_schedule(
 
 @app.command("forecast")
 def forecast_runs(
-    start: Annotated[str, typer.Option("--from", help="Start of the window: a time with an offset, or 'in 0s'.")],
-    end: Annotated[str, typer.Option("--to", help="End of the window, at most 400 days after its start.")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Start of the window: a time with an offset, or e.g. 'in 1d'. Default: now."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", help="End of the window, at most 400 days after its start. Default: a day after it."),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Only jobs with this task.")] = None,
     queue: Annotated[str | None, typer.Option(help="Only jobs in this queue.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only jobs with this tag.")] = None,
     changes: Annotated[
-        str | None, typer.Option("--changes", "-f", help="A file with the changes as a JSON array (- is stdin).")
+        str | None,
+        typer.Option("--changes", "-f", help="A file with the changes as a JSON or YAML array (- is stdin)."),
     ] = None,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Print the number of runs per hour. With --changes: as if the jobs had been changed."""
-    body = without_none(
-        to=parse_option("--to", timestamp, end),
+    body = _window(start, end) | without_none(
         filter=without_none(task=task, queue=queue, tag=tag),
-        changes=parse_option("--changes", parsing.json_file, changes),
+        changes=parse_option("--changes", parsing.document, changes),
     )
-    body["from"] = parse_option("--from", timestamp, start)
     with connect() as api:
         forecast = api.post("/api/schedule/forecast", body)
     if fmt is Format.JSON:
@@ -81,6 +80,14 @@ def forecast_runs(
     output.print_list(forecast["hours"], ("at", "runs"), fmt)
     for line in _summary(forecast):
         output.print_message(line)
+
+
+def _window(start: str | None, end: str | None) -> dict[str, Any]:
+    """The window of a forecast: from now on, and one day long, where its ends are not given."""
+    first = parse_option("--from", timestamp, start or "in 0s")
+    assert first is not None
+    day_later = (datetime.fromisoformat(first) + timedelta(days=1)).isoformat()
+    return {"from": first, "to": parse_option("--to", timestamp, end) or day_later}
 
 
 def _summary(forecast: dict[str, Any]) -> Iterator[str]:

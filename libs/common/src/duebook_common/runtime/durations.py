@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Strict
 
+from duebook_common.runtime.iso_duration import iso
 from duebook_common.runtime.quoting import quoted
+
+__all__ = ["Duration", "iso"]
 
 _ISO = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?", re.ASCII)
 _MAX_DIGITS = 12
@@ -37,13 +40,3 @@ Duration = Annotated[
     BeforeValidator(_check_text, json_schema_input_type=str),
     AfterValidator(_check_bounds),
 ]
-
-
-def iso(value: timedelta) -> str:
-    """The duration as answers write it: `PT1H30M`, `P365D`. Days are the largest unit."""
-    hours, rest = divmod(value.seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    second = f"{seconds}.{value.microseconds:06}".rstrip("0") if value.microseconds else str(seconds)
-    clock = f"{hours}H" * bool(hours) + f"{minutes}M" * bool(minutes) + f"{second}S" * (second != "0")
-    date = f"{value.days}D" * bool(value.days)
-    return f"P{date}T{clock}" if clock else f"P{date}" if date else "PT0S"

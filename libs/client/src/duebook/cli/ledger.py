@@ -1,0 +1,22 @@
+"""Print the ledger of a job."""
+
+from typing import Any
+
+from duebook.cli import output
+from duebook.cli.output import Format
+from duebook.client import Client
+
+_COLUMNS = ("nominal_at", "outcome", "reason", "run_id")
+_TOTALS = ("expected", "recorded", "due", "unaccounted")
+
+
+def print_ledger(api: Client, path: str, span: dict[str, Any], fmt: Format) -> None:
+    """All entries of the range, and its totals."""
+    pages = list(api.pages(path, **span))
+    ledger = pages[-1] | {"items": [entry for page in pages for entry in page["items"]]}
+    del ledger["next_cursor"]
+    if fmt is Format.JSON:
+        output.print_json(ledger)
+    else:
+        output.print_list(ledger["items"], _COLUMNS, fmt)
+    output.print_message(", ".join(f"{ledger[name]} {name}" for name in _TOTALS))

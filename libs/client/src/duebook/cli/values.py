@@ -1,0 +1,57 @@
+"""The values that options take. The API has the same; they stand here, so that a help text names each of them."""
+
+from enum import StrEnum
+
+
+class Overlap(StrEnum):
+    SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
+    BUFFER_ALL = "buffer_all"
+    CANCEL_OTHER = "cancel_other"
+    TERMINATE_OTHER = "terminate_other"
+    ALLOW_ALL = "allow_all"
+
+
+class CatchUp(StrEnum):
+    LATEST = "latest"
+    ALL = "all"
+    NONE = "none"
+
+
+class Gap(StrEnum):
+    RUN_AFTER = "run_after"
+    SKIP = "skip"
+
+
+class Fold(StrEnum):
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    DEAD_LETTERED = "dead_lettered"
+    ATTEMPT_FAILED = "attempt_failed"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+
+
+class JobStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    DELETED = "deleted"
+
+
+class RunStatus(StrEnum):
+    WAITING = "waiting"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    DEAD_LETTERED = "dead_lettered"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    DISCARDED = "discarded"

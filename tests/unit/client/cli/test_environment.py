@@ -1,0 +1,52 @@
+"""The file that `make up` writes, as commands read it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from duebook.cli.app import app
+from duebook.cli.environment import environment
+from duebook_devstack import environment_file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / ".duebook").mkdir()
+    written = {"DUEBOOK_URL": "http://127.0.0.1:1", "DUEBOOK_API_KEY": 'it\'s a "key" $HOME', "DUEBOOK_SMTP_URL": ""}
+    return environment_file.write(tmp_path / ".duebook", written)
+
+
+def test_a_command_reads_what_make_up_wrote(file: Path) -> None:
+    assert environment()["DUEBOOK_URL"] == "http://127.0.0.1:1"
+    assert environment()["DUEBOOK_API_KEY"] == 'it\'s a "key" $HOME'
+    assert "DUEBOOK_SMTP_URL" not in environment()
+    assert "http://127.0.0.1:1" in CliRunner().invoke(app, ["job", "list"]).stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUEBOOK_URL", "http://elsewhere")
+    monkeypatch.setenv("DUEBOOK_API_KEY_FILE", str(file))
+    assert environment()["DUEBOOK_URL"] == "http://elsewhere"
+    assert "DUEBOOK_API_KEY" not in environment()
+    monkeypatch.setenv("DUEBOOK_URL", "")
+    assert environment()["DUEBOOK_URL"] == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("text", ["", "PATH=/tmp\n# a comment\nexport X=1\n", "DUEBOOK_URL='", "DUEBOOK_URL", "\x00"])
+def test_an_odd_file_does_no_harm(file: Path, text: str) -> None:
+    path = environment().get("PATH")
+    file.write_text(text)
+    assert environment().get("PATH") == path
+    assert isinstance(CliRunner().invoke(app, ["run", "show", "no id"]).exception, SystemExit)
+
+
+def test_the_database_is_found_by_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / ".duebook").mkdir()
+    url = "postgresql://u:secret@127.0.0.1:1/d"
+    environment_file.write(tmp_path / ".duebook", {"DUEBOOK_POSTGRES_URL": url})
+    refused = CliRunner().invoke(app, ["key", "list"])
+    assert refused.exit_code == 1
+    assert "the database of DUEBOOK_POSTGRES_URL: " in refused.stderr
