@@ -42,6 +42,7 @@ REQUIRED = {
         POST /api/job/{job_id}/resume
     """,
     "runs:read": """
+        GET /api/overview
         GET /api/run
         GET /api/run/{run_id}
         GET /api/run/{run_id}/events

@@ -148,9 +148,25 @@ async def test_the_job_log_does_not_read_events_of_other_kinds(pool: Pool) -> No
     for _ in range(4):
         await pool.execute(_OTHER_EVENTS, MANY // 4)
     await pool.execute("VACUUM ANALYZE events")
-    found = await query_cost(pool, job_logs._ALL, *job_logs._before(PageQuery()), 51)
+    found = await query_cost(pool, *_flat(job_logs.statement(job_logs.LogQuery())))
     assert "events_logged" in found.indexes
     assert found.buffers <= PAGE_BUFFERS
+
+
+async def test_each_filter_of_the_job_log_uses_an_index(pool: Pool) -> None:
+    run = (await started(pool)).id
+    await pool.execute(_LOGGED_EVENTS, MANY)
+    await pool.execute("VACUUM ANALYZE events")
+    for filters in ({"status": "lost"}, {"status": "log"}, {"run_id": str(run)}, {"run_id": str(run), "status": "log"}):
+        found = await query_cost(pool, *_flat(job_logs.statement(job_logs.LogQuery(**filters))))
+        assert found.buffers <= PAGE_BUFFERS, (filters, found)
+
+
+_LOGGED_EVENTS = """
+INSERT INTO events (stream, version, id, type, job_id, data, meta, recorded_at)
+SELECT 'run-' || id, 1, id, 'AttemptStarted', id, '{}', '{}', now()
+FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1)) AS ids
+"""
 
 
 _OTHER_EVENTS = """

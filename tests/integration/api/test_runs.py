@@ -131,6 +131,12 @@ async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> 
     assert (everything[0]["status"], everything[0]["attempt"]) == ("cancelled", None)
     for log in everything:
         assert await api.json(200, "GET", f"/api/job-log/{log['id']}") == log
+    assert await api.pages(f"/api/job-log?run_id={run['id'].upper()}", 3) == logs
+    assert await api.pages(f"/api/job-log?run_id={other['id']}", 3) == everything[:1]
+    assert await api.pages(f"/api/job-log?run_id={run['job_id']}", 3) == []
+    for status in ("started", "failed", "lost", "released", "cancelled", "dead_lettered", "log", "completed"):
+        assert await api.pages(f"/api/job-log?status={status}", 1) == [e for e in everything if e["status"] == status]
+    assert await api.pages(f"/api/job-log?run_id={run['id']}&status=log", 1) == logs[:1]
 
 
 async def test_runs_that_were_made_at_the_same_instant_are_listed_by_nominal_time(api: Api) -> None:

@@ -28,7 +28,7 @@ from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.jobs import routes as job_routes
 from duebook_api.ledger import routes as ledger_routes
-from duebook_api.runs import dead_letters
+from duebook_api.runs import dead_letters, overview
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
@@ -53,6 +53,7 @@ _ROUTERS = (
     job_logs.router,
     event_routes.router,
     dead_letters.router,
+    overview.router,
     schedule_routes.router,
 )
 _POOL_SIZE = 20

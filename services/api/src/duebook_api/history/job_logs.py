@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.paging import NoQuery, PageQuery, decode_cursor, integer_between, page, query
+from duebook_api.http.paging import Id, NoQuery, PageQuery, decode_cursor, integer_between, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
+from duebook_api.schemas.answers import LogStatus
 from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
@@ -36,23 +37,46 @@ WHERE type IN (
 )
 """
 _OF_LINES = """
-SELECT xid, position, job_id, run_id, 'line', NULL, message, logged_at, attempt FROM log_lines
+SELECT xid, position, job_id, run_id, 'line' AS type, NULL AS executor, message, logged_at, attempt FROM log_lines
 WHERE true
 """
-_PAGE = "AND (xid, position) < ($1::xid8, $2) ORDER BY xid DESC, position DESC LIMIT $3"
-
-_ALL = f"""
-({_OF_EVENTS} {_PAGE}) UNION ALL ({_OF_LINES} {_PAGE})
-ORDER BY xid DESC, position DESC LIMIT $3
+_RUN_OF_EVENTS = "AND stream = 'run-' || $4::uuid"
+# The index of lines is by job; those before the run's first event are not read.
+_RUN_OF_LINES = """
+AND run_id = $4::uuid AND job_id = (SELECT job_id FROM runs WHERE run_id = $4::uuid)
+AND xid >= (SELECT xid FROM events WHERE stream = 'run-' || $4::uuid AND version = 1)
 """
+_NEWEST = "ORDER BY xid DESC, position DESC LIMIT $3"
+_PAGE = f"AND (xid, position) < ($1::xid8, $2) {_NEWEST}"
+
 _OF_JOB = f"""
 ({_OF_EVENTS} AND job_id = $4 {_PAGE}) UNION ALL ({_OF_LINES} AND job_id = $4 {_PAGE})
-ORDER BY xid DESC, position DESC LIMIT $3
+{_NEWEST}
 """
 _ONE = f"""
 ({_OF_EVENTS} AND xid = $1::xid8 AND position = $2) UNION ALL ({_OF_LINES} AND xid = $1::xid8 AND position = $2)
 """
+_TYPES = {status: type_ for type_, status in views.LOG_STATUS.items()}
 _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
+
+
+class LogQuery(PageQuery):
+    run_id: Id | None = None
+    status: LogStatus | None = None
+
+
+def statement(q: LogQuery) -> tuple[str, list[object]]:
+    """The page of entries: events, lines, or both, each as conditions for which there is an index."""
+    of_events = f"AND type = '{_TYPES[q.status]}'" if q.status else ""
+    of_lines = ""
+    arguments: list[object] = [*_before(q), q.limit + 1]
+    if q.run_id is not None:
+        of_events, of_lines = f"{of_events} {_RUN_OF_EVENTS}", _RUN_OF_LINES
+        arguments.append(q.run_id)
+    events, lines = f"({_OF_EVENTS} {of_events} {_PAGE})", f"({_OF_LINES} {of_lines} {_PAGE})"
+    parts = [events, lines] if q.status is None else [lines if q.status == "log" else events]
+    union = " UNION ALL ".join(parts)
+    return f"SELECT * FROM ({union}) AS entries {_NEWEST}", arguments  # noqa: S608 - of constants
 
 
 def _before(q: PageQuery) -> tuple[int, int]:
@@ -68,14 +92,13 @@ def _order(row: Any) -> tuple[int, int]:
     return row["xid"], row["position"]
 
 
-@router.get(
-    "", openapi_extra=operation(Scope.LOGS_READ, query=PageQuery), response_model=answers.Page[answers.LogEntry]
-)
+@router.get("", openapi_extra=operation(Scope.LOGS_READ, query=LogQuery), response_model=answers.Page[answers.LogEntry])
 async def list_job_logs(request: Request) -> Response:
-    """Newest first."""
-    q = query(request, PageQuery)
+    """Newest first; of all runs, or of one."""
+    q = query(request, LogQuery)
+    sql, arguments = statement(q)
     async with acquire(dependencies(request).pool) as db:
-        rows: list[Any] = await db.fetch(_ALL, *_before(q), q.limit + 1)
+        rows: list[Any] = await db.fetch(sql, *arguments)
     return page(rows, q, views.log_entry, _order)
 
 

@@ -87,6 +87,9 @@ class Feed(Page[Event]):
     position: str | None
 
 
+LogStatus = Literal["started", "completed", "failed", "lost", "released", "cancelled", "dead_lettered", "log"]
+
+
 class LogEntry(BaseModel):
     """An event of an attempt, or a line that its task has logged."""
 
@@ -94,7 +97,7 @@ class LogEntry(BaseModel):
     job_id: UUID
     run_id: UUID
     attempt: int | None
-    status: Literal["started", "completed", "failed", "lost", "released", "cancelled", "dead_lettered", "log"]
+    status: LogStatus
     message: str
     logged_at: AwareDatetime
 
@@ -139,6 +142,32 @@ class RedriveSummary(BaseModel):
     redriven: int
     invalid: int
     left: int = 0
+
+
+class RunCounts(BaseModel):
+    """Runs by state. `due`: not yet sent to their queue. `dispatched`: sent, and no executor has started them yet."""
+
+    due: int
+    dispatched: int
+    waiting: int
+    running: int
+    retrying: int
+    dead_lettered: int
+
+
+class QueueCounts(RunCounts):
+    """The runs of one queue."""
+
+    queue: str
+
+
+class Overview(RunCounts):
+    """`overdue_jobs` are due for longer than the misfire time. A queue without runs in these states is left out."""
+
+    at: AwareDatetime
+    overdue_jobs: int
+    oldest_dead_letter_at: AwareDatetime | None
+    queues: list[QueueCounts]
 
 
 class LedgerEntry(BaseModel):

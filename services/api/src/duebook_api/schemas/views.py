@@ -142,7 +142,7 @@ def dead_letter_event(record: Mapping[str, Any]) -> View:
     return view | {name: data.get(name) for name in details}
 
 
-_LOG_STATUS = {
+LOG_STATUS = {
     "AttemptStarted": "started",
     "AttemptSucceeded": "completed",
     "AttemptFailed": "failed",
@@ -161,7 +161,7 @@ def log_entry(record: Mapping[str, Any]) -> View:
         "job_id": record["job_id"],
         "run_id": record["run_id"],
         "attempt": record["attempt"],
-        "status": _LOG_STATUS[record["type"]],
+        "status": LOG_STATUS[record["type"]],
         "message": record["message"] or _default_message(record["type"], record["executor"]),
         "logged_at": record["logged_at"],
     }

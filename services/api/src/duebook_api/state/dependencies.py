@@ -9,6 +9,7 @@ from starlette.requests import Request
 from duebook_api.http.slots import SharedSlots
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
+from duebook_api.state.overview import Overview
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.runtime.hints import Hints
@@ -27,6 +28,7 @@ class Dependencies:
     create_batcher: JobCreateBatcher
     feed: Feed
     max_active_runs: int = 1_000
+    overview: Overview = field(default_factory=Overview)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))

@@ -9,7 +9,7 @@ _DEAD_LETTERS = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
 """
 # Steps from queue to queue along the index of due jobs, and so reads only the overdue jobs of each.
-_OVERDUE = """
+OVERDUE = """
 WITH RECURSIVE queues AS (
     (SELECT queue FROM jobs WHERE wake_at IS NOT NULL ORDER BY queue LIMIT 1)
     UNION ALL
@@ -38,7 +38,7 @@ class DeadLetterGauges:
         now = self._clock.now()
         async with acquire(self._pool) as db:
             rows = await db.fetch(_DEAD_LETTERS)
-            overdue: int = await db.fetchval(_OVERDUE, now - self._misfire)
+            overdue: int = await db.fetchval(OVERDUE, now - self._misfire)
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
         self._queues |= set(counts)
         for queue in self._queues:

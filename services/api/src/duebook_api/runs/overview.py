@@ -1,0 +1,25 @@
+"""What is going on now, in one call."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.access.operation import operation
+from duebook_api.http.paging import NoQuery, query
+from duebook_api.http.replies import reply
+from duebook_api.schemas import answers
+from duebook_api.state.dependencies import dependencies
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter(prefix="/api/overview", tags=["runs"])
+
+
+@router.get("", openapi_extra=operation(Scope.RUNS_READ), response_model=answers.Overview)
+async def show_overview(request: Request) -> Response:
+    """How many runs are in which state, in all and by queue, and how many jobs are overdue.
+
+    The numbers are up to a second old.
+    """
+    query(request, NoQuery)
+    deps = dependencies(request)
+    return reply(await deps.overview.read(deps.pool, deps.clock, deps.misfire))

@@ -1,0 +1,21 @@
+"""The counts of an overview."""
+
+from duebook_api.state.overview import summary
+
+
+def test_the_counts_of_queues_add_up() -> None:
+    found = summary([("mail", "running", 2), ("default", "due", 1), ("default", "running", 3)])
+    assert (found["running"], found["due"], found["retrying"]) == (5, 1, 0)
+    assert [(each["queue"], each["running"]) for each in found["queues"]] == [("default", 3), ("mail", 2)]
+
+
+def test_nothing_at_all_is_zero() -> None:
+    assert summary([]) == {
+        "due": 0,
+        "dispatched": 0,
+        "waiting": 0,
+        "running": 0,
+        "retrying": 0,
+        "dead_lettered": 0,
+        "queues": [],
+    }
