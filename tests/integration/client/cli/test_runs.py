@@ -71,3 +71,28 @@ def test_an_unknown_resource_exits_with_3(duebook: Program) -> None:
         missing = duebook(noun, "show", str(uuid4()))
         assert (missing.exit_code, missing.stdout) == (3, "")
         assert missing.stderr.count("\n") == 1
+
+
+async def test_the_log_of_a_run_is_printed_and_followed_to_its_end(duebook: Program) -> None:
+    run, url, now = duebook.run(), duebook.environment["DUEBOOK_POSTGRES_URL"], datetime.now(UTC)
+    with duebook.started("run", "logs", run["id"], "--follow", "--interval", "0.1s") as following:
+        assert following.stdout
+        await execute(url, run["id"], StartAttempt(0, "executor-1", timedelta(seconds=30), now))
+        assert following.stdout.readline().split("  ", 1)[1] == "1  started        started on executor-1\n"
+        await execute(url, run["id"], Succeed(1, None, now))
+        assert "completed" in following.stdout.readline()
+        assert following.wait(10) == 0
+    assert [entry["status"] for entry in duebook.data("run", "logs", run["id"])] == ["started", "completed"]
+    newest = duebook("run", "logs", run["id"], "--limit", "1")
+    assert ("completed" in newest.stdout, "--limit" in newest.stderr) == (True, True)
+    assert len(duebook("run", "logs", run["id"], "--follow", "-o", "json").stdout.splitlines()) == 2
+    assert duebook("run", "logs", run["job_id"]).exit_code == 3
+
+
+def test_a_list_of_runs_names_its_job(duebook: Program) -> None:
+    duebook.job("nightly")
+    run = duebook.data("job", "trigger", "nightly")
+    assert [each["id"] for each in duebook.data("run", "list", "--job", "nightly", "--status", "dispatched")] == [
+        run["id"]
+    ]
+    assert duebook("run", "list", "--job", "unknown").exit_code == 3

@@ -21,6 +21,8 @@ COMMANDS = {
     "events": ("events", "app"),
     "schedule": ("schedules", "app"),
     "key": ("keys", "app"),
+    "status": ("overview", "status"),
+    "top": ("overview", "top"),
     "verify": ("integrity", "verify"),
     "rebuild": ("integrity", "rebuild"),
     "migrate": ("integrity", "migrate"),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from duebook.cli import output, watch, why
+from duebook.cli import logs, output, watch, why
 from duebook.cli.names import OfJob, filter_id
 from duebook.cli.options import (
     Filter,
@@ -57,6 +57,26 @@ def why_run(run_id: RunId, fmt: Output = Format.TABLE) -> None:
     """Explain why a run ran, did not run, or is waiting."""
     with connect() as api:
         why.print_why(api.get(resource_path("run", run_id, "why")), fmt)
+
+
+@app.command("logs")
+def show_logs(
+    run_id: RunId,
+    follow: Annotated[bool, typer.Option("--follow", help="Print new entries until the run has ended.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of entries: the newest.")] = 1000,
+    interval: Annotated[str, typer.Option(help="The time between two polls, e.g. 1s.")] = "1s",
+    fmt: Output = Format.TABLE,
+) -> None:
+    """Print what happened to a run's attempts and what its task has logged, oldest first."""
+    seconds = parse_option("--interval", duration, interval)
+    assert seconds is not None
+    run = resource_path("run", run_id)
+    with connect() as api:
+        if follow:
+            logs.follow(api, run, run_id, seconds, fmt)
+        else:
+            api.get(run)  # an unknown run is an error, not an empty log
+            logs.print_newest(api, run_id, limit, fmt)
 
 
 @app.command("cancel")

@@ -11,7 +11,7 @@ from duebook.cli.output import Format
 from duebook.client import ApiError, Client, Unreachable
 
 T = TypeVar("T")
-_ENDED = frozenset({"succeeded", "dead_lettered", "cancelled", "skipped", "discarded"})
+ENDED = frozenset({"succeeded", "dead_lettered", "cancelled", "skipped", "discarded"})
 _MAX_FIELD_LENGTH = 200
 
 
@@ -51,7 +51,7 @@ def watch_run(api: Client, run: str, interval: timedelta, fmt: Format) -> str:
         for event in events:
             print_event(event, fmt)
             version = event["version"]
-        if status in _ENDED:
+        if status in ENDED:
             return status
         time.sleep(interval.total_seconds())
 

@@ -1,0 +1,137 @@
+"""`duebook status` and `duebook top`: what is going on, on one screen."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from duebook.cli import output
+from duebook.cli.environment import environment
+from duebook.cli.options import Output, connect, parse_option
+from duebook.cli.output import Format
+from duebook.cli.parsing import duration
+from duebook.cli.watch import Retrying
+from duebook.client import Client, ClientError, NotDuebook
+
+_COUNTS = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
+_SERVICES = ("scheduler", "executor", "notifier")  # the api is asked by itself
+_RECURRING, _HOUR = 20, timedelta(hours=1)
+_RUNS = 10
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def status(fmt: Output = Format.TABLE) -> None:
+    """Show services, queues, runs by state and dead letters on one screen. Exits with 1 if a service is not ready.
+
+    The api's health is always shown; that of the others if DUEBOOK_SCHEDULER_URL, DUEBOOK_EXECUTOR_URL and
+    DUEBOOK_NOTIFIER_URL name them, as `.duebook/env` does. `unaccounted` counts the last hour's nominal times of the
+    newest recurring jobs, 20 at most, of which nothing is recorded; `duebook verify` looks at all.
+    """
+    with connect() as api:
+        services = [_health("api", api), *_others()]
+        overview = api.get("/api/overview")
+        ledger = _last_hour(api, overview["at"])
+    if fmt is Format.JSON:
+        output.print_json({"services": services, "overview": overview, "ledger": ledger})
+    else:
+        output.print_data("\n".join(_screen(services, overview, ledger)))
+    raise typer.Exit(0 if all(service["state"] == "ready" for service in services) else 1)
+
+
+def top(
+    interval: Annotated[str, typer.Option(help="The time between two polls, e.g. 2s.")] = "2s",
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many polls. Default: at Ctrl-C.")] = None,
+    fmt: Output = Format.TABLE,
+) -> None:
+    """Show runs by state and queue, and those that run now, again and again until Ctrl-C."""
+    seconds = parse_option("--interval", duration, interval)
+    assert seconds is not None
+    try:
+        with connect() as api:
+            _repeat(api, seconds, count, fmt)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def _repeat(api: Client, interval: timedelta, count: int | None, fmt: Format) -> None:
+    retrying, polls = Retrying(interval), 0
+    while True:
+        overview, running = retrying(partial(_poll, api))
+        if fmt is Format.JSON:
+            output.print_json(overview | {"runs": running}, indent=None)
+        else:
+            lines = "\n".join([*_numbers(overview), "", *_running(running)])
+            output.print_data(f"{_CLEAR}{lines}" if sys.stdout.isatty() else f"{lines}\n")
+        polls += 1
+        if polls == count:
+            return
+        time.sleep(interval.total_seconds())
+
+
+def _poll(api: Client) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    return api.get("/api/overview"), list(api.items("/api/run", _RUNS, status="running"))
+
+
+def _others() -> Iterator[dict[str, Any]]:
+    """The health of the services whose URLs are known."""
+    for name in _SERVICES:
+        if url := environment().get(f"DUEBOOK_{name.upper()}_URL"):
+            try:
+                with Client(url, seconds=3) as service:
+                    yield _health(name, service)
+            except ClientError as error:
+                yield {"service": name, "state": "no answer", "components": {url: str(error)}}
+
+
+def _health(name: str, service: Client) -> dict[str, Any]:
+    """What a service says of itself and of the components that it needs."""
+    answer = service.response("GET", "/readyz")
+    try:
+        said = json.loads(answer.body)
+        return {"service": name, "state": said["status"], "components": dict(said.get("components", {}))}
+    except (ValueError, KeyError, TypeError):
+        raise NotDuebook(f"HTTP {answer.status} without a state of health") from None
+
+
+def _last_hour(api: Client, now: str) -> dict[str, Any]:
+    """The totals of the ledgers of the last hour, of the newest recurring jobs."""
+    end = datetime.fromisoformat(now).astimezone(UTC)
+    span = {"from": (end - _HOUR).isoformat(), "to": end.isoformat()}
+    jobs = [job for job in api.get("/api/job", status="active", limit=200)["items"] if job["recurrence"] != "none"]
+    ledgers = [api.get(f"/api/job/{job['id']}/ledger", limit=1, **span) for job in jobs[:_RECURRING]]
+    totals = {name: sum(ledger[name] for ledger in ledgers) for name in ("expected", "unaccounted")}
+    return {**span, "jobs": len(ledgers), **totals}
+
+
+def _screen(services: list[dict[str, Any]], overview: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
+    rows = [{**each, "components": _components(each["components"])} for each in services]
+    yield from (output.table(rows, ("service", "state", "components")), "")
+    yield from _numbers(overview)
+    expected = f"{ledger['expected']} times of {ledger['jobs']} jobs in the last hour"
+    yield f"unaccounted   {ledger['unaccounted']} of {expected}"
+
+
+def _components(components: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {state}" for name, state in components.items())
+
+
+def _numbers(overview: Mapping[str, Any]) -> Iterator[str]:
+    """The table of queues with the sum of all, and what an operator must look at."""
+    queues = [*overview["queues"], {**overview, "queue": "all"}]
+    yield from (output.table(queues, ("queue", *_COUNTS)), "")
+    yield f"overdue jobs  {overview['overdue_jobs']}"
+    oldest = overview["oldest_dead_letter_at"]
+    yield f"dead letters  {overview['dead_lettered']}" + (f", the oldest of {oldest}" if oldest else "")
+
+
+def _running(runs: list[dict[str, Any]]) -> Iterator[str]:
+    """The newest runs that run now."""
+    if runs:
+        yield output.table(runs, ("id", "job_name", "task", "queue", "attempt", "executor", "started_at"))
+    else:
+        yield "nothing runs now"
