@@ -16,8 +16,8 @@ _KINDS = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 _INTRODUCTION = """
 Every service answers `GET /metrics` in the Prometheus format; scrape each copy. The alert rules are
 [deploy/monitoring/alerts.yml](../../deploy/monitoring/alerts.yml), each with a runbook in
-[deploy/runbooks](../../deploy/runbooks/). Beside these metrics each service reports those of its Python process.
-A histogram has the usual `_bucket`, `_sum` and `_count`.
+[deploy/runbooks](../../deploy/runbooks/). `runbook_url` is the path of a runbook in this repository; how to make it a link
+stands at the head of that file. Beside these metrics each service reports those of its Python process. A histogram has the usual `_bucket`, `_sum` and `_count`.
 """
 _LABELS = """
 | label | of | values |

@@ -161,6 +161,15 @@ def test_an_alert_uses_existing_metrics_and_has_a_runbook(alert: dict[str, Any])
     assert (ROOT / alert["annotations"]["runbook_url"]).read_text().startswith(f"# {alert['alert']}\n")
 
 
+def test_the_paths_of_runbooks_become_links_as_the_head_of_the_rules_says() -> None:
+    [command] = re.findall(r"^#   (sed .*)$", (ROOT / "deploy/monitoring/alerts.yml").read_text(), re.MULTILINE)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT / "deploy/monitoring", capture_output=True, check=True)
+    rules = [rule for group in yaml.safe_load(done.stdout)["groups"] for rule in group["rules"]]
+    links = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}
+    base = "https://git.example.com/duebook/src/main/deploy/runbooks"
+    assert links == {alert["alert"]: f"{base}/{alert['alert']}.md" for alert in ALERTS}
+
+
 def test_an_alert_on_absence_keeps_the_labels_of_its_summary() -> None:
     for alert in ALERTS:
         if "$labels" in alert["annotations"]["summary"]:

@@ -92,8 +92,8 @@ def _health(name: str, service: Client) -> dict[str, Any]:
     """What a service says of itself and of the components that it needs."""
     answer = service.response("GET", "/readyz")
     try:
-        said = json.loads(answer.body)
-        return {"service": name, "state": said["status"], "components": dict(said.get("components", {}))}
+        health = json.loads(answer.body)
+        return {"service": name, "state": health["status"], "components": dict(health.get("components", {}))}
     except (ValueError, KeyError, TypeError):
         raise NotDuebook(f"HTTP {answer.status} without a state of health") from None
 
