@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,10 +55,26 @@ def running(directory: Path) -> list[ProcessId]:
     return [process for process in (ProcessId(**row) for row in rows) if process.alive]
 
 
+def must_be_found_by_commands(directory: Path) -> None:
+    """Commands in this directory need no URL: not of the api, not of the database, not of the services."""
+
+    def data(*command: str) -> Any:
+        program = str(Path(sys.executable).with_name("duebook"))
+        printed = subprocess.run([program, *command, "-o", "json"], cwd=directory, capture_output=True, check=True)
+        return json.loads(printed.stdout)
+
+    assert data("job", "show", "sample")["name"] == "sample"
+    assert data("key", "list") == []
+    assert data("verify")["breaches"] == []
+    services = {each["service"]: each["state"] for each in data("status")["services"]}
+    assert services == dict.fromkeys(("api", "scheduler", "executor", "notifier"), "ready")
+
+
 def test_the_first_start_runs_a_sample_job_and_a_stop_leaves_no_process(directory: Path) -> None:
     with dev(directory, "first") as first:
         first.await_ready()
         started = running(directory)
+        must_be_found_by_commands(directory)
         with dev(directory, "second") as second:
             assert second.process.wait(30) == 1
         first.process.send_signal(signal.SIGINT)

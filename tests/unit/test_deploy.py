@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ SECRETS = {"POSTGRES_URL", "RABBITMQ_URL", "REDIS_URL", "SMTP_URL", "API_KEY", "
 CONTRACT = SECRETS | {
     *("HOST", "PORT", "POLL_CRON", "QUEUES", "CONCURRENCY", "TASKS", "LEASE", "MISFIRE", "GRACE", "MAIL_FROM"),
     *("NOTIFY_TO", "HTTP_ALLOW", "AUTH", "LOG_FORMAT", "LOG_LEVEL", "URL"),
+    *("SCHEDULER_URL", "EXECUTOR_URL", "NOTIFIER_URL"),
 }
 FOREIGN_METRICS = {"up", "rabbitmq_queue_consumers", "rabbitmq_queue_messages_ready"}
 

@@ -17,3 +17,19 @@ def test_a_forecast_is_a_line_per_hour_and_a_summary(duebook: Program) -> None:
     assert "total: 1 runs of 1 jobs" in forecast.stderr
     assert "times added: 1" in forecast.stderr
     assert duebook.data("schedule", "forecast", *window)["runs"] == 0
+
+
+def test_a_forecast_without_ends_is_that_of_the_next_day(duebook: Program) -> None:
+    duebook.job("hourly", "--recurrence", "every 1h", "--tag", "a")
+    forecast = duebook.data("schedule", "forecast", "--tag", "a")
+    start, end = (datetime.fromisoformat(forecast[name]) for name in ("from", "to"))
+    assert end - start == timedelta(days=1)
+    assert abs(start - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_preview_prints_times_and_says_the_schedule_in_words(duebook: Program) -> None:
+    given = ("cron 30 2 * * *", "--timezone", "Europe/Berlin", "--gap", "skip", "--after", "2026-03-28T00:00:00Z")
+    preview = duebook("schedule", "preview", *given, "--at", "2026-01-01T00:00:00Z", "--count", "2")
+    assert preview.stdout.splitlines() == ["nominal_at", "2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]
+    assert "02:30" in preview.stderr
+    assert len(duebook.data("schedule", "preview", "daily", "--count", "3")["times"]) == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,20 @@ def test_every_command_but_those_without_data_takes_an_output_format() -> None:
     assert isinstance(group, TyperGroup)
     for path in leaves(group):
         assert ("--output" in duebook(*path, "--help").stdout) == (path != ("dev",)), path
+
+
+def test_every_command_is_run_by_a_test_on_real_servers() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    tests = Path(__file__).parents[3]
+    files = [
+        *(tests / "integration/client").rglob("*.py"),
+        *(tests / "e2e").rglob("*.py"),
+        tests / "support/program.py",
+    ]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    for path in leaves(group):
+        assert re.search(", ".join(f'"{word}"' for word in path), text), path
 
 
 @pytest.mark.parametrize("command", [["job", "list"], ["run", "show", ID], ["job", "pause", "a name"], ["--help"]])

@@ -1,6 +1,7 @@
 """The file that `make up` writes, as commands read it."""
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,21 @@ def test_the_database_is_found_by_the_file_too(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["key", "list"])
     assert refused.exit_code == 1
     assert "the database of DUEBOOK_POSTGRES_URL: " in refused.stderr
+
+
+def test_a_key_is_not_sent_to_another_machine_that_a_file_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUEBOOK_API_KEY", "sk_mine")
+    for url in ("https://evil.example", "http://127.0.0.1.evil.example", "http://[", "nonsense"):
+        environment_file.write(file.parent, {"DUEBOOK_URL": url, "DUEBOOK_SMTP_URL": "smtp://127.0.0.1:1"})
+        assert "DUEBOOK_URL" not in environment()
+        assert "DUEBOOK_SMTP_URL" in environment()
+
+
+def test_what_a_shell_reads_is_what_was_written(file: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'set -a; . "$1"; printf %s "$DUEBOOK_API_KEY"', "sh", file],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == environment()["DUEBOOK_API_KEY"]

@@ -4,6 +4,9 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from duebook.connection import is_loopback
 
 FILE = Path(".duebook/env")
 
@@ -21,7 +24,17 @@ def _file() -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         return {}
     pairs = (line.partition("=") for line in text.splitlines() if line.startswith("DUEBOOK_"))
-    return {name: _unquoted(value) for name, _, value in pairs}
+    found = {name: _unquoted(value) for name, _, value in pairs}
+    if not _is_local(found.get("DUEBOOK_URL", "")):
+        found.pop("DUEBOOK_URL", None)  # a stack runs here: a directory from elsewhere must not get the user's key sent
+    return found
+
+
+def _is_local(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def _unquoted(value: str) -> str:
