@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -76,6 +78,70 @@ async def test_an_invalid_schedule_is_refused_with_its_pointer(
     assert message in error["detail"]
     batch = await api.post("/api/job/batch", json={"jobs": [{"name": "fine"}, {"name": "n", **body}]})
     assert batch.json()["errors"][0]["pointer"] == f"/jobs/1{pointer}"
+
+
+SKIP = {"timezone": "Europe/Berlin", "dst": {"gap": "skip"}}
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        SKIP | {"recurrence": {"cron": "30 2 * 3 SUNL"}},
+        SKIP | {"recurrence": {"rrule": "FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;BYHOUR=2;BYMINUTE=30"}},
+        {"recurrence": {"cron": "0 0 29 2 *"}, "scheduled_at": "9997-01-01T00:00:00Z"},
+        {"recurrence": {"cron": "0 0 31 4 *"}},
+        {"recurrence": {"rrule": "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30"}},
+    ],
+)
+async def test_a_schedule_that_never_fires_is_refused_everywhere(api: httpx2.AsyncClient, schedule: Any) -> None:
+    job = (await api.post("/api/job", json={"name": "n", "recurrence": "daily"})).json()
+    new, path = {"name": "n", **schedule}, f"/api/job/{job['id']}"
+    window = {"from": "2026-11-24T00:00:00Z", "to": (datetime.now(UTC) + timedelta(days=9)).isoformat()}
+    patch, create = {"job_id": job["id"], "patch": schedule}, {"create": new}
+    for answer, root in [
+        (await api.post("/api/job", json=new), ""),
+        (await api.post("/api/job/batch", json={"jobs": [new]}), "/jobs/0"),
+        (await api.put(path, json=new), ""),
+        (await api.put(f"/api/job/{uuid4()}", json=new), ""),
+        (await api.patch(path, json=schedule), ""),
+        (await api.post(PREVIEW, json=schedule), ""),
+        (await api.post("/api/schedule/forecast", json=window | {"changes": [patch]}), "/changes/0/patch"),
+        (await api.post("/api/schedule/forecast", json=window | {"changes": [create]}), "/changes/0/create"),
+    ]:
+        assert answer.status_code == 422, answer.text
+        [error] = answer.json()["errors"]
+        assert error["pointer"].startswith(f"{root}/recurrence/"), error
+        assert "never fires" in error["detail"]
+    assert (await api.get(path)).json()["status"] == "active"
+
+
+FIRST, LAST = "1970-01-01T00:00:00Z", "9998-12-31T23:59:59.999999Z"
+LONG = {"start_within": "P36500D", "timeout": "P36500D", "catch_up": {"policy": "all", "window": "P36500D"}}
+
+
+@pytest.mark.parametrize("recurrence", ["none", "daily", {"every": "P36500D"}, {"cron": "0 3 * * *"}, RULE])
+async def test_no_question_about_the_ends_of_the_calendar_is_an_error(api: httpx2.AsyncClient, recurrence: Any) -> None:
+    """Any answer but an error of ours will do."""
+    schedule = {"recurrence": recurrence, "timezone": "Pacific/Kiritimati", "jitter": "P36500D"}
+    answers = []
+    for at in (FIRST, LAST):
+        for after in (FIRST, LAST, "9970-01-01T00:00:00Z"):
+            body = schedule | {"scheduled_at": at, "after": after, "ends_at": LAST}
+            answers.append(await api.post(PREVIEW, json=body))
+        job = {"name": "n", "max_retries": 0, "scheduled_at": at, **schedule, **LONG}
+        answers.append(await api.post("/api/job", json=job))
+        path = f"/api/job/{answers[-1].json()['id']}"
+        answers.append(await api.patch(path, json={"scheduled_at": LAST if at == FIRST else FIRST}))
+        answers.append(await api.post(f"{path}/trigger"))
+        for t in (FIRST, LAST):
+            answers += [await api.get(f"{path}/{part}={t}") for part in ("why?at", "ledger?from", "ledger?to")]
+            answers.append(await api.get(f"{path}?as_of={t}"))
+            window = {"from": t, "to": LAST}
+            answers.append(await api.post(f"{path}/backfill", json=window))
+            answers.append(await api.post("/api/schedule/forecast", json=window | {"changes": [{"create": job}]}))
+        answers.append(await api.post(f"{path}/pause"))
+        answers.append(await api.post(f"{path}/resume"))
+    assert [answer.text for answer in answers if answer.status_code >= 500] == []
 
 
 async def preview(api: httpx2.AsyncClient, **body: Any) -> Any:

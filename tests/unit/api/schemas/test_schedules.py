@@ -7,7 +7,8 @@ import pytest
 
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import validated
-from duebook_api.schemas.schedules import PreviewBody, must_name_a_time
+from duebook_api.schemas.first_times import must_name_a_time
+from duebook_api.schemas.schedules import PreviewBody
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -54,6 +55,38 @@ def fault(body: Any) -> tuple[str, str]:
 def test_a_wrong_recurrence(recurrence: Any, pointer: str, message: str) -> None:
     found_pointer, found_message = fault({"recurrence": recurrence})
     assert found_pointer == f"/recurrence{pointer}"
+    assert message in found_message
+
+
+SKIPPED = {"timezone": "Europe/Berlin", "dst": {"gap": "skip"}}
+RULE = "FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;BYHOUR=2;BYMINUTE=30"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "message"),
+    [
+        (SKIPPED | {"recurrence": {"cron": "30 2 * 3 SUNL"}}, "/recurrence/cron", "skip all of its times, and dst.gap"),
+        (SKIPPED | {"recurrence": {"rrule": RULE}}, "/recurrence/rrule", "the clocks in Europe/Berlin skip all of its"),
+        (
+            SKIPPED | {"recurrence": {"cron": "30 2 * 3 SUNL"}, "ends_at": "2090-01-01T00:00:00Z"},
+            "/recurrence/cron",
+            "use run_after, or another time of day",
+        ),
+        (
+            {"recurrence": {"cron": "0 0 29 2 *"}, "scheduled_at": "9997-01-01T00:00:00Z"},
+            "/recurrence/cron",
+            '"0 0 29 2 *" never fires: it names no time from scheduled_at to the end of the year 9999',
+        ),
+        ({"recurrence": {"cron": "@yearly"}, "scheduled_at": "9998-12-31T23:59:59Z"}, None, ""),
+        (SKIPPED | {"recurrence": {"cron": "30 2 * 3 SUN"}}, None, ""),
+    ],
+)
+def test_a_schedule_that_never_fires(body: Any, pointer: str | None, message: str) -> None:
+    if pointer is None:
+        must_name_a_time(validated(PreviewBody, body).definition(NOW))
+        return
+    found_pointer, found_message = fault(body)
+    assert found_pointer == pointer
     assert message in found_message
 
 

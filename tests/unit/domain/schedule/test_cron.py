@@ -14,7 +14,7 @@ START = datetime.fromisoformat("2026-11-24T10:17:30")
 
 
 def next_times(expression: str, start: datetime = START, count: int = 3) -> list[str]:
-    later = (time for day in parse(expression).days_from(start) for time in day if time > start)
+    later = (time for day in parse(expression).days_between(start) for time in day if time > start)
     return [shown(time) for time in islice(later, count)]
 
 

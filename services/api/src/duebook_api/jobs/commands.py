@@ -15,6 +15,7 @@ from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal, split_read_only
 from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerRequest
 from duebook_api.schemas.bodies import JobBody
+from duebook_api.schemas.first_times import takes_long
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import KeyReused
@@ -46,14 +47,20 @@ async def create(
     ids = [idempotent.id(actor, n) if idempotent else uuids.uuid7() for n in range(len(bodies))]
     schemas = await deps.task_schemas()
     try:
-        definitions = [define(body, now, root.format(n)) for n, body in enumerate(bodies)]
+        definitions = [
+            await deps.definition_search.run(takes_long(body), define, body, now, root.format(n))
+            for n, body in enumerate(bodies)
+        ]
         for n, definition in enumerate(definitions):
             schemas.must_accept(definition.task, definition.payload, f"{root.format(n)}/payload")
     except Problem:  # a repeat may be invalid by now: its end has passed, or its task has another schema
         if idempotent is None or (jobs := await _created_before(deps, ids, hash_)) is None:
             raise
         return jobs
-    events = {id_: job_decide.create(id_, each, now, hash_) for id_, each in zip(ids, definitions, strict=True)}
+    events = {
+        id_: await deps.definition_search.run(takes_long(each), job_decide.create, id_, each, now, hash_)
+        for id_, each in zip(ids, definitions, strict=True)
+    }
     jobs = await _append(deps, events, actor)
     if jobs is None:
         jobs = await _created_before(deps, ids, hash_)
@@ -107,7 +114,8 @@ async def patch(
     """Change the job by a merge patch (RFC 7396); raises Problem 404."""
     change, read_only = split_read_only(value)
     request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), preconditions, read_only)
-    return (await handle(deps, job_id, request, actor)).job
+    async with deps.definition_search.reserved(request.takes_long):
+        return (await handle(deps, job_id, request, actor)).job
 
 
 async def replace(
@@ -120,7 +128,8 @@ async def replace(
     schemas, now = await deps.task_schemas(), deps.clock.now()
     request = ChangeRequest(deps, schemas, body, now, preconditions, read_only)
     for _ in range(2):
-        result = await handle_job(deps.pool, job_id, request, actor)
+        async with deps.definition_search.reserved(request.takes_long):
+            result = await handle_job(deps.pool, job_id, request, actor)
         if result is not None:
             _send_hints(deps, result)
             return result.job, False
@@ -128,9 +137,10 @@ async def replace(
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
         must_equal({"id": job_id}, read_only)
         must_be_free_to_choose(job_id)
-        definition = define(body, now)
+        definition = await deps.definition_search.run(request.takes_long, define, body, now)
         schemas.must_accept(definition.task, definition.payload)
-        created = await _append(deps, {job_id: job_decide.create(job_id, definition, now)}, actor)
+        event = await deps.definition_search.run(request.takes_long, job_decide.create, job_id, definition, now)
+        created = await _append(deps, {job_id: event}, actor)
         if created:
             deps.hints.wake()
             return created[0], True

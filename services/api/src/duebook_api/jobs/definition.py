@@ -5,21 +5,22 @@ from datetime import datetime
 
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.schemas.bodies import JobBody
-from duebook_api.schemas.schedules import must_name_a_time
+from duebook_api.schemas.first_times import must_name_a_time
 from duebook_common.domain.addresses import mailable
 from duebook_common.domain.definition import Definition
 
 _ADDRESS_LIKE = re.compile(r"[^\s,;<>\"]+@[^\s,;<>\"]+")
 
 
-def define(body: JobBody, now: datetime, root: str = "") -> Definition:
+def define(body: JobBody, now: datetime, root: str = "", *, new_schedule: bool = True) -> Definition:
     """The body's definition, with `now` as its default `scheduled_at`.
 
     Raises Problem 422 if the schedule names no time at all, or if no mail can be sent to the address in the payload;
     the pointers of its faults start with `root`.
     """
     definition = body.definition(now)
-    must_name_a_time(definition, root)
+    if new_schedule:
+        must_name_a_time(definition, root)
     _must_be_mailable(definition, root)
     return definition
 

@@ -10,7 +10,10 @@ from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.definition import define
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
+from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import Definition
+
+SCHEDULE = ScheduleFields.model_fields.keys()
 
 
 def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str = "") -> Definition:
@@ -22,7 +25,7 @@ def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str
         wanted["recurrence"] = patch["recurrence"]
     body = validated(JobBody, wanted, root)
     must_fit(body.payload, body.metadata, root)
-    return define(body, now, root)
+    return define(body, now, root, new_schedule=bool(patch.keys() & SCHEDULE))
 
 
 def merged(target: Any, patch: Any) -> Any:

@@ -1,5 +1,6 @@
 """Requests whose commands depend on facts under the job's lock: each prepares its command there (`Preparation`)."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,11 +12,12 @@ import orjson
 
 from duebook_api.jobs.definition import define
 from duebook_api.jobs.derived_ids import derived_id
-from duebook_api.jobs.patch import patched
+from duebook_api.jobs.patch import SCHEDULE, patched
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
+from duebook_api.schemas.first_times import takes_long
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
@@ -71,13 +73,23 @@ class ChangeRequest:
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
         must_equal(views.job(job, self.schemas.names), self.read_only)
-        definition = self._definition(job)
+        definition = await self._definition(job)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
             self.schemas.must_accept(definition.task, definition.payload)
         run_exists = await db.fetchval(_RUN_EXISTS, run_id_at(job.id, definition.scheduled_at))
         return ChangeJob(definition, self.deps.context(), run_exists=bool(run_exists))
 
-    def _definition(self, job: Job) -> Definition:
+    @property
+    def takes_long(self) -> bool:
+        """Whether to decide on the schedule beside the event loop. Then the request must have `definition_search`."""
+        if isinstance(self.change, JobBody):
+            return takes_long(self.change)
+        return bool(self.change.keys() & SCHEDULE)
+
+    async def _definition(self, job: Job) -> Definition:
+        return await asyncio.to_thread(self._changed, job) if self.takes_long else self._changed(job)
+
+    def _changed(self, job: Job) -> Definition:
         if isinstance(self.change, JobBody):
             return define(self.change, job.definition.scheduled_at)
         return patched(job.definition, self.change, self.now)

@@ -7,6 +7,7 @@ from typing import Literal
 from duebook_common.domain.definition import Definition, Dst, Every
 from duebook_common.domain.schedule.dst import Transition
 from duebook_common.domain.schedule.nominal import count_between
+from duebook_common.domain.schedule.times import shifted
 
 _NEAR = timedelta(hours=26)  # more than the longest gap or fold, less than the time between two transitions
 _FOLD = {"first": "runs the first time", "second": "runs the second time", "both": "runs both times"}
@@ -34,4 +35,5 @@ def fold_text(dst: Dst) -> str:
 
 
 def _count_near(definition: Definition, transition: Transition, dst: Dst) -> int:
-    return count_between(replace(definition, dst=dst), transition.at - _NEAR, transition.at + _NEAR)
+    first, last = shifted(transition.at, -_NEAR), shifted(transition.at, _NEAR)
+    return count_between(replace(definition, dst=dst), first, last)

@@ -14,6 +14,7 @@ from duebook_common.domain.definition import Cron, Definition, Every, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.dst import Transition, transitions
 from duebook_common.domain.schedule.nominal import next_after, nominal_times
+from duebook_common.domain.schedule.times import shifted
 from duebook_common.runtime.durations import iso
 
 _DAY = timedelta(days=1)
@@ -86,8 +87,8 @@ def _dst_notes(definition: Definition, times: Sequence[datetime]) -> Iterator[st
     """What `dst` decides between the times shown, for each transition that affects the schedule."""
     if not times or not keeps_local_time(definition):
         return
-    end = min(times[-1] + _DAY, times[0] + _LONGEST_SEARCH)
-    for transition in transitions(ZoneInfo(definition.timezone), times[0] - _DAY, end):
+    end = min(shifted(times[-1], _DAY), shifted(times[0], _LONGEST_SEARCH))
+    for transition in transitions(ZoneInfo(definition.timezone), shifted(times[0], -_DAY), end):
         if (kind := affected(definition, transition)) is not None:
             yield _dst_note(definition, transition, kind)
 

@@ -1,5 +1,8 @@
 """Preview and forecast over HTTP."""
 
+from datetime import datetime
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +14,8 @@ from duebook_api.schedules.forecast import queries
 from duebook_api.schedules.forecast.bodies import ForecastBody
 from duebook_api.schedules.preview import preview
 from duebook_api.schemas import answers
-from duebook_api.schemas.schedules import PreviewBody, must_name_a_time
+from duebook_api.schemas.first_times import must_name_a_time
+from duebook_api.schemas.schedules import PreviewBody
 from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
 
@@ -22,10 +26,15 @@ router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 async def preview_schedule(request: Request) -> Response:
     """The next nominal times of a schedule, its description in English, and notes, among others on DST."""
     value, _ = await read_json(request)
-    body, now = validated(PreviewBody, value), dependencies(request).clock.now()
+    body, deps = validated(PreviewBody, value), dependencies(request)
+    return reply(await deps.preview_search.run(True, _preview, body, deps.clock.now()))
+
+
+def _preview(body: PreviewBody, now: datetime) -> dict[str, Any]:
+    """Raises Problem 422 if the schedule names no time at all."""
     definition = body.definition(now)
     must_name_a_time(definition)
-    return reply(preview(definition, body.after or now, body.count))
+    return preview(definition, body.after or now, body.count)
 
 
 @router.post("/forecast", openapi_extra=operation(Scope.JOBS_READ, ForecastBody), response_model=answers.Forecast)

@@ -1,27 +1,21 @@
 """Request schemas of schedules: the recurrence, the schedule fields of a job, and the body of a preview."""
 
-import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from duebook_api.http.fields import Body, Instant, MaxRuns, OmittableInstant, Positive, ReadAs, Zone, one_of
-from duebook_api.http.problems import Fault, invalid
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recurrence, Rrule
 from duebook_common.domain.schedule import cron, rrule
-from duebook_common.domain.schedule.nominal import next_after
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.quoting import quoted
-from duebook_common.store.codec import rfc3339
 
 _WORDS = ("none", "daily", "weekly")
 _KINDS = ("cron", "every", "rrule")
 _OBJECTS = '{"cron": "0 2 * * *"}, {"every": "PT15M"} or {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}'
 _SHAPES = f"this version knows {', '.join(_WORDS)}, {_OBJECTS}"
 _SHORTEST = timedelta(seconds=1)
-_UNTIL = re.compile(r";UNTIL=[^;]*|UNTIL=[^;]*;", re.IGNORECASE)
 
 
 def _cron_text(value: Any) -> str:
@@ -123,25 +117,3 @@ class PreviewBody(ScheduleFields):
         """A job with this schedule; without `scheduled_at` it starts at `after`, or else at `now`."""
         schedule = {name: getattr(self, name) for name in ScheduleFields.model_fields}
         return Definition(name="preview", **schedule | {"scheduled_at": self.scheduled_at or self.after or now})
-
-
-def must_name_a_time(definition: Definition, root: str = "") -> None:
-    """Raises Problem 422 for a schedule that names no time at all."""
-    may_be_empty = definition.ends_at is not None or isinstance(definition.recurrence, Rrule)
-    if not may_be_empty or next_after(definition, None) is not None:
-        return
-    if definition.ends_at is not None and definition.ends_at < definition.scheduled_at:
-        raise invalid(Fault(f"{root}/ends_at", "this is before scheduled_at, so the job would never run"))
-    without_end = replace(definition, ends_at=None)
-    if isinstance(definition.recurrence, Rrule) and next_after(without_end, None) is None:
-        raise invalid(Fault(f"{root}/recurrence/rrule", _why_empty(without_end, definition.recurrence.rrule)))
-    raise invalid(Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at to this"))
-
-
-def _why_empty(definition: Definition, rule: str) -> str:
-    """Why the rule names no time: its UNTIL is too early, or there is no such time."""
-    without_until = replace(definition, recurrence=Rrule(_UNTIL.sub("", rule)))
-    first = next_after(without_until, None) if _UNTIL.search(rule) else None
-    if first is not None:
-        return f"UNTIL is before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
-    return f"{rule[:200]!r} never fires: it names no time within 400 years after scheduled_at"

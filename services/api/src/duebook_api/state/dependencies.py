@@ -10,6 +10,7 @@ from duebook_api.http.slots import SharedSlots
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
+from duebook_api.state.schedule_search import ScheduleSearch
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.runtime.hints import Hints
@@ -31,6 +32,8 @@ class Dependencies:
     overview: Overview = field(default_factory=Overview)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)
+    definition_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))
 
     async def task_schemas(self) -> TaskSchemas:

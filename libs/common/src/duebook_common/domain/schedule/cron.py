@@ -13,7 +13,7 @@ from datetime import MAXYEAR, datetime
 from functools import lru_cache
 from itertools import islice
 
-from duebook_common.domain.schedule.times import PairSums, TimeSequence
+from duebook_common.domain.schedule.times import LAST_LOCAL, PairSums, TimeSequence
 
 _SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -65,13 +65,15 @@ class Expression:
     day_or_weekday: bool  # both are restricted, so one of them is enough
     ignores_dst: bool  # minute or hour begin with `*`: it matches in every real hour, and no DST policy applies
 
-    def days_from(self, start: datetime) -> Iterator[TimeSequence]:
+    def days_between(self, start: datetime, end: datetime = LAST_LOCAL) -> Iterator[TimeSequence]:
         """The local times that match, one sequence for each matching day, from the day of `start` (naive) on.
 
-        Ends with the year 9999.
+        Ends with the month of `end`.
         """
         seconds_of_day = PairSums(self.minutes, self.seconds)
         for year, month in self._months_from(start.year, start.month):
+            if (year, month) > (end.year, end.month):
+                return
             for day in self._matching_days(year, month):
                 if (year, month, day) >= (start.year, start.month, start.day):
                     yield TimeSequence(_ANY_MIDNIGHT.replace(year, month, day), seconds_of_day)

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from duebook_common.domain.definition import Dst
-from duebook_common.domain.schedule.times import TimeSequence
+from duebook_common.domain.schedule.times import TimeSequence, shifted
 
 _DAY, _SEARCH_STEP = timedelta(days=1), timedelta(days=5)
-_RESOLUTION = timedelta(microseconds=1)
+_RESOLUTION = timedelta(seconds=1)  # every transition is at a whole second
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,12 @@ def transition_between(zone: ZoneInfo, low: datetime, high: datetime) -> Transit
 
     Both are in UTC and less than six days apart, so there is at most one. It is found by bisection.
     """
+    low, high = low.replace(microsecond=0), high.replace(microsecond=0)
     offset_before, offset_after = utc_offset(zone, low), utc_offset(zone, high)
     if offset_before == offset_after:
         return None
     while high - low > _RESOLUTION:
-        middle = low + (high - low) // 2
+        middle = (low + (high - low) // 2).replace(microsecond=0)
         low, high = (middle, high) if utc_offset(zone, middle) == offset_before else (low, middle)
     return Transition(high, offset_before, offset_after)
 
@@ -64,9 +65,10 @@ def transition_between(zone: ZoneInfo, low: datetime, high: datetime) -> Transit
 def transitions(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Transition]:
     """The transitions later than `start` and not later than `end`, both in UTC."""
     while start < end:
-        if transition := transition_between(zone, start, min(start + _SEARCH_STEP, end)):
+        step_end = min(shifted(start, _SEARCH_STEP), end)
+        if transition := transition_between(zone, start, step_end):
             yield transition
-        start += _SEARCH_STEP
+        start = step_end
 
 
 def utc_offset(zone: ZoneInfo, time: datetime) -> timedelta:

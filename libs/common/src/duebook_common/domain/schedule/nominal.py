@@ -12,12 +12,15 @@ from duebook_common.domain.definition import Cron, Definition, Dst, Every, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.dst import instants
 from duebook_common.domain.schedule.rrule_set import recurrence_set
-from duebook_common.domain.schedule.times import SECOND, TimeSequence
+from duebook_common.domain.schedule.times import SECOND, TimeSequence, shifted
 
 _STEP = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 _DAY, _RESOLUTION = timedelta(days=1), timedelta(microseconds=1)
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 _EVERY_REAL_HOUR = Dst("skip", "both")  # a gap adds no run, and both passes through a fold run
+# A series ends where so many sequences in a row have no time, because DST transitions skip all of their times. Each
+# transition has at most three, so this is half a century. No zone plans irregular transitions for longer.
+_MOST_WITHOUT_TIMES = 150
 
 
 def nominal_times(definition: Definition, after: datetime | None = None) -> Iterator[datetime]:
@@ -45,23 +48,34 @@ def last_between(definition: Definition, first: datetime, last: datetime) -> dat
 
 
 def chunks_between(definition: Definition, first: datetime, last: datetime) -> Iterator[TimeSequence]:
-    """The nominal times from `first` to `last`, both included, in ascending chunks that are not empty."""
-    for chunk in _chunks_after(definition, first - _RESOLUTION):
+    """The nominal times from `first` to `last`, both included, in ascending chunks that are not empty.
+
+    Searches no further than `last`, so that the cost depends on the window and not on how rare the times are.
+    """
+    for chunk in _chunks_after(definition, shifted(first, -_RESOLUTION), last):
         if within := chunk.until(last):
             yield within
         if len(within) < len(chunk):
             return
 
 
-def _chunks_after(definition: Definition, after: datetime | None) -> Iterator[TimeSequence]:
-    """The nominal times later than `after`, in ascending chunks that are not empty."""
+def _chunks_after(
+    definition: Definition, after: datetime | None, last: datetime = _LAST_INSTANT
+) -> Iterator[TimeSequence]:
+    """The nominal times later than `after`, in ascending chunks that are not empty. Times after `last` may be missing.
+
+    Ends where DST transitions have skipped all times for decades: they will skip them for ever.
+    """
     latest = definition.scheduled_at.astimezone(UTC) - _RESOLUTION
     if after is not None:
         latest = max(latest, after)
-    end = _end(definition)
-    for candidates in _candidates(definition, latest):
+    end, without_times = _end(definition), 0
+    for candidates in _candidates(definition, latest, last):
         # The first candidates may be too early, and the first of a chunk may repeat the last of the one before.
         chunk = candidates if candidates and candidates.first > latest else candidates.after(latest)
+        without_times = 0 if chunk else without_times + 1
+        if without_times > _MOST_WITHOUT_TIMES:
+            return
         if not chunk:
             continue
         latest = chunk.last
@@ -72,10 +86,10 @@ def _chunks_after(definition: Definition, after: datetime | None) -> Iterator[Ti
         yield chunk
 
 
-def _candidates(definition: Definition, after: datetime) -> Iterator[TimeSequence]:
+def _candidates(definition: Definition, after: datetime, last: datetime) -> Iterator[TimeSequence]:
     """The times of the recurrence in order, without its end.
 
-    May begin before `after`, but leaves out no later time. A time may occur twice in a row.
+    May begin before `after` and end after `last`, but leaves out no time between. A time may occur twice in a row.
     """
     first, recurrence = definition.scheduled_at.astimezone(UTC), definition.recurrence
     match recurrence:
@@ -88,11 +102,12 @@ def _candidates(definition: Definition, after: datetime) -> Iterator[TimeSequenc
         case Cron(text):
             expression, zone = cron.parse(text), ZoneInfo(definition.timezone)
             dst = _EVERY_REAL_HOUR if expression.ignores_dst else definition.dst
-            return instants(expression.days_from(_safe_start(after, zone)), zone, dst)
+            days = expression.days_between(_safe_start(after, zone), _safe_end(last))
+            return instants(days, zone, dst)
         case Rrule(text):
             rule, zone = rrule.parse(text), ZoneInfo(definition.timezone)
             dst = _EVERY_REAL_HOUR if rule.ignores_dst else definition.dst
-            days = recurrence_set(rule, _local(first, zone)).days_from(_safe_start(after, zone))
+            days = recurrence_set(rule, _local(first, zone)).days_between(_safe_start(after, zone), _safe_end(last))
             return instants(days, zone, dst)
 
 
@@ -131,6 +146,11 @@ def _same_local_time(local: datetime, start: datetime, step: timedelta) -> Itera
 def _safe_start(time: datetime, zone: ZoneInfo) -> datetime:
     """A local midnight safely before `time`: the day before, because no DST fold is longer than a day."""
     return _local(time, zone).replace(hour=0, minute=0, second=0, microsecond=0) - _DAY
+
+
+def _safe_end(time: datetime) -> datetime:
+    """A local time safely after `time`: two days later, more than any zone's offset and any gap."""
+    return shifted(time.astimezone(UTC).replace(tzinfo=None), 2 * _DAY)
 
 
 def _local(time: datetime, zone: ZoneInfo) -> datetime:

@@ -12,9 +12,10 @@ from itertools import groupby
 from duebook_common.domain.schedule.rrule import Frequency, Rule
 from duebook_common.domain.schedule.rrule_calendar import MatchingDays, day_filter
 from duebook_common.domain.schedule.rrule_time_of_day import TimesOfDay, positions
-from duebook_common.domain.schedule.times import IntSequence, TimeSequence
+from duebook_common.domain.schedule.times import LAST_LOCAL, IntSequence, TimeSequence
 
 YEARS = 400
+_WEEK = 7  # days; BYSETPOS needs all days of the last week
 _LONGEST_PERIOD = {Frequency.YEARLY: 366, Frequency.MONTHLY: 31}  # days
 
 _Day = tuple[int, IntSequence]  # its ordinal, and its times in seconds after midnight
@@ -32,7 +33,7 @@ class RecurrenceSet:
     >>> from duebook_common.domain.schedule import rrule
     >>> start = datetime(2026, 1, 31, 9)  # a Saturday
     >>> def times(text):
-    ...     days = RecurrenceSet(rrule.parse(text), start).days_from(start)
+    ...     days = RecurrenceSet(rrule.parse(text), start).days_between(start)
     ...     return [f"{time:%a %d %b %H:%M}" for day in days for time in day]
 
     What the rule does not say is taken from the start, here 09:00 on day 31. A month without that day is left out:
@@ -55,7 +56,7 @@ class RecurrenceSet:
     1. `_ranges` yields the days of the months and years that INTERVAL selects;
     2. `_selected_days` keeps the days that match the BY-day parts, and applies the INTERVAL of shorter periods;
     3. `_days` gives them their times, and `_at_positions` applies BYSETPOS to each period;
-    4. `days_from` cuts off the times after the end by COUNT or UNTIL, and `_times_on` those before the start.
+    4. `days_between` cuts off the times after the end by COUNT or UNTIL, and `_times_on` those before the start.
     """
 
     def __init__(self, rule: Rule, start: datetime) -> None:
@@ -70,9 +71,10 @@ class RecurrenceSet:
         self._selects_positions = bool(rule.by_set_pos) and rule.freq < Frequency.DAILY
         self._lowest_position = min(map(abs, rule.by_set_pos)) if self._selects_positions else 0
 
-    def days_from(self, start: datetime) -> Iterator[TimeSequence]:
-        """The days that have times, from the day of `start` (naive) on."""
-        for ordinal, seconds in self._days(max(start.toordinal(), self._first_day)):
+    def days_between(self, start: datetime, end: datetime = LAST_LOCAL) -> Iterator[TimeSequence]:
+        """The days that have times, from the day of `start` (naive) to the day of `end`, or a period later."""
+        last_day = min(end.toordinal(), self._last_day)
+        for ordinal, seconds in self._days(max(start.toordinal(), self._first_day), last_day):
             day = self._times_on(ordinal, seconds)
             within = day if self._end is None else day.until(self._end)
             if within:
@@ -86,7 +88,7 @@ class RecurrenceSet:
         until, left = self._rule.until, self._rule.count
         if left is None:
             return until if until is not None and until.tzinfo is None else None
-        for ordinal, seconds in self._days(self._first_day):
+        for ordinal, seconds in self._days(self._first_day, self._last_day):
             size = len(seconds) if ordinal > self._first_day else len(self._times_on(ordinal, seconds))
             if size >= left:
                 return self._times_on(ordinal, seconds).head(left).last
@@ -97,11 +99,11 @@ class RecurrenceSet:
         day = TimeSequence(datetime.fromordinal(ordinal) + self._fraction, seconds)
         return day.since(self._start) if ordinal == self._first_day else day
 
-    def _days(self, first: int) -> Iterator[_Day]:
-        """The days from the ordinal `first` on that have times. Ignores COUNT and UNTIL."""
+    def _days(self, first: int, last: int) -> Iterator[_Day]:
+        """The days from the ordinal `first` to `last`, or a period later, that have times. Ignores COUNT and UNTIL."""
         if not self._times_of_day.exist() or not self._positions_exist():
             return
-        for days in self._ranges(first):
+        for days in self._ranges(first, last):
             selected = self._selected_days(days)
             if self._selects_positions:
                 with_times = self._at_positions(selected)
@@ -109,8 +111,8 @@ class RecurrenceSet:
                 with_times = ((day, self._times_of_day.on(day)) for day in selected)
             yield from ((day, seconds) for day, seconds in with_times if day >= first and len(seconds))
 
-    def _ranges(self, first: int) -> Iterator[range]:
-        """Day ranges that cover every period the INTERVAL selects, from that of `first` on.
+    def _ranges(self, first: int, last: int) -> Iterator[range]:
+        """Day ranges that cover every period the INTERVAL selects, from that of `first` to that of `last`.
 
         One range per month or year. A single range if INTERVAL is 1 and BYSETPOS is absent, and for shorter periods,
         which are selected day by day. It starts with a week, so that BYSETPOS sees all days of the first one.
@@ -118,24 +120,25 @@ class RecurrenceSet:
         freq = self._rule.freq
         if freq >= Frequency.WEEKLY or (self._rule.interval == 1 and not self._selects_positions):
             start_of_week = first - (first - self._first_week) % 7
-            yield range(start_of_week, self._last_day + 1)
+            yield range(start_of_week, min(last + _WEEK, self._last_day) + 1)
             return
-        for year, month in self._selected_months(first):
+        for year, month in self._selected_months(first, last):
             is_yearly = freq is Frequency.YEARLY
             days, matching = self._matching_days.year(year) if is_yearly else self._matching_days.month(year, month)
             if matching * len(self._times_of_day.within_unit) >= self._lowest_position:
                 yield days
 
-    def _selected_months(self, first: int) -> Iterator[tuple[int, int]]:
+    def _selected_months(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The months (January is 0), or for YEARLY each January, that INTERVAL selects.
 
-        From the last one that does not begin after the day `first` on. Months are numbered from the year 0.
+        From the last one that does not begin after the day `first` to the end of the year of the day `last`. Months are
+        numbered from the year 0.
         """
         is_yearly, day = self._rule.freq is Frequency.YEARLY, date.fromordinal(first)
         step = self._rule.interval * (12 if is_yearly else 1)
         start = self._start.year * 12 + (0 if is_yearly else self._start.month - 1)
         current = day.year * 12 + day.month - 1
-        end = (date.fromordinal(self._last_day).year + 1) * 12
+        end = (date.fromordinal(last).year + 1) * 12
         for number in range(start + (current - start) // step * step, end, step):
             yield divmod(number, 12)
 

@@ -6,6 +6,20 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 SECOND = timedelta(seconds=1)
+LAST_LOCAL = datetime.max  # noqa: DTZ901 - local times have no zone here
+
+
+def shifted(time: datetime, by: timedelta) -> datetime:
+    """`time + by`, but never beyond the first or the last instant that `datetime` knows.
+
+    >>> shifted(datetime(9999, 12, 30), timedelta(days=5)).isoformat()
+    '9999-12-31T23:59:59.999999'
+    """
+    try:
+        return time + by
+    except OverflowError:
+        last, first = datetime.max.replace(tzinfo=time.tzinfo), datetime.min.replace(tzinfo=time.tzinfo)
+        return last if by > timedelta(0) else first
 
 
 class IntSequence(Protocol):

@@ -17,13 +17,12 @@ from duebook_api.schedules.forecast.counts import ForecastTooLarge
 from duebook_api.schedules.forecast.differences import JobChange
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.forecast import View, compute_forecast
-from duebook_api.schedules.forecast.job_schedules import JobSchedule, job_schedule
+from duebook_api.schedules.forecast.job_schedules import RESOLUTION, JobSchedule, job_schedule
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.schedule.due import next_occurrence
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.rows import job_of, load_jobs
 
@@ -67,19 +66,19 @@ async def forecast(deps: Dependencies, body: ForecastBody) -> View:
         records = await _read_jobs(db, body.filter)
         changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
         durations = await _read_durations(db, {record["job_id"] for record in records} | changed_jobs.keys())
-    changes = [_job_change(change, changed_jobs, now, f"/changes/{n}") for n, change in enumerate(body.changes or ())]
     unchanged = [record for record in records if record["job_id"] not in changed_jobs]
     async with deps.forecast_lock:  # one at a time: each keeps a core busy
-        return await asyncio.to_thread(_compute, body, unchanged, changes, durations, now)
+        return await asyncio.to_thread(_compute, body, unchanged, changed_jobs, durations, now)
 
 
 def _compute(
     body: ForecastBody,
     unchanged: Sequence[Any],
-    changes: Sequence[JobChange],
+    changed_jobs: Mapping[UUID, Job],
     durations: MeasuredDurations,
     now: datetime,
 ) -> View:
+    changes = [_job_change(change, changed_jobs, now, f"/changes/{n}") for n, change in enumerate(body.changes or ())]
     schedules = [_job_schedule(job_of(record), now) for record in unchanged]
     schedules += [change.after for change in changes if change.after is not None]
     try:
@@ -91,8 +90,8 @@ def _compute(
 def _job_schedule(job: Job, now: datetime, *, new: bool = False) -> JobSchedule:
     """The schedule from the job's next nominal time on. A paused job counts as if it were resumed now."""
     next_at = job.next_at
-    if job.status is JobStatus.PAUSED:
-        next_at = next_occurrence(job.id, job.definition, now).next_at
+    if job.status is JobStatus.PAUSED and next_at is not None:
+        next_at = max(next_at, now + RESOLUTION)  # no time itself, but no time lies between it and the next one
     return job_schedule(job, None if job.exhausted else next_at, new=new)
 
 
