@@ -1,7 +1,8 @@
 """A fault in a schedule is reported with its pointer, the wrong value and what would be right."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
@@ -24,7 +25,18 @@ def fault(body: Any) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("recurrence", "pointer", "message"),
     [
-        ("hourly", "", '"hourly" is not a recurrence; this version knows none, daily, weekly, {"cron": '),
+        ("often", "", '"often" is not a recurrence; this version knows none, daily, weekly, {"cron": '),
+        ("hourly", "", '"hourly" is not a recurrence; write {"every": "PT1H"}; this version knows none'),
+        ("30 2 * * *", "", '"30 2 * * *" is not a recurrence; write {"cron": "30 2 * * *"}'),
+        ("@daily", "", 'write {"cron": "@daily"}'),
+        ("PT5M", "", 'write {"every": "PT5M"}'),
+        ("every 5 minutes", "", 'write {"every": "PT5M"}'),
+        ("FREQ=DAILY", "", 'write {"rrule": "FREQ=DAILY"}'),
+        ("Weekly", "", 'write "weekly"'),
+        ({"rrule": "0 2 * * *"}, "/rrule", '"0 2 * * *" is not a rule; write the recurrence {"cron": "0 2 * * *"}'),
+        ({"rrule": "daily"}, "/rrule", '"daily" is not a rule; write the recurrence "daily"'),
+        ({"cron": "@every 5m"}, "/cron", 'an interval is no cron expression; write the recurrence {"every": "PT5M"}'),
+        ({"cron": "0 9, 17 * * *"}, "/cron", 'a field has no blanks in it; write "0 9,17 * * *"'),
         (None, "", "null is not a recurrence; this version knows none"),
         ([], "", "a list is not a recurrence; this version knows none"),
         ({}, "", "an object is not a recurrence; this version knows none"),
@@ -96,7 +108,25 @@ def test_a_schedule_that_never_fires(body: Any, pointer: str | None, message: st
         ({"timezone": "Europe/Berln"}, "/timezone", '"Europe/Berln" is not a time zone; use an IANA name like'),
         ({"timezone": "berlin"}, "/timezone", '"berlin" is not a time zone; did you mean Europe/Berlin?'),
         ({"timezone": "america/new_york"}, "/timezone", "did you mean America/New_York?"),
-        ({"timezone": "+01:00"}, "/timezone", '"+01:00" is not a time zone'),
+        ({"timezone": "+01:00"}, "/timezone", '"+01:00" is not a time zone; use Etc/GMT-1, which is 1 h ahead of UTC'),
+        (
+            {"timezone": "GMT+5"},
+            "/timezone",
+            "use Etc/GMT-5, which is 5 h ahead of UTC, because the sign in these names",
+        ),
+        ({"timezone": "UTC-03"}, "/timezone", "use Etc/GMT+3, which is 3 h behind UTC"),
+        ({"timezone": "Etc/GMT-05"}, "/timezone", "use Etc/GMT-5, which is 5 h ahead of UTC"),
+        ({"timezone": "GMT+05:30"}, "/timezone", "use an IANA name like Asia/Kolkata, which has this offset"),
+        ({"timezone": "UTC+15"}, "/timezone", "use an IANA name like Europe/Berlin"),
+        ({"timezone": "UTC+0"}, "/timezone", "use UTC"),
+        ({"timezone": "z"}, "/timezone", "use UTC"),
+        (
+            {"timezone": "CEST"},
+            "/timezone",
+            "abbreviations are ambiguous and leave out DST; use an IANA name like Europe",
+        ),
+        ({"timezone": "new york"}, "/timezone", "did you mean America/New_York?"),
+        ({"timezone": " "}, "/timezone", '" " is not a time zone; use an IANA name like'),
         ({"timezone": "localtime"}, "/timezone", '"localtime" is not a time zone'),
         ({"timezone": 5}, "/timezone", "this must be a string"),
         ({"dst": "skip"}, "/dst", "this must be an object"),
@@ -115,3 +145,18 @@ def test_a_wrong_zone_policy_or_time(body: Any, pointer: str, message: str) -> N
     found_pointer, found_message = fault(body)
     assert found_pointer == pointer
     assert message in found_message
+
+
+@pytest.mark.parametrize("text", [" Europe/Berlin", "Europe/Berlin\t", "\nEurope/Berlin "])
+def test_blanks_around_a_time_zone_are_left_out(text: str) -> None:
+    assert validated(PreviewBody, {"timezone": text}).timezone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("hours", range(-12, 15))
+def test_a_zone_that_a_refusal_of_an_offset_names_has_this_offset(hours: int) -> None:
+    for text in (f"GMT{hours:+}", f"UTC {hours:+03}", f"{hours:+03}:00"):
+        if text in available_timezones():
+            continue
+        _, message = fault({"timezone": text})
+        name = message.partition("use ")[2].split(",")[0]
+        assert NOW.astimezone(ZoneInfo(name)).utcoffset() == timedelta(hours=hours)

@@ -69,12 +69,39 @@ def test_a_timestamp_that_is_not_one_instant_is_refused(text: str) -> None:
         ("every 15m", {"every": "PT15M"}),
         ("cron 0 2 * * 1-5", {"cron": "0 2 * * 1-5"}),
         ("rrule FREQ=MONTHLY;BYDAY=-1FR", {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}),
-        ("cron", "cron"),
-        ("hourly", "hourly"),
+        (" weekly ", "weekly"),
+        ('{"every": "PT15M"}', {"every": "PT15M"}),
     ],
 )
 def test_a_recurrence_is_parsed_into_what_the_api_takes(text: str, sent: Any) -> None:
     assert parsing.recurrence(text) == sent
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("30 2 * * *", "write 'cron 30 2 * * *'"),
+        ("*/10 * * * * *", "write 'cron */10 * * * * *'"),
+        ("@daily", "write 'cron @daily'"),
+        ("TZ=Europe/Berlin 0 9 * * *", "write 'cron 0 9 * * *' and --timezone Europe/Berlin"),
+        ("15m", "write 'every PT15M'"),
+        ("PT15M", "write 'every PT15M'"),
+        ("@every 5m", "write 'every PT5M'"),
+        ("hourly", "write 'every PT1H'"),
+        ("monthly", "write 'rrule FREQ=MONTHLY'"),
+        ("FREQ=DAILY", "write 'rrule FREQ=DAILY'"),
+        ("Daily", "write daily"),
+        ("cron", "write none, daily"),
+        ("", "write none, daily"),
+    ],
+)
+def test_a_recurrence_in_another_syntax_is_refused_with_the_right_one(text: str, remedy: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a recurrence; ") as refusal:
+        parsing.recurrence(text)
+    assert remedy in str(refusal.value)
+    quoted = re.search(r"write '([^']+)'$", str(refusal.value))
+    if quoted:
+        assert parsing.recurrence(quoted[1])
 
 
 def test_a_payload_is_json_or_a_file_with_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from duebook_common.domain.schedule.recurrence_hints import meant
 from duebook_common.runtime.iso_duration import iso
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
@@ -56,15 +57,33 @@ def _shifted(text: str, now: datetime, by: timedelta) -> datetime:
 
 
 def recurrence(text: str) -> Any:
-    """Parse `every 15m`, `cron 0 2 * * *` or `rrule FREQ=…`; any other text goes to the API as it is."""
-    kind, _, rest = text.strip().partition(" ")
+    """Parse `daily`, `every 15m`, `cron 0 2 * * *`, `rrule FREQ=…` or JSON as the API takes it; raises ValueError."""
+    text = text.strip()
+    kind, _, rest = text.partition(" ")
     match kind:
+        case "none" | "daily" | "weekly" if not rest:
+            return kind
         case "every" if rest:
             return {"every": iso_duration(rest.strip())}
         case "cron" | "rrule" if rest:
             return {kind: rest.strip()}
+        case _ if text.startswith("{"):
+            return _json(text, repr(text[:60]))
         case _:
-            return text
+            raise ValueError(f"{text[:60]!r} is not a recurrence; write {_recurrence_remedy(text)}")
+
+
+def _recurrence_remedy(text: str) -> str:
+    """What the text probably means, as this option takes it."""
+    if match := re.fullmatch(r"(?:CRON_)?TZ=(\S+)\s+(.+)", text):
+        return f"'cron {match[2]}' and --timezone {match[1]}"
+    meaning = meant(text)
+    if meaning is None:
+        return "none, daily, weekly, 'every 15m', 'cron 0 2 * * *' or 'rrule FREQ=MONTHLY;BYDAY=-1FR'"
+    if isinstance(meaning, str):
+        return meaning
+    [(kind, value)] = meaning.items()
+    return f"'{kind} {value}'"
 
 
 def json_or_file(text: str) -> Any:

@@ -6,10 +6,8 @@ They are strict: unknown fields, numbers in strings and times without an offset 
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import islice
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from duebook_api.http.zones import zone
 from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.quoting import quoted
@@ -55,27 +54,6 @@ def instant(value: Any) -> datetime:
     if not _EARLIEST <= time < _LATEST:
         raise ValueError(_BOUNDS)
     return time
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - {"localtime", "Factory", "posixrules"})
-
-
-def _zone(name: str) -> str:
-    if name not in _zones():
-        similar = _zones_in_lower_case().get(name.lower())
-        remedy = f"did you mean {similar}?" if similar else "use an IANA name like Europe/Berlin"
-        raise ValueError(f"{quoted(name)} is not a time zone; {remedy}")
-    return name
-
-
-@cache
-def _zones_in_lower_case() -> dict[str, str]:
-    """Zones by their names and by their cities, in lower case; of zones with the same city a large continent's."""
-    names = sorted(_zones(), key=lambda name: (not name.startswith(("Europe/", "America/", "Asia/")), name))
-    by_city = {name.rpartition("/")[2].lower(): name for name in reversed(names)}
-    return by_city | {name.lower(): name for name in names}
 
 
 def _address(text: str) -> str:
@@ -137,7 +115,7 @@ Queue = Annotated[
     ),
 ]
 Reason = Annotated[str, Field(min_length=1, max_length=2_000), Matches(r"\S", "a reason must not be blank")]
-Zone = Annotated[str, AfterValidator(_zone)]
+Zone = Annotated[str, AfterValidator(zone)]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 

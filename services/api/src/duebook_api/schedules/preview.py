@@ -1,13 +1,14 @@
 """The preview of a schedule: its next times, a description in English, and notes on what may surprise."""
 
+import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-
+from duebook_api.schedules.cron_notes import cron_notes
+from duebook_api.schedules.cron_text import cron_text
 from duebook_api.schedules.dst_effects import affected, fold_text, keeps_local_time
 from duebook_api.schedules.rule_text import rule_text
 from duebook_common.domain.definition import Cron, Definition, Every, Rrule
@@ -20,6 +21,7 @@ from duebook_common.runtime.durations import iso
 _DAY = timedelta(days=1)
 _LONGEST_SEARCH = timedelta(days=366 * 30)
 _MAX_DST_NOTES = 20
+_ETC = re.compile(r"Etc/GMT([+-])([1-9]\d?)")
 _DST_IGNORED = "so dst does not apply: when the clocks change, skipped times are left out and repeated times run twice"
 _START_NOT_INCLUDED = "scheduled_at is not a time of this schedule, so nothing runs then"
 _REAL_TIME = "An interval counts real time: its local time shifts when the clocks change"
@@ -51,15 +53,7 @@ def description(definition: Definition) -> str:
         case Rrule(rule):
             return rule_text(rule, start, zone)
         case Cron(expression):
-            return f"{_cron_text(expression)} in {zone}"
-
-
-def _cron_text(expression: str) -> str:
-    second, *others = cron.fields(expression)
-    try:
-        return CronSim(" ".join(others if second == "0" else [second, *others]), datetime.now(UTC)).explain()
-    except CronSimError:
-        return f"At the times of the cron expression {expression}"
+            return f"{cron_text(expression)} in {zone}"
 
 
 def _notes(definition: Definition, times: Sequence[datetime], after: datetime, count: int) -> list[str]:
@@ -75,8 +69,14 @@ def _recurrence_notes(definition: Definition, after: datetime) -> Iterator[str]:
     recurrence = definition.recurrence
     if isinstance(recurrence, Every) and definition.timezone != "UTC":
         yield _REAL_TIME
+    if match := _ETC.fullmatch(definition.timezone):
+        sign, hours = match.groups()
+        direction = "behind" if sign == "+" else "ahead of"
+        yield f"{definition.timezone} is {hours} h {direction} UTC: the sign in these names is reversed"
     if definition.scheduled_at > after and next_after(definition, None) != definition.scheduled_at:
         yield _START_NOT_INCLUDED
+    if isinstance(recurrence, Cron):
+        yield from cron_notes(recurrence.cron)
     if isinstance(recurrence, Cron) and cron.parse(recurrence.cron).ignores_dst:
         yield f"The minute or hour begins with *, {_DST_IGNORED}"
     if isinstance(recurrence, Rrule) and rrule.parse(recurrence.rrule).ignores_dst:

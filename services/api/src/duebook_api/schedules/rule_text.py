@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import product
 
+from duebook_api.schedules.phrases import clock, listed, ordinal
 from duebook_common.domain.schedule import rrule
 from duebook_common.domain.schedule.rrule import Frequency, Rule
 
@@ -33,18 +34,18 @@ def rule_text(text: str, start: datetime, zone: str) -> str:
 
 def _days(rule: Rule, start: datetime) -> Iterator[str]:
     if rule.by_week_no:
-        yield f"in the {_list(map(_ordinal, _in_order(rule.by_week_no)))} week of the year"
+        yield f"in the {listed(map(ordinal, _in_order(rule.by_week_no)))} week of the year"
     if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_weekday or rule.by_nth_weekday):
         yield from _day_of_start(rule, start)
         return
     weekdays = list(_weekdays(rule))
     if weekdays:
-        yield f"on {_list(weekdays)}" + (" of the year" if _counts_in_year(rule) else "")
+        yield f"on {listed(weekdays)}" + (" of the year" if _counts_in_year(rule) else "")
     if rule.by_month_day:
         preposition = "if that is" if weekdays else "on"
-        yield f"{preposition} the {_list(map(_ordinal, _in_order(rule.by_month_day)))} day of the month"
+        yield f"{preposition} the {listed(map(ordinal, _in_order(rule.by_month_day)))} day of the month"
     if rule.by_year_day:
-        yield f"on the {_list(map(_ordinal, _in_order(rule.by_year_day)))} day of the year"
+        yield f"on the {listed(map(ordinal, _in_order(rule.by_year_day)))} day of the year"
     yield from _months(rule)
 
 
@@ -52,7 +53,7 @@ def _weekdays(rule: Rule) -> Iterator[str]:
     for weekday in sorted(rule.by_weekday):
         yield day_name[weekday]
     for weekday, n in sorted(rule.by_nth_weekday, key=lambda numbered: (numbered[1], numbered[0])):
-        yield f"the {_ordinal(n)} {day_name[weekday]}"
+        yield f"the {ordinal(n)} {day_name[weekday]}"
 
 
 def _day_of_start(rule: Rule, start: datetime) -> Iterator[str]:
@@ -60,7 +61,7 @@ def _day_of_start(rule: Rule, start: datetime) -> Iterator[str]:
         yield f"on {start.day} {month_name[start.month]}"
         return
     if rule.freq <= Frequency.MONTHLY:
-        yield f"on the {_ordinal(start.day)} day of the month"
+        yield f"on the {ordinal(start.day)} day of the month"
     if rule.freq is Frequency.WEEKLY:
         yield f"on {day_name[start.weekday()]}"
     yield from _months(rule)
@@ -68,7 +69,7 @@ def _day_of_start(rule: Rule, start: datetime) -> Iterator[str]:
 
 def _months(rule: Rule) -> Iterator[str]:
     if rule.by_month:
-        yield f"in {_list(month_name[month] for month in sorted(rule.by_month))}"
+        yield f"in {listed(month_name[month] for month in sorted(rule.by_month))}"
 
 
 def _counts_in_year(rule: Rule) -> bool:
@@ -80,23 +81,19 @@ def _times(rule: Rule, start: datetime) -> str:
     hours, minutes = sorted(rule.by_hour or {start.hour}), sorted(rule.by_minute or {start.minute})
     seconds = sorted(rule.by_second or {start.second})
     if rule.freq <= Frequency.DAILY and len(hours) * len(minutes) * len(seconds) <= _MAX_LISTED_TIMES:
-        return f"at {_list(_clock(*time) for time in product(hours, minutes, seconds))}"
+        return f"at {listed(clock(*time) for time in product(hours, minutes, seconds))}"
     units = {
         "second": seconds if seconds != [0] else [],
         "minute": minutes if rule.freq < Frequency.MINUTELY or rule.by_minute else [],
         "hour": hours if rule.freq <= Frequency.DAILY or rule.by_hour else [],
     }
-    phrases = [f"{unit} {_list(map(str, numbers))}" for unit, numbers in units.items() if numbers]
+    phrases = [f"{unit} {listed(map(str, numbers))}" for unit, numbers in units.items() if numbers]
     return f"at {' of '.join(phrases)}" if phrases else ""
-
-
-def _clock(hour: int, minute: int, second: int) -> str:
-    return f"{hour:02}:{minute:02}" + (f":{second:02}" if second else "")
 
 
 def _bounds(rule: Rule, period: str) -> Iterator[str]:
     if rule.by_set_pos:
-        yield f", but only the {_list(map(_ordinal, _in_order(rule.by_set_pos)))} of these times in the {period}"
+        yield f", but only the {listed(map(ordinal, _in_order(rule.by_set_pos)))} of these times in the {period}"
     if rule.count is not None:
         yield f", {rule.count} times in all" if rule.count > 1 else ", once"
     if rule.until is not None:
@@ -107,17 +104,3 @@ def _bounds(rule: Rule, period: str) -> Iterator[str]:
 def _in_order(numbers: Iterable[int]) -> list[int]:
     """The positive numbers, then the negative ones, which count from the end; each ascending."""
     return sorted(numbers, key=lambda n: (n < 0, n))
-
-
-def _ordinal(n: int) -> str:
-    """1 is "1st", -1 is "last", -2 is "2nd last"."""
-    if n == -1:
-        return "last"
-    suffix = "th" if 10 <= abs(n) % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(abs(n) % 10, "th")
-    return f"{abs(n)}{suffix}" if n > 0 else f"{abs(n)}{suffix} last"
-
-
-def _list(items: Iterable[str]) -> str:
-    """The items with commas between them and "and" before the last."""
-    *most, last = items
-    return f"{', '.join(most)} and {last}" if most else last

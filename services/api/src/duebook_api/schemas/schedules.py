@@ -1,5 +1,6 @@
 """Request schemas of schedules: the recurrence, the schedule fields of a job, and the body of a preview."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from duebook_api.http.fields import Body, Instant, MaxRuns, OmittableInstant, Positive, ReadAs, Zone, one_of
 from duebook_common.domain.definition import Cron, Definition, Dst, Every, Recurrence, Rrule
 from duebook_common.domain.schedule import cron, rrule
+from duebook_common.domain.schedule.recurrence_hints import meant
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.quoting import quoted
 
@@ -27,11 +29,25 @@ def _cron_text(value: Any) -> str:
 
 def _rrule_text(value: Any) -> str:
     if isinstance(value, str):
-        rrule.parse(value)
-        return value
+        return _rule(value)
     raise ValueError(
         f'{quoted(value)} is not a rule; write it like "FREQ=MONTHLY;BYDAY=-1FR", and create one job for each rule'
     )
+
+
+def _rule(text: str) -> str:
+    try:
+        rrule.parse(text)
+    except rrule.RruleError:
+        recurrence = meant(text)
+        if recurrence is None or (isinstance(recurrence, dict) and "rrule" in recurrence):
+            raise
+        raise ValueError(f"{quoted(text)} is not a rule; write the recurrence {_json(recurrence)}") from None
+    return text
+
+
+def _json(recurrence: dict[str, str] | str) -> str:
+    return json.dumps(recurrence, ensure_ascii=False)
 
 
 def _at_least_a_second(value: timedelta) -> timedelta:
@@ -63,7 +79,9 @@ class RecurrenceBody(Body):
         unknown = [name for name in members if name not in _KINDS]
         if len(members) > 1 and not unknown:
             return "a recurrence has exactly one of these members"
-        return f"{quoted(unknown[0] if unknown else value)} is not a recurrence"
+        recurrence = meant(value) if isinstance(value, str) else None
+        remedy = f"; write {_json(recurrence)}" if recurrence is not None else ""
+        return f"{quoted(unknown[0] if unknown else value)} is not a recurrence{remedy}"
 
     def recurrence(self) -> Recurrence:
         if self.cron:

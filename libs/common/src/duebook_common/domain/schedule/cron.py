@@ -13,6 +13,7 @@ from datetime import MAXYEAR, datetime
 from functools import lru_cache
 from itertools import islice
 
+from duebook_common.domain.schedule.cron_hints import expression_hint, token_hint
 from duebook_common.domain.schedule.times import LAST_LOCAL, PairSums, TimeSequence
 
 _SHORTHANDS = {
@@ -104,6 +105,13 @@ class Expression:
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """Parse an expression. Raises CronError, also for one that never matches."""
+    try:
+        return _parse(text)
+    except CronError as error:
+        raise CronError(expression_hint(text) or str(error)) from None
+
+
+def _parse(text: str) -> Expression:
     second, minute, hour, day, month, weekday = fields(text)
     last_day, days = _without_last_day(day)
     weekdays, nth_weekdays = _weekdays(weekday)
@@ -210,4 +218,4 @@ def _number(field: _Field, token: str, item: str) -> int:
 
 
 def _wrong(field: _Field, token: str, remedy: str) -> CronError:
-    return CronError(f"{token[:40]!r} is wrong for the {field.name}: {remedy}")
+    return CronError(f"{token[:40]!r} is wrong for the {field.name}: {token_hint(field.name, token) or remedy}")
