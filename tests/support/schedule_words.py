@@ -1,7 +1,7 @@
-"""Reads the English descriptions of cron expressions back: which local times would a reader expect?"""
+"""Reads the English descriptions of schedules back: which local times would a reader expect?"""
 
 import re
-from calendar import day_name, month_name, monthrange
+from calendar import day_name, isleap, month_name, monthrange
 from collections.abc import Callable
 from datetime import datetime
 
@@ -99,3 +99,78 @@ def _numbers(text: str, number: Callable[[str], int]) -> set[int]:
         first, _, last = item.partition(" through ")
         found.update(range(number(first), number(last or first) + 1))
     return found
+
+
+_RULE = re.compile(
+    r"Every (?P<period>year|month|week|day|hour|minute)(?P<every_day> on every day)?"
+    r"(?: in the (?P<weeks>.+?) week of the year)?"
+    r"(?: on (?P<date>\d+ [A-Z][a-z]+)(?= at ))?"
+    r"(?: on (?P<weekdays>(?:the \d+(?:st|nd|rd|th)(?: last)? |the last )?[A-Z](?:(?! if that| at | in ).)*))?"
+    r"(?: (?:on|if that is) the (?P<month_days>[^A-Z]+?) day of the month)?"
+    r"(?: (?:on|if that is) the (?P<year_days>[^A-Z]+?) day of the year)?"
+    r"(?: in (?P<months>[A-Z](?:(?! at | in ).)*))?"
+    r"(?: at (?P<times>.+?))? in UTC"
+)
+
+
+def read_rule(description: str) -> TimeTest:
+    """A test of whether the description of a rule names a local time; without INTERVAL and bounds, in UTC."""
+    match = _RULE.fullmatch(description)
+    assert match is not None, description
+    tests = [_rule_times(match["times"])]
+    if match["months"]:
+        months = _numbers(match["months"], _MONTH_NAMES.index)
+        tests.append(lambda time: time.month in months)
+    if match["date"]:
+        tests.append(lambda time: f"{time.day} {time:%B}" == match["date"])
+    tests += [_from_either_end(match[name], of) for name, of in _COUNTED.items() if match[name]]
+    if match["weekdays"]:
+        tests.append(_rule_weekdays(match["weekdays"]))
+    return lambda time: all(test(time) for test in tests)
+
+
+def _week(time: datetime) -> tuple[int, int]:
+    """The week's number by ISO 8601, and that of the last week of its year: 28 December is always in it."""
+    year, week, _ = time.isocalendar()
+    return week, datetime(year, 12, 28).isocalendar().week  # noqa: DTZ001
+
+
+_COUNTED: dict[str, Callable[[datetime], tuple[int, int]]] = {
+    "weeks": _week,
+    "month_days": lambda time: (time.day, monthrange(time.year, time.month)[1]),
+    "year_days": lambda time: (time.timetuple().tm_yday, 365 + isleap(time.year)),
+}
+
+
+def _from_either_end(text: str, of: Callable[[datetime], tuple[int, int]]) -> TimeTest:
+    items = re.split(r", | and | or ", text)
+    return lambda time: any(_counted(item) in {of(time)[0], of(time)[0] - of(time)[1] - 1} for item in items)
+
+
+def _counted(text: str) -> int:
+    return -1 if text == "last" else _ordinal(text) * (-1 if text.endswith("last") else 1)
+
+
+def _rule_weekdays(text: str) -> TimeTest:
+    in_year = text.endswith(" of the year")
+    items = _items(text.removesuffix(" of the year"))
+    plain = {_DAY_NAMES.index(item) for item in items if " " not in item}
+    numbered = [item.removeprefix("the ").rpartition(" ") for item in items if " " in item]
+
+    def test(time: datetime) -> bool:
+        day, last = _COUNTED["year_days" if in_year else "month_days"](time)
+        counts = {(day + 6) // 7, -((last - day) // 7) - 1}
+        return time.weekday() in plain or any(
+            _counted(n) in counts and time.weekday() == _DAY_NAMES.index(name) for n, _, name in numbered
+        )
+
+    return test
+
+
+def _rule_times(text: str | None) -> TimeTest:
+    if text is None:
+        return lambda time: time.second == 0
+    if ":" in text:
+        return _times(f"At {text}")
+    units = [_unit(each) for each in text.split(" of ")]
+    return lambda time: all(test(time) for test in units) and ("second" in text or time.second == 0)

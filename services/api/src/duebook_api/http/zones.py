@@ -63,8 +63,8 @@ def _remedy(name: str) -> str:
     folded = re.sub(r"\s*/\s*", "/", name.lower()).replace(" ", "_")
     if similar := _zones_in_lower_case().get(folded):
         return f"did you mean {similar}?"
-    if place := next((each for each, words in _ABBREVIATIONS.items() if folded in words.split()), None):
-        return f"abbreviations are ambiguous and leave out DST; use an IANA name like {place}"
+    if example := next((each for each, words in _ABBREVIATIONS.items() if folded in words.split()), None):
+        return f"abbreviations are ambiguous and leave out DST; use an IANA name like {example}"
     return "use an IANA name like Europe/Berlin"
 
 
@@ -74,10 +74,9 @@ def _zone_of_offset(minutes: int) -> str:
     if minutes == 0:
         return "use UTC"
     if rest or not _LOWEST <= hours <= _HIGHEST:
-        place = _UNEVEN.get(minutes)
-        return (
-            f"use an IANA name like {place}, which has this offset" if place else "use an IANA name like Europe/Berlin"
-        )
+        example = _UNEVEN.get(minutes)
+        suffix = f"{example}, which has this offset" if example else "Europe/Berlin"
+        return f"use an IANA name like {suffix}"
     direction = "ahead of" if hours > 0 else "behind"
     return (
         f"use Etc/GMT{-hours:+}, which is {abs(hours)} h {direction} UTC, because the sign in these names is reversed; "

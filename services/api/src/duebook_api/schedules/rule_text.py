@@ -34,6 +34,8 @@ def rule_text(text: str, start: datetime, zone: str) -> str:
 
 def _days(rule: Rule, start: datetime) -> Iterator[str]:
     if rule.by_week_no:
+        if not (rule.by_year_day or rule.by_month_day or rule.by_weekday or rule.by_nth_weekday):
+            yield "on every day"
         yield f"in the {listed(map(ordinal, _in_order(rule.by_week_no)))} week of the year"
     if not (rule.by_week_no or rule.by_year_day or rule.by_month_day or rule.by_weekday or rule.by_nth_weekday):
         yield from _day_of_start(rule, start)
@@ -42,11 +44,16 @@ def _days(rule: Rule, start: datetime) -> Iterator[str]:
     if weekdays:
         yield f"on {listed(weekdays)}" + (" of the year" if _counts_in_year(rule) else "")
     if rule.by_month_day:
-        preposition = "if that is" if weekdays else "on"
-        yield f"{preposition} the {listed(map(ordinal, _in_order(rule.by_month_day)))} day of the month"
+        yield _day_numbers(rule.by_month_day, "month", further=bool(weekdays))
     if rule.by_year_day:
-        yield f"on the {listed(map(ordinal, _in_order(rule.by_year_day)))} day of the year"
+        yield _day_numbers(rule.by_year_day, "year", further=bool(weekdays or rule.by_month_day))
     yield from _months(rule)
+
+
+def _day_numbers(numbers: Iterable[int], period: str, *, further: bool) -> str:
+    """Which days of the period; `further` if that is a further condition, which the day must meet too."""
+    words = [ordinal(n) for n in _in_order(numbers)]
+    return f"{'if that is' if further else 'on'} the {listed(words, 'or' if further else 'and')} day of the {period}"
 
 
 def _weekdays(rule: Rule) -> Iterator[str]:
@@ -92,6 +99,9 @@ def _times(rule: Rule, start: datetime) -> str:
 
 
 def _bounds(rule: Rule, period: str) -> Iterator[str]:
+    counts_weeks = rule.freq is Frequency.WEEKLY and (rule.interval > 1 or bool(rule.by_set_pos))
+    if rule.week_start and (counts_weeks or rule.by_week_no):
+        yield f", where weeks begin on {day_name[rule.week_start]}"
     if rule.by_set_pos:
         yield f", but only the {listed(map(ordinal, _in_order(rule.by_set_pos)))} of these times in the {period}"
     if rule.count is not None:
