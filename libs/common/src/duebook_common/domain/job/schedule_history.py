@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import chain
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.events import (
@@ -19,7 +19,7 @@ from duebook_common.domain.job.events import (
     OccurrencesSkipped,
 )
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent
-from duebook_common.domain.schedule.nominal import count_between, nominal_times
+from duebook_common.domain.schedule.nominal import chunks_between, count_between
 
 EARLIEST = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
 _INSTANT = timedelta(microseconds=1)
@@ -59,8 +59,7 @@ class SchedulePeriod:
 
     def times(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """The nominal times from `first` to `last`, both included, in order."""
-        first, last = self._within(first, last)
-        return takewhile(lambda time: time <= last, nominal_times(self.schedule, first - _INSTANT))
+        return chain.from_iterable(chunks_between(self.schedule, *self._within(first, last)))
 
     def count(self, first: datetime, last: datetime) -> int:
         """The number of nominal times from `first` to `last`, both included. Costs as much as counting their days."""
