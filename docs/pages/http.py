@@ -10,7 +10,7 @@ from docs.pages.markdown import code, codes, page, table
 from duebook_api import openapi
 from duebook_api.app import build
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.runtime.service import Health
+from duebook_common.runtime.health import Health
 
 _INTRODUCTION = """
 A running API shows all of this at `/api/docs`, and as OpenAPI 3.1 at `/api/openapi.json`; these two need no key. What the

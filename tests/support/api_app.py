@@ -19,8 +19,8 @@ from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import Feed
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
+from duebook_common.runtime.health import Health
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.service import Health
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, connect
 from duebook_common.store.run_handling import RunWork, handle_runs

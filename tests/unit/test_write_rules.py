@@ -23,6 +23,7 @@ WRITERS = {
     "tasks": {"duebook_executor.queries"},
     "checkpoints": {"duebook_scheduler.checkpoints"},
     "keys": {"duebook.cli.keys"},
+    "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns"},
 }
 APPENDING = {

@@ -17,8 +17,8 @@ from duebook.cli.keys import make_key
 from duebook_api import app
 from duebook_api.access import api_keys
 from duebook_api.access.permits import required_scope
+from duebook_common.runtime.health import Health
 from duebook_common.runtime.scopes import Scope
-from duebook_common.runtime.service import Health
 from support.api_app import Api, running_api
 
 FIRST = "first-secret"

@@ -11,8 +11,8 @@ import httpx2
 from starlette.routing import Route
 
 from duebook_api.app import _ROUTERS, build
+from duebook_common.runtime.health import Health
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.service import Health
 from support.api_app import Api, running_api
 
 

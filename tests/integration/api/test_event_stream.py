@@ -16,7 +16,7 @@ from duebook_api.app import build
 from duebook_api.http import positions
 from duebook_api.http.positions import LOG_START, Position
 from duebook_api.state.feed import Feed
-from duebook_common.runtime.service import Health
+from duebook_common.runtime.health import Health
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import append
 from support.api_app import Api

@@ -11,8 +11,8 @@ import structlog
 from duebook_api.access.rate_limiter import RateLimiter
 from duebook_api.app import build
 from duebook_api.http.problems import Problem
+from duebook_common.runtime.health import Health
 from duebook_common.runtime.rates import Rate
-from duebook_common.runtime.service import Health
 from duebook_devstack.redis import Redis
 from support.api_app import JSON, NO_REDIS, Api
 from support.bookkeeping import eventually

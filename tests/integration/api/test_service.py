@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
@@ -11,6 +12,7 @@ from duebook_api.app import lifespan
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
+from duebook_common.store.database import Pool
 from support.api_app import NO_REDIS
 from support.api_process import api_process, wait_until_ready
 
@@ -39,8 +41,58 @@ async def test_before_the_database_is_connected_it_answers_503(path: str) -> Non
         answer = await http.get(path)
         assert (answer.status_code, answer.json()["code"]) == (503, "starting")
         assert (await http.get("/livez")).status_code == 200
-    with pytest.raises(OSError):
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
         await starting
+
+
+async def test_a_stopping_api_answers_the_requests_that_it_has_taken(
+    postgres_url: str, pool: Pool, unused_tcp_port: int
+) -> None:
+    async with api_process(postgres_url, unused_tcp_port) as (process, http):
+        await wait_until_ready(http)
+        async with pool.acquire() as db, db.transaction():
+            await db.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+            posts = [asyncio.create_task(http.post("/api/job", json={"name": "n"})) for _ in range(20)]
+            await until(lambda: is_waiting(pool))
+            process.send_signal(signal.SIGTERM)
+            await until(lambda: refuses(unused_tcp_port))
+        assert {(await post).status_code for post in posts} == {201}
+        assert await process.wait() == 0
+
+
+async def test_a_client_that_asks_on_and_on_is_not_cut_off(postgres_url: str, unused_tcp_port: int) -> None:
+    """A stopping api announces the end of a connection with its last answer."""
+    async with api_process(postgres_url, unused_tcp_port) as (process, http):
+        await wait_until_ready(http)
+        answer = await http.get("/api/job")
+        process.send_signal(signal.SIGTERM)
+        while answer.headers.get("connection") != "close":
+            answer = await http.get("/api/job")
+            assert answer.status_code == 200
+        assert await process.wait() == 0
+
+
+async def until(probe: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await probe():
+            await asyncio.sleep(0.01)
+
+
+async def is_waiting(pool: Pool) -> bool:
+    waiting: bool = await pool.fetchval(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return waiting
+
+
+async def refuses(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
 
 
 async def test_what_is_not_http_is_answered_with_a_problem(postgres_url: str, unused_tcp_port: int) -> None:

@@ -56,9 +56,9 @@ async def test_the_notifier_accepts_a_rabbitmq_that_starts_late_or_lost_its_data
     url = private_rabbitmq.url
     first = await outcomes.succeeded(await outcomes.run())
     second = await outcomes.succeeded(await outcomes.run("second@example.com"))
+    late = asyncio.create_task(asyncio.to_thread(private_rabbitmq.start))
     async with starting_notifier(postgres_url, url, redis_url, smtp.url) as context:
-        await await_health(context, "rabbitmq", ok=False)
-        await asyncio.to_thread(private_rabbitmq.start)
+        await late
         await await_health(context, "rabbitmq", ok=True)
         async with broker(url) as rabbit:
             await rabbit.publish(first.encode())

@@ -8,7 +8,7 @@ import pytest
 from duebook_api.app import build
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.runtime.service import Health
+from duebook_common.runtime.health import Health
 
 
 @pytest.fixture

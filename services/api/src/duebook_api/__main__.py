@@ -2,13 +2,14 @@
 
 from duebook_api.app import lifespan
 from duebook_api.settings import ApiSettings
+from duebook_common.runtime import connections
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
 
 
 def main() -> None:
     settings = load(ApiSettings)
-    run("api", settings, settings.port, lifespan)
+    run("api", settings, settings.port, lifespan, connections.MOST)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,14 @@ from duebook_api.state.feed import PAUSE, Feed
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
+from duebook_common.runtime.health import Health, probes
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import run_every
-from duebook_common.runtime.service import Health, ServiceContext, probes
+from duebook_common.runtime.redis_check import check_redis
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.conflict import Conflict
-from duebook_common.store.database import UNAVAILABLE, Clock, acquire, connect
+from duebook_common.store.database import UNAVAILABLE, Clock
+from duebook_common.store.startup import open_database
 
 _ROUTERS = (
     job_routes.router,
@@ -68,20 +71,15 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     settings = context.settings
     assert isinstance(settings, ApiSettings)
     context.app = Starlette(routes=probes(context.health), exception_handlers={404: _on_starting})
-    async with connect(settings.postgres_url.get_secret_value(), "api", _POOL_SIZE) as pool:
-        redis_url = settings.redis_url.get_secret_value()
-        clock, hints, limiter = Clock(), Hints(redis_url), RateLimiter(settings.rate_limit, redis_url)
-        await clock.measure(pool)
+    clock, redis_url = Clock(), settings.redis_url.get_secret_value()
+    await check_redis(redis_url)
+    url = settings.postgres_url.get_secret_value()
+    async with open_database(context.health, url, "api", clock, _POOL_SIZE) as pool:
+        hints, limiter = Hints(redis_url), RateLimiter(settings.rate_limit, redis_url)
         feed = Feed(pool, of_one_client=settings.max_streams)
         deps = Dependencies(
             pool, clock, hints, settings.misfire, JobCreateBatcher(pool), feed, settings.max_active_runs
         )
-
-        async def check_database() -> None:
-            async with acquire(pool) as db:
-                await db.fetchval("SELECT 1")
-
-        context.health.checks["postgresql"] = check_database
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
@@ -93,6 +91,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             yield
         finally:
             deps.feed.close()
+            await context.finish_requests(settings.grace)  # they need the pool, so it is closed after them
             await context.loops.stop()
             await hints.close()
             await limiter.close()

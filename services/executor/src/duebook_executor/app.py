@@ -11,13 +11,16 @@ from datetime import timedelta
 import uuid_utils.compat as uuids
 
 from duebook.tasks import Registry, TaskError, load
+from duebook_common.broker.startup import connect_when_available
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import Loops, run_every
+from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, connect
+from duebook_common.store.database import Clock
+from duebook_common.store.startup import open_database
 from duebook_executor.attempts import Attempts
 from duebook_executor.builtin.amqp_publish import AmqpPublisher
 from duebook_executor.builtin.catalogue import catalogue
@@ -56,24 +59,24 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
     clock, redis_url = Clock(), settings.redis_url.get_secret_value()
     # Unique to this start of this process: a name used twice would make a dead executor look alive.
     actor = Actor(f"executor {socket.gethostname()}/{uuids.uuid7()}")
+    await check_redis(redis_url)
     async with (
-        connect(settings.postgres_url.get_secret_value(), "executor") as pool,
+        open_database(context.health, settings.postgres_url.get_secret_value(), "executor", clock) as pool,
         Hints(redis_url) as hints,
         redis_client(redis_url) as redis,
     ):
-        await clock.measure(pool)
         queries, locks = ExecutorQueries(pool), RunLocks(redis, actor.name, settings.lease)
         recorder = AttemptRecorder(pool, clock, locks, queries, actor, settings.lease, hints.wake)
         attempts = Attempts(recorder, clock, registry, actor.name)
         deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)
         rabbitmq_url = settings.rabbitmq_url.get_secret_value()
         consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
-        context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
+        context.health.checks["rabbitmq"] = consumer.check
         context.loops.start("clock", clock.keep_measuring(pool))
         _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
         _start_registration(context.loops, queries, registry)
-        await consumer.start()
         try:
+            await connect_when_available(context.health, rabbitmq_url, consumer.start)
             yield
         finally:
             await consumer.stop_consuming()

@@ -45,17 +45,22 @@ class Consumer:
         self._acknowledgers: WeakKeyDictionary[aiormq.Channel, AckBatcher] = WeakKeyDictionary()
 
     async def start(self) -> None:
-        """Connect, declare, consume; raises the broker's errors.
+        """Connect, declare, consume. Raises the broker's errors; the call can then be repeated.
 
         The channels are robust: after a reconnect the library declares and consumes again, even if the broker has
         lost its data.
         """
         self._connection = await topology.connect(self._url, "executor")
-        for name in self._queues:
-            channel = await self._connection.channel(publisher_confirms=False)
-            await channel.set_qos(prefetch_count=self._concurrency)
-            queue = await declare_work(channel, name)
-            self._subscriptions.append(_Subscription(queue, await queue.consume(self._on_message)))
+        try:
+            for name in self._queues:
+                channel = await self._connection.channel(publisher_confirms=False)
+                await channel.set_qos(prefetch_count=self._concurrency)
+                queue = await declare_work(channel, name)
+                self._subscriptions.append(_Subscription(queue, await queue.consume(self._on_message)))
+        except BaseException:
+            self._subscriptions.clear()
+            await self.close()
+            raise
 
     async def check(self) -> None:
         """Raise ConnectionError if one of the queues is not being consumed."""

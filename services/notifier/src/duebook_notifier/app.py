@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from duebook_common.broker.startup import connect_when_available
 from duebook_common.runtime.loops import run_every
+from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, acquire, connect
+from duebook_common.store.database import Clock, acquire
 from duebook_common.store.mails_owed import set_default_recipients
+from duebook_common.store.startup import open_database
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.dead_letters import DeadLetterPublisher
 from duebook_notifier.mail_sender import MailPolicy, MailSender
@@ -36,13 +39,15 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
 @asynccontextmanager
 async def notifying(context: ServiceContext, settings: NotifierSettings, policy: MailPolicy) -> AsyncIterator[None]:
     """The whole service, with a mail policy that tests may choose."""
-    rabbitmq_url = settings.rabbitmq_url.get_secret_value()
+    rabbitmq_url, redis_url = settings.rabbitmq_url.get_secret_value(), settings.redis_url.get_secret_value()
     has_default = bool(policy.default_to)
     clock, in_flight = Clock(), SingleFlight()
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(connect(settings.postgres_url.get_secret_value(), "notifier"))
-        redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
-        await clock.measure(pool)
+        await check_redis(redis_url)
+        pool = await stack.enter_async_context(
+            open_database(context.health, settings.postgres_url.get_secret_value(), "notifier", clock)
+        )
+        redis = await stack.enter_async_context(redis_client(redis_url))
         async with acquire(pool) as db:
             await set_default_recipients(db, has_default)
         dead_letters = DeadLetterPublisher(rabbitmq_url, default_recipients=has_default)
@@ -59,12 +64,13 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
             return 0
 
         # SMTP is not checked: while it is unavailable, mails wait as due rows and the notifier is still useful.
-        context.health.checks = {"postgres": lambda: pool.fetchval("SELECT 1"), "rabbitmq": consumer.check}
+        context.health.checks["rabbitmq"] = consumer.check
         context.loops.start("clock", clock.keep_measuring(pool))
-        context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))
         context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
         context.loops.start("owed mails", run_every("owed mails", _RETRY_INTERVAL, mailer.mail_owed))
         try:
+            await connect_when_available(context.health, rabbitmq_url, connect_broker)
+            context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))
             yield
         finally:
             await context.loops.stop()

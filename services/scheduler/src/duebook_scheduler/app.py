@@ -5,14 +5,19 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from duebook_common.broker import topology
 from duebook_common.broker.publisher import Publisher
+from duebook_common.broker.startup import connect_when_available
+from duebook_common.runtime.health import Check
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import run_every
-from duebook_common.runtime.service import Check, ServiceContext
+from duebook_common.runtime.redis_check import check_redis
+from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, connect
+from duebook_common.store.database import Clock
+from duebook_common.store.startup import open_database
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
@@ -34,21 +39,19 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     """Connect and run the loops; on the way out finish the pass and the publishes under way."""
     settings = context.settings
     assert isinstance(settings, SchedulerSettings)
-    clock, wake = Clock(), asyncio.Event()
+    clock, wake, redis_url = Clock(), asyncio.Event(), settings.redis_url.get_secret_value()
+    rabbitmq_url = settings.rabbitmq_url.get_secret_value()
+    connect_broker = partial(topology.connect, rabbitmq_url, "scheduler")
+    await check_redis(redis_url)
     async with (
-        connect(settings.postgres_url.get_secret_value(), "scheduler") as pool,
-        await topology.connect(settings.rabbitmq_url.get_secret_value(), "scheduler") as connection,
-        Hints(settings.redis_url.get_secret_value()) as hints,
+        open_database(context.health, settings.postgres_url.get_secret_value(), "scheduler", clock) as pool,
+        await connect_when_available(context.health, rabbitmq_url, connect_broker) as connection,
+        Hints(redis_url) as hints,
     ):
-        await clock.measure(pool)
         publisher, sender = Publisher(connection), RunSender(Publisher(connection))
         actor = Actor(f"scheduler {socket.gethostname()}")
         poller = _poller(PollContext(pool, clock, settings, actor), sender, hints)
-        context.health.checks = {
-            "postgres": lambda: pool.fetchval("SELECT 1"),
-            "rabbitmq": _connected(publisher),
-            "poll": poller.check,
-        }
+        context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check}
         loops = context.loops
         loops.start("hints", hints.listen(wake))
         loops.start("clock", clock.keep_measuring(pool))

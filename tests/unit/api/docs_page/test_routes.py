@@ -11,7 +11,7 @@ import pytest
 from duebook_api.app import build
 from duebook_api.docs_page.routes import ASSETS
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.runtime.service import Health
+from duebook_common.runtime.health import Health
 
 # Of swagger-ui-dist 5.35.0, without the reference to a source map in the style sheet.
 PINNED = {

@@ -280,6 +280,14 @@ CREATE TABLE log_lines (
 -- The newest lines of this job.
 CREATE INDEX log_lines_of_job ON log_lines (job_id, xid, position);
 
+-- One row per schema that programs of an older one still work with, so that services go on during an upgrade. The
+-- migration that makes such a schema says so here.
+CREATE TABLE schema_programs (
+    schema text,
+    program text,
+    PRIMARY KEY (schema, program)
+);
+
 -- One row per API key. A null in `expires_at` or `revoked_at` means never.
 CREATE TABLE keys (
     key_id text PRIMARY KEY,
