@@ -59,7 +59,7 @@ def test_a_deleted_job_starts_nothing_and_keeps_its_history(duebook: Platform) -
     running = duebook.create(task="nap", payload={"seconds": 1.5}, recurrence="daily")
     retrying = duebook.create(task="fail", backoff=_LONG_BACKOFF, recurrence="daily")
     queued = duebook.create(queue="deleted", recurrence="daily")
-    for job, status in ((running, "running"), (retrying, "retrying"), (queued, "dispatched")):
+    for job, status in ((running, "running"), (retrying, "retrying"), (queued, "waiting")):
         duebook.await_run(job["id"], status)
         assert duebook.api.delete(f"/api/job/{job['id']}").status_code == 204
     outcomes = {running["id"]: "succeeded", retrying["id"]: "cancelled", queued["id"]: "cancelled"}
@@ -71,7 +71,7 @@ def test_a_deleted_job_starts_nothing_and_keeps_its_history(duebook: Platform) -
         assert len(duebook.runs(job_id)) == 1
         job = duebook.get(f"/api/job/{job_id}")
         assert (job["status"], job["next_due_at"]) == ("deleted", None)
-        assert types(duebook, run["id"])[0] == "RunDispatched"
+        assert types(duebook, run["id"])[0] == ("RunBuffered" if job_id == queued["id"] else "RunDispatched")
     (cancelled,) = duebook.runs(queued["id"])
     assert "AttemptStarted" not in types(duebook, cancelled["id"])
 
@@ -101,13 +101,13 @@ def test_a_task_that_ignores_its_cancellation_is_abandoned(duebook: Platform) ->
 def test_runs_that_are_not_running_are_cancelled_at_once(duebook: Platform) -> None:
     retrying = duebook.create(task="fail", backoff=_LONG_BACKOFF)
     queued = duebook.create(queue="cancelled")
-    for job, status in ((retrying, "retrying"), (queued, "dispatched")):
+    for job, status in ((retrying, "retrying"), (queued, "waiting")):
         run = duebook.await_run(job["id"], status)
         assert post(duebook, f"/api/run/{run['id']}/cancel", 202)["status"] == "cancelled"
     with executor_of(duebook, "cancelled"):
         later = duebook.create(queue="cancelled")
         done = duebook.await_run(later["id"], "succeeded")
-    assert types(duebook, duebook.runs(queued["id"])[0]["id"]) == ["RunDispatched", "RunCancelled"]
+    assert types(duebook, duebook.runs(queued["id"])[0]["id"]) == ["RunBuffered", "RunCancelled"]
     assert types(duebook, duebook.runs(retrying["id"])[0]["id"]).count("AttemptStarted") == 1
     assert duebook.api.post(f"/api/run/{done['id']}/cancel").status_code == 409
 

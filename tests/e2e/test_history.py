@@ -53,7 +53,7 @@ def test_events_name_their_actor_stream_and_version(duebook: Platform) -> None:
 
 def test_a_run_waits_for_an_executor_of_its_queue(duebook: Platform) -> None:
     job = duebook.create(queue="elsewhere", task="nap", payload={"seconds": 0})
-    run = duebook.await_run(job["id"], "dispatched")
+    run = duebook.await_run(job["id"], "waiting")
     with executor_of(duebook, "elsewhere"):
         assert duebook.await_run(job["id"], "succeeded")["id"] == run["id"]
     assert types(duebook, run["id"]).count("AttemptStarted") == 1

@@ -12,7 +12,7 @@ def test_a_restart_of_all_services_changes_nothing(platform: Platform) -> None:
     daily = platform.create(name="daily", recurrence="daily", scheduled_at=from_now(days=1))
     queued = platform.create(name="queued", task="nap", queue="queued")
     run = platform.await_run(done["id"], "succeeded")
-    waiting = platform.await_run(queued["id"], "dispatched")
+    waiting = platform.await_run(queued["id"], "waiting")
     before = {job["id"]: platform.get(f"/api/job/{job['id']}") for job in (done, daily, queued)}
     for service in list(platform.services.values()):
         assert service.stop() == 0

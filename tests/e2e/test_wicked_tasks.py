@@ -64,12 +64,6 @@ def test_an_invalid_payload_is_refused_or_fails_without_retry(duebook: Platform)
     assert "/seconds" in run["error"]
 
 
-def test_an_unknown_task_is_accepted_with_a_warning_and_fails(duebook: Platform) -> None:
-    job = duebook.create(task="nobody.knows", max_retries=0)
-    assert "nobody.knows" in job["warnings"][0]
-    assert "nobody.knows" in duebook.await_run(job["id"], "dead_lettered")["error"]
-
-
 def test_a_plain_function_runs_in_a_thread_and_writes_to_the_job_log(duebook: Platform) -> None:
     job = duebook.create(task="nap.plain", payload={"seconds": 0.05})
     run = duebook.await_run(job["id"], "succeeded")

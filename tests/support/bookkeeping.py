@@ -37,6 +37,8 @@ SELECT xid, position, stream, version, id, type, data, meta, job_id, recorded_at
 WHERE $1::uuid[] IS NULL OR job_id = ANY($1) ORDER BY xid, position
 """
 
+_SERVE = "INSERT INTO executors (executor, queues, tasks, seen_at) VALUES ($1, $2, $3, 'infinity')"
+
 
 def definition(**changes: Any) -> Definition:
     """A one-off job that is due, with retries that do not vary."""
@@ -45,6 +47,11 @@ def definition(**changes: Any) -> Definition:
 
 def context(now: datetime = NOW) -> DecisionContext:
     return DecisionContext(now=now, misfire=MINUTE, look_again_after=MINUTE, dispatch=1)
+
+
+async def serve(pool: Pool, queue: str = "default", task: str = "log") -> None:
+    """An executor, which never stops, has this task."""
+    await pool.execute(_SERVE, f"executor of {queue} {task}", [queue], [task])
 
 
 def dispatch(now: datetime = NOW) -> Dispatch:

@@ -161,7 +161,7 @@ class Life:
             before = len(self.history)
             for run in self.active:
                 self._work_on(run, length)
-            free = free_runs(self.active, frozenset(), ConcurrencySlots({}), self.now)
+            free = free_runs(self.active, frozenset(), ConcurrencySlots({}), self.now, lambda _: True)
             self.do(AdmitWaiting(free, self.now, MINUTE))
 
     def _work_on(self, run: Run, length: timedelta) -> None:

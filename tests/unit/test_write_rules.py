@@ -20,7 +20,8 @@ WRITERS = {
     "notifier_settings": {STORE + "mails_owed"},
     "leases": {"duebook_executor.queries"},
     "log_lines": {"duebook_executor.queries"},
-    "tasks": {"duebook_executor.queries"},
+    "tasks": {"duebook_executor.registration"},
+    "executors": {STORE + "executors"},
     "checkpoints": {"duebook_scheduler.checkpoints"},
     "keys": {"duebook.cli.keys"},
     "schema_programs": set(),  # migrations write it

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from duebook_common.domain.run.commands import StartAttempt
 from support.api_app import FUTURE, Api
+from support.bookkeeping import serve
 
 DEFAULTS: dict[str, Any] = {
     "task": "log",
@@ -41,7 +42,7 @@ async def test_four_fields_make_a_job_and_the_answer_has_every_default(api: Api)
     assert answer.headers["location"] == f"/api/job/{job['id']}"
     assert answer.headers["etag"] == '"1"'
     assert job["created_at"].endswith("Z")
-    assert len(job.pop("warnings")) == 1  # no executor has registered a task yet
+    assert len(job.pop("warnings")) == 1  # no executor runs yet
     given = {"name": "n", "payload": {"a": [1]}, "scheduled_at": FUTURE, "recurrence": "daily"}
     added = {"status": "active", "next_due_at": FUTURE, "version": 1}
     assert job == DEFAULTS | given | added | {name: job[name] for name in ("id", "created_at", "updated_at")}
@@ -50,9 +51,12 @@ async def test_four_fields_make_a_job_and_the_answer_has_every_default(api: Api)
 
 
 async def test_a_registered_task_gives_no_warning(api: Api) -> None:
-    await api.deps.pool.execute("INSERT INTO tasks (name, seen_at) VALUES ('log', now())")
+    await serve(api.deps.pool)
     assert (await api.create())["warnings"] == []
-    assert "nightly" in (await api.create(task="nightly"))["warnings"][0]
+    (unknown,) = (await api.create(task="nightly"))["warnings"]
+    assert unknown.startswith("no executor of the queue “default” has registered the task “nightly”")
+    (unserved,) = (await api.create(queue="gpu"))["warnings"]
+    assert unserved.startswith("no executor serves the queue “gpu”")
 
 
 async def test_the_same_key_and_body_return_the_first_job(api: Api) -> None:

@@ -157,6 +157,15 @@ async def test_a_run_locked_by_another_executor_is_left_alone(
     assert await status(pool, run) == RunStatus.DISPATCHED
 
 
+async def test_a_run_whose_task_the_executor_lacks_waits_uncharged(pool: Pool, executor: Executor) -> None:
+    run = await dispatched(pool, task="added by the next version")
+    assert await executor.receive(run) is Settlement.ACK
+    after = await recorded(pool, run)
+    assert (after.status, after.reason, after.attempt, after.failures) == (RunStatus.WAITING, "task", 0, 0)
+    assert await executor.receive(run) is Settlement.ACK
+    assert await recorded(pool, run) == after
+
+
 async def test_stale_deliveries_are_acknowledged(pool: Pool, executor: Executor) -> None:
     ended, retrying, requeued = [await started(pool, task="held") for _ in range(3)]
     await do(pool, ended, Succeed(1, None, NOW))

@@ -27,7 +27,7 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, check_invariants, context, definition, do, log, meanwhile, start
+from support.bookkeeping import ACTOR, check_invariants, context, definition, do, log, meanwhile, serve, start
 from support.samples import SECOND
 
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
@@ -61,6 +61,7 @@ async def create_due_jobs(pool: Pool, count: int, together: int, **changes: Any)
     now = datetime.now(UTC) - SECOND
     ids = [UUID(int=(n << 20) + 7) for n in range(1, together + 1)] + [uuid4() for _ in range(count - together)]
     new = job_decide.create(ids[0], definition(recurrence="daily", scheduled_at=now, **changes), now)
+    await serve(pool)
     await create_jobs(pool, dict.fromkeys(ids, new), ACTOR)
     return ids
 

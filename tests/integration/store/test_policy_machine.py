@@ -32,6 +32,7 @@ from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
+    DeferRun,
     DiscardRun,
     FailAttempt,
     RedriveRun,
@@ -57,7 +58,7 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, NOW, check_invariants, created, log
+from support.bookkeeping import ACTOR, NOW, check_invariants, created, log, serve
 from support.state_machines import run_state_machine
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ class World:
         settings = settings.model_copy(update={"misfire": _MISFIRE})
         self.clock, self.numbers = SetClock(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
+        self.run(serve(self.pool))
         hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
         poll = PollContext(self.pool, self.clock, settings, ACTOR)
         self.dispatcher = Dispatcher(poll, NoSender(), DispatchWindow(10_000), hints)
@@ -135,7 +137,7 @@ policies = st.fixed_dictionaries(
 )
 times = st.sampled_from([timedelta(seconds=1), timedelta(minutes=21), HOUR, HOUR, 9 * HOUR])
 schedulers = ["poll"] * 9 + ["no poll"] * 3
-executors = ["start"] * 3 + ["all succeed"] * 3
+executors = ["start"] * 3 + ["all succeed"] * 3 + ["defer"] * 2
 executors += ["succeed", "fail", "fail for good", "fail for good", "release", "lose", "retry", "retry", "confirm"]
 clients = ["cancel", "redrive", "redrive", "discard", "pause", "pause", "resume", "resume", "resume"]
 clients += ["change", "change", "trigger", "trigger", "trigger", "delete"]
@@ -197,7 +199,7 @@ class Machine(RuleBasedStateMachine):
 
     async def _admit(self) -> None:
         rows = await self.world.pool.fetch(_DUE, self.jobs, self.now)
-        await self.world.admission.admit([run_of(row) for row in rows])
+        await self.world.admission.admit([run_of(row) for row in rows], {("default", "log")})
 
     def _runs_in(self, *statuses: RunStatus) -> list[Run]:
         rows = self.world.run(self.world.pool.fetch(_RUNS, self.jobs, list(statuses)))
@@ -212,6 +214,7 @@ class Machine(RuleBasedStateMachine):
         attempt, now, later = run.attempt, self.now, (run.wake_at or self.now) + HOUR
         commands: dict[str, RunCommand] = {
             "start": StartAttempt(run.dispatch, "executor", HOUR, now),
+            "defer": DeferRun(run.dispatch, "executor", now, 0.5),
             "succeed": Succeed(attempt, None, now),
             "fail": FailAttempt(attempt, "boom", now, 0.5),
             "fail for good": FailAttempt(attempt, "for good", now, 0.5, retry=False),
@@ -270,6 +273,7 @@ class Machine(RuleBasedStateMachine):
 _RUNNING = {RunStatus.RUNNING}
 _STATUSES: dict[str, set[RunStatus]] = {
     "start": {RunStatus.DISPATCHED},
+    "defer": {RunStatus.DISPATCHED},
     "succeed": _RUNNING,
     "fail": _RUNNING,
     "fail for good": _RUNNING,

@@ -46,13 +46,9 @@ async def test_a_failure_is_recorded_with_what_the_task_says_of_a_retry() -> Non
     assert (command.error, command.retry) == ("no such region", False)
 
 
-async def test_a_task_that_the_executor_does_not_have_fails_and_is_named() -> None:
-    recorder = MemoryRecorder()
-    attempt = await started(attempts_with(recorder, succeed), an_assignment(task="unknown"))
-    await attempt.work
-    (command,) = recorder.commands
-    assert isinstance(command, FailAttempt)
-    assert command.error == "this executor has no task 'unknown'; it has t"
+def test_an_executor_knows_which_tasks_it_has() -> None:
+    attempts = attempts_with(MemoryRecorder(), succeed)
+    assert [attempts.has_task(name) for name in ("t", "unknown")] == [True, False]
 
 
 @pytest.mark.parametrize(

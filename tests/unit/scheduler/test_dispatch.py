@@ -7,7 +7,7 @@ import pytest
 
 from duebook_common.domain.definition import CatchUp, Every
 from duebook_common.domain.job.commands import Dispatch
-from duebook_common.store.job_plan import LockedJob
+from duebook_common.store.job_plan import JobResult, LockedJob
 from duebook_scheduler import dispatch
 from duebook_scheduler.dispatch import _decide_within_limits, _is_blocked
 from support.samples import DAY, MINUTE, NOW, SECOND, a_job, a_run, context
@@ -17,29 +17,33 @@ def due_jobs(count: int) -> list[LockedJob]:
     return [LockedJob(replace(a_job(), id=UUID(int=n)), []) for n in range(count)]
 
 
+def decided(jobs: list[LockedJob], command: Dispatch | None = None) -> list[JobResult[Dispatch]]:
+    return _decide_within_limits(jobs, [command or Dispatch(context())] * len(jobs))
+
+
 def test_jobs_beyond_the_limit_of_facts_stay_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "_MOST_FACTS", 5)  # a one-off gives two: it is dispatched and finished
-    results = _decide_within_limits(due_jobs(9), Dispatch(context()))
+    results = decided(due_jobs(9))
     assert [result.job.id.int for result in results] == [0, 1, 2]
 
 
 def test_jobs_beyond_the_limit_of_time_stay_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "_DECIDING_SECONDS", -1)
-    assert _decide_within_limits(due_jobs(9), Dispatch(context())) == []
+    assert decided(due_jobs(9)) == []
 
 
 def test_a_due_job_is_postponed_only_if_its_catch_up_must_wait() -> None:
     job = a_job(recurrence=Every(MINUTE), catch_up=CatchUp("all", 365 * DAY))
     later = Dispatch(context(NOW + 10 * DAY))
-    (unlimited,) = _decide_within_limits([LockedJob(job, [])], later)
+    (unlimited,) = decided([LockedJob(job, [])], later)
     assert unlimited.job.wake_at is not None
     assert unlimited.job.wake_at < later.context.now, "still due, because one pass catches up a part only"
     waiting = [replace(a_run(), id=UUID(int=n)) for n in range(100)]
-    (blocked,) = _decide_within_limits([LockedJob(job, waiting)], later)
+    (blocked,) = decided([LockedJob(job, waiting)], later)
     assert (_is_blocked(unlimited), _is_blocked(blocked)) == (False, True)
 
 
 def test_a_job_that_is_not_due_is_not_postponed() -> None:
     job = a_job(scheduled_at=NOW + SECOND)
-    (result,) = _decide_within_limits([LockedJob(job, [])], Dispatch(context()))
+    (result,) = decided([LockedJob(job, [])])
     assert (result.facts, _is_blocked(result)) == ([], False)

@@ -20,6 +20,7 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock
+from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.startup import open_database
 from duebook_executor.attempts import Attempts
 from duebook_executor.builtin.amqp_publish import AmqpPublisher
@@ -30,9 +31,10 @@ from duebook_executor.deliveries import Deliveries
 from duebook_executor.heartbeat import Heartbeat
 from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
+from duebook_executor.registration import RENEW_INTERVAL, Registration
 from duebook_executor.settings import ExecutorSettings
 
-_HEARTBEAT_INTERVAL, _REGISTER_INTERVAL = timedelta(seconds=0.5), timedelta(minutes=5)
+_HEARTBEAT_INTERVAL, _RETRY_SECONDS = timedelta(seconds=0.5), 1.0
 
 
 def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry:
@@ -74,11 +76,15 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         context.health.checks["rabbitmq"] = consumer.check
         context.loops.start("clock", clock.keep_measuring(pool))
         _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
-        _start_registration(context.loops, queries, registry)
+        registration = Registration(pool, actor.name, settings.queues, registry.registered(), hints.wake)
         try:
             await connect_when_available(context.health, rabbitmq_url, consumer.start)
+            await retry_while_unavailable("registering", registration.step, longest=_RETRY_SECONDS)
+            context.loops.start("registration", run_every("registration", RENEW_INTERVAL, registration.step))
             yield
         finally:
+            await context.loops.stop("registration")
+            await registration.leave()
             await consumer.stop_consuming()
             await deliveries.stop()
             await attempts.drain(settings.grace)
@@ -96,11 +102,3 @@ def _start_heartbeat(loops: Loops, heartbeat: Heartbeat, hints: Hints, lease: ti
     wake, longest = asyncio.Event(), lease.total_seconds() / 6
     loops.start("cancel hints", hints.listen_cancels(lambda _: wake.set()))
     loops.start("heartbeat", run_every("heartbeat", _HEARTBEAT_INTERVAL, heartbeat.step, wake, longest))
-
-
-def _start_registration(loops: Loops, queries: ExecutorQueries, registry: Registry) -> None:
-    async def register() -> int:
-        await queries.register_tasks(registry.registered().values())
-        return 0
-
-    loops.start("register", run_every("register", _REGISTER_INTERVAL, register))

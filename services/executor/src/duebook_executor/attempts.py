@@ -41,6 +41,9 @@ class Attempts:
         self.task_loop = TaskLoop()
         self.running: dict[UUID, Attempt] = {}
 
+    def has_task(self, name: str) -> bool:
+        return name in self._tasks
+
     async def start(self, assignments: Sequence[Assignment]) -> list[Attempt | None]:
         """Start an attempt of each run; None if another executor has the run, or it has changed since it was read."""
         results = await self._recorder.start(assignments)
@@ -107,7 +110,7 @@ class Attempts:
         name, assignment = attempt.run.task, attempt.assignment
         task = self._tasks.get(name)
         if task is None:
-            return TaskFailure(f"this executor has no task {name!r}; it has {', '.join(sorted(self._tasks))}")
+            return TaskFailure(f"this executor has no task {name!r}")  # `Deliveries` defers such a run
         timeout = assignment.definition.timeout
         return await execute(task, assignment.payload, self._context(attempt), timeout, self.task_loop)
 

@@ -1,6 +1,7 @@
 """Deliveries: what the executor does with a message, by the recorded state of its run, and how it settles it."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -11,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from duebook_common.broker.messages import RunMessage
-from duebook_common.domain.run.commands import RedriveRun, StartAttempt
+from duebook_common.domain.run.commands import DeferRun, RedriveRun, StartAttempt
 from duebook_common.domain.run.decide import DeliveryClass, classify_delivery
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
@@ -95,6 +96,8 @@ class Deliveries:
                 return Settlement.ACK if attempt is None else await self._follow(attempt)
             case DeliveryClass.STALE | DeliveryClass.RUNNING:
                 return Settlement.ACK
+            case DeliveryClass.UNKNOWN_TASK:
+                return await self._defer(run)
             case DeliveryClass.EXPIRED:
                 return await self._skip_expired(run)
             case DeliveryClass.REDRIVE:
@@ -127,8 +130,10 @@ class Deliveries:
         runs = {run_id: assignment.run for run_id, assignment in assignments.items()}
         now = self._clock.now()
         classes = [
-            classify_delivery(runs.get(message.run_id), message.dispatch, now, from_dead_letters=from_dead_letters)
-            for message, from_dead_letters in deliveries
+            classify_delivery(
+                runs.get(message.run_id), message.dispatch, now, self._attempts.has_task, from_dead_letters=moved_back
+            )
+            for message, moved_back in deliveries
         ]
         due = {
             id_: assignments[id_] for id_, class_ in zip(run_ids, classes, strict=True) if class_ is DeliveryClass.START
@@ -163,6 +168,14 @@ class Deliveries:
         except UNAVAILABLE:  # the scheduler sends a second message then, which is buried as well
             log.debug("burial not recorded", run_id=str(run.id))
         return Settlement.REJECT
+
+    async def _defer(self, run: Run) -> Settlement:
+        """Another executor of the queue may have the task: the run waits, and the scheduler sends it again."""
+        command = DeferRun(run.dispatch, self._actor.name, self._clock.now(), random.random())
+        [result] = await handle_runs(self._pool, [RunWork(run.id, command, run)], self._actor)
+        if result.events:
+            log.info("run deferred: this executor does not have its task", run_id=str(run.id), task=run.task)
+        return Settlement.ACK
 
     async def _skip_expired(self, run: Run) -> Settlement:
         """`start_within` has passed: the run's own decision on StartAttempt skips it."""

@@ -1,4 +1,4 @@
-"""The executor's own SQL: definitions of runs, log lines, leases, burials, and the catalogue of tasks."""
+"""The executor's own SQL: definitions of runs, log lines, leases and burials."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook.tasks import Task
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.state import Run
-from duebook_common.store.codec import decode, dumps
+from duebook_common.store.codec import decode
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.rows import run_of
 from duebook_common.store.wakeups import mark_buried
@@ -41,12 +40,6 @@ WHERE leases.attempt <= excluded.attempt
 """
 
 _DELETE_LEASES = "DELETE FROM leases WHERE run_id = ANY($1::uuid[])"
-
-_REGISTER_TASKS = """
-INSERT INTO tasks (name, payload_schema, seen_at) SELECT name, payload_schema, clock_timestamp()
-FROM unnest($1::text[], $2::jsonb[]) AS t (name, payload_schema) ORDER BY name
-ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema, seen_at = excluded.seen_at
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +104,6 @@ class ExecutorQueries:
     async def delete_leases(self, run_ids: Sequence[UUID]) -> None:
         async with acquire(self._pool) as db:
             await db.execute(_DELETE_LEASES, run_ids)
-
-    async def register_tasks(self, tasks: Iterable[Task]) -> None:
-        """Put the tasks into the catalogue, by which the api warns of unknown tasks and checks payloads."""
-        rows = [(task.name, dumps(task.json_schema())) for task in tasks]
-        async with acquire(self._pool) as db:
-            await db.execute(_REGISTER_TASKS, *zip(*rows, strict=True))
 
     async def mark_buried(self, run_id: UUID, dispatch: int) -> None:
         """Clear the run's `wake_at`: its message is on the way to the dead-letter queue."""

@@ -1,4 +1,4 @@
-"""Admission: sending runs that wait for other runs of their job, or for a free slot of their concurrency key.
+"""Admission: sending runs that wait for other runs of their job, a slot of their concurrency key, or an executor.
 
 Decided under the locks of job and key, so that limits hold with any number of schedulers. The end of the awaited run
 wakes a waiting run; a growing interval also does, in case that wake-up was lost.
@@ -6,6 +6,7 @@ wakes a waiting run; a growing interval also does, in case that wake-up was lost
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -16,6 +17,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection, transaction
+from duebook_common.store.executors import QueueTasks
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_keys, try_lock_jobs
@@ -24,6 +26,8 @@ from duebook_common.store.wakeups import postpone_waiting
 from duebook_scheduler.poll_context import PollContext
 
 log = structlog.stdlib.get_logger("admission")
+
+_LONGEST_WAIT = timedelta(minutes=10)  # for an executor: its registration wakes the run at once
 
 
 class AdmissionResult(NamedTuple):
@@ -40,36 +44,41 @@ class Admission:
         self._pool, self._clock = context.pool, context.clock
         self._lease, self._actor = context.settings.lease, context.actor
 
-    async def admit(self, waiting: Sequence[Run]) -> AdmissionResult:
-        """Decide waiting runs that are due. What fails stays due. Raises any of UNAVAILABLE."""
+    async def admit(self, waiting: Sequence[Run], served: QueueTasks) -> AdmissionResult:
+        """Decide waiting runs that are due; only tasks that are `served` have an executor.
+
+        What fails stays due. Raises any of UNAVAILABLE.
+        """
         if not waiting:
             return AdmissionResult([], 0)
-        results = await isolate_failures(waiting, self._admit, _not_admitted)
+        results = await isolate_failures(waiting, partial(self._admit, served), _not_admitted)
         admitted = [run for result in results for run in result.admitted]
         return AdmissionResult(admitted, sum(result.decided for result in results))
 
-    async def _admit(self, waiting: Sequence[Run]) -> AdmissionResult:
+    async def _admit(self, served: QueueTasks, waiting: Sequence[Run]) -> AdmissionResult:
         try:
             async with transaction(self._pool) as db:
-                return await self._decide(db, waiting)
+                return await self._decide(db, waiting, served)
         except Conflict:
             return AdmissionResult([], 0)  # a run changed meanwhile: all stay due
 
-    async def _decide(self, db: Connection, waiting: Sequence[Run]) -> AdmissionResult:
+    async def _decide(self, db: Connection, waiting: Sequence[Run], served: QueueTasks) -> AdmissionResult:
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         locked = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
         await lock_keys(db, keys)
         slots = ConcurrencySlots(await key_holders(db, keys))
         now = self._clock.now()
-        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, now, self._lease)
+        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, served, now, self._lease)
         await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
-        await self._postpone(db, [run for run in locked if run.id not in changed], now)
+        await self._postpone(db, [run for run in locked if run.id not in changed], served, now)
         return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
 
-    async def _postpone(self, db: Connection, runs: Sequence[Run], now: datetime) -> None:
-        await postpone_waiting(db, [(run, now + _until_next_look(run, now, self._lease)) for run in runs])
+    async def _postpone(self, db: Connection, runs: Sequence[Run], served: QueueTasks, now: datetime) -> None:
+        longest = [self._lease if (run.queue, run.task) in served else _LONGEST_WAIT for run in runs]
+        waits = [_until_next_look(run, now, most) for run, most in zip(runs, longest, strict=True)]
+        await postpone_waiting(db, [(run, now + wait) for run, wait in zip(runs, waits, strict=True)])
 
 
 def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
@@ -78,19 +87,29 @@ def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
 
 
 def _decide_jobs(
-    jobs: Sequence[LockedJob], due: Sequence[Run], slots: ConcurrencySlots, now: datetime, lease: timedelta
+    jobs: Sequence[LockedJob],
+    due: Sequence[Run],
+    slots: ConcurrencySlots,
+    served: QueueTasks,
+    now: datetime,
+    lease: timedelta,
 ) -> list[JobResult[AdmitWaiting]]:
     """Admit the free runs of each job. The slots of concurrency keys are shared by all jobs of the batch."""
-    with_slot = slots_by_run(due, slots, now)
+
+    def has_executor(run: Run) -> bool:
+        return (run.queue, run.task) in served
+
+    with_slot = slots_by_run(filter(has_executor, due), slots, now)
     results: list[JobResult[AdmitWaiting]] = []
     for job in jobs:
-        free = free_runs(job.active, with_slot, slots, now)
+        free = free_runs(job.active, with_slot, slots, now, has_executor)
         results.append(decide_locked(job, AdmitWaiting(free, now, look_again_after=lease)))
     return results
 
 
-def _until_next_look(run: Run, now: datetime, lease: timedelta) -> timedelta:
-    """As long as the run has waited already, at most a lease and at most until its deadline."""
-    waited = min(max(now - run.created_at, timedelta(seconds=1)), lease)
+def _until_next_look(run: Run, now: datetime, longest: timedelta) -> timedelta:
+    """As long as the run has waited already, at most `longest` and at most until its deadline."""
+    since = run.dispatched_at or run.created_at
+    waited = min(max(now - since, timedelta(seconds=1)), longest)
     until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else waited
     return max(min(waited, until_deadline), timedelta(milliseconds=10))

@@ -7,6 +7,7 @@ nominal time (`run_id_at` in `domain/run/events.py`), so that its stream can be 
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, acquire, transaction
+from duebook_common.store.executors import QueueTask
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
@@ -57,7 +59,7 @@ class Dispatcher:
         self._pool, self._clock = context.pool, context.clock
         self._settings, self._actor = context.settings, context.actor
         self._sender, self._window = sender, window
-        self._hints = hints
+        self._hints, self._served = hints, context.served
         self._deferred: dict[UUID, datetime] = {}
         self.next_due: datetime | None = None
 
@@ -111,7 +113,11 @@ class Dispatcher:
             dispatch=1,
             max_active=settings.max_active_runs,
         )
-        results = _decide_within_limits(await load_locked(db, job_ids), Dispatch(context))
+        jobs = await load_locked(db, job_ids)
+        served = await self._served.among(db, map(_queue_task, jobs), now)
+        unserved = replace(context, has_executor=False)
+        commands = [Dispatch(context if _queue_task(job) in served else unserved) for job in jobs]
+        results = _decide_within_limits(jobs, commands)
         await record(db, results, self._actor)
         await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)
         return results
@@ -170,11 +176,15 @@ class Dispatcher:
             self._hints.cancel(run_id)
 
 
-def _decide_within_limits(jobs: Sequence[LockedJob], command: Dispatch) -> list[JobResult[Dispatch]]:
+def _queue_task(job: LockedJob) -> QueueTask:
+    return job.job.definition.queue, job.job.definition.task
+
+
+def _decide_within_limits(jobs: Sequence[LockedJob], commands: Sequence[Dispatch]) -> list[JobResult[Dispatch]]:
     """Decide one job after the other until a limit of time or of facts is reached, so that one pass stays short."""
     results: list[JobResult[Dispatch]] = []
     facts, until = 0, time.monotonic() + _DECIDING_SECONDS
-    for job in jobs:
+    for job, command in zip(jobs, commands, strict=True):
         if facts >= _MOST_FACTS or time.monotonic() > until:
             break
         result = decide_locked(job, command)

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,7 @@ from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRe
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import acquire
+from duebook_common.store.executors import QueueTasks
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from duebook_common.store.wakeups import postpone_runs
 from duebook_scheduler.admission import Admission
@@ -36,6 +38,7 @@ class _Plan:
     dead: list[Run] = field(default_factory=list)
     waiting: list[Run] = field(default_factory=list)
     to_wake: list[DueRun] = field(default_factory=list)
+    served: QueueTasks = frozenset()
 
 
 class Waker:
@@ -53,7 +56,7 @@ class Waker:
         self._settings, self._actor = context.settings, context.actor
         self._sender, self._window = sender, window
         self._lost_messages = lost_messages
-        self._admission = admission
+        self._admission, self._served = admission, context.served
         self._leases_trusted_at: datetime | None = None
         self.next_due: datetime | None = None
 
@@ -75,13 +78,14 @@ class Waker:
             queues = {due.run.queue for due in due_runs if due.run.status in NEEDS_CAPACITY}
             capacity = await self._window.capacity(db, queues, now)
             lost = await self._lost_messages.lost(db, [due.run for due in due_runs if may_be_lost(due, now)])
-        plan = _plan(due_runs, now, self._leases_trusted_at, capacity, lost)
+            served = await self._served.among(db, {(due.run.queue, due.run.task) for due in due_runs}, now)
+        plan = replace(_plan(due_runs, now, self._leases_trusted_at, capacity, lost), served=served)
         return await self._execute(plan, now)
 
     async def _execute(self, plan: _Plan, now: datetime) -> int:
         await self._postpone([*plan.postponed, *((run, now + BURY_WITHIN) for run in plan.dead)])
-        await self._wake(plan.to_wake, now)
-        admission = await self._admission.admit(plan.waiting)
+        await self._wake(plan.to_wake, plan.served, now)
+        admission = await self._admission.admit(plan.waiting, plan.served)
         await self._send(admission.admitted)
         await self._sender.send(plan.dead, bury=True)
         return len(plan.postponed) + len(plan.to_wake) + admission.decided + len(plan.dead)
@@ -91,11 +95,18 @@ class Waker:
             async with acquire(self._pool) as db:
                 await postpone_runs(db, postponed)
 
-    async def _wake(self, due_runs: Sequence[DueRun], now: datetime) -> None:
+    async def _wake(self, due_runs: Sequence[DueRun], served: QueueTasks, now: datetime) -> None:
         if not due_runs:
             return
-        lease = self._settings.lease
-        work = [RunWork(due.run.id, WakeRun(now, random.random(), lease, due.job_deleted)) for due in due_runs]
+        wake = partial(WakeRun, now, look_again_after=self._settings.lease)
+
+        def has_executor(run: Run) -> bool:
+            return (run.queue, run.task) in served
+
+        work = [
+            RunWork(due.run.id, wake(random.random(), job_deleted=due.job_deleted, has_executor=has_executor(due.run)))
+            for due in due_runs
+        ]
         results = await handle_runs(self._pool, work, self._actor)
         for due, result in zip(due_runs, results, strict=True):
             _count(due.run, result)

@@ -27,4 +27,4 @@ async def test_requests_before_the_first_read_wait_for_one_read_of_a_dead_databa
     pool, catalogue = UnavailablePool(), TaskCatalogue()
     all_schemas = await asyncio.gather(*(catalogue.schemas(cast(Pool, pool)) for _ in range(10)))
     assert pool.reads == 1
-    assert not any(schemas.names for schemas in all_schemas)
+    assert not any(schemas.schemas for schemas in all_schemas)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from duebook_api.schemas.missing_executor import missing_executor
 from duebook_api.why import phrases
 from duebook_api.why.facts import ConcurrencySlots, QueuePosition
 from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
@@ -24,6 +25,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
+    RunDeferred,
     RunDiscarded,
     RunEvent,
     RunExpired,
@@ -42,9 +44,12 @@ FAILED = AttemptFailed(attempt=1, error="connection refused", failures=1, retry_
 OTHER = UUID(int=99)
 
 
-def first_event(job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20)) -> FirstEvent:
+def first_event(
+    job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20), has_executor: bool = True
+) -> FirstEvent:
     """The first event of the occurrence that is due."""
-    facts = [fact for fact in account(job, active, context(now)) if isinstance(fact, RunFact)]
+    decision = context(now, has_executor=has_executor)
+    facts = [fact for fact in account(job, active, decision) if isinstance(fact, RunFact)]
     event = facts[-1].event
     assert isinstance(event, FirstEvent)
     return event
@@ -174,22 +179,31 @@ def test_a_run_that_waits_for_a_slot_names_its_holders_and_the_runs_ahead() -> N
 
 
 def test_a_queued_run_says_how_many_are_ahead_and_what_is_known_of_executors() -> None:
-    served = QueuePosition(ahead=7, running=3, last_start=NOW, task_seen_at=NOW)
+    served = QueuePosition(ahead=7, running=3, last_start=NOW)
     why = explain_run(a_dispatch(), queue_position=served, now=NOW + MINUTE)
     assert why.answer == "It waits in the queue “default” for an executor: 7 runs are ahead of it."
     assert texts(why)[1:] == ["In the queue “default” 7 runs are ahead of it, and 3 runs of that queue are running."]
-    nowhere = QueuePosition(ahead=0, running=0, last_start=None, task_seen_at=None)
-    lonely = explain_run(a_dispatch(), queue_position=nowhere)
-    assert lonely.answer.endswith("no run is ahead of it, and no executor is known that has the task “log”.")
-    assert texts(lonely)[2:] == [
-        "No executor is known to serve the queue “default”: an executor's DUEBOOK_QUEUES must include it.",
-        "No executor has registered the task “log”: an executor's DUEBOOK_TASKS must include its module.",
-    ]
-    gone = explain_run(a_dispatch(), queue_position=replace(served, running=0, task_seen_at=NOW), now=NOW + HOUR)
-    assert texts(gone)[2:] == [
-        "An executor last started a run of the queue “default” at 2026-11-24T01:00:00Z.",
-        "An executor that has the task “log” was last seen at 2026-11-24T01:00:00Z.",
-    ]
+    nowhere = QueuePosition(ahead=0, running=0, last_start=None)
+    lonely = explain_run(a_dispatch(), queue_position=nowhere, missing="no executor serves it")
+    assert lonely.answer.endswith("no run is ahead of it, and no executor serves it.")
+    assert texts(lonely)[1] == "No executor serves it."
+    gone = explain_run(a_dispatch(), queue_position=replace(served, running=0), now=NOW + HOUR)
+    assert texts(gone)[2:] == ["An executor last started a run of the queue “default” at 2026-11-24T01:00:00Z."]
+
+
+def test_a_run_that_waits_for_its_task_says_what_is_missing() -> None:
+    missing = missing_executor("gpu", "train", {})
+    why = explain_run(first_event(a_job(task="train"), has_executor=False), missing=missing)
+    assert why.answer.startswith("It waits for an executor: no executor serves the queue “gpu”")
+    assert "no executor of the queue “default” had the task “train”, so it had to wait" in texts(why)[0]
+    deferred = RunDeferred(executor="executor host-2/7", wake_at=NOW, at=NOW)
+    bounced = explain_run(a_dispatch(), (deferred, "executor host-2/7"))
+    assert texts(bounced)[1] == (
+        "The executor host-2/7 received it without having the task “log”, so it had to wait for another one; "
+        "this is not charged."
+    )
+    alone = explain_run(a_dispatch(), RunDeferred(executor=None, wake_at=NOW, at=NOW))
+    assert "No executor of the queue “default” had the task “log”, so it had to wait for one" in texts(alone)[1]
 
 
 def test_a_message_that_was_sent_again_says_why() -> None:

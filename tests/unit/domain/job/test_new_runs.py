@@ -53,6 +53,18 @@ def test_a_triggered_run_follows_the_overlap_policy_of_its_command() -> None:
     assert isinstance(triggered(a_job(), [], Overlap.SKIP), RunDispatched)
 
 
+def test_a_run_without_an_executor_waits_for_its_task() -> None:
+    unserved = context(has_executor=False)
+    (fact,) = trigger_run(a_job(), [], TriggerRun(RUN_ID, Overlap.SKIP, unserved))
+    assert isinstance(fact.event, RunBuffered)
+    assert (fact.event.reason, fact.event.wake_at) == ("task", NOW + SECOND)
+
+
+def test_one_run_may_wait_behind_a_run_that_waits_for_its_task() -> None:
+    first = replace(a_run(), status=RunStatus.WAITING, reason="task")
+    assert isinstance(triggered(a_job(), [first], Overlap.BUFFER_ONE), RunBuffered)
+
+
 def test_a_triggered_run_has_no_deadline() -> None:
     event = triggered(a_job(start_within=SECOND, scheduled_at=NOW - DAY), [], Overlap.ALLOW_ALL)
     assert isinstance(event, RunDispatched)

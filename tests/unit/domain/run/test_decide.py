@@ -14,6 +14,7 @@ from duebook_common.domain.errors import CommandRejected, StaleAttempt, WrongSta
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
+    DeferRun,
     DiscardRun,
     FailAttempt,
     RedriveRun,
@@ -43,6 +44,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
+    RunDeferred,
     RunDiscarded,
     RunExpired,
     RunRedriven,
@@ -52,6 +54,10 @@ from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
 LEASE, LOOK_AGAIN_AFTER = 30 * SECOND, 20 * SECOND
+
+
+def has_task(_: str) -> bool:
+    return True
 
 
 def do(run: Run, *commands: RunCommand) -> Run:
@@ -346,14 +352,57 @@ def test_a_delivery_is_classified_by_the_state_of_its_run() -> None:
         (dead(), 1, NOW, DeliveryClass.BURY),
         (dead(), 0, NOW, DeliveryClass.STALE),
     ]
+    unknown = classify_delivery(a_run(), 1, NOW, lambda name: name != "log", from_dead_letters=False)
+    assert unknown is DeliveryClass.UNKNOWN_TASK
     for run, dispatch, now, class_ in classes:
-        assert classify_delivery(run, dispatch, now, from_dead_letters=False) is class_
+        assert classify_delivery(run, dispatch, now, has_task, from_dead_letters=False) is class_
+
+
+def defer(run: Run, chance: float = 0.5) -> DeferRun:
+    return DeferRun(run.dispatch, "executor-2", NOW, chance)
+
+
+def test_a_run_whose_task_an_executor_lacks_waits_uncharged_and_is_sent_again() -> None:
+    run = a_run(max_retries=0)
+    deferred = do(run, defer(run))
+    assert (deferred.status, deferred.reason, deferred.failures, deferred.attempt) == ("waiting", "task", 0, 0)
+    assert deferred.waits_for_task
+    sent = do(deferred, wake(due(deferred), free=True))
+    assert (sent.status, sent.reason, sent.dispatch) == (RunStatus.DISPATCHED, None, run.dispatch + 1)
+    assert decide(sent, defer(run)) == [], "of an earlier dispatch"
+
+
+def test_each_deferral_in_a_row_lasts_longer_up_to_half_a_minute() -> None:
+    run, delays = a_run(), []
+    for _ in range(30):
+        run = do(run, defer(run))
+        delays.append((due(run) - NOW).total_seconds())
+        run = do(run, wake(due(run), free=True))
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (0.25, 30)
+    assert do(run, StartAttempt(run.dispatch, "executor-1", LEASE, NOW)).deferrals == 0
+
+
+def test_a_deferred_run_is_skipped_once_its_start_within_has_passed() -> None:
+    run = a_run(start_within=MINUTE)
+    late = NOW + HOUR
+    assert isinstance(decide(run, DeferRun(run.dispatch, "executor-2", late, 0))[0], RunExpired)
+    assert isinstance(decide(do(run, defer(run)), wake(late, has_executor=False))[0], RunExpired)
+
+
+def test_a_run_is_not_sent_while_no_executor_has_its_task() -> None:
+    retrying = do(running(), FailAttempt(1, "boom", NOW, 0.5))
+    (event,) = decide(retrying, wake(due(retrying), has_executor=False))
+    assert isinstance(event, RunDeferred)
+    waits = after(retrying, [event])
+    assert (waits.status, waits.failures) == (RunStatus.WAITING, 1)
+    assert decide(waits, wake(due(waits), has_executor=False)) == []
 
 
 def test_a_dead_letter_moved_back_is_a_redrive_and_other_copies_are_stale() -> None:
-    assert classify_delivery(dead(), 1, NOW, from_dead_letters=True) is DeliveryClass.REDRIVE
-    assert classify_delivery(do(dead(), redrive()), 1, NOW, from_dead_letters=True) is DeliveryClass.STALE
-    assert classify_delivery(dead(), 2, NOW, from_dead_letters=True) is DeliveryClass.STALE
+    assert classify_delivery(dead(), 1, NOW, has_task, from_dead_letters=True) is DeliveryClass.REDRIVE
+    assert classify_delivery(do(dead(), redrive()), 1, NOW, has_task, from_dead_letters=True) is DeliveryClass.STALE
+    assert classify_delivery(dead(), 2, NOW, has_task, from_dead_letters=True) is DeliveryClass.STALE
 
 
 # Any commands in any order
@@ -383,6 +432,8 @@ class Step:
             "confirm": ConfirmCancel(attempt, now),
             "wake": WakeRun(now, self.chance, LOOK_AGAIN_AFTER, job_deleted=self.flag),
             "wake again": WakeRun(now, self.chance, LOOK_AGAIN_AFTER),
+            "wake without executor": WakeRun(now, self.chance, LOOK_AGAIN_AFTER, has_executor=False),
+            "defer": DeferRun(run.dispatch + self.off_by, "executor-2", now, self.chance),
             "cancel": CancelRun(reason, now),
             "redrive": RedriveRun(reason, 1 + self.off_by**2, now, own_payload=self.flag),
             "discard": DiscardRun(reason, now),
@@ -393,6 +444,7 @@ class Step:
 # Starts, failures, wake-ups and redrives are drawn more often, because they lead to more states.
 KINDS = ["start", "fail", "wake again", "redrive"] * 2 + [
     "succeed", "retry after", "release", "confirm", "wake", "cancel", "discard",
+    "wake without executor", "defer",
 ]  # fmt: skip
 STEPS = st.builds(
     Step,
@@ -458,7 +510,7 @@ def test_the_class_of_a_delivery_agrees_with_the_decision_about_a_start(
         except CommandRejected:
             continue
     now += wait
-    class_ = classify_delivery(run, run.dispatch + off_by, now, from_dead_letters=False)
+    class_ = classify_delivery(run, run.dispatch + off_by, now, has_task, from_dead_letters=False)
     events = decide(run, StartAttempt(run.dispatch + off_by, "executor-1", LEASE, now))
     assert (class_ is DeliveryClass.START) == any(isinstance(event, AttemptStarted) for event in events)
     assert (class_ is DeliveryClass.EXPIRED) == any(isinstance(event, RunExpired) for event in events)

@@ -19,6 +19,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
+    RunDeferred,
     RunDiscarded,
     RunEvent,
     RunExpired,
@@ -39,6 +40,10 @@ FAILED = AttemptFailed(attempt=1, error="boom", failures=1, retry_at=LATER, at=N
 DEAD_LETTER = RunDeadLettered(dispatch=1, failures=1, error="boom", fingerprint="f" * 16, wake_at=LATER, at=NOW)
 EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
     (RunExpired(reason="deadline", at=LATER), {"status": "skipped", "reason": "deadline", "finished_at": LATER}),
+    (
+        RunDeferred(executor="e", wake_at=LATER, at=NOW),
+        {"status": "waiting", "reason": "task", "deferrals": 1, "wake_at": LATER},
+    ),
     (RunRequeued(dispatch=2, wake_at=LATER, at=NOW), {"status": "dispatched", "dispatch": 2, "wake_at": LATER}),
     (STARTED, {"status": "running", "attempt": 1, "executor": "executor-1", "wake_at": NOW + 30 * SECOND}),
     (AttemptSucceeded(attempt=1, result=[1], at=LATER), {"status": "succeeded", "result": [1], "finished_at": LATER}),

@@ -18,6 +18,7 @@ from duebook_common.domain.run.events import (
     RunBuffered,
     RunCancelled,
     RunDeadLettered,
+    RunDeferred,
     RunDispatched,
     RunExpired,
     RunRedriven,
@@ -45,7 +46,7 @@ class _ActiveRuns:
     """The active runs at a position of the log, by stream: the sent ones, and the waiting ones with the reason."""
 
     sent: set[str] = field(default_factory=set)
-    waiting: dict[str, RunBuffered | RunRedriven] = field(default_factory=dict)
+    waiting: dict[str, RunBuffered | RunRedriven | RunDeferred] = field(default_factory=dict)
 
     def apply(self, stream: str, event: object) -> None:
         if isinstance(event, RunDispatched | RunRequeued):
@@ -53,11 +54,23 @@ class _ActiveRuns:
             self.sent.add(stream)
         elif isinstance(event, RunBuffered) or (isinstance(event, RunRedriven) and event.waits):
             self.waiting[stream] = event
+        elif isinstance(event, RunDeferred):
+            self.sent.discard(stream)
+            self.waiting[stream] = event
         elif isinstance(event, RunRedriven):
             self.sent.add(stream)
         elif isinstance(event, _NO_LONGER_ACTIVE):
             self.waiting.pop(stream, None)
             self.sent.discard(stream)
+
+    @property
+    def beside(self) -> set[str]:
+        """The runs that other runs of the job must wait for: the sent ones, and those that wait for their task only."""
+        return self.sent | {stream for stream, event in self.waiting.items() if _waits_for_task(event)}
+
+
+def _waits_for_task(event: object) -> bool:
+    return isinstance(event, RunDeferred) or (isinstance(event, RunBuffered) and event.reason == "task")
 
 
 @dataclass(slots=True)
@@ -99,7 +112,7 @@ def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Breach]:
         event = item.event
         if isinstance(event, JobCreated | JobChanged):
             policies[item.version] = event.definition
-        others = active.sent - {item.stream}
+        others = active.beside - {item.stream}
         if others and _must_be_alone(active, item.stream, event, policies):
             says = f"{type(event).__name__} while {sorted(others)} were active"
             yield Breach(Invariant.LIMITS, item.stream, says)

@@ -1,4 +1,4 @@
-"""Conditions on rows of `runs`, as SQL. Each one includes the condition of the partial index that serves it."""
+"""Conditions on rows, as SQL. Those on `runs` include the condition of the partial index that serves them."""
 
 # A run that has neither ended nor been dead-lettered, as `Run.active`. Index: runs_active.
 ACTIVE = "wake_at IS NOT NULL AND status <> 'dead_lettered'"
@@ -8,3 +8,6 @@ HAS_KEY = "concurrency_key IS NOT NULL AND wake_at IS NOT NULL"
 
 # A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried.
 HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
+
+# An executor that runs: it renews its row every ten seconds.
+IS_LIVE = "seen_at > clock_timestamp() - interval '1 minute'"

@@ -68,6 +68,7 @@ _RUN_STATE: Columns[Run] = (
     Column("status", "text"),
     Column("dispatch", "int"),
     Column("dispatched_at", "timestamptz"),
+    Column("deferrals", "int"),
     Column("attempt", "int"),
     Column("failures", "int"),
     Column("executor", "text"),

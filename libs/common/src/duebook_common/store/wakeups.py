@@ -12,7 +12,7 @@ from uuid import UUID
 
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import ACTIVE, HAS_KEY
+from duebook_common.store.predicates import ACTIVE, HAS_KEY, IS_LIVE
 
 _POSTPONE_JOBS = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
@@ -136,7 +136,7 @@ WITH first AS MATERIALIZED (
         SELECT waiting.run_id FROM unnest($1::text[], $2::int[]) AS freed (key, slots), LATERAL (
             (SELECT run_id FROM runs
              WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {_MAY_START}
-               AND reason IS DISTINCT FROM 'overlap'
+               AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
              ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
             UNION ALL
             (SELECT run_id FROM runs
@@ -169,3 +169,29 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
     if freed:
         statement = _WAKE_UNLOCKED_BY_KEY if deciding else _WAKE_BY_KEY
         await db.execute(statement, list(freed), list(freed.values()))
+
+
+# Pairs of queue and task that another executor has do not count: nothing waits for those. No SKIP LOCKED: a locked row
+# may belong to a run that is being postponed because this executor was not registered yet.
+_WAKE_FOR_TASKS = f"""
+WITH own AS (
+    SELECT queue, task FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE executor = $1
+    EXCEPT
+    SELECT queue, task FROM executors, unnest(queues) AS queue, unnest(tasks) AS task
+    WHERE executor <> $1 AND {IS_LIVE}
+), waiting AS MATERIALIZED (
+    SELECT runs.run_id FROM runs JOIN own USING (queue, task) WHERE runs.status = 'waiting'
+    ORDER BY runs.run_id FOR UPDATE OF runs
+)
+UPDATE runs SET wake_at = greatest(clock_timestamp(), not_before)
+FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting'
+"""  # noqa: S608
+
+
+async def wake_for_tasks(db: Connection, executor: str) -> None:
+    """Look now at the runs that wait while this executor is the first one of their queue that has their task.
+
+    `executors` calls it when an executor registers. No event, because only the scheduler's admission decides whether a
+    waiting run is sent.
+    """
+    await db.execute(_WAKE_FOR_TASKS, executor)

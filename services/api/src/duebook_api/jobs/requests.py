@@ -72,7 +72,7 @@ class ChangeRequest:
         self.preconditions.check(job)
         if job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
-        must_equal(views.job(job, self.schemas.names), self.read_only)
+        must_equal(views.job(job, self.schemas.served), self.read_only)
         definition = await self._definition(job)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
             self.schemas.must_accept(definition.task, definition.payload)

@@ -75,7 +75,7 @@ async def create_jobs(request: Request) -> Response:
         once = IdempotentRequest("batch", key, value) if key is not None else None
         jobs = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
         schemas = await deps.task_schemas()
-        return reply({"items": [views.job(job, schemas.names) for job in jobs]}, 201)
+        return reply({"items": [views.job(job, schemas.served) for job in jobs]}, 201)
 
 
 def batch_bodies(value: Any, size: int) -> list[JobBody]:
@@ -109,7 +109,7 @@ async def list_jobs(request: Request) -> Response:
     async with acquire(deps.pool) as db:
         rows = await db.fetch(sql, *arguments)
     schemas = await deps.task_schemas()
-    return page(rows, q, lambda row: views.job(job_of(row), schemas.names), JOBS.of)
+    return page(rows, q, lambda row: views.job(job_of(row), schemas.served), JOBS.of)
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
@@ -204,4 +204,4 @@ async def trigger_job(request: Request, job_id: PathId) -> Response:
 async def _answer(deps: Dependencies, job: Job, status: int = 200) -> Response:
     schemas = await deps.task_schemas()
     headers = {"ETag": f'"{job.version}"'} | ({"Location": f"/api/job/{job.id}"} if status == 201 else {})
-    return reply(views.job(job, schemas.names), status, headers)
+    return reply(views.job(job, schemas.served), status, headers)

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from duebook_api.http import positions
+from duebook_api.schemas.missing_executor import ServedTasks, missing_executor
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
@@ -18,8 +19,8 @@ from duebook_common.store.eventstore import RecordedEvent
 View = dict[str, Any]
 
 
-def job(state: Job, known_tasks: frozenset[str]) -> View:
-    """A job with every effective default."""
+def job(state: Job, served: ServedTasks) -> View:
+    """A job with every effective default. `served` are the tasks that executors have."""
     view = {"id": state.id, **definition(state.definition)}
     view |= {
         "status": state.status,
@@ -27,15 +28,16 @@ def job(state: Job, known_tasks: frozenset[str]) -> View:
         "created_at": state.created_at,
         "updated_at": state.updated_at,
         "version": state.version,
-        "warnings": _warnings(state.definition.task, known_tasks),
+        "warnings": _warnings(state.definition, served),
     }
     if state.reason is not None:
         view["reason"] = state.reason
     return view
 
 
-def _warnings(task: str, known_tasks: frozenset[str]) -> list[str]:
-    return [] if task in known_tasks else [f"no executor has registered the task {task!r} yet; its runs wait for one"]
+def _warnings(definition: Definition, served: ServedTasks) -> list[str]:
+    missing = missing_executor(definition.queue, definition.task, served)
+    return [] if missing is None else [missing]
 
 
 def definition(state: Definition) -> View:

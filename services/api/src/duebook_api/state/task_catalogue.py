@@ -5,14 +5,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from duebook_api.http.problems import Fault, invalid, pointer
+from duebook_api.schemas.missing_executor import ServedTasks
 from duebook_api.state.payload_keywords import PAYLOAD_KEYWORDS
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
+from duebook_common.store.executors import served_tasks
 
 log = structlog.stdlib.get_logger("task_catalogue")
 
@@ -22,10 +25,13 @@ _MOST_FAULTS, _LONGEST_FAULT = 20, 300
 
 
 class TaskSchemas:
-    """The JSON Schemas of the payloads, by task: of every task that was registered when the catalogue was read."""
+    """The JSON Schemas of the payloads, by task, of every task that was ever registered when the catalogue was read.
 
-    def __init__(self, schemas: Mapping[str, Any]) -> None:
-        self.schemas, self.names = schemas, frozenset(schemas)
+    `served` are the tasks that executors had at that time.
+    """
+
+    def __init__(self, schemas: Mapping[str, Any], served: ServedTasks = MappingProxyType({})) -> None:
+        self.schemas, self.served = schemas, served
         validators = ((name, _validator(name, schema)) for name, schema in schemas.items() if schema)
         self._validators = {name: validator for name, validator in validators if validator is not None}
 
@@ -61,8 +67,10 @@ class TaskCatalogue:
         with suppress(*UNAVAILABLE):
             async with acquire(pool) as db:
                 schemas = {record["name"]: record["payload_schema"] for record in await db.fetch(_TASKS)}
+                served = await served_tasks(db)
             if self._cached is None or schemas != self._cached.schemas:
                 self._cached = TaskSchemas(schemas)
+            self._cached.served = served
         # After a failed first read nothing is checked for a while: else each waiting request would try, in turn.
         self._cached = self._cached or TaskSchemas({})
         return self._cached

@@ -60,13 +60,12 @@ class QueuePosition:
     """A run's position in its queue, and what is known of the executors.
 
     `ahead` is the number of runs before it, `running` that of the queue's running runs. `last_start` is when a run of
-    the queue last started, among the latest runs. `task_seen_at` is when an executor last registered the task.
+    the queue last started, among the latest runs.
     """
 
     ahead: int
     running: int
     last_start: datetime | None
-    task_seen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +74,7 @@ class RunContext:
 
     `definition` is the one that the run uses. `met` are the other active runs of the job when the run was created, as
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
+    `missing`: why no executor could start the run, if it has not started.
     """
 
     now: datetime
@@ -85,6 +85,7 @@ class RunContext:
     blockers: Sequence[Run] = ()
     slots: ConcurrencySlots | None = None
     queue_position: QueuePosition | None = None
+    missing: str | None = None
 
     @property
     def zone(self) -> str:

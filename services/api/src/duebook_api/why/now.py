@@ -1,14 +1,11 @@
 """What an active run waits for now, and what can be done about a dead letter."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RunContext
 from duebook_api.why.opening_sentences import other_run_cause, run_label
-from duebook_api.why.phrases import duration, event_time, is_or_are, quantity, quoted
+from duebook_api.why.phrases import capitalized, duration, event_time, is_or_are, quantity, quoted
 from duebook_common.domain.run.state import Run, RunStatus
-
-_REGISTERED_WITHIN = timedelta(minutes=11)  # executors register their tasks every five minutes
 
 
 def present_causes(run: Run, context: RunContext) -> list[Cause]:
@@ -20,6 +17,8 @@ def present_causes(run: Run, context: RunContext) -> list[Cause]:
     causes = [other_run_cause(other, context.zone, past=False) for other in context.blockers]
     if context.slots is not None:
         causes += _slots(run, context.slots)
+    if context.missing is not None:
+        causes.append(Cause(f"{capitalized(context.missing)}."))
     if context.queue_position is not None:
         causes += (Cause(f"{clause}.") for clause in _queue(run, context.queue_position, context))
     return [*causes, *(Cause(f"{clause}.") for clause in _definition(run, context))]
@@ -41,20 +40,13 @@ def _slots(run: Run, slots: ConcurrencySlots) -> Iterator[Cause]:
 
 
 def _queue(run: Run, position: QueuePosition, context: RunContext) -> Iterator[str]:
-    queue, task = quoted(run.queue), quoted(run.task)
+    queue = quoted(run.queue)
     ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
     running = f"{quantity(position.running, 'run')} of that queue {is_or_are(position.running)} running"
     yield f"In the queue {queue} {ahead} ahead of it, and {running}"
-    if not position.running and position.last_start is None:
-        yield f"No executor is known to serve the queue {queue}: an executor's DUEBOOK_QUEUES must include it"
-    elif not position.running and position.last_start is not None:
+    if not position.running and position.last_start is not None:
         started = event_time(position.last_start, context.zone)
         yield f"An executor last started a run of the queue {queue} at {started}"
-    if position.task_seen_at is None:
-        yield f"No executor has registered the task {task}: an executor's DUEBOOK_TASKS must include its module"
-    elif context.now - position.task_seen_at > _REGISTERED_WITHIN:
-        seen = event_time(position.task_seen_at, context.zone)
-        yield f"An executor that has the task {task} was last seen at {seen}"
 
 
 def _definition(run: Run, context: RunContext) -> Iterator[str]:

@@ -136,6 +136,8 @@ def _waiting(run: Run, context: RunContext) -> str:
         more = len(context.blockers) - 1
         others = f"run {context.blockers[0].id}" + (f" and {quantity(more, 'further run')}" if more else "")
         return f"It waits until {others} of the same job {'have' if more else 'has'} ended."
+    if context.missing is not None:
+        return f"It waits for an executor: {context.missing}."
     slots, key = context.slots, run.concurrency
     if key is not None and slots is not None and slots.taken >= key.limit:
         taken = f"{slots.taken} of {quantity(key.limit, 'slot')} {is_or_are(slots.taken)} taken"
@@ -165,6 +167,5 @@ def _dispatched(run: Run, context: RunContext) -> str:
     position = context.queue_position
     runs_ahead = position.ahead if position else 0
     ahead_of_it = f"{quantity(runs_ahead, 'run')} {is_or_are(runs_ahead)}" if runs_ahead else "no run is"
-    is_unknown = position is not None and position.task_seen_at is None
-    unknown = f", and no executor is known that has the task {quoted(run.task)}" if is_unknown else ""
-    return f"It waits in the queue {quoted(run.queue)} for an executor: {ahead_of_it} ahead of it{unknown}."
+    missing = f", and {context.missing}" if context.missing else ""
+    return f"It waits in the queue {quoted(run.queue)} for an executor: {ahead_of_it} ahead of it{missing}."

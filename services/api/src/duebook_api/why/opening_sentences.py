@@ -75,6 +75,8 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
             return f"{when}, {_behind_caught_up(event, context)}, so it had to wait"
         case RunBuffered(reason="overlap"):
             return f"{when}, {_overlap(context)}, so it had to wait"
+        case RunBuffered(reason="task"):
+            return f"{when}, {no_executor(event.queue, event.task)}, so it had to wait"
         case RunBuffered():
             return f"{when}, it had to wait for a slot of its concurrency key{_limit(event)}"
         case RunDispatched(dispatch=0):
@@ -106,6 +108,10 @@ def _behind_caught_up(event: RunBuffered, context: RunContext) -> str:
     if event.trigger is Trigger.CATCH_UP and context.definition.catch_up.policy == "all":
         return "another run of the job was active, and missed occurrences run one after the other"
     return "missed occurrences of the job were being caught up, which leaves no other occurrence out"
+
+
+def no_executor(queue: str, task: str) -> str:
+    return f"no executor of the queue {quoted(queue)} had the task {quoted(task)}"
 
 
 def _limit(event: RunBuffered) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from duebook_api.schemas.missing_executor import missing_executor
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_job, of_run
 from duebook_api.why.facts import ExplainedRun, Explanation, JobContext, RunContext
@@ -18,6 +19,7 @@ from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import RecordedEvent, read
+from duebook_common.store.executors import served_tasks
 from duebook_common.store.replay import fold_run
 from duebook_common.store.rows import load_jobs
 
@@ -70,6 +72,7 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
     overlapped = isinstance(first.event, RunSkipped | RunBuffered) and first.event.reason == "overlap"
     is_waiting, is_queued = run.status is RunStatus.WAITING, run.status is RunStatus.DISPATCHED and run.dispatch > 0
     blockers = await blocking_runs(db, run) if is_waiting and run.reason == "overlap" else []
+    unstarted = is_waiting or run.status in {RunStatus.DISPATCHED, RunStatus.RETRYING}
     wants_slot = is_waiting and not blockers and run.concurrency is not None
     return RunContext(
         now=deps.clock.now(),
@@ -80,4 +83,5 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
         blockers=blockers,
         slots=await concurrency_slots(db, run) if wants_slot else None,
         queue_position=await queue_position(db, run) if is_queued else None,
+        missing=missing_executor(run.queue, run.task, await served_tasks(db)) if unstarted else None,
     )

@@ -84,15 +84,14 @@ SELECT
      ) AS active WHERE status = 'running') AS running,
     (SELECT max(started_at) FROM (
         SELECT queue, started_at FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 2000
-     ) AS latest WHERE queue = $1) AS last_start,
-    (SELECT seen_at FROM tasks WHERE name = $6) AS task_seen_at
+     ) AS latest WHERE queue = $1) AS last_start
 """
 
 
 async def queue_position(db: Connection, run: Run) -> QueuePosition:
     """The position of a dispatched run in its queue."""
     order = run.dispatched_at, run.priority, run.due_at, run.id
-    position: Any = await db.fetchrow(_QUEUE_POSITION, run.queue, *order, run.task)
+    position: Any = await db.fetchrow(_QUEUE_POSITION, run.queue, *order)
     return QueuePosition(**position)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from duebook_api.why.facts import RunContext
+from duebook_api.why.opening_sentences import no_executor
 from duebook_api.why.phrases import (
     actor_name,
     capitalized,
@@ -24,6 +25,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
+    RunDeferred,
     RunDiscarded,
     RunEvent,
     RunExpired,
@@ -45,6 +47,8 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             return f"No attempt had started{_by_deadline(run, context)}, so it was skipped rather than run late."
         case RunRequeued():
             return _requeued(run, event)
+        case RunDeferred():
+            return f"{_deferred(run, event)}; this is not charged."
         case AttemptStarted():
             earlier = "" if event.attempt == 1 else f", after {quantity(run.failures, 'failure')}"
             return f"Attempt {event.attempt} started on {executor_name(event.executor)}{earlier}."
@@ -94,6 +98,13 @@ def _requeued(run: Run, event: RunRequeued) -> str:
     if run.dispatch == 0:
         return f"It was {sent} by the scheduler."
     return f"Its message seemed to be lost, so it was {sent} again, for the {ordinal(event.dispatch)} time."
+
+
+def _deferred(run: Run, event: RunDeferred) -> str:
+    if event.executor is None:
+        return f"{capitalized(no_executor(run.queue, run.task))}, so it had to wait for one"
+    received = f"{capitalized(executor_name(event.executor))} received it without having the task {quoted(run.task)}"
+    return f"{received}, so it had to wait for another one"
 
 
 def _after(run: Run, event: AttemptSucceeded | AttemptFailed) -> str:

@@ -1,7 +1,7 @@
 """Which waiting runs may start: in order of creation, one at a time per job, within the limits of concurrency keys."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -36,31 +36,41 @@ def waiting_in_order(active: Iterable[Run]) -> list[Run]:
 
 
 def runs_to_await(active: Iterable[Run]) -> list[Run]:
-    """Of a job's active runs those whose end must wake another: all that do not wait, if any run waits for them."""
+    """Of a job's active runs those whose end must wake another: all that do not wait, if any run waits for them.
+
+    A run that waits for its task is among them: other runs wait for it as if it had been sent.
+    """
     runs = list(active)
     waits = any(run.status is RunStatus.WAITING and _waits_for_runs(run) for run in runs)
-    return [run for run in runs if run.status is not RunStatus.WAITING] if waits else []
+    return [run for run in runs if run.status is not RunStatus.WAITING or run.waits_for_task] if waits else []
 
 
 def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:
-    """The runs, of any job, that wait for their concurrency key alone and get a slot of it."""
+    """The runs, of any job, that do not wait for runs of their job and get a slot of their concurrency key, if any.
+
+    `due` are runs whose task an executor of their queue has.
+    """
     for_key = [run for run in sorted(due, key=admission_order) if _is_due(run, now) and not _waits_for_runs(run)]
     return frozenset(run.id for run in for_key if slots.take(run))
 
 
 def free_runs(
-    active: Sequence[Run], with_slot: Container[UUID], slots: ConcurrencySlots, now: datetime
+    active: Sequence[Run],
+    with_slot: Container[UUID],
+    slots: ConcurrencySlots,
+    now: datetime,
+    has_executor: Callable[[Run], bool],
 ) -> frozenset[UUID]:
     """The runs of one job that may start, given its active runs.
 
     These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, all active runs of
-    the job wait, and its key, if it has one, has a free slot.
+    the job wait, an executor has its task, and its key, if it has one, has a free slot.
     """
     waiting = waiting_in_order(active)
     free = {run.id for run in waiting if run.id in with_slot}
-    if waiting and len(waiting) == len(active):
+    if waiting and len(waiting) == len(active) and not any(run.waits_for_task for run in waiting):
         first = waiting[0]
-        if _waits_for_runs(first) and _is_due(first, now) and slots.take(first):
+        if _waits_for_runs(first) and _is_due(first, now) and has_executor(first) and slots.take(first):
             free.add(first.id)
     return frozenset(free)
 

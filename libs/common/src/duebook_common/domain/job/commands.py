@@ -20,6 +20,7 @@ class DecisionContext:
 
     `misfire`: an occurrence that has been due for longer is missed, and the catch-up policy applies.
     `look_again_after`: how long a new run may wait for its start before the scheduler checks for its message.
+    `has_executor`: an executor of the job's queue has its task; otherwise new runs wait for one.
     `dispatch`: 1 if the caller sends the messages of new runs itself, 0 if it leaves that to the scheduler.
     `max_active`: how many active runs a job may have. Beyond it a command is refused, and an occurrence is skipped.
     """
@@ -29,6 +30,7 @@ class DecisionContext:
     look_again_after: timedelta
     dispatch: int
     max_active: int = 1_000
+    has_executor: bool = True
 
 
 @dataclass(frozen=True, slots=True)

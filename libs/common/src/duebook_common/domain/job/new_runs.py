@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from duebook_common.domain.run.events import (
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.due import Occurrence
 
+_SOON = timedelta(seconds=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -74,6 +75,9 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
         first = RunBuffered(**identity, **own, reason="overlap", wake_at=later, backlog=backlog)
     elif job.definition.concurrency is not None:  # the scheduler admits it once its key has a free slot
         first = RunBuffered(**identity, **own, reason="concurrency", wake_at=at_once)
+    elif not context.has_executor:
+        soon = min(context.now + _SOON, new.start_by or _NEVER)
+        first = RunBuffered(**identity, **own, reason="task", wake_at=soon)
     else:
         wake_at = later if context.dispatch else at_once
         first = RunDispatched(**identity, **own, dispatch=context.dispatch, wake_at=wake_at)

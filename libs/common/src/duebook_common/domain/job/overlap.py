@@ -74,7 +74,7 @@ def apply_overlap(
         case Overlap.SKIP:
             return OverlapDecision.SKIP, []
         case Overlap.BUFFER_ONE:
-            one_waits = any(run.status is RunStatus.WAITING for run in blocking)
+            one_waits = any(run.status is RunStatus.WAITING and not run.waits_for_task for run in blocking)
             return OverlapDecision.SKIP if one_waits else OverlapDecision.WAIT, []
         case Overlap.BUFFER_ALL:
             return OverlapDecision.WAIT, []

@@ -14,6 +14,16 @@ class StartAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferRun:
+    """The executor that received the run does not have its task. `chance` in [0, 1) varies the delay."""
+
+    dispatch: int
+    executor: str
+    now: datetime
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Succeed:
     attempt: int
     result: Any
@@ -50,6 +60,7 @@ class WakeRun:
 
     `free`: nothing holds a waiting run back; the caller holds the locks of its job and of its concurrency key.
     `look_again_after`: how long the run may wait for its start before the scheduler checks for its message.
+    `has_executor`: an executor of the run's queue has its task; otherwise the run waits for one.
     """
 
     now: datetime
@@ -57,6 +68,7 @@ class WakeRun:
     look_again_after: timedelta
     job_deleted: bool = False
     free: bool = False
+    has_executor: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,7 @@ class DiscardRun:
 
 RunCommand = (
     StartAttempt
+    | DeferRun
     | Succeed
     | FailAttempt
     | ReleaseAttempt

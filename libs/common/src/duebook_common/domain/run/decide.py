@@ -4,7 +4,7 @@ Pure: time, chance and identifiers are arguments. A repeated command decides not
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -14,6 +14,7 @@ from duebook_common.domain.errors import StaleAttempt, WrongStatus
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
+    DeferRun,
     DiscardRun,
     FailAttempt,
     RedriveRun,
@@ -33,6 +34,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
+    RunDeferred,
     RunDiscarded,
     RunEvent,
     RunExpired,
@@ -43,6 +45,7 @@ from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve
 
 BURY_WITHIN = timedelta(minutes=1)
 _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
+_FIRST_DEFERRAL, _DEFERRAL_FACTOR, _LONGEST_DEFERRAL = 0.25, 1.5, 30.0  # seconds
 LOST = "the executor was silent for longer than its lease"
 
 
@@ -50,6 +53,7 @@ class DeliveryClass(StrEnum):
     """What a delivery on `duebook.runs` means for its run."""
 
     START = "start"
+    UNKNOWN_TASK = "unknown_task"  # this executor does not have the run's task
     EXPIRED = "expired"  # `start_within` has passed: skip the run
     STALE = "stale"  # the run has ended, waits for a retry, or was dispatched again
     RUNNING = "running"  # an attempt is running already
@@ -57,8 +61,10 @@ class DeliveryClass(StrEnum):
     REDRIVE = "redrive"  # an operator moved the message back from the dead-letter queue
 
 
-def classify_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dead_letters: bool) -> DeliveryClass:
-    """Classify a delivery that carries `dispatch`."""
+def classify_delivery(
+    run: Run | None, dispatch: int, now: datetime, has_task: Callable[[str], bool], *, from_dead_letters: bool
+) -> DeliveryClass:
+    """Classify a delivery that carries `dispatch`; `has_task` says whether the executor has a task."""
     if run is None or run.status in ENDED or run.dispatch != dispatch:
         return DeliveryClass.STALE
     if run.status is RunStatus.DEAD_LETTERED:
@@ -67,7 +73,9 @@ def classify_delivery(run: Run | None, dispatch: int, now: datetime, *, from_dea
         return DeliveryClass.RUNNING
     if run.status is not RunStatus.DISPATCHED:
         return DeliveryClass.STALE
-    return DeliveryClass.EXPIRED if expired(run, now) else DeliveryClass.START
+    if expired(run, now):
+        return DeliveryClass.EXPIRED
+    return DeliveryClass.START if has_task(run.task) else DeliveryClass.UNKNOWN_TASK
 
 
 def expired(run: Run, now: datetime) -> bool:
@@ -84,6 +92,8 @@ def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:  # noqa: C901, 
     match command:
         case StartAttempt():
             return _start(run, command)
+        case DeferRun():
+            return _defer(run, command)
         case Succeed():
             _must_own(run, command.attempt)
             return [AttemptSucceeded(attempt=run.attempt, result=command.result, at=command.now)]
@@ -122,6 +132,22 @@ def _start(run: Run, command: StartAttempt) -> list[RunEvent]:
         return [RunExpired(reason="deadline", at=command.now)]
     lease_end = command.now + command.lease
     return [AttemptStarted(attempt=run.attempt + 1, executor=command.executor, wake_at=lease_end, at=command.now)]
+
+
+def _defer(run: Run, command: DeferRun) -> list[RunEvent]:
+    """Send the run later, because another executor of its queue has its task, or will have."""
+    if run.status is not RunStatus.DISPATCHED or run.dispatch != command.dispatch:
+        return []
+    if expired(run, command.now):
+        return [RunExpired(reason="deadline", at=command.now)]
+    wake_at = command.now + _deferral(run, command.chance)
+    return [RunDeferred(executor=command.executor, wake_at=wake_at, at=command.now)]
+
+
+def _deferral(run: Run, chance: float) -> timedelta:
+    """Grows with each deferral in a row: the executors that have the task may be few, busy, or gone."""
+    seconds = min(_FIRST_DEFERRAL * _DEFERRAL_FACTOR ** min(run.deferrals, 20), _LONGEST_DEFERRAL)
+    return timedelta(seconds=seconds * (0.8 + 0.4 * chance))
 
 
 def _fail(run: Run, command: FailAttempt) -> list[RunEvent]:
@@ -172,6 +198,10 @@ def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
         return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
     if run.status is RunStatus.WAITING and not command.free:
         return []
+    if not command.has_executor:
+        waits = run.status is RunStatus.WAITING
+        later = command.now + _deferral(run, command.chance)
+        return [] if waits else [RunDeferred(executor=None, wake_at=later, at=command.now)]
     return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.look_again_after, at=command.now)]
 
 

@@ -87,7 +87,8 @@ class RunDispatched(Startable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBuffered(Startable):
-    """The run waits for other runs of its job (`reason` overlap) or of its concurrency key (`concurrency`).
+    """The run waits for other runs of its job (`reason` overlap), for a slot of its concurrency key (`concurrency`),
+    or for an executor of its queue that has its task (`task`).
 
     `backlog`: it waits its turn behind caught-up runs, or as one of them, whatever the overlap policy.
     """
@@ -116,6 +117,18 @@ class RunRequeued:
     """The run is sent again, under the next dispatch number."""
 
     dispatch: int
+    wake_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDeferred:
+    """The run waits for an executor of its queue that has its task. Does not count as a failure.
+
+    `executor`: the one that received the run without having its task; None if no executor of the queue has it.
+    """
+
+    executor: str | None
     wake_at: datetime
     at: datetime
 
@@ -227,6 +240,7 @@ RunEvent = (
     | RunSkipped
     | RunExpired
     | RunRequeued
+    | RunDeferred
     | AttemptStarted
     | AttemptSucceeded
     | AttemptFailed

@@ -20,6 +20,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunCancelRequested,
     RunDeadLettered,
+    RunDeferred,
     RunDiscarded,
     RunDispatched,
     RunEvent,
@@ -44,7 +45,7 @@ class RunStatus(StrEnum):
 
 
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
-_WAIT_REASONS = frozenset({"overlap", "concurrency"})
+_WAIT_REASONS = frozenset({"overlap", "concurrency", "task"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,7 @@ class Run:
     backlog: bool = False
     dispatch: int = 0
     dispatched_at: datetime | None = None
+    deferrals: int = 0  # since the last attempt
     attempt: int = 0
     failures: int = 0
     executor: str | None = None
@@ -95,6 +97,11 @@ class Run:
     def active(self) -> bool:
         """Neither ended nor dead-lettered; waiting runs and runs with retries ahead are active."""
         return self.status not in ENDED and self.status is not RunStatus.DEAD_LETTERED
+
+    @property
+    def waits_for_task(self) -> bool:
+        """It waits only for an executor that has its task: other runs wait for it as for a run that was sent."""
+        return self.status is RunStatus.WAITING and self.reason == "task"
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
@@ -153,6 +160,9 @@ def _changes(run: Run, event: RunEvent) -> dict[str, Any]:  # noqa: C901, PLR091
                 "wake_at": event.wake_at,
                 "reason": None if run.status is RunStatus.WAITING and run.reason in _WAIT_REASONS else run.reason,
             }
+        case RunDeferred():
+            waits = {"status": RunStatus.WAITING, "reason": "task", "deferrals": run.deferrals + 1}
+            return waits | {"wake_at": event.wake_at}
         case AttemptStarted():
             return _started(event)
         case AttemptSucceeded():
@@ -182,6 +192,7 @@ def _started(event: AttemptStarted) -> dict[str, Any]:
     return {
         "status": RunStatus.RUNNING,
         "attempt": event.attempt,
+        "deferrals": 0,
         "executor": event.executor,
         "started_at": event.at,
         "finished_at": None,

@@ -141,6 +141,7 @@ CREATE TABLE runs (
     start_by timestamptz,
     dispatch int NOT NULL,
     dispatched_at timestamptz,
+    deferrals int NOT NULL DEFAULT 0,
     attempt int NOT NULL,
     failures int NOT NULL,
     executor text,
@@ -263,6 +264,14 @@ CREATE TABLE tasks (
     payload_schema jsonb,
     seen_at timestamptz NOT NULL
 );
+
+-- One row per running executor, which it renews: the queues that it serves and the tasks that it has.
+CREATE TABLE executors (
+    executor text PRIMARY KEY,
+    queues text[] NOT NULL,
+    tasks text[] NOT NULL,
+    seen_at timestamptz NOT NULL
+) WITH (fillfactor = 70);
 
 -- One row per line that a task logged. The position is drawn from the same sequence as those of events, so that the
 -- job log can merge both.

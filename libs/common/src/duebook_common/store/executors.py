@@ -1,0 +1,62 @@
+"""Which executors run: the queues that each serves and the tasks that it has.
+
+An executor renews its row every ten seconds, and deletes it when it stops. A row that was not renewed for a minute
+counts as that of an executor that is gone. Times are the database's.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from duebook_common.store.database import Connection, Pool, acquire, transaction
+from duebook_common.store.predicates import IS_LIVE
+from duebook_common.store.wakeups import wake_for_tasks
+
+QueueTask = tuple[str, str]  # the name of a queue, the name of a task
+QueueTasks = AbstractSet[QueueTask]
+
+_RENEW = f"UPDATE executors SET seen_at = clock_timestamp() WHERE executor = $1 AND {IS_LIVE} RETURNING true"  # noqa: S608
+_REGISTER = """
+INSERT INTO executors (executor, queues, tasks, seen_at) VALUES ($1, $2, $3, clock_timestamp())
+ON CONFLICT (executor) DO UPDATE SET seen_at = excluded.seen_at
+"""
+_FORGET = "DELETE FROM executors WHERE seen_at < clock_timestamp() - interval '1 day'"
+_LEAVE = "DELETE FROM executors WHERE executor = $1"
+_WITH_EXECUTOR = f"""
+SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
+WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
+"""  # noqa: S608
+_SERVED = f"""
+SELECT queue, array_agg(DISTINCT task) AS tasks
+FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE {IS_LIVE} GROUP BY queue
+"""  # noqa: S608
+
+
+async def renew(pool: Pool, executor: str) -> bool:
+    """Say that the executor runs; False if it has to be registered: it is new, or was taken for gone."""
+    async with acquire(pool) as db:
+        return bool(await db.fetchval(_RENEW, executor))
+
+
+async def register(pool: Pool, executor: str, queues: Collection[str], tasks: Collection[str]) -> None:
+    """Register the executor, and look at the runs that waited for it."""
+    async with transaction(pool) as db:
+        await db.execute(_REGISTER, executor, list(queues), list(tasks))
+        await db.execute(_FORGET)
+        await wake_for_tasks(db, executor)
+
+
+async def leave(pool: Pool, executor: str) -> None:
+    """The executor stops: from now on it has no task."""
+    async with acquire(pool) as db:
+        await db.execute(_LEAVE, executor)
+
+
+async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[QueueTask]:
+    """Of these pairs those whose task an executor of the queue has now."""
+    queues, tasks = zip(*wanted, strict=True)
+    return {(record["queue"], record["task"]) for record in await db.fetch(_WITH_EXECUTOR, queues, tasks)}
+
+
+async def served_tasks(db: Connection) -> Mapping[str, frozenset[str]]:
+    """The tasks of the executors that serve each queue, by queue."""
+    return {record["queue"]: frozenset(record["tasks"]) for record in await db.fetch(_SERVED)}

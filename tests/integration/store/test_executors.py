@@ -1,0 +1,64 @@
+"""Registered executors: which tasks they have, and which waiting runs their registration wakes."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from duebook_common.domain.run.commands import DeferRun
+from duebook_common.domain.run.state import Run
+from duebook_common.store import executors
+from duebook_common.store.database import Pool, acquire
+from support.bookkeeping import NOW, dispatched, do
+
+_AWAKE = "SELECT run_id FROM runs WHERE wake_at <= clock_timestamp()"
+_ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour'"
+_SILENT = "UPDATE executors SET seen_at = clock_timestamp() - interval '2 minutes' WHERE executor = $1"
+
+
+async def deferred(pool: Pool, **fields: Any) -> Run:
+    """A run that waits for its task, and is not looked at for an hour."""
+    run = await dispatched(pool, **fields)
+    await do(pool, run, DeferRun(run.dispatch, "executor", NOW, 0.5))
+    await pool.execute(_ASLEEP)
+    return run
+
+
+async def awake(pool: Pool) -> set[UUID]:
+    return {record["run_id"] for record in await pool.fetch(_AWAKE)}
+
+
+async def test_a_registration_wakes_the_runs_that_wait_for_its_tasks(pool: Pool) -> None:
+    mine = await deferred(pool, task="report", queue="gpu")
+    await deferred(pool, task="report", queue="cpu")
+    await deferred(pool, task="other", queue="gpu")
+    await executors.register(pool, "first", ["gpu"], ["log", "report"])
+    assert await awake(pool) == {mine.id}
+    await pool.execute(_ASLEEP)
+    await executors.register(pool, "second", ["gpu"], ["report"])
+    assert await awake(pool) == set(), "nothing waits for a task that another executor has"
+
+
+async def test_an_executor_that_was_silent_for_a_minute_counts_as_gone(pool: Pool) -> None:
+    await executors.register(pool, "first", ["gpu"], ["report"])
+    assert await executors.renew(pool, "first")
+    await pool.execute(_SILENT, "first")
+    run = await deferred(pool, task="report", queue="gpu")
+    async with acquire(pool) as db:
+        assert await executors.with_executor(db, [("gpu", "report")]) == set()
+        assert await executors.served_tasks(db) == {}
+    assert not await executors.renew(pool, "first")
+    await executors.register(pool, "first", ["gpu"], ["report"])
+    assert await awake(pool) == {run.id}
+
+
+@pytest.mark.parametrize("gone", ["left", "lost"])
+async def test_a_row_that_is_gone_is_registered_anew(pool: Pool, gone: str) -> None:
+    await executors.register(pool, "first", ["default"], ["log", "report"])
+    async with acquire(pool) as db:
+        assert await executors.with_executor(db, [("default", "report"), ("default", "x")]) == {("default", "report")}
+        assert await executors.served_tasks(db) == {"default": {"log", "report"}}
+    await (executors.leave(pool, "first") if gone == "left" else pool.execute("TRUNCATE executors"))
+    async with acquire(pool) as db:
+        assert await executors.served_tasks(db) == {}
+    assert not await executors.renew(pool, "first")
