@@ -7,6 +7,7 @@ import pytest
 
 from support.fleet import Platform, eventually
 from support.histories import job_log
+from support.load import metric
 
 pytestmark = pytest.mark.xdist_group("wicked tasks")
 
@@ -91,5 +92,18 @@ def _log(duebook: Platform) -> str:
 
 
 def test_a_task_that_ignores_its_timeout_is_abandoned(duebook: Platform) -> None:
-    assert dead(duebook, task="stubborn", payload={"seconds": 3}, timeout="PT0.2S") == "timed out after 0.2 s"
-    assert dead(duebook, task="nap.plain", payload={"seconds": 3}, timeout="PT0.2S") == "timed out after 0.2 s"
+    for task in ("stubborn", "nap.plain"):
+        error = dead(duebook, task=task, payload={"seconds": 5}, timeout="PT0.2S")
+        assert error.startswith("timed out after 0.2 s and was given up: it may still be running")
+    eventually(lambda: metric(duebook["executor", 0], "duebook_abandoned_tasks") == 0)
+
+
+def test_it_is_recorded_that_a_cancelled_plain_function_may_still_run(duebook: Platform) -> None:
+    job = duebook.create(task="nap.plain", payload={"seconds": 5})
+    run = duebook.await_run(job["id"], "running")
+    duebook.api.post(f"/api/run/{run['id']}/cancel", json={}).raise_for_status()
+    duebook.await_run(job["id"], "cancelled")
+    because = duebook.get(f"/api/run/{run['id']}/why")["because"]
+    assert "given up and may still be running" in because[-1]["says"]
+    assert ("cancelled", "given up, and may still be running") in job_log(duebook, job["id"])
+    assert metric(duebook["executor", 0], "duebook_abandoned_tasks") >= 1

@@ -53,9 +53,9 @@ def an_assignment(**fields: Any) -> Assignment:
     return Assignment(opened(uuid4(), a_dispatch(**fields)), a_definition(**fields), None)
 
 
-def attempts_with(recorder: MemoryRecorder, function: Function) -> Attempts:
-    """An executor whose only task is this function, executed in the test's own event loop."""
-    registry = Registry([Task.of("t", function, inline=True)])
+def attempts_with(recorder: MemoryRecorder, function: Function, *, inline: bool = True) -> Attempts:
+    """An executor whose only task is this function, executed in the test's own event loop if `inline`."""
+    registry = Registry([Task.of("t", function, inline=inline)])
     return Attempts(cast(AttemptRecorder, recorder), Clock(), registry, EXECUTOR)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,8 @@ async def run_task(
     loop: TaskLoop, function: Function, payload: Any = None, timeout: timedelta = LONG, *, inline: bool = False
 ) -> TaskOutcome:
     async with asyncio.timeout(20):
-        return await execute(Task.of("t", function, inline=inline), payload, CONTEXT, timeout, loop)
+        context = replace(CONTEXT, stopping=threading.Event())
+        return await execute(Task.of("t", function, inline=inline), payload, context, timeout, loop)
 
 
 def both_kinds(body: Callable[[], Any]) -> tuple[Function, Function]:

@@ -1,6 +1,7 @@
 """An attempt ends with the command that fits: by its task's outcome, or by what interrupted it."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,27 @@ async def test_an_interrupted_attempt_records_why(state: AttemptState, expected:
     await attempt.work
     assert [type(command) for command in recorder.commands] == [expected]
     assert attempts.running == {}
+
+
+async def test_a_cancelled_plain_task_that_goes_on_is_recorded_as_given_up() -> None:
+    recorder, entered, may_end = MemoryRecorder(), threading.Event(), threading.Event()
+    contexts: list[Context] = []
+
+    def deaf(_: object, context: Context) -> None:
+        contexts.append(context)
+        entered.set()
+        may_end.wait(30)
+
+    attempts = attempts_with(recorder, deaf, inline=False)
+    attempt = await started(attempts, an_assignment(timeout=timedelta(hours=1)))
+    assert await asyncio.to_thread(entered.wait, 30)
+    assert (contexts[0].cancelled, contexts[0].deadline is not None) == (False, True)
+    attempt.interrupt(AttemptState.CANCELLING)
+    await attempt.work
+    (command,) = recorder.commands
+    assert isinstance(command, ConfirmCancel)
+    assert (command.given_up, contexts[0].cancelled) == (True, True)
+    may_end.set()
 
 
 async def test_a_cancellation_from_elsewhere_records_nothing() -> None:

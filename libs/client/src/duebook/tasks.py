@@ -4,6 +4,7 @@ import importlib
 import inspect
 import math
 import re
+import threading
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,15 @@ class Context:
     """The trace context, as `traceparent` and `tracestate`."""
     log: Callable[[str], None] = print
     """Writes a line to the job log."""
+    deadline: datetime | None = None
+    """When the attempt times out (UTC)."""
+    stopping: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    """Is set once the attempt was cancelled or has timed out."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the attempt was cancelled or has timed out. Nothing can stop a `def`, so a long one has to look."""
+        return self.stopping.is_set()
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         rabbitmq_url = settings.rabbitmq_url.get_secret_value()
         consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
         context.health.checks["rabbitmq"] = consumer.check
+        context.health.checks["tasks"] = lambda: attempts.task_loop.check(settings.max_abandoned)
         context.loops.start("clock", clock.keep_measuring(pool))
         _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
         registration = Registration(pool, actor.name, settings.queues, registry.registered(), hints.wake)

@@ -7,7 +7,7 @@ redelivery attaches to the attempt that is still under way.
 import asyncio
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -23,7 +23,7 @@ from duebook_executor.attempt_metrics import count_outcome, count_start
 from duebook_executor.job_log import append_line
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
-from duebook_executor.run_task import TaskFailure, TaskOutcome, TaskSuccess, execute
+from duebook_executor.run_task import GivenUp, TaskFailure, TaskOutcome, TaskSuccess, execute
 from duebook_executor.task_loop import TaskLoop
 
 log = structlog.stdlib.get_logger("attempts")
@@ -95,8 +95,8 @@ class Attempts:
         """Execute the task; returns the command that records how the attempt ended."""
         try:
             outcome = await self._execute(attempt)
-        except asyncio.CancelledError:
-            command = self._interrupted(attempt)
+        except asyncio.CancelledError as interruption:
+            command = self._interrupted(attempt, given_up=isinstance(interruption, GivenUp))
             if command is None:
                 raise
             attempt.work.uncancel()
@@ -112,19 +112,20 @@ class Attempts:
         if task is None:
             return TaskFailure(f"this executor has no task {name!r}")  # `Deliveries` defers such a run
         timeout = assignment.definition.timeout
-        return await execute(task, assignment.payload, self._context(attempt), timeout, self.task_loop)
+        context = self._context(attempt, self._clock.now() + timeout)
+        return await execute(task, assignment.payload, context, timeout, self.task_loop)
 
-    def _interrupted(self, attempt: Attempt) -> RunCommand | None:
+    def _interrupted(self, attempt: Attempt, *, given_up: bool) -> RunCommand | None:
         """The command of an interrupted attempt; None if the cancellation was not ours."""
         match attempt.state:
             case AttemptState.RELEASING:
                 return ReleaseAttempt(attempt.run.attempt, self._clock.now())
             case AttemptState.CANCELLING | AttemptState.LOST:  # of a lost attempt it is refused, and counted as stale
-                return ConfirmCancel(attempt.run.attempt, self._clock.now())
+                return ConfirmCancel(attempt.run.attempt, self._clock.now(), given_up)
             case _:
                 return None
 
-    def _context(self, attempt: Attempt) -> Context:
+    def _context(self, attempt: Attempt, deadline: datetime) -> Context:
         run, trace = attempt.run, attempt.assignment.traceparent
         return Context(
             run_id=run.id,
@@ -134,4 +135,5 @@ class Attempts:
             idempotency_key=f"{run.id}.{run.edits}" if run.edits else str(run.id),
             headers={"traceparent": trace} if trace else {},
             log=lambda message: append_line(attempt, message, self._clock.now()),
+            deadline=deadline,
         )

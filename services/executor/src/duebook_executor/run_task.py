@@ -7,15 +7,23 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import structlog
 
 from duebook.tasks import Context, Fail, RetryAfter, Task
 from duebook_common.store.codec import storable
-from duebook_executor.task_loop import TaskLoop
+from duebook_executor.task_loop import Execution, TaskLoop
 
-# How long a task may take to stop when its attempt is interrupted; after a time-out it is left at once.
-_STOP_SECONDS = 0.5
+log = structlog.stdlib.get_logger("run_task")
+
+_STOP_SECONDS = 0.5  # how long a task may take to stop when its attempt is interrupted or has timed out
+_GIVEN_UP_PLAIN = " and was given up: it may still be running, because nothing can stop a plain function"
+_GIVEN_UP_ASYNC = " and was given up: it may still be running, because it did not stop when it was cancelled"
 _LONGEST_ERROR = 4000  # characters
 _LARGEST_RESULT = 256 * 1024  # bytes of JSON
+
+
+class GivenUp(asyncio.CancelledError):
+    """The execution was cancelled, and its task did not stop: it may still be running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +52,42 @@ async def execute(task: Task, payload: Any, context: Context, timeout: timedelta
     if task.inline:
         return await _execute_inline(task, arguments, timeout)
     if task.is_async:
-        future = loop.run(_await_function(task.function(*arguments)))
+        execution = loop.run(_await_function(task.function, arguments))
     else:
-        future = loop.call(lambda: _call_function(task.function, arguments))
-    running = asyncio.wrap_future(future)
+        execution = loop.call(lambda: _call_function(task.function, arguments))
+    return await _follow(task, execution, context, timeout, loop)
+
+
+async def _follow(
+    task: Task, execution: Execution, context: Context, timeout: timedelta, loop: TaskLoop
+) -> TaskOutcome:
+    """Wait for the outcome until the timeout, or until this execution is cancelled; raises GivenUp or CancelledError.
+
+    Then the task is asked to stop, and given up if it does not stop soon.
+    """
+    running = asyncio.wrap_future(execution.ended)
     try:
-        done, _ = await asyncio.wait({running}, timeout=timeout.total_seconds())
+        if (await asyncio.wait({running}, timeout=timeout.total_seconds()))[0]:
+            return _outcome(running)
+        stopped = await _stop(execution, running, context, loop)
     except asyncio.CancelledError:
-        running.cancel()
-        await asyncio.wait({running}, timeout=_STOP_SECONDS)
+        if not await _stop(execution, running, context, loop):
+            raise GivenUp from None
         raise
-    if not done:
-        running.cancel()
-        return _timed_out(timeout)
-    return _outcome(running)
+    return _timed_out(timeout, "" if stopped else _GIVEN_UP_ASYNC if task.is_async else _GIVEN_UP_PLAIN)
+
+
+async def _stop(execution: Execution, running: "asyncio.Future[Any]", context: Context, loop: TaskLoop) -> bool:
+    """Ask the task to stop; False if it did not within half a second, and was given up."""
+    context.stopping.set()
+    execution.cancel()
+    try:
+        await asyncio.wait({running}, timeout=_STOP_SECONDS)
+    finally:
+        if not running.done():
+            loop.abandon(execution)
+            log.warning("a task was given up and may still be running", abandoned=loop.abandoned)
+    return running.done()
 
 
 async def _execute_inline(task: Task, arguments: tuple[Any, ...], timeout: timedelta) -> TaskOutcome:
@@ -79,10 +109,10 @@ def _call_function(function: Callable[..., Any], arguments: tuple[Any, ...]) -> 
         return _failure(error)
 
 
-async def _await_function(work: Awaitable[Any]) -> TaskOutcome:
+async def _await_function(function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> TaskOutcome:
     """Catch in the tasks' loop what the function raises: SystemExit would end that loop."""
     try:
-        return TaskSuccess(await work)
+        return TaskSuccess(await function(*arguments))
     except asyncio.CancelledError:
         current = asyncio.current_task()
         if current is not None and current.cancelling():
@@ -134,5 +164,5 @@ def _storable_text(text: str) -> str:
     return str(text).replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:_LONGEST_ERROR] or "no message"
 
 
-def _timed_out(timeout: timedelta) -> TaskFailure:
-    return TaskFailure(f"timed out after {timeout.total_seconds():g} s")
+def _timed_out(timeout: timedelta, remark: str = "") -> TaskFailure:
+    return TaskFailure(f"timed out after {timeout.total_seconds():g} s{remark}")

@@ -60,6 +60,8 @@ class ExecutorSettings(Settings):
     """The queues that the executor serves, comma separated."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many attempts the executor runs at once."""
+    max_abandoned: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """How many tasks that were given up may still run. Beyond it the executor is unready: it has to be restarted."""
     tasks: Annotated[List, BeforeValidator(split)] = ()
     """Python modules with tasks of your own, comma separated."""
     lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)

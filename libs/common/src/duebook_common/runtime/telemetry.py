@@ -29,6 +29,9 @@ OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than 
 RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not processed yet.")
 CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost a version conflict and were decided again.")
 LOCKS = Counter("duebook_locks_total", "Attempts to acquire or renew Redis locks, by result.", ["result"])
+ABANDONED_TASKS = Gauge(
+    "duebook_abandoned_tasks", "Tasks given up after a time-out or a cancellation whose code still runs."
+)
 STALE_OUTCOMES = Counter("duebook_stale_outcomes_total", "Outcomes refused because a later attempt owns the run.")
 NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by outcome.", ["outcome"])
 DELIVERIES = Counter("duebook_deliveries_total", "Deliveries by the recorded state of their run.", ["verdict"])

@@ -25,7 +25,9 @@ _XID, _POSITION = 2**64 - 1, 2**63 - 1
 # RunDeadLettered names no attempt; it belongs to the last one that was started.
 _OF_EVENTS = """
 SELECT xid, position, job_id, substr(stream, 5)::uuid AS run_id, type, data->>'executor' AS executor,
-       coalesce(data->>'error', data->>'reason') AS message, recorded_at AS logged_at,
+       concat_ws('; ', coalesce(data->>'error', data->>'reason'),
+           CASE WHEN (data->>'given_up')::bool THEN 'given up, and may still be running' END) AS message,
+       recorded_at AS logged_at,
        CASE type WHEN 'RunDeadLettered' THEN (
            SELECT max((s.data->>'attempt')::int) FROM events s
            WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'

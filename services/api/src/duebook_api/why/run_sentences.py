@@ -121,8 +121,14 @@ def _attempts_used(run: Run, event: AttemptFailed | AttemptLost, context: RunCon
     return used
 
 
+def _given_up(event: RunCancelled) -> str:
+    return f"Attempt {event.attempt} did not stop: it was given up and may still be running. The run was cancelled"
+
+
 def _cancelled(run: Run, event: RunCancelled, actor: str) -> str:
     reason = event.reason or ""
+    if event.given_up:
+        return f"{_given_up(event)}{with_reason(event.reason)}"
     when = f" while attempt {event.attempt} was running" if event.attempt is not None else " before it started"
     if reason.startswith(MADE_WAY):
         return f"It was cancelled{when}: it {reason}"

@@ -50,8 +50,11 @@ class ReleaseAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmCancel:
+    """`given_up`: the attempt's code did not stop, and may still be running."""
+
     attempt: int
     now: datetime
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:  # noqa: C901, 
             return _release(run, command)
         case ConfirmCancel():
             _must_own(run, command.attempt)
-            return [RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
+            attempt, given_up = run.attempt, command.given_up
+            return [RunCancelled(attempt=attempt, given_up=given_up, reason=run.reason, at=command.now)]
         case WakeRun():
             return _wake(run, command)
         case CancelRun():

@@ -192,9 +192,13 @@ class RunCancelRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled:
-    """The run ended by a cancellation."""
+    """The run ended by a cancellation.
 
-    attempt: int | None  # the attempt that was stopped, if one was running
+    `attempt` is the one that was stopped, if one was running; if it was `given_up`, its code may still be running.
+    """
+
+    attempt: int | None
+    given_up: bool = False
     reason: str | None
     at: datetime
 
