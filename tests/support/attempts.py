@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from duebook_executor.attempts import Attempts
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
 from support.executions import Function
-from support.samples import MINUTE, NOW, a_definition, a_dispatch
+from support.samples import DAY, MINUTE, NOW, a_definition, a_dispatch
 
 EXECUTOR = "executor test"
 
@@ -53,10 +54,12 @@ def an_assignment(**fields: Any) -> Assignment:
     return Assignment(opened(uuid4(), a_dispatch(**fields)), a_definition(**fields), None)
 
 
-def attempts_with(recorder: MemoryRecorder, function: Function, *, inline: bool = True) -> Attempts:
+def attempts_with(
+    recorder: MemoryRecorder, function: Function, *, inline: bool = True, max_timeout: timedelta = DAY
+) -> Attempts:
     """An executor whose only task is this function, executed in the test's own event loop if `inline`."""
     registry = Registry([Task.of("t", function, inline=inline)])
-    return Attempts(cast(AttemptRecorder, recorder), Clock(), registry, EXECUTOR)
+    return Attempts(cast(AttemptRecorder, recorder), Clock(), registry, EXECUTOR, max_timeout)
 
 
 async def started(attempts: Attempts, assignment: Assignment) -> Attempt:

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from duebook.tasks import Context, Task
-from duebook_executor.builtin.egress import Address, parse_allow
+from duebook_executor.builtin.egress import parse_allow
+from duebook_executor.builtin.resolver import Address
 
 LOOPBACK = parse_allow("127.0.0.0/8,::1")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

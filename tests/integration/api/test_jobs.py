@@ -306,3 +306,19 @@ async def test_of_equal_creations_at_once_one_succeeds(api: Api) -> None:
     puts = (api.http.put(path, json={"name": "a"}, headers={"if-none-match": "*"}) for _ in range(10))
     statuses = [answer.status_code for answer in await asyncio.gather(*puts)]
     assert sorted(statuses) == [201] + [412] * 9
+
+
+async def test_a_timeout_beyond_the_ceiling_is_refused_wherever_it_is_given(api: Api) -> None:
+    job = await api.create()
+    for method, path, body in (
+        ("POST", "/api/job", {"name": "x", "timeout": "P300D"}),
+        ("PUT", f"/api/job/{job['id']}", {"name": "x", "timeout": "P1DT1S"}),
+        ("PUT", f"/api/job/{uuid4()}", {"name": "x", "timeout": "P1DT1S"}),
+        ("PATCH", f"/api/job/{job['id']}", {"timeout": "P2D"}),
+        ("POST", "/api/job/batch", {"jobs": [{"name": "x"}, {"name": "x", "timeout": "P2D"}]}),
+    ):
+        (fault,) = (await api.json(422, method, path, body))["errors"]
+        assert fault["pointer"].endswith("/timeout")
+        assert "at most P1D" in fault["detail"]
+        assert "DUEBOOK_MAX_TIMEOUT" in fault["detail"]
+    assert (await api.create(timeout="P1D"))["timeout"] == "P1D"

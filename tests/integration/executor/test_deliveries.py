@@ -42,7 +42,7 @@ class Executor:
         clock, queries = LaterClock(), ExecutorQueries(pool)
         recorder = AttemptRecorder(pool, clock, locks, queries, ACTOR, MINUTE, lambda: None)
         registry = Registry([Task.of("held", self._held, inline=True), Task.of("failing", self._failing, inline=True)])
-        self.attempts = Attempts(recorder, clock, registry, ACTOR.name)
+        self.attempts = Attempts(recorder, clock, registry, ACTOR.name, DAY)
         self.deliveries = Deliveries(pool, clock, queries, self.attempts, ACTOR, 10, MINUTE)
 
     async def receive(self, run: Run, *, from_dead_letters: bool = False) -> Settlement:

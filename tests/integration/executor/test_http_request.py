@@ -13,8 +13,9 @@ from uuid import UUID
 import pytest
 
 from duebook.tasks import Fail, RetryAfter
-from duebook_executor.builtin.egress import Address, parse_allow
+from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.http_request import http_request_task
+from duebook_executor.builtin.resolver import Address
 from duebook_executor.builtin.signing import WebhookSecret, signature_headers
 from support.http_server import LOOPBACK, TRACE, Server, fixed, response, run, serving
 
@@ -94,10 +95,39 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("host", SPELLINGS)
 async def test_no_spelling_of_loopback_passes(server: Server, host: str) -> None:
-    with pytest.raises(Fail, match="neither public nor in DUEBOOK_HTTP_ALLOW") as failed:
+    with pytest.raises(Fail, match="DUEBOOK_HTTP_ALLOW") as failed:
         await run(http_request_task(()), {"url": f"http://{host}:{server.port}/"})
     assert failed.value.retry is False
     assert server.connections == 0
+
+
+async def test_a_refused_address_is_named_with_the_remedy(server: Server) -> None:
+    refusal = "HTTP tasks reach public addresses only; to permit it, executors need DUEBOOK_HTTP_ALLOW=127.0.0.1"
+    for host, what in (("127.0.0.1", "127.0.0.1 is"), ("127.1", "127.1 has the address 127.0.0.1,")):
+        with pytest.raises(Fail) as failed:
+            await run(http_request_task(()), {"url": f"http://{host}:{server.port}/"})
+        assert str(failed.value) == f"refused: {what} a loopback address, and {refusal}"
+
+
+async def test_interim_answers_without_end_fail(server: Server) -> None:
+    server.response, server.endless = b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100
+    with pytest.raises(Fail, match="did not begin within 262144 bytes"):
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    await asyncio.wait_for(server.client_left.wait(), 10)
+
+
+async def test_a_large_answer_is_not_taken_for_a_head_without_end(server: Server) -> None:
+    server.response = response("200 OK", b"x" * 1_000_000)
+    assert (await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}))["status"] == 200
+
+
+async def test_a_request_has_a_limit_of_its_own() -> None:
+    quick = http_request_task(LOOPBACK, longest=timedelta(seconds=0.2))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,  # the kernel accepts, and nothing ever answers
+        pytest.raises(Fail, match=r"took longer than 0\.2 s, the limit of DUEBOOK_HTTP_TIMEOUT"),
+    ):
+        await run(quick, {"url": f"http://127.0.0.1:{silent.getsockname()[1]}/"})
 
 
 async def test_a_name_is_resolved_once_and_the_checked_address_used(server: Server) -> None:

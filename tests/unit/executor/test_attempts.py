@@ -1,6 +1,7 @@
 """An attempt ends with the command that fits: by its task's outcome, or by what interrupted it."""
 
 import asyncio
+import re
 import threading
 from datetime import timedelta
 
@@ -157,3 +158,14 @@ async def test_a_task_learns_about_its_attempt() -> None:
     assert (context.run_id, context.job_id, context.attempt) == (attempt.run.id, attempt.run.job_id, 1)
     assert context.idempotency_key == str(attempt.run.id)
     assert [line.message for line in attempt.log_lines] == ["a line"]
+    assert re.fullmatch(rf"00-{attempt.run.id.hex}-[0-9a-f]{{16}}-01", context.headers["traceparent"])
+
+
+async def test_no_attempt_takes_longer_than_the_executor_allows() -> None:
+    recorder = MemoryRecorder()
+    attempts = attempts_with(recorder, endless, max_timeout=timedelta(seconds=0.05))
+    attempt = await started(attempts, an_assignment(timeout=timedelta(days=300)))
+    await attempt.work
+    (command,) = recorder.commands
+    assert isinstance(command, FailAttempt)
+    assert command.error == "timed out after 0.05 s"

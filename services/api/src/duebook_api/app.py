@@ -78,7 +78,14 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         hints, limiter = Hints(redis_url), RateLimiter(settings.rate_limit, redis_url)
         feed = Feed(pool, of_one_client=settings.max_streams)
         deps = Dependencies(
-            pool, clock, hints, settings.misfire, JobCreateBatcher(pool), feed, settings.max_active_runs
+            pool,
+            clock,
+            hints,
+            settings.misfire,
+            JobCreateBatcher(pool),
+            feed,
+            settings.max_active_runs,
+            settings.max_timeout,
         )
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
         context.loops.start("clock", clock.keep_measuring(pool))

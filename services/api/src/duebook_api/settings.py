@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, SecretStr, ValidationInfo, field_val
 
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.rates import Rate, parse_rate
-from duebook_common.runtime.settings import MaxActiveRuns, RedisUrl, Settings
+from duebook_common.runtime.settings import MaxActiveRuns, MaxTimeout, RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:
@@ -27,6 +27,8 @@ class ApiSettings(Settings):
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
     max_active_runs: MaxActiveRuns = 1_000
     """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
+    max_timeout: MaxTimeout = timedelta(days=1)
+    """The longest timeout of an attempt that a job may have. The same for executors."""
     auth: Literal["required", "off"] = "required"
     """`off` lets every request in; it is refused unless the host is loopback."""
     api_key: SecretStr | None = None

@@ -42,7 +42,8 @@ def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - users' modules are found in the working directory
     try:
         load(settings.tasks)
-        return catalogue(settings.http_allow, settings.webhook_secrets, publisher, _mailer(settings))
+        mailer = _mailer(settings)
+        return catalogue(settings.http_allow, settings.webhook_secrets, publisher, mailer, settings.http_timeout)
     except TaskError as error:
         print(f"duebook: DUEBOOK_TASKS is invalid: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
@@ -69,7 +70,7 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
     ):
         queries, locks = ExecutorQueries(pool), RunLocks(redis, actor.name, settings.lease)
         recorder = AttemptRecorder(pool, clock, locks, queries, actor, settings.lease, hints.wake)
-        attempts = Attempts(recorder, clock, registry, actor.name)
+        attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout)
         deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)
         rabbitmq_url = settings.rabbitmq_url.get_secret_value()
         consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import structlog
@@ -34,7 +35,10 @@ _RELEASE_SECONDS = 5.0
 class Attempts:
     """Starts attempts and leads each through its work to its outcome. `running` has all that have not ended."""
 
-    def __init__(self, recorder: AttemptRecorder, clock: Clock, registry: Registry, executor: str) -> None:
+    def __init__(
+        self, recorder: AttemptRecorder, clock: Clock, registry: Registry, executor: str, max_timeout: timedelta
+    ) -> None:
+        self._max_timeout = max_timeout
         self._recorder, self._clock, self._executor = recorder, clock, executor
         self._tasks = registry.registered()
         self._outcomes = Batcher(recorder.end)
@@ -111,7 +115,7 @@ class Attempts:
         task = self._tasks.get(name)
         if task is None:
             return TaskFailure(f"this executor has no task {name!r}")  # `Deliveries` defers such a run
-        timeout = assignment.definition.timeout
+        timeout = min(assignment.definition.timeout, self._max_timeout)
         context = self._context(attempt, self._clock.now() + timeout)
         return await execute(task, assignment.payload, context, timeout, self.task_loop)
 
@@ -126,14 +130,20 @@ class Attempts:
                 return None
 
     def _context(self, attempt: Attempt, deadline: datetime) -> Context:
-        run, trace = attempt.run, attempt.assignment.traceparent
+        run, trace = attempt.run, attempt.assignment.traceparent or _new_trace(attempt.run)
         return Context(
             run_id=run.id,
             job_id=run.job_id,
             attempt=run.attempt,
             nominal_at=run.nominal_at,
             idempotency_key=f"{run.id}.{run.edits}" if run.edits else str(run.id),
-            headers={"traceparent": trace} if trace else {},
+            headers={"traceparent": trace},
             log=lambda message: append_line(attempt, message, self._clock.now()),
             deadline=deadline,
         )
+
+
+def _new_trace(run: Run) -> str:
+    """A trace of the run's own, with a span for each attempt, for a job that was created without one."""
+    span = sha256(f"{run.id}.{run.attempt}".encode()).hexdigest()[:16]
+    return f"00-{run.id.hex}-{span}-01"

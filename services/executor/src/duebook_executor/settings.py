@@ -8,7 +8,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_settings import NoDecode
 
 from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
+from duebook_common.runtime.settings import (
+    List,
+    MailAddress,
+    MaxTimeout,
+    RabbitmqUrl,
+    RedisUrl,
+    Settings,
+    SmtpUrl,
+    split,
+)
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.signing import WebhookSecret, parse_entry
 
@@ -60,6 +69,10 @@ class ExecutorSettings(Settings):
     """The queues that the executor serves, comma separated."""
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many attempts the executor runs at once."""
+    max_timeout: MaxTimeout = timedelta(days=1)
+    """The longest an attempt may take, whatever the timeout of its job. The same for the api."""
+    http_timeout: MaxTimeout = timedelta(hours=1)
+    """The longest that one request of the task `http.request` may take, whatever the timeout of its job."""
     max_abandoned: Annotated[int, Field(ge=1, le=10_000)] = 20
     """How many tasks that were given up may still run. Beyond it the executor is unready: it has to be restarted."""
     tasks: Annotated[List, BeforeValidator(split)] = ()

@@ -38,6 +38,12 @@ def _check_address(text: str) -> str:
     return text
 
 
+def _at_least_a_second(duration: timedelta) -> timedelta:
+    if duration < timedelta(seconds=1):
+        raise ValueError("it must be at least PT1S")
+    return duration
+
+
 def split(value: object) -> object:
     """The parts of a comma-separated text, as a tuple; any other value as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -54,6 +60,7 @@ SmtpUrl = Annotated[
     AfterValidator(_check_smtp_url),
 ]
 MaxActiveRuns = Annotated[int, Field(ge=1, le=100_000)]
+MaxTimeout = Annotated[Duration, AfterValidator(_at_least_a_second)]
 MailAddress = Annotated[str, AfterValidator(_check_address)]
 List = Annotated[tuple[str, ...], NoDecode]
 

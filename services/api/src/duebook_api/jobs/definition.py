@@ -1,13 +1,14 @@
 """The definition that a request body makes."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import must_name_a_time
 from duebook_common.domain.addresses import mailable
 from duebook_common.domain.definition import Definition
+from duebook_common.runtime.durations import iso
 
 _ADDRESS_LIKE = re.compile(r"[^\s,;<>\"]+@[^\s,;<>\"]+")
 
@@ -35,3 +36,10 @@ def _must_be_mailable(definition: Definition, root: str) -> None:
     except ValueError as error:
         remedy = "the job's mails would go there; set `notify.to`, or an empty `notify.on` for no mails"
         raise invalid(Fault(f"{root}/payload/to", f"{error}; {remedy}")) from None
+
+
+def must_end_in_time(definition: Definition, longest: timedelta, root: str = "") -> None:
+    """Raises Problem 422 if the timeout is longer than executors let an attempt take."""
+    if definition.timeout > longest:
+        text = f"this must be at most {iso(longest)}, the longest timeout that this installation allows"
+        raise invalid(Fault(f"{root}/timeout", f"{text} (DUEBOOK_MAX_TIMEOUT)"))

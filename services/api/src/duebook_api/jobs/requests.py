@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from duebook_api.jobs.definition import define
+from duebook_api.jobs.definition import define, must_end_in_time
 from duebook_api.jobs.derived_ids import derived_id
 from duebook_api.jobs.patch import SCHEDULE, patched
 from duebook_api.jobs.preconditions import Preconditions
@@ -76,6 +76,8 @@ class ChangeRequest:
         definition = await self._definition(job)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
             self.schemas.must_accept(definition.task, definition.payload)
+        if definition.timeout != job.definition.timeout:
+            must_end_in_time(definition, self.deps.max_timeout)
         run_exists = await db.fetchval(_RUN_EXISTS, run_id_at(job.id, definition.scheduled_at))
         return ChangeJob(definition, self.deps.context(), run_exists=bool(run_exists))
 

@@ -29,6 +29,7 @@ class Dependencies:
     create_batcher: JobCreateBatcher
     feed: Feed
     max_active_runs: int = 1_000
+    max_timeout: timedelta = timedelta(days=1)
     overview: Overview = field(default_factory=Overview)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

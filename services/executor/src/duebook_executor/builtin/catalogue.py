@@ -1,6 +1,7 @@
 """The tasks that every executor has."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -19,12 +20,16 @@ async def write_log(payload: Any, context: Context) -> None:
 
 
 def catalogue(
-    http_allow: str, secrets: Sequence[WebhookSecret], publisher: AmqpPublisher, mailer: Mailer | None
+    http_allow: str,
+    secrets: Sequence[WebhookSecret],
+    publisher: AmqpPublisher,
+    mailer: Mailer | None,
+    http_timeout: timedelta = timedelta(hours=1),
 ) -> Registry:
     """The built-in tasks and the users'; raises TaskError if a user's task has a built-in's name."""
     builtin = [
         Task.of("log", write_log, inline=True),
-        http_request_task(parse_allow(http_allow), secrets),
+        http_request_task(parse_allow(http_allow), secrets, longest=http_timeout),
         amqp_publish_task(publisher),
         email_send_task(mailer),
     ]

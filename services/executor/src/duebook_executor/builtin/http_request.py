@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 import httpx2
 from pydantic_core import to_json
 
 from duebook.tasks import Context, Fail, RetryAfter, Task
-from duebook_executor.builtin.egress import CONNECT_SECONDS, AddressRefused, GuardedTransport, Network, Resolve, resolve
+from duebook_executor.builtin.egress import CONNECT_SECONDS, AddressRefused, GuardedTransport, Network
 from duebook_executor.builtin.http_payload import HttpRequest
+from duebook_executor.builtin.resolver import Resolve, Resolver
 from duebook_executor.builtin.signing import WebhookSecret, secrets_for, signature_headers
 
 _KEPT_BYTES = 4096  # of the response's body
@@ -28,15 +30,24 @@ def http_request_task(
     allow: Sequence[Network],
     secrets: Sequence[WebhookSecret] = (),
     tls: ssl.SSLContext | None = None,
-    resolve: Resolve = resolve,
+    resolve: Resolve | None = None,
+    longest: timedelta = timedelta(hours=1),
 ) -> Task:
-    """The task. It may reach public addresses and the networks in `allow`; the `secrets` of its host sign a request."""
-    verify = tls or httpx2.create_ssl_context(trust_env=False)
+    """The task. It may reach public addresses and the networks in `allow`; the `secrets` of its host sign a request.
+
+    A request takes at most `longest`, whatever the timeout of its job.
+    """
+    verify, resolver = tls or httpx2.create_ssl_context(trust_env=False), Resolver()
 
     async def http_request(payload: HttpRequest, context: Context) -> dict[str, Any]:
         try:
             # A new transport for each request: see GuardedTransport.
-            return await _request(payload, context, secrets, GuardedTransport(allow, verify, resolve))
+            transport = GuardedTransport(allow, verify, resolve or partial(resolver.resolve, context.job_id))
+            async with asyncio.timeout(longest.total_seconds()):
+                return await _request(payload, context, secrets, transport)
+        except TimeoutError:
+            limit = f"{longest.total_seconds():g} s, the limit of DUEBOOK_HTTP_TIMEOUT"
+            raise Fail(f"the exchange with {_host(payload)} took longer than {limit}") from None
         except AddressRefused as refusal:
             raise Fail(f"refused: {refusal}", retry=False) from None
         except httpx2.ConnectTimeout:
