@@ -7,8 +7,8 @@ from typing import Any, cast
 from fastapi import FastAPI
 
 from docs.pages.markdown import code, codes, page, table
-from duebook_api import openapi
 from duebook_api.app import build
+from duebook_api.openapi.document import openapi
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.runtime.health import Health
 
@@ -71,7 +71,7 @@ def describe() -> Schema:
     app = build(cast("Dependencies", None), Health(), None)
     while not isinstance(app, FastAPI):
         app = cast("Any", app)._app  # noqa: SLF001 - the layers around it have no description
-    api = openapi.openapi(app)
+    api = openapi(app)
     return cast("Schema", _inlined(api, api["components"]["schemas"]))
 
 
@@ -142,13 +142,14 @@ def _schemas(api: Schema) -> Iterator[str]:
     for name, schema in sorted(api["components"]["schemas"].items()):
         if schema.get("properties") and "_" not in name:
             yield f"### {name}"
-            yield table(("field", "type", "default"), _fields(schema))
+            yield table(("field", "type", "default", "meaning"), _fields(schema))
 
 
-def _fields(schema: Schema) -> Iterator[tuple[str, str, str]]:
+def _fields(schema: Schema) -> Iterator[tuple[str, str, str, str]]:
     required = set(schema.get("required", []))
     for name, field in schema["properties"].items():
-        yield code(name), _type(field), "required" if name in required else _default(field)
+        default = "required" if name in required else _default(field)
+        yield code(name), _type(field), default, field.get("description", "")
 
 
 def _default(field: Schema) -> str:

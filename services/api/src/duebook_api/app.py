@@ -14,7 +14,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
-from duebook_api import openapi
 from duebook_api.access.api_keys import ApiKeys
 from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
@@ -28,6 +27,7 @@ from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.jobs import routes as job_routes
 from duebook_api.ledger import routes as ledger_routes
+from duebook_api.openapi.document import openapi
 from duebook_api.runs import dead_letters, overview
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
@@ -130,7 +130,7 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None, limiter: Rat
         app.include_router(router)
     to_docs = (Route(path, _to_the_docs) for path in ("/", "/docs"))
     app.router.routes.extend([*probes(health), *docs_page.ROUTES, *to_docs])
-    app.openapi = lambda: openapi.openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
         app.add_exception_handler(error, on_error)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -1,0 +1,35 @@
+"""What the parameters of paths and queries and the headers mean, with an example each.
+
+A name alone counts for every call, `GET /path name` for one.
+"""
+
+from duebook_api.openapi.described import Described
+
+_JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
+
+PARAMETERS: dict[str, Described] = {
+    "job_id": ("The id of the job.", _JOB),
+    "run_id": ("The id of the run.", "ad8fcdc3-571f-5635-90a8-c3108c47b91a"),
+    "log_id": ("The id of the entry.", "758-2"),
+    "limit": ("How many items a page has at most.", 50),
+    "cursor": ("The `next_cursor` of the page before; the first page without it.", "MTIzNHwyMTAwLTAxLTA0"),
+    "status": ("Only those with this status.", "dead_lettered"),
+    "GET /api/job status": ("Only jobs with this status; without it all but deleted ones.", "active"),
+    "name": ("Only those with exactly this name.", "nightly report"),
+    "task": ("Only those of this task.", "http.request"),
+    "queue": ("Only those of this queue.", "default"),
+    "tag": ("Only those with this tag.", "reports"),
+    "fingerprint": ("Only those with this fingerprint of their error.", "http.request: expected 200-299, got <n>"),
+    "as_of": ("The answer as it was at this instant.", "2100-01-04T02:00:00Z"),
+    "at": ("The nominal time in question; without it, what the job waits for now.", "2100-01-04T02:00:00Z"),
+    "from": ("The first instant of the range; the job's start unless given.", "2100-01-01T00:00:00Z"),
+    "to": ("The first instant behind the range; now unless given.", "2100-02-01T00:00:00Z"),
+    "after": ("A position, or `latest`; the beginning of the log unless given.", "latest"),
+    "Idempotency-Key": (
+        "Makes the call once: the same key and body answer the first result again. It belongs to the API key.",
+        "report-2100-01-04",
+    ),
+    "If-Match": ("The `ETag` of the version that may be changed; another one is answered with 412.", '"1"'),
+    "If-None-Match": ("`*` creates a job and never changes one, which is answered with 412.", "*"),
+    "Last-Event-ID": ("The position of the last event that arrived; takes precedence over `after`.", "758-2-94d24dc0"),
+}

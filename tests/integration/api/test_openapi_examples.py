@@ -1,0 +1,58 @@
+"""The examples of the OpenAPI document are accepted as they stand."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from duebook.cli.keys import make_key
+from support.api_app import Api, running_api
+
+JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    key, hash_ = make_key("abc", "a-secret-of-this-test")
+    async with running_api(postgres_url, key="not used in this test") as api:
+        add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('abc', 'test', $1, '{*}')"
+        await api.deps.pool.execute(add, hash_)
+        api.http.headers["authorization"] = f"Bearer {key}"
+        yield api
+
+
+async def test_every_example_of_a_request_is_accepted(api: Api) -> None:
+    document = (await api.http.get("/api/openapi.json")).json()
+    sent = 0
+    del document["paths"]["/api/job/{job_id}/backfill"]  # its range depends on the age of the job
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                url = path.format(job_id=(await api.create())["id"], run_id=(await run_of(api, path))["id"])
+                answer = await api.http.request(method, url, json=content["example"])
+                assert answer.is_success, (method, path, answer.text)
+                sent += 1
+    assert sent > 12
+
+
+async def run_of(api: Api, path: str) -> dict[str, Any]:
+    if path.startswith("/api/dead-letter/"):
+        return await api.dead_letter()
+    job = await api.create()
+    run: dict[str, Any] = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    return run
+
+
+async def test_every_example_of_a_parameter_is_accepted(api: Api) -> None:
+    await api.json(201, "PUT", f"/api/job/{JOB}", {"name": "n"})
+    document = (await api.http.get("/api/openapi.json")).json()
+    sent = 0
+    for path, methods in document["paths"].items():
+        for each in (each for each in methods.get("get", {}).get("parameters", []) if each["in"] == "query"):
+            if each["name"] == "cursor" or path.endswith("/stream"):
+                continue
+            url = path.format(job_id=JOB, run_id=JOB, log_id="1-1")
+            answer = await api.http.get(url, params={each["name"]: each["example"]})
+            assert answer.status_code in {200, 404}, (path, each["name"], answer.text)
+            sent += 1
+    assert sent > 25
