@@ -200,7 +200,22 @@ _PROBLEM: dict[str, Described] = {
     ),
 }
 
-_SINGLE = JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
+_COUNTS: dict[str, Described] = {
+    "due": ("Runs that are due and have not been sent to their queue.", 0),
+    "dispatched": ("Runs in their queue.", 2),
+    "waiting": ("Runs that wait for another run or a limit.", 0),
+    "running": ("Runs that an executor executes.", 1),
+    "retrying": ("Runs that wait for their next attempt.", 0),
+    "dead_lettered": ("Dead letters.", 0),
+}
+_OVERVIEW: dict[str, Described] = {
+    **{f"{schema}.{name}": words for schema in ("Overview", "QueueCounts") for name, words in _COUNTS.items()},
+    "Overview.at": ("When the runs were counted.", _AT),
+    "Overview.overdue_jobs": ("Jobs that are due for longer than the misfire time.", 0),
+    "Overview.oldest_dead_letter_at": ("When the oldest dead letter became one; null without dead letters.", None),
+    "Overview.queues": ("The same for each queue that has runs in these states, by name.", COMPOSED),
+}
+_SINGLE = _OVERVIEW | JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
 _OF_JOBS, _OF_RUNS = frozenset({"Job", "JobBody", "PreviewBody"}), frozenset({"Run", "RunWithPayload", "DeadLetter"})
 
 

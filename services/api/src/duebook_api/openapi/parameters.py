@@ -25,6 +25,10 @@ PARAMETERS: dict[str, Described] = {
     "from": ("The first instant of the range; the job's start unless given.", "2100-01-01T00:00:00Z"),
     "to": ("The first instant behind the range; now unless given.", "2100-02-01T00:00:00Z"),
     "after": ("A position, or `latest`; the beginning of the log unless given.", "latest"),
+    "GET /api/events/stream after": (
+        "A position, or `latest`; the beginning of the log unless given.",
+        "758-2-94d24dc0",
+    ),
     "Idempotency-Key": (
         "Makes the call once: the same key and body answer the first result again. It belongs to the API key.",
         "report-2100-01-04",

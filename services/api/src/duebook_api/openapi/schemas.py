@@ -30,6 +30,7 @@ SCHEMAS: dict[str, str] = {
     "Peaks": "The most runs at once, by measured durations.",
     "Preview": "The next times of a schedule.",
     "Problem": "An error (RFC 9457).",
+    "QueueCounts": "The runs of a queue, by state.",
     "QueueForecast": "The runs of a queue.",
     "RedriveBody": "A redrive of one dead letter.",
     "RedriveManyBody": "A redrive of all dead letters that match.",
