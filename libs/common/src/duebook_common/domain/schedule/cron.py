@@ -203,6 +203,8 @@ def _range(field: _Field, span: str, item: str) -> tuple[int, int]:
     high = _number(field, last, item)
     if field is _WEEKDAY and high == 0 < low:
         high = 7  # FRI-SUN
+    if low == 7 and high < 7:
+        raise _wrong(field, item, f"a range ascends; write 0-{last}")
     if low > high:
         raise _wrong(field, item, f"a range ascends; write {first}-{field.high},{field.low}-{last}")
     return low, high

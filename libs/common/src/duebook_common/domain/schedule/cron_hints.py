@@ -32,27 +32,35 @@ def expression_hint(text: str) -> str | None:
 
 
 def _zone(text: str) -> str | None:
-    match = re.match(r"(?:CRON_)?TZ=(\S*)\s*(.*)", text, re.IGNORECASE)
-    if match is None:
+    """A time zone before or after the fields."""
+    before = re.fullmatch(r"(?:CRON_)?TZ=(\S*)\s*(.*)", text, re.IGNORECASE)
+    after = re.fullmatch(r"((?:\S+\s+){5})(UTC|GMT|[A-Z]\w+/[A-Z]\w+(?:/\w+)?)", text, re.IGNORECASE)
+    if before is None and after is None:
         return None
-    zone, rest = match.groups()
-    return (
-        f'the time zone does not belong into the expression; write "{rest[:80]}", and the field timezone: "{zone[:40]}"'
-    )
+    zone, rest = before.groups() if before else (after[2], after[1]) if after else ("", "")
+    expression = f'"{_repaired(rest)}", and ' if rest else ""
+    return f'the time zone does not belong into the expression; write {expression}the field timezone: "{zone[:40]}"'
 
 
 def _wrapper(text: str) -> str | None:
     match = re.fullmatch(r"cron\s*\((.*)\)", text, re.IGNORECASE)
-    if match is None:
-        return None
-    return f'write the expression without cron( ), and without a year: "{_without_year(match[1])[:80]}"'
+    return (
+        None if match is None else f'write the expression without cron( ), and without a year: "{_repaired(match[1])}"'
+    )
+
+
+def _repaired(text: str) -> str:
+    """The expression without a year, `?` and blanks in its fields."""
+    return _without_year(_joined(text))[:80]
 
 
 def _interval(text: str) -> str | None:
     """`@every 5m` of Go programs, and `rate(5 minutes)` of AWS."""
     if not re.match(r"@every\b|rate\s*\(|P\d|PT\d", text, re.IGNORECASE):
         return None
-    return f'an interval is no cron expression; write the recurrence {{"every": "{interval_of(text) or "PT5M"}"}}'
+    interval = interval_of(text)
+    example = f'{{"every": "{interval}"}}' if interval else 'such as {"every": "PT5M"}'
+    return f"an interval is no cron expression; write the recurrence {example}"
 
 
 def interval_of(text: str) -> str | None:
@@ -89,26 +97,33 @@ def _command(text: str) -> str | None:
 
 def _blanks(text: str) -> str | None:
     """Blanks within a field make two fields of it. Also dashes that are no hyphens."""
-    hyphens = text.translate(_DASHES)
-    joined = re.sub(r"\s*([,/#-])\s*", r"\1", hyphens)
-    if joined == text or "@" in text:
+    joined, hyphens = _joined(text), text.translate(_DASHES)
+    if joined == text:
         return None
     fault = "a range is written with a plain hyphen" if joined == hyphens else "a field has no blanks in it"
     return f'{fault}; write "{joined[:80]}"'
 
 
+def _joined(text: str) -> str:
+    """The expression without blanks in its fields, if it then has five or six."""
+    hyphens = text.translate(_DASHES)
+    joined = re.sub(r"\s*([,/#-])\s*", r"\1", hyphens)
+    return joined if len(joined.split()) in {5, 6} else hyphens
+
+
 def _year(text: str) -> str | None:
-    """Seven fields, or six of which the last is a year or the fifth `?`: Quartz and AWS have years."""
-    parts = text.split()
+    """Seven fields, or six of which the last is a year: Quartz and AWS have years."""
     shorter = _without_year(text)
-    if len(parts) == len(shorter.split()) or re.search(r"\s[,/#-]|[,/#-]\s", text):
+    if len(text.split()) == len(shorter.split()) or _joined(text) != text:
         return None
     return f'a year is no field here; write "{shorter[:80]}", and bound it by scheduled_at and ends_at'
 
 
 def _without_year(text: str) -> str:
+    """Without the last of seven fields, and of six if it is a year, or if `?` is where AWS has days."""
     parts = text.split()
-    if len(parts) == 7 or (len(parts) == 6 and (re.match(r"(19|2\d)\d\d", parts[5]) or parts[4] == "?")):
+    is_aws = len(parts) == 6 and (parts[2] == "?" or parts[4] == "?" or re.match(r"(19|2\d)\d\d", parts[5]))
+    if len(parts) == 7 or is_aws:
         parts.pop()
     return " ".join("*" if part == "?" else part for part in parts)
 
@@ -120,6 +135,8 @@ def token_hint(field: str, token: str) -> str | None:
 
 
 def _any(token: str) -> str | None:
+    if not token:
+        return "a comma has a value before and after it"
     return "write * instead, for any value" if token == "?" else None  # noqa: S105 - a part of an expression
 
 
@@ -148,6 +165,8 @@ def _instead(purpose: str, parts: str) -> str:
 def _last(field: str, token: str) -> str | None:
     if field == "day of month" and (match := re.fullmatch(r"L-(\d{1,2})", token)):
         return _instead("to count from the end", f"BYMONTHDAY=-{int(match[1]) + 1}")
+    if field == "day of month" and token == "LAST":  # noqa: S105 - a part of an expression
+        return "write L for the last day of the month"
     if field == "day of week" and token == "L":  # noqa: S105
         return "L takes a weekday before it, as in FRIL for the last Friday of the month"
     if field == "day of week" and (match := re.fullmatch(r"([A-Z]{3}|\d)#(L|-1)", token)):
@@ -160,13 +179,19 @@ def _last(field: str, token: str) -> str | None:
 
 
 def _name(field: str, token: str) -> str | None:
-    """Names that are too long, or of another field."""
-    parts = re.split(r"[-/,]", token)
-    short = "-".join(part[:3] if part in {*_FULL_DAYS, *_FULL_MONTHS} else part for part in parts)
-    if field in {"month", "day of week"} and short != token and "-".join(parts) == token:
+    """Names of another length, or of another field."""
+    parts = [_short_name(part) for part in re.split(r"([-/,])", token)]
+    short = "".join(parts)
+    if field in {"month", "day of week"} and short != token:
         return f"names have three letters; write {short}"
     if field != "day of week" and any(part in _DAY_NAMES for part in parts):
         return "weekdays belong into the last field, the day of week"
     if field != "month" and any(part in _MONTH_NAMES for part in parts):
         return "months belong into the last field but one"
     return None
+
+
+def _short_name(part: str) -> str:
+    """`MON` for `MO`, `MONDAY` and the like; other texts as they are."""
+    names = {name[:3] for name in (*_FULL_DAYS, *_FULL_MONTHS) if len(part) > 1 and name.startswith(part)}
+    return names.pop() if len(names) == 1 else part
