@@ -89,6 +89,19 @@ RULE = "FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;BYHOUR=2;BYMINUTE=30"
             "/recurrence/cron",
             '"0 0 29 2 *" never fires: it names no time from scheduled_at to the end of the year 9999',
         ),
+        (
+            {"timezone": "Europe/Berlin", "recurrence": {"cron": "*/30 2 28 3 */7"}},
+            "/recurrence/cron",
+            "skip all of its times, and without a certain minute and hour these are left out; give both",
+        ),
+        (
+            {
+                "timezone": "Europe/Berlin",
+                "recurrence": {"rrule": "FREQ=MINUTELY;BYHOUR=2;BYMONTHDAY=28;BYDAY=SU;BYMONTH=3"},
+            },
+            "/recurrence/rrule",
+            "skip all of its times, and without a certain minute and hour these are left out; give both",
+        ),
         ({"recurrence": {"cron": "@yearly"}, "scheduled_at": "9998-12-31T23:59:59Z"}, None, ""),
         (SKIPPED | {"recurrence": {"cron": "30 2 * 3 SUN"}}, None, ""),
     ],

@@ -22,6 +22,7 @@ def rare(recurrence: Recurrence, zone: str = "Europe/Berlin", **fields: Any) -> 
 NEVER = [
     rare(Cron("30 2 * 3 SUNL"), dst=Dst("skip")),
     rare(Cron("30 2 28 3 */7"), dst=Dst("skip"), scheduled_at=START.replace(year=1990)),
+    rare(Cron("*/30 2 28 3 */7")),
     rare(Cron("30 2 * 3 SUN#2"), "America/New_York", dst=Dst("skip")),
     rare(Cron("15 2 * 10 SUN#1"), "Australia/Lord_Howe", dst=Dst("skip")),
     rare(Cron("0 0 29 2 *"), scheduled_at=datetime(9997, 1, 1, tzinfo=UTC)),

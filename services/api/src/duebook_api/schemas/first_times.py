@@ -6,23 +6,32 @@ from dataclasses import replace
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import Cron, Definition, Dst, Rrule
+from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.nominal import next_after
 from duebook_common.runtime.quoting import quoted
 from duebook_common.store.codec import rfc3339
 
+_LAST_YEAR_OF_ANY_CRON = 9950  # every expression names a time within forty years, if DST does not skip it
 _UNTIL = re.compile(r";UNTIL=[^;]*|UNTIL=[^;]*;", re.IGNORECASE)
 
 
 def takes_long(schedule: ScheduleFields | Definition) -> bool:
     """Whether a search for one of its times may take milliseconds instead of microseconds."""
-    recurrence = schedule.recurrence
-    return isinstance(recurrence, Rrule) or (isinstance(recurrence, Cron) and schedule.dst.gap == "skip")
+    match schedule.recurrence:
+        case Cron(text):
+            # DST can skip all times of an expression only if they are all in the months of its transitions.
+            expression = cron.parse(text)
+            return len(expression.months) < 12 and (expression.ignores_dst or schedule.dst.gap == "skip")
+        case Rrule():
+            return True
+        case _:
+            return False
 
 
 def must_name_a_time(definition: Definition, root: str = "") -> None:
     """Raises Problem 422 for a schedule that names no time at all."""
-    may_be_empty = definition.ends_at is not None or isinstance(definition.recurrence, Cron | Rrule)
-    if may_be_empty and next_after(definition, None) is None:
+    is_late = definition.scheduled_at.year > _LAST_YEAR_OF_ANY_CRON
+    if (definition.ends_at is not None or is_late or takes_long(definition)) and next_after(definition, None) is None:
         raise invalid(_fault(definition, root))
 
 
@@ -43,10 +52,20 @@ def _why_empty(definition: Definition, text: str) -> str:
         first = next_after(replace(definition, recurrence=Rrule(_UNTIL.sub("", text))), None)
         if first is not None:
             return f"UNTIL is before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
+    skipped = f"{quoted(text)} never fires: the clocks in {definition.timezone} skip all of its times"
     if next_after(replace(definition, dst=Dst("run_after", definition.dst.fold)), None) is not None:
-        return (
-            f"{quoted(text)} never fires: the clocks in {definition.timezone} skip all of its times, and dst.gap says "
-            "skip; use run_after, or another time of day"
-        )
+        return f"{skipped}, and dst.gap says skip; use run_after, or another time of day"
+    if _ignores_dst(definition) and next_after(replace(definition, timezone="UTC"), None) is not None:
+        return f"{skipped}, and without a certain minute and hour these are left out; give both, or another time of day"
     span = "within 400 years after scheduled_at" if is_rule else "from scheduled_at to the end of the year 9999"
     return f"{quoted(text)} never fires: it names no time {span}"
+
+
+def _ignores_dst(definition: Definition) -> bool:
+    match definition.recurrence:
+        case Cron(text):
+            return cron.parse(text).ignores_dst
+        case Rrule(text):
+            return rrule.parse(text).ignores_dst
+        case _:
+            return False

@@ -21,6 +21,7 @@ _FULL_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"
 _FULL_MONTHS = (
     "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER".split()  # noqa: SIM905
 )
+_LONGEST = 300  # characters of an expression in a remedy
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 
 
@@ -51,7 +52,7 @@ def _wrapper(text: str) -> str | None:
 
 def _repaired(text: str) -> str:
     """The expression without a year, `?` and blanks in its fields."""
-    return _without_year(_joined(text))[:80]
+    return _without_year(_joined(text))[:_LONGEST]
 
 
 def _interval(text: str) -> str | None:
@@ -80,7 +81,7 @@ def interval_of(text: str) -> str | None:
 
 def _other_format(text: str) -> str | None:
     if re.match(r"(RRULE:)?FREQ=", text, re.IGNORECASE):
-        return f'this is a recurrence rule; write the recurrence {{"rrule": "{text[:80]}"}}'
+        return f'this is a recurrence rule; write the recurrence {{"rrule": "{text[:_LONGEST]}"}}'
     if text.lower() in {"yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"}:
         return f'write "@{text.lower()}", or five fields'
     return None
@@ -91,7 +92,7 @@ def _command(text: str) -> str | None:
     parts = text.translate(_DASHES).split()
     if not any(re.search(r"^/\D|[^\w*,/#?-]", part) for part in parts[5:]):
         return None
-    fields = " ".join(parts[:5])[:80]
+    fields = " ".join(parts[:5])[:_LONGEST]
     return f'a command does not belong into the expression; write "{fields}", and give the command to a task'
 
 
@@ -101,7 +102,7 @@ def _blanks(text: str) -> str | None:
     if joined == text:
         return None
     fault = "a range is written with a plain hyphen" if joined == hyphens else "a field has no blanks in it"
-    return f'{fault}; write "{joined[:80]}"'
+    return f'{fault}; write "{joined[:_LONGEST]}"'
 
 
 def _joined(text: str) -> str:
@@ -116,7 +117,7 @@ def _year(text: str) -> str | None:
     shorter = _without_year(text)
     if len(text.split()) == len(shorter.split()) or _joined(text) != text:
         return None
-    return f'a year is no field here; write "{shorter[:80]}", and bound it by scheduled_at and ends_at'
+    return f'a year is no field here; write "{shorter[:_LONGEST]}", and bound it by scheduled_at and ends_at'
 
 
 def _without_year(text: str) -> str:
