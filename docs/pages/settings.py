@@ -6,6 +6,7 @@ from typing import Any
 
 from docs.pages.markdown import code, field_docs, page, table
 from duebook_api.settings import ApiSettings
+from duebook_common.runtime.bounds import Bounds
 from duebook_common.runtime.durations import iso
 from duebook_common.runtime.settings import Settings
 from duebook_executor.settings import ExecutorSettings
@@ -21,7 +22,8 @@ _SERVICES: tuple[tuple[str, type[Settings]], ...] = (
 _INTRODUCTION = """
 Every service reads its environment and nothing else. Any variable may instead name a file: `DUEBOOK_POSTGRES_URL_FILE`
 is the path of a file that holds the URL. An empty variable counts as absent. A missing or wrong value ends the service
-at its start with exit code 2 and one line that names the variable. Durations are ISO 8601: `PT30S`, `PT5M`, `P1D`.
+at its start with exit code 2 and one line that names the variable; so does one beyond its bounds, which stand beside the
+default. An unknown name that begins with `DUEBOOK_` is warned of. Durations are ISO 8601: `PT30S`, `PT5M`, `P1D`.
 [.env.example](../../.env.example) has the same variables, ready to be copied.
 """
 _REST = """
@@ -64,11 +66,16 @@ def _default(field: Any) -> str:
         case None | "" | ():
             return "none"
         case timedelta():
-            return code(iso(field.default))
+            return code(iso(field.default)) + _bounds(field)
         case tuple():
             return code(",".join(field.default))
         case _:
-            return code(str(field.default))
+            return code(str(field.default)) + _bounds(field)
+
+
+def _bounds(field: Any) -> str:
+    bounds = (each.func for each in field.metadata if isinstance(getattr(each, "func", None), Bounds))
+    return "".join(f" ({each})" for each in bounds)
 
 
 def render() -> str:

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from duebook_api.settings import ApiSettings
-from duebook_common.runtime.settings import Settings, load
+from duebook_common.runtime.bounds import Bounds
+from duebook_common.runtime.settings import Settings, load, read
 from duebook_executor.settings import ExecutorSettings
 from duebook_notifier.settings import NotifierSettings
 from duebook_scheduler.settings import SchedulerSettings
@@ -37,7 +39,13 @@ _WRONG = [
     *[(kind, "DUEBOOK_RABBITMQ_URL", "http://127.0.0.1") for kind in _KINDS[1:]],
     *[(kind, "DUEBOOK_LEASE", "P1M") for kind in ("scheduler", "executor")],
     *[("scheduler", "DUEBOOK_POLL_CRON", cron) for cron in ("* * *", "0 0 30 2 *", "often")],
-    ("scheduler", "DUEBOOK_MISFIRE", "a minute"),
+    *[(kind, "DUEBOOK_PORT", port) for kind in _KINDS for port in ("-1", "65536", "1.5")],
+    *[(kind, "DUEBOOK_GRACE", grace) for kind in _KINDS for grace in ("P2D", "-PT1S")],
+    *[(kind, "DUEBOOK_MISFIRE", text) for kind in ("api", "scheduler") for text in ("a minute", "PT0S", "P1000D")],
+    *[(kind, "DUEBOOK_LEASE", lease) for kind in ("scheduler", "executor") for lease in ("PT0S", "P2D")],
+    *[("scheduler", f"DUEBOOK_{name}", text) for name in ("BATCH", "DISPATCH_AHEAD") for text in ("0", "-1", "1e9")],
+    *[(kind, "DUEBOOK_POSTGRES_URL", "postgresql://a@db:port/x") for kind in _KINDS],
+    *[(kind, "DUEBOOK_REDIS_URL", "redis://a:b@db:70000/0") for kind in _KINDS],
     ("api", "DUEBOOK_AUTH", "perhaps"),
     *[("executor", "DUEBOOK_QUEUES", queues) for queues in ("Default", ",")],
     *[("executor", "DUEBOOK_CONCURRENCY", number) for number in ("0", "ten")],
@@ -59,6 +67,28 @@ def test_a_wrong_setting_is_refused_in_one_line_with_its_name(
     with pytest.raises(SystemExit) as refusal:
         load(_SETTINGS[kind], environment)
     _check(variable, refusal.value.code, *capsys.readouterr())
+
+
+def test_every_number_and_duration_has_bounds() -> None:
+    fields = [(name, field) for kind in _SETTINGS.values() for name, field in kind.model_fields.items()]
+    numbers = [(name, field) for name, field in fields if field.annotation in {int, timedelta}]
+    assert len(numbers) > 10
+    for name, field in numbers:
+        assert any(isinstance(getattr(each, "func", None), Bounds) for each in field.metadata), name
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40%3A@db:5432/x",
+        "postgresql:///x?host=/run/postgresql",
+        "postgresql://u@a:1,b:2,c/x",
+        "postgresql://u:p@[::1]:5432/x",
+        "postgresql://db",
+    ],
+)
+def test_any_url_that_postgresql_knows_is_taken(url: str) -> None:
+    assert read(Settings, {"DUEBOOK_POSTGRES_URL": url}).postgres_url.get_secret_value() == url
 
 
 def test_a_service_with_a_wrong_setting_does_nothing_else() -> None:

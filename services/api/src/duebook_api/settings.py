@@ -4,11 +4,11 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo, field_validator
 
-from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.bounds import Bounds, MaxTimeout, Misfire, Port
 from duebook_common.runtime.rates import Rate, parse_rate
-from duebook_common.runtime.settings import MaxActiveRuns, MaxTimeout, RedisUrl, Settings
+from duebook_common.runtime.settings import MaxActiveRuns, RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:
@@ -21,9 +21,9 @@ def is_loopback(host: str) -> bool:
 class ApiSettings(Settings):
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
-    port: int = Field(8000, ge=0, le=65535)
+    port: Port = 8000
     """The port on which the service's HTTP listens."""
-    misfire: Duration = timedelta(minutes=1)
+    misfire: Misfire = timedelta(minutes=1)
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
     max_active_runs: MaxActiveRuns = 1_000
     """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
@@ -37,7 +37,7 @@ class ApiSettings(Settings):
     rate_limit: Annotated[Rate | None, PlainValidator(parse_rate)] = Rate(30_000, timedelta(seconds=10))
     """How many requests each key may send in a time, over all copies of the api, or `off`. Ten jobs of a batch count as
     one request. Unused room adds up to a burst of that many. With `DUEBOOK_AUTH=off` each address counts as a key."""
-    max_streams: int = Field(50, ge=1, le=500)
+    max_streams: Annotated[int, AfterValidator(Bounds(1, 500))] = 50
     """How many streams of events each key may have open at one copy of the api."""
 
     @field_validator("api_key")

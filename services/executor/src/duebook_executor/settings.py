@@ -4,20 +4,11 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
-from duebook_common.runtime.durations import Duration
-from duebook_common.runtime.settings import (
-    List,
-    MailAddress,
-    MaxTimeout,
-    RabbitmqUrl,
-    RedisUrl,
-    Settings,
-    SmtpUrl,
-    split,
-)
+from duebook_common.runtime.bounds import Bounds, Lease, MaxTimeout, Port
+from duebook_common.runtime.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.signing import WebhookSecret, parse_entry
 
@@ -52,32 +43,26 @@ def _secrets(value: object) -> object:
     return tuple(secrets)
 
 
-def _lease(lease: timedelta) -> timedelta:
-    if lease < timedelta(seconds=1):
-        raise ValueError("a lease must last at least PT1S")
-    return lease
-
-
 class ExecutorSettings(Settings):
     rabbitmq_url: RabbitmqUrl
     """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
-    port: int = 8002
+    port: Port = 8002
     """The port on which the service's HTTP listens."""
     queues: Annotated[List, BeforeValidator(split), AfterValidator(_queues)] = ("default",)
     """The queues that the executor serves, comma separated."""
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 100
+    concurrency: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 100
     """How many attempts the executor runs at once."""
     max_timeout: MaxTimeout = timedelta(days=1)
     """The longest an attempt may take, whatever the timeout of its job. The same for the api."""
     http_timeout: MaxTimeout = timedelta(hours=1)
     """The longest that one request of the task `http.request` may take, whatever the timeout of its job."""
-    max_abandoned: Annotated[int, Field(ge=1, le=10_000)] = 20
+    max_abandoned: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 20
     """How many tasks that were given up may still run. Beyond it the executor is unready: it has to be restarted."""
     tasks: Annotated[List, BeforeValidator(split)] = ()
     """Python modules with tasks of your own, comma separated."""
-    lease: Annotated[Duration, AfterValidator(_lease)] = timedelta(seconds=30)
+    lease: Lease = timedelta(seconds=30)
     """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], NoDecode, PlainValidator(_secrets)] = ()
     """Secrets that sign HTTP tasks, comma separated: `whsec_…` for all hosts, `billing.example.com=whsec_…` for one,

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
+from duebook_common.runtime.bounds import Port
 from duebook_common.runtime.settings import MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
 
 
@@ -15,7 +16,7 @@ class NotifierSettings(Settings):
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     smtp_url: SmtpUrl
     """The mail server: `smtp://` plain, `smtps://` TLS from the start, `smtp+starttls://` TLS after the greeting."""
-    port: int = 8003
+    port: Port = 8003
     """The port on which the service's HTTP listens."""
     mail_from: MailAddress = "duebook@localhost"
     """The sender of every mail."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
-from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.bounds import Bounds, Lease, Misfire, Port
 from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl, Settings
 
 
@@ -26,17 +26,17 @@ class SchedulerSettings(Settings):
     """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
-    port: int = 8001
+    port: Port = 8001
     """The port on which the service's HTTP listens."""
     poll_cron: Annotated[str, AfterValidator(_poll_cron)] = "* * * * * *"
     """When the scheduler polls at the latest: a cron expression of five fields, or six with seconds first."""
-    lease: Duration = timedelta(seconds=30)
+    lease: Lease = timedelta(seconds=30)
     """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
-    misfire: Duration = timedelta(minutes=1)
+    misfire: Misfire = timedelta(minutes=1)
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
-    dispatch_ahead: int = 10_000
+    dispatch_ahead: Annotated[int, AfterValidator(Bounds(1, 1_000_000))] = 10_000
     """How many runs that have not started of one queue may be dispatched. The rest stays due, sorted by priority."""
-    batch: int = 500
+    batch: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 500
     """How many jobs, or runs, one transaction takes at most."""
 
     max_active_runs: MaxActiveRuns = 1_000

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -22,6 +23,7 @@ from duebook_common.runtime.loops import Loops, wait_until_set
 from duebook_common.runtime.settings import Settings
 from duebook_common.runtime.startup import CannotStart
 from duebook_common.runtime.telemetry import configure
+from duebook_common.runtime.variables import unknown
 
 log = structlog.stdlib.get_logger("service")
 
@@ -72,6 +74,9 @@ def run(name: str, settings: Settings, port: int, lifespan: Lifespan, connection
     """
     timezones.pin()
     configure(name, settings.log_format, settings.log_level)
+    for variable, near in unknown(os.environ):
+        meant = f"did you mean {near}?" if near else "Duebook has no variable of this name"
+        log.warning("unknown variable", variable=variable, remedy=meant)
     # A batch makes many objects that all live until its end; with the default thresholds the collector would traverse
     # them again and again, for a fifth of the CPU. Imported modules are never garbage.
     gc.freeze()

@@ -1,31 +1,43 @@
 """Settings are read from the environment only. A missing or invalid one ends the start with one line that names it."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from duebook_common.domain.addresses import mailable
-from duebook_common.runtime.durations import Duration
+from duebook_common.runtime.bounds import Bounds, Grace
 from duebook_common.runtime.smtp import smtp_server
 
 _PREFIX = "DUEBOOK_"
+_PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])?)?"
+_HOST = r"(\[[^\]]*\]|[^:,\[\]]*)"
+_PORTS = re.compile(f"{_HOST}{_PORT}(,{_HOST}{_PORT})*")
 S = TypeVar("S", bound="Settings")
 
 
 def _scheme(*schemes: str, example: str) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
-        if url.get_secret_value().split("://", 1)[0] not in schemes:
+        text = url.get_secret_value()
+        if text.split("://", 1)[0] not in schemes:
             wanted = " or ".join(f"{scheme}://" for scheme in schemes)
             raise ValueError(f"the URL must begin with {wanted}, like {example}")
+        if not _PORTS.fullmatch(_hosts(text)):
+            raise ValueError(f"the port must be a number from 1 to 65535, like {example}")
         return url
 
     return AfterValidator(check)
+
+
+def _hosts(url: str) -> str:
+    """The part of a URL that names hosts and ports; PostgreSQL may have several."""
+    return re.split("[/?#]", url.split("://", 1)[1], maxsplit=1)[0].rpartition("@")[2]
 
 
 def _check_smtp_url(url: SecretStr) -> SecretStr:
@@ -36,12 +48,6 @@ def _check_smtp_url(url: SecretStr) -> SecretStr:
 def _check_address(text: str) -> str:
     mailable(text)
     return text
-
-
-def _at_least_a_second(duration: timedelta) -> timedelta:
-    if duration < timedelta(seconds=1):
-        raise ValueError("it must be at least PT1S")
-    return duration
 
 
 def split(value: object) -> object:
@@ -59,8 +65,7 @@ SmtpUrl = Annotated[
     _scheme("smtp", "smtps", "smtp+starttls", example="smtp+starttls://user:password@mail.example.com:587"),
     AfterValidator(_check_smtp_url),
 ]
-MaxActiveRuns = Annotated[int, Field(ge=1, le=100_000)]
-MaxTimeout = Annotated[Duration, AfterValidator(_at_least_a_second)]
+MaxActiveRuns = Annotated[int, AfterValidator(Bounds(1, 100_000))]
 MailAddress = Annotated[str, AfterValidator(_check_address)]
 List = Annotated[tuple[str, ...], NoDecode]
 
@@ -78,7 +83,7 @@ class Settings(BaseSettings):
     """One JSON object per line, or lines for a terminal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are written."""
-    grace: Duration = timedelta(seconds=25)
+    grace: Grace = timedelta(seconds=25)
     """How long a stopping service waits for running work. A container must be given longer than that."""
 
     @classmethod
