@@ -90,7 +90,7 @@ async def test_dead_letters_of_a_deleted_job_are_not_redriven(api: Api) -> None:
     problem = await api.json(409, "POST", f"/api/dead-letter/{run['id']}/redrive", {"reason": "x"})
     assert problem["code"] == "job_deleted"
     summary = await api.json(202, "POST", "/api/dead-letter/redrive", {"filter": {}, "reason": "x"})
-    assert summary == {"matched": 1, "redriven": 0, "invalid": 1}
+    assert summary == {"matched": 1, "redriven": 0, "invalid": 1, "reasons": {"the job is deleted": 1}}
 
 
 async def test_a_filter_redrives_many_at_a_rate_and_a_dry_run_only_counts(api: Api) -> None:
@@ -99,9 +99,11 @@ async def test_a_filter_redrives_many_at_a_rate_and_a_dry_run_only_counts(api: A
     await api.json(204, "DELETE", f"/api/job/{runs[2]['job_id']}")
     body = {"filter": {"queue": "q1"}, "reason": "back up", "rate": 0.5}
     dry = await api.json(200, "POST", "/api/dead-letter/redrive", body | {"dry_run": True})
-    assert dry == {"matched": 3, "redriven": 0, "invalid": 1}
+    deleted = {"reasons": {"the job is deleted": 1}}
+    assert dry == {"matched": 3, "redriven": 0, "invalid": 1} | deleted
     assert len(await api.pages("/api/dead-letter", 10)) == 4
-    assert await api.json(202, "POST", "/api/dead-letter/redrive", body) == {"matched": 3, "redriven": 2, "invalid": 1}
+    redriven = await api.json(202, "POST", "/api/dead-letter/redrive", body)
+    assert redriven == {"matched": 3, "redriven": 2, "invalid": 1} | deleted
     wakes = await api.deps.pool.fetch("SELECT wake_at FROM runs WHERE status = 'retrying' ORDER BY wake_at")
     assert wakes[1]["wake_at"] - wakes[0]["wake_at"] == timedelta(seconds=2)
     nothing = await api.json(202, "POST", "/api/dead-letter/redrive", body | {"filter": {"job_id": str(uuid4())}})

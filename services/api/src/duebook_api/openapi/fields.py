@@ -81,8 +81,12 @@ _RUNS: dict[str, Described] = {
     "Group.oldest": ("When the oldest of them became a dead letter.", _AT),
     "Group.newest": ("When the newest of them became a dead letter.", _LATER),
     "RedriveSummary.matched": ("How many dead letters the filter matches.", 12),
-    "RedriveSummary.redriven": ("How many of them are due again; 0 in a dry run.", 12),
-    "RedriveSummary.invalid": ("How many cannot be redriven: their job is deleted, or they changed meanwhile.", 0),
+    "RedriveSummary.redriven": ("How many of them are due again; 0 in a dry run.", 11),
+    "RedriveSummary.invalid": ("How many cannot be redriven.", 1),
+    "RedriveSummary.reasons": (
+        "Why the invalid ones cannot be, and how many for each reason.",
+        {"the job is deleted": 1},
+    ),
     "RedriveSummary.left": ("How many were left, because their job has too many active runs.", 0),
 }
 

@@ -1,5 +1,6 @@
 """Redrives: dead letters become due again, one run or all that match a filter."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -62,28 +63,34 @@ class _After(NamedTuple):
     run_id: UUID | None = None
 
 
-async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, int]:
-    """Redrive the dead letters that match; `invalid` counts those whose job is deleted, or that changed meanwhile.
+async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, Any]:
+    """Redrive the dead letters that match; `reasons` say why the `invalid` ones cannot be, if there are any.
 
     `left`, if there are any, counts those with which their job would have too many active runs. Raises
     TooManyActiveRuns if that holds for all.
     """
-    summary, refusal = {"matched": 0, "redriven": 0, "invalid": 0}, None
+    counts, reasons, refusal = Counter[str](), Counter[str](), None
     after = _After()
     while rows := await _matching(deps, body.filter, after):
         after = _After(*RUNS.of(rows[-1]))
         valid = [row for row in rows if not row["job_deleted"]]
-        results = [] if body.dry_run else await _redrive(deps, valid, body, summary["redriven"], actor)
+        results = [] if body.dry_run else await _redrive(deps, valid, body, counts["redriven"], actor)
         left = [result.error for result in results if isinstance(result.error, TooManyActiveRuns)]
         redriven, refusal = sum(bool(result.events) for result in results), refusal or next(iter(left), None)
-        summary["matched"] += len(rows)
-        summary["redriven"] += redriven
-        if left:
-            summary["left"] = summary.get("left", 0) + len(left)
-        summary["invalid"] += len(rows) - (len(valid) if body.dry_run else redriven + len(left))
-    if refusal is not None and not summary["redriven"]:
+        counts += Counter(matched=len(rows), redriven=redriven, left=len(left))
+        reasons += Counter({_DELETED: len(rows) - len(valid), _CHANGED: len(results) - redriven - len(left)})
+    if refusal is not None and not counts["redriven"]:
         raise refusal
-    return summary
+    return _summary(counts, reasons)
+
+
+_DELETED, _CHANGED = "the job is deleted", "it was redriven, discarded or changed meanwhile"
+
+
+def _summary(counts: Counter[str], reasons: Counter[str]) -> dict[str, Any]:
+    summary = {"matched": counts["matched"], "redriven": counts["redriven"], "invalid": reasons.total()}
+    more = {"left": counts["left"], "reasons": dict(reasons)}
+    return summary | {name: value for name, value in more.items() if value}
 
 
 # Oldest first: a redriven run that dies again lies before the sort key and is not redriven twice.

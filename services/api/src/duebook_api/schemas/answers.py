@@ -142,6 +142,7 @@ class RedriveSummary(BaseModel):
     redriven: int
     invalid: int
     left: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
 
 
 class RunCounts(BaseModel):
