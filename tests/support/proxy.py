@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Proxy:
-    """Passes data on between a client and the broker at `url`."""
+    """Passes data on between a client and the server at `url`."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
@@ -20,8 +20,8 @@ class Proxy:
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
-        user = f"{self._target.username}:{self._target.password}"
-        self.url = urlunsplit(self._target._replace(netloc=f"{user}@127.0.0.1:{port}"))
+        user, at, _ = self._target.netloc.rpartition("@")
+        self.url = urlunsplit(self._target._replace(netloc=f"{user}{at}127.0.0.1:{port}"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -46,9 +46,13 @@ class Proxy:
         self._writers.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        broker_reader, broker_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
-        self._writers += [writer, broker_writer]
-        for source, sink in ((reader, broker_writer), (broker_reader, writer)):
+        try:
+            server_reader, server_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers += [writer, server_writer]
+        for source, sink in ((reader, server_writer), (server_reader, writer)):
             pump = asyncio.create_task(self._pump(source, sink))
             self._pumps.add(pump)
 
