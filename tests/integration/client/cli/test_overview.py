@@ -12,7 +12,7 @@ def test_a_status_is_one_screen(duebook: Program) -> None:
     shown = duebook("status")
     assert shown.exit_code == 0, shown.stderr
     lines = [line.split() for line in shown.stdout.splitlines()]
-    assert ["api", "ready", "postgresql", "ok"] in lines
+    assert lines[1][:2] == ["api", "ready"]
     assert ["default", "1", "0", "0", "0", "0", "0"] in lines
     assert ["all", "1", "0", "0", "0", "0", "0"] in lines
     assert ["dead", "letters", "0"] in lines

@@ -16,7 +16,7 @@ from duebook.cli.options import Output, connect, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 from duebook.cli.watch import Retrying
-from duebook.client import Client, ClientError, NotDuebook
+from duebook.client import ApiError, Client, ClientError, NotDuebook
 
 _COUNTS = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
 _SERVICES = ("scheduler", "executor", "notifier")  # the api is asked by itself
@@ -34,13 +34,26 @@ def status(fmt: Output = Format.TABLE) -> None:
     """
     with connect() as api:
         services = [_health("api", api), *_others()]
-        overview = api.get("/api/overview")
-        ledger = _last_hour(api, overview["at"])
+        try:
+            overview = api.get("/api/overview")
+            ledger = _last_hour(api, overview["at"])
+        except ApiError:
+            _print_health(services, fmt)
+            raise
     if fmt is Format.JSON:
         output.print_json({"services": services, "overview": overview, "ledger": ledger})
     else:
-        output.print_data("\n".join(_screen(services, overview, ledger)))
+        _print_health(services, fmt)
+        output.print_data("\n".join(["", *_screen(overview, ledger)]))
     raise typer.Exit(0 if all(service["state"] == "ready" for service in services) else 1)
+
+
+def _print_health(services: list[dict[str, Any]], fmt: Format) -> None:
+    rows = [{**each, "components": _components(each["components"])} for each in services]
+    if fmt is Format.TABLE:
+        output.print_list(rows, ("service", "state", "components"), fmt)
+    else:
+        output.print_json({"services": services})
 
 
 def top(
@@ -108,9 +121,7 @@ def _last_hour(api: Client, now: str) -> dict[str, Any]:
     return {**span, "jobs": len(ledgers), **totals}
 
 
-def _screen(services: list[dict[str, Any]], overview: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
-    rows = [{**each, "components": _components(each["components"])} for each in services]
-    yield from (output.table(rows, ("service", "state", "components")), "")
+def _screen(overview: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
     yield from _numbers(overview)
     expected = f"{ledger['expected']} times of {ledger['jobs']} jobs in the last hour"
     yield f"unaccounted   {ledger['unaccounted']} of {expected}"
