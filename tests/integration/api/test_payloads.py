@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from duebook.tasks import Task
+from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.store.codec import dumps
 from duebook_executor.builtin.amqp_publish import AmqpPublisher
@@ -54,8 +55,11 @@ def job(payload: Any, **more: Any) -> dict[str, Any]:
     [
         ({}, {"/payload/day": "this field is required"}),
         (GOOD | {"dya": 1}, {"/payload/dya": "there is no such field"}),
-        (GOOD | {"copies": "two"}, {"/payload/copies": 'the task refuses this: "two" is not of type "integer"'}),
-        ([], {"/payload": 'the task refuses this: [] is not of type "object"'}),
+        (
+            GOOD | {"copies": "two"},
+            {"/payload/copies": 'the task refuses this: it is not of type "integer", and is "two"'},
+        ),
+        ([], {"/payload": 'the task refuses this: it is not of type "object", and is []'}),
         ({"copies": None, "a/b": 1}, {"/payload/day": ..., "/payload/a~1b": ..., "/payload/copies": ...}),
     ],
 )
@@ -120,7 +124,14 @@ async def test_with_an_invalid_schema_only_the_executor_checks(api: Api) -> None
         {"url": "HTTP://example.com:8080/a?b", "method": "GET", "headers": {"X-A": "b"}, "expect": "200-204, 304"},
         {"url": "http://[::1]/", "body": None, "expect": [200, "300-399"]},
         {"url": "http://h", "expect": 204},
+        {"url": "http://h:65535"},
+        {"url": "http://h:/"},
         {"url": "ftp://h/"},
+        {"url": "http://h:0/"},
+        {"url": "http://h:00"},
+        {"url": "http://[::1]:0/x"},
+        {"url": "http://h:65536/"},
+        {"url": "http://h:x/"},
         {"url": "http://h/ x"},
         {"url": "http://h/", "headers": {"Host": "x"}},
         {"url": "http://h/", "headers": {"webhook-id": "x"}},
@@ -137,6 +148,48 @@ def test_the_api_and_the_executor_refuse_the_same_payloads_of_a_built_in_task(pa
     assert _accepts(lambda: TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, payload)) == _accepts(
         lambda: task.validate(payload)
     )
+
+
+REFUSED = [
+    ({"url": f"ftp://x{'y' * 400}"}, "/payload/url", "it must begin with http:// or https:// and a host"),
+    (
+        {"url": "http://h:0/"},
+        "/payload/url",
+        "it must begin with http:// or https:// and a host, may name a port from 1",
+    ),
+    ({"url": f"http://h/{'x' * 3000}"}, "/payload/url", "it is longer than 2048 characters"),
+    ({"url": "http://h/", "method": "get"}, "/payload/method", 'it must be one of "GET", "POST", "PUT", "PATCH"'),
+    ({"url": "http://h/", "headers": {"Host": "x"}}, "/payload/headers/Host", "Duebook sets this header itself"),
+    ({"url": "http://h/", "headers": {"a b": "x"}}, "/payload/headers/a b", "this is not the name of a header"),
+    ({"url": "http://h/", "headers": {"a": "ä"}}, "/payload/headers/a", "it must be printable ASCII on one line"),
+    ({"to": "a@b.de", "text": "", "subject": "x" * 501}, "/payload/subject", "it is longer than 500 characters"),
+    ({"exchange": "duebook.runs"}, "/payload/exchange", "names that begin with `duebook.` are reserved"),
+    ({"exchange": "x", "headers": {"Cc": "x"}}, "/payload/headers/Cc", "RabbitMQ would copy the message"),
+]
+
+
+@pytest.mark.parametrize(("payload", "at", "reason"), REFUSED)
+def test_a_refusal_begins_with_the_reason_and_shortens_the_value(payload: Any, at: str, reason: str) -> None:
+    task = BUILT_IN["http.request" if "url" in payload else "email.send" if "to" in payload else "amqp.publish"]
+    with pytest.raises(Problem) as refused:
+        TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, payload)
+    (fault,) = refused.value.faults
+    assert fault.pointer == at
+    assert fault.message.startswith(f"the task refuses this: {reason}")
+    assert len(fault.message) < 320
+    assert "[^" not in fault.message, "no regular expression"
+
+
+def test_the_sentence_beside_a_users_pattern_is_used_too() -> None:
+    refusals = []
+    for schema in ({"pattern": "^[0-9]+$"}, {"pattern": "^[0-9]+$", "errorMessage": "only digits, please"}):
+        with pytest.raises(Problem) as refused:
+            TaskSchemas({"t": {"properties": {"n": schema}}}).must_accept("t", {"n": "x"})
+        refusals += [fault.message for fault in refused.value.faults]
+    assert refusals == [
+        'the task refuses this: it must match ^[0-9]+$, and is "x"',
+        'the task refuses this: only digits, please, and is "x"',
+    ]
 
 
 def _accepts(check: Any) -> bool:

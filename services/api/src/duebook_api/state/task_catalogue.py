@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any
 
 import structlog
-from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
+from jsonschema_rs import Draft202012Validator
 
-from duebook_api.http.problems import Fault, invalid, pointer
+from duebook_api.http.problems import invalid
 from duebook_api.schemas.missing_executor import ServedTasks
+from duebook_api.state.payload_faults import MASK, faults
 from duebook_api.state.payload_keywords import PAYLOAD_KEYWORDS
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 from duebook_common.store.executors import served_tasks
@@ -40,8 +41,8 @@ class TaskSchemas:
         validator = self._validators.get(task)
         if validator is None:
             return
-        faults = chain.from_iterable(_faults(error, root) for error in validator.iter_errors(payload))
-        if distinct := dict.fromkeys(islice(faults, _MOST_FAULTS)):
+        found = chain.from_iterable(faults(self.schemas[task], error, root) for error in validator.iter_errors(payload))
+        if distinct := dict.fromkeys(islice(found, _MOST_FAULTS)):
             raise invalid(*distinct)
 
 
@@ -79,7 +80,7 @@ class TaskCatalogue:
 def _validator(name: str, schema: Any) -> Draft202012Validator | None:
     """None for an invalid schema: then only the executor checks the payload."""
     try:
-        return Draft202012Validator(schema, keywords=PAYLOAD_KEYWORDS)
+        return Draft202012Validator(schema, keywords=PAYLOAD_KEYWORDS, mask=MASK)
     except ValueError as error:
         log.warning(
             "the task's schema is invalid; its payloads are not checked here",
@@ -87,17 +88,3 @@ def _validator(name: str, schema: Any) -> Draft202012Validator | None:
             error=str(error)[:_LONGEST_FAULT],
         )
         return None
-
-
-def _faults(error: ValidationError, root: str) -> Iterator[Fault]:
-    at = root + pointer(error.instance_path)
-    match error.kind:
-        case ValidationErrorKind.Required(property=name):
-            yield Fault(at + pointer([name]), "this field is required")
-        case ValidationErrorKind.AdditionalProperties(unexpected=names):
-            yield from (Fault(at + pointer([name]), "there is no such field") for name in names)
-        case ValidationErrorKind.AnyOf(context=branches) if branches:
-            reasons = " or ".join(dict.fromkeys(each.message for branch in branches for each in branch[:1]))
-            yield Fault(at, f"the task refuses this: none of the accepted forms matches: {reasons}"[:_LONGEST_FAULT])
-        case _:
-            yield Fault(at, f"the task refuses this: {error.message}"[:_LONGEST_FAULT])

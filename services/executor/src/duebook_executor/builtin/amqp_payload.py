@@ -3,17 +3,22 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic.config import JsonDict
 
 _RESERVED = r"^duebook\."
 _EXCHANGE = r"^[a-zA-Z0-9\-_.:@#,/+ ]*$"  # the names that the client library accepts
 _ROUTING_HEADER = r"^([Cc][Cc]|[Bb][Cc][Cc])$"  # RabbitMQ reads further routing keys from these headers
+_NO_ROUTING_HEADER: JsonDict = {
+    "pattern": _ROUTING_HEADER,
+    "errorMessage": "RabbitMQ would copy the message to the queues that this header names",
+}
 # All headers travel in one frame; RabbitMQ closes the connection for a frame above 128 KiB.
 _MOST_HEADERS, _LONGEST_HEADER, _LARGEST_HEADERS = 50, 1024, 16 * 1024
 
 
 def _not_reserved(name: str) -> str:
     if name.startswith("duebook."):
-        raise ValueError("names that begin with `duebook.` are reserved: only Duebook publishes runs and outcomes")
+        raise ValueError(_RESERVED_MESSAGE)
     return name
 
 
@@ -35,9 +40,13 @@ def _short(text: str) -> str:
     return text
 
 
-_NOT_RESERVED = {"not": {"pattern": _RESERVED}}
+_RESERVED_MESSAGE = "names that begin with `duebook.` are reserved: only Duebook publishes runs and outcomes"
+_NOT_RESERVED: dict[str, Any] = {"not": {"pattern": _RESERVED, "errorMessage": _RESERVED_MESSAGE}}
+_EXCHANGE_MESSAGE = "it must be the name of an exchange: letters, digits, blanks and -_.:@#,/+"
 _Exchange = Annotated[
-    str, Field(max_length=127, pattern=_EXCHANGE, json_schema_extra=_NOT_RESERVED), AfterValidator(_not_reserved)
+    str,
+    Field(max_length=127, pattern=_EXCHANGE, json_schema_extra={**_NOT_RESERVED, "errorMessage": _EXCHANGE_MESSAGE}),
+    AfterValidator(_not_reserved),
 ]
 _RoutingKey = Annotated[
     str, Field(max_length=255, json_schema_extra=_NOT_RESERVED), AfterValidator(_not_reserved), AfterValidator(_short)
@@ -59,6 +68,6 @@ class AmqpMessage(BaseModel):
     headers: Annotated[dict[_HeaderName, _HeaderValue], Field(max_length=_MOST_HEADERS), AfterValidator(_bounded)] = (
         Field(
             default_factory=dict,
-            json_schema_extra={"propertyNames": {"not": {"pattern": _ROUTING_HEADER}, "maxLength": 128}},
+            json_schema_extra={"propertyNames": {"not": _NO_ROUTING_HEADER, "maxLength": 128}},
         )
     )

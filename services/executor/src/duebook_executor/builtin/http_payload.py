@@ -8,8 +8,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _URL_BYTES = 2048
 # The patterns are part of the JSON Schema too, so that the API refuses a job whose requests could not be sent.
-_URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@\\%]+([/?#]\S*)?$"
+_HOST = r"([^\s/?#@\\%:\[\]]+|\[[^\s/?#@\\%\]]+\])"
+_PORT = r"(:|:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+_URL = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}{_PORT}([/?#]\S*)?$"
+_URL_MESSAGE = (
+    "it must begin with http:// or https:// and a host, may name a port from 1 to 65535, and must contain no user, "
+    "password or blanks"
+)
 _HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_HEADER_VALUE_MUST = "must be printable ASCII on one line, without blanks at its ends"
 _HEADER_VALUE = r"^([!-~]([\t -~]*[!-~])?)?$"
 _RESERVED_HEADERS = (
     "host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*"
@@ -24,7 +31,7 @@ def _url(text: str) -> str:
     if "@" in re.split(r"[/?#]", text.partition("://")[2])[0]:
         raise ValueError("must not contain a user or password")
     if not re.fullmatch(_URL[1:-1], text):
-        raise ValueError("must begin with http:// or https:// and a host, and contain no blanks")
+        raise ValueError(_URL_MESSAGE)
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, UnicodeError) as error:
@@ -46,7 +53,7 @@ def _header_name(name: str) -> str:
 
 def _header_value(text: str) -> str:
     if not re.fullmatch(_HEADER_VALUE[1:-1], text):
-        raise ValueError("must be printable ASCII on one line, without blanks at its ends")
+        raise ValueError(_HEADER_VALUE_MUST)
     return text
 
 
@@ -71,7 +78,8 @@ def _range(part: Any) -> Range:
 
 _PART = r"\s*[0-9]{3}(\s*[-–]\s*[0-9]{3})?\s*"  # noqa: RUF001
 _STATUS = {"type": "integer", "minimum": 200, "maximum": 599}
-_STATUSES = {"type": "string", "pattern": rf"^{_PART}(,{_PART})*$"}
+_STATUSES_MESSAGE = 'as a text it must list statuses or ranges, such as "200-299, 404"'
+_STATUSES = {"type": "string", "pattern": rf"^{_PART}(,{_PART})*$", "errorMessage": _STATUSES_MESSAGE}
 _EXPECT_SCHEMA = {
     "anyOf": [_STATUS, _STATUSES, {"type": "array", "minItems": 1, "items": {"anyOf": [_STATUS, _STATUSES]}}],
     "default": "200-299",
@@ -81,10 +89,16 @@ _HEADERS_SCHEMA = {
     # Both cases of each letter are spelled out: JSON Schema's patterns have no flags.
     "propertyNames": {
         "pattern": _HEADER_NAME,
-        "not": {"pattern": "^(" + re.sub("[a-z]", lambda m: f"[{m[0].upper()}{m[0]}]", _RESERVED_HEADERS) + ")$"},
+        "errorMessage": "this is not the name of a header: use letters, digits and -",
+        "not": {
+            "errorMessage": "Duebook sets this header itself",
+            "pattern": "^(" + re.sub("[a-z]", lambda m: f"[{m[0].upper()}{m[0]}]", _RESERVED_HEADERS) + ")$",
+        },
     },
-    "additionalProperties": {"type": "string", "pattern": _HEADER_VALUE},
+    "additionalProperties": {"type": "string", "pattern": _HEADER_VALUE, "errorMessage": f"it {_HEADER_VALUE_MUST}"},
 }
+
+_URL_SCHEMA: dict[str, Any] = {"pattern": _URL, "errorMessage": _URL_MESSAGE, "maxLength": _URL_BYTES}
 
 
 class HttpRequest(BaseModel):
@@ -92,7 +106,7 @@ class HttpRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": _URL, "maxLength": _URL_BYTES})]
+    url: Annotated[str, AfterValidator(_url), Field(json_schema_extra=_URL_SCHEMA)]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "POST"
     headers: Annotated[
         dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]],
