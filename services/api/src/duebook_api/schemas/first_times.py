@@ -19,9 +19,7 @@ def takes_long(schedule: ScheduleFields | Definition) -> bool:
     """Whether a search for one of its times may take milliseconds instead of microseconds."""
     match schedule.recurrence:
         case Cron(text):
-            # DST can skip all times of an expression only if they are all in the months of its transitions.
-            expression = cron.parse(text)
-            return len(expression.months) < 12 and (expression.ignores_dst or schedule.dst.gap == "skip")
+            return len(cron.parse(text).months) < 12
         case Rrule():
             return True
         case _:
@@ -30,9 +28,18 @@ def takes_long(schedule: ScheduleFields | Definition) -> bool:
 
 def must_name_a_time(definition: Definition, root: str = "") -> None:
     """Raises Problem 422 for a schedule that names no time at all."""
-    is_late = definition.scheduled_at.year > _LAST_YEAR_OF_ANY_CRON
-    if (definition.ends_at is not None or is_late or takes_long(definition)) and next_after(definition, None) is None:
+    if _may_be_empty(definition) and next_after(definition, None) is None:
         raise invalid(_fault(definition, root))
+
+
+def _may_be_empty(definition: Definition) -> bool:
+    """Whether to look for the first time.
+
+    DST can skip all times of an expression only if these are all in the months of transitions.
+    """
+    if definition.ends_at is not None or definition.scheduled_at.year > _LAST_YEAR_OF_ANY_CRON:
+        return True
+    return takes_long(definition) and (_ignores_dst(definition) or definition.dst.gap == "skip" or _is_rule(definition))
 
 
 def _fault(definition: Definition, root: str) -> Fault:
@@ -45,10 +52,13 @@ def _fault(definition: Definition, root: str) -> Fault:
     return Fault(f"{root}/ends_at", "the recurrence names no time from scheduled_at to this")
 
 
+def _is_rule(definition: Definition) -> bool:
+    return isinstance(definition.recurrence, Rrule)
+
+
 def _why_empty(definition: Definition, text: str) -> str:
     """Why the recurrence names no time: its UNTIL is too early, DST skips all its times, or there is no such time."""
-    is_rule = isinstance(definition.recurrence, Rrule)
-    if is_rule and _UNTIL.search(text):
+    if _is_rule(definition) and _UNTIL.search(text):
         first = next_after(replace(definition, recurrence=Rrule(_UNTIL.sub("", text))), None)
         if first is not None:
             return f"UNTIL is before {rfc3339(first)}, the first time that the rule names from scheduled_at on"
@@ -57,7 +67,11 @@ def _why_empty(definition: Definition, text: str) -> str:
         return f"{skipped}, and dst.gap says skip; use run_after, or another time of day"
     if _ignores_dst(definition) and next_after(replace(definition, timezone="UTC"), None) is not None:
         return f"{skipped}, and without a certain minute and hour these are left out; give both, or another time of day"
-    span = "within 400 years after scheduled_at" if is_rule else "from scheduled_at to the end of the year 9999"
+    span = (
+        "within 400 years after scheduled_at"
+        if _is_rule(definition)
+        else "from scheduled_at to the end of the year 9999"
+    )
     return f"{quoted(text)} never fires: it names no time {span}"
 
 
