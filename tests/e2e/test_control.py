@@ -44,6 +44,33 @@ def test_a_paused_job_can_be_triggered(duebook: Platform) -> None:
     assert duebook.get(f"/api/job/{job['id']}")["status"] == "paused"
 
 
+def test_a_hold_keeps_retries_and_sent_messages_until_the_resume(duebook: Platform) -> None:
+    """They are sent later than a run of another job that was due after them, and nothing is charged meanwhile."""
+    backoff = {"initial": "PT1S", "factor": 1, "max": "PT1S", "jitter": 0}
+    job = duebook.create(task="fail", backoff=backoff, max_retries=30)
+    queued = duebook.create(queue="held")
+    runs = {
+        each["id"]: duebook.await_run(each["id"], status)
+        for each, status in ((job, "retrying"), (queued, "dispatched"))
+    }
+    for each in (job, queued):
+        paused = post(duebook, f"/api/job/{each['id']}/pause", 200, reason="stop the bleeding", hold=True)
+        assert (paused["status"], paused["held"]) == ("paused", True)
+        duebook.await_run(each["id"], "waiting")
+    [before] = duebook.runs(job["id"])
+    with executor_of(duebook, "held"):
+        for other in (duebook.create(queue="held"), duebook.create(scheduled_at=from_now(seconds=2.5))):
+            duebook.await_run(other["id"], "succeeded")
+        assert [run["status"] for each in (job, queued) for run in duebook.runs(each["id"])] == ["waiting", "waiting"]
+        assert duebook.runs(job["id"]) == [before]
+        assert "AttemptStarted" not in types(duebook, runs[queued["id"]]["id"])
+        for each in (job, queued):
+            post(duebook, f"/api/job/{each['id']}/resume", 200)
+        duebook.await_run(queued["id"], "succeeded")
+    eventually(lambda: duebook.runs(job["id"])[0]["failures"] > before["failures"])
+    post(duebook, f"/api/run/{before['id']}/cancel", 202)
+
+
 def test_a_trigger_repeated_with_its_key_is_one_run(duebook: Platform) -> None:
     job = duebook.create(scheduled_at=from_now(days=1))
     again = [

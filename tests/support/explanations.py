@@ -61,7 +61,9 @@ class JobHistory:
     def then(self, event: JobEvent, by: str = "key:ops") -> "JobHistory":
         self.job = job_state.evolve(self.job, event)
         version = len(self.events) + 1
-        fields = {name: getattr(event, name, None) for name in ("reason", "first", "last", "count")}
+        fields = {
+            name: getattr(event, name) for name in ("reason", "first", "last", "count", "hold") if hasattr(event, name)
+        }
         self.events.append(JobEventSummary(version=version, type=type(event).__name__, at=event.at, actor=by, **fields))
         if hasattr(event, "definition"):
             self.definitions[version] = event.definition

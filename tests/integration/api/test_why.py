@@ -81,6 +81,33 @@ async def test_a_skip_is_never_explained_by_a_caught_up_run(api: Api) -> None:
     )
 
 
+async def test_a_held_run_says_who_holds_it_and_why(api: Api) -> None:
+    job = await api.create(recurrence="daily")
+    run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    body = {"reason": "stop the bleeding", "hold": True}
+    paused = await api.json(200, "POST", f"/api/job/{job['id']}/pause", body)
+    assert (paused["status"], paused["held"]) == ("paused", True)
+    explanation = await why(api, f"run/{run['id']}")
+    assert explanation["answer"].startswith("It waits until its job is resumed, because ")
+    assert "paused the job and held its runs" in explanation["answer"]
+    assert "stop the bleeding" in explanation["answer"]
+    assert [cause["event"] for cause in explanation["because"]] == ["RunDispatched", "RunHeld"]
+    assert "held its runs" in (await why(api, f"job/{job['id']}"))["answer"]
+    await api.json(200, "POST", f"/api/job/{job['id']}/resume")
+    explanation = await why(api, f"run/{run['id']}")
+    assert explanation["answer"] == "It waits to be started again, due now: its job was held, and then resumed."
+
+
+async def test_what_becomes_active_while_a_job_is_held_waits(api: Api) -> None:
+    dead = await api.dead_letter(recurrence="daily")
+    await api.json(200, "POST", f"/api/job/{dead['job_id']}/pause", {"hold": True})
+    redriven = await api.json(202, "POST", f"/api/dead-letter/{dead['id']}/redrive", {"reason": "again"})
+    triggered = await api.json(202, "POST", f"/api/job/{dead['job_id']}/trigger")
+    for run in (redriven, triggered):
+        assert (run["status"], run["reason"]) == ("waiting", "paused")
+        assert "It waits until its job is resumed" in (await why(api, f"run/{run['id']}"))["answer"]
+
+
 async def why_at(api: Api, job_id: str, at: datetime | str) -> Any:
     text = at if isinstance(at, str) else at.isoformat().replace("+00:00", "Z")
     return await api.json(200, "GET", f"/api/job/{job_id}/why?at={text}")

@@ -42,7 +42,7 @@ from duebook_common.domain.run.commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import check_job
 from duebook_common.integrity.verify_limits import check_keys
@@ -139,7 +139,7 @@ times = st.sampled_from([timedelta(seconds=1), timedelta(minutes=21), HOUR, HOUR
 schedulers = ["poll"] * 9 + ["no poll"] * 3
 executors = ["start"] * 3 + ["all succeed"] * 3 + ["defer"] * 2
 executors += ["succeed", "fail", "fail for good", "fail for good", "release", "lose", "retry", "retry", "confirm"]
-clients = ["cancel", "redrive", "redrive", "discard", "pause", "pause", "resume", "resume", "resume"]
+clients = ["cancel", "redrive", "redrive", "discard", "pause", "hold", "hold", "resume", "resume", "resume"]
 clients += ["change", "change", "trigger", "trigger", "trigger", "delete"]
 
 
@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
             case "all succeed":
                 self._command_all("start", RunStatus.DISPATCHED)
                 self._command_all("succeed", RunStatus.RUNNING)
-            case "pause" | "resume" | "change" | "trigger" | "delete":
+            case "pause" | "hold" | "resume" | "change" | "trigger" | "delete":
                 self._change_job(what, self.jobs[pick % len(self.jobs)], data)
             case _:
                 runs = self._runs_in(*_STATUSES[what])
@@ -235,6 +235,7 @@ class Machine(RuleBasedStateMachine):
         job = self.world.run(self._job(job_id))
         commands: dict[str, Callable[[], JobCommand]] = {
             "pause": lambda: PauseJob("wait", context),
+            "hold": lambda: PauseJob("stop the bleeding", context, hold=True),
             "resume": lambda: ResumeJob(None, self.now),
             "change": lambda: ChangeJob(replace(job.definition, **changed), context, run_exists=True),
             "trigger": lambda: TriggerRun(self._id(), overlap, context),
@@ -244,7 +245,7 @@ class Machine(RuleBasedStateMachine):
             if job.status is not JobStatus.DELETED:
                 self.world.run(handle_job(self.world.pool, job_id, commands[act](), ACTOR))
         except CommandRejected:
-            assert act in {"pause", "resume"}
+            assert act in {"pause", "hold", "resume"}
 
     async def _job(self, job_id: UUID) -> Job:
         async with acquire(self.world.pool) as db:
@@ -261,6 +262,14 @@ class Machine(RuleBasedStateMachine):
             assert breaches == []
         async with acquire(self.world.pool) as db, db.transaction():
             assert await check_keys(db) == []
+
+    @invariant()
+    def the_runs_of_held_jobs_are_held(self) -> None:
+        active = [status for status in RunStatus if status not in ENDED | {RunStatus.DEAD_LETTERED}]
+        for run in self._runs_in(*active):
+            held = self.world.run(self._job(run.job_id)).held
+            assert run.held == held
+            assert not held or run.status in {RunStatus.WAITING, RunStatus.RUNNING}
 
     @invariant()
     def the_rows_agree_with_the_log(self) -> None:

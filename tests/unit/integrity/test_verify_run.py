@@ -13,8 +13,10 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunDeadLettered,
     RunEvent,
+    RunHeld,
     RunRedriven,
     RunRequeued,
+    RunResumed,
 )
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_run import check_run
@@ -23,6 +25,7 @@ from support.samples import MINUTE, NOW, SECOND, a_dispatch
 DEAD = RunDeadLettered(dispatch=1, failures=1, error="boom", fingerprint="f", wake_at=NOW, at=NOW)
 REDRIVEN = RunRedriven(max_attempts=1, reason=None, at=NOW)
 REQUEUED = RunRequeued(dispatch=2, wake_at=NOW + MINUTE, at=NOW)
+HELD, RESUMED = RunHeld(at=NOW), RunResumed(wake_at=NOW, at=NOW)
 
 
 def started(attempt: int) -> AttemptStarted:
@@ -46,6 +49,8 @@ SOUND: list[Sequence[RunEvent]] = [
     [],
     [started(1), succeeded(1)],
     [started(1), failed(1), REQUEUED, started(2), succeeded(2)],
+    [started(1), HELD, failed(1), RESUMED, REQUEUED, started(2), succeeded(2)],
+    [started(1), HELD, succeeded(1)],
     [started(1), AttemptReleased(attempt=1, at=NOW), started(2), succeeded(2)],
     [started(1), failed(1), RunCancelled(attempt=1, reason=None, at=NOW)],
     [RunCancelled(attempt=None, reason=None, at=NOW)],
@@ -64,6 +69,7 @@ FAULTS: list[tuple[Invariant, str, Sequence[RunEvent]]] = [
     (Invariant.FENCED, "attempt 1 follows attempt 1", [started(1), failed(1), started(1)]),
     (Invariant.FENCED, "of attempt 1, but 2 is the last", [started(1), failed(1), started(2), succeeded(1)]),
     (Invariant.FENCED, "but 1 is the last, active: False", [started(1), failed(1), failed(1)]),
+    (Invariant.FENCED, "RunRequeued while the run was held", [HELD, REQUEUED]),
     (Invariant.EXACTLY_ONCE, "is followed by AttemptStarted", [started(1), succeeded(1), started(2)]),
     (Invariant.EXACTLY_ONCE, "3 failures, but only 2", [started(1), failed(1, failures=3)]),
     (Invariant.EXACTLY_ONCE, "a retry before its failure", [started(1), failed(1, retry_at=NOW - SECOND)]),

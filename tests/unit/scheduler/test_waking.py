@@ -37,6 +37,11 @@ def context(capacity: int = 1, trusted_at: datetime = NOW, lost: tuple[Run, ...]
         (due("waiting", dispatch=0), context(), Admit()),
         (due("waiting", dispatch=0), context(capacity=0), NO_CAPACITY),
         (due("waiting", dispatch=0, deleted=True), context(capacity=0), Admit()),
+        # a held run only has its deadline to meet, until the resume wakes it
+        (due("waiting", held=True), context(), Postpone(NOW + 5 * MINUTE)),
+        (due("waiting", held=True, start_by=NOW + SECOND), context(), Postpone(NOW + SECOND)),
+        (due("waiting", held=True, start_by=NOW - SECOND), context(), Admit()),
+        (due("waiting", held=True, deleted=True), context(), Admit()),
         # a run that was never sent is sent, whatever the capacity
         (due("dispatched", dispatch=0), context(capacity=0), Wake()),
         # a message that was sent is sent again only if it is known to be lost

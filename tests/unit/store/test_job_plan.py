@@ -94,7 +94,7 @@ def test_runs_that_an_overlap_policy_changes_are_updated_in_the_order_of_their_i
     assert [(run.id.int, run.status, run.version) for run in planned.updated_runs] == [
         (n, RunStatus.CANCELLED, 2) for n in (1, 2, 3)
     ]
-    assert planned.ended_runs == planned.updated_runs
+    assert planned.freeing_runs == planned.updated_runs
     assert len(planned.opened_runs) == 1
     assert {(write.expected, *names(write.events)) for write in planned.writes[:3]} == {(1, "RunCancelled")}
 

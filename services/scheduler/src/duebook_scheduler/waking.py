@@ -12,6 +12,7 @@ from duebook_scheduler.due_runs import DueRun
 # A run with dispatch number 0 needs none: its status is `dispatched`, so `DispatchWindow` counts it already.
 NEEDS_CAPACITY = frozenset({RunStatus.RETRYING, RunStatus.WAITING})
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
+_HELD_WAIT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def classify(due: DueRun, context: WakeContext, chance: float) -> Action:
         return Bury()
     if run.status is RunStatus.RUNNING:
         return _classify_running(due, context)
+    if run.held and not due.job_deleted and not expired(run, now):
+        return Postpone(_next_look_at_held(run, now))
     if run.status in NEEDS_CAPACITY and not due.job_deleted and context.capacity[run.queue] <= 0:
         return Postpone(now + timedelta(seconds=1 + 9 * chance))
     if may_be_lost(due, now) and run.id not in context.lost:
@@ -73,6 +76,12 @@ def _classify_running(due: DueRun, context: WakeContext) -> Action:
     if context.now < context.leases_trusted_at:
         return Postpone(context.leases_trusted_at)
     return Wake()
+
+
+def _next_look_at_held(run: Run, now: datetime) -> datetime:
+    """The resume wakes it, so this only has to find its deadline."""
+    later = now + _HELD_WAIT
+    return min(later, run.start_by) if run.start_by is not None and run.attempt == 0 else later
 
 
 def may_be_lost(due: DueRun, now: datetime) -> bool:

@@ -26,7 +26,7 @@ def test_a_view_has_each_field_of_a_definition_in_its_order() -> None:
 
 
 def test_the_view_of_a_job_has_the_fields_of_its_answer_in_their_order() -> None:
-    view = views.job(replace(a_job(), reason="maintenance"), {})
+    view = views.job(replace(a_job(), reason="maintenance", held=True), {})
     assert list(view) == list(answers.Job.model_fields)
 
 

@@ -366,7 +366,7 @@ def test_a_run_whose_task_an_executor_lacks_waits_uncharged_and_is_sent_again() 
     run = a_run(max_retries=0)
     deferred = do(run, defer(run))
     assert (deferred.status, deferred.reason, deferred.failures, deferred.attempt) == ("waiting", "task", 0, 0)
-    assert deferred.waits_for_task
+    assert deferred.admitted
     sent = do(deferred, wake(due(deferred), free=True))
     assert (sent.status, sent.reason, sent.dispatch) == (RunStatus.DISPATCHED, None, run.dispatch + 1)
     assert decide(sent, defer(run)) == [], "of an earlier dispatch"

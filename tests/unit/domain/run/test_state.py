@@ -23,8 +23,10 @@ from duebook_common.domain.run.events import (
     RunDiscarded,
     RunEvent,
     RunExpired,
+    RunHeld,
     RunRedriven,
     RunRequeued,
+    RunResumed,
     RunSkipped,
     Startable,
     run_id_at,
@@ -45,6 +47,8 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
         {"status": "waiting", "reason": "task", "deferrals": 1, "wake_at": LATER},
     ),
     (RunRequeued(dispatch=2, wake_at=LATER, at=NOW), {"status": "dispatched", "dispatch": 2, "wake_at": LATER}),
+    (RunHeld(at=NOW), {"status": "waiting", "reason": "paused", "held": True, "admitted": True}),
+    (RunResumed(wake_at=LATER, at=NOW), {"status": "dispatched", "held": False, "wake_at": LATER}),
     (STARTED, {"status": "running", "attempt": 1, "executor": "executor-1", "wake_at": NOW + 30 * SECOND}),
     (AttemptSucceeded(attempt=1, result=[1], at=LATER), {"status": "succeeded", "result": [1], "finished_at": LATER}),
     (FAILED, {"status": "retrying", "error": "boom", "failures": 1, "wake_at": LATER, "finished_at": NOW}),
@@ -66,6 +70,22 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
 
 def test_the_cases_list_every_event_but_the_first() -> None:
     assert {type(event) for event, _ in EVENTS} | set(get_args(FirstEvent)) == set(get_args(RunEvent))
+
+
+@pytest.mark.parametrize("end", [FAILED, AttemptReleased(attempt=1, at=LATER)])
+def test_an_attempt_of_a_held_run_is_followed_by_a_wait_for_the_resume(end: RunEvent) -> None:
+    run = a_run(STARTED, RunHeld(at=NOW))
+    assert (run.status, run.held) == ("running", True)
+    run = evolve(run, end)
+    assert (run.status, run.reason, run.not_before) == ("waiting", "paused", LATER)
+    resumed = evolve(run, RunResumed(wake_at=LATER, at=NOW))
+    assert (resumed.status, resumed.reason, resumed.wake_at, resumed.held) == ("retrying", None, LATER, False)
+
+
+def test_the_dead_letter_of_a_held_run_is_not_held() -> None:
+    last = AttemptFailed(attempt=1, error="boom", failures=1, retry_at=None, at=NOW)
+    run = a_run(STARTED, RunHeld(at=NOW), last, DEAD_LETTER)
+    assert (run.status, run.reason, run.held) == ("dead_lettered", None, False)
 
 
 @pytest.mark.parametrize(("event", "changes"), EVENTS, ids=lambda value: type(value).__name__)

@@ -127,15 +127,23 @@ def why_job(
 
 
 @app.command("pause")
-def pause_job(job: Job, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
-    """Pause a job: its occurrences are skipped until it is resumed."""
+def pause_job(
+    job: Job,
+    reason: Reason = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Also hold its runs: none starts an attempt until the resume.")
+    ] = False,
+    fmt: Output = Format.TABLE,
+) -> None:
+    """Pause a job: its occurrences are skipped until it is resumed. Runs under way go on, unless --hold."""
+    body = without_none(reason=reason, hold=hold or None)
     with connect() as api:
-        output.print_item(api.post(job_path(api, job, "pause"), without_none(reason=reason)), fmt)
+        output.print_item(api.post(job_path(api, job, "pause"), body), fmt)
 
 
 @app.command("resume")
 def resume_job(job: Job, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
-    """Resume a job with its next occurrence. Occurrences during the pause stay skipped."""
+    """Resume a job with its next occurrence, and its held runs. Occurrences during the pause stay skipped."""
     with connect() as api:
         output.print_item(api.post(job_path(api, job, "resume"), without_none(reason=reason)), fmt)
 
@@ -148,7 +156,10 @@ def trigger_job(
     idempotency_key: IdempotencyKey = None,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Run a job now, even if it is paused, and print the run. Default overlap: allow_all."""
+    """Run a job now, even if it is paused, and print the run. Default overlap: allow_all.
+
+    If the job's runs are held, it waits for the resume.
+    """
     body = payload_field(payload) | without_none(overlap=overlap)
     with connect() as api:
         output.print_item(api.post(job_path(api, job, "trigger"), body, idempotency_key=idempotency_key), fmt)

@@ -13,6 +13,10 @@ from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.events import (
     BY_SCHEDULE,
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
     AttemptSucceeded,
     Identity,
     RunBuffered,
@@ -21,8 +25,10 @@ from duebook_common.domain.run.events import (
     RunDeferred,
     RunDispatched,
     RunExpired,
+    RunHeld,
     RunRedriven,
     RunRequeued,
+    RunResumed,
     RunSkipped,
     Trigger,
 )
@@ -71,6 +77,27 @@ class _ActiveRuns:
 
 def _waits_for_task(event: object) -> bool:
     return isinstance(event, RunDeferred) or (isinstance(event, RunBuffered) and event.reason == "task")
+
+
+@dataclass(slots=True)
+class _SlotHolders(_ActiveRuns):
+    """The runs that hold a slot of a key are the sent ones; a held run gives it back unless an attempt is running."""
+
+    running: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+
+    def apply(self, stream: str, event: object) -> None:
+        _ActiveRuns.apply(self, stream, event)
+        if isinstance(event, AttemptStarted):
+            self.running.add(stream)
+        elif isinstance(event, AttemptFailed | AttemptLost | AttemptReleased | RunDeadLettered):
+            self.running.discard(stream)
+        if isinstance(event, RunHeld):
+            self.held.add(stream)
+        elif isinstance(event, RunResumed | RunDeadLettered):
+            self.held.discard(stream)
+        if stream in self.held - self.running:
+            self.sent.discard(stream)
 
 
 @dataclass(slots=True)
@@ -135,11 +162,11 @@ def _must_be_alone(active: _ActiveRuns, stream: str, event: object, policies: di
 async def check_keys(db: Connection) -> list[Breach]:
     """The runs that were sent although all slots of their concurrency key were taken."""
     breaches: list[Breach] = []
-    key, active = None, _ActiveRuns()
+    key, active = None, _SlotHolders()
     limits: dict[str, int] = {}
     async for record in db.cursor(_EVENTS_BY_KEY, prefetch=2000):
         if record["key"] != key:
-            key, active, limits = record["key"], _ActiveRuns(), {}
+            key, active, limits = record["key"], _SlotHolders(), {}
         recorded = _recorded(record)
         event, stream = recorded.event, recorded.stream
         if isinstance(event, Identity) and event.concurrency is not None:

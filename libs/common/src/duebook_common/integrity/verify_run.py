@@ -12,11 +12,15 @@ from duebook_common.domain.run.events import (
     AttemptStarted,
     AttemptSucceeded,
     FirstEvent,
+    RunBuffered,
     RunCancelled,
     RunDeadLettered,
     RunDiscarded,
     RunExpired,
+    RunHeld,
     RunRedriven,
+    RunRequeued,
+    RunResumed,
     RunSkipped,
     Startable,
 )
@@ -32,6 +36,7 @@ def check_run(stream: str, events: Sequence[object]) -> Iterator[Breach]:
         yield Breach(Invariant.ACCOUNTED_FOR, stream, f"begins with {type(events[0]).__name__}")
         return
     yield from (Breach(Invariant.FENCED, stream, says) for says in _attempt_faults(events))
+    yield from (Breach(Invariant.FENCED, stream, says) for says in _hold_faults(events))
     yield from (Breach(Invariant.EXACTLY_ONCE, stream, says) for says in _end_faults(events))
     yield from (Breach(Invariant.EXACTLY_ONCE, stream, says) for says in _budget_faults(events))
 
@@ -53,6 +58,18 @@ def _attempt_faults(events: Sequence[object]) -> Iterator[str]:
                 name = type(event).__name__
                 yield f"{name} of attempt {event.attempt}, but {current} is the last, active: {active}"
             active = False
+
+
+def _hold_faults(events: Sequence[object]) -> Iterator[str]:
+    """Nothing is sent or started while the run is held."""
+    held = False
+    for event in events:
+        if held and isinstance(event, RunRequeued | AttemptStarted):
+            yield f"{type(event).__name__} while the run was held"
+        if isinstance(event, RunHeld) or (isinstance(event, RunBuffered) and event.held):
+            held = True
+        elif isinstance(event, RunResumed | RunDeadLettered):
+            held = False
 
 
 def _end_faults(events: Sequence[object]) -> Iterator[str]:

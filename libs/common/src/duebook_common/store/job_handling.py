@@ -117,5 +117,5 @@ async def _execute(db: Connection, plan: CommitPlan) -> None:
     await projections.update_jobs(db, plan.updated_jobs)
     await projections.insert_runs(db, plan.opened_runs)
     await projections.update_runs(db, plan.updated_runs)
-    await wakeups.wake_waiting(db, plan.ended_runs, deciding=True)
+    await wakeups.wake_waiting(db, plan.freeing_runs, deciding=True)
     await wakeups.await_runs(db, plan.awaited_runs)

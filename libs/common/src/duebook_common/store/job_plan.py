@@ -10,7 +10,7 @@ from uuid import UUID
 
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.admission import runs_to_await
+from duebook_common.domain.job.admission import frees_slot, runs_to_await
 from duebook_common.domain.job.commands import JobCommand
 from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobEvent
@@ -83,8 +83,9 @@ class CommitPlan:
     awaited_runs: list[Run] = field(default_factory=list)
 
     @property
-    def ended_runs(self) -> list[Run]:
-        return [run for run in self.updated_runs if not run.active]
+    def freeing_runs(self) -> list[Run]:
+        """The runs that may let others start."""
+        return [run for run in self.updated_runs if frees_slot(run)]
 
 
 def plan_creation(created: Mapping[UUID, JobCreated], actor: Actor) -> CommitPlan:

@@ -28,6 +28,7 @@ _JOB_STATE: Columns[Job] = (
     Column("next_at", "timestamptz"),
     Column("next_due_at", "timestamptz"),
     Column("wake_at", "timestamptz"),
+    Column("held", "bool"),
     Column("reason", "text"),
     Column("updated_at", "timestamptz"),
 )
@@ -83,6 +84,7 @@ _RUN_STATE: Columns[Run] = (
     Column("fingerprint", "text"),
     Column("wake_at", "timestamptz"),
     Column("not_before", "timestamptz"),
+    Column("held", "bool"),
 )
 
 _PAYLOAD: Columns[Run] = (Column("payload", "jsonb", lambda run: dumps(run.payload) if run.own_payload else None),)

@@ -12,11 +12,12 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_common.domain.errors import CommandRejected, TooManyActiveRuns
-from duebook_common.domain.job.commands import PauseOnDeadLetter
+from duebook_common.domain.job.admission import frees_slot
+from duebook_common.domain.job.commands import HoldRuns, PauseOnDeadLetter
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.commands import RedriveRun, RunCommand
-from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job
+from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job, redriven
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.telemetry import CONFLICTS
@@ -164,6 +165,7 @@ async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor
         recorded = [d.run for d in accepted if d.run is not None and d.stream not in result.lost]
         if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
             await decide_jobs(db, pauses, actor)
+        await _hold(db, [d for d in accepted if d.stream not in result.lost and redriven(d.events)], actor)
     return result
 
 
@@ -189,6 +191,19 @@ async def _append(db: Connection, decisions: Sequence[RunDecision], actor: Actor
     return await projections.append_and_update_runs(db, writes, runs)
 
 
+_HELD = "SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND held"
+
+
+async def _hold(db: Connection, redriven: Sequence[RunDecision], actor: Actor) -> None:
+    """Hold redriven runs of held jobs; the caller holds the jobs' locks."""
+    at = {d.run.job_id: d.events[-1].at for d in redriven if d.run is not None}
+    held = [record["job_id"] for record in await db.fetch(_HELD, list(at))] if at else []
+    results = await decide_jobs(db, {job_id: HoldRuns(at[job_id]) for job_id in held}, actor) if held else []
+    runs = {run.id: run for result in results for run in result.runs}
+    for decision in redriven:
+        decision.run = runs.get(decision.work.run_id, decision.run)
+
+
 def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:
     expected = run.version - len(decision.events)
     return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta)
@@ -199,7 +214,7 @@ async def _wake_waiting(db: Connection, recorded: Iterable[RunDecision], awaited
     freeing: list[Run] = []
     for decision in recorded:
         run = decision.run
-        if run is None or run.active or not decision.events:
+        if run is None or not decision.events or not frees_slot(run):
             continue
         if decision.stream in awaited or run.concurrency is not None:
             decision.frees = True

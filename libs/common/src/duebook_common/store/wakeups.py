@@ -116,7 +116,7 @@ _WAKE_BY_JOB = """
 WITH first AS MATERIALIZED (
     SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
         SELECT waiting.run_id FROM unnest($1::uuid[]) AS ended (job_id), LATERAL (
-            SELECT run_id FROM runs WHERE status = 'waiting' AND runs.job_id = ended.job_id
+            SELECT run_id FROM runs WHERE status = 'waiting' AND NOT held AND runs.job_id = ended.job_id
             ORDER BY created_at, nominal_at LIMIT 1
         ) AS waiting
     ))
@@ -125,8 +125,8 @@ WITH first AS MATERIALIZED (
 UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
 """
 
-# A run that was redriven at a rate is not woken before its time in it.
-_MAY_START = "(not_before IS NULL OR not_before <= clock_timestamp())"
+# A held run is woken by its resume, and one that was redriven at a rate not before its time in it.
+_MAY_START = "NOT held AND (not_before IS NULL OR not_before <= clock_timestamp())"
 
 # One run per freed slot and three spares, because some may only be waiting to expire. Runs that wait for a run of their
 # own job too are woken as well, in case that one has ended.

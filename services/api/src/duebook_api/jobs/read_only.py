@@ -10,7 +10,9 @@ from duebook_api.http.replies import dumps
 from duebook_api.schemas.views import View
 
 # Warnings are no state of the job: others may apply by now.
-_READ_ONLY = frozenset({"id", "status", "next_due_at", "created_at", "updated_at", "version", "reason", "warnings"})
+_READ_ONLY = frozenset(
+    {"id", "status", "held", "next_due_at", "created_at", "updated_at", "version", "reason", "warnings"}
+)
 _NONE = object()
 
 

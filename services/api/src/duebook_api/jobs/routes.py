@@ -32,7 +32,7 @@ from duebook_api.jobs import commands
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
-from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, ReasonBody, TriggerBody
+from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, PauseBody, ReasonBody, TriggerBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import PauseJob, ResumeJob
@@ -162,13 +162,18 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
 
 
 @router.post(
-    "/{job_id}/pause", openapi_extra=operation(Scope.JOBS_WRITE, ReasonBody, required=False), response_model=answers.Job
+    "/{job_id}/pause", openapi_extra=operation(Scope.JOBS_WRITE, PauseBody, required=False), response_model=answers.Job
 )
 async def pause_job(request: Request, job_id: PathId) -> Response:
-    """Skip the job's occurrences until it is resumed; its active runs go on."""
+    """Skip the job's occurrences until it is resumed. Its active runs go on, retries included.
+
+    With `hold` what has not started waits until the resume, uncharged: sent messages, retries, waiting runs, and what
+    is triggered, redriven or backfilled meanwhile. Running attempts go on. `hold` also pauses a finished job that has
+    active runs.
+    """
     deps = dependencies(request)
-    body = validated(ReasonBody, await read_optional(request))
-    pause = PauseJob(body.reason, deps.context())
+    body = validated(PauseBody, await read_optional(request))
+    pause = PauseJob(body.reason, deps.context(), body.hold)
     return await _answer(deps, (await commands.handle(deps, job_id, pause, actor(request))).job)
 
 
@@ -178,7 +183,7 @@ async def pause_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Job,
 )
 async def resume_job(request: Request, job_id: PathId) -> Response:
-    """Continue with the next occurrence; those of the pause are skipped."""
+    """Continue with the next occurrence; those of the pause are skipped. Runs that were held go on."""
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     resume = ResumeJob(body.reason, deps.clock.now())
@@ -192,7 +197,7 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
     response_model=answers.Run,
 )
 async def trigger_job(request: Request, job_id: PathId) -> Response:
-    """Start a run now, also while the job is paused."""
+    """Start a run now, also while the job is paused. While its runs are held, the run waits for the resume."""
     key = idempotency_key(request)
     value: Any = await read_optional(request)
     body = validated(TriggerBody, value)

@@ -25,6 +25,7 @@ _BODIES: list[type[BaseModel]] = [
     bodies.JobBody,
     bodies.BatchBody,
     bodies.ReasonBody,
+    bodies.PauseBody,
     bodies.MustReasonBody,
     bodies.TriggerBody,
     bodies.BackfillBody,

@@ -155,6 +155,8 @@ _SCHEDULES: dict[str, Described] = {
 _REQUESTS: dict[str, Described] = {
     "BatchBody.jobs": ("The jobs: all are created, or none.", [{"name": "one"}, {"name": "two"}]),
     "ReasonBody.reason": ("Why; it is kept in the history.", "maintenance"),
+    "PauseBody.reason": ("Why; it is kept in the history.", "stop the bleeding"),
+    "PauseBody.hold": ("Whether the runs of the job that have not started wait until the resume.", True),
     "MustReasonBody.reason": ("Why; it is kept in the history.", "obsolete"),
     "TriggerBody.payload": (
         "The payload of this run; without it that of the job.",

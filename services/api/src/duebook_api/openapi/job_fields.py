@@ -57,6 +57,7 @@ JOB_STATE: dict[str, Described] = {
     "Job.updated_at": ("When the job was last changed, paused or resumed.", "2099-12-31T09:00:00Z"),
     "Job.version": ("Counts the changes of the definition; the `ETag` of the job.", 1),
     "Job.warnings": ("What may keep the job from running as meant.", []),
+    "Job.held": ("Whether it was paused with `hold`: no run starts before the resume.", False),
     "Job.reason": ("Why it is paused, if a reason was given.", "maintenance"),
     "DstBody.gap": ("A time that the clocks skip runs at the first instant after it, or not at all.", "run_after"),
     "DstBody.fold": ("A time that occurs twice runs at its first occurrence, its second, or both.", "first"),

@@ -57,6 +57,7 @@ BODIES: dict[str, Any] = {
     "JobBody": _JOB,
     "BatchBody": {"jobs": [_JOB, {"name": "once", "scheduled_at": "2100-01-04T02:00:00Z"}]},
     "ReasonBody": {"reason": "maintenance"},
+    "PauseBody": {"reason": "stop the bleeding", "hold": True},
     "MustReasonBody": {"reason": "obsolete"},
     "TriggerBody": {"payload": {"text": "now"}},
     "BackfillBody": {"from": "2099-01-01T00:00:00Z", "to": "2099-02-01T00:00:00Z"},

@@ -59,6 +59,7 @@ class Job(_JobFields):
     version: int
     warnings: list[str]
     reason: str | None = Field(None, description="Why it is paused, if a reason was given.")
+    held: bool = False
 
 
 class Run(_RunFields):

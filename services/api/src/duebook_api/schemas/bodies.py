@@ -106,6 +106,12 @@ class ReasonBody(Body):
     reason: Annotated[str, Field(max_length=2_000)] | None = None
 
 
+class PauseBody(ReasonBody):
+    """An optional reason, and `hold`: no run of the job that has not started starts before the resume."""
+
+    hold: bool = False
+
+
 class MustReasonBody(Body):
     """A mandatory reason."""
 

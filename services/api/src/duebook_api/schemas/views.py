@@ -32,6 +32,8 @@ def job(state: Job, served: ServedTasks) -> View:
     }
     if state.reason is not None:
         view["reason"] = state.reason
+    if state.held:
+        view["held"] = True
     return view
 
 

@@ -88,7 +88,7 @@ def _explain_undecided(context: JobContext, time: TimeContext) -> Explanation:
     match context.job.status:
         case JobStatus.DELETED if command is not None:
             return Explanation(f"{not_run}, because {event_clause(command, context.zone)}.", causes)
-        case JobStatus.FINISHED:
+        case JobStatus.FINISHED | JobStatus.PAUSED if context.job.next_at is None:
             return Explanation(f"{not_run}, because the job has finished: {finished_clause(context.job)}.", causes)
         case JobStatus.PAUSED if command is not None:
             unless = " unless the job is resumed before" if is_future else ""

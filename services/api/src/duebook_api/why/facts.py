@@ -74,7 +74,7 @@ class RunContext:
 
     `definition` is the one that the run uses. `met` are the other active runs of the job when the run was created, as
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
-    `missing`: why no executor could start the run, if it has not started.
+    `missing`: why no executor could start the run, if it has not started. `pause` is the pause that holds it.
     """
 
     now: datetime
@@ -86,6 +86,7 @@ class RunContext:
     slots: ConcurrencySlots | None = None
     queue_position: QueuePosition | None = None
     missing: str | None = None
+    pause: "JobEventSummary | None" = None
 
     @property
     def zone(self) -> str:
@@ -96,7 +97,7 @@ class RunContext:
 class JobEventSummary:
     """An event of a job's stream without the definition that it may contain.
 
-    `first`, `last` and `count` describe the occurrences of an OccurrencesSkipped.
+    `first`, `last` and `count` describe the occurrences of an OccurrencesSkipped, `hold` a JobPaused.
     """
 
     version: int
@@ -107,6 +108,7 @@ class JobEventSummary:
     first: datetime | None = None
     last: datetime | None = None
     count: int | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

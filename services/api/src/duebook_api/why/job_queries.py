@@ -13,18 +13,26 @@ from duebook_common.store.predicates import ACTIVE
 _MAX_RUNS, _MAX_EVENTS = 5, 10_000
 _SECOND, _RESOLUTION = timedelta(seconds=1), timedelta(microseconds=1)
 
-_EVENTS = """
+_SUMMARY = """
 SELECT version, type, (data ->> 'at')::timestamptz AS at, meta ->> 'actor' AS actor, data ->> 'reason' AS reason,
        (data ->> 'first')::timestamptz AS first, (data ->> 'last')::timestamptz AS last,
-       (data ->> 'count')::int AS count
-FROM events WHERE stream = $1 AND (version = 1 OR version > $2) ORDER BY version
+       (data ->> 'count')::int AS count, coalesce((data ->> 'hold')::bool, false) AS hold
+FROM events WHERE stream = $1
 """
+_EVENTS = f"{_SUMMARY} AND (version = 1 OR version > $2) ORDER BY version"
+_LAST_HOLD = f"{_SUMMARY} AND type = 'JobPaused' AND data ->> 'hold' = 'true' ORDER BY version DESC LIMIT 1"
 
 
 async def job_event_summaries(db: Connection, job: Job) -> list[JobEventSummary]:
     """The first event of the job's stream and its latest 10,000."""
     records = await db.fetch(_EVENTS, job_events.stream(job.id), job.stream_version - _MAX_EVENTS)
     return [JobEventSummary(**record) for record in records]
+
+
+async def last_hold(db: Connection, job_id: UUID) -> JobEventSummary | None:
+    """The last pause of the job that held its runs."""
+    record = await db.fetchrow(_LAST_HOLD, job_events.stream(job_id))
+    return None if record is None else JobEventSummary(**record)
 
 
 _ACTIVE_RUNS = f"""

@@ -45,7 +45,8 @@ def event_clause(event: JobEventSummary, zone: str) -> str:
         case "JobPaused" if actor in {"the executor", "the scheduler"}:  # by pause_on_failure
             return f"a failure paused the job {at}{with_reason(event.reason)}"
         case "JobPaused":
-            return f"{actor} paused the job {at}{with_reason(event.reason)}"
+            held = " and held its runs" if event.hold else ""
+            return f"{actor} paused the job{held} {at}{with_reason(event.reason)}"
         case "JobResumed":
             return f"{actor} resumed the job {at}{with_reason(event.reason)}"
         case "JobDeleted":

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from duebook_api.why.facts import Cause, ExplainedRun, Explanation, RunContext
+from duebook_api.why.job_sentences import event_clause
 from duebook_api.why.now import present_causes
 from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
 from duebook_api.why.phrases import (
@@ -28,6 +29,7 @@ from duebook_common.store.eventstore import RecordedEvent
 _RESTARTS = {
     "AttemptReleased": "its executor was stopping and released it",
     "RunRedriven": "it was dead-lettered, and then redriven",
+    "RunResumed": "its job was held, and then resumed",
 }
 _FIRST, _LATEST = 5, 95  # causes shown of a long history
 
@@ -129,6 +131,9 @@ def _skipped(run: Run, context: RunContext) -> str:
 
 
 def _waiting(run: Run, context: RunContext) -> str:
+    if run.held:
+        why = event_clause(context.pause, context.zone) if context.pause else "its job's runs are held"
+        return f"It waits until its job is resumed, because {why}."
     if run.not_before is not None and run.not_before > context.now:
         at = event_time(run.not_before, context.zone)
         return f"It waits until {at}, its time in the rate at which dead letters were redriven."

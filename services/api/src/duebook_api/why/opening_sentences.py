@@ -15,7 +15,7 @@ from duebook_api.why.phrases import (
 )
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.state import HELD, Run, RunStatus
 from duebook_common.runtime.durations import iso
 
 _LATE = timedelta(seconds=1)
@@ -78,7 +78,7 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
         case RunBuffered(reason="task"):
             return f"{when}, {no_executor(event.queue, event.task)}, so it had to wait"
         case RunBuffered():
-            return f"{when}, it had to wait for a slot of its concurrency key{_limit(event)}"
+            return f"{when}, it had to wait {_awaited(event)}"
         case RunDispatched(dispatch=0):
             return f"it was recorded {when}, for a scheduler to send"
         case _:
@@ -96,6 +96,13 @@ def _skip_cause(event: RunSkipped, context: RunContext) -> str:
             return "the job had as many active runs as DUEBOOK_MAX_ACTIVE_RUNS allows"
         case _:
             return f"the recorded reason was {quoted(event.reason)}"
+
+
+def _awaited(event: RunBuffered) -> str:
+    """What it waits for, if not for another run of the job."""
+    if event.reason == HELD:
+        return "for the resume of the job, whose runs were held"
+    return f"for a slot of its concurrency key{_limit(event)}"
 
 
 def _overlap(context: RunContext) -> str:

@@ -10,7 +10,7 @@ from duebook_api.schemas.missing_executor import missing_executor
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_job, of_run
 from duebook_api.why.facts import ExplainedRun, Explanation, JobContext, RunContext
-from duebook_api.why.job_queries import job_event_summaries, present_run_ids, run_ids_at
+from duebook_api.why.job_queries import job_event_summaries, last_hold, present_run_ids, run_ids_at
 from duebook_api.why.run_queries import blocking_runs, concurrency_slots, met_runs, queue_position
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events
@@ -73,7 +73,7 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
     is_waiting, is_queued = run.status is RunStatus.WAITING, run.status is RunStatus.DISPATCHED and run.dispatch > 0
     blockers = await blocking_runs(db, run) if is_waiting and run.reason == "overlap" else []
     unstarted = is_waiting or run.status in {RunStatus.DISPATCHED, RunStatus.RETRYING}
-    wants_slot = is_waiting and not blockers and run.concurrency is not None
+    wants_slot = is_waiting and not run.held and not blockers and run.concurrency is not None
     return RunContext(
         now=deps.clock.now(),
         misfire=deps.misfire,
@@ -84,4 +84,5 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
         slots=await concurrency_slots(db, run) if wants_slot else None,
         queue_position=await queue_position(db, run) if is_queued else None,
         missing=missing_executor(run.queue, run.task, await served_tasks(db)) if unstarted else None,
+        pause=await last_hold(db, run.job_id) if run.held else None,
     )

@@ -29,8 +29,10 @@ from duebook_common.domain.run.events import (
     RunDiscarded,
     RunEvent,
     RunExpired,
+    RunHeld,
     RunRedriven,
     RunRequeued,
+    RunResumed,
 )
 from duebook_common.domain.run.state import Run, RunStatus
 
@@ -49,6 +51,13 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             return _requeued(run, event)
         case RunDeferred():
             return f"{_deferred(run, event)}; this is not charged."
+        case RunHeld():
+            running = f"; its attempt {run.attempt} may end" if run.status is RunStatus.RUNNING else ""
+            return (
+                f"Its job was paused and its runs were held, so it may not start an attempt until the resume{running}."
+            )
+        case RunResumed():
+            return f"{subject} resumed the job, so it is no longer held."
         case AttemptStarted():
             earlier = "" if event.attempt == 1 else f", after {quantity(run.failures, 'failure')}"
             return f"Attempt {event.attempt} started on {executor_name(event.executor)}{earlier}."

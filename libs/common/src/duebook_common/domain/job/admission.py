@@ -36,13 +36,15 @@ def waiting_in_order(active: Iterable[Run]) -> list[Run]:
 
 
 def runs_to_await(active: Iterable[Run]) -> list[Run]:
-    """Of a job's active runs those whose end must wake another: all that do not wait, if any run waits for them.
-
-    A run that waits for its task is among them: other runs wait for it as if it had been sent.
-    """
+    """Of a job's active runs those whose end must wake another: all that are admitted, if any waits for them."""
     runs = list(active)
     waits = any(run.status is RunStatus.WAITING and _waits_for_runs(run) for run in runs)
-    return [run for run in runs if run.status is not RunStatus.WAITING or run.waits_for_task] if waits else []
+    return [run for run in runs if run.admitted] if waits else []
+
+
+def frees_slot(run: Run) -> bool:
+    """Whether a run that got events may let others start: it ended, or is held and gave back the slot of its key."""
+    return not run.active or (run.held and run.concurrency is not None and run.status is RunStatus.WAITING)
 
 
 def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:
@@ -63,12 +65,12 @@ def free_runs(
 ) -> frozenset[UUID]:
     """The runs of one job that may start, given its active runs.
 
-    These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, all active runs of
-    the job wait, an executor has its task, and its key, if it has one, has a free slot.
+    These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, none of them is
+    admitted, an executor has its task, and its key, if it has one, has a free slot.
     """
     waiting = waiting_in_order(active)
     free = {run.id for run in waiting if run.id in with_slot}
-    if waiting and len(waiting) == len(active) and not any(run.waits_for_task for run in waiting):
+    if waiting and not any(run.admitted for run in active):
         first = waiting[0]
         if _waits_for_runs(first) and _is_due(first, now) and has_executor(first) and slots.take(first):
             free.add(first.id)
@@ -76,7 +78,7 @@ def free_runs(
 
 
 def _is_due(run: Run, now: datetime) -> bool:
-    return run.due_at <= now and (run.not_before is None or run.not_before <= now)
+    return not run.held and run.due_at <= now and (run.not_before is None or run.not_before <= now)
 
 
 def _waits_for_runs(run: Run) -> bool:

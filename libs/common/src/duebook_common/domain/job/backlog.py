@@ -25,7 +25,7 @@ def joins_backlog(definition: Definition, others: ActiveRuns) -> bool:
     if any(run.trigger is Trigger.CATCH_UP for run in backlog):
         return True
     sent = [run.dispatched_at for run in backlog if run.status is not RunStatus.WAITING and run.dispatched_at]
-    waiting = [run.due_at for run in backlog if run.status is RunStatus.WAITING and not run.waits_for_task]
+    waiting = [run.due_at for run in backlog if not run.admitted]
     return bool(backlog) and not (sent and waiting and max(waiting) > max(sent))
 
 

@@ -44,8 +44,11 @@ class ChangeJob:
 
 @dataclass(frozen=True, slots=True)
 class PauseJob:
+    """`hold`: its runs start no attempt until the resume; then a finished job with active runs can be paused too."""
+
     reason: str | None
     context: DecisionContext
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,13 @@ class PauseOnDeadLetter:
     """The run was dead-lettered, and its definition sets `pause_on_failure`."""
 
     run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRuns:
+    """Hold the runs that became active again, if the job is held."""
+
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,5 +126,14 @@ class AdmitWaiting:
 
 
 JobCommand = (
-    ChangeJob | PauseJob | PauseOnDeadLetter | ResumeJob | DeleteJob | TriggerRun | Backfill | Dispatch | AdmitWaiting
+    ChangeJob
+    | PauseJob
+    | PauseOnDeadLetter
+    | HoldRuns
+    | ResumeJob
+    | DeleteJob
+    | TriggerRun
+    | Backfill
+    | Dispatch
+    | AdmitWaiting
 )

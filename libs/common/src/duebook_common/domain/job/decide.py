@@ -20,6 +20,7 @@ from duebook_common.domain.job.commands import (
     DecisionContext,
     DeleteJob,
     Dispatch,
+    HoldRuns,
     JobCommand,
     PauseJob,
     PauseOnDeadLetter,
@@ -27,6 +28,7 @@ from duebook_common.domain.job.commands import (
     TriggerRun,
 )
 from duebook_common.domain.job.events import Fact, JobCreated, JobDeleted, JobFinished, JobPaused, JobResumed
+from duebook_common.domain.job.hold import active_after, hold_runs, resume_runs
 from duebook_common.domain.job.new_runs import backfill, trigger_run
 from duebook_common.domain.job.occurrence import account, decide_due, skip_due
 from duebook_common.domain.job.state import Job, JobStatus, job_after
@@ -46,7 +48,7 @@ def create(job_id: UUID, definition: Definition, now: datetime, request_hash: st
     return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
 
 
-def decide(  # noqa: PLR0911 - one case for each command
+def decide(  # noqa: C901, PLR0911 - one case for each command
     job: Job, active: Sequence[Run], command: JobCommand
 ) -> Sequence[Fact]:
     """The events that the command causes, in order; none if it is a repeat. `active` are the job's active runs.
@@ -68,8 +70,10 @@ def decide(  # noqa: PLR0911 - one case for each command
             return _pause(job, active, command)
         case PauseOnDeadLetter():
             return _pause_on_dead_letter(job, command.run)
+        case HoldRuns():
+            return hold_runs(active, command.now) if job.held else []
         case ResumeJob():
-            return _resume(job, command)
+            return _resume(job, active, command)
         case DeleteJob():
             return _delete(job, active, command.now)
         case _:
@@ -114,13 +118,16 @@ def _change(job: Job, active: Sequence[Run], command: ChangeJob) -> Sequence[Fac
 
 
 def _pause(job: Job, active: Sequence[Run], command: PauseJob) -> Sequence[Fact]:
-    """Decide what is due, then pause."""
-    _must_not_have_ended(job, "active")
-    if job.status is JobStatus.PAUSED:
+    """Decide what is due, then pause. With `hold` a job that is paused without it is paused again."""
+    now, hold = command.context.now, command.hold
+    if job.status is JobStatus.PAUSED and (job.held or not hold):
         return []
     decided = decide_due(job, active, command.context, "paused")
-    _must_not_have_ended(job_after(job, decided), "active")  # its last occurrence may have been due
-    return [*decided, JobPaused(reason=command.reason, at=command.context.now)]
+    others = active_after(active, decided) if hold else []
+    after = job_after(job, decided)  # its last occurrence may have been due
+    if not others or after.status is not JobStatus.FINISHED:
+        _must_not_have_ended(after, "active, or have active runs to hold" if hold else "active")
+    return [*decided, JobPaused(reason=command.reason, hold=hold, at=now), *hold_runs(others, now)]
 
 
 def _pause_on_dead_letter(job: Job, run: Run) -> Sequence[Fact]:
@@ -131,17 +138,16 @@ def _pause_on_dead_letter(job: Job, run: Run) -> Sequence[Fact]:
     return [*skip_due(job, "paused", run.finished_at), JobPaused(reason=reason, at=run.finished_at)]
 
 
-def _resume(job: Job, command: ResumeJob) -> Sequence[Fact]:
-    """Skip what fell into the pause, and continue with the next occurrence."""
+def _resume(job: Job, active: Sequence[Run], command: ResumeJob) -> Sequence[Fact]:
+    """Skip what fell into the pause, and continue with the next occurrence and with the runs that were held."""
     _must_not_have_ended(job, "paused")
     if job.status is not JobStatus.PAUSED:
         return []
     skipped = skip_due(job, "paused", command.now)
     after = job_after(job, skipped)
     resumed = JobResumed(reason=command.reason, next_at=after.next_at, next_due_at=after.next_due_at, at=command.now)
-    if after.next_at is None or after.exhausted:
-        return [*skipped, resumed, JobFinished(at=command.now)]
-    return [*skipped, resumed]
+    ends = [JobFinished(at=command.now)] if after.next_at is None or after.exhausted else []
+    return [*skipped, resumed, *ends, *resume_runs(active, command.now)]
 
 
 def _must_not_have_ended(job: Job, wanted: str) -> None:

@@ -38,15 +38,16 @@ class JobChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPaused:
-    """A client, or a dead letter, paused the job."""
+    """A client, or a dead letter, paused the job. With `hold` its runs are held too: none starts an attempt."""
 
     reason: str | None
+    hold: bool = False
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResumed:
-    """A client resumed the job."""
+    """A client resumed the job, and its runs if they were held."""
 
     reason: str | None
     next_at: datetime | None

@@ -21,7 +21,7 @@ from duebook_common.domain.run.events import (
     Trigger,
     run_id_of_backfill,
 )
-from duebook_common.domain.run.state import Run
+from duebook_common.domain.run.state import HELD, Run
 from duebook_common.domain.schedule.due import Occurrence
 
 _SOON = timedelta(seconds=1)
@@ -72,7 +72,9 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
     later = min(context.now + context.look_again_after, new.start_by or _NEVER)
     first: RunBuffered | RunDispatched
     if decision in {OverlapDecision.WAIT, OverlapDecision.WAIT_FOR_CAUGHT_UP}:  # their end wakes it earlier
-        first = RunBuffered(**identity, **own, reason="overlap", wake_at=later, backlog=backlog)
+        first = RunBuffered(**identity, **own, reason="overlap", wake_at=later, backlog=backlog, held=job.held)
+    elif job.held:
+        first = RunBuffered(**identity, **own, reason=HELD, wake_at=later, held=True)
     elif job.definition.concurrency is not None:  # the scheduler admits it once its key has a free slot
         first = RunBuffered(**identity, **own, reason="concurrency", wake_at=at_once)
     elif not context.has_executor:

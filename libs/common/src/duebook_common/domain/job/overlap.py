@@ -29,6 +29,10 @@ class ActiveRuns:
         self._runs: dict[UUID, Run] = {run.id: run for run in active}
 
     @property
+    def all(self) -> list[Run]:
+        return [*self._runs.values()]
+
+    @property
     def count(self) -> int:
         return len(self._runs)
 
@@ -61,7 +65,7 @@ class ActiveRuns:
 
 
 def _is_waiting_backfill(run: Run) -> bool:
-    return run.trigger is Trigger.BACKFILL and run.status is RunStatus.WAITING
+    return run.trigger is Trigger.BACKFILL and not run.admitted
 
 
 def apply_overlap(
@@ -74,7 +78,7 @@ def apply_overlap(
         case Overlap.SKIP:
             return OverlapDecision.SKIP, []
         case Overlap.BUFFER_ONE:
-            one_waits = any(run.status is RunStatus.WAITING and not run.waits_for_task for run in blocking)
+            one_waits = any(not run.admitted for run in blocking)
             return OverlapDecision.SKIP if one_waits else OverlapDecision.WAIT, []
         case Overlap.BUFFER_ALL:
             return OverlapDecision.WAIT, []

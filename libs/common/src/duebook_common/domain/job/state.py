@@ -42,6 +42,7 @@ class Job:
     runs: int = 0  # opened by the schedule; `max_runs` limits them
     next_at: datetime | None  # the first nominal time that is not accounted for
     next_due_at: datetime | None = None  # when it is due, if jitter makes that later than `next_at`
+    held: bool = False  # paused, and none of its runs may start an attempt
     reason: str | None
     request_hash: str | None
     created_at: datetime
@@ -80,11 +81,14 @@ def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
         case JobChanged():
             return _redefined(job, event)
         case JobPaused():
-            return {"status": JobStatus.PAUSED, "reason": event.reason, "updated_at": event.at}
+            paused = {"status": JobStatus.PAUSED, "held": job.held or event.hold}
+            return paused | {"reason": event.reason, "updated_at": event.at}
         case JobResumed():
-            return {"status": JobStatus.ACTIVE, "reason": event.reason, "updated_at": event.at} | _next(event)
+            resumed = {"status": JobStatus.ACTIVE, "held": False}
+            return resumed | {"reason": event.reason, "updated_at": event.at} | _next(event)
         case JobDeleted():
-            return {"status": JobStatus.DELETED, "next_at": None, "next_due_at": None, "updated_at": event.at}
+            deleted = {"status": JobStatus.DELETED, "held": False}
+            return deleted | {"next_at": None, "next_due_at": None, "updated_at": event.at}
         case JobFinished():
             return {"status": JobStatus.FINISHED, "next_at": None, "next_due_at": None, "updated_at": event.at}
         case OccurrencesSkipped():

@@ -110,6 +110,18 @@ class DiscardRun:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class HoldRun:
+    """Start no attempt until ResumeRun. Only a decision about the job gives it, under the job's lock."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRun:
+    now: datetime
+
+
 RunCommand = (
     StartAttempt
     | DeferRun
@@ -122,4 +134,6 @@ RunCommand = (
     | TerminateRun
     | RedriveRun
     | DiscardRun
+    | HoldRun
+    | ResumeRun
 )

@@ -17,8 +17,10 @@ from duebook_common.domain.run.commands import (
     DeferRun,
     DiscardRun,
     FailAttempt,
+    HoldRun,
     RedriveRun,
     ReleaseAttempt,
+    ResumeRun,
     RunCommand,
     StartAttempt,
     Succeed,
@@ -38,8 +40,10 @@ from duebook_common.domain.run.events import (
     RunDiscarded,
     RunEvent,
     RunExpired,
+    RunHeld,
     RunRedriven,
     RunRequeued,
+    RunResumed,
 )
 from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve
 
@@ -55,7 +59,7 @@ class DeliveryClass(StrEnum):
     START = "start"
     UNKNOWN_TASK = "unknown_task"  # this executor does not have the run's task
     EXPIRED = "expired"  # `start_within` has passed: skip the run
-    STALE = "stale"  # the run has ended, waits for a retry, or was dispatched again
+    STALE = "stale"  # the run has ended, waits for a retry, is held, or was dispatched again
     RUNNING = "running"  # an attempt is running already
     BURY = "bury"  # this dispatch was dead-lettered: reject it, so that it reaches the dead-letter queue
     REDRIVE = "redrive"  # an operator moved the message back from the dead-letter queue
@@ -83,7 +87,9 @@ def expired(run: Run, now: datetime) -> bool:
     return run.attempt == 0 and run.start_by is not None and now > run.start_by
 
 
-def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:  # noqa: C901, PLR0911 - one case for each command
+def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
+    run: Run, command: RunCommand
+) -> Sequence[RunEvent]:
     """The events that the command causes, in order; none if it is a repeat.
 
     Raises StaleAttempt for an outcome of an attempt that no longer owns the run, WrongStatus if an operator's
@@ -117,6 +123,10 @@ def decide(run: Run, command: RunCommand) -> Sequence[RunEvent]:  # noqa: C901, 
             return _redrive(run, command)
         case DiscardRun():
             return _discard(run, command)
+        case HoldRun():
+            return _hold(run, command.now)
+        case ResumeRun():
+            return _resume(run, command.now)
         case _:
             assert_never(command)
 
@@ -197,7 +207,7 @@ def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
         return [RunExpired(reason="deadline", at=command.now)]
     if command.job_deleted:
         return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
-    if run.status is RunStatus.WAITING and not command.free:
+    if run.status is RunStatus.WAITING and (run.held or not command.free):
         return []
     if not command.has_executor:
         waits = run.status is RunStatus.WAITING
@@ -260,6 +270,26 @@ def _discard(run: Run, command: DiscardRun) -> list[RunEvent]:
     return [RunDiscarded(reason=command.reason, at=command.now)]
 
 
+def _hold(run: Run, now: datetime) -> list[RunEvent]:
+    if not run.active or run.held:
+        return []
+    retry_at = run.wake_at if run.status is RunStatus.RETRYING else None
+    return [RunHeld(not_before=retry_at if retry_at is not None and retry_at > now else None, at=now)]
+
+
+def _resume(run: Run, now: datetime) -> list[RunEvent]:
+    """A run that was held is due again at its own time, if that lies ahead, else at once."""
+    if not run.active or not run.held:
+        return []
+    wake_at = max(now, run.due_at, run.not_before or now)
+    return [RunResumed(wake_at=None if run.status is RunStatus.RUNNING else wake_at, at=now)]
+
+
+def redriven(events: Sequence[RunEvent]) -> bool:
+    """Whether the run became active again: if its job is held, it must be held too."""
+    return any(isinstance(event, RunRedriven) for event in events)
+
+
 def pauses_job(run: Run) -> bool:
     """Whether the run, just dead-lettered, pauses its job in the same transaction."""
     return run.pause_on_failure and run.status is RunStatus.DEAD_LETTERED
@@ -271,7 +301,7 @@ def needs_job_lock(run: Run, events: Sequence[RunEvent]) -> bool:
     A run's own life needs no lock, since its version detects conflicts. But a dead letter may pause the job, and a
     redrive makes a run active again while a decision about the job counts its active runs.
     """
-    return pauses_job(run) or any(isinstance(event, RunRedriven) for event in events)
+    return pauses_job(run) or redriven(events)
 
 
 _VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\d+", re.IGNORECASE)

@@ -90,11 +90,13 @@ class RunBuffered(Startable):
     """The run waits for other runs of its job (`reason` overlap), for a slot of its concurrency key (`concurrency`),
     or for an executor of its queue that has its task (`task`).
 
-    `backlog`: it waits its turn behind caught-up runs, or as one of them, whatever the overlap policy.
+    `backlog`: it waits its turn behind caught-up runs, or as one of them, whatever the overlap policy. `held`: its job
+    is held; with `reason` paused it waits for nothing else.
     """
 
     reason: str
     backlog: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,22 @@ class RunDeferred:
 
     executor: str | None
     wake_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeld:
+    """The run's job was paused with `hold`: no attempt starts until the job is resumed; a running one goes on."""
+
+    not_before: datetime | None = None  # when its next attempt was due, if that lay ahead
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """The job of a held run was resumed. `wake_at`: when the run is due again, None while an attempt is running."""
+
+    wake_at: datetime | None
     at: datetime
 
 
@@ -245,6 +263,8 @@ RunEvent = (
     | RunExpired
     | RunRequeued
     | RunDeferred
+    | RunHeld
+    | RunResumed
     | AttemptStarted
     | AttemptSucceeded
     | AttemptFailed

@@ -25,8 +25,10 @@ from duebook_common.domain.run.events import (
     RunDispatched,
     RunEvent,
     RunExpired,
+    RunHeld,
     RunRedriven,
     RunRequeued,
+    RunResumed,
     RunSkipped,
     Trigger,
 )
@@ -45,7 +47,8 @@ class RunStatus(StrEnum):
 
 
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
-_WAIT_REASONS = frozenset({"overlap", "concurrency", "task"})
+HELD = "paused"  # the reason of a run that waits only because its job is held, or was
+_WAIT_REASONS = frozenset({"overlap", "concurrency", "task", HELD})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,7 @@ class Run:
     request_hash: str | None = None
     start_by: datetime | None = None
     backlog: bool = False
+    held: bool = False  # no attempt starts until its job is resumed
     dispatch: int = 0
     dispatched_at: datetime | None = None
     deferrals: int = 0  # since the last attempt
@@ -99,9 +103,9 @@ class Run:
         return self.status not in ENDED and self.status is not RunStatus.DEAD_LETTERED
 
     @property
-    def waits_for_task(self) -> bool:
-        """It waits only for an executor that has its task: other runs wait for it as for a run that was sent."""
-        return self.status is RunStatus.WAITING and self.reason == "task"
+    def admitted(self) -> bool:
+        """Whether other runs of the job wait for this active one: it was sent, or waits for its task or resume only."""
+        return self.status is not RunStatus.WAITING or self.reason in {"task", HELD}
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
@@ -129,7 +133,12 @@ def _first_changes(event: FirstEvent) -> dict[str, Any]:
         "request_hash": event.request_hash,
     }
     if isinstance(event, RunBuffered):
-        return changes | {"status": RunStatus.WAITING, "reason": event.reason, "backlog": event.backlog}
+        return changes | {
+            "status": RunStatus.WAITING,
+            "reason": event.reason,
+            "backlog": event.backlog,
+            "held": event.held,
+        }
     return changes | {"status": RunStatus.DISPATCHED, "dispatch": event.dispatch, "dispatched_at": event.at}
 
 
@@ -145,7 +154,9 @@ def evolve(run: Run, event: RunEvent) -> Run:
     return of_fields({**vars(run), "version": run.version + 1, **_changes(run, event)})
 
 
-def _changes(run: Run, event: RunEvent) -> dict[str, Any]:  # noqa: C901, PLR0911 - one case for each event
+def _changes(  # noqa: C901, PLR0911, PLR0912 - one case for each event
+    run: Run, event: RunEvent
+) -> dict[str, Any]:
     """The changes that an event makes, by field of the state."""
     match event:
         case RunDispatched() | RunBuffered() | RunSkipped():
@@ -165,19 +176,18 @@ def _changes(run: Run, event: RunEvent) -> dict[str, Any]:  # noqa: C901, PLR091
             return waits | {"wake_at": event.wake_at}
         case AttemptStarted():
             return _started(event)
+        case RunHeld():
+            return _held(run, event)
+        case RunResumed():
+            return _resumed(run, event)
         case AttemptSucceeded():
             return {"status": RunStatus.SUCCEEDED, "result": event.result, "error": None} | _closed(event.at)
         case AttemptFailed() | AttemptLost():
             # Without `retry_at` a dead letter or a cancellation follows in the same append.
-            return {
-                "status": RunStatus.RETRYING,
-                "failures": event.failures,
-                "error": event.error,
-                "finished_at": event.at,
-                "wake_at": event.retry_at or event.at,
-            }
+            failed = {"failures": event.failures, "error": event.error, "finished_at": event.at}
+            return failed | _to_retry(run, event.retry_at, event.at)
         case AttemptReleased():
-            return {"status": RunStatus.RETRYING, "wake_at": event.at}
+            return _to_retry(run, event.at, event.at)
         case RunCancelRequested():
             return {"cancel_requested": True, "reason": event.reason}
         case RunDeadLettered():
@@ -200,9 +210,33 @@ def _started(event: AttemptStarted) -> dict[str, Any]:
     }
 
 
+def _to_retry(run: Run, retry_at: datetime | None, now: datetime) -> dict[str, Any]:
+    if run.held and retry_at is not None:
+        return {"status": RunStatus.WAITING, "reason": HELD, "not_before": retry_at, "wake_at": retry_at}
+    return {"status": RunStatus.RETRYING, "wake_at": retry_at or now}
+
+
+def _held(run: Run, event: RunHeld) -> dict[str, Any]:
+    if run.status in {RunStatus.RUNNING, RunStatus.WAITING}:
+        return {"held": True}
+    not_before = event.not_before or run.not_before
+    return {"held": True, "status": RunStatus.WAITING, "reason": HELD, "not_before": not_before}
+
+
+def _resumed(run: Run, event: RunResumed) -> dict[str, Any]:
+    """A run that waited for nothing else is sent like a retry; with a concurrency key it needs a slot first."""
+    if event.wake_at is None:
+        return {"held": False}
+    changes: dict[str, Any] = {"held": False, "wake_at": event.wake_at}
+    if run.reason == HELD and run.concurrency is None:
+        changes |= {"status": RunStatus.RETRYING, "reason": None}
+    return changes
+
+
 def _dead_lettered(event: RunDeadLettered) -> dict[str, Any]:
     return {
         "status": RunStatus.DEAD_LETTERED,
+        "held": False,
         "fingerprint": event.fingerprint,
         "finished_at": event.at,
         "wake_at": event.wake_at,
@@ -210,7 +244,7 @@ def _dead_lettered(event: RunDeadLettered) -> dict[str, Any]:
 
 
 def _closed(at: datetime) -> dict[str, Any]:
-    return {"finished_at": at, "wake_at": None}
+    return {"finished_at": at, "wake_at": None, "held": False}
 
 
 def _ended(event: RunExpired | RunDiscarded | RunCancelled) -> dict[str, Any]:

@@ -91,6 +91,7 @@ CREATE TABLE jobs (
     updated_at timestamptz NOT NULL,
     runs int NOT NULL DEFAULT 0,
     next_due_at timestamptz,
+    held boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (status <> 'active' OR wake_at IS NOT NULL)
 ) WITH (fillfactor = 85);
 
@@ -161,6 +162,7 @@ CREATE TABLE runs (
     pause_on_failure boolean NOT NULL DEFAULT false,
     backlog boolean NOT NULL DEFAULT false,
     not_before timestamptz,
+    held boolean NOT NULL DEFAULT false,
     awaited boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
