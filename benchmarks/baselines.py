@@ -33,7 +33,7 @@ async def confirmed_publishes(url: str, count: int = 5000) -> float:
     connection = await topology.connect(url, "bench")
     async with connection:
         publisher = Publisher(connection)
-        await publisher.ensure_queues({"bench"})
+        await topology.declare_work(await publisher.channel(), "bench")
         messages = [OutgoingMessage(topology.RUNS, "bench", b'{"v":0}') for _ in range(count)]
         start = time.perf_counter()
         errors = await publisher.publish(messages)

@@ -1,7 +1,6 @@
 """The behaviour of publishing that Duebook relies on: confirms, mandatory messages, full queues, lost connections."""
 
 import asyncio
-from typing import Any, cast
 from uuid import uuid4
 
 import aio_pika
@@ -16,7 +15,7 @@ from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import RUNS, work_arguments, work_queue
 from support.proxy import Proxy
-from support.queues import put, take_all
+from support.queues import take_all
 
 
 async def test_only_a_mandatory_message_without_a_queue_raises(channel: AbstractChannel) -> None:
@@ -34,16 +33,6 @@ async def test_our_publisher_reports_each_message_that_did_not_arrive(url: str, 
         errors = await Publisher(connection).publish([*sent[:350], lost, *sent[350:]])
     assert [n for n, error in enumerate(errors) if error is not None] == [350]
     assert isinstance(errors[350], PublishError)
-
-
-async def test_counting_messages_leaves_no_queue_for_a_reconnect_to_declare(
-    url: str, channel: AbstractChannel, name: str
-) -> None:
-    async with await topology.connect(url, "tests") as connection:
-        publisher = Publisher(connection)
-        await put(channel, name, b"one", b"two")
-        assert [await publisher.ready_messages(name) for _ in range(3)] == [2, 2, 2]
-        assert not cast(Any, await publisher.channel())._queues
 
 
 async def test_confirmed_messages_are_persistent_and_keep_their_order(

@@ -1,6 +1,7 @@
 """RabbitMQ with its own node name, cookie, ports and epmd, so that it never meets a broker that the machine runs."""
 
 import socket
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGTERM
@@ -93,6 +94,13 @@ class RabbitMQ(Server):
         with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             return connection.recv(1) == b"\x01"
+
+    def evaluate(self, expression: str) -> str:
+        """The value of an Erlang expression, evaluated by the server: for tests of its faults."""
+        variables = self.environment()
+        command = [str(self._scripts / "rabbitmqctl"), "--node", variables["RABBITMQ_NODENAME"], "eval", expression]
+        done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout
 
     def stop(self) -> None:
         super().stop()

@@ -29,6 +29,7 @@ from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.sweep import Sweeper
 from duebook_scheduler.waker import Waker
+from duebook_scheduler.work_queues import WorkQueues
 
 _RELAY_INTERVAL = timedelta(milliseconds=250)
 _SWEEP_INTERVAL = timedelta(seconds=5)
@@ -42,15 +43,18 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     clock, wake, redis_url = Clock(), asyncio.Event(), settings.redis_url.get_secret_value()
     rabbitmq_url = settings.rabbitmq_url.get_secret_value()
     connect_broker = partial(topology.connect, rabbitmq_url, "scheduler")
+    connect_again = partial(topology.connect, rabbitmq_url, "scheduler-queues")
     await check_redis(redis_url)
     async with (
         open_database(context.health, settings.postgres_url.get_secret_value(), "scheduler", clock) as pool,
         await connect_when_available(context.health, rabbitmq_url, connect_broker) as connection,
+        await connect_when_available(context.health, rabbitmq_url, connect_again) as questions,
         Hints(redis_url) as hints,
     ):
-        publisher, sender = Publisher(connection), RunSender(Publisher(connection))
+        work_queues = WorkQueues(questions)
+        publisher, sender = Publisher(connection), RunSender(Publisher(connection), work_queues, wake.set)
         actor = Actor(f"scheduler {socket.gethostname()}")
-        poller = _poller(PollContext(pool, clock, settings, actor), sender, hints)
+        poller = _poller(PollContext(pool, clock, settings, actor), sender, work_queues, hints)
         context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check}
         loops = context.loops
         loops.start("hints", hints.listen(wake))
@@ -65,9 +69,9 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             await sender.drain()
 
 
-def _poller(context: PollContext, sender: RunSender, hints: Hints) -> Poller:
+def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hints: Hints) -> Poller:
     window = DispatchWindow(context.settings.dispatch_ahead)
-    lost_messages = LostMessageDetector(sender.publisher, context.settings.lease)
+    lost_messages = LostMessageDetector(work_queues, context.settings.lease)
     dispatcher = Dispatcher(context, sender, window, hints)
     waker = Waker(context, sender, window, lost_messages, Admission(context))
     return Poller(context, dispatcher, waker)

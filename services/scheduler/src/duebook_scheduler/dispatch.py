@@ -65,14 +65,14 @@ class Dispatcher:
 
     async def step(self) -> int:
         """Dispatch one batch; returns how many jobs were decided."""
-        if not await self._sender.flush():
+        if not self._sender.connected:
             return 0  # RabbitMQ is unavailable: the due jobs stay due
         now = self._clock.now()
         open_lanes = await self._open_lanes(now)
         return await self._dispatch(open_lanes, now) if open_lanes else 0
 
     async def _open_lanes(self, now: datetime) -> list[tuple[Lane, int]]:
-        """The lanes with due jobs whose queue has capacity, each with that capacity."""
+        """The lanes with due jobs whose queue is ready and has capacity, each with that capacity."""
         async with acquire(self._pool) as db:
             found = await lanes(db, "jobs")
             self.next_due = earliest(found, now)
@@ -81,8 +81,9 @@ class Dispatcher:
                 return []
             # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.
             self.next_due = min(self.next_due or now + _SOON, now + _SOON)
-            capacity = await self._window.capacity(db, {lane.queue for lane in due}, now)
-        return [(lane, capacity[lane.queue]) for lane in due if capacity[lane.queue] > 0]
+            queues = {lane.queue for lane in due} - self._sender.held_queues
+            capacity = await self._window.capacity(db, queues, now)
+        return [(lane, capacity[lane.queue]) for lane in due if capacity.get(lane.queue, 0) > 0]
 
     async def _dispatch(self, open_lanes: Sequence[tuple[Lane, int]], now: datetime) -> int:
         job_ids: list[UUID] = []

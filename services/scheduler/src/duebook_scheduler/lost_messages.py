@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from duebook_common.broker.publisher import Publisher
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
+from duebook_scheduler.work_queues import WorkQueues
 
 _NEWEST_RUNNING = """
 SELECT queue, max(dispatched_at) AS dispatched_at FROM runs
@@ -21,16 +21,16 @@ WHERE wake_at IS NOT NULL AND status = 'running' AND queue = ANY($1) GROUP BY qu
 class LostMessageDetector:
     """Compares dispatched runs with what the database and RabbitMQ know. `margin` allows for messages out of order."""
 
-    def __init__(self, publisher: Publisher, margin: timedelta) -> None:
-        self._publisher, self._margin = publisher, margin
+    def __init__(self, work_queues: WorkQueues, margin: timedelta) -> None:
+        self._work_queues, self._margin = work_queues, margin
 
     async def lost(self, db: Connection, runs: Sequence[Run]) -> set[UUID]:
         """The runs whose message is taken for lost; none while RabbitMQ is unavailable."""
         queues = {run.queue for run in runs}
-        if not queues or not self._publisher.connected:
+        if not queues or not self._work_queues.connected:
             return set()
         newest_running = {r["queue"]: r["dispatched_at"] for r in await db.fetch(_NEWEST_RUNNING, list(queues))}
-        empty = {queue for queue in queues if await self._publisher.ready_messages(queue) == 0}
+        empty = {queue for queue, ready in (await self._work_queues.ready_messages(queues)).items() if ready == 0}
         return {run.id for run in runs if run.queue in empty or self._overtaken(run, newest_running)}
 
     def _overtaken(self, run: Run, newest_running: dict[str, datetime]) -> bool:

@@ -45,7 +45,8 @@ class Relay:
             self._declared = False
             return 0
         if not self._declared:
-            await declare_events(await self._publisher.channel())
+            async with await self._publisher.extra_channel() as channel:
+                await declare_events(channel)
             self._declared = True
         async with transaction(self._pool) as db:
             checkpoint = await claim(db, "relay")

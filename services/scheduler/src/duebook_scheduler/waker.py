@@ -77,6 +77,7 @@ class Waker:
                 return 0
             queues = {due.run.queue for due in due_runs if due.run.status in NEEDS_CAPACITY}
             capacity = await self._window.capacity(db, queues, now)
+            capacity |= dict.fromkeys(queues & self._sender.held_queues, 0)
             lost = await self._lost_messages.lost(db, [due.run for due in due_runs if may_be_lost(due, now)])
             served = await self._served.among(db, {(due.run.queue, due.run.task) for due in due_runs}, now)
         plan = replace(_plan(due_runs, now, self._leases_trusted_at, capacity, lost), served=served)

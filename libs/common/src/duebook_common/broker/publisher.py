@@ -4,8 +4,8 @@ A publisher has a connection that consumes nothing: an error on a channel would 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import cast
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustC
 from aiormq.abc import ChannelFrame
 
 from duebook_common.broker.frames import OutgoingMessage, encode_message
-from duebook_common.broker.topology import BROKER_ERRORS, declare_work, work_arguments, work_queue
+from duebook_common.broker.topology import BROKER_ERRORS
 
 _MOST_IN_FLIGHT = 1000
 
@@ -28,7 +28,6 @@ class Publisher:
         self._connection, self._timeout = connection, timeout
         self._channel: AbstractRobustChannel | None = None
         self._channel_lock = asyncio.Lock()
-        self._declared: set[str] = set()
 
     async def channel(self) -> AbstractRobustChannel:
         """The publishing channel; opened again if the last one was closed."""
@@ -46,40 +45,6 @@ class Publisher:
         """Whether the connection is open, as far as this side knows."""
         return not self._connection.is_closed and self._connection.connected.is_set()
 
-    async def ensure_queues(self, queues: Iterable[str]) -> BaseException | None:
-        """Declare the work queues that this publisher has not declared yet: a queue must exist before its executor.
-
-        Returns the error if the broker could not do it.
-        """
-        try:
-            async with asyncio.timeout(self._timeout):
-                for queue in set(queues) - self._declared:
-                    await declare_work(await self.channel(), queue)
-                    self._declared.add(queue)
-        except BROKER_ERRORS as error:
-            return error
-        return None
-
-    async def ready_messages(self, queue: str) -> int | None:
-        """The number of ready messages in a work queue by the broker's latest count; None if it does not answer.
-
-        Declares the queue first, so one that the broker lost counts as empty.
-        """
-        try:
-            async with asyncio.timeout(self._timeout):
-                channel, arguments = await self.channel(), work_arguments(queue)
-                # The library would repeat each robust declaration after a reconnect, and there is one for each call.
-                declared = await channel.declare_queue(
-                    work_queue(queue), durable=True, arguments=arguments, robust=False
-                )
-                return declared.declaration_result.message_count
-        except BROKER_ERRORS:
-            return None
-
-    def forget_queues(self) -> None:
-        """Declare all queues again when they are needed: the broker may have lost its data."""
-        self._declared.clear()
-
     async def publish(self, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
         """Publish all, at most a thousand in flight. Returns for each None, or why it may not have arrived."""
         results: list[BaseException | None] = []
@@ -91,13 +56,18 @@ class Publisher:
         try:
             async with asyncio.timeout(self._timeout):
                 channel = cast(aiormq.Channel, await (await self.channel()).get_underlay_channel())
-                return await _send(channel, messages)
+            return await _send(channel, messages, self._timeout)
         except BROKER_ERRORS as error:
             return [error] * len(messages)
 
 
-async def _send(channel: aiormq.Channel, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
-    """Write all messages at once, then wait for the confirm of each."""
+async def _send(
+    channel: aiormq.Channel, messages: Sequence[OutgoingMessage], seconds: float
+) -> list[BaseException | None]:
+    """Write all messages at once, then wait for the confirm of each, at most so many seconds for all.
+
+    A queue that does not confirm fails its own messages only.
+    """
     ids = [message.message_id or uuid4().hex for message in messages]
     number, size = channel.number, channel.max_content_size
     payload = b"".join(
@@ -107,12 +77,13 @@ async def _send(channel: aiormq.Channel, messages: Sequence[OutgoingMessage]) ->
     closing = channel.closing
     closing.add_done_callback(lambda _: _fail(confirms))
     try:
-        async with channel.lock:
+        async with asyncio.timeout(seconds), channel.lock:
             with _expect_confirms(channel, confirms) as first:
                 await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
         tags = {id_: tag for tag, id_ in enumerate(ids, first) if messages[tag - first].mandatory}
         with _expect_returns(channel, tags):
-            return [await _error_of(confirm) for confirm in confirms]
+            await _wait(confirms, seconds)
+            return [_error_of(confirm) for confirm in confirms]
     finally:
         closing.cancel()
         for confirm in confirms:
@@ -155,9 +126,16 @@ def _fail(confirms: Sequence[_Confirm]) -> None:
             confirm.set_exception(ConnectionError("the channel was closed before the broker confirmed the message"))
 
 
-async def _error_of(confirm: _Confirm) -> BaseException | None:
-    try:
-        await confirm
-    except Exception as error:
-        return error
-    return None
+async def _wait(confirms: Sequence[_Confirm], seconds: float) -> None:
+    """Wait until all confirms have a result, at most so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for confirm in confirms:
+                with suppress(Exception):
+                    await confirm
+
+
+def _error_of(confirm: _Confirm) -> BaseException | None:
+    if not confirm.done() or confirm.cancelled():
+        return TimeoutError("the broker did not confirm the message in time")
+    return confirm.exception()
