@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import httpx2
 import orjson
@@ -10,9 +9,9 @@ import pytest
 
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
+from support.harm import MIB, peak_memory
 from support.silence import measured_silence
 
-MIB = 1024 * 1024
 SIZE = 15 * MIB
 
 
@@ -24,11 +23,6 @@ async def api(postgres_url: str) -> AsyncIterator[tuple[int, httpx2.AsyncClient,
         await wait_until_ready(http)
         http.timeout = httpx2.Timeout(60)
         yield process.pid, http, port
-
-
-def peak_memory(pid: int) -> int:
-    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
 
 
 def unknown_fields() -> bytes:

@@ -27,20 +27,20 @@ from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, check_invariants, context, definition, do, log, meanwhile, serve, start
+from support.bookkeeping import ACTOR, check_invariants, context, created, definition, do, log, meanwhile, serve, start
 from support.samples import SECOND
 
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
 
 
 class RecordingSender(RunSender):
-    """Keeps the runs that would have been sent."""
+    """Keeps the runs that would have been sent. Runs of the queues in `held` must stay due."""
+
+    connected = True
+    held_queues: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
-
-    async def flush(self) -> bool:
-        return True
 
     async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
         self.runs += runs
@@ -152,3 +152,15 @@ async def test_a_failing_job_is_deferred_and_the_others_run(pool: Pool, postgres
         for _ in range(3):
             await dispatcher.step()
     assert sorted(run.job_id for run in sender.runs) == sorted(ids[1:])
+
+
+async def test_a_queue_that_is_not_ready_gets_no_runs_and_keeps_none_from_others(pool: Pool, postgres_url: str) -> None:
+    sender = RecordingSender()
+    sender.held_queues = frozenset({"slow"})
+    for queue in ("slow", "default"):
+        await created(pool, queue=queue)
+    async with new_dispatcher(postgres_url, sender) as dispatcher:
+        assert await dispatcher.step() == 1
+        assert [run.queue for run in sender.runs] == ["default"]
+        sender.held_queues = frozenset()
+        assert await dispatcher.step() == 1

@@ -36,6 +36,7 @@ from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
 from duebook_api.state.gauges import DeadLetterGauges
+from duebook_api.state.queue_names import QueueNames
 from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.health import Health, probes
@@ -86,6 +87,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             feed,
             settings.max_active_runs,
             settings.max_timeout,
+            queue_names=QueueNames(settings.max_queues),
         )
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
         context.loops.start("clock", clock.keep_measuring(pool))

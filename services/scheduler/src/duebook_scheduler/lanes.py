@@ -13,20 +13,15 @@ from duebook_common.store.database import Connection
 
 _LANES = """
 WITH RECURSIVE lanes AS (
-    (SELECT queue, priority FROM {table} WHERE wake_at IS NOT NULL ORDER BY queue, priority LIMIT 1)
+    (SELECT queue, priority, wake_at FROM {table} WHERE wake_at IS NOT NULL ORDER BY queue, priority, wake_at LIMIT 1)
     UNION ALL
-    SELECT following.queue, following.priority FROM lanes, LATERAL (
-        SELECT queue, priority FROM {table}
+    SELECT following.* FROM lanes, LATERAL (
+        SELECT queue, priority, wake_at FROM {table}
         WHERE wake_at IS NOT NULL AND (queue, priority) > (lanes.queue, lanes.priority)
-        ORDER BY queue, priority LIMIT 1
+        ORDER BY queue, priority, wake_at LIMIT 1
     ) AS following
 )
-SELECT queue, priority, (
-    SELECT wake_at FROM {table} AS t
-    WHERE t.wake_at IS NOT NULL AND t.queue = lanes.queue AND t.priority = lanes.priority
-    ORDER BY t.queue, t.priority, t.wake_at LIMIT 1
-) AS first
-FROM lanes
+SELECT queue, priority, wake_at AS first FROM lanes
 """
 _BY_TABLE = {table: _LANES.format(table=table) for table in ("jobs", "runs")}
 
@@ -42,7 +37,7 @@ class Lane:
 
 async def lanes(db: Connection, table: Literal["jobs", "runs"]) -> list[Lane]:
     """The lanes that have rows, the highest priority first."""
-    rows = [Lane(**record) for record in await db.fetch(_BY_TABLE[table]) if record["first"] is not None]
+    rows = [Lane(**record) for record in await db.fetch(_BY_TABLE[table])]
     return sorted(rows, key=lambda lane: (-lane.priority, lane.first))
 
 

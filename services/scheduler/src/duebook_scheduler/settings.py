@@ -21,6 +21,12 @@ def _poll_cron(expression: str) -> str:
     return expression
 
 
+def _queue_idle(idle: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= idle <= timedelta(days=365):
+        raise ValueError("a queue must be idle for PT1M to P365D before it is removed")
+    return idle
+
+
 class SchedulerSettings(Settings):
     rabbitmq_url: RabbitmqUrl
     """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
@@ -41,6 +47,9 @@ class SchedulerSettings(Settings):
 
     max_active_runs: MaxActiveRuns = 1_000
     """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
+
+    queue_idle: Annotated[Duration, AfterValidator(_queue_idle)] = timedelta(hours=1)
+    """How long a work queue that nothing uses stays in RabbitMQ, from PT1M on."""
 
     def next_poll(self, now: datetime) -> datetime:
         """The first time after `now` that the cron expression names; hints and known due times may come sooner."""

@@ -14,10 +14,10 @@ from duebook_api.jobs.derived_ids import must_be_free_to_choose
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal, split_read_only
 from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerRequest
-from duebook_api.schemas.bodies import JobBody
+from duebook_api.schemas.bodies import JobBody, is_queue
 from duebook_api.schemas.first_times import takes_long
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.domain.definition import Overlap
+from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import KeyReused
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import JobCommand
@@ -40,7 +40,7 @@ async def create(
 ) -> list[Job]:
     """Create jobs, all or none; if the Idempotency-Key was used before, the result is the jobs created then.
 
-    Raises Problem 422, its pointers starting with `root`, and KeyReused.
+    Raises Problem 422, or 409 if there would be too many queues, with pointers that start with `root`, and KeyReused.
     """
     now = deps.clock.now()
     hash_ = idempotent.hash if idempotent else None
@@ -54,7 +54,8 @@ async def create(
         for n, definition in enumerate(definitions):
             must_end_in_time(definition, deps.max_timeout, root.format(n))
             schemas.must_accept(definition.task, definition.payload, f"{root.format(n)}/payload")
-    except Problem:  # a repeat may be invalid by now: its end has passed, or its task has another schema
+        await deps.queue_names.admit(deps.pool, _queue_pointers(definitions, root))
+    except Problem:  # a repeat may be invalid by now: its end has passed, or there are too many queues
         if idempotent is None or (jobs := await _created_before(deps, ids, hash_)) is None:
             raise
         return jobs
@@ -71,6 +72,14 @@ async def create(
     if any(job.next_at is not None and job.next_at <= now + _SOON for job in jobs):
         deps.hints.wake()
     return jobs
+
+
+def _queue_pointers(definitions: Sequence[Definition], root: str) -> dict[str, str]:
+    """For each queue a JSON pointer to where it is named first."""
+    pointers: dict[str, str] = {}
+    for n, definition in enumerate(definitions):
+        pointers.setdefault(definition.queue, f"{root.format(n)}/queue")
+    return pointers
 
 
 async def _append(deps: Dependencies, events: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
@@ -114,6 +123,8 @@ async def patch(
 ) -> Job:
     """Change the job by a merge patch (RFC 7396); raises Problem 404."""
     change, read_only = split_read_only(value)
+    if is_queue(queue := change.get("queue")):
+        await deps.queue_names.admit(deps.pool, {queue: "/queue"})
     request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), preconditions, read_only)
     async with deps.definition_search.reserved(request.takes_long):
         return (await handle(deps, job_id, request, actor)).job
@@ -126,6 +137,7 @@ async def replace(
     fields, read_only = split_read_only(value)
     body = validated(JobBody, fields)
     must_fit(body.payload, body.metadata)
+    await deps.queue_names.admit(deps.pool, {body.queue: "/queue"})
     schemas, now = await deps.task_schemas(), deps.clock.now()
     request = ChangeRequest(deps, schemas, body, now, preconditions, read_only)
     for _ in range(2):

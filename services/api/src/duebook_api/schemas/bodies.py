@@ -1,9 +1,9 @@
 """Request schemas of jobs, runs and dead letters."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeGuard, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from duebook_api.http.fields import (
     Address,
@@ -24,6 +24,16 @@ from duebook_api.http.path_ids import UUID_TEXT
 from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
 from duebook_common.runtime.durations import Duration
+
+_QUEUE: TypeAdapter[str] = TypeAdapter(Queue)
+
+
+def is_queue(value: Any) -> TypeGuard[str]:
+    """Whether the value is the name of a queue."""
+    try:
+        return bool(_QUEUE.validate_python(value))
+    except ValidationError:
+        return False
 
 
 class BackoffBody(Body):

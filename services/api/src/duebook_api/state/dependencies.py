@@ -10,6 +10,7 @@ from duebook_api.http.slots import SharedSlots
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
+from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.schedule_search import ScheduleSearch
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
@@ -31,6 +32,7 @@ class Dependencies:
     max_active_runs: int = 1_000
     max_timeout: timedelta = timedelta(days=1)
     overview: Overview = field(default_factory=Overview)
+    queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)

@@ -260,6 +260,12 @@ CREATE TABLE checkpoints (
     position bigint NOT NULL
 );
 
+-- One row per work queue that RabbitMQ has or will have, and when it was in use last.
+CREATE TABLE queues (
+    name text COLLATE "C" PRIMARY KEY,
+    used_at timestamptz NOT NULL
+);
+
 -- One row per task that an executor has registered.
 CREATE TABLE tasks (
     name text PRIMARY KEY,
