@@ -22,8 +22,7 @@ WRITERS = {
     "log_lines": {"duebook_executor.queries"},
     "tasks": {"duebook_executor.registration"},
     "executors": {STORE + "executors"},
-    "tasks": {"duebook_executor.queries"},
-    "queues": {"duebook_common.store.queues"},
+    "queues": {STORE + "queues"},
     "checkpoints": {"duebook_scheduler.checkpoints"},
     "keys": {"duebook.cli.keys"},
     "schema_programs": set(),  # migrations write it

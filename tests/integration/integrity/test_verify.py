@@ -10,9 +10,12 @@ from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify import verify
-from duebook_common.store.database import Pool
+from duebook_common.store.database import Pool, acquire
 from duebook_common.store.mail_handling import record_mail
+from duebook_common.store.wakeups import postpone_jobs, postpone_runs
+from duebook_scheduler.mending import WakeupMender
 from support.bookkeeping import ACTOR, NOW, created, dispatched, do, started
+from support.samples import HOUR, SECOND
 
 LONG_AGO = timedelta(days=10_000)  # NOW lies in the future of some clocks and in the past of others
 
@@ -51,6 +54,45 @@ async def test_a_row_that_differs_from_the_log_breaks_invariant_5(pool: Pool, st
     await pool.execute(statement)
     (breach,) = await breaches(pool)
     assert (breach.invariant, breach.says) == (Invariant.READ_MODELS, says)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET wake_at = wake_at + interval '400 days'",
+        "UPDATE jobs SET wake_at = greatest(wake_at, clock_timestamp()) + interval '2 min' WHERE status = 'active'",
+        "UPDATE runs SET wake_at = wake_at + interval '400 days'",
+        "UPDATE runs SET wake_at = greatest(wake_at, clock_timestamp()) + interval '2 h' WHERE status = 'running'",
+        "UPDATE runs SET wake_at = clock_timestamp() WHERE status = 'succeeded'",
+    ],
+)
+async def test_a_wake_up_that_nothing_explains_breaks_invariant_4_and_is_mended(pool: Pool, statement: str) -> None:
+    await consistent_log(pool)
+    await started(pool)
+    await created(pool, recurrence="daily")
+    await pool.execute(statement)
+    found = await breaches(pool)
+    assert {breach.invariant for breach in found} == {Invariant.NOTHING_STRANDS}
+    assert await WakeupMender(pool).step() == len(found)
+    assert await breaches(pool) == []
+    assert await WakeupMender(pool).step() == 0
+
+
+async def test_a_postponed_job_or_run_breaks_nothing(pool: Pool) -> None:
+    run, job_id = await started(pool), await created(pool, recurrence="daily")
+    async with acquire(pool) as db:
+        now = await db.fetchval("SELECT clock_timestamp()")
+        await postpone_jobs(db, [job_id], now + SECOND)
+        await postpone_runs(db, [(run, now + HOUR)])
+    assert await breaches(pool) == []
+    assert await WakeupMender(pool).step() == 0
+
+
+async def test_a_plan_that_differs_from_the_log_breaks_invariant_5(pool: Pool) -> None:
+    await started(pool)
+    await pool.execute("UPDATE runs SET planned_wake_at = planned_wake_at + interval '400 days'")
+    (breach,) = await breaches(pool)
+    assert breach.invariant is Invariant.READ_MODELS
 
 
 async def test_a_head_that_differs_from_its_stream_breaks_invariant_8(pool: Pool) -> None:

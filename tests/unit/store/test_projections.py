@@ -16,7 +16,7 @@ def test_each_field_of_a_run_has_a_column() -> None:
     columns = names(projections._RUN)
     assert len(columns) == len(set(columns))
     wanted = {field.name for field in fields(Run)} - {"id", "concurrency"}
-    assert set(columns) == wanted | {"run_id", "concurrency_key", "concurrency_limit"}
+    assert set(columns) == wanted | {"run_id", "concurrency_key", "concurrency_limit", "planned_wake_at"}
 
 
 def test_each_field_of_a_job_has_a_column() -> None:

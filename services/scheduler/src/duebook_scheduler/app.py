@@ -23,6 +23,7 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.idle_queues import IdleQueues
 from duebook_scheduler.lost_messages import LostMessageDetector
+from duebook_scheduler.mending import WakeupMender
 from duebook_scheduler.poll import Poller
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.relay import Relay
@@ -34,6 +35,7 @@ from duebook_scheduler.work_queues import WorkQueues
 
 _RELAY_INTERVAL = timedelta(milliseconds=250)
 _IDLE_INTERVAL = timedelta(seconds=20)
+_MEND_INTERVAL = timedelta(seconds=10)
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
 
@@ -64,6 +66,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
         loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
         loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
+        loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
         idle_queues = IdleQueues(pool, work_queues, settings.queue_idle)
         loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
         try:

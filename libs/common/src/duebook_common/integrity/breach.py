@@ -5,11 +5,12 @@ from enum import IntEnum
 
 
 class Invariant(IntEnum):
-    """The invariants that the log can show to be broken, by their numbers in ARCHITECTURE.md, "Invariants"."""
+    """The invariants that log and rows can show to be broken, by their numbers in ARCHITECTURE.md, "Invariants"."""
 
     ACCOUNTED_FOR = 1
     LIMITS = 2
     FENCED = 3
+    NOTHING_STRANDS = 4
     READ_MODELS = 5
     APPEND_ONLY = 8
     EXACTLY_ONCE = 9

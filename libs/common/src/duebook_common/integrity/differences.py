@@ -6,7 +6,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.replay import same_run
-from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs
+from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs, planned_wakeups
 
 
 async def wrong_jobs(db: Connection, folds: Sequence[Job]) -> list[Job]:
@@ -18,5 +18,5 @@ async def wrong_jobs(db: Connection, folds: Sequence[Job]) -> list[Job]:
 
 async def wrong_runs(db: Connection, folds: Sequence[Run]) -> list[Run]:
     """The runs whose row is missing or differs from the fold, apart from a moved `wake_at`."""
-    rows = await load_runs(db, [fold.id for fold in folds])
-    return [fold for fold in folds if not same_run(rows.get(fold.id), fold)]
+    rows, planned = await load_runs(db, [fold.id for fold in folds]), await planned_wakeups(db, folds)
+    return [fold for fold in folds if not same_run(rows.get(fold.id), fold) or planned[fold.id] != fold.wake_at]

@@ -14,6 +14,7 @@ from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
+from duebook_common.integrity.verify_wakeups import check_wakeups
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.replay import by_stream, moving_job
@@ -48,7 +49,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
             for recorded in batch.values():
                 breaches += check_job(recorded, now - overdue)
             breaches += await check_rows(db, batch)
-        breaches += await check_keys(db)
+        breaches += [*await check_keys(db), *await check_wakeups(db)]
     return VerifyReport(jobs, events, breaches)
 
 

@@ -83,6 +83,7 @@ _RUN_STATE: Columns[Run] = (
     Column("edits", "int"),
     Column("fingerprint", "text"),
     Column("wake_at", "timestamptz"),
+    Column("planned_wake_at", "timestamptz", "wake_at"),
     Column("not_before", "timestamptz"),
     Column("held", "bool"),
 )

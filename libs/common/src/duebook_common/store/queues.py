@@ -11,7 +11,7 @@ from duebook_common.store.database import Connection
 _REGISTRATION = 7241  # an advisory lock: of two clients only one may take the last free name
 
 _LOCK = "SELECT pg_advisory_xact_lock($1)"
-_KNOWN = "SELECT name FROM queues"
+_KNOWN = "SELECT name FROM queues UNION SELECT unnest(queues) FROM executors"
 _ADD = """
 INSERT INTO queues (name, used_at) SELECT name, clock_timestamp() FROM unnest($1::text[]) AS name ORDER BY name
 ON CONFLICT DO NOTHING
@@ -19,6 +19,7 @@ ON CONFLICT DO NOTHING
 
 
 async def known_queues(db: Connection) -> set[str]:
+    """The queues that are counted. Those that an executor serves are always known, so that clients cannot shut them."""
     return {record["name"] for record in await db.fetch(_KNOWN)}
 
 

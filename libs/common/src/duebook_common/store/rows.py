@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -125,6 +126,16 @@ async def count_active_runs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUI
     """How many active runs each of these jobs has. Exact while the jobs are locked."""
     wanted = list(job_ids)
     return dict.fromkeys(wanted, 0) | {r["job_id"]: r["active"] for r in await db.fetch(_COUNT_ACTIVE, wanted)}
+
+
+_PLANNED_WAKEUPS = "SELECT run_id, planned_wake_at FROM runs WHERE run_id = ANY($1::uuid[])"
+
+
+async def planned_wakeups(db: Connection, runs: Iterable[Run]) -> dict[UUID, datetime | None]:
+    """The `wake_at` that the last event of each of these runs has set, as their rows have it."""
+    wanted = [run.id for run in runs]
+    found = {record["run_id"]: record["planned_wake_at"] for record in await db.fetch(_PLANNED_WAKEUPS, wanted)}
+    return dict.fromkeys(wanted) | found
 
 
 _INCONSISTENT_JOBS = """

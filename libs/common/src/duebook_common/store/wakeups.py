@@ -7,7 +7,7 @@ moved time if the rest of the row agrees with the log.
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_common.domain.run.state import Run
@@ -195,3 +195,41 @@ async def wake_for_tasks(db: Connection, executor: str) -> None:
     waiting run is sent.
     """
     await db.execute(_WAKE_FOR_TASKS, executor)
+
+
+# No postponement is longer: a run whose message is queued is looked at again after an hour at the latest, and one that
+# is running after its lease, which is shorter.
+LONGEST_POSTPONEMENT_OF_RUN = timedelta(hours=1, minutes=5)
+LONGEST_POSTPONEMENT_OF_JOB = timedelta(minutes=1)
+
+_MEND_JOBS = """
+WITH misplaced AS MATERIALIZED (
+    SELECT job_id FROM jobs
+    WHERE wake_at IS NOT NULL AND (status <> 'active' OR wake_at > coalesce(next_due_at, next_at))
+      AND (status <> 'active' OR wake_at > clock_timestamp() + $1::interval)
+    ORDER BY job_id LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET wake_at = CASE WHEN status = 'active' THEN coalesce(next_due_at, next_at) END FROM misplaced
+WHERE jobs.job_id = misplaced.job_id RETURNING 'job-' || jobs.job_id AS stream
+"""
+_MEND_RUNS = """
+WITH misplaced AS MATERIALIZED (
+    SELECT run_id FROM runs
+    WHERE wake_at IS NOT NULL AND (planned_wake_at IS NULL OR wake_at > planned_wake_at)
+      AND (planned_wake_at IS NULL OR wake_at > clock_timestamp() + $1::interval)
+    ORDER BY run_id LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET wake_at = planned_wake_at FROM misplaced
+WHERE runs.run_id = misplaced.run_id RETURNING 'run-' || runs.run_id AS stream
+"""
+
+
+async def mend_wakeups(db: Connection, limit: int) -> list[str]:
+    """Set every `wake_at` that no postponement explains to what the log says; returns the streams of these rows.
+
+    A loop of the scheduler calls it, because a statement of an operator, or a bug, may have moved them. No event,
+    because the log says already when they are due.
+    """
+    jobs = await db.fetch(_MEND_JOBS, LONGEST_POSTPONEMENT_OF_JOB, limit)
+    runs = await db.fetch(_MEND_RUNS, LONGEST_POSTPONEMENT_OF_RUN, limit)
+    return [record["stream"] for record in [*jobs, *runs]]

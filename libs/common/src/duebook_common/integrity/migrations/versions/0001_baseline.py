@@ -98,6 +98,10 @@ CREATE TABLE jobs (
 -- The due jobs of a lane (queue and priority), and which lanes there are: the scheduler's poll.
 CREATE INDEX jobs_due ON jobs (queue, priority, wake_at) WHERE wake_at IS NOT NULL;
 
+-- The jobs that would wake too late, or wake without being active: the scheduler mends them.
+CREATE INDEX jobs_misplaced ON jobs (wake_at) WHERE wake_at IS NOT NULL
+    AND (status <> 'active' OR wake_at > coalesce(next_due_at, next_at));
+
 -- The newest jobs, without deleted ones: the list of jobs.
 CREATE INDEX jobs_newest ON jobs (created_at, job_id) WHERE status <> 'deleted';
 
@@ -119,6 +123,7 @@ CREATE INDEX jobs_by_tag ON jobs USING gin (tags) WHERE tags <> '{}'
 
 _RUNS = """
 -- One row per run: its folded state, and `awaited`: whether the end of the run must wake runs that wait for it.
+-- `planned_wake_at` is the `wake_at` that the last event has set; `wake_at` may have been moved since.
 -- A run that has neither ended nor been dead-lettered has a `wake_at`.
 CREATE TABLE runs (
     run_id uuid PRIMARY KEY,
@@ -163,6 +168,7 @@ CREATE TABLE runs (
     backlog boolean NOT NULL DEFAULT false,
     not_before timestamptz,
     held boolean NOT NULL DEFAULT false,
+    planned_wake_at timestamptz,
     awaited boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
@@ -171,6 +177,10 @@ CREATE TABLE runs (
 
 -- The due runs of a lane (queue and priority), and which lanes there are: the scheduler's poll.
 CREATE INDEX runs_due ON runs (queue, priority, wake_at) WHERE wake_at IS NOT NULL;
+
+-- The runs that were postponed, or wake although their last event says that they need not: the scheduler mends these.
+CREATE INDEX runs_misplaced ON runs (wake_at) WHERE wake_at IS NOT NULL
+    AND (planned_wake_at IS NULL OR wake_at > planned_wake_at);
 
 -- The active runs of this job: overlap policies.
 CREATE INDEX runs_active ON runs (job_id) WHERE wake_at IS NOT NULL AND status <> 'dead_lettered';
