@@ -85,8 +85,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             settings.misfire,
             JobCreateBatcher(pool),
             feed,
-            settings.max_active_runs,
-            settings.max_timeout,
+            max_active_runs=settings.max_active_runs,
+            max_timeout=settings.max_timeout,
             queue_names=QueueNames(settings.max_queues),
         )
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
