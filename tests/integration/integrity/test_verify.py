@@ -62,7 +62,7 @@ async def test_a_row_that_differs_from_the_log_breaks_invariant_5(pool: Pool, st
         "UPDATE jobs SET wake_at = wake_at + interval '400 days'",
         "UPDATE jobs SET wake_at = greatest(wake_at, clock_timestamp()) + interval '2 min' WHERE status = 'active'",
         "UPDATE runs SET wake_at = wake_at + interval '400 days'",
-        "UPDATE runs SET wake_at = greatest(wake_at, clock_timestamp()) + interval '2 h' WHERE status = 'running'",
+        "UPDATE runs SET wake_at = greatest(wake_at, clock_timestamp()) + interval '2 days' WHERE status = 'running'",
         "UPDATE runs SET wake_at = clock_timestamp() WHERE status = 'succeeded'",
     ],
 )

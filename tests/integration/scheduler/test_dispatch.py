@@ -158,6 +158,7 @@ async def test_a_queue_that_is_not_ready_gets_no_runs_and_keeps_none_from_others
     sender = RecordingSender()
     sender.held_queues = frozenset({"slow"})
     for queue in ("slow", "default"):
+        await serve(pool, queue)
         await created(pool, queue=queue)
     async with new_dispatcher(postgres_url, sender) as dispatcher:
         assert await dispatcher.step() == 1

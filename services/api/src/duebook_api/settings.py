@@ -29,7 +29,7 @@ class ApiSettings(Settings):
     """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
     max_timeout: MaxTimeout = timedelta(days=1)
     """The longest timeout of an attempt that a job may have. The same for executors."""
-    max_queues: int = Field(200, ge=1, le=10_000)
+    max_queues: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 200
     """How many work queues there may be. Beyond it a job that names a new queue is refused."""
     auth: Literal["required", "off"] = "required"
     """`off` lets every request in; it is refused unless the host is loopback."""

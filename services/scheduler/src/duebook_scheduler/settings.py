@@ -6,7 +6,7 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
-from duebook_common.runtime.bounds import Bounds, Lease, Misfire, Port
+from duebook_common.runtime.bounds import Bounds, Idle, Lease, Misfire, Port
 from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl, Settings
 
 
@@ -19,12 +19,6 @@ def _poll_cron(expression: str) -> str:
     except (CronSimError, StopIteration) as error:
         raise ValueError(f"not a cron expression that ever fires: {error}") from error
     return expression
-
-
-def _queue_idle(idle: timedelta) -> timedelta:
-    if not timedelta(minutes=1) <= idle <= timedelta(days=365):
-        raise ValueError("a queue must be idle for PT1M to P365D before it is removed")
-    return idle
 
 
 class SchedulerSettings(Settings):
@@ -48,8 +42,8 @@ class SchedulerSettings(Settings):
     max_active_runs: MaxActiveRuns = 1_000
     """How many runs of a job may be active at once. Beyond it commands are refused, and occurrences are skipped."""
 
-    queue_idle: Annotated[Duration, AfterValidator(_queue_idle)] = timedelta(hours=1)
-    """How long a work queue that nothing uses stays in RabbitMQ, from PT1M on."""
+    queue_idle: Idle = timedelta(hours=1)
+    """How long a work queue that nothing uses stays in RabbitMQ."""
 
     def next_poll(self, now: datetime) -> datetime:
         """The first time after `now` that the cron expression names; hints and known due times may come sooner."""

@@ -197,10 +197,13 @@ async def wake_for_tasks(db: Connection, executor: str) -> None:
     await db.execute(_WAKE_FOR_TASKS, executor)
 
 
-# No postponement is longer: a run whose message is queued is looked at again after an hour at the latest, and one that
-# is running after its lease, which is shorter.
-LONGEST_POSTPONEMENT_OF_RUN = timedelta(hours=1, minutes=5)
+# No postponement is longer. A run that runs or waits is looked at again after a lease at the latest, any other one
+# after an hour, because its message may be queued.
 LONGEST_POSTPONEMENT_OF_JOB = timedelta(minutes=1)
+BEYOND_POSTPONEMENT_OF_RUN = """
+wake_at > clock_timestamp()
+    + CASE WHEN status IN ('running', 'waiting') THEN interval '25 hours' ELSE interval '65 minutes' END
+"""  # the longest lease is a day
 
 _MEND_JOBS = """
 WITH misplaced AS MATERIALIZED (
@@ -212,16 +215,16 @@ WITH misplaced AS MATERIALIZED (
 UPDATE jobs SET wake_at = CASE WHEN status = 'active' THEN coalesce(next_due_at, next_at) END FROM misplaced
 WHERE jobs.job_id = misplaced.job_id RETURNING 'job-' || jobs.job_id AS stream
 """
-_MEND_RUNS = """
+_MEND_RUNS = f"""
 WITH misplaced AS MATERIALIZED (
     SELECT run_id FROM runs
     WHERE wake_at IS NOT NULL AND (planned_wake_at IS NULL OR wake_at > planned_wake_at)
-      AND (planned_wake_at IS NULL OR wake_at > clock_timestamp() + $1::interval)
-    ORDER BY run_id LIMIT $2 FOR UPDATE SKIP LOCKED
+      AND (planned_wake_at IS NULL OR {BEYOND_POSTPONEMENT_OF_RUN})
+    ORDER BY run_id LIMIT $1 FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET wake_at = planned_wake_at FROM misplaced
 WHERE runs.run_id = misplaced.run_id RETURNING 'run-' || runs.run_id AS stream
-"""
+"""  # noqa: S608
 
 
 async def mend_wakeups(db: Connection, limit: int) -> list[str]:
@@ -231,5 +234,5 @@ async def mend_wakeups(db: Connection, limit: int) -> list[str]:
     because the log says already when they are due.
     """
     jobs = await db.fetch(_MEND_JOBS, LONGEST_POSTPONEMENT_OF_JOB, limit)
-    runs = await db.fetch(_MEND_RUNS, LONGEST_POSTPONEMENT_OF_RUN, limit)
+    runs = await db.fetch(_MEND_RUNS, limit)
     return [record["stream"] for record in [*jobs, *runs]]
