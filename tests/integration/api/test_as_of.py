@@ -58,7 +58,7 @@ async def test_a_future_time_shows_the_present_state(api: Api) -> None:
     path = f"/api/job/{job['id']}"
     assert await api.json(200, "GET", f"{path}?as_of=9998-01-01T00:00:00Z") == job
     run = await api.json(202, "POST", f"{path}/trigger")
-    assert await api.json(200, "GET", f"/api/run/{run['id']}?as_of={FUTURE}") == run
+    assert await api.json(200, "GET", f"/api/run/{run['id']}?as_of={FUTURE}") == run | {"payload": {}}
 
 
 async def test_before_its_creation_it_is_not_found_and_the_answer_says_when_it_was(api: Api) -> None:
@@ -91,7 +91,7 @@ async def test_an_offset_whose_plus_is_not_encoded_is_accepted(api: Api) -> None
 async def test_a_run_is_shown_as_it_was_after_each_of_its_events(api: Api) -> None:
     job = await api.create()
     run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
-    path, states, now = f"/api/run/{run['id']}", [run], datetime.now(UTC)
+    path, states, now = f"/api/run/{run['id']}", [run | {"payload": {}}], datetime.now(UTC)
     for command in (StartAttempt(0, "executor-1", MINUTE, now), Succeed(1, {"rows": 1}, now)):
         await api.execute(run["id"], command)
         states.append(await api.json(200, "GET", path))
