@@ -71,6 +71,17 @@ def test_a_note_says_that_the_dst_policy_does_not_apply() -> None:
     assert notes(Rrule("FREQ=HOURLY;BYHOUR=10")) == []
 
 
+@pytest.mark.parametrize(
+    ("zone", "note"),
+    [
+        ("Etc/GMT+5", "Etc/GMT+5 is 5 h behind UTC: the sign in these names is reversed"),
+        ("Etc/GMT-14", "Etc/GMT-14 is 14 h ahead of UTC: the sign in these names is reversed"),
+    ],
+)
+def test_a_note_says_that_the_sign_in_names_of_etc_is_reversed(zone: str, note: str) -> None:
+    assert preview(job("daily", timezone=zone), START, 1)["notes"] == [note]
+
+
 KINDS: list[Recurrence] = [
     "daily",
     "weekly",
