@@ -136,3 +136,17 @@ async def test_an_invalid_payload_is_refused_by_model_and_schema(payload: Any) -
     assert not failed.value.retry
     with pytest.raises(Problem):
         TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, payload)
+
+
+async def test_only_exchanges_that_are_allowed_are_published_to(rabbitmq_url: str, queue: AbstractQueue) -> None:
+    publisher = AmqpPublisher(rabbitmq_url, (queue.name,))
+    task = amqp_publish_task(publisher)
+    await run(task, {"exchange": queue.name, "routing_key": "orders.new"})
+    for exchange in ("", "amq.fanout"):
+        with pytest.raises(Fail, match="is not allowed: DUEBOOK_AMQP_EXCHANGES names") as refused:
+            await run(task, {"exchange": exchange, "routing_key": queue.name})
+        assert not refused.value.retry
+    await publisher.close()
+    by_default = AmqpPublisher(rabbitmq_url, ("default",))
+    await run(amqp_publish_task(by_default), {"routing_key": queue.name})
+    await by_default.close()

@@ -11,7 +11,7 @@ from duebook_executor.settings import ExecutorSettings
 
 def main() -> None:
     settings = load(ExecutorSettings)
-    publisher = AmqpPublisher(settings.rabbitmq_url.get_secret_value())
+    publisher = AmqpPublisher(settings.rabbitmq_url.get_secret_value(), settings.amqp_exchanges)
     registry = load_tasks(settings, publisher)  # before anything else starts: a wrong task is refused like a setting
     run("executor", settings, settings.port, partial(lifespan, registry, publisher))
 

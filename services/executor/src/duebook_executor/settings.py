@@ -71,5 +71,7 @@ class ExecutorSettings(Settings):
     """The mail server of the task `email.send`: `smtp://`, `smtps://` or `smtp+starttls://`."""
     mail_from: MailAddress = "duebook@localhost"
     """The sender of every mail."""
+    amqp_exchanges: Annotated[List, BeforeValidator(split)] = ()
+    """The only exchanges that `amqp.publish` may use, comma separated; `default` is the default one. Empty: all."""
     http_allow: Annotated[str, AfterValidator(_allow)] = ""
     """Networks that HTTP tasks may reach although they are private, comma separated."""

@@ -9,6 +9,7 @@ PREFIX = "DUEBOOK_"
 # Of all services and of the command line: containers share one environment. Without the prefix.
 KNOWN = frozenset(
     {
+        "AMQP_EXCHANGES",
         "API_KEY",
         "AUTH",
         "BATCH",

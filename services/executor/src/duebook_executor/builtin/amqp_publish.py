@@ -1,6 +1,7 @@
 """The task `amqp.publish`: publish one message to RabbitMQ; it succeeds once the broker confirms a routed message."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -23,15 +24,20 @@ class AmqpPublisher:
     """A connection for publishing only, opened at its first use and again whenever it was lost.
 
     Each message has a channel of its own: an error closes the channel, and must not fail other messages.
+    `exchanges` are those that tasks may publish to, `default` being the default one; without any they may use all.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, exchanges: Collection[str] = ()) -> None:
+        self._url, self._exchanges = url, exchanges
         self._connection: AbstractConnection | None = None
         self._connecting, self._channels = asyncio.Lock(), asyncio.Semaphore(_MOST_CHANNELS)
 
     async def publish(self, payload: AmqpMessage, context: Context) -> dict[str, Any]:
         """Publish and wait for the broker's confirm; raises Fail."""
+        name = payload.exchange or "default"
+        if self._exchanges and name not in self._exchanges:
+            allowed = ", ".join(self._exchanges)
+            raise Fail(f"the exchange {name!r} is not allowed: DUEBOOK_AMQP_EXCHANGES names {allowed}", retry=False)
         try:
             async with asyncio.timeout(_PUBLISH_SECONDS), self._channels:
                 await detect_lost_connection(self._publish(payload, context))
