@@ -31,7 +31,7 @@ _MAX_JOBS = 10_000
 # Without payload and metadata: they may be large, and a forecast does not depend on them.
 _JOBS = """
 SELECT job_id, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
-       runs, next_at, next_due_at, reason, request_hash, created_at, updated_at
+       runs, next_at, next_due_at, reason, held, request_hash, created_at, updated_at
 FROM jobs WHERE {} LIMIT {}
 """
 
