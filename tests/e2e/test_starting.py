@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx2
 import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from duebook_common.integrity.migrate import migrate
 from duebook_devstack.postgres import Postgres
@@ -74,7 +80,31 @@ def test_services_wait_for_postgresql_the_schema_and_rabbitmq(
             assert "Traceback" not in service.log.read_text()
             reasons = [line["reason"] for line in lines(service, "waiting")]
             assert len(reasons) <= 12, reasons  # one line for each change, not for each attempt
+        assert missing_series(services) == []
         migrated_meanwhile(private_postgres, services)
+
+
+def missing_series(services: list[Service]) -> list[str]:
+    """What the alerts ask for and none of these services, which have done nothing yet, shows."""
+    text = "".join(httpx2.get(f"{service.url}/metrics", trust_env=False).text for service in services)
+    shown = [
+        (sample.name, sample.labels) for family in text_string_to_metric_families(text) for sample in family.samples
+    ]
+    return [
+        f"{name} {wanted}"
+        for name, wanted in series_of_the_alerts()
+        if not any(name == other and wanted.items() <= labels.items() for other, labels in shown)
+    ]
+
+
+def series_of_the_alerts() -> Iterator[tuple[str, dict[str, str]]]:
+    """Each series of ours that an alert selects, with the labels that it names; of `a|b` both."""
+    alerts = yaml.safe_load(Path("deploy/monitoring/alerts.yml").read_text())
+    for expression in (rule["expr"] for group in alerts["groups"] for rule in group["rules"]):
+        for name, matchers in re.findall(r"(duebook_[a-z_]+)(?:\{([^}]*)\})?", expression):
+            conditions = re.findall(r'(\w+)=~?"([^"]*)"', matchers)
+            for values in product(*(value.split("|") for _, value in conditions)):
+                yield name, dict(zip((label for label, _ in conditions), values, strict=True))
 
 
 def migrated_meanwhile(postgres: Postgres, services: list[Service]) -> None:

@@ -90,6 +90,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             queue_names=QueueNames(settings.max_queues),
         )
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
+        context.facts = {"auth": settings.auth}
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
         context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))

@@ -22,6 +22,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.startup import open_database
+from duebook_executor.attempt_metrics import show_metrics
 from duebook_executor.attempts import Attempts
 from duebook_executor.builtin.amqp_publish import AmqpPublisher
 from duebook_executor.builtin.catalogue import catalogue
@@ -76,6 +77,12 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
         context.health.checks["rabbitmq"] = consumer.check
         context.health.checks["tasks"] = lambda: attempts.task_loop.check(settings.max_abandoned)
+        show_metrics(settings.queues)
+        context.facts = {
+            "queues": settings.queues,
+            "tasks": sorted(registry.registered()),
+            "concurrency": settings.concurrency,
+        }
         context.loops.start("clock", clock.keep_measuring(pool))
         _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
         registration = Registration(pool, actor.name, settings.queues, registry.registered(), hints.wake)

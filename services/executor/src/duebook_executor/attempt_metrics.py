@@ -1,6 +1,7 @@
 """Metrics and log lines of attempts: their start, their outcome."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -8,7 +9,16 @@ import structlog
 from duebook_common.domain.errors import StaleAttempt
 from duebook_common.domain.run.events import AttemptFailed, RunDeadLettered, RunEvent
 from duebook_common.domain.run.state import Run
-from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUN_DURATION, RUNS, STALE_OUTCOMES, START_DELAY
+from duebook_common.runtime.telemetry import (
+    DEAD_LETTERS,
+    LOCKS,
+    RETRIES,
+    RUN_DURATION,
+    RUNS,
+    STALE_OUTCOMES,
+    START_DELAY,
+    show_at_zero,
+)
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt
 
@@ -21,6 +31,14 @@ _OUTCOMES = {
     "RunCancelled": "cancelled",
     "RunDeadLettered": "dead_lettered",
 }
+
+
+def show_metrics(queues: Sequence[str]) -> None:
+    """Show all metrics of attempts on these queues before the first attempt."""
+    show_at_zero(RUNS, queues, _OUTCOMES.values())
+    for metric in (RETRIES, DEAD_LETTERS, RUN_DURATION, START_DELAY):
+        show_at_zero(metric, queues)
+    show_at_zero(LOCKS, ("acquired", "refused", "lost", "unavailable"))
 
 
 def count_start(run: Run, now: datetime) -> None:

@@ -11,6 +11,7 @@ from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
+from duebook_common.runtime.telemetry import LOCKS, NOTIFICATIONS, show_at_zero
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, acquire
 from duebook_common.store.mails_owed import set_default_recipients
@@ -65,6 +66,9 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
 
         # SMTP is not checked: while it is unavailable, mails wait as due rows and the notifier is still useful.
         context.health.checks["rabbitmq"] = consumer.check
+        show_at_zero(NOTIFICATIONS, ("sent", "retrying", "given_up", "nobody"))
+        show_at_zero(LOCKS, ("acquired", "busy", "unavailable"))
+        context.facts = {"mail_server": f"{policy.server.host}:{policy.server.port}", "sender": policy.sender}
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
         context.loops.start("owed mails", run_every("owed mails", _RETRY_INTERVAL, mailer.mail_owed))

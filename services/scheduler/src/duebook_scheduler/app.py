@@ -26,6 +26,7 @@ from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.mending import WakeupMender
 from duebook_scheduler.poll import Poller
 from duebook_scheduler.poll_context import PollContext
+from duebook_scheduler.queue_metrics import show_known_queues
 from duebook_scheduler.relay import Relay
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
@@ -60,6 +61,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         actor = Actor(f"scheduler {socket.gethostname()}")
         poller = _poller(PollContext(pool, clock, settings, actor), sender, work_queues, hints)
         context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check}
+        await show_known_queues(pool)
+        context.facts = {"poll_cron": settings.poll_cron, "batch": settings.batch}
         loops = context.loops
         loops.start("hints", hints.listen(wake))
         loops.start("clock", clock.keep_measuring(pool))

@@ -28,6 +28,7 @@ from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import Lane, earliest, lanes
 from duebook_scheduler.poll_context import PollContext
+from duebook_scheduler.queue_metrics import show_queues
 from duebook_scheduler.run_sender import RunSender
 
 log = structlog.stdlib.get_logger("dispatch")
@@ -75,6 +76,7 @@ class Dispatcher:
         """The lanes with due jobs whose queue is ready and has capacity, each with that capacity."""
         async with acquire(self._pool) as db:
             found = await lanes(db, "jobs")
+            show_queues(lane.queue for lane in found)
             self.next_due = earliest(found, now)
             due = [lane for lane in found if lane.first <= now]
             if not due:

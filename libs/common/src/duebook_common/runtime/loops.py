@@ -31,6 +31,7 @@ async def run_every(
     """
     wake = wake or asyncio.Event()
     failures = 0
+    LOOP_FAILURES.labels(name)
     while True:
         wake.clear()  # before the step, never after it: a hint that arrives during the step must not get lost
         try:

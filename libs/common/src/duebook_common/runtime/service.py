@@ -22,7 +22,7 @@ from duebook_common.runtime.http_server import HttpServer
 from duebook_common.runtime.loops import Loops, wait_until_set
 from duebook_common.runtime.settings import Settings
 from duebook_common.runtime.startup import CannotStart
-from duebook_common.runtime.telemetry import configure
+from duebook_common.runtime.telemetry import configure, show_only_own_metrics
 from duebook_common.runtime.variables import unknown
 
 log = structlog.stdlib.get_logger("service")
@@ -74,6 +74,7 @@ def run(name: str, settings: Settings, port: int, lifespan: Lifespan, connection
     """
     timezones.pin()
     configure(name, settings.log_format, settings.log_level)
+    show_only_own_metrics(name)
     for variable, near in unknown(os.environ):
         meant = f"did you mean {near}?" if near else "Duebook has no variable of this name"
         log.warning("unknown variable", variable=variable, remedy=meant)

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
+from itertools import product
 from typing import Literal
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
@@ -37,6 +39,29 @@ NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by outcome.", ["
 DELIVERIES = Counter("duebook_deliveries_total", "Deliveries by the recorded state of their run.", ["verdict"])
 LOOP_FAILURES = Counter("duebook_loop_failures_total", "Failed steps of background loops.", ["loop"])
 BUILD = Gauge("duebook_build_info", "The running version.", ["service", "version"])
+
+_Metric = Counter | Gauge | Histogram
+_OF_RUNS: set[_Metric] = {RUNS, RETRIES, DEAD_LETTERS}
+# What each service measures; all of them have LOOP_FAILURES, BUILD, and the metrics of their process.
+MEASURED: dict[str, set[_Metric]] = {
+    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, CONFLICTS},
+    "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS},
+    "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
+    "notifier": {NOTIFICATIONS, LOCKS, CONFLICTS},
+}
+
+
+def show_only_own_metrics(service: str) -> None:
+    """Drop the metrics that only other services measure: here they would stand at 0 and mean nothing."""
+    elsewhere: set[_Metric] = set().union(*MEASURED.values()) - MEASURED.get(service, set())
+    for metric in elsewhere:
+        (DEAD_LETTER_REGISTRY if metric is CURRENT_DEAD_LETTERS else REGISTRY).unregister(metric)
+
+
+def show_at_zero(metric: _Metric, *values: Iterable[str]) -> None:
+    """Show every combination of these label values, so that the first increment of each is seen as one."""
+    for combination in product(*values):
+        metric.labels(*combination)
 
 
 def configure(service: str, style: Literal["json", "console"], level: str) -> None:

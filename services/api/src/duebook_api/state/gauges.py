@@ -32,7 +32,7 @@ class DeadLetterGauges:
 
     def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:
         self._pool, self._clock, self._misfire = pool, clock, misfire
-        self._queues: set[str] = set()
+        self._queues = {"default"}
 
     async def refresh(self) -> int:
         now = self._clock.now()

@@ -1,0 +1,60 @@
+"""Where the HTTP server of a service listens, and what it calls itself."""
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import pytest
+from starlette.responses import PlainTextResponse
+
+from duebook_common.runtime.http_server import HttpServer
+
+APP = PlainTextResponse("here")
+NOW = timedelta(0)
+
+
+async def answers(address: str, port: int) -> bool:
+    reader, writer = await asyncio.open_connection(address, port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "addresses"),
+    [
+        ("::", "[::]", ["::1", "127.0.0.1"]),
+        ("::1", "[::1]", ["::1"]),
+        ("0.0.0.0", "0.0.0.0", ["127.0.0.1"]),
+        ("127.0.0.1", "127.0.0.1", ["127.0.0.1"]),
+        ("localhost", "localhost", ["localhost"]),
+    ],
+)
+async def test_it_listens_where_it_says(host: str, shown: str, addresses: list[str], unused_tcp_port: int) -> None:
+    if ":" in host and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    server = await HttpServer(APP, host, unused_tcp_port, 8).start()
+    try:
+        assert server.url == f"http://{shown}:{unused_tcp_port}"
+        for address in addresses:
+            assert await answers(address, unused_tcp_port)
+    finally:
+        await server.stop(NOW)
+
+
+async def test_a_port_in_use_is_named_with_the_remedy(unused_tcp_port: int) -> None:
+    server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{unused_tcp_port}: .*; set DUEBOOK_HOST and"):
+        await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
+    await server.stop(NOW)
+
+
+async def test_a_head_that_never_ends_is_refused(unused_tcp_port: int) -> None:
+    server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+    writer.write(b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(100)))
+    assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+    await server.stop(NOW)
