@@ -12,6 +12,8 @@ import httpx2
 import pytest
 from starlette.types import Message, Scope
 
+from duebook.cli.keys import make_key
+from duebook_api.access.api_keys import ApiKeys
 from duebook_api.app import build
 from duebook_api.http import positions
 from duebook_api.http.positions import LOG_START, Position
@@ -163,6 +165,35 @@ async def test_a_client_that_does_not_receive_is_disconnected(
     assert (sending.is_set(), api.deps.feed.streams) == (True, 0)
 
 
+@pytest.mark.parametrize("end", ["revoked_at", "expires_at"])
+async def test_a_stream_ends_soon_after_its_key(api: Api, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duebook_api.state.feed._ASK_AGAIN", 0.05)
+    monkeypatch.setattr("duebook_api.access.api_keys._CACHE_SECONDS", 0.05)
+    key, hash_ = make_key("streamer", "secret")
+    add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('streamer', 'test', $1, '{read}')"
+    await api.deps.pool.execute(add, hash_)
+    sent: list[Message] = []
+    opened = asyncio.Event()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            opened.set()
+
+    scope = {**STREAM, "headers": [*STREAM["headers"], (b"authorization", f"Bearer {key}".encode())]}
+    streaming = asyncio.ensure_future(build(api.deps, Health(), ApiKeys(api.deps.pool, None))(scope, receive, send))
+    async with asyncio.timeout(30):
+        await opened.wait()
+        await api.deps.pool.execute(f"UPDATE keys SET {end} = now()")
+        await streaming
+    assert sent[0]["status"] == 200
+    assert not sent[-1]["more_body"]
+
+
 async def test_a_quiet_stream_sends_heartbeats_and_ends_after_its_time(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,7 +224,7 @@ async def test_a_stream_resumes_survives_an_outage_and_ends_with_its_server(
             async with open_stream(http, Last_Event_ID=one) as resumed:
                 assert await resumed.take(2) == [two, *await stream.take(1)]
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(4):  # less than the server waits for open requests
+            async with asyncio.timeout(15):  # less than the server waits for open requests
                 await stream.end()
                 assert await process.wait() == 0
 

@@ -60,10 +60,15 @@ class AuthMiddleware:
         actor = Actor(principal.name, trace if _TRACEPARENT.fullmatch(trace) else None)
         charge = partial(self._limiter.charge, client)
         scope.setdefault("state", {}).update(actor=actor, scopes=principal.scopes, client=client, charge=charge)
+        scope["state"]["permitted"] = partial(self._is_permitted, bearer(headers.getlist("authorization")))
         if scope["method"] == "HEAD":
             # The server omits the body: it goes by its own scope, in which the method is still HEAD.
             scope = {**scope, "method": "GET", "head": True}
         await self._app(scope, receive, send)
+
+    async def _is_permitted(self, token: str | None) -> bool:
+        """Whether a client that was let in may go on: its key may be revoked or expire meanwhile."""
+        return self._keys is None or (token is not None and await self._keys.accepts(token))
 
     async def _authenticate(self, path: str, headers: Headers) -> Principal:
         """The sender of the request; raises Problem 401, or 403 for a request of a foreign web page without keys."""

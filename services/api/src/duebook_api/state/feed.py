@@ -8,7 +8,7 @@ import asyncio
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
@@ -28,9 +28,17 @@ _BATCH, _KEPT = 100, 4_000  # events
 _KEPT_BYTES, _CHUNK_BYTES = 32 * 1024 * 1024, 64 * 1024
 _MOST_STREAMS = 500
 _HEARTBEAT, _RETRY = 15.0, 1.0  # seconds
+_ASK_AGAIN = 2.0  # seconds until a stream asks again whether its key is still valid
 # Then the client reconnects, maybe to another replica, and its key is checked again.
 _MAX_STREAM_SECONDS = 900.0
 _RECONNECT_AFTER = b"retry: 1000\n\n"  # milliseconds
+
+
+Permitted = Callable[[], Awaitable[bool]]
+
+
+async def _always() -> bool:
+    return True
 
 
 class EventFrame(NamedTuple):
@@ -132,14 +140,19 @@ class Feed:
     def streams(self) -> int:
         return self._clients.total()
 
-    async def stream(self, position: Position) -> AsyncGenerator[bytes, None]:
+    async def stream(self, position: Position, permitted: Permitted = _always) -> AsyncGenerator[bytes, None]:
         """All events after the position, for `max_seconds`, also across outages of the database.
 
-        The caller holds `reserve_stream`.
+        Every few seconds `permitted` is asked whether the client may go on. The caller holds `reserve_stream`.
         """
         yield _RECONNECT_AFTER
-        end = time.monotonic() + self._max_seconds
+        asked = beaten = time.monotonic()
+        end = asked + self._max_seconds
         while not self._closed and time.monotonic() < end:
+            if time.monotonic() - asked >= _ASK_AGAIN:
+                if not await permitted():
+                    return
+                asked = time.monotonic()
             changed = self._changed  # taken before reading, so that it is set if events arrive during the read
             frames = await self._after(position)
             if frames:
@@ -147,8 +160,9 @@ class Feed:
                 for chunk in _chunks(frames):
                     yield chunk
                 continue
-            await wait_until_set(changed, _HEARTBEAT if frames is not None else _RETRY)
-            if not changed.is_set():
+            await wait_until_set(changed, min(_HEARTBEAT, _ASK_AGAIN) if frames is not None else _RETRY)
+            if not changed.is_set() and time.monotonic() - beaten >= _HEARTBEAT:
+                beaten = time.monotonic()
                 yield b": nothing new\n\n"
 
     async def _after(self, position: Position) -> Sequence[EventFrame] | None:
