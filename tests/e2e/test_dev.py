@@ -104,5 +104,7 @@ def test_a_dead_service_ends_the_stack_and_is_named(directory: Path) -> None:
         notifier = next(process for process in running(directory) if process.name == "notifier")
         os.kill(notifier.pid, signal.SIGKILL)
         assert stack.process.wait(60) == 1
-    assert "notifier ended with exit code -9" in stack.text
+    reason, _, rest = stack.text.partition("notifier ended with exit code -9")
+    assert "draining and stopping" not in reason, "the reason comes first"
+    assert "draining and stopping" in rest
     assert running(directory) == []

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,14 @@ def check_service(pod: dict[str, Any], grace_period: str) -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert pod["topologySpreadConstraints"]
+
+
+def test_http_tasks_reach_public_addresses_of_ipv4_and_ipv6_only() -> None:
+    text = (DEPLOY / "kubernetes/base/executor.yaml").read_text()
+    [policy] = [each for each in yaml.safe_load_all(text) if each["kind"] == "NetworkPolicy"]
+    blocks = [to["ipBlock"] for rule in policy["spec"]["egress"] for to in rule.get("to", []) if "ipBlock" in to]
+    assert {block["cidr"] for block in blocks} == {"0.0.0.0/0", "::/0"}
+    for block in blocks:
+        for network in map(ip_network, block["except"]):
+            assert network.subnet_of(ip_network(block["cidr"]))  # type: ignore[arg-type]
+    assert {"169.254.0.0/16", "fc00::/7", "fe80::/10"} <= {network for block in blocks for network in block["except"]}

@@ -71,6 +71,8 @@ def _serve(port: int) -> None:
         _report("`duebook` finds all of this by .duebook/env when you run it in this directory")
         _report(f"ready: {services[0].url}/api/docs; Ctrl-C drains and stops everything")
         _watch(stack, services)
+    except _EXPECTED as error:
+        _fail(str(error) or repr(error))  # first the reason, then what follows from it
     finally:
         _stop(stack, services)
 
