@@ -34,6 +34,7 @@ class Connections(Generic[C]):
 
     def __init__(self, most: int) -> None:
         self.most = most
+        self.closing = False  # the next answer on each connection is its last
         self._open: set[C] = set()
         self._idle: dict[C, None] = {}  # a dict as an ordered set
 

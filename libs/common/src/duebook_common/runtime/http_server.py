@@ -54,6 +54,7 @@ class HttpServer:
         if self._server is None or self._serving is None:
             return
         self._server.config.timeout_graceful_shutdown = max(1, int(grace.total_seconds()))
+        self._connections.closing = True  # also for connections that are accepted in these moments
         self._server.should_exit = True
         await asyncio.shield(self._serving)
 
@@ -102,7 +103,6 @@ class _Protocol(HttpToolsProtocol):
         self._others = others
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
-        self._last = False  # the next answer is the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -110,6 +110,8 @@ class _Protocol(HttpToolsProtocol):
         surplus = self._others.add(self)
         if surplus is not None:
             surplus.transport.abort()
+        if self._others.closing:
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
@@ -127,7 +129,7 @@ class _Protocol(HttpToolsProtocol):
         self._head_arrived()
         self._others.busy(self)
         super().on_headers_complete()
-        if self._last:
+        if self._others.closing:
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
@@ -138,7 +140,6 @@ class _Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Answer the request under way, or one that is about to arrive, then close."""
-        self._last = True
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(_LAST_REQUEST_SECONDS, self._close_if_idle)
         else:
