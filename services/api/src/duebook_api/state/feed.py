@@ -146,13 +146,13 @@ class Feed:
         Every few seconds `permitted` is asked whether the client may go on. The caller holds `reserve_stream`.
         """
         yield _RECONNECT_AFTER
-        asked = beaten = time.monotonic()
-        end = asked + self._max_seconds
+        checked_at = heartbeat_at = time.monotonic()
+        end = checked_at + self._max_seconds
         while not self._closed and time.monotonic() < end:
-            if time.monotonic() - asked >= _ASK_AGAIN:
+            if time.monotonic() - checked_at >= _ASK_AGAIN:
                 if not await permitted():
                     return
-                asked = time.monotonic()
+                checked_at = time.monotonic()
             changed = self._changed  # taken before reading, so that it is set if events arrive during the read
             frames = await self._after(position)
             if frames:
@@ -161,8 +161,8 @@ class Feed:
                     yield chunk
                 continue
             await wait_until_set(changed, min(_HEARTBEAT, _ASK_AGAIN) if frames is not None else _RETRY)
-            if not changed.is_set() and time.monotonic() - beaten >= _HEARTBEAT:
-                beaten = time.monotonic()
+            if not changed.is_set() and time.monotonic() - heartbeat_at >= _HEARTBEAT:
+                heartbeat_at = time.monotonic()
                 yield b": nothing new\n\n"
 
     async def _after(self, position: Position) -> Sequence[EventFrame] | None:
