@@ -35,11 +35,13 @@ async def test_a_schema_of_an_unknown_version_is_refused_in_one_line(offline: Pr
     assert refused.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:secret@127.0.0.1:1/d", "postgresql://u:secret@127.0.0.1:port/d"])
-def test_an_unreachable_database_is_one_line_without_the_password(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "code"), [("postgresql://u:secret@127.0.0.1:1/d", 1), ("postgresql://u:secret@127.0.0.1:port/d", 2)]
+)
+def test_an_unreachable_database_is_one_line_without_the_password(url: str, code: int) -> None:
     for command in (["verify"], ["rebuild"], ["migrate", "--wait", "0s"], ["key", "list"]):
         refused = Program({"DUEBOOK_POSTGRES_URL": url})(*command)
-        assert refused.exit_code == 1
+        assert refused.exit_code == code
         assert "DUEBOOK_POSTGRES_URL" in refused.stderr
         assert "secret" not in refused.stderr
         assert refused.stderr.count("\n") == 1
