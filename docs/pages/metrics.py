@@ -23,7 +23,7 @@ _LABELS = """
 | label | of | values |
 | --- | --- | --- |
 | `outcome` | `duebook_runs_total` | `succeeded`, `failed`, `lost`, `released`, `cancelled`, `skipped`, `dead_lettered` |
-| `outcome` | `duebook_notifications_total` | `sent`, `retrying`, `given_up`, `nobody` (no recipient wanted the mail) |
+| `outcome` | `duebook_notifications_total` | `sent`, `held` (beyond the limit), `in_digest`, `retrying`, `given_up`, `nobody` (no recipient wanted the mail) |
 | `result` | `duebook_locks_total` | `acquired`, `refused`, `busy`, `lost`, `unavailable` |
 | `verdict` | `duebook_deliveries_total` | `start`, `attached`, `running`, `stale`, `expired`, `bury`, `redrive`, `unreadable` |
 """

@@ -8,6 +8,7 @@ from docs.pages.markdown import code, field_docs, page, table
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime.bounds import Bounds
 from duebook_common.runtime.durations import iso
+from duebook_common.runtime.mail_domains import MailDomains
 from duebook_common.runtime.settings import Settings
 from duebook_executor.settings import ExecutorSettings
 from duebook_notifier.settings import NotifierSettings
@@ -65,6 +66,8 @@ def _default(field: Any) -> str:
     match field.default:
         case None | "" | ():
             return "none"
+        case MailDomains():
+            return "all"
         case timedelta():
             return code(iso(field.default)) + _bounds(field)
         case tuple():

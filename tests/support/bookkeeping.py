@@ -15,7 +15,7 @@ from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.commands import DecisionContext, Dispatch, TriggerRun
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.mail import Mail, MailFailed, MailSent
+from duebook_common.domain.mail import Mail, MailDigested, MailFailed, MailHeld, MailSent
 from duebook_common.domain.run import state as run_domain
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.domain.run.events import FirstEvent
@@ -105,7 +105,7 @@ def fold(events: Sequence[RecordedEvent]) -> tuple[dict[UUID, Job], dict[UUID, R
     jobs, runs, mails = dict[UUID, Job](), dict[UUID, Run](), dict[tuple[UUID, str, str], Mail]()
     for recorded in events:
         event, own_id = recorded.event, UUID(recorded.stream[-36:])
-        if isinstance(event, MailSent | MailFailed):
+        if isinstance(event, MailSent | MailFailed | MailHeld | MailDigested):
             key = (own_id, event.outcome, event.recipient)
             mails[key] = mail_domain.evolve(mails.get(key), own_id, recorded.job_id, recorded.version, event)
         elif isinstance(event, JobCreated):

@@ -21,7 +21,12 @@ from duebook_devstack.stack_dir import StackDir
 from support import servers
 
 T = TypeVar("T")
-_DEFAULTS = {"DUEBOOK_AUTH": "off", "DUEBOOK_GRACE": "PT5S", "DUEBOOK_MAIL_FROM": "duebook@example.com"}
+_DEFAULTS = {
+    "DUEBOOK_AUTH": "off",
+    "DUEBOOK_GRACE": "PT5S",
+    "DUEBOOK_MAIL_FROM": "duebook@example.com",
+    "DUEBOOK_MAIL_LIMIT": "off",
+}
 
 
 class Platform:

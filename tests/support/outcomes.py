@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
@@ -248,30 +249,30 @@ async def broker(rabbitmq_url: str) -> AsyncIterator[Broker]:
         yield Broker(await connection.channel())
 
 
-def mail_policy(smtp_url: str, tries: int = 8) -> MailPolicy:
-    """A policy that retries almost at once."""
+def mail_policy(smtp_url: str, tries: int = 8, **changes: Any) -> MailPolicy:
+    """A policy that retries almost at once, without a limit."""
     backoff = Backoff(initial=timedelta(milliseconds=50), factor=1, max=timedelta(seconds=1), jitter=0)
-    return MailPolicy(smtp_server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries)
+    return MailPolicy(smtp_server(smtp_url), "duebook@example.org", backoff=backoff, tries=tries, **changes)
 
 
 @asynccontextmanager
 async def starting_notifier(
-    postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
+    postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8, **changes: Any
 ) -> AsyncIterator[ServiceContext]:
     """A running notifier that may not be ready yet."""
     urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp_url}
     settings = read(NotifierSettings, {f"DUEBOOK_{name}_URL": url for name, url in urls.items()} | _GRACE)
     context = ServiceContext(settings)
-    async with notifying(context, settings, mail_policy(smtp_url, tries)):
+    async with notifying(context, settings, mail_policy(smtp_url, tries, **changes)):
         yield context
 
 
 @asynccontextmanager
 async def notifier(
-    postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8
+    postgres_url: str, rabbitmq_url: str, redis_url: str, smtp_url: str, tries: int = 8, **changes: Any
 ) -> AsyncIterator[ServiceContext]:
     """A running notifier that is ready."""
-    async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries) as context:
+    async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries, **changes) as context:
         async with asyncio.timeout(20):
             while set((await context.health.report())[1].values()) != {"ok"}:
                 await asyncio.sleep(0.05)
@@ -279,9 +280,10 @@ async def notifier(
 
 
 @asynccontextmanager
-async def outcome_mailer(pool: Pool, redis_url: str, smtp_url: str) -> AsyncIterator[OutcomeMailer]:
+async def outcome_mailer(pool: Pool, redis_url: str, smtp_url: str, **changes: Any) -> AsyncIterator[OutcomeMailer]:
     """An outcome mailer alone, without RabbitMQ: it works until a mail must be given up."""
     clock, dead_letters = Clock(), DeadLetterPublisher("amqp://127.0.0.1:1/", default_recipients=False)
-    sender = MailSender(pool, clock, dead_letters, mail_policy(smtp_url), ACTOR)
+    policy = mail_policy(smtp_url, **changes)
+    sender = MailSender(pool, clock, dead_letters, policy, ACTOR)
     async with redis_client(redis_url) as redis:
-        yield OutcomeMailer(pool, clock, redis, SingleFlight(), sender, ())
+        yield OutcomeMailer(pool, clock, redis, SingleFlight(), sender, policy)

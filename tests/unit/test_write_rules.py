@@ -17,6 +17,7 @@ WRITERS = {
     "runs": {STORE + "projections", STORE + "wakeups"},
     "mails": {STORE + "mail_projection"},
     "mails_owed": {STORE + "mails_owed"},
+    "mail_budgets": {STORE + "mail_budgets"},
     "notifier_settings": {STORE + "mails_owed"},
     "leases": {"duebook_executor.queries"},
     "log_lines": {"duebook_executor.queries"},

@@ -11,7 +11,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import Pool, acquire
-from duebook_common.store.mail_handling import record_mail
+from duebook_common.store.mail_handling import MailResult, record_mails
 from duebook_common.store.wakeups import postpone_jobs, postpone_runs
 from duebook_scheduler.mending import WakeupMender
 from support.bookkeeping import ACTOR, NOW, created, dispatched, do, started
@@ -25,7 +25,7 @@ async def consistent_log(pool: Pool) -> Run:
     run = await started(pool)
     await do(pool, run, Succeed(1, None, NOW))
     sent = MailSent(outcome="succeeded-3", recipient="a@example.com", message_id="<1@duebook>", at=NOW)
-    assert await record_mail(pool, run.id, run.job_id, sent, ACTOR)
+    assert await record_mails(pool, [MailResult(run.id, run.job_id, sent)], ACTOR)
     return run
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -41,15 +42,15 @@ async def rabbit(rabbitmq_url: str) -> AsyncIterator[Broker]:
 
 @pytest.fixture
 def start_notifier(postgres_url: str, rabbitmq_url: str, redis_url: str, smtp: MailServer) -> StartNotifier:
-    """Start a whole notifier on this test's servers; takes `tries`."""
+    """Start a whole notifier on this test's servers; takes `tries` and changes of its policy."""
     return partial(notifier, postgres_url, rabbitmq_url, redis_url, smtp.url)
 
 
 @pytest.fixture
 def start_mailer(pool: Pool, redis_url: str, smtp: MailServer) -> StartMailer:
-    """Start an outcome mailer alone; takes another `redis_url`."""
+    """Start an outcome mailer alone; takes another `redis_url`, and changes of its policy."""
 
-    def start(redis_url: str = redis_url) -> AbstractAsyncContextManager[OutcomeMailer]:
-        return outcome_mailer(pool, redis_url, smtp.url)
+    def start(redis_url: str = redis_url, **changes: Any) -> AbstractAsyncContextManager[OutcomeMailer]:
+        return outcome_mailer(pool, redis_url, smtp.url, **changes)
 
     return start

@@ -28,7 +28,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool
 from duebook_common.store.eventstore import Write, append
 from duebook_common.store.job_handling import create_jobs, handle_job
-from duebook_common.store.mail_handling import record_mail
+from duebook_common.store.mail_handling import MailResult, record_mails
 from duebook_common.store.rows import run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
 from support.bookkeeping import (
@@ -47,15 +47,15 @@ from support.bookkeeping import (
 from support.samples import DAY, MINUTE
 
 
-async def record_mails(pool: Pool, run: Run) -> None:
+async def record_some_mails(pool: Pool, run: Run) -> None:
     """A mail that failed and was then sent, and one that was given up."""
     about: dict[str, Any] = {"outcome": "succeeded-3", "message_id": "<1@duebook>", "at": NOW}
     for recipient, retry_at in (("a@example.com", NOW + MINUTE), ("b@example.com", None)):
         failed = MailFailed(recipient=recipient, error="450", tries=1, retry_at=retry_at, **about)
-        await record_mail(pool, run.id, run.job_id, failed, ACTOR)
+        await record_mails(pool, [MailResult(run.id, run.job_id, failed)], ACTOR)
     sent = MailSent(recipient="a@example.com", **about)
-    assert await record_mail(pool, run.id, run.job_id, sent, ACTOR)
-    assert not await record_mail(pool, run.id, run.job_id, sent, ACTOR)
+    assert await record_mails(pool, [MailResult(run.id, run.job_id, sent)], ACTOR)
+    assert not await record_mails(pool, [MailResult(run.id, run.job_id, sent)], ACTOR)
 
 
 def run_command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
@@ -117,7 +117,7 @@ async def test_every_row_is_the_fold_of_its_stream(pool: Pool, seed: int) -> Non
         results = await handle_runs(pool, [RunWork(run.id, run_command(chance, run, now)) for run in runs], ACTOR)
         assert len(results) == len(runs)
     for run in await _some_runs(pool, chance):
-        await record_mails(pool, run)
+        await record_some_mails(pool, run)
     await handle_job(pool, jobs[0], DeleteJob(now), ACTOR)
     await check_invariants(pool)
     types = {recorded.type for recorded in await log(pool)}
@@ -155,7 +155,7 @@ async def test_no_active_job_lacks_a_wake_at(pool: Pool, status: str) -> None:
 
 
 async def test_no_mail_to_retry_lacks_a_wake_at(pool: Pool) -> None:
-    await record_mails(pool, await started(pool))
+    await record_some_mails(pool, await started(pool))
     with pytest.raises(asyncpg.CheckViolationError, match="nothing_strands"):
         await pool.execute("UPDATE mails SET status = 'retrying', wake_at = NULL")
     assert await pool.execute("UPDATE mails SET status = 'sent', wake_at = NULL") == "UPDATE 2"
@@ -178,7 +178,7 @@ async def test_an_append_is_the_first_write_of_its_transaction(pool: Pool) -> No
     run = await started(pool)
     await do(pool, run, Succeed(1, None, NOW))
     await handle_job(pool, run.job_id, DeleteJob(NOW), ACTOR)
-    await record_mails(pool, run)
+    await record_some_mails(pool, run)
     write = Write("x", 0, [job_events.JobPaused(reason=None, at=NOW)], UUID(int=1))
     for before in ("SELECT FROM runs FOR UPDATE", "INSERT INTO checkpoints VALUES ('x', '0', 0)"):
         async with pool.acquire() as db:

@@ -6,11 +6,14 @@ from uuid import UUID
 
 from duebook_common.domain.mail import (
     Mail,
+    MailDigested,
     MailEvent,
     MailFailed,
+    MailHeld,
     MailSent,
     MailStatus,
     decide,
+    digest_id,
     evolve,
     mail_topic,
     message_id,
@@ -72,3 +75,29 @@ def test_a_new_result_is_recorded() -> None:
     assert decide(after(FAILED), replace(FAILED, tries=2)) == [replace(FAILED, tries=2)]
     assert decide(given_up, SENT) == [SENT]
     assert decide(given_up, replace(FAILED, tries=2)) == [replace(FAILED, tries=2)]
+
+
+HELD = MailHeld(outcome="succeeded-3", recipient="a@example.com", message_id="<1@duebook>", until=NOW, at=NOW)
+DIGESTED = MailDigested(outcome="succeeded-3", recipient="a@example.com", message_id="<d@duebook>", at=NOW)
+
+
+def test_a_held_mail_waits_for_its_digest() -> None:
+    held = after(HELD)
+    assert (held.status, held.wake_at, held.tries) == (MailStatus.HELD, NOW, 0)
+    in_digest = after(HELD, DIGESTED)
+    assert (in_digest.status, in_digest.wake_at, in_digest.message_id) == (MailStatus.IN_DIGEST, None, "<d@duebook>")
+    assert decide(in_digest, DIGESTED) == decide(in_digest, SENT) == decide(in_digest, HELD) == []
+
+
+def test_a_mail_is_held_once_and_again_after_each_digest_that_failed() -> None:
+    assert decide(None, HELD) == [HELD]
+    assert decide(after(HELD), HELD) == decide(after(FAILED), HELD) == decide(after(SENT), HELD) == []
+    again = replace(HELD, tries=1, error="451")
+    assert decide(after(HELD), again) == [again]
+    assert after(HELD, again).error == "451"
+    given_up = replace(FAILED, tries=2, retry_at=None)
+    assert after(HELD, again, given_up).status is MailStatus.GIVEN_UP
+
+
+def test_a_digest_has_one_id_for_all_its_tries() -> None:
+    assert digest_id("a@x", NOW) == digest_id("a@x", NOW) != digest_id("b@x", NOW)

@@ -1,5 +1,6 @@
 """The content of mails: headers, plain text and HTML."""
 
+import shlex
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -9,13 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.main import get_command
 
+from duebook.cli.app import app
 from duebook_common.domain.definition import CatchUp
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_notifier.content import compose
-from duebook_notifier.subject import MissedOccurrences
+from duebook_notifier.links import NO_LINKS, Links
+from duebook_notifier.mail_text import NO_BACKGROUND, mail_text
+from duebook_notifier.subject import Background, MissedOccurrences
 from support.samples import DAY, NOW, a_definition, a_run
 
 RUN = replace(
@@ -28,8 +33,12 @@ RUN = replace(
 )
 
 
-def mail(run: Run = RUN, outcome: str = "dead_lettered", to: str = "ops@example.com") -> EmailMessage:
-    return compose(run, outcome, sender="duebook@localhost", recipient=to, message_id="<1@duebook>", now=NOW)
+def mail(
+    run: Run = RUN, outcome: str = "dead_lettered", to: str = "ops@example.com", *, links: Links = NO_LINKS,
+    background: Background = NO_BACKGROUND,
+) -> EmailMessage:  # fmt: skip
+    text = mail_text(run, outcome, links, background)
+    return compose(text, sender="duebook@localhost", recipient=to, message_id="<1@duebook>", now=NOW)
 
 
 def missed(count: int = 3, reason: str = "missed", **fields: Any) -> EmailMessage:
@@ -38,7 +47,8 @@ def missed(count: int = 3, reason: str = "missed", **fields: Any) -> EmailMessag
     last = NOW + (count - 1) * DAY
     skipped = OccurrencesSkipped(first=NOW, last=last, count=count, reason=reason, next_at=None, at=last)
     subject = MissedOccurrences(run_id_at(RUN.job_id, last), RUN.job_id, definition, skipped)
-    return compose(subject, "missed", sender="a@b", recipient="ops@example.com", message_id="<1@duebook>", now=NOW)
+    text = mail_text(subject, "missed")
+    return compose(text, sender="a@b", recipient="ops@example.com", message_id="<1@duebook>", now=NOW)
 
 
 def text(mail: EmailMessage, kind: str = "plain") -> str:
@@ -75,6 +85,43 @@ def test_a_single_missed_occurrence_is_named_by_its_time() -> None:
     assert "Nominal time   2026-11-24 01:00:00 UTC" in text(message)
     assert "in time, and when one ran again, it was older than the job's catch-up window of P1D" in text(message)
     assert "runs no missed occurrence" in text(missed(1, catch_up=CatchUp("none")))
+
+
+def test_a_dead_letter_links_to_its_pages_and_names_commands_payload_and_count() -> None:
+    run = replace(RUN, fingerprint="0123456789abcdef")
+    background = Background(alike=12, payload={"tenant": "x" * 1000})
+    written = mail(run, links=Links("https://duebook.example.com/x"), background=background)
+    for fact in (
+        f"Run            https://duebook.example.com/x/console/runs/{RUN.id}",
+        f"Job            https://duebook.example.com/x/console/jobs/{RUN.job_id}",
+        "https://duebook.example.com/x/console/dead-letters?fingerprint=0123456789abcdef",
+        f"POST https://duebook.example.com/x/api/dead-letter/{RUN.id}/redrive",
+        f'duebook dead-letter redrive {RUN.id} --reason "what was fixed"',
+        "duebook dead-letter redrive --fingerprint 0123456789abcdef --rate 10",
+        "12 dead letters, this one included",
+        '"tenant": "xxxx',
+        "characters in all)",
+    ):
+        assert fact in text(written), fact
+    assert "x" * 501 not in text(written)
+    assert f'<a href="https://duebook.example.com/x/console/runs/{RUN.id}">' in text(written, "html")
+
+
+def test_without_a_public_url_nothing_is_linked() -> None:
+    assert "/console/" not in text(mail(background=Background(alike=2)))
+    assert f"POST /api/dead-letter/{RUN.id}/redrive" in text(mail())
+
+
+def test_a_command_line_of_a_mail_is_one_that_the_command_line_knows() -> None:
+    run = replace(RUN, fingerprint="0123456789abcdef")
+    lines = text(mail(run, background=Background(alike=2))) + text(missed())
+    commands = [shlex.split(line)[1:] for line in lines.splitlines() if line.startswith("    duebook ")]
+    assert [command[:2] for command in commands] == [
+        ["dead-letter", "redrive"], ["dead-letter", "redrive"], ["dead-letter", "discard"], ["job", "backfill"]
+    ]  # fmt: skip
+    root: Any = get_command(app)
+    for group, name, *arguments in commands:
+        root.commands[group].commands[name].make_context(name, arguments)
 
 
 def test_html_escapes_what_comes_from_outside() -> None:

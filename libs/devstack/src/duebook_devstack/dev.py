@@ -57,7 +57,7 @@ def _serve(port: int) -> None:
             raise OSError(f"port {port} is in use; choose another one: make up PORT={port + 100}")
         _report("starting PostgreSQL, Redis, RabbitMQ and the mail catcher")
         stack.start()
-        environment = _environment(stack)
+        environment = _environment(stack, port)
         _migrate(environment)
         ports = _ports(stack, port)
         services += [Service(stack.stack_dir, name, ports[name], environment) for name in ports]
@@ -84,13 +84,14 @@ def _ports(stack: Stack, api: int) -> dict[str, int]:
     return {"api": api} | {name: free.get(name) or stack.stack_dir.port(name) for name in others}
 
 
-def _environment(stack: Stack) -> dict[str, str]:
+def _environment(stack: Stack, port: int) -> dict[str, str]:
     """A service's environment: ours, with the URLs of this stack and defaults for development."""
     inherited = {
         name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in stack.environment
     }
     path = os.pathsep.join(filter(None, [str(Path.cwd()), inherited.get("PYTHONPATH")]))  # for DUEBOOK_TASKS
-    return {**_DEFAULTS, **inherited, **stack.environment, "PYTHONPATH": path}
+    public_url = {"DUEBOOK_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    return {**_DEFAULTS, **public_url, **inherited, **stack.environment, "PYTHONPATH": path}
 
 
 def _access(stack: Stack, services: Sequence[Service], key: str | None) -> dict[str, str]:

@@ -88,6 +88,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             max_active_runs=settings.max_active_runs,
             max_timeout=settings.max_timeout,
             queue_names=QueueNames(settings.max_queues),
+            mail_domains=settings.mail_domains,
         )
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
         context.facts = {"auth": settings.auth}

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo, field_validator
 
 from duebook_common.runtime.bounds import Bounds, MaxTimeout, Misfire, Port
+from duebook_common.runtime.mail_domains import ALL_DOMAINS
 from duebook_common.runtime.rates import Rate, parse_rate
-from duebook_common.runtime.settings import MaxActiveRuns, RedisUrl, Settings
+from duebook_common.runtime.settings import MailDomainsSetting, MaxActiveRuns, RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:
@@ -31,6 +32,8 @@ class ApiSettings(Settings):
     """The longest timeout of an attempt that a job may have. The same for executors."""
     max_queues: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 200
     """How many work queues there may be. Beyond it a job that names a new queue is refused."""
+    mail_domains: MailDomainsSetting = ALL_DOMAINS
+    """The domains that mails may go to, comma separated, like `example.com, *.example.org`; none means all."""
     auth: Literal["required", "off"] = "required"
     """`off` lets every request in; it is refused unless the host is loopback."""
     api_key: SecretStr | None = None

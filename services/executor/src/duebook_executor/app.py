@@ -52,7 +52,9 @@ def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry
 
 def _mailer(settings: ExecutorSettings) -> Mailer | None:
     url = settings.smtp_url
-    return None if url is None else Mailer(smtp_server(url.get_secret_value()), settings.mail_from)
+    return (
+        None if url is None else Mailer(smtp_server(url.get_secret_value()), settings.mail_from, settings.mail_domains)
+    )
 
 
 @asynccontextmanager

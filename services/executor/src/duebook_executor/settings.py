@@ -8,7 +8,17 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
 
 from duebook_common.runtime.bounds import Bounds, Lease, MaxTimeout, Port
-from duebook_common.runtime.settings import List, MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
+from duebook_common.runtime.mail_domains import ALL_DOMAINS
+from duebook_common.runtime.settings import (
+    List,
+    MailAddress,
+    MailDomainsSetting,
+    RabbitmqUrl,
+    RedisUrl,
+    Settings,
+    SmtpUrl,
+    split,
+)
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.signing import WebhookSecret, parse_entry
 
@@ -73,5 +83,7 @@ class ExecutorSettings(Settings):
     """The sender of every mail."""
     amqp_exchanges: Annotated[List, BeforeValidator(split)] = ()
     """The only exchanges that `amqp.publish` may use, comma separated; `default` is the default one. Empty: all."""
+    mail_domains: MailDomainsSetting = ALL_DOMAINS
+    """The domains that mails may go to, comma separated, like `example.com, *.example.org`; none means all."""
     http_allow: Annotated[str, AfterValidator(_allow)] = ""
     """Networks that HTTP tasks may reach although they are private, comma separated."""

@@ -18,6 +18,8 @@ from duebook_common.store.mails_owed import set_default_recipients
 from duebook_common.store.startup import open_database
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.dead_letters import DeadLetterPublisher
+from duebook_notifier.digest_mailer import DigestMailer
+from duebook_notifier.links import Links
 from duebook_notifier.mail_sender import MailPolicy, MailSender
 from duebook_notifier.outcome_mailer import OutcomeMailer
 from duebook_notifier.settings import NotifierSettings
@@ -25,6 +27,7 @@ from duebook_notifier.single_flight import SingleFlight
 
 _BROKER_INTERVAL = timedelta(seconds=5)
 _RETRY_INTERVAL = timedelta(seconds=1)
+_FORGET_INTERVAL = timedelta(minutes=10)
 
 
 @asynccontextmanager
@@ -33,7 +36,15 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     settings = context.settings
     assert isinstance(settings, NotifierSettings)
     server = smtp_server(settings.smtp_url.get_secret_value())
-    async with notifying(context, settings, MailPolicy(server, settings.mail_from, settings.notify_to)):
+    policy = MailPolicy(
+        server,
+        settings.mail_from,
+        settings.notify_to,
+        limit=settings.mail_limit,
+        domains=settings.mail_domains,
+        links=Links(settings.public_url),
+    )
+    async with notifying(context, settings, policy):
         yield
 
 
@@ -54,7 +65,8 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         dead_letters = DeadLetterPublisher(rabbitmq_url, default_recipients=has_default)
         stack.push_async_callback(dead_letters.close)
         sender = MailSender(pool, clock, dead_letters, policy, Actor(f"notifier {socket.gethostname()}"))
-        mailer = OutcomeMailer(pool, clock, redis, in_flight, sender, policy.default_to)
+        mailer = OutcomeMailer(pool, clock, redis, in_flight, sender, policy)
+        digests = DigestMailer(pool, clock, redis, in_flight, sender, policy.links)
         consumer = Consumer(rabbitmq_url, mailer, default_recipients=has_default)
         stack.push_async_callback(consumer.close)
 
@@ -72,6 +84,8 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
         context.loops.start("owed mails", run_every("owed mails", _RETRY_INTERVAL, mailer.mail_owed))
+        context.loops.start("digests", run_every("digests", _RETRY_INTERVAL, digests.send_due))
+        context.loops.start("budgets", run_every("budgets", _FORGET_INTERVAL, digests.forget))
         try:
             await connect_when_available(context.health, rabbitmq_url, connect_broker)
             context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))

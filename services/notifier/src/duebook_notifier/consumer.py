@@ -17,7 +17,7 @@ from duebook_notifier.subject import UnknownOutcome
 
 log = structlog.stdlib.get_logger("consumer")
 
-_PREFETCH = 100
+_PREFETCH = 1000  # so many outcomes share the notifier fairly between their jobs
 _ARGUMENTS: Any = NOTIFICATION_ARGUMENTS  # FastStream types fewer arguments than RabbitMQ has
 
 

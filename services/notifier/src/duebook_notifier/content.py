@@ -7,15 +7,11 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from duebook_common.runtime.mail_message import new_mail
-from duebook_notifier.mail_text import mail_text
-from duebook_notifier.subject import MailSubject
+from duebook_notifier.mail_text import MailText
 
 
-def compose(
-    subject: MailSubject, outcome: str, *, sender: str, recipient: str, message_id: str, now: datetime
-) -> EmailMessage:
-    """The mail to one recipient about an outcome. Raises ValueError for an invalid address."""
-    text = mail_text(subject, outcome)
+def compose(text: MailText, *, sender: str, recipient: str, message_id: str, now: datetime) -> EmailMessage:
+    """The mail to one recipient with this text. Raises ValueError for an invalid address."""
     headline = f"[Duebook] {text.headline}"
     mail = new_mail(sender=sender, recipients=[recipient], subject=headline, message_id=message_id, now=now)
     mail.set_content(_templates().get_template("mail.txt").render(text=text))

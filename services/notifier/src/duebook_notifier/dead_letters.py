@@ -1,5 +1,8 @@
 """The dead letters of mails that were given up, published over a connection of their own."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 from pamqp.common import FieldTable
@@ -9,12 +12,19 @@ from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import NOTIFICATIONS_DEAD
-from duebook_common.domain.mail import MailFailed, parse_topic
-from duebook_notifier.subject import MailSubject
+from duebook_common.domain.mail import MailFailed
 
 log = structlog.stdlib.get_logger("dead_letters")
 
 _LONGEST_ERROR = 1000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A mail that was given up, and the message about its outcome."""
+
+    message: OutcomeMessage
+    failed: MailFailed
 
 
 class DeadLetterPublisher:
@@ -33,40 +43,28 @@ class DeadLetterPublisher:
         assert self._publisher is not None
         await topology.declare_events(await self._publisher.channel(), default=self._default_recipients)
 
-    async def publish(self, subject: MailSubject, failed: MailFailed) -> bool:
-        """Publish the dead letter of a given-up mail; False if RabbitMQ is unavailable or did not confirm it."""
+    async def publish(self, dead_letters: Sequence[DeadLetter]) -> bool:
+        """Publish the dead letters of given-up mails; False if RabbitMQ is unavailable or did not confirm all."""
         if self._publisher is None:
             return False
-        [error] = await self._publisher.publish([_dead_letter(subject, failed)])
-        if error is not None:
-            log.warning("dead letter not confirmed", run_id=str(subject.id), error=repr(error))
-        return error is None
+        errors = [error for error in await self._publisher.publish([*map(_message, dead_letters)]) if error is not None]
+        if errors:
+            log.warning("dead letter not confirmed", count=len(errors), error=repr(errors[0]))
+        return not errors
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
 
 
-def _dead_letter(subject: MailSubject, failed: MailFailed) -> OutgoingMessage:
+def _message(dead_letter: DeadLetter) -> OutgoingMessage:
     """The outcome as it was received: an operator who moves it back to the notifications queue retries the mail."""
-    outcome, version = parse_topic(failed.outcome)
-    message = OutcomeMessage(
-        run_id=subject.id,
-        job_id=subject.job_id,
-        outcome=outcome,
-        attempt=subject.attempt,
-        version=version,
-        at=failed.at,
-        notify=True,
-        job_name=subject.job_name,
-        task=subject.task,
-        queue=subject.queue,
-    )
+    failed = dead_letter.failed
     headers: FieldTable = {
-        "run_id": str(subject.id),
+        "run_id": str(dead_letter.message.run_id),
         "recipient": failed.recipient,
-        "outcome": outcome,
+        "outcome": dead_letter.message.outcome,
         "error": failed.error[:_LONGEST_ERROR],
         "tries": failed.tries,
     }
-    return OutgoingMessage("", NOTIFICATIONS_DEAD, message.encode(), headers, message_id=failed.message_id)
+    return OutgoingMessage("", NOTIFICATIONS_DEAD, dead_letter.message.encode(), headers, message_id=failed.message_id)

@@ -1,51 +1,92 @@
-"""Sending one mail: compose it, send it by SMTP and record the result.
+"""Sending one mail: send it by SMTP and record the result.
 
 A crash between sending and recording sends the mail a second time, which SMTP cannot prevent. The second mail has the
 same Message-ID, so that a mailbox can detect the duplicate.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import random
+from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
+from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.domain.definition import Backoff
-from duebook_common.domain.mail import MailEvent, MailFailed, MailSent, message_id, parse_topic
+from duebook_common.domain.mail import (
+    Mail,
+    MailDigested,
+    MailEvent,
+    MailFailed,
+    MailHeld,
+    MailSent,
+    digest_id,
+    message_id,
+    parse_topic,
+)
+from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
+from duebook_common.runtime.rates import Rate
 from duebook_common.runtime.smtp import Refusal, SmtpServer, send
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool
-from duebook_common.store.mail_handling import record_mail
+from duebook_common.store.mail_handling import MailResult, record_mails
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_notifier.content import compose
-from duebook_notifier.dead_letters import DeadLetterPublisher
-from duebook_notifier.subject import MailSubject
+from duebook_notifier.dead_letters import DeadLetter, DeadLetterPublisher
+from duebook_notifier.fair_slots import FairSlots
+from duebook_notifier.links import NO_LINKS, Links
+from duebook_notifier.mail_text import MailText, mail_text
+from duebook_notifier.subject import Background, MailSubject
 
 log = structlog.stdlib.get_logger("mail_sender")
 
 _AT_ONCE = 10  # SMTP sessions
 _LONGEST_ERROR = 2000  # characters
 _BACKOFF = Backoff(initial=timedelta(seconds=5), factor=2, max=timedelta(minutes=10), jitter=0.2)
+_RECORDED_AT_ONCE = 500  # mails that a digest tells
 
 
 @dataclass(frozen=True, slots=True)
 class MailPolicy:
-    """How mails are sent. `default_to` are the recipients for jobs that name none; `tries` include the first."""
+    """How mails are sent. `default_to` are the recipients for jobs that name none; `tries` include the first.
+
+    `limit` is how many mails one recipient gets in some time, counted from the first of them.
+    """
 
     server: SmtpServer
     sender: str
     default_to: tuple[str, ...] = ()
     backoff: Backoff = _BACKOFF
     tries: int = 8
+    limit: Rate | None = None
+    domains: MailDomains = ALL_DOMAINS
+    links: Links = NO_LINKS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the mails about one outcome tell; `topic` names the outcome."""
+
+    subject: MailSubject
+    topic: str
+    background: Background
+
+    def text(self, links: Links) -> MailText:
+        return mail_text(self.subject, parse_topic(self.topic)[0], links, self.background)
+
+    def result(self, event: MailEvent) -> MailResult:
+        return MailResult(self.subject.id, self.subject.job_id, event)
 
 
 class MailSender:
-    """Sends mails, a limited number at once, and records the result of each."""
+    """Sends mails, a limited number at once and fairly between jobs, and records the result of each."""
 
     def __init__(
         self, pool: Pool, clock: Clock, dead_letters: DeadLetterPublisher, policy: MailPolicy, actor: Actor
@@ -53,37 +94,88 @@ class MailSender:
         self._pool, self._clock = pool, clock
         self._dead_letters = dead_letters
         self._policy, self._actor = policy, actor
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._recording = asyncio.Lock()  # the mails of a run share a stream: recorded at once, they would conflict
+        self._slots = FairSlots(_AT_ONCE)
+        # The mails of a run share a stream: recorded at once, they would conflict.
+        self._recording: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
-    async def send_all(self, subject: MailSubject, topic: str, tries: Mapping[str, int]) -> None:
-        """Send the mail about `topic` to each recipient at once; `tries` counts the earlier tries of each.
+    async def send_all(self, report: Report, tries: Mapping[str, int]) -> None:
+        """Send the mail to each recipient at once; `tries` counts the earlier tries of each.
 
         Raises the first error.
         """
-        sends = (self._send(subject, topic, recipient, before + 1) for recipient, before in tries.items())
+        sends = (self._send(report, recipient, before + 1) for recipient, before in tries.items())
         for error in await asyncio.gather(*sends, return_exceptions=True):
             if error is not None:
                 raise error
 
-    async def _send(self, subject: MailSubject, topic: str, recipient: str, tries: int) -> None:
-        event = await self._try(subject, topic, recipient, tries)
-        record = partial(record_mail, self._pool, subject.id, subject.job_id, event, self._actor)
-        async with self._recording:
-            recorded = await retry_while_unavailable("recording a mail", record, also=(Conflict,))
-        if recorded:
-            _report(subject, event)
+    async def hold_all(self, report: Report, until: Mapping[str, datetime]) -> None:
+        """Record for each recipient that a digest tells the outcome, and when it is due."""
+        held = [
+            MailHeld(
+                outcome=report.topic,
+                recipient=recipient,
+                message_id=message_id(report.subject.id, report.topic, recipient),
+                until=due,
+                at=self._clock.now(),
+            )
+            for recipient, due in until.items()
+        ]
+        if held:
+            await self._record(report.subject.id, [report.result(event) for event in held])
 
-    async def _try(self, subject: MailSubject, topic: str, recipient: str, tries: int) -> MailEvent:
-        """Try to send the mail; `tries` includes this try. Returns the event to record."""
-        id_ = message_id(subject.id, topic, recipient)
-        async with self._slots:
-            refusal = await self._compose_and_send(subject, topic, recipient, id_)
+    async def send_digest(self, recipient: str, mails: Sequence[Mail], text: MailText) -> None:
+        """Send one mail that tells what these held mails would have told, and record that of each."""
+        until = min(mail.wake_at for mail in mails if mail.wake_at)
+        id_ = digest_id(recipient, until)
+        async with self._slots.slot(recipient):
+            refusal = await self._compose_and_send(text, recipient, id_)
         now = self._clock.now()
         if refusal is None:
-            return MailSent(outcome=topic, recipient=recipient, message_id=id_, at=now)
+            events: list[MailEvent] = [
+                MailDigested(outcome=mail.outcome, recipient=recipient, message_id=id_, at=now) for mail in mails
+            ]
+        else:
+            events = await self._after_failed_digest(mails, refusal, now)
+        results = [MailResult(mail.run_id, mail.job_id, event) for mail, event in zip(mails, events, strict=True)]
+        for start in range(0, len(results), _RECORDED_AT_ONCE):
+            await self._record(recipient, results[start : start + _RECORDED_AT_ONCE])
+
+    async def _after_failed_digest(self, mails: Sequence[Mail], refusal: Refusal, now: datetime) -> list[MailEvent]:
+        """All mails of the digest are held on, or given up once their dead letters are confirmed."""
+        tries = max(mail.tries for mail in mails) + 1
+        error, retry_at = refusal.error[:_LONGEST_ERROR], now + self._policy.backoff.delay(tries, random())
+        about = [
+            {"outcome": mail.outcome, "recipient": mail.recipient, "message_id": mail.message_id} for mail in mails
+        ]
+        failed = [MailFailed(**each, error=error, tries=tries, retry_at=None, at=now) for each in about]
+        if self._gives_up(refusal, tries):
+            dead_letters = [_dead_letter_of(mail, event) for mail, event in zip(mails, failed, strict=True)]
+            if await self._dead_letters.publish(dead_letters):
+                return [*failed]
+        return [MailHeld(**each, until=retry_at, at=now, tries=tries, error=error) for each in about]
+
+    async def _send(self, report: Report, recipient: str, tries: int) -> None:
+        async with self._slots.slot(report.subject.job_id):
+            event = await self._try(report, recipient, tries)
+            await self._record(report.subject.id, [report.result(event)])
+
+    async def _record(self, key: Any, results: Sequence[MailResult]) -> None:
+        record = partial(record_mails, self._pool, results, self._actor)
+        lock = self._recording.setdefault(key, asyncio.Lock())
+        async with lock:
+            recorded = await retry_while_unavailable("recording a mail", record, also=(Conflict,))
+        for result in recorded:
+            _report(result)
+
+    async def _try(self, report: Report, recipient: str, tries: int) -> MailEvent:
+        """Try to send the mail; `tries` includes this try. Returns the event to record."""
+        id_ = message_id(report.subject.id, report.topic, recipient)
+        refusal = await self._compose_and_send(report.text(self._policy.links), recipient, id_)
+        now = self._clock.now()
+        if refusal is None:
+            return MailSent(outcome=report.topic, recipient=recipient, message_id=id_, at=now)
         failed = MailFailed(
-            outcome=topic,
+            outcome=report.topic,
             recipient=recipient,
             message_id=id_,
             error=refusal.error[:_LONGEST_ERROR],
@@ -91,33 +183,67 @@ class MailSender:
             retry_at=now + self._policy.backoff.delay(tries, random()),
             at=now,
         )
-        give_up = refusal.permanent or tries >= self._policy.tries
         # A mail is given up only once its dead letter is confirmed; until then it stays a due row.
-        if give_up and await self._dead_letters.publish(subject, failed):
+        if self._gives_up(refusal, tries) and await self._dead_letters.publish([_dead_letter(report.subject, failed)]):
             return replace(failed, retry_at=None)
         return failed
 
-    async def _compose_and_send(self, subject: MailSubject, topic: str, recipient: str, id_: str) -> Refusal | None:
-        outcome, _ = parse_topic(topic)
-        sender, now = self._policy.sender, self._clock.now()
+    def _gives_up(self, refusal: Refusal, tries: int) -> bool:
+        return refusal.permanent or tries >= self._policy.tries
+
+    async def _compose_and_send(self, text: MailText, recipient: str, id_: str) -> Refusal | None:
+        sender = self._policy.sender
         try:
-            mail = compose(subject, outcome, sender=sender, recipient=recipient, message_id=id_, now=now)
+            self._policy.domains.must_allow(recipient)
+            mail = compose(text, sender=sender, recipient=recipient, message_id=id_, now=self._clock.now())
             return await send(self._policy.server, mail, sender, recipient)
-        except ValueError as error:  # an invalid address, or text that a mail cannot carry
+        except ValueError as error:  # an address that is invalid or not allowed, or text that a mail cannot carry
             return Refusal(str(error), permanent=True)
         except Exception as error:  # a bug of ours: retried like any other failure, and a dead letter in the end
-            log.exception("mail not sent", run_id=str(subject.id))
+            log.exception("mail not sent", message_id=id_)
             return Refusal(repr(error), permanent=False)
 
 
-def _report(subject: MailSubject, event: MailEvent) -> None:
-    """Count and log the result of a try."""
-    if isinstance(event, MailSent):
-        status, error = "sent", None
-    else:
-        status, error = "retrying" if event.retry_at else "given_up", event.error
+def _dead_letter(subject: MailSubject, failed: MailFailed) -> DeadLetter:
+    outcome, version = parse_topic(failed.outcome)
+    message = OutcomeMessage(
+        run_id=subject.id,
+        job_id=subject.job_id,
+        outcome=outcome,
+        attempt=subject.attempt,
+        version=version,
+        at=failed.at,
+        notify=True,
+        job_name=subject.job_name,
+        task=subject.task,
+        queue=subject.queue,
+    )
+    return DeadLetter(message, failed)
+
+
+def _dead_letter_of(mail: Mail, failed: MailFailed) -> DeadLetter:
+    outcome, version = parse_topic(failed.outcome)
+    message = OutcomeMessage(
+        run_id=mail.run_id, job_id=mail.job_id, outcome=outcome, attempt=0, version=version, at=failed.at, notify=True
+    )
+    return DeadLetter(message, failed)
+
+
+def _report(result: MailResult) -> None:
+    """Count and log what became of a mail."""
+    event = result.event
+    match event:
+        case MailSent():
+            status, error = "sent", None
+        case MailDigested():
+            status, error = "in_digest", None
+        case MailHeld():
+            status, error = "held", event.error
+        case MailFailed():
+            status, error = "retrying" if event.retry_at else "given_up", event.error
     NOTIFICATIONS.labels(status).inc()
     level = log.info if error is None else log.warning
     level(
-        "mail", status=status, run_id=str(subject.id), outcome=event.outcome, message_id=event.message_id, error=error
-    )
+        "mail", status=status, run_id=str(result.run_id), outcome=event.outcome, message_id=event.message_id,
+        error=error,
+    )  # fmt: skip

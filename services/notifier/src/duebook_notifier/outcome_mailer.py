@@ -1,6 +1,8 @@
 """From an outcome to its mails: each sent once, retried later, or given up as a dead letter."""
 
 import asyncio
+from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from uuid import UUID
@@ -9,24 +11,28 @@ import structlog
 from redis.asyncio import Redis
 
 from duebook_common.broker.messages import OutcomeMessage
+from duebook_common.domain.addresses import mailable
 from duebook_common.domain.mail import Mail, MailStatus, mail_topic, parse_topic, tries_of, wants_mail
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.mail_budgets import take
 from duebook_common.store.mail_projection import load_mails
 from duebook_common.store.mails_owed import OwedMail, claim_owed, settle
 from duebook_common.store.resilience import retry_while_unavailable
+from duebook_notifier.fair_slots import FairSlots
 from duebook_notifier.mail_lock import mail_lock
-from duebook_notifier.mail_sender import MailSender
+from duebook_notifier.mail_sender import MailPolicy, MailSender, Report
 from duebook_notifier.single_flight import SingleFlight
-from duebook_notifier.subject import MailSubject, UnknownOutcome, load_subject
+from duebook_notifier.subject import MailSubject, UnknownOutcome, load_background, load_subject
 
 log = structlog.stdlib.get_logger("outcome_mailer")
 
 Outcome = OutcomeMessage | OwedMail  # both have its run, its job, what it is, and the version of its event
 _DUE_BATCH = 100
+_AT_ONCE = 8  # outcomes that are looked up in the database
 
-_DUE = "SELECT * FROM mails WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2"
+_DUE = "SELECT * FROM mails WHERE status = 'retrying' AND wake_at <= $1 ORDER BY wake_at LIMIT $2"
 
 
 class OutcomeMailer:
@@ -34,11 +40,11 @@ class OutcomeMailer:
 
     def __init__(
         self, pool: Pool, clock: Clock, redis: Redis, in_flight: SingleFlight, sender: MailSender,
-        default_to: tuple[str, ...],
+        policy: MailPolicy,
     ) -> None:  # fmt: skip
         self._pool, self._clock, self._redis = pool, clock, redis
         self._in_flight, self._sender = in_flight, sender
-        self._default_to = default_to
+        self._policy, self._lookups = policy, FairSlots(_AT_ONCE)
 
     async def mail(self, message: Outcome, retry_to: str | None = None) -> None:
         """Try each mail about the outcome that was not tried before; a failed mail becomes a due row.
@@ -61,17 +67,39 @@ class OutcomeMailer:
             await settle(db, message.run_id, message.outcome, message.version)
 
     async def _send_missing(self, message: Outcome, retry_to: str | None) -> None:
-        subject = await self._load_subject(message.run_id, message.job_id, message.outcome, message.version)
+        async with self._lookups.slot(message.job_id):
+            subject = await self._load_subject(message.run_id, message.job_id, message.outcome, message.version)
         recipients = (retry_to,) if retry_to else self._recipients(subject, message.outcome)
         if not recipients:
             NOTIFICATIONS.labels("nobody").inc()
             return
         topic = mail_topic(message.outcome, message.version)
         async with mail_lock(self._redis, subject.id, wait=True):
-            known = await self._load_mails(subject.id)
-            mails = {recipient: known.get((topic, recipient)) for recipient in recipients}
-            tries = {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
-            await self._sender.send_all(subject, topic, tries)
+            async with self._lookups.slot(message.job_id):
+                tries = await self._missing(subject, topic, recipients, retry_to)
+                report = await self._report(subject, topic) if tries else None
+                held = await self._over_limit(tries) if tries and not retry_to else {}
+            if report is not None:
+                await self._sender.hold_all(report, held)
+                await self._sender.send_all(report, {to: count for to, count in tries.items() if to not in held})
+
+    async def _missing(
+        self, subject: MailSubject, topic: str, recipients: Iterable[str], retry_to: str | None
+    ) -> dict[str, int]:
+        """The recipients that the mail is to be sent to now, and how often that was tried."""
+        known = await self._load_mails(subject.id)
+        mails = {recipient: known.get((topic, recipient)) for recipient in recipients}
+        return {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
+
+    async def _over_limit(self, recipients: Iterable[str]) -> dict[str, datetime]:
+        """Take one mail from each recipient's budget; those that had none left, and when their digest is due."""
+        limit = self._policy.limit
+        if limit is None:
+            return {}
+        budgets = {recipient: _budget(recipient) for recipient in recipients}
+        async with acquire(self._pool) as db:
+            over = await take(db, budgets.values(), self._clock.now(), limit.count, limit.per)
+        return {recipient: over[budget] for recipient, budget in budgets.items() if budget in over}
 
     async def mail_owed(self) -> int:
         """Mail outcomes whose message RabbitMQ did not bring in time; returns how many were looked at."""
@@ -103,11 +131,13 @@ class OutcomeMailer:
             if not held:
                 return 0
             now, known = self._clock.now(), await self._load_mails(run_id)
-            due = sorted((mail for mail in known.values() if mail.wake_at and mail.wake_at <= now), key=_topic)
+            retrying = (mail for mail in known.values() if mail.status is MailStatus.RETRYING)
+            due = sorted((mail for mail in retrying if mail.wake_at and mail.wake_at <= now), key=_topic)
             for topic, mails in groupby(due, _topic):
                 group = list(mails)
                 subject = await self._load_subject(run_id, group[0].job_id, *parse_topic(topic))
-                await self._sender.send_all(subject, topic, {mail.recipient: mail.tries for mail in group})
+                report = await self._report(subject, topic)
+                await self._sender.send_all(report, {mail.recipient: mail.tries for mail in group})
             return len(due)
 
     async def _load_mails(self, run_id: UUID) -> dict[tuple[str, str], Mail]:
@@ -118,11 +148,23 @@ class OutcomeMailer:
         async with acquire(self._pool) as db:
             return await load_subject(db, run_id, job_id, outcome, version)
 
+    async def _report(self, subject: MailSubject, topic: str) -> Report:
+        async with acquire(self._pool) as db:
+            return Report(subject, topic, await load_background(db, subject, parse_topic(topic)[0]))
+
     def _recipients(self, subject: MailSubject, outcome: str) -> tuple[str, ...]:
         """The recipients that the job names, or else the settings; each once."""
         if not wants_mail(subject.notify, outcome, subject.reason):
             return ()
-        return tuple(dict.fromkeys(subject.notify.to or self._default_to))
+        return tuple(dict.fromkeys(subject.notify.to or self._policy.default_to))
+
+
+def _budget(recipient: str) -> str:
+    """The same for all spellings of one address that differ in case, or in the form of an international domain."""
+    try:
+        return mailable(recipient).lower()
+    except ValueError:
+        return recipient
 
 
 def _topic(mail: Mail) -> str:

@@ -1,12 +1,24 @@
 """The notifier's settings, read from the environment."""
 
+from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from duebook_common.runtime.bounds import Port
-from duebook_common.runtime.settings import MailAddress, RabbitmqUrl, RedisUrl, Settings, SmtpUrl, split
+from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
+from duebook_common.runtime.rates import Rate, parse_rate
+from duebook_common.runtime.settings import (
+    MailAddress,
+    MailDomainsSetting,
+    PublicUrl,
+    RabbitmqUrl,
+    RedisUrl,
+    Settings,
+    SmtpUrl,
+    split,
+)
 
 
 class NotifierSettings(Settings):
@@ -22,3 +34,16 @@ class NotifierSettings(Settings):
     """The sender of every mail."""
     notify_to: Annotated[tuple[MailAddress, ...], NoDecode, BeforeValidator(split)] = ()
     """The recipients where a job names none, comma separated."""
+    mail_limit: Annotated[Rate | None, PlainValidator(parse_rate)] = Rate(30, timedelta(minutes=10))
+    """How many mails one recipient gets in some time, like `30/PT10M`, or `off`. One digest tells the rest."""
+    mail_domains: MailDomainsSetting = ALL_DOMAINS
+    """The domains that mails may go to, comma separated, like `example.com, *.example.org`; none means all."""
+    public_url: PublicUrl = ""
+    """Where people reach the API and the console, like `https://duebook.example.com`: mails then link to them."""
+
+    @field_validator("mail_domains")
+    @classmethod
+    def _allow_the_default_recipients(cls, domains: MailDomains, info: ValidationInfo) -> MailDomains:
+        for recipient in info.data.get("notify_to", ()):
+            domains.must_allow(recipient)
+        return domains

@@ -40,6 +40,11 @@ def wants_mail(notify: Notify, outcome: str, reason: str | None) -> bool:
     return {"failed": "attempt_failed"}.get(outcome, outcome) in notify.on
 
 
+def digest_id(recipient: str, until: datetime) -> str:
+    """The Message-ID of the digest that is due then. The same for each try."""
+    return f"<digest.{until:%Y%m%dT%H%M%S%f}.{sha256(recipient.encode()).hexdigest()[:16]}@duebook>"
+
+
 def message_id(run_id: UUID, topic: str, recipient: str) -> str:
     """The Message-ID of a mail. The same for each try, so that mailboxes can recognise a repeat."""
     return f"<{run_id}.{topic}.{sha256(recipient.encode()).hexdigest()[:16]}@duebook>"
@@ -68,11 +73,39 @@ class MailFailed:
     at: datetime
 
 
-MailEvent = MailSent | MailFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailHeld:
+    """The recipient has had as many mails as the limit allows: a digest tells this outcome, due at `until`.
+
+    `tries` counts the digests that the SMTP server did not accept, `error` is its last answer.
+    """
+
+    outcome: str
+    recipient: str
+    message_id: str
+    until: datetime
+    at: datetime
+    tries: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailDigested:
+    """The SMTP server accepted a digest that tells this outcome. `message_id` is that of the digest."""
+
+    outcome: str
+    recipient: str
+    message_id: str
+    at: datetime
+
+
+MailEvent = MailSent | MailFailed | MailHeld | MailDigested
 
 
 class MailStatus(StrEnum):
     SENT = "sent"
+    HELD = "held"
+    IN_DIGEST = "in_digest"
     RETRYING = "retrying"
     GIVEN_UP = "given_up"
 
@@ -99,10 +132,6 @@ class Mail:
 
 def evolve(mail: Mail | None, run_id: UUID, job_id: UUID, version: int, event: MailEvent) -> Mail:
     """Apply one event. Never refuses one."""
-    facts: dict[str, Any] = {"status": MailStatus.SENT, "tries": tries_of(mail) + 1, "error": None, "wake_at": None}
-    if isinstance(event, MailFailed):
-        status = MailStatus.RETRYING if event.retry_at else MailStatus.GIVEN_UP
-        facts = {"status": status, "tries": event.tries, "error": event.error, "wake_at": event.retry_at}
     return Mail(
         run_id=run_id,
         job_id=job_id,
@@ -111,8 +140,21 @@ def evolve(mail: Mail | None, run_id: UUID, job_id: UUID, version: int, event: M
         version=version,
         message_id=event.message_id,
         updated_at=event.at,
-        **facts,
+        **_changes(mail, event),
     )
+
+
+def _changes(mail: Mail | None, event: MailEvent) -> dict[str, Any]:
+    match event:
+        case MailSent():
+            return {"status": MailStatus.SENT, "tries": tries_of(mail) + 1, "error": None, "wake_at": None}
+        case MailDigested():
+            return {"status": MailStatus.IN_DIGEST, "tries": tries_of(mail) + 1, "error": None, "wake_at": None}
+        case MailHeld():
+            return {"status": MailStatus.HELD, "tries": event.tries, "error": event.error, "wake_at": event.until}
+        case MailFailed():
+            status = MailStatus.RETRYING if event.retry_at else MailStatus.GIVEN_UP
+            return {"status": status, "tries": event.tries, "error": event.error, "wake_at": event.retry_at}
 
 
 def tries_of(mail: Mail | None) -> int:
@@ -124,10 +166,14 @@ def decide(mail: Mail | None, result: MailEvent) -> list[MailEvent]:
     """The event to record for the result of a try; none if it is recorded already.
 
     Another notifier may have tried the same mail. A success counts even after the mail was given up, a failure only as
-    a further try.
+    a further try. A mail is held before its first try, or again after a digest that failed.
     """
     if mail is None:
         return [result]
-    if mail.status is MailStatus.SENT or (isinstance(result, MailFailed) and result.tries <= mail.tries):
+    if mail.status in (MailStatus.SENT, MailStatus.IN_DIGEST):
+        return []
+    if isinstance(result, MailHeld) and mail.status is not MailStatus.HELD:
+        return []
+    if isinstance(result, MailHeld | MailFailed) and result.tries <= mail.tries:
         return []
     return [result]

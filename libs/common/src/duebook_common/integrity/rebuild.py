@@ -93,7 +93,6 @@ async def _rebuild_mails(pool: Pool, streams: Sequence[str], summary: RebuildSum
         for stream, recorded in (await _held(db, streams)).items():
             rows = await mail_projection.load_mails(db, stream_id(stream))
             wrong = [mail for key, mail in fold_mails(recorded).items() if rows.get(key) != mail]
-            for mail in wrong:
-                await mail_projection.put_mail(db, mail)
+            await mail_projection.put_mails(db, wrong)
             summary.replaced += len(wrong)
     summary.streams += len(streams)

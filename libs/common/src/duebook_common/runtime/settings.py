@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.bounds import Bounds, Grace
+from duebook_common.runtime.mail_domains import MailDomains, mail_domains
 from duebook_common.runtime.smtp import smtp_server
 
 _PREFIX = "DUEBOOK_"
@@ -50,9 +51,20 @@ def _check_address(text: str) -> str:
     return text
 
 
+def _public_url(url: str) -> str:
+    if url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise ValueError("write it with its scheme and without a query, like https://duebook.example.com")
+    return url.rstrip("/")
+
+
 def split(value: object) -> object:
     """The parts of a comma-separated text, as a tuple; any other value as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _mail_domains(value: object) -> object:
+    names = split(value)
+    return mail_domains(names) if isinstance(names, tuple) else value
 
 
 PostgresUrl = Annotated[
@@ -66,6 +78,8 @@ SmtpUrl = Annotated[
     AfterValidator(_check_smtp_url),
 ]
 MaxActiveRuns = Annotated[int, AfterValidator(Bounds(1, 100_000))]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+MailDomainsSetting = Annotated[MailDomains, NoDecode, PlainValidator(_mail_domains)]
 MailAddress = Annotated[str, AfterValidator(_check_address)]
 List = Annotated[tuple[str, ...], NoDecode]
 

@@ -1,31 +1,77 @@
 """The results of tries to send mails: load, decide, append and project, in one transaction."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from uuid import UUID
 
 from duebook_common.domain import mail as mail_domain
-from duebook_common.domain.mail import MailEvent
-from duebook_common.store import mail_projection
+from duebook_common.domain.mail import Mail, MailEvent
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
-from duebook_common.store.database import Pool, transaction
+from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import Write, append
+from duebook_common.store.mail_projection import MailKey, load_mails_of, put_mails
 
 
-async def record_mail(pool: Pool, run_id: UUID, job_id: UUID, event: MailEvent, actor: Actor) -> bool:
-    """Record the result of a try; False if it is recorded already. Safe to repeat, whatever it raised.
+@dataclass(frozen=True, slots=True)
+class MailResult:
+    """What became of one mail about a run."""
+
+    run_id: UUID
+    job_id: UUID
+    event: MailEvent
+
+
+async def record_mails(pool: Pool, results: Sequence[MailResult], actor: Actor) -> list[MailResult]:
+    """Record the results; returns those that were not recorded already. Safe to repeat, whatever it raised.
 
     The mail stream's version detects conflicts: if two notifiers try the same mail, the slower one decides again.
     """
+    left, recorded = sorted(results, key=_run_id), list[MailResult]()
     for _ in range(TRIES):
         async with transaction(pool) as db:
-            mails = await mail_projection.load_mails(db, run_id)
-            mail = mails.get((event.outcome, event.recipient))
-            events = mail_domain.decide(mail, event)
-            if not events:
-                return False
-            version = max((known.version for known in mails.values()), default=0)
-            write = Write(mail_domain.stream(run_id), version, events, job_id, meta=actor.meta())
-            if not await append(db, [write]):
-                await mail_projection.put_mail(db, mail_domain.evolve(mail, run_id, job_id, version + 1, event))
-                return True
-    raise Conflict(f"the mails of run {run_id} kept changing while the result of a try was recorded")
+            plans = await _plans(db, left, actor)
+            lost = await append(db, [plan.write for plan in plans])
+            kept = [plan for plan in plans if plan.write.stream not in lost]
+            await put_mails(db, [mail for plan in kept for mail in plan.mails])
+        recorded += [result for plan in kept for result in plan.results]
+        left = [result for plan in plans if plan.write.stream in lost for result in plan.results]
+        if not left:
+            return recorded
+    raise Conflict(f"the mails of run {left[0].run_id} kept changing while the result of a try was recorded")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to append about one run, the rows that follow from it, and the results that it records."""
+
+    write: Write
+    mails: Sequence[Mail]
+    results: Sequence[MailResult]
+
+
+async def _plans(db: Connection, results: Sequence[MailResult], actor: Actor) -> list[_Plan]:
+    known = await load_mails_of(db, [result.run_id for result in results])
+    by_run = groupby(results, key=_run_id)
+    plans = [_plan(known.get(run_id, {}), list(of_run), actor) for run_id, of_run in by_run]
+    return [plan for plan in plans if plan.results]
+
+
+def _plan(known: Mapping[MailKey, Mail], results: Sequence[MailResult], actor: Actor) -> _Plan:
+    expected = max((mail.version for mail in known.values()), default=0)
+    mails, new = dict(known), list[MailResult]()
+    for result in results:
+        event, key = result.event, (result.event.outcome, result.event.recipient)
+        if mail_domain.decide(mails.get(key), event):
+            new.append(result)
+            version = expected + len(new)
+            mails[key] = mail_domain.evolve(mails.get(key), result.run_id, result.job_id, version, event)
+    first = results[0]
+    stream, events = mail_domain.stream(first.run_id), [result.event for result in new]
+    write = Write(stream, expected, events, first.job_id, meta=actor.meta())
+    return _Plan(write, [mail for key, mail in mails.items() if mail != known.get(key)], new)
+
+
+def _run_id(result: MailResult) -> UUID:
+    return result.run_id

@@ -1,10 +1,13 @@
 """The read model of mails: one row per outcome of a run and recipient, written in the transaction of the append."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.mail import Mail, MailStatus
 from duebook_common.store.database import Connection
+
+MailKey = tuple[str, str]  # outcome and recipient
 
 _KEY = ("run_id", "outcome", "recipient")
 _STATE = ("job_id", "version", "status", "message_id", "tries", "error", "wake_at", "updated_at")
@@ -13,7 +16,7 @@ _PUT = f"""
 INSERT INTO mails ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n, _ in enumerate(_COLUMNS, 1))})
 ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _STATE)}
 """  # noqa: S608
-_LOAD = "SELECT * FROM mails WHERE run_id = $1"
+_LOAD = "SELECT * FROM mails WHERE run_id = ANY($1::uuid[])"
 _DELETE_ORPHANS = """
 WITH deleted AS (
     DELETE FROM mails WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'mail-' || mails.run_id) RETURNING 1
@@ -22,15 +25,22 @@ SELECT count(*) FROM deleted
 """
 
 
-async def put_mail(db: Connection, mail: Mail) -> None:
-    """Insert the mail's row, or update it."""
-    await db.execute(_PUT, *(getattr(mail, name) for name in _COLUMNS))
+async def put_mails(db: Connection, mails: Sequence[Mail]) -> None:
+    """Insert the rows of the mails, or update them."""
+    await db.executemany(_PUT, [[getattr(mail, name) for name in _COLUMNS] for mail in mails])
 
 
-async def load_mails(db: Connection, run_id: UUID) -> dict[tuple[str, str], Mail]:
-    """All mails about a run, by outcome and recipient."""
-    mails = [mail_of(record) for record in await db.fetch(_LOAD, run_id)]
-    return {(mail.outcome, mail.recipient): mail for mail in mails}
+async def load_mails(db: Connection, run_id: UUID) -> dict[MailKey, Mail]:
+    """All mails about a run."""
+    return (await load_mails_of(db, [run_id])).get(run_id, {})
+
+
+async def load_mails_of(db: Connection, run_ids: Sequence[UUID]) -> dict[UUID, dict[MailKey, Mail]]:
+    """All mails about these runs, by run."""
+    mails: dict[UUID, dict[MailKey, Mail]] = {}
+    for mail in [mail_of(record) for record in await db.fetch(_LOAD, run_ids)]:
+        mails.setdefault(mail.run_id, {})[mail.outcome, mail.recipient] = mail
+    return mails
 
 
 def mail_of(record: Any) -> Mail:

@@ -8,7 +8,7 @@ from duebook_common.domain import mail as mail_domain
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.mail import Mail, MailFailed, MailSent
+from duebook_common.domain.mail import Mail, MailDigested, MailFailed, MailHeld, MailSent
 from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run
@@ -66,7 +66,7 @@ def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]
     mails: dict[tuple[str, str], Mail] = {}
     for item in recorded:
         event = item.event
-        assert isinstance(event, MailSent | MailFailed)
+        assert isinstance(event, MailSent | MailFailed | MailHeld | MailDigested)
         key = event.outcome, event.recipient
         mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, event)
     return mails

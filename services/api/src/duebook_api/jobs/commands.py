@@ -9,7 +9,7 @@ import uuid_utils.compat as uuids
 
 from duebook_api.http.problems import Problem, not_found
 from duebook_api.http.requests import must_fit, validated
-from duebook_api.jobs.definition import define, must_end_in_time
+from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
 from duebook_api.jobs.derived_ids import must_be_free_to_choose
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal, split_read_only
@@ -53,6 +53,7 @@ async def create(
         ]
         for n, definition in enumerate(definitions):
             must_end_in_time(definition, deps.max_timeout, root.format(n))
+            must_be_allowed(definition, deps.mail_domains, root.format(n))
             schemas.must_accept(definition.task, definition.payload, f"{root.format(n)}/payload")
         await deps.queue_names.admit(deps.pool, _queue_pointers(definitions, root))
     except Problem:  # a repeat may be invalid by now: its end has passed, or there are too many queues
@@ -152,6 +153,7 @@ async def replace(
         must_be_free_to_choose(job_id)
         definition = await deps.definition_search.run(request.takes_long, define, body, now)
         must_end_in_time(definition, deps.max_timeout)
+        must_be_allowed(definition, deps.mail_domains)
         schemas.must_accept(definition.task, definition.payload)
         event = await deps.definition_search.run(request.takes_long, job_decide.create, job_id, definition, now)
         created = await _append(deps, {job_id: event}, actor)

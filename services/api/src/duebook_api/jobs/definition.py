@@ -9,6 +9,7 @@ from duebook_api.schemas.first_times import must_name_a_time
 from duebook_common.domain.addresses import mailable
 from duebook_common.domain.definition import Definition
 from duebook_common.runtime.durations import iso
+from duebook_common.runtime.mail_domains import MailDomains
 
 _ADDRESS_LIKE = re.compile(r"[^\s,;<>\"]+@[^\s,;<>\"]+")
 
@@ -24,6 +25,16 @@ def define(body: JobBody, now: datetime, root: str = "", *, new_schedule: bool =
         must_name_a_time(definition, root)
     _must_be_mailable(definition, root)
     return definition
+
+
+def must_be_allowed(definition: Definition, domains: MailDomains, root: str = "") -> None:
+    """Raises Problem 422 for a recipient of the job's mails whose domain DUEBOOK_MAIL_DOMAINS does not allow."""
+    for n, recipient in enumerate(definition.recipients if definition.notify.on else ()):
+        try:
+            domains.must_allow(recipient)
+        except ValueError as error:
+            field = f"/notify/to/{n}" if definition.notify.to else "/payload/to"
+            raise invalid(Fault(root + field, str(error))) from None
 
 
 def _must_be_mailable(definition: Definition, root: str) -> None:

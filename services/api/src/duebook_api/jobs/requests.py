@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from duebook_api.jobs.definition import define, must_end_in_time
+from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
 from duebook_api.jobs.derived_ids import derived_id
 from duebook_api.jobs.patch import SCHEDULE, patched
 from duebook_api.jobs.preconditions import Preconditions
@@ -74,6 +74,8 @@ class ChangeRequest:
             raise JobDeletedAlready(job.id)
         must_equal(views.job(job, self.schemas.served), self.read_only)
         definition = await self._definition(job)
+        if definition.recipients != job.definition.recipients:
+            must_be_allowed(definition, self.deps.mail_domains)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
             self.schemas.must_accept(definition.task, definition.payload)
         if definition.timeout != job.definition.timeout:

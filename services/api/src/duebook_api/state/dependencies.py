@@ -15,6 +15,7 @@ from duebook_api.state.schedule_search import ScheduleSearch
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
 
@@ -30,6 +31,7 @@ class Dependencies:
     create_batcher: JobCreateBatcher
     feed: Feed
     max_active_runs: int = 1_000
+    mail_domains: MailDomains = ALL_DOMAINS
     max_timeout: timedelta = timedelta(days=1)
     overview: Overview = field(default_factory=Overview)
     queue_names: QueueNames = field(default_factory=QueueNames)

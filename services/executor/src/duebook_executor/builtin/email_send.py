@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from duebook.tasks import Context, Fail, Task
+from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
 from duebook_common.runtime.mail_message import breaks_line, new_mail
 from duebook_common.runtime.settings import MailAddress
 from duebook_common.runtime.smtp import Refusal, SmtpServer, deliver
@@ -17,10 +18,11 @@ _MOST_RECIPIENTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """The SMTP server and the sender's address."""
+    """The SMTP server, the sender's address, and the domains that mails may go to."""
 
     server: SmtpServer
     sender: str
+    domains: MailDomains = ALL_DOMAINS
 
 
 def _as_list(value: Any) -> Any:
@@ -86,6 +88,8 @@ async def _send(mailer: Mailer, payload: Email, context: Context) -> dict[str, A
     """
     id_ = f"<{context.idempotency_key}@duebook>"  # the same for every attempt
     try:
+        for recipient in payload.to:
+            mailer.domains.must_allow(recipient)
         mail = _compose(mailer.sender, payload, id_)
     except ValueError as error:
         raise Fail(f"this payload makes no valid mail: {error}", retry=False) from None

@@ -195,6 +195,9 @@ CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
 -- How many runs of this queue are sent and not started: the dispatch window.
 CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
 
+-- How many dead letters failed alike: mails about them.
+CREATE INDEX runs_failed_alike ON runs (fingerprint) WHERE status = 'dead_lettered';
+
 -- The newest runs.
 CREATE INDEX runs_newest ON runs (created_at, nominal_at, run_id);
 
@@ -220,18 +223,24 @@ CREATE TABLE mails (
     recipient text NOT NULL,
     job_id uuid NOT NULL,
     version int NOT NULL,
-    status text NOT NULL CHECK (status IN ('sent', 'retrying', 'given_up')),
+    status text NOT NULL CHECK (status IN ('sent', 'held', 'in_digest', 'retrying', 'given_up')),
     message_id text NOT NULL,
     tries int NOT NULL,
     error text,
     wake_at timestamptz,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (run_id, outcome, recipient),
-    CONSTRAINT nothing_strands CHECK (status <> 'retrying' OR wake_at IS NOT NULL)
+    CONSTRAINT nothing_strands CHECK (status NOT IN ('retrying', 'held') OR wake_at IS NOT NULL)
 );
 
 -- The mails to try again now.
-CREATE INDEX mails_due ON mails (wake_at) WHERE wake_at IS NOT NULL
+CREATE INDEX mails_due ON mails (wake_at) WHERE status = 'retrying';
+
+-- The recipients whose digest is due.
+CREATE INDEX mails_held ON mails (wake_at) WHERE status = 'held';
+
+-- What the digest to this recipient tells.
+CREATE INDEX mails_held_for ON mails (recipient, wake_at) WHERE status = 'held'
 """
 
 _OPERATIONAL = """
@@ -256,6 +265,13 @@ CREATE TABLE mails_owed (
 
 -- The outcomes to mail now.
 CREATE INDEX mails_owed_due ON mails_owed (wake_at);
+
+-- One row per recipient with a recent mail: how many the recipient was granted, and when counting starts anew.
+CREATE TABLE mail_budgets (
+    recipient text PRIMARY KEY,
+    used int NOT NULL,
+    ends_at timestamptz NOT NULL
+);
 
 -- At most one row: whether the notifier that started last mails the outcomes of jobs that name no recipients.
 CREATE TABLE notifier_settings (
