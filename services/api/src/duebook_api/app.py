@@ -46,6 +46,7 @@ from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Clock
+from duebook_common.store.log_origin import check_log
 from duebook_common.store.startup import open_database
 
 _ROUTERS = (
@@ -90,6 +91,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             queue_names=QueueNames(settings.max_queues),
             mail_domains=settings.mail_domains,
         )
+        context.health.checks["log"] = lambda: check_log(pool)
         context.app = build(deps, context.health, _keys(deps, settings), limiter)
         context.facts = {"auth": settings.auth}
         context.loops.start("clock", clock.keep_measuring(pool))

@@ -17,6 +17,7 @@ from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock
+from duebook_common.store.log_origin import check_log
 from duebook_common.store.startup import open_database
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
@@ -60,7 +61,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         publisher, sender = Publisher(connection), RunSender(Publisher(connection), work_queues, wake.set)
         actor = Actor(f"scheduler {socket.gethostname()}")
         poller = _poller(PollContext(pool, clock, settings, actor), sender, work_queues, hints)
-        context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check}
+        log_check = partial(check_log, pool)
+        context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check, "log": log_check}
         await show_known_queues(pool)
         context.facts = {"poll_cron": settings.poll_cron, "batch": settings.batch}
         loops = context.loops

@@ -5,11 +5,14 @@ from typing import Any
 from zlib import crc32
 
 from duebook_common.store.database import Connection
+from duebook_common.store.log_origin import LogAhead
 
 _SUBSCRIBERS = 7239
 
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1, $2)"
-_READ = "SELECT xid, position FROM checkpoints WHERE subscriber = $1"
+_READ = """
+SELECT xid, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead FROM checkpoints WHERE subscriber = $1
+"""
 _MOVE = """
 INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
 ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position
@@ -28,11 +31,15 @@ class Checkpoint:
 async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
     """Lock the subscriber until the transaction ends and return its checkpoint; None if another process has the lock.
 
+    Raises LogAhead if the checkpoint lies ahead of the log, where the subscriber would pass over new events.
+
     An advisory lock needs no transaction id, so a transaction that waits for RabbitMQ holds back no other reader.
     """
     if not await db.fetchval(_TRY_LOCK, _SUBSCRIBERS, crc32(subscriber.encode()) & 0x7FFFFFFF):
         return None
     record = await db.fetchrow(_READ, subscriber)
+    if record and record["is_ahead"]:
+        raise LogAhead([f"checkpoint {subscriber}"])
     return Checkpoint(record["xid"], record["position"]) if record else Checkpoint(0, 0)
 
 

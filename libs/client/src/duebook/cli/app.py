@@ -25,6 +25,7 @@ COMMANDS = {
     "top": ("overview", "top"),
     "verify": ("integrity", "verify"),
     "rebuild": ("integrity", "rebuild"),
+    "rebase-log": ("integrity", "rebase_log"),
     "migrate": ("integrity", "migrate"),
     "dev": ("app", "dev"),
 }

@@ -1,5 +1,6 @@
-"""`duebook verify`, `rebuild` and `migrate`."""
+"""`duebook verify`, `rebuild`, `rebase-log` and `migrate`."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
@@ -25,7 +26,21 @@ def verify(fmt: Output = Format.TABLE) -> None:
     elif breaches:
         output.print_list(breaches, ("invariant", "stream", "says"), fmt)
     output.print_message(f"checked {report.jobs} jobs and {report.events} events: {len(breaches) or 'no'} breaches")
+    for line in _remedies({breach.invariant for breach in report.breaches}):
+        output.print_message(line)
     raise typer.Exit(1 if breaches else 0)
+
+
+def _remedies(invariants: set[int]) -> Iterator[str]:
+    """What to do about breaches of these invariants."""
+    if 5 in invariants:
+        yield "invariant 5: read models differ; `duebook rebuild` makes them from the log again, while services run"
+    if 6 in invariants:
+        yield "invariant 6: stop the services, run `duebook rebase-log`, and start them again"
+    if invariants - {5, 6}:
+        yield "the log itself breaks an invariant: keep a dump, and do not edit it"
+    if invariants:
+        yield "the invariants stand in ARCHITECTURE.md, what to do in docs/how-to/back-up-and-restore.md"
 
 
 def rebuild(fmt: Output = Format.TABLE) -> None:
@@ -33,6 +48,19 @@ def rebuild(fmt: Output = Format.TABLE) -> None:
     from duebook_common.integrity import rebuild as library
 
     output.print_item(asdict(with_database(library.rebuild)), fmt)
+
+
+def rebase_log(fmt: Output = Format.TABLE) -> None:
+    """After a restore into another PostgreSQL cluster: let the log go on there. Harmless if it was not needed.
+
+    Stop the services before.
+    """
+    from duebook_common.integrity import rebase_log as library
+
+    summary = with_database(library.rebase_log)
+    output.print_item(asdict(summary), fmt)
+    if not summary.events:
+        output.print_message("the log belongs to this cluster: nothing had to be done")
 
 
 def migrate(

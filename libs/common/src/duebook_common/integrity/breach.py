@@ -12,6 +12,7 @@ class Invariant(IntEnum):
     FENCED = 3
     NOTHING_STRANDS = 4
     READ_MODELS = 5
+    FEED = 6
     APPEND_ONLY = 8
     EXACTLY_ONCE = 9
 

@@ -17,6 +17,7 @@ from duebook_common.integrity.verify_schedule import check_schedule
 from duebook_common.integrity.verify_wakeups import check_wakeups
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
+from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
 _BATCH = 500  # jobs
@@ -42,7 +43,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
     jobs = events = 0
     async with snapshot(pool) as db:
         now = await db.fetchval("SELECT clock_timestamp()")
-        breaches = await _check_versions(db)
+        breaches = [*await _check_origin(db), *await _check_versions(db)]
         async for batch in _batches(db):
             jobs += len(batch)
             events += sum(map(len, batch.values()))
@@ -51,6 +52,11 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
             breaches += await check_rows(db, batch)
         breaches += [*await check_keys(db), *await check_wakeups(db)]
     return VerifyReport(jobs, events, breaches)
+
+
+async def _check_origin(db: Connection) -> list[Breach]:
+    """Invariant 6: no subscriber reads from a position that lies ahead of the log."""
+    return [Breach(Invariant.FEED, part, f"lies ahead of the log: {REMEDY}") for part in await parts_ahead(db)]
 
 
 async def _check_versions(db: Connection) -> list[Breach]:

@@ -29,6 +29,7 @@ CURRENT_DEAD_LETTERS = Gauge(
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
 RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not processed yet.")
+LOG_AHEAD = Gauge("duebook_log_ahead", "1 if the log was restored from another cluster and not rebased, else 0.")
 CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost a version conflict and were decided again.")
 LOCKS = Counter("duebook_locks_total", "Attempts to acquire or renew Redis locks, by result.", ["result"])
 ABANDONED_TASKS = Gauge(

@@ -1,9 +1,10 @@
-"""Gauges that are read from the database: dead letters, and overdue jobs."""
+"""Gauges that are read from the database: dead letters, overdue jobs, and whether the log belongs to its cluster."""
 
 from datetime import datetime, timedelta
 
-from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
+from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, LOG_AHEAD, OVERDUE_JOBS
 from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.log_origin import parts_ahead
 
 _DEAD_LETTERS = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
@@ -39,6 +40,7 @@ class DeadLetterGauges:
         async with acquire(self._pool) as db:
             rows = await db.fetch(_DEAD_LETTERS)
             overdue: int = await db.fetchval(OVERDUE, now - self._misfire)
+            LOG_AHEAD.set(bool(await parts_ahead(db)))
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
         self._queues |= set(counts)
         for queue in self._queues:

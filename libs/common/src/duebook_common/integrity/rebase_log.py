@@ -1,0 +1,58 @@
+"""`duebook rebase-log`: let the log begin anew in this PostgreSQL cluster, whose transaction ids another one gave.
+
+All events get transaction id 0, which no transaction has. Their sequence numbers keep the order of each stream, and
+everything that is appended from now on comes after them.
+"""
+
+from dataclasses import dataclass
+
+from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.log_origin import parts_ahead
+
+_LOCK = "LOCK TABLE events, log_lines, checkpoints IN ACCESS EXCLUSIVE MODE"
+
+# What a subscriber has not dealt with is what lies after its checkpoint, in the order in which it reads, and what was
+# appended with lower transaction ids since the restore: that has higher sequence numbers. It goes on with the first of
+# these, and may meet events again that it had dealt with.
+_MOVE_CHECKPOINTS = """
+UPDATE checkpoints AS c SET xid = '0', position = coalesce(
+    (SELECT min(e.position) - 1 FROM events AS e
+     WHERE (e.xid, e.position) > (c.xid, c.position) OR e.position > c.position),
+    (SELECT max(position) FROM events), 0)
+"""
+_ALLOW, _REFUSE = (f"ALTER TABLE events {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE"))
+_REBASE = "UPDATE {} SET xid = '0' WHERE xid <> '0'"
+
+
+@dataclass(frozen=True, slots=True)
+class RebaseSummary:
+    """How many rows were moved; none if the log belongs to the cluster already."""
+
+    events: int = 0
+    log_lines: int = 0
+    checkpoints: int = 0
+
+
+async def rebase_log(pool: Pool) -> RebaseSummary:
+    """Rebase the log if it lies ahead of the cluster: all in one transaction, so that a crash leaves it as it was."""
+    async with transaction(pool) as db:
+        await db.execute(_LOCK)
+        if not await parts_ahead(db):
+            return RebaseSummary()
+        checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))
+        return RebaseSummary(
+            await _rebase_events(db), _count(await db.execute(_REBASE.format("log_lines"))), checkpoints
+        )
+
+
+async def _rebase_events(db: Connection) -> int:
+    """The only change of recorded events that there is: it leaves everything but their place in the cluster's order."""
+    await db.execute(_ALLOW)
+    events = _count(await db.execute(_REBASE.format("events")))
+    await db.execute(_REFUSE)
+    return events
+
+
+def _count(status: str) -> int:
+    """The number of rows in a command's status, such as "UPDATE 3"."""
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,129 @@
+"""A dump that is loaded into another cluster, where transaction ids begin anew."""
+
+import asyncio
+import subprocess
+from collections import Counter
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from duebook_devstack.postgres import Postgres
+from support import servers
+from support.fleet import Platform, eventually
+from support.load import Load, held
+from support.program import Program
+from support.smtp_server import Mailbox
+
+_SPENT = 5_000  # transaction ids: more than a new cluster spends on the load of a dump
+
+
+async def spend_transaction_ids(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    for _ in range(_SPENT):
+        await connection.execute("SELECT pg_current_xact_id()")
+    await connection.close()
+
+
+def copy(source: str, target: str) -> None:
+    dump = str(servers.private_path() / "duebook.dump")
+    for command in (
+        ["pg_dump", "--format=custom", f"--file={dump}", source],
+        ["pg_restore", "--no-owner", f"--dbname={target}", dump],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def mailed(smtp: Mailbox) -> Counter[str]:
+    return Counter(message["subject"] for message in smtp.messages)
+
+
+def feed(platform: Platform) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    while (page := platform.get(f"/api/events?limit=200{_after(items)}"))["items"]:
+        items += page["items"]
+    return items
+
+
+def _after(items: list[dict[str, Any]]) -> str:
+    return f"&after={items[-1]['position']}" if items else ""
+
+
+def not_ready(platform: Platform, kind: str) -> str:
+    """What the service says is amiss, once it answers."""
+
+    def components() -> Any:
+        try:
+            answer = httpx2.get(f"{platform[kind, 0].url}/readyz", trust_env=False)
+        except httpx2.TransportError:
+            return None
+        shown = answer.json()["components"]
+        return shown if answer.status_code == 503 and "log" in shown else None
+
+    shown: dict[str, str] = eventually(components)
+    return shown["log"]
+
+
+@pytest.fixture
+def restored(platform: Platform, private_postgres: Postgres, smtp: Mailbox) -> tuple[list[str], str]:
+    """Streams of a log that was dumped and loaded into another cluster, and a position in it.
+
+    One run was mailed. The other succeeded while no relay was there, so its mail is still to be sent.
+    """
+    url = platform.environment["DUEBOOK_POSTGRES_URL"]
+    asyncio.run(spend_transaction_ids(url))
+    load, notify = Load(platform), {"to": ["ops@example.com"]}
+    platform.start_all(DUEBOOK_TASKS="e2e_tasks", TESTS_EFFECTS=str(load.directory))
+    early = platform.create(name="early", notify=notify)
+    [gated] = held(1, "gate")
+    late = platform.create(**gated.job | {"name": "late", "notify": notify})
+    platform.await_run(early["id"], "succeeded")
+    platform.await_run(late["id"], "running")
+    eventually(lambda: len(smtp.messages) == 1)
+    platform["scheduler", 0].kill()
+    load.open("gate")
+    platform.await_run(late["id"], "succeeded")
+    events = eventually(lambda: found if len(found := feed(platform)) >= 10 else None)
+    for kind in ("api", "executor", "notifier"):
+        platform[kind, 0].kill()
+    copy(url, private_postgres.url)
+    return [event["stream"] for event in events], events[-1]["position"]
+
+
+def test_a_restored_log_goes_on_once_it_is_rebased(
+    platform: Platform, private_postgres: Postgres, smtp: Mailbox, restored: tuple[list[str], str]
+) -> None:
+    """Without the command the services say what is missing. With it every mail is sent once, and the feed complete."""
+    streams, position = restored
+    environment = {**platform.environment, "DUEBOOK_POSTGRES_URL": private_postgres.url}
+    duebook = Program(environment)
+    verified = duebook("verify")
+    assert verified.exit_code == 1
+    assert "checkpoint relay" in verified.stdout
+    assert "duebook rebase-log" in verified.stderr
+    with servers.vhost(f"test_{uuid4().hex}") as broker:
+        environment["DUEBOOK_RABBITMQ_URL"] = broker
+        with Platform(environment) as unready:
+            for kind in ("api", "scheduler"):
+                unready.launch(kind, 1, {})
+            for kind in ("api", "scheduler"):
+                assert "run: duebook rebase-log" in not_ready(unready, kind)
+        for rebased in (True, False):
+            said = duebook("rebase-log")
+            assert said.exit_code == 0, said.stderr
+            assert ("nothing had to be done" in said.stderr) is not rebased
+        assert duebook("verify").exit_code == 0
+        with Platform(environment) as anew:
+            anew.start_all()
+            again = anew.create(name="again", notify={"to": ["ops@example.com"]})
+            anew.await_run(again["id"], "succeeded")
+            eventually(lambda: len(smtp.messages) >= 3, explain=lambda: str(mailed(smtp)))
+            assert mailed(smtp) == {f"[Duebook] {name} succeeded": 1 for name in ("early", "late", "again")}
+            eventually(lambda: len(feed(anew)) >= len(streams) + 4)
+            assert Counter(event["stream"] for event in feed(anew)[: len(streams)]) == Counter(streams)
+            gone = anew.api.get(f"/api/events?after={position}")
+            assert (gone.status_code, gone.json()["code"]) == (410, "position_gone")
+            assert "Resume" in gone.json()["detail"]
+    assert duebook("verify").exit_code == 0
