@@ -111,9 +111,9 @@ def test_a_restored_log_goes_on_once_it_is_rebased(
             for kind in ("api", "scheduler"):
                 assert "run: duebook rebase-log" in not_ready(unready, kind)
         for rebased in (True, False):
-            said = duebook("rebase-log")
-            assert said.exit_code == 0, said.stderr
-            assert ("nothing had to be done" in said.stderr) is not rebased
+            printed = duebook("rebase-log")
+            assert printed.exit_code == 0, printed.stderr
+            assert ("nothing had to be done" in printed.stderr) is not rebased
         assert duebook("verify").exit_code == 0
         with Platform(environment) as anew:
             anew.start_all()

@@ -55,6 +55,22 @@ async def test_dead_letters_can_be_filtered_and_grouped(api: Api) -> None:
     assert await ids(f"fingerprint={groups[0]['fingerprint']}") == [second["id"], first["id"]]
 
 
+async def test_a_group_knows_when_it_was_seen_also_after_a_redrive(api: Api) -> None:
+    first, second = await api.dead_letter("id 1 missing"), await api.dead_letter("id 2 missing")
+    [before] = await api.pages("/api/dead-letter/groups", 1)
+    assert (before["runs"], before["jobs"]) == (2, 2)
+    assert before["first_seen"] < before["last_seen"]
+    for run in (first, second):
+        await api.json(202, "POST", f"/api/dead-letter/{run['id']}/redrive", {"reason": "again"})
+    third = await api.dead_letter("id 3 missing")
+    [after] = await api.pages("/api/dead-letter/groups", 1)
+    assert (after["fingerprint"], after["runs"], after["jobs"]) == (before["fingerprint"], 1, 1)
+    assert after["first_seen"] == before["first_seen"]
+    assert after["last_seen"] > before["last_seen"]
+    await api.json(200, "POST", f"/api/dead-letter/{third['id']}/discard", {"reason": "known"})
+    assert await api.pages("/api/dead-letter/groups", 1) == []
+
+
 async def test_redrive_grants_new_attempts_with_an_edited_payload(api: Api) -> None:
     run = await api.dead_letter(max_retries=1)
     path = f"/api/dead-letter/{run['id']}/redrive"

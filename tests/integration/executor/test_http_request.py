@@ -171,7 +171,9 @@ async def test_a_proxy_in_the_environment_is_not_used(server: Server, monkeypatc
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
 async def test_redirects_are_not_followed(server: Server, status: str) -> None:
     server.response = response(status, Location=f"http://127.0.0.1:{server.port}/other")
-    with pytest.raises(Fail, match=rf"expected 200–299, got {status[:3]}: redirects are not followed") as failed:
+    with pytest.raises(
+        Fail, match=rf"expected 200–299, got {status[:3]} from 127\.0\.0\.1:{server.port}: redirects are not followed"
+    ) as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert failed.value.retry is True
     assert len(server.requests) == 1
@@ -180,7 +182,7 @@ async def test_redirects_are_not_followed(server: Server, status: str) -> None:
 @pytest.mark.parametrize("status", ["300 Multiple Choices", "304 Not Modified"])
 async def test_a_status_that_is_no_redirect_is_not_called_one(server: Server, status: str) -> None:
     server.response = response(status)
-    with pytest.raises(Fail, match=rf"expected 200–299, got {status[:3]}$"):
+    with pytest.raises(Fail, match=rf"expected 200–299, got {status[:3]} from 127\.0\.0\.1:{server.port}$"):
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
 
 
@@ -225,21 +227,31 @@ async def test_an_unexpected_status_fails_and_its_body_is_logged(server: Server)
     log: list[str] = []
     with pytest.raises(Fail) as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"}, log.append)
-    assert (str(failed.value), failed.value.retry) == ("expected 200–299, got 503", True)
+    expected = f"expected 200–299, got 503 from 127.0.0.1:{server.port}\ntry later"
+    assert (str(failed.value), failed.value.retry) == (expected, True)
     assert log == ["503: try later"]
+
+
+async def test_an_error_has_the_first_500_bytes_of_the_body(server: Server) -> None:
+    server.response = response("500 Broken", ("x" + 400 * "ä").encode())
+    with pytest.raises(Fail) as failed:
+        await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
+    assert str(failed.value).partition("\n")[2] == "x" + 249 * "ä"
 
 
 @pytest.mark.parametrize("status", ["429 Too Many", "503 Busy"])
 async def test_retry_after_sets_the_delay(server: Server, status: str) -> None:
     server.response = response(status, Retry_After="120")
-    with pytest.raises(RetryAfter, match=f"got {status[:3]}; the target requested a retry after 120 s") as later:
+    with pytest.raises(
+        RetryAfter, match=f"got {status[:3]} from .*; the target requested a retry after 120 s"
+    ) as later:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert later.value.delay == timedelta(seconds=120)
 
 
 async def test_410_gone_fails_for_good(server: Server) -> None:
     server.response = response("410 Gone", Retry_After="120")
-    with pytest.raises(Fail, match="expected 200–299, got 410: the target is gone") as failed:
+    with pytest.raises(Fail, match=r"expected 200–299, got 410 from .*: the target is gone") as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert failed.value.retry is False
 
@@ -253,7 +265,9 @@ async def test_a_refused_connection_and_an_unknown_host_allow_a_retry() -> None:
     async def unknown(host: str, port: int) -> list[Address]:
         raise socket.gaierror("Name or service not known")
 
-    with pytest.raises(Fail, match=r"no connection to h\.invalid: h\.invalid does not resolve: Name") as unknown_host:
+    with pytest.raises(
+        Fail, match=r"no connection to h\.invalid:80: h\.invalid does not resolve: Name"
+    ) as unknown_host:
         await run(http_request_task((), resolve=unknown), {"url": "http://h.invalid/"})
     assert refused.value.retry is unknown_host.value.retry is True
 
@@ -261,6 +275,6 @@ async def test_a_refused_connection_and_an_unknown_host_allow_a_retry() -> None:
 @pytest.mark.parametrize("broken", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"])
 async def test_a_broken_response_is_a_failure_with_its_cause(server: Server, broken: bytes) -> None:
     server.response = broken
-    with pytest.raises(Fail, match=r"the exchange with 127\.0\.0\.1 failed: RemoteProtocolError") as failed:
+    with pytest.raises(Fail, match=r"the exchange with 127\.0\.0\.1:\d+ failed: RemoteProtocolError") as failed:
         await run(http_request_task(LOOPBACK), {"url": f"http://127.0.0.1:{server.port}/"})
     assert failed.value.retry is True

@@ -31,7 +31,6 @@ from duebook_common.domain.run.decide import (
     classify_delivery,
     decide,
     expired,
-    fingerprint,
     needs_job_lock,
     pauses_job,
 )
@@ -50,6 +49,7 @@ from duebook_common.domain.run.events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.domain.run.fingerprint import fingerprint
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
@@ -517,15 +517,6 @@ def test_the_class_of_a_delivery_agrees_with_the_decision_about_a_start(
 
 
 # Fingerprints
-
-
-def test_errors_that_differ_only_in_numbers_and_identifiers_have_one_fingerprint() -> None:
-    one = fingerprint("log", "row 17 of 0x7f3a in 0d9f8a52-7c11-4b5e-9c1e-0a2b3c4d5e6f is locked")
-    other = fingerprint("log", "row 2048 of 0xBEEF in 11111111-2222-3333-4444-555555555555 is locked")
-    assert one == other
-    assert len(one) == 16
-    assert one != fingerprint("log", "row 17 is missing")
-    assert one != fingerprint("http.request", "row 17 of 0x7f3a in 0d9f8a52-7c11-4b5e-9c1e-0a2b3c4d5e6f is locked")
 
 
 # Backoff

@@ -24,7 +24,7 @@ from duebook.client import Client
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, redrive and discard dead letters.")
 
 _COLUMNS = ("id", "job_name", "task", "queue", "attempts", "age", "fingerprint", "error")
-_GROUP_COLUMNS = ("fingerprint", "count", "task", "oldest", "newest", "error")
+_GROUP_COLUMNS = ("fingerprint", "count", "jobs", "task", "first_seen", "last_seen", "error")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)]
 

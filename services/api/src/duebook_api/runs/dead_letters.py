@@ -81,10 +81,12 @@ async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
     return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
 
 
+# Of a group's fingerprint the log knows when it was seen, also of runs that were redriven since: two index probes.
 _GROUPS = """
-SELECT * FROM (
+SELECT g.*, first.seen AS first_seen, last.seen AS last_seen FROM (
     SELECT fingerprint, min(task) AS task, (array_agg(error ORDER BY finished_at DESC))[1] AS error,
-           count(*) AS count, min(finished_at) AS oldest, max(finished_at) AS newest
+           count(*) AS count, count(*) AS runs, count(DISTINCT job_id) AS jobs,
+           min(finished_at) AS oldest, max(finished_at) AS newest
     FROM runs
     WHERE status = 'dead_lettered'
       AND ($1::uuid IS NULL OR job_id = $1)
@@ -93,6 +95,14 @@ SELECT * FROM (
       AND ($4::text IS NULL OR fingerprint = $4)
     GROUP BY fingerprint
 ) AS g
+CROSS JOIN LATERAL (
+    SELECT recorded_at AS seen FROM events
+    WHERE type = 'RunDeadLettered' AND data ->> 'fingerprint' = g.fingerprint ORDER BY recorded_at LIMIT 1
+) AS first
+CROSS JOIN LATERAL (
+    SELECT recorded_at AS seen FROM events
+    WHERE type = 'RunDeadLettered' AND data ->> 'fingerprint' = g.fingerprint ORDER BY recorded_at DESC LIMIT 1
+) AS last
 WHERE ($5::bigint IS NULL OR (count, fingerprint) < ($5, $6))
 ORDER BY count DESC, fingerprint DESC LIMIT $7
 """

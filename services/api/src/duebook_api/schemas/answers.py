@@ -128,14 +128,22 @@ class DeadLetter(Run):
 
 
 class Group(BaseModel):
-    """Dead letters with the same fingerprint; `error` is that of the latest one."""
+    """Dead letters with the same fingerprint; `error` is that of the latest one.
+
+    `runs`, which is `count`, and `jobs` count those that rest now, `oldest` and `newest` are of these. `first_seen` and
+    `last_seen` are of all that ever had this fingerprint, also if they were redriven or discarded since.
+    """
 
     fingerprint: str
     task: str
     error: str
     count: int
+    runs: int
+    jobs: int
     oldest: AwareDatetime
     newest: AwareDatetime
+    first_seen: AwareDatetime
+    last_seen: AwareDatetime
 
 
 class RedriveSummary(BaseModel):

@@ -21,6 +21,7 @@ from duebook_executor.builtin.resolver import Resolve, Resolver
 from duebook_executor.builtin.signing import WebhookSecret, secrets_for, signature_headers
 
 _KEPT_BYTES = 4096  # of the response's body
+_SHOWN_BYTES = 500  # of it in an error
 _LONGEST_RETRY_AFTER = timedelta(days=1)
 # Only connecting has its own limit; the timeout of the attempt covers the rest.
 _TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
@@ -76,10 +77,12 @@ async def _request(
         if payload.expects(response.status_code):
             return {"status": response.status_code, "body": await _body_start(response)}
         # The body often explains the status; the attempt must fail with the status even if the body is slow.
+        body = ""
         with suppress(httpx2.HTTPError, TimeoutError):
             async with asyncio.timeout(CONNECT_SECONDS):
-                context.log(f"{response.status_code}: {await _body_start(response)}")
-        raise _unexpected(payload, response)
+                body = await _body_start(response)
+                context.log(f"{response.status_code}: {body}")
+        raise _unexpected(payload, response, body)
 
 
 def _headers(payload: HttpRequest, context: Context) -> dict[str, str]:
@@ -113,16 +116,20 @@ async def _body_start(response: httpx2.Response) -> str:
     return decoder.decode(kept[:_KEPT_BYTES], final=len(kept) <= _KEPT_BYTES).replace("\0", "\ufffd")
 
 
-def _unexpected(payload: HttpRequest, response: httpx2.Response) -> Exception:
-    status = response.status_code
-    message = f"expected {payload.expectation()}, got {status}"
+def _unexpected(payload: HttpRequest, response: httpx2.Response, body: str) -> Exception:
+    """The failure with the begin of the body on the lines below: `fingerprint` leaves those out."""
+    status, begin = response.status_code, body.encode()[:_SHOWN_BYTES].decode(errors="ignore").strip()
+    message, below = (
+        f"expected {payload.expectation()}, got {status} from {_host(payload)}",
+        f"\n{begin}" if begin else "",
+    )
     if status == 410:
-        return Fail(f"{message}: the target is gone", retry=False)
+        return Fail(f"{message}: the target is gone{below}", retry=False)
     if status in {301, 302, 303, 307, 308}:
-        return Fail(f"{message}: redirects are not followed")
+        return Fail(f"{message}: redirects are not followed{below}")
     if status in (429, 503) and (delay := retry_after(response.headers, datetime.now(UTC))) is not None:
-        return RetryAfter(delay, f"{message}; the target requested a retry after {delay.total_seconds():g} s")
-    return Fail(message)
+        return RetryAfter(delay, f"{message}; the target requested a retry after {delay.total_seconds():g} s{below}")
+    return Fail(f"{message}{below}")
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
@@ -147,4 +154,7 @@ def _http_date(text: str) -> datetime | None:
 
 
 def _host(payload: HttpRequest) -> str:
-    return httpx2.URL(payload.url).host
+    """Host and port."""
+    url = httpx2.URL(payload.url)
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"

@@ -3,11 +3,9 @@
 Pure: time, chance and identifiers are arguments. A repeated command decides nothing.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 from typing import assert_never
 
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
@@ -45,6 +43,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
     RunResumed,
 )
+from duebook_common.domain.run.fingerprint import fingerprint
 from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve
 
 BURY_WITHIN = timedelta(minutes=1)
@@ -302,11 +301,3 @@ def needs_job_lock(run: Run, events: Sequence[RunEvent]) -> bool:
     redrive makes a run active again while a decision about the job counts its active runs.
     """
     return pauses_job(run) or redriven(events)
-
-
-_VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\d+", re.IGNORECASE)
-
-
-def fingerprint(task: str, error: str) -> str:
-    """16 hexadecimal digits that are equal for errors of a task that differ in numbers and identifiers only."""
-    return sha256(f"{task}\n{_VARYING.sub('#', error)}".encode()).hexdigest()[:16]

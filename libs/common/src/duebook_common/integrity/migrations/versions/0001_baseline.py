@@ -52,6 +52,9 @@ CREATE INDEX events_of_attempts ON events (job_id, xid, position) WHERE type IN 
     'RunCancelled', 'RunDeadLettered'
 );
 
+-- When runs with this fingerprint were dead-lettered first and last: the groups of dead letters.
+CREATE INDEX events_of_fingerprints ON events ((data ->> 'fingerprint'), recorded_at) WHERE type = 'RunDeadLettered';
+
 -- The dead letters redriven or discarded after this position: the sweeper.
 CREATE INDEX events_of_sweeps ON events (xid, position) WHERE type IN ('RunRedriven', 'RunDiscarded');
 
