@@ -9,9 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STORE = "duebook_common.store."
+REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another cluster
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
 WRITERS = {
-    "events": {STORE + "eventstore"},
+    "events": {STORE + "eventstore", REBASE},
     "heads": {STORE + "eventstore"},
     "jobs": {STORE + "projections", STORE + "wakeups"},
     "runs": {STORE + "projections", STORE + "wakeups"},
@@ -20,11 +21,11 @@ WRITERS = {
     "mail_budgets": {STORE + "mail_budgets"},
     "notifier_settings": {STORE + "mails_owed"},
     "leases": {"duebook_executor.queries"},
-    "log_lines": {"duebook_executor.queries"},
+    "log_lines": {"duebook_executor.queries", REBASE},
     "tasks": {"duebook_executor.registration"},
     "executors": {STORE + "executors"},
     "queues": {STORE + "queues"},
-    "checkpoints": {"duebook_scheduler.checkpoints"},
+    "checkpoints": {"duebook_scheduler.checkpoints", REBASE},
     "keys": {"duebook.cli.keys"},
     "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns"},

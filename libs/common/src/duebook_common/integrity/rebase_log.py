@@ -21,7 +21,8 @@ UPDATE checkpoints AS c SET xid = '0', position = coalesce(
     (SELECT max(position) FROM events), 0)
 """
 _ALLOW, _REFUSE = (f"ALTER TABLE events {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE"))
-_REBASE = "UPDATE {} SET xid = '0' WHERE xid <> '0'"
+_REBASE_EVENTS = "UPDATE events SET xid = '0' WHERE xid <> '0'"
+_REBASE_LOG_LINES = "UPDATE log_lines SET xid = '0' WHERE xid <> '0'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,13 @@ async def rebase_log(pool: Pool) -> RebaseSummary:
         if not await parts_ahead(db):
             return RebaseSummary()
         checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))
-        return RebaseSummary(
-            await _rebase_events(db), _count(await db.execute(_REBASE.format("log_lines"))), checkpoints
-        )
+        return RebaseSummary(await _rebase_events(db), _count(await db.execute(_REBASE_LOG_LINES)), checkpoints)
 
 
 async def _rebase_events(db: Connection) -> int:
     """The only change of recorded events that there is: it leaves everything but their place in the cluster's order."""
     await db.execute(_ALLOW)
-    events = _count(await db.execute(_REBASE.format("events")))
+    events = _count(await db.execute(_REBASE_EVENTS))
     await db.execute(_REFUSE)
     return events
 
