@@ -48,8 +48,8 @@ async def setup(rabbitmq_url: str) -> AsyncIterator[Setup]:
         await topology.connect(proxy.url, "tests") as questions,
         await aio_pika.connect(rabbitmq_url) as own,
     ):
-        queues = WorkQueues(questions, timeout=0.5)
-        sender = RunSender(Publisher(connection), queues)
+        queues = WorkQueues(questions)
+        sender = RunSender(Publisher(connection), WorkQueues(questions, timeout=0.5))
         yield Setup(sender, proxy, queues, own, await own.channel())
         await sender.drain()
 
@@ -153,7 +153,7 @@ async def test_a_silent_queue_is_renewed_and_delays_no_other_queue(private_rabbi
         await topology.connect(private_rabbitmq.url, "tests") as connection,
         await topology.connect(private_rabbitmq.url, "tests") as questions,
     ):
-        sender = RunSender(Publisher(connection, timeout=1), WorkQueues(questions, timeout=1))
+        sender = RunSender(Publisher(connection, timeout=2), WorkQueues(questions, timeout=3))
         setup = Setup(
             sender, Proxy(private_rabbitmq.url), WorkQueues(questions), connection, await connection.channel()
         )
@@ -165,7 +165,7 @@ async def test_a_silent_queue_is_renewed_and_delays_no_other_queue(private_rabbi
         await sender.send(runs("fine", *_HOW))
         await setup.receive("fine")
         await eventually(lambda: holds(sender, set(_HOW)))
-        await eventually(lambda: ready(sender, *_HOW), 90)
+        await eventually(lambda: ready(sender, *_HOW), 240)
     async with await aio_pika.connect(private_rabbitmq.url) as another:
         channel = await another.channel()
         for queue in _HOW:

@@ -99,7 +99,7 @@ class RabbitMQ(Server):
         """The value of an Erlang expression, evaluated by the server: for tests of its faults."""
         variables = self.environment()
         command = [str(self._scripts / "rabbitmqctl"), "--node", variables["RABBITMQ_NODENAME"], "eval", expression]
-        done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True, timeout=300)
         return done.stdout
 
     def stop(self) -> None:
