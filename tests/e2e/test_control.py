@@ -50,8 +50,7 @@ def test_a_hold_keeps_retries_and_sent_messages_until_the_resume(duebook: Platfo
     job = duebook.create(task="fail", backoff=backoff, max_retries=30)
     queued = duebook.create(queue="held")
     runs = {
-        each["id"]: duebook.await_run(each["id"], status)
-        for each, status in ((job, "retrying"), (queued, "dispatched"))
+        each["id"]: duebook.await_run(each["id"], status) for each, status in ((job, "retrying"), (queued, "waiting"))
     }
     for each in (job, queued):
         paused = post(duebook, f"/api/job/{each['id']}/pause", 200, reason="stop the bleeding", hold=True)

@@ -91,7 +91,7 @@ async def test_a_held_run_says_who_holds_it_and_why(api: Api) -> None:
     assert explanation["answer"].startswith("It waits until its job is resumed, because ")
     assert "paused the job and held its runs" in explanation["answer"]
     assert "stop the bleeding" in explanation["answer"]
-    assert [cause["event"] for cause in explanation["because"]] == ["RunDispatched", "RunHeld"]
+    assert [cause["event"] for cause in explanation["because"] if cause["at"]] == ["RunDispatched", "RunHeld"]
     assert "held its runs" in (await why(api, f"job/{job['id']}"))["answer"]
     await api.json(200, "POST", f"/api/job/{job['id']}/resume")
     explanation = await why(api, f"run/{run['id']}")
