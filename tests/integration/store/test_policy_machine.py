@@ -84,7 +84,7 @@ class SetClock(Clock):
 class NoSender(RunSender):
     """Sends nothing, because there is no broker."""
 
-    connected, held_queues = True, frozenset[str]()  # type: ignore[assignment]
+    connected, held_queues = True, frozenset[str]()
 
     def __init__(self) -> None:
         pass

@@ -83,7 +83,6 @@ _RUN_STATE: Columns[Run] = (
     Column("edits", "int"),
     Column("fingerprint", "text"),
     Column("wake_at", "timestamptz"),
-    Column("planned_wake_at", "timestamptz", "wake_at"),
     Column("not_before", "timestamptz"),
     Column("held", "bool"),
 )
@@ -99,11 +98,22 @@ _EDITED_PAYLOAD: Columns[Run] = (
     ),
 )
 
+_PLANNED: Columns[Run] = (Column("planned_wake_at", "timestamptz", "wake_at"),)
+# An event that sets no `wake_at`, such as a request to cancel, leaves it, moved as it may be (`wakeups`), and its plan.
+_PLANNED_ANEW: Columns[Run] = (
+    Column(
+        "planned_wake_at",
+        "timestamptz",
+        "wake_at",
+        "CASE WHEN r.wake_at = runs.wake_at THEN runs.planned_wake_at ELSE r.wake_at END",
+    ),
+)
+
 _JOB = _JOB_KEY + _JOB_FIXED + _JOB_STATE + _JOB_DEFINITION
 _JOB_UPDATED = _JOB_KEY + _JOB_STATE
 _JOB_REDEFINED = _JOB_UPDATED + _JOB_DEFINITION
-_RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE + _PAYLOAD
-_RUN_UPDATED = _RUN_KEY + _RUN_STATE + _EDITED_PAYLOAD
+_RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE + _PLANNED + _PAYLOAD
+_RUN_UPDATED = _RUN_KEY + _RUN_STATE + _PLANNED_ANEW + _EDITED_PAYLOAD
 
 # INSERT INTO jobs (job_id, created_at, …) SELECT …
 _INSERT_JOBS, _job_arguments = insert("jobs", _JOB), arguments(_JOB)
