@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from duebook.cli.coercion import convert_plainly
 from duebook.cli.failures import EXPECTED, Failure, exit_code, explain
@@ -70,6 +71,10 @@ def _load(name: str) -> TyperGroup | TyperCommand:
     return command
 
 
+_EXTRA = "Got unexpected extra argument"
+_QUOTES = "put a value that has spaces into quotes, like 'cron 30 2 * * *' or 'every 15m'"
+
+
 class ErrorHandlingGroup(TyperGroup):
     """Prints expected failures as one line and exits with their code, instead of a traceback."""
 
@@ -88,6 +93,10 @@ class ErrorHandlingGroup(TyperGroup):
             for line in explain(error):
                 print_message(line)
             raise typer.Exit(exit_code(error)) from None
+        except TyperException as error:
+            if error.message.startswith(_EXTRA):
+                error.message += f"; {_QUOTES}"
+            raise
 
 
 app = typer.Typer(cls=ErrorHandlingGroup, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

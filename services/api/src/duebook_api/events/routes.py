@@ -63,7 +63,8 @@ async def stream_events(request: Request) -> Response:
     """All events after a position as server-sent events: `id` is the position, `event` the type, `data` the event.
 
     `Last-Event-ID`, which clients of server-sent events send when they reconnect, resumes a stream and takes precedence
-    over `after`. A stream ends after 15 minutes or when its server stops: then reconnect.
+    over `after`. A stream ends after 15 minutes, when its server stops, or seconds after its key was revoked: then
+    reconnect.
     """
     q, deps = query(request, StreamQuery), dependencies(request)
     after = request.headers.get("last-event-id") or q.after

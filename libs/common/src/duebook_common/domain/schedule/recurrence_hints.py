@@ -33,8 +33,8 @@ def meant(text: str) -> dict[str, str] | str | None:
     kind, _, rest = text.partition(" ")
     if kind.lower() in {"cron", "rrule"} and rest:
         return {kind.lower(): rest.strip()}
-    if re.match(r"(RRULE:)?FREQ=", text, re.IGNORECASE):
-        return {"rrule": text}
+    if match := re.match(r"(?:RRULE:)?(FREQ=.*)", text, re.IGNORECASE):
+        return {"rrule": match[1]}
     if (interval := interval_of(text)) is not None:
         return {"every": interval}
     return {"cron": text} if text.startswith("@") or _CRON_FIELDS.fullmatch(text) else None
