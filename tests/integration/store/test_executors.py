@@ -1,5 +1,6 @@
 """Registered executors: which tasks they have, and which waiting runs their registration wakes."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +9,13 @@ import pytest
 from duebook_common.domain.run.commands import DeferRun
 from duebook_common.domain.run.state import Run
 from duebook_common.store import executors
-from duebook_common.store.database import Pool, acquire
-from support.bookkeeping import NOW, dispatched, do
+from duebook_common.store.database import Pool, acquire, transaction
+from support.bookkeeping import NOW, dispatched, do, eventually
 
 _AWAKE = "SELECT run_id FROM runs WHERE wake_at <= clock_timestamp()"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour'"
+_NOT_BEFORE = "UPDATE runs SET not_before = clock_timestamp() + interval '1 minute' WHERE run_id = $1"
+_LOCK = "SELECT FROM runs WHERE run_id = $1 FOR UPDATE"
 _SILENT = "UPDATE executors SET seen_at = clock_timestamp() - interval '2 minutes' WHERE executor = $1"
 
 
@@ -24,6 +27,13 @@ async def deferred(pool: Pool, **fields: Any) -> Run:
     return run
 
 
+async def register(pool: Pool, executor: str, queues: list[str], tasks: list[str]) -> None:
+    """Register the executor, and wake the runs that waited for it."""
+    served = await executors.register(pool, executor, queues, tasks)
+    if served is not None:
+        await executors.wake_runs(pool, served)
+
+
 async def awake(pool: Pool) -> set[UUID]:
     return {record["run_id"] for record in await pool.fetch(_AWAKE)}
 
@@ -32,10 +42,10 @@ async def test_a_registration_wakes_the_runs_that_wait_for_its_tasks(pool: Pool)
     mine = await deferred(pool, task="report", queue="gpu")
     await deferred(pool, task="report", queue="cpu")
     await deferred(pool, task="other", queue="gpu")
-    await executors.register(pool, "first", ["gpu"], ["log", "report"])
+    await register(pool, "first", ["gpu"], ["log", "report"])
     assert await awake(pool) == {mine.id}
     await pool.execute(_ASLEEP)
-    await executors.register(pool, "second", ["gpu"], ["report"])
+    await register(pool, "second", ["gpu"], ["report"])
     assert await awake(pool) == set(), "nothing waits for a task that another executor has"
 
 
@@ -48,7 +58,7 @@ async def test_an_executor_that_was_silent_for_a_minute_counts_as_gone(pool: Poo
         assert await executors.with_executor(db, [("gpu", "report")]) == set()
         assert await executors.served_tasks(db) == {}
     assert not await executors.renew(pool, "first")
-    await executors.register(pool, "first", ["gpu"], ["report"])
+    await register(pool, "first", ["gpu"], ["report"])
     assert await awake(pool) == {run.id}
 
 
@@ -62,3 +72,29 @@ async def test_a_row_that_is_gone_is_registered_anew(pool: Pool, gone: str) -> N
     async with acquire(pool) as db:
         assert await executors.served_tasks(db) == {}
     assert not await executors.renew(pool, "first")
+
+
+async def test_a_registration_is_kept_however_long_it_takes_to_wake_what_waits(pool: Pool) -> None:
+    """Else a backlog that takes longer to wake than a statement may take would keep its executor out for ever."""
+    run = await deferred(pool, task="report", queue="gpu")
+    async with transaction(pool) as db:
+        await db.execute(_LOCK, run.id)
+        registering = asyncio.create_task(register(pool, "first", ["gpu"], ["report"]))
+        await eventually(lambda: serves(pool))
+        assert not registering.done()
+    await registering
+    assert await awake(pool) == {run.id}
+
+
+async def test_runs_are_woken_in_batches_until_none_is_left(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "_WOKEN_AT_ONCE", 2)
+    waiting = {(await deferred(pool, task="report", queue="gpu")).id for _ in range(5)}
+    later = await deferred(pool, task="report", queue="gpu")
+    await pool.execute(_NOT_BEFORE, later.id)
+    await register(pool, "first", ["gpu"], ["report"])
+    assert await awake(pool) == waiting
+
+
+async def serves(pool: Pool) -> bool:
+    async with acquire(pool) as db:
+        return await executors.with_executor(db, [("gpu", "report")]) == {("gpu", "report")}

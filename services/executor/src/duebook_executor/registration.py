@@ -35,15 +35,19 @@ class Registration:
         self._pool, self._executor, self._queues, self._tasks = pool, executor, queues, tasks
         self._wake = wake
         self._schemas_at = -_SCHEMAS_SECONDS
+        self._to_wake: executors.NewlyServed | None = None
 
     async def step(self) -> int:
         """Renew the registration; always returns 0, because no work is left for a next step at once."""
         if not await executors.renew(self._pool, self._executor):
             await self._put_schemas()  # first, so that no payload is checked by the schema of an older version
-            await executors.register(self._pool, self._executor, self._queues, tuple(self._tasks))
-            self._wake()
+            self._to_wake = await executors.register(self._pool, self._executor, self._queues, tuple(self._tasks))
         elif time.monotonic() - self._schemas_at > _SCHEMAS_SECONDS:
             await self._put_schemas()
+        if self._to_wake is not None:
+            await executors.wake_runs(self._pool, self._to_wake)
+            self._to_wake = None
+            self._wake()
         return 0
 
     async def leave(self) -> None:

@@ -4,8 +4,10 @@ An executor renews its row every ten seconds, and deletes it when it stops. A ro
 counts as that of an executor that is gone. Times are the database's.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
 
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.predicates import IS_LIVE
@@ -14,11 +16,22 @@ from duebook_common.store.wakeups import wake_for_tasks
 QueueTask = tuple[str, str]  # the name of a queue, the name of a task
 QueueTasks = AbstractSet[QueueTask]
 
+_WOKEN_AT_ONCE = 10_000  # runs: a statement may take 15 seconds
+
 _RENEW = f"UPDATE executors SET seen_at = clock_timestamp() WHERE executor = $1 AND {IS_LIVE} RETURNING true"  # noqa: S608
 _REGISTER = """
 INSERT INTO executors (executor, queues, tasks, seen_at) VALUES ($1, $2, $3, clock_timestamp())
 ON CONFLICT (executor) DO UPDATE SET seen_at = excluded.seen_at
 """
+# Pairs that another executor has do not count: no run waits for those.
+_NEWLY_SERVED = f"""
+SELECT queue, task, clock_timestamp() AS now FROM (
+    SELECT queue, task FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE executor = $1
+    EXCEPT
+    SELECT queue, task FROM executors, unnest(queues) AS queue, unnest(tasks) AS task
+    WHERE executor <> $1 AND {IS_LIVE}
+) AS own
+"""  # noqa: S608
 _FORGET = "DELETE FROM executors WHERE seen_at < clock_timestamp() - interval '1 day'"
 _LEAVE = "DELETE FROM executors WHERE executor = $1"
 _WITH_EXECUTOR = f"""
@@ -37,12 +50,33 @@ async def renew(pool: Pool, executor: str) -> bool:
         return bool(await db.fetchval(_RENEW, executor))
 
 
-async def register(pool: Pool, executor: str, queues: Collection[str], tasks: Collection[str]) -> None:
-    """Register the executor, and look at the runs that waited for it."""
+@dataclass(frozen=True, slots=True)
+class NewlyServed:
+    """The pairs of queue and task that had no executor until `at` (UTC): runs may wait for them."""
+
+    queues: Sequence[str]
+    tasks: Sequence[str]
+    at: datetime
+
+
+async def register(pool: Pool, executor: str, queues: Collection[str], tasks: Collection[str]) -> NewlyServed | None:
+    """Register the executor; returns what only it serves, if anything.
+
+    Of executors that register at the same time each takes itself for the first.
+    """
     async with transaction(pool) as db:
         await db.execute(_REGISTER, executor, list(queues), list(tasks))
         await db.execute(_FORGET)
-        await wake_for_tasks(db, executor)
+        found = await db.fetch(_NEWLY_SERVED, executor)
+    return NewlyServed([r["queue"] for r in found], [r["task"] for r in found], found[0]["now"]) if found else None
+
+
+async def wake_runs(pool: Pool, served: NewlyServed) -> None:
+    """Look now at the runs that waited for the executor, however many there are. Safe to repeat."""
+    moved = _WOKEN_AT_ONCE
+    while moved == _WOKEN_AT_ONCE:
+        async with acquire(pool) as db:
+            moved = await wake_for_tasks(db, served.queues, served.tasks, served.at, _WOKEN_AT_ONCE)
 
 
 async def leave(pool: Pool, executor: str) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import ACTIVE, HAS_KEY, IS_LIVE
+from duebook_common.store.predicates import ACTIVE, HAS_KEY
 
 _POSTPONE_JOBS = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
@@ -171,30 +171,29 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
         await db.execute(statement, list(freed), list(freed.values()))
 
 
-# Pairs of queue and task that another executor has do not count: nothing waits for those. No SKIP LOCKED: a locked row
-# may belong to a run that is being postponed because this executor was not registered yet.
-_WAKE_FOR_TASKS = f"""
-WITH own AS (
-    SELECT queue, task FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE executor = $1
-    EXCEPT
-    SELECT queue, task FROM executors, unnest(queues) AS queue, unnest(tasks) AS task
-    WHERE executor <> $1 AND {IS_LIVE}
-), waiting AS MATERIALIZED (
-    SELECT runs.run_id FROM runs JOIN own USING (queue, task) WHERE runs.status = 'waiting'
-    ORDER BY runs.run_id FOR UPDATE OF runs
+# Each batch finds the runs that were not moved yet, also those that are due: one that is just being postponed, because
+# the executor was not registered yet, stays due then. No SKIP LOCKED for the same reason.
+_WAKE_FOR_TASKS = """
+WITH waiting AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        SELECT run_id FROM runs JOIN unnest($1::text[], $2::text[]) AS served (queue, task) USING (queue, task)
+        WHERE runs.status = 'waiting' AND NOT held AND wake_at <> greatest($3::timestamptz, not_before) LIMIT $4
+    ))
+    ORDER BY run_id FOR UPDATE
 )
-UPDATE runs SET wake_at = greatest(clock_timestamp(), not_before)
+UPDATE runs SET wake_at = greatest($3, not_before)
 FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting'
-"""  # noqa: S608
+"""
 
 
-async def wake_for_tasks(db: Connection, executor: str) -> None:
-    """Look now at the runs that wait while this executor is the first one of their queue that has their task.
+async def wake_for_tasks(db: Connection, queues: Sequence[str], tasks: Sequence[str], at: datetime, limit: int) -> int:
+    """Look from `at` (UTC) on at runs that wait for these pairs of queue and task; returns how many were moved.
 
-    `executors` calls it when an executor registers. No event, because only the scheduler's admission decides whether a
-    waiting run is sent.
+    `executors` calls it when an executor has registered, with the same `at` until fewer than `limit` are moved. No
+    event, because only the scheduler's admission decides whether a waiting run is sent.
     """
-    await db.execute(_WAKE_FOR_TASKS, executor)
+    status = await db.execute(_WAKE_FOR_TASKS, queues, tasks, at, limit)
+    return int(status.rpartition(" ")[2])
 
 
 # No postponement is longer. A run that runs or waits is looked at again after a lease at the latest, any other one
