@@ -14,8 +14,11 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.wakeups import (
+    _MEND_JOBS,
+    _MEND_RUNS,
     _WAKE_BY_JOB,
     _WAKE_BY_KEY,
+    LONGEST_POSTPONEMENT_OF_JOB,
     mark_buried,
     postpone_jobs,
     postpone_runs,
@@ -214,6 +217,21 @@ async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
         found = await query_cost(pool, statement, *arguments)
         assert not found.scans, statement
         assert found.buffers <= 300, (statement, found)
+
+
+async def test_looking_for_wrong_times_reads_few_of_many_jobs_and_runs(pool: Pool) -> None:
+    """Half of the jobs have ended, and all other jobs and all runs were postponed."""
+    await dispatched(pool, recurrence="daily")
+    for table in ("jobs", "runs"):
+        await grow_table(pool, table, 5_000)
+    await pool.execute("UPDATE jobs SET status = 'finished', wake_at = NULL, next_at = NULL WHERE priority < 2")
+    await pool.execute("UPDATE jobs SET wake_at = now() + interval '1 second', next_at = now() WHERE priority >= 2")
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '1 minute', planned_wake_at = now()")
+    await pool.execute("VACUUM ANALYZE jobs, runs")
+    for statement, *arguments in ((_MEND_JOBS, LONGEST_POSTPONEMENT_OF_JOB, 500), (_MEND_RUNS, 500)):
+        found = await query_cost(pool, statement, *arguments)
+        assert not found.scans, statement
+        assert found.buffers <= 50, (statement, found)
 
 
 async def test_the_result_names_the_runs_that_a_new_one_stops(pool: Pool) -> None:

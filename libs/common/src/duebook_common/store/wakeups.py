@@ -204,22 +204,32 @@ wake_at > clock_timestamp()
     + CASE WHEN status IN ('running', 'waiting') THEN interval '25 hours' ELSE interval '65 minutes' END
 """  # the longest lease is a day
 
+# Each part reads an index of its own, in which few other rows are, from one end. It compares with `now()`, because an
+# index cannot be searched by a clock that goes on during the statement.
 _MEND_JOBS = """
 WITH misplaced AS MATERIALIZED (
-    SELECT job_id FROM jobs
-    WHERE wake_at IS NOT NULL AND (status <> 'active' OR wake_at > coalesce(next_due_at, next_at))
-      AND (status <> 'active' OR wake_at > clock_timestamp() + $1::interval)
-    ORDER BY job_id LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT job_id FROM jobs WHERE job_id = ANY(ARRAY(
+        (SELECT job_id FROM jobs
+         WHERE wake_at > coalesce(next_due_at, next_at) AND wake_at > now() + $1::interval
+         ORDER BY wake_at LIMIT $2)
+        UNION ALL
+        (SELECT job_id FROM jobs WHERE wake_at IS NOT NULL AND status <> 'active' ORDER BY wake_at LIMIT $2)
+    ))
+    ORDER BY job_id FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET wake_at = CASE WHEN status = 'active' THEN coalesce(next_due_at, next_at) END FROM misplaced
 WHERE jobs.job_id = misplaced.job_id RETURNING 'job-' || jobs.job_id AS stream
 """
 _MEND_RUNS = f"""
 WITH misplaced AS MATERIALIZED (
-    SELECT run_id FROM runs
-    WHERE wake_at IS NOT NULL AND (planned_wake_at IS NULL OR wake_at > planned_wake_at)
-      AND (planned_wake_at IS NULL OR {BEYOND_POSTPONEMENT_OF_RUN})
-    ORDER BY run_id LIMIT $1 FOR UPDATE SKIP LOCKED
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        (SELECT run_id FROM runs
+         WHERE wake_at > planned_wake_at AND wake_at > now() + interval '65 minutes' AND {BEYOND_POSTPONEMENT_OF_RUN}
+         ORDER BY wake_at DESC LIMIT $1)
+        UNION ALL
+        (SELECT run_id FROM runs WHERE wake_at IS NOT NULL AND planned_wake_at IS NULL ORDER BY wake_at LIMIT $1)
+    ))
+    ORDER BY run_id FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET wake_at = planned_wake_at FROM misplaced
 WHERE runs.run_id = misplaced.run_id RETURNING 'run-' || runs.run_id AS stream

@@ -101,9 +101,11 @@ CREATE TABLE jobs (
 -- The due jobs of a lane (queue and priority), and which lanes there are: the scheduler's poll.
 CREATE INDEX jobs_due ON jobs (queue, priority, wake_at) WHERE wake_at IS NOT NULL;
 
--- The jobs that would wake too late, or wake without being active: the scheduler mends them.
-CREATE INDEX jobs_misplaced ON jobs (wake_at) WHERE wake_at IS NOT NULL
-    AND (status <> 'active' OR wake_at > coalesce(next_due_at, next_at));
+-- The jobs that were postponed: the scheduler mends those that would wake too late.
+CREATE INDEX jobs_postponed ON jobs (wake_at) WHERE wake_at > coalesce(next_due_at, next_at);
+
+-- The jobs that wake without being active: the scheduler mends them.
+CREATE INDEX jobs_misplaced ON jobs (wake_at) WHERE wake_at IS NOT NULL AND status <> 'active';
 
 -- The newest jobs, without deleted ones: the list of jobs.
 CREATE INDEX jobs_newest ON jobs (created_at, job_id) WHERE status <> 'deleted';
@@ -181,9 +183,11 @@ CREATE TABLE runs (
 -- The due runs of a lane (queue and priority), and which lanes there are: the scheduler's poll.
 CREATE INDEX runs_due ON runs (queue, priority, wake_at) WHERE wake_at IS NOT NULL;
 
--- The runs that were postponed, or wake although their last event says that they need not: the scheduler mends these.
-CREATE INDEX runs_misplaced ON runs (wake_at) WHERE wake_at IS NOT NULL
-    AND (planned_wake_at IS NULL OR wake_at > planned_wake_at);
+-- The runs that were postponed: the scheduler mends those that would wake too late.
+CREATE INDEX runs_postponed ON runs (wake_at) WHERE wake_at > planned_wake_at;
+
+-- The runs that wake although their last event says that they need not: the scheduler mends them.
+CREATE INDEX runs_misplaced ON runs (wake_at) WHERE wake_at IS NOT NULL AND planned_wake_at IS NULL;
 
 -- The active runs of this job: overlap policies.
 CREATE INDEX runs_active ON runs (job_id) WHERE wake_at IS NOT NULL AND status <> 'dead_lettered';
