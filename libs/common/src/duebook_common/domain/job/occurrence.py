@@ -128,10 +128,10 @@ def _grouped(job: Job, due: Sequence[Occurrence], context: DecisionContext, *, m
 
 def _open_runs(job: Job, groups: Sequence[_Group], others: ActiveRuns, context: DecisionContext) -> list[Fact]:
     facts: list[Fact] = []
-    runs_left = _runs_left(job)
+    runs_left, most_active = _runs_left(job), min(_MAX_ACTIVE, context.max_active)
     for n, group in enumerate(groups, 1):
         in_order = _runs_in_order(job, group, others)
-        if runs_left == 0 or (in_order and others.count >= _MAX_ACTIVE):
+        if runs_left == 0 or (in_order and others.count >= most_active):
             break
         if group.skip_reason is not None:
             facts.append(_skip(group.occurrences, group.skip_reason, context.now))
