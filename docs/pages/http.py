@@ -21,7 +21,7 @@ fields of a job mean stands in [jobs and schedules](jobs-and-schedules.md), whic
 * **Times** are RFC 3339 with an offset and answered in UTC with `Z`. **Durations** are ISO 8601 without months and years.
 * **Bodies** are JSON (`application/json`, PATCH also `application/merge-patch+json`). An unknown field is refused by name.
 * **Lists** answer `{"items": […], "next_cursor": …}` and take `limit` (1 to 200, 50 unless given) and `cursor`: the
-  `next_cursor` of the page before, which is null on the last page.
+  `next_cursor` of the page before, which is null on the last page. A page with large payloads has fewer items than `limit`.
 * **Repeats.** A POST that takes `Idempotency-Key` (1 to 255 printable ASCII characters) makes its job or run once: the same
   key and body answer the first result again, for ever; the same key with another body is refused with 422. An
   Idempotency-Key belongs to the API key that sends it. A PUT with a UUID of your own may be repeated too; it may have any

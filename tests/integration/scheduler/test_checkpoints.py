@@ -26,7 +26,7 @@ async def put(pool: Pool, *writes: Write) -> None:
 
 async def read_after(pool: Pool, checkpoint: Checkpoint, limit: int = 1000) -> list[RecordedEvent]:
     async with pool.acquire() as db:
-        return await tail(db, checkpoint.xid, checkpoint.position, limit)
+        return (await tail(db, checkpoint.xid, checkpoint.position, limit)).events
 
 
 async def streams_after(pool: Pool, checkpoint: Checkpoint, limit: int = 1000) -> list[str]:
@@ -139,7 +139,7 @@ async def test_the_lock_hides_no_event_from_other_readers(pool: Pool) -> None:
         await put(pool, write("a"))
 
         async def visible() -> bool:
-            return [recorded.stream for recorded in await tail(holder, 0, 0, 10)] == ["a"]
+            return [recorded.stream for recorded in (await tail(holder, 0, 0, 10)).events] == ["a"]
 
         await eventually(visible)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -134,11 +134,23 @@ _READ = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND version > $2 ORDER 
 # no event can appear any more.
 HORIZON = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 
-_TAIL = f"""
-SELECT {COLUMNS} FROM events
-WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
-ORDER BY xid, position LIMIT $3
+PAGE_BYTES = 2 * 1024 * 1024
+
+# At most `$3` events, whose data fits into PAGE_BYTES but for the last. `found` counts one more, if there is one.
+_PAGE = f"""
+SELECT {COLUMNS}, found FROM (
+    SELECT *, count(*) OVER () AS found,
+           sum(octet_length(data)) OVER (ORDER BY xid, position) - octet_length(data) AS bytes_before
+    FROM (
+        SELECT xid, position, stream, version, id, type, ({{data}})::text AS data, meta, job_id, recorded_at FROM events
+        WHERE {{condition}} ORDER BY {{order}} LIMIT $3::int + 1
+    ) AS first_events
+) AS measured
+WHERE bytes_before < {PAGE_BYTES} ORDER BY xid, position LIMIT $3::int
 """  # noqa: S608
+_TAIL = _PAGE.format(data="data", condition=f"(xid, position) > ($1::xid8, $2) AND {HORIZON}", order="xid, position")
+_PAGE_OF_STREAM = _PAGE.format(data="data", condition="stream = $1 AND version > $2", order="version")
+_PAGE_WITHOUT_PAYLOAD = _PAGE.format(data="data - 'payload'", condition="stream = $1 AND version > $2", order="version")
 
 _IDS = "SELECT version, id FROM events WHERE stream = $1"
 
@@ -148,9 +160,30 @@ async def read(db: Connection, stream: str, after: int = 0, limit: int | None = 
     return [RecordedEvent(**record) for record in await db.fetch(_READ, stream, after, limit)]
 
 
-async def tail(db: Connection, xid: int, position: int, limit: int) -> list[RecordedEvent]:
+class EventPage(NamedTuple):
+    """Events that are only passed on, and whether more follow.
+
+    Their data is JSON text: objects of a large payload take thirty times its memory.
+    """
+
+    events: list[RecordedEvent]
+    more: bool
+
+
+async def tail(db: Connection, xid: int, position: int, limit: int) -> EventPage:
     """The log's next events after a position, oldest first, as far as the transaction horizon: so none is missed."""
-    return [RecordedEvent(**record) for record in await db.fetch(_TAIL, xid, position, limit)]
+    return _page(await db.fetch(_TAIL, xid, position, limit))
+
+
+async def read_page(db: Connection, stream: str, after: int, limit: int, *, with_payload: bool = True) -> EventPage:
+    """A stream's next events after version `after`, oldest first; `payload` in their data only if it is wanted."""
+    return _page(await db.fetch(_PAGE_OF_STREAM if with_payload else _PAGE_WITHOUT_PAYLOAD, stream, after, limit))
+
+
+def _page(records: Sequence[Any]) -> EventPage:
+    found = records[0]["found"] if records else 0
+    events = [RecordedEvent(**{name: value for name, value in each.items() if name != "found"}) for each in records]
+    return EventPage(events, found > len(events))
 
 
 async def has_recorded(db: Connection, stream: str, command: UUID) -> bool:

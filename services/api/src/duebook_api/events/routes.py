@@ -46,11 +46,10 @@ async def list_events(request: Request) -> Response:
         raise invalid(Fault("/cursor", "`cursor` and `after` mean the same; send only one of them"))
     async with acquire(dependencies(request).pool) as db:
         start = await positions.resolve(db, q.after or q.cursor, "/after" if q.cursor is None else "/cursor")
-        events = await tail(db, *start.position, q.limit + 1)
-    shown = events[: q.limit]
-    position = positions.text_of(shown[-1]) if shown else start.text
-    next_cursor = position if len(events) > q.limit else None
-    return reply({"items": [*map(views.event, shown)], "position": position, "next_cursor": next_cursor})
+        events, more = await tail(db, *start.position, q.limit)
+    position = positions.text_of(events[-1]) if events else start.text
+    next_cursor = position if more else None
+    return reply({"items": [*map(views.event, events)], "position": position, "next_cursor": next_cursor})
 
 
 @router.get(

@@ -1,6 +1,5 @@
 """The runs of a job, and the events of a job or a run."""
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,21 +8,20 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
-from duebook_api.http.filters import newest_first
+from duebook_api.http.filters import is_cut, newest_first, within_bytes
 from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.schemas import answers, views
+from duebook_api.schemas.listed import LISTED_RUNS
 from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events as run_events
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
-from duebook_common.store.eventstore import RecordedEvent, read
+from duebook_common.store.eventstore import read_page
 
 router = APIRouter(prefix="/api")
-
-EventView = Callable[[RecordedEvent], views.View]
 
 _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
@@ -37,12 +35,13 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     """The runs of a job, newest first."""
     q = query(request, PageQuery)
-    statement, arguments = newest_first("SELECT * FROM runs", RUNS, q, ("job_id = {}", job_id))
+    runs = newest_first(LISTED_RUNS, RUNS, q, ("job_id = {}", job_id))
+    statement, arguments = within_bytes(runs, RUNS, "result")
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(statement, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return page(rows, q, views.run_row, RUNS.of)
+    return page(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
 
 
 @router.get(
@@ -53,7 +52,8 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
 )
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
     """The events of a job, oldest first."""
-    return await _events(dependencies(request), job_events.stream(job_id), f"job {job_id}", query(request, PageQuery))
+    stream = job_events.stream(job_id)
+    return await _events(dependencies(request), stream, f"job {job_id}", query(request, PageQuery), with_payload=True)
 
 
 @router.get(
@@ -64,15 +64,15 @@ async def list_events_of_job(request: Request, job_id: PathId) -> Response:
 )
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
     """The events of a run, oldest first; without the payload in their data for keys without `payloads:read`."""
-    view = views.event if may_read_payloads(request) else views.event_without_payload
     q, stream = query(request, PageQuery), run_events.stream(run_id)
-    return await _events(dependencies(request), stream, f"run {run_id}", q, view)
+    with_payload = may_read_payloads(request)
+    return await _events(dependencies(request), stream, f"run {run_id}", q, with_payload=with_payload)
 
 
-async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, view: EventView = views.event) -> Response:
+async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, *, with_payload: bool) -> Response:
     [version] = decode_cursor(q, integer_between(0, 2**31 - 1)) or [0]
     async with acquire(deps.pool) as db:
-        events = await read(db, stream, version, q.limit + 1)
+        events, more = await read_page(db, stream, version, q.limit, with_payload=with_payload)
     if not events and not version:
         raise not_found(what)
-    return page(events, q, view, lambda event: (event.version,))
+    return page(events, q, views.event, lambda event: (event.version,), more=more)

@@ -5,8 +5,10 @@ whole table for a rare name.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from duebook_api.http.paging import PageQuery, SortOrder
+from duebook_common.store.eventstore import PAGE_BYTES
 
 # SQL with `{}` for each argument, then the arguments. A None among them leaves the condition out.
 Condition = tuple[str, *tuple[object, ...]]
@@ -37,6 +39,29 @@ def newest_first(select: str, order: SortOrder, page: PageQuery, *conditions: Co
     return f"{select} WHERE {condition} {_order_and_limit(order, page)}", arguments
 
 
+def within_bytes(statement: Statement, order: SortOrder, *texts: str) -> Statement:
+    """The first rows of a page, whose texts fit into PAGE_BYTES but for the last row's.
+
+    `found` counts the rows of the whole page.
+    """
+    page, arguments = statement
+    size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in texts)
+    descending = _descending(order)
+    bounded = f"""
+    SELECT * FROM (
+        SELECT *, count(*) OVER () AS found, sum({size}) OVER (ORDER BY {descending}) - ({size}) AS bytes_before
+        FROM ({page}) AS page
+    ) AS measured
+    WHERE bytes_before < {PAGE_BYTES} ORDER BY {descending}
+    """  # noqa: S608 - of constants
+    return bounded, arguments
+
+
+def is_cut(rows: Sequence[Any]) -> bool:
+    """Whether `within_bytes` left rows of the page out."""
+    return bool(rows) and rows[0]["found"] > len(rows)
+
+
 def newest_first_of_union(
     select: str, order: SortOrder, page: PageQuery, *alternatives: Sequence[Condition]
 ) -> Statement:
@@ -50,8 +75,11 @@ def newest_first_of_union(
 
 
 def _order_and_limit(order: SortOrder, page: PageQuery) -> str:
-    descending = ", ".join(f"{column} DESC" for column in order.columns)
-    return f"ORDER BY {descending} LIMIT {page.limit + 1}"
+    return f"ORDER BY {_descending(order)} LIMIT {page.limit + 1}"
+
+
+def _descending(order: SortOrder) -> str:
+    return ", ".join(f"{column} DESC" for column in order.columns)
 
 
 def job_conditions(name: str | None, task: str | None, queue: str | None, tag: str | None) -> list[Condition]:

@@ -95,14 +95,20 @@ def query(request: Request, model: type[Q]) -> Q:
 
 
 def page(
-    rows: Sequence[T], q: PageQuery, view: Callable[[T], Any], order: Callable[[T], Sequence[object]], **totals: Any
+    rows: Sequence[T],
+    q: PageQuery,
+    view: Callable[[T], Any],
+    order: Callable[[T], Sequence[object]],
+    *,
+    more: bool = False,
+    **totals: Any,
 ) -> Response:
-    """The first `limit` rows, and a cursor if there are more.
+    """The first `limit` rows, and a cursor if there are more, as `more` may say as well.
 
     `order` returns the values by which the list is sorted; `totals` are further members of the answer.
     """
     shown = rows[: q.limit]
-    next_cursor = encode_cursor(q, *order(shown[-1])) if len(rows) > q.limit else None
+    next_cursor = encode_cursor(q, *order(shown[-1])) if more or len(rows) > q.limit else None
     return reply({"items": [view(row) for row in shown], **totals, "next_cursor": next_cursor})
 
 

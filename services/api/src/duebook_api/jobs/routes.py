@@ -10,7 +10,7 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
-from duebook_api.http.filters import Statement, job_conditions, newest_first
+from duebook_api.http.filters import Statement, is_cut, job_conditions, newest_first, within_bytes
 from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import JOBS, AsOf, PageQuery, Text, page, query
 from duebook_api.http.path_ids import PathId
@@ -33,13 +33,14 @@ from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, PauseBody, ReasonBody, TriggerBody
+from duebook_api.schemas.listed import LISTED_JOBS
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import PauseJob, ResumeJob
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire, snapshot
-from duebook_common.store.rows import job_of, load_jobs
+from duebook_common.store.rows import load_jobs
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
@@ -98,7 +99,8 @@ class JobQuery(PageQuery):
 def statement(q: JobQuery) -> Statement:
     """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
     status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
-    return newest_first("SELECT * FROM jobs", JOBS, q, (status,), *job_conditions(q.name, q.task, q.queue, q.tag))
+    conditions = (status,), *job_conditions(q.name, q.task, q.queue, q.tag)
+    return within_bytes(newest_first(LISTED_JOBS, JOBS, q, *conditions), JOBS, "payload", "metadata")
 
 
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
@@ -107,9 +109,9 @@ async def list_jobs(request: Request) -> Response:
     q, deps = query(request, JobQuery), dependencies(request)
     sql, arguments = statement(q)
     async with acquire(deps.pool) as db:
-        rows = await db.fetch(sql, *arguments)
+        rows: list[Any] = await db.fetch(sql, *arguments)
     schemas = await deps.task_schemas()
-    return page(rows, q, lambda row: views.job(job_of(row), schemas.served), JOBS.of)
+    return page(rows, q, lambda row: views.listed_job(row, schemas.served), JOBS.of, more=is_cut(rows))
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)

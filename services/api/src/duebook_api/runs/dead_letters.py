@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.filters import Statement, dead_letter_conditions, newest_first
+from duebook_api.http.filters import Statement, dead_letter_conditions, is_cut, newest_first, within_bytes
 from duebook_api.http.paging import (
     RUNS,
     Id,
@@ -24,10 +24,10 @@ from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import must_fit, read_json, validated
 from duebook_api.runs import redrive
-from duebook_api.runs.payloads import WITH_PAYLOAD
 from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import MustReasonBody, RedriveBody, RedriveManyBody
+from duebook_api.schemas.listed import LISTED_DEAD_LETTERS
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import DiscardRun
 from duebook_common.runtime.scopes import Scope
@@ -45,12 +45,14 @@ class DeadLetterQuery(PageQuery):
 
 def statement(q: DeadLetterQuery) -> Statement:
     """The page of dead letters, each with its payload."""
-    return newest_first(WITH_PAYLOAD, RUNS, q, *dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint))
+    conditions = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
+    page = newest_first(LISTED_DEAD_LETTERS, RUNS, q, *conditions)
+    return within_bytes(page, RUNS, "effective_payload", "result")
 
 
-_ONE = f"{WITH_PAYLOAD} WHERE run_id = $1 AND status = 'dead_lettered'"
+_ONE = f"{LISTED_DEAD_LETTERS} WHERE run_id = $1 AND status = 'dead_lettered'"
 _LINEAGE = """
-SELECT job_id, stream, type, data, meta->>'actor' AS actor, recorded_at FROM events
+SELECT job_id, stream, type, data - 'payload' AS data, meta->>'actor' AS actor, recorded_at FROM events
 WHERE stream = ANY($1::text[]) AND type IN ('RunDeadLettered', 'RunRedriven')
 ORDER BY stream, version
 """
@@ -68,7 +70,7 @@ async def list_dead_letters(request: Request) -> Response:
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
     items = {item["id"]: item for item in await _views(deps, rows)}
-    return page(rows, q, lambda row: items[row["run_id"]], RUNS.of)
+    return page(rows, q, lambda row: items[row["run_id"]], RUNS.of, more=is_cut(rows))
 
 
 async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
 from duebook_api.history.as_of import run_as_of
-from duebook_api.http.filters import Condition, Statement, newest_first, newest_first_of_union
+from duebook_api.http.filters import Condition, Statement, is_cut, newest_first, newest_first_of_union, within_bytes
 from duebook_api.http.paging import RUNS, AsOf, Id, PageQuery, Text, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
@@ -19,6 +19,7 @@ from duebook_api.http.requests import read_optional, validated
 from duebook_api.runs.payloads import WITH_PAYLOAD, payload_of
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import ReasonBody
+from duebook_api.schemas.listed import LISTED_RUNS
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
@@ -59,8 +60,9 @@ def statement(q: RunQuery) -> Statement:
     if q.status is not None:
         conditions += _in_status(q.status)
     elif q.job_id is None and (q.task is not None or q.queue is not None):
-        return newest_first_of_union("SELECT * FROM runs", RUNS, q, [*conditions, _AT_REST], [*conditions, _TO_WAKE])
-    return newest_first("SELECT * FROM runs", RUNS, q, *conditions)
+        union = newest_first_of_union(LISTED_RUNS, RUNS, q, [*conditions, _AT_REST], [*conditions, _TO_WAKE])
+        return within_bytes(union, RUNS, "result")
+    return within_bytes(newest_first(LISTED_RUNS, RUNS, q, *conditions), RUNS, "result")
 
 
 def _in_status(status: Status) -> list[Condition]:
@@ -81,7 +83,7 @@ async def list_runs(request: Request) -> Response:
     sql, arguments = statement(q)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
-    return page(rows, q, views.run_row, RUNS.of)
+    return page(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
 
 
 @router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.RunWithPayload)

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from duebook_api.http import positions
+from duebook_api.http.replies import passed_on
 from duebook_api.schemas.missing_executor import ServedTasks, missing_executor
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.ledger import LedgerEntry
@@ -15,6 +16,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
 from duebook_common.store.eventstore import RecordedEvent
+from duebook_common.store.rows import job_of
 
 View = dict[str, Any]
 
@@ -35,6 +37,12 @@ def job(state: Job, served: ServedTasks) -> View:
     if state.held:
         view["held"] = True
     return view
+
+
+def listed_job(record: Mapping[str, Any], served: ServedTasks) -> View:
+    """A row of `LISTED_JOBS`."""
+    large = {name: passed_on(record[name]) for name in ("payload", "metadata")}
+    return job(job_of(record), served) | large
 
 
 def _warnings(definition: Definition, served: ServedTasks) -> list[str]:
@@ -101,25 +109,26 @@ def run_row(record: Mapping[str, Any]) -> View:
     return view | _reason(record["reason"])
 
 
+def listed_run(record: Mapping[str, Any]) -> View:
+    """A row of `LISTED_RUNS`."""
+    return run_row(record) | {"result": passed_on(record["result"])}
+
+
 def _reason(reason: str | None) -> View:
     return {} if reason is None else {"reason": reason}
 
 
 def event(recorded: RecordedEvent) -> View:
+    """An event of an `EventPage`."""
     return {
         "position": positions.text_of(recorded),
         "stream": recorded.stream,
         "version": recorded.version,
         "type": recorded.type,
-        "data": recorded.data,
+        "data": passed_on(recorded.data),
         "meta": recorded.meta,
         "recorded_at": recorded.recorded_at,
     }
-
-
-def event_without_payload(recorded: RecordedEvent) -> View:
-    view = event(recorded)
-    return view | {"data": {name: value for name, value in view["data"].items() if name != "payload"}}
 
 
 def ledger_entry(entry: LedgerEntry) -> View:
@@ -127,10 +136,10 @@ def ledger_entry(entry: LedgerEntry) -> View:
 
 
 def dead_letter(record: Mapping[str, Any], lineage: Iterable[View], now: datetime) -> View:
-    """A dead-lettered run with what an operator needs to decide about it."""
-    return run_row(record) | {
+    """A row of `LISTED_DEAD_LETTERS`, with what an operator needs to decide about it."""
+    return listed_run(record) | {
         "attempts": record["attempt"],
-        "payload": record["effective_payload"],
+        "payload": passed_on(record["effective_payload"]),
         "dead_lettered_at": record["finished_at"],
         "age": iso(max(now - record["finished_at"], timedelta(0))),
         "fingerprint": record["fingerprint"],

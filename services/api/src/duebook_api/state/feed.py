@@ -99,7 +99,7 @@ class Feed:
             if self._recent is None:
                 self._recent = _RecentEvents((await positions.resolve(db, LATEST)).position)
                 self._wake_streams()
-            events = await tail(db, *self._recent.end, _BATCH)
+            events, _ = await tail(db, *self._recent.end, _BATCH)
         if events:
             self._recent.extend([*map(_frame, events)])
             self._wake_streams()
@@ -171,7 +171,7 @@ class Feed:
             return self._recent.after(position)
         try:
             async with acquire(self._pool) as db:
-                return [*map(_frame, await tail(db, *position, _BATCH))]
+                return [*map(_frame, (await tail(db, *position, _BATCH)).events)]
         except UNAVAILABLE:
             return None
 

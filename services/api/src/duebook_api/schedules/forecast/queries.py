@@ -18,6 +18,7 @@ from duebook_api.schedules.forecast.differences import JobChange
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.forecast import View, compute_forecast
 from duebook_api.schedules.forecast.job_schedules import RESOLUTION, JobSchedule, job_schedule
+from duebook_api.schemas.listed import JOB_COLUMNS
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
@@ -29,11 +30,7 @@ from duebook_common.store.rows import job_of, load_jobs
 _MAX_JOBS = 10_000
 
 # Without payload and metadata: they may be large, and a forecast does not depend on them.
-_JOBS = """
-SELECT job_id, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
-       runs, next_at, next_due_at, reason, held, request_hash, created_at, updated_at
-FROM jobs WHERE {} LIMIT {}
-"""
+_JOBS = f"SELECT {JOB_COLUMNS} FROM jobs WHERE {{}} LIMIT {{}}"  # noqa: S608
 
 _DURATIONS = """
 SELECT avg(seconds)::float8 AS mean, percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95, {key} AS key FROM (

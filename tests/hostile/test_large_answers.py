@@ -1,0 +1,57 @@
+"""Lists of jobs, runs and events with large payloads neither silence the api nor fill its memory."""
+
+import asyncio
+import re
+from typing import Any
+
+import httpx2
+import orjson
+
+from duebook_devstack.ports import free_port
+from support.api_process import api_process, wait_until_ready
+from support.harm import MIB, peak_memory
+from support.silence import measured_silence
+
+JOBS = 30
+NEXT = re.compile(rb'"next_cursor":"([^"]+)"')
+LARGE: list[Any] = [[]] * 80_000  # 240 KiB, and thirty times as much as objects
+
+
+async def pages(http: httpx2.AsyncClient, path: str) -> list[bytes]:
+    """All pages of a list, which the test does not read while it measures."""
+    found, cursor = list[bytes](), ""
+    while True:
+        answer = await http.get(f"{path}?limit=200{cursor}")
+        assert answer.status_code == 200, answer.text[:500]
+        assert len(answer.content) < 4 * MIB
+        found.append(answer.content)
+        next_cursor = NEXT.search(answer.content)
+        if next_cursor is None:
+            return found
+        cursor = f"&cursor={next_cursor[1].decode()}"
+
+
+def items(found: list[bytes]) -> list[dict[str, Any]]:
+    return [item for page in found for item in orjson.loads(page)["items"]]
+
+
+async def test_lists_of_large_payloads_are_cut_into_pages(postgres_url: str) -> None:
+    port = free_port()
+    async with api_process(postgres_url, port) as (process, http):
+        await wait_until_ready(http)
+        http.timeout = httpx2.Timeout(60)
+        body = {"name": "n", "scheduled_at": "2100-01-01T00:00:00Z", "payload": LARGE}
+        for _ in range(JOBS):
+            job = (await http.post("/api/job", json=body)).raise_for_status().json()
+            run = await http.post(f"/api/job/{job['id']}/trigger", json={"payload": LARGE})
+            assert run.status_code == 202
+            await http.patch(f"/api/job/{job['id']}", json={"name": "m"})
+        paths = ["/api/job", "/api/run", "/api/events", f"/api/job/{job['id']}/events"]
+        with measured_silence(port) as silence:
+            found = await asyncio.gather(*(pages(http, path) for path in paths))
+        assert silence.seconds < 0.5
+        assert peak_memory(process.pid) < 300 * MIB
+        jobs, runs, events, of_job = map(items, found)
+        assert [len(jobs), len(runs), len(of_job)] == [JOBS, JOBS, 2]
+        assert all(job["payload"] == LARGE for job in jobs)
+        assert len({event["position"] for event in events}) == 3 * JOBS
