@@ -487,10 +487,10 @@ def test_an_occurrence_beyond_the_limit_of_active_runs_is_skipped() -> None:
 
 
 def test_a_backlog_pauses_at_the_limit_of_active_runs_instead_of_being_skipped() -> None:
-    job = a_job(scheduled_at=NOW - 3 * HOUR, recurrence=Every(HOUR), catch_up=CatchUp("all"))
-    assert summary(account(job, [], context(max_active=2))) == ["catch_up 3 h ago", "catch_up 2 h ago"]
+    missed = daily(73, catch_up=CatchUp("all"), overlap=Overlap.ALLOW_ALL)
+    assert summary(account(missed, [], context(max_active=2))) == ["catch_up 73 h ago", "catch_up 49 h ago"]
     caught_up = [replace(running(n), trigger=Trigger.CATCH_UP) for n in range(2)]
-    assert account(job, caught_up, context(max_active=2)) == []
+    assert account(daily(0, catch_up=CatchUp("all")), caught_up, context(max_active=2)) == []
 
 
 def test_an_occurrence_that_ends_others_may_start_at_the_limit_of_active_runs() -> None:
