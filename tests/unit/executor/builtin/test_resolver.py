@@ -18,15 +18,16 @@ SIX, FOUR = (socket.AF_INET6, 1, 6, "", ("2606:4700::1", 80, 0, 0)), (socket.AF_
 
 
 class NameServers:
-    """Stands for the system's resolver: names that end in `.dead` are not answered before the end of the test."""
+    """Stands for the system's resolver: names with this `ending` are not answered before the end of the test."""
 
     def __init__(self) -> None:
         self.queried: Counter[str] = Counter()
+        self.ending = ".dead"
         self.test_ends = threading.Event()
 
     def getaddrinfo(self, name: str, *_: Any, **__: Any) -> list[Any]:
         self.queried[name] += 1
-        if name.endswith(".dead"):
+        if name.endswith(self.ending):
             self.test_ends.wait(60)
         if name == "unknown.example":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -72,6 +73,18 @@ async def test_a_job_and_a_domain_have_few_lookups_at_once(
         await asyncio.sleep(0.005)
     assert await subject.resolve(UUID(int=2), "h.example", 80), "another job, another domain"
     assert len(servers.queried) == most + 1
+    servers.test_ends.set()
+    await asyncio.gather(*dead)
+
+
+async def test_dead_names_of_one_domain_hold_up_no_other_below_the_same_public_suffix(servers: NameServers) -> None:
+    subject = Resolver()
+    servers.ending = ".evil.co.uk"
+    dead = [asyncio.create_task(subject.resolve(uuid4(), f"host-{n}.evil.co.uk", 80)) for n in range(8)]
+    while len(servers.queried) < 8:
+        await asyncio.sleep(0.005)
+    async with asyncio.timeout(2):
+        assert await subject.resolve(JOB, "www.victim.co.uk", 80)
     servers.test_ends.set()
     await asyncio.gather(*dead)
 

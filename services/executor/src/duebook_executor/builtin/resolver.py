@@ -19,6 +19,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 LOOKUP_SECONDS = 5.0
 _MOST, _MOST_OF_DOMAIN, _MOST_OF_JOB = 200, 8, 4  # lookups at once
+_SHARED = frozenset({"ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org"})  # below a country, like co.uk
 _MOST_FAILED, _FAILED_SECONDS = 10_000, 5.0
 
 
@@ -116,5 +117,7 @@ def _look_up(name: str, port: int, loop: asyncio.AbstractEventLoop, lookup: _Loo
 
 
 def _domain(name: str) -> str:
-    """The last two labels, whose name servers most likely answer for the name."""
-    return ".".join(name.rstrip(".").split(".")[-2:])
+    """The labels whose name servers most likely answer for it: the last two, or three where strangers share two."""
+    labels = name.rstrip(".").split(".")
+    is_shared = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SHARED
+    return ".".join(labels[-3:] if is_shared else labels[-2:])
