@@ -134,6 +134,10 @@ _READ = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND version > $2 ORDER 
 # no event can appear any more.
 HORIZON = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 
+# The data of a job's event without what a client may make large, for those who need the rest of all its definitions.
+LIGHT_DATA = "data #- '{definition,payload}' #- '{definition,metadata}'"
+_READ_LIGHT = _READ.replace(" data,", f" {LIGHT_DATA} AS data,")
+
 PAGE_BYTES = 2 * 1024 * 1024
 
 # At most `$3` events, whose data fits into PAGE_BYTES but for the last. `found` counts one more, if there is one.
@@ -158,6 +162,11 @@ _IDS = "SELECT version, id FROM events WHERE stream = $1"
 async def read(db: Connection, stream: str, after: int = 0, limit: int | None = None) -> list[RecordedEvent]:
     """A stream's events after version `after`, oldest first; all of them without `limit`."""
     return [RecordedEvent(**record) for record in await db.fetch(_READ, stream, after, limit)]
+
+
+async def read_light(db: Connection, stream: str) -> list[RecordedEvent]:
+    """All events of a job's stream, oldest first, without the payload and metadata of its definitions."""
+    return [RecordedEvent(**record) for record in await db.fetch(_READ_LIGHT, stream, 0, None)]
 
 
 class EventPage(NamedTuple):

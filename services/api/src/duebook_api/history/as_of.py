@@ -12,10 +12,18 @@ from duebook_common.domain.run.events import BY_SCHEDULE
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import COLUMNS, RecordedEvent
+from duebook_common.store.eventstore import COLUMNS, LIGHT_DATA, RecordedEvent
 from duebook_common.store.replay import fold_job, fold_run
 
 _BY_THEN = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND recorded_at <= $2 ORDER BY version"  # noqa: S608
+# Of a job only the last definition is shown. Those before it may be many and large.
+_JOB_BY_THEN = _BY_THEN.replace(
+    " data,",
+    f""" CASE WHEN version < (
+        SELECT max(version) FROM events
+        WHERE stream = $1 AND recorded_at <= $2 AND type IN ('JobCreated', 'JobChanged')
+    ) THEN {LIGHT_DATA} ELSE data END AS data,""",  # noqa: S608
+)
 _CREATED = "SELECT recorded_at FROM events WHERE stream = $1 AND version = 1"
 
 # The first event of a run also moves its job to the next occurrence, so the job needs the last of these events. Runs
@@ -45,7 +53,7 @@ _SCHEDULED = [trigger.value for trigger in BY_SCHEDULE]
 async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     """The job; raises Problem 404 if it did not exist. Reads few rows, however many runs the job has."""
     stream = job_events.stream(job_id)
-    recorded = await _recorded_until(db, stream, f"job {job_id}", time)
+    recorded = await _recorded_until(db, _JOB_BY_THEN, stream, f"job {job_id}", time)
     last = await db.fetchrow(_LAST_FIRST_EVENT, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
     if last is None:
         return fold_job(job_id, recorded)
@@ -56,11 +64,13 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
 
 async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> Run:
     """The run; raises Problem 404 if it did not exist."""
-    return fold_run(await _recorded_until(db, events.stream(run_id), f"run {run_id}", time))
+    return fold_run(await _recorded_until(db, _BY_THEN, events.stream(run_id), f"run {run_id}", time))
 
 
-async def _recorded_until(db: Connection, stream: str, what: str, time: datetime) -> list[RecordedEvent]:
-    recorded = [RecordedEvent(**record) for record in await db.fetch(_BY_THEN, stream, time)]
+async def _recorded_until(
+    db: Connection, statement: str, stream: str, what: str, time: datetime
+) -> list[RecordedEvent]:
+    recorded = [RecordedEvent(**record) for record in await db.fetch(statement, stream, time)]
     if recorded:
         return recorded
     created: datetime | None = await db.fetchval(_CREATED, stream)

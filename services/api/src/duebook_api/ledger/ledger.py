@@ -15,7 +15,7 @@ from duebook_common.domain.job.schedule_history import EARLIEST, SchedulePeriod,
 from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, Pool, snapshot
-from duebook_common.store.eventstore import RecordedEvent, read
+from duebook_common.store.eventstore import RecordedEvent, read_light
 from duebook_common.store.rows import load_jobs
 
 _MAX_ENTRIES = 20_000  # nominal times in one range
@@ -41,7 +41,7 @@ async def job_ledger(
 
 async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[LedgerEntry]:
     """The nominal times from `first` to `last`, both included. Raises Problem 422 if they are too many."""
-    recorded: Any = await read(db, job_events.stream(job.id))
+    recorded: Any = await read_light(db, job_events.stream(job.id))
     entries, run_ids = await asyncio.to_thread(_expected_entries, job, recorded, first, last)
     runs: dict[UUID, RunOutcome] = {}
     for n in range(0, len(run_ids), _BATCH):
