@@ -60,6 +60,8 @@ CASES = [
     Case("DuebookOverdueJobs", {"duebook_overdue_jobs": ZERO}, 10, None),
     Case("DuebookRelayLagHigh", {"duebook_relay_lag_events": "2000x60"}, 10, 'severity="warning"'),
     Case("DuebookRelayLagHigh", {"duebook_relay_lag_events": "900x60"}, 10, None),
+    Case("DuebookLogAhead", {"duebook_log_ahead": UP}, 5, 'severity="critical"'),
+    Case("DuebookLogAhead", {"duebook_log_ahead": ZERO}, 5, None),
     Case("DuebookDeadLettersPresent", {'duebook_dead_letters{queue="a"}': UP}, 10, 'severity="warning",queue="a"'),
     Case("DuebookDeadLettersPresent", {'duebook_dead_letters{queue="a"}': ZERO}, 10, None),
     *[

@@ -45,7 +45,7 @@ _Metric = Counter | Gauge | Histogram
 _OF_RUNS: set[_Metric] = {RUNS, RETRIES, DEAD_LETTERS}
 # What each service measures; all of them have LOOP_FAILURES, BUILD, and the metrics of their process.
 MEASURED: dict[str, set[_Metric]] = {
-    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, CONFLICTS},
+    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, LOG_AHEAD, CONFLICTS},
     "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS},
     "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
     "notifier": {NOTIFICATIONS, LOCKS, CONFLICTS},
