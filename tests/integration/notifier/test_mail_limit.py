@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.integrity.rebuild import rebuild
@@ -15,6 +15,11 @@ from support.outcomes import OPS, Broker, MailServer, OutcomeFactory, StartMaile
 from support.samples import DAY
 
 LONG, SHORT = Rate(3, timedelta(hours=1)), Rate(1, timedelta(seconds=4))
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+_DUE_BUT_ONE = """
+UPDATE mails SET wake_at = $1
+WHERE status = 'held' AND run_id <> (SELECT run_id FROM mails WHERE status = 'held' LIMIT 1)
+"""
 NO_REDIS = "redis://127.0.0.1:1/0"
 
 
@@ -81,6 +86,20 @@ async def test_the_digest_is_sent_when_the_time_of_the_limit_has_passed(
     digests = [subject for subject in smtp.subjects() if "more outcome" in subject]
     assert digests
     assert sum((await statuses(pool)).values()) == 6
+
+
+async def test_a_mail_held_too_late_for_its_digest_gets_one_with_another_id(
+    pool: Pool, outcomes: OutcomeFactory, smtp: MailServer, start_notifier: StartNotifier, rabbit: Broker
+) -> None:
+    async with start_notifier(limit=LONG):
+        await publish(rabbit, await several(outcomes, 6))
+        await await_statuses(pool, {"sent": 3, "held": 3})
+        await pool.execute(_DUE_BUT_ONE, LONG_AGO)
+        await await_statuses(pool, {"sent": 3, "held": 1, "in_digest": 2})
+        await pool.execute("UPDATE mails SET wake_at = $1 WHERE status = 'held'", LONG_AGO)
+        await await_statuses(pool, {"sent": 3, "in_digest": 3})
+    first, second = smtp.messages[3:]
+    assert first["Message-ID"] != second["Message-ID"]
 
 
 async def test_two_notifiers_without_redis_share_the_limit(

@@ -100,4 +100,5 @@ def test_a_mail_is_held_once_and_again_after_each_digest_that_failed() -> None:
 
 
 def test_a_digest_has_one_id_for_all_its_tries() -> None:
-    assert digest_id("a@x", NOW) == digest_id("a@x", NOW) != digest_id("b@x", NOW)
+    assert digest_id("a@x", NOW, ["<1>", "<2>"]) == digest_id("a@x", NOW, ["<2>", "<1>"])
+    assert len({digest_id(to, NOW, ids) for to in ("a@x", "b@x") for ids in (["<1>"], ["<2>"], ["<1>", "<2>"])}) == 6

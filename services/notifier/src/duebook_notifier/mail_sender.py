@@ -126,7 +126,7 @@ class MailSender:
     async def send_digest(self, recipient: str, mails: Sequence[Mail], text: MailText) -> None:
         """Send one mail that tells what these held mails would have told, and record that of each."""
         until = min(mail.wake_at for mail in mails if mail.wake_at)
-        id_ = digest_id(recipient, until)
+        id_ = digest_id(recipient, until, (mail.message_id for mail in mails))
         async with self._slots.slot(recipient):
             refusal = await self._compose_and_send(text, recipient, id_)
         now = self._clock.now()

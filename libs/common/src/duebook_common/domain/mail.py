@@ -6,6 +6,7 @@ together have no run: their mails are in the stream of the run that the last of 
 their topic is that of the event in the job's stream.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -40,9 +41,14 @@ def wants_mail(notify: Notify, outcome: str, reason: str | None) -> bool:
     return {"failed": "attempt_failed"}.get(outcome, outcome) in notify.on
 
 
-def digest_id(recipient: str, until: datetime) -> str:
-    """The Message-ID of the digest that is due then. The same for each try."""
-    return f"<digest.{until:%Y%m%dT%H%M%S%f}.{sha256(recipient.encode()).hexdigest()[:16]}@duebook>"
+def digest_id(recipient: str, until: datetime, mails: Iterable[str]) -> str:
+    """The Message-ID of the digest that is due then. `mails` are the ids of those that it stands for.
+
+    The same for each try of the same digest, and another one for each digest: mailboxes drop what they take for a
+    repeat, and a digest may leave out a mail that was held at its last moment.
+    """
+    content = "\n".join([recipient, *sorted(mails)])
+    return f"<digest.{until:%Y%m%dT%H%M%S%f}.{sha256(content.encode()).hexdigest()[:16]}@duebook>"
 
 
 def message_id(run_id: UUID, topic: str, recipient: str) -> str:
