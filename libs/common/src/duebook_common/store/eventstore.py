@@ -15,6 +15,7 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_common.domain.ids import uuid5
+from duebook_common.store.byte_bounds import PAGE_BYTES, bounded, size_of
 from duebook_common.store.codec import Event, decode, encode
 from duebook_common.store.database import Connection
 
@@ -138,23 +139,15 @@ HORIZON = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 LIGHT_DATA = "data #- '{definition,payload}' #- '{definition,metadata}'"
 _READ_LIGHT = _READ.replace(" data,", f" {LIGHT_DATA} AS data,")
 
-PAGE_BYTES = 2 * 1024 * 1024
-
-# At most `$3` events, whose data fits into PAGE_BYTES but for the last. `found` counts one more, if there is one.
-_PAGE = f"""
-SELECT {COLUMNS}, found FROM (
-    SELECT *, count(*) OVER () AS found,
-           sum(octet_length(data)) OVER (ORDER BY xid, position) - octet_length(data) AS bytes_before
-    FROM (
-        SELECT xid, position, stream, version, id, type, ({{data}})::text AS data, meta, job_id, recorded_at FROM events
-        WHERE {{condition}} ORDER BY {{order}} LIMIT $3::int + 1
-    ) AS first_events
-) AS measured
-WHERE bytes_before < {PAGE_BYTES} ORDER BY xid, position LIMIT $3::int
-"""  # noqa: S608
-_TAIL = _PAGE.format(data="data", condition=f"(xid, position) > ($1::xid8, $2) AND {HORIZON}", order="xid, position")
-_PAGE_OF_STREAM = _PAGE.format(data="data", condition="stream = $1 AND version > $2", order="version")
-_PAGE_WITHOUT_PAYLOAD = _PAGE.format(data="data - 'payload'", condition="stream = $1 AND version > $2", order="version")
+# `$3` events and one more, if there is one, whose data fits into the bytes of a page but for the last.
+_LISTED = "SELECT * FROM events WHERE {} ORDER BY {} LIMIT $3::int + 1"
+_TEXT_COLUMNS = COLUMNS.replace(" data,", " {}::text AS data,")
+_AFTER, _LOG_ORDER = f"(xid, position) > ($1::xid8, $2) AND {HORIZON}", "xid, position"
+_WITH_PAYLOAD, _WITHOUT_PAYLOAD = _TEXT_COLUMNS.format("data"), _TEXT_COLUMNS.format("(data - 'payload')")
+_TAIL = bounded(_LISTED.format(_AFTER, _LOG_ORDER), size_of("data"), _LOG_ORDER, _WITH_PAYLOAD, "$4::bigint")
+_OF_STREAM = _LISTED.format("stream = $1 AND version > $2", "version")
+_PAGE_OF_STREAM = bounded(_OF_STREAM, size_of("data"), "version", _WITH_PAYLOAD)
+_PAGE_WITHOUT_PAYLOAD = bounded(_OF_STREAM, size_of("(data - 'payload')"), "version", _WITHOUT_PAYLOAD)
 
 _IDS = "SELECT version, id FROM events WHERE stream = $1"
 
@@ -179,19 +172,21 @@ class EventPage(NamedTuple):
     more: bool
 
 
-async def tail(db: Connection, xid: int, position: int, limit: int) -> EventPage:
+async def tail(db: Connection, xid: int, position: int, limit: int, most_bytes: int = PAGE_BYTES) -> EventPage:
     """The log's next events after a position, oldest first, as far as the transaction horizon: so none is missed."""
-    return _page(await db.fetch(_TAIL, xid, position, limit))
+    return _page(await db.fetch(_TAIL, xid, position, limit, most_bytes), limit)
 
 
 async def read_page(db: Connection, stream: str, after: int, limit: int, *, with_payload: bool = True) -> EventPage:
     """A stream's next events after version `after`, oldest first; `payload` in their data only if it is wanted."""
-    return _page(await db.fetch(_PAGE_OF_STREAM if with_payload else _PAGE_WITHOUT_PAYLOAD, stream, after, limit))
+    return _page(
+        await db.fetch(_PAGE_OF_STREAM if with_payload else _PAGE_WITHOUT_PAYLOAD, stream, after, limit), limit
+    )
 
 
-def _page(records: Sequence[Any]) -> EventPage:
-    found = records[0]["found"] if records else 0
-    events = [RecordedEvent(**{name: value for name, value in each.items() if name != "found"}) for each in records]
+def _page(records: Sequence[Any], limit: int) -> EventPage:
+    found, shown = records[0]["found"] if records else 0, records[:limit]
+    events = [RecordedEvent(**{name: value for name, value in each.items() if name != "found"}) for each in shown]
     return EventPage(events, found > len(events))
 
 

@@ -13,7 +13,7 @@ from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_betw
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.schemas import answers, views
-from duebook_api.schemas.listed import LISTED_RUNS
+from duebook_api.schemas.listed import LISTED_RUNS, RUN_BYTES
 from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events as run_events
@@ -35,8 +35,8 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     """The runs of a job, newest first."""
     q = query(request, PageQuery)
-    runs = newest_first(LISTED_RUNS, RUNS, q, ("job_id = {}", job_id))
-    statement, arguments = within_bytes(runs, RUNS, "result")
+    runs = newest_first("SELECT * FROM runs", RUNS, q, ("job_id = {}", job_id))
+    statement, arguments = within_bytes(runs, RUNS, LISTED_RUNS, RUN_BYTES)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(statement, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from duebook_api.http.paging import PageQuery, SortOrder
-from duebook_common.store.eventstore import PAGE_BYTES
+from duebook_common.store.byte_bounds import bounded
 
 # SQL with `{}` for each argument, then the arguments. A None among them leaves the condition out.
 Condition = tuple[str, *tuple[object, ...]]
@@ -39,22 +39,13 @@ def newest_first(select: str, order: SortOrder, page: PageQuery, *conditions: Co
     return f"{select} WHERE {condition} {_order_and_limit(order, page)}", arguments
 
 
-def within_bytes(statement: Statement, order: SortOrder, *texts: str) -> Statement:
-    """The first rows of a page, whose texts fit into PAGE_BYTES but for the last row's.
+def within_bytes(statement: Statement, order: SortOrder, columns: str, size: str) -> Statement:
+    """These columns of the first rows of a page, whose sizes fit into PAGE_BYTES but for the last row's.
 
     `found` counts the rows of the whole page.
     """
     page, arguments = statement
-    size = " + ".join(f"coalesce(octet_length({name}), 0)" for name in texts)
-    descending = _descending(order)
-    bounded = f"""
-    SELECT * FROM (
-        SELECT *, count(*) OVER () AS found, sum({size}) OVER (ORDER BY {descending}) - ({size}) AS bytes_before
-        FROM ({page}) AS page
-    ) AS measured
-    WHERE bytes_before < {PAGE_BYTES} ORDER BY {descending}
-    """  # noqa: S608 - of constants
-    return bounded, arguments
+    return bounded(page, size, _descending(order), columns), arguments
 
 
 def is_cut(rows: Sequence[Any]) -> bool:

@@ -33,7 +33,7 @@ from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, PauseBody, ReasonBody, TriggerBody
-from duebook_api.schemas.listed import LISTED_JOBS
+from duebook_api.schemas.listed import JOB_BYTES, LISTED_JOBS
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import PauseJob, ResumeJob
@@ -100,7 +100,7 @@ def statement(q: JobQuery) -> Statement:
     """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
     status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
     conditions = (status,), *job_conditions(q.name, q.task, q.queue, q.tag)
-    return within_bytes(newest_first(LISTED_JOBS, JOBS, q, *conditions), JOBS, "payload", "metadata")
+    return within_bytes(newest_first("SELECT * FROM jobs", JOBS, q, *conditions), JOBS, LISTED_JOBS, JOB_BYTES)
 
 
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])

@@ -27,7 +27,7 @@ from duebook_api.runs import redrive
 from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import MustReasonBody, RedriveBody, RedriveManyBody
-from duebook_api.schemas.listed import LISTED_DEAD_LETTERS
+from duebook_api.schemas.listed import DEAD_LETTER_BYTES, DEAD_LETTERS, LISTED_DEAD_LETTERS
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import DiscardRun
 from duebook_common.runtime.scopes import Scope
@@ -46,11 +46,11 @@ class DeadLetterQuery(PageQuery):
 def statement(q: DeadLetterQuery) -> Statement:
     """The page of dead letters, each with its payload."""
     conditions = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
-    page = newest_first(LISTED_DEAD_LETTERS, RUNS, q, *conditions)
-    return within_bytes(page, RUNS, "effective_payload", "result")
+    page = newest_first("SELECT * FROM runs", RUNS, q, *conditions)
+    return within_bytes(page, RUNS, LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES)
 
 
-_ONE = f"{LISTED_DEAD_LETTERS} WHERE run_id = $1 AND status = 'dead_lettered'"
+_ONE = f"{DEAD_LETTERS} WHERE run_id = $1 AND status = 'dead_lettered'"
 _LINEAGE = """
 SELECT job_id, stream, type, data - 'payload' AS data, meta->>'actor' AS actor, recorded_at FROM events
 WHERE stream = ANY($1::text[]) AND type IN ('RunDeadLettered', 'RunRedriven')

@@ -19,7 +19,7 @@ from duebook_api.http.requests import read_optional, validated
 from duebook_api.runs.payloads import WITH_PAYLOAD, payload_of
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import ReasonBody
-from duebook_api.schemas.listed import LISTED_RUNS
+from duebook_api.schemas.listed import LISTED_RUNS, RUN_BYTES
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
@@ -60,9 +60,9 @@ def statement(q: RunQuery) -> Statement:
     if q.status is not None:
         conditions += _in_status(q.status)
     elif q.job_id is None and (q.task is not None or q.queue is not None):
-        union = newest_first_of_union(LISTED_RUNS, RUNS, q, [*conditions, _AT_REST], [*conditions, _TO_WAKE])
-        return within_bytes(union, RUNS, "result")
-    return within_bytes(newest_first(LISTED_RUNS, RUNS, q, *conditions), RUNS, "result")
+        union = newest_first_of_union(_RUNS, RUNS, q, [*conditions, _AT_REST], [*conditions, _TO_WAKE])
+        return within_bytes(union, RUNS, LISTED_RUNS, RUN_BYTES)
+    return within_bytes(newest_first(_RUNS, RUNS, q, *conditions), RUNS, LISTED_RUNS, RUN_BYTES)
 
 
 def _in_status(status: Status) -> list[Condition]:

@@ -1,24 +1,38 @@
-"""The columns of lists. What a client or a task may make large is read as JSON text, to be passed on."""
+"""The columns of lists. What a client or a task may make large is read as JSON text, to be passed on.
+
+`…_BYTES` is SQL for the size of a row, which is found without the text.
+"""
 
 from duebook_api.schemas.views import RUN_FIELDS
+from duebook_common.store.byte_bounds import ROWS, size_of
 
-_RUN_COLUMNS = ", ".join(
+LISTED_RUNS = ", ".join(
     "result::text AS result" if name == "result" else name
     for name in ("run_id", *RUN_FIELDS, "reason", "created_at", "fingerprint")
 )
-LISTED_RUNS = f"SELECT {_RUN_COLUMNS} FROM runs"  # noqa: S608
-LISTED_DEAD_LETTERS = f"""
-SELECT {_RUN_COLUMNS}, (CASE WHEN own_payload THEN payload ELSE (
+RUN_BYTES = size_of("result")
+
+
+def _payload(runs: str) -> str:
+    """The payload of a row of `runs`, which has this name in the query."""
+    return f"""(CASE WHEN {runs}.own_payload THEN {runs}.payload ELSE (
     SELECT data->'definition'->'payload' FROM events
-    WHERE stream = 'job-' || runs.job_id AND version = runs.definition_version
-) END)::text AS effective_payload
-FROM runs
-"""  # noqa: S608
+    WHERE stream = 'job-' || {runs}.job_id AND version = {runs}.definition_version
+) END)"""  # noqa: S608
+
+
+def _dead_letters(runs: str) -> str:
+    return f"{LISTED_RUNS}, {_payload(runs)}::text AS effective_payload"
+
+
+LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES = _dead_letters(ROWS), f"{RUN_BYTES} + {size_of(_payload(ROWS))}"
+DEAD_LETTERS = f"SELECT {_dead_letters('runs')} FROM runs"  # noqa: S608
 
 JOB_COLUMNS = """
 job_id, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
 runs, next_at, next_due_at, reason, held, request_hash, created_at, updated_at
 """
 LISTED_JOBS = f"""
-SELECT {JOB_COLUMNS}, (definition->'payload')::text AS payload, (definition->'metadata')::text AS metadata FROM jobs
-"""  # noqa: S608
+{JOB_COLUMNS}, (definition->'payload')::text AS payload, (definition->'metadata')::text AS metadata
+"""
+JOB_BYTES = size_of("definition")

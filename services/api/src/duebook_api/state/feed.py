@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import accumulate
 from typing import NamedTuple
 
 from duebook_api.http import positions
@@ -26,6 +27,7 @@ PAUSE = timedelta(seconds=0.1)
 
 _BATCH, _KEPT = 100, 4_000  # events
 _KEPT_BYTES, _CHUNK_BYTES = 32 * 1024 * 1024, 64 * 1024
+_BATCH_BYTES = 256 * 1024  # of one client at once, or one event
 _MOST_STREAMS = 500
 _HEARTBEAT, _RETRY = 15.0, 1.0  # seconds
 _ASK_AGAIN = 2.0  # seconds until a stream asks again whether its key is still valid
@@ -77,7 +79,13 @@ class _RecentEvents:
     def after(self, position: Position) -> list[EventFrame]:
         """The next batch; `position` must not lie before `start`."""
         first = bisect_right(self._frames, position, key=lambda frame: frame.position)
-        return self._frames[first : first + _BATCH]
+        return _first_bytes(self._frames[first : first + _BATCH])
+
+
+def _first_bytes(frames: Sequence[EventFrame]) -> list[EventFrame]:
+    """The frames until those before them have `_BATCH_BYTES`, at least the first: a slow client holds no more."""
+    before = accumulate((len(frame.data) for frame in frames), initial=0)
+    return [frame for frame, size in zip(frames, before, strict=False) if size < _BATCH_BYTES]
 
 
 class Feed:
@@ -171,7 +179,7 @@ class Feed:
             return self._recent.after(position)
         try:
             async with acquire(self._pool) as db:
-                return [*map(_frame, (await tail(db, *position, _BATCH)).events)]
+                return [*map(_frame, (await tail(db, *position, _BATCH, _BATCH_BYTES)).events)]
         except UNAVAILABLE:
             return None
 
