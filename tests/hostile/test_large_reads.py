@@ -52,7 +52,7 @@ def test_reads_of_a_job_with_many_large_versions_harm_no_other_client(platform: 
             f"{path}/why",
             "/api/events?limit=200",
         ]
-        with slow_streams(platform), ThreadPoolExecutor(6) as pool:
+        with slow_streams(platform), ThreadPoolExecutor(3) as pool:
             for reading in [pool.submit(read, platform, each) for each in paths * 3]:
                 reading.result()
             harm.victims(10)
@@ -67,7 +67,7 @@ def test_lists_of_jobs_and_runs_with_large_payloads_harm_no_other_client(platfor
             answer = platform.api.post("/api/job", content=content, headers=HEADERS)
             assert answer.status_code == 201, answer.text[:500]
         paths = ["/api/job?name=large&limit=200", "/api/run?limit=200", "/api/events?limit=200"]
-        with ThreadPoolExecutor(6) as pool:
+        with ThreadPoolExecutor(3) as pool:
             for reading in [pool.submit(read, platform, each) for each in paths * 4]:
                 reading.result()
             harm.victims(10)
