@@ -165,3 +165,26 @@ async def test_a_queue_that_is_not_ready_gets_no_runs_and_keeps_none_from_others
         assert [run.queue for run in sender.runs] == ["default"]
         sender.held_queues = frozenset()
         assert await dispatcher.step() == 1
+
+
+async def test_a_job_whose_lock_others_hold_again_and_again_is_dispatched(postgres_url: str, pool: Pool) -> None:
+    """Another job of the same slice is kept busy, for example by a client that triggers it without a pause."""
+    [job_id] = await create_due_jobs(pool, 1, together=1)
+    sender, busy = RecordingSender(), UUID(int=(99 << 20) + 7)
+
+    async def keep_busy() -> None:
+        while not sender.runs:
+            async with transaction(pool) as db:
+                await lock_jobs(db, [busy])
+                await asyncio.sleep(0.02)
+
+    async with new_dispatcher(postgres_url, sender) as dispatcher, asyncio.timeout(30):
+        rivals = [asyncio.create_task(keep_busy()) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        while not sender.runs:
+            await dispatcher.step()
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*rivals)
+        await dispatcher.close()
+    assert [run.job_id for run in sender.runs] == [job_id]
+    await check_invariants(pool)

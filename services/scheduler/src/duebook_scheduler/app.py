@@ -78,6 +78,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             yield
         finally:
             await loops.stop()
+            await poller.close()
             await sender.drain()
 
 

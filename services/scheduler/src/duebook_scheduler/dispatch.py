@@ -25,6 +25,7 @@ from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
 from duebook_common.store.resilience import one_by_one
 from duebook_common.store.wakeups import postpone_jobs
+from duebook_scheduler.contended_jobs import ContendedJobs
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.lanes import Lane, earliest, lanes
 from duebook_scheduler.poll_context import PollContext
@@ -49,7 +50,7 @@ WHERE rank <= capacity
 ORDER BY priority DESC, wake_at LIMIT $6
 """
 
-_SOON, _AFTER_ERROR = timedelta(seconds=1), timedelta(minutes=1)
+_SHORTLY, _SOON, _AFTER_ERROR = timedelta(milliseconds=50), timedelta(seconds=1), timedelta(minutes=1)
 _DECIDING_SECONDS, _MOST_FACTS = 0.05, 1_000  # limits of one batch; the jobs beyond them stay due
 
 
@@ -62,15 +63,22 @@ class Dispatcher:
         self._sender, self._window = sender, window
         self._hints, self._served = hints, context.served
         self._deferred: dict[UUID, datetime] = {}
+        self._contended = ContendedJobs(self._decide_locked)
         self.next_due: datetime | None = None
 
     async def step(self) -> int:
         """Dispatch one batch; returns how many jobs were decided."""
         if not self._sender.connected:
             return 0  # RabbitMQ is unavailable: the due jobs stay due
+        await self._send(self._contended.take())
         now = self._clock.now()
         open_lanes = await self._open_lanes(now)
         return await self._dispatch(open_lanes, now) if open_lanes else 0
+
+    async def close(self) -> None:
+        """Decide nothing more beside the poll, and send what was decided."""
+        await self._contended.close()
+        await self._send(self._contended.take())
 
     async def _open_lanes(self, now: datetime) -> list[tuple[Lane, int]]:
         """The lanes with due jobs whose queue is ready and has capacity, each with that capacity."""
@@ -88,15 +96,20 @@ class Dispatcher:
         return [(lane, capacity[lane.queue]) for lane in due if capacity.get(lane.queue, 0) > 0]
 
     async def _dispatch(self, open_lanes: Sequence[tuple[Lane, int]], now: datetime) -> int:
+        candidates: list[UUID] = []
         job_ids: list[UUID] = []
         try:
             async with transaction(self._pool) as db:
-                job_ids = await try_lock_jobs(db, await self._candidates(db, open_lanes, now))
+                candidates = await self._candidates(db, open_lanes, now)
+                job_ids = await try_lock_jobs(db, candidates)
                 results = await self._decide(db, job_ids)
         except UNAVAILABLE:
             raise
         except Exception as error:
             results = await self._retry(job_ids, error)
+        self._contended.missed(set(candidates).difference(job_ids))
+        if self._contended.waiting:
+            self.next_due = now + _SHORTLY
         await self._send(results)
         return sum(bool(result.facts) for result in results)
 

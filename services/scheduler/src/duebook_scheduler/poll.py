@@ -37,6 +37,10 @@ class Poller:
             self._waker.distrust_leases()
         return found
 
+    async def close(self) -> None:
+        """End what goes on beside the passes."""
+        await self._dispatcher.close()
+
     def pause(self) -> timedelta:
         """The time until the next poll of the cron expression or the next known due time, whichever is sooner."""
         now = self._clock.now()
