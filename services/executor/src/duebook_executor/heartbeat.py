@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-import redis
 import structlog
 
+from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 from duebook_executor.attempt import Attempt, AttemptState
@@ -53,7 +53,7 @@ class Heartbeat:
             attempt.has_lease = True
         try:
             renewed = await self._locks.renew([attempt.run.id for attempt in attempts])
-        except redis.RedisError:
+        except REDIS_FAILED:
             LOCKS.labels("unavailable").inc(len(attempts))
         else:
             LOCKS.labels("lost").inc(len(renewed) - sum(renewed))

@@ -6,10 +6,10 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-import redis
 import structlog
 
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
+from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 from duebook_common.store.actor import Actor
@@ -76,7 +76,7 @@ class AttemptRecorder:
         """The locks only save double work: without Redis the run's stream version decides alone."""
         try:
             acquired = await self._locks.acquire(run_ids)
-        except redis.RedisError:
+        except REDIS_FAILED:
             LOCKS.labels("unavailable").inc(len(run_ids))
             return [True] * len(run_ids)
         LOCKS.labels("acquired").inc(sum(acquired))
@@ -86,7 +86,7 @@ class AttemptRecorder:
     async def _release_locks(self, attempts: Sequence[Attempt]) -> None:
         try:
             await self._locks.release([attempt.run.id for attempt in attempts])
-        except redis.RedisError:
+        except REDIS_FAILED:
             LOCKS.labels("unavailable").inc(len(attempts))
 
     async def _delete_leases(self, attempts: Sequence[Attempt]) -> None:

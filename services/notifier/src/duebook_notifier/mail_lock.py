@@ -7,8 +7,8 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 
@@ -35,7 +35,7 @@ async def mail_lock(client: Redis, run_id: UUID, *, wait: bool) -> AsyncIterator
         yield True
     finally:
         renewal.cancel()
-        with suppress(RedisError):
+        with suppress(*REDIS_FAILED):
             await locks.release([run_id])
 
 
@@ -43,7 +43,7 @@ async def _acquire(locks: RunLocks, run_id: UUID) -> bool:
     """Try the lock once; True also if Redis is unavailable."""
     try:
         [acquired] = await locks.acquire([run_id])
-    except RedisError:
+    except REDIS_FAILED:
         LOCKS.labels("unavailable").inc()
         return True
     LOCKS.labels("acquired" if acquired else "busy").inc()
@@ -53,5 +53,5 @@ async def _acquire(locks: RunLocks, run_id: UUID) -> bool:
 async def _renew(locks: RunLocks, run_id: UUID) -> None:
     while True:
         await asyncio.sleep(_LEASE.total_seconds() / 3)
-        with suppress(RedisError):
+        with suppress(*REDIS_FAILED):
             await locks.renew([run_id])

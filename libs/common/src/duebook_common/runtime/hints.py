@@ -13,6 +13,8 @@ import structlog
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from duebook_common.runtime.redis_errors import REDIS_FAILED
+
 log = structlog.stdlib.get_logger("hints")
 
 WAKE = "duebook:wake"
@@ -81,7 +83,7 @@ class Hints:
                     await subscription.subscribe(channel)
                     on_connect()
                     await _receive(subscription, on_message)
-            except (redis.RedisError, OSError) as error:
+            except REDIS_FAILED as error:
                 log.debug("subscription lost", channel=channel, error=repr(error))
                 await asyncio.sleep(_TIMEOUT_SECONDS)
 

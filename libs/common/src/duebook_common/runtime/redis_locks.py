@@ -60,7 +60,7 @@ class RunLocks:
         self._release = client.register_script(_RELEASE)
 
     async def acquire(self, run_ids: Sequence[UUID]) -> list[bool]:
-        """Try to acquire each lock once; True also for a lock that we hold already. Raises redis.RedisError."""
+        """Try to acquire each lock once; True also for a lock that we hold already. Raises what REDIS_FAILED lists."""
         acquired = await self._acquire(keys=self._keys(run_ids), args=[self._owner, self._milliseconds])
         return [bool(result) for result in acquired]
 

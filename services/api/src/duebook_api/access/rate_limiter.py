@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-import redis.asyncio as redis
 import structlog
 
 from duebook_api.access.rate_limit import Allowance, Bucket, limit_headers
 from duebook_api.http.problems import Problem
 from duebook_common.runtime.durations import iso
 from duebook_common.runtime.rates import Rate
+from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import redis_client
 
 log = structlog.stdlib.get_logger("rate_limits")
@@ -86,7 +86,7 @@ class RateLimiter:
             if not self._enforced:
                 log.info("rate limits are enforced again")
             self._enforced = True
-        except (redis.RedisError, OSError) as error:
+        except REDIS_FAILED as error:
             if self._enforced:
                 log.warning("rate limits are not enforced while Redis does not answer", error=repr(error))
             self._enforced = False
