@@ -57,7 +57,7 @@ async def test_expensive_schedules_do_not_silence_the_api(api: tuple[int, httpx2
         with measured_silence(port) as silence:
             answers = await asyncio.gather(*requests)
         assert {answer.status_code for answer in answers} <= {200, 201, 422}, answers[0].text[:500]
-        assert silence.seconds < 0.5, answers[0].request.url
+        assert silence.seconds < silence.limit, answers[0].request.url
 
 
 async def test_a_schedule_of_another_client_is_not_kept_waiting(api: tuple[int, httpx2.AsyncClient]) -> None:

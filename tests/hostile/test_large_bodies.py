@@ -100,7 +100,7 @@ async def test_a_refused_body_does_not_silence_the_api(api: tuple[int, httpx2.As
             answer = await http.post("/api/job/batch", content=content)
         assert answer.status_code in {400, 413, 422}, (body.__name__, answer.text[:500])
         assert len(answer.content) < 100_000, body.__name__
-        assert silence.seconds < 0.5, body.__name__
+        assert silence.seconds < silence.limit, body.__name__
         assert peak_memory(pid) < 400 * MIB, body.__name__
 
 
@@ -110,7 +110,7 @@ async def test_many_large_bodies_at_once_do_not_fill_the_memory(api: tuple[int, 
     with measured_silence(port) as silence:
         answers = await asyncio.gather(*(http.post("/api/job/batch", content=body) for body in bodies))
     assert {answer.status_code for answer in answers} <= {413, 422, 503}
-    assert silence.seconds < 0.5
+    assert silence.seconds < silence.limit
     assert peak_memory(pid) < 400 * MIB
 
 
@@ -122,5 +122,5 @@ async def test_a_large_batch_that_is_accepted_does_not_silence_the_api(
     with measured_silence(port) as silence:
         answer = await http.post("/api/job/batch", content=orjson.dumps({"jobs": jobs}))
     assert answer.status_code == 201, answer.text[:500]
-    assert silence.seconds < 0.5
+    assert silence.seconds < silence.limit
     assert peak_memory(pid) < 400 * MIB

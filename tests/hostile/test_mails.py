@@ -45,7 +45,7 @@ def test_many_recipients_and_forged_names_harm_no_other_client(platform: Platfor
         eventually(lambda: held(platform) == (JOBS - 10) * RECIPIENTS, 60, lambda: f"{held(platform)} mails are held")
     print(f"alone {alone:.3f} s, under the flood {flooded:.3f} s, silence {silence.seconds:.3f} s")
     assert sent_meanwhile < 5 * RECIPIENTS  # the victim's mail did not wait for half of the others
-    assert silence.seconds < 0.5
+    assert silence.seconds < silence.limit
     assert metric(platform, "process_resident_memory_bytes") < 200 * MIB
     eventually(lambda: len(of_flood(smtp)) == 10 * RECIPIENTS, 60, lambda: f"{len(of_flood(smtp))} mails were sent")
     for mail in of_flood(smtp):

@@ -95,7 +95,7 @@ async def test_five_hundred_streams_of_one_key_leave_streams_for_another(
             opened = Counter([await open_stream(attacker) for _ in range(500)])
         assert opened == {(200, None): 50, (429, "5"): 450}
         assert await open_stream(victim) == (200, None)
-        assert silence.seconds < 0.5
+        assert silence.seconds < silence.limit
 
 
 @pytest.mark.xdist_group("slow_bodies")
