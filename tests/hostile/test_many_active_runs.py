@@ -31,7 +31,7 @@ def test_a_job_at_its_limit_of_active_runs_harms_no_other_client(platform: Platf
             triggered = [pool.submit(platform.api.post, f"{path}/trigger") for _ in range(1_100)]
         assert {answer.result().status_code for answer in triggered} == {202, 409}
         harm.victims(10)
-    harm.must_be_small()
+    harm.must_be_small(most_wait=3)  # a job of the same slice waits behind the triggers for its lock
     skipped = platform.get(f"{path}/ledger?limit=200")
     reasons = {item["reason"] for item in skipped["items"] if item["outcome"] == "skipped"}
     assert reasons == {"max_active_runs"}

@@ -46,12 +46,16 @@ class Harm:
             assert time.monotonic() < deadline, f"the victim's jobs do not succeed any more: {self}"
             time.sleep(0.05)
 
-    def must_be_small(self) -> None:
-        """A victim waits at most a second, or five times as long as alone; each silence is within its limit."""
+    def must_be_small(self, most_wait: float = 1.0) -> None:
+        """A victim waits at most `most_wait` seconds, or five times as long as alone; each silence is within its limit.
+
+        Where the machine lets an idle process wait, each of the twenty or so steps of a job may wait as long.
+        """
         memory = {name: peak_memory(pid) for name, pid in self._pids().items()}
         silent = {name: silence.seconds for name, silence in self.silences.items()}
         print(f"alone {max(self.alone):.2f} s, victims {max(self.waits):.2f} s, silence {silent}, memory {memory}")
-        assert max(self.waits) <= max(1.0, 5 * max(self.alone)), self.waits
+        machine = max(silence.of_machine for silence in self.silences.values())
+        assert max(self.waits) <= max(most_wait, 5 * max(self.alone), 20 * machine), self.waits
         assert [name for name, silence in self.silences.items() if silence.seconds > silence.limit] == [], silent
         assert all(size < _MOST_MEMORY[name.split("-")[0]] for name, size in memory.items()), memory
 
