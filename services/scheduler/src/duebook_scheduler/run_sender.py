@@ -98,22 +98,28 @@ class RunSender:
 
     async def _make_ready(self, queue: str) -> None:
         """Try until the queue is ready, with pauses that double. A silent queue is renewed after some tries."""
-        silent = 0
+        silent, last = 0, Exception()
         for failures in count():
             try:
                 async with self._slots:
-                    await detect_lost_connection(self._send_held(queue, renew=silent >= _TRIES_BEFORE_RENEWAL))
+                    if silent >= _TRIES_BEFORE_RENEWAL:
+                        await detect_lost_connection(
+                            self._queues.renew(queue, unconfirmed=isinstance(last, NotConfirmed))
+                        )
+                    await detect_lost_connection(self._send_held(queue))
                 del self._retries[queue]
                 return
             except Exception as error:
                 log.warning("work queue is not ready", queue=queue, error=repr(error), failures=failures + 1)
-                silent = silent % _TRIES_BEFORE_RENEWAL + 1 if isinstance(error, NotConfirmed) else 0
+                # A queue without leader does not even answer that it exists.
+                is_silent, last = isinstance(error, NotConfirmed | TimeoutError), error
+                silent = silent % _TRIES_BEFORE_RENEWAL + 1 if is_silent else 0
             pause = _FIRST_PAUSE * 2 ** min(failures, 6) if self._queues.connected else _FIRST_PAUSE
             await asyncio.sleep(min(pause, _LONGEST_PAUSE))
 
-    async def _send_held(self, queue: str, *, renew: bool) -> None:
+    async def _send_held(self, queue: str) -> None:
         """Declare the queue and publish what is held for it: then it is ready. Raises what the broker raises."""
-        await (self._queues.renew(queue) if renew else self._queues.declare(queue))
+        await self._queues.declare(queue)
         while messages := self._held[queue][:]:
             errors = await self._queues.publish(messages)
             failed = [message for message, error in zip(messages, errors, strict=True) if error is not None]

@@ -81,18 +81,23 @@ class WorkQueues:
         full = isinstance(error, DeliveryError) and (await self.ready_messages([queue])).get(queue) != 0
         return error if full else NotConfirmed(repr(error))
 
-    async def renew(self, queue: str) -> None:
+    async def renew(self, queue: str, *, unconfirmed: bool) -> None:
         """Delete a silent queue and declare it again: its runs are in the database, and are sent again.
+
+        One that was only not declared in time, and not `unconfirmed`, is kept if it answers now.
 
         RabbitMQ 3.10 that is killed right after a queue was first declared may come back with a queue without leader,
         which takes messages and neither confirms nor delivers them. Raises BROKER_ERRORS, also if a new queue does not
         confirm either: then the broker is slow, and not the queue.
         """
         await self._must_confirm()
+        if not unconfirmed:
+            with suppress(TimeoutError):
+                return await self.declare(queue)
         log.warning("work queue is silent; it is deleted and declared again", queue=queue)
         async with self._channel(_DELETING_SECONDS) as channel:
             await channel.queue_delete(work_queue(queue))
-        await self.declare(queue)
+        return await self.declare(queue)
 
     async def _must_confirm(self) -> None:
         """Raise one of BROKER_ERRORS if a new queue of the same kind confirms no message."""
