@@ -55,6 +55,8 @@ async def test_a_stopping_api_answers_the_requests_that_it_has_taken(
             await db.execute("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             posts = [asyncio.create_task(http.post("/api/job", json={"name": "n"})) for _ in range(20)]
             await until(lambda: is_waiting(pool))
+            for _ in range(3):  # connections are accepted in order, so after these answers the api has all requests
+                await http.get("/livez", headers={"Connection": "close"})
             process.send_signal(signal.SIGTERM)
             await until(lambda: refuses(unused_tcp_port))
         assert {(await post).status_code for post in posts} == {201}
