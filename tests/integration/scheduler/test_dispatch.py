@@ -71,6 +71,13 @@ def another_run(now: datetime) -> TriggerRun:
     return TriggerRun(uuid4(), Overlap.ALLOW_ALL, context(now))
 
 
+async def make_undecidable(pool: Pool, job_id: UUID) -> None:
+    """Append an event that the job's row does not have."""
+    async with transaction(pool) as db:
+        event = job_events.JobPaused(reason=None, at=datetime.now(UTC))
+        await append(db, [Write(job_events.stream(job_id), 1, [event], job_id)])
+
+
 async def dispatch_all(pool: Pool, dispatchers: Sequence[Dispatcher]) -> None:
     """Step all dispatchers at once until no job is due."""
 
@@ -145,9 +152,7 @@ async def test_a_job_with_a_version_conflict_is_decided_alone(
 
 async def test_a_failing_job_is_deferred_and_the_others_run(pool: Pool, postgres_url: str) -> None:
     ids, sender = await create_due_jobs(pool, 6, together=1), RecordingSender()
-    async with transaction(pool) as db:  # an event that the row does not have
-        event = job_events.JobPaused(reason=None, at=datetime.now(UTC))
-        await append(db, [Write(job_events.stream(ids[0]), 1, [event], ids[0])])
+    await make_undecidable(pool, ids[0])
     async with new_dispatcher(postgres_url, sender) as dispatcher:
         for _ in range(3):
             await dispatcher.step()
@@ -168,23 +173,25 @@ async def test_a_queue_that_is_not_ready_gets_no_runs_and_keeps_none_from_others
 
 
 async def test_a_job_whose_lock_others_hold_again_and_again_is_dispatched(postgres_url: str, pool: Pool) -> None:
-    """Another job of the same slice is kept busy, for example by a client that triggers it without a pause."""
-    [job_id] = await create_due_jobs(pool, 1, together=1)
-    sender, busy = RecordingSender(), UUID(int=(99 << 20) + 7)
+    """One job of the same slice is kept busy, as by a client that triggers it all the time; one cannot be decided."""
+    failing, job_id = await create_due_jobs(pool, 2, together=2)
+    await make_undecidable(pool, failing)
+    sender, busy, is_busy = RecordingSender(), UUID(int=(99 << 20) + 7), asyncio.Event()
 
     async def keep_busy() -> None:
         while not sender.runs:
             async with transaction(pool) as db:
                 await lock_jobs(db, [busy])
+                is_busy.set()
                 await asyncio.sleep(0.02)
 
     async with new_dispatcher(postgres_url, sender) as dispatcher, asyncio.timeout(30):
         rivals = [asyncio.create_task(keep_busy()) for _ in range(3)]
-        await asyncio.sleep(0.1)
+        await is_busy.wait()
         while not sender.runs:
             await dispatcher.step()
             await asyncio.sleep(0.01)
         await asyncio.gather(*rivals)
         await dispatcher.close()
     assert [run.job_id for run in sender.runs] == [job_id]
-    await check_invariants(pool)
+    await check_invariants(pool, {job_id})

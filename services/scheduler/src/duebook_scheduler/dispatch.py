@@ -23,7 +23,7 @@ from duebook_common.store.executors import QueueTask
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs, try_lock_jobs
-from duebook_common.store.resilience import one_by_one
+from duebook_common.store.resilience import isolate_failures, one_by_one
 from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.contended_jobs import ContendedJobs
 from duebook_scheduler.dispatch_window import DispatchWindow
@@ -63,7 +63,7 @@ class Dispatcher:
         self._sender, self._window = sender, window
         self._hints, self._served = hints, context.served
         self._deferred: dict[UUID, datetime] = {}
-        self._contended = ContendedJobs(self._decide_locked)
+        self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
 
     async def step(self) -> int:
@@ -167,6 +167,11 @@ class Dispatcher:
         async with transaction(self._pool) as db:
             await lock_jobs(db, job_ids)
             return await self._decide(db, job_ids)
+
+    async def _decide_contended(self, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
+        """Wait for the jobs' locks and decide them together; if that fails, one by one."""
+        batches = await isolate_failures(job_ids, self._decide_locked, self._defer)
+        return [result for results in batches for result in results]
 
     def _defer(self, job_id: UUID, error: Exception) -> list[JobResult[Dispatch]]:
         """Leave a failed job out of the next polls: for a second after a conflict, for a minute after an error.
