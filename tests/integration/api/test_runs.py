@@ -85,7 +85,8 @@ async def test_events_of_a_run_are_listed_oldest_first(api: Api) -> None:
     assert events[0]["meta"] == {"actor": "anonymous", "tzdata": timezones.VERSION}
 
 
-async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> None:
+async def two_runs_with_logs(api: Api) -> tuple[Any, Any]:
+    """A run whose attempts ended in every way, and a later one that was cancelled before it started."""
     run, now = await triggered(api, max_retries=5, backoff={"initial": "PT0.001S"}), api.deps.clock.now()
     start = StartAttempt(0, "executor-1", timedelta(0), now)
     wake = WakeRun(now + SECOND, 0.5, SECOND)
@@ -109,7 +110,11 @@ async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> 
     )
     other = await triggered(api)
     await api.json(202, "POST", f"/api/run/{other['id']}/cancel")
+    return run, other
 
+
+async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> None:
+    run, _ = await two_runs_with_logs(api)
     logs = await api.pages(f"/api/job-log/job/{run['job_id']}", 3)
     assert [(log["status"], log["attempt"]) for log in reversed(logs)] == [
         ("started", 1),
@@ -131,6 +136,12 @@ async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> 
     assert (everything[0]["status"], everything[0]["attempt"]) == ("cancelled", None)
     for log in everything:
         assert await api.json(200, "GET", f"/api/job-log/{log['id']}") == log
+
+
+async def test_the_job_log_is_filtered_by_run_and_status(api: Api) -> None:
+    run, other = await two_runs_with_logs(api)
+    everything = await api.pages("/api/job-log", 4)
+    logs = everything[1:]
     assert await api.pages(f"/api/job-log?run_id={run['id'].upper()}", 3) == logs
     assert await api.pages(f"/api/job-log?run_id={other['id']}", 3) == everything[:1]
     assert await api.pages(f"/api/job-log?run_id={run['job_id']}", 3) == []
