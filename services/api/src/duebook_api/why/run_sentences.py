@@ -52,10 +52,7 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
         case RunDeferred():
             return f"{_deferred(run, event)}; this is not charged."
         case RunHeld():
-            running = f"; its attempt {run.attempt} may end" if run.status is RunStatus.RUNNING else ""
-            return (
-                f"Its job was paused and its runs were held, so it may not start an attempt until the resume{running}."
-            )
+            return f"{_held(run)}."
         case RunResumed():
             return f"{subject} resumed the job, so it is no longer held."
         case AttemptStarted():
@@ -91,6 +88,11 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
 def failures_text(count: int, error: str | None) -> str:
     """Such as "4 failures, the last one “connection refused”"."""
     return f"{quantity(count, 'failure')}, the last one {quoted(error or '')}"
+
+
+def _held(run: Run) -> str:
+    running = f"; its attempt {run.attempt} may end" if run.status is RunStatus.RUNNING else ""
+    return f"Its job was paused and its runs were held, so it may not start an attempt until the resume{running}"
 
 
 def _by_deadline(run: Run, context: RunContext) -> str:
