@@ -60,14 +60,14 @@ class Operator:
         dead = words[:2] != ["run", "cancel"]
         body = {"task": "http.request", "payload": {"url": "http://127.0.0.1:1"}, "max_retries": 0, "queue": "default"}
         name = uuid4().hex
-        job = self._platform.create(name=name, scheduled_at=FUTURE, **(body if dead else {"queue": "nobody"}))
+        job = self._platform.create(name=name, scheduled_at=FUTURE, **(body if dead else {"queue": "served-by-none"}))
         run = self.duebook.data("job", "trigger", job["id"])["id"]
         if dead:
             eventually(partial(self._is_dead, run))
         if words[:2] == ["job", "resume"]:
             self.duebook.data("job", "pause", job["id"])
         fingerprint = self._platform.get(f"/api/dead-letter/{run}")["fingerprint"] if dead else ""
-        return {"JOB": name, "RUN": run, "FINGERPRINT": fingerprint, "QUEUE": "nobody", "…": "a reason"}
+        return {"JOB": name, "RUN": run, "FINGERPRINT": fingerprint, "QUEUE": "served-by-none", "…": "a reason"}
 
     def _is_dead(self, run_id: str) -> bool:
         return bool(self._platform.get(f"/api/run/{run_id}")["status"] == "dead_lettered")

@@ -146,14 +146,14 @@ def changed(url: str, **parts: str) -> str:
 def test_what_waiting_cannot_mend_ends_the_start(platform: Platform, postgres_url: str, rabbitmq_url: str) -> None:
     redis_url = platform.environment["DUEBOOK_REDIS_URL"]
     wrong = [
-        ("api", "POSTGRES", changed(postgres_url, user="nobody_known")),
+        ("api", "POSTGRES", changed(postgres_url, user="unknown")),
         ("scheduler", "POSTGRES", changed(postgres_url, path="/no_such_database")),
         ("notifier", "POSTGRES", changed(postgres_url, query="sslmode=require")),
         ("executor", "RABBITMQ", changed(rabbitmq_url, password="wrong")),
         ("scheduler", "RABBITMQ", changed(rabbitmq_url, path="/no-such-vhost")),
         ("notifier", "RABBITMQ", changed(rabbitmq_url, scheme="amqps")),
         ("notifier", "RABBITMQ", changed(rabbitmq_url, password="wrong")),
-        ("api", "REDIS", changed(redis_url, user="nobody", password="wrong")),
+        ("api", "REDIS", changed(redis_url, user="unknown", password="wrong")),
         ("executor", "REDIS", changed(redis_url, path="/99999")),
     ]
     launched = [(name, platform.launch(kind, 1, {f"DUEBOOK_{name}_URL": url})[0]) for kind, name, url in wrong]
