@@ -30,6 +30,7 @@ log = structlog.stdlib.get_logger("work_queues")
 
 _CLOSING_SECONDS, _COUNTING_SECONDS = 1.0, 2.0
 _DELETING_SECONDS = 15.0  # RabbitMQ waits 5 s for a queue without leader before it deletes it by force
+_LAST_CHANCE_SECONDS = 15.0  # for a queue that is only slow
 
 _PROBE: FieldTable = {"x-queue-type": "quorum", "x-expires": 60_000}
 
@@ -49,9 +50,9 @@ class WorkQueues:
     def connected(self) -> bool:
         return self._publisher.connected
 
-    async def declare(self, queue: str) -> None:
-        """Declare a work queue with its dead-letter queue. Raises BROKER_ERRORS."""
-        async with self._channel(self._timeout) as channel:
+    async def declare(self, queue: str, seconds: float | None = None) -> None:
+        """Declare a work queue with its dead-letter queue, within `seconds` if given. Raises BROKER_ERRORS."""
+        async with self._channel(seconds or self._timeout) as channel:
             await declare_work(channel, queue)
 
     async def publish(self, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
@@ -84,7 +85,7 @@ class WorkQueues:
     async def renew(self, queue: str, *, unconfirmed: bool) -> None:
         """Delete a silent queue and declare it again: its runs are in the database, and are sent again.
 
-        One that was only not declared in time, and not `unconfirmed`, is kept if it answers now.
+        One that was only not declared in time, and not `unconfirmed`, is kept if it answers within 15 s now.
 
         RabbitMQ 3.10 that is killed right after a queue was first declared may come back with a queue without leader,
         which takes messages and neither confirms nor delivers them. Raises BROKER_ERRORS, also if a new queue does not
@@ -93,7 +94,7 @@ class WorkQueues:
         await self._must_confirm()
         if not unconfirmed:
             with suppress(TimeoutError):
-                return await self.declare(queue)
+                return await self.declare(queue, _LAST_CHANCE_SECONDS)
         log.warning("work queue is silent; it is deleted and declared again", queue=queue)
         async with self._channel(_DELETING_SECONDS) as channel:
             await channel.queue_delete(work_queue(queue))
