@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.abc import AbstractChannel
 
 from duebook_common.broker import topology
 from duebook_common.broker.publisher import Publisher
@@ -29,19 +28,26 @@ NEW_QUEUES = [f"new-{n}" for n in range(20)]
 class Setup(NamedTuple):
     """A sender whose questions to the broker pass a proxy, and a channel of the test's own."""
 
+    url: str
     sender: RunSender
     proxy: Proxy
     queues: WorkQueues
-    connection: AbstractConnection
     channel: AbstractChannel
 
     async def receive(self, queue: str) -> None:
         """Take one message from the queue, once it is ready."""
-        await eventually(lambda: exists(self.connection, work_queue(queue)))
-        for _ in range(5):  # RabbitMQ may end a connection that asks a queue which is about to elect its leader
-            with suppress(*topology.BROKER_ERRORS):
-                return await (await take(self.channel, work_queue(queue))).ack()
-        raise AssertionError(f"nothing is received from {queue}")
+        await eventually(lambda: self._received(queue))
+
+    async def _received(self, queue: str) -> bool:
+        """False also if RabbitMQ ends the connection, as it may while a new queue elects its leader."""
+        with suppress(*topology.BROKER_ERRORS):
+            async with await aio_pika.connect(self.url) as connection:
+                source = await (await connection.channel()).get_queue(work_queue(queue), ensure=False)
+                message = await source.get(fail=False)
+                if message is not None:
+                    await message.ack()
+                    return True
+        return False
 
 
 @pytest.fixture
@@ -54,22 +60,12 @@ async def setup(rabbitmq_url: str) -> AsyncIterator[Setup]:
     ):
         queues = WorkQueues(questions)
         sender = RunSender(Publisher(connection), WorkQueues(questions, timeout=0.5))
-        yield Setup(sender, proxy, queues, own, await own.channel())
+        yield Setup(rabbitmq_url, sender, proxy, queues, await own.channel())
         await sender.drain()
 
 
 def runs(*queues: str) -> list[Run]:
     return [replace(a_run(queue=queue), id=uuid4()) for queue in queues]
-
-
-async def exists(connection: AbstractConnection, name: str) -> bool:
-    channel = await connection.channel()
-    try:
-        await channel.declare_queue(name, passive=True)
-    except ChannelNotFoundEntity:
-        return False
-    await channel.close()
-    return True
 
 
 async def ready(sender: RunSender, *queues: str) -> bool:
@@ -159,7 +155,7 @@ async def test_a_silent_queue_is_renewed_and_delays_no_other_queue(private_rabbi
     ):
         sender = RunSender(Publisher(connection, timeout=2), WorkQueues(questions, timeout=3))
         setup = Setup(
-            sender, Proxy(private_rabbitmq.url), WorkQueues(questions), connection, await connection.channel()
+            private_rabbitmq.url, sender, Proxy(private_rabbitmq.url), WorkQueues(questions), await connection.channel()
         )
         await sender.send(runs("fine", *_HOW))
         for queue in ("fine", *_HOW):
