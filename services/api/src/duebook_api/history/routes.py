@@ -1,6 +1,7 @@
 """The runs of a job, and the events of a job or a run."""
 
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -9,9 +10,10 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
 from duebook_api.http.filters import is_cut, newest_first, within_bytes
-from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page, query
+from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
+from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.listed import LISTED_RUNS, RUN_BYTES
 from duebook_api.state.dependencies import Dependencies, dependencies
@@ -34,14 +36,18 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 )
 async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
     """The runs of a job, newest first."""
-    q = query(request, PageQuery)
+    return reply(await find_runs_of_job(dependencies(request), job_id, query(request, PageQuery)))
+
+
+async def find_runs_of_job(deps: Dependencies, job_id: UUID, q: PageQuery) -> views.View:
+    """A page of the job's runs; raises Problem 404."""
     runs = newest_first("SELECT * FROM runs", RUNS, q, ("job_id = {}", job_id))
     statement, arguments = within_bytes(runs, RUNS, LISTED_RUNS, RUN_BYTES)
-    async with acquire(dependencies(request).pool) as db:
+    async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(statement, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
             raise not_found(f"job {job_id}")
-    return page(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
+    return page_of(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
 
 
 @router.get(
@@ -52,8 +58,12 @@ async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
 )
 async def list_events_of_job(request: Request, job_id: PathId) -> Response:
     """The events of a job, oldest first."""
-    stream = job_events.stream(job_id)
-    return await _events(dependencies(request), stream, f"job {job_id}", query(request, PageQuery), with_payload=True)
+    return reply(await find_events_of_job(dependencies(request), job_id, query(request, PageQuery)))
+
+
+async def find_events_of_job(deps: Dependencies, job_id: UUID, q: PageQuery) -> views.View:
+    """A page of the job's events; raises Problem 404."""
+    return await _events(deps, job_events.stream(job_id), f"job {job_id}", q, with_payload=True)
 
 
 @router.get(
@@ -64,15 +74,19 @@ async def list_events_of_job(request: Request, job_id: PathId) -> Response:
 )
 async def list_events_of_run(request: Request, run_id: PathId) -> Response:
     """The events of a run, oldest first; without the payload in their data for keys without `payloads:read`."""
-    q, stream = query(request, PageQuery), run_events.stream(run_id)
-    with_payload = may_read_payloads(request)
-    return await _events(dependencies(request), stream, f"run {run_id}", q, with_payload=with_payload)
+    q, with_payload = query(request, PageQuery), may_read_payloads(request)
+    return reply(await find_events_of_run(dependencies(request), run_id, q, with_payload=with_payload))
 
 
-async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, *, with_payload: bool) -> Response:
+async def find_events_of_run(deps: Dependencies, run_id: UUID, q: PageQuery, *, with_payload: bool) -> views.View:
+    """A page of the run's events; raises Problem 404."""
+    return await _events(deps, run_events.stream(run_id), f"run {run_id}", q, with_payload=with_payload)
+
+
+async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, *, with_payload: bool) -> views.View:
     [version] = decode_cursor(q, integer_between(0, 2**31 - 1)) or [0]
     async with acquire(deps.pool) as db:
         events, more = await read_page(db, stream, version, q.limit, with_payload=with_payload)
     if not events and not version:
         raise not_found(what)
-    return page(events, q, views.event, lambda event: (event.version,), more=more)
+    return page_of(events, q, views.event, lambda event: (event.version,), more=more)

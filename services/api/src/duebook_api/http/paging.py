@@ -94,6 +94,24 @@ def query(request: Request, model: type[Q]) -> Q:
     return q
 
 
+def page_of(
+    rows: Sequence[T],
+    q: PageQuery,
+    view: Callable[[T], Any],
+    order: Callable[[T], Sequence[object]],
+    *,
+    more: bool = False,
+    **totals: Any,
+) -> dict[str, Any]:
+    """The first `limit` rows, and a cursor if there are more, as `more` may say as well.
+
+    `order` returns the values by which the list is sorted; `totals` are further members of the answer.
+    """
+    shown = rows[: q.limit]
+    next_cursor = encode_cursor(q, *order(shown[-1])) if more or len(rows) > q.limit else None
+    return {"items": [view(row) for row in shown], **totals, "next_cursor": next_cursor}
+
+
 def page(
     rows: Sequence[T],
     q: PageQuery,
@@ -103,13 +121,8 @@ def page(
     more: bool = False,
     **totals: Any,
 ) -> Response:
-    """The first `limit` rows, and a cursor if there are more, as `more` may say as well.
-
-    `order` returns the values by which the list is sorted; `totals` are further members of the answer.
-    """
-    shown = rows[: q.limit]
-    next_cursor = encode_cursor(q, *order(shown[-1])) if more or len(rows) > q.limit else None
-    return reply({"items": [view(row) for row in shown], **totals, "next_cursor": next_cursor})
+    """`page_of` as a response."""
+    return reply(page_of(rows, q, view, order, more=more, **totals))
 
 
 def encode_cursor(q: PageQuery, *order: object) -> str:

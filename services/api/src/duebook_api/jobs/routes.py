@@ -1,6 +1,8 @@
 """Jobs: create, read, change, pause, resume, trigger, delete."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -12,7 +14,7 @@ from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.filters import Statement, is_cut, job_conditions, newest_first, within_bytes
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import JOBS, AsOf, PageQuery, Text, page, query
+from duebook_api.http.paging import JOBS, AsOf, PageQuery, Text, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -106,27 +108,35 @@ def statement(q: JobQuery) -> Statement:
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
 async def list_jobs(request: Request) -> Response:
     """Newest first; deleted jobs only with `status=deleted`."""
-    q, deps = query(request, JobQuery), dependencies(request)
+    return reply(await find_jobs(dependencies(request), query(request, JobQuery)))
+
+
+async def find_jobs(deps: Dependencies, q: JobQuery) -> views.View:
+    """A page of jobs."""
     sql, arguments = statement(q)
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
     schemas = await deps.task_schemas()
-    return page(rows, q, lambda row: views.listed_job(row, schemas.served), JOBS.of, more=is_cut(rows))
+    return page_of(rows, q, lambda row: views.listed_job(row, schemas.served), JOBS.of, more=is_cut(rows))
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
 async def show_job(request: Request, job_id: PathId) -> Response:
     """The job now, or as it was at `as_of`."""
     q, deps = query(request, AsOf), dependencies(request)
-    if q.as_of is not None:
+    return await _answer(deps, await find_job(deps, job_id, q.as_of))
+
+
+async def find_job(deps: Dependencies, job_id: UUID, as_of: datetime | None = None) -> Job:
+    """The job now, or as it was at `as_of`; raises Problem 404."""
+    if as_of is not None:
         async with snapshot(deps.pool) as db:
-            job = await job_as_of(db, job_id, q.as_of)
-        return await _answer(deps, job)
+            return await job_as_of(db, job_id, as_of)
     async with acquire(deps.pool) as db:
         jobs = await load_jobs(db, [job_id])
     if not jobs:
         raise not_found(f"job {job_id}")
-    return await _answer(deps, jobs[job_id])
+    return jobs[job_id]
 
 
 @router.put(

@@ -1,6 +1,7 @@
 """Dead letters: list, show, redrive, discard."""
 
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from duebook_api.http.paging import (
     Text,
     decode_cursor,
     integer_between,
-    page,
+    page_of,
     query,
 )
 from duebook_api.http.path_ids import PathId
@@ -65,12 +66,16 @@ ORDER BY stream, version
 )
 async def list_dead_letters(request: Request) -> Response:
     """Newest first."""
-    q, deps = query(request, DeadLetterQuery), dependencies(request)
+    return reply(await find_dead_letters(dependencies(request), query(request, DeadLetterQuery)))
+
+
+async def find_dead_letters(deps: Dependencies, q: DeadLetterQuery) -> views.View:
+    """A page of dead letters."""
     sql, arguments = statement(q)
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
     items = {item["id"]: item for item in await _views(deps, rows)}
-    return page(rows, q, lambda row: items[row["run_id"]], RUNS.of, more=is_cut(rows))
+    return page_of(rows, q, lambda row: items[row["run_id"]], RUNS.of, more=is_cut(rows))
 
 
 async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
@@ -117,12 +122,16 @@ ORDER BY count DESC, fingerprint DESC LIMIT $7
 )
 async def list_groups(request: Request) -> Response:
     """Dead letters grouped by error, the most frequent first."""
-    q = query(request, DeadLetterQuery)
+    return reply(await find_groups(dependencies(request), query(request, DeadLetterQuery)))
+
+
+async def find_groups(deps: Dependencies, q: DeadLetterQuery) -> views.View:
+    """A page of groups."""
     order = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
     filters = (q.job_id, q.task, q.queue, q.fingerprint)
-    async with acquire(dependencies(request).pool) as db:
+    async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(_GROUPS, *filters, *order, q.limit + 1)
-    return page(rows, q, dict, lambda row: (row["count"], row["fingerprint"]))
+    return page_of(rows, q, dict, lambda row: (row["count"], row["fingerprint"]))
 
 
 @router.post(
@@ -144,12 +153,16 @@ async def redrive_dead_letters(request: Request) -> Response:
 async def show_dead_letter(request: Request, run_id: PathId) -> Response:
     """One dead letter, with its error, payload and earlier deaths."""
     query(request, NoQuery)
-    deps = dependencies(request)
+    return reply(await find_dead_letter(dependencies(request), run_id))
+
+
+async def find_dead_letter(deps: Dependencies, run_id: UUID) -> views.View:
+    """The dead letter; raises Problem 404."""
     async with acquire(deps.pool) as db:
         row: Any = await db.fetchrow(_ONE, run_id)
     if row is None:
         raise not_found(f"dead letter {run_id}")
-    return reply((await _views(deps, [row]))[0])
+    return (await _views(deps, [row]))[0]
 
 
 @router.post(

@@ -11,7 +11,7 @@ from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
 from duebook_api.history.as_of import run_as_of
 from duebook_api.http.filters import Condition, Statement, is_cut, newest_first, newest_first_of_union, within_bytes
-from duebook_api.http.paging import RUNS, AsOf, Id, PageQuery, Text, page, query
+from duebook_api.http.paging import RUNS, AsOf, Id, PageQuery, Text, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -79,11 +79,15 @@ def _in_status(status: Status) -> list[Condition]:
 @router.get("", openapi_extra=operation(Scope.RUNS_READ, query=RunQuery), response_model=answers.Page[answers.Run])
 async def list_runs(request: Request) -> Response:
     """Newest first."""
-    q = query(request, RunQuery)
+    return reply(await find_runs(dependencies(request), query(request, RunQuery)))
+
+
+async def find_runs(deps: Dependencies, q: RunQuery) -> views.View:
+    """A page of runs."""
     sql, arguments = statement(q)
-    async with acquire(dependencies(request).pool) as db:
+    async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
-    return page(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
+    return page_of(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
 
 
 @router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.RunWithPayload)
