@@ -80,7 +80,8 @@ async def load_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
 # Of a definition a decision needs neither metadata nor payload, but for an address that mails may go to. The payload is
 # removed first: each step copies every value of what it keeps, which took 25 ms for a large payload.
 _LOAD_JOBS_TO_DECIDE = f"""
-SELECT job_id, status, {", ".join(_JOB_FIELDS)}, definition - 'payload' - 'metadata' || jsonb_build_object('payload', CASE
+SELECT job_id, status, {", ".join(_JOB_FIELDS)}, definition - 'payload' - 'metadata'
+    || jsonb_build_object('payload', CASE
     WHEN jsonb_typeof(definition #> '{{payload,to}}') = 'string' AND length(definition #>> '{{payload,to}}') < 255
     THEN jsonb_build_object('to', definition #> '{{payload,to}}') ELSE '{{}}' END) AS definition
 FROM jobs WHERE job_id = ANY($1::uuid[])
