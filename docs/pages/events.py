@@ -25,14 +25,19 @@ Everything that happens is an event in one append-only log. Read it with `GET /a
 | field of an event | meaning |
 | --- | --- |
 | `position` | Its place in the log: opaque, in the order of delivery. Read on `after` the last one that you have dealt with. |
-| `stream`, `version` | `job-{id}`, `run-{id}` or `mail-{run_id}`, and the number within it, from 1 without gaps. |
+| `stream`, `version` | `job-{id}`, `run-{id}`, `mail-{run_id}`, `queue-{name}` or `installation`, and the number within it, from 1 without gaps. |
 | `type`, `data` | One of the types below, and its fields. |
 | `meta` | `actor`: the API key, scheduler, executor or notifier that caused it. `traceparent`: its trace. `tzdata`: the time zone rules. |
 | `recorded_at` | When it was appended. It never runs backwards within a stream. |
 
 New fields may be added; a type is never renamed. Ignore what you do not know.
 """
-_STREAMS = {"job": "Jobs: `job-{id}`", "run": "Runs: `run-{id}`", "mail": "Mails: `mail-{run_id}`"}
+_STREAMS = {
+    "job": "Jobs: `job-{id}`",
+    "run": "Runs: `run-{id}`",
+    "mail": "Mails: `mail-{run_id}`",
+    "queue": "Queues: `queue-{name}`, and `installation`",
+}
 _COMMENT = re.compile(r"^    (\w+): [^#\n]*  # (.+)$", re.MULTILINE)
 _TYPES: dict[Any, str] = {
     str: "string",

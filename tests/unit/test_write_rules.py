@@ -17,6 +17,7 @@ WRITERS = {
     "jobs": {STORE + "projections", STORE + "wakeups"},
     "runs": {STORE + "projections", STORE + "wakeups"},
     "mails": {STORE + "mail_projection"},
+    "queue_pauses": {STORE + "queue_pauses"},
     "mails_owed": {STORE + "mails_owed"},
     "mail_budgets": {STORE + "mail_budgets"},
     "notifier_settings": {STORE + "mails_owed"},
@@ -31,7 +32,7 @@ WRITERS = {
     "{": {STORE + "columns"},
 }
 APPENDING = {
-    STORE + "eventstore.append": {STORE + "job_handling", STORE + "mail_handling"},
+    STORE + "eventstore.append": {STORE + "job_handling", STORE + "mail_handling", STORE + "queue_handling"},
     STORE + "eventstore.append_arguments": {STORE + "projections"},
     STORE + "eventstore.APPEND": {STORE + "projections"},
     STORE + "columns.insert": {STORE + "projections"},

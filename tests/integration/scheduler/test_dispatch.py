@@ -119,7 +119,7 @@ async def test_an_occurrence_due_while_a_run_is_active_is_skipped_once(pool: Poo
         await dispatch_all(pool, dispatchers)
     assert sender.runs == []
     skipped = [recorded for recorded in await log(pool) if recorded.type == "RunSkipped"]
-    assert sorted(recorded.job_id for recorded in skipped) == sorted(ids)
+    assert sorted(str(recorded.job_id) for recorded in skipped) == sorted(map(str, ids))
     assert {recorded.data["reason"] for recorded in skipped} == {"overlap"}
     await check_invariants(pool)
 

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from duebook_common.domain.queue import events as queue_events
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
-from duebook_common.store import mail_projection, projections
+from duebook_common.store import mail_projection, projections, queue_pauses
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.locks import lock_jobs
-from duebook_common.store.replay import by_stream, fold_job, fold_mails, fold_run, stream_id
+from duebook_common.store.replay import by_stream, fold_job, fold_mails, fold_pauses, fold_run, stream_id
 
 _BATCH = 500  # streams
 
@@ -47,8 +48,11 @@ async def rebuild(pool: Pool) -> RebuildSummary:
         await _rebuild_jobs(pool, [stream_id(stream) for stream in streams], summary)
     async for streams in _batches(pool, "mail-"):
         await _rebuild_mails(pool, streams, summary)
+    async for streams in _batches(pool, "queue-"):
+        await _rebuild_pauses(pool, streams, summary)
+    await _rebuild_pauses(pool, [queue_events.stream(queue_events.INSTALLATION)], summary)
     async with transaction(pool) as db:
-        summary.replaced += await projections.delete_orphans(db) + await mail_projection.delete_orphans(db)
+        summary.replaced += await _delete_orphans(db)
     return summary
 
 
@@ -96,3 +100,19 @@ async def _rebuild_mails(pool: Pool, streams: Sequence[str], summary: RebuildSum
             await mail_projection.put_mails(db, wrong)
             summary.replaced += len(wrong)
     summary.streams += len(streams)
+
+
+async def _rebuild_pauses(pool: Pool, streams: Sequence[str], summary: RebuildSummary) -> None:
+    async with transaction(pool) as db:
+        recorded = await _held(db, streams)
+        for stream, items in recorded.items():
+            name, folds = queue_events.name_of(stream), fold_pauses(items)
+            if await queue_pauses.pauses_of(db, name) != folds:
+                await queue_pauses.replace_pauses(db, name, folds)
+                summary.replaced += 1
+    summary.streams += len(recorded)
+
+
+async def _delete_orphans(db: Connection) -> int:
+    parts = (projections, mail_projection, queue_pauses)
+    return sum([await part.delete_orphans(db) for part in parts])

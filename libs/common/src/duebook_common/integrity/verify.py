@@ -11,6 +11,7 @@ from uuid import UUID
 
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
+from duebook_common.integrity.verify_queues import check_pauses
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
@@ -21,7 +22,8 @@ from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
 _BATCH = 500  # jobs
-_ALL_EVENTS = f"SELECT {COLUMNS} FROM events ORDER BY job_id, xid, position"  # noqa: S608
+_EVENTS_OF_JOBS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL ORDER BY job_id, xid, position"  # noqa: S608
+_OTHER_EVENTS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NULL ORDER BY xid, position"  # noqa: S608
 _GAPS = """
 SELECT coalesce(heads.stream, e.stream) AS stream FROM heads
 FULL JOIN (SELECT stream, count(*) AS events, max(version) AS version FROM events GROUP BY stream) AS e USING (stream)
@@ -50,7 +52,9 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
             for recorded in batch.values():
                 breaches += check_job(recorded, now - overdue)
             breaches += await check_rows(db, batch)
-        breaches += [*await check_keys(db), *await check_wakeups(db)]
+        others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
+        events += len(others)
+        breaches += [*await check_pauses(db, others), *await check_keys(db), *await check_wakeups(db)]
     return VerifyReport(jobs, events, breaches)
 
 
@@ -66,10 +70,11 @@ async def _check_versions(db: Connection) -> list[Breach]:
 
 
 async def _batches(db: Connection) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
-    """The whole log, some jobs at a time: the events of each job with its runs and mails."""
+    """All that concerns jobs, some jobs at a time: the events of each job with its runs and mails."""
     batch: dict[UUID, list[RecordedEvent]] = {}
-    async for record in db.cursor(_ALL_EVENTS, prefetch=2000):
+    async for record in db.cursor(_EVENTS_OF_JOBS, prefetch=2000):
         recorded = RecordedEvent(**record)
+        assert recorded.job_id is not None
         if len(batch) == _BATCH and recorded.job_id not in batch:
             yield batch
             batch = {}

@@ -33,6 +33,7 @@ def check_schedule(recorded: Sequence[RecordedEvent], due_before: datetime) -> I
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield _breach(recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
         return
+    assert recorded[0].job_id is not None
     history: list[Any] = [item.event for item in recorded]
     job = job_state.opened(recorded[0].job_id, history[0])
     for item, event in zip(recorded[1:], history[1:], strict=True):

@@ -25,12 +25,13 @@ class Write:
     """New events of one stream. The events' ids follow from `command`: the same command makes the same ids.
 
     `order` has a number for each event. It sorts the events of all writes of an append, if one decision made them.
+    `job_id` is None for streams that belong to no job: those of queues and of the installation.
     """
 
     stream: str
     expected: int
     events: Sequence[Event]
-    job_id: UUID
+    job_id: UUID | None
     command: UUID = field(default_factory=uuids.uuid7)
     meta: bytes = b"{}"
     order: Sequence[int] = ()
@@ -48,7 +49,7 @@ class RecordedEvent:
     type: str
     data: Any
     meta: Any
-    job_id: UUID
+    job_id: UUID | None
     recorded_at: datetime
 
     @property
@@ -117,7 +118,7 @@ def lost_streams(writes: Sequence[Write], accepted: Sequence[Any]) -> set[str]:
     return {w.stream for w in writes} - {record["stream"] for record in accepted}
 
 
-def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, bytes, UUID]]:
+def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, bytes, UUID | None]]:
     rows = [
         (w.stream, version, event_id(w.command, w.stream, version), *encode(event), w.meta, w.job_id)
         for w in writes

@@ -111,7 +111,9 @@ async def record(db: Connection, results: Iterable[JobResult[JobCommand]], actor
 
 async def _execute(db: Connection, plan: CommitPlan) -> None:
     if lost := await append(db, plan.writes):
-        raise Conflict(jobs=(write.job_id for write in plan.writes if write.stream in lost))
+        raise Conflict(
+            jobs=(write.job_id for write in plan.writes if write.stream in lost and write.job_id is not None)
+        )
     await projections.insert_jobs(db, plan.created_jobs)
     await projections.redefine_jobs(db, plan.redefined_jobs)
     await projections.update_jobs(db, plan.updated_jobs)

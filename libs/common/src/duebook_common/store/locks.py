@@ -10,7 +10,7 @@ from zlib import crc32
 
 from duebook_common.store.database import Connection
 
-_JOBS, _KEYS, _SLICES = 7238, 7240, 1024
+_JOBS, _KEYS, _PAUSES, _SLICES = 7238, 7240, 7242, 1024
 
 _LOCK = "SELECT pg_advisory_xact_lock($1, slice) FROM unnest($2::int[]) AS slice"
 _TRY_LOCK = "SELECT slice FROM unnest($2::int[]) AS slice WHERE pg_try_advisory_xact_lock($1, slice)"
@@ -37,3 +37,8 @@ async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
     slices = sorted({crc32(key.encode()) % _SLICES for key in keys})
     if slices:
         await db.execute(_LOCK, _KEYS, slices)
+
+
+async def lock_pauses(db: Connection) -> None:
+    """Hold the lock of all pauses until the transaction ends; those who start attempts share it."""
+    await db.execute("SELECT pg_advisory_xact_lock($1)", _PAUSES)

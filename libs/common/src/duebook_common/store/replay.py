@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from duebook_common.domain import mail as mail_domain
@@ -9,6 +10,9 @@ from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import Mail, MailDigested, MailFailed, MailHeld, MailSent
+from duebook_common.domain.queue import state as queue_state
+from duebook_common.domain.queue.events import QueueEvent, name_of
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run
@@ -67,6 +71,24 @@ def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]
     for item in recorded:
         event = item.event
         assert isinstance(event, MailSent | MailFailed | MailHeld | MailDigested)
+        assert item.job_id is not None
         key = event.outcome, event.recipient
         mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, event)
     return mails
+
+
+def is_of_queue(stream: str) -> bool:
+    """Whether the stream is that of a queue or of the installation."""
+    return stream == "installation" or stream.startswith("queue-")
+
+
+def fold_pauses(recorded: Iterable[RecordedEvent]) -> list[Pause]:
+    """The pauses of a queue, or of the installation, from its whole stream, oldest first."""
+    pauses = dict[datetime, Pause]()
+    last: Pause | None = None
+    for item in recorded:
+        event = item.event
+        assert isinstance(event, QueueEvent)
+        last = queue_state.evolve(last, name_of(item.stream), item.version, item.meta["actor"], event)
+        pauses[last.since] = last
+    return [*pauses.values()]

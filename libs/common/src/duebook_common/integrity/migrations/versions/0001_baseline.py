@@ -17,7 +17,8 @@ CREATE TABLE heads (
 ) WITH (fillfactor = 70);
 
 -- The log, append-only. (xid, position) orders all events; (stream, version) orders the events of one stream.
--- The key answers: the events of this stream, from this version on.
+-- The key answers: the events of this stream, from this version on. The streams of queues, of the installation and of
+-- bulk operations belong to no job.
 CREATE TABLE events (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint GENERATED ALWAYS AS IDENTITY,
@@ -25,7 +26,7 @@ CREATE TABLE events (
     version int NOT NULL CHECK (version > 0),
     id uuid NOT NULL,
     type text COLLATE "C" NOT NULL,
-    job_id uuid NOT NULL,
+    job_id uuid,
     data jsonb NOT NULL,
     meta jsonb NOT NULL,
     recorded_at timestamptz NOT NULL,
@@ -250,6 +251,26 @@ CREATE INDEX mails_held ON mails (wake_at) WHERE status = 'held';
 CREATE INDEX mails_held_for ON mails (recipient, wake_at) WHERE status = 'held'
 """
 
+_QUEUES = """
+-- One row per pause of a queue, or (`*`) of the whole installation; without `until` it goes on.
+-- The key answers: the last pause of this queue.
+CREATE TABLE queue_pauses (
+    name text COLLATE "C",
+    since timestamptz,
+    until timestamptz,
+    version int NOT NULL,
+    reason text,
+    paused_by text NOT NULL,
+    resume_reason text,
+    resumed_by text,
+    PRIMARY KEY (name, since),
+    CONSTRAINT ends_after_it_began CHECK (until > since)
+);
+
+-- The pauses that go on, or that ended since: what is sent and started, and from when on lateness counts.
+CREATE INDEX queue_pauses_ended ON queue_pauses (coalesce(until, 'infinity'))
+"""
+
 _OPERATIONAL = """
 -- One row per running attempt: until when the scheduler takes its executor for alive.
 CREATE TABLE leases (
@@ -352,6 +373,6 @@ CREATE TABLE keys (
 
 
 def upgrade() -> None:
-    for part in (_LOG, _JOBS, _RUNS, _MAILS, _OPERATIONAL):
+    for part in (_LOG, _JOBS, _RUNS, _MAILS, _QUEUES, _OPERATIONAL):
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)

@@ -1,0 +1,1 @@
+"""The pauses of work queues and of the whole installation: events, state, decisions."""

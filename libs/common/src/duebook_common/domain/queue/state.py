@@ -1,0 +1,39 @@
+"""The state of a queue, or of the installation: its last pause."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from duebook_common.domain.queue.events import Frozen, QueueEvent, QueuePaused
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause of the queue `name`, from `since` on (UTC); without `until` it goes on.
+
+    `version` is that of the last event about it. `reason` and `paused_by` are those of the last command that paused,
+    `resume_reason` and `resumed_by` those of the one that resumed.
+    """
+
+    name: str
+    version: int
+    since: datetime
+    reason: str | None
+    paused_by: str
+    until: datetime | None = None
+    resume_reason: str | None = None
+    resumed_by: str | None = None
+
+    @property
+    def going_on(self) -> bool:
+        return self.until is None
+
+
+def evolve(last: Pause | None, name: str, version: int, actor: str, event: QueueEvent) -> Pause:
+    """The last pause after an event; never refuses."""
+    if isinstance(event, QueuePaused | Frozen):
+        if last is not None and last.going_on:
+            return replace(last, version=version, reason=event.reason, paused_by=actor)
+        return Pause(name, version, event.at, event.reason, actor)
+    if last is None:
+        raise ValueError("a queue's first event pauses it")
+    return replace(last, version=version, until=event.at, resume_reason=event.reason, resumed_by=actor)

@@ -1,0 +1,58 @@
+"""The read model of pauses: one row per pause of a queue, or of the installation, in the transaction of the append."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from duebook_common.domain.queue.state import Pause
+from duebook_common.store.database import Connection
+
+_COLUMNS = tuple(field.name for field in fields(Pause))  # each named like the field that it holds
+_KEY = ("name", "since")
+_NAMES, _SETS = ", ".join(_COLUMNS), ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEY)
+_PUT = f"""
+INSERT INTO queue_pauses ({_NAMES}) VALUES ({", ".join(f"${n}" for n, _ in enumerate(_COLUMNS, 1))})
+ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {_SETS}
+"""  # noqa: S608
+_OF_NAME = f"SELECT {_NAMES} FROM queue_pauses WHERE name = $1 ORDER BY since"  # noqa: S608
+_LAST = f"SELECT {_NAMES} FROM queue_pauses WHERE name = $1 ORDER BY since DESC LIMIT 1"  # noqa: S608
+_DELETE_OF_NAME = "DELETE FROM queue_pauses WHERE name = $1"
+_DELETE_ORPHANS = """
+WITH deleted AS (
+    DELETE FROM queue_pauses WHERE NOT EXISTS (
+        SELECT FROM heads WHERE stream = CASE name WHEN '*' THEN 'installation' ELSE 'queue-' || name END
+    ) RETURNING 1
+)
+SELECT count(*) FROM deleted
+"""
+
+
+async def put_pause(db: Connection, pause: Pause) -> None:
+    """Insert the row of the pause, or update it."""
+    await db.execute(_PUT, *_values(pause))
+
+
+async def last_pause(db: Connection, name: str) -> Pause | None:
+    """The last pause of this name, which may go on."""
+    record = await db.fetchrow(_LAST, name)
+    return None if record is None else Pause(**record)
+
+
+async def pauses_of(db: Connection, name: str) -> list[Pause]:
+    """All pauses of this name, oldest first."""
+    return [Pause(**record) for record in await db.fetch(_OF_NAME, name)]
+
+
+async def replace_pauses(db: Connection, name: str, pauses: Sequence[Pause]) -> None:
+    """Replace rows that differ from the log: `rebuild`."""
+    await db.execute(_DELETE_OF_NAME, name)
+    await db.executemany(_PUT, [_values(pause) for pause in pauses])
+
+
+async def delete_orphans(db: Connection) -> int:
+    """Delete the rows that have no stream: `rebuild`. Returns how many."""
+    deleted: int = await db.fetchval(_DELETE_ORPHANS)
+    return deleted
+
+
+def _values(pause: Pause) -> list[object]:
+    return [getattr(pause, name) for name in _COLUMNS]

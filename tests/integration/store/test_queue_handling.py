@@ -1,0 +1,72 @@
+"""Pauses of queues and of the installation: recorded once, with who and why."""
+
+import pytest
+
+from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
+from duebook_common.domain.queue.events import INSTALLATION, stream
+from duebook_common.integrity.rebuild import rebuild
+from duebook_common.integrity.verify import verify
+from duebook_common.store.actor import Actor
+from duebook_common.store.database import Pool, acquire
+from duebook_common.store.eventstore import read
+from duebook_common.store.queue_handling import handle_queue
+from support.bookkeeping import ACTOR, dispatched
+
+
+async def recorded(pool: Pool, name: str) -> list[tuple[str, str | None, str]]:
+    """The types, reasons and actors of the events of a queue's stream."""
+    async with acquire(pool) as db:
+        return [(r.type, r.data["reason"], r.meta["actor"]) for r in await read(db, stream(name))]
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("mail", "QueuePaused QueueResumed"), (INSTALLATION, "Frozen Thawed")])
+async def test_a_pause_is_an_event_with_actor_and_reason(pool: Pool, name: str, kinds: str) -> None:
+    paused, resumed = kinds.split()
+    began = await handle_queue(pool, name, PauseQueue("provider down"), ACTOR)
+    assert began is not None
+    assert (began.going_on, began.reason, began.paused_by) == (True, "provider down", ACTOR.name)
+    ended = await handle_queue(pool, name, ResumeQueue("mended"), Actor("key:ops"))
+    assert ended is not None
+    assert (ended.going_on, ended.since, ended.resumed_by) == (False, began.since, "key:ops")
+    assert await recorded(pool, name) == [(paused, "provider down", ACTOR.name), (resumed, "mended", "key:ops")]
+
+
+async def test_a_repeated_command_records_nothing_and_another_reason_does(pool: Pool) -> None:
+    for reason in ("a", "a", "b"):
+        await handle_queue(pool, "mail", PauseQueue(reason), ACTOR)
+    for _ in range(2):
+        await handle_queue(pool, "mail", ResumeQueue(), ACTOR)
+    assert [reason for _, reason, _ in await recorded(pool, "mail")] == ["a", "b", None]
+    assert [type_ for type_, _, _ in await recorded(pool, "mail")] == ["QueuePaused", "QueuePaused", "QueueResumed"]
+
+
+async def test_resuming_a_queue_that_was_never_paused_records_nothing(pool: Pool) -> None:
+    assert await handle_queue(pool, "mail", ResumeQueue(), ACTOR) is None
+    assert await recorded(pool, "mail") == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE queue_pauses SET reason = 'x' WHERE name = 'mail'",
+        "UPDATE queue_pauses SET until = NULL",
+        "DELETE FROM queue_pauses WHERE name = '*'",
+    ],
+)
+async def test_a_wrong_row_of_a_pause_is_a_breach_and_rebuilt(pool: Pool, statement: str) -> None:
+    await dispatched(pool)
+    for name in ("mail", INSTALLATION):
+        for reason in ("first", "second"):
+            await handle_queue(pool, name, PauseQueue(reason), ACTOR)
+            await handle_queue(pool, name, ResumeQueue(), ACTOR)
+    assert (await verify(pool)).breaches == []
+    await pool.execute(statement)
+    wrong = len((await verify(pool)).breaches)
+    assert (await rebuild(pool)).replaced == wrong > 0
+    assert (await verify(pool)).breaches == []
+
+
+async def test_a_pause_without_a_stream_is_deleted_by_rebuild(pool: Pool) -> None:
+    await pool.execute("INSERT INTO queue_pauses (name, since, version, paused_by) VALUES ('mail', now(), 1, 'x')")
+    assert (await rebuild(pool)).replaced == 1
+    assert await pool.fetchval("SELECT count(*) FROM queue_pauses") == 0
