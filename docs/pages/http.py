@@ -104,14 +104,14 @@ def _path_of_row(row: Sequence[str]) -> str:
 
 
 def _row(method: str, path: str, operation: Schema) -> tuple[str, ...]:
-    [scope] = operation["security"][0]["key"]
+    scope = "".join(operation["security"][0]["key"])
     text = operation["description"].removesuffix(f"Scope: `{scope}`")
     parameters = [each["name"] for each in operation.get("parameters", []) if each["in"] != "path"]
     body = operation.get("requestBody", {}).get("content", {}).values()
     schemas = [_name(each["schema"]) for each in body]
     return (
         code(f"{method} {path}"),
-        code(scope),
+        code(scope) if scope else "any key",
         text.strip(),
         _parameters(parameters),
         ", ".join(schemas),

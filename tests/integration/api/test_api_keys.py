@@ -13,15 +13,14 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook.cli.keys import make_key
 from duebook_api import app
 from duebook_api.access import api_keys
-from duebook_api.access.permits import required_scope
+from duebook_api.access.permits import ANY_KEY, required_scope
 from duebook_common.runtime.health import Health
-from duebook_common.runtime.scopes import Scope
+from duebook_common.runtime.scopes import Scope, allowed
 from support.api_app import Api, running_api
+from support.api_keys import FIRST, add_key
 
-FIRST = "first-secret"
 REQUIRED = {
     "jobs:read": """
         GET /api/job
@@ -73,6 +72,15 @@ REQUIRED = {
         GET /api/events
         GET /api/events/stream
     """,
+    "queues:read": "",
+    "queues:write": "",
+    "mails:read": "",
+    "mails:write": "",
+    "system:read": "",
+    "keys": "",
+    ANY_KEY: """
+        GET /api/whoami
+    """,
 }
 ROUTES = {route.strip(): scope for scope, routes in REQUIRED.items() for route in routes.strip().splitlines()}
 
@@ -83,15 +91,6 @@ async def api(postgres_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-async def add_key(api: Api, *scopes: str) -> dict[str, str]:
-    """The header of a new key."""
-    key_id = uuid4().hex[:16]
-    key, hash_ = make_key(key_id, "secret")
-    add = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ($1, 'test', $2, $3)"
-    await api.deps.pool.execute(add, key_id, hash_, scopes)
-    return {"authorization": f"Bearer {key}"}
-
-
 def declared() -> dict[str, str]:
     routes = [route for router in app._ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     return {f"{method} {route.path}": required_scope(route) for route in routes for method in route.methods or ()}
@@ -99,12 +98,18 @@ def declared() -> dict[str, str]:
 
 def test_every_route_declares_its_scope() -> None:
     assert declared() == ROUTES
-    assert set(REQUIRED) == {*Scope} - {Scope.ALL, Scope.READ, Scope.WRITE, Scope.PAYLOADS_READ}
+    assert set(REQUIRED) - {ANY_KEY} == {*Scope} - {Scope.ALL, Scope.READ, Scope.WRITE, Scope.PAYLOADS_READ}
+
+
+def test_neither_read_nor_write_grants_the_scope_of_keys() -> None:
+    assert not allowed(set(Scope) - {Scope.KEYS, Scope.ALL}, Scope.KEYS)
+    assert allowed({Scope.KEYS}, Scope.KEYS)
+    assert allowed({Scope.ALL}, Scope.KEYS)
 
 
 async def test_a_route_accepts_only_keys_with_its_scope(api: Api) -> None:
     key_of = {scope: await add_key(api, scope) for scope in Scope}
-    every_other = {scope: await add_key(api, *({*REQUIRED} - {scope})) for scope in REQUIRED}
+    every_other = {scope: await add_key(api, *({*REQUIRED} - {scope, ANY_KEY})) for scope in REQUIRED}
     unknown_scopes = await add_key(api, "jobs", "all", "readers", "admin")
     for route, scope in ROUTES.items():
         method, path = route.format(job_id=UUID(int=0), run_id=UUID(int=0), log_id="0-0").split()
@@ -114,7 +119,11 @@ async def test_a_route_accepts_only_keys_with_its_scope(api: Api) -> None:
             return await api.http.request(method, path, params=invalid, headers=headers)
 
         assert (await send({})).status_code == 401, route
-        verb = Scope(scope.partition(":")[2])
+        if scope == ANY_KEY:
+            assert (await send(unknown_scopes)).status_code == 422, route
+            continue
+        # `keys` ends with no verb: only the scope itself and `*` grant it.
+        verb = Scope(scope.rpartition(":")[2])
         for headers in (key_of[Scope(scope)], key_of[verb], key_of[Scope.ALL], {"authorization": f"Bearer {FIRST}"}):
             assert (await send(headers)).status_code in {200, 400, 404, 422, 204}, route
         for headers in (
@@ -202,8 +211,8 @@ async def test_the_openapi_document_names_each_scope(api: Api) -> None:
         for method, operation in methods.items()
     }
     assert {route: operation["security"] for route, operation in operations.items()} == {
-        route: [{"key": [scope]}] for route, scope in ROUTES.items()
+        route: [{"key": [scope] * (scope != ANY_KEY)}] for route, scope in ROUTES.items()
     }
     for route, operation in operations.items():
-        assert f"`{ROUTES[route]}`" in operation["description"]
+        assert (f"`{ROUTES[route]}`" in operation["description"]) == (ROUTES[route] != ANY_KEY)
         assert {"401", "403"} <= operation["responses"].keys()

@@ -25,6 +25,7 @@ from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
 from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
+from duebook_api.installation import whoami
 from duebook_api.jobs import routes as job_routes
 from duebook_api.ledger import routes as ledger_routes
 from duebook_api.openapi.document import openapi
@@ -60,6 +61,7 @@ _ROUTERS = (
     dead_letters.router,
     overview.router,
     schedule_routes.router,
+    whoami.router,
 )
 _POOL_SIZE = 20
 log = structlog.stdlib.get_logger("api")

@@ -24,6 +24,7 @@ COMMANDS = {
     "key": ("keys", "app"),
     "status": ("overview", "status"),
     "top": ("overview", "top"),
+    "whoami": ("installation", "whoami"),
     "verify": ("integrity", "verify"),
     "rebuild": ("integrity", "rebuild"),
     "rebase-log": ("integrity", "rebase_log"),

@@ -8,7 +8,8 @@ class Scope(StrEnum):
     """`read` grants every `…:read` scope, `write` every `…:write` scope, `*` everything. No other implies another.
 
     Commands that make or stop runs (trigger, backfill, cancel) need `runs:write`: they do not change the job, but a
-    trigger chooses the payload. `payloads:read` adds the payload to the answers about runs.
+    trigger chooses the payload. `payloads:read` adds the payload to the answers about runs. `keys` is granted by
+    neither verb: a key that may make keys must have been given that, and may give no scope that it does not hold.
     """
 
     JOBS_READ = "jobs:read"
@@ -20,6 +21,12 @@ class Scope(StrEnum):
     LOGS_READ = "logs:read"
     EVENTS_READ = "events:read"
     PAYLOADS_READ = "payloads:read"
+    QUEUES_READ = "queues:read"
+    QUEUES_WRITE = "queues:write"
+    MAILS_READ = "mails:read"
+    MAILS_WRITE = "mails:write"
+    SYSTEM_READ = "system:read"
+    KEYS = "keys"
     READ = "read"
     WRITE = "write"
     ALL = "*"

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
@@ -13,7 +14,7 @@ from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 
 _ISSUED = re.compile(r"sk_([A-Za-z0-9]{1,64})_[A-Za-z0-9_-]{1,256}", re.ASCII)
 _KEY = """
-SELECT hash, scopes FROM keys
+SELECT hash, scopes, name, expires_at FROM keys
 WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 _CACHE_SECONDS, _CACHE_SIZE = 2.0, 1_000
@@ -21,10 +22,20 @@ _CACHE_SECONDS, _CACHE_SIZE = 2.0, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The sender of a request: its name in events, and the scopes of its key."""
+    """The sender of a request: its name in events, and the scopes of its key.
+
+    `key_id`, `title` and `expires_at` are those of a key of the table; other senders have a title only.
+    """
 
     name: str
     scopes: frozenset[str]
+    title: str = "anonymous"
+    key_id: str | None = None
+    expires_at: datetime | None = None
+
+
+FIRST_KEY = Principal("key:first", EVERYTHING, "DUEBOOK_API_KEY")
+NO_KEYS = Principal("anonymous", EVERYTHING)  # DUEBOOK_AUTH=off
 
 
 class ApiKeys:
@@ -39,7 +50,7 @@ class ApiKeys:
         """The principal, or None for an invalid token; a key stays valid up to 2 s after it was revoked or expired."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):
-            return Principal("key:first", EVERYTHING)
+            return FIRST_KEY
         until, principal = self._cache.get(digest, (0.0, None))
         if until > time.monotonic():
             return principal
@@ -62,7 +73,7 @@ class ApiKeys:
             return None
         if len(self._cache) >= _CACHE_SIZE:
             self._cache.clear()
-        principal = Principal(f"key:{issued[1]}", frozenset(row["scopes"]))
+        principal = Principal(f"key:{issued[1]}", frozenset(row["scopes"]), row["name"], issued[1], row["expires_at"])
         self._cache[digest] = (time.monotonic() + _CACHE_SECONDS, principal)
         return principal
 

@@ -6,11 +6,10 @@ from functools import partial
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duebook_api.access.api_keys import ApiKeys, Principal, bearer
+from duebook_api.access.api_keys import NO_KEYS, ApiKeys, Principal, bearer
 from duebook_api.access.local_only import must_be_local
 from duebook_api.access.rate_limiter import RateLimiter
 from duebook_api.http.problems import Problem, problem_of, problem_response
-from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.actor import Actor
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -59,8 +58,9 @@ class AuthMiddleware:
         trace = headers.get("traceparent", "")
         actor = Actor(principal.name, trace if _TRACEPARENT.fullmatch(trace) else None)
         charge = partial(self._limiter.charge, client)
-        scope.setdefault("state", {}).update(actor=actor, scopes=principal.scopes, client=client, charge=charge)
-        scope["state"]["permitted"] = partial(self._is_permitted, bearer(headers.getlist("authorization")))
+        state = scope.setdefault("state", {})
+        state.update(actor=actor, principal=principal, scopes=principal.scopes, client=client, charge=charge)
+        state["permitted"] = partial(self._is_permitted, bearer(headers.getlist("authorization")))
         if scope["method"] == "HEAD":
             # The server omits the body: it goes by its own scope, in which the method is still HEAD.
             scope = {**scope, "method": "GET", "head": True}
@@ -74,7 +74,7 @@ class AuthMiddleware:
         """The sender of the request; raises Problem 401, or 403 for a request of a foreign web page without keys."""
         if self._keys is None:
             must_be_local(headers)
-            return Principal("anonymous", EVERYTHING)
+            return NO_KEYS
         if not _needs_key(path):
             return Principal("anonymous", frozenset())
         token = bearer(headers.getlist("authorization"))

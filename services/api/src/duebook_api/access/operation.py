@@ -16,7 +16,7 @@ _MATCH = [{"name": name, "in": "header", "schema": {"type": "string"}} for name 
 
 
 def operation(  # noqa: PLR0913 - one parameter for each part of an operation
-    scope: Scope,
+    scope: Scope | str,
     body: type[BaseModel] | None = None,
     *,
     query: type[BaseModel] | None = None,

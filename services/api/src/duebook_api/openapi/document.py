@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from duebook_api.access.permits import NEEDS
+from duebook_api.access.permits import ANY_KEY, NEEDS
 from duebook_api.openapi.described import COMPOSED
 from duebook_api.openapi.examples import Schema, example_of
 from duebook_api.openapi.fields import field
@@ -153,9 +153,13 @@ def _title(schema: Schema, schemas: Schema) -> str:
 
 def _secure(operation: Schema, scope: str) -> None:
     """Name the scope as a security requirement and in the description: the page shows no scopes of bearer keys."""
+    operation["responses"]["401"] = _problem("The key is missing or unknown")
+    if scope == ANY_KEY:
+        operation["security"] = [{"key": []}]
+        operation["responses"]["403"] = _problem("Without keys: the call came from elsewhere")
+        return
     operation["security"] = [{"key": [scope]}]
     operation["description"] = "\n\n".join([*filter(None, [operation.get("description")]), f"Scope: `{scope}`"])
-    operation["responses"]["401"] = _problem("The key is missing or unknown")
     operation["responses"]["403"] = _problem(f"The key lacks the scope `{scope}`")
 
 

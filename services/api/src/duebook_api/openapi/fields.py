@@ -5,6 +5,7 @@ may describe their fields themselves; this table adds what they leave out.
 """
 
 from duebook_api.openapi.described import COMPOSED, Described
+from duebook_api.openapi.installation_fields import INSTALLATION
 from duebook_api.openapi.job_fields import JOB_FIELDS, JOB_STATE
 
 _JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
@@ -225,7 +226,7 @@ _OVERVIEW: dict[str, Described] = {
     "Overview.oldest_dead_letter_at": ("When the oldest dead letter became one; null without dead letters.", None),
     "Overview.queues": ("The same for each queue that has runs in these states, by name.", COMPOSED),
 }
-_SINGLE = _OVERVIEW | JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
+_SINGLE = INSTALLATION | _OVERVIEW | JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
 _OF_JOBS, _OF_RUNS = frozenset({"Job", "JobBody", "PreviewBody"}), frozenset({"Run", "RunWithPayload", "DeadLetter"})
 
 
