@@ -7,11 +7,12 @@ from uuid import UUID
 import pytest
 
 from duebook_api.history import job_logs
+from duebook_api.http import search
+from duebook_api.http.filters import Listing
 from duebook_api.http.paging import RUNS as ORDER_OF_RUNS
 from duebook_api.http.paging import PageQuery, encode_cursor
-from duebook_api.jobs import routes as job_routes
-from duebook_api.runs import dead_letters
-from duebook_api.runs import routes as run_routes
+from duebook_api.jobs import job_list
+from duebook_api.runs import dead_letters, run_list
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.database import Pool
 from support.bookkeeping import created, started
@@ -44,7 +45,7 @@ async def test_each_filter_of_jobs_uses_an_index(pool: Pool) -> None:
         )
     await pool.execute("ANALYZE jobs")
     for filters in JOBS:
-        found = await query_cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**filters))))
+        found = await query_cost(pool, *_flat(job_list.statement(job_list.JobQuery(**filters))))
         assert found.buffers <= PAGE_BUFFERS, (filters, found)
 
 
@@ -55,7 +56,7 @@ async def test_the_newest_jobs_may_all_be_deleted(pool: Pool) -> None:
     await pool.execute("VACUUM ANALYZE jobs")
     for filters in ({}, {"status": "active"}, {"status": "deleted"}):
         assert (
-            await query_cost(pool, *_flat(job_routes.statement(job_routes.JobQuery(**filters))))
+            await query_cost(pool, *_flat(job_list.statement(job_list.JobQuery(**filters))))
         ).buffers <= PAGE_BUFFERS, filters
 
 
@@ -81,7 +82,7 @@ async def test_each_filter_of_runs_uses_an_index(pool: Pool) -> None:
         await pool.execute("UPDATE runs SET created_at = '2000-01-01', status = $2 WHERE run_id = $1", run.id, status)
     await pool.execute("VACUUM ANALYZE runs")
     for filters in [*RUNS, {"job_id": str(run.job_id)}, {"job_id": str(job_id)}]:
-        found = await query_cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**filters))))
+        found = await query_cost(pool, *_flat(run_list.statement(run_list.RunQuery(**filters))))
         assert found.buffers <= PAGE_BUFFERS, (filters, found)
 
 
@@ -100,9 +101,7 @@ async def test_the_pages_hold_each_matching_run_once_and_in_order(
     shown: list[UUID] = []
     cursor: str | None = None
     while not shown or cursor is not None:
-        rows = await pool.fetch(
-            *_flat(run_routes.statement(run_routes.RunQuery(**filters, limit=limit, cursor=cursor)))
-        )
+        rows = await pool.fetch(*_flat(run_list.statement(run_list.RunQuery(**filters, limit=limit, cursor=cursor))))
         shown += [row["run_id"] for row in rows[:limit]]
         cursor = encode_cursor(PageQuery(), *ORDER_OF_RUNS.of(rows[limit - 1])) if len(rows) > limit else None
     assert shown == expected
@@ -118,12 +117,80 @@ async def test_a_late_page_costs_as_much_as_the_first(pool: Pool, filters: dict[
     await pool.execute("VACUUM ANALYZE runs")
     filters = filters | ({"job_id": str(run.job_id)} if "job_id" in filters else {})
     cursor = encode_cursor(PageQuery(), *await _order_of_run(pool, MANY // 2))
-    found = await query_cost(pool, *_flat(run_routes.statement(run_routes.RunQuery(**filters, cursor=cursor))))
+    found = await query_cost(pool, *_flat(run_list.statement(run_list.RunQuery(**filters, cursor=cursor))))
     assert found.buffers <= PAGE_BUFFERS, found
     assert (
-        len(await pool.fetch(*_flat(run_routes.statement(run_routes.RunQuery(**filters, cursor=cursor, limit=200)))))
-        == 201
+        len(await pool.fetch(*_flat(run_list.statement(run_list.RunQuery(**filters, cursor=cursor, limit=200))))) == 201
     )
+
+
+# Filters that no index serves: a page looks at so many rows, and so costs the same among more of them.
+SEARCHES: list[dict[str, Any]] = [
+    {"q": "none"},
+    {"tag": "none"},
+    {"executor": "none"},
+    {"trigger": "backfill"},
+    {"q": "none", "status": "succeeded,dead_lettered"},
+    {"q": "none", "queue": "default"},
+    {"q": "none", "sort": "created_at"},
+    {"q": "none", "due_from": "2026-06-01T00:00:00Z"},
+    {"task": "none", "finished_from": "2026-06-01T00:00:00Z"},
+]
+SEARCH_BUFFERS = 1_400  # for the few rows that these tests let a search look at
+
+
+@pytest.fixture
+def short_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "SEARCHED_ROWS", 300)
+
+
+@pytest.mark.usefixtures("short_searches")
+async def test_a_search_looks_at_so_many_rows_and_no_more(pool: Pool) -> None:
+    await started(pool)
+    await grow_table(pool, "runs", MANY)
+    await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL, finished_at = created_at")
+    await pool.execute("VACUUM ANALYZE runs")
+    for filters in SEARCHES:
+        listing = run_list.statement(run_list.RunQuery(**filters))
+        assert listing.last_searched is not None
+        for statement in (listing.page, listing.last_searched):
+            found = await query_cost(pool, *_flat(statement))
+            assert found.buffers <= SEARCH_BUFFERS, (filters, found)
+
+
+RANGES: list[dict[str, Any]] = [
+    {"due_from": "2026-06-01T12:00:05Z", "due_to": "2026-06-01T12:00:06Z"},
+    {"finished_from": "2026-06-01T12:00:05Z", "finished_to": "2026-06-01T12:00:06Z"},
+    {"due_to": "2026-06-01T12:00:00Z"},
+    {"finished_to": "2026-06-01T12:00:00Z"},
+    *({"sort": f"{sign}{name}"} for sign in ("", "-") for name in ("created_at", "due_at", "finished_at")),
+]
+
+
+async def test_each_range_and_order_of_runs_uses_an_index(pool: Pool) -> None:
+    await started(pool)
+    await grow_table(pool, "runs", MANY)
+    await pool.execute(
+        "UPDATE runs SET status = 'succeeded', wake_at = NULL, due_at = created_at, finished_at = created_at"
+    )
+    await pool.execute("VACUUM ANALYZE runs")
+    for filters in RANGES:
+        found = await query_cost(pool, *_flat(run_list.statement(run_list.RunQuery(**filters))))
+        assert found.buffers <= PAGE_BUFFERS, (filters, found)
+
+
+@pytest.mark.usefixtures("short_searches")
+async def test_the_orders_of_jobs_use_an_index(pool: Pool) -> None:
+    await created(pool)
+    await grow_table(pool, "jobs", MANY)
+    await pool.execute("UPDATE jobs SET name = 'job ' || created_at")
+    await pool.execute("VACUUM ANALYZE jobs")
+    for sort in ("created_at", "name", "-name"):
+        for filters in ({}, {"q": "none"}, {"task": "none", "status": "active,paused"}):
+            listing = job_list.statement(job_list.JobQuery(**filters, sort=sort))
+            found = await query_cost(pool, *_flat(listing))
+            most = PAGE_BUFFERS if listing.last_searched is None else SEARCH_BUFFERS
+            assert found.buffers <= most, (sort, filters, found)
 
 
 async def _order_of_run(pool: Pool, at: int) -> Sequence[object]:
@@ -176,5 +243,6 @@ FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1)) AS ids
 """
 
 
-def _flat(statement: tuple[str, list[object]]) -> tuple[Any, ...]:
-    return statement[0], *statement[1]
+def _flat(statement: tuple[str, list[object]] | Listing) -> tuple[Any, ...]:
+    text, arguments = statement.page if isinstance(statement, Listing) else statement
+    return text, *arguments

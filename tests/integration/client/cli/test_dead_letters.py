@@ -9,6 +9,8 @@ async def test_dead_letters_are_grouped_redriven_and_discarded(duebook: Program)
     for run_id in runs:
         await execute(url, run_id, *fail_for_good("disk full"))
     assert {each["id"] for each in duebook.data("dead-letter", "list")} == set(runs)
+    assert duebook.data("dead-letter", "list", "--finished-to", "1d ago", "--tag", "none", "--text", "none") == []
+    assert duebook.data("dead-letter", "groups", "--finished-to", "1d ago") == []
     (group,) = duebook.data("dead-letter", "groups")
     assert (group["count"], group["error"]) == (3, "disk full")
     assert duebook.data("dead-letter", "show", runs[0])["error"] == "disk full"

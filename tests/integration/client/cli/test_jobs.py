@@ -11,6 +11,9 @@ def test_a_job_is_created_listed_paused_resumed_and_deleted(duebook: Program) ->
     assert (job["name"], job["recurrence"], job["timeout"], job["tags"]) == ("nightly", "daily", "PT1M30S", ["a", "b"])
     assert [each["id"] for each in duebook.data("job", "list", "--tag", "b")] == [job["id"]]
     assert duebook.data("job", "list", "--tag", "c") == []
+    both = ("--status", "active", "--status", "paused")
+    assert [each["id"] for each in duebook.data("job", "list", "--tag", "b", "--sort", "name", *both)] == [job["id"]]
+    assert duebook.data("job", "list", "--text", "no such name") == []
     assert duebook.data("job", "pause", job["id"], "--reason", "holidays")["status"] == "paused"
     assert duebook.data("job", "show", job["id"])["reason"] == "holidays"
     assert duebook.data("job", "resume", job["id"])["status"] == "active"

@@ -18,6 +18,20 @@ def test_runs_are_listed_shown_and_cancelled(duebook: Program) -> None:
     assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "never mind")
 
 
+def test_runs_are_listed_by_text_statuses_and_times(duebook: Program) -> None:
+    run, other = duebook.run(), duebook.run()
+    duebook.data("run", "cancel", run["id"])
+
+    def ids(*options: str) -> list[str]:
+        return [each["id"] for each in duebook.data("run", "list", *options)]
+
+    assert ids("--status", "cancelled", "--status", "dispatched", "--trigger", "manual") == [other["id"], run["id"]]
+    assert ids("--status", "cancelled", "--text", run["job_name"].upper()) == [run["id"]]
+    assert ids("--finished-from", "1h ago", "--sort", "finished_at") == [run["id"]]
+    assert ids("--due-to", "1h ago") == ids("--tag", "none") == ids("--executor", "none") == []
+    assert duebook("run", "list", "--due-to", "soon").exit_code == 2
+
+
 def test_why_prints_a_sentence_and_its_causes(duebook: Program) -> None:
     run = duebook.run()
     answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()

@@ -11,6 +11,8 @@ from starlette.requests import Request
 
 from duebook_api.http.paging import (
     JOBS,
+    JOBS_BY_NAME,
+    RUNS_BY_DUE_TIME,
     PageQuery,
     decode_cursor,
     encode_cursor,
@@ -18,7 +20,8 @@ from duebook_api.http.paging import (
     query,
 )
 from duebook_api.http.problems import Problem
-from duebook_api.runs.routes import RunQuery
+from duebook_api.runs.run_list import RunQuery
+from support.samples import JOB_ID, NOW
 
 FIRST = PageQuery()
 
@@ -87,8 +90,25 @@ def test_a_cursor_of_another_list_is_refused() -> None:
 
 def test_a_query_is_read() -> None:
     q = query(request("limit=200&status=running&queue=a%20b"), RunQuery)
-    assert (q.limit, q.status, q.queue, q.cursor) == (200, "running", "a b", None)
+    assert (q.limit, q.status, q.queue, q.cursor) == (200, ("running",), "a b", None)
     assert query(request(""), PageQuery).limit == 50
+
+
+@pytest.mark.parametrize("text", ["status=running&status=waiting", "status=running,waiting"])
+def test_several_values_are_repeated_or_stand_between_commas(text: str) -> None:
+    assert query(request(text), RunQuery).status == ("running", "waiting")
+
+
+def test_a_cursor_of_another_order_is_refused() -> None:
+    cursor = encode_cursor(query(request("sort=due_at"), RunQuery), NOW, JOB_ID)
+    assert RUNS_BY_DUE_TIME.decode(query(request(f"sort=due_at&cursor={cursor}"), RunQuery)) == (NOW, JOB_ID)
+    with pytest.raises(Problem):
+        RUNS_BY_DUE_TIME.decode(query(request(f"sort=-due_at&cursor={cursor}"), RunQuery))
+
+
+def test_a_cursor_may_hold_a_name_with_any_character() -> None:
+    q = PageQuery(cursor=encode_cursor(PageQuery(), "a|b|", NOW, JOB_ID))
+    assert JOBS_BY_NAME.decode(q) == ("a|b|", NOW, JOB_ID)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +120,11 @@ def test_a_query_is_read() -> None:
         ("limit=+1", "/limit"),
         ("limit=", "/limit"),
         ("limit=1&limit=1", "/limit"),
-        ("status=asleep", "/status"),
+        ("status=asleep", "/status/0"),
+        ("status=running,,waiting", "/status/1"),
+        ("trigger=manual&trigger=manual", "/trigger"),
+        ("due_from=yesterday", "/due_from"),
+        ("sort=name", "/sort"),
         ("job_id=1", "/job_id"),
         ("nope=1", "/nope"),
         ("queue=%00", "/queue"),

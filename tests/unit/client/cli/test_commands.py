@@ -21,8 +21,10 @@ from duebook.cli.app import app
 from duebook.cli.failures import Failure, NotFound, exit_code, explain
 from duebook.cli.keys import make_key
 from duebook.client import ApiError, Fault, InvalidRequest, NotDuebook, Unreachable
+from duebook_api.runs import run_list
 from duebook_common.domain import definition
 from duebook_common.domain.job.state import JobStatus
+from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import RunStatus
 
 ID = "01a2b3c4-0000-7000-8000-000000000000"
@@ -104,6 +106,8 @@ def test_the_values_of_options_are_those_of_the_domain() -> None:
     assert [*values.RunStatus] == [*RunStatus]
     assert [*values.JobStatus] == [*JobStatus]
     assert [*values.Outcome] == [*get_args(definition.Outcome)]
+    assert [*values.Trigger] == [*Trigger]
+    assert sorted(values.RunSort) == sorted(get_args(run_list.Sort))
     hints = get_type_hints(definition.Dst) | get_type_hints(definition.CatchUp)
     for name, options in (("gap", values.Gap), ("fold", values.Fold), ("policy", values.CatchUp)):
         assert [*options] == [*get_args(hints[name])]

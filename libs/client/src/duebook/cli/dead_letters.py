@@ -12,10 +12,13 @@ from duebook.cli.options import (
     Output,
     Payload,
     RequiredReason,
+    Text,
     connect,
+    parse_option,
     payload_field,
     resource_path,
     spread,
+    timestamp,
     without_none,
 )
 from duebook.cli.output import Format
@@ -46,12 +49,30 @@ class Filters:
         )
 
 
+@dataclass(frozen=True)
+class Search:
+    """Further filters of lists."""
+
+    tag: Annotated[str | None, typer.Option(help="Only of jobs that have this tag.")] = None
+    text: Text = None
+    finished_from: Annotated[str | None, typer.Option(help="Ended at this time or later, e.g. '1h ago'.")] = None
+    finished_to: Annotated[str | None, typer.Option(help="Ended before this time.")] = None
+
+    def fields(self) -> dict[str, Any]:
+        return without_none(
+            tag=self.tag,
+            q=self.text,
+            finished_from=parse_option("--finished-from", timestamp, self.finished_from),
+            finished_to=parse_option("--finished-to", timestamp, self.finished_to),
+        )
+
+
 @app.command("list")
 @spread
-def list_dead_letters(filters: Filters, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
+def list_dead_letters(filters: Filters, search: Search, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
     """List dead letters, newest first."""
     with connect() as api:
-        dead_letters = api.items("/api/dead-letter", limit + 1, **filters.fields(api))
+        dead_letters = api.items("/api/dead-letter", limit + 1, **filters.fields(api), **search.fields())
         output.print_list(output.take(dead_letters, limit), _COLUMNS, fmt)
 
 
@@ -64,10 +85,10 @@ def show_dead_letter(run_id: RunId, fmt: Output = Format.TABLE) -> None:
 
 @app.command("groups")
 @spread
-def list_groups(filters: Filters, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
+def list_groups(filters: Filters, search: Search, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
     """Count dead letters by error fingerprint, the most frequent first."""
     with connect() as api:
-        groups = api.items("/api/dead-letter/groups", limit + 1, **filters.fields(api))
+        groups = api.items("/api/dead-letter/groups", limit + 1, **filters.fields(api), **search.fields())
         output.print_list(output.take(groups, limit), _GROUP_COLUMNS, fmt)
 
 

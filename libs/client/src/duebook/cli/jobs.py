@@ -14,7 +14,9 @@ from duebook.cli.options import (
     Output,
     Payload,
     Reason,
+    Text,
     connect,
+    joined,
     parse_option,
     payload_field,
     resource_path,
@@ -23,7 +25,7 @@ from duebook.cli.options import (
     without_none,
 )
 from duebook.cli.output import Format
-from duebook.cli.values import JobStatus
+from duebook.cli.values import JobSort, JobStatus
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, inspect and control jobs.")
 
@@ -93,17 +95,22 @@ def _print_job(job: dict[str, Any], fmt: Format) -> None:
 
 @app.command("list")
 def list_jobs(
-    status: Annotated[JobStatus | None, typer.Option(help="Only with this status. Default: all but deleted.")] = None,
+    status: Annotated[
+        list[JobStatus] | None, typer.Option(help="Only with this status; may be repeated. Default: all but deleted.")
+    ] = None,
     name: Filter = None,
     task: Filter = None,
     queue: Filter = None,
     tag: Filter = None,
+    text: Text = None,
+    sort: Annotated[JobSort, typer.Option(help="The order; with - downwards.")] = JobSort.NEWEST,
     limit: Limit = 50,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first unless --sort names another order."""
+    filters = {"status": joined(status), "name": name, "task": task, "queue": queue, "tag": tag, "q": text}
     with connect() as api:
-        jobs = api.items("/api/job", limit + 1, status=status, name=name, task=task, queue=queue, tag=tag)
+        jobs = api.items("/api/job", limit + 1, **filters, sort=sort)
         output.print_list(output.take(jobs, limit), _COLUMNS, fmt)
 
 

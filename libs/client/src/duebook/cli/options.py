@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -32,6 +32,9 @@ def _check_idempotency_key(key: str | None) -> str | None:
 Output = Annotated[Format, typer.Option("--output", "-o", help="The format of the output.")]
 Limit = Annotated[int, typer.Option(min=1, help="The maximum number of items.")]
 Filter = Annotated[str | None, typer.Option(help="Only with exactly this value.")]
+Text = Annotated[
+    str | None, typer.Option("--text", help="Only those whose name or error contains this, in capitals or not.")
+]
 Payload = Annotated[
     str | None, typer.Option(help="The payload as JSON, or @FILE to read it from a file (@- is stdin).")
 ]
@@ -111,6 +114,11 @@ def parse_option(name: str, parse: Callable[[str], T], text: str | None) -> T | 
         return parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=name) from None
+
+
+def joined(values: Sequence[str] | None) -> str | None:
+    """The values of an option that may be repeated, as a parameter of the API."""
+    return ",".join(values) if values else None
 
 
 def timestamp(text: str) -> str:

@@ -1,6 +1,7 @@
 """`duebook run`."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
@@ -11,14 +12,19 @@ from duebook.cli.options import (
     Limit,
     Output,
     Reason,
+    Text,
     connect,
+    joined,
     parse_option,
     resource_path,
+    spread,
+    timestamp,
     without_none,
 )
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
-from duebook.cli.values import RunStatus
+from duebook.cli.values import RunSort, RunStatus, Trigger
+from duebook.client import Client
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Inspect, watch and cancel runs, and read their logs."
@@ -29,19 +35,45 @@ _COLUMNS = ("id", "job_name", "status", "trigger", "attempt", "due_at", "finishe
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)]
 
 
+@dataclass(frozen=True)
+class Filters:
+    """Which runs a list shows."""
+
+    status: Annotated[list[RunStatus] | None, typer.Option(help="Only with this status; may be repeated.")] = None
+    job: OfJob = None
+    task: Filter = None
+    queue: Filter = None
+    trigger: Annotated[Trigger | None, typer.Option(help="Only those that this has made.")] = None
+    executor: Annotated[str | None, typer.Option(help="Only those whose last attempt it started.")] = None
+    tag: Annotated[str | None, typer.Option(help="Only those of jobs that have this tag.")] = None
+    text: Text = None
+    due_from: Annotated[str | None, typer.Option(help="Due at this time or later, e.g. '1h ago'.")] = None
+    due_to: Annotated[str | None, typer.Option(help="Due before this time.")] = None
+    finished_from: Annotated[str | None, typer.Option(help="Ended at this time or later.")] = None
+    finished_to: Annotated[str | None, typer.Option(help="Ended before this time.")] = None
+
+    def fields(self, api: Client) -> dict[str, Any]:
+        times = {
+            name: parse_option(f"--{name.replace('_', '-')}", timestamp, getattr(self, name))
+            for name in ("due_from", "due_to", "finished_from", "finished_to")
+        }
+        same = {name: getattr(self, name) for name in ("task", "queue", "trigger", "executor", "tag")}
+        return times | same | {"status": joined(self.status), "q": self.text, "job_id": filter_id(api, self.job)}
+
+
 @app.command("list")
+@spread
 def list_runs(
-    status: Annotated[RunStatus | None, typer.Option(help="Only with this status.")] = None,
-    job: OfJob = None,
-    task: Filter = None,
-    queue: Filter = None,
+    filters: Filters,
+    sort: Annotated[
+        RunSort | None, typer.Option(help="The order; with - downwards. Default: newest first, or by a range of times.")
+    ] = None,
     limit: Limit = 50,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """List runs, newest first."""
+    """List runs, newest first unless --sort or a range of times orders them."""
     with connect() as api:
-        of_job = filter_id(api, job)
-        runs = api.items("/api/run", limit + 1, status=status, job_id=of_job, task=task, queue=queue)
+        runs = api.items("/api/run", limit + 1, **filters.fields(api), sort=sort)
         output.print_list(output.take(runs, limit), _COLUMNS, fmt)
 
 

@@ -55,3 +55,26 @@ class RunStatus(StrEnum):
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
     DISCARDED = "discarded"
+
+
+class JobSort(StrEnum):
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    NAME = "name"
+    NAME_DOWNWARDS = "-name"
+
+
+class RunSort(StrEnum):
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    LAST_DUE = "-due_at"
+    FIRST_DUE = "due_at"
+    LAST_ENDED = "-finished_at"
+    FIRST_ENDED = "finished_at"
+
+
+class Trigger(StrEnum):
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    CATCH_UP = "catch_up"
+    BACKFILL = "backfill"

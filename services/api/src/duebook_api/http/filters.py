@@ -5,7 +5,7 @@ whole table for a rare name.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from duebook_api.http.paging import PageQuery, SortOrder
 from duebook_common.store.byte_bounds import bounded
@@ -16,8 +16,16 @@ Condition = tuple[str, *tuple[object, ...]]
 Statement = tuple[str, list[object]]
 
 
-def where(*conditions: Condition) -> Statement:
-    """The conditions joined by AND; `true` if none applies.
+class Listing(NamedTuple):
+    """How a list is read: its page in this order, and for a search the last row that it looks at."""
+
+    page: Statement
+    order: SortOrder
+    last_searched: Statement | None = None
+
+
+def where(*conditions: Condition, first: int = 1) -> Statement:
+    """The conditions joined by AND; `true` if none applies. The arguments are numbered from `first`.
 
     >>> where(("status = 'active'",), ("name = {}", None), ("queue = {}", "q"))
     ("status = 'active' AND queue = $1", ['q'])
@@ -26,17 +34,19 @@ def where(*conditions: Condition) -> Statement:
     arguments: list[object] = []
     for text, *values in conditions:
         if None not in values:
-            texts.append(text.format(*(f"${len(arguments) + n}" for n in range(1, len(values) + 1))))
+            texts.append(text.format(*(f"${first + len(arguments) + n}" for n in range(len(values)))))
             arguments += values
     return " AND ".join(texts) or "true", arguments
 
 
-def newest_first(select: str, order: SortOrder, page: PageQuery, *conditions: Condition) -> Statement:
-    """One page in descending order, and one more row, which shows whether there is a next page."""
-    marks = ", ".join(["{}"] * len(order.columns))
-    before_cursor: Condition = (f"({', '.join(order.columns)}) < ({marks})", *order.decode(page))
-    condition, arguments = where(*conditions, before_cursor)
-    return f"{select} WHERE {condition} {_order_and_limit(order, page)}", arguments
+def newest_first(
+    select: str, order: SortOrder, page: PageQuery, *conditions: Condition, most: int | None = None
+) -> Statement:
+    """One page in its order, and one more row, which shows whether there is a next page; or `most` rows."""
+    marks, sign = ", ".join(["{}"] * len(order.columns)), "<" if order.descending else ">"
+    behind_cursor: Condition = (f"({', '.join(order.columns)}) {sign} ({marks})", *order.decode(page))
+    condition, arguments = where(*conditions, behind_cursor)
+    return f"{select} WHERE {condition} {order_and_limit(order, most or page.limit + 1)}", arguments
 
 
 def within_bytes(statement: Statement, order: SortOrder, columns: str, size: str) -> Statement:
@@ -45,7 +55,7 @@ def within_bytes(statement: Statement, order: SortOrder, columns: str, size: str
     `found` counts the rows of the whole page.
     """
     page, arguments = statement
-    return bounded(page, size, _descending(order), columns), arguments
+    return bounded(page, size, columns_in(order), columns), arguments
 
 
 def is_cut(rows: Sequence[Any]) -> bool:
@@ -54,23 +64,25 @@ def is_cut(rows: Sequence[Any]) -> bool:
 
 
 def newest_first_of_union(
-    select: str, order: SortOrder, page: PageQuery, *alternatives: Sequence[Condition]
+    select: str, order: SortOrder, page: PageQuery, *alternatives: Sequence[Condition], most: int | None = None
 ) -> Statement:
     """Like `newest_first`, over the UNION ALL of several lists of conditions, so that each can use its own index.
 
     The lists must take the same arguments, and no row may meet two of them.
     """
-    statements = [newest_first(select, order, page, *conditions) for conditions in alternatives]
+    statements = [newest_first(select, order, page, *conditions, most=most) for conditions in alternatives]
+    if len(statements) == 1:
+        return statements[0]
     union = " UNION ALL ".join(f"({text})" for text, _ in statements)
-    return f"{union} {_order_and_limit(order, page)}", statements[0][1]
+    return f"{union} {order_and_limit(order, most or page.limit + 1)}", statements[0][1]
 
 
-def _order_and_limit(order: SortOrder, page: PageQuery) -> str:
-    return f"ORDER BY {_descending(order)} LIMIT {page.limit + 1}"
+def order_and_limit(order: SortOrder, limit: int) -> str:
+    return f"ORDER BY {columns_in(order)} LIMIT {limit}"
 
 
-def _descending(order: SortOrder) -> str:
-    return ", ".join(f"{column} DESC" for column in order.columns)
+def columns_in(order: SortOrder) -> str:
+    return ", ".join(f"{column} DESC" if order.descending else column for column in order.columns)
 
 
 def job_conditions(name: str | None, task: str | None, queue: str | None, tag: str | None) -> list[Condition]:

@@ -50,6 +50,14 @@ Time = Annotated[datetime, PlainValidator(_query_instant), WithJsonSchema({"type
 Id = Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")]
 
 
+def _split(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+# Marks a parameter that may be given several times, or with several values between commas.
+SEVERAL = BeforeValidator(_split)
+
+
 class NoQuery(BaseModel):
     """No query parameters."""
 
@@ -71,15 +79,22 @@ class PageQuery(NoQuery):
 
     @property
     def list_tag(self) -> str:
-        """Stands in each cursor, so that one of another list is refused."""
-        return format(crc32(self._path.lower().encode()), "x")
+        """Stands in each cursor, so that one of another list, or of another order of it, is refused."""
+        return format(crc32(f"{self._path.lower()}{self.sort_name}".encode()), "x")
+
+    @property
+    def sort_name(self) -> str:
+        """The order of a list that has several; empty for its usual one."""
+        return ""
 
 
 def query(request: Request, model: type[Q]) -> Q:
     """The query parameters as the model; raises Problem 422 for an unknown, repeated or wrong one."""
     parameters: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
-        if name in parameters:
+        if name in parameters and _is_several(model, name):
+            value = f"{parameters[name]},{value}"  # noqa: PLW2901 - as if it had come so
+        elif name in parameters:
             raise invalid(Fault(pointer([name]), "this parameter is given twice"))
         if "\0" in value or "\0" in name:
             at = pointer([name.replace("\0", "\\u0000")])
@@ -94,22 +109,9 @@ def query(request: Request, model: type[Q]) -> Q:
     return q
 
 
-def page_of(
-    rows: Sequence[T],
-    q: PageQuery,
-    view: Callable[[T], Any],
-    order: Callable[[T], Sequence[object]],
-    *,
-    more: bool = False,
-    **totals: Any,
-) -> dict[str, Any]:
-    """The first `limit` rows, and a cursor if there are more, as `more` may say as well.
-
-    `order` returns the values by which the list is sorted; `totals` are further members of the answer.
-    """
-    shown = rows[: q.limit]
-    next_cursor = encode_cursor(q, *order(shown[-1])) if more or len(rows) > q.limit else None
-    return {"items": [view(row) for row in shown], **totals, "next_cursor": next_cursor}
+def _is_several(model: type[BaseModel], name: str) -> bool:
+    field = model.model_fields.get(name)
+    return field is not None and SEVERAL in field.metadata
 
 
 def page(
@@ -119,10 +121,32 @@ def page(
     order: Callable[[T], Sequence[object]],
     *,
     more: bool = False,
+    searched_to: Sequence[object] | None = None,
     **totals: Any,
 ) -> Response:
-    """`page_of` as a response."""
-    return reply(page_of(rows, q, view, order, more=more, **totals))
+    """The page as an answer: see `page_of`."""
+    return reply(page_of(rows, q, view, order, more=more, searched_to=searched_to, **totals))
+
+
+def page_of(
+    rows: Sequence[T],
+    q: PageQuery,
+    view: Callable[[T], Any],
+    order: Callable[[T], Sequence[object]],
+    *,
+    more: bool = False,
+    searched_to: Sequence[object] | None = None,
+    **totals: Any,
+) -> dict[str, Any]:
+    """The first `limit` rows, and a cursor if there are more, as `more` may say as well.
+
+    `order` returns the values by which the list is sorted; `searched_to` are those of the last row that a
+    search looked at, which goes on from there. `totals` are further members of the answer.
+    """
+    shown = rows[: q.limit]
+    after = order(shown[-1]) if more or len(rows) > q.limit else searched_to
+    next_cursor = None if after is None else encode_cursor(q, *after)
+    return {"items": [view(row) for row in shown], **totals, "next_cursor": next_cursor}
 
 
 def encode_cursor(q: PageQuery, *order: object) -> str:
@@ -136,7 +160,7 @@ def decode_cursor(q: PageQuery, *parsers: Callable[[str], Any]) -> tuple[Any, ..
         return None
     try:
         text = urlsafe_b64decode(q.cursor.encode("ascii") + b"=" * (-len(q.cursor) % 4)).decode().replace("\0", "")
-        _, *values = text.split("|")
+        values = text.partition("|")[2].rsplit("|", len(parsers) - 1)  # only the first may have a `|`
         order = [parse(value) for parse, value in zip(parsers, values, strict=True)]
     except (ValueError, binascii.Error):
         raise _not_a_cursor() from None
@@ -150,10 +174,15 @@ def _not_a_cursor() -> Exception:
 
 
 class SortOrder(NamedTuple):
-    """The columns by which a list is sorted, and parsers of their values in a cursor."""
+    """The columns by which a list is sorted, parsers of their values in a cursor, and the direction."""
 
     columns: tuple[str, ...]
     parsers: tuple[Callable[[str], Any], ...]
+    descending: bool = True
+
+    @property
+    def reversed(self) -> "SortOrder":
+        return self._replace(descending=not self.descending)
 
     def of(self, row: Any) -> tuple[Any, ...]:
         return tuple(row[column] for column in self.columns)
@@ -172,8 +201,11 @@ def utc_time(text: str) -> datetime:
 
 
 JOBS = SortOrder(("created_at", "job_id"), (utc_time, UUID))
+JOBS_BY_NAME = SortOrder(("name", "created_at", "job_id"), (str, utc_time, UUID))
 # Runs of one pass are created at the same instant.
 RUNS = SortOrder(("created_at", "nominal_at", "run_id"), (utc_time, utc_time, UUID))
+RUNS_BY_DUE_TIME = SortOrder(("due_at", "run_id"), (utc_time, UUID))
+RUNS_BY_END = SortOrder(("finished_at", "run_id"), (utc_time, UUID))
 
 
 def integer_between(low: int, high: int) -> Callable[[str], int]:

@@ -1,20 +1,18 @@
 """Jobs: create, read, change, pause, resume, trigger, delete."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
-from duebook_api.http.filters import Statement, is_cut, job_conditions, newest_first, within_bytes
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import JOBS, AsOf, PageQuery, Text, page_of, query
+from duebook_api.http.paging import AsOf, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -30,12 +28,13 @@ from duebook_api.http.requests import (
     validated,
     validated_each,
 )
+from duebook_api.http.search import read_listing
 from duebook_api.jobs import commands
+from duebook_api.jobs.job_list import JobQuery, statement
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, PauseBody, ReasonBody, TriggerBody
-from duebook_api.schemas.listed import JOB_BYTES, LISTED_JOBS
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import PauseJob, ResumeJob
@@ -90,34 +89,25 @@ def batch_bodies(value: Any, size: int) -> list[JobBody]:
     return bodies
 
 
-class JobQuery(PageQuery):
-    status: Literal["active", "paused", "finished", "deleted"] | None = None
-    name: Text | None = None
-    task: Text | None = None
-    queue: Text | None = None
-    tag: Annotated[str, Field(max_length=200)] | None = None
-
-
-def statement(q: JobQuery) -> Statement:
-    """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
-    status = "status <> 'deleted'" if q.status is None else f"status = '{q.status}'"
-    conditions = (status,), *job_conditions(q.name, q.task, q.queue, q.tag)
-    return within_bytes(newest_first("SELECT * FROM jobs", JOBS, q, *conditions), JOBS, LISTED_JOBS, JOB_BYTES)
-
-
 @router.get("", openapi_extra=operation(Scope.JOBS_READ, query=JobQuery), response_model=answers.Page[answers.Job])
 async def list_jobs(request: Request) -> Response:
-    """Newest first; deleted jobs only with `status=deleted`."""
+    """Newest first, or by `sort`; deleted jobs only with `status=deleted`.
+
+    `q`, and with `sort=name` each filter, is searched for, in 50,000 jobs for one page: it may have fewer items than
+    its limit, or none, while its `next_cursor` continues the search.
+    """
     return reply(await find_jobs(dependencies(request), query(request, JobQuery)))
 
 
 async def find_jobs(deps: Dependencies, q: JobQuery) -> views.View:
-    """A page of jobs."""
-    sql, arguments = statement(q)
-    async with acquire(deps.pool) as db:
-        rows: list[Any] = await db.fetch(sql, *arguments)
-    schemas = await deps.task_schemas()
-    return page_of(rows, q, lambda row: views.listed_job(row, schemas.served), JOBS.of, more=is_cut(rows))
+    """One page of the list of jobs."""
+    listing = statement(q)
+    found = await read_listing(deps.pool, listing, q.limit)
+    served = (await deps.task_schemas()).served
+    order = listing.order.of
+    return page_of(
+        found.rows, q, lambda row: views.listed_job(row, served), order, more=found.more, searched_to=found.searched_to
+    )
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)

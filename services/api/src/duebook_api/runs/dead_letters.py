@@ -8,13 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.filters import Statement, dead_letter_conditions, is_cut, newest_first, within_bytes
+from duebook_api.http.filters import Condition, Listing, Statement, dead_letter_conditions, where, within_bytes
 from duebook_api.http.paging import (
     RUNS,
     Id,
     NoQuery,
     PageQuery,
     Text,
+    Time,
     decode_cursor,
     integer_between,
     page_of,
@@ -24,6 +25,7 @@ from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import must_fit, read_json, validated
+from duebook_api.http.search import between, contains, listing, read_listing
 from duebook_api.runs import redrive
 from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
@@ -42,13 +44,26 @@ class DeadLetterQuery(PageQuery):
     task: Text | None = None
     queue: Text | None = None
     fingerprint: Text | None = None
+    q: Text | None = None
+    tag: Text | None = None
+    finished_from: Time | None = None
+    finished_to: Time | None = None
 
 
-def statement(q: DeadLetterQuery) -> Statement:
+def statement(q: DeadLetterQuery) -> Listing:
     """The page of dead letters, each with its payload."""
     conditions = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
-    page = newest_first("SELECT * FROM runs", RUNS, q, *conditions)
-    return within_bytes(page, RUNS, LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES)
+    found = listing("runs", RUNS, q, [conditions], _searched(q, "candidates"))
+    return found._replace(page=within_bytes(found.page, RUNS, LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES))
+
+
+def _searched(q: DeadLetterQuery, table: str) -> list[Condition]:
+    """The conditions without an index. The rows come from this name."""
+    return [
+        contains(q.q, "job_name", "error"),
+        (f"(SELECT tags FROM jobs WHERE jobs.job_id = {table}.job_id) @> ARRAY[{{}}]", q.tag),  # noqa: S608
+        *between("finished_at", q.finished_from, q.finished_to),
+    ]
 
 
 _ONE = f"{DEAD_LETTERS} WHERE run_id = $1 AND status = 'dead_lettered'"
@@ -70,12 +85,17 @@ async def list_dead_letters(request: Request) -> Response:
 
 
 async def find_dead_letters(deps: Dependencies, q: DeadLetterQuery) -> views.View:
-    """A page of dead letters."""
-    sql, arguments = statement(q)
-    async with acquire(deps.pool) as db:
-        rows: list[Any] = await db.fetch(sql, *arguments)
-    items = {item["id"]: item for item in await _views(deps, rows)}
-    return page_of(rows, q, lambda row: items[row["run_id"]], RUNS.of, more=is_cut(rows))
+    """One page of the list of dead letters."""
+    found = await read_listing(deps.pool, statement(q), q.limit)
+    items = {item["id"]: item for item in await _views(deps, found.rows)}
+    return page_of(
+        found.rows,
+        q,
+        lambda row: items[row["run_id"]],
+        RUNS.of,
+        more=found.more,
+        searched_to=found.searched_to,
+    )
 
 
 async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
@@ -94,12 +114,7 @@ SELECT g.*, first.seen AS first_seen, last.seen AS last_seen FROM (
     SELECT fingerprint, min(task) AS task, (array_agg(error ORDER BY finished_at DESC))[1] AS error,
            count(*) AS count, count(*) AS runs, count(DISTINCT job_id) AS jobs,
            min(finished_at) AS oldest, max(finished_at) AS newest
-    FROM runs
-    WHERE status = 'dead_lettered'
-      AND ($1::uuid IS NULL OR job_id = $1)
-      AND ($2::text IS NULL OR task = $2)
-      AND ($3::text IS NULL OR queue = $3)
-      AND ($4::text IS NULL OR fingerprint = $4)
+    FROM runs WHERE {}
     GROUP BY fingerprint
 ) AS g
 CROSS JOIN LATERAL (
@@ -110,8 +125,7 @@ CROSS JOIN LATERAL (
     SELECT recorded_at AS seen FROM events
     WHERE type = 'RunDeadLettered' AND data ->> 'fingerprint' = g.fingerprint ORDER BY recorded_at DESC LIMIT 1
 ) AS last
-WHERE ($5::bigint IS NULL OR (count, fingerprint) < ($5, $6))
-ORDER BY count DESC, fingerprint DESC LIMIT $7
+WHERE {} ORDER BY count DESC, fingerprint DESC LIMIT {}
 """
 
 
@@ -126,12 +140,20 @@ async def list_groups(request: Request) -> Response:
 
 
 async def find_groups(deps: Dependencies, q: DeadLetterQuery) -> views.View:
-    """A page of groups."""
-    order = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
-    filters = (q.job_id, q.task, q.queue, q.fingerprint)
+    """One page of the groups."""
+    sql, arguments = groups_statement(q)
     async with acquire(deps.pool) as db:
-        rows: list[Any] = await db.fetch(_GROUPS, *filters, *order, q.limit + 1)
+        rows: list[Any] = await db.fetch(sql, *arguments)
     return page_of(rows, q, dict, lambda row: (row["count"], row["fingerprint"]))
+
+
+def groups_statement(q: DeadLetterQuery) -> Statement:
+    """The page of groups of all dead letters that match."""
+    filters = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
+    which, arguments = where(*filters, *_searched(q, "runs"))
+    cursor = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
+    behind, more = where(("(count, fingerprint) < ({}::bigint, {})", *cursor), first=len(arguments) + 1)
+    return _GROUPS.format(which, behind, q.limit + 1), arguments + more
 
 
 @router.post(

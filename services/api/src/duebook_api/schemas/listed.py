@@ -29,7 +29,7 @@ LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES = _dead_letters(ROWS), f"{RUN_BYTES} + {s
 DEAD_LETTERS = f"SELECT {_dead_letters('runs')} FROM runs"  # noqa: S608
 
 JOB_COLUMNS = """
-job_id, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
+job_id, name, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
 runs, next_at, next_due_at, reason, held, request_hash, created_at, updated_at
 """
 LISTED_JOBS = f"""

@@ -220,7 +220,13 @@ CREATE INDEX runs_by_status ON runs (status, created_at, nominal_at, run_id)
 CREATE INDEX runs_by_task ON runs (task, created_at, nominal_at, run_id) WHERE wake_at IS NULL;
 
 -- The newest ended runs with this queue.
-CREATE INDEX runs_by_queue ON runs (queue, created_at, nominal_at, run_id) WHERE wake_at IS NULL
+CREATE INDEX runs_by_queue ON runs (queue, created_at, nominal_at, run_id) WHERE wake_at IS NULL;
+
+-- The ended runs that were due in this range of times.
+CREATE INDEX runs_by_due_time ON runs (due_at, run_id) WHERE wake_at IS NULL;
+
+-- The runs that ended in this range of times.
+CREATE INDEX runs_by_end ON runs (finished_at, run_id) WHERE wake_at IS NULL
 """
 
 _MAILS = """
