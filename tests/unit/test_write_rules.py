@@ -25,6 +25,7 @@ WRITERS = {
     "log_lines": {"duebook_executor.queries", REBASE},
     "tasks": {"duebook_executor.registration"},
     "executors": {STORE + "executors"},
+    "services": {STORE + "services"},
     "queues": {STORE + "queues"},
     "checkpoints": {"duebook_scheduler.checkpoints", REBASE},
     "keys": {"duebook.cli.keys"},

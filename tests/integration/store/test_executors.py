@@ -62,6 +62,19 @@ async def test_an_executor_that_was_silent_for_a_minute_counts_as_gone(pool: Poo
     assert await awake(pool) == {run.id}
 
 
+async def test_an_executor_that_drains_has_no_task_and_still_says_what_it_does(pool: Pool) -> None:
+    await executors.register(pool, "first", ["gpu"], ["report"], executors.About("host-1", "0.1.0", 10))
+    run = await deferred(pool, task="report", queue="gpu")
+    await executors.drain(pool, "first", executors.Work(1, [run.id]))
+    async with acquire(pool) as db:
+        assert await executors.served_tasks(db) == {}
+        assert await executors.with_executor(db, [("gpu", "report")]) == set()
+    row = await pool.fetchrow("SELECT slots, running, doing, draining FROM executors")
+    assert tuple(row or ()) == (10, 1, [run.id], True)
+    await register(pool, "second", ["gpu"], ["report"])
+    assert await awake(pool) == {run.id}, "no other executor had its task"
+
+
 @pytest.mark.parametrize("gone", ["left", "lost"])
 async def test_a_row_that_is_gone_is_registered_anew(pool: Pool, gone: str) -> None:
     await executors.register(pool, "first", ["default"], ["log", "report"])

@@ -119,3 +119,16 @@ def test_each_scheme_of_smtp_is_accepted(url: str) -> None:
     settings = read(Everything, ENVIRONMENT | {"DUEBOOK_SMTP_URL": url})
     assert settings.smtp_url is not None
     assert settings.smtp_url.get_secret_value() == url
+
+
+def test_settings_are_shown_without_urls_and_secrets() -> None:
+    class Secretive(Everything):
+        secrets = frozenset({"names"})
+
+    environment = ENVIRONMENT | {"DUEBOOK_SMTP_URL": "smtp://user:s3cret@mail", "DUEBOOK_NAMES": "s3cret"}
+    shown = read(Secretive, environment).shown()
+    assert shown["DUEBOOK_GRACE"] == "PT25S"
+    assert shown["DUEBOOK_PORT"] == 1
+    assert "s3cret" not in str(shown)
+    assert not [name for name in shown if name.endswith("_URL") or name == "DUEBOOK_NAMES"]
+    assert read(Everything, environment).shown()["DUEBOOK_NAMES"] == ["s3cret"]

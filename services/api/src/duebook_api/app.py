@@ -25,7 +25,7 @@ from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
 from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
-from duebook_api.installation import whoami
+from duebook_api.installation import executors, system, tasks, whoami
 from duebook_api.jobs import routes as job_routes
 from duebook_api.ledger import routes as ledger_routes
 from duebook_api.openapi.document import openapi
@@ -48,6 +48,7 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Clock
 from duebook_common.store.log_origin import check_log
+from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 
 _ROUTERS = (
@@ -62,6 +63,9 @@ _ROUTERS = (
     overview.router,
     schedule_routes.router,
     whoami.router,
+    executors.router,
+    tasks.router,
+    system.router,
 )
 _POOL_SIZE = 20
 log = structlog.stdlib.get_logger("api")
@@ -78,7 +82,10 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     clock, redis_url = Clock(), settings.redis_url.get_secret_value()
     await check_redis(redis_url)
     url = settings.postgres_url.get_secret_value()
-    async with open_database(context.health, url, "api", clock, _POOL_SIZE) as pool:
+    async with (
+        open_database(context.health, url, "api", clock, _POOL_SIZE) as pool,
+        present(pool, "api", settings, context.health, clock),
+    ):
         hints, limiter = Hints(redis_url), RateLimiter(settings.rate_limit, redis_url)
         feed = Feed(pool, of_one_client=settings.max_streams)
         deps = Dependencies(

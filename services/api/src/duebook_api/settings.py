@@ -20,6 +20,8 @@ def is_loopback(host: str) -> bool:
 
 
 class ApiSettings(Settings):
+    secrets = frozenset({"api_key"})
+
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     port: Port = 8000

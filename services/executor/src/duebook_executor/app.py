@@ -20,7 +20,9 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock
+from duebook_common.store.executors import About
 from duebook_common.store.resilience import retry_while_unavailable
+from duebook_common.store.services import VERSION, present
 from duebook_common.store.startup import open_database
 from duebook_executor.attempt_metrics import show_metrics
 from duebook_executor.attempts import Attempts
@@ -32,7 +34,7 @@ from duebook_executor.deliveries import Deliveries
 from duebook_executor.heartbeat import Heartbeat
 from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
-from duebook_executor.registration import RENEW_INTERVAL, Registration
+from duebook_executor.registration import LOOK_INTERVAL, Registration
 from duebook_executor.settings import ExecutorSettings
 
 _HEARTBEAT_INTERVAL, _RETRY_SECONDS = timedelta(seconds=0.5), 1.0
@@ -64,10 +66,12 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
     assert isinstance(settings, ExecutorSettings)
     clock, redis_url = Clock(), settings.redis_url.get_secret_value()
     # Unique to this start of this process: a name used twice would make a dead executor look alive.
-    actor = Actor(f"executor {socket.gethostname()}/{uuids.uuid7()}")
+    instance_id, host = uuids.uuid7(), socket.gethostname()
+    actor = Actor(f"executor {host}/{instance_id}")
     await check_redis(redis_url)
     async with (
         open_database(context.health, settings.postgres_url.get_secret_value(), "executor", clock) as pool,
+        present(pool, "executor", settings, context.health, clock, instance_id),
         Hints(redis_url) as hints,
         redis_client(redis_url) as redis,
     ):
@@ -87,21 +91,26 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         }
         context.loops.start("clock", clock.keep_measuring(pool))
         _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
-        registration = Registration(pool, actor.name, settings.queues, registry.registered(), hints.wake)
+        about = About(host, VERSION, settings.concurrency, clock.now())
+        registration = Registration(
+            pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
+        )
         try:
             await connect_when_available(context.health, rabbitmq_url, consumer.start)
             await retry_while_unavailable("registering", registration.step, longest=_RETRY_SECONDS)
-            context.loops.start("registration", run_every("registration", RENEW_INTERVAL, registration.step))
+            context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
             yield
         finally:
-            await context.loops.stop("registration")
-            await registration.leave()
+            await context.loops.stop("registration")  # a renewal under way would take the mark away again
+            await registration.drain()
+            context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
             await consumer.stop_consuming()
             await deliveries.stop()
             await attempts.drain(settings.grace)
             await consumer.close()
             await publisher.close()
             await context.loops.stop()
+            await registration.leave()
 
 
 def _start_heartbeat(loops: Loops, heartbeat: Heartbeat, hints: Hints, lease: timedelta) -> None:

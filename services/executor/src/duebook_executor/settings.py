@@ -54,6 +54,8 @@ def _secrets(value: object) -> object:
 
 
 class ExecutorSettings(Settings):
+    secrets = frozenset({"webhook_secrets"})
+
     rabbitmq_url: RabbitmqUrl
     """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl

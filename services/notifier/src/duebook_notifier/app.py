@@ -15,6 +15,7 @@ from duebook_common.runtime.telemetry import LOCKS, NOTIFICATIONS, show_at_zero
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, acquire
 from duebook_common.store.mails_owed import set_default_recipients
+from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 from duebook_notifier.consumer import Consumer
 from duebook_notifier.dead_letters import DeadLetterPublisher
@@ -59,6 +60,7 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         pool = await stack.enter_async_context(
             open_database(context.health, settings.postgres_url.get_secret_value(), "notifier", clock)
         )
+        await stack.enter_async_context(present(pool, "notifier", settings, context.health, clock))
         redis = await stack.enter_async_context(redis_client(redis_url))
         async with acquire(pool) as db:
             await set_default_recipients(db, has_default)

@@ -22,6 +22,8 @@ from duebook_common.runtime.settings import (
 
 
 class NotifierSettings(Settings):
+    secrets = frozenset({"notify_to"})  # addresses of people
+
     rabbitmq_url: RabbitmqUrl
     """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl

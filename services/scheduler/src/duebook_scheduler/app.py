@@ -18,6 +18,7 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock
 from duebook_common.store.log_origin import check_log
+from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch import Dispatcher
@@ -53,6 +54,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     await check_redis(redis_url)
     async with (
         open_database(context.health, settings.postgres_url.get_secret_value(), "scheduler", clock) as pool,
+        present(pool, "scheduler", settings, context.health, clock),
         await connect_when_available(context.health, rabbitmq_url, connect_broker) as connection,
         await connect_when_available(context.health, rabbitmq_url, connect_again) as questions,
         Hints(redis_url) as hints,

@@ -78,3 +78,9 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     CATCH_UP = "catch_up"
     BACKFILL = "backfill"
+
+
+class Presence(StrEnum):
+    ALIVE = "alive"
+    DRAINING = "draining"
+    LOST = "lost"

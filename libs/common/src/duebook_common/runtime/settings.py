@@ -6,13 +6,14 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.bounds import Bounds, Grace
+from duebook_common.runtime.durations import iso
 from duebook_common.runtime.mail_domains import MailDomains, mail_domains
 from duebook_common.runtime.smtp import smtp_server
 
@@ -100,6 +101,13 @@ class Settings(BaseSettings):
     grace: Grace = timedelta(seconds=25)
     """How long a stopping service waits for running work. A container must be given longer than that."""
 
+    secrets: ClassVar[frozenset[str]] = frozenset()
+
+    def shown(self) -> dict[str, object]:
+        """The settings that other people may see, by variable: without URLs, secrets and people's addresses."""
+        names = (name for name in type(self).model_fields if not name.endswith("_url") and name not in self.secrets)
+        return {f"{_PREFIX}{name.upper()}": _shown(getattr(self, name)) for name in names}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -110,6 +118,22 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Use only the values that `read` passes: pydantic would read an empty variable as a value."""
         return (init_settings,)
+
+
+def _shown(value: object) -> object:
+    match value:
+        case None:
+            return "off"
+        case timedelta():
+            return iso(value)
+        case MailDomains():
+            return sorted(value.allowed)
+        case tuple():
+            return [_shown(each) for each in value]
+        case bool() | int() | str():
+            return value
+        case _:  # a secret that no class has named writes itself as asterisks
+            return str(value)
 
 
 def load(kind: type[S], environment: Mapping[str, str] | None = None) -> S:

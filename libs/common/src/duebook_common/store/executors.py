@@ -1,13 +1,14 @@
 """Which executors run: the queues that each serves and the tasks that it has.
 
-An executor renews its row every ten seconds, and deletes it when it stops. A row that was not renewed for a minute
-counts as that of an executor that is gone. Times are the database's.
+An executor renews its row every ten seconds at least, and deletes it when it has stopped. A row that was not renewed
+for a minute counts as that of an executor that is gone; one that is draining takes no work. Times are the database's.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.predicates import IS_LIVE
@@ -18,10 +19,17 @@ QueueTasks = AbstractSet[QueueTask]
 
 _WOKEN_AT_ONCE = 10_000  # runs: a statement may take 15 seconds
 
-_RENEW = f"UPDATE executors SET seen_at = clock_timestamp() WHERE executor = $1 AND {IS_LIVE} RETURNING true"  # noqa: S608
+_RENEW = f"""
+UPDATE executors SET seen_at = clock_timestamp(), running = $2, doing = $3
+WHERE executor = $1 AND {IS_LIVE} RETURNING true
+"""  # noqa: S608
 _REGISTER = """
-INSERT INTO executors (executor, queues, tasks, seen_at) VALUES ($1, $2, $3, clock_timestamp())
-ON CONFLICT (executor) DO UPDATE SET seen_at = excluded.seen_at
+INSERT INTO executors (executor, queues, tasks, host, version, slots, started_at, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), clock_timestamp())
+ON CONFLICT (executor) DO UPDATE SET seen_at = excluded.seen_at, draining = false
+"""
+_DRAIN = """
+UPDATE executors SET seen_at = clock_timestamp(), running = $2, doing = $3, draining = true WHERE executor = $1
 """
 # Pairs that another executor has do not count: no run waits for those.
 _NEWLY_SERVED = f"""
@@ -44,10 +52,37 @@ FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE {IS_LIVE} G
 """  # noqa: S608
 
 
-async def renew(pool: Pool, executor: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What people want to know of an executor."""
+
+    host: str = ""
+    version: str = ""
+    slots: int = 0
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How many attempts an executor has under way, and the first of their runs."""
+
+    running: int = 0
+    doing: Sequence[UUID] = ()
+
+
+NO_WORK, NOTHING = Work(), About()
+
+
+async def renew(pool: Pool, executor: str, work: Work = NO_WORK) -> bool:
     """Say that the executor runs; False if it has to be registered: it is new, or was taken for gone."""
     async with acquire(pool) as db:
-        return bool(await db.fetchval(_RENEW, executor))
+        return bool(await db.fetchval(_RENEW, executor, work.running, work.doing))
+
+
+async def drain(pool: Pool, executor: str, work: Work = NO_WORK) -> None:
+    """The executor finishes its work and takes no more: from now on it has no task."""
+    async with acquire(pool) as db:
+        await db.execute(_DRAIN, executor, work.running, work.doing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +94,16 @@ class NewlyServed:
     at: datetime
 
 
-async def register(pool: Pool, executor: str, queues: Collection[str], tasks: Collection[str]) -> NewlyServed | None:
+async def register(
+    pool: Pool, executor: str, queues: Collection[str], tasks: Collection[str], about: About = NOTHING
+) -> NewlyServed | None:
     """Register the executor; returns what only it serves, if anything.
 
     Of executors that register at the same time each takes itself for the first.
     """
     async with transaction(pool) as db:
-        await db.execute(_REGISTER, executor, list(queues), list(tasks))
+        facts = (about.host, about.version, about.slots, about.started_at)
+        await db.execute(_REGISTER, executor, list(queues), list(tasks), *facts)
         await db.execute(_FORGET)
         found = await db.fetch(_NEWLY_SERVED, executor)
     return NewlyServed([r["queue"] for r in found], [r["task"] for r in found], found[0]["now"]) if found else None
@@ -80,7 +118,7 @@ async def wake_runs(pool: Pool, served: NewlyServed) -> None:
 
 
 async def leave(pool: Pool, executor: str) -> None:
-    """The executor stops: from now on it has no task."""
+    """The executor has stopped."""
     async with acquire(pool) as db:
         await db.execute(_LEAVE, executor)
 

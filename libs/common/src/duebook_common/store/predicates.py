@@ -9,5 +9,11 @@ HAS_KEY = "concurrency_key IS NOT NULL AND wake_at IS NOT NULL"
 # A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried.
 HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
 
-# An executor that runs: it renews its row every ten seconds.
-IS_LIVE = "seen_at > clock_timestamp() - interval '1 minute'"
+# A service or an executor that was heard of lately: it renews its row every ten seconds.
+IS_HEARD = "seen_at > clock_timestamp() - interval '1 minute'"
+
+# An executor that runs, and takes work.
+IS_LIVE = f"{IS_HEARD} AND NOT draining"
+
+# The state of a service or an executor.
+PRESENCE = f"CASE WHEN NOT {IS_HEARD} THEN 'lost' WHEN draining THEN 'draining' ELSE 'alive' END"

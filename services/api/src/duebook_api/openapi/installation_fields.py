@@ -1,6 +1,6 @@
 """What the fields of keys, services, executors, tasks and mails mean, with an example each."""
 
-from duebook_api.openapi.described import Described
+from duebook_api.openapi.described import COMPOSED, Described
 
 _AT = "2100-01-04T02:00:00Z"
 _KEY = "1f2e3d4c5b6a7988"
@@ -13,4 +13,63 @@ _WHOAMI: dict[str, Described] = {
     "Whoami.expires_at": ("When the key expires; null if it does not.", _AT),
     "Whoami.auth": ("Whether this server needs keys (`required`) or not (`off`).", "required"),
 }
-INSTALLATION: dict[str, Described] = _WHOAMI
+_EXECUTOR = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
+_JOB, _RUN = "01a218f6-cf4d-72cb-8988-eac87f8c671c", "ad8fcdc3-571f-5635-90a8-c3108c47b91a"
+
+_EXECUTORS: dict[str, Described] = {
+    "Executor.id": ("The id of this start of the process.", _EXECUTOR),
+    "Executor.name": ("Its name, as runs have it in `executor`.", f"executor worker-1/{_EXECUTOR}"),
+    "Executor.host": ("The machine or the container.", "worker-1"),
+    "Executor.version": ("The version of Duebook.", "0.1.0"),
+    "Executor.state": ("`alive`, `draining` (finishes what it has), or `lost` (silent for a minute).", "alive"),
+    "Executor.queues": ("The queues that it serves.", ["default"]),
+    "Executor.tasks": ("The tasks that it has.", ["http.request", "log"]),
+    "Executor.slots": ("How many attempts it runs at once (`DUEBOOK_CONCURRENCY`).", 100),
+    "Executor.running": ("How many attempts it has under way, as of its last heartbeat.", 3),
+    "Executor.started_at": ("When the process started.", _AT),
+    "Executor.seen_at": ("When it was heard of last.", _AT),
+    "RunUnderWay.id": ("The id of the run.", _RUN),
+    "RunUnderWay.job_name": ("The name that the job had at the dispatch.", "nightly report"),
+    "RunUnderWay.attempt": ("The number of the attempt.", 1),
+    "RunUnderWay.started_at": ("When the attempt started.", _AT),
+    "RunUnderWay.cancel_requested": ("Whether the attempt is to stop.", False),
+    "BusyExecutor.runs": ("The runs that it executes, those that started first first; a hundred at most.", COMPOSED),
+}
+_EXECUTORS |= {f"Busy{name}": words for name, words in _EXECUTORS.items() if name.startswith("Executor.")}
+_TASKS: dict[str, Described] = {
+    "Task.name": ("The name of the task.", "http.request"),
+    "Task.payload_schema": ("The JSON Schema of its payload; null if it takes any.", {"type": "object"}),
+    "Task.seen_at": ("When an executor that has it was heard of last.", _AT),
+    "Task.executors": ("How many executors have it now.", 2),
+    "Task.queues": ("The queues that these serve.", ["default"]),
+}
+_SYSTEM: dict[str, Described] = {
+    "Service.id": ("The id of this start of the process.", _EXECUTOR),
+    "Service.service": ("Which service.", "scheduler"),
+    "Service.host": ("The machine or the container.", "node-1"),
+    "Service.version": ("The version of Duebook.", "0.1.0"),
+    "Service.schema": ("The schema of the database that it is written for.", "0001_baseline"),
+    "Service.tzdata": ("The version of its time zone rules.", "2026b"),
+    "Service.state": ("`alive`, `draining` (is stopping), or `lost` (silent for a minute).", "alive"),
+    "Service.started_at": ("When the process started.", _AT),
+    "Service.seen_at": ("When it was heard of last.", _AT),
+    "SettingValue.value": ("The value.", "PT1M"),
+    "SettingValue.services": ("The services that have it.", ["api", "scheduler"]),
+    "Setting.name": ("The variable.", "DUEBOOK_MISFIRE"),
+    "Setting.values": ("Its values: one, unless services differ.", COMPOSED),
+    "TableSize.name": ("The name of the table.", "events"),
+    "TableSize.rows": ("About how many rows it has.", 120_000),
+    "TableSize.bytes": ("How much it takes on the disk.", 73_400_320),
+    "System.at": ("When this was read.", _AT),
+    "System.schema": ("The schema of the database.", "0001_baseline"),
+    "System.postgres": ("The version of PostgreSQL.", "17.2"),
+    "System.relay_lag_events": ("Events that the relay has yet to process; 10000 also for more.", 0),
+    "System.feed_horizon_age_seconds": (
+        "For how long the oldest transaction that writes has held back the readers of the log.",
+        0.02,
+    ),
+    "System.services": ("The processes of all services, of the last day.", COMPOSED),
+    "System.settings": ("The settings of those that are not lost; none of them is a secret.", COMPOSED),
+    "System.tables": ("The sizes of the tables, the largest first.", COMPOSED),
+}
+INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM

@@ -10,6 +10,9 @@ _JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
 PARAMETERS: dict[str, Described] = {
     "job_id": ("The id of the job.", _JOB),
     "run_id": ("The id of the run.", "ad8fcdc3-571f-5635-90a8-c3108c47b91a"),
+    "executor_id": ("The id of the executor, or its name.", _JOB),
+    "task_name": ("The name of the task.", "http.request"),
+    "state": ("Only those in this state.", "alive"),
     "log_id": ("The id of the entry.", "758-2"),
     "limit": ("How many items a page has at most.", 50),
     "cursor": ("The `next_cursor` of the page before; the first page without it.", "MTIzNHwyMTAwLTAxLTA0"),

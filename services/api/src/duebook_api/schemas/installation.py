@@ -1,8 +1,9 @@
 """Schemas of the answers about the installation: who asks, keys, services, executors, tasks and mails."""
 
-from typing import Literal
+from typing import Any, Literal
+from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 
 class Whoami(BaseModel):
@@ -14,3 +15,101 @@ class Whoami(BaseModel):
     scopes: list[str]
     expires_at: AwareDatetime | None
     auth: Literal["required", "off"]
+
+
+Presence = Literal["alive", "draining", "lost"]
+
+
+class Task(BaseModel):
+    """A task that an executor has registered."""
+
+    name: str
+    payload_schema: dict[str, Any] | None
+    seen_at: AwareDatetime
+    executors: int
+    queues: list[str]
+
+
+class Executor(BaseModel):
+    """A process that executes runs."""
+
+    id: str
+    name: str
+    host: str
+    version: str
+    state: Presence
+    queues: list[str]
+    tasks: list[str]
+    slots: int
+    running: int
+    started_at: AwareDatetime
+    seen_at: AwareDatetime
+
+
+class RunUnderWay(BaseModel):
+    """A run that an executor executes."""
+
+    id: UUID
+    run_id: UUID
+    job_id: UUID
+    job_name: str
+    task: str
+    queue: str
+    attempt: int
+    started_at: AwareDatetime
+    cancel_requested: bool
+
+
+class BusyExecutor(Executor):
+    """An executor with the runs that it executes."""
+
+    runs: list[RunUnderWay]
+
+
+class Service(BaseModel):
+    """A process of a service."""
+
+    id: UUID
+    service: str
+    host: str
+    version: str
+    schema_: str = Field(alias="schema")
+    tzdata: str
+    state: Presence
+    started_at: AwareDatetime
+    seen_at: AwareDatetime
+
+
+class SettingValue(BaseModel):
+    """A value of a setting, and the services that have it."""
+
+    value: Any
+    services: list[str]
+
+
+class Setting(BaseModel):
+    """A setting of the services that run. Services whose settings differ have several values."""
+
+    name: str
+    values: list[SettingValue]
+
+
+class TableSize(BaseModel):
+    """The size of a table, its indexes included."""
+
+    name: str
+    rows: int
+    bytes: int
+
+
+class System(BaseModel):
+    """The services that run, and the state of the database and the log."""
+
+    at: AwareDatetime
+    schema_: str = Field(alias="schema")
+    postgres: str
+    relay_lag_events: int
+    feed_horizon_age_seconds: float
+    services: list[Service]
+    settings: list[Setting]
+    tables: list[TableSize]

@@ -12,6 +12,7 @@ from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
 from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.schedule_search import ScheduleSearch
+from duebook_api.state.system import System
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.runtime.hints import Hints
@@ -34,6 +35,7 @@ class Dependencies:
     mail_domains: MailDomains = ALL_DOMAINS
     max_timeout: timedelta = timedelta(days=1)
     overview: Overview = field(default_factory=Overview)
+    system: System = field(default_factory=System)
     queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -333,11 +333,33 @@ CREATE TABLE tasks (
     seen_at timestamptz NOT NULL
 );
 
--- One row per running executor, which it renews: the queues that it serves and the tasks that it has.
+-- One row per running executor, which it renews: the queues that it serves and the tasks that it has. `running` counts
+-- the attempts under way, and `doing` has the first of their runs.
 CREATE TABLE executors (
     executor text PRIMARY KEY,
     queues text[] NOT NULL,
     tasks text[] NOT NULL,
+    host text NOT NULL DEFAULT '',
+    version text NOT NULL DEFAULT '',
+    slots int NOT NULL DEFAULT 0,
+    running int NOT NULL DEFAULT 0,
+    doing uuid[] NOT NULL DEFAULT '{}',
+    draining boolean NOT NULL DEFAULT false,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL
+) WITH (fillfactor = 70);
+
+-- One row per running process of a service, which it renews. `settings` are those that are no secret.
+CREATE TABLE services (
+    instance_id uuid PRIMARY KEY,
+    service text NOT NULL,
+    host text NOT NULL,
+    version text NOT NULL,
+    schema text NOT NULL,
+    tzdata text NOT NULL,
+    settings jsonb NOT NULL,
+    draining boolean NOT NULL DEFAULT false,
+    started_at timestamptz NOT NULL,
     seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 

@@ -1,0 +1,74 @@
+"""What runs, and how the database and the log are: read at most once a second for all who ask this process."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from duebook_common.store.database import Connection, Pool, acquire
+from duebook_common.store.log_progress import horizon_age, lag
+from duebook_common.store.predicates import PRESENCE
+
+_AGE, _AGE_OF_SIZES = 1.0, 60.0  # seconds for which an answer serves everyone
+_MOST_SERVICES = 500
+_SERVICES = f"""
+SELECT instance_id AS id, service, host, version, schema, tzdata, settings, started_at, seen_at, {PRESENCE} AS state
+FROM services WHERE seen_at > clock_timestamp() - interval '1 day' ORDER BY service, seen_at DESC LIMIT {_MOST_SERVICES}
+"""  # noqa: S608
+_DATABASE = "SELECT version_num AS schema, current_setting('server_version') AS version, now() FROM alembic_version"
+_SIZES = """
+SELECT relname AS name, greatest(reltuples, 0)::bigint AS rows, pg_total_relation_size(c.oid) AS bytes
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'p') AND nspname = current_schema() ORDER BY bytes DESC, relname
+"""
+
+
+class System:
+    """The last answer, and the lock under which the next is made."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._answer: dict[str, Any] = {}
+        self._sizes: list[dict[str, Any]] = []
+        self._until = self._sizes_until = 0.0
+
+    async def read(self, pool: Pool) -> dict[str, Any]:
+        async with self._lock:
+            if time.monotonic() >= self._until:
+                async with acquire(pool) as db:
+                    self._answer = await self._read(db)
+                self._until = time.monotonic() + _AGE
+            return self._answer
+
+    async def _read(self, db: Connection) -> dict[str, Any]:
+        if time.monotonic() >= self._sizes_until:
+            self._sizes = [dict(row) for row in await db.fetch(_SIZES)]
+            self._sizes_until = time.monotonic() + _AGE_OF_SIZES
+        database: Any = await db.fetchrow(_DATABASE)
+        services = [dict(row) for row in await db.fetch(_SERVICES)]
+        return {
+            "at": database["now"],
+            "schema": database["schema"],
+            "postgres": database["version"],
+            "relay_lag_events": await lag(db, "relay"),
+            "feed_horizon_age_seconds": await horizon_age(db),
+            "settings": settings(services),
+            "services": [{name: value for name, value in each.items() if name != "settings"} for each in services],
+            "tables": self._sizes,
+        }
+
+
+def settings(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each setting with its values, and which services have each: more than one value may be a mistake."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for service in services:
+        if service["state"] == "lost":
+            continue
+        for name, value in service["settings"].items():
+            values = found.setdefault(name, [])
+            known = next((each for each in values if each["value"] == value), None)
+            if known is None:
+                values.append(known := {"value": value, "services": []})
+            if service["service"] not in known["services"]:
+                known["services"].append(service["service"])
+    return [{"name": name, "values": values} for name, values in sorted(found.items())]
