@@ -43,7 +43,7 @@ class Api:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await self.http.request(method, path, json=body, headers=named)
         assert answer.status_code == status, answer.text
-        if answer.is_success and answer.content and (schema := answer_schema(method, path)) is not None:
+        if answer.is_success and answer.content and (schema := answer_schema(method, path, status)) is not None:
             schema.validate_json(answer.content, extra="forbid")
         value: Any = answer.json() if answer.content else None
         return value
@@ -82,12 +82,12 @@ class Api:
 
 
 @cache
-def answer_schema(method: str, path: str) -> TypeAdapter[Any] | None:
+def answer_schema(method: str, path: str, status: int) -> TypeAdapter[Any] | None:
     """The schema of the answer to a request, from the OpenAPI document."""
     scope = {"type": "http", "method": method, "path": path.partition("?")[0]}
     for route in (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)):
         if route.matches(scope)[0] is Match.FULL:
-            return TypeAdapter(route.response_model)
+            return TypeAdapter(route.responses.get(status, {}).get("model", route.response_model))
     return None
 
 

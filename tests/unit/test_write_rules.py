@@ -21,6 +21,8 @@ WRITERS = {
     "mails_owed": {STORE + "mails_owed"},
     "mail_budgets": {STORE + "mail_budgets"},
     "notifier_settings": {STORE + "mails_owed"},
+    "bulk_operations": {STORE + "bulk_rows"},
+    "bulk_progress": {STORE + "bulk_rows"},
     "leases": {"duebook_executor.queries"},
     "log_lines": {"duebook_executor.queries", REBASE},
     "tasks": {"duebook_executor.registration"},
@@ -33,7 +35,9 @@ WRITERS = {
     "{": {STORE + "columns"},
 }
 APPENDING = {
-    STORE + "eventstore.append": {STORE + "job_handling", STORE + "mail_handling", STORE + "queue_handling"},
+    STORE + "eventstore.append": {
+        STORE + name for name in ("bulk_handling", "job_handling", "mail_handling", "queue_handling")
+    },
     STORE + "eventstore.append_arguments": {STORE + "projections"},
     STORE + "eventstore.APPEND": {STORE + "projections"},
     STORE + "columns.insert": {STORE + "projections"},

@@ -3,9 +3,13 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
+from duebook_api.runs import redrive
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
+from duebook_common.store import bulk_handling
 from support.api_app import Api, fail_for_good, running_api
 
 
@@ -106,6 +110,7 @@ async def test_dead_letters_of_a_deleted_job_are_not_redriven(api: Api) -> None:
     problem = await api.json(409, "POST", f"/api/dead-letter/{run['id']}/redrive", {"reason": "x"})
     assert problem["code"] == "job_deleted"
     summary = await api.json(202, "POST", "/api/dead-letter/redrive", {"filter": {}, "reason": "x"})
+    assert summary.pop("bulk")
     assert summary == {"matched": 1, "redriven": 0, "invalid": 1, "reasons": {"the job is deleted": 1}}
 
 
@@ -119,11 +124,33 @@ async def test_a_filter_redrives_many_at_a_rate_and_a_dry_run_only_counts(api: A
     assert dry == {"matched": 3, "redriven": 0, "invalid": 1} | deleted
     assert len(await api.pages("/api/dead-letter", 10)) == 4
     redriven = await api.json(202, "POST", "/api/dead-letter/redrive", body)
+    bulk = await api.json(200, "GET", f"/api/bulk/{redriven.pop('bulk')}")
     assert redriven == {"matched": 3, "redriven": 2, "invalid": 1} | deleted
+    assert (bulk["action"], bulk["filter"], bulk["status"]) == ("redrive", {"queue": "q1"}, "ended")
+    assert (bulk["done"], bulk["refused"], bulk["reasons"]) == (2, 1, {"the job is deleted": 1})
     wakes = await api.deps.pool.fetch("SELECT wake_at FROM runs WHERE status = 'retrying' ORDER BY wake_at")
     assert wakes[1]["wake_at"] - wakes[0]["wake_at"] == timedelta(seconds=2)
     nothing = await api.json(202, "POST", "/api/dead-letter/redrive", body | {"filter": {"job_id": str(uuid4())}})
+    assert nothing.pop("bulk")
     assert nothing == {"matched": 0, "redriven": 0, "invalid": 0}
+
+
+async def test_a_redrive_of_many_takes_a_limit_and_leaves_what_is_pending_to_the_worker(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        await api.dead_letter()
+    body = {"filter": {}, "reason": "back up"}
+    limited = await api.json(202, "POST", "/api/dead-letter/redrive", body | {"limit": 1})
+    assert (limited["matched"], limited["redriven"]) == (4, 1)
+    monkeypatch.setattr(redrive, "_AT_ONCE", 1)
+    monkeypatch.setattr(bulk_handling, "_RUNS_AT_ONCE", 1)
+    begun = await api.json(202, "POST", "/api/dead-letter/redrive", body)
+    assert (begun["matched"], begun["redriven"], begun["pending"]) == (3, 1, 2)
+    bulk = await api.json(200, "GET", f"/api/bulk/{begun['bulk']}")
+    assert (bulk["status"], bulk["done"], bulk["left"]) == ("running", 1, 2)
+    await api.json(202, "POST", f"/api/bulk/{begun['bulk']}/abort", {"reason": "it still fails"})
+    assert len(await api.pages("/api/dead-letter", 10)) == 2
 
 
 async def test_the_gauges_follow_the_dead_letters_and_return_to_zero(api: Api) -> None:
@@ -151,6 +178,7 @@ async def test_a_job_at_its_limit_of_active_runs_is_left_alone(postgres_url: str
         job = f"/api/job/{run['job_id']}"
         await api.json(202, "POST", f"{job}/trigger")
         summary = await api.json(202, "POST", "/api/dead-letter/redrive", {"filter": {}, "reason": "mended"})
+        assert summary.pop("bulk")
         assert summary == {"matched": 2, "redriven": 1, "invalid": 0, "left": 1}
         for path, body in (
             (f"{job}/trigger", None),

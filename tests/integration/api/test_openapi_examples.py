@@ -8,6 +8,7 @@ import pytest
 from duebook.cli.keys import make_key
 from support.api_app import Api, running_api
 
+BULK = {"action": "pause", "filter": {"all": True}, "reason": "a test"}
 JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
 
 
@@ -28,7 +29,8 @@ async def test_every_example_of_a_request_is_accepted(api: Api) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for content in operation.get("requestBody", {}).get("content", {}).values():
-                url = path.format(job_id=(await api.create())["id"], run_id=(await run_of(api, path))["id"])
+                ids = {"job_id": (await api.create())["id"], "run_id": (await run_of(api, path))["id"]}
+                url = path.format(**ids, bulk_id=(await api.json(202, "POST", "/api/bulk", BULK))["id"])
                 answer = await api.http.request(method, url, json=content["example"])
                 assert answer.is_success, (method, path, answer.text)
                 sent += 1

@@ -74,6 +74,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(inner[0]), max_size=3).map(tuple)
     if kind is Literal:
         return st.sampled_from(inner)
+    if kind is dict:
+        return st.dictionaries(st.text(), values(inner[1]), max_size=3)
     if isinstance(annotation, type) and is_dataclass(annotation):
         hints = get_type_hints(annotation)
         return st.builds(annotation, **{name: values(hint) for name, hint in hints.items()})
@@ -84,7 +86,6 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 
 SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     Any: JSON,
-    dict: st.dictionaries(st.text(), JSON, max_size=3),
     type(None): st.none(),
     bool: st.booleans(),
     int: st.integers(-(2**31), 2**31 - 1),

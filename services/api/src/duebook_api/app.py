@@ -19,6 +19,7 @@ from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
 from duebook_api.access.rate_limiter import RateLimiter
 from duebook_api.access.weak_keys import weakness
+from duebook_api.bulk import routes as bulk_routes
 from duebook_api.docs_page import routes as docs_page
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
@@ -60,6 +61,7 @@ _ROUTERS = (
     job_logs.router,
     event_routes.router,
     dead_letters.router,
+    bulk_routes.router,
     overview.router,
     schedule_routes.router,
     whoami.router,

@@ -16,11 +16,14 @@ from duebook_common.runtime.loops import run_every
 from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
+from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_handling import BulkExecutor
 from duebook_common.store.database import Clock
 from duebook_common.store.log_origin import check_log
 from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 from duebook_scheduler.admission import Admission
+from duebook_scheduler.bulk_worker import BulkWorker
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.idle_queues import IdleQueues
@@ -62,7 +65,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         work_queues = WorkQueues(questions)
         publisher, sender = Publisher(connection), RunSender(Publisher(connection), work_queues, wake.set)
         actor = Actor(f"scheduler {socket.gethostname()}")
-        poller = _poller(PollContext(pool, clock, settings, actor), sender, work_queues, hints)
+        poll_context = PollContext(pool, clock, settings, actor)
+        poller, bulk = _poller(poll_context, sender, work_queues, hints), _bulk_worker(poll_context, hints)
         log_check = partial(check_log, pool)
         context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check, "log": log_check}
         await show_known_queues(pool)
@@ -73,6 +77,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
         loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
         loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
+        loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
         loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
         idle_queues = IdleQueues(pool, work_queues, settings.queue_idle)
         loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
@@ -90,6 +95,11 @@ def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hi
     dispatcher = Dispatcher(context, sender, window, hints)
     waker = Waker(context, sender, window, lost_messages, Admission(context))
     return Poller(context, dispatcher, waker)
+
+
+def _bulk_worker(context: PollContext, hints: Hints) -> BulkWorker:
+    limits = Limits(context.settings.misfire, context.settings.max_active_runs)
+    return BulkWorker(context, BulkExecutor(context.pool, limits, context.actor), hints)
 
 
 def _connected(publisher: Publisher) -> Check:

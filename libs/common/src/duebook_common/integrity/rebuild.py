@@ -10,11 +10,11 @@ from uuid import UUID
 
 from duebook_common.domain.queue import events as queue_events
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
-from duebook_common.store import mail_projection, projections, queue_pauses
+from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.locks import lock_jobs
-from duebook_common.store.replay import by_stream, fold_job, fold_mails, fold_pauses, fold_run, stream_id
+from duebook_common.store.replay import by_stream, fold_bulk, fold_job, fold_mails, fold_pauses, fold_run, stream_id
 
 _BATCH = 500  # streams
 
@@ -51,6 +51,8 @@ async def rebuild(pool: Pool) -> RebuildSummary:
     async for streams in _batches(pool, "queue-"):
         await _rebuild_pauses(pool, streams, summary)
     await _rebuild_pauses(pool, [queue_events.stream(queue_events.INSTALLATION)], summary)
+    async for streams in _batches(pool, "bulk-"):
+        await _rebuild_bulk(pool, streams, summary)
     async with transaction(pool) as db:
         summary.replaced += await _delete_orphans(db)
     return summary
@@ -113,6 +115,17 @@ async def _rebuild_pauses(pool: Pool, streams: Sequence[str], summary: RebuildSu
     summary.streams += len(recorded)
 
 
+async def _rebuild_bulk(pool: Pool, streams: Sequence[str], summary: RebuildSummary) -> None:
+    async with transaction(pool) as db:
+        folds = [fold_bulk(recorded) for recorded in (await _held(db, streams)).values()]
+        rows = await bulk_rows.load_bulk(db, [fold.id for fold in folds])
+        for fold in folds:
+            if fold.id not in rows or rows[fold.id].bulk != fold:
+                await bulk_rows.put_bulk(db, fold)
+                summary.replaced += 1
+    summary.streams += len(folds)
+
+
 async def _delete_orphans(db: Connection) -> int:
-    parts = (projections, mail_projection, queue_pauses)
+    parts = (projections, mail_projection, queue_pauses, bulk_rows)
     return sum([await part.delete_orphans(db) for part in parts])

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verify_bulk import check_bulk
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_queues import check_pauses
 from duebook_common.integrity.verify_rows import check_rows
@@ -54,7 +55,8 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
             breaches += await check_rows(db, batch)
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
         events += len(others)
-        breaches += [*await check_pauses(db, others), *await check_keys(db), *await check_wakeups(db)]
+        breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
+        breaches += [*await check_keys(db), *await check_wakeups(db)]
     return VerifyReport(jobs, events, breaches)
 
 

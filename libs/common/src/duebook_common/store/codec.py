@@ -8,13 +8,14 @@ from typing import Any, get_args
 import orjson
 from pydantic import TypeAdapter
 
+from duebook_common.domain.bulk.events import BulkEvent
 from duebook_common.domain.definition import Backoff, Definition, Notify
 from duebook_common.domain.job.events import JobEvent
 from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.queue.events import QueueEvent
 from duebook_common.domain.run.events import RunEvent
 
-Event = JobEvent | RunEvent | MailEvent | QueueEvent
+Event = JobEvent | RunEvent | MailEvent | QueueEvent | BulkEvent
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in get_args(Event)}
 

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from duebook_common.store.database import Connection
 
-_JOBS, _KEYS, _PAUSES, _SLICES = 7238, 7240, 7242, 1024
+_JOBS, _KEYS, _PAUSES, _BULK, _SLICES = 7238, 7240, 7242, 7243, 1024
 
 _LOCK = "SELECT pg_advisory_xact_lock($1, slice) FROM unnest($2::int[]) AS slice"
 _TRY_LOCK = "SELECT slice FROM unnest($2::int[]) AS slice WHERE pg_try_advisory_xact_lock($1, slice)"
@@ -42,3 +42,18 @@ async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
 async def lock_pauses(db: Connection) -> None:
     """Hold the lock of all pauses until the transaction ends; those who start attempts share it."""
     await db.execute("SELECT pg_advisory_xact_lock($1)", _PAUSES)
+
+
+_LOCK_BULK = "SELECT pg_advisory_xact_lock($1, $2)"
+_TRY_LOCK_BULK = "SELECT pg_try_advisory_xact_lock($1, $2)"
+
+
+async def lock_bulk(db: Connection, bulk_id: UUID) -> None:
+    """Wait for the lock of a bulk operation and hold it until the transaction ends; acquired before all others."""
+    await db.execute(_LOCK_BULK, _BULK, slice_of(bulk_id))
+
+
+async def try_lock_bulk(db: Connection, bulk_id: UUID) -> bool:
+    """Acquire the lock of a bulk operation if it is free; whether it is held now."""
+    acquired: bool = await db.fetchval(_TRY_LOCK_BULK, _BULK, slice_of(bulk_id))
+    return acquired

@@ -6,6 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from duebook_common.domain import mail as mail_domain
+from duebook_common.domain.bulk import state as bulk_state
+from duebook_common.domain.bulk.events import BulkEvent, BulkRequested
+from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
@@ -75,6 +78,19 @@ def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]
         key = event.outcome, event.recipient
         mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, event)
     return mails
+
+
+def fold_bulk(recorded: Sequence[RecordedEvent]) -> BulkOperation:
+    """A bulk operation from its whole stream."""
+    first, *later = recorded
+    requested = first.event
+    assert isinstance(requested, BulkRequested)
+    bulk = bulk_state.opened(stream_id(first.stream), first.meta["actor"], requested)
+    for item in later:
+        event = item.event
+        assert isinstance(event, BulkEvent)
+        bulk = bulk_state.evolve(bulk, item.meta["actor"], event)
+    return bulk
 
 
 def is_of_queue(stream: str) -> bool:

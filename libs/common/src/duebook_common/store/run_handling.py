@@ -131,13 +131,26 @@ def _decide(work: RunWork, run: Run | None) -> RunDecision:
 
 
 async def _decide_runs(db: Connection, work: Sequence[RunWork], actor: Actor) -> dict[UUID, CommandResult]:
+    results, freeing = await handle_in_transaction(db, work, actor)
+    await wakeups.wake_waiting(db, freeing)
+    return results
+
+
+async def handle_in_transaction(
+    db: Connection, work: Sequence[RunWork], actor: Actor
+) -> tuple[dict[UUID, CommandResult], list[Run]]:
+    """Decide commands once; the caller's transaction, if it has one, must have written nothing yet.
+
+    Returns the results by the commands' ids, without those that lost a version conflict, and the runs whose waiting
+    runs the caller wakes once this is committed (`wakeups.wake_waiting`).
+    """
     decisions = decide_batch(work, await _load(db, work))
     await _accept_repeats(db, decisions)
     result = await _record(db, [decision for decision in decisions if decision.events], actor)
     CONFLICTS.inc(len(result.lost))
     recorded = [decision for decision in decisions if decision.stream not in result.lost]
-    await _wake_waiting(db, recorded, result.awaited)
-    return {decision.work.id: decision.result for decision in recorded}
+    freeing = _freeing(recorded, result.awaited)
+    return {decision.work.id: decision.result for decision in recorded}, freeing
 
 
 async def _load(db: Connection, work: Sequence[RunWork]) -> Mapping[UUID, Run]:
@@ -209,8 +222,8 @@ def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:
     return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta)
 
 
-async def _wake_waiting(db: Connection, recorded: Iterable[RunDecision], awaited: set[str]) -> None:
-    """Wake the runs that may have waited for an ended run: it is marked as awaited, or it held a concurrency key."""
+def _freeing(recorded: Iterable[RunDecision], awaited: set[str]) -> list[Run]:
+    """The ended runs for which others may have waited: marked as awaited, or with a concurrency key."""
     freeing: list[Run] = []
     for decision in recorded:
         run = decision.run
@@ -219,4 +232,4 @@ async def _wake_waiting(db: Connection, recorded: Iterable[RunDecision], awaited
         if decision.stream in awaited or run.concurrency is not None:
             decision.frees = True
             freeing.append(run)
-    await wakeups.wake_waiting(db, freeing)
+    return freeing

@@ -18,7 +18,7 @@ from duebook_api.openapi.fields import field
 from duebook_api.openapi.parameters import PARAMETERS
 from duebook_api.openapi.schemas import BODIES, MERGE_PATCH, SCHEMAS
 from duebook_api.schedules.forecast.bodies import ForecastBody
-from duebook_api.schemas import bodies, schedules, views
+from duebook_api.schemas import bodies, bulk, schedules, views
 from duebook_common.runtime.scopes import Scope
 
 _BODIES: list[type[BaseModel]] = [
@@ -31,6 +31,7 @@ _BODIES: list[type[BaseModel]] = [
     bodies.BackfillBody,
     bodies.RedriveBody,
     bodies.RedriveManyBody,
+    bulk.BulkBody,
     schedules.PreviewBody,
     ForecastBody,
 ]

@@ -4,6 +4,7 @@ A name alone counts for every schema that has such a field, `Schema.field` for o
 may describe their fields themselves; this table adds what they leave out.
 """
 
+from duebook_api.openapi.bulk_fields import BULK
 from duebook_api.openapi.described import COMPOSED, Described
 from duebook_api.openapi.installation_fields import INSTALLATION
 from duebook_api.openapi.job_fields import JOB_FIELDS, JOB_STATE
@@ -226,7 +227,7 @@ _OVERVIEW: dict[str, Described] = {
     "Overview.oldest_dead_letter_at": ("When the oldest dead letter became one; null without dead letters.", None),
     "Overview.queues": ("The same for each queue that has runs in these states, by name.", COMPOSED),
 }
-_SINGLE = INSTALLATION | _OVERVIEW | JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
+_SINGLE = BULK | INSTALLATION | _OVERVIEW | JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
 _OF_JOBS, _OF_RUNS = frozenset({"Job", "JobBody", "PreviewBody"}), frozenset({"Run", "RunWithPayload", "DeadLetter"})
 
 

@@ -9,6 +9,9 @@ _JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
 
 PARAMETERS: dict[str, Described] = {
     "job_id": ("The id of the job.", _JOB),
+    "bulk_id": ("The id of the bulk operation.", _JOB),
+    "GET /api/bulk status": ("Only operations with this status.", "running"),
+    "GET /api/bulk action": ("Only operations with this action.", "cancel"),
     "run_id": ("The id of the run.", "ad8fcdc3-571f-5635-90a8-c3108c47b91a"),
     "executor_id": ("The id of the executor, or its name.", _JOB),
     "task_name": ("The name of the task.", "http.request"),

@@ -62,6 +62,7 @@ BODIES: dict[str, Any] = {
     "TriggerBody": {"payload": {"text": "now"}},
     "BackfillBody": {"from": "2099-01-01T00:00:00Z", "to": "2099-02-01T00:00:00Z"},
     "RedriveBody": {"reason": "the target is back"},
+    "BulkBody": {"action": "cancel", "filter": {"tag": "tenant-7"}, "reason": "the tenant has left", "dry_run": True},
     "RedriveManyBody": {"filter": {"task": "http.request"}, "reason": "the target is back", "rate": 5, "dry_run": True},
     "PreviewBody": {"recurrence": {"cron": "0 2 * * 1-5"}, "timezone": "Europe/Berlin", "count": 3},
     "ForecastBody": {

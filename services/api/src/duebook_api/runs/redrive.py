@@ -1,23 +1,36 @@
 """Redrives: dead letters become due again, one run or all that match a filter."""
 
+import time
 from collections import Counter
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from duebook_api.http.filters import dead_letter_conditions, where
-from duebook_api.http.paging import RUNS
+import uuid_utils.compat as uuids
+
+from duebook_api.bulk.operations import Request, open_operation, show
 from duebook_api.http.problems import not_found
-from duebook_api.schemas.bodies import DeadLetterFilter, RedriveBody, RedriveManyBody
+from duebook_api.schemas.bodies import RedriveBody, RedriveManyBody
+from duebook_api.schemas.bulk import to_filter
 from duebook_api.state.dependencies import Dependencies
-from duebook_common.domain.errors import JobDeletedAlready, TooManyActiveRuns
+from duebook_common.domain.bulk.decide import JOB_DELETED, TOO_MANY_ACTIVE_RUNS
+from duebook_common.domain.bulk.events import BulkAction, BulkFilter
+from duebook_common.domain.bulk.progress import Progress, left
+from duebook_common.domain.bulk.state import BulkOperation
+from duebook_common.domain.errors import CommandRejected, JobDeletedAlready
 from duebook_common.domain.run.commands import RedriveRun
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
+from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_handling import BulkExecutor
+from duebook_common.store.bulk_rows import BulkRow
+from duebook_common.store.bulk_targets import count_targets
 from duebook_common.store.database import acquire
-from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
+from duebook_common.store.run_handling import RunWork, handle_runs
 
-_BATCH = 500  # runs in one commit
+# A request redrives so many dead letters itself, for so long. An abort takes none back, so at a rate they are few.
+_AT_ONCE, _AT_A_RATE, _SECONDS = 1_000, 200, 5.0
+_ANY_TIME = timedelta(days=365)
 
 _RUN = """
 SELECT r.max_attempts, r.task, r.job_id, j.status = 'deleted' AS job_deleted FROM runs r JOIN jobs j USING (job_id)
@@ -55,71 +68,52 @@ async def redrive(deps: Dependencies, run_id: UUID, body: RedriveBody, actor: Ac
     return result.run
 
 
-class _After(NamedTuple):
-    """The sort key of the last dead letter read; None at the start."""
-
-    created_at: datetime | None = None
-    nominal_at: datetime | None = None
-    run_id: UUID | None = None
-
-
 async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, Any]:
-    """Redrive the dead letters that match; `reasons` say why the `invalid` ones cannot be, if there are any.
+    """Redrive the dead letters that match, as a bulk operation; `reasons` say why the `invalid` ones cannot be.
 
-    `left`, if there are any, counts those with which their job would have too many active runs. Raises
-    TooManyActiveRuns if that holds for all.
+    The first ones are redriven here, so that the answer is true; a scheduler goes on with those that are `pending`.
+    `left` counts those with which their job would have too many active runs; raises TooManyActiveRuns if that holds
+    for all. Raises Problem 429 if the key has too many running operations.
     """
-    counts, reasons, refusal = Counter[str](), Counter[str](), None
-    after = _After()
-    while rows := await _matching(deps, body.filter, after):
-        after = _After(*RUNS.of(rows[-1]))
-        valid = [row for row in rows if not row["job_deleted"]]
-        results = [] if body.dry_run else await _redrive(deps, valid, body, counts["redriven"], actor)
-        left = [result.error for result in results if isinstance(result.error, TooManyActiveRuns)]
-        redriven, refusal = sum(bool(result.events) for result in results), refusal or next(iter(left), None)
-        counts += Counter(matched=len(rows), redriven=redriven, left=len(left))
-        reasons += Counter({_DELETED: len(rows) - len(valid), _CHANGED: len(results) - redriven - len(left)})
-    if refusal is not None and not counts["redriven"]:
-        raise refusal
-    return _summary(counts, reasons)
+    filter_ = to_filter(body.filter)
+    if body.dry_run:
+        return await _count(deps, filter_)
+    wanted = Request(BulkAction.REDRIVE, filter_, body.reason, body.rate, body.limit)
+    row = await open_operation(deps, uuids.uuid7(), wanted, actor)
+    refusal = await _execute(deps, row.bulk, actor)
+    return _summary(await show(deps, row.bulk.id), refusal)
 
 
-_DELETED, _CHANGED = "the job is deleted", "it was redriven, discarded or changed meanwhile"
-
-
-def _summary(counts: Counter[str], reasons: Counter[str]) -> dict[str, Any]:
-    summary = {"matched": counts["matched"], "redriven": counts["redriven"], "invalid": reasons.total()}
-    more = {"left": counts["left"], "reasons": dict(reasons)}
-    return summary | {name: value for name, value in more.items() if value}
-
-
-# Oldest first: a redriven run that dies again lies before the sort key and is not redriven twice.
-_MATCHING = """
-SELECT run_id, created_at, nominal_at, max_attempts,
-       (SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = runs.job_id) AS job_deleted
-FROM runs WHERE {} ORDER BY created_at, nominal_at, run_id LIMIT {}
-"""
-
-
-async def _matching(deps: Dependencies, filter_: DeadLetterFilter, after: _After) -> list[Any]:
-    conditions = dead_letter_conditions(filter_.job_id, filter_.task, filter_.queue, filter_.fingerprint)
-    condition, arguments = where(*conditions, ("(created_at, nominal_at, run_id) > ({}, {}, {})", *after))
+async def _count(deps: Dependencies, filter_: BulkFilter) -> dict[str, Any]:
+    """What a redrive would do."""
     async with acquire(deps.pool) as db:
-        return list(await db.fetch(_MATCHING.format(condition, _BATCH), *arguments))
+        now = deps.clock.now()
+        matched = await count_targets(db, BulkAction.REDRIVE, filter_, now)
+        deleted = await count_targets(db, BulkAction.REDRIVE, filter_, now, of_deleted_jobs=True)
+    reasons = {"reasons": {JOB_DELETED: deleted}} if deleted else {}
+    return {"matched": matched, "redriven": 0, "invalid": deleted} | reasons
 
 
-async def _redrive(
-    deps: Dependencies, rows: list[Any], body: RedriveManyBody, before: int, actor: Actor
-) -> list[CommandResult]:
-    """Redrive one batch, spread over time by `rate`; this request has redriven `before` runs already."""
-    now, interval = deps.clock.now(), timedelta(seconds=1 / body.rate if body.rate else 0)
-    work = [
-        RunWork(
-            row["run_id"],
-            RedriveRun(body.reason, row["max_attempts"], now, delay=n * interval, max_active=deps.max_active_runs),
-        )
-        for n, row in enumerate(rows, before)
-    ]
-    results = await handle_runs(deps.pool, work, actor)
-    deps.hints.wake()
-    return results
+async def _execute(deps: Dependencies, bulk: BulkOperation, actor: Actor) -> CommandRejected | None:
+    """Redrive the first dead letters, each with its time in the rate; returns the first refusal."""
+    executor = BulkExecutor(deps.pool, Limits(deps.misfire, deps.max_active_runs), actor)
+    dealt_with, refusal, until = 0, None, time.monotonic() + _SECONDS
+    while dealt_with < (_AT_A_RATE if bulk.rate else _AT_ONCE) and time.monotonic() < until:
+        step = await executor.step(bulk.id, deps.clock.now(), ahead=_ANY_TIME, wait=True)
+        dealt_with, refusal = dealt_with + step.dealt_with, refusal or step.refusal
+        deps.hints.wake()
+        if step.goes_on_at is None:
+            break
+    return refusal
+
+
+def _summary(row: BulkRow, refusal: CommandRejected | None) -> dict[str, Any]:
+    bulk, progress = row.bulk, row.progress or Progress()
+    reasons = Counter(progress.refused)
+    too_many = reasons.pop(TOO_MANY_ACTIVE_RUNS, 0)
+    if refusal is not None and too_many and not progress.done:
+        raise refusal
+    dealt_with = progress.done + too_many + reasons.total()
+    summary = {"matched": max(bulk.matched, dealt_with), "redriven": progress.done, "invalid": reasons.total()}
+    more = {"left": too_many, "pending": left(bulk, progress), "reasons": dict(reasons)}
+    return summary | {"bulk": bulk.id} | {name: value for name, value in more.items() if value}

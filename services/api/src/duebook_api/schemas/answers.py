@@ -150,7 +150,9 @@ class RedriveSummary(BaseModel):
     matched: int
     redriven: int
     invalid: int
+    bulk: UUID | None = None
     left: int = 0
+    pending: int = 0
     reasons: dict[str, int] = Field(default_factory=dict)
 
 

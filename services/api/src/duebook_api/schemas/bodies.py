@@ -155,9 +155,11 @@ class DeadLetterFilter(Body):
     task: Task | None = None
     queue: Queue | None = None
     fingerprint: Annotated[str, Field(max_length=200)] | None = None
+    tag: Tag | None = None
 
 
 class RedriveManyBody(MustReasonBody):
     filter: DeadLetterFilter
     rate: float | None = Field(None, ge=0.001, le=100_000, allow_inf_nan=False)
+    limit: int | None = Field(None, ge=1, le=1_000_000_000)
     dry_run: bool = False

@@ -277,6 +277,48 @@ CREATE TABLE queue_pauses (
 CREATE INDEX queue_pauses_ended ON queue_pauses (coalesce(until, 'infinity'))
 """
 
+_BULK = """
+-- One row per bulk operation: its folded state.
+CREATE TABLE bulk_operations (
+    bulk_id uuid PRIMARY KEY,
+    version int NOT NULL,
+    action text COLLATE "C" NOT NULL,
+    filter jsonb NOT NULL,
+    reason text NOT NULL,
+    rate double precision,
+    most int,
+    matched int NOT NULL,
+    request_hash text,
+    requested_by text NOT NULL,
+    requested_at timestamptz NOT NULL,
+    status text COLLATE "C" NOT NULL,
+    done int NOT NULL,
+    refused jsonb NOT NULL,
+    ended_at timestamptz,
+    aborted_by text,
+    abort_reason text
+);
+
+-- The newest operations.
+CREATE INDEX bulk_operations_newest ON bulk_operations (requested_at, bulk_id);
+
+-- The operations that go on, and how many of them are of one key.
+CREATE INDEX bulk_operations_running ON bulk_operations (requested_at, bulk_id) WHERE status = 'running';
+
+-- One row per bulk operation: how far it has come, written in the transaction of what was done. The sort key is that
+-- of the last target that was read.
+CREATE TABLE bulk_progress (
+    bulk_id uuid PRIMARY KEY,
+    created_at timestamptz,
+    nominal_at timestamptz,
+    target_id uuid,
+    again uuid[] NOT NULL,
+    done int NOT NULL,
+    refused jsonb NOT NULL,
+    next_at timestamptz
+) WITH (fillfactor = 50)
+"""
+
 _OPERATIONAL = """
 -- One row per running attempt: until when the scheduler takes its executor for alive.
 CREATE TABLE leases (
@@ -401,6 +443,6 @@ CREATE TABLE keys (
 
 
 def upgrade() -> None:
-    for part in (_LOG, _JOBS, _RUNS, _MAILS, _QUEUES, _OPERATIONAL):
+    for part in (_LOG, _JOBS, _RUNS, _MAILS, _QUEUES, _BULK, _OPERATIONAL):
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)

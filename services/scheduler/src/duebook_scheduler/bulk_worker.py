@@ -1,0 +1,63 @@
+"""Bulk operations, batch by batch: all that go on take part in each pass, so a large one keeps no small one waiting."""
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from duebook_common.runtime.hints import Hints
+from duebook_common.store.bulk_handling import BulkExecutor, Step
+from duebook_common.store.bulk_rows import running_bulk
+from duebook_common.store.database import UNAVAILABLE, acquire
+from duebook_scheduler.poll_context import PollContext
+
+log = structlog.stdlib.get_logger("bulk")
+
+_SHORTEST, _LONGEST = timedelta(milliseconds=50), timedelta(milliseconds=250)
+
+
+class BulkWorker:
+    """Works half of the time at most: after each batch the poll has as long as the batch took.
+
+    Any number of schedulers may work; one at a time deals with an operation.
+    """
+
+    def __init__(self, context: PollContext, executor: BulkExecutor, hints: Hints) -> None:
+        self._pool, self._clock = context.pool, context.clock
+        self._executor, self._hints = executor, hints
+        self._goes_on_at: dict[UUID, datetime] = {}
+
+    async def step(self) -> int:
+        """One batch of each operation that may go on; returns how many targets were dealt with."""
+        async with acquire(self._pool) as db:
+            running = await running_bulk(db)
+        now = self._clock.now()
+        self._goes_on_at = {id_: self._goes_on_at.get(id_, now) for id_ in running}
+        due = [id_ for id_ in running if self._goes_on_at[id_] <= now]
+        return sum([await self._batch(bulk_id) for bulk_id in due])
+
+    async def _batch(self, bulk_id: UUID) -> int:
+        began = time.monotonic()
+        try:
+            step = await self._executor.step(bulk_id, self._clock.now())
+        except UNAVAILABLE:
+            raise
+        except Exception as error:  # the others go on
+            log.exception("a bulk operation cannot go on", bulk=str(bulk_id), error=repr(error))
+            step = Step(is_busy=True)
+        later = self._clock.now() + _LONGEST
+        self._goes_on_at[bulk_id] = later if step.is_busy else step.goes_on_at or later
+        for run_id in step.stopping:
+            self._hints.cancel(run_id)
+        if step.dealt_with:
+            self._hints.wake()
+            await asyncio.sleep(time.monotonic() - began)
+        return step.dealt_with
+
+    def pause(self) -> timedelta:
+        """The time until an operation may go on, within bounds: another process may have made a new one."""
+        now = self._clock.now()
+        waits = [at - now for at in self._goes_on_at.values()]
+        return min(max(min(waits, default=_LONGEST), _SHORTEST), _LONGEST)

@@ -1,0 +1,300 @@
+"""Bulk operations: each target once, whatever is killed; progress, rate and abort hold over batches and processes."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkRequested, command_id
+from duebook_common.domain.bulk.progress import Progress
+from duebook_common.domain.bulk.state import BulkOperation, BulkStatus
+from duebook_common.domain.definition import Concurrency, Overlap
+from duebook_common.domain.errors import WrongStatus
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, WakeRun
+from duebook_common.domain.run.state import Run
+from duebook_common.integrity.rebuild import rebuild
+from duebook_common.integrity.verify import verify
+from duebook_common.store import bulk_acts, bulk_handling
+from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_handling import BulkExecutor, abort_bulk, request_bulk
+from duebook_common.store.bulk_rows import BulkRow, load_bulk
+from duebook_common.store.bulk_targets import count_targets, next_targets
+from duebook_common.store.database import Pool, acquire
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.job_plan import decide_locked
+from duebook_common.store.rows import load_runs_to_decide
+from support.bookkeeping import ACTOR, NOW, created, dispatched, do, log, start, started, trigger
+from support.samples import DAY, MINUTE, SECOND
+
+LATER, FAR = NOW + DAY, NOW + 36_500 * DAY
+LIMITS = Limits(MINUTE, 1_000)
+
+
+def executor(pool: Pool) -> BulkExecutor:
+    return BulkExecutor(pool, LIMITS, ACTOR)
+
+
+async def request(pool: Pool, action: BulkAction, /, **fields: Any) -> BulkOperation:
+    """An operation on all that exists, unless a filter is given."""
+    own = {name: fields.pop(name) for name in ("rate", "limit") if name in fields}
+    filter_ = BulkFilter(**fields)
+    async with acquire(pool) as db:
+        matched = await count_targets(db, action, filter_, LATER)
+    event = BulkRequested(action=action, filter=filter_, reason="an outage", matched=matched, at=LATER, **own)
+    bulk = await request_bulk(pool, uuid4(), event, ACTOR)
+    assert bulk is not None
+    return bulk
+
+
+async def finish(pool: Pool, bulk: BulkOperation, at: datetime = LATER) -> BulkRow:
+    """Execute all batches, without waiting for the rate."""
+    while (step := await executor(pool).step(bulk.id, at)).goes_on_at is not None:
+        at = max(at, step.goes_on_at)
+    return await shown(pool, bulk)
+
+
+async def shown(pool: Pool, bulk: BulkOperation) -> BulkRow:
+    async with acquire(pool) as db:
+        return (await load_bulk(db, [bulk.id]))[bulk.id]
+
+
+async def dead(pool: Pool, **changes: Any) -> Run:
+    run = await dispatched(pool, **changes)
+    if run.concurrency is not None:
+        run = (await do(pool, run, WakeRun(NOW, 0, MINUTE, free=True))).run or run
+    await do(pool, run, start(run))
+    decided = await do(pool, run, FailAttempt(1, "boom", NOW, 0, retry=False))
+    assert decided.run is not None
+    return decided.run
+
+
+async def acts(pool: Pool, bulk: BulkOperation, *types: str) -> list[tuple[str, str]]:
+    """The stream and the type of each event that names the operation."""
+    recorded = [item for item in await log(pool) if item.meta.get("bulk") == str(bulk.id)]
+    assert {item.meta["actor"] for item in recorded} <= {ACTOR.name}
+    return [(item.stream, item.type) for item in recorded if not types or item.type in types]
+
+
+async def test_runs_are_cancelled_by_the_tag_of_their_job(pool: Pool) -> None:
+    mine = [await dispatched(pool, tags=("tenant-7",)) for _ in range(3)]
+    running, other = await started(pool, tags=("tenant-7", "x")), await dispatched(pool, tags=("tenant-8",))
+    bulk = await request(pool, BulkAction.CANCEL, tag="tenant-7")
+    assert bulk.matched == 4
+    row = await finish(pool, bulk)
+    assert (row.bulk.status, row.bulk.done, row.bulk.refused) == (BulkStatus.ENDED, 4, {})
+    cancelled = {(f"run-{run.id}", "RunCancelled") for run in mine}
+    assert set(await acts(pool, bulk)) == {*cancelled, (f"run-{running.id}", "RunCancelRequested")}
+    assert f"run-{other.id}" not in dict(await acts(pool, bulk))
+    reasons = {item.data["reason"] for item in await log(pool) if item.type == "RunCancelled"}
+    assert reasons == {"an outage"}
+    assert (await verify(pool)).breaches == []
+
+
+async def test_each_action_on_jobs_acts_on_those_in_a_fitting_status(pool: Pool) -> None:
+    jobs = [await created(pool, scheduled_at=FAR, queue="q1") for _ in range(3)]
+    await created(pool, scheduled_at=FAR, queue="q2")
+    for action, done, type_ in (
+        (BulkAction.PAUSE, 3, "JobPaused"),
+        (BulkAction.PAUSE, 0, "JobPaused"),
+        (BulkAction.TRIGGER, 3, "RunDispatched"),
+        (BulkAction.RESUME, 3, "JobResumed"),
+        (BulkAction.DELETE, 3, "JobDeleted"),
+        (BulkAction.TRIGGER, 0, "RunDispatched"),
+    ):
+        bulk = await request(pool, action, queue="q1")
+        row = await finish(pool, bulk)
+        assert (bulk.matched, row.bulk.done, row.bulk.refused) == (done, done, {}), action
+        streams = [stream for stream, _ in await acts(pool, bulk, type_)]
+        if action is BulkAction.TRIGGER:
+            assert set(streams) == {f"run-{command_id(bulk.id, job)}" for job in jobs[:done]}
+        else:
+            assert set(streams) == {f"job-{job}" for job in jobs[:done]}
+    assert (await verify(pool)).breaches == []
+
+
+async def test_what_came_after_the_request_is_no_target(pool: Pool) -> None:
+    before = await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL)
+    after = await created(pool)
+    late = trigger()
+    late = type(late)(late.run_id, Overlap.ALLOW_ALL, type(late.context)(now=LATER + SECOND, misfire=MINUTE,
+                      look_again_after=MINUTE, dispatch=1))  # fmt: skip
+    await handle_job(pool, after, late, ACTOR)
+    row = await finish(pool, bulk, LATER + MINUTE)
+    assert row.bulk.done == 1
+    assert [stream for stream, _ in await acts(pool, bulk)] == [f"run-{before.id}"]
+
+
+async def test_a_redrive_skips_deleted_jobs_and_keeps_its_rate_for_runs_with_a_key(pool: Pool) -> None:
+    keyed = Concurrency("k", 1)
+    runs = [await dead(pool, concurrency=keyed if n % 2 else None) for n in range(4)]
+    await pool.execute("UPDATE jobs SET status = 'deleted' WHERE job_id = $1", runs[0].job_id)
+    bulk = await request(pool, BulkAction.REDRIVE, rate=2)
+    first = await executor(pool).step(bulk.id, LATER)
+    assert first.dealt_with == 3  # at most three fit into the first second and its end
+    assert first.goes_on_at is not None
+    row = await finish(pool, bulk)
+    assert (row.bulk.done, row.bulk.refused) == (3, {"the job is deleted": 1})
+    due = await pool.fetch("SELECT wake_at, not_before FROM runs WHERE status <> 'dead_lettered' ORDER BY wake_at")
+    assert [record["wake_at"] - LATER for record in due] == [timedelta(0), SECOND / 2, SECOND]
+
+
+async def test_the_rate_holds_over_restarts_and_an_outage_is_followed_by_no_burst(pool: Pool) -> None:
+    for _ in range(30):
+        await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL, rate=10)
+    times: list[datetime] = []
+    at = LATER
+    while len(times) < 30:
+        if at == LATER + 5 * SECOND / 10:
+            at += MINUTE  # no process was alive
+        step = await executor(pool).step(bulk.id, at)  # a new executor, as after a restart
+        times += [at] * step.dealt_with
+        at += SECOND / 20
+    for first in times:
+        assert sum(first <= time < first + SECOND for time in times) <= 10
+    assert times[-1] - times[0] <= MINUTE + 4 * SECOND
+
+
+async def test_no_target_is_dealt_with_after_an_abort(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_handling, "_RUNS_AT_ONCE", 2)
+    for _ in range(5):
+        await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL)
+    await executor(pool).step(bulk.id, LATER)
+    assert await abort_bulk(pool, uuid4(), None, ACTOR, LATER) is None
+    for _ in range(2):
+        row = await abort_bulk(pool, bulk.id, "the wrong tenant", ACTOR, LATER)
+        assert row is not None
+        assert (row.bulk.status, row.bulk.done, row.bulk.abort_reason) == (BulkStatus.ABORTED, 2, "the wrong tenant")
+    assert (await executor(pool).step(bulk.id, LATER)).dealt_with == 0
+    assert len(await acts(pool, bulk)) == 2
+    ended = await request(pool, BulkAction.CANCEL)
+    await finish(pool, ended)
+    with pytest.raises(WrongStatus):
+        await abort_bulk(pool, ended.id, None, ACTOR, LATER)
+    assert (await verify(pool)).breaches == []
+
+
+async def test_several_processes_share_an_operation_without_doubling(pool: Pool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(bulk_handling, "_RUNS_AT_ONCE", 3)
+    for _ in range(20):
+        await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL)
+
+    async def work() -> None:
+        while (step := await executor(pool).step(bulk.id, LATER)).goes_on_at is not None or step.is_busy:
+            progress = (await shown(pool, bulk)).progress
+            assert progress is not None
+            assert progress.done <= 20
+
+    await asyncio.gather(*(work() for _ in range(3)))
+    row = await shown(pool, bulk)
+    assert row.bulk.done == 20
+    assert len(await acts(pool, bulk, "RunCancelled")) == 20
+    assert (await verify(pool)).breaches == []
+
+
+async def test_an_act_and_its_count_are_committed_together(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL)
+
+    async def killed(*_: Any) -> None:
+        raise ConnectionError("killed before the commit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk_handling, "put_progress", killed)
+        with pytest.raises(ConnectionError):
+            await executor(pool).step(bulk.id, LATER)
+    assert await acts(pool, bulk) == []
+    assert (await finish(pool, bulk)).bulk.done == 3
+
+
+async def test_a_run_that_another_writer_changed_meanwhile_comes_again(pool: Pool, monkeypatch: Any) -> None:
+    runs = [await dispatched(pool) for _ in range(4)]
+    bulk = await request(pool, BulkAction.CANCEL)
+
+    async def load_slowly(*arguments: Any) -> Any:
+        found = await next_targets(*arguments)
+        monkeypatch.setattr("duebook_common.store.run_handling.load_runs_to_decide", change_meanwhile)
+        return found
+
+    async def change_meanwhile(db: Any, ids: Sequence[UUID]) -> Any:
+        states = await load_runs_to_decide(db, ids)
+        monkeypatch.setattr("duebook_common.store.run_handling.load_runs_to_decide", load_runs_to_decide)
+        await do(pool, runs[1], start(runs[1]))
+        return states
+
+    monkeypatch.setattr(bulk_handling, "next_targets", load_slowly)
+    await executor(pool).step(bulk.id, LATER)
+    monkeypatch.setattr(bulk_handling, "next_targets", next_targets)
+    progress = (await shown(pool, bulk)).progress
+    assert progress is not None
+    assert (progress.done, progress.again) == (3, (runs[1].id,))
+    assert (await finish(pool, bulk)).bulk.done == 4
+    assert (f"run-{runs[1].id}", "RunCancelRequested") in await acts(pool, bulk)
+
+
+async def test_a_target_that_cannot_be_decided_is_left_out_alone(pool: Pool, monkeypatch: Any) -> None:
+    jobs = [await created(pool, scheduled_at=FAR) for _ in range(4)]
+    bulk = await request(pool, BulkAction.PAUSE)
+
+    def decide(before: Any, command: Any) -> Any:
+        if before.job.id == jobs[1]:
+            raise ValueError("poison")
+        return decide_locked(before, command)
+
+    monkeypatch.setattr(bulk_acts, "decide_locked", decide)
+    row = await finish(pool, bulk)
+    assert (row.bulk.done, row.bulk.refused) == (3, {"an unexpected error; the scheduler's log has it": 1})
+
+
+async def test_the_limit_ends_an_operation_and_refusals_are_counted_by_reason(pool: Pool) -> None:
+    job_id = await created(pool, scheduled_at=FAR)
+    runs: list[Run] = []
+    for _ in range(3):
+        result = await handle_job(pool, job_id, trigger(Overlap.ALLOW_ALL), ACTOR)
+        assert result is not None
+        runs += result.runs
+    for run in runs:
+        await do(pool, run, start(run))
+        await do(pool, run, FailAttempt(1, "boom", NOW, 0, retry=False))
+    limited = await request(pool, BulkAction.REDRIVE, limit=1)
+    assert (await finish(pool, limited)).bulk.done == 1
+    bulk = await request(pool, BulkAction.REDRIVE)
+    few = BulkExecutor(pool, Limits(MINUTE, 2), ACTOR)
+    step = await few.step(bulk.id, LATER)
+    assert step.refusal is not None
+    row = await finish(pool, bulk)
+    assert (row.bulk.done, row.bulk.refused) == (1, {"the job has too many active runs": 1})
+
+
+async def test_rebuild_remakes_the_rows_and_a_lost_progress_is_counted_from_the_log(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_handling, "_RUNS_AT_ONCE", 2)
+    runs = [await dispatched(pool) for _ in range(5)]
+    bulk = await request(pool, BulkAction.CANCEL)
+    await executor(pool).step(bulk.id, LATER)
+    await pool.execute("TRUNCATE bulk_operations, bulk_progress")
+    assert [breach.stream for breach in (await verify(pool)).breaches] == [f"bulk-{bulk.id}"]
+    assert (await rebuild(pool)).replaced == 1
+    assert (await shown(pool, bulk)).bulk == bulk
+    await do(pool, runs[4], CancelRun(None, LATER))
+    row = await finish(pool, bulk)
+    assert (row.bulk.done, row.progress) != (5, Progress())
+    assert row.bulk.done == 4
+    assert (await verify(pool)).breaches == []
+
+
+async def test_verify_finds_a_count_that_the_log_contradicts(pool: Pool) -> None:
+    await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL)
+    await pool.execute("UPDATE bulk_progress SET done = 7")
+    await finish(pool, bulk)
+    [breach] = (await verify(pool)).breaches
+    assert breach.says == "it counts 8 targets as done, and the log has 1 of its acts"
