@@ -164,6 +164,7 @@ def test_the_storage_format_of_an_event_is_fixed() -> None:
             "notify": {"to": ["a@example.com"], "on": ["succeeded", "dead_lettered"]},
             "concurrency": None,
             "pause_on_failure": False,
+            "cause": None,
             "next_at": None,
             "next_due_at": None,
             "at": "2026-11-24T01:00:00Z",

@@ -32,6 +32,16 @@ def test_runs_are_listed_by_text_statuses_and_times(duebook: Program) -> None:
     assert duebook("run", "list", "--due-to", "soon").exit_code == 2
 
 
+def test_a_run_that_has_ended_is_repeated_once_for_each_key(duebook: Program) -> None:
+    run = duebook.run()
+    assert duebook("run", "rerun", run["id"]).exit_code == 1
+    duebook.data("run", "cancel", run["id"])
+    again = duebook.data("run", "rerun", run["id"], "--idempotency-key", "k")
+    assert (again["trigger"], again["cause"]) == ("rerun", run["id"])
+    assert duebook.data("run", "rerun", run["id"], "--idempotency-key", "k") == again
+    assert [each["id"] for each in duebook.data("run", "list", "--cause", run["id"])] == [again["id"]]
+
+
 def test_why_prints_a_sentence_and_its_causes(duebook: Program) -> None:
     run = duebook.run()
     answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()

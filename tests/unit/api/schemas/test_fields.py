@@ -6,7 +6,7 @@ from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.schedules import PreviewBody, ScheduleFields
 from duebook_common.domain.definition import Definition
-from support.samples import a_definition, a_job, a_run
+from support.samples import RUN_ID, a_definition, a_job, a_run
 
 DEFINITION = [field.name for field in fields(Definition)]
 
@@ -31,5 +31,5 @@ def test_the_view_of_a_job_has_the_fields_of_its_answer_in_their_order() -> None
 
 
 def test_the_view_of_a_run_has_the_fields_of_its_answer_in_their_order() -> None:
-    view = views.run(replace(a_run(), reason="overlap"))
+    view = views.run(replace(a_run(), reason="overlap", cause=RUN_ID))
     assert list(view) == list(answers.Run.model_fields)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.errors import TooManyActiveRuns
+from duebook_common.domain.errors import TooManyActiveRuns, WrongStatus
 from duebook_common.domain.job.commands import Backfill, TriggerRun
 from duebook_common.domain.job.new_runs import backfill, trigger_run
 from duebook_common.domain.job.schedule_history import DefinitionVersion
@@ -23,7 +23,7 @@ from duebook_common.domain.run.events import (
     Trigger,
     run_id_of_backfill,
 )
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_definition, a_job, a_run, context, past
 
 
@@ -51,6 +51,19 @@ def test_a_triggered_run_follows_the_overlap_policy_of_its_command() -> None:
     assert isinstance(skipped, RunSkipped)
     assert skipped.reason == "overlap"
     assert isinstance(triggered(a_job(), [], Overlap.SKIP), RunDispatched)
+
+
+def test_a_rerun_has_the_nominal_time_of_its_run_and_names_it() -> None:
+    ended = replace(a_run(), id=UUID(int=5), status=RunStatus.CANCELLED, nominal_at=NOW - DAY)
+    event = triggered(a_job(), [], Overlap.ALLOW_ALL, repeats=ended)
+    assert isinstance(event, RunDispatched)
+    assert (event.trigger, event.cause, event.nominal_at, event.due_at) == (Trigger.RERUN, ended.id, NOW - DAY, NOW)
+
+
+@pytest.mark.parametrize("status", sorted(set(RunStatus) - ENDED))
+def test_a_run_that_has_not_ended_is_not_repeated(status: RunStatus) -> None:
+    with pytest.raises(WrongStatus):
+        triggered(a_job(), [], Overlap.ALLOW_ALL, repeats=replace(a_run(), status=status))
 
 
 def test_a_run_without_an_executor_waits_for_its_task() -> None:

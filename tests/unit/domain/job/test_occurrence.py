@@ -248,6 +248,7 @@ def test_a_first_event_holds_the_fields_of_the_job() -> None:
         "notify": Notify(),
         "concurrency": None,
         "pause_on_failure": False,
+        "cause": None,
         "next_at": NOW + DAY,
         "next_due_at": None,
         "at": NOW,

@@ -9,6 +9,7 @@ from duebook.cli import logs, output, watch, why
 from duebook.cli.names import OfJob, filter_id
 from duebook.cli.options import (
     Filter,
+    IdempotencyKey,
     Limit,
     Output,
     Reason,
@@ -27,7 +28,7 @@ from duebook.cli.values import RunSort, RunStatus, Trigger
 from duebook.client import Client
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Inspect, watch and cancel runs, and read their logs."
+    no_args_is_help=True, rich_markup_mode=None, help="Inspect, watch, cancel and repeat runs, and read their logs."
 )
 
 _COLUMNS = ("id", "job_name", "status", "trigger", "attempt", "due_at", "finished_at", "error")
@@ -44,6 +45,7 @@ class Filters:
     task: Filter = None
     queue: Filter = None
     trigger: Annotated[Trigger | None, typer.Option(help="Only those that this has made.")] = None
+    cause: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Only those that repeat this run.")] = None
     executor: Annotated[str | None, typer.Option(help="Only those whose last attempt it started.")] = None
     tag: Annotated[str | None, typer.Option(help="Only those of jobs that have this tag.")] = None
     text: Text = None
@@ -57,7 +59,7 @@ class Filters:
             name: parse_option(f"--{name.replace('_', '-')}", timestamp, getattr(self, name))
             for name in ("due_from", "due_to", "finished_from", "finished_to")
         }
-        same = {name: getattr(self, name) for name in ("task", "queue", "trigger", "executor", "tag")}
+        same = {name: getattr(self, name) for name in ("task", "queue", "trigger", "cause", "executor", "tag")}
         return times | same | {"status": joined(self.status), "q": self.text, "job_id": filter_id(api, self.job)}
 
 
@@ -116,6 +118,14 @@ def cancel_run(run_id: RunId, reason: Reason = None, fmt: Output = Format.TABLE)
     """Cancel a run. A running attempt is asked to stop."""
     with connect() as api:
         output.print_item(api.post(resource_path("run", run_id, "cancel"), without_none(reason=reason)), fmt)
+
+
+@app.command("rerun")
+def rerun(run_id: RunId, idempotency_key: IdempotencyKey = None, fmt: Output = Format.TABLE) -> None:
+    """Start a new run with the payload of one that has ended, and print it. A dead letter is redriven instead."""
+    with connect() as api:
+        path = resource_path("run", run_id, "rerun")
+        output.print_item(api.post(path, {}, idempotency_key=idempotency_key), fmt)
 
 
 @app.command("watch")

@@ -78,6 +78,7 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     CATCH_UP = "catch_up"
     BACKFILL = "backfill"
+    RERUN = "rerun"
 
 
 class Presence(StrEnum):

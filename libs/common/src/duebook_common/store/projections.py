@@ -62,6 +62,7 @@ _RUN_FIXED: Columns[Run] = (
     Column("concurrency_limit", "int", lambda run: run.concurrency and run.concurrency.limit),
     Column("pause_on_failure", "bool"),
     Column("backlog", "bool"),
+    Column("cause", "uuid"),
 )
 _RUN_STATE: Columns[Run] = (
     Column("version", "int"),

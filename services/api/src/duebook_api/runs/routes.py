@@ -10,22 +10,25 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
 from duebook_api.history.as_of import run_as_of
+from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import AsOf, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
 from duebook_api.http.search import read_listing
+from duebook_api.runs import rerun
 from duebook_api.runs.payloads import WITH_PAYLOAD, payload_of
 from duebook_api.runs.run_list import RunQuery, statement
 from duebook_api.schemas import answers, views
-from duebook_api.schemas.bodies import ReasonBody
+from duebook_api.schemas.bodies import NothingBody, ReasonBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire
+from duebook_common.store.rows import load_runs_to_decide
 from duebook_common.store.run_handling import RunWork, handle_runs
 
 router = APIRouter(prefix="/api/run", tags=["runs"])
@@ -82,6 +85,27 @@ async def cancel_run(request: Request, run_id: PathId) -> Response:
     run = await execute(deps, run_id, CancelRun(body.reason, deps.clock.now()), actor(request))
     deps.hints.cancel(run_id)
     return reply(views.run(run), 202)
+
+
+@router.post(
+    "/{run_id}/rerun",
+    status_code=202,
+    openapi_extra=operation(Scope.RUNS_WRITE, idempotent=True),
+    response_model=answers.Run,
+)
+async def rerun_run(request: Request, run_id: PathId) -> Response:
+    """Start a new run with the payload and the nominal time of a run that has ended, by the job's present definition.
+
+    Its `cause` is the run that it repeats. A dead letter has not ended: it is redriven.
+    """
+    deps, key = dependencies(request), idempotency_key(request)
+    validated(NothingBody, await read_optional(request))
+    async with acquire(deps.pool) as db:
+        runs = await load_runs_to_decide(db, [run_id])
+    if run_id not in runs:
+        raise not_found(f"run {run_id}")
+    run = await rerun.rerun(deps, runs[run_id], key, actor(request))
+    return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 
 
 async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, actor: Actor) -> Run:

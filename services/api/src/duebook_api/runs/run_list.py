@@ -38,7 +38,8 @@ class RunQuery(PageQuery):
     job_id: Id | None = None
     task: Text | None = None
     queue: Text | None = None
-    trigger: Literal["schedule", "manual", "catch_up", "backfill"] | None = None
+    cause: Id | None = None
+    trigger: Literal["schedule", "manual", "catch_up", "backfill", "rerun"] | None = None
     executor: Text | None = None
     tag: Text | None = None
     q: Text | None = None
@@ -56,7 +57,7 @@ class RunQuery(PageQuery):
     @property
     def _usual_sort(self) -> Sort:
         """A range of times sorts by them, unless an index finds the few runs that come into question."""
-        if self.job_id is not None or (self.status and _RARE.issuperset(self.status)):
+        if self.job_id is not None or self.cause is not None or (self.status and _RARE.issuperset(self.status)):
             return "-created_at"
         if self.due_from or self.due_to:
             return "-due_at"
@@ -102,7 +103,7 @@ def statement(q: RunQuery) -> Listing:
 
 
 def _equal(q: RunQuery) -> list[Condition]:
-    return [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue)]
+    return [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue), ("cause = {}", q.cause)]
 
 
 def _one_of(statuses: Sequence[Status]) -> Condition:
@@ -114,7 +115,7 @@ def _alternatives(q: RunQuery, bounds: list[Condition]) -> list[list[Condition]]
     conditions = [*_equal(q), *bounds]
     if q.status:
         return [[*conditions, *_in_status(status)] for status in dict.fromkeys(q.status)]
-    if q.job_id is None and (q.task is not None or q.queue is not None):
+    if q.job_id is None and q.cause is None and (q.task is not None or q.queue is not None):
         return [[*conditions, part] for part in (_AT_REST, _TO_WAKE)]
     return [conditions]
 

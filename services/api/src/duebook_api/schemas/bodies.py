@@ -110,6 +110,10 @@ class BatchEnvelope(Body):
     jobs: list[Any] = _BATCH
 
 
+class NothingBody(Body):
+    """No fields."""
+
+
 class ReasonBody(Body):
     """An optional reason."""
 

@@ -8,7 +8,7 @@ from duebook_common.store.byte_bounds import ROWS, size_of
 
 LISTED_RUNS = ", ".join(
     "result::text AS result" if name == "result" else name
-    for name in ("run_id", *RUN_FIELDS, "reason", "created_at", "fingerprint")
+    for name in ("run_id", *RUN_FIELDS, "reason", "cause", "created_at", "fingerprint")
 )
 RUN_BYTES = size_of("result")
 

@@ -100,13 +100,13 @@ RUN_FIELDS = (
 
 def run(state: Run) -> View:
     view: View = {"id": state.id} | {name: getattr(state, name) for name in RUN_FIELDS}
-    return view | _reason(state.reason)
+    return view | _if_any(reason=state.reason, cause=state.cause)
 
 
 def run_row(record: Mapping[str, Any]) -> View:
     """A row of the table `runs`."""
     view: View = {"id": record["run_id"]} | {name: record[name] for name in RUN_FIELDS}
-    return view | _reason(record["reason"])
+    return view | _if_any(reason=record["reason"], cause=record["cause"])
 
 
 def listed_run(record: Mapping[str, Any]) -> View:
@@ -114,8 +114,8 @@ def listed_run(record: Mapping[str, Any]) -> View:
     return run_row(record) | {"result": passed_on(record["result"])}
 
 
-def _reason(reason: str | None) -> View:
-    return {} if reason is None else {"reason": reason}
+def _if_any(**values: Any) -> View:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def event(recorded: RecordedEvent) -> View:

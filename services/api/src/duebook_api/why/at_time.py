@@ -25,7 +25,7 @@ from duebook_api.why.phrases import (
 )
 from duebook_common.domain.job.state import JobStatus
 
-_TRIGGERS = {"manual": "triggered by a client", "backfill": "a backfill"}
+_TRIGGERS = {"manual": "triggered by a client", "backfill": "a backfill", "rerun": "a repetition"}
 
 
 def explain(context: JobContext, time: TimeContext) -> Explanation:

@@ -75,6 +75,7 @@ class RunContext:
     `definition` is the one that the run uses. `met` are the other active runs of the job when the run was created, as
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
     `missing`: why no executor could start the run, if it has not started. `pause` is the pause that holds it.
+    `reruns` are the first runs that repeat it.
     """
 
     now: datetime
@@ -87,6 +88,7 @@ class RunContext:
     queue_position: QueuePosition | None = None
     missing: str | None = None
     pause: "JobEventSummary | None" = None
+    reruns: Sequence[Run] = ()
 
     @property
     def zone(self) -> str:

@@ -49,7 +49,7 @@ async def present_run_ids(db: Connection, job_id: UUID) -> list[UUID]:
 
 
 _MANUAL_RUNS = """
-SELECT run_id FROM runs WHERE job_id = $1 AND trigger = 'manual' AND created_at >= $2 AND created_at < $3
+SELECT run_id FROM runs WHERE job_id = $1 AND trigger IN ('manual', 'rerun') AND created_at >= $2 AND created_at < $3
 ORDER BY created_at LIMIT $4
 """
 

@@ -9,11 +9,11 @@ from duebook_common.domain.run.state import Run, RunStatus
 
 
 def present_causes(run: Run, context: RunContext) -> list[Cause]:
-    """The causes that hold now; none if the run has ended."""
+    """The causes that hold now; of a run that has ended only the runs that repeat it."""
     if run.status is RunStatus.DEAD_LETTERED:
         return [_choices(run)]
     if not run.active:
-        return []
+        return [_rerun(other, context.zone) for other in context.reruns]
     causes = [other_run_cause(other, context.zone, past=False) for other in context.blockers]
     if context.slots is not None:
         causes += _slots(run, context.slots)
@@ -22,6 +22,10 @@ def present_causes(run: Run, context: RunContext) -> list[Cause]:
     if context.queue_position is not None:
         causes += (Cause(f"{clause}.") for clause in _queue(run, context.queue_position, context))
     return [*causes, *(Cause(f"{clause}.") for clause in _definition(run, context))]
+
+
+def _rerun(other: Run, zone: str) -> Cause:
+    return Cause(f"It was run again at {event_time(other.created_at, zone)}, as the run {other.id}.", run_id=other.id)
 
 
 def _choices(run: Run) -> Cause:

@@ -40,6 +40,8 @@ def _origin(event: FirstEvent, actor: str, context: RunContext) -> str:
     match event.trigger:
         case Trigger.MANUAL:
             return f"{actor} triggered it at {event_time(event.at, context.zone)}"
+        case Trigger.RERUN:
+            return f"{actor} ran the run {event.cause} again at {event_time(event.at, context.zone)}"
         case Trigger.BACKFILL:
             return f"{actor} requested a backfill of {nominal_at}"
         case Trigger.CATCH_UP:
@@ -136,6 +138,8 @@ def run_label(run: Run, zone: str) -> str:
     """What distinguishes the run from others of its job."""
     if run.trigger is Trigger.MANUAL:
         return f"triggered at {event_time(run.nominal_at, zone)}"
+    if run.trigger is Trigger.RERUN:
+        return f"started at {event_time(run.created_at, zone)} to repeat another"
     return f"the occurrence of {exact_time(run.nominal_at, zone)}"
 
 

@@ -1,6 +1,7 @@
 """What the explanation of a run reads besides the run's own events. Only a few runs are read, the oldest first."""
 
 from typing import Any
+from uuid import UUID
 
 from duebook_api.why.facts import ConcurrencySlots, QueuePosition
 from duebook_common.domain.run import events
@@ -40,6 +41,14 @@ async def met_runs(db: Connection, run: Run, first: RecordedEvent) -> list[Run]:
         if past and (other := fold_run(past)).active:
             met.append(other)
     return met
+
+
+_RERUNS = "SELECT * FROM runs WHERE cause = $1 ORDER BY created_at, nominal_at, run_id LIMIT $2"
+
+
+async def reruns(db: Connection, run_id: UUID) -> list[Run]:
+    """The first runs that repeat this one."""
+    return await _runs(db, _RERUNS, run_id, _MAX_RUNS)
 
 
 _BLOCKERS = f"""

@@ -78,7 +78,10 @@ class DeleteJob:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRun:
-    """Start a run now. `earlier` is the run that the same Idempotency-Key has started before, if any."""
+    """Start a run now. `earlier` is the run that the same Idempotency-Key has started before, if any.
+
+    `repeats`: the ended run that it repeats, for the same nominal time.
+    """
 
     run_id: UUID
     overlap: Overlap
@@ -87,6 +90,7 @@ class TriggerRun:
     own_payload: bool = False
     request_hash: str | None = None
     earlier: Run | None = None
+    repeats: Run | None = None
 
 
 class PastOccurrence(NamedTuple):

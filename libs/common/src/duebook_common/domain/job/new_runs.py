@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify, Overlap
-from duebook_common.domain.errors import JobDeletedAlready, KeyReused, TooManyActiveRuns
+from duebook_common.domain.errors import JobDeletedAlready, KeyReused, TooManyActiveRuns, WrongStatus
 from duebook_common.domain.job.backlog import apply_beside_caught_up
 from duebook_common.domain.job.commands import Backfill, DecisionContext, PastOccurrence, TriggerRun
 from duebook_common.domain.job.overlap import ActiveRuns, OverlapDecision, apply_overlap
@@ -21,10 +21,11 @@ from duebook_common.domain.run.events import (
     Trigger,
     run_id_of_backfill,
 )
-from duebook_common.domain.run.state import HELD, Run
+from duebook_common.domain.run.state import ENDED, HELD, Run, RunStatus
 from duebook_common.domain.schedule.due import Occurrence
 
 _SOON = timedelta(seconds=1)
+_ENDS = "succeeded, cancelled, skipped or discarded"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -43,6 +44,7 @@ class NewRun(NamedTuple):
     own_payload: bool = False
     request_hash: str | None = None
     backlog: bool = False
+    cause: UUID | None = None
 
 
 def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
@@ -55,7 +57,7 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
     apply = apply_beside_caught_up if new.trigger in BY_SCHEDULE and not new.backlog else apply_overlap
     decision, facts = apply(new.overlap, blocking, context.now, reason)
     backlog = new.backlog or decision is OverlapDecision.WAIT_FOR_CAUGHT_UP
-    identity = run_identity(job, new.occurrence, new.trigger, context)
+    identity = run_identity(job, new.occurrence, new.trigger, context) | {"cause": new.cause}
     if decision is OverlapDecision.SKIP:
         return [*facts, RunFact(new.id, RunSkipped(**identity, reason="overlap"))]
     if others.count >= context.max_active and others.count_after(facts) >= context.max_active:
@@ -88,7 +90,7 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
 
 def _replacement(new: NewRun) -> str:
     """The reason why an overlap policy cancels other runs."""
-    if new.trigger is Trigger.MANUAL:
+    if new.trigger in {Trigger.MANUAL, Trigger.RERUN}:
         return "made way for a run that was started by hand"
     return f"made way for the occurrence of {new.occurrence.nominal_at:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -121,7 +123,8 @@ def run_identity(job: Job, occurrence: Occurrence, trigger: Trigger, context: De
 def trigger_run(job: Job, active: Sequence[Run], command: TriggerRun) -> list[RunFact]:
     """Open a run that is due now, also if the job is paused; nothing if its Idempotency-Key started one before.
 
-    Raises KeyReused if the key came with another request, JobDeletedAlready.
+    Raises KeyReused if the key came with another request, JobDeletedAlready, and WrongStatus if the run that it repeats
+    has not ended.
     """
     if command.earlier is not None:
         if command.earlier.request_hash not in {command.request_hash, None}:
@@ -129,17 +132,28 @@ def trigger_run(job: Job, active: Sequence[Run], command: TriggerRun) -> list[Ru
         return []
     if job.status is JobStatus.DELETED:
         raise JobDeletedAlready(job.id)
-    now = command.context.now.astimezone(UTC)
+    now, repeats = command.context.now.astimezone(UTC), command.repeats
+    if repeats is not None:
+        _must_have_ended(repeats)
     new = NewRun(
         command.run_id,
-        Occurrence(now, now, job.next_at, job.next_due_at),
-        Trigger.MANUAL,
+        Occurrence(now if repeats is None else repeats.nominal_at, now, job.next_at, job.next_due_at),
+        Trigger.MANUAL if repeats is None else Trigger.RERUN,
         command.overlap,
         payload=command.payload,
         own_payload=command.own_payload,
         request_hash=command.request_hash,
+        cause=None if repeats is None else repeats.id,
     )
     return open_run(job, new, ActiveRuns(active), command.context)
+
+
+def _must_have_ended(run: Run) -> None:
+    """Raises WrongStatus. A dead letter has not ended: it is redriven."""
+    if run.status is RunStatus.DEAD_LETTERED:
+        raise WrongStatus(f"run {run.id}", run.status, f"{_ENDS}; redrive the dead letter instead")
+    if run.status not in ENDED:
+        raise WrongStatus(f"run {run.id}", run.status, _ENDS)
 
 
 def backfill(job: Job, active: Sequence[Run], command: Backfill) -> list[RunFact]:

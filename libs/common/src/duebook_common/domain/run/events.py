@@ -27,6 +27,11 @@ def run_id_for(job_id: UUID, actor: str, key: str) -> UUID:
     return uuid5(job_id, f"key:{actor}\n{key}")
 
 
+def run_id_of_rerun(job_id: UUID, run_id: UUID, actor: str, key: str) -> UUID:
+    """The id of a run that repeats another: always the same for the same Idempotency-Key of the same actor."""
+    return uuid5(job_id, f"rerun:{run_id}\n{actor}\n{key}")
+
+
 def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
     """The id of a past nominal time's backfill (UTC): always the same, however often it is backfilled."""
     return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
@@ -37,6 +42,7 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     CATCH_UP = "catch_up"
     BACKFILL = "backfill"
+    RERUN = "rerun"
 
 
 # Runs with these triggers advance the job's schedule; other runs leave it as it is.
@@ -62,6 +68,7 @@ class Identity:
     notify: Notify
     concurrency: Concurrency | None = None
     pause_on_failure: bool = False
+    cause: UUID | None = None  # the run that it repeats
     next_at: datetime | None  # the job's next nominal time after this one
     next_due_at: datetime | None = None  # when that is due, where jitter makes it later
     at: datetime

@@ -72,6 +72,7 @@ class Run:
     notify: Notify
     concurrency: Concurrency | None = None
     pause_on_failure: bool = False
+    cause: UUID | None = None
     status: RunStatus
     created_at: datetime
     request_hash: str | None = None

@@ -172,6 +172,7 @@ CREATE TABLE runs (
     concurrency_limit int,
     pause_on_failure boolean NOT NULL DEFAULT false,
     backlog boolean NOT NULL DEFAULT false,
+    cause uuid,
     not_before timestamptz,
     held boolean NOT NULL DEFAULT false,
     planned_wake_at timestamptz,
@@ -224,6 +225,9 @@ CREATE INDEX runs_by_queue ON runs (queue, created_at, nominal_at, run_id) WHERE
 
 -- The ended runs that were due in this range of times.
 CREATE INDEX runs_by_due_time ON runs (due_at, run_id) WHERE wake_at IS NULL;
+
+-- The newest runs that this run, or bulk operation, has caused.
+CREATE INDEX runs_by_cause ON runs (cause, created_at, nominal_at, run_id) WHERE cause IS NOT NULL;
 
 -- The runs that ended in this range of times.
 CREATE INDEX runs_by_end ON runs (finished_at, run_id) WHERE wake_at IS NULL
