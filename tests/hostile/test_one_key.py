@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import httpx2
 import pytest
 
-from duebook.cli.keys import make_key
+from duebook_common.runtime.api_keys import make_key
 from duebook_common.store.database import Pool
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from duebook.cli.keys import make_key
+from duebook_common.runtime.api_keys import make_key
 from support.api_app import Api
 
 FIRST = "first-secret"

@@ -30,13 +30,13 @@ WRITERS = {
     "services": {STORE + "services"},
     "queues": {STORE + "queues"},
     "checkpoints": {"duebook_scheduler.checkpoints", REBASE},
-    "keys": {"duebook.cli.keys"},
+    "keys": {STORE + "key_handling"},
     "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns"},
 }
 APPENDING = {
     STORE + "eventstore.append": {
-        STORE + name for name in ("bulk_handling", "job_handling", "mail_handling", "queue_handling")
+        STORE + name for name in ("bulk_handling", "job_handling", "key_handling", "mail_handling", "queue_handling")
     },
     STORE + "eventstore.append_arguments": {STORE + "projections"},
     STORE + "eventstore.APPEND": {STORE + "projections"},

@@ -83,7 +83,12 @@ REQUIRED = {
         GET /api/task/{task_name}
         GET /api/system
     """,
-    "keys": "",
+    "keys": """
+        GET /api/key
+        POST /api/key
+        POST /api/key/{key_id}/revoke
+        GET /api/audit
+    """,
     ANY_KEY: """
         GET /api/bulk
         POST /api/bulk
@@ -92,6 +97,8 @@ REQUIRED = {
         GET /api/whoami
     """,
 }
+IDS = dict.fromkeys(("job_id", "run_id", "bulk_id"), UUID(int=0))
+IN_PATHS = {**IDS, "log_id": "0-0", "executor_id": "x", "task_name": "x", "key_id": "x"}
 ROUTES = {route.strip(): scope for scope, routes in REQUIRED.items() for route in routes.strip().splitlines()}
 
 
@@ -124,8 +131,7 @@ async def test_a_route_accepts_only_keys_with_its_scope(api: Api) -> None:
     every_other = {scope: await add_key(api, *({*REQUIRED} - {scope, ANY_KEY})) for scope in REQUIRED}
     unknown_scopes = await add_key(api, "jobs", "all", "readers", "admin")
     for route, scope in ROUTES.items():
-        ids = {"job_id": UUID(int=0), "run_id": UUID(int=0), "bulk_id": UUID(int=0), "log_id": "0-0"}
-        method, path = route.format(**ids, executor_id="x", task_name="x").split()
+        method, path = route.format(**IN_PATHS).split()
 
         async def send(headers: dict[str, str], method: str = method, path: str = path) -> httpx2.Response:
             invalid = {"odd": "1"}  # so that no stream starts

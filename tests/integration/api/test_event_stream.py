@@ -12,12 +12,12 @@ import httpx2
 import pytest
 from starlette.types import Message, Scope
 
-from duebook.cli.keys import make_key
 from duebook_api.access.api_keys import ApiKeys
 from duebook_api.app import build
 from duebook_api.http import positions
 from duebook_api.http.positions import LOG_START, Position
 from duebook_api.state.feed import Feed
+from duebook_common.runtime.api_keys import make_key
 from duebook_common.runtime.health import Health
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import append

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from duebook.cli.keys import make_key
 from duebook_api.jobs.requests import IdempotentRequest
+from duebook_common.runtime.api_keys import make_key
 from duebook_common.store.actor import Actor
 from support.api_app import Api, running_api
 

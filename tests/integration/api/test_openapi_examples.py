@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duebook.cli.keys import make_key
+from duebook_common.runtime.api_keys import make_key
 from support.api_app import Api, running_api
 
 BULK = {"action": "pause", "filter": {"all": True}, "reason": "a test"}

@@ -28,6 +28,8 @@ from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.installation import executors, system, tasks, whoami
 from duebook_api.jobs import routes as job_routes
+from duebook_api.keys import audit
+from duebook_api.keys import routes as key_routes
 from duebook_api.ledger import routes as ledger_routes
 from duebook_api.openapi.document import openapi
 from duebook_api.runs import dead_letters, overview
@@ -68,11 +70,13 @@ _ROUTERS = (
     executors.router,
     tasks.router,
     system.router,
+    key_routes.router,
+    audit.router,
 )
 _POOL_SIZE = 20
 log = structlog.stdlib.get_logger("api")
 
-_GAUGE_INTERVAL = timedelta(seconds=5)
+_GAUGE_INTERVAL, _KEY_USE_INTERVAL = timedelta(seconds=5), timedelta(seconds=15)
 
 
 @asynccontextmanager
@@ -103,10 +107,13 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             mail_domains=settings.mail_domains,
         )
         context.health.checks["log"] = lambda: check_log(pool)
-        context.app = build(deps, context.health, _keys(deps, settings), limiter)
+        keys = _keys(deps, settings)
+        context.app = build(deps, context.health, keys, limiter)
         context.facts = {"auth": settings.auth}
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
+        if keys is not None:
+            context.loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
         context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
         context.loops.start(
             "gauges", run_every("gauges", _GAUGE_INTERVAL, DeadLetterGauges(pool, clock, settings.misfire).refresh)

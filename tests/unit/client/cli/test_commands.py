@@ -19,13 +19,13 @@ from typer.testing import CliRunner, Result
 from duebook.cli import values
 from duebook.cli.app import app
 from duebook.cli.failures import Failure, NotFound, exit_code, explain
-from duebook.cli.keys import make_key
 from duebook.client import ApiError, Fault, InvalidRequest, NotDuebook, Unreachable
 from duebook_api.runs import run_list
 from duebook_common.domain import definition
 from duebook_common.domain.job.state import JobStatus
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import RunStatus
+from duebook_common.runtime.api_keys import make_key
 
 ID = "01a2b3c4-0000-7000-8000-000000000000"
 NOWHERE = "http://127.0.0.1:1"

@@ -27,6 +27,7 @@ COMMANDS = {
     "executor": ("installation", "executors"),
     "task": ("installation", "tasks"),
     "system": ("installation", "system"),
+    "audit": ("audit", "audit"),
     "whoami": ("installation", "whoami"),
     "verify": ("integrity", "verify"),
     "rebuild": ("integrity", "rebuild"),

@@ -1,36 +1,44 @@
 """`duebook key`. It writes to the database directly, so that the first key can be created without a key."""
 
-import secrets
+import getpass
+import socket
+from contextlib import suppress
 from datetime import timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from duebook.cli import output
 from duebook.cli.database import with_database
-from duebook.cli.failures import NotFound
-from duebook.cli.options import Output, parse_option
+from duebook.cli.failures import Failure, NotFound
+from duebook.cli.options import Output, Reason, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
+from duebook_common.runtime.api_keys import new_key
 from duebook_common.runtime.scopes import Scope
 
 if TYPE_CHECKING:
+    from duebook_common.store.actor import Actor
     from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, list and revoke API keys.")
 
 _MAX_LIFETIME = timedelta(days=36_500)  # PostgreSQL stores later times than Python can read
-_COLUMNS = ("key_id", "name", "scopes", "created_at", "expires_at", "revoked_at")
-_INSERT = "INSERT INTO keys (key_id, name, hash, scopes, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)"
-_LIST = "SELECT key_id, name, scopes, created_at, expires_at, revoked_at FROM keys ORDER BY created_at, key_id"
-_REVOKE = "UPDATE keys SET revoked_at = coalesce(revoked_at, now()) WHERE key_id = $1 RETURNING key_id"
+_COLUMNS = ("key_id", "name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+_LIST = """
+SELECT key_id, name, scopes, created_at, created_by, expires_at, last_used_at, revoked_at FROM keys
+ORDER BY created_at, key_id
+"""
+_TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 
 
-def make_key(key_id: str, secret: str) -> tuple[str, bytes]:
-    """The key as the client sends it, and its hash, which the database stores."""
-    key = f"sk_{key_id}_{secret}"
-    return key, sha256(key.encode()).digest()
+def _operator() -> "Actor":
+    """Who works on the database itself, as the machine knows the person."""
+    from duebook_common.store.actor import Actor
+
+    with suppress(OSError, KeyError):
+        return Actor(f"operator {getpass.getuser()}@{socket.gethostname()}")
+    return Actor(f"operator {socket.gethostname()}")
 
 
 def _lifetime(text: str) -> timedelta:
@@ -56,13 +64,17 @@ def create_key(
     if not name.strip() or not name.isprintable():
         raise typer.BadParameter("the name must be printable text", param_hint="--name")
     lifetime = parse_option("--expires", _lifetime, expires)
-    key_id = secrets.token_hex(8)
-    key, hash_ = make_key(key_id, secrets.token_urlsafe(32))
-    with_database(lambda pool: pool.execute(_INSERT, key_id, name, hash_, scope, lifetime))
+    from duebook_common.store.key_handling import MOST_KEYS, KeyRequest, TooManyKeys, add_key
+
+    key, request = new_key(), KeyRequest(name, [each.value for each in scope], lifetime)
+    try:
+        with_database(lambda pool: add_key(pool, request, key, _operator()))
+    except TooManyKeys:
+        raise Failure(f"there are {MOST_KEYS:,} keys; revoke some first: `duebook key list`") from None
     if fmt is Format.JSON:
-        output.print_json({"key_id": key_id, "name": name, "scopes": scope, "key": key})
+        output.print_json({"key_id": key.id, "name": name, "scopes": scope, "key": key.text})
     else:
-        output.print_data(key)
+        output.print_data(key.text)
     output.print_message("store this key now, it cannot be shown again; send it as: Authorization: Bearer KEY")
 
 
@@ -77,18 +89,20 @@ async def _fetch(pool: "Pool") -> list[Any]:
 
 
 def _view(row: Any) -> dict[str, Any]:
-    times = {
-        name: row[name] and f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("created_at", "expires_at", "revoked_at")
-    }
+    times = {name: row[name] and f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in _TIMES}
     return {**row, **times}
 
 
 @app.command("revoke")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)], fmt: Output = Format.TABLE
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)],
+    reason: Reason = None,
+    fmt: Output = Format.TABLE,
 ) -> None:
     """Revoke a key. The API refuses it within two seconds."""
-    if with_database(lambda pool: pool.fetchval(_REVOKE, key_id)) is None:
+    from duebook_common.store.key_handling import revoke_key as revoke
+
+    if with_database(lambda pool: revoke(pool, key_id, reason, _operator())) is None:
         raise NotFound(f"there is no key {key_id!r}; `duebook key list` shows all keys")
     if fmt is Format.JSON:
         output.print_json({"key_id": key_id, "status": "revoked"})

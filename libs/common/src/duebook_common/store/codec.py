@@ -11,11 +11,12 @@ from pydantic import TypeAdapter
 from duebook_common.domain.bulk.events import BulkEvent
 from duebook_common.domain.definition import Backoff, Definition, Notify
 from duebook_common.domain.job.events import JobEvent
+from duebook_common.domain.key import KeyEvent
 from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.queue.events import QueueEvent
 from duebook_common.domain.run.events import RunEvent
 
-Event = JobEvent | RunEvent | MailEvent | QueueEvent | BulkEvent
+Event = JobEvent | RunEvent | MailEvent | QueueEvent | KeyEvent | BulkEvent
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in get_args(Event)}
 

@@ -15,5 +15,8 @@ IS_HEARD = "seen_at > clock_timestamp() - interval '1 minute'"
 # An executor that runs, and takes work.
 IS_LIVE = f"{IS_HEARD} AND NOT draining"
 
+# An event that no service caused by itself, and that is no act of a bulk operation. Index: events_of_people.
+IS_OF_PEOPLE = "left(meta ->> 'actor', 9) NOT IN ('executor ', 'scheduler', 'notifier ') AND NOT meta ? 'bulk'"
+
 # The state of a service or an executor.
 PRESENCE = f"CASE WHEN NOT {IS_HEARD} THEN 'lost' WHEN draining THEN 'draining' ELSE 'alive' END"

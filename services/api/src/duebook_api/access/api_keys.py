@@ -11,6 +11,7 @@ from typing import Any
 
 from duebook_common.runtime.scopes import EVERYTHING
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
+from duebook_common.store.key_handling import note_use
 
 _ISSUED = re.compile(r"sk_([A-Za-z0-9]{1,64})_[A-Za-z0-9_-]{1,256}", re.ASCII)
 _KEY = """
@@ -18,6 +19,7 @@ SELECT hash, scopes, name, expires_at FROM keys
 WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
 _CACHE_SECONDS, _CACHE_SIZE = 2.0, 1_000
+_UNKNOWN: tuple[float, None] = (0.0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,31 @@ class ApiKeys:
         self._pool = pool
         self._first = sha256(first.encode()).digest() if first else None
         self._cache: dict[bytes, tuple[float, Principal]] = {}  # by the digest of the token, until a monotonic time
+        self._used = set[str]()  # ids of keys, since that was noted last
 
     async def authenticate(self, token: str) -> Principal | None:
         """The principal, or None for an invalid token; a key stays valid up to 2 s after it was revoked or expired."""
         digest = sha256(token.encode()).digest()
         if self._first is not None and compare_digest(digest, self._first):
             return FIRST_KEY
-        until, principal = self._cache.get(digest, (0.0, None))
-        if until > time.monotonic():
-            return principal
-        return await self._look_up(token, digest)
+        until, principal = self._cache.get(digest, _UNKNOWN)
+        if until <= time.monotonic():
+            principal = await self._look_up(token, digest)
+        if principal is not None and principal.key_id is not None:
+            self._used.add(principal.key_id)
+        return principal
+
+    def forget(self, key_id: str) -> None:
+        """Look the key up anew at its next request: it was revoked by this process."""
+        self._cache = {digest: each for digest, each in self._cache.items() if each[1].key_id != key_id}
+
+    async def note_use(self) -> int:
+        """Record which keys were used since the last call; a failed record is made with the next one."""
+        if used := set(self._used):
+            async with acquire(self._pool) as db:
+                await note_use(db, used)
+            self._used -= used
+        return 0
 
     async def accepts(self, token: str) -> bool:
         """Whether a token that was valid is so still. An outage of the database ends nothing."""

@@ -60,6 +60,7 @@ class AuthMiddleware:
         charge = partial(self._limiter.charge, client)
         state = scope.setdefault("state", {})
         state.update(actor=actor, principal=principal, scopes=principal.scopes, client=client, charge=charge)
+        state["api_keys"] = self._keys
         state["permitted"] = partial(self._is_permitted, bearer(headers.getlist("authorization")))
         if scope["method"] == "HEAD":
             # The server omits the body: it goes by its own scope, in which the method is still HEAD.

@@ -48,6 +48,11 @@ def text_of(event: RecordedEvent) -> str:
     return _text(position_of(event), event.id)
 
 
+def text_at(xid: int, number: int, event_id: UUID) -> str:
+    """The position of the event that has these in its row."""
+    return _text(Position(xid, number), event_id)
+
+
 def _text(position: Position, event_id: UUID) -> str:
     return f"{position.xid}-{position.number}-{event_id.hex[:8]}"
 

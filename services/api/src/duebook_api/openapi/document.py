@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from duebook_api.access.permits import ANY_KEY, NEEDS
+from duebook_api.keys.bodies import KeyBody, RevokeBody
 from duebook_api.openapi.described import COMPOSED
 from duebook_api.openapi.examples import Schema, example_of
 from duebook_api.openapi.fields import field
@@ -22,6 +23,8 @@ from duebook_api.schemas import bodies, bulk, schedules, views
 from duebook_common.runtime.scopes import Scope
 
 _BODIES: list[type[BaseModel]] = [
+    KeyBody,
+    RevokeBody,
     bodies.JobBody,
     bodies.BatchBody,
     bodies.ReasonBody,

@@ -72,4 +72,32 @@ _SYSTEM: dict[str, Described] = {
     "System.settings": ("The settings of those that are not lost; none of them is a secret.", COMPOSED),
     "System.tables": ("The sizes of the tables, the largest first.", COMPOSED),
 }
-INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM
+_KEYS: dict[str, Described] = {
+    "Key.id": ("The id of the key, by which it is revoked.", _KEY),
+    "Key.name": ("The owner or the purpose.", "ci"),
+    "Key.status": ("`active`, `expired` or `revoked`.", "active"),
+    "Key.scopes": ("What the key may do.", ["jobs:read", "runs:read"]),
+    "Key.created_at": ("When it was made.", _AT),
+    "Key.created_by": ("The actor who made it; empty if that is not known.", "key:first"),
+    "Key.expires_at": ("When it expires; null if it does not.", _AT),
+    "Key.last_used_at": ("When it was used last, to about a minute; null if never.", _AT),
+    "Key.revoked_at": ("When it was revoked; null if it is not.", None),
+    "NewKey.key": ("The key itself, for the header `Authorization: Bearer …`.", f"sk_{_KEY}_w2VYk3…"),
+    "KeyBody.name": ("The owner or the purpose.", "ci"),
+    "KeyBody.scopes": ("What the key may do: scopes that your key has.", ["jobs:read", "runs:read"]),
+    "KeyBody.expires_in": ("How long it is valid; without it until it is revoked.", "P90D"),
+    "RevokeBody.reason": ("Why; it is kept in the history.", "its holder has left"),
+    "RevokeBody.own": ("Must be true to revoke the key of this request.", False),
+    "Act.position": ("The position of the event in the log.", "758-2-94d24dc0"),
+    "Act.at": ("When.", _AT),
+    "Act.actor": ("Who: a key, an operator on the database, or `anonymous` without keys.", f"key:{_KEY}"),
+    "Act.key_name": ("The name of the key; null if the actor is no key of the table.", "ci"),
+    "Act.type": ("What: the type of the event.", "JobPaused"),
+    "Act.stream": ("What it is about.", f"job-{_JOB}"),
+    "Act.job_id": ("The job that it concerns; null for queues, keys and the installation.", _JOB),
+    "Act.run_id": ("The run that it concerns; null if there is none.", None),
+    "Act.reason": ("Why, if a reason was given.", "maintenance"),
+    "Act.data": ("The event's fields, without payloads and metadata.", {"reason": "maintenance", "at": _AT}),
+}
+_KEYS |= {f"New{name}": words for name, words in _KEYS.items() if name.startswith("Key.")}
+INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM | _KEYS

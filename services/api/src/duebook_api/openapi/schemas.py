@@ -55,6 +55,8 @@ _JOB: dict[str, Any] = {
 }
 BODIES: dict[str, Any] = {
     "JobBody": _JOB,
+    "KeyBody": {"name": "ci", "scopes": ["jobs:write", "runs:read"], "expires_in": "P90D"},
+    "RevokeBody": {"reason": "its holder has left"},
     "BatchBody": {"jobs": [_JOB, {"name": "once", "scheduled_at": "2100-01-04T02:00:00Z"}]},
     "ReasonBody": {"reason": "maintenance"},
     "PauseBody": {"reason": "stop the bleeding", "hold": True},

@@ -113,3 +113,38 @@ class System(BaseModel):
     services: list[Service]
     settings: list[Setting]
     tables: list[TableSize]
+
+
+class Key(BaseModel):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    status: Literal["active", "expired", "revoked"]
+    scopes: list[str]
+    created_at: AwareDatetime
+    created_by: str
+    expires_at: AwareDatetime | None
+    last_used_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+
+
+class NewKey(Key):
+    """A key that was made just now. This is the only time that it is shown."""
+
+    key: str
+
+
+class Act(BaseModel):
+    """What a person or a program did: an event of the log."""
+
+    position: str
+    at: AwareDatetime
+    actor: str
+    key_name: str | None
+    type: str
+    stream: str
+    job_id: UUID | None
+    run_id: UUID | None
+    reason: str | None
+    data: dict[str, Any]

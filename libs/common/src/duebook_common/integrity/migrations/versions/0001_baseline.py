@@ -59,6 +59,10 @@ CREATE INDEX events_of_fingerprints ON events ((data ->> 'fingerprint'), recorde
 -- The dead letters redriven or discarded after this position: the sweeper.
 CREATE INDEX events_of_sweeps ON events (xid, position) WHERE type IN ('RunRedriven', 'RunDiscarded');
 
+-- The newest of what people and programs did, without the acts of bulk operations: the audit.
+CREATE INDEX events_of_people ON events (xid, position) WHERE
+    left(meta ->> 'actor', 9) NOT IN ('executor ', 'scheduler', 'notifier ') AND NOT meta ? 'bulk';
+
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the log is append-only: % on % is refused', TG_OP, TG_TABLE_NAME
@@ -433,16 +437,18 @@ CREATE TABLE schema_programs (
     PRIMARY KEY (schema, program)
 );
 
--- One row per API key. A null in `expires_at` or `revoked_at` means never.
+-- One row per API key. A null in `expires_at`, `revoked_at` or `last_used_at` means never.
 CREATE TABLE keys (
     key_id text PRIMARY KEY,
     name text NOT NULL,
     hash bytea NOT NULL,
     scopes text[] NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL DEFAULT '',
     revoked_at timestamptz,
-    expires_at timestamptz
-)
+    expires_at timestamptz,
+    last_used_at timestamptz
+) WITH (fillfactor = 85)
 """
 
 

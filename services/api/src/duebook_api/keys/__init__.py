@@ -1,0 +1,1 @@
+"""API keys, and the audit: what people and programs did with them."""
