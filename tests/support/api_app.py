@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from duebook_api.access.api_keys import ApiKeys
 from duebook_api.app import _ROUTERS, build
+from duebook_api.console.config import ConsoleConfig
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import Feed
@@ -101,13 +102,14 @@ def fail_for_good(error: str, dispatch: int = 0, attempt: int = 1) -> tuple[RunC
 
 @asynccontextmanager
 async def running_api(
-    postgres_url: str, redis_url: str = NO_REDIS, *, key: str | None = None, **limits: Any
+    postgres_url: str, redis_url: str = NO_REDIS, *, key: str | None = None, base_path: str = "", **limits: Any
 ) -> AsyncIterator[Api]:
     async with connect(postgres_url, "test", 10) as pool:
         clock, hints = Clock(), Hints(redis_url)
         await clock.measure(pool)
         deps = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool), **limits)
-        app = build(deps, Health(), ApiKeys(pool, key) if key else None)
+        console = ConsoleConfig(base_path, needs_key=key is not None)
+        app = build(deps, Health(), ApiKeys(pool, key) if key else None, console=console)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=JSON) as http:
             yield Api(http, deps)

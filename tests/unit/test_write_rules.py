@@ -31,6 +31,7 @@ WRITERS = {
     "queues": {STORE + "queues"},
     "checkpoints": {"duebook_scheduler.checkpoints", REBASE},
     "keys": {STORE + "key_handling"},
+    "sessions": {"duebook_api.access.sessions"},
     "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns"},
 }

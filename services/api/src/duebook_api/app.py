@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from fastapi import Depends, FastAPI
@@ -11,19 +12,24 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from duebook_api.access.api_keys import ApiKeys
 from duebook_api.access.middleware import AuthMiddleware
 from duebook_api.access.permits import permitted
 from duebook_api.access.rate_limiter import RateLimiter
+from duebook_api.access.sessions import Sessions
 from duebook_api.access.weak_keys import weakness
 from duebook_api.bulk import routes as bulk_routes
+from duebook_api.console.app import WithConsole, console_app
+from duebook_api.console.config import ConsoleConfig
+from duebook_api.console.rendering import plain_problem_page
 from duebook_api.docs_page import routes as docs_page
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
+from duebook_api.http.base_path import BasePath
 from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.installation import executors, system, tasks, whoami
@@ -36,6 +42,7 @@ from duebook_api.runs import dead_letters, overview
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
+from duebook_api.state import changes
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
@@ -108,13 +115,14 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         )
         context.health.checks["log"] = lambda: check_log(pool)
         keys = _keys(deps, settings)
-        context.app = build(deps, context.health, keys, limiter)
+        context.app = build(deps, context.health, keys, limiter, _console(settings))
         context.facts = {"auth": settings.auth}
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
         if keys is not None:
             context.loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
         context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
+        context.loops.start("changes", run_every("changes", changes.PAUSE, partial(deps.changes.step, pool), longest=1))
         context.loops.start(
             "gauges", run_every("gauges", _GAUGE_INTERVAL, DeadLetterGauges(pool, clock, settings.misfire).refresh)
         )
@@ -122,6 +130,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             yield
         finally:
             deps.feed.close()
+            deps.changes.close()
             await context.finish_requests(settings.grace)  # they need the pool, so it is closed after them
             await context.loops.stop()
             await hints.close()
@@ -137,8 +146,23 @@ def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
     return ApiKeys(deps.pool, first)
 
 
-def build(deps: Dependencies, health: Health, keys: ApiKeys | None, limiter: RateLimiter | None = None) -> ASGIApp:
-    """The ASGI application with all routes; without `keys` it needs no authentication, without `limiter` no limit."""
+def _console(settings: ApiSettings) -> ConsoleConfig | None:
+    if settings.console == "off":
+        return None
+    return ConsoleConfig(settings.base_path, needs_key=settings.auth == "required")
+
+
+def build(
+    deps: Dependencies,
+    health: Health,
+    keys: ApiKeys | None,
+    limiter: RateLimiter | None = None,
+    console: ConsoleConfig | None = None,
+) -> ASGIApp:
+    """The ASGI application with all routes.
+
+    Without `keys` it needs no authentication, without `limiter` it has no limit, without `console` no pages.
+    """
     app = FastAPI(
         title="Duebook",
         version="0.1.0",
@@ -152,20 +176,30 @@ def build(deps: Dependencies, health: Health, keys: ApiKeys | None, limiter: Rat
     app.state.dependencies = deps
     for router in _ROUTERS:
         app.include_router(router)
-    to_docs = (Route(path, _to_the_docs) for path in ("/", "/docs"))
-    app.router.routes.extend([*probes(health), *docs_page.ROUTES, *to_docs])
+    sessions = Sessions(deps.pool, keys) if keys is not None else None
+    app.router.routes.extend([*probes(health), *docs_page.ROUTES, *_starts(console)])
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
         app.add_exception_handler(error, on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    return AuthMiddleware(app, keys, limiter or RateLimiter(None, "redis://"))
+    limiter = limiter or RateLimiter(None, "redis://")
+    if console is None:
+        return AuthMiddleware(app, keys, limiter)
+    both = WithConsole(app, console_app(deps, console, sessions))
+    page = partial(plain_problem_page, console)
+    return BasePath(AuthMiddleware(both, keys, limiter, sessions, page), console.base_path)
 
 
-async def _to_the_docs(_: Request) -> Response:
+def _starts(console: ConsoleConfig | None) -> list[BaseRoute]:
     """Where a person looks first."""
-    return RedirectResponse("/api/docs")
+    base, start = (console.base_path, "/console") if console is not None else ("", "/api/docs")
+    return [Route("/", partial(_redirect, base + start)), Route("/docs", partial(_redirect, f"{base}/api/docs"))]
+
+
+async def _redirect(path: str, _: Request) -> Response:
+    return RedirectResponse(path)
 
 
 async def _on_starting(_: Request, __: Exception) -> Response:

@@ -1,5 +1,6 @@
 """The settings of the api, from environment variables."""
 
+import re
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -17,6 +18,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _path_prefix(path: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", path) or "/." in path:
+        raise ValueError("write it with a slash at its start, like /duebook")
+    return path.rstrip("/")
 
 
 class ApiSettings(Settings):
@@ -46,6 +53,11 @@ class ApiSettings(Settings):
     one request. Unused room adds up to a burst of that many. With `DUEBOOK_AUTH=off` each address counts as a key."""
     max_streams: Annotated[int, AfterValidator(Bounds(1, 500))] = 50
     """How many streams of events each key may have open at one copy of the api."""
+
+    console: Literal["on", "off"] = "on"
+    """`off` removes the console, so that `/console` answers 404."""
+    base_path: Annotated[str, AfterValidator(_path_prefix)] = ""
+    """What a reverse proxy puts before every path, like `/duebook`. It may keep the prefix or take it away."""
 
     @field_validator("api_key")
     @classmethod

@@ -51,12 +51,15 @@ class ApiKeys:
 
     async def authenticate(self, token: str) -> Principal | None:
         """The principal, or None for an invalid token; a key stays valid up to 2 s after it was revoked or expired."""
-        digest = sha256(token.encode()).digest()
+        return await self.principal(self.id_of(token), sha256(token.encode()).digest())
+
+    async def principal(self, key_id: str | None, digest: bytes) -> Principal | None:
+        """The principal of the key that has this id, None for the first key, and this hash."""
         if self._first is not None and compare_digest(digest, self._first):
             return FIRST_KEY
         until, principal = self._cache.get(digest, _UNKNOWN)
         if until <= time.monotonic():
-            principal = await self._look_up(token, digest)
+            principal = None if key_id is None else await self._look_up(key_id, digest)
         if principal is not None and principal.key_id is not None:
             self._used.add(principal.key_id)
         return principal
@@ -73,6 +76,11 @@ class ApiKeys:
             self._used -= used
         return 0
 
+    def id_of(self, token: str) -> str | None:
+        """The id of the key, if the token has the form of one that was issued."""
+        issued = _ISSUED.fullmatch(token)
+        return None if issued is None else issued[1]
+
     async def accepts(self, token: str) -> bool:
         """Whether a token that was valid is so still. An outage of the database ends nothing."""
         try:
@@ -80,17 +88,14 @@ class ApiKeys:
         except UNAVAILABLE:
             return True
 
-    async def _look_up(self, token: str, digest: bytes) -> Principal | None:
-        issued = _ISSUED.fullmatch(token)
-        if issued is None:
-            return None
+    async def _look_up(self, key_id: str, digest: bytes) -> Principal | None:
         async with acquire(self._pool) as db:
-            row: Any = await db.fetchrow(_KEY, issued[1])
+            row: Any = await db.fetchrow(_KEY, key_id)
         if not compare_digest(digest, row["hash"] if row else b"\0" * 32):
             return None
         if len(self._cache) >= _CACHE_SIZE:
             self._cache.clear()
-        principal = Principal(f"key:{issued[1]}", frozenset(row["scopes"]), row["name"], issued[1], row["expires_at"])
+        principal = Principal(f"key:{key_id}", frozenset(row["scopes"]), row["name"], key_id, row["expires_at"])
         self._cache[digest] = (time.monotonic() + _CACHE_SECONDS, principal)
         return principal
 

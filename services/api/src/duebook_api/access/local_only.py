@@ -15,8 +15,11 @@ _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?", re.IGNORECA
 _ORIGIN = re.compile(r"https?://([^/]+)", re.IGNORECASE | re.ASCII)
 
 
-def must_be_local(headers: Headers) -> None:
-    """Raises Problem 403 unless the host and the origin, if there is one, are names of this machine's loopback."""
+def must_be_local(headers: Headers, *, is_page: bool = False) -> None:
+    """Raises Problem 403 unless the host and the origin, if there is one, are names of this machine's loopback.
+
+    A reader may follow a link of another site to a page: that site sees nothing of it, and reading changes nothing.
+    """
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not is_local(hosts[0]):
         name = hosts[0][:100] if len(hosts) == 1 else f"{len(hosts)} Host headers"
@@ -25,7 +28,10 @@ def must_be_local(headers: Headers) -> None:
             "foreign_host",
             f"this server has no keys, so it answers to localhost and 127.0.0.1 only, not to {name}",
         )
-    foreign_site = headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+    follows_link = (
+        is_page and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    )
+    foreign_site = headers.get("sec-fetch-site") in {"cross-site", "same-site"} and not follows_link
     if foreign_site or not all(map(_is_local_origin, headers.getlist("origin"))):
         raise Problem(403, "foreign_origin", "a request from another web site needs a key, and this server has none")
 

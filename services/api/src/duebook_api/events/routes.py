@@ -71,4 +71,4 @@ async def stream_events(request: Request) -> Response:
         start = await positions.resolve(db, after)
     if request.scope.get("head"):
         return Response(headers=stream.HEADERS, media_type=EventStream.media_type)
-    return EventStream(deps.feed, start.position, request.state.client, request.state.permitted)
+    return EventStream(deps.feed, deps.feed.stream(start.position, request.state.permitted), request.state.client)

@@ -1,14 +1,14 @@
 """The HTTP response that streams events to one client."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from duebook_api.http.positions import Position
-from duebook_api.state.feed import Feed, Permitted
+from duebook_api.state.feed import Feed
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -23,8 +23,8 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, after: Position, client: str, permitted: Permitted) -> None:
-        super().__init__(feed.stream(after, permitted), headers=HEADERS)
+    def __init__(self, feed: Feed, frames: AsyncGenerator[bytes, None], client: str) -> None:
+        super().__init__(frames, headers=HEADERS)
         self._feed, self._client = feed, client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

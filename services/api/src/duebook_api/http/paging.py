@@ -3,7 +3,7 @@
 import binascii
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -90,8 +90,13 @@ class PageQuery(NoQuery):
 
 def query(request: Request, model: type[Q]) -> Q:
     """The query parameters as the model; raises Problem 422 for an unknown, repeated or wrong one."""
+    return query_of(request.query_params.multi_items(), model, request.scope.get("path", ""))
+
+
+def query_of(items: Iterable[tuple[str, str]], model: type[Q], path: str) -> Q:
+    """The parameters as the model, for the list at this path; raises Problem 422 like `query`."""
     parameters: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in items:
         if name in parameters and _is_several(model, name):
             value = f"{parameters[name]},{value}"  # noqa: PLW2901 - as if it had come so
         elif name in parameters:
@@ -105,7 +110,7 @@ def query(request: Request, model: type[Q]) -> Q:
     except ValidationError as error:
         raise invalid_query(error) from None
     if isinstance(q, PageQuery):
-        q._path = request.scope.get("path", "")  # noqa: SLF001 - it is set here and read by the class
+        q._path = path  # noqa: SLF001 - it is set here and read by the class
     return q
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from starlette.requests import Request
 
 from duebook_api.http.slots import SharedSlots
+from duebook_api.state.changes import Changes
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
@@ -34,6 +35,7 @@ class Dependencies:
     max_active_runs: int = 1_000
     mail_domains: MailDomains = ALL_DOMAINS
     max_timeout: timedelta = timedelta(days=1)
+    changes: Changes = field(default_factory=Changes)
     overview: Overview = field(default_factory=Overview)
     system: System = field(default_factory=System)
     queue_names: QueueNames = field(default_factory=QueueNames)

@@ -448,7 +448,18 @@ CREATE TABLE keys (
     revoked_at timestamptz,
     expires_at timestamptz,
     last_used_at timestamptz
-) WITH (fillfactor = 85)
+) WITH (fillfactor = 85);
+
+-- One row per browser that is signed in to the console. Without `key_id` its key is that of the environment.
+CREATE TABLE sessions (
+    token_hash bytea PRIMARY KEY,
+    key_id text,
+    key_hash bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL
+);
+
+CREATE INDEX sessions_to_forget ON sessions (expires_at)
 """
 
 

@@ -1,0 +1,75 @@
+"""Sessions of the console: a key, pasted once, becomes a cookie.
+
+The database has only the hash of a session's token. A session ends after 12 hours, when its reader signs out, and when
+its key is revoked, expires or, if it is the first key, is no longer in the environment.
+"""
+
+import secrets
+import time
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from duebook_api.access.api_keys import ApiKeys, Principal
+from duebook_common.store.database import UNAVAILABLE, Pool, acquire, transaction
+
+LIFETIME = timedelta(hours=12)
+_CACHE_SECONDS, _CACHE_SIZE = 2.0, 1_000
+_LONGEST_TOKEN = 100
+_FORGET = "DELETE FROM sessions WHERE expires_at < now()"
+_OPEN = "INSERT INTO sessions (token_hash, key_id, key_hash, expires_at) VALUES ($1, $2, $3, now() + $4::interval)"
+_FIND = "SELECT key_id, key_hash FROM sessions WHERE token_hash = $1 AND expires_at > now()"
+_CLOSE = "DELETE FROM sessions WHERE token_hash = $1"
+
+
+class Sessions:
+    """Opens, authenticates and closes sessions."""
+
+    def __init__(self, pool: Pool, keys: ApiKeys) -> None:
+        self._pool, self._keys = pool, keys
+        self._cache: dict[bytes, tuple[float, Principal | None]] = {}  # by the token's hash, until a monotonic time
+
+    async def open(self, key: str) -> str | None:
+        """The token of a new session, or None for an invalid key."""
+        if await self._keys.authenticate(key) is None:
+            return None
+        token = secrets.token_urlsafe(32)
+        async with transaction(self._pool) as db:
+            await db.execute(_FORGET)
+            await db.execute(_OPEN, _hash(token), self._keys.id_of(key), _hash(key), LIFETIME)
+        return token
+
+    async def authenticate(self, token: str) -> Principal | None:
+        """The principal of the session's key; None if the session has ended, up to 2 s late."""
+        if len(token) > _LONGEST_TOKEN:
+            return None
+        digest = _hash(token)
+        until, principal = self._cache.get(digest, (0.0, None))
+        if until > time.monotonic():
+            return principal
+        principal = await self._look_up(digest)
+        if len(self._cache) >= _CACHE_SIZE:
+            self._cache.clear()
+        self._cache[digest] = (time.monotonic() + _CACHE_SECONDS, principal)
+        return principal
+
+    async def accepts(self, token: str) -> bool:
+        """Whether a session that was valid is so still. An outage of the database ends nothing."""
+        try:
+            return await self.authenticate(token) is not None
+        except UNAVAILABLE:
+            return True
+
+    async def close(self, token: str) -> None:
+        self._cache.pop(_hash(token), None)
+        async with acquire(self._pool) as db:
+            await db.execute(_CLOSE, _hash(token))
+
+    async def _look_up(self, digest: bytes) -> Principal | None:
+        async with acquire(self._pool) as db:
+            row: Any = await db.fetchrow(_FIND, digest)
+        return None if row is None else await self._keys.principal(row["key_id"], row["key_hash"])
+
+
+def _hash(text: str) -> bytes:
+    return sha256(text.encode(errors="surrogateescape")).digest()

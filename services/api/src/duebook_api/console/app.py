@@ -1,0 +1,74 @@
+"""The console as an application of its own, which answers the paths below `/console`."""
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from duebook_api.access.paths import CONSOLE, is_console
+from duebook_api.access.sessions import Sessions
+from duebook_api.console import assets
+from duebook_api.console.config import ConsoleConfig
+from duebook_api.console.guard import Elsewhere, guarded
+from duebook_api.console.rendering import problem_page
+from duebook_api.console.routes import job, jobs, live, overview, session
+from duebook_api.http.problems import Problem, problem_of, problem_response
+from duebook_api.state.dependencies import Dependencies
+from duebook_common.domain.errors import CommandRejected
+from duebook_common.store.conflict import Conflict
+from duebook_common.store.database import UNAVAILABLE
+
+ROUTERS = (overview.router, jobs.router, job.router, live.router)
+
+
+def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions | None) -> FastAPI:
+    """All pages; without `sessions` they need no key."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.dependencies, app.state.config, app.state.sessions = deps, settings, sessions
+    app.state.failed_sign_ins = session.FailedSignIns()
+    for router in ROUTERS:
+        app.include_router(router, prefix=CONSOLE, dependencies=[Depends(guarded)])
+    app.include_router(session.router, prefix=CONSOLE)
+    app.router.routes.extend(assets.ROUTES)
+    for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
+        app.add_exception_handler(error, _on_error)
+    app.add_exception_handler(Elsewhere, _on_elsewhere)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    return app
+
+
+class WithConsole:
+    """The api and the console side by side: each has error responses of its own."""
+
+    def __init__(self, api: ASGIApp, console: ASGIApp) -> None:
+        self._api, self._console = api, console
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._console if scope["type"] == "http" and is_console(scope["path"]) else self._api
+        await app(scope, receive, send)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    problem_response(problem, error)  # which logs what the server is at fault for
+    return await problem_page(request, problem)
+
+
+async def _on_elsewhere(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Elsewhere)
+    settings: ConsoleConfig = request.app.state.config
+    return RedirectResponse(settings.base_path + error.path, 303, {"Cache-Control": "no-store"})
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return await problem_page(request, Problem(405, "method_not_allowed", "this page takes no such request"))
+    return await problem_page(request, Problem(404, "not_found", "there is no such page"))
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # the client does not receive it

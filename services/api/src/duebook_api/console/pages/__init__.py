@@ -1,0 +1,1 @@
+"""Pure: view models, words and drawings of the console's pages."""

@@ -1,0 +1,65 @@
+"""The view model of the list of jobs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from markupsafe import Markup
+
+from duebook_api.console.pages.schedules import in_words
+from duebook_api.console.pages.status import look
+from duebook_api.console.pages.svg.ticks import ticks
+from duebook_api.console.pages.times import Times
+from duebook_api.history.last_runs import LastRun
+
+STATUSES = (
+    ("", "all but deleted"),
+    ("active", "active"),
+    ("paused", "paused"),
+    ("finished", "finished"),
+    ("deleted", "deleted"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: UUID
+    name: str
+    schedule: str
+    task: str
+    queue: str
+    tags: Sequence[str]
+    zone: str
+    status: str
+    reason: str
+    next_due_at: datetime | None
+    warnings: Sequence[str]
+    outcomes: Markup
+
+
+def job_rows(jobs: Sequence[Mapping[str, Any]], runs: Mapping[UUID, Sequence[LastRun]], times: Times) -> list[JobRow]:
+    return [_row(job, runs.get(job["id"], ()), times) for job in jobs]
+
+
+def _row(job: Mapping[str, Any], runs: Sequence[LastRun], times: Times) -> JobRow:
+    return JobRow(
+        id=job["id"],
+        name=job["name"],
+        schedule=in_words(job),
+        task=job["task"],
+        queue=job["queue"],
+        tags=job["tags"],
+        zone=job["timezone"],
+        status=job["status"],
+        reason=job.get("reason") or "",
+        next_due_at=job["next_due_at"],
+        warnings=job["warnings"],
+        outcomes=outcomes(runs, times, job["timezone"]),
+    )
+
+
+def outcomes(runs: Sequence[LastRun], times: Times, zone: str) -> Markup:
+    """The last runs as ticks."""
+    return ticks([(run.status, f"{times.text(run.nominal_at, zone)}: {look(run.status).word}") for run in runs])

@@ -1,0 +1,37 @@
+"""Small phrases that several pages share."""
+
+
+def count(number: int) -> str:
+    """Like `1,204`."""
+    return f"{number:,}"
+
+
+def quantity(number: int, noun: str, plural: str | None = None) -> str:
+    """Like `1 run`, `1,204 runs`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def short_id(id_: object) -> str:
+    """The beginning and the end of an id, as `3fa1…c2e0`: ids of one moment begin alike."""
+    text = str(id_)
+    return text if len(text) <= 12 else f"{text[:4]}…{text[-4:]}"
+
+
+def ordinal(number: int) -> str:
+    """Like `third`; from the tenth on like `11th`."""
+    names = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+    if 1 <= number <= len(names):
+        return names[number - 1]
+    suffix = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def cut(text: str, longest: int = 200) -> str:
+    """The beginning of a text that a client chose."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at the start and a full stop at the end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".") if text else ""

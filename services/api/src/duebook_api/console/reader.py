@@ -1,0 +1,91 @@
+"""Who reads a page, and how: scopes, time zone, theme, and the paths of links."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from duebook_api.console.guard import config
+from duebook_api.console.pages.times import JOBS_ZONE, Times
+from duebook_api.http.zones import zone
+from duebook_api.state.dependencies import dependencies
+from duebook_common.runtime.scopes import allowed
+
+ZONE, OWN_ZONE, THEME, FLASH = "duebook_tz", "duebook_own_tz", "duebook_theme", "duebook_flash"
+_THEMES = {"light", "dark"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The reader of one page. `path` is that of the page, without the prefix of a reverse proxy."""
+
+    name: str
+    scopes: frozenset[str]
+    times: Times
+    theme: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    base_path: str
+    origin: str
+    needs_key: bool
+
+    def may(self, scope: str) -> bool:
+        return allowed(self.scopes, scope)
+
+    def url(self, path: str, **query: object) -> str:
+        """The path for a link, with the prefix of the proxy; parameters that are None are left out."""
+        return self.base_path + self.path_to(path, **query)
+
+    def path_to(self, path: str, **query: object) -> str:
+        """The path without the prefix, as `redirect` takes it."""
+        chosen = {name: value for name, value in query.items() if value is not None}
+        return path + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
+
+    def api(self, path: str, q: BaseModel | None = None) -> str:
+        """The whole URL of a request to the API, for copies."""
+        query = q.model_dump(mode="json", exclude_defaults=True, by_alias=True) if q is not None else {}
+        return self.origin + self.url(path, **query)
+
+    def here(self, **changes: object) -> str:
+        """The page with other parameters; one that is None is dropped, and a new filter begins at the first page."""
+        kept = {name: value for name, value in self.query if name not in {*changes, "cursor"}}
+        return self.url(self.path, **{**kept, **changes})
+
+
+def reader_of(request: Request) -> Reader:
+    """The reader of a page; a zone in the URL counts before the one that the browser remembers."""
+    settings = config(request)
+    return Reader(
+        name=request.state.actor.name,
+        scopes=frozenset(request.state.scopes),
+        times=times_of(request, dependencies(request).clock.now()),
+        theme=request.cookies.get(THEME, "") if request.cookies.get(THEME) in _THEMES else "",
+        path=request.url.path,
+        query=tuple(request.query_params.multi_items()),
+        base_path=settings.base_path,
+        origin=f"{request.url.scheme}://{request.headers.get('host', 'localhost')}",
+        needs_key=settings.needs_key,
+    )
+
+
+def times_of(request: Request, now: datetime) -> Times:
+    own = _known_zone(request.cookies.get(OWN_ZONE))
+    chosen = _known_zone(request.query_params.get("tz")) or _known_zone(request.cookies.get(ZONE))
+    return Times(now, chosen or own or "UTC", own)
+
+
+def _known_zone(name: str | None) -> str | None:
+    if not name or name == JOBS_ZONE:
+        return name or None
+    try:
+        return zone(name)
+    except ValueError:
+        return None
+
+
+def chosen_zone(query: Mapping[str, str]) -> str | None:
+    """The zone that the URL chooses, for the browser to remember."""
+    return _known_zone(query.get("tz"))

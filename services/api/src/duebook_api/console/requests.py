@@ -1,0 +1,42 @@
+"""What pages read of a request: filters from the URL, forms, and the scope that a route needs."""
+
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from duebook_api.access.permits import NEEDS
+from duebook_api.http.paging import query_of
+from duebook_api.http.problems import Problem
+from duebook_api.http.requests import MEBIBYTE, read_body
+from duebook_common.runtime.scopes import Scope
+
+Q = TypeVar("Q", bound=BaseModel)
+_OF_EVERY_PAGE = {"tz", "tab", "view"}
+_FORM = "application/x-www-form-urlencoded"
+
+
+def needs(scope: Scope) -> dict[str, Any]:
+    """The arguments of a route's decorator: the scope that its page or form needs."""
+    return {"openapi_extra": {NEEDS: scope}, "include_in_schema": False}
+
+
+def filters(request: Request, model: type[Q], path: str, *others: str) -> Q:
+    """The filter of a list in the URL, as the API's list at `path` reads it.
+
+    A form sends its empty fields as well; these count as not given. `others` are parameters of the page itself.
+    """
+    ignored = {*_OF_EVERY_PAGE, *others}
+    items = [(name, value) for name, value in request.query_params.multi_items() if value and name not in ignored]
+    return query_of(items, model, path)
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form; raises Problem 413 or 415. Line ends are those of the text, not of the browser."""
+    kind = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    body = bytes(await read_body(request, MEBIBYTE))
+    if body and kind != _FORM:
+        raise Problem(415, "not_a_form", f"send a form as {_FORM}")
+    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    return {name: value.replace("\r\n", "\n") for name, value in pairs}

@@ -1,0 +1,32 @@
+// A link with `data-dialog` leads to a page with a form. Here the form is shown in a dialog instead.
+import { showCopyButtons } from "./copy.js";
+
+const dialog = document.getElementById("dialog");
+
+async function open(link) {
+  const answer = await fetch(link.href, { headers: { "X-Dialog": "1" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const action = page.querySelector(".action");
+  if (!answer.ok || answer.redirected || !action) {
+    location.assign(link.href);
+    return;
+  }
+  dialog.replaceChildren(action);
+  showCopyButtons(dialog);
+  globalThis.htmx?.process(dialog);
+  dialog.showModal();
+  (dialog.querySelector("[autofocus]") ?? dialog.querySelector("input:not([type=hidden]), textarea, button"))?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-dialog]");
+  if (link && dialog && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    open(link);
+  }
+  if (event.target.closest("[data-close]") && dialog?.open) {
+    event.preventDefault();
+    dialog.close();
+  }
+  if (event.target === dialog) dialog.close();
+});

@@ -1,0 +1,188 @@
+// Live pages. One tab of the browser, a visible one, holds a lock and the event stream, and passes on what it says: only
+// which resources have changed. Each tab then loads its own page again, at most once a second, and takes over the parts
+// marked with `data-live`. New rows are announced, not pushed under the cursor.
+import { consolePath } from "./cookies.js";
+import { showCopyButtons } from "./copy.js";
+
+const KEY = "duebook-live";
+const REFRESH_MS = 1000;
+const channel = new BroadcastChannel("duebook-live");
+const control = document.querySelector("live-switch");
+const button = control?.querySelector("button");
+const changed = new Set();
+let release = null;
+let waiting = null;
+let source = null;
+let refreshing = false;
+let lastRefresh = 0;
+
+const parts = () => [...document.querySelectorAll("[data-live]")];
+const isOn = () => localStorage.getItem(KEY) !== "off";
+const wanted = () => isOn() && !document.hidden && parts().length > 0;
+const isBusy = () =>
+  document.hidden ||
+  document.querySelector("dialog[open], details.menu[open], main input:focus, main textarea:focus, main select:focus, main input[type=checkbox][data-select]:checked") ||
+  String(getSelection() ?? "") !== "";
+
+function show(state) {
+  if (!button) return;
+  button.setAttribute("aria-pressed", String(isOn()));
+  button.dataset.state = state;
+  const words = { on: "Live", off: "Live is off", lost: "Reconnecting…", paused: "Paused", ended: "Sign in again" };
+  button.lastElementChild.textContent = words[state] ?? "Live";
+}
+
+function start() {
+  if (!wanted() || waiting || release) return;
+  waiting = new AbortController();
+  navigator.locks
+    .request("duebook-live", { signal: waiting.signal }, () => new Promise((resolve) => {
+      release = resolve;
+      open();
+    }))
+    .catch(() => {});
+  show("on");
+}
+
+function stop() {
+  source?.close();
+  source = null;
+  release?.();
+  release = null;
+  waiting?.abort();
+  waiting = null;
+}
+
+function open() {
+  source = new EventSource(`${consolePath}/live`);
+  source.onopen = () => pass({ state: "on" });
+  source.onerror = () => pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
+  source.onmessage = (event) => pass({ changed: Object.keys(JSON.parse(event.data)) });
+}
+
+function pass(message) {
+  channel.postMessage(message);
+  receive(message);
+}
+
+function receive(message) {
+  if (message.state && isOn()) show(message.state);
+  for (const resource of message.changed ?? []) changed.add(resource);
+  refreshSoon();
+}
+
+function refreshSoon() {
+  if (!changed.size || refreshing || !isOn()) return;
+  const due = parts().filter((part) => part.dataset.live.split(" ").some((each) => changed.has(each)));
+  if (!due.length) return changed.clear();
+  setTimeout(refresh, Math.max(0, lastRefresh + REFRESH_MS - Date.now()));
+  refreshing = true;
+}
+
+async function refresh() {
+  try {
+    if (isBusy()) {
+      if (!document.hidden) show("paused");
+      return;
+    }
+    const resources = new Set(changed);
+    changed.clear();
+    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    if (!answer.ok || answer.redirected) return show(answer.redirected ? "ended" : "lost");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of parts()) {
+      if (part.dataset.live.split(" ").some((each) => resources.has(each))) replace(part, page.getElementById(part.id));
+    }
+    show("on");
+  } catch {
+    show("lost");
+  } finally {
+    lastRefresh = Date.now();
+    refreshing = false;
+    if (changed.size) setTimeout(refreshSoon, REFRESH_MS);
+  }
+}
+
+function replace(part, next) {
+  if (!next || part.innerHTML === next.innerHTML) return;
+  const news = part.hasAttribute("data-live-rows") ? newRows(part, next) : 0;
+  if (news) {
+    updateRows(part, next);
+    offer(part, news);
+    return;
+  }
+  const focused = part.contains(document.activeElement) ? pathTo(document.activeElement, part) : null;
+  const open = [...part.querySelectorAll("details[id][open]")].map((each) => each.id);
+  part.replaceChildren(...next.childNodes);
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focused) find(part, focused)?.focus({ preventScroll: true });
+  showCopyButtons(part);
+  globalThis.htmx?.process(part);
+}
+
+const ids = (root) => [...root.querySelectorAll("tbody tr[id]")].map((row) => row.id);
+
+function newRows(part, next) {
+  const known = new Set(ids(part));
+  return ids(next).filter((id) => !known.has(id)).length;
+}
+
+function updateRows(part, next) {
+  for (const row of part.querySelectorAll("tbody tr[id]")) {
+    const now = next.querySelector(`[id="${CSS.escape(row.id)}"]`);
+    if (!now) row.classList.add("gone");
+    else if (row.innerHTML !== now.innerHTML) row.innerHTML = now.innerHTML;
+  }
+}
+
+function offer(part, count) {
+  let news = part.querySelector(".news");
+  if (!news) {
+    news = document.createElement("p");
+    news.className = "news";
+    news.setAttribute("role", "status");
+    const link = document.createElement("a");
+    link.className = "button small";
+    link.href = location.href;
+    news.append(link);
+    part.prepend(news);
+  }
+  news.firstElementChild.textContent = `${count} new: show`;
+}
+
+// Focus survives a refresh: by id, else by the position in the tree.
+function pathTo(element, root) {
+  if (element.id) return element.id;
+  const steps = [];
+  for (let each = element; each !== root; each = each.parentElement) {
+    steps.unshift([...each.parentElement.children].indexOf(each));
+  }
+  return steps;
+}
+
+function find(root, path) {
+  if (typeof path === "string") return document.getElementById(path);
+  return path.reduce((element, index) => element?.children[index], root);
+}
+
+channel.onmessage = (event) => receive(event.data);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return stop();
+  start();
+  for (const part of parts()) for (const resource of part.dataset.live.split(" ")) changed.add(resource);
+  refreshSoon();
+});
+addEventListener("pagehide", stop);
+addEventListener("pageshow", start);
+
+if (control && parts().length && navigator.locks) {
+  control.hidden = false;
+  button.addEventListener("click", () => {
+    localStorage.setItem(KEY, isOn() ? "off" : "on");
+    if (isOn()) start();
+    else stop();
+    show(isOn() ? "on" : "off");
+  });
+  show(isOn() ? "on" : "off");
+  start();
+}

@@ -1,0 +1,86 @@
+"""What changes, for the pages of the console: only which resources, and how many events, at most once a second.
+
+One query a second reads the end of the log for all pages of this process, and none while no page is open.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from duebook_api.http import positions
+from duebook_api.http.positions import LATEST, Position
+from duebook_api.state.feed import Permitted
+from duebook_common.runtime.loops import wait_until_set
+from duebook_common.store.database import Pool, acquire
+from duebook_common.store.eventstore import HORIZON
+
+PAUSE = timedelta(seconds=1)
+_ASK_AGAIN, _HEARTBEAT, _MAX_STREAM_SECONDS = 2.0, 15.0, 900.0
+_RECONNECT_AFTER = b"retry: 2000\n\n"  # milliseconds
+# Events are counted by the first part of their stream's name: `job`, `run`, `mail`, `queue`, …
+_CHANGES = f"""
+SELECT CASE WHEN type IN ('RunDeadLettered', 'RunRedriven', 'RunDiscarded') THEN 'dead-letter'
+       ELSE split_part(stream, '-', 1) END AS resource, count(*) AS events,
+       max(xid::text::bigint) AS xid, (array_agg(position ORDER BY xid DESC, position DESC))[1] AS position
+FROM (SELECT type, stream, xid, position FROM events WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
+      ORDER BY xid, position LIMIT 20000) AS recent
+GROUP BY 1
+"""  # noqa: S608
+
+
+class Changes:
+    """Counts the events of each resource while pages are open; each page is sent what has come since it last looked."""
+
+    def __init__(self) -> None:
+        self._pages, self._closed = 0, False
+        self._position: Position | None = None
+        self._events = Counter[str]()
+        self._changed = asyncio.Event()
+
+    async def step(self, pool: Pool) -> int:
+        """Count the next events; returns 0, so that the loop pauses before it looks again."""
+        if not self._pages:
+            self._position = None
+            return 0
+        async with acquire(pool) as db:
+            if self._position is None:
+                self._position = (await positions.resolve(db, LATEST)).position
+                return 0
+            rows: list[Any] = await db.fetch(_CHANGES, *self._position)
+        if rows:
+            self._position = max(Position(row["xid"], row["position"]) for row in rows)
+            self._events.update({row["resource"]: row["events"] for row in rows})
+            self._wake()
+        return 0
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake()
+
+    async def stream(self, permitted: Permitted) -> AsyncGenerator[bytes, None]:
+        """Frames like `data: {"run":12,"job":1}`; ends when the reader's session has ended."""
+        self._pages += 1
+        try:
+            yield _RECONNECT_AFTER
+            seen, end = Counter(self._events), time.monotonic() + _MAX_STREAM_SECONDS
+            heartbeat_at = time.monotonic()
+            while not self._closed and time.monotonic() < end and await permitted():
+                changed = self._changed
+                if since := self._events - seen:
+                    yield b"data: " + orjson.dumps(since) + b"\n\n"
+                    seen, heartbeat_at = Counter(self._events), time.monotonic()
+                await wait_until_set(changed, _ASK_AGAIN)
+                if time.monotonic() - heartbeat_at >= _HEARTBEAT:
+                    heartbeat_at = time.monotonic()
+                    yield b": nothing new\n\n"
+        finally:
+            self._pages -= 1

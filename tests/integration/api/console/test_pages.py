@@ -1,0 +1,136 @@
+"""Every page with every scope, empty and full; all links lead somewhere; the headers of the browser's policies."""
+
+import re
+from collections.abc import AsyncIterator
+from hashlib import sha256
+
+import pytest
+
+from duebook_api.console.app import ROUTERS
+from duebook_api.console.guard import is_open_redirect
+from duebook_common.runtime.scopes import Scope
+from duebook_common.store.database import Pool
+from support.api_app import Api, running_api
+from support.console import get, links, sign_in
+
+HOSTILE = "</script><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} \U0001f600"
+
+
+async def _walk(api: Api, start: str = "/console") -> set[str]:
+    """Follow all links from the start within the console; returns the pages. None may fail."""
+    seen, todo = set[str](), [start]
+    while todo:
+        path = todo.pop()
+        if path in seen or path.startswith("/console/sign-out"):
+            continue
+        seen.add(path)
+        answer = await api.http.get(path)
+        assert answer.status_code in {200, 303, 405}, (path, answer.status_code, answer.text[-1500:])
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            todo += [each for each in links(answer.text) if each.startswith(("/console", "/api"))]
+    return seen
+
+
+async def _fill(api: Api) -> None:
+    await api.create(name="nightly report", recurrence={"cron": "0 2 * * 1-5"}, timezone="Europe/Berlin", tags=["a b"])
+    await api.create(name=HOSTILE, payload={"n": 2**60, "x": HOSTILE})
+    paused = await api.create(name="paused")
+    await api.json(200, "POST", f"/api/job/{paused['id']}/pause", {"reason": HOSTILE})
+    await api.dead_letter(HOSTILE, name="dead", payload={"n": 2**60})
+
+
+async def test_all_links_of_an_empty_installation_lead_somewhere(api: Api) -> None:
+    pages = await _walk(api)
+    assert {"/console", "/console/jobs"} <= pages
+
+
+async def test_all_links_of_a_full_installation_lead_somewhere(api: Api) -> None:
+    await _fill(api)
+    pages = await _walk(api)
+    assert any(path.startswith("/console/jobs/") for path in pages)
+
+
+async def test_no_page_has_markup_of_a_payload_or_inline_code(api: Api) -> None:
+    await _fill(api)
+    for path in await _walk(api):
+        answer = await api.http.get(path)
+        if path.startswith("/console") and answer.headers.get("content-type", "").startswith("text/html"):
+            assert not re.search(r"<img|<script>|\sstyle=|\sonclick=", answer.text), path
+
+
+async def test_a_page_is_not_kept_and_loads_from_its_own_server_only(api: Api) -> None:
+    headers = (await api.http.get("/console")).headers
+    assert headers["cache-control"] == "no-store"
+    policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert (policy["frame-ancestors"], headers["x-frame-options"]) == ("'none'", "DENY")
+
+
+async def test_files_are_kept_compressed_and_sniffed_by_none(api: Api) -> None:
+    page = await get(api, "/console")
+    for path in [each for each in links(page) if "/static/" in each]:
+        answer = await api.http.get(path)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert ("content-encoding" in answer.headers) == path.endswith((".css", ".js", ".svg"))
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "../assets.py", "%2e%2e/assets.py", "vendor/FILES.md"])
+async def test_no_other_file_is_served(api: Api, name: str) -> None:
+    assert (await api.http.get(f"/console/static/0123456789abcdef/{name}")).status_code == 404
+
+
+async def test_a_file_of_an_older_release_is_answered_and_not_kept(api: Api) -> None:
+    answer = await api.http.get("/console/static/0123456789abcdef/console.css")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+
+
+async def test_the_start_leads_to_the_console_and_unknown_pages_say_so_in_its_look(api: Api) -> None:
+    assert (await api.http.get("/")).headers["location"] == "/console"
+    page = await get(api, "/console/nothing", 404)
+    assert "Not found" in page
+    assert 'class="side"' in page
+
+
+async def test_behind_a_proxy_every_link_has_the_prefix_whether_or_not_it_is_taken_away(postgres_url: str) -> None:
+    async with running_api(postgres_url, base_path="/due/book") as api:
+        for path in ("/console", "/due/book/console"):
+            page = await get(api, path)
+            assert all(link.startswith("/due/book/") for link in links(page))
+        assert (await api.http.get("/due/book")).headers["location"] == "/due/book/console"
+
+
+SCOPES = [scope for scope in Scope if scope is not Scope.ALL]
+
+
+@pytest.fixture
+async def guarded(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url, key="the-key-of-the-environment-0123456789") as api:
+        yield api
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_a_reader_of_one_scope_is_shown_no_link_that_is_refused(guarded: Api, pool: Pool, scope: Scope) -> None:
+    key = "sk_abc_secret"
+    statement = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('abc', 'a key', $1, $2)"
+    await pool.execute(statement, sha256(key.encode()).digest(), [scope.value])
+    await sign_in(guarded, key)
+    first = await guarded.http.get("/console", follow_redirects=True)
+    assert first.status_code in {200, 403}
+    for link in links(first.text):
+        if link.startswith("/console/") and link != "/console/sign-out" and "/static/" not in link:
+            answer = await guarded.http.get(link)
+            assert answer.status_code in {200, 303}, (link, answer.status_code)
+
+
+def test_every_route_of_the_console_names_its_scope() -> None:
+    routes = [route for router in ROUTERS for route in router.routes]
+    assert [route.path for route in routes if not (route.openapi_extra or {}).get("x-scope")] == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("path", "leaves"), [("/console?tz=UTC", False), ("/console/jobs", False), ("/consolex", True)]
+)
+def test_what_leads_out_of_the_console(path: str, leaves: bool) -> None:
+    assert is_open_redirect(path) == leaves

@@ -1,0 +1,139 @@
+"""Sessions: a key becomes a cookie, which ends with the key, and no other site can use it."""
+
+from collections.abc import AsyncIterator
+from hashlib import sha256
+
+import pytest
+
+from duebook_common.store.database import Pool
+from support.api_app import Api, running_api
+from support.console import FORM, get, sign_in, submit
+
+KEY = "the-key-of-the-environment-0123456789"
+ISSUED = "sk_abc_secret"
+
+
+@pytest.fixture
+async def guarded(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url, key=KEY) as api:
+        yield api
+
+
+async def _issue(pool: Pool, *scopes: str) -> None:
+    statement = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('abc', 'a key', $1, $2)"
+    await pool.execute(statement, sha256(ISSUED.encode()).digest(), list(scopes))
+
+
+async def test_a_page_leads_to_the_sign_in_and_back(guarded: Api) -> None:
+    answer = await guarded.http.get("/console/jobs?status=paused")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/console/sign-in?next=/console/jobs%3Fstatus%3Dpaused",
+    )
+    page = await get(guarded, answer.headers["location"])
+    assert 'name="next" value="/console/jobs?status=paused"' in page
+    done = await submit(guarded, "/console/sign-in", key=f" {KEY} ", next="/console/jobs?status=paused")
+    assert (done.status_code, done.headers["location"]) == (303, "/console/jobs?status=paused")
+    assert (await guarded.http.get("/console")).status_code == 200
+
+
+async def test_the_cookie_is_for_this_site_only_and_secure_beyond_loopback(guarded: Api) -> None:
+    cookie = (await submit(guarded, "/console/sign-in", key=KEY)).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "max-age=43200" in cookie
+    assert "secure" not in cookie
+    answer = await guarded.http.post(
+        "/console/sign-in", data={"key": KEY}, headers=FORM | {"host": "duebook.example.com"}
+    )
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
+async def test_the_database_has_no_token(guarded: Api, pool: Pool) -> None:
+    await sign_in(guarded, KEY)
+    token = guarded.http.cookies["duebook_session"]
+    rows = await pool.fetch("SELECT token_hash, key_hash FROM sessions")
+    assert [row["token_hash"] for row in rows] == [sha256(token.encode()).digest()]
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example/", "/api/job", "/console/..//evil", "/console\\x"]
+)
+async def test_the_sign_in_leads_nowhere_else(guarded: Api, target: str) -> None:
+    done = await submit(guarded, "/console/sign-in", key=KEY, next=target)
+    assert done.headers["location"] == "/console"
+
+
+async def test_a_wrong_key_is_refused_and_after_ten_the_address_waits(guarded: Api) -> None:
+    for _ in range(10):
+        assert (await submit(guarded, "/console/sign-in", key="wrong")).status_code == 401
+    answer = await submit(guarded, "/console/sign-in", key=KEY)
+    assert answer.status_code == 429
+    assert "Try again in" in answer.text
+
+
+async def test_a_session_ends_with_its_key_and_by_signing_out(
+    guarded: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sessions", "api_keys"):
+        monkeypatch.setattr(f"duebook_api.access.{module}._CACHE_SECONDS", -1.0)
+    await _issue(pool, "read")
+    await sign_in(guarded, ISSUED)
+    await get(guarded, "/console")
+    await pool.execute("UPDATE keys SET revoked_at = now()")
+    assert (await guarded.http.get("/console")).status_code == 303
+    await sign_in(guarded, KEY)
+    await get(guarded, "/console")
+    token = guarded.http.cookies["duebook_session"]
+    await submit(guarded, "/console/sign-out")
+    answer = await guarded.http.get("/console", headers={"cookie": f"duebook_session={token}"})
+    assert answer.status_code == 303
+
+
+async def test_an_expired_session_ends(guarded: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duebook_api.access.sessions._CACHE_SECONDS", -1.0)
+    await sign_in(guarded, KEY)
+    await pool.execute("UPDATE sessions SET expires_at = now()")
+    assert (await guarded.http.get("/console")).status_code == 303
+
+
+async def test_a_session_is_no_key_of_the_api(guarded: Api) -> None:
+    await sign_in(guarded, KEY)
+    assert (await guarded.http.get("/api/job")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site", "origin": "http://localhost"},
+    ],
+)
+async def test_a_form_of_another_site_changes_nothing(guarded: Api, headers: dict[str, str]) -> None:
+    await sign_in(guarded, KEY)
+    form = {"content-type": FORM["content-type"]}
+    answer = await guarded.http.post("/console/sign-out", headers=form | headers)
+    assert answer.status_code == 403
+    await get(guarded, "/console")
+
+
+async def test_a_form_of_the_same_origin_is_taken_without_fetch_metadata(guarded: Api) -> None:
+    form = {"content-type": FORM["content-type"], "origin": "http://localhost"}
+    answer = await guarded.http.post("/console/sign-in", data={"key": KEY}, headers=form)
+    assert answer.status_code == 303
+
+
+async def test_a_key_without_the_scope_of_a_page_is_named_it(guarded: Api, pool: Pool) -> None:
+    await _issue(pool, "runs:read")
+    await sign_in(guarded, ISSUED)
+    assert "jobs:read" in await get(guarded, "/console/jobs", 403)
+
+
+async def test_a_reader_who_may_not_see_the_overview_starts_at_another_page(guarded: Api, pool: Pool) -> None:
+    await _issue(pool, "jobs:read")
+    await sign_in(guarded, ISSUED)
+    assert (await guarded.http.get("/console")).headers["location"] == "/console/jobs"
