@@ -64,6 +64,6 @@ def attempts_with(
 
 async def started(attempts: Attempts, assignment: Assignment) -> Attempt:
     (attempt,) = await attempts.start([assignment])
-    assert attempt is not None
+    assert isinstance(attempt, Attempt)
     await asyncio.sleep(0)  # its task enters the work
     return attempt

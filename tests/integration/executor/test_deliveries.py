@@ -1,24 +1,28 @@
 """What the executor does with a delivery, by the recorded state of its run: every row of the decision table."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from duebook.tasks import Fail, Registry, Task
 from duebook_common.broker.messages import RunMessage
+from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
+from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.run.commands import FailAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
+from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_runs
 from duebook_executor.acknowledgements import Settlement
 from duebook_executor.attempts import Attempts
 from duebook_executor.deliveries import Deliveries, ExecutorStopping
-from duebook_executor.queries import ExecutorQueries
+from duebook_executor.queries import Assignment, ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
 from support.bookkeeping import NOW, dispatched, do, started
 from support.samples import DAY, MINUTE
@@ -209,3 +213,41 @@ async def test_a_stopping_executor_accepts_no_delivery(pool: Pool, executor: Exe
     with pytest.raises(ExecutorStopping):
         await executor.receive(run)
     assert await status(pool, run) == RunStatus.DISPATCHED
+
+
+@pytest.mark.parametrize("name", ["default", INSTALLATION])
+async def test_a_run_of_a_paused_queue_waits_uncharged(executor: Executor, pool: Pool, name: str) -> None:
+    run = await dispatched(pool, task="held")
+    await handle_queue(pool, name, PauseQueue("provider down"), ACTOR)
+    assert await executor.receive(run) is Settlement.ACK
+    waiting = await recorded(pool, run)
+    assert (waiting.status, waiting.reason, waiting.attempt) == (RunStatus.WAITING, "queue", 0)
+    assert await executor.receive(run) is Settlement.ACK  # its message is stale now
+    assert await recorded(pool, run) == waiting
+    await handle_queue(pool, name, ResumeQueue(), ACTOR)
+    assert await executor.receive(run) is Settlement.ACK
+    assert (await recorded(pool, run)).status is RunStatus.WAITING
+
+
+async def test_a_pause_between_reading_and_starting_keeps_a_run_from_starting(
+    executor: Executor, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, start = await dispatched(pool, task="held"), executor.attempts.start
+
+    async def pause_first(assignments: Sequence[Assignment]) -> Sequence[Any]:
+        await handle_queue(pool, "default", PauseQueue("provider down"), ACTOR)
+        return await start(assignments)
+
+    monkeypatch.setattr(executor.attempts, "start", pause_first)
+    assert await executor.receive(run) is Settlement.ACK
+    assert ((await recorded(pool, run)).status, executor.attempts.running) == (RunStatus.WAITING, {})
+
+
+async def test_a_running_attempt_of_a_paused_queue_may_end(executor: Executor, pool: Pool) -> None:
+    run = await dispatched(pool, task="held")
+    received = asyncio.create_task(executor.receive(run))
+    await executor.entered.wait()
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    executor.gate.set()
+    assert await received is Settlement.ACK
+    assert (await recorded(pool, run)).status is RunStatus.SUCCEEDED

@@ -1,16 +1,20 @@
 """Pauses of queues and of the installation: recorded once, with who and why."""
 
+import asyncio
+
 import pytest
 
+from duebook_common.domain.errors import QueueIsPaused
 from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
 from duebook_common.domain.queue.events import INSTALLATION, stream
+from duebook_common.domain.run.commands import CancelRun
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Pool, acquire
+from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.eventstore import read
 from duebook_common.store.queue_handling import handle_queue
-from support.bookkeeping import ACTOR, dispatched
+from support.bookkeeping import ACTOR, NOW, dispatched, do, start, started, waiting
 
 
 async def recorded(pool: Pool, name: str) -> list[tuple[str, str | None, str]]:
@@ -49,7 +53,7 @@ async def test_resuming_a_queue_that_was_never_paused_records_nothing(pool: Pool
     "statement",
     [
         "UPDATE queue_pauses SET reason = 'x' WHERE name = 'mail'",
-        "UPDATE queue_pauses SET until = NULL",
+        "UPDATE queue_pauses SET until = until + interval '1 s'",
         "DELETE FROM queue_pauses WHERE name = '*'",
     ],
 )
@@ -70,3 +74,33 @@ async def test_a_pause_without_a_stream_is_deleted_by_rebuild(pool: Pool) -> Non
     await pool.execute("INSERT INTO queue_pauses (name, since, version, paused_by) VALUES ('mail', now(), 1, 'x')")
     assert (await rebuild(pool)).replaced == 1
     assert await pool.fetchval("SELECT count(*) FROM queue_pauses") == 0
+
+
+@pytest.mark.parametrize("name", ["default", INSTALLATION])
+async def test_no_attempt_starts_after_the_answer_of_a_pause(pool: Pool, name: str) -> None:
+    run, elsewhere = await dispatched(pool), await dispatched(pool, queue="other")
+    await handle_queue(pool, name, PauseQueue(None), ACTOR)
+    assert isinstance((await do(pool, run, start(run))).error, QueueIsPaused)
+    assert ((await do(pool, elsewhere, start(elsewhere))).error is None) is (name != INSTALLATION)
+    await handle_queue(pool, name, ResumeQueue(), ACTOR)
+    assert (await do(pool, run, start(run))).error is None
+    assert (await verify(pool)).breaches == []
+
+
+async def test_a_pause_waits_for_a_start_that_is_being_committed(pool: Pool) -> None:
+    run = await dispatched(pool)
+    async with transaction(pool) as db:
+        assert await db.fetchval("SELECT paused_queues()") == []
+        pausing = asyncio.create_task(handle_queue(pool, run.queue, PauseQueue(None), ACTOR))
+        await waiting(pool, pausing)
+        assert not pausing.done()
+    pause = await pausing
+    assert pause is not None
+    assert pause.going_on
+
+
+async def test_a_paused_queue_still_lets_its_runs_be_cancelled(pool: Pool) -> None:
+    running, sent = await started(pool), await dispatched(pool)
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    for run in (running, sent):
+        assert (await do(pool, run, CancelRun("no longer needed", NOW))).error is None

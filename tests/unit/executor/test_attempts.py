@@ -10,7 +10,7 @@ import pytest
 from duebook.tasks import Context, Fail
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, Succeed
 from duebook_common.domain.run.state import RunStatus
-from duebook_executor.attempt import AttemptState
+from duebook_executor.attempt import Attempt, AttemptState
 from support.attempts import MemoryRecorder, an_assignment, attempts_with, started
 
 RESULT = {"rows": 3}
@@ -109,7 +109,7 @@ async def test_no_attempt_starts_of_a_run_that_another_executor_has() -> None:
     recorder.refused = {locked.run.id}
     first, second = await attempts.start([locked, an_assignment()])
     assert first is None
-    assert second is not None
+    assert isinstance(second, Attempt)
     await second.work
     recorder.executor = "another executor"  # it started the attempt before us
     assert await attempts.start([an_assignment()]) == [None]

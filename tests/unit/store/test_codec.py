@@ -174,6 +174,7 @@ def test_the_storage_format_of_an_event_is_fixed() -> None:
             "payload": None,
             "own_payload": False,
             "request_hash": None,
+            "resumed_at": None,
         },
     )
     assert isinstance(event, RunDispatched)

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from duebook.tasks import Context, Registry
+from duebook_common.domain.errors import QueueIsPaused
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, RunCommand, Succeed
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
@@ -48,7 +49,7 @@ class Attempts:
     def has_task(self, name: str) -> bool:
         return name in self._tasks
 
-    async def start(self, assignments: Sequence[Assignment]) -> list[Attempt | None]:
+    async def start(self, assignments: Sequence[Assignment]) -> list[Attempt | QueueIsPaused | None]:
         """Start an attempt of each run; None if another executor has the run, or it has changed since it was read."""
         results = await self._recorder.start(assignments)
         return [
@@ -69,8 +70,10 @@ class Attempts:
             log.info("attempts released", count=len(late))
             await asyncio.wait([attempt.work for attempt in late], timeout=_RELEASE_SECONDS)
 
-    def _begin(self, assignment: Assignment, result: CommandResult) -> Attempt | None:
+    def _begin(self, assignment: Assignment, result: CommandResult) -> Attempt | QueueIsPaused | None:
         run = result.run
+        if isinstance(result.error, QueueIsPaused):
+            return result.error
         if result.error is not None or run is None:
             log.error("attempt cannot be started", error=repr(result.error))
             return None

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from duebook_common.broker.messages import RunMessage
+from duebook_common.domain.errors import QueueIsPaused
 from duebook_common.domain.run.commands import DeferRun, RedriveRun, StartAttempt
 from duebook_common.domain.run.decide import DeliveryClass, classify_delivery
 from duebook_common.domain.run.state import Run, RunStatus
@@ -49,6 +50,15 @@ class _ClassifiedDelivery(NamedTuple):
     delivery_class: DeliveryClass
     run: Run | None
     attempt: Attempt | None
+
+
+def _with_attempt(
+    class_: DeliveryClass, run: Run | None, started: Attempt | QueueIsPaused | None
+) -> _ClassifiedDelivery:
+    """The delivery with its attempt. Of several deliveries of one run the first has it, the others are acknowledged."""
+    if isinstance(started, QueueIsPaused):
+        return _ClassifiedDelivery(DeliveryClass.QUEUE_PAUSED, run, None)
+    return _ClassifiedDelivery(class_, run, started)
 
 
 class Deliveries:
@@ -94,6 +104,8 @@ class Deliveries:
         match delivery_class:
             case DeliveryClass.START:
                 return Settlement.ACK if attempt is None else await self._follow(attempt)
+            case DeliveryClass.QUEUE_PAUSED:
+                return await self._wait_for_resume(run)
             case DeliveryClass.STALE | DeliveryClass.RUNNING:
                 return Settlement.ACK
             case DeliveryClass.UNKNOWN_TASK:
@@ -129,9 +141,15 @@ class Deliveries:
         assignments = await self._read_assignments(set(run_ids))
         runs = {run_id: assignment.run for run_id, assignment in assignments.items()}
         now = self._clock.now()
+        paused = {run_id for run_id, assignment in assignments.items() if assignment.queue_paused}
         classes = [
             classify_delivery(
-                runs.get(message.run_id), message.dispatch, now, self._attempts.has_task, from_dead_letters=moved_back
+                runs.get(message.run_id),
+                message.dispatch,
+                now,
+                self._attempts.has_task,
+                from_dead_letters=moved_back,
+                queue_paused=message.run_id in paused,
             )
             for message, moved_back in deliveries
         ]
@@ -140,10 +158,8 @@ class Deliveries:
         }
         attempts = await self._attempts.start(list(due.values())) if due else []
         started = dict(zip(due, attempts, strict=True))
-        return [  # of several current deliveries of one run the first gets the attempt, the others are acknowledged
-            _ClassifiedDelivery(
-                class_, runs.get(id_), started.pop(id_, None) if class_ is DeliveryClass.START else None
-            )
+        return [
+            _with_attempt(class_, runs.get(id_), started.pop(id_, None) if class_ is DeliveryClass.START else None)
             for id_, class_ in zip(run_ids, classes, strict=True)
         ]
 
@@ -175,6 +191,12 @@ class Deliveries:
         [result] = await handle_runs(self._pool, [RunWork(run.id, command, run)], self._actor)
         if result.events:
             log.info("run deferred: this executor does not have its task", run_id=str(run.id), task=run.task)
+        return Settlement.ACK
+
+    async def _wait_for_resume(self, run: Run) -> Settlement:
+        """The run's queue is paused: the run waits, and its resume lets the scheduler send it again."""
+        command = DeferRun(run.dispatch, self._actor.name, self._clock.now(), 0, queue_paused=True)
+        await handle_runs(self._pool, [RunWork(run.id, command, run)], self._actor)
         return Settlement.ACK
 
     async def _skip_expired(self, run: Run) -> Settlement:

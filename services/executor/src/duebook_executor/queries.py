@@ -15,7 +15,8 @@ from duebook_common.store.rows import run_of
 from duebook_common.store.wakeups import mark_buried
 
 _ASSIGNMENTS = """
-SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace
+SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace,
+       ARRAY[queue, '*'] && ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL) AS queue_paused
 FROM runs JOIN events ON events.stream = 'job-' || runs.job_id AND events.version = runs.definition_version
 WHERE run_id = ANY($1::uuid[])
 """
@@ -49,6 +50,7 @@ class Assignment:
     run: Run
     definition: Definition
     traceparent: str | None
+    queue_paused: bool = False
 
     @property
     def payload(self) -> Any:
@@ -114,4 +116,4 @@ class ExecutorQueries:
 def _assignment(record: Any) -> Assignment:
     event = decode(record["definition_type"], record["definition_data"])
     assert isinstance(event, JobCreated | JobChanged)
-    return Assignment(run_of(record), event.definition, record["trace"])
+    return Assignment(run_of(record), event.definition, record["trace"], record["queue_paused"])

@@ -20,7 +20,8 @@ from duebook_common.store.database import Connection, transaction
 from duebook_common.store.executors import QueueTasks
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
-from duebook_common.store.locks import lock_keys, try_lock_jobs
+from duebook_common.store.locks import lock_keys, share_pauses, try_lock_jobs
+from duebook_common.store.queue_pauses import pauses_now
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.wakeups import postpone_waiting
 from duebook_scheduler.poll_context import PollContext
@@ -63,6 +64,9 @@ class Admission:
             return AdmissionResult([], 0)  # a run changed meanwhile: all stay due
 
     async def _decide(self, db: Connection, waiting: Sequence[Run], served: QueueTasks) -> AdmissionResult:
+        await share_pauses(db)
+        pauses = await pauses_now(db)
+        waiting = [run for run in waiting if pauses.going_on(run.queue) is None]
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         locked = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)

@@ -6,7 +6,7 @@ nominal time (`run_id_at` in `domain/run/events.py`), so that its stream can be 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from duebook_common.domain.job.commands import DecisionContext, Dispatch
+from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
@@ -22,7 +23,8 @@ from duebook_common.store.database import UNAVAILABLE, Connection, acquire, tran
 from duebook_common.store.executors import QueueTask
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
-from duebook_common.store.locks import lock_jobs, try_lock_jobs
+from duebook_common.store.locks import lock_jobs, share_pauses, try_lock_jobs
+from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.resilience import isolate_failures, one_by_one
 from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.contended_jobs import ContendedJobs
@@ -61,7 +63,7 @@ class Dispatcher:
         self._pool, self._clock = context.pool, context.clock
         self._settings, self._actor = context.settings, context.actor
         self._sender, self._window = sender, window
-        self._hints, self._served = hints, context.served
+        self._hints, self._served, self._paused = hints, context.served, context.paused
         self._deferred: dict[UUID, datetime] = {}
         self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
@@ -86,7 +88,7 @@ class Dispatcher:
             found = await lanes(db, "jobs")
             show_queues(lane.queue for lane in found)
             self.next_due = earliest(found, now)
-            due = [lane for lane in found if lane.first <= now]
+            due = [lane for lane in found if lane.first <= now and self._paused.now.going_on(lane.queue) is None]
             if not due:
                 return []
             # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.
@@ -100,6 +102,7 @@ class Dispatcher:
         job_ids: list[UUID] = []
         try:
             async with transaction(self._pool) as db:
+                await share_pauses(db)
                 candidates = await self._candidates(db, open_lanes, now)
                 job_ids = await try_lock_jobs(db, candidates)
                 results = await self._decide(db, job_ids)
@@ -130,9 +133,10 @@ class Dispatcher:
             max_active=settings.max_active_runs,
         )
         jobs = await load_locked(db, job_ids)
+        pauses = await pauses_since(db, min((job.job.wake_at or now for job in jobs), default=now))
+        jobs = [job for job in jobs if pauses.going_on(job.job.definition.queue) is None]
         served = await self._served.among(db, map(_queue_task, jobs), now)
-        unserved = replace(context, has_executor=False)
-        commands = [Dispatch(context if _queue_task(job) in served else unserved) for job in jobs]
+        commands = [Dispatch(_context_of(job, context, pauses, served)) for job in jobs]
         results = _decide_within_limits(jobs, commands)
         await record(db, results, self._actor)
         await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)
@@ -151,6 +155,7 @@ class Dispatcher:
             return await self._one_by_one(job_ids)
         try:
             async with transaction(self._pool) as db:
+                await share_pauses(db)
                 results = await self._decide(db, await try_lock_jobs(db, rest))
         except UNAVAILABLE:
             raise
@@ -165,6 +170,7 @@ class Dispatcher:
 
     async def _decide_locked(self, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
         async with transaction(self._pool) as db:
+            await share_pauses(db)
             await lock_jobs(db, job_ids)
             return await self._decide(db, job_ids)
 
@@ -199,6 +205,16 @@ class Dispatcher:
 
 def _queue_task(job: LockedJob) -> QueueTask:
     return job.job.definition.queue, job.job.definition.task
+
+
+def _context_of(
+    job: LockedJob, context: DecisionContext, pauses: Pauses, served: Container[QueueTask]
+) -> DecisionContext:
+    """The context of one job: whether its task has an executor, and the pauses of its queue."""
+    of_queue, has_executor = pauses.of(job.job.definition.queue), _queue_task(job) in served
+    if has_executor and not of_queue:
+        return context
+    return replace(context, has_executor=has_executor, pauses=of_queue)
 
 
 def _decide_within_limits(jobs: Sequence[LockedJob], commands: Sequence[Dispatch]) -> list[JobResult[Dispatch]]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 from duebook_common.runtime.loops import detect_lost_connection
+from duebook_common.store.database import acquire
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.waker import Waker
@@ -14,6 +15,7 @@ class Poller:
     """Dispatches due jobs and wakes due runs. `failing` says that the last pass raised."""
 
     def __init__(self, context: PollContext, dispatcher: Dispatcher, waker: Waker) -> None:
+        self._pool, self._paused = context.pool, context.paused
         self._clock, self._settings = context.clock, context.settings
         self._dispatcher, self._waker = dispatcher, waker
         self.failing = False
@@ -21,13 +23,18 @@ class Poller:
     async def step(self) -> int:
         """One pass; returns how many jobs and runs were dealt with."""
         try:
-            found = await self._timed(self._dispatcher.step()) + await self._timed(self._waker.step())
+            found = await self._timed(self._read_pauses())
+            found += await self._timed(self._dispatcher.step()) + await self._timed(self._waker.step())
         except Exception:
             self.failing = True
             self._waker.distrust_leases()
             raise
         self.failing = False
         return found
+
+    async def _read_pauses(self) -> int:
+        async with acquire(self._pool) as db:
+            return await self._paused.read(db, self._clock.now())
 
     async def _timed(self, work: Awaitable[int]) -> int:
         """Await the work. If it takes long, executors may have been unable to renew their leases meanwhile."""

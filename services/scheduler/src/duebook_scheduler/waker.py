@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from uuid import UUID
 
 import structlog
 
+from duebook_common.domain.errors import QueueIsPaused
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.domain.run.decide import BURY_WITHIN
 from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
@@ -56,7 +56,7 @@ class Waker:
         self._settings, self._actor = context.settings, context.actor
         self._sender, self._window = sender, window
         self._lost_messages = lost_messages
-        self._admission, self._served = admission, context.served
+        self._admission, self._served, self._paused = admission, context.served, context.paused
         self._leases_trusted_at: datetime | None = None
         self.next_due: datetime | None = None
 
@@ -80,7 +80,8 @@ class Waker:
             capacity |= dict.fromkeys(queues & self._sender.held_queues, 0)
             lost = await self._lost_messages.lost(db, [due.run for due in due_runs if may_be_lost(due, now)])
             served = await self._served.among(db, {(due.run.queue, due.run.task) for due in due_runs}, now)
-        plan = replace(_plan(due_runs, now, self._leases_trusted_at, capacity, lost), served=served)
+        wake_context = WakeContext(now, self._leases_trusted_at, capacity, frozenset(lost), self._paused.now)
+        plan = replace(_plan(due_runs, wake_context, capacity), served=served)
         return await self._execute(plan, now)
 
     async def _execute(self, plan: _Plan, now: datetime) -> int:
@@ -105,7 +106,15 @@ class Waker:
             return (run.queue, run.task) in served
 
         work = [
-            RunWork(due.run.id, wake(random.random(), job_deleted=due.job_deleted, has_executor=has_executor(due.run)))
+            RunWork(
+                due.run.id,
+                wake(
+                    random.random(),
+                    job_deleted=due.job_deleted,
+                    has_executor=has_executor(due.run),
+                    queue_paused=self._paused.now.going_on(due.run.queue) is not None,
+                ),
+            )
             for due in due_runs
         ]
         results = await handle_runs(self._pool, work, self._actor)
@@ -119,12 +128,9 @@ class Waker:
         await self._sender.send(runs)
 
 
-def _plan(
-    due_runs: Sequence[DueRun], now: datetime, leases_trusted_at: datetime, capacity: dict[str, int], lost: set[UUID]
-) -> _Plan:
-    """Sort due runs by what they need. Counts `capacity` down: each retry takes one of its queue's."""
+def _plan(due_runs: Sequence[DueRun], context: WakeContext, capacity: dict[str, int]) -> _Plan:
+    """Sort due runs by what they need. Counts the context's `capacity` down: each retry takes one of its queue's."""
     plan = _Plan()
-    context = WakeContext(now, leases_trusted_at, capacity, frozenset(lost))
     for due in due_runs:
         match classify(due, context, random.random()):
             case Postpone(until):
@@ -146,6 +152,8 @@ def _runs_with(event: type, results: Sequence[CommandResult]) -> list[Run]:
 
 
 def _count(run: Run, result: CommandResult) -> None:
+    if isinstance(result.error, QueueIsPaused):
+        return  # it stays due, and the next pass sees the pause
     if result.error is not None:
         log.error("run cannot be woken", run_id=str(run.id), job_id=str(run.job_id), error=repr(result.error))
     for event in result.events:

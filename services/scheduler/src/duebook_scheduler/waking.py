@@ -1,12 +1,14 @@
 """What a run needs once its `wake_at` has passed. Pure: the `Waker` loads the runs and executes the actions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.decide import expired
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.wakeups import LONGEST_WAIT_FOR_RESUME
 from duebook_scheduler.due_runs import DueRun
 
 # A run with dispatch number 0 needs none: its status is `dispatched`, so `DispatchWindow` counts it already.
@@ -52,6 +54,7 @@ class WakeContext:
     leases_trusted_at: datetime
     capacity: Mapping[str, int]
     lost: frozenset[UUID]
+    pauses: Pauses = field(default_factory=Pauses)
 
 
 def classify(due: DueRun, context: WakeContext, chance: float) -> Action:
@@ -63,6 +66,8 @@ def classify(due: DueRun, context: WakeContext, chance: float) -> Action:
         return _classify_running(due, context)
     if run.held and not due.job_deleted and not expired(run, now):
         return Postpone(_next_look_at_held(run, now))
+    if not due.job_deleted and not expired(run, now) and context.pauses.going_on(run.queue) is not None:
+        return Postpone(_next_look_at_paused(run, now)) if run.status is RunStatus.WAITING else Wake()
     if run.status in NEEDS_CAPACITY and not due.job_deleted and context.capacity[run.queue] <= 0:
         return Postpone(now + timedelta(seconds=1 + 9 * chance))
     if may_be_lost(due, now) and run.id not in context.lost:
@@ -81,6 +86,13 @@ def _classify_running(due: DueRun, context: WakeContext) -> Action:
 def _next_look_at_held(run: Run, now: datetime) -> datetime:
     """The resume wakes it, so this only has to find its deadline."""
     later = now + _HELD_WAIT
+    return min(later, run.start_by) if run.start_by is not None and run.attempt == 0 else later
+
+
+def _next_look_at_paused(run: Run, now: datetime) -> datetime:
+    """The resume of its queue wakes it, so this only has to find its deadline. A long pause costs ever less."""
+    waited = max(now - (run.dispatched_at or run.created_at), _SHORTEST_WAIT)
+    later = now + min(waited, LONGEST_WAIT_FOR_RESUME)
     return min(later, run.start_by) if run.start_by is not None and run.attempt == 0 else later
 
 

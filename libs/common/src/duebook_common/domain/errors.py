@@ -50,6 +50,15 @@ class TooManyActiveRuns(CommandRejected):
         )
 
 
+class QueueIsPaused(CommandRejected):
+    """The run's queue was paused before the command was recorded: it may neither be sent nor started."""
+
+    code = "queue_paused"
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"the queue {queue!r}, or the whole installation, is paused")
+
+
 class StaleVersion(CommandRejected):
     """The version of the definition is not one that `If-Match` or `If-None-Match` admits."""
 

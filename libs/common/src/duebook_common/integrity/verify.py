@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
-from duebook_common.integrity.verify_queues import check_pauses
+from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
@@ -23,6 +24,7 @@ from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
 _BATCH = 500  # jobs
+_NO_PAUSES = Pauses()
 _EVENTS_OF_JOBS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL ORDER BY job_id, xid, position"  # noqa: S608
 _OTHER_EVENTS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NULL ORDER BY xid, position"  # noqa: S608
 _GAPS = """
@@ -47,13 +49,14 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
     async with snapshot(pool) as db:
         now = await db.fetchval("SELECT clock_timestamp()")
         breaches = [*await _check_origin(db), *await _check_versions(db)]
+        others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
+        pauses = fold_all_pauses(others)
         async for batch in _batches(db):
             jobs += len(batch)
             events += sum(map(len, batch.values()))
             for recorded in batch.values():
-                breaches += check_job(recorded, now - overdue)
+                breaches += check_job(recorded, now - overdue, pauses)
             breaches += await check_rows(db, batch)
-        others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
         events += len(others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_wakeups(db)]
@@ -85,12 +88,12 @@ async def _batches(db: Connection) -> AsyncIterator[dict[UUID, list[RecordedEven
         yield batch
 
 
-def check_job(recorded: Sequence[RecordedEvent], due_before: datetime) -> Iterator[Breach]:
+def check_job(recorded: Sequence[RecordedEvent], due_before: datetime, pauses: Pauses = _NO_PAUSES) -> Iterator[Breach]:
     """Check one job with all its runs, which must account for what was due at `due_before` (UTC).
 
-    `recorded` are all events about the job, in the order of the log.
+    `recorded` are all events about the job, in the order of the log. `pauses` are those of all queues.
     """
     for stream, items in by_stream(recorded, "run-").items():
         yield from check_run(stream, [item.event for item in items])
-    yield from check_schedule(moving_job(recorded), due_before)
+    yield from check_schedule(moving_job(recorded), due_before, pauses)
     yield from check_overlap(recorded)

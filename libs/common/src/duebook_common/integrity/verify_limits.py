@@ -71,12 +71,13 @@ class _ActiveRuns:
 
     @property
     def beside(self) -> set[str]:
-        """The runs that other runs of the job must wait for: the sent ones, and those that wait for their task only."""
-        return self.sent | {stream for stream, event in self.waiting.items() if _waits_for_task(event)}
+        """The runs that other runs of the job must wait for: the sent ones, and those that wait for no other run."""
+        return self.sent | {stream for stream, event in self.waiting.items() if _comes_first(event)}
 
 
-def _waits_for_task(event: object) -> bool:
-    return isinstance(event, RunDeferred) or (isinstance(event, RunBuffered) and event.reason == "task")
+def _comes_first(event: object) -> bool:
+    """Whether the run waits for its task or for the resume of its queue only."""
+    return isinstance(event, RunDeferred) or (isinstance(event, RunBuffered) and event.reason in {"task", "queue"})
 
 
 @dataclass(slots=True)

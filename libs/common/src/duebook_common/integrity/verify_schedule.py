@@ -17,18 +17,23 @@ from duebook_common.domain.job.events import (
 )
 from duebook_common.domain.job.schedule_history import EARLIEST, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.eventstore import RecordedEvent
 
 _INSTANT = timedelta(microseconds=1)
+_NO_PAUSES = Pauses()
 
 
-def check_schedule(recorded: Sequence[RecordedEvent], due_before: datetime) -> Iterator[Breach]:
+def check_schedule(
+    recorded: Sequence[RecordedEvent], due_before: datetime, pauses: Pauses = _NO_PAUSES
+) -> Iterator[Breach]:
     """Follow a job from occurrence to occurrence: none is left out, none comes twice. Then check the totals.
 
-    `recorded` are the events that move the job (`replay.moving_job`). All that was due at `due_before` must be there.
+    `recorded` are the events that move the job (`replay.moving_job`). All that was due at `due_before` must be there,
+    except what one of the `pauses` of its queue keeps back: those that go on, or ended after that time.
     """
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield _breach(recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
@@ -40,6 +45,9 @@ def check_schedule(recorded: Sequence[RecordedEvent], due_before: datetime) -> I
         if fault := _fault(job, event):
             yield _breach(item.stream, fault)
         job = job_state.evolve(job, event)
+    kept_back = any(pause.until is None or pause.until > due_before for pause in pauses.of(job.definition.queue))
+    if kept_back and job.next_at is not None:
+        due_before = min(due_before, job.next_at)
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
         yield _breach(job_events.stream(job.id), f"{job.next_at} is due and unaccounted for")
     yield from _check_totals(job, schedule_periods(history), due_before)

@@ -25,7 +25,8 @@ class Write:
     """New events of one stream. The events' ids follow from `command`: the same command makes the same ids.
 
     `order` has a number for each event. It sorts the events of all writes of an append, if one decision made them.
-    `job_id` is None for streams that belong to no job: those of queues and of the installation.
+    `queue`: nothing is appended while that queue is paused. `job_id` is None for streams that belong to no job: those
+    of queues and of the installation.
     """
 
     stream: str
@@ -35,6 +36,7 @@ class Write:
     command: UUID = field(default_factory=uuids.uuid7)
     meta: bytes = b"{}"
     order: Sequence[int] = ()
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,11 @@ class RecordedEvent:
 # `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that
 # got their events.
 APPEND = """
-WITH writes AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::int[]) AS w (stream, expected, size)
+WITH asked AS MATERIALIZED (
+    SELECT stream, expected, size, queue IS NOT NULL AND (SELECT paused_queues()) && ARRAY[queue, '*'] AS paused
+    FROM unnest($1::text[], $2::int[], $3::int[], $4::text[]) AS w (stream, expected, size, queue)
+), writes AS MATERIALIZED (
+    SELECT stream, expected, size FROM asked WHERE NOT paused
 ), locked AS MATERIALIZED (
     SELECT h.stream, h.version FROM heads h JOIN writes w USING (stream)
     WHERE w.expected > 0 ORDER BY h.stream FOR UPDATE OF h
@@ -82,13 +87,13 @@ WITH writes AS MATERIALIZED (
 ), recorded AS (
     INSERT INTO events (stream, version, id, type, data, meta, job_id, recorded_at)
     SELECT e.stream, e.version, e.id, e.type, e.data, e.meta, e.job_id, accepted.recorded_at
-    FROM unnest($4::text[], $5::int[], $6::uuid[], $7::text[], $8::jsonb[], $9::jsonb[], $10::uuid[])
+    FROM unnest($5::text[], $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::jsonb[], $11::uuid[])
          WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n)
     JOIN accepted USING (stream)
     ORDER BY e.n
 )
 """
-APPEND_PARAMETERS = 10
+APPEND_PARAMETERS = 11
 _APPEND = f"{APPEND} SELECT stream FROM accepted"  # noqa: S608
 
 
@@ -103,19 +108,15 @@ async def append(db: Connection, writes: Sequence[Write]) -> set[str]:
     """
     if not writes:
         return set()
-    return lost_streams(writes, await db.fetch(_APPEND, *append_arguments(writes)))
+    accepted = await db.fetch(_APPEND, *append_arguments(writes))
+    return {write.stream for write in writes} - {record["stream"] for record in accepted}
 
 
 def append_arguments(writes: Sequence[Write]) -> list[Any]:
-    """The arguments of APPEND: arrays of streams, expected versions and sizes, then one array per column of events."""
+    """The arguments of APPEND: arrays of streams, versions, sizes and queues, then one array per column of events."""
     rows = _rows(writes)
-    heads = zip(*((w.stream, w.expected, len(w.events)) for w in writes), strict=True)
+    heads = zip(*((w.stream, w.expected, len(w.events), w.queue) for w in writes), strict=True)
     return [*heads, *(zip(*rows, strict=True) if rows else ([],) * 7)]
-
-
-def lost_streams(writes: Sequence[Write], accepted: Sequence[Any]) -> set[str]:
-    """The streams that got no events, because another writer was faster. `accepted` are rows with the others."""
-    return {w.stream for w in writes} - {record["stream"] for record in accepted}
 
 
 def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, bytes, UUID | None]]:

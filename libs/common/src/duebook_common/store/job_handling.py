@@ -5,10 +5,11 @@ life needs no lock, since the run's version detects conflicts: see `run_handling
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
-from duebook_common.domain.job.commands import JobCommand
+from duebook_common.domain.job.commands import Backfill, ChangeJob, JobCommand, PauseJob, TriggerRun
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.telemetry import CONFLICTS
@@ -28,6 +29,7 @@ from duebook_common.store.job_plan import (
     plan_creation,
 )
 from duebook_common.store.locks import lock_jobs
+from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.rows import load_active_runs, load_jobs, load_jobs_to_decide
 
 
@@ -81,10 +83,23 @@ async def _decide_job(
     if job is None:
         return None
     prepared = await command.prepare(db, job) if isinstance(command, Preparation) else command
+    prepared = await _with_pauses(db, job, prepared)
     active = await load_active_runs(db, [job_id])  # after `prepare`, which may take long while runs change
     result = decide_locked(LockedJob(job, active.get(job_id, [])), prepared)
     await record(db, [result], actor)
     return result
+
+
+async def _with_pauses(db: Connection, job: Job, command: CommandT) -> CommandT:
+    """The command with the pauses on which new runs and missed occurrences depend.
+
+    Without their lock: the scheduler looks soon at a run that it may not have to send.
+    """
+    if not isinstance(command, ChangeJob | PauseJob | TriggerRun | Backfill):
+        return command
+    context = command.context
+    pauses = await pauses_since(db, min(job.wake_at or context.now, context.now))
+    return replace(command, context=replace(context, pauses=pauses.of(job.definition.queue)))
 
 
 async def decide_jobs(db: Connection, commands: Mapping[UUID, JobCommand], actor: Actor) -> list[JobResult[JobCommand]]:

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from duebook_common.store.database import Connection
 
+# `paused_queues` in the schema shares the third.
 _JOBS, _KEYS, _PAUSES, _BULK, _SLICES = 7238, 7240, 7242, 7243, 1024
 
 _LOCK = "SELECT pg_advisory_xact_lock($1, slice) FROM unnest($2::int[]) AS slice"
@@ -40,8 +41,13 @@ async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
 
 
 async def lock_pauses(db: Connection) -> None:
-    """Hold the lock of all pauses until the transaction ends; those who start attempts share it."""
+    """Hold the lock of all pauses until the transaction ends. Whoever sends or starts runs shares it."""
     await db.execute("SELECT pg_advisory_xact_lock($1)", _PAUSES)
+
+
+async def share_pauses(db: Connection) -> None:
+    """Let no pause begin until the transaction ends. It precedes all other locks, so that no two deadlock."""
+    await db.execute("SELECT pg_advisory_xact_lock_shared($1)", _PAUSES)
 
 
 _LOCK_BULK = "SELECT pg_advisory_xact_lock($1, $2)"

@@ -12,7 +12,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.store.columns import Column, Columns, arguments, insert, update
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments, lost_streams
+from duebook_common.store.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments
 
 _JOB_KEY: Columns[Job] = (Column("job_id", "uuid", "id"),)
 _JOB_FIXED: Columns[Job] = (
@@ -63,6 +63,7 @@ _RUN_FIXED: Columns[Run] = (
     Column("pause_on_failure", "bool"),
     Column("backlog", "bool"),
     Column("cause", "uuid"),
+    Column("resumed_at", "timestamptz"),
 )
 _RUN_STATE: Columns[Run] = (
     Column("version", "int"),
@@ -138,7 +139,8 @@ SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
 """
 _APPEND_AND_UPDATE_RUNS = f"""
 {APPEND}, projected AS ({_UPDATE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
-SELECT accepted.stream, projected.awaited FROM accepted LEFT JOIN projected USING (stream)
+SELECT asked.stream, asked.paused, projected.awaited, accepted.stream IS NOT NULL AS accepted
+FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
 """  # noqa: S608
 
 
@@ -171,10 +173,14 @@ async def update_runs(db: Connection, runs: Sequence[Run]) -> None:
 
 
 class AppendResult(NamedTuple):
-    """The streams that got no events because their version had changed, and the runs that other runs wait for."""
+    """The streams that got no events because their version had changed, or because their queue is paused.
+
+    `awaited` are the runs that other runs wait for.
+    """
 
     lost: set[str]
     awaited: set[str]
+    paused: set[str]
 
 
 async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
@@ -183,10 +189,17 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
     `runs` are the states after the writes, one for each write.
     """
     if not writes:
-        return AppendResult(set(), set())
-    accepted = await db.fetch(_APPEND_AND_UPDATE_RUNS, *append_arguments(writes), *_updated_run_arguments(runs))
-    awaited = {record["stream"] for record in accepted if record["awaited"]}
-    return AppendResult(lost_streams(writes, accepted), awaited)
+        return AppendResult(set(), set(), set())
+    records = await db.fetch(_APPEND_AND_UPDATE_RUNS, *append_arguments(writes), *_updated_run_arguments(runs))
+    lost, awaited, paused = set[str](), set[str](), set[str]()
+    for record in records:
+        if record["paused"]:
+            paused.add(record["stream"])
+        elif not record["accepted"]:
+            lost.add(record["stream"])
+        elif record["awaited"]:
+            awaited.add(record["stream"])
+    return AppendResult(lost, awaited, paused)
 
 
 async def replace_jobs(db: Connection, jobs: Sequence[Job]) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 
-from duebook_common.domain.queue.state import Pause
+from duebook_common.domain.queue.state import Pause, Pauses
 from duebook_common.store.database import Connection
 
 _COLUMNS = tuple(field.name for field in fields(Pause))  # each named like the field that it holds
@@ -15,6 +16,10 @@ ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {_SETS}
 """  # noqa: S608
 _OF_NAME = f"SELECT {_NAMES} FROM queue_pauses WHERE name = $1 ORDER BY since"  # noqa: S608
 _LAST = f"SELECT {_NAMES} FROM queue_pauses WHERE name = $1 ORDER BY since DESC LIMIT 1"  # noqa: S608
+_GOING_ON = f"SELECT {_NAMES} FROM queue_pauses WHERE until IS NULL ORDER BY name"  # noqa: S608
+_SINCE = f"""
+SELECT {_NAMES} FROM queue_pauses WHERE coalesce(until, 'infinity') > $1 ORDER BY name, since
+"""  # noqa: S608
 _DELETE_OF_NAME = "DELETE FROM queue_pauses WHERE name = $1"
 _DELETE_ORPHANS = """
 WITH deleted AS (
@@ -40,6 +45,16 @@ async def last_pause(db: Connection, name: str) -> Pause | None:
 async def pauses_of(db: Connection, name: str) -> list[Pause]:
     """All pauses of this name, oldest first."""
     return [Pause(**record) for record in await db.fetch(_OF_NAME, name)]
+
+
+async def pauses_now(db: Connection) -> Pauses:
+    """The pauses that go on."""
+    return Pauses(Pause(**record) for record in await db.fetch(_GOING_ON))
+
+
+async def pauses_since(db: Connection, since: datetime) -> Pauses:
+    """The pauses that ended after `since` (UTC), or go on."""
+    return Pauses(Pause(**record) for record in await db.fetch(_SINCE, since))
 
 
 async def replace_pauses(db: Connection, name: str, pauses: Sequence[Pause]) -> None:

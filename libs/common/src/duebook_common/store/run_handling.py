@@ -11,14 +11,14 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common.domain.errors import CommandRejected, TooManyActiveRuns
+from duebook_common.domain.errors import CommandRejected, QueueIsPaused, TooManyActiveRuns
 from duebook_common.domain.job.admission import frees_slot
 from duebook_common.domain.job.commands import HoldRuns, PauseOnDeadLetter
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.commands import RedriveRun, RunCommand
 from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job, redriven
-from duebook_common.domain.run.events import RunEvent
+from duebook_common.domain.run.events import AttemptStarted, RunEvent, RunRequeued
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.telemetry import CONFLICTS
 from duebook_common.store import projections, wakeups
@@ -27,7 +27,7 @@ from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.eventstore import Write, has_recorded
 from duebook_common.store.job_handling import decide_jobs
-from duebook_common.store.locks import lock_jobs
+from duebook_common.store.locks import lock_jobs, share_pauses
 from duebook_common.store.projections import AppendResult
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.rows import count_active_runs, load_runs_to_decide
@@ -149,6 +149,9 @@ async def handle_in_transaction(
     result = await _record(db, [decision for decision in decisions if decision.events], actor)
     CONFLICTS.inc(len(result.lost))
     recorded = [decision for decision in decisions if decision.stream not in result.lost]
+    for decision in recorded:
+        if decision.stream in result.paused and decision.run is not None:
+            decision.refuse(QueueIsPaused(decision.run.queue))
     freeing = _freeing(recorded, result.awaited)
     return {decision.work.id: decision.result for decision in recorded}, freeing
 
@@ -171,11 +174,13 @@ async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor
     if not jobs:
         return await _append(db, decisions, actor)
     async with db.transaction():
+        await share_pauses(db)
         await lock_jobs(db, jobs)
         await _refuse_redrives(db, decisions)
         accepted = [decision for decision in decisions if decision.events]
         result = await _append(db, accepted, actor)
-        recorded = [d.run for d in accepted if d.run is not None and d.stream not in result.lost]
+        refused = result.lost | result.paused
+        recorded = [d.run for d in accepted if d.run is not None and d.stream not in refused]
         if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
             await decide_jobs(db, pauses, actor)
         await _hold(db, [d for d in accepted if d.stream not in result.lost and redriven(d.events)], actor)
@@ -219,7 +224,9 @@ async def _hold(db: Connection, redriven: Sequence[RunDecision], actor: Actor) -
 
 def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:
     expected = run.version - len(decision.events)
-    return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta)
+    sent = isinstance(decision.events[-1], AttemptStarted | RunRequeued)
+    queue = run.queue if sent else None
+    return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta, queue=queue)
 
 
 def _freeing(recorded: Iterable[RunDecision], awaited: set[str]) -> list[Run]:

@@ -196,6 +196,49 @@ async def wake_for_tasks(db: Connection, queues: Sequence[str], tasks: Sequence[
     return int(status.rpartition(" ")[2])
 
 
+# `*` stands for all queues. A run with dispatch number 0 was not sent: it is due, or jitter delays it.
+_RECALL = """
+WITH sent AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE status = 'dispatched' AND (queue = $1 OR $1 = '*') AND dispatch > 0 AND wake_at > $2
+    ORDER BY run_id LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET wake_at = $2 FROM sent WHERE runs.run_id = sent.run_id AND runs.status = 'dispatched'
+"""
+LONGEST_WAIT_FOR_RESUME = timedelta(hours=1)
+
+
+async def recall_dispatched(db: Connection, queue: str, at: datetime, limit: int) -> int:
+    """Look from `at` (UTC) on at the runs of a paused queue that were sent and not started; returns how many.
+
+    The scheduler calls it once it sees the pause, until fewer than `limit` are moved. No event, because only the waker
+    decides that such a run waits. A locked row is just being started, or is put back by the executor.
+    """
+    return int((await db.execute(_RECALL, queue, at, limit)).rpartition(" ")[2])
+
+
+_WAKE_QUEUE = """
+WITH waiting AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        SELECT run_id FROM runs
+        WHERE status = 'waiting' AND (queue = $1 OR $1 = '*') AND NOT held AND wake_at > greatest($2, not_before)
+        LIMIT $3
+    ))
+    ORDER BY run_id FOR UPDATE
+)
+UPDATE runs SET wake_at = greatest($2, not_before)
+FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting'
+"""
+
+
+async def wake_queue(db: Connection, queue: str, at: datetime, limit: int) -> int:
+    """Look from `at` (UTC) on at the waiting runs of a queue that was resumed; returns how many were moved.
+
+    The scheduler calls it once it sees the resume, until fewer than `limit` are moved. No event, because only the
+    scheduler's admission decides whether a waiting run is sent.
+    """
+    return int((await db.execute(_WAKE_QUEUE, queue, at, limit)).rpartition(" ")[2])
+
+
 # No postponement is longer. A run that runs or waits is looked at again after a lease at the latest, any other one
 # after an hour, because its message may be queued.
 LONGEST_POSTPONEMENT_OF_JOB = timedelta(minutes=1)

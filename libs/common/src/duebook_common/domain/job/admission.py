@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from duebook_common.domain.run.events import Trigger
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
 
 
 class ConcurrencySlots:
@@ -43,8 +43,9 @@ def runs_to_await(active: Iterable[Run]) -> list[Run]:
 
 
 def frees_slot(run: Run) -> bool:
-    """Whether a run that got events may let others start: it ended, or is held and gave back the slot of its key."""
-    return not run.active or (run.held and run.concurrency is not None and run.status is RunStatus.WAITING)
+    """Whether a run that got events may let others start: it ended, or was stopped and gave back its key's slot."""
+    stopped = run.held or run.reason == QUEUE_PAUSED
+    return not run.active or (stopped and run.concurrency is not None and run.status is RunStatus.WAITING)
 
 
 def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.job.schedule_history import DefinitionVersion
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 
 
@@ -22,6 +23,7 @@ class DecisionContext:
     `look_again_after`: how long a new run may wait for its start before the scheduler checks for its message.
     `has_executor`: an executor of the job's queue has its task; otherwise new runs wait for one.
     `dispatch`: 1 if the caller sends the messages of new runs itself, 0 if it leaves that to the scheduler.
+    `pauses`: those of the job's queue and of the installation that ended after its first due time, or go on.
     `max_active`: how many active runs a job may have. Beyond it a command is refused, and an occurrence is skipped.
     """
 
@@ -31,6 +33,12 @@ class DecisionContext:
     dispatch: int
     max_active: int = 1_000
     has_executor: bool = True
+    pauses: Sequence[Pause] = ()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the job's queue is paused now: none of its runs is sent."""
+        return any(pause.going_on for pause in self.pauses)
 
 
 @dataclass(frozen=True, slots=True)

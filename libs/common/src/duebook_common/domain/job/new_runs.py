@@ -21,7 +21,7 @@ from duebook_common.domain.run.events import (
     Trigger,
     run_id_of_backfill,
 )
-from duebook_common.domain.run.state import ENDED, HELD, Run, RunStatus
+from duebook_common.domain.run.state import ENDED, HELD, QUEUE_PAUSED, Run, RunStatus
 from duebook_common.domain.schedule.due import Occurrence
 
 _SOON = timedelta(seconds=1)
@@ -32,7 +32,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class NewRun(NamedTuple):
     """A run to be opened. `payload` counts if `own_payload` is set; otherwise the definition's does.
 
-    `backlog`: it waits in the backlog of the policy `all`.
+    `backlog`: it waits in the backlog of the policy `all`, or of a pause, which ended at `resumed_at`.
     """
 
     id: UUID
@@ -45,6 +45,7 @@ class NewRun(NamedTuple):
     request_hash: str | None = None
     backlog: bool = False
     cause: UUID | None = None
+    resumed_at: datetime | None = None
 
 
 def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext) -> list[RunFact]:
@@ -69,6 +70,7 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
         "payload": new.payload,
         "own_payload": new.own_payload,
         "request_hash": new.request_hash,
+        "resumed_at": new.resumed_at,
     }
     at_once = max(context.now, new.occurrence.due_at)
     later = min(context.now + context.look_again_after, new.start_by or _NEVER)
@@ -77,6 +79,9 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
         first = RunBuffered(**identity, **own, reason="overlap", wake_at=later, backlog=backlog, held=job.held)
     elif job.held:
         first = RunBuffered(**identity, **own, reason=HELD, wake_at=later, held=True)
+    elif context.paused:  # the resume of the queue wakes it
+        soon = min(context.now + _SOON, new.start_by or _NEVER)  # in case that it was resumed meanwhile
+        first = RunBuffered(**identity, **own, reason=QUEUE_PAUSED, wake_at=soon)
     elif job.definition.concurrency is not None:  # the scheduler admits it once its key has a free slot
         first = RunBuffered(**identity, **own, reason="concurrency", wake_at=at_once)
     elif not context.has_executor:

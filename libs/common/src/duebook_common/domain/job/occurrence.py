@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.backlog import joins_backlog
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
+from duebook_common.domain.job.lateness import Lateness, lateness
 from duebook_common.domain.job.new_runs import NewRun, open_run, run_identity
 from duebook_common.domain.job.overlap import ActiveRuns
 from duebook_common.domain.job.state import Job, JobStatus, job_after
@@ -30,10 +32,12 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
     `backlog`. Occurrences beyond the first thousand stay due, and so do those of a backlog while too many runs of the
     job are active.
     """
-    skipped = _skip_in_bulk(job, context)
-    remaining, others = job_after(job, skipped), ActiveRuns(active)
-    due, more = _due(remaining, context, _max_due(job, others))
-    groups = list(_grouped(remaining, due, context, more=more))
+    others = ActiveRuns(active)
+    late = lateness(job, others, context, _MAX_ACTIVE)
+    skipped = _skip_in_bulk(job, late, context)
+    remaining = job_after(job, skipped)
+    due, more = _due(remaining, context, _max_due(job, others, late))
+    groups = list(_grouped(remaining, due, late, context, more=more))
     decided = [*skipped, *_open_runs(remaining, groups, others, context)]
     return [*decided, *_finish(job, decided, context.now)]
 
@@ -41,41 +45,41 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
 # Phase 1: skip missed occurrences in one range, without looking at each.
 
 
-def _skip_in_bulk(job: Job, context: DecisionContext) -> list[OccurrencesSkipped]:
+def _skip_in_bulk(job: Job, late: Lateness, context: DecisionContext) -> list[OccurrencesSkipped]:
     """Skip the missed occurrences that will not be caught up, except those that jitter may have made due later."""
     if job.exhausted:
         return skip_due(job, "max_runs", context.now)
     definition, catch_up = job.definition, job.definition.catch_up
     window_start = context.now - catch_up.window
-    missed = context.now - context.misfire - (definition.jitter or timedelta(0)) - _INSTANT
+    missed = late.all_missed_before - (definition.jitter or timedelta(0)) - _INSTANT
     if catch_up.policy == "all":
         return _skip_until(job, min(missed, window_start - _INSTANT), "window", context.now)
     newest = None if job.next_at is None or job.next_at > missed else last_between(definition, job.next_at, missed)
     if newest is None:
         return []
-    if catch_up.policy == "none" or _is_one_on_time(job, newest, context):
+    if catch_up.policy == "none" or _is_one_on_time(job, newest, late, context):
         return _skip_until(job, newest, "missed", context.now)
     if newest < window_start:
         return _skip_until(job, newest, "window", context.now)
     return _skip_until(job, newest - _INSTANT, "missed", context.now)
 
 
-def _is_one_on_time(job: Job, newest_missed: datetime, context: DecisionContext) -> bool:
-    """Whether an occurrence is due on time. With jitter, the first thousand after `newest_missed` are looked at."""
+def _is_one_on_time(job: Job, newest_missed: datetime, late: Lateness, context: DecisionContext) -> bool:
+    """Whether an occurrence is due on time, or was kept back by a pause.
+
+    With jitter, or after a pause, the first thousand after `newest_missed` are looked at.
+    """
     due, _ = _due(replace(job, next_at=newest_missed), context, _MAX_DUE)
-    return bool(due) and not _is_missed(due[-1], context)
-
-
-def _is_missed(occurrence: Occurrence, context: DecisionContext) -> bool:
-    return occurrence.due_at < context.now - context.misfire
+    return any(not late.is_missed(occurrence.due_at) for occurrence in reversed(due))
 
 
 # Phase 2: list the remaining due occurrences, and group them by what happens to them.
 
 
-def _max_due(job: Job, others: ActiveRuns) -> int:
+def _max_due(job: Job, others: ActiveRuns, late: Lateness) -> int:
     """How many occurrences to list. Where a catch-up pauses, only about as many as may run."""
-    return max(1, _MAX_ACTIVE - others.count) if job.definition.catch_up.policy == "all" else _MAX_DUE
+    in_order = job.definition.catch_up.policy == "all" or late.kept
+    return max(1, _MAX_ACTIVE - others.count) if in_order else _MAX_DUE
 
 
 def _due(job: Job, context: DecisionContext, limit: int) -> tuple[list[Occurrence], bool]:
@@ -98,19 +102,41 @@ def _due(job: Job, context: DecisionContext, limit: int) -> tuple[list[Occurrenc
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Due occurrences in a row: several that are skipped for one reason, or a single one that is to run."""
+    """Due occurrences in a row: several that are skipped for one reason, or a single one that is to run.
+
+    `resumed_at`: it was kept back by a pause of its queue, which ended then.
+    """
 
     occurrences: Sequence[Occurrence]
     skip_reason: str | None = None
     trigger: Trigger = Trigger.SCHEDULE
+    resumed_at: datetime | None = None
 
 
-def _grouped(job: Job, due: Sequence[Occurrence], context: DecisionContext, *, more: bool) -> Iterator[_Group]:
-    """The groups in the order of their times: missed and skipped, missed and caught up, on time."""
-    missed = [occurrence for occurrence in due if _is_missed(occurrence, context)]
+def _grouped(
+    job: Job, due: Sequence[Occurrence], late: Lateness, context: DecisionContext, *, more: bool
+) -> Iterator[_Group]:
+    """The groups in the order of their times: missed and skipped, missed and caught up, on time or kept back.
+
+    What a pause kept back is followed by what was missed after it.
+    """
+    rest = len(due)
+    for missed, part in groupby(due, key=lambda occurrence: late.is_missed(occurrence.due_at)):
+        occurrences = list(part)
+        rest -= len(occurrences)
+        if missed:
+            yield from _missed(job, occurrences, context, none_on_time=not more and not rest)
+        else:
+            for each in occurrences:
+                yield _Group([each], resumed_at=late.resumed_at(each.due_at))
+
+
+def _missed(
+    job: Job, missed: Sequence[Occurrence], context: DecisionContext, *, none_on_time: bool
+) -> Iterator[_Group]:
+    """What the catch-up policy does with missed occurrences; `none_on_time`: none that is on time follows."""
     catch_up = job.definition.catch_up
-    newest_is_last = not more and len(missed) == len(due)  # none is on time
-    latest = missed[-1:] if newest_is_last else []
+    latest = missed[-1:] if none_on_time else []
     wanted = {"none": [], "latest": latest, "all": missed}[catch_up.policy]
     caught_up = [occurrence for occurrence in wanted if occurrence.due_at >= context.now - catch_up.window]
     skipped = missed[: len(missed) - len(caught_up)]
@@ -119,8 +145,6 @@ def _grouped(job: Job, due: Sequence[Occurrence], context: DecisionContext, *, m
         yield _Group(skipped, "window" if too_old else "missed")
     for occurrence in caught_up:
         yield _Group([occurrence], None, Trigger.CATCH_UP)
-    for occurrence in due[len(missed) :]:
-        yield _Group([occurrence])
 
 
 # Phase 3: skip or open the groups in order, as far as `max_runs` and a pausing backlog allow.
@@ -151,10 +175,12 @@ def _runs_left(job: Job) -> int:
 
 
 def _runs_in_order(job: Job, group: _Group, others: ActiveRuns) -> bool:
-    """Whether the group belongs to the backlog of the policy `all`: it is caught up, or joins the backlog's end."""
-    if job.definition.catch_up.policy != "all" or group.skip_reason is not None:
+    """Whether the group belongs to a backlog, of the policy `all` or of a pause, or joins its end."""
+    if group.skip_reason is not None:
         return False
-    return group.trigger is Trigger.CATCH_UP or joins_backlog(job.definition, others)
+    if group.resumed_at is not None or (group.trigger is Trigger.CATCH_UP and job.definition.catch_up.policy == "all"):
+        return True
+    return joins_backlog(job.definition, others)
 
 
 def _skip(skipped: Sequence[Occurrence], reason: str, now: datetime) -> OccurrencesSkipped:
@@ -181,6 +207,8 @@ def _open_due(
         identity = run_identity(job, occurrence, group.trigger, context)
         return [RunFact(run_id, RunSkipped(**identity, reason="deadline"))]
     new = NewRun(run_id, occurrence, group.trigger, definition.overlap, start_by)
+    if in_order:
+        new = new._replace(resumed_at=group.resumed_at or others.resumed_at)
     if in_order and new.overlap is not Overlap.ALLOW_ALL:
         new = new._replace(overlap=Overlap.BUFFER_ALL, backlog=True)
     return open_run(job, new, others, context)

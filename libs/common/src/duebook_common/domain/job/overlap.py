@@ -47,8 +47,17 @@ class ActiveRuns:
 
     @property
     def backlog(self) -> list[Run]:
-        """The caught-up runs, and those that wait or waited behind caught-up runs."""
-        return [run for run in self._runs.values() if run.trigger is Trigger.CATCH_UP or run.backlog]
+        """The caught-up runs, those that a pause kept back, and those that wait or waited behind them."""
+        return [
+            run
+            for run in self._runs.values()
+            if run.trigger is Trigger.CATCH_UP or run.backlog or run.resumed_at is not None
+        ]
+
+    @property
+    def resumed_at(self) -> datetime | None:
+        """When the pause ended whose backlog the runs belong to; None if there is none."""
+        return max((run.resumed_at for run in self._runs.values() if run.resumed_at is not None), default=None)
 
     def apply(self, facts: Iterable[RunFact]) -> None:
         """Add the runs that the facts open, and remove those that they end."""

@@ -1,9 +1,10 @@
 """The state of a queue, or of the installation: its last pause."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from duebook_common.domain.queue.events import Frozen, QueueEvent, QueuePaused
+from duebook_common.domain.queue.events import INSTALLATION, Frozen, QueueEvent, QueuePaused
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,26 @@ def evolve(last: Pause | None, name: str, version: int, actor: str, event: Queue
     if last is None:
         raise ValueError("a queue's first event pauses it")
     return replace(last, version=version, until=event.at, resume_reason=event.reason, resumed_by=actor)
+
+
+class Pauses:
+    """Pauses of any queues, found by queue; those of the installation belong to each."""
+
+    def __init__(self, pauses: Iterable[Pause] = ()) -> None:
+        self._by_name: dict[str, list[Pause]] = {}
+        for pause in pauses:
+            self._by_name.setdefault(pause.name, []).append(pause)
+
+    def of(self, queue: str) -> Sequence[Pause]:
+        """The pauses of the queue and of the installation."""
+        if not self._by_name:
+            return ()
+        return [*self._by_name.get(queue, ()), *self._by_name.get(INSTALLATION, ())]
+
+    def going_on(self, queue: str) -> Pause | None:
+        """The pause that keeps the queue from running now: its own first, else the freeze."""
+        return next((pause for pause in self.of(queue) if pause.going_on), None)
+
+    @property
+    def names(self) -> set[str]:
+        return set(self._by_name)

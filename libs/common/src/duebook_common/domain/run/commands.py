@@ -21,6 +21,7 @@ class DeferRun:
     executor: str
     now: datetime
     chance: float
+    queue_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class WakeRun:
     `free`: nothing holds a waiting run back; the caller holds the locks of its job and of its concurrency key.
     `look_again_after`: how long the run may wait for its start before the scheduler checks for its message.
     `has_executor`: an executor of the run's queue has its task; otherwise the run waits for one.
+    `queue_paused`: the run waits for the resume of its queue.
     """
 
     now: datetime
@@ -72,6 +74,7 @@ class WakeRun:
     job_deleted: bool = False
     free: bool = False
     has_executor: bool = True
+    queue_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,11 @@ from duebook_common.domain.run.events import (
     RunResumed,
 )
 from duebook_common.domain.run.fingerprint import fingerprint
-from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve
+from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, Run, RunStatus, evolve
 
 BURY_WITHIN = timedelta(minutes=1)
 _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
+_SOON = timedelta(seconds=1)
 _FIRST_DEFERRAL, _DEFERRAL_FACTOR, _LONGEST_DEFERRAL = 0.25, 1.5, 30.0  # seconds
 LOST = "the executor was silent for longer than its lease"
 
@@ -56,6 +57,7 @@ class DeliveryClass(StrEnum):
     """What a delivery on `duebook.runs` means for its run."""
 
     START = "start"
+    QUEUE_PAUSED = "queue_paused"  # the run waits for the resume of its queue
     UNKNOWN_TASK = "unknown_task"  # this executor does not have the run's task
     EXPIRED = "expired"  # `start_within` has passed: skip the run
     STALE = "stale"  # the run has ended, waits for a retry, is held, or was dispatched again
@@ -65,7 +67,13 @@ class DeliveryClass(StrEnum):
 
 
 def classify_delivery(
-    run: Run | None, dispatch: int, now: datetime, has_task: Callable[[str], bool], *, from_dead_letters: bool
+    run: Run | None,
+    dispatch: int,
+    now: datetime,
+    has_task: Callable[[str], bool],
+    *,
+    from_dead_letters: bool,
+    queue_paused: bool = False,
 ) -> DeliveryClass:
     """Classify a delivery that carries `dispatch`; `has_task` says whether the executor has a task."""
     if run is None or run.status in ENDED or run.dispatch != dispatch:
@@ -78,6 +86,8 @@ def classify_delivery(
         return DeliveryClass.STALE
     if expired(run, now):
         return DeliveryClass.EXPIRED
+    if queue_paused:
+        return DeliveryClass.QUEUE_PAUSED
     return DeliveryClass.START if has_task(run.task) else DeliveryClass.UNKNOWN_TASK
 
 
@@ -145,13 +155,20 @@ def _start(run: Run, command: StartAttempt) -> list[RunEvent]:
 
 
 def _defer(run: Run, command: DeferRun) -> list[RunEvent]:
-    """Send the run later, because another executor of its queue has its task, or will have."""
+    """Send the run later: its queue is paused, or another executor of its queue has its task, or will have."""
     if run.status is not RunStatus.DISPATCHED or run.dispatch != command.dispatch:
         return []
     if expired(run, command.now):
         return [RunExpired(reason="deadline", at=command.now)]
+    if command.queue_paused:
+        return [_wait_for_queue(command.executor, command.now)]
     wake_at = command.now + _deferral(run, command.chance)
     return [RunDeferred(executor=command.executor, wake_at=wake_at, at=command.now)]
+
+
+def _wait_for_queue(executor: str | None, now: datetime) -> RunDeferred:
+    """The scheduler looks at the run soon, in case that the queue was resumed meanwhile."""
+    return RunDeferred(executor=executor, reason=QUEUE_PAUSED, wake_at=now + _SOON, at=now)
 
 
 def _deferral(run: Run, chance: float) -> timedelta:
@@ -194,7 +211,9 @@ def _dead_letter(run: Run, failures: int, error: str, now: datetime) -> RunDeadL
     )
 
 
-def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
+def _wake(  # noqa: PLR0911 - one case for each state
+    run: Run, command: WakeRun
+) -> list[RunEvent]:
     """Take the attempt for lost, end an expired run, or send the run again."""
     if run.wake_at is None or (run.wake_at > command.now and not command.free):
         return []  # another scheduler was faster
@@ -208,6 +227,8 @@ def _wake(run: Run, command: WakeRun) -> list[RunEvent]:
         return [RunCancelled(attempt=None, reason="the job was deleted", at=command.now)]
     if run.status is RunStatus.WAITING and (run.held or not command.free):
         return []
+    if command.queue_paused:
+        return [] if run.status is RunStatus.WAITING else [_wait_for_queue(None, command.now)]
     if not command.has_executor:
         waits = run.status is RunStatus.WAITING
         later = command.now + _deferral(run, command.chance)

@@ -83,6 +83,7 @@ class Startable(Identity):
     payload: Any = None  # counts if `own_payload` is set; otherwise the definition's payload does
     own_payload: bool = False
     request_hash: str | None = None
+    resumed_at: datetime | None = None  # the end of the pause that kept it back, or behind whose backlog it waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class RunDispatched(Startable):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBuffered(Startable):
     """The run waits for other runs of its job (`reason` overlap), for a slot of its concurrency key (`concurrency`),
-    or for an executor of its queue that has its task (`task`).
+    for an executor of its queue that has its task (`task`), or for the resume of its queue (`queue`).
 
     `backlog`: it waits its turn behind caught-up runs, or as one of them, whatever the overlap policy. `held`: its job
     is held; with `reason` paused it waits for nothing else.
@@ -132,13 +133,15 @@ class RunRequeued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDeferred:
-    """The run waits for an executor of its queue that has its task. Does not count as a failure.
+    """The run waits for an executor of its queue that has its task (`reason` task), or for the resume of its queue
+    (`queue`). Does not count as a failure.
 
-    `executor`: the one that received the run without having its task; None if no executor of the queue has it.
+    `executor`: the one that received the run and could not start it; None if the run was not sent.
     """
 
     executor: str | None
     wake_at: datetime
+    reason: str = "task"
     at: datetime
 
 

@@ -48,7 +48,8 @@ class RunStatus(StrEnum):
 
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
 HELD = "paused"  # the reason of a run that waits only because its job is held, or was
-_WAIT_REASONS = frozenset({"overlap", "concurrency", "task", HELD})
+QUEUE_PAUSED = "queue"  # the reason of a run that waits because its queue is paused, or was
+_WAIT_REASONS = frozenset({"overlap", "concurrency", "task", HELD, QUEUE_PAUSED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ class Run:
     request_hash: str | None = None
     start_by: datetime | None = None
     backlog: bool = False
+    resumed_at: datetime | None = None  # the end of the pause that kept it back, or behind whose backlog it waits
     held: bool = False  # no attempt starts until its job is resumed
     dispatch: int = 0
     dispatched_at: datetime | None = None
@@ -106,7 +108,12 @@ class Run:
     @property
     def admitted(self) -> bool:
         """Whether other runs of the job wait for this active one: it was sent, or waits for its task or resume only."""
-        return self.status is not RunStatus.WAITING or self.reason in {"task", HELD}
+        return self.status is not RunStatus.WAITING or self.reason in {"task", HELD, QUEUE_PAUSED}
+
+    @property
+    def fell_into_pause(self) -> bool:
+        """Whether the run's queue was paused when it fell due: it is late for no other reason."""
+        return self.resumed_at is not None and self.due_at < self.resumed_at
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
@@ -132,6 +139,7 @@ def _first_changes(event: FirstEvent) -> dict[str, Any]:
         "payload": event.payload,
         "own_payload": event.own_payload,
         "request_hash": event.request_hash,
+        "resumed_at": event.resumed_at,
     }
     if isinstance(event, RunBuffered):
         return changes | {
@@ -173,8 +181,7 @@ def _changes(  # noqa: C901, PLR0911, PLR0912 - one case for each event
                 "reason": None if run.status is RunStatus.WAITING and run.reason in _WAIT_REASONS else run.reason,
             }
         case RunDeferred():
-            waits = {"status": RunStatus.WAITING, "reason": "task", "deferrals": run.deferrals + 1}
-            return waits | {"wake_at": event.wake_at}
+            return _deferred(run, event)
         case AttemptStarted():
             return _started(event)
         case RunHeld():
@@ -197,6 +204,12 @@ def _changes(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             return _redriven(run, event)
         case _:
             assert_never(event)
+
+
+def _deferred(run: Run, event: RunDeferred) -> dict[str, Any]:
+    deferrals = run.deferrals if event.reason == QUEUE_PAUSED else run.deferrals + 1
+    waits = {"status": RunStatus.WAITING, "reason": event.reason, "deferrals": deferrals}
+    return waits | {"wake_at": event.wake_at}
 
 
 def _started(event: AttemptStarted) -> dict[str, Any]:

@@ -177,6 +177,7 @@ CREATE TABLE runs (
     pause_on_failure boolean NOT NULL DEFAULT false,
     backlog boolean NOT NULL DEFAULT false,
     cause uuid,
+    resumed_at timestamptz,
     not_before timestamptz,
     held boolean NOT NULL DEFAULT false,
     planned_wake_at timestamptz,
@@ -204,6 +205,9 @@ CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE status 
 -- How many runs hold this concurrency key, and the first that wait for it.
 CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
     WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL;
+
+-- The waiting runs of this queue: its resume wakes them.
+CREATE INDEX runs_waiting_of_queue ON runs (queue, wake_at) WHERE status = 'waiting';
 
 -- How many runs of this queue are sent and not started: the dispatch window.
 CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
@@ -281,8 +285,20 @@ CREATE TABLE queue_pauses (
     CONSTRAINT ends_after_it_began CHECK (until > since)
 );
 
--- The pauses that go on, or that ended since: what is sent and started, and from when on lateness counts.
-CREATE INDEX queue_pauses_ended ON queue_pauses (coalesce(until, 'infinity'))
+-- The pauses that go on, or ended since then: what they kept back is not missed.
+CREATE INDEX queue_pauses_ended ON queue_pauses (coalesce(until, 'infinity'));
+
+-- The pauses that go on: which runs may be sent and started.
+CREATE UNIQUE INDEX queue_pauses_now ON queue_pauses (name) WHERE until IS NULL;
+
+-- The names of what is paused, read once the lock of the pauses is shared, so that no pause begins before the caller's
+-- transaction ends. Each query of a volatile function has a snapshot of its own.
+CREATE FUNCTION paused_queues() RETURNS text[] LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7242);
+    RETURN ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL);
+END
+$$
 """
 
 _BULK = """
