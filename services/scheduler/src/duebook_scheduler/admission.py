@@ -4,7 +4,7 @@ Decided under the locks of job and key, so that limits hold with any number of s
 wakes a waiting run; a growing interval also does, in case that wake-up was lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -66,14 +66,17 @@ class Admission:
     async def _decide(self, db: Connection, waiting: Sequence[Run], served: QueueTasks) -> AdmissionResult:
         await share_pauses(db)
         pauses = await pauses_now(db)
-        waiting = [run for run in waiting if pauses.going_on(run.queue) is None]
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         locked = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
         await lock_keys(db, keys)
         slots = ConcurrencySlots(await key_holders(db, keys))
         now = self._clock.now()
-        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, served, now, self._lease)
+
+        def may_start(run: Run) -> bool:
+            return (run.queue, run.task) in served and pauses.going_on(run.queue) is None
+
+        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, may_start, now, self._lease)
         await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
         await self._postpone(db, [run for run in locked if run.id not in changed], served, now)
@@ -94,19 +97,18 @@ def _decide_jobs(
     jobs: Sequence[LockedJob],
     due: Sequence[Run],
     slots: ConcurrencySlots,
-    served: QueueTasks,
+    may_start: Callable[[Run], bool],
     now: datetime,
     lease: timedelta,
 ) -> list[JobResult[AdmitWaiting]]:
-    """Admit the free runs of each job. The slots of concurrency keys are shared by all jobs of the batch."""
+    """Admit the free runs of each job. The slots of concurrency keys are shared by all jobs of the batch.
 
-    def has_executor(run: Run) -> bool:
-        return (run.queue, run.task) in served
-
-    with_slot = slots_by_run(filter(has_executor, due), slots, now)
+    `may_start`: an executor has the run's task, and its queue is not paused.
+    """
+    with_slot = slots_by_run(filter(may_start, due), slots, now)
     results: list[JobResult[AdmitWaiting]] = []
     for job in jobs:
-        free = free_runs(job.active, with_slot, slots, now, has_executor)
+        free = free_runs(job.active, with_slot, slots, now, may_start)
         results.append(decide_locked(job, AdmitWaiting(free, now, look_again_after=lease)))
     return results
 

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from duebook_common.domain.definition import CatchUp, Every, Overlap
 from duebook_common.domain.job.commands import DecisionContext, PauseJob
-from duebook_common.domain.job.events import OccurrencesSkipped
+from duebook_common.domain.job.events import JobEvent, OccurrencesSkipped
 from duebook_common.domain.job.lateness import lateness
 from duebook_common.domain.job.ledger import RunOutcome, Totals, entries, run_ids, totals, with_runs
 from duebook_common.domain.job.overlap import ActiveRuns
 from duebook_common.domain.job.schedule_history import schedule_periods
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause
-from duebook_common.domain.run.events import RunFact, Trigger
+from duebook_common.domain.run.events import FirstEvent, RunFact, Trigger
 from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
 from support.lives import Life, new_life
 from support.samples import HOUR, MINUTE, NOW, SECOND, a_definition, a_job, context
@@ -111,12 +112,9 @@ def test_the_ledger_accounts_for_each_time_of_a_pause(policy: str, overlap: Over
 
 
 def ledger_totals(life: Life) -> Totals:
-    found = entries(
-        life.job,
-        schedule_periods(each.event if isinstance(each, RunFact) else each for each in life.history),
-        NOW,
-        life.now,
-    )
+    history: list[Any] = [each.event if isinstance(each, RunFact) else each for each in life.history]
+    moving = [event for event in history if isinstance(event, JobEvent | FirstEvent)]
+    found = entries(life.job, schedule_periods(moving), NOW, life.now)
     runs = {run.id: RunOutcome(run.status, run.reason) for run in life.runs.values()}
     return totals(with_runs(found, run_ids(life.job.id, found), runs))
 

@@ -50,13 +50,11 @@ class TooManyActiveRuns(CommandRejected):
         )
 
 
-class QueueIsPaused(CommandRejected):
-    """The run's queue was paused before the command was recorded: it may neither be sent nor started."""
-
-    code = "queue_paused"
+class QueueIsPaused(WrongStatus):
+    """The run's queue was paused before the command was recorded: the run may neither be sent nor started."""
 
     def __init__(self, queue: str) -> None:
-        super().__init__(f"the queue {queue!r}, or the whole installation, is paused")
+        super().__init__(f"the queue {queue!r}, or the whole installation,", "paused", "resumed")
 
 
 class StaleVersion(CommandRejected):

@@ -4,7 +4,7 @@ All is read in one snapshot, so services may go on working. No check uses `decid
 which `test_oracle.py` compares with other code.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
-from duebook_common.integrity.verify_limits import check_keys, check_overlap
+from duebook_common.integrity.verify_limits import NO_LONGER_ACTIVE, check_keys, check_overlap
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
@@ -93,7 +93,14 @@ def check_job(recorded: Sequence[RecordedEvent], due_before: datetime, pauses: P
 
     `recorded` are all events about the job, in the order of the log. `pauses` are those of all queues.
     """
-    for stream, items in by_stream(recorded, "run-").items():
+    runs = by_stream(recorded, "run-")
+    for stream, items in runs.items():
         yield from check_run(stream, [item.event for item in items])
-    yield from check_schedule(moving_job(recorded), due_before, pauses)
+    yield from check_schedule(moving_job(recorded), due_before, pauses, works_off=_works_off(runs.values()))
     yield from check_overlap(recorded)
+
+
+def _works_off(runs: Iterable[Sequence[RecordedEvent]]) -> bool:
+    """Whether a run that a pause kept back, or one behind it, has not ended."""
+    ends = {kind.__name__ for kind in NO_LONGER_ACTIVE}
+    return any(items[0].data.get("resumed_at") is not None and items[-1].type not in ends for items in runs)

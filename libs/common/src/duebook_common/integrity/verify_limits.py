@@ -36,7 +36,7 @@ from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 
-_NO_LONGER_ACTIVE = (AttemptSucceeded, RunExpired, RunCancelled, RunDeadLettered)
+NO_LONGER_ACTIVE = (AttemptSucceeded, RunExpired, RunCancelled, RunDeadLettered)
 _ALONE = frozenset({Overlap.SKIP, Overlap.BUFFER_ONE, Overlap.BUFFER_ALL, Overlap.CANCEL_OTHER})
 
 _EVENTS_BY_KEY = f"""
@@ -65,7 +65,7 @@ class _ActiveRuns:
             self.waiting[stream] = event
         elif isinstance(event, RunRedriven):
             self.sent.add(stream)
-        elif isinstance(event, _NO_LONGER_ACTIVE):
+        elif isinstance(event, NO_LONGER_ACTIVE):
             self.waiting.pop(stream, None)
             self.sent.discard(stream)
 
@@ -116,7 +116,7 @@ class _CaughtUp:
         if isinstance(event, RunBuffered | RunDispatched) and event.trigger is Trigger.CATCH_UP:
             self.had_ordinary = self.had_ordinary and bool(self.active)
             self.active.add(stream)
-        elif isinstance(event, _NO_LONGER_ACTIVE):
+        elif isinstance(event, NO_LONGER_ACTIVE):
             self.active.discard(stream)
         if stream.startswith("run-") and stream not in self.active:
             self.had_ordinary = True

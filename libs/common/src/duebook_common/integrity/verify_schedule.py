@@ -28,12 +28,13 @@ _NO_PAUSES = Pauses()
 
 
 def check_schedule(
-    recorded: Sequence[RecordedEvent], due_before: datetime, pauses: Pauses = _NO_PAUSES
+    recorded: Sequence[RecordedEvent], due_before: datetime, pauses: Pauses = _NO_PAUSES, *, works_off: bool = False
 ) -> Iterator[Breach]:
     """Follow a job from occurrence to occurrence: none is left out, none comes twice. Then check the totals.
 
     `recorded` are the events that move the job (`replay.moving_job`). All that was due at `due_before` must be there,
-    except what one of the `pauses` of its queue keeps back: those that go on, or ended after that time.
+    except what one of the `pauses` of its queue keeps back: those that go on, or ended after that time. Nor must what
+    waits behind the backlog of one that the job `works_off`.
     """
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield _breach(recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
@@ -45,7 +46,9 @@ def check_schedule(
         if fault := _fault(job, event):
             yield _breach(item.stream, fault)
         job = job_state.evolve(job, event)
-    kept_back = any(pause.until is None or pause.until > due_before for pause in pauses.of(job.definition.queue))
+    kept_back = works_off or any(
+        pause.until is None or pause.until > due_before for pause in pauses.of(job.definition.queue)
+    )
     if kept_back and job.next_at is not None:
         due_before = min(due_before, job.next_at)
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:

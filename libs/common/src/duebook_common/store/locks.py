@@ -41,7 +41,7 @@ async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
 
 
 async def lock_pauses(db: Connection) -> None:
-    """Hold the lock of all pauses until the transaction ends. Whoever sends or starts runs shares it."""
+    """Hold the lock of all pauses until the transaction ends. A transaction that sends or starts runs shares it."""
     await db.execute("SELECT pg_advisory_xact_lock($1)", _PAUSES)
 
 

@@ -62,18 +62,18 @@ def free_runs(
     with_slot: Container[UUID],
     slots: ConcurrencySlots,
     now: datetime,
-    has_executor: Callable[[Run], bool],
+    may_start: Callable[[Run], bool],
 ) -> frozenset[UUID]:
     """The runs of one job that may start, given its active runs.
 
     These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, none of them is
-    admitted, an executor has its task, and its key, if it has one, has a free slot.
+    admitted, it `may_start` by its task and queue, and its key, if it has one, has a free slot.
     """
     waiting = waiting_in_order(active)
     free = {run.id for run in waiting if run.id in with_slot}
     if waiting and not any(run.admitted for run in active):
         first = waiting[0]
-        if _waits_for_runs(first) and _is_due(first, now) and has_executor(first) and slots.take(first):
+        if _waits_for_runs(first) and _is_due(first, now) and may_start(first) and slots.take(first):
             free.add(first.id)
     return frozenset(free)
 

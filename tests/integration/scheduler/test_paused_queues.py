@@ -1,0 +1,181 @@
+"""What the scheduler does with the jobs and runs of a paused queue, and after its resume."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from duebook_common.domain.definition import Concurrency
+from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
+from duebook_common.domain.queue.events import INSTALLATION
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.integrity.verify import verify
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.settings import read
+from duebook_common.store.database import Clock, Pool, connect
+from duebook_common.store.queue_handling import handle_queue
+from duebook_common.store.rows import load_runs
+from duebook_scheduler.admission import Admission
+from duebook_scheduler.dispatch import Dispatcher
+from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.lost_messages import LostMessageDetector
+from duebook_scheduler.poll import Poller
+from duebook_scheduler.poll_context import PollContext
+from duebook_scheduler.run_sender import RunSender
+from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.waker import Waker
+from support.bookkeeping import ACTOR, check_invariants, created, serve
+from support.samples import HOUR, SECOND
+
+NAMES = pytest.mark.parametrize("name", ["default", INSTALLATION])
+
+
+class RecordingSender(RunSender):
+    """Keeps the runs that would have been sent."""
+
+    connected = True
+    held_queues: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
+        self.runs += runs
+
+
+class NothingLost(LostMessageDetector):
+    """Every message is still in its queue."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def lost(self, *_: Any) -> set[Any]:
+        return set()
+
+
+@dataclass
+class Scheduler:
+    """A scheduler without RabbitMQ."""
+
+    pool: Pool
+    poller: Poller
+    sender: RecordingSender
+
+    async def poll(self) -> list[Run]:
+        """Poll until nothing is left to do; returns the runs that were sent."""
+        self.sender.runs.clear()
+        for _ in range(20):
+            if not await self.poller.step():
+                break
+        return self.sender.runs
+
+    async def of_queue(self) -> dict[str, int]:
+        rows = await self.pool.fetch("SELECT status, count(*) AS runs FROM runs GROUP BY status")
+        return {row["status"]: row["runs"] for row in rows}
+
+
+@asynccontextmanager
+async def new_scheduler(url: str) -> AsyncIterator[Scheduler]:
+    names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
+    settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
+    async with connect(url, "scheduler", size=4) as pool, Hints("redis://127.0.0.1:1") as hints:
+        context, sender, window = PollContext(pool, Clock(), settings, ACTOR), RecordingSender(), DispatchWindow(10_000)
+        dispatcher = Dispatcher(context, sender, window, hints)
+        waker = Waker(context, sender, window, NothingLost(), Admission(context))
+        yield Scheduler(pool, Poller(context, dispatcher, waker), sender)
+
+
+@pytest.fixture
+async def scheduler(pool: Pool, postgres_url: str) -> AsyncIterator[Scheduler]:
+    for queue in ("default", "other"):
+        await serve(pool, queue)
+    async with new_scheduler(postgres_url) as scheduler:
+        yield scheduler
+
+
+async def job(pool: Pool, **fields: Any) -> None:
+    await created(pool, **{"scheduled_at": datetime.now(UTC) - SECOND, **fields})
+
+
+@NAMES
+async def test_a_paused_queue_dispatches_nothing_and_its_resume_everything(
+    scheduler: Scheduler, pool: Pool, name: str
+) -> None:
+    await handle_queue(pool, name, PauseQueue("provider down"), ACTOR)
+    for queue in ("default", "other"):
+        await job(pool, queue=queue)
+    assert [run.queue for run in await scheduler.poll()] == ([] if name == INSTALLATION else ["other"])
+    await handle_queue(pool, name, ResumeQueue(), ACTOR)
+    assert {run.queue for run in await scheduler.poll()} >= {"default"}
+    assert (await verify(pool)).breaches == []
+
+
+@NAMES
+async def test_a_pause_calls_back_what_was_sent_and_its_slots(scheduler: Scheduler, pool: Pool, name: str) -> None:
+    for queue in ("default", "default", "other"):
+        await job(pool, concurrency=Concurrency("tenant-7", 1), queue=queue)
+    [sent] = await scheduler.poll()
+    await handle_queue(pool, sent.queue if name == "default" else name, PauseQueue(None), ACTOR)
+    after = await scheduler.poll()
+    async with pool.acquire() as db:
+        run = (await load_runs(db, [sent.id]))[sent.id]
+    assert (run.status, run.reason, run.failures) == (RunStatus.WAITING, "queue", 0)
+    assert all(other.queue != sent.queue for other in after)
+    await handle_queue(pool, sent.queue if name == "default" else name, ResumeQueue(), ACTOR)
+    await scheduler.poll()
+    assert (await scheduler.of_queue()).get("dispatched") == 1
+    assert (await verify(pool)).breaches == []
+    await check_invariants(pool)
+
+
+async def test_a_retry_of_a_paused_queue_waits_and_goes_on(scheduler: Scheduler, pool: Pool) -> None:
+    await job(pool)
+    [run] = await scheduler.poll()
+    await pool.execute("UPDATE runs SET wake_at = now() WHERE run_id = $1", run.id)
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    assert await scheduler.poll() == []
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '1 h'")  # as if it had waited for long
+    await handle_queue(pool, "default", ResumeQueue(), ACTOR)
+    [again] = await scheduler.poll()
+    assert (again.id, again.dispatch) == (run.id, run.dispatch + 1)
+
+
+async def test_a_scheduler_that_did_not_see_the_resume_wakes_what_waits(
+    scheduler: Scheduler, pool: Pool, postgres_url: str
+) -> None:
+    await job(pool)
+    await scheduler.poll()
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    await scheduler.poll()
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '1 h'")
+    await handle_queue(pool, "default", ResumeQueue(), ACTOR)
+    async with new_scheduler(postgres_url) as another:
+        assert len(await another.poll()) == 1
+
+
+async def test_a_deadline_ends_a_run_that_waits_for_the_resume(scheduler: Scheduler, pool: Pool) -> None:
+    await job(pool, start_within=HOUR)
+    await scheduler.poll()
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    await scheduler.poll()
+    await pool.execute("UPDATE runs SET wake_at = now(), start_by = now() - interval '1 s'")
+    await scheduler.poll()
+    assert await scheduler.of_queue() == {"skipped": 1}
+
+
+async def test_the_resume_wakes_many_runs_in_batches(
+    scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duebook_scheduler.paused_queues._AT_ONCE", 2)
+    for _ in range(7):
+        await job(pool)
+    await scheduler.poll()
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    await scheduler.poll()
+    assert await scheduler.of_queue() == {"waiting": 7}
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '1 h'")
+    await handle_queue(pool, "default", ResumeQueue(), ACTOR)
+    assert len(await scheduler.poll()) == 7
