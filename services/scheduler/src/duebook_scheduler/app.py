@@ -35,6 +35,7 @@ from duebook_scheduler.queue_metrics import show_known_queues
 from duebook_scheduler.relay import Relay
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
+from duebook_scheduler.statistics import StatisticsKeeper
 from duebook_scheduler.sweep import Sweeper
 from duebook_scheduler.waker import Waker
 from duebook_scheduler.work_queues import WorkQueues
@@ -42,6 +43,7 @@ from duebook_scheduler.work_queues import WorkQueues
 _RELAY_INTERVAL = timedelta(milliseconds=250)
 _IDLE_INTERVAL = timedelta(seconds=20)
 _MEND_INTERVAL = timedelta(seconds=10)
+_STATISTICS_INTERVAL = timedelta(seconds=1)
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
 
@@ -78,6 +80,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
         loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
         loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
+        keeper = StatisticsKeeper(pool, clock)
+        loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
         loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
         idle_queues = IdleQueues(pool, work_queues, settings.queue_idle)
         loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))

@@ -7,11 +7,11 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import MAIL_DEFAULT, MAIL_NAMED, declare_events
 from duebook_common.domain.mail import MISSED_REASONS
 from duebook_common.runtime.telemetry import RELAY_LAG
+from duebook_common.store.checkpoints import claim, move_checkpoint
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON
 from duebook_common.store.mails_owed import has_default_recipients, owe
-from duebook_scheduler.checkpoints import claim, move_checkpoint
 from duebook_scheduler.outcome_messages import OUTCOMES, RelayedOutcome, of_missed, of_run
 
 # OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each outcome.

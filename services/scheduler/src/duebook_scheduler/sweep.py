@@ -7,9 +7,9 @@ from uuid import UUID
 
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
 from duebook_common.broker.publisher import Publisher
+from duebook_common.store.checkpoints import claim, move_checkpoint
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import HORIZON
-from duebook_scheduler.checkpoints import claim, move_checkpoint
 from duebook_scheduler.dead_letter_scan import scan
 
 _NEXT = f"""

@@ -6,6 +6,7 @@ everything that is appended from now on comes after them.
 
 from dataclasses import dataclass
 
+from duebook_common.store import statistics
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.log_origin import parts_ahead
 
@@ -41,6 +42,7 @@ async def rebase_log(pool: Pool) -> RebaseSummary:
         if not await parts_ahead(db):
             return RebaseSummary()
         checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))
+        await statistics.forget(db)  # its subscriber must meet no event again
         return RebaseSummary(await _rebase_events(db), _count(await db.execute(_REBASE_LOG_LINES)), checkpoints)
 
 

@@ -6,11 +6,12 @@ of its jobs, while it folds, compares and replaces, so no event is appended to t
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from duebook_common.domain.queue import events as queue_events
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
-from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses
+from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.locks import lock_jobs
@@ -53,6 +54,7 @@ async def rebuild(pool: Pool) -> RebuildSummary:
     await _rebuild_pauses(pool, [queue_events.stream(queue_events.INSTALLATION)], summary)
     async for streams in _batches(pool, "bulk-"):
         await _rebuild_bulk(pool, streams, summary)
+    await statistics.rebuild(pool, datetime.now(UTC))
     async with transaction(pool) as db:
         summary.replaced += await _delete_orphans(db)
     return summary

@@ -343,6 +343,27 @@ CREATE TABLE bulk_progress (
 ) WITH (fillfactor = 50)
 """
 
+_STATISTICS = """
+-- One row per step of time and key: counts by outcome, and histograms (`domain/statistics.py`). The key is a queue, a
+-- task or a job, or empty: for the dimension `all`, and for what came after a step had its most keys.
+-- The key answers: the rows of a dimension in a range of times.
+CREATE TABLE statistics (
+    step interval NOT NULL,
+    dimension text COLLATE "C" NOT NULL,
+    at timestamptz NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    counts bigint[] NOT NULL,
+    lateness bigint[] NOT NULL,
+    duration bigint[] NOT NULL,
+    PRIMARY KEY (step, dimension, at, key)
+) WITH (fillfactor = 70);
+
+CREATE FUNCTION add_counts(bigint[], bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(array_agg(coalesce(a, 0) + coalesce(b, 0) ORDER BY n), '{}')
+    FROM unnest($1, $2) WITH ORDINALITY AS counts (a, b, n)
+$$
+"""
+
 _OPERATIONAL = """
 -- One row per running attempt: until when the scheduler takes its executor for alive.
 CREATE TABLE leases (
@@ -480,6 +501,6 @@ CREATE INDEX sessions_to_forget ON sessions (expires_at)
 
 
 def upgrade() -> None:
-    for part in (_LOG, _JOBS, _RUNS, _MAILS, _QUEUES, _BULK, _OPERATIONAL):
+    for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _BULK, _OPERATIONAL):
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, suppress
 from uuid import UUID, uuid4
 
 from duebook_common.domain.job.events import JobPaused
+from duebook_common.store.checkpoints import Checkpoint, claim, move_checkpoint
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import RecordedEvent, Write, append, tail
-from duebook_scheduler.checkpoints import Checkpoint, claim, move_checkpoint
 from support.bookkeeping import NOW, by_stream, eventually, log
 
 START = Checkpoint(0, 0)

@@ -19,6 +19,8 @@ ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.p
 WHERE (checkpoints.xid, checkpoints.position) = ($4, $5)
 """
 
+_FORGET = "DELETE FROM checkpoints WHERE subscriber = $1"
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -35,7 +37,7 @@ async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
 
     An advisory lock needs no transaction id, so a transaction that waits for RabbitMQ holds back no other reader.
     """
-    if not await db.fetchval(_TRY_LOCK, _SUBSCRIBERS, crc32(subscriber.encode()) & 0x7FFFFFFF):
+    if not await db.fetchval(_TRY_LOCK, _SUBSCRIBERS, _number(subscriber)):
         return None
     record = await db.fetchrow(_READ, subscriber)
     if record and record["is_ahead"]:
@@ -46,3 +48,17 @@ async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
 async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:
     """Move the checkpoint from `seen` to the event `record`; changes nothing if it is no longer `seen`."""
     await db.execute(_MOVE, subscriber, record["xid"], record["position"], seen.xid, seen.position)
+
+
+async def wait_for_claim(db: Connection, subscriber: str) -> None:
+    """Like `claim`, but waits for the process that has the lock."""
+    await db.execute("SELECT pg_advisory_xact_lock($1, $2)", _SUBSCRIBERS, _number(subscriber))
+
+
+async def forget_checkpoint(db: Connection, subscriber: str) -> None:
+    """Let the subscriber begin with the first event again."""
+    await db.execute(_FORGET, subscriber)
+
+
+def _number(subscriber: str) -> int:
+    return crc32(subscriber.encode()) & 0x7FFFFFFF

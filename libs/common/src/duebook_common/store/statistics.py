@@ -1,0 +1,211 @@
+"""The statistics: a read model that a subscriber of the log keeps, each batch with its checkpoint in one transaction.
+
+So each event counts once, whatever is killed when. What a batch adds follows from the log, and so do the keys.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from duebook_common.domain.statistics import (
+    BUCKETS_PER_DECADE,
+    HOUR,
+    JOBS_KEPT,
+    KEPT,
+    LAST_BUCKET,
+    MOST_KEYS,
+    OTHER,
+    OUTCOMES,
+    Dimension,
+    Facts,
+    Group,
+    Rollup,
+    StepKey,
+    admit,
+    roll_up,
+)
+from duebook_common.store.checkpoints import claim, forget_checkpoint, move_checkpoint, wait_for_claim
+from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.eventstore import HORIZON
+
+SUBSCRIBER = "statistics"
+BATCH = 5_000  # events
+
+_OUTCOMES = {
+    "AttemptSucceeded": "succeeded",
+    "RunDeadLettered": "dead_lettered",
+    "RunCancelled": "cancelled",
+    "RunSkipped": "skipped",
+    "RunExpired": "skipped",
+    "RunDiscarded": "discarded",
+    "AttemptFailed": "failed",
+    "AttemptLost": "failed",
+}
+_OF_RUNS = ", ".join(f"'{type_}'" for type_ in (*_OUTCOMES, "AttemptStarted"))
+_SLOT = " ".join(f"WHEN '{type_}' THEN {OUTCOMES.index(outcome)}" for type_, outcome in _OUTCOMES.items())
+
+
+def _bucket(interval: str) -> str:
+    """SQL for the bucket of a histogram into which the interval falls."""
+    decades = f"log(greatest(extract(epoch FROM {interval})::float8 * 1000, 1))"
+    return f"least({LAST_BUCKET}, ceil({BUCKETS_PER_DECADE} * {decades}))::int"
+
+
+# OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each event. An attempt
+# started with the event of its stream before its end, or shortly before that. The jobs of hours that have their most
+# keys are told apart only if they are among these.
+_FACTS = f"""
+WITH batch AS MATERIALIZED (
+    SELECT *, row_number() OVER (ORDER BY xid, position) AS n FROM (
+        SELECT xid, position, stream, version, type, data, job_id, recorded_at FROM events
+        WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON} ORDER BY xid, position LIMIT $3
+    ) AS next
+), facts AS (
+    SELECT e.n, e.recorded_at, run.queue, run.task, run.job_id, m.measure, m.slot, 1::bigint AS count
+    FROM batch AS e
+    CROSS JOIN LATERAL (
+        SELECT queue, task, job_id, due_at FROM runs
+        WHERE run_id = CASE WHEN e.type IN ({_OF_RUNS}) THEN substring(e.stream FROM 5)::uuid END OFFSET 0
+    ) AS run
+    CROSS JOIN LATERAL (VALUES
+        (0, CASE e.type {_SLOT} END),
+        (1, CASE WHEN e.type = 'AttemptStarted' AND e.data ->> 'attempt' = '1'
+            THEN {_bucket("(e.data ->> 'at')::timestamptz - run.due_at")} END),
+        (2, CASE WHEN e.type IN ('AttemptSucceeded', 'AttemptFailed') THEN (
+            SELECT {_bucket("(e.data ->> 'at')::timestamptz - (s.data ->> 'at')::timestamptz")} FROM events AS s
+            WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'
+            ORDER BY s.version DESC LIMIT 1) END)
+    ) AS m (measure, slot)
+    WHERE m.slot IS NOT NULL
+    UNION ALL
+    SELECT e.n, e.recorded_at, definition.queue, definition.task, e.job_id, 0, {OUTCOMES.index("skipped")},
+           (e.data ->> 'count')::bigint
+    FROM batch AS e
+    CROSS JOIN LATERAL (
+        SELECT d.data #>> '{{definition,queue}}' AS queue, d.data #>> '{{definition,task}}' AS task FROM events AS d
+        WHERE d.stream = e.stream AND d.version <= e.version AND d.type IN ('JobCreated', 'JobChanged')
+        ORDER BY d.version DESC LIMIT 1
+    ) AS definition
+    WHERE e.type = 'OccurrencesSkipped'
+), grouped AS (
+    SELECT minute, hour, queue, task, job, measure, slot, sum(count)::bigint AS count, min(n) AS first
+    FROM (
+        SELECT *, date_trunc('minute', recorded_at, 'UTC') AS minute, date_trunc('hour', recorded_at, 'UTC') AS hour,
+               CASE WHEN date_trunc('hour', recorded_at, 'UTC') <> ALL($4::timestamptz[]) OR job_id = ANY($5::uuid[])
+               THEN job_id END AS job
+        FROM facts
+    ) AS f
+    GROUP BY GROUPING SETS ((minute, queue, task, measure, slot), (hour, job, measure, slot))
+)
+SELECT last.xid, last.position, last.n AS size, grouped.*
+FROM (SELECT xid, position, n FROM batch ORDER BY n DESC LIMIT 1) AS last LEFT JOIN grouped ON true
+"""  # noqa: S608
+
+_KNOWN = """
+SELECT s.step, s.dimension, s.at, s.key FROM statistics AS s
+JOIN unnest($1::interval[], $2::text[], $3::timestamptz[]) AS g (step, dimension, at) USING (step, dimension, at)
+"""
+_ADD = """
+INSERT INTO statistics (step, dimension, at, key, counts, lateness, duration)
+SELECT * FROM jsonb_to_recordset($1) AS r (
+    step interval, dimension text, at timestamptz, key text, counts bigint[], lateness bigint[], duration bigint[]
+)
+ON CONFLICT (step, dimension, at, key) DO UPDATE SET
+    counts = add_counts(statistics.counts, excluded.counts),
+    lateness = add_counts(statistics.lateness, excluded.lateness),
+    duration = add_counts(statistics.duration, excluded.duration)
+"""
+_PRUNE = """
+DELETE FROM statistics
+WHERE step = $1 AND dimension = ANY($2::text[]) AND at < $3
+"""
+_FORGET = "DELETE FROM statistics"
+
+
+class StatisticsSubscriber:
+    """Counts the log's events. Any number may run; one at a time holds the lock."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._full: dict[datetime, list[str]] = {}  # hours with their most jobs, which change no more
+
+    async def step(self, now: datetime) -> int:
+        """Count one batch. Returns its number of events if it was full, else 0."""
+        async with transaction(self._pool) as db:
+            checkpoint = await claim(db, SUBSCRIBER)
+            if checkpoint is None:
+                return 0
+            jobs = [job for keys in self._full.values() for job in keys]
+            position = (checkpoint.xid, checkpoint.position)
+            records = await db.fetch(_FACTS, *position, BATCH, list(self._full), jobs)
+            if not records:
+                return 0
+            await self._add(db, roll_up(map(_facts_of, _with_facts(records)), now))
+            await move_checkpoint(db, SUBSCRIBER, checkpoint, records[0])
+        size: int = records[0]["size"]
+        return size if size == BATCH else 0
+
+    async def _add(self, db: Connection, rollups: dict[StepKey, Rollup]) -> None:
+        known = await _known(db, {row.group for row in rollups})
+        added = admit(rollups, known)
+        await db.execute(_ADD, orjson.dumps([_row(row, rollup) for row, rollup in added.items()]))
+        self._remember_full_hours(known | added.keys())
+
+    def _remember_full_hours(self, rows: Iterable[StepKey]) -> None:
+        jobs: dict[datetime, list[str]] = {}
+        for row in rows:
+            if row.group.dimension is Dimension.JOB and row.key != OTHER:
+                jobs.setdefault(row.group.at, []).append(row.key)
+        full = {at: keys for at, keys in jobs.items() if len(keys) >= MOST_KEYS[Dimension.JOB]}
+        self._full = dict(sorted((self._full | full).items())[-2:])
+
+
+def _with_facts(records: Iterable[Any]) -> Iterable[Any]:
+    return (record for record in records if record["count"] is not None)
+
+
+def _facts_of(record: Any) -> Facts:
+    at = record["minute"] or record["hour"]
+    job = None if record["job"] is None else str(record["job"])
+    names = ("measure", "slot", "count", "first")
+    return Facts(at, record["queue"], record["task"], job, *(record[name] for name in names))
+
+
+async def _known(db: Connection, groups: Iterable[Group]) -> set[StepKey]:
+    """The rows of these groups."""
+    records = await db.fetch(_KNOWN, *zip(*groups, strict=True)) if groups else []
+    return {StepKey(Group(r["step"], Dimension(r["dimension"]), r["at"]), r["key"]) for r in records}
+
+
+def _row(row: StepKey, rollup: Rollup) -> Mapping[str, Any]:
+    counts, lateness, duration = rollup.measures
+    group = {"step": f"{row.group.step.total_seconds():.0f} s", "dimension": row.group.dimension, "at": row.group.at}
+    return {**group, "key": row.key, "counts": counts, "lateness": lateness, "duration": duration}
+
+
+async def prune(pool: Pool, now: datetime) -> None:
+    """Delete the rows that are no longer kept."""
+    others = [each for each in Dimension if each is not Dimension.JOB]
+    limits: list[tuple[Any, Sequence[str], datetime]] = [(HOUR, [Dimension.JOB], now - JOBS_KEPT)]
+    limits += [(step, others, now - kept) for step, kept in KEPT.items() if kept is not None]
+    async with transaction(pool) as db:
+        for step, dimensions, before in limits:
+            await db.execute(_PRUNE, step, dimensions, before)
+
+
+async def forget(db: Connection) -> None:
+    """Delete all, so that the subscriber counts the log anew. No batch may be under way."""
+    await db.execute(_FORGET)
+    await forget_checkpoint(db, SUBSCRIBER)
+
+
+async def rebuild(pool: Pool, now: datetime) -> None:
+    """Count the whole log anew, while services go on working; until the end the numbers are those of a part of it."""
+    async with transaction(pool) as db:
+        await wait_for_claim(db, SUBSCRIBER)
+        await forget(db)
+    subscriber = StatisticsSubscriber(pool)
+    while await subscriber.step(now):
+        pass

@@ -1,0 +1,125 @@
+"""The statistics equal a count of the log by itself, in whatever batches, after a rebuild and after a crash."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from duebook_common.domain import statistics as domain
+from duebook_common.domain.definition import CatchUp
+from duebook_common.domain.job.commands import ChangeJob
+from duebook_common.domain.run.commands import CancelRun, DiscardRun, FailAttempt, Succeed
+from duebook_common.integrity.rebuild import rebuild
+from duebook_common.store import statistics
+from duebook_common.store.checkpoints import claim
+from duebook_common.store.database import Pool, transaction
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.statistics import StatisticsSubscriber, prune
+from support import counting
+from support.bookkeeping import ACTOR, NOW, context, created, definition, dispatch, dispatched, do, started
+from support.samples import DAY, HOUR, MINUTE, SECOND
+
+
+async def history(pool: Pool) -> None:
+    """Runs of several queues and tasks that end in each way, and occurrences that are skipped."""
+    for n in range(4):
+        names = {"queue": f"q{n % 2}", "task": f"t{n % 3}"}
+        await do(pool, await started(pool, **names), Succeed(1, {"n": n}, NOW + n * SECOND))
+        dead = await started(pool, **names)
+        await do(pool, dead, FailAttempt(1, "boom", NOW + MINUTE, 0.5, retry=False))
+        if n % 2:
+            await do(pool, dead, DiscardRun("obsolete", NOW + HOUR))
+        await do(pool, await dispatched(pool, **names), CancelRun(None, NOW))
+        await do(pool, await started(pool, **names), FailAttempt(1, "again", NOW + SECOND, 0.5))
+    series = await created(pool, recurrence="daily", catch_up=CatchUp("none"), queue="q7")
+    changed = definition(recurrence="daily", catch_up=CatchUp("none"), queue="q8", task="t8")
+    await handle_job(pool, series, dispatch(NOW + 5 * DAY), ACTOR)
+    await handle_job(pool, series, ChangeJob(changed, context(NOW + 5 * DAY), run_exists=True), ACTOR)
+    await handle_job(pool, series, dispatch(NOW + 9 * DAY), ACTOR)
+
+
+async def count_all(pool: Pool) -> None:
+    subscriber = StatisticsSubscriber(pool)
+    for _ in range(1_000):
+        await subscriber.step(datetime.now(UTC))
+        if not await pool.fetchval(_BEHIND):
+            return
+    raise AssertionError("the subscriber does not reach the end of the log")
+
+
+_BEHIND = """
+SELECT EXISTS (
+    SELECT FROM events LEFT JOIN checkpoints ON subscriber = 'statistics'
+    WHERE checkpoints IS NULL OR (events.xid, events.position) > (checkpoints.xid, checkpoints.position)
+)
+"""
+
+
+@pytest.mark.parametrize("batch", [7, 5_000])
+async def test_the_statistics_equal_a_count_of_the_log(pool: Pool, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    monkeypatch.setattr(statistics, "BATCH", batch)
+    await history(pool)
+    await count_all(pool)
+    outcomes, times = await counting.counted(pool)
+    assert await counting.counts(pool) == outcomes
+    assert await counting.times(pool) == times
+    assert sum(row[1] == "job" for row in outcomes) == 17
+
+
+async def test_a_rebuild_makes_the_same_statistics_again(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    await history(pool)
+    await count_all(pool)
+    before = await counting.stored(pool)
+    await pool.execute("UPDATE statistics SET counts = '{99}' WHERE dimension = 'all'")
+    monkeypatch.setattr(statistics, "BATCH", 11)
+    await rebuild(pool)
+    assert await counting.stored(pool) == before
+
+
+async def test_a_batch_that_fails_counts_nothing(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    await history(pool)
+
+    async def crash(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(statistics, "move_checkpoint", crash)
+        with pytest.raises(ConnectionError):
+            await StatisticsSubscriber(pool).step(datetime.now(UTC))
+    assert await counting.stored(pool) == {}
+    await count_all(pool)
+    assert await counting.counts(pool) == (await counting.counted(pool))[0]
+
+
+async def test_one_at_a_time_counts(pool: Pool) -> None:
+    await history(pool)
+    async with transaction(pool) as db:
+        assert await claim(db, statistics.SUBSCRIBER) is not None
+        assert await StatisticsSubscriber(pool).step(datetime.now(UTC)) == 0
+    assert await counting.stored(pool) == {}
+
+
+@pytest.mark.parametrize("batch", [5, 5_000])
+async def test_the_jobs_of_an_hour_are_bounded(pool: Pool, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    monkeypatch.setattr(domain, "MOST_KEYS", domain.MOST_KEYS | {domain.Dimension.JOB: 3})
+    monkeypatch.setattr(statistics, "MOST_KEYS", domain.MOST_KEYS)
+    monkeypatch.setattr(statistics, "BATCH", batch)
+    jobs = [str((await do(pool, await started(pool), Succeed(1, None, NOW))).run.job_id) for _ in range(6)]  # type: ignore[union-attr]
+    await count_all(pool)
+    rows = {row[3]: sum(values.values()) for row, values in (await counting.counts(pool)).items() if row[1] == "job"}
+    assert rows == dict.fromkeys(jobs[:3], 1) | {"": 3}
+
+
+async def test_what_is_no_longer_kept_is_deleted(pool: Pool) -> None:
+    await history(pool)
+    await count_all(pool)
+    now, steps = datetime.now(UTC), await _steps(pool)
+    await prune(pool, now)
+    assert await _steps(pool) == steps
+    await prune(pool, now + 4 * DAY)
+    assert await _steps(pool) == {HOUR, DAY}
+    await prune(pool, now + 36 * DAY)
+    assert await pool.fetchval("SELECT count(*) FROM statistics WHERE dimension = 'job'") == 0
+
+
+async def _steps(pool: Pool) -> set[timedelta]:
+    return {record["step"] for record in await pool.fetch("SELECT DISTINCT step FROM statistics")}
