@@ -52,6 +52,7 @@ REQUIRED = {
         POST /api/job/{job_id}/trigger
         POST /api/job/{job_id}/backfill
         POST /api/run/{run_id}/cancel
+        POST /api/run/{run_id}/rerun
     """,
     "dead-letters:read": """
         GET /api/dead-letter

@@ -53,5 +53,16 @@ def test_events_tail_starts_now_or_at_a_position(duebook: Program) -> None:
     assert duebook("events", "tail", "--after", event["position"], "--from-start").exit_code == 2
 
 
+def test_events_tail_prints_only_what_its_filters_want(duebook: Program) -> None:
+    first, second = duebook.job("first")["id"], duebook.job("second")["id"]
+    for job_id in (first, second):
+        assert duebook("job", "pause", job_id).exit_code == 0
+    filters = ("--job", "second", "--type", "JobPaused", "--actor", "key:first")
+    with duebook.started("events", "tail", "--from-start", "--interval", "0.1s", *filters) as following:
+        assert following.stdout
+        assert f"job-{second}  JobPaused" in following.stdout.readline()
+        following.send_signal(signal.SIGINT)
+
+
 def _creates(event: Any, name: str) -> bool:
     return bool(event["type"] == "JobCreated" and event["data"]["definition"]["name"] == name)

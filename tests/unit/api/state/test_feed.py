@@ -1,14 +1,23 @@
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 
 from duebook_api.http.positions import Position
 from duebook_api.state import feed
-from duebook_api.state.feed import EventFrame, _chunks, _RecentEvents
+from duebook_api.state.feed import EventFrame, _batch, _chunks, _RecentEvents
+from duebook_common.store.event_scan import EventFilter
+from duebook_common.store.eventstore import RecordedEvent
+from support.samples import NOW
 
 
 def frames(first: int, last: int, size: int = 10) -> list[EventFrame]:
-    return [EventFrame(Position(1, n), b"x" * size) for n in range(first, last + 1)]
+    return [EventFrame(Position(1, n), b"x" * size, event(n)) for n in range(first, last + 1)]
+
+
+def event(number: int, type_: str = "JobPaused", job_id: UUID | None = None) -> RecordedEvent:
+    meta = {"actor": "key:a"}
+    return RecordedEvent(1, number, f"job-{job_id}", 1, UUID(int=number), type_, None, meta, job_id, NOW)
 
 
 def recent(*numbers: int) -> _RecentEvents:
@@ -48,3 +57,29 @@ def test_an_event_larger_than_the_limit_is_not_kept(monkeypatch: pytest.MonkeyPa
 def test_small_frames_are_sent_together_and_large_ones_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "_CHUNK_BYTES", 25)
     assert [len(chunk) for chunk in _chunks([*frames(1, 4), *frames(5, 5, 90), *frames(6, 6)])] == [30, 100, 10]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (EventFilter(), True),
+        (EventFilter(types=frozenset({"JobPaused", "x"})), True),
+        (EventFilter(types=frozenset({"x"})), False),
+        (EventFilter(job_id=UUID(int=7)), True),
+        (EventFilter(job_id=UUID(int=8)), False),
+        (EventFilter(actor="key:a"), True),
+        (EventFilter(actor="key:b"), False),
+        (EventFilter(run_id=UUID(int=7)), False),
+        (EventFilter(types=frozenset({"JobPaused"}), actor="key:b"), False),
+    ],
+)
+def test_a_filter_wants_an_event_that_meets_all_its_parts(wanted: EventFilter, found: bool) -> None:
+    assert wanted.matches(event(1, job_id=UUID(int=7))) == found
+
+
+def test_a_batch_without_a_wanted_event_says_how_far_it_went() -> None:
+    batch = _batch(frames(1, 3), EventFilter(types=frozenset({"x"})))
+    assert batch is not None
+    assert (batch.frames, batch.position) == ([], Position(1, 3))
+    assert batch.text.startswith("1-3-")
+    assert _batch([], None) is None

@@ -176,17 +176,18 @@ class EventPage(NamedTuple):
 
 async def tail(db: Connection, xid: int, position: int, limit: int, most_bytes: int = PAGE_BYTES) -> EventPage:
     """The log's next events after a position, oldest first, as far as the transaction horizon: so none is missed."""
-    return _page(await db.fetch(_TAIL, xid, position, limit, most_bytes), limit)
+    return page_of_events(await db.fetch(_TAIL, xid, position, limit, most_bytes), limit)
 
 
 async def read_page(db: Connection, stream: str, after: int, limit: int, *, with_payload: bool = True) -> EventPage:
     """A stream's next events after version `after`, oldest first; `payload` in their data only if it is wanted."""
-    return _page(
+    return page_of_events(
         await db.fetch(_PAGE_OF_STREAM if with_payload else _PAGE_WITHOUT_PAYLOAD, stream, after, limit), limit
     )
 
 
-def _page(records: Sequence[Any], limit: int) -> EventPage:
+def page_of_events(records: Sequence[Any], limit: int) -> EventPage:
+    """The page that rows of `bounded` hold, which was asked for one row more than `limit`."""
     found, shown = records[0]["found"] if records else 0, records[:limit]
     events = [RecordedEvent(**{name: value for name, value in each.items() if name != "found"}) for each in shown]
     return EventPage(events, found > len(events))

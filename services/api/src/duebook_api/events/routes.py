@@ -9,15 +9,17 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.events import stream
+from duebook_api.events.filters import EventQuery
 from duebook_api.events.stream import EventStream
 from duebook_api.http import positions
-from duebook_api.http.paging import NoQuery, PageQuery, query
+from duebook_api.http.paging import PageQuery, query
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
-from duebook_api.state.dependencies import dependencies
+from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.runtime.scopes import Scope
-from duebook_common.store.database import acquire
+from duebook_common.store.database import acquire, snapshot
+from duebook_common.store.event_scan import scan
 from duebook_common.store.eventstore import tail
 
 router = APIRouter(prefix="/api/events", tags=["events"])
@@ -25,11 +27,11 @@ router = APIRouter(prefix="/api/events", tags=["events"])
 After = Annotated[str, Field(max_length=100, description="A position, or `latest`; the beginning if omitted.")]
 
 
-class FeedQuery(PageQuery):
+class FeedQuery(PageQuery, EventQuery):
     after: After | None = None
 
 
-class StreamQuery(NoQuery):
+class StreamQuery(EventQuery):
     after: After | None = None
 
 
@@ -40,16 +42,30 @@ async def list_events(request: Request) -> Response:
     Continue `after` the `position` of the answer, as long as you like: it is the position of the last event, also if
     `next_cursor` is null because there are no further events yet. `after=latest` returns no events, only the position
     of the newest one.
+
+    Filters are applied by the server: `type` (several), `job_id` (with its runs), `run_id` (with its mails), `actor`.
+    One request looks at 20,000 events; `position` is then that of the last one that it looked at, and a page may have
+    fewer items than its limit, or none, while its `next_cursor` goes on.
     """
     q = query(request, FeedQuery)
     if q.after is not None and q.cursor is not None:
         raise invalid(Fault("/cursor", "`cursor` and `after` mean the same; send only one of them"))
-    async with acquire(dependencies(request).pool) as db:
+    return reply(await find_events(dependencies(request), q))
+
+
+async def find_events(deps: Dependencies, q: FeedQuery) -> views.View:
+    """One page of the log; raises Problem 410 for a position that it does not have."""
+    async with snapshot(deps.pool) as db:
         start = await positions.resolve(db, q.after or q.cursor, "/after" if q.cursor is None else "/cursor")
-        events, more = await tail(db, *start.position, q.limit)
-    position = positions.text_of(events[-1]) if events else start.text
+        wanted = q.wanted()
+        if wanted is None:
+            events, more = await tail(db, *start.position, q.limit)
+            position = positions.text_of(events[-1]) if events else start.text
+        else:
+            events, more, end = await scan(db, start.position, wanted, q.limit)
+            position = start.text if end is None else positions.text_at(*end)
     next_cursor = position if more else None
-    return reply({"items": [*map(views.event, events)], "position": position, "next_cursor": next_cursor})
+    return {"items": [*map(views.event, events)], "position": position, "next_cursor": next_cursor}
 
 
 @router.get(
@@ -62,8 +78,9 @@ async def stream_events(request: Request) -> Response:
     """All events after a position as server-sent events: `id` is the position, `event` the type, `data` the event.
 
     `Last-Event-ID`, which clients of server-sent events send when they reconnect, resumes a stream and takes precedence
-    over `after`. A stream ends after 15 minutes, when its server stops, or seconds after its key was revoked: then
-    reconnect.
+    over `after`. Filters are those of the list: what does not match is left out, and a message with an `id` alone says
+    now and then how far the stream has got. A stream ends after 15 minutes, when its server stops, or seconds after its
+    key was revoked: then reconnect.
     """
     q, deps = query(request, StreamQuery), dependencies(request)
     after = request.headers.get("last-event-id") or q.after
@@ -71,4 +88,5 @@ async def stream_events(request: Request) -> Response:
         start = await positions.resolve(db, after)
     if request.scope.get("head"):
         return Response(headers=stream.HEADERS, media_type=EventStream.media_type)
-    return EventStream(deps.feed, deps.feed.stream(start.position, request.state.permitted), request.state.client)
+    frames = deps.feed.stream(start.position, request.state.permitted, q.wanted())
+    return EventStream(deps.feed, frames, request.state.client)

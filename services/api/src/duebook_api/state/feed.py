@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import accumulate
 from typing import NamedTuple
@@ -20,7 +21,8 @@ from duebook_api.http.problems import Problem
 from duebook_api.http.replies import dumps
 from duebook_api.schemas import views
 from duebook_common.runtime.loops import wait_until_set
-from duebook_common.store.database import UNAVAILABLE, Pool, acquire
+from duebook_common.store.database import UNAVAILABLE, Pool, acquire, snapshot
+from duebook_common.store.event_scan import EventFilter, scan
 from duebook_common.store.eventstore import RecordedEvent, tail
 
 PAUSE = timedelta(seconds=0.1)
@@ -29,6 +31,7 @@ _BATCH, _KEPT = 100, 4_000  # events
 _KEPT_BYTES, _CHUNK_BYTES = 32 * 1024 * 1024, 64 * 1024
 _BATCH_BYTES = 256 * 1024  # of one client at once, or one event
 _MOST_STREAMS = 500
+_SCANS = 2  # at once, for streams with filters that are far behind
 _HEARTBEAT, _RETRY = 15.0, 1.0  # seconds
 _ASK_AGAIN = 2.0  # seconds until a stream asks again whether its key is still valid
 # Then the client reconnects, maybe to another replica, and its key is checked again.
@@ -48,11 +51,30 @@ class EventFrame(NamedTuple):
 
     position: Position
     data: bytes
+    event: RecordedEvent  # without its data, which the frame has
 
 
 def _frame(event: RecordedEvent) -> EventFrame:
     head = f"id: {positions.text_of(event)}\nevent: {event.type}\ndata: ".encode()
-    return EventFrame(positions.position_of(event), head + dumps(views.event(event)) + b"\n\n")
+    data = head + dumps(views.event(event)) + b"\n\n"
+    return EventFrame(positions.position_of(event), data, replace(event, data=None))
+
+
+class _Batch(NamedTuple):
+    """The next frames of a stream, and the position up to which the log was looked at, with its text."""
+
+    frames: Sequence[EventFrame]
+    position: Position
+    text: str
+
+
+def _batch(frames: Sequence[EventFrame], wanted: EventFilter | None) -> _Batch | None:
+    """The frames that are wanted; None if there are none to look at."""
+    if not frames:
+        return None
+    last = frames[-1]
+    shown = frames if wanted is None else [frame for frame in frames if wanted.matches(frame.event)]
+    return _Batch(shown, last.position, positions.text_of(last.event))
 
 
 class _RecentEvents:
@@ -93,6 +115,7 @@ class Feed:
 
     def __init__(self, pool: Pool, max_seconds: float = _MAX_STREAM_SECONDS, of_one_client: int = 50) -> None:
         self._pool, self._max_seconds, self._of_one_client = pool, max_seconds, of_one_client
+        self._scans = asyncio.Semaphore(_SCANS)
         self._clients = Counter[str]()
         self._recent: _RecentEvents | None = None  # None while there are no streams
         self._changed = asyncio.Event()
@@ -148,8 +171,10 @@ class Feed:
     def streams(self) -> int:
         return self._clients.total()
 
-    async def stream(self, position: Position, permitted: Permitted = _always) -> AsyncGenerator[bytes, None]:
-        """All events after the position, for `max_seconds`, also across outages of the database.
+    async def stream(
+        self, position: Position, permitted: Permitted = _always, wanted: EventFilter | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """All events after the position, or those `wanted`, for `max_seconds`, also across outages of the database.
 
         Every few seconds `permitted` is asked whether the client may go on. The caller holds `reserve_stream`.
         """
@@ -162,26 +187,42 @@ class Feed:
                     return
                 checked_at = time.monotonic()
             changed = self._changed  # taken before reading, so that it is set if events arrive during the read
-            frames = await self._after(position)
-            if frames:
-                position = frames[-1].position
-                for chunk in _chunks(frames):
+            try:
+                batch, pause = await self._after(position, wanted), min(_HEARTBEAT, _ASK_AGAIN)
+            except UNAVAILABLE:
+                batch, pause = None, _RETRY
+            if batch is not None:
+                position = batch.position
+                for chunk in _chunks(batch.frames):
                     yield chunk
+                if batch.frames:
+                    heartbeat_at = time.monotonic()
+                elif time.monotonic() - heartbeat_at >= _HEARTBEAT:
+                    heartbeat_at = time.monotonic()
+                    yield f"id: {batch.text}\n\n".encode()  # the client resumes there, and is shown no event
+                await asyncio.sleep(0)
                 continue
-            await wait_until_set(changed, min(_HEARTBEAT, _ASK_AGAIN) if frames is not None else _RETRY)
+            await wait_until_set(changed, pause)
             if not changed.is_set() and time.monotonic() - heartbeat_at >= _HEARTBEAT:
                 heartbeat_at = time.monotonic()
                 yield b": nothing new\n\n"
 
-    async def _after(self, position: Position) -> Sequence[EventFrame] | None:
-        """The next events, maybe none; None if the database does not answer."""
+    async def _after(self, position: Position, wanted: EventFilter | None) -> _Batch | None:
+        """The next events that are wanted; None if there is nothing new. Raises the errors of UNAVAILABLE."""
         if self._recent is not None and position >= self._recent.start:
-            return self._recent.after(position)
-        try:
-            async with acquire(self._pool) as db:
-                return [*map(_frame, (await tail(db, *position, _BATCH, _BATCH_BYTES)).events)]
-        except UNAVAILABLE:
+            return _batch(self._recent.after(position), wanted)
+        if wanted is not None:
+            return await self._scan(position, wanted)
+        async with acquire(self._pool) as db:
+            return _batch([*map(_frame, (await tail(db, *position, _BATCH, _BATCH_BYTES)).events)], None)
+
+    async def _scan(self, position: Position, wanted: EventFilter) -> _Batch | None:
+        """Few scans at once: a filter that matches little reads as fast as the database can."""
+        async with self._scans, snapshot(self._pool) as db:
+            events, _, end = await scan(db, position, wanted, _BATCH, _BATCH_BYTES)
+        if end is None:
             return None
+        return _Batch([*map(_frame, events)], Position(end.xid, end.position), positions.text_at(*end))
 
 
 def _chunks(frames: Sequence[EventFrame]) -> Iterator[bytes]:
