@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkRequested, command_id
-from duebook_common.domain.bulk.progress import Progress
 from duebook_common.domain.bulk.state import BulkOperation, BulkStatus
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.errors import WrongStatus
@@ -17,7 +16,7 @@ from duebook_common.domain.run.commands import CancelRun, FailAttempt, WakeRun
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
-from duebook_common.store import bulk_acts, bulk_handling
+from duebook_common.store import bulk_acts, bulk_handling, bulk_targets
 from duebook_common.store.bulk_acts import Limits
 from duebook_common.store.bulk_handling import BulkExecutor, abort_bulk, request_bulk
 from duebook_common.store.bulk_rows import BulkRow, load_bulk
@@ -93,6 +92,35 @@ async def test_runs_are_cancelled_by_the_tag_of_their_job(pool: Pool) -> None:
     assert (await verify(pool)).breaches == []
 
 
+@pytest.mark.parametrize(
+    ("filter_", "matched"),
+    [
+        ({"q": "REPORT"}, 3),
+        ({"q": "100%"}, 1),
+        ({"q": "_"}, 0),
+        ({"status": ("running", "dispatched")}, 4),
+        ({"status": ("waiting",)}, 0),
+        ({"queue": "q9"}, 1),
+        ({"task": "log", "trigger": "schedule"}, 4),
+        ({"trigger": "manual"}, 0),
+        ({"executor": "executor"}, 1),
+        ({"due_from": NOW, "due_to": NOW + SECOND}, 4),
+        ({"due_to": NOW}, 0),
+    ],
+)
+async def test_each_filter_finds_its_runs_also_by_many_searches(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, filter_: dict[str, Any], matched: int
+) -> None:
+    monkeypatch.setattr(bulk_targets, "SEARCHED_ROWS", 1)
+    await dispatched(pool, queue="q9")
+    await dispatched(pool, name="100% sure")
+    await dispatched(pool)
+    await started(pool)
+    bulk = await request(pool, BulkAction.CANCEL, **filter_)
+    row = await finish(pool, bulk)
+    assert (bulk.matched, row.bulk.done) == (matched, matched)
+
+
 async def test_each_action_on_jobs_acts_on_those_in_a_fitting_status(pool: Pool) -> None:
     jobs = [await created(pool, scheduled_at=FAR, queue="q1") for _ in range(3)]
     await created(pool, scheduled_at=FAR, queue="q2")
@@ -110,6 +138,8 @@ async def test_each_action_on_jobs_acts_on_those_in_a_fitting_status(pool: Pool)
         streams = [stream for stream, _ in await acts(pool, bulk, type_)]
         if action is BulkAction.TRIGGER:
             assert set(streams) == {f"run-{command_id(bulk.id, job)}" for job in jobs[:done]}
+            causes = await pool.fetch("SELECT cause FROM runs WHERE cause = $1", bulk.id)
+            assert len(causes) == done
         else:
             assert set(streams) == {f"job-{job}" for job in jobs[:done]}
     assert (await verify(pool)).breaches == []
@@ -284,10 +314,10 @@ async def test_rebuild_remakes_the_rows_and_a_lost_progress_is_counted_from_the_
     assert [breach.stream for breach in (await verify(pool)).breaches] == [f"bulk-{bulk.id}"]
     assert (await rebuild(pool)).replaced == 1
     assert (await shown(pool, bulk)).bulk == bulk
-    await do(pool, runs[4], CancelRun(None, LATER))
-    row = await finish(pool, bulk)
-    assert (row.bulk.done, row.progress) != (5, Progress())
-    assert row.bulk.done == 4
+    acted_on = {stream for stream, _ in await acts(pool, bulk)}
+    untouched = next(run for run in runs if f"run-{run.id}" not in acted_on)
+    await do(pool, untouched, CancelRun(None, LATER))  # by another client
+    assert (await finish(pool, bulk)).bulk.done == 4
     assert (await verify(pool)).breaches == []
 
 

@@ -19,5 +19,8 @@ async def test_dead_letters_are_grouped_redriven_and_discarded(duebook: Program)
     assert duebook.data("dead-letter", "discard", runs[1], "--reason", "too late")["status"] == "discarded"
     many = ("dead-letter", "redrive", "--fingerprint", group["fingerprint"], "--reason", "more disk")
     assert duebook.data(*many, "--dry-run") == {"matched": 1, "redriven": 0, "invalid": 0}
-    assert duebook.data(*many) == {"matched": 1, "redriven": 1, "invalid": 0}
+    assert duebook.data(*many, "--text", "no such text", "--dry-run")["matched"] == 0
+    redriven = duebook.data(*many, "--limit", "1")
+    assert duebook.data("bulk", "show", redriven.pop("bulk"))["done"] == 1
+    assert redriven == {"matched": 1, "redriven": 1, "invalid": 0}
     assert duebook("dead-letter", "show", runs[0]).exit_code == 3

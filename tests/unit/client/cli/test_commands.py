@@ -22,6 +22,8 @@ from duebook.cli.failures import Failure, NotFound, exit_code, explain
 from duebook.client import ApiError, Fault, InvalidRequest, NotDuebook, Unreachable
 from duebook_api.runs import run_list
 from duebook_common.domain import definition
+from duebook_common.domain.bulk.events import BulkAction
+from duebook_common.domain.bulk.state import BulkStatus
 from duebook_common.domain.job.state import JobStatus
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import RunStatus
@@ -58,6 +60,11 @@ def duebook(*arguments: str, **environment: str) -> Result:
         (["dead-letter", "redrive", ID, "--all", "--reason", "r"], "--all"),
         (["dead-letter", "redrive", ID, "--dry-run", "--reason", "r"], "--dry-run"),
         (["dead-letter", "redrive", "--all", "--payload", "1", "--reason", "r"], "--payload"),
+        (["bulk", "cancel", "--tag", "x"], "--reason"),
+        (["bulk", "cancel", "--reason", "r"], "--all"),
+        (["bulk", "cancel", "--all", "--tag", "x", "--reason", "r"], "--all"),
+        (["bulk", "cancel", "--due-from", "soon", "--reason", "r"], "--due-from"),
+        (["bulk", "pause", "--all", "--reason", "r", "--interval", "often"], "often"),
         (["schedule", "preview", "daily", "--at", "noon"], "noon"),
         (["schedule", "preview"], "RECURRENCE"),
         (["schedule", "preview", "cron", "30", "2", "*", "*", "*"], "into quotes, like 'cron 30 2 * * *'"),
@@ -107,6 +114,8 @@ def test_the_values_of_options_are_those_of_the_domain() -> None:
     assert [*values.JobStatus] == [*JobStatus]
     assert [*values.Outcome] == [*get_args(definition.Outcome)]
     assert [*values.Trigger] == [*Trigger]
+    assert [*values.BulkAction] == [*BulkAction]
+    assert [*values.BulkStatus] == [*BulkStatus]
     assert sorted(values.RunSort) == sorted(get_args(run_list.Sort))
     hints = get_type_hints(definition.Dst) | get_type_hints(definition.CatchUp)
     for name, options in (("gap", values.Gap), ("fold", values.Fold), ("policy", values.CatchUp)):

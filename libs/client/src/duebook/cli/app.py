@@ -19,6 +19,7 @@ COMMANDS = {
     "job": ("jobs", "app"),
     "run": ("runs", "app"),
     "dead-letter": ("dead_letters", "app"),
+    "bulk": ("bulk", "app"),
     "events": ("events", "app"),
     "schedule": ("schedules", "app"),
     "key": ("keys", "app"),

@@ -51,7 +51,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Search:
-    """Further filters of lists."""
+    """Further filters of lists, and of a redrive of many."""
 
     tag: Annotated[str | None, typer.Option(help="Only of jobs that have this tag.")] = None
     text: Text = None
@@ -96,26 +96,29 @@ def list_groups(filters: Filters, search: Search, limit: Limit = 50, fmt: Output
 @spread
 def redrive(
     filters: Filters,
+    search: Search,
     reason: RequiredReason,
     run_id: Annotated[str | None, typer.Argument(metavar="RUN_ID", show_default=False)] = None,
     payload: Payload = None,
     all_: Annotated[bool, typer.Option("--all", help="Redrive all dead letters that match the filters.")] = False,
     rate: Annotated[float | None, typer.Option(help="The maximum number of runs per second.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The maximum number of runs, the oldest first.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the matching dead letters.")] = False,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Redrive a dead letter: its run gets new attempts. With --all or a filter, redrive many."""
-    many = all_ or filters != Filters()
+    many = all_ or filters != Filters() or search != Search()
     if (run_id is None) != many:
         raise typer.BadParameter("give either one run id, or --all or a filter", param_hint="RUN_ID")
-    if run_id is not None and (rate is not None or dry_run):
-        raise typer.BadParameter("--rate and --dry-run require --all or a filter", param_hint="RUN_ID")
+    if run_id is not None and (rate is not None or limit is not None or dry_run):
+        raise typer.BadParameter("--rate, --limit and --dry-run require --all or a filter", param_hint="RUN_ID")
     if run_id is None and payload is not None:
         raise typer.BadParameter("this requires one run id", param_hint="--payload")
     given = payload_field(payload)
     with connect() as api:
         if run_id is None:
-            body = without_none(filter=filters.fields(api), reason=reason, rate=rate, dry_run=dry_run)
+            filter_ = filters.fields(api) | search.fields()
+            body = without_none(filter=filter_, reason=reason, rate=rate, limit=limit, dry_run=dry_run)
             redriven = api.post("/api/dead-letter/redrive", body)
         else:
             redriven = api.post(resource_path("dead-letter", run_id, "redrive"), {"reason": reason} | given)

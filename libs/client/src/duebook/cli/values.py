@@ -85,3 +85,19 @@ class Presence(StrEnum):
     ALIVE = "alive"
     DRAINING = "draining"
     LOST = "lost"
+
+
+class BulkAction(StrEnum):
+    PAUSE = "pause"
+    RESUME = "resume"
+    TRIGGER = "trigger"
+    DELETE = "delete"
+    CANCEL = "cancel"
+    REDRIVE = "redrive"
+    DISCARD = "discard"
+
+
+class BulkStatus(StrEnum):
+    RUNNING = "running"
+    ABORTED = "aborted"
+    ENDED = "ended"

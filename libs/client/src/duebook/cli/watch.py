@@ -33,10 +33,14 @@ class Retrying:
                 if not reported:
                     output.print_message(f"{error}; retrying")
                 reported = True
-                time.sleep(self._seconds)
+                self.pause()
             else:
                 self._connected = True
                 return answer
+
+    def pause(self) -> None:
+        """Wait as long as between two polls."""
+        time.sleep(self._seconds)
 
 
 def _is_transient(error: Unreachable | ApiError) -> bool:

@@ -189,4 +189,4 @@ def _job_command(
         case BulkAction.DELETE:
             return DeleteJob(context.now)
         case _:
-            return TriggerRun(run_id, Overlap.ALLOW_ALL, context, earlier=earlier.get(run_id))
+            return TriggerRun(run_id, Overlap.ALLOW_ALL, context, earlier=earlier.get(run_id), cause=bulk.id)

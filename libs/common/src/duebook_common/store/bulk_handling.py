@@ -6,7 +6,7 @@ transaction: whatever is killed, each target is dealt with once, and the counts 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -155,6 +155,7 @@ class BulkExecutor:
                 await _record(db, bulk, end(bulk, progress, now), self._actor)
                 return Step()
             if not batch.targets:
+                await put_progress(db, bulk_id, replace(progress, cursor=batch.cursor))
                 return Step(goes_on_at=_goes_on_at(bulk, progress, now, ahead))
             acts = _left_out(batch) if leave_out else await self._act(db, bulk, batch, now)
             after = advanced(progress, batch.cursor, acts.outcome, batch.slots, batch.later)
@@ -194,11 +195,14 @@ async def _next_batch(
         return _Batch([], progress.cursor, allowed)
     first, later = progress.again[: allowed.size], progress.again[allowed.size :]
     again = await named_targets(db, bulk.action, first)
-    new = await next_targets(
-        db, bulk.action, bulk.filter, bulk.requested_at, progress.cursor, allowed.size - len(again)
-    )
-    cursor = new[-1].cursor if new else progress.cursor
-    return _Batch([*again, *new], cursor, allowed, later) if again or new else None
+    wanted = allowed.size - len(again)
+    if wanted == 0:
+        return _Batch(again, progress.cursor, allowed, later)
+    new, searched_to = await next_targets(db, bulk.action, bulk.filter, bulk.requested_at, progress.cursor, wanted)
+    if not again and not new and searched_to is None:
+        return None
+    cursor = searched_to or (new[-1].cursor if new else progress.cursor)
+    return _Batch([*again, *new], cursor, allowed, later)
 
 
 def _left_out(batch: _Batch) -> Acts:

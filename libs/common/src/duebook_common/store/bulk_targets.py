@@ -1,13 +1,13 @@
 """The targets of a bulk operation: the jobs, runs or dead letters that match its filter, in the order of creation.
 
-Only what existed when the operation was requested is a target. What it does to a target takes it out of the filter or
-lies before the cursor, so no target is found twice.
+Only what existed when the operation was requested is a target. What it does to a target takes it out of the filter, or
+the target lies before the cursor, so no target is found twice.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
@@ -24,6 +24,7 @@ STATUSES = {
     BulkAction.REDRIVE: ("dead_lettered",),
     BulkAction.DISCARD: ("dead_lettered",),
 }
+SEARCHED_ROWS = 50_000  # at once, so that a rare target takes several looks, and no look takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,63 +37,124 @@ class Target:
     job_deleted: bool = False
 
 
-_JOBS, _RUNS = "created_at, job_id", "created_at, nominal_at, run_id"
-_OF_JOB = "job_id AS id, created_at, created_at AS nominal_at, 0 AS max_attempts, false AS job_deleted"
-_OF_RUN = """run_id AS id, created_at, nominal_at, max_attempts,
-(SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = runs.job_id) AS job_deleted"""
-_TAGGED = "tags @> ARRAY[{}]::text[] AND tags <> '{{}}'"  # the second part is that of the partial index
-_CONDITIONS = {"name": "name = {}", "job_id": "job_id = {}::uuid", "task": "task = {}", "queue": "queue = {}"}
+class TargetPage(NamedTuple):
+    """The next targets, and up to where was searched; None if there are no rows behind the last target."""
+
+    targets: Sequence[Target]
+    searched_to: Cursor | None
+
+
+class _Table(NamedTuple):
+    """How the targets of some actions are read. `conditions`: the filters by name, on rows named `target`."""
+
+    name: str
+    order: str
+    key: str
+    columns: str
+    conditions: dict[str, str]
+
+
+_SHARED = {"task": "task = {}", "queue": "queue = {}"}
+_JOBS = _Table(
+    "jobs",
+    "created_at, job_id",
+    "created_at, created_at AS nominal_at, job_id AS id",
+    "0 AS max_attempts, false AS job_deleted",
+    {**_SHARED, "name": "name = {}", "q": "name ILIKE {}", "tag": "tags @> ARRAY[{}]::text[]"},
+)
+_RUNS = _Table(
+    "runs",
+    "created_at, nominal_at, run_id",
+    "created_at, nominal_at, run_id AS id",
+    "max_attempts, (SELECT status = 'deleted' FROM jobs WHERE jobs.job_id = target.job_id) AS job_deleted",
+    {
+        **_SHARED,
+        "q": "(job_name ILIKE {0} OR error ILIKE {0})",
+        "tag": "(SELECT tags FROM jobs WHERE jobs.job_id = target.job_id) @> ARRAY[{}]::text[]",
+        "fingerprint": "fingerprint = {}",
+        "trigger": "trigger = {}",
+        "executor": "executor = {}",
+        "due_from": "due_at >= {}",
+        "due_to": "due_at < {}",
+        "finished_from": "finished_at >= {}",
+        "finished_to": "finished_at < {}",
+    },
+)
+
+
+def _table_of(action: BulkAction) -> _Table:
+    return _JOBS if action in ON_JOBS else _RUNS
 
 
 class _Search:
-    """The SQL for one operation: a statement for each status, so that each can use the index of its status."""
+    """The SQL for one operation. Each status has a statement of its own, which can use the index of the status."""
 
-    def __init__(self, action: BulkAction, filter_: BulkFilter, requested_at: datetime) -> None:
-        self._of_jobs = action in ON_JOBS
-        self._table, self._order, self._columns = (
-            ("jobs", _JOBS, _OF_JOB) if self._of_jobs else ("runs", _RUNS, _OF_RUN)
-        )
-        wanted = STATUSES[action]
-        self._statuses = [status for status in wanted if not filter_.status or status in filter_.status]
+    def __init__(
+        self, action: BulkAction, filter_: BulkFilter, requested_at: datetime, after: Cursor | None = None
+    ) -> None:
+        self._table = _table_of(action)
+        self._statuses = [each for each in STATUSES[action] if not filter_.status or each in filter_.status]
         self.arguments: list[object] = []
-        self._conditions = [self._given("created_at <= {}", requested_at), *self._filters(filter_)]
+        self._indexed = [self._given("created_at <= {}", requested_at)]
         if action is BulkAction.CANCEL:
-            self._conditions.append("wake_at IS NOT NULL AND NOT cancel_requested")
+            self._indexed.append("wake_at IS NOT NULL AND NOT cancel_requested")
+        if filter_.job_id is not None:
+            self._indexed.append(self._given("job_id = {}::uuid", filter_.job_id))
+        if after is not None:
+            key = [after.created_at, after.id] if self._table is _JOBS else [*after]
+            marks = ", ".join(["{}"] * len(key))
+            self._indexed.append(self._given(f"({self._table.order}) > ({marks})", *key))
+        self.indexed_arguments = [*self.arguments]
+        values = {name: getattr(filter_, name) for name in self._table.conditions}
+        values["q"] = None if filter_.q is None else _pattern(filter_.q)
+        self._others = [
+            self._given(self._table.conditions[name], value) for name, value in values.items() if value is not None
+        ]
 
     def _given(self, condition: str, *values: object) -> str:
         numbers = range(len(self.arguments) + 1, len(self.arguments) + len(values) + 1)
         self.arguments += values
         return condition.format(*(f"${number}" for number in numbers))
 
-    def _filters(self, filter_: BulkFilter) -> list[str]:
-        tagged = _TAGGED if self._of_jobs else f"job_id IN (SELECT job_id FROM jobs WHERE {_TAGGED})"  # noqa: S608
-        conditions = {**_CONDITIONS, "fingerprint": "fingerprint = {}", "tag": tagged}
-        values = {name: getattr(filter_, name) for name in conditions}
-        return [self._given(conditions[name], value) for name, value in values.items() if value is not None]
-
-    def add_cursor(self, after: Cursor) -> None:
-        if self._of_jobs:
-            self._conditions.append(self._given(f"({self._order}) > ({{}}, {{}})", after.created_at, after.id))
-        else:
-            self._conditions.append(self._given(f"({self._order}) > ({{}}, {{}}, {{}})", *after))
-
     def add_deleted(self) -> None:
-        self._conditions.append("job_id IN (SELECT job_id FROM jobs WHERE status = 'deleted')")
+        self._others.append("job_id IN (SELECT job_id FROM jobs WHERE status = 'deleted')")
 
     def count(self) -> str:
-        return f"SELECT coalesce(sum(n), 0)::bigint FROM ({self._each('count(*) AS n')}) AS counts"  # noqa: S608
+        return f"SELECT count(*) FROM ({self._each('')}) AS target WHERE {self._condition}"  # noqa: S608
 
-    def next(self, limit: int) -> str:
-        end = f"ORDER BY {self._order} LIMIT {limit}"
-        sorted_ = "created_at, nominal_at, id"
-        return f"SELECT * FROM ({self._each(self._columns, end)}) AS found ORDER BY {sorted_} LIMIT {limit}"  # noqa: S608
+    def page(self, limit: int) -> str:
+        """The first targets; they come in the order of the candidates, so that the search ends with the last one."""
+        table = self._table
+        select = f"SELECT {table.key}, {table.columns} FROM ({self._candidates}) AS target"  # noqa: S608
+        return f"{select} WHERE {self._condition} ORDER BY {table.order} LIMIT {limit}"
 
-    def _each(self, columns: str, end: str = "") -> str:
-        conditions = " AND ".join(self._conditions)
+    def last(self) -> str:
+        """The last row that the search looks at, if there may be further ones; it takes `indexed_arguments`."""
+        table = self._table
+        select = f"SELECT {table.key}, {table.columns} FROM ({self._candidates}) AS target"  # noqa: S608
+        return f"{select} ORDER BY {table.order} OFFSET {SEARCHED_ROWS - 1} LIMIT 1"
+
+    @property
+    def _condition(self) -> str:
+        return " AND ".join(self._others) or "true"
+
+    @property
+    def _candidates(self) -> str:
+        end = f"ORDER BY {self._table.order} LIMIT {SEARCHED_ROWS}"
+        return f"SELECT * FROM ({self._each(end)}) AS every {end}"  # noqa: S608
+
+    def _each(self, end: str) -> str:
+        conditions = " AND ".join(self._indexed)
         return " UNION ALL ".join(
-            f"(SELECT {columns} FROM {self._table} WHERE status = '{status}' AND {conditions} {end})"  # noqa: S608
+            f"(SELECT * FROM {self._table.name} WHERE status = '{status}' AND {conditions} {end})"  # noqa: S608
             for status in self._statuses
         )
+
+
+def _pattern(text: str) -> str:
+    """The pattern of ILIKE for texts that contain this one."""
+    escaped = (f"\\{each}" if each in "\\%_" else each for each in text)
+    return f"%{''.join(escaped)}%"
 
 
 async def count_targets(
@@ -113,22 +175,21 @@ async def next_targets(
     requested_at: datetime,
     after: Cursor | None,
     limit: int,
-) -> list[Target]:
-    """The first targets after the cursor that match now, at most `limit`."""
-    search = _Search(action, filter_, requested_at)
-    if after is not None:
-        search.add_cursor(after)
-    return [_target(record) for record in await db.fetch(search.next(limit), *search.arguments)]
-
-
-_NAMED_JOBS = f"SELECT {_OF_JOB} FROM jobs WHERE job_id = ANY($1::uuid[])"  # noqa: S608
-_NAMED_RUNS = f"SELECT {_OF_RUN} FROM runs WHERE run_id = ANY($1::uuid[])"  # noqa: S608
+) -> TargetPage:
+    """The first targets after the cursor that match now, at most `limit`, among the next SEARCHED_ROWS rows."""
+    search = _Search(action, filter_, requested_at, after)
+    targets = [_target(record) for record in await db.fetch(search.page(limit), *search.arguments)]
+    if len(targets) == limit:
+        return TargetPage(targets, targets[-1].cursor)
+    last = await db.fetchrow(search.last(), *search.indexed_arguments)
+    return TargetPage(targets, None if last is None else _target(last).cursor)
 
 
 async def named_targets(db: Connection, action: BulkAction, ids: Sequence[UUID]) -> list[Target]:
     """The targets with these ids."""
-    statement = _NAMED_JOBS if action in ON_JOBS else _NAMED_RUNS
-    return [_target(record) for record in await db.fetch(statement, ids)] if ids else []
+    table, key = _table_of(action), "job_id" if action in ON_JOBS else "run_id"
+    named = f"SELECT {table.key}, {table.columns} FROM {table.name} AS target WHERE {key} = ANY($1::uuid[])"  # noqa: S608
+    return [_target(record) for record in await db.fetch(named, ids)] if ids else []
 
 
 def _target(record: Any) -> Target:

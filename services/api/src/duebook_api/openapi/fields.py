@@ -22,7 +22,10 @@ _COMMON: dict[str, Described] = {
     "run_id": ("The id of the run.", _RUN),
     "nominal_at": ("The time that the schedule names.", _AT),
     "reason": ("Why, in words.", "the target is back"),
-    "cause": ("The run that it repeats; only in a rerun.", "0f1e2d3c-571f-5635-90a8-c3108c47b91a"),
+    "cause": (
+        "The run that it repeats, or the bulk operation that triggered it; only then.",
+        "0f1e2d3c-571f-5635-90a8-c3108c47b91a",
+    ),
     "items": ("The items, in the order that the call states.", COMPOSED),
     "next_cursor": ("The `cursor` of the next page; null on the last one.", None),
     "fingerprint": ("Equal for errors of the same kind.", _FINGERPRINT),

@@ -36,7 +36,10 @@ PARAMETERS: dict[str, Described] = {
         ["active"],
     ),
     "GET /api/run status": ("Only those with one of these: repeated, or between commas.", ["dead_lettered"]),
-    "cause": ("Only those that repeat this run.", "ad8fcdc3-571f-5635-90a8-c3108c47b91a"),
+    "cause": (
+        "Only those that repeat this run, or that this bulk operation triggered.",
+        "ad8fcdc3-571f-5635-90a8-c3108c47b91a",
+    ),
     "trigger": ("Only those that this has made.", "schedule"),
     "executor": ("Only those whose last attempt this executor started.", "executor-1"),
     "GET /api/run tag": ("Only those of jobs that have this tag.", "reports"),

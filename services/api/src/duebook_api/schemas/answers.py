@@ -64,7 +64,7 @@ class Job(_JobFields):
 
 class Run(_RunFields):
     reason: str | None = Field(None, description="Why it waits, was skipped, cancelled or discarded.")
-    cause: UUID | None = Field(None, description="The run that it repeats.")
+    cause: UUID | None = Field(None, description="The run that it repeats, or the bulk operation that triggered it.")
 
 
 class RunWithPayload(Run):

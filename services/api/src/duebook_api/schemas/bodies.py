@@ -160,6 +160,9 @@ class DeadLetterFilter(Body):
     queue: Queue | None = None
     fingerprint: Annotated[str, Field(max_length=200)] | None = None
     tag: Tag | None = None
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    finished_from: Instant | None = None
+    finished_to: Instant | None = None
 
 
 class RedriveManyBody(MustReasonBody):

@@ -7,20 +7,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, PlainValidator, WithJsonSchema, model_validator
 
-from duebook_api.http.fields import Body, Matches, Queue, Reason, Tag, Task, one_of
+from duebook_api.http.fields import Body, Instant, Matches, Queue, Reason, Tag, Task, one_of
 from duebook_api.http.path_ids import UUID_TEXT
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
 from duebook_common.domain.bulk.progress import Progress, estimated_end, left
 from duebook_common.domain.bulk.state import BulkStatus
+from duebook_common.domain.run.events import Trigger
 from duebook_common.store.bulk_rows import BulkRow
 from duebook_common.store.bulk_targets import STATUSES
 
 Rate = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
 Most = Annotated[int, Field(ge=1, le=1_000_000_000)]
 _MOST_STATUSES = 10
-_OF_JOBS = ("status", "name", "task", "queue", "tag")
-_OF_RUNS = ("status", "job_id", "task", "queue", "tag")
-_OF_DEAD_LETTERS = ("job_id", "task", "queue", "fingerprint", "tag")
+_OF_JOBS = ("status", "name", "task", "queue", "tag", "q")
+_OF_RUNS = ("status", "job_id", "task", "queue", "tag", "q", "trigger", "executor", "due_from", "due_to")
+_OF_DEAD_LETTERS = ("job_id", "task", "queue", "fingerprint", "tag", "q", "finished_from", "finished_to")
 
 
 def _statuses(value: Any) -> tuple[str, ...]:
@@ -46,6 +47,13 @@ class BulkFilterBody(Body):
     queue: Queue | None = None
     tag: Tag | None = None
     fingerprint: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    trigger: Annotated[str, one_of(*Trigger)] | None = None
+    executor: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    due_from: Instant | None = None
+    due_to: Instant | None = None
+    finished_from: Instant | None = None
+    finished_to: Instant | None = None
     all: Literal[True] | None = None
 
 

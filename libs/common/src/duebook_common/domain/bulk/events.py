@@ -44,6 +44,13 @@ class BulkFilter:
     queue: str | None = None
     tag: str | None = None
     fingerprint: str | None = None
+    q: str | None = None  # the name or the error contains it, in capitals or not
+    trigger: str | None = None
+    executor: str | None = None
+    due_from: datetime | None = None
+    due_to: datetime | None = None
+    finished_from: datetime | None = None
+    finished_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

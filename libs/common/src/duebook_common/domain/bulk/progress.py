@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import NamedTuple
 from uuid import UUID
 
@@ -47,7 +48,7 @@ def slots(bulk: BulkOperation, progress: Progress, now: datetime, most: int, ahe
     left = most if bulk.limit is None else min(most, bulk.limit - progress.done)
     if bulk.rate is None:
         return Slots(left, now, timedelta(0))
-    interval = timedelta(seconds=1 / bulk.rate)
+    interval = timedelta(microseconds=ceil(1_000_000 / bulk.rate))  # rounded up: the rate is never exceeded
     unused = timedelta(0) if ahead else max(_CATCH_UP - interval, timedelta(0))
     first = now if progress.next_at is None else max(progress.next_at, now - unused)
     allowed = (now + ahead - first) // interval + 1 if first <= now + ahead else 0

@@ -88,7 +88,7 @@ class DeleteJob:
 class TriggerRun:
     """Start a run now. `earlier` is the run that the same Idempotency-Key has started before, if any.
 
-    `repeats`: the ended run that it repeats, for the same nominal time.
+    `repeats`: the ended run that it repeats, for the same nominal time. `cause`: the bulk operation of which it is.
     """
 
     run_id: UUID
@@ -99,6 +99,7 @@ class TriggerRun:
     request_hash: str | None = None
     earlier: Run | None = None
     repeats: Run | None = None
+    cause: UUID | None = None
 
 
 class PastOccurrence(NamedTuple):

@@ -148,7 +148,7 @@ def trigger_run(job: Job, active: Sequence[Run], command: TriggerRun) -> list[Ru
         payload=command.payload,
         own_payload=command.own_payload,
         request_hash=command.request_hash,
-        cause=None if repeats is None else repeats.id,
+        cause=command.cause if repeats is None else repeats.id,
     )
     return open_run(job, new, ActiveRuns(active), command.context)
 

@@ -68,7 +68,7 @@ class Identity:
     notify: Notify
     concurrency: Concurrency | None = None
     pause_on_failure: bool = False
-    cause: UUID | None = None  # the run that it repeats
+    cause: UUID | None = None  # the run that it repeats, or the bulk operation that triggered it
     next_at: datetime | None  # the job's next nominal time after this one
     next_due_at: datetime | None = None  # when that is due, where jitter makes it later
     at: datetime
