@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http.filters import Statement, newest_first
-from duebook_api.http.paging import NoQuery, PageQuery, SortOrder, Text, page, query, utc_time
+from duebook_api.http.paging import NoQuery, PageQuery, SortOrder, Text, page_of, query, utc_time
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, installation
@@ -46,15 +46,15 @@ async def list_executors(request: Request) -> Response:
     An executor renews its entry every ten seconds, and removes it when it has stopped. One that was not heard of for a
     minute is `lost`, and is forgotten after a day.
     """
-    q = query(request, ExecutorQuery)
-    return page(await executors(dependencies(request), q), q, _view, _ORDER.of)
+    return reply(await find_executors(dependencies(request), query(request, ExecutorQuery)))
 
 
-async def executors(deps: Dependencies, q: ExecutorQuery) -> list[Any]:
-    """The rows of a page of executors, and one more if there is a next page."""
+async def find_executors(deps: Dependencies, q: ExecutorQuery) -> dict[str, Any]:
+    """One page of the list of executors."""
     text, arguments = statement(q)
     async with acquire(deps.pool) as db:
-        return list(await db.fetch(text, *arguments))
+        rows: list[Any] = await db.fetch(text, *arguments)
+    return page_of(rows, q, _view, _ORDER.of)
 
 
 def statement(q: ExecutorQuery) -> Statement:
