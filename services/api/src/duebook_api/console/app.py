@@ -13,14 +13,29 @@ from duebook_api.console import assets
 from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.guard import Elsewhere, guarded
 from duebook_api.console.rendering import problem_page
-from duebook_api.console.routes import executors, job, jobs, live, overview, session
+from duebook_api.console.routes import (
+    executors,
+    job,
+    job_actions,
+    jobs,
+    live,
+    overview,
+    session,
+)
 from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
 
-ROUTERS = (overview.router, jobs.router, job.router, executors.router, live.router)
+ROUTERS = (
+    overview.router,
+    jobs.router,
+    job.router,
+    job_actions.router,
+    executors.router,
+    live.router,
+)
 
 
 def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions | None) -> FastAPI:

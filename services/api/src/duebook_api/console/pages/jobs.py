@@ -55,7 +55,7 @@ def _row(job: Mapping[str, Any], runs: Sequence[LastRun], times: Times) -> JobRo
         status=job["status"],
         reason=job.get("reason") or "",
         next_due_at=job["next_due_at"],
-        warnings=job["warnings"],
+        warnings=[each.partition(",")[0] for each in job["warnings"]],
         outcomes=outcomes(runs, times, job["timezone"]),
     )
 

@@ -26,7 +26,7 @@ _MINUS = "M3.5 8h9"
 _SQUARE = "M4 4h8v8H4z"
 _SLASH = f"{_CIRCLE}M4.6 11.4l6.8-6.8"
 _BARS = "M5.5 3.5v9M10.5 3.5v9"
-_DOT = "M8 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4z"
+_DOT = "M8 5.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z"
 _WARNING = "M8 2.5L14 13H2zM8 6.5v3M8 11.4v.2"
 
 LOOKS = {
@@ -53,6 +53,7 @@ LOOKS = {
     "pending": Look("pending", "waiting", _CIRCLE),
 }
 _UNKNOWN_GLYPH = _DOT
+_SOLID = {_DOT, _PLAY}
 
 
 def look(status: str) -> Look:
@@ -63,8 +64,9 @@ def look(status: str) -> Look:
 def glyph(status: str) -> Markup:
     """The glyph alone, where the word stands beside it."""
     shown = look(status)
+    solid = " solid" if shown.glyph in _SOLID else ""
     template = '<svg class="glyph {}" viewBox="0 0 16 16" aria-hidden="true"><path d="{}"/></svg>'
-    return fill(template, f"is-{shown.role}", shown.glyph)
+    return fill(template, f"is-{shown.role}{solid}", shown.glyph)
 
 
 def chip(status: str, more: str = "") -> Markup:

@@ -1,25 +1,122 @@
-"""One job."""
+"""The page of one job: its ledger, runs, definition and events, and why it runs or does not."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.console.pages import job as page
+from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.schedules import in_words
+from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import render
-from duebook_api.console.requests import needs
+from duebook_api.console.requests import filters, needs
+from duebook_api.console.routes import job_ledger
+from duebook_api.history.definitions import defined_versions
+from duebook_api.history.routes import find_events_of_job, find_runs_of_job
+from duebook_api.http.fields import instant
+from duebook_api.http.paging import PageQuery
 from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.routes import find_job
 from duebook_api.schemas import views
-from duebook_api.state.dependencies import dependencies
+from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_api.why.queries import why_job
+from duebook_common.domain.job.state import Job
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter()
+_OWN = ("as_of", "at", "day")
+_LAST_RUNS = 6
 
 
 @router.get("/jobs/{job_id}", **needs(Scope.JOBS_READ))
 async def show_job(request: Request, job_id: PathId) -> Response:
-    """The job, and the sentence that says what it waits for."""
-    deps = dependencies(request)
-    job = views.job(await find_job(deps, job_id), (await deps.task_schemas()).served)
-    explanation = await why_job(deps, job_id, None)
-    return await render(request, "job.html", job=job, why=explanation.view if explanation else None)
+    """The job, now or as of an earlier instant, in the tab that the URL names."""
+    deps, reader = dependencies(request), reader_of(request)
+    as_of, at = _time(request, reader, "as_of"), _time(request, reader, "at")
+    job = await find_job(deps, job_id, as_of)
+    view = views.job(job, (await deps.task_schemas()).served)
+    tab = request.query_params.get("tab", "")
+    tab = tab if tab in dict(page.TABS) and (tab != "runs" or reader.may(Scope.RUNS_READ)) else "ledger"
+    explanation = await why_job(deps, job_id, at)
+    path = f"/console/jobs/{job_id}"
+    return await render(
+        request,
+        "job.html",
+        job=view,
+        path=path,
+        schedule=in_words(view),
+        tab=tab,
+        tabs=[
+            (name, title, reader.url(path, tab=None if name == "ledger" else name))
+            for name, title in page.TABS
+            if name != "runs" or reader.may(Scope.RUNS_READ)
+        ],
+        why=explanation.view if explanation else None,
+        as_of=as_of,
+        at=at,
+        copies=copies(curl(reader.api(f"/api/job/{job_id}"), needs_key=reader.needs_key), ["job", "show", str(job_id)]),
+        **await _PARTS[tab](request, deps, reader, job),
+    )
+
+
+async def _ledger(request: Request, deps: Dependencies, reader: Reader, job: Job) -> dict[str, Any]:
+    link = reader.url(f"/console/jobs/{job.id}", tz=reader.times.zone) + "&day="
+    chosen = _day(request)
+    runs = await _runs(deps, reader, job.id, PageQuery(limit=_LAST_RUNS))
+    return {
+        "ledger": await job_ledger.year(deps, job, reader.times, link),
+        "day": await job_ledger.day(deps, job, reader.times, chosen) if chosen else None,
+        "next_times": await job_ledger.coming_times(deps, job, reader.times.now),
+        "runs": runs,
+    }
+
+
+async def _runs(deps: Dependencies, reader: Reader, job_id: UUID, q: PageQuery) -> dict[str, Any] | None:
+    if not reader.may(Scope.RUNS_READ):
+        return None
+    found = await find_runs_of_job(deps, job_id, q)
+    return {"rows": page.run_rows(found["items"], reader.times.now), "next_cursor": found["next_cursor"]}
+
+
+async def _runs_tab(request: Request, deps: Dependencies, reader: Reader, job: Job) -> dict[str, Any]:
+    q = filters(request, PageQuery, f"/api/job/{job.id}/runs", *_OWN)
+    return {"runs": await _runs(deps, reader, job.id, q)}
+
+
+async def _definition(_: Request, deps: Dependencies, __: Reader, job: Job) -> dict[str, Any]:
+    defined = await defined_versions(deps.pool, job.id)
+    return {"versions": page.versions(defined, max(job.version, len(defined)))}
+
+
+async def _events(request: Request, deps: Dependencies, _: Reader, job: Job) -> dict[str, Any]:
+    q = filters(request, PageQuery, f"/api/job/{job.id}/events", *_OWN)
+    return {"events": await find_events_of_job(deps, job.id, q)}
+
+
+_PARTS = {"ledger": _ledger, "runs": _runs_tab, "definition": _definition, "events": _events}
+
+
+def _day(request: Request) -> date | None:
+    text = request.query_params.get("day")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise invalid(Fault("/day", "write a day like 2026-11-26")) from None
+
+
+def _time(request: Request, reader: Reader, name: str) -> datetime | None:
+    """A time of the URL: with an offset, or as a browser's field has it, in the reader's zone."""
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    try:
+        if (local := datetime.fromisoformat(text)).tzinfo is None:
+            return instant(local.replace(tzinfo=reader.times.info()).isoformat())
+        return instant(text.replace(" ", "+"))
+    except ValueError:
+        raise invalid(Fault(f"/{name}", "write a time like 2026-11-26T02:00:00+01:00")) from None

@@ -34,11 +34,23 @@ def path(data: str, css: str) -> Markup:
     return fill('<path d="{}" class="{}"/>', data, css)
 
 
-def svg(title: str, width: float, height: float, css: str, content: Iterable[Markup], *, fixed: bool = False) -> Markup:
-    """The drawing; a `fixed` one has its size in pixels, any other the width of what is around it."""
+def svg(  # noqa: PLR0913 - the attributes of one element
+    title: str,
+    width: float,
+    height: float,
+    css: str,
+    content: Iterable[Markup],
+    *,
+    fixed: bool = False,
+    role: str = "img",
+) -> Markup:
+    """The drawing; a `fixed` one has its size in pixels, any other the width of what is around it.
+
+    A drawing with links has the role `group`.
+    """
     size = fill(' width="{}" height="{}"', number(width), number(height)) if fixed else Markup()
-    template = '<svg class="{}" viewBox="0 0 {} {}"{} role="img" aria-label="{}">{}</svg>'
-    return fill(template, css, number(width), number(height), size, title, Markup().join(content))
+    template = '<svg class="{}" viewBox="0 0 {} {}"{} role="{}" aria-label="{}">{}</svg>'
+    return fill(template, css, number(width), number(height), size, role, title, Markup().join(content))
 
 
 def twin(summary: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> Markup:

@@ -1,0 +1,167 @@
+"""The view models of the page of one job."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from duebook_api.console.pages.diffs import DiffLine, diff
+from duebook_api.console.pages.status import look
+from duebook_api.console.pages.svg.calendar import UPCOMING, calendar, notable
+from duebook_api.console.pages.svg.duration_bar import duration_bar
+from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.words import ordinal
+from duebook_api.history.definitions import DefinedVersion
+from duebook_common.domain.definition import Definition
+from duebook_common.domain.job.ledger import LedgerEntry
+from duebook_common.domain.schedule.dst import transitions
+from duebook_common.domain.schedule.nominal import nominal_times
+
+_YEAR = timedelta(days=366)
+_NEXT, _AHEAD = 4, 7  # times in the list; days of the calendar that are still to come
+TABS = (("ledger", "Ledger"), ("runs", "Runs"), ("definition", "Definition and history"), ("events", "Events"))
+
+
+@dataclass(frozen=True, slots=True)
+class NextTime:
+    at: datetime
+    note: str = ""
+
+
+def next_times(definition: Definition, now: datetime) -> list[NextTime]:
+    """The next nominal times, and after them the first one with another offset, if the clocks change."""
+    times = list(islice(nominal_times(definition, now), _NEXT))
+    zone = ZoneInfo(definition.timezone)
+    if len(times) == _NEXT and (change := next(transitions(zone, times[-1], now + _YEAR), None)) is not None:
+        after = next(iter(nominal_times(definition, change.at)), None)
+        if after is not None:
+            return [*map(NextTime, times), NextTime(after, "first after the clocks change")]
+    return [NextTime(each) for each in times]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    id: UUID
+    nominal_at: datetime
+    status: str
+    more: str
+    attempts: int
+    took: str
+    bar: Markup
+    error: str
+    reason: str
+
+
+def run_rows(runs: Sequence[Mapping[str, Any]], now: datetime) -> list[RunRow]:
+    """The runs with bars to the scale of the longest of them."""
+    longest = max((_seconds(run, now) for run in runs), default=0.0)
+    return [_run_row(run, now, longest) for run in runs]
+
+
+def _run_row(run: Mapping[str, Any], now: datetime, longest: float) -> RunRow:
+    seconds = _seconds(run, now)
+    took = duration(timedelta(seconds=seconds)) if run["started_at"] else ""
+    succeeded_late = run["status"] == "succeeded" and run["attempt"] > 1
+    role = "retrying" if succeeded_late else look(run["status"]).role
+    return RunRow(
+        id=run["id"],
+        nominal_at=run["nominal_at"],
+        status=run["status"],
+        more=f"{ordinal(run['attempt'])} attempt" if succeeded_late else "",
+        attempts=run["attempt"],
+        took=took,
+        bar=duration_bar(seconds, longest, role, f"took {took}") if took else Markup(),
+        error=_first_line(run["error"]) if run["status"] not in {"succeeded", "skipped"} else "",
+        reason=run.get("reason") or "",
+    )
+
+
+def _seconds(run: Mapping[str, Any], now: datetime) -> float:
+    if run["started_at"] is None:
+        return 0.0
+    took: timedelta = (run["finished_at"] or now) - run["started_at"]
+    return max(0.0, took.total_seconds())
+
+
+def _first_line(error: str | None) -> str:
+    return (error or "").strip().partition("\n")[0][:200]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The calendar and what it sums up; `sentence` says since when, and `is_short` that the range had to be cut."""
+
+    drawing: Markup
+    expected: int
+    recorded: int
+    unaccounted: int
+    due: int
+    legend: list[tuple[str, int]]
+    notable: Sequence[tuple[date, str]]
+    first: date
+    is_short: bool
+
+
+def ledger_view(  # noqa: PLR0913 - what a calendar needs
+    days: Mapping[date, Counter[str]],
+    upcoming: Iterable[datetime],
+    first: date,
+    times: Times,
+    zone: str,
+    link: str,
+    *,
+    is_short: bool,
+) -> Ledger:
+    """The ledger of the days, which are those of the job's zone or of the reader's choice."""
+    today = times.local(times.now, zone).date()
+    last = today + timedelta(days=_AHEAD - 1 - today.weekday())
+    shown = {day: Counter(outcomes) for day, outcomes in days.items()}
+    for at in upcoming:
+        if today <= (day := times.local(at, zone).date()) <= last:
+            shown.setdefault(day, Counter())[UPCOMING] += 1
+    total = sum(days.values(), Counter[str]())
+    due, unaccounted = total["due"], total["unaccounted"]
+    return Ledger(
+        drawing=calendar(shown, first, last, today, link),
+        expected=total.total(),
+        recorded=total.total() - due - unaccounted,
+        unaccounted=unaccounted,
+        due=due,
+        legend=total.most_common(),
+        notable=notable(days),
+        first=first,
+        is_short=is_short,
+    )
+
+
+def by_day(entries: Iterable[LedgerEntry], times: Times, zone: str) -> dict[date, Counter[str]]:
+    """How many nominal times of each day came to what."""
+    days: dict[date, Counter[str]] = {}
+    for entry in entries:
+        days.setdefault(times.local(entry.nominal_at, zone).date(), Counter())[str(entry.outcome)] += 1
+    return days
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of the definition, and the lines in which it differs from the one before it."""
+
+    number: int
+    actor: str
+    recorded_at: datetime
+    lines: list[DiffLine]
+
+
+def versions(defined: Sequence[DefinedVersion], newest: int) -> list[Version]:
+    """The versions, newest first; the oldest of those shown has no lines."""
+    older = [*(each.definition for each in defined[1:]), None]
+    return [
+        Version(newest - n, each.actor, each.recorded_at, diff(before, each.definition) if before else [])
+        for n, (each, before) in enumerate(zip(defined, older, strict=True))
+    ]

@@ -1,0 +1,224 @@
+"""What can be done with a job: run, pause, resume, backfill, delete. Each is a page that becomes a dialog."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.console.pages.actions import REASON, Action, Field
+from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.reader import Reader, reader_of
+from duebook_api.console.rendering import redirect, render
+from duebook_api.console.requests import needs, read_form
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import Fault, Problem, invalid
+from duebook_api.http.requests import must_fit, validated
+from duebook_api.http.strict_json import parse
+from duebook_api.jobs import commands
+from duebook_api.jobs.preconditions import Preconditions
+from duebook_api.jobs.requests import DeleteRequest
+from duebook_api.jobs.routes import find_job
+from duebook_api.ledger.backfill import backfill
+from duebook_api.schemas.bodies import BackfillBody, PauseBody, ReasonBody, TriggerBody
+from duebook_api.state.dependencies import actor, dependencies
+from duebook_common.domain.definition import Overlap
+from duebook_common.domain.job.commands import PauseJob, ResumeJob
+from duebook_common.domain.job.state import Job
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter(prefix="/jobs/{job_id}")
+_LOCAL = "datetime-local"
+_WEEK = timedelta(days=7)
+
+
+async def _page(request: Request, job_id: UUID, name: str) -> Response:
+    deps, reader = dependencies(request), reader_of(request)
+    job = await find_job(deps, job_id)
+    return await render(request, "action.html", action=_ACTIONS[name](job, reader))
+
+
+def _pause(job: Job, reader: Reader) -> Action:
+    hold = Field("hold", "Hold its runs, too", "check", hint="What has not started waits until the resume, uncharged.")
+    return Action(
+        title=f"Pause “{job.definition.name}”",
+        submit="Pause",
+        path=f"/console/jobs/{job.id}/pause",
+        back=f"/console/jobs/{job.id}",
+        notes=("Its occurrences are skipped until it is resumed. Runs under way and their retries go on.",),
+        fields=(REASON, hold),
+        copies=_copies(job, reader, "pause", {"reason": "…"}, "--reason", "…"),
+    )
+
+
+def _resume(job: Job, reader: Reader) -> Action:
+    return Action(
+        title=f"Resume “{job.definition.name}”",
+        submit="Resume",
+        path=f"/console/jobs/{job.id}/resume",
+        back=f"/console/jobs/{job.id}",
+        notes=(
+            "It goes on with its next occurrence. Those of the pause stay skipped.",
+            "A backfill can make up for them.",
+        ),
+        fields=(REASON,),
+        copies=_copies(job, reader, "resume", {"reason": "…"}, "--reason", "…"),
+    )
+
+
+def _trigger(job: Job, reader: Reader) -> Action:
+    fields = (
+        Field(
+            "overlap",
+            "While another run is active",
+            "select",
+            Overlap.ALLOW_ALL,
+            options=tuple((each.value, each.value.replace("_", " ")) for each in Overlap),
+            required=True,
+        ),
+        Field("payload", "Payload (JSON)", "area", hint="Empty: the payload of the job."),
+    )
+    return Action(
+        title=f"Run “{job.definition.name}” now",
+        submit="Run now",
+        path=f"/console/jobs/{job.id}/trigger",
+        back=f"/console/jobs/{job.id}",
+        notes=("One run starts at once, beside the schedule and also while the job is paused.",),
+        fields=fields,
+        copies=_copies(job, reader, "trigger", {}),
+    )
+
+
+def _backfill(job: Job, reader: Reader) -> Action:
+    zone, now = reader.times.info(job.definition.timezone), reader.times.now
+    start = max(now - _WEEK, job.created_at + timedelta(minutes=1))
+    fields = (
+        Field("from", "From", _LOCAL, start.astimezone(zone).strftime("%Y-%m-%dT%H:%M"), required=True),
+        Field("to", "To", _LOCAL, now.astimezone(zone).strftime("%Y-%m-%dT%H:%M"), required=True),
+    )
+    return Action(
+        title=f"Backfill “{job.definition.name}”",
+        submit="Make the runs",
+        path=f"/console/jobs/{job.id}/backfill",
+        back=f"/console/jobs/{job.id}",
+        notes=(
+            "Each nominal time of the range that did not run gets a run, by the schedule and payload in force then.",
+            "Times that have run are left alone.",
+            f"Times of this form are in {zone.key}.",
+        ),
+        fields=fields,
+        copies=_copies(job, reader, "backfill", {"from": "…", "to": "…"}, "--from", "…", "--to", "…"),
+    )
+
+
+def _delete(job: Job, reader: Reader) -> Action:
+    url = reader.api(f"/api/job/{job.id}")
+    return Action(
+        title=f"Delete “{job.definition.name}”",
+        submit="Delete",
+        path=f"/console/jobs/{job.id}/delete",
+        back=f"/console/jobs/{job.id}",
+        notes=(
+            "No further run or attempt starts; a running attempt may finish. This cannot be undone.",
+            "Its history stays readable.",
+        ),
+        is_dangerous=True,
+        copies=copies(curl(url, "DELETE", needs_key=reader.needs_key), ["job", "delete", str(job.id)]),
+    )
+
+
+def _copies(job: Job, reader: Reader, name: str, body: Any, *options: str) -> list[tuple[str, str]]:
+    request = curl(reader.api(f"/api/job/{job.id}/{name}"), "POST", body, needs_key=reader.needs_key)
+    return copies(request, ["job", name, str(job.id), *options])
+
+
+_ACTIONS = {"pause": _pause, "resume": _resume, "trigger": _trigger, "backfill": _backfill, "delete": _delete}
+
+
+@router.get("/pause", **needs(Scope.JOBS_WRITE))
+async def ask_pause(request: Request, job_id: PathId) -> Response:
+    return await _page(request, job_id, "pause")
+
+
+@router.get("/resume", **needs(Scope.JOBS_WRITE))
+async def ask_resume(request: Request, job_id: PathId) -> Response:
+    return await _page(request, job_id, "resume")
+
+
+@router.get("/delete", **needs(Scope.JOBS_WRITE))
+async def ask_delete(request: Request, job_id: PathId) -> Response:
+    return await _page(request, job_id, "delete")
+
+
+@router.get("/trigger", **needs(Scope.RUNS_WRITE))
+async def ask_trigger(request: Request, job_id: PathId) -> Response:
+    return await _page(request, job_id, "trigger")
+
+
+@router.get("/backfill", **needs(Scope.RUNS_WRITE))
+async def ask_backfill(request: Request, job_id: PathId) -> Response:
+    return await _page(request, job_id, "backfill")
+
+
+@router.post("/pause", **needs(Scope.JOBS_WRITE))
+async def pause(request: Request, job_id: PathId) -> Response:
+    deps, form = dependencies(request), await read_form(request)
+    body = validated(PauseBody, {"reason": form.get("reason") or None, "hold": "hold" in form})
+    await commands.handle(deps, job_id, PauseJob(body.reason, deps.context(), body.hold), actor(request))
+    return redirect(request, f"/console/jobs/{job_id}", "Paused.")
+
+
+@router.post("/resume", **needs(Scope.JOBS_WRITE))
+async def resume(request: Request, job_id: PathId) -> Response:
+    deps, form = dependencies(request), await read_form(request)
+    body = validated(ReasonBody, {"reason": form.get("reason") or None})
+    await commands.handle(deps, job_id, ResumeJob(body.reason, deps.clock.now()), actor(request))
+    return redirect(request, f"/console/jobs/{job_id}", "Resumed.")
+
+
+@router.post("/delete", **needs(Scope.JOBS_WRITE))
+async def delete(request: Request, job_id: PathId) -> Response:
+    deps = dependencies(request)
+    await commands.handle(deps, job_id, DeleteRequest(deps.clock.now(), Preconditions()), actor(request))
+    return redirect(request, "/console/jobs", "Deleted.")
+
+
+@router.post("/trigger", **needs(Scope.RUNS_WRITE))
+async def trigger(request: Request, job_id: PathId) -> Response:
+    form = await read_form(request)
+    value: dict[str, Any] = {"overlap": form.get("overlap", Overlap.ALLOW_ALL)}
+    if form.get("payload", "").strip():
+        value["payload"] = _json(form["payload"])
+    body = validated(TriggerBody, value)
+    must_fit(body.payload)
+    run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), None, actor(request))
+    return redirect(request, f"/console/jobs/{job_id}?tab=runs", f"The run {run.id} is on its way.")
+
+
+@router.post("/backfill", **needs(Scope.RUNS_WRITE))
+async def make_backfill(request: Request, job_id: PathId) -> Response:
+    deps, reader, form = dependencies(request), reader_of(request), await read_form(request)
+    job = await find_job(deps, job_id)
+    zone = reader.times.info(job.definition.timezone)
+    body = validated(
+        BackfillBody,
+        {name: _local(form.get(name, ""), f"/{name}").replace(tzinfo=zone).isoformat() for name in ("from", "to")},
+    )
+    runs = await backfill(deps, job_id, body, actor(request))
+    return redirect(request, f"/console/jobs/{job_id}?tab=runs", f"{len(runs):,} runs make up for times that had none.")
+
+
+def _local(text: str, pointer: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise invalid(Fault(pointer, "write a time like 2026-11-26T02:00")) from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return parse(text.encode())
+    except Problem as problem:
+        raise invalid(Fault("/payload", problem.detail)) from None

@@ -1,0 +1,66 @@
+"""What the page of a job does: the same as the API, by forms, with the reader's name in the log."""
+
+import pytest
+
+from support.api_app import Api
+from support.console import get, submit
+
+
+@pytest.fixture
+async def job_id(api: Api) -> str:
+    job = await api.create(name="nightly", recurrence={"cron": "0 2 * * *"}, scheduled_at="2026-11-01T00:00:00Z")
+    return str(job["id"])
+
+
+async def test_a_job_is_paused_and_resumed_with_a_reason(api: Api, job_id: str) -> None:
+    page = await get(api, f"/console/jobs/{job_id}/pause")
+    assert "Copy as" in page
+    done = await submit(api, f"/console/jobs/{job_id}/pause", reason="provider down", hold="true")
+    assert (done.status_code, done.headers["location"]) == (303, f"/console/jobs/{job_id}")
+    job = await api.json(200, "GET", f"/api/job/{job_id}")
+    assert (job["status"], job["reason"], job["held"]) == ("paused", "provider down", True)
+    assert "Paused." in await get(api, f"/console/jobs/{job_id}")
+    assert "Paused." not in await get(api, f"/console/jobs/{job_id}")
+    await submit(api, f"/console/jobs/{job_id}/resume")
+    assert (await api.json(200, "GET", f"/api/job/{job_id}"))["status"] == "active"
+
+
+async def test_a_run_is_triggered_with_a_payload_and_shown(api: Api, job_id: str) -> None:
+    done = await submit(
+        api, f"/console/jobs/{job_id}/trigger", overlap="allow_all", payload='{"n": 1152921504606846976}'
+    )
+    page = await get(api, done.headers["location"])
+    [run] = (await api.json(200, "GET", f"/api/job/{job_id}/runs"))["items"]
+    assert f'id="run-{run["id"]}"' in page
+    assert (await api.json(200, "GET", f"/api/run/{run['id']}"))["payload"] == {"n": 2**60}
+
+
+async def test_broken_json_is_refused_with_its_fault(api: Api, job_id: str) -> None:
+    done = await submit(api, f"/console/jobs/{job_id}/trigger", payload="{")
+    assert done.status_code == 422
+    assert "/payload" in done.text
+
+
+async def test_a_job_is_deleted_and_stays_readable(api: Api, job_id: str) -> None:
+    assert (await submit(api, f"/console/jobs/{job_id}/delete")).headers["location"] == "/console/jobs"
+    page = await get(api, f"/console/jobs/{job_id}")
+    assert "deleted" in page
+    assert "/trigger" not in page
+
+
+async def test_each_tab_and_a_day_and_an_instant_can_be_read(api: Api, job_id: str) -> None:
+    await api.json(200, "PATCH", f"/api/job/{job_id}", {"queue": "imports"})
+    for query in ("", "?tab=runs", "?tab=definition", "?tab=events", "?day=2026-11-20", "?at=2026-11-20T02:00"):
+        await get(api, f"/console/jobs/{job_id}{query}")
+    assert "imports" in await get(api, f"/console/jobs/{job_id}?tab=definition")
+    assert '<span class="added">' in await get(api, f"/console/jobs/{job_id}?tab=definition")
+
+
+@pytest.mark.parametrize("query", ["day=yesterday", "at=noon", "as_of=x", "cursor=x&tab=runs"])
+async def test_a_wrong_parameter_is_named(api: Api, job_id: str, query: str) -> None:
+    assert f"/{query.partition('=')[0]}" in await get(api, f"/console/jobs/{job_id}?{query}", 422)
+
+
+async def test_a_job_with_more_times_than_an_answer_holds_shows_the_last_ones(api: Api) -> None:
+    job = await api.create(name="each second", recurrence={"every": "PT1S"})
+    assert "What became of every time" in await get(api, f"/console/jobs/{job['id']}")

@@ -1,0 +1,83 @@
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duebook_api.console.pages.diffs import diff
+from duebook_api.console.pages.job import by_day, ledger_view, next_times, run_rows
+from duebook_api.console.pages.svg.calendar import calendar, day_look
+from duebook_api.console.pages.times import Times
+from duebook_common.domain.definition import Cron, Definition
+from duebook_common.domain.job.ledger import LedgerEntry
+
+NOW = datetime(2026, 11, 26, 2, 12, tzinfo=UTC)
+TODAY = date(2026, 11, 26)
+NIGHTLY = Definition(
+    name="nightly", scheduled_at=NOW - timedelta(days=1), recurrence=Cron("0 2 * * 1-5"), timezone="Europe/Berlin"
+)
+OUTCOMES = st.dictionaries(
+    st.sampled_from(["succeeded", "skipped", "dead_lettered", "due", "unaccounted"]), st.integers(1, 90)
+)
+
+
+def test_the_next_times_end_with_the_first_after_the_clocks_change() -> None:
+    times = next_times(NIGHTLY, NOW)
+    assert [each.at.day for each in times[:4]] == [27, 30, 1, 2]
+    assert (times[-1].at, times[-1].note) == (datetime(2027, 3, 29, 0, 0, tzinfo=UTC), "first after the clocks change")
+
+
+def test_a_schedule_that_ends_has_no_more_times() -> None:
+    assert next_times(Definition(name="once", scheduled_at=NOW - timedelta(days=1)), NOW) == []
+
+
+def test_a_time_counts_for_the_day_of_the_reader_s_zone() -> None:
+    entry = LedgerEntry(datetime(2026, 11, 25, 23, 30, tzinfo=UTC), None, "succeeded")  # type: ignore[arg-type]
+    assert by_day([entry], Times(NOW, "Europe/Berlin"), "UTC") == {TODAY: Counter(succeeded=1)}
+    assert by_day([entry], Times(NOW, "job"), "UTC") == {date(2026, 11, 25): Counter(succeeded=1)}
+
+
+def test_the_ledger_sums_up_what_the_calendar_shows() -> None:
+    days = {TODAY: Counter(succeeded=2, due=1), date(2026, 11, 25): Counter(unaccounted=1)}
+    view = ledger_view(days, [NOW + timedelta(days=1)], date(2026, 11, 23), Times(NOW), "UTC", "/d", is_short=False)
+    assert (view.expected, view.recorded, view.due, view.unaccounted) == (4, 2, 1, 1)
+    assert [day for day, _ in view.notable] == [TODAY, date(2026, 11, 25)]
+    assert "1 to come" in view.drawing
+
+
+@given(st.dictionaries(st.dates(date(2026, 1, 1), TODAY), OUTCOMES.map(Counter)))
+def test_a_calendar_is_well_formed_and_each_day_with_times_is_a_link(days: dict[date, Counter[str]]) -> None:
+    drawing = ET.fromstring(calendar(days, date(2026, 1, 1), TODAY, TODAY, "/console/jobs/1?day="))
+    links = [each.get("href") for each in drawing.iter("a")]
+    assert links == [f"/console/jobs/1?day={day}" for day in sorted(days) if days[day]]
+
+
+def test_a_day_looks_like_what_most_of_its_times_came_to() -> None:
+    assert day_look(Counter(succeeded=9, dead_lettered=1), 10) == "day fill-succeeded shade-4"
+    assert day_look(Counter(dead_lettered=1, succeeded=1), 10) == "day fill-dead shade-1"
+
+
+def test_a_diff_has_the_changed_lines_and_some_around_them() -> None:
+    old = {"endpoint": "v1", "amount": 1, "z": list(range(20))}
+    lines = diff(old, old | {"endpoint": "v2"})
+    assert [line for line in lines if line.mark == "-"] == [("-", '  "endpoint": "v1",')]
+    assert [line for line in lines if line.mark == "+"] == [("+", '  "endpoint": "v2",')]
+    assert lines[-1].mark == "…"
+    assert diff(old, dict(reversed(old.items()))) == []
+
+
+def test_a_run_that_succeeded_late_says_at_which_attempt() -> None:
+    run = {
+        "id": 1,
+        "nominal_at": NOW,
+        "status": "succeeded",
+        "attempt": 3,
+        "started_at": NOW,
+        "finished_at": NOW + timedelta(seconds=128),
+        "error": "boom\nat line 3",
+    }
+    [late] = run_rows([run], NOW)
+    assert (late.more, late.took, late.error) == ("third attempt", "2 min 8 s", "")
+    [dead] = run_rows([run | {"status": "dead_lettered"}], NOW)
+    assert dead.error == "boom"
