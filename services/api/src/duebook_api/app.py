@@ -38,6 +38,7 @@ from duebook_api.keys import audit
 from duebook_api.keys import routes as key_routes
 from duebook_api.ledger import routes as ledger_routes
 from duebook_api.openapi.document import openapi
+from duebook_api.queues import routes as queue_routes
 from duebook_api.runs import dead_letters, overview
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
@@ -73,6 +74,8 @@ _ROUTERS = (
     bulk_routes.router,
     overview.router,
     schedule_routes.router,
+    queue_routes.router,
+    queue_routes.installation_router,
     whoami.router,
     executors.router,
     tasks.router,

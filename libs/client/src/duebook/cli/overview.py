@@ -135,9 +135,16 @@ def _numbers(overview: Mapping[str, Any]) -> Iterator[str]:
     """The table of queues with the sum of all, and what an operator must look at."""
     queues = [*overview["queues"], {**overview, "queue": "all"}]
     yield from (output.table(queues, ("queue", *_COUNTS)), "")
+    yield from map(_paused, overview["paused"])
     yield f"overdue jobs  {overview['overdue_jobs']}"
     oldest = overview["oldest_dead_letter_at"]
     yield f"dead letters  {overview['dead_lettered']}" + (f", the oldest of {oldest}" if oldest else "")
+
+
+def _paused(pause: Mapping[str, Any]) -> str:
+    name = "all queues are frozen" if pause["queue"] == "*" else f"the queue {pause['queue']} is paused"
+    reason = f": {output.one_line(pause['reason'])}" if pause["reason"] else ""
+    return f"paused        {name} by {output.one_line(pause['paused_by'])} since {pause['since']}{reason}"
 
 
 def _running(runs: list[dict[str, Any]]) -> Iterator[str]:

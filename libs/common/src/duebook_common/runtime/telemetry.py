@@ -28,6 +28,7 @@ CURRENT_DEAD_LETTERS = Gauge(
 )
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
+PAUSED_QUEUES = Gauge("duebook_paused_queues", "Queues that are paused; a freeze of the installation counts as one.")
 RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not processed yet.")
 FEED_HORIZON_AGE = Gauge(
     "duebook_feed_horizon_age_seconds", "For how long a transaction that writes has held back the readers of the log."
@@ -48,7 +49,7 @@ _Metric = Counter | Gauge | Histogram
 _OF_RUNS: set[_Metric] = {RUNS, RETRIES, DEAD_LETTERS}
 # What each service measures; all of them have LOOP_FAILURES, BUILD, and the metrics of their process.
 MEASURED: dict[str, set[_Metric]] = {
-    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, LOG_AHEAD, FEED_HORIZON_AGE, CONFLICTS},
+    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, LOG_AHEAD, FEED_HORIZON_AGE, CONFLICTS},
     "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS},
     "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
     "notifier": {NOTIFICATIONS, LOCKS, CONFLICTS},

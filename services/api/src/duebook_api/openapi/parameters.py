@@ -24,6 +24,7 @@ PARAMETERS: dict[str, Described] = {
     "GET /api/events/stream job_id": ("Only events of this job and of its runs.", _JOB),
     "GET /api/events run_id": ("Only events of this run and of the mails about it.", _JOB),
     "GET /api/events/stream run_id": ("Only events of this run and of the mails about it.", _JOB),
+    "queue_name": ("The name of the queue.", "default"),
     "executor_id": ("The id of the executor, or its name.", _JOB),
     "task_name": ("The name of the task.", "http.request"),
     "state": ("Only those in this state.", "alive"),

@@ -174,12 +174,27 @@ class QueueCounts(RunCounts):
     queue: str
 
 
+class Pause(BaseModel):
+    """A pause that goes on: by whom, why, and since when."""
+
+    paused_by: str
+    reason: str | None
+    since: AwareDatetime
+
+
+class PausedQueue(Pause):
+    """A paused queue, or the whole installation."""
+
+    queue: str
+
+
 class Overview(RunCounts):
     """`overdue_jobs` are due for longer than the misfire time. A queue without runs in these states is left out."""
 
     at: AwareDatetime
     overdue_jobs: int
     oldest_dead_letter_at: AwareDatetime | None
+    paused: list[PausedQueue]
     queues: list[QueueCounts]
 
 

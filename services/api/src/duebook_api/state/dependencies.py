@@ -12,6 +12,7 @@ from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
 from duebook_api.state.queue_names import QueueNames
+from duebook_api.state.queue_numbers import QueueNumbers
 from duebook_api.state.schedule_search import ScheduleSearch
 from duebook_api.state.system import System
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
@@ -41,6 +42,7 @@ class Dependencies:
     queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    queue_numbers: QueueNumbers = field(default_factory=QueueNumbers)
     preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     definition_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))

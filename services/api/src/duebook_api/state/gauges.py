@@ -8,6 +8,7 @@ from duebook_common.runtime.telemetry import (
     FEED_HORIZON_AGE,
     LOG_AHEAD,
     OVERDUE_JOBS,
+    PAUSED_QUEUES,
 )
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.log_origin import parts_ahead
@@ -16,7 +17,8 @@ from duebook_common.store.log_progress import horizon_age
 _DEAD_LETTERS = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
 """
-# Steps from queue to queue along the index of due jobs, and so reads only the overdue jobs of each.
+# Steps from queue to queue along the index of due jobs, and so reads only the overdue jobs of each. What a pause keeps
+# back is not overdue.
 OVERDUE = """
 WITH RECURSIVE queues AS (
     (SELECT queue FROM jobs WHERE wake_at IS NOT NULL ORDER BY queue LIMIT 1)
@@ -32,7 +34,9 @@ CROSS JOIN LATERAL (
     WHERE j.wake_at IS NOT NULL AND j.queue = q.queue AND j.priority = p.priority AND j.wake_at < $1
 ) AS overdue
 WHERE q.queue IS NOT NULL
+  AND NOT ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL) && ARRAY[q.queue, '*']
 """
+_PAUSED = "SELECT count(*) FROM queue_pauses WHERE until IS NULL"
 
 
 class DeadLetterGauges:
@@ -47,6 +51,7 @@ class DeadLetterGauges:
         async with acquire(self._pool) as db:
             rows = await db.fetch(_DEAD_LETTERS)
             overdue: int = await db.fetchval(OVERDUE, now - self._misfire)
+            paused: int = await db.fetchval(_PAUSED)
             LOG_AHEAD.set(bool(await parts_ahead(db)))
             FEED_HORIZON_AGE.set(await horizon_age(db))
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
@@ -56,4 +61,5 @@ class DeadLetterGauges:
         oldest: datetime = min((row["oldest"] for row in rows), default=now)
         DEAD_LETTER_AGE.set(max((now - oldest).total_seconds(), 0))
         OVERDUE_JOBS.set(overdue)
+        PAUSED_QUEUES.set(paused)
         return 0

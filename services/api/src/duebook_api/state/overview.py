@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from duebook_api.state.gauges import OVERDUE
+from duebook_common.domain.queue.state import Pause
 from duebook_common.store.database import Clock, Pool, acquire
+from duebook_common.store.queue_pauses import pauses_now
 
 _AGE = 1.0  # seconds for which an answer serves everyone
 COUNTS = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
@@ -34,7 +36,13 @@ class Overview:
             if time.monotonic() >= self._until:
                 self._answer = await _read(pool, clock.now(), misfire)
                 self._until = time.monotonic() + _AGE
-            return self._answer
+            answer = self._answer
+        async with acquire(pool) as db:  # what an operator has just done must show
+            return answer | {"paused": [_paused(pause) for pause in (await pauses_now(db)).all]}
+
+
+def _paused(pause: Pause) -> dict[str, Any]:
+    return {"queue": pause.name, "paused_by": pause.paused_by, "reason": pause.reason, "since": pause.since}
 
 
 async def _read(pool: Pool, now: datetime, misfire: timedelta) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def decide(name: str, last: Pause | None, command: QueueCommand, now: datetime) 
     paused = last is not None and last.going_on
     match command:
         case PauseQueue():
-            if last is not None and paused and last.reason == command.reason:
+            if last is not None and paused and command.reason in {None, last.reason}:
                 return []
             pause = Frozen if name == INSTALLATION else QueuePaused
             return [pause(reason=command.reason, at=_after(last, now))]

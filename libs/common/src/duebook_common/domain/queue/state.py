@@ -59,5 +59,10 @@ class Pauses:
         return next((pause for pause in self.of(queue) if pause.going_on), None)
 
     @property
+    def all(self) -> list[Pause]:
+        """Each pause, in the order of their names."""
+        return [pause for _, pauses in sorted(self._by_name.items()) for pause in pauses]
+
+    @property
     def names(self) -> set[str]:
         return set(self._by_name)

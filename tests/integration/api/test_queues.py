@@ -1,0 +1,99 @@
+"""Queues: what waits in each, and their pauses, with who and why."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from duebook_api.state.gauges import DeadLetterGauges
+from duebook_common.runtime.telemetry import OVERDUE_JOBS, PAUSED_QUEUES
+from duebook_common.store.database import Clock
+from support.api_app import Api, running_api
+from support.bookkeeping import dispatched, started
+
+LATER = {"name": "a", "scheduled_at": "2100-01-04T02:00:00Z"}
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        yield api
+
+
+async def test_a_queue_shows_what_waits_in_it_and_since_when(api: Api) -> None:
+    run = await dispatched(api.deps.pool, queue="mail")
+    await started(api.deps.pool, queue="mail")
+    await api.json(201, "POST", "/api/job", {"name": "a", "queue": "mail", "scheduled_at": "2026-01-04T02:00:00Z"})
+    shown = await api.json(200, "GET", "/api/queue/mail")
+    counts = {name: shown[name] for name in ("due", "waiting", "dispatched", "running", "retrying", "dead_lettered")}
+    assert counts == {"due": 1, "waiting": 0, "dispatched": 1, "running": 1, "retrying": 0, "dead_lettered": 0}
+    assert shown["oldest_due_at"] == "2026-01-04T02:00:00Z" < run.due_at.isoformat()
+    assert (shown["executors"], shown["pause"], shown["frozen"]) == (0, None, False)
+
+
+async def test_queues_are_listed_by_name_page_by_page(api: Api) -> None:
+    for queue in ("c", "a", "b"):
+        await api.json(201, "POST", "/api/job", LATER | {"queue": queue})
+    assert [each["name"] for each in await api.pages("/api/queue", 2)] == ["a", "b", "c"]
+    assert (await api.json(200, "GET", "/api/queue"))["freeze"] is None
+
+
+async def test_a_pause_is_shown_with_who_and_why_and_is_idempotent(api: Api) -> None:
+    await api.json(201, "POST", "/api/job", LATER | {"queue": "mail"})
+    paused = await api.json(200, "POST", "/api/queue/mail/pause", {"reason": "provider down"})
+    assert (paused["pause"]["reason"], paused["pause"]["paused_by"]) == ("provider down", "anonymous")
+    assert await api.json(200, "POST", "/api/queue/mail/pause", {"reason": "provider down"}) == paused
+    assert await api.json(200, "POST", "/api/queue/mail/pause") == paused
+    other = await api.json(200, "POST", "/api/queue/mail/pause", {"reason": "still down"})
+    assert other["pause"] == paused["pause"] | {"reason": "still down"}
+    overview = await api.json(200, "GET", "/api/overview")
+    assert overview["paused"] == [{"queue": "mail", **other["pause"]}]
+    assert (await api.json(200, "POST", "/api/queue/mail/resume"))["pause"] is None
+    assert (await api.json(200, "POST", "/api/queue/mail/resume"))["pause"] is None
+    types = [event["type"] for event in (await api.json(200, "GET", "/api/events"))["items"]]
+    assert types[1:] == ["QueuePaused", "QueuePaused", "QueueResumed"]
+
+
+async def test_a_freeze_pauses_all_queues_and_leaves_their_own_pauses(api: Api) -> None:
+    await api.json(201, "POST", "/api/job", LATER)
+    await api.json(200, "POST", "/api/queue/default/pause")
+    frozen = (await api.json(200, "POST", "/api/freeze", {"reason": "migration"}))["freeze"]
+    assert frozen["reason"] == "migration"
+    listed = await api.json(200, "GET", "/api/queue")
+    assert (listed["freeze"], [each["frozen"] for each in listed["items"]]) == (frozen, [True])
+    assert await api.json(200, "POST", "/api/thaw") == {"freeze": None}
+    shown = await api.json(200, "GET", "/api/queue/default")
+    assert (shown["frozen"], shown["pause"] is None) == (False, False)
+
+
+@pytest.mark.parametrize("path", ["/api/queue/none", "/api/queue/none/pause", "/api/queue/none/resume"])
+async def test_an_unknown_queue_is_404_and_says_what_would_make_it(api: Api, path: str) -> None:
+    problem = await api.json(404, "POST" if path.count("/") > 3 else "GET", path)
+    assert "a job or an executor must name it first" in problem["detail"]
+
+
+async def test_a_malformed_name_is_refused_with_what_a_name_may_have(api: Api) -> None:
+    for name in ("Mail", "*", "a b", "-x", "x" * 64, "%00"):
+        problem = await api.json(422, "POST", f"/api/queue/{name}/pause")
+        assert problem["errors"][0]["pointer"] == "/name"
+        assert "begins with a letter or a digit" in problem["detail"]
+
+
+async def test_jobs_of_a_paused_queue_are_not_overdue(api: Api) -> None:
+    await api.json(201, "POST", "/api/job", {"name": "a", "scheduled_at": "2026-01-04T02:00:00Z"})
+    gauges = DeadLetterGauges(api.deps.pool, Clock(), timedelta(minutes=1))
+    for path, overdue, paused in (
+        ("/api/queue/default/pause", 0, 1), ("/api/freeze", 0, 2), ("/api/queue/default/resume", 0, 1),
+        ("/api/thaw", 1, 0),
+    ):  # fmt: skip
+        await api.json(200, "POST", path)
+        await gauges.refresh()
+        assert (OVERDUE_JOBS._value.get(), PAUSED_QUEUES._value.get()) == (overdue, paused)
+
+
+async def test_a_run_triggered_in_a_paused_queue_waits(api: Api) -> None:
+    job = await api.json(201, "POST", "/api/job", LATER)
+    await api.json(200, "POST", "/api/queue/default/pause")
+    run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    assert (run["status"], run["reason"]) == ("waiting", "queue")
+    await api.json(202, "POST", f"/api/run/{run['id']}/cancel")
