@@ -175,7 +175,7 @@ class QueueCounts(RunCounts):
 
 
 class Pause(BaseModel):
-    """A pause that goes on: by whom, why, and since when."""
+    """A pause that goes on: who paused, why, and since when."""
 
     paused_by: str
     reason: str | None
