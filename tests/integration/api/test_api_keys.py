@@ -83,6 +83,7 @@ REQUIRED = {
         GET /api/task
         GET /api/task/{task_name}
         GET /api/system
+        GET /api/stats
     """,
     "keys": """
         GET /api/key

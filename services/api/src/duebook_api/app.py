@@ -49,6 +49,7 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_api.state.queue_names import QueueNames
+from duebook_api.stats import routes as stats_routes
 from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.health import Health, probes
@@ -76,6 +77,7 @@ _ROUTERS = (
     schedule_routes.router,
     queue_routes.router,
     queue_routes.installation_router,
+    stats_routes.router,
     whoami.router,
     executors.router,
     tasks.router,

@@ -33,6 +33,7 @@ COMMANDS = {
     "system": ("installation", "system"),
     "audit": ("audit", "audit"),
     "whoami": ("installation", "whoami"),
+    "stats": ("stats", "stats"),
     "verify": ("integrity", "verify"),
     "rebuild": ("integrity", "rebuild"),
     "rebase-log": ("integrity", "rebase_log"),

@@ -9,6 +9,7 @@ from duebook_api.openapi.described import COMPOSED, Described
 from duebook_api.openapi.installation_fields import INSTALLATION
 from duebook_api.openapi.job_fields import JOB_FIELDS, JOB_STATE
 from duebook_api.openapi.queue_fields import QUEUES
+from duebook_api.openapi.statistics_fields import STATISTICS
 
 _JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
 _RUN = "ad8fcdc3-571f-5635-90a8-c3108c47b91a"
@@ -233,7 +234,19 @@ _OVERVIEW: dict[str, Described] = {
     "Overview.paused": ("The paused queues, with who and why; `*` stands for the whole installation.", COMPOSED),
     "Overview.queues": ("The same for each queue that has runs in these states, by name.", COMPOSED),
 }
-_SINGLE = BULK | INSTALLATION | QUEUES | _OVERVIEW | JOB_STATE | _RUNS | _HISTORY | _SCHEDULES | _REQUESTS | _PROBLEM
+_SINGLE = (
+    BULK
+    | INSTALLATION
+    | QUEUES
+    | STATISTICS
+    | _OVERVIEW
+    | JOB_STATE
+    | _RUNS
+    | _HISTORY
+    | _SCHEDULES
+    | _REQUESTS
+    | _PROBLEM
+)
 _OF_JOBS, _OF_RUNS = frozenset({"Job", "JobBody", "PreviewBody"}), frozenset({"Run", "RunWithPayload", "DeadLetter"})
 
 

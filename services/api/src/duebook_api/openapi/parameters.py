@@ -66,6 +66,14 @@ PARAMETERS: dict[str, Described] = {
     "at": ("The nominal time in question; without it, what the job waits for now.", "2100-01-04T02:00:00Z"),
     "from": ("The first instant of the range; the job's start unless given.", "2100-01-01T00:00:00Z"),
     "to": ("The first instant behind the range; now unless given.", "2100-02-01T00:00:00Z"),
+    "GET /api/stats from": (
+        "The first instant of the range; a day before its end unless given.",
+        "2100-01-01T00:00:00Z",
+    ),
+    "GET /api/stats to": ("The first instant behind the range; now unless given.", "2100-02-01T00:00:00Z"),
+    "step": ("How long a step is: a multiple of PT1M, or of PT1H for jobs. PT1H unless given.", "PT1H"),
+    "by": ("What is told apart: the outcomes of all runs, or those of each key.", "queue"),
+    "keys": ("How many keys are shown, the busiest; the others are counted together.", 10),
     "after": ("A position, or `latest`; the beginning of the log unless given.", "latest"),
     "GET /api/events/stream after": (
         "A position, or `latest`; the beginning of the log unless given.",

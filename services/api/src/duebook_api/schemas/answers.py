@@ -198,6 +198,52 @@ class Overview(RunCounts):
     queues: list[QueueCounts]
 
 
+class OutcomeCounts(BaseModel):
+    """Runs by what they came to. `skipped` counts occurrences too, and `failed` the attempts that failed."""
+
+    succeeded: int
+    dead_lettered: int
+    cancelled: int
+    skipped: int
+    discarded: int
+    failed: int
+
+
+class Quantiles(BaseModel):
+    """In seconds, right to a sixth; null without any."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class StatisticsTotal(BaseModel):
+    """What is counted of one key. Without a key it is everything, or what the other keys have."""
+
+    key: str | None
+    counts: OutcomeCounts
+    started: int
+    lateness: Quantiles
+    duration: Quantiles
+
+
+class StatisticsItem(StatisticsTotal):
+    """What is counted of one key in one step."""
+
+    at: AwareDatetime
+
+
+class Statistics(BaseModel):
+    """Counts of a range of time in steps; the totals are those of the whole range."""
+
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+    step: Duration
+    by: Literal["outcome", "queue", "task", "job"]
+    totals: list[StatisticsTotal]
+    items: list[StatisticsItem]
+
+
 class LedgerEntry(BaseModel):
     """A nominal time. `outcome` is the status of its run, `due` before the scheduler has decided, or `unaccounted`."""
 

@@ -1,0 +1,35 @@
+"""Words and examples of the statistics."""
+
+from duebook_api.openapi.described import COMPOSED, Described
+
+_AT = "2100-01-04T02:00:00Z"
+
+STATISTICS: dict[str, Described] = {
+    "OutcomeCounts.succeeded": ("Runs that succeeded.", 118),
+    "OutcomeCounts.dead_lettered": ("Runs that were dead-lettered, also those that were redriven since.", 2),
+    "OutcomeCounts.cancelled": ("Runs that were cancelled.", 0),
+    "OutcomeCounts.skipped": ("Runs and occurrences that were skipped.", 1),
+    "OutcomeCounts.discarded": ("Dead letters that were discarded.", 0),
+    "OutcomeCounts.failed": ("Attempts that failed or were lost.", 9),
+    "Quantiles.p50": ("Half of the times are not longer.", 0.013),
+    "Quantiles.p95": ("95 % of the times are not longer.", 0.056),
+    "Quantiles.p99": ("99 % of the times are not longer.", 0.178),
+    **{
+        f"{schema}.{name}": words
+        for schema in ("StatisticsTotal", "StatisticsItem")
+        for name, words in {
+            "key": ("The queue, the task or the id of the job; null for all, or for the others together.", "default"),
+            "counts": ("What came of runs.", COMPOSED),
+            "started": ("Runs whose first attempt started.", 121),
+            "lateness": ("How long after they were due the first attempts started.", COMPOSED),
+            "duration": ("How long attempts took that succeeded or failed.", COMPOSED),
+        }.items()
+    },
+    "StatisticsItem.at": ("The beginning of the step.", _AT),
+    "Statistics.from": ("The beginning of the first step.", "2100-01-01T00:00:00Z"),
+    "Statistics.to": ("The end of the last step.", "2100-01-02T00:00:00Z"),
+    "Statistics.step": ("The length of a step.", "PT1H"),
+    "Statistics.by": ("What the keys are.", "queue"),
+    "Statistics.totals": ("The whole range, by key, the busiest first.", COMPOSED),
+    "Statistics.items": ("The steps that have events, in order, by key.", COMPOSED),
+}
