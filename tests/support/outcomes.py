@@ -92,12 +92,13 @@ class OutcomeFactory:
         *to: str,
         name: str = "nightly report",
         max_retries: int = 0,
+        timezone: str = "UTC",
         on: tuple[Outcome, ...] = ("succeeded", "dead_lettered", "attempt_failed"),
     ) -> Run:
         """A run whose first attempt is running."""
         job_id = uuid4()
         notify = Notify(to=to or (OPS,), on=on)
-        definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries)
+        definition = Definition(name=name, scheduled_at=NOW, notify=notify, max_retries=max_retries, timezone=timezone)
         await create_jobs(self._pool, {job_id: create(job_id, definition, NOW)}, ACTOR)
         result = await handle_job(self._pool, job_id, TriggerRun(uuid4(), Overlap.ALLOW_ALL, CONTEXT), ACTOR)
         assert result is not None

@@ -11,6 +11,7 @@ from duebook_common.integrity.verify import verify
 from duebook_common.runtime.mail_domains import mail_domains
 from duebook_common.runtime.rates import Rate
 from duebook_common.store.database import Pool
+from duebook_notifier.links import Links
 from support.outcomes import OPS, Broker, MailServer, OutcomeFactory, StartMailer, StartNotifier, mail_events
 from support.samples import DAY
 
@@ -73,6 +74,27 @@ async def test_beyond_the_limit_one_digest_has_the_rest(
     }
     assert (await verify(pool, DAY)).breaches == []
     assert (await rebuild(pool)).replaced == 0
+
+
+async def test_a_digest_counts_the_dead_letters_by_their_cause(
+    pool: Pool, outcomes: OutcomeFactory, smtp: MailServer, start_notifier: StartNotifier, rabbit: Broker
+) -> None:
+    errors = ["got 503 from billing.example.com:443"] * 5 + ["no rows for tenant 7", "no rows for tenant 8"]
+    dead = [await outcomes.failed(await outcomes.run(), error) for error in errors]
+    async with start_notifier(limit=LONG, links=Links("https://duebook.example.com")):
+        await publish(rabbit, [*await several(outcomes, 3)])
+        await await_statuses(pool, {"sent": 3})
+        await publish(rabbit, dead)
+        await await_statuses(pool, {"sent": 3, "held": 7})
+        await end_budgets(pool)
+        await await_statuses(pool, {"sent": 3, "in_digest": 7})
+    body = smtp.messages[-1].get_body(("plain",))
+    assert body is not None
+    content = body.get_content().replace("\r\n", "\n")
+    assert content.startswith("7 more outcomes of 7 jobs: 7 given up.")
+    assert "     5  got 503 from billing.example.com:443\n        5 jobs, since " in content
+    assert "     2  no rows for tenant " in content
+    assert content.count("https://duebook.example.com/console/dead-letters?fingerprint=") == 2
 
 
 async def test_the_digest_is_sent_when_the_time_of_the_limit_has_passed(

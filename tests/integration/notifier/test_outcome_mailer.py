@@ -2,13 +2,16 @@
 
 import asyncio
 from dataclasses import replace
+from html import unescape
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from duebook_common.store.database import Pool
+from duebook_notifier.links import Links
 from duebook_notifier.subject import UnknownOutcome
-from support.outcomes import OPS, MailServer, OutcomeFactory, StartMailer, mail_events, mail_status
+from support.outcomes import NOW, OPS, MailServer, OutcomeFactory, StartMailer, mail_events, mail_status
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 
@@ -94,3 +97,41 @@ async def test_without_rabbitmq_no_mail_is_given_up(
         while not await mailer.retry_due():
             await asyncio.sleep(0.02)
     assert await mail_status(pool, success) == "sent"
+
+
+async def test_a_dead_letter_says_how_many_failed_alike_since_when(
+    outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
+) -> None:
+    """The dead letters are those that there are when the mail is written; a redriven run is none of them."""
+    for _ in range(3):
+        await outcomes.failed(await outcomes.run(timezone="Asia/Kathmandu"), "no rows for tenant 7")
+    await outcomes.failed(await outcomes.run(), "another error")
+    dead = await outcomes.failed(await outcomes.run(timezone="Asia/Kathmandu"), "no rows for tenant 8")
+    async with start_mailer(links=Links("https://duebook.example.com")) as mailer:
+        await mailer.mail(dead)
+    (mail,) = smtp.messages
+    local = NOW.astimezone(ZoneInfo("Asia/Kathmandu"))
+    for kind in ("plain", "html"):
+        body = mail.get_body((kind,))
+        assert body is not None
+        content = unescape(body.get_content())
+        since = f"4 dead letters of 4 jobs failed alike since {local:%Y-%m-%d %H:%M} +05:45, this one included."
+        assert since in content
+        assert f"{local:%Y-%m-%d %H:%M:%S} +05:45 (" in content
+        assert "https://duebook.example.com/console/dead-letters?fingerprint=" in content
+        assert f"https://duebook.example.com/console/runs/{dead.run_id}" in content
+
+
+async def test_a_mail_about_hostile_values_has_both_parts_and_no_tag_of_theirs(
+    outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
+) -> None:
+    hostile = "</script><img src=x> \u202e" + "\U0001f680" * 90_000
+    dead = await outcomes.failed(await outcomes.run(name=hostile[:200]), hostile)
+    async with start_mailer() as mailer:
+        await mailer.mail(dead)
+    (mail,) = smtp.messages
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "<img" not in html.get_content()
+    assert len(mail.as_bytes()) < 100_000

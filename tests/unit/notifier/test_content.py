@@ -17,16 +17,20 @@ from duebook_common.domain.definition import CatchUp
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.run.events import run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_notifier.background import Alike, Background
 from duebook_notifier.content import compose
 from duebook_notifier.links import NO_LINKS, Links
-from duebook_notifier.mail_text import NO_BACKGROUND, mail_text
-from duebook_notifier.subject import Background, MissedOccurrences
+from duebook_notifier.outcome_text import NO_BACKGROUND, mail_text
+from duebook_notifier.subject import MissedOccurrences
 from support.samples import DAY, NOW, a_definition, a_run
 
+ALIKE = Alike(12, 3, NOW - DAY)
 RUN = replace(
     a_run(task="reports.nightly"),
     status=RunStatus.DEAD_LETTERED,
     attempt=4,
+    failures=4,
+    executor="executor worker-7/311",
     started_at=NOW,
     finished_at=NOW,
     error="connection <refused>\nby host",
@@ -73,7 +77,7 @@ def test_missed_occurrences_have_first_last_count_reason_and_a_next_step() -> No
         "First          2026-11-24 01:00:00 UTC",
         "Last           2026-11-26 01:00:00 UTC",
         "Count          3",
-        "No scheduler dispatched them in time, and the job's catch-up policy runs only the newest missed occurrence",
+        "occurrences: no scheduler dispatched them in time, and the job's catch-up policy runs only the newest missed",
         f'POST /api/job/{RUN.job_id}/backfill   {{"from": "2026-11-24T01:00:00Z", "to": "2026-11-26T01:00:01Z"}}',
     ):
         assert fact in text(message)
@@ -89,7 +93,7 @@ def test_a_single_missed_occurrence_is_named_by_its_time() -> None:
 
 def test_a_dead_letter_links_to_its_pages_and_names_commands_payload_and_count() -> None:
     run = replace(RUN, fingerprint="0123456789abcdef")
-    background = Background(alike=12, payload={"tenant": "x" * 1000})
+    background = Background(alike=ALIKE, payload={"tenant": "x" * 1000})
     written = mail(run, links=Links("https://duebook.example.com/x"), background=background)
     for fact in (
         f"Run            https://duebook.example.com/x/console/runs/{RUN.id}",
@@ -98,26 +102,31 @@ def test_a_dead_letter_links_to_its_pages_and_names_commands_payload_and_count()
         f"POST https://duebook.example.com/x/api/dead-letter/{RUN.id}/redrive",
         f'duebook dead-letter redrive {RUN.id} --reason "what was fixed"',
         "duebook dead-letter redrive --fingerprint 0123456789abcdef --rate 10",
-        "12 dead letters, this one included",
+        "12 dead letters of 3 jobs failed alike since 2026-11-23 01:00 UTC, this one included.",
         '"tenant": "xxxx',
         "characters in all)",
     ):
         assert fact in text(written), fact
     assert "x" * 501 not in text(written)
-    assert f'<a href="https://duebook.example.com/x/console/runs/{RUN.id}">' in text(written, "html")
+    assert f'<a href="https://duebook.example.com/x/console/runs/{RUN.id}"' in text(written, "html")
 
 
 def test_without_a_public_url_nothing_is_linked() -> None:
-    assert "/console/" not in text(mail(background=Background(alike=2)))
+    assert "/console/" not in text(mail(background=Background(alike=ALIKE)))
+    assert "<a " not in text(mail(), "html")
     assert f"POST /api/dead-letter/{RUN.id}/redrive" in text(mail())
+    assert f"duebook run why {RUN.id}" in text(mail())
 
 
 def test_a_command_line_of_a_mail_is_one_that_the_command_line_knows() -> None:
-    run = replace(RUN, fingerprint="0123456789abcdef")
-    lines = text(mail(run, background=Background(alike=2))) + text(missed())
+    run = replace(RUN, fingerprint="0123456789abcdef", pause_on_failure=True)
+    outcomes = [mail(run, background=Background(alike=ALIKE)), missed(), mail(outcome="skipped")]
+    lines = "".join(map(text, outcomes))
     commands = [shlex.split(line)[1:] for line in lines.splitlines() if line.startswith("    duebook ")]
     assert [command[:2] for command in commands] == [
-        ["dead-letter", "redrive"], ["dead-letter", "redrive"], ["dead-letter", "discard"], ["job", "backfill"]
+        ["run", "why"], ["dead-letter", "list"], ["dead-letter", "redrive"], ["dead-letter", "redrive"],
+        ["dead-letter", "discard"], ["job", "resume"], ["job", "show"], ["job", "backfill"], ["run", "why"],
+        ["run", "rerun"],
     ]  # fmt: skip
     root: Any = get_command(app)
     for group, name, *arguments in commands:
@@ -129,6 +138,7 @@ def test_html_escapes_what_comes_from_outside() -> None:
     assert "<script>" not in html
     assert "<img" not in html
     assert "&lt;script&gt; was given up" in html
+    assert "&lt;/pre&gt;&lt;img src=x&gt;" in html
 
 
 @pytest.mark.parametrize(

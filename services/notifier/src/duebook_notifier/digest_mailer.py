@@ -1,16 +1,17 @@
 """Digests: once its time has come, one mail tells a recipient all outcomes that were beyond the limit."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from uuid import UUID, uuid5
 
 from redis.asyncio import Redis
 
-from duebook_common.domain.mail import Mail
+from duebook_common.domain.mail import Mail, parse_topic
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mail_budgets import expire
 from duebook_common.store.mail_projection import mail_of
-from duebook_notifier.digest_text import digest_text
+from duebook_notifier.digest_text import MOST_CAUSES, ErrorGroup, digest_text
 from duebook_notifier.links import Links
 from duebook_notifier.mail_lock import mail_lock
 from duebook_notifier.mail_sender import MailSender
@@ -27,6 +28,12 @@ _HELD = """
 SELECT * FROM mails WHERE recipient = $1 AND status = 'held' AND wake_at <= $2 ORDER BY wake_at, run_id LIMIT $3
 """
 _NAMES = "SELECT job_id, name FROM jobs WHERE job_id = ANY($1::uuid[])"
+_GROUPS = f"""
+SELECT fingerprint, (array_agg(left(error, 1000) ORDER BY finished_at DESC))[1] AS error, count(*) AS dead_letters,
+       count(DISTINCT job_id) AS jobs, min(finished_at) AS since
+FROM runs WHERE run_id = ANY($1::uuid[]) AND status = 'dead_lettered' AND fingerprint IS NOT NULL
+GROUP BY fingerprint ORDER BY dead_letters DESC, fingerprint LIMIT {MOST_CAUSES}
+"""  # noqa: S608
 
 
 class DigestMailer:
@@ -58,7 +65,8 @@ class DigestMailer:
             mails = await self._held(recipient) if held else []
             if mails:
                 names = await self._names({mail.job_id for mail in mails})
-                await self._sender.send_digest(recipient, mails, digest_text(mails, names, self._links))
+                text = digest_text(mails, names, self._links, await self._groups(mails))
+                await self._sender.send_digest(recipient, mails, text)
 
     async def _held(self, recipient: str) -> list[Mail]:
         async with acquire(self._pool) as db:
@@ -67,3 +75,8 @@ class DigestMailer:
     async def _names(self, job_ids: set[UUID]) -> dict[UUID, str]:
         async with acquire(self._pool) as db:
             return {row["job_id"]: row["name"] for row in await db.fetch(_NAMES, list(job_ids))}
+
+    async def _groups(self, mails: Sequence[Mail]) -> list[ErrorGroup]:
+        run_ids = {mail.run_id for mail in mails if parse_topic(mail.outcome)[0] == "dead_lettered"}
+        async with acquire(self._pool) as db:
+            return [ErrorGroup(**row) for row in await db.fetch(_GROUPS, list(run_ids))]

@@ -5,7 +5,7 @@ same Message-ID, so that a mailbox can detect the duplicate.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,12 +38,14 @@ from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool
 from duebook_common.store.mail_handling import MailResult, record_mails
 from duebook_common.store.resilience import retry_while_unavailable
+from duebook_notifier.background import Background
 from duebook_notifier.content import compose
 from duebook_notifier.dead_letters import DeadLetter, DeadLetterPublisher
 from duebook_notifier.fair_slots import FairSlots
 from duebook_notifier.links import NO_LINKS, Links
-from duebook_notifier.mail_text import MailText, mail_text
-from duebook_notifier.subject import Background, MailSubject
+from duebook_notifier.mail_text import MailText
+from duebook_notifier.outcome_text import mail_text
+from duebook_notifier.subject import MailSubject
 
 log = structlog.stdlib.get_logger("mail_sender")
 
@@ -128,7 +130,7 @@ class MailSender:
         until = min(mail.wake_at for mail in mails if mail.wake_at)
         id_ = digest_id(recipient, until, (mail.message_id for mail in mails))
         async with self._slots.slot(recipient):
-            refusal = await self._compose_and_send(text, recipient, id_)
+            refusal = await self._compose_and_send(lambda: text, recipient, id_)
         now = self._clock.now()
         if refusal is None:
             events: list[MailEvent] = [
@@ -170,7 +172,7 @@ class MailSender:
     async def _try(self, report: Report, recipient: str, tries: int) -> MailEvent:
         """Try to send the mail; `tries` includes this try. Returns the event to record."""
         id_ = message_id(report.subject.id, report.topic, recipient)
-        refusal = await self._compose_and_send(report.text(self._policy.links), recipient, id_)
+        refusal = await self._compose_and_send(partial(report.text, self._policy.links), recipient, id_)
         now = self._clock.now()
         if refusal is None:
             return MailSent(outcome=report.topic, recipient=recipient, message_id=id_, at=now)
@@ -191,11 +193,11 @@ class MailSender:
     def _gives_up(self, refusal: Refusal, tries: int) -> bool:
         return refusal.permanent or tries >= self._policy.tries
 
-    async def _compose_and_send(self, text: MailText, recipient: str, id_: str) -> Refusal | None:
+    async def _compose_and_send(self, text: Callable[[], MailText], recipient: str, id_: str) -> Refusal | None:
         sender = self._policy.sender
         try:
             self._policy.domains.must_allow(recipient)
-            mail = compose(text, sender=sender, recipient=recipient, message_id=id_, now=self._clock.now())
+            mail = compose(text(), sender=sender, recipient=recipient, message_id=id_, now=self._clock.now())
             return await send(self._policy.server, mail, sender, recipient)
         except ValueError as error:  # an address that is invalid or not allowed, or text that a mail cannot carry
             return Refusal(str(error), permanent=True)

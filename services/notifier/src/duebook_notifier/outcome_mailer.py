@@ -20,11 +20,12 @@ from duebook_common.store.mail_budgets import take
 from duebook_common.store.mail_projection import load_mails
 from duebook_common.store.mails_owed import OwedMail, claim_owed, settle
 from duebook_common.store.resilience import retry_while_unavailable
+from duebook_notifier.background import load_background
 from duebook_notifier.fair_slots import FairSlots
 from duebook_notifier.mail_lock import mail_lock
 from duebook_notifier.mail_sender import MailPolicy, MailSender, Report
 from duebook_notifier.single_flight import SingleFlight
-from duebook_notifier.subject import MailSubject, UnknownOutcome, load_background, load_subject
+from duebook_notifier.subject import MailSubject, UnknownOutcome, load_subject
 
 log = structlog.stdlib.get_logger("outcome_mailer")
 

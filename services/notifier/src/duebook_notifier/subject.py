@@ -1,7 +1,6 @@
 """The subject of a mail: a run, or occurrences that were missed together, as it was at the time of its outcome."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition, Notify
@@ -14,8 +13,6 @@ from duebook_common.store.database import Connection
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import read
 from duebook_common.store.replay import fold_run
-
-FAILURES = frozenset({"failed", "dead_lettered"})
 
 
 class UnknownOutcome(Exception):
@@ -58,32 +55,6 @@ class MissedOccurrences:
 
 
 MailSubject = Run | MissedOccurrences
-MOST_ALIKE = 1000  # counted; beyond it a mail says "or more"
-
-_ALIKE = f"""
-SELECT count(*) FROM (
-    SELECT FROM runs WHERE status = 'dead_lettered' AND fingerprint = $1 LIMIT {MOST_ALIKE}
-) AS alike
-"""  # noqa: S608
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """What a mail about a failure tells beside it: how many dead letters rest with its error, and the run's payload."""
-
-    alike: int = 0
-    payload: Any = None
-
-
-async def load_background(db: Connection, subject: MailSubject, outcome: str) -> Background:
-    """Only a mail about a failure has one; the count is that of now."""
-    if isinstance(subject, MissedOccurrences) or outcome not in FAILURES:
-        return Background()
-    alike: int = await db.fetchval(_ALIKE, subject.fingerprint) if subject.fingerprint else 0
-    if subject.own_payload:
-        return Background(alike, subject.payload)
-    [definition] = await in_force(db, [(job_events.stream(subject.job_id), subject.definition_version)])
-    return Background(alike, definition.payload)
 
 
 async def load_subject(db: Connection, run_id: UUID, job_id: UUID, outcome: str, version: int) -> MailSubject:
