@@ -26,6 +26,8 @@ def test_recipients_are_separated_by_commas() -> None:
         ("MAIL_LIMIT", "30"),
         ("PUBLIC_URL", "duebook.example.com"),
         ("PUBLIC_URL", "https://x/?a=b"),
+        ("BASE_PATH", "duebook"),
+        ("CONSOLE", "no"),
         ("MAIL_DOMAINS", "a@b"),
         ("SMTP_URL", "http://mail"),
         ("SMTP_URL", "smtp://"),

@@ -1,6 +1,5 @@
 """The settings of the api, from environment variables."""
 
-import re
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo, 
 from duebook_common.runtime.bounds import Bounds, MaxTimeout, Misfire, Port
 from duebook_common.runtime.mail_domains import ALL_DOMAINS
 from duebook_common.runtime.rates import Rate, parse_rate
-from duebook_common.runtime.settings import MailDomainsSetting, MaxActiveRuns, RedisUrl, Settings
+from duebook_common.runtime.settings import BasePath, MailDomainsSetting, MaxActiveRuns, RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:
@@ -18,12 +17,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _path_prefix(path: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", path) or "/." in path:
-        raise ValueError("write it with a slash at its start, like /duebook")
-    return path.rstrip("/")
 
 
 class ApiSettings(Settings):
@@ -56,7 +49,7 @@ class ApiSettings(Settings):
 
     console: Literal["on", "off"] = "on"
     """`off` removes the console, so that `/console` answers 404."""
-    base_path: Annotated[str, AfterValidator(_path_prefix)] = ""
+    base_path: BasePath = ""
     """What a reverse proxy puts before every path, like `/duebook`. It may keep the prefix or take it away."""
 
     @field_validator("api_key")

@@ -43,7 +43,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         settings.notify_to,
         limit=settings.mail_limit,
         domains=settings.mail_domains,
-        links=Links(settings.public_url),
+        links=Links.to(settings.public_url, settings.base_path, console=settings.console == "on"),
     )
     async with notifying(context, settings, policy):
         yield

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+FOOTER = "The notify of the job says which outcomes are mailed, and to which addresses."
+
 
 class Look(StrEnum):
     """What kind of outcome a mail is about: the colour, glyph and word at its top."""

@@ -7,7 +7,7 @@ import orjson
 from duebook_common.domain.run.state import Run
 from duebook_notifier.background import FAILURES, MOST_ALIKE, Alike, Background, error_group
 from duebook_notifier.links import Links
-from duebook_notifier.mail_text import Detail, Link, Look, MailText
+from duebook_notifier.mail_text import FOOTER, Detail, Link, Look, MailText
 from duebook_notifier.phrases import local_time, minute, one_line, quantity, shortened
 from duebook_notifier.run_steps import next_steps, remedy
 from duebook_notifier.run_words import headline, why
@@ -19,7 +19,6 @@ _LOOKS = {
     "succeeded": Look.SUCCEEDED,
     "skipped": Look.SKIPPED,
 }
-FOOTER = "The notify of the job says which outcomes are mailed, and to which addresses."
 
 
 def run_text(run: Run, outcome: str, links: Links, background: Background) -> MailText:

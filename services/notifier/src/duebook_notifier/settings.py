@@ -1,7 +1,7 @@
 """The notifier's settings, read from the environment."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
@@ -10,6 +10,7 @@ from duebook_common.runtime.bounds import Port
 from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
 from duebook_common.runtime.rates import Rate, parse_rate
 from duebook_common.runtime.settings import (
+    BasePath,
     MailAddress,
     MailDomainsSetting,
     PublicUrl,
@@ -42,6 +43,10 @@ class NotifierSettings(Settings):
     """The domains that mails may go to, comma separated, like `example.com, *.example.org`; none means all."""
     public_url: PublicUrl = ""
     """Where people reach the API and the console, like `https://duebook.example.com`: mails then link to them."""
+    base_path: BasePath = ""
+    """As for the api; links have it behind the public URL, unless that ends with it."""
+    console: Literal["on", "off"] = "on"
+    """As for the api; with `off` no mail links to the console."""
 
     @field_validator("mail_domains")
     @classmethod

@@ -58,6 +58,12 @@ def _public_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _path_prefix(path: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", path) or "/." in path:
+        raise ValueError("write it with a slash at its start, like /duebook")
+    return path.rstrip("/")
+
+
 def split(value: object) -> object:
     """The parts of a comma-separated text, as a tuple; any other value as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -80,6 +86,7 @@ SmtpUrl = Annotated[
 ]
 MaxActiveRuns = Annotated[int, AfterValidator(Bounds(1, 100_000))]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+BasePath = Annotated[str, AfterValidator(_path_prefix)]
 MailDomainsSetting = Annotated[MailDomains, NoDecode, PlainValidator(_mail_domains)]
 MailAddress = Annotated[str, AfterValidator(_check_address)]
 List = Annotated[tuple[str, ...], NoDecode]
