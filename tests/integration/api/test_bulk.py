@@ -151,3 +151,27 @@ async def test_an_operation_needs_the_scope_of_its_action(postgres_url: str) -> 
                 listed = (await api.json(200, "GET", "/api/bulk", **key))["items"]
                 assert {scopes[item["action"]] for item in listed} == {resource}
                 await api.json(202, "POST", f"{own}/abort", **key)
+
+
+async def test_why_names_the_bulk_operation_and_its_reason(api: Api) -> None:
+    [run_id] = await waiting(api, tags=["tenant-7"])
+    bulk = await work(api, await api.json(202, "POST", "/api/bulk", CANCEL))
+    by = f"A client without an API key, by the bulk operation {bulk['id']},"
+    why = await api.json(200, "GET", f"/api/run/{run_id}/why")
+    assert why["answer"].startswith(f"{by} cancelled it, with the reason “the tenant has left”; it ended at")
+    assert why["because"][-1]["says"].startswith(f"{by} cancelled it before it started, with the reason “the tenant")
+    job = await api.create(tags=["tenant-9"])
+    path, filter_ = f"/api/job/{job['id']}", {"tag": "tenant-9"}
+    for action, says in (("pause", "paused the job"), ("trigger", "triggered it"), ("delete", "deleted the job")):
+        body = {"action": action, "filter": filter_, "reason": f"the reason to {action}"}
+        bulk = await work(api, await api.json(202, "POST", "/api/bulk", body))
+        assert bulk["done"] == 1
+        if action == "trigger":
+            [run] = await api.pages(f"/api/run?cause={bulk['id']}", 10)
+            assert run["cause"] == bulk["id"]
+            why = await api.json(200, "GET", f"/api/run/{run['id']}/why")
+        else:
+            why = await api.json(200, "GET", f"{path}/why")
+        text = " ".join([why["answer"], *(each["says"] for each in why["because"])])
+        assert f"by the bulk operation {bulk['id']}, {says} at" in text
+        assert f"with the reason “the reason to {action}”" in text

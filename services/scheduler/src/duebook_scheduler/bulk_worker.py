@@ -10,12 +10,13 @@ import structlog
 from duebook_common.runtime.hints import Hints
 from duebook_common.store.bulk_handling import BulkExecutor, Step
 from duebook_common.store.bulk_rows import running_bulk
-from duebook_common.store.database import UNAVAILABLE, acquire
+from duebook_common.store.database import acquire
 from duebook_scheduler.poll_context import PollContext
 
 log = structlog.stdlib.get_logger("bulk")
 
 _SHORTEST, _LONGEST = timedelta(milliseconds=50), timedelta(milliseconds=250)
+_AFTER_ERROR = timedelta(seconds=2)
 
 
 class BulkWorker:
@@ -42,13 +43,10 @@ class BulkWorker:
         began = time.monotonic()
         try:
             step = await self._executor.step(bulk_id, self._clock.now())
-        except UNAVAILABLE:
-            raise
-        except Exception as error:  # the others go on
-            log.exception("a bulk operation cannot go on", bulk=str(bulk_id), error=repr(error))
-            step = Step(is_busy=True)
-        later = self._clock.now() + _LONGEST
-        self._goes_on_at[bulk_id] = later if step.is_busy else step.goes_on_at or later
+        except Exception as error:  # the others go on: this one may wait for a lock, or read too much
+            log.warning("a bulk operation goes on later", bulk=str(bulk_id), error=repr(error), exc_info=error)
+            step = Step(goes_on_at=self._clock.now() + _AFTER_ERROR)
+        self._goes_on_at[bulk_id] = step.goes_on_at or self._clock.now() + _LONGEST
         for run_id in step.stopping:
             self._hints.cancel(run_id)
         if step.dealt_with:

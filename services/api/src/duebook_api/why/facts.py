@@ -75,7 +75,7 @@ class RunContext:
     `definition` is the one that the run uses. `met` are the other active runs of the job when the run was created, as
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
     `missing`: why no executor could start the run, if it has not started. `pause` is the pause that holds it.
-    `reruns` are the first runs that repeat it.
+    `reruns` are the first runs that repeat it. `bulk_reason` is that of the bulk operation that triggered it.
     """
 
     now: datetime
@@ -89,6 +89,7 @@ class RunContext:
     missing: str | None = None
     pause: "JobEventSummary | None" = None
     reruns: Sequence[Run] = ()
+    bulk_reason: str | None = None
 
     @property
     def zone(self) -> str:
@@ -99,7 +100,8 @@ class RunContext:
 class JobEventSummary:
     """An event of a job's stream without the definition that it may contain.
 
-    `first`, `last` and `count` describe the occurrences of an OccurrencesSkipped, `hold` a JobPaused.
+    `first`, `last` and `count` describe the occurrences of an OccurrencesSkipped, `hold` a JobPaused, `bulk` and
+    `bulk_reason` the bulk operation of which the event is a part.
     """
 
     version: int
@@ -111,6 +113,8 @@ class JobEventSummary:
     last: datetime | None = None
     count: int | None = None
     hold: bool = False
+    bulk: str | None = None
+    bulk_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

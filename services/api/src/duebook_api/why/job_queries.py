@@ -16,7 +16,8 @@ _SECOND, _RESOLUTION = timedelta(seconds=1), timedelta(microseconds=1)
 _SUMMARY = """
 SELECT version, type, (data ->> 'at')::timestamptz AS at, meta ->> 'actor' AS actor, data ->> 'reason' AS reason,
        (data ->> 'first')::timestamptz AS first, (data ->> 'last')::timestamptz AS last,
-       (data ->> 'count')::int AS count, coalesce((data ->> 'hold')::bool, false) AS hold
+       (data ->> 'count')::int AS count, coalesce((data ->> 'hold')::bool, false) AS hold, meta ->> 'bulk' AS bulk,
+       (SELECT reason FROM bulk_operations WHERE bulk_id = (meta ->> 'bulk')::uuid) AS bulk_reason
 FROM events WHERE stream = $1
 """
 _EVENTS = f"{_SUMMARY} AND (version = 1 OR version > $2) ORDER BY version"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from duebook_api.why.facts import Cause, JobEventSummary
-from duebook_api.why.phrases import actor_name, capitalized, event_time, exact_time, quantity, quoted, with_reason
+from duebook_api.why.phrases import acting, capitalized, event_time, exact_time, quantity, quoted, with_reason
 from duebook_common.domain.definition import Definition
 from duebook_common.runtime.durations import iso
 
@@ -36,7 +36,7 @@ def _cause(event: JobEventSummary, definition: Definition, created_at: datetime)
 
 def event_clause(event: JobEventSummary, zone: str) -> str:
     """Who did what and when, as a clause: "API key “ops” paused the job at …"."""
-    at, actor = f"at {event_time(event.at, zone)}", actor_name(event.actor)
+    at, actor = f"at {event_time(event.at, zone)}", acting(event.actor, event.bulk)
     match event.type:
         case "JobCreated":
             return f"{actor} created the job {at}"
@@ -50,7 +50,7 @@ def event_clause(event: JobEventSummary, zone: str) -> str:
         case "JobResumed":
             return f"{actor} resumed the job {at}{with_reason(event.reason)}"
         case "JobDeleted":
-            return f"{actor} deleted the job {at}"
+            return f"{actor} deleted the job {at}{with_reason(event.bulk_reason) if event.bulk_reason else ''}"
         case _:
             return f"the job finished {at}, because it has no further occurrence"
 

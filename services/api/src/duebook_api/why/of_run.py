@@ -10,7 +10,7 @@ from duebook_api.why.job_sentences import event_clause
 from duebook_api.why.now import present_causes
 from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
 from duebook_api.why.phrases import (
-    actor_name,
+    acting,
     capitalized,
     duration,
     event_time,
@@ -56,8 +56,7 @@ def _cause(item: RecordedEvent, text: str) -> Cause:
 
 
 def _actor(item: RecordedEvent) -> str:
-    actor: str = item.meta["actor"]
-    return actor
+    return acting(item.meta["actor"], item.meta.get("bulk"))
 
 
 def _position(item: RecordedEvent) -> tuple[int, int]:
@@ -85,7 +84,7 @@ def _answer(  # noqa: PLR0911 - one case for each status
             failures = failures_text(run.failures, run.error)
             return f"It was dead-lettered at {at} after {failures}, and stays so until it is redriven or discarded."
         case RunStatus.DISCARDED:
-            by = actor_name(_actor(recorded[-1]))
+            by = _actor(recorded[-1])
             return f"It failed with {quoted(run.error or '')}, and {by} discarded it at {at}{with_reason(run.reason)}."
         case RunStatus.CANCELLED:
             return _cancelled(run, recorded, at)
@@ -114,7 +113,7 @@ def _cancelled(run: Run, recorded: Sequence[RecordedEvent], at: str) -> str:
     if reason == JOB_DELETED:
         return f"It was cancelled at {at}, because the job was deleted."
     command = next((item for item in reversed(recorded) if item.type == "RunCancelRequested"), recorded[-1])
-    return f"{capitalized(actor_name(_actor(command)))} cancelled it{with_reason(run.reason)}; it ended at {at}."
+    return f"{capitalized(_actor(command))} cancelled it{with_reason(run.reason)}; it ended at {at}."
 
 
 def _skipped(run: Run, context: RunContext) -> str:

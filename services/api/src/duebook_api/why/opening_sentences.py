@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from duebook_api.why.facts import Cause, RunContext
 from duebook_api.why.phrases import (
-    actor_name,
     capitalized,
     duration,
     event_time,
@@ -12,6 +11,7 @@ from duebook_api.why.phrases import (
     executor_name,
     quantity,
     quoted,
+    with_reason,
 )
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
@@ -30,8 +30,8 @@ OVERLAP_POLICIES = {
 
 
 def opening_sentence(event: FirstEvent, actor: str, context: RunContext) -> str:
-    """What created the run, and what its first event decided. `actor` is the actor's name in the log."""
-    return f"{_origin(event, capitalized(actor_name(actor)), context)}; {_decision(event, context)}."
+    """What created the run, and what its first event decided. `actor` is the phrase for the actor."""
+    return f"{_origin(event, capitalized(actor), context)}; {_decision(event, context)}."
 
 
 def _origin(event: FirstEvent, actor: str, context: RunContext) -> str:
@@ -39,7 +39,8 @@ def _origin(event: FirstEvent, actor: str, context: RunContext) -> str:
     occurrence = f"The schedule has an occurrence at {nominal_at}{_jitter(event)}"
     match event.trigger:
         case Trigger.MANUAL:
-            return f"{actor} triggered it at {event_time(event.at, context.zone)}"
+            reason = with_reason(context.bulk_reason) if context.bulk_reason else ""
+            return f"{actor} triggered it at {event_time(event.at, context.zone)}{reason}"
         case Trigger.RERUN:
             return f"{actor} ran the run {event.cause} again at {event_time(event.at, context.zone)}"
         case Trigger.BACKFILL:

@@ -83,6 +83,11 @@ def actor_name(actor: str) -> str:
     return f"the {kind}" if kind in {"scheduler", "executor"} else quoted(actor)
 
 
+def acting(actor: str, bulk: str | None) -> str:
+    """The actor of an event as the subject of a sentence, with the bulk operation of which the event is a part."""
+    return actor_name(actor) if bulk is None else f"{actor_name(actor)}, by the bulk operation {bulk},"
+
+
 def executor_name(executor: str | None) -> str:
     """The name of an attempt's executor; the log has it as "executor HOST/PID"."""
     return f"the executor {(executor or '').removeprefix('executor ')}"

@@ -11,7 +11,7 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_job, of_run
 from duebook_api.why.facts import ExplainedRun, Explanation, JobContext, RunContext
 from duebook_api.why.job_queries import job_event_summaries, last_hold, present_run_ids, run_ids_at
-from duebook_api.why.run_queries import blocking_runs, concurrency_slots, met_runs, queue_position, reruns
+from duebook_api.why.run_queries import blocking_runs, bulk_reason, concurrency_slots, met_runs, queue_position, reruns
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import RunBuffered, RunSkipped
@@ -85,5 +85,6 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
         queue_position=await queue_position(db, run) if is_queued else None,
         missing=missing_executor(run.queue, run.task, await served_tasks(db)) if unstarted else None,
         pause=await last_hold(db, run.job_id) if run.held else None,
+        bulk_reason=await bulk_reason(db, run),
         reruns=await reruns(db, run.id) if run.status in ENDED else (),
     )

@@ -43,7 +43,14 @@ async def met_runs(db: Connection, run: Run, first: RecordedEvent) -> list[Run]:
     return met
 
 
+_BULK_REASON = "SELECT reason FROM bulk_operations WHERE bulk_id = $1"
 _RERUNS = "SELECT * FROM runs WHERE cause = $1 ORDER BY created_at, nominal_at, run_id LIMIT $2"
+
+
+async def bulk_reason(db: Connection, run: Run) -> str | None:
+    """The reason of the bulk operation that triggered the run, if one did."""
+    reason: str | None = await db.fetchval(_BULK_REASON, run.cause) if run.cause is not None else None
+    return reason
 
 
 async def reruns(db: Connection, run_id: UUID) -> list[Run]:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from duebook_api.why.facts import RunContext
 from duebook_api.why.opening_sentences import no_executor
 from duebook_api.why.phrases import (
-    actor_name,
     capitalized,
     duration,
     event_time,
@@ -42,8 +41,8 @@ MADE_WAY, JOB_DELETED = "made way", "the job was deleted"  # how the reasons beg
 def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
     run: Run, event: RunEvent, actor: str, context: RunContext
 ) -> str:
-    """The event in a sentence. `run` is the run before the event, `actor` the actor's name in the log."""
-    subject = capitalized(actor_name(actor))
+    """The event in a sentence. `run` is the run before the event, `actor` the phrase for the actor."""
+    subject = capitalized(actor)
     match event:
         case RunExpired():
             return f"No attempt had started{_by_deadline(run, context)}, so it was skipped rather than run late."
