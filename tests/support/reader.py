@@ -65,6 +65,7 @@ class Reader:
     def _copy_ids(self, block: Block) -> None:
         """Set the ids that the document asks for, to those of what is newest."""
         find = {"JOB_ID": self._newest_job, "RUN_ID": self._newest_run, "KEY_ID": self._newest_key}
+        find["BULK_ID"] = lambda: str(self._platform.get("/api/bulk?limit=1")["items"][0]["id"])
         wanted = [name for name in find if f"{name}=" in block.text]
         assert wanted, block.where
         self._ids |= {name: find[name]() for name in wanted}
