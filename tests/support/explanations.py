@@ -14,6 +14,7 @@ from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobEvent
 from duebook_common.domain.job.state import Job
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.events import RunEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import encode
@@ -55,6 +56,7 @@ class JobHistory:
 
     def __init__(self, definition: Definition, at: datetime = NOW, by: str = "key:ops") -> None:
         self.definitions = {1: definition}
+        self.queue_pause: Pause | None = None
         self.job = a_job_of(definition, now=at)
         self.events = [JobEventSummary(version=1, type="JobCreated", at=at, actor=by)]
 
@@ -70,7 +72,9 @@ class JobHistory:
         return self
 
     def context(self, now: datetime, *runs: ExplainedRun) -> JobContext:
-        return JobContext(now=now, misfire=MINUTE, job=self.job, events=self.events, runs=runs)
+        return JobContext(
+            now=now, misfire=MINUTE, job=self.job, events=self.events, runs=runs, queue_pause=self.queue_pause
+        )
 
     def explain_at(self, at: datetime, now: datetime, *runs: ExplainedRun) -> Explanation:
         context = self.context(now, *runs)

@@ -96,4 +96,8 @@ async def test_a_run_triggered_in_a_paused_queue_waits(api: Api) -> None:
     await api.json(200, "POST", "/api/queue/default/pause")
     run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
     assert (run["status"], run["reason"]) == ("waiting", "queue")
+    why = await api.json(200, "GET", f"/api/run/{run['id']}/why")
+    assert why["answer"].startswith("It waits, because the queue “default” is paused by a client without an API key")
+    why = await api.json(200, "GET", f"/api/job/{job['id']}/why")
+    assert "the queue “default” is paused" in why["answer"]
     await api.json(202, "POST", f"/api/run/{run['id']}/cancel")

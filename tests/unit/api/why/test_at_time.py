@@ -10,6 +10,7 @@ from duebook_common.domain.definition import CatchUp, Cron, Every
 from duebook_common.domain.job.commands import ResumeJob
 from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import JobChanged, JobDeleted, JobPaused, OccurrencesSkipped
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.events import RunFact, Trigger
 from support.explanations import JobHistory, explained, texts
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
@@ -191,3 +192,13 @@ def test_all_runs_of_a_time_are_explained() -> None:
     assert JobHistory(DAILY).explain_at(NOW, NOW + DAY, *runs).answer == (
         f"It was dead-lettered. There is also run {again.id}, a backfill: It ran and succeeded."
     )
+
+
+def test_a_time_that_falls_into_a_pause_of_its_queue_says_that_it_waits_for_the_resume() -> None:
+    history = JobHistory(DAILY_UTC)
+    history.queue_pause = Pause("default", 1, NOW - HOUR, "the provider is down", "key:ops")
+    assert history.explain_at(NOW, NOW + HOUR).answer == (
+        "It has been due for 1 hour, and runs once that is over: the queue “default” is paused by API key “ops” since "
+        "2026-11-24T00:00:00Z: “the provider is down”."
+    )
+    assert "the queue “default” is paused" in texts(history.explain_at(NOW + DAY, NOW + HOUR))[-1].lower()

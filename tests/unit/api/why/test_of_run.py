@@ -15,6 +15,8 @@ from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.job.new_runs import trigger_run
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
+from duebook_common.domain.queue.events import INSTALLATION
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -45,14 +47,18 @@ OTHER = UUID(int=99)
 
 
 def first_event(
-    job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20), has_executor: bool = True
+    job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20), has_executor: bool = True, **more: Any
 ) -> FirstEvent:
     """The first event of the occurrence that is due."""
-    decision = context(now, has_executor=has_executor)
+    decision = context(now, has_executor=has_executor, **more)
     facts = [fact for fact in account(job, active, decision) if isinstance(fact, RunFact)]
     event = facts[-1].event
     assert isinstance(event, FirstEvent)
     return event
+
+
+PAUSE = Pause("mail", 1, NOW, "the provider is down", "key:ops")
+PAUSED_BY = "the queue “mail” is paused by API key “ops” since 2026-11-24T01:00:00Z: “the provider is down”"
 
 
 def running() -> Run:
@@ -327,3 +333,35 @@ def test_a_redriven_run_that_waits_because_of_the_rate_says_so() -> None:
     assert why.answer == (
         "It waits until 2026-11-24T02:00:00Z, its time in the rate at which dead letters were redriven."
     )
+
+
+# --- paused queues ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_of_a_paused_queue_says_who_paused_it_and_why() -> None:
+    first = first_event(a_job(queue="mail"))
+    parked = RunDeferred(executor=None, reason="queue", wake_at=NOW + HOUR, at=NOW + SECOND)
+    why = explain_run(first, parked, queue_pause=PAUSE)
+    assert why.answer == f"It waits, because {PAUSED_BY}."
+    assert "The queue “mail” was paused, so it had to wait for the resume; this is not charged." in texts(why)
+    assert explain_run(first, queue_pause=PAUSE).answer == f"It does not start, because {PAUSED_BY}."
+    retrying = explain_run(first, STARTED, FAILED, queue_pause=PAUSE)
+    assert f"does not start before the resume, because {PAUSED_BY}" in retrying.answer
+
+
+def test_a_freeze_is_named_as_one() -> None:
+    frozen = Pause(INSTALLATION, 1, NOW, None, "anonymous")
+    assert explain_run(first_event(a_job()), queue_pause=frozen).answer == (
+        "It does not start, because the whole installation is frozen by a client without an API key since "
+        "2026-11-24T01:00:00Z."
+    )
+
+
+def test_a_run_that_a_pause_kept_back_names_the_pause() -> None:
+    ended = replace(PAUSE, until=NOW + HOUR)
+    job = a_job(queue="mail", recurrence="daily")
+    event = first_event(job, now=NOW + HOUR, pauses=[ended])
+    (says,) = texts(explain_run(event, kept_by=ended))[:1]
+    assert "1 hour late, because the queue “mail” was paused by API key “ops” from 2026-11-24T01:00:00Z to" in says
+    behind = first_event(job, running(), now=NOW + HOUR, pauses=[ended])
+    assert "what a pause of the queue kept back runs one after the other" in texts(explain_run(behind))[0]

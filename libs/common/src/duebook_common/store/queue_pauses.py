@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from duebook_common.domain.queue.state import Pause, Pauses
 from duebook_common.store.database import Connection
@@ -55,6 +55,16 @@ async def pauses_now(db: Connection) -> Pauses:
 async def pauses_since(db: Connection, since: datetime) -> Pauses:
     """The pauses that ended after `since` (UTC), or go on."""
     return Pauses(Pause(**record) for record in await db.fetch(_SINCE, since))
+
+
+async def pause_at(db: Connection, queue: str, time: datetime, misfire: timedelta) -> Pause | None:
+    """The first pause of the queue, or of the installation, that kept back what was due at that time (UTC)."""
+    pauses = (await pauses_since(db, time)).of(queue)
+    return next((each for each in sorted(pauses, key=_since) if each.since - misfire <= time), None)
+
+
+def _since(pause: Pause) -> datetime:
+    return pause.since
 
 
 async def replace_pauses(db: Connection, name: str, pauses: Sequence[Pause]) -> None:

@@ -17,10 +17,12 @@ from duebook_api.why.job_sentences import (
 from duebook_api.why.of_job import finished_clause
 from duebook_api.why.phrases import (
     WAITS_FOR_SCHEDULER,
+    capitalized,
     duration,
     exact_time,
     is_or_are,
     jitter_text,
+    pause_clause,
     quantity,
 )
 from duebook_common.domain.job.state import JobStatus
@@ -109,10 +111,16 @@ def _explain_pending(context: JobContext, time: TimeContext) -> Explanation:
     if earlier > 0:
         causes.append(Cause(f"{comes_first}."))
     jitter = jitter_text(due_at, context.zone) if due_at > time.at else ""
+    if context.queue_pause is not None:
+        causes.append(Cause(f"{capitalized(pause_clause(context.queue_pause, context.zone))}."))
     if due_at > now:
         nominal_at = exact_time(time.at, time.definition.timezone)
         return Explanation(f"It is scheduled for {nominal_at}{jitter}, which is in {duration(due_at - now)}.", causes)
-    return Explanation(f"It has been due for {duration(now - due_at)}{jitter} and {WAITS_FOR_SCHEDULER}.", causes)
+    due = f"It has been due for {duration(now - due_at)}{jitter}"
+    if context.queue_pause is not None:
+        paused = pause_clause(context.queue_pause, context.zone)
+        return Explanation(f"{due}, and runs once that is over: {paused}.", causes)
+    return Explanation(f"{due} and {WAITS_FOR_SCHEDULER}.", causes)
 
 
 def _explain_not_nominal(context: JobContext, time: TimeContext) -> Explanation:

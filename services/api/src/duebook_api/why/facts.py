@@ -8,6 +8,7 @@ from uuid import UUID
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.state import Job
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 
 
@@ -76,6 +77,7 @@ class RunContext:
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
     `missing`: why no executor could start the run, if it has not started. `pause` is the pause that holds it.
     `reruns` are the first runs that repeat it. `bulk_reason` is that of the bulk operation that triggered it.
+    `queue_pause` is the pause of its queue that goes on, `kept_by` the one during which it fell due.
     """
 
     now: datetime
@@ -90,6 +92,8 @@ class RunContext:
     pause: "JobEventSummary | None" = None
     reruns: Sequence[Run] = ()
     bulk_reason: str | None = None
+    queue_pause: Pause | None = None
+    kept_by: Pause | None = None
 
     @property
     def zone(self) -> str:
@@ -127,13 +131,14 @@ class ExplainedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
-    """A job, the events of its stream, and the runs that matter to the question."""
+    """A job, the events of its stream, the runs that matter to the question, and the pause of its queue, if any."""
 
     now: datetime
     misfire: timedelta
     job: Job
     events: Sequence[JobEventSummary]
     runs: Sequence[ExplainedRun] = field(default=())
+    queue_pause: Pause | None = None
 
     @property
     def zone(self) -> str:

@@ -21,6 +21,7 @@ from duebook_api.why.phrases import (
     exact_time,
     is_or_are,
     jitter_text,
+    pause_clause,
     quantity,
 )
 from duebook_common.domain.job.state import Job, JobStatus
@@ -101,8 +102,11 @@ def _next_occurrence(context: JobContext) -> str:
     due, nominal_at = job.next_due_at or job.next_at, exact_time(job.next_at, context.zone)
     if due > now:
         jitter = jitter_text(due, context.zone) if due > job.next_at else ""
-        return f"the next occurrence is at {nominal_at}{jitter}, which is in {duration(due - now)}"
+        paused = f"; {pause_clause(context.queue_pause, context.zone)}" if context.queue_pause is not None else ""
+        return f"the next occurrence is at {nominal_at}{jitter}, which is in {duration(due - now)}{paused}"
     overdue = f"the occurrence of {nominal_at} has been due for {duration(now - due)}"
+    if context.queue_pause is not None:
+        return f"{overdue}, and waits: {pause_clause(context.queue_pause, context.zone)}"
     if job.definition.catch_up.policy == "all" and now - due > context.misfire and context.runs:
         return f"{overdue}; it was missed, and is caught up when enough of the job's runs have ended"
     return f"{overdue} and {WAITS_FOR_SCHEDULER}"

@@ -17,6 +17,7 @@ from duebook_api.why.phrases import (
     executor_name,
     is_or_are,
     ordinal,
+    pause_clause,
     quantity,
     quoted,
     with_reason,
@@ -133,6 +134,8 @@ def _waiting(run: Run, context: RunContext) -> str:
     if run.held:
         why = event_clause(context.pause, context.zone) if context.pause else "its job's runs are held"
         return f"It waits until its job is resumed, because {why}."
+    if context.queue_pause is not None:
+        return f"It waits, because {pause_clause(context.queue_pause, context.zone)}."
     if run.not_before is not None and run.not_before > context.now:
         at = event_time(run.not_before, context.zone)
         return f"It waits until {at}, its time in the rate at which dead letters were redriven."
@@ -153,7 +156,9 @@ def _waiting(run: Run, context: RunContext) -> str:
 def _retrying(run: Run, last_event: str, context: RunContext) -> str:
     ahead = run.wake_at - context.now if run.wake_at is not None else timedelta(0)
     when = "due now"
-    if ahead > timedelta(0):
+    if context.queue_pause is not None:
+        when = f"which does not start before the resume, because {pause_clause(context.queue_pause, context.zone)}"
+    elif ahead > timedelta(0):
         when = f"in {duration(ahead)}, at {event_time(context.now + ahead, context.zone)}"
     if last_event in _RESTARTS:
         return f"It waits to be started again, {when}: {_RESTARTS[last_event]}."
@@ -163,6 +168,8 @@ def _retrying(run: Run, last_event: str, context: RunContext) -> str:
 
 
 def _dispatched(run: Run, context: RunContext) -> str:
+    if context.queue_pause is not None:
+        return f"It does not start, because {pause_clause(context.queue_pause, context.zone)}."
     if run.dispatch == 0:
         ahead = run.due_at - context.now
         if ahead > timedelta(0):

@@ -9,13 +9,14 @@ from duebook_api.why.phrases import (
     event_time,
     exact_time,
     executor_name,
+    pause_clause,
     quantity,
     quoted,
     with_reason,
 )
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
-from duebook_common.domain.run.state import HELD, Run, RunStatus
+from duebook_common.domain.run.state import HELD, QUEUE_PAUSED, Run, RunStatus
 from duebook_common.runtime.durations import iso
 
 _LATE = timedelta(seconds=1)
@@ -71,6 +72,8 @@ def _decision(event: FirstEvent, context: RunContext) -> str:
     late = event.at - event.due_at
     if event.trigger is Trigger.SCHEDULE and late >= _LATE:
         when += f", {duration(late)} late"
+    if context.kept_by is not None:
+        when += f", because {pause_clause(context.kept_by, context.zone)}"
     match event:
         case RunSkipped():
             return f"{when}, {_skip_cause(event, context)}, so it was skipped"
@@ -105,6 +108,8 @@ def _awaited(event: RunBuffered) -> str:
     """What it waits for, if not for another run of the job."""
     if event.reason == HELD:
         return "for the resume of the job, whose runs were held"
+    if event.reason == QUEUE_PAUSED:
+        return f"for the resume of the queue {quoted(event.queue)}"
     return f"for a slot of its concurrency key{_limit(event)}"
 
 
@@ -115,6 +120,8 @@ def _overlap(context: RunContext) -> str:
 
 def _behind_caught_up(event: RunBuffered, context: RunContext) -> str:
     """Why it waits whatever the overlap policy says."""
+    if event.resumed_at is not None:
+        return "another run of the job was active, and what a pause of the queue kept back runs one after the other"
     if event.trigger is Trigger.CATCH_UP and context.definition.catch_up.policy == "all":
         return "another run of the job was active, and missed occurrences run one after the other"
     return "missed occurrences of the job were being caught up, which leaves no other occurrence out"

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from duebook_common.domain.queue.events import INSTALLATION
+from duebook_common.domain.queue.state import Pause
+
 _MAX_QUOTE = 300  # characters
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 WAITS_FOR_SCHEDULER = "waits for a scheduler: none is running, they are behind, or its queue is full"
@@ -100,3 +103,18 @@ def capitalized(sentence: str) -> str:
 def with_reason(reason: str | None) -> str:
     """The end of a clause about a command, which may have a reason."""
     return f", with the reason {quoted(reason)}" if reason else ", without giving a reason"
+
+
+def pause_clause(pause: Pause, zone: str) -> str:
+    """Who paused the queue, since when and why; of a pause that has ended also when that was."""
+    frozen = pause.name == INSTALLATION
+    what = "the whole installation" if frozen else f"the queue {quoted(pause.name)}"
+    verb, by, reason = "frozen" if frozen else "paused", actor_name(pause.paused_by), _why(pause.reason)
+    since = event_time(pause.since, zone)
+    if pause.until is None:
+        return f"{what} is {verb} by {by} since {since}{reason}"
+    return f"{what} was {verb} by {by} from {since} to {event_time(pause.until, zone)}{reason}"
+
+
+def _why(reason: str | None) -> str:
+    return f": {quoted(reason)}" if reason else ""

@@ -20,6 +20,7 @@ from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import RecordedEvent, read
 from duebook_common.store.executors import served_tasks
+from duebook_common.store.queue_pauses import pause_at, pauses_now
 from duebook_common.store.replay import fold_run
 from duebook_common.store.rows import load_jobs
 
@@ -38,7 +39,8 @@ async def why_job(deps: Dependencies, job_id: UUID, at: datetime | None) -> Expl
         if job is None:
             return None
         job_history = await job_event_summaries(db, job)
-        context = JobContext(now=deps.clock.now(), misfire=deps.misfire, job=job, events=job_history)
+        pause = (await pauses_now(db)).going_on(job.definition.queue)
+        context = JobContext(now=deps.clock.now(), misfire=deps.misfire, job=job, events=job_history, queue_pause=pause)
         if at is not None:
             return await _why_at(db, deps, context, at)
         runs = await _explain_runs(db, deps, await present_run_ids(db, job_id))
@@ -87,4 +89,6 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
         pause=await last_hold(db, run.job_id) if run.held else None,
         bulk_reason=await bulk_reason(db, run),
         reruns=await reruns(db, run.id) if run.status in ENDED else (),
+        queue_pause=(await pauses_now(db)).going_on(run.queue) if unstarted else None,
+        kept_by=await pause_at(db, run.queue, run.due_at, deps.misfire) if run.fell_into_pause else None,
     )

@@ -33,7 +33,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
     RunResumed,
 )
-from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
 
 MADE_WAY, JOB_DELETED = "made way", "the job was deleted"  # how the reasons begin that the domain records itself
 
@@ -111,6 +111,8 @@ def _requeued(run: Run, event: RunRequeued) -> str:
 
 
 def _deferred(run: Run, event: RunDeferred) -> str:
+    if event.reason == QUEUE_PAUSED:
+        return f"The queue {quoted(run.queue)} was paused, so it had to wait for the resume"
     if event.executor is None:
         return f"{capitalized(no_executor(run.queue, run.task))}, so it had to wait for one"
     received = f"{capitalized(executor_name(event.executor))} received it without having the task {quoted(run.task)}"
