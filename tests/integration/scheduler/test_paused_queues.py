@@ -5,17 +5,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from duebook_common.domain.definition import Concurrency
+from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
+from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
-from duebook_common.domain.queue.events import INSTALLATION
+from duebook_common.domain.queue.events import INSTALLATION, Frozen, QueuePaused, QueueResumed, Thawed, stream
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, connect
+from duebook_common.store.eventstore import Write, append
+from duebook_common.store.job_handling import create_jobs
 from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_runs
 from duebook_scheduler.admission import Admission
@@ -27,8 +32,8 @@ from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.waker import Waker
-from support.bookkeeping import ACTOR, check_invariants, created, serve
-from support.samples import HOUR, SECOND
+from support.bookkeeping import ACTOR, check_invariants, created, definition, serve
+from support.samples import HOUR, MINUTE, SECOND
 
 NAMES = pytest.mark.parametrize("name", ["default", INSTALLATION])
 
@@ -179,3 +184,51 @@ async def test_the_resume_wakes_many_runs_in_batches(
     await pool.execute("UPDATE runs SET wake_at = now() + interval '1 h'")
     await handle_queue(pool, "default", ResumeQueue(), ACTOR)
     assert len(await scheduler.poll()) == 7
+
+
+async def paused_for_an_hour(pool: Pool, name: str) -> None:
+    """Record a pause from an hour ago until now, as operators would have made it."""
+    now = datetime.now(UTC)
+    pause, resume = (Frozen, Thawed) if name == INSTALLATION else (QueuePaused, QueueResumed)
+    events = [pause(reason="provider down", at=now - HOUR), resume(at=now)]
+    async with pool.acquire() as db, db.transaction():
+        await append(db, [Write(stream(name), 0, events, None, meta=ACTOR.meta())])
+    await rebuild(pool)
+
+
+@NAMES
+async def test_an_hour_long_pause_misses_nothing_whatever_the_policies(
+    scheduler: Scheduler, pool: Pool, name: str
+) -> None:
+    began = datetime.now(UTC) - HOUR
+    policies = [(CatchUp(policy), overlap) for policy in ("latest", "all", "none") for overlap in Overlap]
+    jobs = {
+        job_id: job_decide.create(
+            job_id,
+            definition(scheduled_at=began, recurrence=Every(5 * MINUTE), catch_up=catch_up, overlap=overlap),
+            began,
+        )
+        for job_id, (catch_up, overlap) in ((uuid4(), each) for each in policies)
+    }
+    await create_jobs(pool, jobs, ACTOR)
+    await paused_for_an_hour(pool, name)
+    await scheduler.poll()
+    rows = await pool.fetch("""
+        SELECT runs.trigger, runs.status, resumed_at IS NOT NULL AS kept, definition ->> 'overlap' AS overlap
+        FROM runs JOIN jobs USING (job_id)
+    """)
+    assert len(rows) == 13 * len(policies)
+    assert all(row["kept"] for row in rows if row["overlap"] != "allow_all")
+    assert {row["trigger"] for row in rows} == {"schedule"}
+    assert {row["status"] for row in rows} == {"dispatched", "waiting"}
+    assert await pool.fetchval("SELECT count(*) FROM events WHERE type = 'OccurrencesSkipped'") == 0
+    assert (await verify(pool)).breaches == []
+
+
+async def test_what_a_pause_keeps_back_is_no_breach(scheduler: Scheduler, pool: Pool) -> None:
+    await job(pool, scheduled_at=datetime.now(UTC) - HOUR, recurrence=Every(5 * MINUTE))
+    assert len((await verify(pool)).breaches) == 1
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    assert (await verify(pool)).breaches == []
+    await handle_queue(pool, "default", ResumeQueue(), ACTOR)
+    assert (await verify(pool)).breaches == []
