@@ -194,7 +194,7 @@ def test_all_runs_of_a_time_are_explained() -> None:
     )
 
 
-def test_a_time_that_falls_into_a_pause_of_its_queue_says_that_it_waits_for_the_resume() -> None:
+def test_a_time_in_a_pause_of_its_queue_waits_for_the_resume() -> None:
     history = JobHistory(DAILY_UTC)
     history.queue_pause = Pause("default", 1, NOW - HOUR, "the provider is down", "key:ops")
     assert history.explain_at(NOW, NOW + HOUR).answer == (
