@@ -239,3 +239,16 @@ async def waiting(pool: Pool, task: "asyncio.Task[Any]", count: int = 1) -> None
         return task.done() or bool(await pool.fetchval(_WAITING) >= count)
 
     await eventually(fact)
+
+
+async def grow_mails(pool: Pool, count: int) -> None:
+    """So many mails, all sent to two recipients but for a few that were given up."""
+    await pool.execute(
+        """INSERT INTO mails
+           SELECT gen_random_uuid(), 'succeeded-3', CASE WHEN n % 2 = 0 THEN 'a@example.com' ELSE 'b@example.com' END,
+                  gen_random_uuid(), 1, CASE WHEN n % 1000 = 0 THEN 'given_up' ELSE 'sent' END, 'id', 1, NULL, NULL,
+                  now() - n * interval '1 second'
+           FROM generate_series(1, $1) AS n""",
+        count,
+    )
+    await pool.execute("VACUUM ANALYZE mails")

@@ -75,8 +75,13 @@ REQUIRED = {
     """,
     "queues:read": "",
     "queues:write": "",
-    "mails:read": "",
-    "mails:write": "",
+    "mails:read": """
+        GET /api/notification
+        GET /api/notification/{notification_id}
+    """,
+    "mails:write": """
+        POST /api/notification/{notification_id}/resend
+    """,
     "system:read": """
         GET /api/executor
         GET /api/executor/{executor_id}
@@ -100,7 +105,7 @@ REQUIRED = {
     """,
 }
 IDS = dict.fromkeys(("job_id", "run_id", "bulk_id"), UUID(int=0))
-IN_PATHS = {**IDS, "log_id": "0-0", "executor_id": "x", "task_name": "x", "key_id": "x"}
+IN_PATHS = {**IDS, "log_id": "0-0", "executor_id": "x", "task_name": "x", "key_id": "x", "notification_id": "x"}
 ROUTES = {route.strip(): scope for scope, routes in REQUIRED.items() for route in routes.strip().splitlines()}
 
 

@@ -37,6 +37,7 @@ from duebook_api.jobs import routes as job_routes
 from duebook_api.keys import audit
 from duebook_api.keys import routes as key_routes
 from duebook_api.ledger import routes as ledger_routes
+from duebook_api.mails import routes as mail_routes
 from duebook_api.openapi.document import openapi
 from duebook_api.queues import routes as queue_routes
 from duebook_api.runs import dead_letters, overview
@@ -83,6 +84,7 @@ _ROUTERS = (
     tasks.router,
     system.router,
     key_routes.router,
+    mail_routes.router,
     audit.router,
 )
 _POOL_SIZE = 20

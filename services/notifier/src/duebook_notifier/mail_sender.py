@@ -24,6 +24,7 @@ from duebook_common.domain.mail import (
     MailEvent,
     MailFailed,
     MailHeld,
+    MailResendRequested,
     MailSent,
     digest_id,
     message_id,
@@ -52,6 +53,7 @@ log = structlog.stdlib.get_logger("mail_sender")
 _AT_ONCE = 10  # SMTP sessions
 _LONGEST_ERROR = 2000  # characters
 _BACKOFF = Backoff(initial=timedelta(seconds=5), factor=2, max=timedelta(minutes=10), jitter=0.2)
+NO_IDS: Mapping[str, str] = {}
 _RECORDED_AT_ONCE = 500  # mails that a digest tells
 
 
@@ -100,12 +102,12 @@ class MailSender:
         # The mails of a run share a stream: recorded at once, they would conflict.
         self._recording: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
-    async def send_all(self, report: Report, tries: Mapping[str, int]) -> None:
+    async def send_all(self, report: Report, tries: Mapping[str, int], ids: Mapping[str, str] = NO_IDS) -> None:
         """Send the mail to each recipient at once; `tries` counts the earlier tries of each.
 
-        Raises the first error.
+        `ids` are Message-IDs of mails that were recorded before. Raises the first error.
         """
-        sends = (self._send(report, recipient, before + 1) for recipient, before in tries.items())
+        sends = (self._send(report, to, before + 1, ids.get(to)) for to, before in tries.items())
         for error in await asyncio.gather(*sends, return_exceptions=True):
             if error is not None:
                 raise error
@@ -156,9 +158,10 @@ class MailSender:
                 return [*failed]
         return [MailHeld(**each, until=retry_at, at=now, tries=tries, error=error) for each in about]
 
-    async def _send(self, report: Report, recipient: str, tries: int) -> None:
+    async def _send(self, report: Report, recipient: str, tries: int, known_id: str | None) -> None:
+        id_ = known_id or message_id(report.subject.id, report.topic, recipient)
         async with self._slots.slot(report.subject.job_id):
-            event = await self._try(report, recipient, tries)
+            event = await self._try(report, recipient, tries, id_)
             await self._record(report.subject.id, [report.result(event)])
 
     async def _record(self, key: Any, results: Sequence[MailResult]) -> None:
@@ -169,9 +172,8 @@ class MailSender:
         for result in recorded:
             _report(result)
 
-    async def _try(self, report: Report, recipient: str, tries: int) -> MailEvent:
+    async def _try(self, report: Report, recipient: str, tries: int, id_: str) -> MailEvent:
         """Try to send the mail; `tries` includes this try. Returns the event to record."""
-        id_ = message_id(report.subject.id, report.topic, recipient)
         refusal = await self._compose_and_send(partial(report.text, self._policy.links), recipient, id_)
         now = self._clock.now()
         if refusal is None:
@@ -243,6 +245,8 @@ def _report(result: MailResult) -> None:
             status, error = "held", event.error
         case MailFailed():
             status, error = "retrying" if event.retry_at else "given_up", event.error
+        case MailResendRequested():  # the api records these
+            return
     NOTIFICATIONS.labels(status).inc()
     level = log.info if error is None else log.warning
     level(

@@ -1,7 +1,7 @@
 """From an outcome to its mails: each sent once, retried later, or given up as a dead letter."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.domain.addresses import mailable
-from duebook_common.domain.mail import Mail, MailStatus, mail_topic, parse_topic, tries_of, wants_mail
+from duebook_common.domain.mail import Mail, MailStatus, is_to_resend, mail_topic, parse_topic, tries_of, wants_mail
 from duebook_common.runtime.telemetry import NOTIFICATIONS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Clock, Pool, acquire
@@ -137,9 +137,17 @@ class OutcomeMailer:
             for topic, mails in groupby(due, _topic):
                 group = list(mails)
                 subject = await self._load_subject(run_id, group[0].job_id, *parse_topic(topic))
-                report = await self._report(subject, topic)
-                await self._sender.send_all(report, {mail.recipient: mail.tries for mail in group})
+                await self._retry_group(await self._report(subject, topic), group)
             return len(due)
+
+    async def _retry_group(self, report: Report, mails: Sequence[Mail]) -> None:
+        """Try these mails about one outcome. What a person asked for again takes from the recipient's budget."""
+        to_resend = [mail.recipient for mail in mails if is_to_resend(mail)]
+        held = await self._over_limit(to_resend) if to_resend else {}
+        await self._sender.hold_all(report, held)
+        to_send = [mail for mail in mails if mail.recipient not in held]
+        ids = {mail.recipient: mail.message_id for mail in to_send}
+        await self._sender.send_all(report, {mail.recipient: mail.tries for mail in to_send}, ids)
 
     async def _load_mails(self, run_id: UUID) -> dict[tuple[str, str], Mail]:
         async with acquire(self._pool) as db:

@@ -31,6 +31,7 @@ COMMANDS = {
     "executor": ("installation", "executors"),
     "task": ("installation", "tasks"),
     "system": ("installation", "system"),
+    "mail": ("mails", "app"),
     "audit": ("audit", "audit"),
     "whoami": ("installation", "whoami"),
     "stats": ("stats", "stats"),

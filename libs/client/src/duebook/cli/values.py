@@ -101,3 +101,11 @@ class BulkStatus(StrEnum):
     RUNNING = "running"
     ABORTED = "aborted"
     ENDED = "ended"
+
+
+class MailStatus(StrEnum):
+    SENT = "sent"
+    HELD = "held"
+    IN_DIGEST = "in_digest"
+    RETRYING = "retrying"
+    GIVEN_UP = "given_up"

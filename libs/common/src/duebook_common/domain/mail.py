@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Notify
+from duebook_common.domain.errors import WrongStatus
 
 MISSED = "missed"  # the outcome of occurrences that no scheduler dispatched in time
 MISSED_REASONS = ("missed", "window")  # the reasons with which they are skipped
@@ -51,9 +52,19 @@ def digest_id(recipient: str, until: datetime, mails: Iterable[str]) -> str:
     return f"<digest.{until:%Y%m%dT%H%M%S%f}.{sha256(content.encode()).hexdigest()[:16]}@duebook>"
 
 
+def notification_id(run_id: UUID, topic: str, recipient: str) -> str:
+    """The id of a mail: always the same for the same outcome and recipient."""
+    return f"{run_id}.{topic}.{sha256(recipient.encode()).hexdigest()[:16]}"
+
+
 def message_id(run_id: UUID, topic: str, recipient: str) -> str:
     """The Message-ID of a mail. The same for each try, so that mailboxes can recognise a repeat."""
-    return f"<{run_id}.{topic}.{sha256(recipient.encode()).hexdigest()[:16]}@duebook>"
+    return f"<{notification_id(run_id, topic, recipient)}@duebook>"
+
+
+def resent_id(run_id: UUID, topic: str, recipient: str, request: UUID) -> str:
+    """The Message-ID of a mail that a person asked for: another one, because mailboxes drop what they have already."""
+    return f"<{notification_id(run_id, topic, recipient)}.{request.hex[-12:]}@duebook>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +116,23 @@ class MailDigested:
     at: datetime
 
 
-MailEvent = MailSent | MailFailed | MailHeld | MailDigested
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailResendRequested:
+    """A person asked for the mail once more: it is due now, with an id of its own, and has all its tries again.
+
+    `request` is what identifies the request by its Idempotency-Key, and `request_hash` what it asked for.
+    """
+
+    outcome: str
+    recipient: str
+    message_id: str
+    reason: str | None
+    at: datetime
+    request: str | None = None
+    request_hash: str | None = None
+
+
+MailEvent = MailSent | MailFailed | MailHeld | MailDigested | MailResendRequested
 
 
 class MailStatus(StrEnum):
@@ -161,6 +188,8 @@ def _changes(mail: Mail | None, event: MailEvent) -> dict[str, Any]:
         case MailFailed():
             status = MailStatus.RETRYING if event.retry_at else MailStatus.GIVEN_UP
             return {"status": status, "tries": event.tries, "error": event.error, "wake_at": event.retry_at}
+        case MailResendRequested():
+            return {"status": MailStatus.RETRYING, "tries": 0, "error": tried_error(mail), "wake_at": event.at}
 
 
 def tries_of(mail: Mail | None) -> int:
@@ -168,16 +197,36 @@ def tries_of(mail: Mail | None) -> int:
     return mail.tries if mail is not None else 0
 
 
+def tried_error(mail: Mail | None) -> str | None:
+    """The error of the last try that failed, if the mail was not sent since."""
+    return mail.error if mail is not None else None
+
+
+def is_to_resend(mail: Mail) -> bool:
+    """Whether a person asked for the mail, and it has not been tried since. Unlike a retry it takes from a budget."""
+    return mail.status is MailStatus.RETRYING and mail.tries == 0
+
+
+def resend(mail: Mail, request: MailResendRequested) -> list[MailEvent]:
+    """The event of a request to send the mail again; none if that is requested already. Raises WrongStatus."""
+    if mail.status is MailStatus.HELD:
+        raise WrongStatus("the mail", "held for a digest", "sent, in_digest, retrying or given_up")
+    return [] if is_to_resend(mail) else [request]
+
+
 def decide(mail: Mail | None, result: MailEvent) -> list[MailEvent]:
     """The event to record for the result of a try; none if it is recorded already.
 
     Another notifier may have tried the same mail. A success counts even after the mail was given up, a failure only as
-    a further try. A mail is held before its first try, or again after a digest that failed.
+    a further try. A mail is held before its first try, also before that which a person asked for, or again after a
+    digest that failed.
     """
     if mail is None:
         return [result]
     if mail.status in (MailStatus.SENT, MailStatus.IN_DIGEST):
         return []
+    if isinstance(result, MailHeld) and is_to_resend(mail):
+        return [result]
     if isinstance(result, MailHeld) and mail.status is not MailStatus.HELD:
         return []
     if isinstance(result, MailHeld | MailFailed) and result.tries <= mail.tries:

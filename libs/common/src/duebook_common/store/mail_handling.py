@@ -1,16 +1,19 @@
-"""The results of tries to send mails: load, decide, append and project, in one transaction."""
+"""The results of tries to send mails, and requests to send one again: each decided and recorded in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
+import uuid_utils.compat as uuids
+
 from duebook_common.domain import mail as mail_domain
-from duebook_common.domain.mail import Mail, MailEvent
+from duebook_common.domain.errors import KeyReused
+from duebook_common.domain.mail import Mail, MailEvent, MailResendRequested
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import Write, append, read
 from duebook_common.store.mail_projection import MailKey, load_mails_of, put_mails
 
 
@@ -75,3 +78,59 @@ def _plan(known: Mapping[MailKey, Mail], results: Sequence[MailResult], actor: A
 
 def _run_id(result: MailResult) -> UUID:
     return result.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class ResendRequest:
+    """A request to send a mail again. With an Idempotency-Key it has an `id`, and the `hash` of what it asked for."""
+
+    reason: str | None
+    id: str | None = None
+    hash: str | None = None
+
+
+async def resend_mail(pool: Pool, run_id: UUID, key: MailKey, request: ResendRequest, actor: Actor) -> Mail | None:
+    """Have the mail sent again; returns it, None if there is none. A repeated request changes nothing.
+
+    Raises WrongStatus, and KeyReused for an Idempotency-Key of another request.
+    """
+    for _ in range(TRIES):
+        async with transaction(pool) as db:
+            mails = (await load_mails_of(db, [run_id])).get(run_id, {})
+            mail = mails.get(key)
+            if mail is None or await _is_repeat(db, mail, request):
+                return mail
+            event = await _requested(db, mail, request)
+            if not mail_domain.resend(mail, event):
+                return mail
+            expected = max(each.version for each in mails.values())
+            write = Write(mail_domain.stream(run_id), expected, [event], mail.job_id, meta=actor.meta())
+            if not await append(db, [write]):
+                changed = mail_domain.evolve(mail, run_id, mail.job_id, expected + 1, event)
+                await put_mails(db, [changed])
+                return changed
+    raise Conflict(f"the mails of run {run_id} kept changing while one was to be sent again")
+
+
+async def _is_repeat(db: Connection, mail: Mail, request: ResendRequest) -> bool:
+    if request.id is None:
+        return False
+    for recorded in await read(db, mail_domain.stream(mail.run_id)):
+        event = recorded.event
+        if isinstance(event, MailResendRequested) and event.request == request.id:
+            if (event.request_hash, event.outcome, event.recipient) != (request.hash, mail.outcome, mail.recipient):
+                raise KeyReused
+            return True
+    return False
+
+
+async def _requested(db: Connection, mail: Mail, request: ResendRequest) -> MailResendRequested:
+    return MailResendRequested(
+        outcome=mail.outcome,
+        recipient=mail.recipient,
+        message_id=mail_domain.resent_id(mail.run_id, mail.outcome, mail.recipient, uuids.uuid7()),
+        reason=request.reason,
+        at=await db.fetchval("SELECT clock_timestamp()"),
+        request=request.id,
+        request_hash=request.hash,
+    )

@@ -12,7 +12,7 @@ from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.mail import Mail, MailDigested, MailFailed, MailHeld, MailSent
+from duebook_common.domain.mail import Mail, MailEvent
 from duebook_common.domain.queue import state as queue_state
 from duebook_common.domain.queue.events import QueueEvent, name_of
 from duebook_common.domain.queue.state import Pause
@@ -73,7 +73,7 @@ def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]
     mails: dict[tuple[str, str], Mail] = {}
     for item in recorded:
         event = item.event
-        assert isinstance(event, MailSent | MailFailed | MailHeld | MailDigested)
+        assert isinstance(event, MailEvent)
         assert item.job_id is not None
         key = event.outcome, event.recipient
         mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, event)

@@ -100,4 +100,18 @@ _KEYS: dict[str, Described] = {
     "Act.data": ("The event's fields, without payloads and metadata.", {"reason": "maintenance", "at": _AT}),
 }
 _KEYS |= {f"New{name}": words for name, words in _KEYS.items() if name.startswith("Key.")}
-INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM | _KEYS
+_MAIL = f"{_RUN}.dead_lettered-9.0f1e2d3c4b5a6978"
+_MAILS: dict[str, Described] = {
+    "Notification.id": ("The id of the mail: the same for each try.", _MAIL),
+    "Notification.run_id": ("The run; of missed occurrences the run that the last of them would have had.", _RUN),
+    "Notification.job_name": ("The name of the job now; null if its row is gone.", "nightly report"),
+    "Notification.outcome": ("What the mail tells.", "dead_lettered"),
+    "Notification.recipient": ("The address that it goes to.", "ops@example.com"),
+    "Notification.status": ("What has become of it; `given_up` ones are tried no more.", "given_up"),
+    "Notification.tries": ("How often it was tried, since a person asked for it last.", 8),
+    "Notification.error": ("The last answer of the mail server that was no success; null without one.", "450 busy"),
+    "Notification.next_try_at": ("When it is tried again, or its digest is due; null if neither is.", None),
+    "Notification.message_id": ("The Message-ID of the mail, or of the digest that tells it.", f"<{_MAIL}@duebook>"),
+    "Notification.updated_at": ("When it changed last.", _AT),
+}
+INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM | _KEYS | _MAILS

@@ -6,6 +6,7 @@ A name alone counts for every call, `GET /path name` for one.
 from duebook_api.openapi.described import Described
 
 _JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
+_RUN = "ad8fcdc3-571f-5635-90a8-c3108c47b91a"
 
 PARAMETERS: dict[str, Described] = {
     "job_id": ("The id of the job.", _JOB),
@@ -25,6 +26,14 @@ PARAMETERS: dict[str, Described] = {
     "GET /api/events run_id": ("Only events of this run and of the mails about it.", _JOB),
     "GET /api/events/stream run_id": ("Only events of this run and of the mails about it.", _JOB),
     "queue_name": ("The name of the queue.", "default"),
+    "notification_id": ("The id of the mail.", f"{_RUN}.dead_lettered-9.0f1e2d3c4b5a6978"),
+    "recipient": ("Only mails to this address.", "ops@example.com"),
+    "GET /api/notification status": (
+        "Only mails with one of these statuses; several may be given.",
+        ["given_up"],
+    ),
+    "GET /api/notification job_id": ("Only mails about this job.", _JOB),
+    "GET /api/notification run_id": ("Only mails about this run.", _RUN),
     "executor_id": ("The id of the executor, or its name.", _JOB),
     "task_name": ("The name of the task.", "http.request"),
     "state": ("Only those in this state.", "alive"),

@@ -148,3 +148,20 @@ class Act(BaseModel):
     run_id: UUID | None
     reason: str | None
     data: dict[str, Any]
+
+
+class Notification(BaseModel):
+    """A mail about an outcome, to one recipient."""
+
+    id: str
+    run_id: UUID
+    job_id: UUID
+    job_name: str | None
+    outcome: str
+    recipient: str
+    status: Literal["sent", "held", "in_digest", "retrying", "given_up"]
+    tries: int
+    error: str | None
+    next_try_at: AwareDatetime | None
+    message_id: str
+    updated_at: AwareDatetime

@@ -266,7 +266,19 @@ CREATE INDEX mails_due ON mails (wake_at) WHERE status = 'retrying';
 CREATE INDEX mails_held ON mails (wake_at) WHERE status = 'held';
 
 -- What the digest to this recipient tells.
-CREATE INDEX mails_held_for ON mails (recipient, wake_at) WHERE status = 'held'
+CREATE INDEX mails_held_for ON mails (recipient, wake_at) WHERE status = 'held';
+
+-- The newest mails.
+CREATE INDEX mails_newest ON mails (updated_at, run_id, outcome, recipient);
+
+-- The newest mails with this status. Left out is the one that most have.
+CREATE INDEX mails_by_status ON mails (status, updated_at, run_id, outcome, recipient) WHERE status <> 'sent';
+
+-- The newest mails about this job.
+CREATE INDEX mails_by_job ON mails (job_id, updated_at, run_id, outcome, recipient);
+
+-- The newest mails to this recipient.
+CREATE INDEX mails_by_recipient ON mails (recipient, updated_at, run_id, outcome)
 """
 
 _QUEUES = """

@@ -1,0 +1,1 @@
+"""Mails about runs: which were sent, and sending one again."""
