@@ -14,6 +14,7 @@ from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.guard import Elsewhere, guarded
 from duebook_api.console.rendering import problem_page
 from duebook_api.console.routes import (
+    events,
     executors,
     job,
     job_actions,
@@ -34,6 +35,7 @@ ROUTERS = (
     job.router,
     job_actions.router,
     executors.router,
+    events.router,
     live.router,
 )
 

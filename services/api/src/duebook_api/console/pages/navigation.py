@@ -28,6 +28,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Executors", "/console/executors", Scope.SYSTEM_READ, "e"),
         ),
     ),
+    ("Time", (Item("Events", "/console/events", Scope.EVENTS_READ, "v"),)),
 )
 
 
