@@ -21,6 +21,7 @@ from duebook_api.console.routes import (
     jobs,
     live,
     overview,
+    queues,
     session,
 )
 from duebook_api.http.problems import Problem, problem_of, problem_response
@@ -34,6 +35,7 @@ ROUTERS = (
     jobs.router,
     job.router,
     job_actions.router,
+    queues.router,
     executors.router,
     events.router,
     live.router,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from duebook_api.http.paging import PageQuery, decode_cursor
+from duebook_api.http.paging import PageQuery, decode_cursor, page_of
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.schemas.bodies import is_queue
 from duebook_api.state.dependencies import Dependencies
@@ -17,12 +17,13 @@ from duebook_common.store.queue_pauses import pauses_now
 View = dict[str, Any]
 
 
-async def list_of_queues(deps: Dependencies, q: PageQuery) -> tuple[list[View], View | None]:
-    """The queues of a page, one more if there is a next page, and the freeze."""
+async def find_queues(deps: Dependencies, q: PageQuery) -> View:
+    """One page of the queues, and the freeze."""
     (after,) = decode_cursor(q, str) or ("",)
     numbers, pauses = await deps.queue_numbers.read(deps.pool, deps.clock), await current_pauses(deps)
     names = [name for name in numbers if name > after][: q.limit + 1]
-    return [_view(name, numbers[name], pauses) for name in names], freeze_of(pauses)
+    rows = [_view(name, numbers[name], pauses) for name in names]
+    return page_of(rows, q, lambda row: row, lambda row: (row["name"],), freeze=freeze_of(pauses))
 
 
 async def queue(deps: Dependencies, name: str) -> View:

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.paging import NoQuery, PageQuery, page, query
+from duebook_api.http.paging import NoQuery, PageQuery, query
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
 from duebook_api.queues import queue_list
@@ -25,9 +25,7 @@ async def list_queues(request: Request) -> Response:
 
     The numbers are up to a second old.
     """
-    q = query(request, PageQuery)
-    rows, freeze = await queue_list.list_of_queues(dependencies(request), q)
-    return page(rows, q, lambda row: row, lambda row: (row["name"],), freeze=freeze)
+    return reply(await queue_list.find_queues(dependencies(request), query(request, PageQuery)))
 
 
 @router.get("/{queue_name}", openapi_extra=operation(Scope.QUEUES_READ), response_model=queues.Queue)

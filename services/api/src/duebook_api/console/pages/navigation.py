@@ -25,6 +25,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         (
             Item("Overview", "/console", Scope.RUNS_READ, "o"),
             Item("Jobs", "/console/jobs", Scope.JOBS_READ, "j"),
+            Item("Queues", "/console/queues", Scope.QUEUES_READ, "q"),
             Item("Executors", "/console/executors", Scope.SYSTEM_READ, "e"),
         ),
     ),
