@@ -23,6 +23,7 @@ from duebook_api.console.routes import (
     overview,
     queues,
     session,
+    system,
 )
 from duebook_api.http.problems import Problem, problem_of, problem_response
 from duebook_api.state.dependencies import Dependencies
@@ -38,6 +39,7 @@ ROUTERS = (
     queues.router,
     executors.router,
     events.router,
+    system.router,
     live.router,
 )
 

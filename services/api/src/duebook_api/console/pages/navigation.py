@@ -30,6 +30,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ),
     ),
     ("Time", (Item("Events", "/console/events", Scope.EVENTS_READ, "v"),)),
+    ("Operation", (Item("System", "/console/system", Scope.SYSTEM_READ, "s"),)),
 )
 
 
