@@ -1,8 +1,12 @@
 """The HTML of mails: whatever a client wrote, it loads nothing, runs nothing, ends, and says what the text says."""
 
+import subprocess
+import sys
+import zipfile
 from dataclasses import replace
 from email.message import EmailMessage
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +40,7 @@ HOSTILE = [
     str(2**60),
 ]
 _TEXTS = st.sampled_from(HOSTILE) | st.text(max_size=300)
+SERVICE = Path(__file__).parents[3] / "services/notifier"
 LARGEST = 60_000  # bytes; Gmail cuts a mail that is longer than 102 kB
 
 
@@ -154,3 +159,11 @@ def test_the_mails_of_one_outcome_share_their_parts() -> None:
 def test_the_text_part_has_no_control_characters_of_a_client(text: str) -> None:
     plain = body(mail_of(dead_letter(text, text, text)), "plain").replace("\r\n", "\n")
     assert not {char for char in plain if not char.isprintable()} - {"\n", "\t", "\u2068", "\u2069"}
+
+
+def test_the_wheel_carries_the_templates(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
+    subprocess.run(command, cwd=SERVICE, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    templates = {f"duebook_notifier/templates/{name}" for name in ("mail.html", "mail.txt")}
+    assert templates <= set(zipfile.ZipFile(wheel).namelist())
