@@ -27,6 +27,7 @@ REQUIRED = {
         GET /api/job/{job_id}
         GET /api/job/{job_id}/events
         GET /api/job/{job_id}/ledger
+        GET /api/job/{job_id}/ledger/summary
         GET /api/job/{job_id}/why
         POST /api/schedule/preview
         POST /api/schedule/forecast

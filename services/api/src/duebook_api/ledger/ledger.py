@@ -42,7 +42,13 @@ async def job_ledger(
 async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime) -> list[LedgerEntry]:
     """The nominal times from `first` to `last`, both included. Raises Problem 422 if they are too many."""
     recorded: Any = await read_light(db, job_events.stream(job.id))
-    entries, run_ids = await asyncio.to_thread(_expected_entries, job, recorded, first, last)
+    entries = await asyncio.to_thread(_expected_entries, job, recorded, first, last)
+    return await with_recorded_runs(db, job.id, entries)
+
+
+async def with_recorded_runs(db: Connection, job_id: UUID, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """The entries with their recorded runs."""
+    run_ids = await asyncio.to_thread(ledger.run_ids, job_id, entries)
     runs: dict[UUID, RunOutcome] = {}
     for n in range(0, len(run_ids), _BATCH):
         records = await db.fetch(_RUNS, [*chain.from_iterable(run_ids[n : n + _BATCH])])
@@ -52,14 +58,13 @@ async def read_ledger(db: Connection, job: Job, first: datetime, last: datetime)
 
 def _expected_entries(
     job: Job, recorded: Sequence[RecordedEvent], first: datetime, last: datetime
-) -> tuple[list[LedgerEntry], list[tuple[UUID, UUID]]]:
-    """The entries that the job's own stream implies, and for each the ids of the runs that it may have."""
+) -> list[LedgerEntry]:
+    """The entries that the job's own stream implies."""
     history = schedule_periods(item.event for item in recorded)  # type: ignore[misc]
     count = ledger.expected(history, first, last)
     if count > _MAX_ENTRIES:
         raise _too_many_entries(history, count, first, last)
-    entries = ledger.entries(job, history, first, last)
-    return entries, ledger.run_ids(job.id, entries)
+    return ledger.entries(job, history, first, last)
 
 
 def _too_many_entries(history: Sequence[SchedulePeriod], count: int, first: datetime, last: datetime) -> Problem:

@@ -15,6 +15,7 @@ from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_json, validated
 from duebook_api.ledger.backfill import backfill
 from duebook_api.ledger.ledger import job_ledger
+from duebook_api.ledger.summary import SummaryQuery, ledger_summary
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import BackfillBody
 from duebook_api.state.dependencies import actor, dependencies
@@ -41,6 +42,20 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     entries = await job_ledger(deps.pool, job_id, q.start, q.end, deps.clock.now())
     rest = [entry for entry in entries if after is None or entry.nominal_at > after[0]]
     return page(rest, q, views.ledger_entry, lambda entry: [entry.nominal_at], **totals(entries)._asdict())
+
+
+@router.get(
+    "/{job_id}/ledger/summary",
+    openapi_extra=operation(Scope.JOBS_READ, query=SummaryQuery),
+    response_model=answers.LedgerSummary,
+)
+async def show_ledger_summary(request: Request, job_id: PathId) -> Response:
+    """The ledger in numbers: for each day or month of a time zone how many nominal times had which outcome.
+
+    Steps without a nominal time are left out. The first and the last step are whole, up to now.
+    """
+    q, deps = query(request, SummaryQuery), dependencies(request)
+    return reply(await ledger_summary(deps.pool, job_id, q, deps.clock.now()))
 
 
 @router.post(

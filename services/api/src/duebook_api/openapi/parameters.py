@@ -81,6 +81,12 @@ PARAMETERS: dict[str, Described] = {
     ),
     "GET /api/stats to": ("The first instant behind the range; now unless given.", "2100-02-01T00:00:00Z"),
     "step": ("How long a step is: a multiple of PT1M, or of PT1H for jobs. PT1H unless given.", "PT1H"),
+    "GET /api/job/{job_id}/ledger/summary step": ("What is counted together: a `day` or a `month`.", "month"),
+    "GET /api/job/{job_id}/ledger/summary from": (
+        "The step of this instant is the first; unless given the job's first, or those of a year (ten with months).",
+        "2026-01-01T00:00:00Z",
+    ),
+    "timezone": ("The zone by whose clocks days and months begin; the job's unless given.", "Europe/Berlin"),
     "by": ("What is told apart: the outcomes of all runs, or those of each key.", "queue"),
     "keys": ("How many keys are shown, the busiest; the others are counted together.", 10),
     "after": ("A position, or `latest`; the beginning of the log unless given.", "latest"),

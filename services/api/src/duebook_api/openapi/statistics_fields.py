@@ -25,6 +25,23 @@ STATISTICS: dict[str, Described] = {
             "duration": ("How long attempts took that succeeded or failed.", COMPOSED),
         }.items()
     },
+    **{
+        f"{schema}.{name}": words
+        for schema in ("LedgerSummary", "LedgerStep")
+        for name, words in {
+            "expected": ("How many nominal times it has.", 24),
+            "recorded": ("How many of them have a run or stand in a skip.", 24),
+            "due": ("Past times that the scheduler has not decided yet.", 0),
+            "unaccounted": ("How many of them have neither, and are not due.", 0),
+            "outcomes": ("How many of them came to what.", {"succeeded": 23, "skipped": 1}),
+        }.items()
+    },
+    "LedgerSummary.step": ("How long a step is.", "day"),
+    "LedgerSummary.timezone": ("The zone by whose clocks days and months begin.", "Europe/Berlin"),
+    "LedgerSummary.items": ("The steps that have nominal times, in order.", COMPOSED),
+    "LedgerStep.date": ("The day or the month.", "2100-01-04"),
+    "LedgerStep.from": ("Its first instant.", "2100-01-03T23:00:00Z"),
+    "LedgerStep.to": ("The first instant behind it.", "2100-01-04T23:00:00Z"),
     "StatisticsItem.at": ("The beginning of the step.", _AT),
     "Statistics.from": ("The beginning of the first step.", "2100-01-01T00:00:00Z"),
     "Statistics.to": ("The end of the last step.", "2100-01-02T00:00:00Z"),

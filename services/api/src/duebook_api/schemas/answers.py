@@ -262,6 +262,30 @@ class Ledger(Page[LedgerEntry]):
     due: int = Field(description="Past times that the scheduler has not decided yet.")
 
 
+class LedgerNumbers(BaseModel):
+    expected: int
+    recorded: int
+    due: int
+    unaccounted: int
+    outcomes: dict[str, int]
+
+
+class LedgerStep(LedgerNumbers):
+    """The nominal times of a day or a month."""
+
+    date: str
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+
+
+class LedgerSummary(LedgerNumbers):
+    """The ledger in numbers; the totals are those of all steps."""
+
+    step: Literal["day", "month"]
+    timezone: str
+    items: list[LedgerStep]
+
+
 class Because(BaseModel):
     """A cause. Without `at` it holds now; `run_id` names the run that it is about, if that is another one."""
 

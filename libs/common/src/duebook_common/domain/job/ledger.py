@@ -63,7 +63,7 @@ def entries(job: Job, history: Iterable[SchedulePeriod], first: datetime, last: 
     """
     by_time: dict[datetime, LedgerEntry] = {}
     for period in history:
-        skipped = _SkippedRanges(period, first, last)
+        skipped = SkippedRanges(period, first, last)
         for time in period.times(first, last):
             undecided = period.until is None and job.next_at is not None and time >= job.next_at
             outcome, reason = _undecided(job) if undecided else skipped.outcome(time)
@@ -75,13 +75,13 @@ def _undecided(job: Job) -> tuple[str, str | None]:
     return (RunStatus.SKIPPED, "paused") if job.status is JobStatus.PAUSED else (DUE, None)
 
 
-class _SkippedRanges:
+class SkippedRanges:
     """The skipped ranges of a period that overlap the time from `first` to `last`."""
 
     def __init__(self, period: SchedulePeriod, first: datetime, last: datetime) -> None:
         self._skips = [skip for skip in period.skips if skip.last >= first and skip.first <= last]
         self._firsts = [skip.first for skip in self._skips]
-        self._lasts = [_last_counted(period, skip) for skip in self._skips]
+        self._lasts = [last_counted(period, skip) for skip in self._skips]
 
     def outcome(self, time: datetime) -> tuple[str, str | None]:
         n = bisect_right(self._firsts, time) - 1
@@ -90,7 +90,7 @@ class _SkippedRanges:
         return UNACCOUNTED, None
 
 
-def _last_counted(period: SchedulePeriod, skip: OccurrencesSkipped) -> datetime:
+def last_counted(period: SchedulePeriod, skip: OccurrencesSkipped) -> datetime:
     """The last time that a skip accounts for. If its range holds more times than its count, the surplus is not."""
     if period.count(skip.first, skip.last) <= skip.count:
         return skip.last

@@ -20,6 +20,7 @@ from duebook_common.domain.job.events import (
 )
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent
 from duebook_common.domain.schedule.nominal import chunks_between, count_between
+from duebook_common.domain.schedule.times import TimeSequence
 
 EARLIEST = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
 _INSTANT = timedelta(microseconds=1)
@@ -59,7 +60,11 @@ class SchedulePeriod:
 
     def times(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """The nominal times from `first` to `last`, both included, in order."""
-        return chain.from_iterable(chunks_between(self.schedule, *self._within(first, last)))
+        return chain.from_iterable(self.chunks(first, last))
+
+    def chunks(self, first: datetime, last: datetime) -> Iterator[TimeSequence]:
+        """The same times in chunks, each counted without looking at its times."""
+        return chunks_between(self.schedule, *self._within(first, last))
 
     def count(self, first: datetime, last: datetime) -> int:
         """The number of nominal times from `first` to `last`, both included. Costs as much as counting their days."""
