@@ -14,6 +14,7 @@ from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.guard import Elsewhere, guarded
 from duebook_api.console.rendering import problem_page
 from duebook_api.console.routes import (
+    bulk,
     events,
     executors,
     job,
@@ -22,6 +23,9 @@ from duebook_api.console.routes import (
     live,
     overview,
     queues,
+    run,
+    run_actions,
+    runs,
     session,
     system,
 )
@@ -36,6 +40,10 @@ ROUTERS = (
     jobs.router,
     job.router,
     job_actions.router,
+    runs.router,
+    run.router,
+    run_actions.router,
+    bulk.router,
     queues.router,
     executors.router,
     events.router,

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 from starlette.requests import Request
 
 from duebook_api.access.paths import CONSOLE
-from duebook_api.access.permits import required_scope
+from duebook_api.access.permits import ANY_KEY, required_scope
 from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.pages.navigation import first_page
 from duebook_api.http.problems import Problem
@@ -34,7 +34,7 @@ async def guarded(request: Request) -> None:
     if config(request).needs_key and not request.state.scopes:
         raise Elsewhere(f"{SIGN_IN}?next={quote(_next_path(request), safe='/')}")
     scope = required_scope(request.scope["route"])
-    if scope != Scope.ALL and not allowed(request.state.scopes, scope):
+    if scope not in {Scope.ALL, ANY_KEY} and not allowed(request.state.scopes, scope):
         if request.url.path == CONSOLE and (path := first_page(request.state.scopes)) is not None:
             raise Elsewhere(path)
         raise Problem(403, "scope_missing", f"this needs a key with the scope {scope}, which yours does not have")

@@ -10,6 +10,8 @@ from starlette.requests import Request
 
 from duebook_api.console.guard import config
 from duebook_api.console.pages.times import JOBS_ZONE, Times
+from duebook_api.http.fields import instant
+from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.zones import zone
 from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import allowed
@@ -46,13 +48,20 @@ class Reader:
 
     def api(self, path: str, q: BaseModel | None = None) -> str:
         """The whole URL of a request to the API, for copies."""
-        query = q.model_dump(mode="json", exclude_defaults=True, by_alias=True) if q is not None else {}
+        query = q.model_dump(mode="json", exclude_defaults=True, by_alias=True, warnings=False) if q is not None else {}
         return self.origin + self.url(path, **query)
 
     def here(self, **changes: object) -> str:
         """The page with other parameters; one that is None is dropped, and a new filter begins at the first page."""
-        kept = {name: value for name, value in self.query if name not in {*changes, "cursor"}}
-        return self.url(self.path, **{**kept, **changes})
+        return self.url(self.path, **{**self.parameters_without(*changes, "cursor"), **changes})
+
+    def parameters_without(self, *names: str) -> dict[str, list[str]]:
+        """The parameters of the page but these; each may be given several times."""
+        kept: dict[str, list[str]] = {}
+        for name, value in self.query:
+            if name not in names:
+                kept.setdefault(name, []).append(value)
+        return kept
 
 
 def reader_of(request: Request) -> Reader:
@@ -89,3 +98,16 @@ def _known_zone(name: str | None) -> str | None:
 def chosen_zone(query: Mapping[str, str]) -> str | None:
     """The zone that the URL chooses, for the browser to remember."""
     return _known_zone(query.get("tz"))
+
+
+def time_in_url(reader: Reader, name: str) -> datetime | None:
+    """A time of the URL: with an offset, or as a browser's field has it, in the reader's zone; raises Problem 422."""
+    text = dict(reader.query).get(name)
+    if not text:
+        return None
+    try:
+        if (local := datetime.fromisoformat(text)).tzinfo is None:
+            return instant(local.replace(tzinfo=reader.times.info()).isoformat())
+        return instant(text.replace(" ", "+"))
+    except (ValueError, OverflowError):
+        raise invalid(Fault(f"/{name}", "write a time like 2026-11-26T02:00:00+01:00")) from None

@@ -10,15 +10,14 @@ from duebook_api.access.permits import NEEDS
 from duebook_api.http.paging import query_of
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import MEBIBYTE, read_body
-from duebook_common.runtime.scopes import Scope
 
 Q = TypeVar("Q", bound=BaseModel)
 _OF_EVERY_PAGE = {"tz", "tab", "view"}
 _FORM = "application/x-www-form-urlencoded"
 
 
-def needs(scope: Scope) -> dict[str, Any]:
-    """The arguments of a route's decorator: the scope that its page or form needs."""
+def needs(scope: str) -> dict[str, Any]:
+    """The arguments of a route's decorator: the scope that its page or form needs, or ANY_KEY."""
     return {"openapi_extra": {NEEDS: scope}, "include_in_schema": False}
 
 

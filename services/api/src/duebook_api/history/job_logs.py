@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.http.paging import Id, NoQuery, PageQuery, decode_cursor, integer_between, page, query
+from duebook_api.http.paging import Id, NoQuery, PageQuery, decode_cursor, integer_between, page, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.answers import LogStatus
-from duebook_api.state.dependencies import dependencies
+from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire
 
@@ -97,11 +97,15 @@ def _order(row: Any) -> tuple[int, int]:
 @router.get("", openapi_extra=operation(Scope.LOGS_READ, query=LogQuery), response_model=answers.Page[answers.LogEntry])
 async def list_job_logs(request: Request) -> Response:
     """Newest first; of all runs, or of one."""
-    q = query(request, LogQuery)
+    return reply(await find_job_logs(dependencies(request), query(request, LogQuery)))
+
+
+async def find_job_logs(deps: Dependencies, q: LogQuery) -> views.View:
+    """One page of the entries."""
     sql, arguments = statement(q)
-    async with acquire(dependencies(request).pool) as db:
+    async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
-    return page(rows, q, views.log_entry, _order)
+    return page_of(rows, q, views.log_entry, _order)
 
 
 @router.get(

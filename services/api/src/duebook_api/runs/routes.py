@@ -1,5 +1,6 @@
 """Runs: list, show, cancel."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -59,14 +60,21 @@ async def find_runs(deps: Dependencies, q: RunQuery) -> views.View:
 async def show_run(request: Request, run_id: PathId) -> Response:
     """The run now, or as it was at `as_of`; with its payload, if the key has the scope `payloads:read`."""
     q, with_payload = query(request, AsOf), may_read_payloads(request)
-    async with acquire(dependencies(request).pool) as db:
-        if q.as_of is not None:
-            run = await run_as_of(db, run_id, q.as_of)
-            return reply(views.run(run) | ({"payload": await payload_of(db, run)} if with_payload else {}))
+    return reply(await find_run(dependencies(request), run_id, q.as_of, with_payload=with_payload))
+
+
+async def find_run(
+    deps: Dependencies, run_id: UUID, as_of: datetime | None = None, *, with_payload: bool
+) -> views.View:
+    """The run now, or as it was at `as_of`; raises Problem 404."""
+    async with acquire(deps.pool) as db:
+        if as_of is not None:
+            run = await run_as_of(db, run_id, as_of)
+            return views.run(run) | ({"payload": await payload_of(db, run)} if with_payload else {})
         row: Any = await db.fetchrow(f"{WITH_PAYLOAD if with_payload else _RUNS} WHERE run_id = $1", run_id)
     if row is None:
         raise not_found(f"run {run_id}")
-    return reply(views.run_row(row) | ({"payload": row["effective_payload"]} if with_payload else {}))
+    return views.run_row(row) | ({"payload": row["effective_payload"]} if with_payload else {})
 
 
 _RUNS = "SELECT * FROM runs"
@@ -100,12 +108,17 @@ async def rerun_run(request: Request, run_id: PathId) -> Response:
     """
     deps, key = dependencies(request), idempotency_key(request)
     validated(NothingBody, await read_optional(request))
+    run = await rerun_of(deps, run_id, key, actor(request))
+    return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
+
+
+async def rerun_of(deps: Dependencies, run_id: UUID, key: str | None, actor: Actor) -> Run:
+    """The new run; raises Problem 404 if there is no run to repeat, and what `rerun` raises."""
     async with acquire(deps.pool) as db:
         runs = await load_runs_to_decide(db, [run_id])
     if run_id not in runs:
         raise not_found(f"run {run_id}")
-    run = await rerun.rerun(deps, runs[run_id], key, actor(request))
-    return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
+    return await rerun.rerun(deps, runs[run_id], key, actor)
 
 
 async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, actor: Actor) -> Run:

@@ -25,12 +25,19 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         (
             Item("Overview", "/console", Scope.RUNS_READ, "o"),
             Item("Jobs", "/console/jobs", Scope.JOBS_READ, "j"),
+            Item("Runs", "/console/runs", Scope.RUNS_READ, "r"),
             Item("Queues", "/console/queues", Scope.QUEUES_READ, "q"),
             Item("Executors", "/console/executors", Scope.SYSTEM_READ, "e"),
         ),
     ),
     ("Time", (Item("Events", "/console/events", Scope.EVENTS_READ, "v"),)),
-    ("Operation", (Item("System", "/console/system", Scope.SYSTEM_READ, "s"),)),
+    (
+        "Operation",
+        (
+            Item("Bulk operations", "/console/bulk", Scope.RUNS_READ, "b"),
+            Item("System", "/console/system", Scope.SYSTEM_READ, "s"),
+        ),
+    ),
 )
 
 

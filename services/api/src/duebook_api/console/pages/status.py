@@ -47,6 +47,8 @@ LOOKS = {
     "alive": Look("alive", "succeeded", _CHECK),
     "draining": Look("draining", "retrying", _AGAIN),
     "lost": Look("lost", "dead", _CROSS),
+    "ended": Look("ended", "succeeded", _CHECK),
+    "aborted": Look("aborted", "soft", _SQUARE),
     "warning": Look("warning", "retrying", _WARNING),
     "unaccounted": Look("unaccounted", "dead", _WARNING),
     "upcoming": Look("to come", "soft", _CIRCLE),

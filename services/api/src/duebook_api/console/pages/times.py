@@ -29,6 +29,10 @@ class Times:
     def local(self, at: datetime, job_zone: str | None = None) -> datetime:
         return at.astimezone(self.info(job_zone))
 
+    def at(self, now: datetime) -> "Times":
+        """For a page that shows things as they stood at an earlier instant."""
+        return Times(now, self.zone, self.own_zone)
+
     def text(self, at: datetime, job_zone: str | None = None, *, seconds: bool = False) -> str:
         """Like `Thu 26 Nov 02:00 +01:00`; with the year unless it is the present one."""
         local, today = self.local(at, job_zone), self.local(self.now, job_zone)

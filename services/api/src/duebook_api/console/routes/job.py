@@ -1,6 +1,6 @@
 """The page of one job: its ledger, runs, definition and events, and why it runs or does not."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +11,12 @@ from starlette.responses import Response
 from duebook_api.console.pages import job as page
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.schedules import in_words
-from duebook_api.console.reader import Reader, reader_of
+from duebook_api.console.reader import Reader, reader_of, time_in_url
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import filters, needs
 from duebook_api.console.routes import job_ledger
 from duebook_api.history.definitions import defined_versions
 from duebook_api.history.routes import find_events_of_job, find_runs_of_job
-from duebook_api.http.fields import instant
 from duebook_api.http.paging import PageQuery
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import Fault, invalid
@@ -37,7 +36,7 @@ _LAST_RUNS = 6
 async def show_job(request: Request, job_id: PathId) -> Response:
     """The job, now or as of an earlier instant, in the tab that the URL names."""
     deps, reader = dependencies(request), reader_of(request)
-    as_of, at = _time(request, reader, "as_of"), _time(request, reader, "at")
+    as_of, at = time_in_url(reader, "as_of"), time_in_url(reader, "at")
     job = await find_job(deps, job_id, as_of)
     view = views.job(job, (await deps.task_schemas()).served)
     tab = request.query_params.get("tab", "")
@@ -107,16 +106,3 @@ def _day(request: Request) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise invalid(Fault("/day", "write a day like 2026-11-26")) from None
-
-
-def _time(request: Request, reader: Reader, name: str) -> datetime | None:
-    """A time of the URL: with an offset, or as a browser's field has it, in the reader's zone."""
-    text = request.query_params.get(name)
-    if not text:
-        return None
-    try:
-        if (local := datetime.fromisoformat(text)).tzinfo is None:
-            return instant(local.replace(tzinfo=reader.times.info()).isoformat())
-        return instant(text.replace(" ", "+"))
-    except ValueError:
-        raise invalid(Fault(f"/{name}", "write a time like 2026-11-26T02:00:00+01:00")) from None

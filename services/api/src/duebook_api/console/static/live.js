@@ -165,6 +165,13 @@ function find(root, path) {
   return path.reduce((element, index) => element?.children[index], root);
 }
 
+// Lines of a task's log are no events: while a run is active, its page asks for them.
+setInterval(() => {
+  if (!wanted() || !document.querySelector('[data-live~="log"]')) return;
+  changed.add("log");
+  refreshSoon();
+}, 2000);
+
 channel.onmessage = (event) => receive(event.data);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return stop();

@@ -1,0 +1,153 @@
+"""The view model of the list of runs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from markupsafe import Markup
+
+from duebook_api.console.pages.bulk import BulkLink, bulk_link
+from duebook_api.console.pages.status import look
+from duebook_api.console.pages.svg.duration_bar import duration_bar
+from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.words import cut, ordinal, quantity, sentence
+from duebook_api.runs.run_list import RunQuery
+from duebook_common.domain.bulk.events import BulkAction
+from duebook_common.domain.run.state import RunStatus
+
+STATUSES = tuple(status.value for status in RunStatus)
+TIMES = ("due_from", "due_to", "finished_from", "finished_to")
+TRIGGERS = (
+    ("", "any"),
+    ("schedule", "schedule"),
+    ("manual", "manual"),
+    ("catch_up", "catch-up"),
+    ("backfill", "backfill"),
+    ("rerun", "rerun"),
+)
+SORTS = (
+    ("", "newest first"),
+    ("created_at", "oldest first"),
+    ("-due_at", "due last first"),
+    ("due_at", "due first first"),
+    ("-finished_at", "ended last first"),
+    ("finished_at", "ended first first"),
+)
+_PAGING = {"limit", "cursor", "sort"}
+_WAITS_FOR = {
+    "overlap": "for another run of its job",
+    "concurrency": "for a slot of its concurrency key",
+    "rate": "for its rate",
+    "task": "for an executor with its task",
+    "paused": "for the resume of its job",
+    "queue": "for the resume of its queue",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    id: UUID
+    job_id: UUID
+    name: str
+    task: str
+    queue: str
+    status: str
+    more: str
+    because: str
+    due_at: datetime
+    took: str
+    bar: Markup
+    attempts: str
+    executor: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPage:
+    """`sentence` says what the table shows; `is_filtered` that no runs need not mean that there are none."""
+
+    rows: list[RunRow]
+    sentence: str
+    cancel: BulkLink | None
+    is_filtered: bool
+    has_more_filters: bool
+
+
+def runs_page(runs: Sequence[Mapping[str, Any]], q: RunQuery, times: Times) -> RunsPage:
+    longest = max((took(run, times.now) for run in runs), default=timedelta(0))
+    used = used_filters(q)
+    return RunsPage(
+        rows=[_row(run, times, longest) for run in runs],
+        sentence=_sentence(runs, longest),
+        cancel=bulk_link(BulkAction.CANCEL, used),
+        is_filtered=bool(used),
+        has_more_filters=any(name not in {"status", "q", "task", "queue"} for name in used),
+    )
+
+
+def used_filters(q: RunQuery) -> dict[str, Any]:
+    """The filters that are set, without what only orders or divides the list."""
+    return {name: value for name, value in q if value and name not in _PAGING}
+
+
+def took(run: Mapping[str, Any], now: datetime) -> timedelta:
+    """How long its last attempt took, or has been running."""
+    if run["started_at"] is None:
+        return timedelta(0)
+    span: timedelta = (run["finished_at"] or now) - run["started_at"]
+    return max(timedelta(0), span)
+
+
+def because(run: Mapping[str, Any]) -> str:
+    """What stands below the status: what it waits for, why it was left out, or its error."""
+    reason = run.get("reason") or ""
+    if run["status"] == "waiting":
+        return _WAITS_FOR.get(reason, reason.replace("_", " "))
+    if run["status"] == "succeeded":
+        return ""
+    return cut((reason or run["error"] or "").strip().partition("\n")[0])
+
+
+def role_of(run: Mapping[str, Any]) -> str:
+    """The colour of its bar: a success after retries looks retried."""
+    return "retrying" if _is_late_success(run) else look(run["status"]).role
+
+
+def _is_late_success(run: Mapping[str, Any]) -> bool:
+    return run["status"] == "succeeded" and int(run["attempt"]) > 1
+
+
+def _row(run: Mapping[str, Any], times: Times, longest: timedelta) -> RunRow:
+    span = took(run, times.now)
+    words = duration(span) if run["started_at"] else ""
+    return RunRow(
+        id=run["id"],
+        job_id=run["job_id"],
+        name=run["job_name"],
+        task=run["task"],
+        queue=run["queue"],
+        status=run["status"],
+        more=f"{ordinal(run['attempt'])} attempt" if _is_late_success(run) else "",
+        because=because(run),
+        due_at=run["due_at"],
+        took=words,
+        bar=duration_bar(span / timedelta(seconds=1), longest / timedelta(seconds=1), role_of(run), f"took {words}")
+        if words
+        else Markup(),
+        attempts=f"{run['attempt']} of {run['max_attempts']}" if run["attempt"] else "",
+        executor=run["executor"] or "",
+        trigger=dict(TRIGGERS).get(run["trigger"], run["trigger"].replace("_", " ")),
+    )
+
+
+def _sentence(runs: Sequence[Mapping[str, Any]], longest: timedelta) -> str:
+    """Like `3 runs: 2 succeeded, 1 dead letter. The longest took 41 s.`"""
+    if not runs:
+        return ""
+    counts = Counter(look(run["status"]).word for run in runs).most_common()
+    parts = ", ".join(f"{number:,} {word}" for word, number in counts)
+    end = f" The longest took {duration(longest)}." if longest else ""
+    return sentence(f"{quantity(len(runs), 'run')}: {parts}") + end

@@ -1,0 +1,86 @@
+"""What can be done with a run: cancel it, or run it again. Each is a page that becomes a dialog."""
+
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.console.pages.actions import REASON, Action, Field
+from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.reader import reader_of
+from duebook_api.console.rendering import redirect, render
+from duebook_api.console.requests import needs, read_form
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.requests import validated
+from duebook_api.runs.routes import execute, find_run, rerun_of
+from duebook_api.schemas.bodies import ReasonBody
+from duebook_api.state.dependencies import actor, dependencies
+from duebook_common.domain.run.commands import CancelRun
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter(prefix="/runs/{run_id}")
+
+
+@router.get("/cancel", **needs(Scope.RUNS_WRITE))
+async def ask_cancel(request: Request, run_id: PathId) -> Response:
+    """The dialog that cancels the run."""
+    name, reader = await _name(request, run_id), reader_of(request)
+    url = reader.api(f"/api/run/{run_id}/cancel")
+    action = Action(
+        title=f"Cancel this run of “{name}”",
+        submit="Cancel the run",
+        path=f"/console/runs/{run_id}/cancel",
+        back=f"/console/runs/{run_id}",
+        notes=("If it has not started, it is cancelled at once. A running attempt is asked to stop.",),
+        fields=(REASON,),
+        is_dangerous=True,
+        copies=copies(
+            curl(url, "POST", {"reason": "…"}, needs_key=reader.needs_key),
+            ["run", "cancel", str(run_id), "--reason", "…"],
+        ),
+    )
+    return await render(request, "action.html", action=action)
+
+
+@router.post("/cancel", **needs(Scope.RUNS_WRITE))
+async def cancel(request: Request, run_id: PathId) -> Response:
+    """Cancel the run."""
+    deps, form = dependencies(request), await read_form(request)
+    reason = validated(ReasonBody, {"reason": form.get("reason", "").strip() or None}).reason
+    await execute(deps, run_id, CancelRun(reason, deps.clock.now()), actor(request))
+    deps.hints.cancel(run_id)
+    return redirect(request, f"/console/runs/{run_id}", "Cancelled; a running attempt is asked to stop.")
+
+
+@router.get("/rerun", **needs(Scope.RUNS_WRITE))
+async def ask_rerun(request: Request, run_id: PathId) -> Response:
+    """The dialog that runs it again."""
+    name, reader = await _name(request, run_id), reader_of(request)
+    action = Action(
+        title=f"Run this run of “{name}” again",
+        submit="Run again",
+        path=f"/console/runs/{run_id}/rerun",
+        back=f"/console/runs/{run_id}",
+        notes=("A new run starts at once, with the same payload, by the present definition of the job.",),
+        fields=(Field("once", kind="hidden", value=uuids.uuid7().hex),),
+        copies=copies(
+            curl(reader.api(f"/api/run/{run_id}/rerun"), "POST", needs_key=reader.needs_key),
+            ["run", "rerun", str(run_id)],
+        ),
+    )
+    return await render(request, "action.html", action=action)
+
+
+@router.post("/rerun", **needs(Scope.RUNS_WRITE))
+async def rerun(request: Request, run_id: PathId) -> Response:
+    """Start the new run, once for each dialog."""
+    form = await read_form(request)
+    run = await rerun_of(dependencies(request), run_id, form.get("once") or None, actor(request))
+    return redirect(request, f"/console/runs/{run.id}", "This is the new run.")
+
+
+async def _name(request: Request, run_id: UUID) -> str:
+    run = await find_run(dependencies(request), run_id, with_payload=False)
+    return str(run["job_name"])

@@ -1,0 +1,48 @@
+import pytest
+
+from duebook_api.console.pages.bulk import BulkForm, bulk_link, dialog, fault_of_count
+from duebook_common.domain.bulk.events import BulkAction
+
+
+def _form(matched: int, **filter_: object) -> BulkForm:
+    return BulkForm(BulkAction.CANCEL, filter_, matched, "/console/runs", "once", {})
+
+
+def test_a_large_count_must_be_typed_and_a_small_one_not() -> None:
+    fields = [[field.name for field in dialog(_form(n), "url", needs_key=True).fields] for n in (1_000, 1_001)]
+    assert ["confirm" in names for names in fields] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "typed", "limit", "refused"),
+    [
+        (10, 12, "", None, False),
+        (10, 500, "", None, True),
+        (5_000, 5_100, "5000", None, False),
+        (5_000, 5_000, "5,000", None, False),
+        (5_000, 5_000, "500", None, True),
+        (5_000, 5_000, "", 10, False),
+        (5_000, 9_000, "5000", 10, True),
+    ],
+)
+def test_a_count_that_grew_or_is_not_typed(shown: int, now: int, typed: str, limit: int | None, refused: bool) -> None:
+    assert bool(fault_of_count(shown, now, typed, limit)) == refused
+
+
+def test_a_link_acts_on_what_can_be_cancelled_of_the_filter() -> None:
+    link = bulk_link(BulkAction.CANCEL, {"status": ("running", "succeeded"), "queue": "mail"})
+    assert link is not None
+    assert link.query == {"action": "cancel", "status": "running", "queue": "mail"}
+    assert bulk_link(BulkAction.CANCEL, {"status": ("succeeded",)}) is None
+
+
+def test_a_filter_without_such_an_operation_is_named() -> None:
+    link = bulk_link(BulkAction.CANCEL, {"cause": "boom"})
+    assert link is not None
+    assert link.unfit == ("cause",)
+
+
+def test_the_command_line_repeats_the_filter() -> None:
+    copies = dict(dialog(_form(3, status=("running", "waiting"), tag="a b"), "url", needs_key=True).copies)
+    command = copies["as a command line"]
+    assert command.startswith("duebook bulk cancel --status running --status waiting --tag 'a b' --reason")
