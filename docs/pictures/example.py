@@ -3,7 +3,8 @@
 Every event comes from a decision of the domain at a time in the past, so the pages show what they would show.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -18,9 +19,10 @@ from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAtt
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.nominal import nominal_times
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Pool
+from duebook_common.store.database import Pool, connect
 from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs
+from duebook_common.store.statistics import StatisticsSubscriber
 
 SCHEDULER, EXECUTOR, OPERATOR, CLIENT = Actor("scheduler-1"), Actor("executor-7"), Actor("key:ops"), Actor("key:ci")
 _LEASE, _MINUTE = timedelta(seconds=30), timedelta(minutes=1)
@@ -42,6 +44,28 @@ class Series:
     commands: dict[datetime, JobCommand] = field(default_factory=dict)
 
 
+# The database's clock, as functions that are written without a schema see it: the time of the step that is written.
+_CLOCK = """
+CREATE SCHEMA example;
+CREATE FUNCTION example.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+AS $$ SELECT current_setting('example.now')::timestamptz $$
+"""
+_SET_CLOCK = "SELECT set_config('example.now', $1, false)"
+
+
+@asynccontextmanager
+async def _pool_of_the_past(url: str) -> AsyncIterator[Pool]:
+    """One connection whose clock is set by `example.now`; without a trace in the end."""
+    async with connect(url, "example", 1) as pool:
+        await pool.execute(_CLOCK)
+        await pool.execute("SET search_path = example, pg_catalog, public")
+        try:
+            yield pool
+        finally:
+            await pool.execute("RESET search_path")
+            await pool.execute("DROP SCHEMA example CASCADE")
+
+
 class Example:
     """Writes series into the database, each from its start until now."""
 
@@ -52,8 +76,10 @@ class Example:
         """Create the job, then dispatch and execute every nominal time up to now."""
         job_id = uuids.uuid7()
         created = job_decide.create(job_id, series.definition, series.since)
+        await self._at(series.since)
         await create_jobs(self._pool, {job_id: created}, CLIENT)
         for at, command in self._steps(series):
+            await self._at(at)
             actor = SCHEDULER if isinstance(command, Dispatch) else OPERATOR
             result = await handle_job(self._pool, job_id, command, actor)
             for run in result.runs if result else ():
@@ -92,7 +118,11 @@ class Example:
     async def _requeue(self, run: Run, at: datetime) -> None:
         await self._do(run, WakeRun(at + _MINUTE, 0.5, _MINUTE))
 
+    async def _at(self, now: datetime) -> None:
+        await self._pool.execute(_SET_CLOCK, now.isoformat())
+
     async def _do(self, run: Run, command: RunCommand) -> None:
+        await self._at(command.now)
         [result] = await handle_runs(self._pool, [RunWork(run.id, command)], EXECUTOR)
         if result.error is not None:
             raise result.error
@@ -168,8 +198,14 @@ def all_series(now: datetime) -> list[Series]:
     ]
 
 
-async def write_example(pool: Pool, now: datetime | None = None) -> dict[str, UUID]:
-    """Write all series; returns the ids of the jobs by name."""
+async def write_example(url: str, now: datetime | None = None) -> dict[str, UUID]:
+    """Write all series, and count them as the scheduler does; returns the ids of the jobs by name."""
     now = now or datetime.now(UTC).replace(microsecond=0)
-    example = Example(pool, now)
-    return {series.definition.name: await example.write(series) for series in all_series(now)}
+    async with _pool_of_the_past(url) as pool:
+        example = Example(pool, now)
+        written = {series.definition.name: await example.write(series) for series in all_series(now)}
+    async with connect(url, "example", 2) as pool:
+        subscriber = StatisticsSubscriber(pool)
+        while await subscriber.step(now):
+            pass
+    return written

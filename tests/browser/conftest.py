@@ -4,7 +4,6 @@ import fcntl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from docs.pictures.example import write_example
-from duebook_common.store.database import Pool
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.chromium import chromium
@@ -71,9 +69,9 @@ def chromium_path() -> str:
 
 
 @pytest.fixture
-async def jobs(pool: Pool) -> dict[str, str]:
+async def jobs(postgres_url: str) -> dict[str, str]:
     """The example data: the ids of its jobs by name."""
-    written = await write_example(pool, datetime.now(UTC).replace(microsecond=0))
+    written = await write_example(postgres_url)
     return {name: str(id_) for name, id_ in written.items()}
 
 

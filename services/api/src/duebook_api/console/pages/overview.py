@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from markupsafe import Markup
+
+from duebook_api.console.pages.svg.bars import Bar, Block, outcome_bars
+from duebook_api.console.pages.svg.lines import Point, lateness_lines
+from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times, duration
 
+STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
+_LAST_HOUR = timedelta(hours=1)
 _ORDER = ("due", "waiting", "running", "retrying", "dead_lettered")
 _WORDS = {"dead_lettered": "dead letters"}
 _PATHS = {"dead_lettered": "/console/dead-letters"}
+Items = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +34,149 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class OverviewPage:
-    figures: list[Figure]
-    groups: list[Mapping[str, Any]]
-    queues: list[Mapping[str, Any]]
-    oldest_dead_letter_at: datetime | None
-    is_empty: bool
+class Cause:
+    """Dead letters that failed alike."""
+
+    fingerprint: str
+    error: str
+    number: int
+    jobs: int
+    first_seen: datetime
+    last_seen: datetime
 
 
-def overview(numbers: Mapping[str, Any], groups: Sequence[Mapping[str, Any]], times: Times) -> OverviewPage:
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    name: str
+    waiting: int
+    oldest: str
+    running: int
+    executors: int
+    pause: Mapping[str, Any] | None
+    last_hour: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Punctuality:
+    """How late runs started in the last hour, and how it has been; None where nothing has started."""
+
+    facts: list[tuple[str, str]]
+    lines: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    alive: int
+    lost: list[str]
+
+
+def figures(numbers: Mapping[str, Any], times: Times) -> list[Figure]:
+    """The numbers of `GET /api/overview`."""
     oldest: datetime | None = numbers["oldest_dead_letter_at"]
     remark = f"oldest {duration(times.now - oldest)}" if oldest else ""
-    figures = [_figure(name, numbers[name], remark if name == "dead_lettered" else "") for name in _ORDER]
+    shown = [_figure(name, numbers[name], remark if name == "dead_lettered" else "") for name in _ORDER]
     overdue = numbers["overdue_jobs"]
-    figures.append(Figure("overdue", overdue, "due", "/console/jobs", role="dead" if overdue else ""))
-    queues = list(numbers["queues"])
-    busy = any(numbers[name] for name in _ORDER)
-    return OverviewPage(figures, list(groups), queues, oldest, is_empty=not queues and not busy)
+    return [*shown, Figure("overdue", overdue, "due", "/console/jobs", role="dead" if overdue else "")]
 
 
 def _figure(name: str, number: int, remark: str) -> Figure:
     role = {"retrying": "retrying", "dead_lettered": "dead"}.get(name, "") if number else ""
     query = () if name in _PATHS else (("status", "dispatched" if name == "due" else name),)
     return Figure(_WORDS.get(name, name), number, name, _PATHS.get(name, "/console/runs"), query, remark, role)
+
+
+def picture(items: Items, hours: Items, times: Times) -> Markup:
+    """Outcomes of the last hours and the forecast of the next ones on one axis."""
+    start = first_step(times.now)
+    bars = [Bar(item["at"], _stack(item["counts"])) for item in items if item["at"] >= start]
+    return outcome_bars(bars, STEP, blocks(hours, times.now), times, start)
+
+
+def first_step(now: datetime) -> datetime:
+    """The start of the past that the pictures show, at a multiple of the step as statistics are counted."""
+    start = now - PAST
+    return start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % STEP
+
+
+def _stack(counts: Mapping[str, int]) -> dict[str, int]:
+    """An attempt that failed and was not the last one was a retry."""
+    dead = counts.get("dead_lettered", 0)
+    return {
+        "succeeded": counts.get("succeeded", 0),
+        "retrying": max(0, counts.get("failed", 0) - dead),
+        "dead_lettered": dead,
+    }
+
+
+def blocks(hours: Items, now: datetime) -> list[Block]:
+    """The hours of a forecast; of the present one what is left, at the same rate."""
+    shown = []
+    for item in hours:
+        end = item["at"] + _LAST_HOUR
+        if end > now + STEP:
+            start = max(item["at"], now)
+            share = (end - start) / _LAST_HOUR
+            # The forecast begins now, so the runs of the present hour are those of what is left of it.
+            whole = item["at"] < now
+            shown.append(Block(start, end, item["runs"] if whole else round(item["runs"] * share)))
+    return shown
+
+
+def causes(groups: Items) -> list[Cause]:
+    """The groups of dead letters, each by the first line of its error."""
+    return [
+        Cause(
+            group["fingerprint"],
+            group["error"].strip().partition("\n")[0][:160] or group["task"],
+            group["runs"],
+            group["jobs"],
+            group["first_seen"],
+            group["last_seen"],
+        )
+        for group in groups
+    ]
+
+
+def queue_rows(queues: Items, items: Items, times: Times) -> list[QueueRow]:
+    """The queues, each with what it has finished in the last hour."""
+    return [_queue_row(queue, items, times) for queue in queues]
+
+
+def _queue_row(queue: Mapping[str, Any], items: Items, times: Times) -> QueueRow:
+    start = times.now - _LAST_HOUR
+    steps = [0] * int(_LAST_HOUR / STEP)
+    for item in items:
+        if item["key"] == queue["name"] and item["at"] >= start:
+            steps[min(len(steps) - 1, int((item["at"] - start) / STEP))] += sum(item["counts"].values())
+    oldest = queue["oldest_due_at"]
+    return QueueRow(
+        name=queue["name"],
+        waiting=queue["due"] + queue["waiting"] + queue["dispatched"],
+        oldest=duration(times.now - oldest) if oldest and oldest < times.now else "–",
+        running=queue["running"],
+        executors=queue["executors"],
+        pause=queue["pause"],
+        last_hour=sparkline(steps, "succeeded", f"finished in the last hour: {sum(steps):,}"),
+    )
+
+
+def punctuality(items: Items, times: Times) -> Punctuality:
+    """The lateness of the newest steps, and the lines of the last hours."""
+    start = first_step(times.now)
+    points = [
+        Point(item["at"], item["lateness"]["p50"], item["lateness"]["p99"])
+        for item in items
+        if item["lateness"]["p50"] is not None and item["at"] >= start
+    ]
+    last = [point for point in points if point.at > times.now - _LAST_HOUR]
+    facts = []
+    if last:
+        worst = {"p50": max(point.p50 for point in last), "p99": max(point.p99 for point in last)}
+        facts = [(name, duration(timedelta(seconds=seconds))) for name, seconds in worst.items()]
+    return Punctuality(facts, lateness_lines(points, times, start) if points else Markup())
+
+
+def services(found: Items) -> Services:
+    """How many run, and which were lost."""
+    lost = [f"{each['service']} on {each['host']}" for each in found if each["state"] == "lost"]
+    return Services(len(found) - len(lost), lost)

@@ -53,6 +53,11 @@ def svg(  # noqa: PLR0913 - the attributes of one element
     return fill(template, css, number(width), number(height), size, role, title, Markup().join(content))
 
 
+def in_scroll(drawing: Markup, title: str) -> Markup:
+    """A drawing that is wider than a narrow screen, and is moved there by itself."""
+    return fill('<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div>', title, drawing)
+
+
 def twin(summary: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> Markup:
     """The table that says the same as a drawing."""
     heads = Markup().join(fill("<th>{}</th>", each) for each in head)

@@ -1,0 +1,131 @@
+"""Bars over time: what came of runs, stacked and filled, then a line for now, then the forecast, outlined."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from duebook_api.console.pages.status import look
+from duebook_api.console.pages.svg.elements import in_scroll, line, rect, svg, text, twin
+from duebook_api.console.pages.times import Times
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 760, 260, 40, 24, 22
+_PLOT = _HEIGHT - _TOP - _BOTTOM
+STACK = ("succeeded", "retrying", "dead_lettered")
+
+
+class Bar(NamedTuple):
+    """What came of runs in one step of time, by status."""
+
+    at: datetime
+    counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+class Block(NamedTuple):
+    """The runs that the schedules name between two instants."""
+
+    start: datetime
+    end: datetime
+    runs: int
+
+
+class Axis(NamedTuple):
+    """The scales of both axes; `top` is the number at the upper edge."""
+
+    start: datetime
+    end: datetime
+    top: int
+
+    def x(self, at: datetime) -> float:
+        return _LEFT + (at - self.start) / (self.end - self.start) * (_WIDTH - _LEFT)
+
+    def y(self, number: float) -> float:
+        return _TOP + _PLOT * (1 - number / self.top)
+
+
+def outcome_bars(
+    bars: Sequence[Bar], step: timedelta, blocks: Sequence[Block], times: Times, start: datetime
+) -> Markup:
+    """The drawing and its twin. The forecast is by the hour; its height is that of one step."""
+    end = max([times.now + step, *(block.end for block in blocks)])
+    rates = [(block, block.runs * (step / (block.end - block.start))) for block in blocks]
+    axis = Axis(start, end, nice_top(max([1.0, *(bar.total for bar in bars), *(rate for _, rate in rates)])))
+    content = [
+        *_grid(axis),
+        *(part for bar in bars for part in _bar(bar, step, axis, times)),
+        *(_outline(block, rate, axis, times) for block, rate in rates),
+        *_hours(axis, times),
+        *_now(axis, times),
+    ]
+    title = f"Outcomes since {times.text(start)}, and the forecast until {times.text(end)}"
+    return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars", content), title) + _twin(bars, blocks, times)
+
+
+def nice_top(highest: float) -> int:
+    """The first of 2, 4, 10, 20, 40, 100, … that is not below the highest value; it can be halved."""
+    scale = 1
+    while True:
+        for factor in (2, 4, 10):
+            if highest <= factor * scale:
+                return factor * scale
+        scale *= 10
+
+
+def _grid(axis: Axis) -> Iterator[Markup]:
+    for number in (0, axis.top // 2, axis.top):
+        y = round(axis.y(number)) + 0.5
+        yield line(_LEFT, y, _WIDTH, y, "grid")
+        yield text(_LEFT - 8, y + 4, f"{number:,}", "end")
+
+
+def _bar(bar: Bar, step: timedelta, axis: Axis, times: Times) -> Iterator[Markup]:
+    x, width = axis.x(bar.at), axis.x(bar.at + step) - axis.x(bar.at)
+    title, bottom = f"{times.text(bar.at)}: {_words(bar)}", 0.0
+    for status in STACK:
+        count = bar.counts.get(status, 0)
+        if count:
+            y = axis.y(bottom + count)
+            yield rect(
+                x, y, max(0.6, width - min(1.2, width / 4)), axis.y(bottom) - y, f"fill-{look(status).role}", title
+            )
+            bottom += count
+
+
+def _words(bar: Bar) -> str:
+    return ", ".join(f"{bar.counts[status]:,} {look(status).word}" for status in STACK if bar.counts.get(status))
+
+
+def _outline(block: Block, rate: float, axis: Axis, times: Times) -> Markup:
+    x, width, y = axis.x(block.start), axis.x(block.end) - axis.x(block.start), axis.y(rate)
+    title = f"{times.text(block.start)}: {block.runs:,} runs are scheduled until {times.text(block.end)}"
+    return rect(x + 1, y + 0.5, max(1.0, width - 2), max(0.5, axis.y(0) - y), "outline", title, 1)
+
+
+def _hours(axis: Axis, times: Times) -> Iterator[Markup]:
+    """The full hours of the reader's zone, except where `now` stands."""
+    every = max(1, round((axis.end - axis.start) / timedelta(hours=8)))
+    hour = times.local(axis.start).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    while hour < axis.end:
+        if hour.hour % every == 0 and axis.x(hour) < _WIDTH - 16:
+            yield text(axis.x(hour), _HEIGHT - 4, f"{hour:%H:%M}", "middle")
+        hour += timedelta(hours=1)
+
+
+def _now(axis: Axis, times: Times) -> Iterator[Markup]:
+    x = axis.x(times.now)
+    yield line(x, _TOP - 8, x, axis.y(0), "now")
+    near_edge = x > _WIDTH - 40
+    anchor = "end" if near_edge else "middle"
+    yield text(_WIDTH if near_edge else x, 10, f"now {times.local(times.now):%H:%M}", anchor, "label-now")
+
+
+def _twin(bars: Sequence[Bar], blocks: Sequence[Block], times: Times) -> Markup:
+    heads = ("from", *(look(status).word for status in STACK), "scheduled")
+    past = [(times.text(bar.at), *(bar.counts.get(status, 0) for status in STACK), "") for bar in bars]
+    future = [(times.text(block.start), *("" for _ in STACK), block.runs) for block in blocks]
+    return twin("as a table", heads, [*past, *future])

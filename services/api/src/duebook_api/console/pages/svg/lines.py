@@ -1,0 +1,48 @@
+"""Two lines over time on a scale of powers of ten: the median and the 99th percentile of a duration."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import log10
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from duebook_api.console.pages.svg.elements import line, number, path, svg, text, twin
+from duebook_api.console.pages.times import Times, duration
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT = 340, 90, 44, 8
+_LEAST = 0.001  # seconds
+
+
+class Point(NamedTuple):
+    at: datetime
+    p50: float
+    p99: float
+
+
+def lateness_lines(points: Sequence[Point], times: Times, start: datetime) -> Markup:
+    """The drawing and its twin; a gap in the points is a gap in the lines."""
+    highest = max([_LEAST * 10, *(point.p99 for point in points)])
+    decades = max(1, -(-int(log10(highest / _LEAST) * 1000) // 1000))
+
+    def y(seconds: float) -> float:
+        return _HEIGHT - 14 - log10(max(seconds, _LEAST) / _LEAST) / decades * (_HEIGHT - 24)
+
+    def x(at: datetime) -> float:
+        return _LEFT + (at - start) / (times.now - start) * (_WIDTH - _LEFT - _RIGHT)
+
+    content = []
+    for decade in {0, decades // 2, decades}:
+        seconds = _LEAST * 10**decade
+        content += [line(_LEFT, y(seconds), _WIDTH, y(seconds), "grid")]
+        content += [text(_LEFT - 6, y(seconds) + 4, duration(timedelta(seconds=seconds)), "end")]
+    for css, values in (("line-p99", [(p.at, p.p99) for p in points]), ("line-p50", [(p.at, p.p50) for p in points])):
+        if values:
+            content.append(path("M" + "L".join(f"{number(x(at))} {number(y(value))}" for at, value in values), css))
+    title = f"How late runs started since {times.text(start)}: median and 99th percentile"
+    return svg(title, _WIDTH, _HEIGHT, "drawing lines", content) + _twin(points, times)
+
+
+def _twin(points: Sequence[Point], times: Times) -> Markup:
+    rows = [(times.text(p.at), *(duration(timedelta(seconds=each)) for each in (p.p50, p.p99))) for p in points]
+    return twin("as a table", ("from", "p50", "p99"), rows)
