@@ -1,5 +1,6 @@
 """A browser on an api with example data. Its console must stay quiet, and no request may leave the origin."""
 
+import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -16,7 +18,7 @@ from docs.pictures.example import write_example
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.chromium import chromium
-from support.servers import session_dir
+from support.servers import ServerInfo, create_database, drop_database, session_dir
 
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 KEY = "the-key-of-the-environment-0123456789"
@@ -68,11 +70,19 @@ def chromium_path() -> str:
     return path
 
 
+@pytest.fixture(scope="session")
+def _example(_postgres: ServerInfo) -> tuple[str, dict[str, str]]:
+    """A database with the example data, which tests copy: writing it takes seconds. And the ids of its jobs by name."""
+    name = f"test_example_{uuid4().hex}"
+    url = asyncio.run(create_database(_postgres, name, empty=False))
+    return name, {name: str(id_) for name, id_ in asyncio.run(write_example(url)).items()}
+
+
 @pytest.fixture
-async def jobs(postgres_url: str) -> dict[str, str]:
-    """The example data: the ids of its jobs by name."""
-    written = await write_example(postgres_url)
-    return {name: str(id_) for name, id_ in written.items()}
+async def example_url(_postgres: ServerInfo, _example: tuple[str, dict[str, str]]) -> AsyncIterator[str]:
+    name = f"test_{uuid4().hex}"
+    yield await create_database(_postgres, name, empty=False, template=_example[0])
+    await drop_database(_postgres, name)
 
 
 @pytest.fixture
@@ -81,7 +91,7 @@ async def open_console(postgres_url: str, chromium_path: str) -> AsyncIterator[C
     async with AsyncExitStack() as stack:
         consoles = list[Console]()
 
-        async def start(jobs: dict[str, str] | None = None, **settings: str) -> Console:
+        async def start(postgres_url: str, jobs: dict[str, str] | None = None, **settings: str) -> Console:
             port = free_port()
             _, http = await stack.enter_async_context(api_process(postgres_url, port, **settings))
             await wait_until_ready(http)
@@ -96,9 +106,11 @@ async def open_console(postgres_url: str, chromium_path: str) -> AsyncIterator[C
 
 
 @pytest.fixture
-async def console(open_console: Callable[..., Awaitable[Console]], jobs: dict[str, str]) -> Console:
+async def console(
+    open_console: Callable[..., Awaitable[Console]], example_url: str, _example: tuple[str, dict[str, str]]
+) -> Console:
     """The console of an installation with example data, without keys."""
-    return await open_console(jobs)
+    return await open_console(example_url, _example[1])
 
 
 async def axe_violations(page: Page) -> list[str]:

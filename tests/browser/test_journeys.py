@@ -10,17 +10,17 @@ from support.api_app import JSON
 
 
 async def test_the_first_visit_shows_how_to_make_the_first_job(
-    open_console: Callable[..., Awaitable[Console]],
+    open_console: Callable[..., Awaitable[Console]], postgres_url: str
 ) -> None:
-    console = await open_console()
+    console = await open_console(postgres_url)
     page = await console.page("/console/jobs")
     await expect(page.get_by_text("duebook job create")).to_be_visible()
 
 
 async def test_a_reader_signs_in_by_key_and_returns_to_the_page_of_the_link(
-    open_console: Callable[..., Awaitable[Console]],
+    open_console: Callable[..., Awaitable[Console]], postgres_url: str
 ) -> None:
-    console = await open_console(DUEBOOK_AUTH="required", DUEBOOK_API_KEY=KEY)
+    console = await open_console(postgres_url, DUEBOOK_AUTH="required", DUEBOOK_API_KEY=KEY)
     console.expected = {401}
     page = await console.page("/console/jobs?status=paused", color_scheme="dark")
     assert await axe_violations(page) == []
@@ -40,13 +40,16 @@ async def test_a_job_is_paused_in_a_dialog_by_keyboard_alone(console: Console) -
     await page.keyboard.press("g")
     await page.keyboard.press("j")
     await expect(page).to_have_url(f"{console.url}/console/jobs")
+    await page.wait_for_load_state()
     await page.keyboard.press("/")
     await page.keyboard.type("nightly")
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)
+    await page.wait_for_load_state()
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
     await expect(page.locator("h1")).to_have_text("nightly report")
+    await page.wait_for_load_state()
     link = page.get_by_role("link", name="Pause…")
     await link.focus()
     await page.keyboard.press("Enter")

@@ -98,10 +98,10 @@ def shared_rabbitmq() -> ServerInfo:
     return _shared("rabbitmq", _start_rabbitmq)
 
 
-async def create_database(postgres: ServerInfo, name: str, *, empty: bool) -> str:
-    """Create a database that the role `duebook` owns; returns its URL."""
-    template = "template0" if empty else _TEMPLATE
-    await _as_superuser(postgres, f'CREATE DATABASE "{name}" TEMPLATE {template} OWNER duebook')
+async def create_database(postgres: ServerInfo, name: str, *, empty: bool, template: str = _TEMPLATE) -> str:
+    """Create a database that the role `duebook` owns, as a copy of the template unless empty; returns its URL."""
+    template = "template0" if empty else template
+    await _as_superuser(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER duebook')
     return postgres["url"].rpartition("/")[0] + f"/{name}"
 
 

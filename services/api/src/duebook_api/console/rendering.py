@@ -30,7 +30,7 @@ _HEADERS = {
     ),
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with `no-referrer` a form would be sent with the origin `null`
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
