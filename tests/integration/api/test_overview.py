@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from duebook_common.domain.run.commands import StartAttempt
+import pytest
+
+from duebook_common.domain.run.commands import StartAttempt, Succeed
+from duebook_common.store.statistics import StatisticsSubscriber
 from support.api_app import Api
 
 LEASE = timedelta(seconds=30)
@@ -25,6 +28,28 @@ async def test_an_overview_counts_runs_by_state_and_queue(api: Api) -> None:
     assert [queue["queue"] for queue in found["queues"]] == ["default", "mail"]
     assert found["oldest_dead_letter_at"] == dead["finished_at"]
     assert found["overdue_jobs"] == 0
+
+
+async def test_an_overview_has_the_last_hours_and_the_services(api: Api) -> None:
+    job, now = await api.create(), api.deps.clock.now()
+    run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    start = StartAttempt(0, "executor-1", LEASE, now + timedelta(seconds=2))
+    await api.execute(run["id"], start, Succeed(1, None, now + timedelta(seconds=12)))
+    while not await api.deps.pool.fetchval("SELECT count(*) FROM statistics"):
+        await StatisticsSubscriber(api.deps.pool).step(now)
+    await api.deps.pool.execute(
+        "INSERT INTO services (instance_id, service, host, version, schema, tzdata, settings, draining, started_at, "
+        "seen_at) SELECT gen_random_uuid(), 'scheduler', 'h', '1', '1', '1', '{}', false, now(), now() - age "
+        "FROM unnest('{0 s,2 min}'::interval[]) AS age"
+    )
+    found = await api.json(200, "GET", "/api/overview")
+    assert (found["last_hour"]["counts"]["succeeded"], found["last_hour"]["started"]) == (1, 1)
+    assert found["last_hour"]["lateness"]["p99"] == pytest.approx(2, rel=1 / 6)
+    assert (len(found["hours"]), sum(hour["counts"]["succeeded"] for hour in found["hours"])) == (24, 1)
+    assert found["services"] == [{"service": "scheduler", "alive": 1, "draining": 0, "lost": 1}]
+    api.pass_time(timedelta(minutes=1))
+    api.deps.overview._until = 0
+    assert (await api.json(200, "GET", "/api/overview"))["throughput"] == pytest.approx(1 / 300, abs=0.001)
 
 
 async def test_many_who_look_at_once_cost_one_count(api: Api) -> None:

@@ -16,7 +16,7 @@ STATISTICS: dict[str, Described] = {
     "Quantiles.p99": ("99 % of the times are not longer.", 0.178),
     **{
         f"{schema}.{name}": words
-        for schema in ("StatisticsTotal", "StatisticsItem")
+        for schema in ("StatisticsTotal", "StatisticsItem", "Rollup", "HourRollup")
         for name, words in {
             "key": ("The queue, the task or the id of the job; null for all, or for the others together.", "default"),
             "counts": ("What came of runs.", COMPOSED),
@@ -42,6 +42,15 @@ STATISTICS: dict[str, Described] = {
     "LedgerStep.date": ("The day or the month.", "2100-01-04"),
     "LedgerStep.from": ("Its first instant.", "2100-01-03T23:00:00Z"),
     "LedgerStep.to": ("The first instant behind it.", "2100-01-04T23:00:00Z"),
+    "HourRollup.at": ("The beginning of the hour.", _AT),
+    "ServiceCounts.service": ("The name of the service.", "scheduler"),
+    "ServiceCounts.alive": ("Processes that run.", 2),
+    "ServiceCounts.draining": ("Processes that are stopping.", 0),
+    "ServiceCounts.lost": ("Processes that were not heard of for a minute.", 0),
+    "Overview.last_hour": ("The last sixty minutes together.", COMPOSED),
+    "Overview.hours": ("The last 24 hours one by one, oldest first; the last one goes on.", COMPOSED),
+    "Overview.throughput": ("How many runs ended in a second, over the last five whole minutes.", 41.3),
+    "Overview.services": ("How many processes of each service run.", COMPOSED),
     "StatisticsItem.at": ("The beginning of the step.", _AT),
     "Statistics.from": ("The beginning of the first step.", "2100-01-01T00:00:00Z"),
     "Statistics.to": ("The end of the last step.", "2100-01-02T00:00:00Z"),

@@ -16,9 +16,9 @@ router = APIRouter(prefix="/api/overview", tags=["runs"])
 
 @router.get("", openapi_extra=operation(Scope.RUNS_READ), response_model=answers.Overview)
 async def show_overview(request: Request) -> Response:
-    """How many runs are in which state, in all and by queue, and how many jobs are overdue.
+    """How many runs are in which state, in all and by queue; how many jobs are overdue; what came of the last hours.
 
-    The numbers are up to a second old.
+    The numbers are up to a second old, those of the last hours some seconds.
     """
     query(request, NoQuery)
     deps = dependencies(request)

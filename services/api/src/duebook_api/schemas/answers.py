@@ -188,16 +188,6 @@ class PausedQueue(Pause):
     queue: str
 
 
-class Overview(RunCounts):
-    """`overdue_jobs` are due for longer than the misfire time. A queue without runs in these states is left out."""
-
-    at: AwareDatetime
-    overdue_jobs: int
-    oldest_dead_letter_at: AwareDatetime | None
-    paused: list[PausedQueue]
-    queues: list[QueueCounts]
-
-
 class OutcomeCounts(BaseModel):
     """Runs by what they came to. `skipped` counts occurrences too, and `failed` the attempts that failed."""
 
@@ -217,14 +207,48 @@ class Quantiles(BaseModel):
     p99: float | None
 
 
-class StatisticsTotal(BaseModel):
-    """What is counted of one key. Without a key it is everything, or what the other keys have."""
+class Rollup(BaseModel):
+    """Outcomes of some time, and how late and long the attempts were."""
 
-    key: str | None
     counts: OutcomeCounts
     started: int
     lateness: Quantiles
     duration: Quantiles
+
+
+class HourRollup(Rollup):
+    """An hour."""
+
+    at: AwareDatetime
+
+
+class ServiceCounts(BaseModel):
+    """The processes of a service, by state."""
+
+    service: str
+    alive: int
+    draining: int
+    lost: int
+
+
+class Overview(RunCounts):
+    """`overdue_jobs` are due for longer than the misfire time. A queue without runs in these states is left out."""
+
+    at: AwareDatetime
+    overdue_jobs: int
+    oldest_dead_letter_at: AwareDatetime | None
+    paused: list[PausedQueue]
+    queues: list[QueueCounts]
+    last_hour: Rollup
+    hours: list[HourRollup]
+    throughput: float
+    services: list[ServiceCounts]
+
+
+class StatisticsTotal(Rollup):
+    """What is counted of one key. Without a key it is everything, or what the other keys have."""
+
+    key: str | None
 
 
 class StatisticsItem(StatisticsTotal):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from duebook_api.state.gauges import OVERDUE
+from duebook_api.state.recent import recent, services
 from duebook_common.domain.queue.state import Pause
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.queue_pauses import pauses_now
@@ -50,11 +51,14 @@ async def _read(pool: Pool, now: datetime, misfire: timedelta) -> dict[str, Any]
         rows = await db.fetch(_ACTIVE)
         oldest: datetime | None = await db.fetchval(_OLDEST)
         overdue: int = await db.fetchval(OVERDUE, now - misfire)
+        history, processes = await recent(db, now), await services(db)
     return {
         "at": now,
         **summary([tuple(row) for row in rows]),
         "overdue_jobs": overdue,
         "oldest_dead_letter_at": oldest,
+        **history,
+        "services": processes,
     }
 
 
