@@ -129,5 +129,7 @@ def test_the_first_button_of_an_incident_leads_to_its_group() -> None:
     dead, links = replace(DEAD, fingerprint="0" * 16), Links("https://duebook.example.com")
     one = mail_text(dead, "dead_lettered", links, Background(alike=Alike(1, 1, NOW)))
     many = mail_text(dead, "dead_lettered", links, Background(alike=Alike(60, 12, NOW - HOUR)))
+    retried = mail_text(RETRYING, "failed", links, Background(alike=Alike(1, 1, NOW)))
+    assert [link.button for link in retried.links] == ["Open the run", "Open the job", "Open the one that failed alike"]
     assert [link.button for link in one.links] == ["Open the run", "Open the job"]
     assert [link.button for link in many.links] == ["Open all 60 that failed alike", "Open the run", "Open the job"]

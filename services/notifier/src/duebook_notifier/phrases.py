@@ -11,10 +11,8 @@ _ISOLATE, _END = "\u2068", "\u2069"  # what is between them reorders nothing out
 _WITHOUT_ISOLATES = dict.fromkeys(map(ord, (_ISOLATE, _END)))
 
 
-def local_time(time: datetime | None, zone: str = "UTC") -> str:
+def local_time(time: datetime, zone: str = "UTC") -> str:
     """Like `2026-11-24 02:00:00 +01:00 (01:00:00 UTC)`; without the second part where the offset is zero."""
-    if time is None:
-        return "-"
     utc, local = time.astimezone(UTC), time.astimezone(ZoneInfo(zone))
     if not local.utcoffset():
         return f"{utc:%Y-%m-%d %H:%M:%S} UTC"

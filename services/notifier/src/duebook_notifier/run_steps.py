@@ -20,16 +20,12 @@ def remedy(run: Run, outcome: str, background: Background) -> str:
             return f"{_cause_to_fix(run)}, then redrive the run: until then it stays a dead letter.{paused}"
         case "failed" if run.wake_at:
             left = quantity(run.max_attempts - run.failures, "attempt")
-            are = "is" if left.startswith("1 ") else "are"
-            return f"Nothing is to be done: {left} {are} left, and the next is due at {_time(run, background)}."
+            are, next_at = "is" if left.startswith("1 ") else "are", local_time(run.wake_at, background.zone)
+            return f"Nothing is to be done: {left} {are} left, and the next is due at {next_at}."
         case "skipped" | "cancelled":
             return "Nothing is to be done, unless the run is still needed."
         case _:
             return ""
-
-
-def _time(run: Run, background: Background) -> str:
-    return local_time(run.wake_at, background.zone)
 
 
 def _cause_to_fix(run: Run) -> str:

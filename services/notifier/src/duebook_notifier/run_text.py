@@ -44,9 +44,9 @@ def _facts(run: Run, zone: str) -> tuple[tuple[str, str], ...]:
         ("Task", one_line(run.task)),
         ("Queue", one_line(run.queue)),
         ("Nominal time", local_time(run.nominal_at, zone)),
-        ("Started", local_time(run.started_at, zone)),
-        ("Finished", local_time(run.finished_at, zone)),
-        ("Attempts", _attempts(run)),
+        ("Started", local_time(run.started_at, zone) if run.started_at else ""),
+        ("Finished", local_time(run.finished_at, zone) if run.finished_at else ""),
+        ("Attempts", _attempts(run) if run.attempt else ""),
         ("Executor", one_line((run.executor or "").removeprefix("executor "))),
         ("Reason", one_line(run.reason or "", _LONGEST_REASON)),
     )
@@ -64,8 +64,7 @@ def _attempts(run: Run) -> str:
 def _alike(outcome: str, background: Background) -> str:
     """How many dead letters there are with this error, and since when."""
     alike, itself = background.alike, outcome == "dead_lettered"
-    others = alike.dead_letters - itself
-    if outcome not in FAILURES or others < 1:
+    if outcome not in FAILURES or _others(outcome, alike) < 1:
         return ""
     if alike.capped:
         return f"{MOST_ALIKE:,} or more dead letters failed alike."
@@ -76,16 +75,26 @@ def _alike(outcome: str, background: Background) -> str:
 
 
 def _links(run: Run, outcome: str, links: Links, alike: Alike) -> tuple[Link, ...]:
-    """Where the reader finds more, the most useful page first."""
+    """Where the reader finds more, the most useful page first: of a dead letter among many it is their group."""
     pages = [
         Link("Run", links.run(run.id), "Open the run"),
         Link("Job", links.job(run.job_id), "Open the job"),
     ]
-    if outcome == "dead_lettered" and alike.dead_letters > 1:
-        number = "" if alike.capped else f" {alike.dead_letters:,}"
-        group = links.group(error_group(run, outcome))
-        pages.insert(0, Link("Failed alike", group, f"Open all{number} that failed alike"))
+    if outcome in FAILURES and _others(outcome, alike):
+        group = Link("Failed alike", links.group(error_group(run, outcome)), _open_group(alike))
+        pages.insert(0 if outcome == "dead_lettered" else len(pages), group)
     return tuple(page for page in pages if page.url)
+
+
+def _open_group(alike: Alike) -> str:
+    if alike.dead_letters == 1:
+        return "Open the one that failed alike"
+    return f"Open all{'' if alike.capped else f' {alike.dead_letters:,}'} that failed alike"
+
+
+def _others(outcome: str, alike: Alike) -> int:
+    """The dead letters with the error besides the run itself."""
+    return alike.dead_letters - (outcome == "dead_lettered")
 
 
 def _details(run: Run, outcome: str, background: Background) -> tuple[Detail, ...]:
