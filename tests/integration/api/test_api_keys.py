@@ -74,8 +74,16 @@ REQUIRED = {
         GET /api/events
         GET /api/events/stream
     """,
-    "queues:read": "",
-    "queues:write": "",
+    "queues:read": """
+        GET /api/queue
+        GET /api/queue/{queue_name}
+    """,
+    "queues:write": """
+        POST /api/queue/{queue_name}/pause
+        POST /api/queue/{queue_name}/resume
+        POST /api/freeze
+        POST /api/thaw
+    """,
     "mails:read": """
         GET /api/notification
         GET /api/notification/{notification_id}
@@ -106,7 +114,15 @@ REQUIRED = {
     """,
 }
 IDS = dict.fromkeys(("job_id", "run_id", "bulk_id"), UUID(int=0))
-IN_PATHS = {**IDS, "log_id": "0-0", "executor_id": "x", "task_name": "x", "key_id": "x", "notification_id": "x"}
+IN_PATHS = {
+    **IDS,
+    "log_id": "0-0",
+    "executor_id": "x",
+    "task_name": "x",
+    "key_id": "x",
+    "notification_id": "x",
+    "queue_name": "x",
+}
 ROUTES = {route.strip(): scope for scope, routes in REQUIRED.items() for route in routes.strip().splitlines()}
 
 

@@ -104,3 +104,14 @@ def test_a_job_is_named_by_its_name_wherever_one_job_has_it(duebook: Program) ->
     assert duebook("job", "delete", "nightly").exit_code == 0
     assert duebook.data("job", "show", job["id"])["status"] == "deleted"
     assert duebook("job", "show", "nightly").exit_code == 2
+
+
+def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(duebook: Program) -> None:
+    options = ("nightly", "--recurrence", "daily", "--at", FUTURE)
+    plan = duebook.data("job", "create", *options, "--dry-run")
+    assert (len(plan["times"]), plan["job"]["name"]) == (10, "nightly")
+    assert "2100-01-10" in duebook("job", "create", *options, "--dry-run").stdout
+    assert duebook("job", "create", "nightly", "--timeout", "9999d", "--dry-run").exit_code == 1
+    assert duebook.data("job", "list") == []
+    job = duebook.job("nightly")
+    assert duebook.data("job", "backfill", job["id"], "--dry-run") == []

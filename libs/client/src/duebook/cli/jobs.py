@@ -45,6 +45,7 @@ def create_job(
         ),
     ] = None,
     idempotency_key: IdempotencyKey = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be made.")] = False,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Create a job and print it."""
@@ -52,7 +53,10 @@ def create_job(
     if "name" not in body:
         raise typer.BadParameter("a job needs a name", param_hint="NAME")
     with connect() as api:
-        _print_job(api.post("/api/job", body, idempotency_key=idempotency_key), fmt)
+        if dry_run:
+            _print_plan(api.post("/api/job?dry_run=true", body), fmt)
+        else:
+            _print_job(api.post("/api/job", body, idempotency_key=idempotency_key), fmt)
 
 
 @app.command("update")
@@ -85,6 +89,17 @@ def _object(file: str | None) -> dict[str, Any]:
     if file is not None and not isinstance(body, dict):
         raise typer.BadParameter("the file must hold one object, the fields of one job", param_hint="--file")
     return body or {}
+
+
+def _print_plan(plan: dict[str, Any], fmt: Format) -> None:
+    """What a dry run says: the next times, then the job with every default."""
+    for warning in plan["warnings"]:
+        output.print_message(warning)
+    if fmt is Format.JSON:
+        output.print_json(plan)
+    else:
+        output.print_item({"times": "\n".join(plan["times"]), **plan["job"]}, fmt)
+    output.print_message("nothing was created")
 
 
 def _print_job(job: dict[str, Any], fmt: Format) -> None:
@@ -196,6 +211,7 @@ def backfill_job(
         typer.Option("--to", help="End of the range, exclusive; not in the future. Default: now.", show_default=False),
     ] = None,
     overlap: OverlapOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the times that would be run.")] = False,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Run past nominal times that did not run. Each run has the job's definition at its time.
@@ -208,8 +224,12 @@ def backfill_job(
     with connect() as api:
         path = job_path(api, job)
         body["from"] = body["from"] or api.get(path)["created_at"]
-        runs = api.post(f"{path}/backfill", body)["items"]
-    output.print_list(runs, _RUN_COLUMNS, fmt)
+        answer = api.post(f"{path}/backfill", body | ({"dry_run": True} if dry_run else {}))
+    if dry_run:
+        output.print_list([{"nominal_at": time} for time in answer["times"]], ("nominal_at",), fmt)
+        output.print_message(f"{answer['count']} runs would be made; {answer['already_backfilled']} are already")
+    else:
+        output.print_list(answer["items"], _RUN_COLUMNS, fmt)
 
 
 @app.command("delete")

@@ -1,7 +1,7 @@
 """The commands of clients on jobs, each as one transaction, and the hints that follow it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerR
 from duebook_api.schemas.bodies import JobBody, is_queue
 from duebook_api.schemas.first_times import takes_long
 from duebook_api.state.dependencies import Dependencies
+from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import KeyReused
 from duebook_common.domain.job import decide as job_decide
@@ -47,15 +48,8 @@ async def create(
     ids = [idempotent.id(actor, n) if idempotent else uuids.uuid7() for n in range(len(bodies))]
     schemas = await deps.task_schemas()
     try:
-        definitions = [
-            await deps.definition_search.run(takes_long(body), define, body, now, root.format(n))
-            for n, body in enumerate(bodies)
-        ]
-        for n, definition in enumerate(definitions):
-            must_end_in_time(definition, deps.max_timeout, root.format(n))
-            must_be_allowed(definition, deps.mail_domains, root.format(n))
-            schemas.must_accept(definition.task, definition.payload, f"{root.format(n)}/payload")
-        await deps.queue_names.admit(deps.pool, _queue_pointers(definitions, root))
+        definitions = [await checked(deps, body, now, schemas, root.format(n)) for n, body in enumerate(bodies)]
+        await deps.queue_names.admit(deps.pool, queue_pointers(definitions, root))
     except Problem:  # a repeat may be invalid by now: its end has passed, or there are too many queues
         if idempotent is None or (jobs := await _created_before(deps, ids, hash_)) is None:
             raise
@@ -75,7 +69,16 @@ async def create(
     return jobs
 
 
-def _queue_pointers(definitions: Sequence[Definition], root: str) -> dict[str, str]:
+async def checked(deps: Dependencies, body: JobBody, now: datetime, schemas: TaskSchemas, root: str) -> Definition:
+    """The body's definition; raises Problem 422 for what no new job may have, with pointers that begin with `root`."""
+    definition = await deps.definition_search.run(takes_long(body), define, body, now, root)
+    must_end_in_time(definition, deps.max_timeout, root)
+    must_be_allowed(definition, deps.mail_domains, root)
+    schemas.must_accept(definition.task, definition.payload, f"{root}/payload")
+    return definition
+
+
+def queue_pointers(definitions: Sequence[Definition], root: str) -> dict[str, str]:
     """For each queue a JSON pointer to where it is named first."""
     pointers: dict[str, str] = {}
     for n, definition in enumerate(definitions):

@@ -12,7 +12,7 @@ from duebook_api.access.operation import operation
 from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import AsOf, page_of, query
+from duebook_api.http.paging import AsOf, NoQuery, page_of, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -30,10 +30,11 @@ from duebook_api.http.requests import (
 )
 from duebook_api.http.search import read_listing
 from duebook_api.jobs import commands
+from duebook_api.jobs.dry_run import plans as dry_run_of
 from duebook_api.jobs.job_list import JobQuery, statement
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
-from duebook_api.schemas import answers, views
+from duebook_api.schemas import answers, plans, views
 from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, PauseBody, ReasonBody, TriggerBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.definition import Overlap
@@ -46,16 +47,31 @@ from duebook_common.store.rows import load_jobs
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 
+class CreateQuery(NoQuery):
+    dry_run: bool = False
+
+
 @router.post(
-    "", status_code=201, openapi_extra=operation(Scope.JOBS_WRITE, JobBody, idempotent=True), response_model=answers.Job
+    "",
+    status_code=201,
+    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, query=CreateQuery, idempotent=True),
+    response_model=answers.Job,
+    responses={200: {"model": plans.JobPlan, "description": "A dry run: what would be made"}},
 )
 async def create_job(request: Request) -> Response:
-    """Create a job."""
-    key = idempotency_key(request)
+    """Create a job. With `dry_run=true` nothing is made.
+
+    The answer to a dry run has every default, the next ten times and the warnings, or each refusal. It uses up no
+    Idempotency-Key.
+    """
+    key, dry_run = idempotency_key(request), query(request, CreateQuery).dry_run
     value, size = await read_json(request)
     body = validated(JobBody, value)
     if may_be_too_large(size):
         must_fit(body.payload, body.metadata)
+    if dry_run:
+        [plan] = await dry_run_of(dependencies(request), [body], "")
+        return reply(plan)
     once = IdempotentRequest("job", key, value) if key is not None else None
     jobs = await commands.create(dependencies(request), [body], actor(request), once, "")
     return await _answer(dependencies(request), jobs[0], 201)
@@ -64,16 +80,20 @@ async def create_job(request: Request) -> Response:
 @router.post(
     "/batch",
     status_code=201,
-    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, idempotent=True),
+    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, query=CreateQuery, idempotent=True),
     response_model=answers.Items[answers.Job],
+    responses={200: {"model": answers.Items[plans.JobPlan], "description": "A dry run: what would be made"}},
 )
 async def create_jobs(request: Request) -> Response:
-    """Create up to 1,000 jobs, all or none."""
+    """Create up to 1,000 jobs, all or none. With `dry_run=true` nothing is made, and every refusal is named."""
     key, deps = idempotency_key(request), dependencies(request)
+    dry_run = query(request, CreateQuery).dry_run
     async with large_body(request, deps.large_bodies):
         value, size = await read_json(request, 16 * MEBIBYTE)
         bodies = await in_thread(batch_bodies, value, size)
         request.state.charge(len(bodies) // JOBS_OF_ONE_UNIT)
+        if dry_run:
+            return reply({"items": await dry_run_of(deps, bodies, "/jobs/{}")})
         once = IdempotentRequest("batch", key, value) if key is not None else None
         jobs = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
         schemas = await deps.task_schemas()

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from duebook_api.http.problems import Fault, invalid
+from duebook_api.http.problems import Fault, invalid, not_found
 from duebook_api.jobs.commands import handle
 from duebook_api.ledger.ledger import range_too_long, read_ledger
 from duebook_api.schemas.bodies import BackfillBody
@@ -18,8 +19,9 @@ from duebook_common.domain.run.events import run_id_of_backfill
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.actor import Actor
 from duebook_common.store.codec import rfc3339
-from duebook_common.store.database import Connection
-from duebook_common.store.rows import load_runs
+from duebook_common.store.database import Connection, snapshot
+from duebook_common.store.job_plan import LockedJob, decide_locked
+from duebook_common.store.rows import load_active_runs, load_jobs, load_runs
 
 _MAX_RUNS = 1_000  # of one request
 _INSTANT = timedelta(microseconds=1)
@@ -61,6 +63,19 @@ async def backfill(deps: Dependencies, job_id: UUID, body: BackfillBody, actor: 
     runs = {past.run.id: past.run for past in occurrences if past.run is not None}
     runs |= {run.id: run for run in result.runs}
     return [runs[run_id_of_backfill(job_id, past.nominal_at)] for past in occurrences]
+
+
+async def plan(deps: Dependencies, job_id: UUID, body: BackfillBody) -> dict[str, Any]:
+    """What the backfill would do. Raises what it would raise, and writes nothing."""
+    async with snapshot(deps.pool) as db:
+        job = (await load_jobs(db, [job_id])).get(job_id)
+        if job is None:
+            raise not_found(f"job {job_id}")
+        prepared = await BackfillRequest(deps, body, deps.clock.now()).prepare(db, job)
+        active = await load_active_runs(db, [job_id])
+    decide_locked(LockedJob(job, active.get(job_id, [])), prepared)
+    times = [past.nominal_at for past in prepared.occurrences if past.run is None]
+    return {"count": len(times), "already_backfilled": len(prepared.occurrences) - len(times), "times": times}
 
 
 def _must_be_past(job: Job, body: BackfillBody, now: datetime) -> None:

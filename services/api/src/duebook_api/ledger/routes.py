@@ -13,10 +13,10 @@ from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_json, validated
-from duebook_api.ledger.backfill import backfill
+from duebook_api.ledger.backfill import backfill, plan
 from duebook_api.ledger.ledger import job_ledger
 from duebook_api.ledger.summary import SummaryQuery, ledger_summary
-from duebook_api.schemas import answers, views
+from duebook_api.schemas import answers, plans, views
 from duebook_api.schemas.bodies import BackfillBody
 from duebook_api.state.dependencies import actor, dependencies
 from duebook_common.domain.job.ledger import totals
@@ -63,12 +63,16 @@ async def show_ledger_summary(request: Request, job_id: PathId) -> Response:
     status_code=202,
     openapi_extra=operation(Scope.RUNS_WRITE, BackfillBody),
     response_model=answers.Items[answers.Run],
+    responses={200: {"model": plans.BackfillPlan, "description": "A dry run: what would be made"}},
 )
 async def backfill_job(request: Request, job_id: PathId) -> Response:
     """Create runs for the past nominal times in [from, to) that did not run.
 
-    A repeated request creates nothing and returns the same runs.
+    A repeated request creates nothing and returns the same runs. With `dry_run` nothing is created.
     """
     value, _ = await read_json(request)
-    runs = await backfill(dependencies(request), job_id, validated(BackfillBody, value), actor(request))
+    body = validated(BackfillBody, value)
+    if body.dry_run:
+        return reply(await plan(dependencies(request), job_id, body))
+    runs = await backfill(dependencies(request), job_id, body, actor(request))
     return reply({"items": [views.run(run) for run in runs]}, 202)

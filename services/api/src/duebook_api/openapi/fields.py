@@ -247,7 +247,10 @@ _SINGLE = (
     | _REQUESTS
     | _PROBLEM
 )
-_OF_JOBS, _OF_RUNS = frozenset({"Job", "JobBody", "PreviewBody"}), frozenset({"Run", "RunWithPayload", "DeadLetter"})
+_OF_JOBS, _OF_RUNS = (
+    frozenset({"Job", "JobDefinition", "JobBody", "PreviewBody"}),
+    frozenset({"Run", "RunWithPayload", "DeadLetter"}),
+)
 
 
 def field(schema: str, name: str) -> Described | None:

@@ -114,4 +114,13 @@ _MAILS: dict[str, Described] = {
     "Notification.message_id": ("The Message-ID of the mail, or of the digest that tells it.", f"<{_MAIL}@duebook>"),
     "Notification.updated_at": ("When it changed last.", _AT),
 }
-INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM | _KEYS | _MAILS
+_PLANS: dict[str, Described] = {
+    "JobPlan.job": ("The job with every default.", COMPOSED),
+    "JobPlan.times": ("The next ten nominal times; if all are past the first one, which would be due at once.", [_AT]),
+    "JobPlan.warnings": ("What the job would lack.", []),
+    "BackfillPlan.count": ("How many runs would be made.", 3),
+    "BackfillPlan.already_backfilled": ("How many times of the range an earlier backfill has made runs for.", 0),
+    "BackfillPlan.times": ("The nominal times for which a run would be made.", [_AT]),
+    "BackfillBody.dry_run": ("Only say what would be made.", False),
+}
+INSTALLATION: dict[str, Described] = _WHOAMI | _EXECUTORS | _TASKS | _SYSTEM | _KEYS | _MAILS | _PLANS

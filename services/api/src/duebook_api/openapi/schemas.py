@@ -24,6 +24,7 @@ SCHEMAS: dict[str, str] = {
     "JobStatus": "What has become of a job.",
     "NominalTime": "A nominal time of a job.",
     "NominalTimes": "Nominal times of several jobs.",
+    "JobDefinition": "What a client may say of a job, with every default.",
     "Notify": "Who is mailed about which outcomes.",
     "NotifyBody": "Who is mailed about which outcomes.",
     "Peak": "The most runs at once.",

@@ -141,6 +141,7 @@ class BackfillBody(Body):
     start: Instant = Field(alias="from")
     end: Instant = Field(alias="to")
     overlap: OverlapField = Overlap.BUFFER_ALL
+    dry_run: bool = False
 
     @field_validator("end")
     @classmethod

@@ -30,7 +30,7 @@ def job(state: Job, served: ServedTasks) -> View:
         "created_at": state.created_at,
         "updated_at": state.updated_at,
         "version": state.version,
-        "warnings": _warnings(state.definition, served),
+        "warnings": warnings(state.definition, served),
     }
     if state.reason is not None:
         view["reason"] = state.reason
@@ -45,7 +45,7 @@ def listed_job(record: Mapping[str, Any], served: ServedTasks) -> View:
     return job(job_of(record), served) | large
 
 
-def _warnings(definition: Definition, served: ServedTasks) -> list[str]:
+def warnings(definition: Definition, served: ServedTasks) -> list[str]:
     missing = missing_executor(definition.queue, definition.task, served)
     return [] if missing is None else [missing]
 

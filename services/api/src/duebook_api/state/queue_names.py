@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping
 
 from duebook_api.http.problems import Fault, Problem
-from duebook_common.store.database import Pool, transaction
-from duebook_common.store.queues import register_queues
+from duebook_common.store.database import Pool, acquire, transaction
+from duebook_common.store.queues import known_queues, register_queues
 
 _SECONDS = 30.0
 
@@ -29,6 +29,15 @@ class QueueNames:
             self._known = await register_queues(db, wanted, self._limit)
         self._good_until = time.monotonic() + _SECONDS
         if new := [name for name in wanted if name not in self._known]:
+            raise self._too_many(new, wanted)
+
+    async def must_admit(self, pool: Pool, wanted: Mapping[str, str]) -> None:
+        """Raises Problem 409 as `admit` would; adds nothing."""
+        async with acquire(pool) as db:
+            known = await known_queues(db)
+        new = [name for name in wanted if name not in known]
+        if new and len(known) + len(new) > self._limit:
+            self._known = known
             raise self._too_many(new, wanted)
 
     def _too_many(self, new: list[str], wanted: Mapping[str, str]) -> Problem:

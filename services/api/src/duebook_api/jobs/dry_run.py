@@ -1,0 +1,52 @@
+"""What a request to create jobs would make: the same checks as for real, and nothing written."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from duebook_api.http.problems import MOST_FAULTS, Fault, Problem, invalid
+from duebook_api.jobs.commands import checked, queue_pointers
+from duebook_api.schemas import views
+from duebook_api.schemas.bodies import JobBody
+from duebook_api.schemas.first_times import takes_long
+from duebook_api.schemas.missing_executor import ServedTasks
+from duebook_api.state.dependencies import Dependencies
+from duebook_common.domain.definition import Definition
+from duebook_common.domain.schedule.nominal import nominal_times
+
+_SHOWN = 10  # times
+_INSTANT = timedelta(microseconds=1)
+
+
+async def plans(deps: Dependencies, bodies: Sequence[JobBody], root: str) -> list[dict[str, Any]]:
+    """The jobs that these bodies would make; raises Problem with every refusal, its pointers beginning with `root`."""
+    now, schemas = deps.clock.now(), await deps.task_schemas()
+    definitions: list[Definition] = []
+    faults: list[Fault] = []
+    for n, body in enumerate(bodies):
+        try:
+            definitions.append(await checked(deps, body, now, schemas, root.format(n)))
+        except Problem as problem:
+            if problem.status != 422:
+                raise
+            faults += problem.faults
+        if len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise invalid(*faults[:MOST_FAULTS])
+    await deps.queue_names.must_admit(deps.pool, queue_pointers(definitions, root))
+    return [await _plan(deps, definition, now, schemas.served) for definition in definitions]
+
+
+async def _plan(deps: Dependencies, definition: Definition, now: datetime, served: ServedTasks) -> dict[str, Any]:
+    times = await deps.definition_search.run(takes_long(definition), next_times, definition, now)
+    job = views.definition(definition)
+    return {"job": job, "times": times, "warnings": views.warnings(definition, served)}
+
+
+def next_times(definition: Definition, now: datetime) -> list[datetime]:
+    """The next ten nominal times from now on; if none is left, the first one, which is due at once."""
+    count = min(_SHOWN, definition.max_runs or _SHOWN)
+    coming = list(islice(nominal_times(definition, now - _INSTANT), count))
+    return coming or list(islice(nominal_times(definition), 1))
