@@ -171,11 +171,20 @@ class BulkExecutor:
     async def _wake(self, freeing: Sequence[Run]) -> None:
         if freeing:
             async with acquire(self._pool) as db:
-                await wakeups.wake_waiting(db, freeing)
+                await wakeups.wake_waiting(db, _of_slots(freeing))
 
 
 def _ahead_of(bulk: BulkOperation, ahead: timedelta) -> timedelta:
     return ahead if bulk.action is BulkAction.REDRIVE else timedelta(0)
+
+
+def _of_slots(freeing: Sequence[Run]) -> list[Run]:
+    """The runs that may have held a slot of their key, and of those that never did one for each key.
+
+    Each wakes some waiting runs: those that are to be cancelled next must not all be woken before.
+    """
+    waited = {run.concurrency: run for run in freeing if run.dispatched_at is None}
+    return [*(run for run in freeing if run.dispatched_at is not None), *waited.values()]
 
 
 def _goes_on_at(bulk: BulkOperation, progress: Progress, now: datetime, ahead: timedelta) -> datetime:

@@ -28,9 +28,10 @@ from duebook_common.store.bulk_targets import count_targets
 from duebook_common.store.database import acquire
 from duebook_common.store.run_handling import RunWork, handle_runs
 
-# A request redrives so many dead letters itself, for so long. An abort takes none back, so at a rate they are few.
+# A request redrives so many dead letters itself, for so long. An abort takes none of them back, so at a rate they are
+# few, and due within a minute.
 _AT_ONCE, _AT_A_RATE, _SECONDS = 1_000, 200, 5.0
-_ANY_TIME = timedelta(days=365)
+_AHEAD = timedelta(minutes=1)
 
 _RUN = """
 SELECT r.max_attempts, r.task, r.job_id, j.status = 'deleted' AS job_deleted FROM runs r JOIN jobs j USING (job_id)
@@ -99,10 +100,10 @@ async def _execute(deps: Dependencies, bulk: BulkOperation, actor: Actor) -> Com
     executor = BulkExecutor(deps.pool, Limits(deps.misfire, deps.max_active_runs), actor)
     dealt_with, refusal, until = 0, None, time.monotonic() + _SECONDS
     while dealt_with < (_AT_A_RATE if bulk.rate else _AT_ONCE) and time.monotonic() < until:
-        step = await executor.step(bulk.id, deps.clock.now(), ahead=_ANY_TIME, wait=True)
+        step = await executor.step(bulk.id, deps.clock.now(), ahead=_AHEAD, wait=True)
         dealt_with, refusal = dealt_with + step.dealt_with, refusal or step.refusal
         deps.hints.wake()
-        if step.goes_on_at is None:
+        if step.goes_on_at is None or step.goes_on_at > deps.clock.now():
             break
     return refusal
 
