@@ -328,3 +328,13 @@ async def test_verify_finds_a_count_that_the_log_contradicts(pool: Pool) -> None
     await finish(pool, bulk)
     [breach] = (await verify(pool)).breaches
     assert breach.says == "it counts 8 targets as done, and the log has 1 of its acts"
+
+
+async def test_a_run_that_is_retried_meanwhile_is_found_in_a_second_round(pool: Pool) -> None:
+    run = await started(pool)
+    bulk = await request(pool, BulkAction.CANCEL)
+    assert (await executor(pool).step(bulk.id, LATER)).dealt_with == 0  # none waits
+    await do(pool, run, FailAttempt(1, "boom", NOW, 0))
+    assert (await executor(pool).step(bulk.id, LATER)).dealt_with == 0  # none is running
+    assert (await finish(pool, bulk)).bulk.done == 1
+    assert (f"run-{run.id}", "RunCancelled") in await acts(pool, bulk)

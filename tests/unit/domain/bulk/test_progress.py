@@ -52,7 +52,7 @@ def test_no_span_of_a_second_has_more_than_the_rate_and_what_a_moment_missed(
         own = [max(now, taken.first + n * taken.interval) for n in range(taken.size)]
         times += own if ahead else [now] * taken.size
         if taken.size > 0:
-            progress = advanced(progress, None, BatchOutcome(taken.size, Counter(), used=taken.size), taken)
+            progress = advanced(progress, None, BatchOutcome(taken.size, Counter(), used=taken.size), taken, ())
         now += timedelta(seconds=pause)
     allowed = max(1, rate) if ahead else max(1, rate) + 0.1 * rate + 1
     for first in times:

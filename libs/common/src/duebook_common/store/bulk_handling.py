@@ -24,7 +24,7 @@ from duebook_common.store import wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_acts import Acts, Limits, act
 from duebook_common.store.bulk_rows import BulkRow, load_bulk, lost_progress, put_bulk, put_progress
-from duebook_common.store.bulk_targets import Target, named_targets, next_targets
+from duebook_common.store.bulk_targets import Target, named_targets, next_targets, phases
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import Write, append
@@ -88,12 +88,16 @@ class Step:
 
 
 class _Batch(NamedTuple):
-    """The next targets of an operation, and what the rate allows. `later` were left over and must wait again."""
+    """The next targets of an operation, and what the rate allows. `later` were left over and must wait again.
+
+    `phase`: the phase of the search that follows, if this one has ended.
+    """
 
     targets: Sequence[Target]
     cursor: Cursor | None
     slots: Slots
     later: Sequence[UUID] = ()
+    phase: int | None = None
 
 
 class BulkExecutor:
@@ -155,7 +159,8 @@ class BulkExecutor:
                 await _record(db, bulk, end(bulk, progress, now), self._actor)
                 return Step()
             if not batch.targets:
-                await put_progress(db, bulk_id, replace(progress, cursor=batch.cursor))
+                phase = progress.phase if batch.phase is None else batch.phase
+                await put_progress(db, bulk_id, replace(progress, phase=phase, cursor=batch.cursor))
                 return Step(goes_on_at=_goes_on_at(bulk, progress, now, ahead))
             acts = _left_out(batch) if leave_out else await self._act(db, bulk, batch, now)
             after = advanced(progress, batch.cursor, acts.outcome, batch.slots, batch.later)
@@ -207,9 +212,10 @@ async def _next_batch(
     wanted = allowed.size - len(again)
     if wanted == 0:
         return _Batch(again, progress.cursor, allowed, later)
-    new, searched_to = await next_targets(db, bulk.action, bulk.filter, bulk.requested_at, progress.cursor, wanted)
+    new, searched_to = await next_targets(db, bulk.action, bulk.filter, bulk.requested_at, progress, wanted)
     if not again and not new and searched_to is None:
-        return None
+        is_last = progress.phase + 1 == len(phases(bulk.action, bulk.filter))
+        return None if is_last else _Batch([], None, allowed, phase=progress.phase + 1)
     cursor = searched_to or (new[-1].cursor if new else progress.cursor)
     return _Batch([*again, *new], cursor, allowed, later)
 

@@ -30,14 +30,15 @@ INSERT INTO bulk_operations ({", ".join(_COLUMNS)}) VALUES ({_NUMBERS})
 ON CONFLICT (bulk_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
 """  # noqa: S608
 _PUT_PROGRESS = """
-INSERT INTO bulk_progress (bulk_id, created_at, nominal_at, target_id, again, done, refused, next_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO bulk_progress (bulk_id, phase, created_at, nominal_at, target_id, again, done, refused, next_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (bulk_id) DO UPDATE SET
-    created_at = excluded.created_at, nominal_at = excluded.nominal_at, target_id = excluded.target_id,
-    again = excluded.again, done = excluded.done, refused = excluded.refused, next_at = excluded.next_at
+    phase = excluded.phase, created_at = excluded.created_at, nominal_at = excluded.nominal_at,
+    target_id = excluded.target_id, again = excluded.again, done = excluded.done, refused = excluded.refused,
+    next_at = excluded.next_at
 """
 WITH_PROGRESS = """
-SELECT o.*, p.bulk_id IS NOT NULL AS has_progress, p.created_at, p.nominal_at, p.target_id, p.again,
+SELECT o.*, p.bulk_id IS NOT NULL AS has_progress, p.phase, p.created_at, p.nominal_at, p.target_id, p.again,
        p.done AS done_so_far, p.refused AS refused_so_far, p.next_at
 FROM bulk_operations AS o LEFT JOIN bulk_progress AS p USING (bulk_id)
 """
@@ -77,6 +78,7 @@ def _progress(record: Any) -> Progress:
     is_started = record["target_id"] is not None
     cursor = Cursor(record["created_at"], record["nominal_at"], record["target_id"]) if is_started else None
     return Progress(
+        phase=record["phase"],
         cursor=cursor,
         again=tuple(record["again"]),
         done=record["done_so_far"],
@@ -112,9 +114,8 @@ async def put_bulk(db: Connection, bulk: BulkOperation) -> None:
 async def put_progress(db: Connection, bulk_id: UUID, progress: Progress) -> None:
     """Insert the progress of the operation, or update it, in the transaction of what was done."""
     cursor = progress.cursor or (None, None, None)
-    await db.execute(
-        _PUT_PROGRESS, bulk_id, *cursor, progress.again, progress.done, dict(progress.refused), progress.next_at
-    )
+    counts = progress.done, progress.refused
+    await db.execute(_PUT_PROGRESS, bulk_id, progress.phase, *cursor, progress.again, *counts, progress.next_at)
 
 
 async def lost_progress(db: Connection, bulk: BulkOperation) -> Progress:

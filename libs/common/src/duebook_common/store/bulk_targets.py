@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
-from duebook_common.domain.bulk.progress import Cursor
+from duebook_common.domain.bulk.progress import Cursor, Progress
 from duebook_common.store.database import Connection
 
 # The statuses in which an action has a meaning.
@@ -24,6 +24,9 @@ STATUSES = {
     BulkAction.REDRIVE: ("dead_lettered",),
     BulkAction.DISCARD: ("dead_lettered",),
 }
+# No index finds running runs in order: they are looked for by themselves, among all active runs. A run may be waiting
+# for a retry while the running ones are looked for, and run again later, so both searches are made twice.
+_WITHOUT_INDEX = "running"
 SEARCHED_ROWS = 50_000  # at once, so that a rare target takes several looks, and no look takes long
 
 
@@ -35,6 +38,15 @@ class Target:
     cursor: Cursor
     max_attempts: int = 0
     job_deleted: bool = False
+
+
+def phases(action: BulkAction, filter_: BulkFilter) -> list[Sequence[str]]:
+    """The statuses of each search for targets, in their order."""
+    statuses = [each for each in STATUSES[action] if not filter_.status or each in filter_.status]
+    indexed = [each for each in statuses if each != _WITHOUT_INDEX]
+    if _WITHOUT_INDEX not in statuses or not indexed:
+        return [statuses]
+    return [indexed, [_WITHOUT_INDEX]] * 2
 
 
 class TargetPage(NamedTuple):
@@ -90,10 +102,14 @@ class _Search:
     """The SQL for one operation. Each status has a statement of its own, which can use the index of the status."""
 
     def __init__(
-        self, action: BulkAction, filter_: BulkFilter, requested_at: datetime, after: Cursor | None = None
+        self,
+        action: BulkAction,
+        filter_: BulkFilter,
+        requested_at: datetime,
+        statuses: Sequence[str],
+        after: Cursor | None = None,
     ) -> None:
-        self._table = _table_of(action)
-        self._statuses = [each for each in STATUSES[action] if not filter_.status or each in filter_.status]
+        self._table, self._statuses = _table_of(action), statuses
         self.arguments: list[object] = []
         self._indexed = [self._given("created_at <= {}", requested_at)]
         if action is BulkAction.CANCEL:
@@ -161,7 +177,8 @@ async def count_targets(
     db: Connection, action: BulkAction, filter_: BulkFilter, requested_at: datetime, *, of_deleted_jobs: bool = False
 ) -> int:
     """How many targets match now; of runs only those of deleted jobs, if asked for."""
-    search = _Search(action, filter_, requested_at)
+    every = dict.fromkeys(status for statuses in phases(action, filter_) for status in statuses)
+    search = _Search(action, filter_, requested_at, list(every))
     if of_deleted_jobs:
         search.add_deleted()
     count: int = await db.fetchval(search.count(), *search.arguments)
@@ -173,11 +190,12 @@ async def next_targets(
     action: BulkAction,
     filter_: BulkFilter,
     requested_at: datetime,
-    after: Cursor | None,
+    progress: Progress,
     limit: int,
 ) -> TargetPage:
-    """The first targets after the cursor that match now, at most `limit`, among the next SEARCHED_ROWS rows."""
-    search = _Search(action, filter_, requested_at, after)
+    """The next targets that match now, at most `limit`, among the next SEARCHED_ROWS rows of the phase."""
+    statuses = phases(action, filter_)[progress.phase]
+    search = _Search(action, filter_, requested_at, statuses, progress.cursor)
     targets = [_target(record) for record in await db.fetch(search.page(limit), *search.arguments)]
     if len(targets) == limit:
         return TargetPage(targets, targets[-1].cursor)

@@ -23,8 +23,12 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`again`: targets before the cursor that another writer was changing. `next_at`: when the rate allows the next."""
+    """`again`: targets before the cursor that another writer was changing. `next_at`: when the rate allows the next.
 
+    `phase`: which of the searches for targets goes on; each has a cursor of its own.
+    """
+
+    phase: int = 0
     cursor: Cursor | None = None
     again: Sequence[UUID] = ()
     done: int = 0
@@ -68,7 +72,7 @@ class BatchOutcome(NamedTuple):
 
 
 def advanced(
-    progress: Progress, cursor: Cursor | None, outcome: BatchOutcome, taken: Slots, later: Sequence[UUID] = ()
+    progress: Progress, cursor: Cursor | None, outcome: BatchOutcome, taken: Slots, later: Sequence[UUID]
 ) -> Progress:
     """The progress after a batch, which has read targets up to the cursor, and has left `later` alone."""
     return replace(

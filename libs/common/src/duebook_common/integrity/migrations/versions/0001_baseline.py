@@ -345,6 +345,7 @@ CREATE INDEX bulk_operations_running ON bulk_operations (requested_at, bulk_id) 
 -- of the last target that was read.
 CREATE TABLE bulk_progress (
     bulk_id uuid PRIMARY KEY,
+    phase int NOT NULL,
     created_at timestamptz,
     nominal_at timestamptz,
     target_id uuid,
