@@ -42,9 +42,10 @@ def show_metrics(queues: Sequence[str]) -> None:
 
 
 def count_start(run: Run, now: datetime) -> None:
-    """Observe the delay of a run's first attempt."""
+    """Observe the delay of a run's first attempt; what a pause of the queue kept back was due at its end."""
     if run.attempt == 1:
-        START_DELAY.labels(run.queue).observe(max(0.0, (now - run.due_at).total_seconds()))
+        due_at = max(run.due_at, run.resumed_at or run.due_at)
+        START_DELAY.labels(run.queue).observe(max(0.0, (now - due_at).total_seconds()))
 
 
 def count_outcome(attempt: Attempt, result: CommandResult) -> None:
