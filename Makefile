@@ -10,7 +10,7 @@ IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .DEFAULT_GOAL := help
-.PHONY: up install test check fmt lint unit docs bench images help sync
+.PHONY: up install test check fmt lint unit docs pictures bench images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -43,6 +43,9 @@ fmt: sync ## Format the code, and fix what ruff can fix
 docs: sync ## Render the reference pages from the code
 	@$(RUN) python -m docs.pages
 
+pictures: sync ## Draw the pages of the console into docs/images, with Chromium
+	@$(RUN) python -m docs.pictures
+
 bench: sync ## Run the benchmark suite and print one table
 	@$(RUN) python -m benchmarks
 
@@ -51,7 +54,7 @@ images: ## Build the images of all services and of the command line with Docker;
 	@$(IMAGE) --build-arg PACKAGE=duebook --build-arg EXTRA=cli -t duebook-cli:$(VERSION) .
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --inexact: packages that a user has installed into .venv for her own tasks stay.
 sync: $(UV)

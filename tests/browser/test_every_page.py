@@ -53,7 +53,7 @@ async def test_all_can_be_read_and_filtered_without_javascript(console: Console)
     await page.get_by_role("link", name="Pause…").click()
     await page.get_by_label("Reason").fill("provider down")
     await page.get_by_role("button", name="Pause").click()
-    assert await page.get_by_text("Paused.").is_visible()
+    assert await page.get_by_text("Paused.", exact=True).is_visible()
     for path in paths(console):
         await page.goto(path)
         assert await page.locator("main").inner_text()

@@ -57,7 +57,7 @@ async def test_a_job_is_paused_in_a_dialog_by_keyboard_alone(console: Console) -
     assert await axe_violations(page) == []
     await page.keyboard.type("stock-taking")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Paused.")).to_be_visible()
+    await expect(page.get_by_text("Paused.", exact=True)).to_be_visible()
     job = (await console.http.get(f"/api/job/{console.jobs['nightly report']}")).json()
     assert (job["status"], job["reason"]) == ("paused", "stock-taking")
 

@@ -69,7 +69,7 @@ def _serve(port: int) -> None:
             _table(stack, services)
         )  # wider than a terminal: it may wrap a URL, but must not truncate it
         _report("`duebook` finds all of this by .duebook/env when you run it in this directory")
-        _report(f"ready: {services[0].url}/api/docs; Ctrl-C drains and stops everything")
+        _report(f"ready: {services[0].url}/console; Ctrl-C drains and stops everything")
         _watch(stack, services)
     except _EXPECTED as error:
         _fail(str(error) or repr(error))  # first the reason, then what follows from it
@@ -144,6 +144,7 @@ def _table(stack: Stack, services: Sequence[Service]) -> Table:
     table = Table("component", "URL", "source", box=box.SIMPLE_HEAD)
     for column in table.columns:
         column.no_wrap = True  # so that a URL can be copied
+    table.add_row("console", f"{services[0].url}/console", "of the api")
     for name, server in zip(names.values(), stack.servers, strict=True):
         table.add_row(name, server.url, server.origin)
         if isinstance(server, RabbitMQ):

@@ -1,5 +1,8 @@
 """What the page of a job does: the same as the API, by forms, with the reader's name in the log."""
 
+import re
+from datetime import timedelta
+
 import pytest
 
 from support.api_app import Api
@@ -61,6 +64,11 @@ async def test_a_wrong_parameter_is_named(api: Api, job_id: str, query: str) -> 
     assert f"/{query.partition('=')[0]}" in await get(api, f"/console/jobs/{job_id}?{query}", 422)
 
 
-async def test_a_job_with_more_times_than_an_answer_holds_shows_the_last_ones(api: Api) -> None:
-    job = await api.create(name="each second", recurrence={"every": "PT1S"})
-    assert "What became of every time" in await get(api, f"/console/jobs/{job['id']}")
+async def test_a_job_with_more_times_than_an_answer_holds_has_its_whole_year(api: Api) -> None:
+    job = await api.create(name="each second", recurrence={"every": "PT1S"}, scheduled_at="2026-01-01T00:00:00Z")
+    api.pass_time(timedelta(days=2))
+    page = await get(api, f"/console/jobs/{job['id']}")
+    [expected] = re.findall(r"([\d,]+) expected", page)
+    assert int(expected.replace(",", "")) > 170_000
+    today = api.deps.clock.now().date()
+    assert "The first 300 of" in await get(api, f"/console/jobs/{job['id']}?day={today - timedelta(days=1)}")

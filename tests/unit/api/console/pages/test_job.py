@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duebook_api.console.pages.diffs import diff
-from duebook_api.console.pages.job import by_day, ledger_view, next_times, run_rows
+from duebook_api.console.pages.job import ledger_view, next_times, run_rows
 from duebook_api.console.pages.svg.calendar import calendar, day_look
 from duebook_api.console.pages.times import Times
 from duebook_common.domain.definition import Cron, Definition
-from duebook_common.domain.job.ledger import LedgerEntry
 
 NOW = datetime(2026, 11, 26, 2, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 26)
@@ -32,15 +31,9 @@ def test_a_schedule_that_ends_has_no_more_times() -> None:
     assert next_times(Definition(name="once", scheduled_at=NOW - timedelta(days=1)), NOW) == []
 
 
-def test_a_time_counts_for_the_day_of_the_reader_s_zone() -> None:
-    entry = LedgerEntry(datetime(2026, 11, 25, 23, 30, tzinfo=UTC), None, "succeeded")  # type: ignore[arg-type]
-    assert by_day([entry], Times(NOW, "Europe/Berlin"), "UTC") == {TODAY: Counter(succeeded=1)}
-    assert by_day([entry], Times(NOW, "job"), "UTC") == {date(2026, 11, 25): Counter(succeeded=1)}
-
-
 def test_the_ledger_sums_up_what_the_calendar_shows() -> None:
     days = {TODAY: Counter(succeeded=2, due=1), date(2026, 11, 25): Counter(unaccounted=1)}
-    view = ledger_view(days, [NOW + timedelta(days=1)], date(2026, 11, 23), Times(NOW), "UTC", "/d", is_short=False)
+    view = ledger_view(days, [NOW + timedelta(days=1)], date(2026, 11, 23), Times(NOW), "UTC", "/d")
     assert (view.expected, view.recorded, view.due, view.unaccounted) == (4, 2, 1, 1)
     assert [day for day, _ in view.notable] == [TODAY, date(2026, 11, 25)]
     assert "1 to come" in view.drawing

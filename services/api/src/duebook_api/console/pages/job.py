@@ -19,7 +19,6 @@ from duebook_api.console.pages.times import Times, duration
 from duebook_api.console.pages.words import ordinal
 from duebook_api.history.definitions import DefinedVersion
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.schedule.dst import transitions
 from duebook_common.domain.schedule.nominal import nominal_times
 
@@ -95,7 +94,7 @@ def _first_line(error: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The calendar and what it sums up; `sentence` says since when, and `is_short` that the range had to be cut."""
+    """The calendar and what it sums up."""
 
     drawing: Markup
     expected: int
@@ -105,18 +104,15 @@ class Ledger:
     legend: list[tuple[str, int]]
     notable: Sequence[tuple[date, str]]
     first: date
-    is_short: bool
 
 
-def ledger_view(  # noqa: PLR0913 - what a calendar needs
+def ledger_view(
     days: Mapping[date, Counter[str]],
     upcoming: Iterable[datetime],
     first: date,
     times: Times,
     zone: str,
     link: str,
-    *,
-    is_short: bool,
 ) -> Ledger:
     """The ledger of the days, which are those of the job's zone or of the reader's choice."""
     today = times.local(times.now, zone).date()
@@ -136,16 +132,7 @@ def ledger_view(  # noqa: PLR0913 - what a calendar needs
         legend=total.most_common(),
         notable=notable(days),
         first=first,
-        is_short=is_short,
     )
-
-
-def by_day(entries: Iterable[LedgerEntry], times: Times, zone: str) -> dict[date, Counter[str]]:
-    """How many nominal times of each day came to what."""
-    days: dict[date, Counter[str]] = {}
-    for entry in entries:
-        days.setdefault(times.local(entry.nominal_at, zone).date(), Counter())[str(entry.outcome)] += 1
-    return days
 
 
 @dataclass(frozen=True, slots=True)

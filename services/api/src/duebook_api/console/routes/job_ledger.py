@@ -1,20 +1,21 @@
 """What the ledger tab of a job asks: the days of a year, and the times of one day."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from duebook_api.console.pages.job import Ledger, by_day, ledger_view, next_times
+from duebook_api.console.pages.job import Ledger, ledger_view, next_times
 from duebook_api.console.pages.times import Times
 from duebook_api.http.problems import Problem
 from duebook_api.ledger.ledger import job_ledger
+from duebook_api.ledger.summary import SummaryQuery, ledger_summary
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.schedule.nominal import nominal_times
 
-# The whole year, or as much of it as one answer may hold.
-_RANGES = (timedelta(weeks=52), timedelta(weeks=12), timedelta(weeks=1), timedelta(days=1), timedelta(hours=4))
+_YEAR = timedelta(weeks=52)
 _DAY = timedelta(days=1)
 MOST_OF_A_DAY = 300
 
@@ -29,26 +30,15 @@ class LedgerDay(NamedTuple):
 
 async def year(deps: Dependencies, job: Job, times: Times, link: str) -> Ledger:
     """The calendar of the last year and the days to come."""
-    zone = job.definition.timezone
-    for span in _RANGES:
-        first = max(times.local(times.now - span, zone).date(), times.local(job.created_at, zone).date())
-        if span >= timedelta(weeks=1):
-            first = max(first - timedelta(days=first.weekday()), _first_day(job, times))
-        try:
-            entries = await job_ledger(deps.pool, job.id, midnight(first, times, zone), None, times.now)
-        except Problem as problem:
-            if problem.status != 422 or span is _RANGES[-1]:
-                raise
-            continue
-        upcoming = await deps.preview_search.run(True, _upcoming, job, times)
-        days = by_day(entries, times, zone)
-        return ledger_view(days, upcoming, first, times, zone, link, is_short=span is not _RANGES[0])
-    raise AssertionError
-
-
-def _first_day(job: Job, times: Times) -> date:
-    """A backfill may be of no time before the job was created, so the calendar begins there."""
-    return times.local(job.created_at, job.definition.timezone).date()
+    zone, start = job.definition.timezone, times.now - _YEAR
+    monday = times.local(start, zone).date()
+    monday -= timedelta(days=monday.weekday())
+    first = max(monday, times.local(job.created_at, zone).date())
+    q = SummaryQuery(**{"from": midnight(first, times, zone), "timezone": times.info(zone).key})
+    found = await ledger_summary(deps.pool, job.id, q, times.now)
+    days = {date.fromisoformat(item["date"]): Counter(item["outcomes"]) for item in found["items"]}
+    upcoming = await deps.preview_search.run(True, _upcoming, job, times)
+    return ledger_view(days, upcoming, first, times, zone, link)
 
 
 def _upcoming(job: Job, times: Times) -> list[datetime]:
