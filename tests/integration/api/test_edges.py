@@ -205,7 +205,7 @@ async def test_no_malformed_body_is_answered_with_500(api: Api) -> None:
 
 async def test_the_openapi_document_has_every_route_and_no_dangling_reference(api: Api) -> None:
     document = await api.json(200, "GET", "/api/openapi.json")
-    routed = {route.path for router in _ROUTERS for route in router.routes if isinstance(route, Route)}
+    routed = {route.path_format for router in _ROUTERS for route in router.routes if isinstance(route, Route)}
     assert routed <= document["paths"].keys()
     assert len(routed) > 20
     text = json.dumps(document)
@@ -306,8 +306,8 @@ async def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
                 assert answer.status_code == (200 if source == path else 422), (source, path)
 
 
-async def test_the_root_leads_to_the_documentation(postgres_url: str) -> None:
+async def test_the_root_leads_to_the_console_and_docs_to_the_documentation(postgres_url: str) -> None:
     async with running_api(postgres_url, key="first-secret") as api:
-        for path in ("/", "/docs"):
+        for path, target in (("/", "/console"), ("/docs", "/api/docs")):
             answer = await api.http.get(path)
-            assert (answer.status_code, answer.headers["location"]) == (307, "/api/docs")
+            assert (answer.status_code, answer.headers["location"]) == (307, target)
