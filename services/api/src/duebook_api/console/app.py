@@ -21,6 +21,7 @@ from duebook_api.console.routes import (
     job,
     job_actions,
     jobs,
+    keys,
     live,
     overview,
     queues,
@@ -48,6 +49,7 @@ ROUTERS = (
     queues.router,
     executors.router,
     events.router,
+    keys.router,
     system.router,
     live.router,
 )

@@ -51,6 +51,8 @@ LOOKS = {
     "aborted": Look("aborted", "soft", _SQUARE),
     "warning": Look("warning", "retrying", _WARNING),
     "unaccounted": Look("unaccounted", "dead", _WARNING),
+    "revoked": Look("revoked", "dead", _SLASH),
+    "expired": Look("expired", "soft", _CLOCK),
     "upcoming": Look("to come", "soft", _CIRCLE),
     "pending": Look("pending", "waiting", _CIRCLE),
 }
