@@ -13,7 +13,13 @@ from duebook_api.console.pages.words import quantity
 from duebook_common.runtime.scopes import Scope, allowed
 
 STATUSES = (("", "all"), ("active", "active"), ("expired", "expired"), ("revoked", "revoked"))
-LIFETIMES = (("P7D", "7 days"), ("P30D", "30 days"), ("P90D", "90 days"), ("P365D", "a year"), ("", "it is revoked"))
+LIFETIMES = (
+    ("P7D", "7 days"),
+    ("P30D", "30 days"),
+    ("P90D", "90 days"),
+    ("P365D", "a year"),
+    ("", "ever, until it is revoked"),
+)
 SCOPE_FIELD = "scope-"
 _HINTS = {
     Scope.PAYLOADS_READ: "Payloads, results and log lines are shown.",
@@ -96,10 +102,10 @@ def _act(act: Mapping[str, Any]) -> ActRow:
 
 def create_form(url: str, scopes: Collection[str], form: Mapping[str, str], fault: str, *, needs_key: bool) -> Action:
     """The form of a new key, with what was sent before; it offers the scopes that the reader has."""
-    offered = [scope for scope in Scope if allowed(scopes, scope)]
+    offered = [scope for scope in reversed(Scope) if allowed(scopes, scope)]  # the broad ones first
     name = Field("name", "Name", value=form.get("name", ""), hint="Its owner or purpose.", required=True)
     lifetime = Field(
-        "expires_in", "Valid until", "select", form.get("expires_in", "P90D"), options=LIFETIMES, required=True
+        "expires_in", "Valid for", "select", form.get("expires_in", "P90D"), options=LIFETIMES, required=True
     )
     checks = tuple(
         Field(f"{SCOPE_FIELD}{scope}", scope, "check", form.get(f"{SCOPE_FIELD}{scope}", ""), _HINTS.get(scope, ""))

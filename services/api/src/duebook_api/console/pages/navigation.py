@@ -30,7 +30,13 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Executors", "/console/executors", Scope.SYSTEM_READ, "e"),
         ),
     ),
-    ("Time", (Item("Events", "/console/events", Scope.EVENTS_READ, "v"),)),
+    (
+        "Time",
+        (
+            Item("Forecast", "/console/forecast", Scope.JOBS_READ, "f"),
+            Item("Events", "/console/events", Scope.EVENTS_READ, "v"),
+        ),
+    ),
     (
         "Operation",
         (

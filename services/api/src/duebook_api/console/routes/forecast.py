@@ -1,0 +1,100 @@
+"""The forecast: what the schedules will do, and what a change set would make of it. All of it stands in the URL."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.console.pages import forecast as page
+from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.reader import Reader, reader_of
+from duebook_api.console.rendering import render
+from duebook_api.console.requests import filters, needs
+from duebook_api.http.paging import Id, NoQuery, Text, Time
+from duebook_api.http.problems import Fault, Problem, invalid
+from duebook_api.http.requests import validated
+from duebook_api.http.strict_json import parse
+from duebook_api.installation.executors import ExecutorQuery, find_executors
+from duebook_api.schedules.forecast import queries
+from duebook_api.schedules.forecast.bodies import ForecastBody
+from duebook_api.state.dependencies import Dependencies, dependencies
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter()
+_LONGEST_CHANGES = 8_000  # characters: proxies and browsers cut longer URLs
+
+
+class ForecastQuery(NoQuery):
+    """The window and the jobs; `changes` is JSON, as in a request to the API."""
+
+    from_: Annotated[Time | None, Field(alias="from")] = None
+    days: Literal["1", "7", "31", "92", "366"] = "1"
+    status: Literal["active", "paused"] | None = None
+    name: Text | None = None
+    task: Text | None = None
+    queue: Text | None = None
+    tag: Text | None = None
+    job_id: Id | None = None
+    changes: str | None = None
+
+
+@router.get("/forecast", **needs(Scope.JOBS_READ))
+async def show_forecast(request: Request) -> Response:
+    """The runs of a window, with the jobs as they are or with changes that the URL holds."""
+    deps, reader = dependencies(request), reader_of(request)
+    q = filters(request, ForecastQuery, "/api/schedule/forecast")
+    body, view, fault, status = _request(q, deps), None, "", 200
+    try:
+        view = await _view(deps, reader, body, q)
+    except Problem as problem:
+        fault, status = problem.detail, problem.status
+    url = reader.api("/api/schedule/forecast")
+    return await render(
+        request,
+        "forecast.html",
+        status_code=status,
+        q=q,
+        view=view,
+        fault=fault,
+        spans=page.SPANS,
+        example=page.EXAMPLE,
+        copies=copies(curl(url, "POST", _with_changes(body, q, strict=False), needs_key=reader.needs_key)),
+    )
+
+
+def _request(q: ForecastQuery, deps: Dependencies) -> dict[str, Any]:
+    """The request to the API without the changes."""
+    start = q.from_ or deps.clock.now()
+    names = ("status", "name", "task", "queue", "tag", "job_id")
+    chosen = {name: value for name in names if (value := getattr(q, name)) is not None}
+    end = start + timedelta(days=int(q.days))
+    return {"from": start.isoformat(), "to": end.isoformat(), **({"filter": chosen} if chosen else {})}
+
+
+async def _view(deps: Dependencies, reader: Reader, body: dict[str, Any], q: ForecastQuery) -> page.ForecastPage:
+    before = None
+    found = await queries.forecast(deps, validated(ForecastBody, _with_changes(body, q)))
+    if q.changes:
+        before = await queries.forecast(deps, validated(ForecastBody, body))
+    slots = None
+    if reader.may(Scope.SYSTEM_READ):
+        slots = page.slots_by_queue((await find_executors(deps, ExecutorQuery(limit=200)))["items"])
+    return page.forecast_page(found, before, slots, reader.times)
+
+
+def _with_changes(body: dict[str, Any], q: ForecastQuery, *, strict: bool = True) -> dict[str, Any]:
+    """The request with the changes; raises Problem 422 for a text that is no JSON, unless it is only to be shown."""
+    if not q.changes:
+        return body
+    if strict and len(q.changes) > _LONGEST_CHANGES:
+        detail = f"a URL holds {_LONGEST_CHANGES:,} characters of changes; send more to POST /api/schedule/forecast"
+        raise invalid(Fault("/changes", detail))
+    try:
+        return body | {"changes": parse(q.changes.encode())}
+    except Problem as problem:
+        if not strict:
+            return body
+        raise invalid(Fault("/changes", problem.detail)) from None
