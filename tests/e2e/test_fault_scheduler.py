@@ -1,8 +1,10 @@
 """A scheduler dies between commit and publish, or several run at once: each occurrence is dispatched once."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from duebook_devstack.rabbitmq import RabbitMQ
+from support.counting import check_statistics
 from support.fleet import Platform, eventually
 from support.load import JobSpec, Load, job_spec, launch, mix
 
@@ -20,6 +22,7 @@ def test_runs_of_a_scheduler_that_died_before_publishing_are_sent_later(
     assert load.events("AttemptStarted") == []
     launch(platform, scheduler=1)
     load.check()
+    asyncio.run(check_statistics(platform.environment["DUEBOOK_POSTGRES_URL"]))
     assert [row["data"]["dispatch"] for row in load.events("RunRequeued")] == [2] * 20
     assert {row["attempt"] for row in load.events("AttemptSucceeded")} == {1}
 

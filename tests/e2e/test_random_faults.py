@@ -3,6 +3,7 @@
 `DUEBOOK_TEST_FAULTS=300` is the long run; `DUEBOOK_TEST_SEED` chooses other faults.
 """
 
+import asyncio
 import os
 import time
 from collections import defaultdict
@@ -19,6 +20,7 @@ import pytest
 
 from duebook_devstack.server import Server
 from duebook_devstack.stack import Stack
+from support.counting import check_statistics
 from support.faults import Clocks, Faults, Partitions
 from support.fleet import Platform, eventually
 from support.load import Load, launch, mix
@@ -70,6 +72,7 @@ def test_random_faults_on_everything_lose_nothing(
         _check_series(platform, load, series)
         eventually(lambda: _ended(load) >= len(load.expected), 300, load.summary)
         load.check()
+        asyncio.run(check_statistics(stack.environment["DUEBOOK_POSTGRES_URL"]))
         eventually(lambda: _mails(smtp).keys() >= {f"{job}@example.com" for job in _names(load)}, 180)
         assert {to: len(ids) for to, ids in _mails(smtp).items() if len(ids) > 1} == {}
 

@@ -18,9 +18,9 @@ from duebook_common.domain.run.events import (
     RunExpired,
     RunSkipped,
 )
-from duebook_common.store.database import Pool
+from duebook_common.store.database import Pool, connect
 from duebook_common.store.eventstore import RecordedEvent
-from support.bookkeeping import log
+from support.bookkeeping import eventually, log
 
 OUTCOMES = ["succeeded", "dead_lettered", "cancelled", "skipped", "discarded", "failed"]
 _NAMES: dict[type, str] = {
@@ -97,3 +97,36 @@ def _rows(recorded: RecordedEvent, queue: str, task: str) -> Iterator[Row]:
     for step, start in steps.items():
         yield from ((step, dimension, start, key) for dimension, key in (("all", ""), ("queue", queue), ("task", task)))
     yield timedelta(hours=1), "job", at.replace(minute=0), str(recorded.job_id)
+
+
+_BEHIND = """
+SELECT EXISTS (
+    SELECT FROM events LEFT JOIN checkpoints ON subscriber = 'statistics'
+    WHERE checkpoints IS NULL OR (events.xid, events.position) > (checkpoints.xid, checkpoints.position)
+)
+"""
+
+
+async def is_behind(pool: Pool) -> bool:
+    """Whether the log has events that are not counted yet."""
+    behind: bool = await pool.fetchval(_BEHIND)
+    return behind
+
+
+async def check_statistics(url: str) -> None:
+    """Once a scheduler has counted the whole log, the hours and days equal a count of the log by itself.
+
+    Clocks may have jumped by more than minutes are kept.
+    """
+    async with connect(url, "tests") as pool:
+
+        async def counted_all() -> bool:
+            return not await is_behind(pool)
+
+        await eventually(counted_all)
+        found, (expected, _) = await counts(pool), await counted(pool)
+    assert _kept(found) == _kept(expected)
+
+
+def _kept(rows: dict[Row, dict[str, int]]) -> dict[Row, dict[str, int]]:
+    return {row: each for row, each in rows.items() if row[0] >= timedelta(hours=1) and row[1] != "job"}

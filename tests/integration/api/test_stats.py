@@ -8,6 +8,7 @@ import pytest
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.store.statistics import StatisticsSubscriber
 from support.api_app import Api
+from support.counting import is_behind
 
 SECOND = timedelta(seconds=1)
 NONE = {"succeeded": 0, "dead_lettered": 0, "cancelled": 0, "skipped": 0, "discarded": 0, "failed": 0}
@@ -26,14 +27,8 @@ async def count(api: Api) -> None:
     subscriber = StatisticsSubscriber(api.deps.pool)
     while True:
         await subscriber.step(api.deps.clock.now())
-        if not await api.deps.pool.fetchval(_BEHIND):
+        if not await is_behind(api.deps.pool):
             return
-
-
-_BEHIND = """
-SELECT EXISTS (SELECT FROM events JOIN checkpoints ON subscriber = 'statistics'
-               WHERE (events.xid, events.position) > (checkpoints.xid, checkpoints.position))
-"""
 
 
 async def test_the_steps_have_counts_and_quantiles(api: Api) -> None:

@@ -41,17 +41,9 @@ async def count_all(pool: Pool) -> None:
     subscriber = StatisticsSubscriber(pool)
     for _ in range(1_000):
         await subscriber.step(datetime.now(UTC))
-        if not await pool.fetchval(_BEHIND):
+        if not await counting.is_behind(pool):
             return
     raise AssertionError("the subscriber does not reach the end of the log")
-
-
-_BEHIND = """
-SELECT EXISTS (
-    SELECT FROM events LEFT JOIN checkpoints ON subscriber = 'statistics'
-    WHERE checkpoints IS NULL OR (events.xid, events.position) > (checkpoints.xid, checkpoints.position)
-)
-"""
 
 
 @pytest.mark.parametrize("batch", [7, 5_000])
@@ -103,7 +95,10 @@ async def test_the_jobs_of_an_hour_are_bounded(pool: Pool, monkeypatch: pytest.M
     monkeypatch.setattr(domain, "MOST_KEYS", domain.MOST_KEYS | {domain.Dimension.JOB: 3})
     monkeypatch.setattr(statistics, "MOST_KEYS", domain.MOST_KEYS)
     monkeypatch.setattr(statistics, "BATCH", batch)
-    jobs = [str((await do(pool, await started(pool), Succeed(1, None, NOW))).run.job_id) for _ in range(6)]  # type: ignore[union-attr]
+    runs = [await started(pool) for _ in range(6)]
+    for run in runs:
+        await do(pool, run, Succeed(1, None, NOW))
+    jobs = [str(run.job_id) for run in runs]
     await count_all(pool)
     rows = {row[3]: sum(values.values()) for row, values in (await counting.counts(pool)).items() if row[1] == "job"}
     assert rows == dict.fromkeys(jobs[:3], 1) | {"": 3}

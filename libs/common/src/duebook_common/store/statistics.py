@@ -53,35 +53,39 @@ def _bucket(interval: str) -> str:
     return f"least({LAST_BUCKET}, ceil({BUCKETS_PER_DECADE} * {decades}))::int"
 
 
-# OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each event. An attempt
-# started with the event of its stream before its end, or shortly before that. The jobs of hours that have their most
-# keys are told apart only if they are among these.
+# OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each event. After a
+# success nothing changes the run's row, so its last start stands there. The jobs of hours that have their most keys
+# are told apart only if they are among these.
 _FACTS = f"""
 WITH batch AS MATERIALIZED (
-    SELECT *, row_number() OVER (ORDER BY xid, position) AS n FROM (
-        SELECT xid, position, stream, version, type, data, job_id, recorded_at FROM events
+    SELECT xid, position, stream, version, type, job_id, recorded_at, row_number() OVER (ORDER BY xid, position) AS n,
+           CASE WHEN type IN ('AttemptStarted', 'AttemptSucceeded', 'AttemptFailed')
+           THEN (data ->> 'at')::timestamptz END AS at,
+           CASE WHEN type = 'OccurrencesSkipped' THEN (data ->> 'count')::bigint END AS count,
+           type = 'AttemptStarted' AND data ->> 'attempt' = '1' AS is_first_start
+    FROM (
+        SELECT * FROM events
         WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON} ORDER BY xid, position LIMIT $3
     ) AS next
 ), facts AS (
     SELECT e.n, e.recorded_at, run.queue, run.task, run.job_id, m.measure, m.slot, 1::bigint AS count
     FROM batch AS e
     CROSS JOIN LATERAL (
-        SELECT queue, task, job_id, due_at FROM runs
+        SELECT queue, task, job_id, due_at, started_at FROM runs
         WHERE run_id = CASE WHEN e.type IN ({_OF_RUNS}) THEN substring(e.stream FROM 5)::uuid END OFFSET 0
     ) AS run
     CROSS JOIN LATERAL (VALUES
         (0, CASE e.type {_SLOT} END),
-        (1, CASE WHEN e.type = 'AttemptStarted' AND e.data ->> 'attempt' = '1'
-            THEN {_bucket("(e.data ->> 'at')::timestamptz - run.due_at")} END),
-        (2, CASE WHEN e.type IN ('AttemptSucceeded', 'AttemptFailed') THEN (
-            SELECT {_bucket("(e.data ->> 'at')::timestamptz - (s.data ->> 'at')::timestamptz")} FROM events AS s
+        (1, CASE WHEN e.is_first_start THEN {_bucket("e.at - run.due_at")} END),
+        (2, CASE e.type WHEN 'AttemptSucceeded' THEN {_bucket("e.at - run.started_at")} WHEN 'AttemptFailed' THEN (
+            SELECT {_bucket("e.at - (s.data ->> 'at')::timestamptz")} FROM events AS s
             WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'
             ORDER BY s.version DESC LIMIT 1) END)
     ) AS m (measure, slot)
     WHERE m.slot IS NOT NULL
     UNION ALL
     SELECT e.n, e.recorded_at, definition.queue, definition.task, e.job_id, 0, {OUTCOMES.index("skipped")},
-           (e.data ->> 'count')::bigint
+           e.count
     FROM batch AS e
     CROSS JOIN LATERAL (
         SELECT d.data #>> '{{definition,queue}}' AS queue, d.data #>> '{{definition,task}}' AS task FROM events AS d
@@ -93,8 +97,8 @@ WITH batch AS MATERIALIZED (
     SELECT minute, hour, queue, task, job, measure, slot, sum(count)::bigint AS count, min(n) AS first
     FROM (
         SELECT *, date_trunc('minute', recorded_at, 'UTC') AS minute, date_trunc('hour', recorded_at, 'UTC') AS hour,
-               CASE WHEN date_trunc('hour', recorded_at, 'UTC') <> ALL($4::timestamptz[]) OR job_id = ANY($5::uuid[])
-               THEN job_id END AS job
+               CASE WHEN date_trunc('hour', recorded_at, 'UTC') <> ALL($4::timestamptz[])
+               OR job_id IN (SELECT unnest($5::uuid[])) THEN job_id END AS job
         FROM facts
     ) AS f
     GROUP BY GROUPING SETS ((minute, queue, task, measure, slot), (hour, job, measure, slot))
@@ -129,7 +133,7 @@ class StatisticsSubscriber:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._full: dict[datetime, list[str]] = {}  # hours with their most jobs, which change no more
+        self._full: dict[datetime, set[StepKey]] = {}  # hours with their most jobs, which change no more
 
     async def step(self, now: datetime) -> int:
         """Count one batch. Returns its number of events if it was full, else 0."""
@@ -137,7 +141,7 @@ class StatisticsSubscriber:
             checkpoint = await claim(db, SUBSCRIBER)
             if checkpoint is None:
                 return 0
-            jobs = [job for keys in self._full.values() for job in keys]
+            jobs = [row.key for rows in self._full.values() for row in rows]
             position = (checkpoint.xid, checkpoint.position)
             records = await db.fetch(_FACTS, *position, BATCH, list(self._full), jobs)
             if not records:
@@ -148,16 +152,20 @@ class StatisticsSubscriber:
         return size if size == BATCH else 0
 
     async def _add(self, db: Connection, rollups: dict[StepKey, Rollup]) -> None:
-        known = await _known(db, {row.group for row in rollups})
+        groups = {row.group for row in rollups if not self._is_full(row.group)}
+        known = (await _known(db, groups)).union(*self._full.values())
         added = admit(rollups, known)
         await db.execute(_ADD, orjson.dumps([_row(row, rollup) for row, rollup in added.items()]))
         self._remember_full_hours(known | added.keys())
 
+    def _is_full(self, group: Group) -> bool:
+        return group.dimension is Dimension.JOB and group.at in self._full
+
     def _remember_full_hours(self, rows: Iterable[StepKey]) -> None:
-        jobs: dict[datetime, list[str]] = {}
+        jobs: dict[datetime, set[StepKey]] = {}
         for row in rows:
             if row.group.dimension is Dimension.JOB and row.key != OTHER:
-                jobs.setdefault(row.group.at, []).append(row.key)
+                jobs.setdefault(row.group.at, set()).add(row)
         full = {at: keys for at, keys in jobs.items() if len(keys) >= MOST_KEYS[Dimension.JOB]}
         self._full = dict(sorted((self._full | full).items())[-2:])
 
