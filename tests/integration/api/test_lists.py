@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -229,6 +229,22 @@ async def test_each_filter_of_the_job_log_uses_an_index(pool: Pool) -> None:
         assert found.buffers <= PAGE_BUFFERS, (filters, found)
 
 
+async def test_the_log_of_a_run_that_ended_reads_no_lines_of_later_runs(pool: Pool) -> None:
+    run = await started(pool)
+    await pool.execute(_LINES, run.job_id, run.id, 1, 0)
+    await pool.execute(_LINES, run.job_id, uuid4(), MANY, 1_000_000)
+    await pool.execute("VACUUM ANALYZE log_lines")
+    statement = _flat(job_logs.statement(job_logs.LogQuery(run_id=str(run.id), status="log")))
+    assert len(await pool.fetch(*statement)) == 1
+    await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
+    assert len(await pool.fetch(*statement)) == 1
+    assert (await query_cost(pool, *statement)).buffers <= PAGE_BUFFERS
+
+
+_LINES = """
+INSERT INTO log_lines (xid, job_id, run_id, attempt, message, logged_at)
+SELECT (pg_current_xact_id()::text::bigint + $4)::text::xid8, $1, $2, 1, 'a line', now() FROM generate_series(1, $3)
+"""
 _LOGGED_EVENTS = """
 INSERT INTO events (stream, version, id, type, job_id, data, meta, recorded_at)
 SELECT 'run-' || id, 1, id, 'AttemptStarted', id, '{}', '{}', now()

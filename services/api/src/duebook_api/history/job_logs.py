@@ -43,13 +43,23 @@ SELECT xid, position, job_id, run_id, 'line' AS type, NULL AS executor, message,
 WHERE true
 """
 _RUN_OF_EVENTS = "AND stream = 'run-' || $4::uuid"
-# The index of lines is by job; those before the run's first event are not read.
+# The index of lines is by job; those before the run's first event are not read, nor those long after its last one: an
+# executor writes the lines of an attempt before its outcome, and those of a lost attempt soon after.
+_LATE_LINES = 10_000  # transactions
 _RUN_OF_LINES = """
 AND run_id = $4::uuid AND job_id = (SELECT job_id FROM runs WHERE run_id = $4::uuid)
 AND xid >= (SELECT xid FROM events WHERE stream = 'run-' || $4::uuid AND version = 1)
 """
+_END_OF_LINES = f"""(
+    SELECT CASE WHEN wake_at IS NULL THEN (
+        SELECT (xid::text::bigint + {_LATE_LINES})::text::xid8 FROM events
+        WHERE stream = 'run-' || $4::uuid ORDER BY version DESC LIMIT 1
+    ) END
+    FROM runs WHERE run_id = $4::uuid
+)"""  # noqa: S608
 _NEWEST = "ORDER BY xid DESC, position DESC LIMIT $3"
 _PAGE = f"AND (xid, position) < ($1::xid8, $2) {_NEWEST}"
+_PAGE_OF_LINES = f"AND (xid, position) < (least($1::xid8, {_END_OF_LINES}), $2) {_NEWEST}"
 
 _OF_JOB = f"""
 ({_OF_EVENTS} AND job_id = $4 {_PAGE}) UNION ALL ({_OF_LINES} AND job_id = $4 {_PAGE})
@@ -70,12 +80,12 @@ class LogQuery(PageQuery):
 def statement(q: LogQuery) -> tuple[str, list[object]]:
     """The page of entries: events, lines, or both, each as conditions for which there is an index."""
     of_events = f"AND type = '{_TYPES[q.status]}'" if q.status else ""
-    of_lines = ""
+    of_lines, page_of_lines = "", _PAGE
     arguments: list[object] = [*_before(q), q.limit + 1]
     if q.run_id is not None:
-        of_events, of_lines = f"{of_events} {_RUN_OF_EVENTS}", _RUN_OF_LINES
+        of_events, of_lines, page_of_lines = f"{of_events} {_RUN_OF_EVENTS}", _RUN_OF_LINES, _PAGE_OF_LINES
         arguments.append(q.run_id)
-    events, lines = f"({_OF_EVENTS} {of_events} {_PAGE})", f"({_OF_LINES} {of_lines} {_PAGE})"
+    events, lines = f"({_OF_EVENTS} {of_events} {_PAGE})", f"({_OF_LINES} {of_lines} {page_of_lines})"
     parts = [events, lines] if q.status is None else [lines if q.status == "log" else events]
     union = " UNION ALL ".join(parts)
     return f"SELECT * FROM ({union}) AS entries {_NEWEST}", arguments  # noqa: S608 - of constants
