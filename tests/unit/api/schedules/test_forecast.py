@@ -196,6 +196,11 @@ def test_the_peak_follows_from_the_measured_durations() -> None:
     assert peaks(touching)[0] == 1  # a run that ends at the instant when one starts does not count
 
 
+def test_attempts_that_take_no_measurable_time_make_no_peak() -> None:
+    forecast = a_forecast(a_schedule(recurrence=Cron("0 * * * *"), task="log"), durations=measured(log=0.0))
+    assert forecast["queues"][0]["peak"]["p95"] == {"runs": 0, "at": None}
+
+
 def test_each_queue_has_its_peak_and_a_job_its_duration_before_its_task() -> None:
     durations = MeasuredDurations(jobs={UUID(int=1): AttemptDuration(7200, 7200)}, tasks={"log": AttemptDuration(1, 1)})
     schedules = [

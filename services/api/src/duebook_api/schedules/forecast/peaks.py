@@ -111,7 +111,7 @@ def _most_at_once(runs: Sequence[tuple[float, float]], since: float) -> Peak:
     starts, ends = sorted(start for start, _ in runs), sorted(end for _, end in runs)
     ended, most, at = 0, 0, None
     for started, start in enumerate(starts, 1):
-        while ends[ended] <= start:
+        while ended < started and ends[ended] <= start:  # all have ended if the last ones took no time
             ended += 1
         if start >= since and started - ended > most:
             most, at = started - ended, start
