@@ -41,6 +41,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
         "Operation",
         (
             Item("Bulk operations", "/console/bulk", Scope.RUNS_READ, "b"),
+            Item("Mails", "/console/mails", Scope.MAILS_READ, "m"),
             Item("Keys and audit", "/console/keys", Scope.KEYS, "k"),
             Item("System", "/console/system", Scope.SYSTEM_READ, "s"),
         ),
