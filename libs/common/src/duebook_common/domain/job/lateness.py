@@ -51,7 +51,7 @@ def lateness(job: Job, others: ActiveRuns, context: DecisionContext, most_active
     began = min((run.resumed_at for run in others.all if run.resumed_at is not None), default=None)
     if not context.pauses and began is None:
         return Lateness(missed_before)
-    kept = [each for each in _kept_by_pauses(context, goes_on=began is not None) if each.end > first]
+    kept = [each for each in _kept_by_pauses(job, context, goes_on=began is not None) if each.end > first]
     if began is not None and _works_off(others, most_active):
         kept.append(_Kept(began - context.misfire, missed_before, others.resumed_at or began))
     return Lateness(missed_before, kept)
@@ -62,14 +62,14 @@ def _works_off(others: ActiveRuns, most_active: int) -> bool:
     return any(run.fell_into_pause for run in others.all) or others.count > most_active // 2
 
 
-def _kept_by_pauses(context: DecisionContext, *, goes_on: bool) -> Iterator[_Kept]:
-    """What was due within `misfire` before a pause was not missed when it began.
+def _kept_by_pauses(job: Job, context: DecisionContext, *, goes_on: bool) -> Iterator[_Kept]:
+    """What was due within `misfire` before a pause, or before the job was created, was not missed by then.
 
     The backlog begins with the resume. If no scheduler ran then, it begins now, unless it `goes_on`: what fell due
     meanwhile was missed.
     """
     for pause in context.pauses:
-        start, now = pause.since - context.misfire, context.now
+        start, now = max(pause.since, job.created_at) - context.misfire, context.now
         if pause.until is None:
             yield _Kept(start, _NEVER, now + _INSTANT)
         else:
