@@ -18,6 +18,8 @@ def paths(console: Console) -> list[str]:
         f"{job}?tab=events",
         f"{job}/trigger",
         f"{job}/backfill",
+        f"{job}/edit",
+        "/console/new-job",
         "/console/nothing",
     ]
 

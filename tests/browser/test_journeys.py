@@ -130,3 +130,13 @@ async def test_a_click_on_a_day_shows_its_times_and_why(console: Console) -> Non
     await page.locator("a[aria-label*='dead letter']").first.click()
     await page.get_by_role("link", name="why").first.click()
     await expect(page.locator("#why")).to_contain_text("dead letter")
+
+
+async def test_the_preview_follows_the_form_while_it_is_typed(console: Console) -> None:
+    page = await console.page("/console/new-job")
+    await page.get_by_label("Expression").fill("0 5 * * 6")
+    await expect(page.locator("#schedule-preview")).to_contain_text("05:00 on Saturday")
+    await page.get_by_label("Name").fill("weekly report")
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_text("Created.")).to_be_visible()
+    await expect(page.locator("h1")).to_have_text("weekly report")

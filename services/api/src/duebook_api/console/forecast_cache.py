@@ -39,7 +39,8 @@ class ForecastCache:
 
     async def _refresh(self, deps: Dependencies) -> None:
         now = deps.clock.now()
-        body = ForecastBody.model_validate({"from": now.isoformat(), "to": (now + AHEAD).isoformat()})
+        end = (now + AHEAD).replace(minute=0, second=0, microsecond=0)  # whole hours, but for the present one
+        body = ForecastBody.model_validate({"from": now.isoformat(), "to": end.isoformat()})
         try:
             self._hours = (await forecast(deps, body))["hours"]
         except (Problem, *UNAVAILABLE) as error:

@@ -16,7 +16,7 @@ from duebook_api.schedules.preview import preview
 from duebook_api.schemas import answers
 from duebook_api.schemas.first_times import must_name_a_time
 from duebook_api.schemas.schedules import PreviewBody
-from duebook_api.state.dependencies import dependencies
+from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
@@ -26,8 +26,12 @@ router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 async def preview_schedule(request: Request) -> Response:
     """The next nominal times of a schedule, its description in English, and notes, among others on DST."""
     value, _ = await read_json(request)
-    body, deps = validated(PreviewBody, value), dependencies(request)
-    return reply(await deps.preview_search.run(True, _preview, body, deps.clock.now()))
+    return reply(await find_preview(dependencies(request), validated(PreviewBody, value)))
+
+
+async def find_preview(deps: Dependencies, body: PreviewBody) -> dict[str, Any]:
+    """The preview; raises Problem 422 if the schedule names no time at all."""
+    return await deps.preview_search.run(True, _preview, body, deps.clock.now())
 
 
 def _preview(body: PreviewBody, now: datetime) -> dict[str, Any]:

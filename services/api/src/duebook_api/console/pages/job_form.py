@@ -1,0 +1,107 @@
+"""The form of a job: its fields as text, and from texts the body that the API takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from duebook_api.console.pages.json_text import json_text
+from duebook_api.http.problems import Fault, Problem, invalid
+from duebook_api.http.strict_json import parse
+
+KINDS = (
+    ("none", "once"),
+    ("daily", "every day"),
+    ("weekly", "every week"),
+    ("cron", "by a cron expression"),
+    ("every", "at an interval (PT15M)"),
+    ("rrule", "by an RRULE"),
+)
+OVERLAPS = ("skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all")
+_TEXTS = ("name", "task", "queue", "timezone", "overlap", "timeout")
+_SCHEDULE = ("recurrence", "scheduled_at", "timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class JobForm:
+    """The texts of the fields. `job_id` is None for a new job; `faults` are messages by the name of a field."""
+
+    values: Mapping[str, str]
+    job_id: str | None = None
+    faults: Mapping[str, str] | None = None
+
+    def value(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def fault(self, name: str) -> str:
+        return (self.faults or {}).get(name, "")
+
+
+def new_values(zone: str) -> dict[str, str]:
+    return {"kind": "cron", "rule": "0 2 * * 1-5", "timezone": zone, "task": "log", "queue": "default", "payload": "{}"}
+
+
+def values_of(job: Mapping[str, Any]) -> dict[str, str]:
+    """The texts for a job as the API answers it."""
+    recurrence = job["recurrence"]
+    kind, rule = (recurrence, "") if isinstance(recurrence, str) else next(iter(recurrence.items()))
+    return {
+        **{name: str(job[name]) for name in _TEXTS},
+        "kind": kind,
+        "rule": rule,
+        "scheduled_at": job["scheduled_at"].isoformat(),
+        "max_retries": str(job["max_retries"]),
+        "tags": ", ".join(job["tags"]),
+        "payload": json_text(job["payload"]),
+    }
+
+
+def body_of(form: Mapping[str, str]) -> dict[str, Any]:
+    """The body of the request; an empty field is left out. Raises Problem 422 for what no body could say."""
+    body: dict[str, Any] = {name: form[name].strip() for name in _TEXTS if form.get(name, "").strip()}
+    kind, rule = form.get("kind", "none"), form.get("rule", "").strip()
+    body["recurrence"] = {kind: rule} if kind in {"cron", "every", "rrule"} else kind
+    if form.get("scheduled_at", "").strip():
+        body["scheduled_at"] = form["scheduled_at"].strip()
+    if form.get("max_retries", "").strip():
+        body["max_retries"] = _number(form["max_retries"])
+    if "tags" in form:
+        body["tags"] = [tag.strip() for tag in form["tags"].split(",") if tag.strip()]
+    if form.get("payload", "").strip():
+        body["payload"] = _json(form["payload"])
+    return body
+
+
+def schedule_of(form: Mapping[str, str]) -> dict[str, Any]:
+    """The part of the body that a preview takes."""
+    return {name: value for name, value in body_of({**form, "payload": ""}).items() if name in _SCHEDULE}
+
+
+def changes(body: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch: the fields that differ from the job's."""
+    now = orjson.loads(orjson.dumps(job, str, orjson.OPT_UTC_Z))
+    return {name: value for name, value in body.items() if value != now.get(name)}
+
+
+def faults_of(problem: Problem) -> dict[str, str]:
+    """The messages beside their fields; what names no field of the form stands above it, with an empty name."""
+    names = {"recurrence": "rule"}
+    found: dict[str, str] = {}
+    for fault in problem.faults:
+        name = fault.pointer.strip("/").split("/")[0]
+        found.setdefault(names.get(name, name), fault.message)
+    return found or {"": problem.detail}
+
+
+def _number(text: str) -> int:
+    if not text.strip().isdigit() or len(text) > 9:
+        raise invalid(Fault("/max_retries", "this must be a whole number"))
+    return int(text)
+
+
+def _json(text: str) -> Any:
+    try:
+        return parse(text.encode())
+    except Problem as problem:
+        raise invalid(Fault("/payload", problem.detail)) from None

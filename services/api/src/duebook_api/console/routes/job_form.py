@@ -1,0 +1,125 @@
+"""Make a job, or change it, with a preview of its schedule."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.job_form import (
+    KINDS,
+    OVERLAPS,
+    JobForm,
+    body_of,
+    changes,
+    faults_of,
+    new_values,
+    schedule_of,
+    values_of,
+)
+from duebook_api.console.reader import reader_of
+from duebook_api.console.rendering import redirect, render
+from duebook_api.console.requests import needs, read_form
+from duebook_api.http.path_ids import PathId
+from duebook_api.http.problems import Problem
+from duebook_api.http.requests import must_fit, validated
+from duebook_api.jobs import commands
+from duebook_api.jobs.preconditions import Preconditions
+from duebook_api.jobs.routes import find_job
+from duebook_api.schedules.routes import find_preview
+from duebook_api.schemas import views
+from duebook_api.schemas.bodies import JobBody
+from duebook_api.schemas.schedules import PreviewBody
+from duebook_api.state.dependencies import actor, dependencies
+from duebook_common.runtime.scopes import Scope
+
+router = APIRouter()
+
+
+@router.get("/new-job", **needs(Scope.JOBS_WRITE))
+async def show_new_job(request: Request) -> Response:
+    """An empty form."""
+    return await _page(request, JobForm(new_values(reader_of(request).times.info().key)))
+
+
+@router.post("/new-job", **needs(Scope.JOBS_WRITE))
+async def make_job(request: Request) -> Response:
+    """Create the job, as `POST /api/job` does."""
+    form, deps = await read_form(request), dependencies(request)
+    if "preview" in form:
+        return await _page(request, JobForm(form))
+    try:
+        body = validated(JobBody, body_of(form))
+        must_fit(body.payload, body.metadata)
+        [job] = await commands.create(deps, [body], actor(request), None, "")
+    except Problem as problem:
+        return await _page(request, JobForm(form, None, faults_of(problem)), problem.status)
+    return redirect(request, f"/console/jobs/{job.id}", "Created.")
+
+
+@router.get("/jobs/{job_id}/edit", **needs(Scope.JOBS_WRITE))
+async def show_edit_job(request: Request, job_id: PathId) -> Response:
+    """The form with the job's fields, which the key must be allowed to read as well."""
+    if not reader_of(request).may(Scope.JOBS_READ):
+        raise Problem(403, "scope_missing", f"this needs a key with the scope {Scope.JOBS_READ}, too")
+    return await _page(request, JobForm(values_of(await _view(request, job_id)), str(job_id)))
+
+
+@router.post("/jobs/{job_id}/edit", **needs(Scope.JOBS_WRITE))
+async def edit_job(request: Request, job_id: PathId) -> Response:
+    """Change the fields that differ, as `PATCH /api/job/{id}` does; another change meanwhile is not overwritten."""
+    form, deps = await read_form(request), dependencies(request)
+    if "preview" in form:
+        return await _page(request, JobForm(form, str(job_id)))
+    try:
+        patch = changes(body_of(form), await _view(request, job_id))
+        match = Preconditions(if_match=f'"{form["version"]}"' if form.get("version") else None)
+        await commands.patch(deps, job_id, patch, actor(request), match)
+    except Problem as problem:
+        return await _page(request, JobForm(form, str(job_id), faults_of(problem)), problem.status)
+    return redirect(request, f"/console/jobs/{job_id}", "Changed.")
+
+
+@router.post("/preview", **needs(Scope.JOBS_READ))
+async def show_preview(request: Request) -> Response:
+    """The next times of the schedule in the form, for the part of the page beside it."""
+    form = await read_form(request)
+    return await render(request, "schedule_preview.html", preview=await _preview(request, form))
+
+
+async def _view(request: Request, job_id: UUID) -> views.View:
+    deps = dependencies(request)
+    return views.job(await find_job(deps, job_id), (await deps.task_schemas()).served)
+
+
+async def _preview(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
+    """The preview, or why there is none."""
+    try:
+        preview = await find_preview(dependencies(request), validated(PreviewBody, schedule_of(form)))
+    except Problem as problem:
+        return {"fault": "; ".join(fault.message for fault in problem.faults) or problem.detail}
+    return {"fault": "", "timezone": form.get("timezone") or "UTC", **preview}
+
+
+async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
+    reader = reader_of(request)
+    path = f"/console/jobs/{form.job_id}/edit" if form.job_id else "/console/new-job"
+    method, target = ("PATCH", f"/api/job/{form.job_id}") if form.job_id else ("POST", "/api/job")
+    version = (await _view(request, UUID(form.job_id)))["version"] if form.job_id else ""
+    words = ["job", "update", form.job_id] if form.job_id else ["job", "create"]
+    return await render(
+        request,
+        "job_form.html",
+        status_code=status,
+        form=form,
+        path=path,
+        back=f"/console/jobs/{form.job_id}" if form.job_id else "/console/jobs",
+        version=form.value("version") or version,
+        kinds=KINDS,
+        overlaps=[(each, each.replace("_", " ")) for each in OVERLAPS],
+        preview=await _preview(request, form.values),
+        copies=copies(curl(reader.api(target), method, {"name": "…"}, needs_key=reader.needs_key), words),
+    )

@@ -1,0 +1,45 @@
+"""The form of a job makes and changes what the API makes and changes, and keeps what was typed when it is refused."""
+
+import re
+
+from support.api_app import Api
+from support.console import get, submit
+
+FIELDS = {"name": "nightly", "kind": "cron", "rule": "0 2 * * 1-5", "timezone": "Europe/Berlin", "payload": '{"n": 1}'}
+
+
+async def test_a_job_is_made_by_the_form(api: Api) -> None:
+    assert "Next times" in await get(api, "/console/new-job")
+    done = await submit(api, "/console/new-job", **FIELDS, tags="a, b")
+    assert done.status_code == 303
+    job = await api.json(200, "GET", f"/api/job/{done.headers['location'].rpartition('/')[2]}")
+    assert (job["recurrence"], job["timezone"], job["tags"]) == ({"cron": "0 2 * * 1-5"}, "Europe/Berlin", ["a", "b"])
+
+
+async def test_a_refused_form_keeps_its_texts_and_names_the_field(api: Api) -> None:
+    done = await submit(api, "/console/new-job", **FIELDS | {"rule": "61 * * * *"})
+    assert done.status_code == 422
+    assert 'value="61 * * * *"' in done.text
+    assert 'id="j-rule-fault"' in done.text
+    assert (await api.json(200, "GET", "/api/job"))["items"] == []
+
+
+async def test_a_job_is_changed_in_what_differs_and_not_over_another_change(api: Api) -> None:
+    job = await api.create(name="nightly", recurrence="daily", max_retries=7)
+    path = f"/console/jobs/{job['id']}/edit"
+    page = await get(api, path)
+    values = dict(re.findall(r'<input [^>]*name="(\w+)"[^>]*value="([^"]*)"', page))
+    sent = {name: value for name, value in values.items() if name != "q"} | {"kind": "daily", "name": "each night"}
+    assert (await submit(api, path, **sent)).status_code == 303
+    changed = await api.json(200, "GET", f"/api/job/{job['id']}")
+    assert (changed["name"], changed["max_retries"], changed["version"]) == ("each night", 7, 2)
+    stale = await submit(api, path, **sent | {"name": "another"})
+    assert stale.status_code == 412
+    assert (await api.json(200, "GET", f"/api/job/{job['id']}"))["name"] == "each night"
+
+
+async def test_the_preview_has_the_next_times_or_the_fault(api: Api) -> None:
+    assert "02:00 on Monday through Friday" in (await submit(api, "/console/preview", **FIELDS)).text
+    assert "fault" in (await submit(api, "/console/preview", kind="cron", rule="nonsense")).text
+    shown = await submit(api, "/console/new-job", **FIELDS, preview="1")
+    assert "02:00 on Monday through Friday" in shown.text

@@ -1,0 +1,49 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from duebook_api.console.pages.job_form import body_of, changes, faults_of, values_of
+from duebook_api.http.problems import Fault, Problem, invalid
+
+JOB: dict[str, Any] = {
+    "name": "nightly",
+    "task": "log",
+    "queue": "default",
+    "timezone": "UTC",
+    "overlap": "skip",
+    "timeout": "PT5M",
+    "recurrence": {"cron": "0 2 * * *"},
+    "scheduled_at": datetime(2026, 11, 1, tzinfo=UTC),
+    "max_retries": 3,
+    "tags": ["a", "b"],
+    "payload": {"n": 2**60},
+}
+
+
+def test_a_form_that_was_not_touched_changes_nothing() -> None:
+    body = body_of(values_of(JOB))
+    assert changes(body | {"scheduled_at": "2026-11-01T00:00:00Z"}, JOB) == {}
+
+
+def test_only_what_differs_is_sent() -> None:
+    body = body_of(values_of(JOB) | {"kind": "every", "rule": "PT15M", "tags": "b"})
+    del body["scheduled_at"]
+    assert changes(body, JOB) == {"recurrence": {"every": "PT15M"}, "tags": ["b"]}
+
+
+def test_an_empty_field_is_left_out() -> None:
+    assert body_of({"name": "x", "task": " ", "payload": "", "kind": "daily"}) == {"name": "x", "recurrence": "daily"}
+
+
+@pytest.mark.parametrize(("field", "text"), [("payload", "{"), ("max_retries", "many")])
+def test_what_no_body_could_say_is_a_fault_of_its_field(field: str, text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        body_of({"name": "x", field: text})
+    assert list(faults_of(caught.value)) == [field]
+
+
+def test_a_fault_stands_beside_its_field() -> None:
+    problem = invalid(Fault("/recurrence/cron", "five fields"), Fault("/tags/0", "too long"))
+    assert faults_of(problem) == {"rule": "five fields", "tags": "too long"}
+    assert faults_of(Problem(412, "stale_version", "changed meanwhile")) == {"": "changed meanwhile"}
