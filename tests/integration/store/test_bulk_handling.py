@@ -338,3 +338,23 @@ async def test_a_run_that_is_retried_meanwhile_is_found_in_a_second_round(pool: 
     assert (await executor(pool).step(bulk.id, LATER)).dealt_with == 0  # none is running
     assert (await finish(pool, bulk)).bulk.done == 1
     assert (f"run-{run.id}", "RunCancelled") in await acts(pool, bulk)
+
+
+async def test_the_end_of_waiting_runs_wakes_few_others_of_their_key(pool: Pool) -> None:
+    for _ in range(12):
+        await dispatched(pool, concurrency=Concurrency("k", 1))
+    await pool.execute("UPDATE runs SET wake_at = $1", FAR)
+    bulk = await request(pool, BulkAction.CANCEL, limit=6)
+    await executor(pool).step(bulk.id, LATER)
+    woken = await pool.fetchval("SELECT count(*) FROM runs WHERE status = 'waiting' AND wake_at < $1", FAR)
+    assert woken == 4  # for one slot, and three that may only be waiting to expire
+
+
+async def test_a_clock_that_was_set_back_stops_an_operation_for_little_more_than_a_minute(pool: Pool) -> None:
+    for _ in range(2):
+        await dispatched(pool)
+    bulk = await request(pool, BulkAction.CANCEL, rate=1)
+    assert (await executor(pool).step(bulk.id, LATER + DAY)).dealt_with == 1
+    early = await executor(pool).step(bulk.id, LATER)
+    assert (early.dealt_with, early.goes_on_at) == (0, LATER + MINUTE + SECOND)
+    assert (await executor(pool).step(bulk.id, LATER + MINUTE + SECOND)).dealt_with == 1

@@ -16,7 +16,7 @@ from duebook_scheduler.poll_context import PollContext
 log = structlog.stdlib.get_logger("bulk")
 
 _SHORTEST, _LONGEST = timedelta(milliseconds=50), timedelta(milliseconds=250)
-_AFTER_ERROR = timedelta(seconds=2)
+_AFTER_ERROR, _LOOK_AGAIN = timedelta(seconds=2), timedelta(seconds=10)
 
 
 class BulkWorker:
@@ -46,7 +46,8 @@ class BulkWorker:
         except Exception as error:  # the others go on: this one may wait for a lock, or read too much
             log.warning("a bulk operation goes on later", bulk=str(bulk_id), error=repr(error), exc_info=error)
             step = Step(goes_on_at=self._clock.now() + _AFTER_ERROR)
-        self._goes_on_at[bulk_id] = step.goes_on_at or self._clock.now() + _LONGEST
+        now = self._clock.now()
+        self._goes_on_at[bulk_id] = min(step.goes_on_at or now + _LONGEST, now + _LOOK_AGAIN)
         for run_id in step.stopping:
             self._hints.cancel(run_id)
         if step.dealt_with:

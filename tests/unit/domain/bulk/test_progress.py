@@ -67,6 +67,11 @@ def test_an_outage_is_followed_by_no_burst() -> None:
     assert slots(operation(rate=10), progress, NOW + HOUR, 200, SECOND).size == 11
 
 
+def test_a_clock_that_was_set_back_stops_an_operation_for_little_more_than_a_minute() -> None:
+    bulk, progress = operation(rate=10), Progress(next_at=NOW + HOUR)
+    assert slots(bulk, progress, NOW, 200, NONE_AHEAD).first <= NOW + MINUTE + SECOND
+
+
 def test_before_its_time_nothing_is_allowed() -> None:
     assert slots(operation(rate=0.001), Progress(next_at=NOW + MINUTE), NOW, 200, NONE_AHEAD).size == 0
 

@@ -159,9 +159,10 @@ class BulkExecutor:
                 await _record(db, bulk, end(bulk, progress, now), self._actor)
                 return Step()
             if not batch.targets:
-                phase = progress.phase if batch.phase is None else batch.phase
-                await put_progress(db, bulk_id, replace(progress, phase=phase, cursor=batch.cursor))
-                return Step(goes_on_at=_goes_on_at(bulk, progress, now, ahead))
+                after = _searched(progress, batch)
+                if after != progress:
+                    await put_progress(db, bulk_id, after)
+                return Step(goes_on_at=_goes_on_at(bulk, after, now, ahead))
             acts = _left_out(batch) if leave_out else await self._act(db, bulk, batch, now)
             after = advanced(progress, batch.cursor, acts.outcome, batch.slots, batch.later)
             await put_progress(db, bulk_id, after)
@@ -181,6 +182,13 @@ class BulkExecutor:
 
 def _ahead_of(bulk: BulkOperation, ahead: timedelta) -> timedelta:
     return ahead if bulk.action is BulkAction.REDRIVE else timedelta(0)
+
+
+def _searched(progress: Progress, batch: _Batch) -> Progress:
+    """The progress after a look that found no target, or was too early."""
+    phase = progress.phase if batch.phase is None else batch.phase
+    next_at = None if progress.next_at is None else min(progress.next_at, batch.slots.first)
+    return replace(progress, phase=phase, cursor=batch.cursor, next_at=next_at)
 
 
 def _of_slots(freeing: Sequence[Run]) -> list[Run]:

@@ -25,7 +25,7 @@ from duebook_common.store.bulk_acts import Limits
 from duebook_common.store.bulk_handling import BulkExecutor
 from duebook_common.store.bulk_rows import BulkRow
 from duebook_common.store.bulk_targets import count_targets
-from duebook_common.store.database import acquire
+from duebook_common.store.database import UNAVAILABLE, acquire
 from duebook_common.store.run_handling import RunWork, handle_runs
 
 # A request redrives so many dead letters itself, for so long. An abort takes none of them back, so at a rate they are
@@ -100,7 +100,10 @@ async def _execute(deps: Dependencies, bulk: BulkOperation, actor: Actor) -> Com
     executor = BulkExecutor(deps.pool, Limits(deps.misfire, deps.max_active_runs), actor)
     dealt_with, refusal, until = 0, None, time.monotonic() + _SECONDS
     while dealt_with < (_AT_A_RATE if bulk.rate else _AT_ONCE) and time.monotonic() < until:
-        step = await executor.step(bulk.id, deps.clock.now(), ahead=_AHEAD, wait=True)
+        try:
+            step = await executor.step(bulk.id, deps.clock.now(), ahead=_AHEAD, wait=True)
+        except UNAVAILABLE:
+            break  # it is recorded: a scheduler goes on with it
         dealt_with, refusal = dealt_with + step.dealt_with, refusal or step.refusal
         deps.hints.wake()
         if step.goes_on_at is None or step.goes_on_at > deps.clock.now():

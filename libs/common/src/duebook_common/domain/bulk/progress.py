@@ -11,6 +11,7 @@ from uuid import UUID
 from duebook_common.domain.bulk.state import BulkOperation, BulkStatus
 
 _CATCH_UP = timedelta(milliseconds=100)
+_MOST_AHEAD = timedelta(minutes=1)
 
 
 class Cursor(NamedTuple):
@@ -54,7 +55,8 @@ def slots(bulk: BulkOperation, progress: Progress, now: datetime, most: int, ahe
         return Slots(left, now, timedelta(0))
     interval = timedelta(microseconds=ceil(1_000_000 / bulk.rate))  # rounded up: the rate is never exceeded
     unused = timedelta(0) if ahead else max(_CATCH_UP - interval, timedelta(0))
-    first = now if progress.next_at is None else max(progress.next_at, now - unused)
+    latest = now + interval + _MOST_AHEAD  # later only if the database's clock has been set back
+    first = now if progress.next_at is None else min(max(progress.next_at, now - unused), latest)
     allowed = (now + ahead - first) // interval + 1 if first <= now + ahead else 0
     return Slots(min(left, allowed), first, interval)
 
