@@ -3,7 +3,9 @@
 from uuid import UUID
 
 import pytest
+from starlette.routing import Match
 
+from duebook_api.console.app import ROUTERS
 from duebook_notifier.links import NO_LINKS, Links
 
 RUN = UUID(int=8)
@@ -30,3 +32,12 @@ def test_without_a_public_url_or_a_console_there_is_no_page() -> None:
     hidden = Links.to("https://example.com", "", console=False)
     assert [hidden.run(RUN), Links.to("", "/duebook", console=True).dead_letters(), NO_LINKS.group("0f")] == [""] * 3
     assert hidden.request("GET", "/api/job", "").startswith("GET https://example.com/api/job ")
+
+
+def test_each_page_that_a_mail_links_to_is_one_of_the_console() -> None:
+    links = Links("https://duebook.example.com")
+    routes = [route for router in ROUTERS for route in router.routes]
+    for page in (links.run(RUN), links.job(RUN)):
+        path = page.partition("/console")[2].partition("?")[0]
+        scope = {"type": "http", "method": "GET", "path": path}
+        assert any(route.matches(scope)[0] is Match.FULL for route in routes), page
