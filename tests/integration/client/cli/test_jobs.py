@@ -55,6 +55,9 @@ def test_a_ledger_is_shown_and_backfilled(duebook: Program) -> None:
     job = duebook.data("job", "create", "daily", "--recurrence", "daily", "--at", "50h ago")
     ledger = duebook.data("job", "ledger", job["id"])
     assert (ledger["expected"], ledger["due"], ledger["unaccounted"]) == (3, 3, 0)
+    by_month = duebook("job", "ledger", job["id"], "--by", "month").stdout.splitlines()
+    assert by_month[-1].split() == ["total", "3", "0", "3", "0"]
+    assert duebook.data("job", "ledger", job["id"], "--by", "day")["expected"] == 3
     table = duebook("job", "ledger", job["id"], "--from", "25h ago", "--to", "in 1h")
     assert table.stdout.splitlines()[0].split() == ["nominal_at", "outcome", "reason", "run_id"]
     assert len(table.stdout.splitlines()) == 2

@@ -25,7 +25,7 @@ from duebook.cli.options import (
     without_none,
 )
 from duebook.cli.output import Format
-from duebook.cli.values import JobSort, JobStatus
+from duebook.cli.values import JobSort, JobStatus, LedgerStep
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, inspect and control jobs.")
 
@@ -192,11 +192,15 @@ def show_ledger(
     job: Job,
     start: Annotated[str | None, typer.Option("--from", help="Start of the range. Default: the first time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End of the range, exclusive. Default: now.")] = None,
+    by: Annotated[LedgerStep | None, typer.Option(help="Count the outcomes by day or month instead.")] = None,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Show the outcome of every nominal time. The last line counts the unaccounted ones."""
     span = {"from": parse_option("--from", timestamp, start), "to": parse_option("--to", timestamp, end)}
     with connect() as api:
+        if by is not None:
+            ledger.print_summary(api.get(job_path(api, job, "ledger", "summary"), **span, step=by), fmt)
+            return
         ledger.print_ledger(api, job_path(api, job, "ledger"), span, fmt)
 
 

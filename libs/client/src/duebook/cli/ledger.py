@@ -1,5 +1,6 @@
 """Print the ledger of a job."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from duebook.cli import output
@@ -20,3 +21,14 @@ def print_ledger(api: Client, path: str, span: dict[str, Any], fmt: Format) -> N
     else:
         output.print_list(ledger["items"], _COLUMNS, fmt)
     output.print_message(", ".join(f"{ledger[name]} {name}" for name in _TOTALS))
+
+
+def print_summary(summary: Mapping[str, Any], fmt: Format) -> None:
+    """Print a line for each day or month, with a column for each outcome that occurs, and the totals last."""
+    if fmt is Format.JSON:
+        output.print_json(summary)
+        return
+    rows = [*summary["items"], {"date": "total", **summary}]
+    names = sorted(summary["outcomes"].keys() - {"due", "unaccounted"})
+    flat = [dict.fromkeys(names, 0) | row["outcomes"] | row for row in rows]
+    output.print_data(output.table(flat, ("date", *_TOTALS, *names)))

@@ -139,12 +139,21 @@ def _numbers(overview: Mapping[str, Any]) -> Iterator[str]:
     yield f"overdue jobs  {overview['overdue_jobs']}"
     oldest = overview["oldest_dead_letter_at"]
     yield f"dead letters  {overview['dead_lettered']}" + (f", the oldest of {oldest}" if oldest else "")
+    yield _last_hour_line(overview["last_hour"], overview["throughput"])
 
 
 def _paused(pause: Mapping[str, Any]) -> str:
     name = "all queues are frozen" if pause["queue"] == "*" else f"the queue {pause['queue']} is paused"
     reason = f": {output.one_line(pause['reason'])}" if pause["reason"] else ""
     return f"paused        {name} by {output.one_line(pause['paused_by'])} since {pause['since']}{reason}"
+
+
+def _last_hour_line(hour: Mapping[str, Any], throughput: float) -> str:
+    """What came of the last sixty minutes, how late its runs started, and how many end in a second now."""
+    counts, late = hour["counts"], hour["lateness"]
+    lateness = f"; lateness p50 {late['p50']} s, p99 {late['p99']} s" if late["p50"] is not None else ""
+    ends = f"{counts['succeeded']} succeeded, {counts['dead_lettered']} dead-lettered"
+    return f"last hour     {ends}{lateness}; {throughput} runs/s"
 
 
 def _running(runs: list[dict[str, Any]]) -> Iterator[str]:

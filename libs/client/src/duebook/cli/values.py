@@ -109,3 +109,8 @@ class MailStatus(StrEnum):
     IN_DIGEST = "in_digest"
     RETRYING = "retrying"
     GIVEN_UP = "given_up"
+
+
+class LedgerStep(StrEnum):
+    DAY = "day"
+    MONTH = "month"
