@@ -8,6 +8,7 @@ from duebook_api.console.pages.events import (
     TYPES,
     event_rows,
     facts,
+    page_in_navigation,
     path_of,
     type_in_words,
     type_options,
@@ -52,7 +53,10 @@ def test_an_event_leads_to_what_it_happened_to() -> None:
     assert path_of("run", "7") == "/console/runs/7"
     assert path_of("mail", "7") == "/console/runs/7"
     assert path_of("queue", "mail") == "/console/queues"
-    assert path_of("installation", "") == ""
+    assert path_of("installation", "") == "/console/queues"
+    assert path_of("key", "7") == "/console/keys"
+    assert path_of("unknown", "7") == page_in_navigation("unknown") == ""
+    assert page_in_navigation("run") == "/console/runs"
 
 
 def test_the_first_simple_values_stand_beside_an_event() -> None:

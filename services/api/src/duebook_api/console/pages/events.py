@@ -16,12 +16,18 @@ _LEFT_OUT = {"at", "job_id", "run_id", "key_id", "job_name", "definition", "disp
 _MOST_FACTS, _LONGEST_FACT = 4, 80
 _GONE_WITHOUT_SCOPE = ("payload", "result")
 
+_PAGES = {"job": "/console/jobs", "run": "/console/runs", "mail": "/console/runs", "bulk": "/console/bulk"}
+_LISTS = {"queue": "/console/queues", "installation": "/console/queues", "key": "/console/keys"}
+
 TYPES = tuple(sorted(each.__name__ for each in get_args(Event)))
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event. `subject` is what it happened to, at `path`, which may be empty; `facts` are the first of its data."""
+    """An event. `subject` is what it happened to, at `path` below `page`, which may be empty.
+
+    `facts` are the first of its data.
+    """
 
     position: str
     type: str
@@ -31,6 +37,7 @@ class EventRow:
     kind: str
     id: str
     path: str
+    page: str
     actor: str
     at: datetime
     facts: str
@@ -59,6 +66,7 @@ def _row(event: Mapping[str, Any]) -> EventRow:
         kind=kind,
         id=id_,
         path=path_of(kind, id_),
+        page=page_in_navigation(kind),
         actor=str(plain(event["meta"]).get("actor", "")),
         at=event["recorded_at"],
         facts=facts(data),
@@ -79,11 +87,15 @@ def _role(name: str) -> str:
 
 
 def path_of(kind: str, id_: str) -> str:
-    """The page of what an event happened to."""
-    paths = {"job": "/console/jobs", "run": "/console/runs", "mail": "/console/runs", "bulk": "/console/bulk"}
-    if kind == "queue":
-        return "/console/queues"
-    return f"{paths[kind]}/{id_}" if kind in paths else ""
+    """The page of what an event happened to: one of its own, or the list that has it; empty if there is none."""
+    if kind in _LISTS:
+        return _LISTS[kind]
+    return f"{_PAGES[kind]}/{id_}" if kind in _PAGES else ""
+
+
+def page_in_navigation(kind: str) -> str:
+    """The page whose entry in the navigation says whether the reader may see what the event happened to."""
+    return _LISTS.get(kind) or _PAGES.get(kind, "")
 
 
 def facts(data: Any) -> str:

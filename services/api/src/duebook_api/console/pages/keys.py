@@ -7,7 +7,7 @@ from typing import Any
 
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.copies import copies, curl
-from duebook_api.console.pages.events import facts, path_of, type_in_words, without_payloads
+from duebook_api.console.pages.events import facts, page_in_navigation, path_of, type_in_words, without_payloads
 from duebook_api.console.pages.json_text import json_text, plain
 from duebook_api.console.pages.words import quantity
 from duebook_common.runtime.scopes import Scope, allowed
@@ -56,6 +56,7 @@ class ActRow:
     kind: str
     id: str
     path: str
+    page: str
     reason: str
     facts: str
     data: str
@@ -94,6 +95,7 @@ def _act(act: Mapping[str, Any]) -> ActRow:
         kind=kind,
         id=id_,
         path=path_of(kind, id_),
+        page=page_in_navigation(kind),
         reason=act["reason"] or "",
         facts=facts(shown),
         data=json_text(data),

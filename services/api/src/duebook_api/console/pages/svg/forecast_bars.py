@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from duebook_api.console.pages.svg.elements import line, path, rect, svg, text, twin
+from duebook_api.console.pages.svg.elements import in_scroll, line, path, rect, svg, text, twin
 from duebook_api.console.pages.times import Times
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 1080, 220, 48, 24, 22
@@ -49,7 +49,7 @@ def forecast_bars(
         *(mark for change in clock_changes for mark in _clock_change(*change, axes)),
     ]
     title = f"Runs from {times.text(axes.start)} until {times.text(axes.end)}"
-    return svg(title, _WIDTH, _HEIGHT, "drawing", content) + _twin(steps, times)
+    return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars", content), title) + _twin(steps, times)
 
 
 def highest(number: int) -> int:
