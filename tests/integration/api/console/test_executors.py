@@ -53,3 +53,10 @@ async def test_an_executor_shows_the_runs_that_it_executes(api: Api, pool: Pool)
     assert f"/console/jobs/{job['id']}" in page
     assert "<img" not in page
     assert "Not found" in await get(api, "/console/executors/nothing", 404)
+
+
+async def test_only_the_heartbeat_of_a_lost_executor_grows_old_in_a_page(api: Api, pool: Pool) -> None:
+    await heartbeat(pool, "alive", [])
+    assert (await get(api, "/console/executors")).count("<relative-time") == 1  # since when it runs
+    await heartbeat(pool, "lost", [], age="2 minutes")
+    assert (await get(api, "/console/executors?state=lost")).count("<relative-time") == 2
