@@ -58,7 +58,7 @@ def definition(state: Definition) -> View:
     return view
 
 
-@lru_cache(4096)  # few different values, in many jobs
+@lru_cache(4096, typed=True)  # few different values, in many jobs; 0 and False are equal
 def jsonable(value: Any) -> Any:
     """A duration as ISO 8601 text, a dataclass as an object."""
     if isinstance(value, timedelta):
