@@ -16,6 +16,7 @@ from duebook_api.console.guard import Elsewhere, guarded
 from duebook_api.console.rendering import problem_page
 from duebook_api.console.routes import (
     bulk,
+    dead_letters,
     events,
     executors,
     forecast,
@@ -50,6 +51,7 @@ ROUTERS = (
     run.router,
     run_actions.router,
     bulk.router,
+    dead_letters.router,
     queues.router,
     executors.router,
     forecast.router,

@@ -26,6 +26,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Overview", "/console", Scope.RUNS_READ, "o"),
             Item("Jobs", "/console/jobs", Scope.JOBS_READ, "j"),
             Item("Runs", "/console/runs", Scope.RUNS_READ, "r"),
+            Item("Dead letters", "/console/dead-letters", Scope.DEAD_LETTERS_READ, "d", "dead_lettered", "dead"),
             Item("Queues", "/console/queues", Scope.QUEUES_READ, "q"),
             Item("Executors", "/console/executors", Scope.SYSTEM_READ, "e"),
         ),

@@ -148,6 +148,8 @@ def _sentence(runs: Sequence[Mapping[str, Any]], longest: timedelta) -> str:
     if not runs:
         return ""
     counts = Counter(look(run["status"]).word for run in runs).most_common()
-    parts = ", ".join(f"{number:,} {word}" for word, number in counts)
+    parts = ", ".join(
+        f"{number:,} {word}" if word != "dead letter" else quantity(number, word) for word, number in counts
+    )
     end = f" The longest took {duration(longest)}." if longest else ""
     return sentence(f"{quantity(len(runs), 'run')}: {parts}") + end

@@ -104,6 +104,7 @@ async function refresh() {
 }
 
 function replace(part, next) {
+  if (next) part.dataset.live = next.dataset.live; // a part of what has ended asks no more
   if (!next || part.innerHTML === next.innerHTML) return;
   const news = part.hasAttribute("data-live-rows") ? newRows(part, next) : 0;
   if (news) {
@@ -165,10 +166,10 @@ function find(root, path) {
   return path.reduce((element, index) => element?.children[index], root);
 }
 
-// Lines of a task's log are no events: while a run is active, its page asks for them.
+// Some things change without an event, as the lines of a running task's log, or before the stream was open.
 setInterval(() => {
-  if (!wanted() || !document.querySelector('[data-live~="log"]')) return;
-  changed.add("log");
+  if (!wanted() || !document.querySelector('[data-live~="time"]')) return;
+  changed.add("time");
   refreshSoon();
 }, 2000);
 
