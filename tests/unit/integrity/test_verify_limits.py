@@ -75,6 +75,14 @@ def test_an_occurrence_that_a_caught_up_run_left_out_is_a_breach() -> None:
     assert breaches(Overlap.SKIP, *ended, (SECOND, SKIPPED)) == []
 
 
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.BUFFER_ONE])
+def test_an_occurrence_that_a_pause_of_its_queue_left_out_is_a_breach(overlap: Overlap) -> None:
+    kept = replace(DISPATCHED, resumed_at=NOW + MINUTE)
+    assert breaches(overlap, (FIRST, kept), (FIRST, STARTED), (SECOND, SKIPPED)) == LIMITED
+    ended: list[Event] = [(FIRST, kept), (FIRST, STARTED), (FIRST, SUCCEEDED)]
+    assert breaches(overlap, *ended, (SECOND, SKIPPED)) == []
+
+
 def test_an_ordinary_run_beside_a_caught_up_one_may_leave_out_an_occurrence() -> None:
     """By `latest`. By `all` the occurrence joins the backlog, whatever else is active."""
     beside: list[Event] = [(FIRST, CAUGHT_UP), (UUID(int=3), BUFFERED)]

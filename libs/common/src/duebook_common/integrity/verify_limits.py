@@ -106,18 +106,23 @@ class _CaughtUp:
     """The active caught-up runs of a job, by stream, and whether an ordinary run got an event since they were opened.
 
     An ordinary run that ends while a decision is made may stand before that decision in the log. So only where there
-    was none at all, or the policy is `all`, it is certain that a caught-up run left an occurrence out.
+    was none at all, or the policy is `all`, it is certain that a caught-up run left an occurrence out. Those that a
+    pause of the queue `kept` back leave none out, whatever the policies.
     """
 
     active: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
     had_ordinary: bool = False
 
     def apply(self, stream: str, event: object) -> None:
         if isinstance(event, RunBuffered | RunDispatched) and event.trigger is Trigger.CATCH_UP:
             self.had_ordinary = self.had_ordinary and bool(self.active)
             self.active.add(stream)
+        elif isinstance(event, RunBuffered | RunDispatched) and _fell_into_pause(event):
+            self.kept.add(stream)
         elif isinstance(event, NO_LONGER_ACTIVE):
             self.active.discard(stream)
+            self.kept.discard(stream)
         if stream.startswith("run-") and stream not in self.active:
             self.had_ordinary = True
 
@@ -126,7 +131,11 @@ class _CaughtUp:
             return False
         definition = policies.get(event.definition_at)
         by_all = definition is not None and definition.catch_up.policy == "all"
-        return bool(self.active) and (by_all or not self.had_ordinary)
+        return bool(self.kept) or (bool(self.active) and (by_all or not self.had_ordinary))
+
+
+def _fell_into_pause(event: RunBuffered | RunDispatched) -> bool:
+    return event.resumed_at is not None and event.due_at < event.resumed_at
 
 
 def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Breach]:
@@ -145,7 +154,8 @@ def check_overlap(recorded: Sequence[RecordedEvent]) -> Iterator[Breach]:
             says = f"{type(event).__name__} while {sorted(others)} were active"
             yield Breach(Invariant.LIMITS, item.stream, says)
         if caught_up.left_out(event, policies):
-            yield Breach(Invariant.LIMITS, item.stream, f"skipped while {sorted(caught_up.active)} were caught up")
+            others = caught_up.active | caught_up.kept
+            yield Breach(Invariant.LIMITS, item.stream, f"skipped while {sorted(others)} were caught up")
         active.apply(item.stream, event)
         caught_up.apply(item.stream, event)
 
