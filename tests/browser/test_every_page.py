@@ -20,6 +20,9 @@ def paths(console: Console) -> list[str]:
         f"{job}/backfill",
         f"{job}/edit",
         "/console/new-job",
+        "/console/runs",
+        "/console/dead-letters",
+        "/console/bulk",
         "/console/nothing",
     ]
 
