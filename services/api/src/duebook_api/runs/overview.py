@@ -7,14 +7,14 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.http.paging import NoQuery, query
 from duebook_api.http.replies import reply
-from duebook_api.schemas import answers
+from duebook_api.schemas import overviews
 from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/api/overview", tags=["runs"])
 
 
-@router.get("", openapi_extra=operation(Scope.RUNS_READ), response_model=answers.Overview)
+@router.get("", openapi_extra=operation(Scope.RUNS_READ), response_model=overviews.Overview)
 async def show_overview(request: Request) -> Response:
     """How many runs are in which state, in all and by queue; how many jobs are overdue; what came of the last hours.
 

@@ -13,7 +13,7 @@ from duebook_api.http.requests import read_json, validated
 from duebook_api.schedules.forecast import queries
 from duebook_api.schedules.forecast.bodies import ForecastBody
 from duebook_api.schedules.preview import preview
-from duebook_api.schemas import answers
+from duebook_api.schemas import forecasts
 from duebook_api.schemas.first_times import must_name_a_time
 from duebook_api.schemas.schedules import PreviewBody
 from duebook_api.state.dependencies import Dependencies, dependencies
@@ -22,7 +22,7 @@ from duebook_common.runtime.scopes import Scope
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 
 
-@router.post("/preview", openapi_extra=operation(Scope.JOBS_READ, PreviewBody), response_model=answers.Preview)
+@router.post("/preview", openapi_extra=operation(Scope.JOBS_READ, PreviewBody), response_model=forecasts.Preview)
 async def preview_schedule(request: Request) -> Response:
     """The next nominal times of a schedule, its description in English, and notes, among others on DST."""
     value, _ = await read_json(request)
@@ -41,7 +41,7 @@ def _preview(body: PreviewBody, now: datetime) -> dict[str, Any]:
     return preview(definition, body.after or now, body.count)
 
 
-@router.post("/forecast", openapi_extra=operation(Scope.JOBS_READ, ForecastBody), response_model=answers.Forecast)
+@router.post("/forecast", openapi_extra=operation(Scope.JOBS_READ, ForecastBody), response_model=forecasts.Forecast)
 async def forecast_schedules(request: Request) -> Response:
     """The runs in a window, with the jobs as they are or with `changes` applied.
 

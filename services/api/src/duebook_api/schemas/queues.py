@@ -2,7 +2,8 @@
 
 from pydantic import AwareDatetime, BaseModel
 
-from duebook_api.schemas.answers import Page, Pause
+from duebook_api.schemas.answers import Page
+from duebook_api.schemas.overviews import Pause
 
 
 class Queue(BaseModel):

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.http.paging import query
 from duebook_api.http.replies import reply
-from duebook_api.schemas import answers
+from duebook_api.schemas import overviews
 from duebook_api.schemas.statistics import rollup_view
 from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_api.stats.query import StatsQuery
@@ -23,7 +23,7 @@ from duebook_common.store.statistics_queries import busiest_keys, read_statistic
 router = APIRouter(prefix="/api/stats", tags=["statistics"])
 
 
-@router.get("", openapi_extra=operation(Scope.SYSTEM_READ, query=StatsQuery), response_model=answers.Statistics)
+@router.get("", openapi_extra=operation(Scope.SYSTEM_READ, query=StatsQuery), response_model=overviews.Statistics)
 async def show_statistics(request: Request) -> Response:
     """What came of runs, and how late and long they were, in steps of time.
 
