@@ -37,7 +37,7 @@ def test_without_a_public_url_or_a_console_there_is_no_page() -> None:
 def test_each_page_that_a_mail_links_to_is_one_of_the_console() -> None:
     links = Links("https://duebook.example.com")
     routes = [route for router in ROUTERS for route in router.routes]
-    for page in (links.run(RUN), links.job(RUN)):
+    for page in (links.run(RUN), links.job(RUN), links.group("0f"), links.dead_letters()):
         path = page.partition("/console")[2].partition("?")[0]
         scope = {"type": "http", "method": "GET", "path": path}
         assert any(route.matches(scope)[0] is Match.FULL for route in routes), page

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duebook_api.console.pages.forecast import forecast_page, in_steps, slots_by_queue, step_of
-from duebook_api.console.pages.svg.forecast_bars import Step, forecast_bars, highest
+from duebook_api.console.pages.svg.bars import nice_top
+from duebook_api.console.pages.svg.forecast_bars import Step, forecast_bars
 from duebook_api.console.pages.times import Times
 
 NOW = datetime(2026, 11, 26, 3, 12, tzinfo=UTC)
@@ -80,8 +81,8 @@ def test_only_executors_that_are_alive_have_slots() -> None:
 
 @given(st.integers(0, 2**60))
 def test_the_upper_edge_is_not_below_the_highest_bar(number: int) -> None:
-    assert highest(number) >= number
-    assert highest(number) % 2 == 0
+    assert nice_top(number) >= number
+    assert nice_top(number) % 2 == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**60), st.none() | st.integers(0, 2**60)), max_size=200), st.integers(1, 400))

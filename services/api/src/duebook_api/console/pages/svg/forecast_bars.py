@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from duebook_api.console.pages.svg.bars import nice_top
 from duebook_api.console.pages.svg.elements import in_scroll, line, path, rect, svg, text, twin
 from duebook_api.console.pages.times import Times
 
@@ -40,7 +41,7 @@ def forecast_bars(
     """The drawing of steps without gaps, and its twin."""
     if not steps:
         return Markup()
-    axes = Axes(steps[0].at, steps[-1].at + step, highest(max(max(each.runs, each.before or 0) for each in steps)))
+    axes = Axes(steps[0].at, steps[-1].at + step, nice_top(max(max(each.runs, each.before or 0) for each in steps)))
     content = [
         *_grid(axes),
         *(_bar(each, step, axes, times) for each in steps if each.runs),
@@ -50,14 +51,6 @@ def forecast_bars(
     ]
     title = f"Runs from {times.text(axes.start)} until {times.text(axes.end)}"
     return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars", content), title) + _twin(steps, times)
-
-
-def highest(number: int) -> int:
-    """The first of 2, 4, 10, 20, 40, 100, … that is not below the number; it can be halved."""
-    scale = 1
-    while number > 10 * scale:
-        scale *= 10
-    return next(factor * scale for factor in (2, 4, 10) if number <= factor * scale)
 
 
 def _grid(axes: Axes) -> Iterator[Markup]:
