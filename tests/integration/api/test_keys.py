@@ -122,3 +122,11 @@ async def test_there_is_a_limit_of_active_keys(api: Api, monkeypatch: pytest.Mon
     assert (await make(api, "jobs:read", status=409))["code"] == "too_many_keys"
     await api.json(200, "POST", f"/api/key/{key['id']}/revoke", **ALL)
     await make(api, "jobs:read")
+
+
+async def test_no_key_makes_a_key_that_outlives_it(api: Api) -> None:
+    by = header(await make(api, "keys", "jobs:read", expires_in="P2D"))
+    for fields in ({}, {"expires_in": "P3D"}):
+        refused = await make(api, "jobs:read", by=by, status=403, **fields)
+        assert (refused["code"], refused["errors"][0]["pointer"]) == ("lifetime_too_long", "/expires_in")
+    await make(api, "jobs:read", by=by, expires_in="P1D")

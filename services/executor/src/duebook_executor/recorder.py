@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from duebook_common.domain.errors import QueueIsPaused
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
@@ -53,13 +54,17 @@ class AttemptRecorder:
             if acquired[run.id]
         ]
         results = {item.run_id: result for item, result in zip(work, await self._handle(work), strict=True)}
+        refused = [run_id for run_id, result in results.items() if isinstance(result.error, QueueIsPaused)]
+        await self._release(refused)  # another executor may start the run after a short pause
         return [results.get(run_id) for run_id in run_ids]
 
     async def end(self, outcomes: Sequence[EndedAttempt]) -> list[CommandResult]:
         """Record the outcomes in one commit, after the log lines of their attempts."""
         attempts = [outcome.attempt for outcome in outcomes]
         await write_log_lines(self._queries, attempts)
-        await self._release_locks(attempts)  # before the outcome: an executor that gets a quick retry needs the lock
+        await self._release(
+            [attempt.run.id for attempt in attempts]
+        )  # before the outcome: an executor that gets a quick retry needs the lock
         results = await self._handle([RunWork(a.run.id, command, a.run) for a, command in outcomes])
         await self._delete_leases(attempts)
         if any(result.frees for result in results):
@@ -83,11 +88,13 @@ class AttemptRecorder:
         LOCKS.labels("refused").inc(len(acquired) - sum(acquired))
         return acquired
 
-    async def _release_locks(self, attempts: Sequence[Attempt]) -> None:
+    async def _release(self, run_ids: Sequence[UUID]) -> None:
+        if not run_ids:
+            return
         try:
-            await self._locks.release([attempt.run.id for attempt in attempts])
+            await self._locks.release(run_ids)
         except REDIS_FAILED:
-            LOCKS.labels("unavailable").inc(len(attempts))
+            LOCKS.labels("unavailable").inc(len(run_ids))
 
     async def _delete_leases(self, attempts: Sequence[Attempt]) -> None:
         leased = [attempt.run.id for attempt in attempts if attempt.has_lease]

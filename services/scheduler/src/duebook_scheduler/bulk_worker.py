@@ -52,7 +52,7 @@ class BulkWorker:
             self._hints.cancel(run_id)
         if step.dealt_with:
             self._hints.wake()
-            await asyncio.sleep(time.monotonic() - began)
+        await asyncio.sleep(time.monotonic() - began)
         return step.dealt_with
 
     def pause(self) -> timedelta:

@@ -170,8 +170,8 @@ class Dispatcher:
 
     async def _decide_locked(self, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
         async with transaction(self._pool) as db:
+            await lock_jobs(db, job_ids)  # first: who waits for it would keep a pause waiting, and so each start
             await share_pauses(db)
-            await lock_jobs(db, job_ids)
             return await self._decide(db, job_ids)
 
     async def _decide_contended(self, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:

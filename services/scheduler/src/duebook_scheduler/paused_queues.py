@@ -25,10 +25,12 @@ class PausedQueues:
 
     async def read(self, db: Connection, now: datetime) -> int:
         """Read the pauses, and follow up on changes; returns how many runs were moved."""
-        before, self.now = self.now, await pauses_now(db)
+        found = await pauses_now(db)
         if self._wake is None:
             ended = await pauses_since(db, now - LONGEST_WAIT_FOR_RESUME - timedelta(minutes=1))
-            self._wake = dict.fromkeys(ended.names - self.now.names, now)
+            self._wake = dict.fromkeys(ended.names - found.names, now)
+        before, self.now = self.now, found
+        self._wake = {name: at for name, at in self._wake.items() if name not in found.names}
         self._recall = (self._recall & self.now.names) | (self.now.names - before.names)
         self._wake |= dict.fromkeys(before.names - self.now.names, now)
         if not self._recall and not self._wake:

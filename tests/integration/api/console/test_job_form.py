@@ -43,3 +43,11 @@ async def test_the_preview_has_the_next_times_or_the_fault(api: Api) -> None:
     assert "fault" in (await submit(api, "/console/preview", kind="cron", rule="nonsense")).text
     shown = await submit(api, "/console/new-job", **FIELDS, preview="1")
     assert "02:00 on Monday through Friday" in shown.text
+
+
+async def test_a_payload_is_replaced_as_it_was_typed(api: Api) -> None:
+    job = await api.create(payload={"url": "https://x", "debug": True, "note": None})
+    path, typed = f"/console/jobs/{job['id']}/edit", '{"url": "https://x", "note": null}'
+    assert (await submit(api, path, name=job["name"], payload=typed)).status_code == 303
+    changed = await api.json(200, "GET", f"/api/job/{job['id']}")
+    assert changed["payload"] == {"url": "https://x", "note": None}

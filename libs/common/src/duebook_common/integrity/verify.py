@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_common.domain.queue.state import Pauses
+from duebook_common.domain.run.events import RunDiscarded
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
 from duebook_common.integrity.verify_limits import NO_LONGER_ACTIVE, check_keys, check_overlap
@@ -102,5 +103,5 @@ def check_job(recorded: Sequence[RecordedEvent], due_before: datetime, pauses: P
 
 def _works_off(runs: Iterable[Sequence[RecordedEvent]]) -> bool:
     """Whether a run that a pause kept back, or one behind it, has not ended."""
-    ends = {kind.__name__ for kind in NO_LONGER_ACTIVE}
+    ends = {kind.__name__ for kind in (*NO_LONGER_ACTIVE, RunDiscarded)}
     return any(items[0].data.get("resumed_at") is not None and items[-1].type not in ends for items in runs)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from duebook_common.store.eventstore import has_recorded
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs
+from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.rows import load_runs_to_decide
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_in_transaction
 
@@ -151,13 +152,16 @@ async def _act_on_jobs(
     triggered = {target.id: command_id(bulk.id, target.id) for target in targets}
     earlier = await load_runs_to_decide(db, triggered.values()) if bulk.action is BulkAction.TRIGGER else {}
     count, results = _Count(), list[JobResult[JobCommand]]()
+    jobs = await load_locked(db, triggered)
+    pauses = await pauses_since(db, min((job.job.wake_at or context.now for job in jobs), default=context.now))
     began, facts, dealt_with = time.monotonic(), 0, 0
-    for job in await load_locked(db, triggered):
-        if facts >= _MOST_FACTS or time.monotonic() - began > _DECIDING_SECONDS:
+    for job in jobs:
+        if dealt_with and (facts >= _MOST_FACTS or time.monotonic() - began > _DECIDING_SECONDS):
             count.again.append(job.job.id)
             continue
         dealt_with += 1
-        if result := _decide(count, job, _job_command(bulk, triggered[job.job.id], earlier, context)):
+        of_queue = replace(context, pauses=pauses.of(job.job.definition.queue))
+        if result := _decide(count, job, _job_command(bulk, triggered[job.job.id], earlier, of_queue)):
             facts += len(result.facts)
             results.append(result)
     await record(db, results, actor)

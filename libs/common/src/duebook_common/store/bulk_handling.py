@@ -87,6 +87,14 @@ class Step:
     refusal: CommandRejected | None = None
 
 
+class _TargetFailed(Exception):
+    """A batch that begins with this target failed, for a reason that lies in a target."""
+
+    def __init__(self, target_id: UUID) -> None:
+        super().__init__(str(target_id))
+        self.target_id = target_id
+
+
 class _Batch(NamedTuple):
     """The next targets of an operation, and what the rate allows. `later` were left over and must wait again.
 
@@ -131,9 +139,9 @@ class BulkExecutor:
             raise
         except Conflict:
             return Step(goes_on_at=now)  # its runs keep changing: it is the first target of the next batch
-        except Exception as error:
-            log.exception("a target of a bulk operation is left out", bulk=str(bulk_id), error=repr(error))
-            return await self._step(bulk_id, now, ahead, most=1, wait=True, leave_out=True)
+        except _TargetFailed as failed:
+            log.exception("a target of a bulk operation is left out", bulk=str(bulk_id), target=str(failed.target_id))
+            return await self._step(bulk_id, now, ahead, most=1, wait=True, leave_out=failed.target_id)
 
     async def _step(
         self,
@@ -143,7 +151,7 @@ class BulkExecutor:
         *,
         most: int | None = None,
         wait: bool = False,
-        leave_out: bool = False,
+        leave_out: UUID | None = None,
     ) -> Step:
         async with transaction(self._pool) as db:
             if wait:
@@ -163,6 +171,8 @@ class BulkExecutor:
                 if after != progress:
                     await put_progress(db, bulk_id, after)
                 return Step(goes_on_at=_goes_on_at(bulk, after, now, ahead))
+            if leave_out is not None and batch.targets[0].id != leave_out:
+                return Step(goes_on_at=now)  # another process has dealt with it meanwhile
             acts = _left_out(batch) if leave_out else await self._act(db, bulk, batch, now)
             after = advanced(progress, batch.cursor, acts.outcome, batch.slots, batch.later)
             await put_progress(db, bulk_id, after)
@@ -172,7 +182,12 @@ class BulkExecutor:
         return Step(dealt_with, goes_on_at, stopping=acts.stopping, refusal=acts.refusal)
 
     async def _act(self, db: Connection, bulk: BulkOperation, batch: _Batch, now: datetime) -> Acts:
-        return await act(db, bulk, batch.targets, batch.slots, now, self._limits)
+        try:
+            return await act(db, bulk, batch.targets, batch.slots, now, self._limits)
+        except (Conflict, *UNAVAILABLE):
+            raise
+        except Exception as error:
+            raise _TargetFailed(batch.targets[0].id) from error
 
     async def _wake(self, freeing: Sequence[Run]) -> None:
         if freeing:
@@ -192,11 +207,11 @@ def _searched(progress: Progress, batch: _Batch) -> Progress:
 
 
 def _of_slots(freeing: Sequence[Run]) -> list[Run]:
-    """The runs that may have held a slot of their key, and of those that never did one for each key.
+    """The runs that may have held a slot of their key, and of those that never did one for each key or job.
 
     Each wakes some waiting runs: those that are to be cancelled next must not all be woken before.
     """
-    waited = {run.concurrency: run for run in freeing if run.dispatched_at is None}
+    waited = {run.concurrency or run.job_id: run for run in freeing if run.dispatched_at is None}
     return [*(run for run in freeing if run.dispatched_at is not None), *waited.values()]
 
 

@@ -174,8 +174,8 @@ async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor
     if not jobs:
         return await _append(db, decisions, actor)
     async with db.transaction():
-        await share_pauses(db)
         await lock_jobs(db, jobs)
+        await share_pauses(db)
         await _refuse_redrives(db, decisions)
         accepted = [decision for decision in decisions if decision.events]
         result = await _append(db, accepted, actor)

@@ -126,7 +126,9 @@ UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first
 """
 
 # A held run is woken by its resume, and one that was redriven at a rate not before its time in it.
-_MAY_START = "NOT held AND (not_before IS NULL OR not_before <= clock_timestamp())"
+_MAY_START = """NOT held AND (not_before IS NULL OR not_before <= clock_timestamp()) AND NOT EXISTS (
+    SELECT FROM queue_pauses AS pause WHERE pause.until IS NULL AND pause.name IN (runs.queue, '*')
+)"""
 
 # One run per freed slot and three spares, because some may only be waiting to expire. Runs that wait for a run of their
 # own job too are woken as well, in case that one has ended.
@@ -220,7 +222,8 @@ _WAKE_QUEUE = """
 WITH waiting AS MATERIALIZED (
     SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
         SELECT run_id FROM runs
-        WHERE status = 'waiting' AND (queue = $1 OR $1 = '*') AND NOT held AND wake_at > greatest($2, not_before)
+        WHERE status = 'waiting' AND (queue = $1 OR $1 = '*') AND NOT held
+          AND wake_at > $2 AND wake_at > greatest($2, not_before)
         LIMIT $3
     ))
     ORDER BY run_id FOR UPDATE

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from duebook_api.access.permits import NEEDS
 from duebook_api.http.paging import query_of
 from duebook_api.http.problems import Problem
-from duebook_api.http.requests import MEBIBYTE, read_body
+from duebook_api.http.requests import MEBIBYTE, in_thread, read_body
 
 Q = TypeVar("Q", bound=BaseModel)
 _OF_EVERY_PAGE = {"tz", "tab", "view"}
 _FORM = "application/x-www-form-urlencoded"
+_LARGE_FORM, _MOST_FIELDS = 16 * 1024, 200
 
 
 def needs(scope: str) -> dict[str, Any]:
@@ -31,11 +32,22 @@ def filters(request: Request, model: type[Q], path: str, *others: str) -> Q:
     return query_of(items, model, path)
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form; raises Problem 413 or 415. Line ends are those of the text, not of the browser."""
+async def read_form(request: Request, limit: int = MEBIBYTE) -> dict[str, str]:
+    """The fields of a form of at most `limit` bytes; raises Problem 413, 415 or 422.
+
+    Line ends are those of the text, not of the browser.
+    """
     kind = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
-    body = bytes(await read_body(request, MEBIBYTE))
+    body = bytes(await read_body(request, limit))
     if body and kind != _FORM:
         raise Problem(415, "not_a_form", f"send a form as {_FORM}")
-    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    try:
+        pairs = _pairs(body) if len(body) < _LARGE_FORM else await in_thread(_pairs, body)
+    except ValueError:
+        raise Problem(422, "too_many_fields", f"a form has at most {_MOST_FIELDS} fields") from None
     return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    """Raises ValueError for too many fields."""
+    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)

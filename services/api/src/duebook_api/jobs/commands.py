@@ -1,6 +1,6 @@
 """The commands of clients on jobs, each as one transaction, and the hints that follow it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -123,13 +123,18 @@ def _send_hints(deps: Dependencies, result: JobResult[JobCommand]) -> None:
 
 
 async def patch(
-    deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, preconditions: Preconditions
+    deps: Dependencies,
+    job_id: UUID,
+    value: dict[str, Any],
+    actor: Actor,
+    preconditions: Preconditions,
+    whole: Collection[str] = (),
 ) -> Job:
-    """Change the job by a merge patch (RFC 7396); raises Problem 404."""
+    """Change the job by a merge patch (RFC 7396), or replace the fields that `whole` names; raises Problem 404."""
     change, read_only = split_read_only(value)
     if is_queue(queue := change.get("queue")):
         await deps.queue_names.admit(deps.pool, {queue: "/queue"})
-    request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), preconditions, read_only)
+    request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), preconditions, read_only, whole)
     async with deps.definition_search.reserved(request.takes_long):
         return (await handle(deps, job_id, request, actor)).job
 

@@ -1,5 +1,6 @@
 """Merge patches of job definitions (RFC 7396): null resets a field to its default."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +17,19 @@ from duebook_common.domain.definition import Definition
 SCHEDULE = ScheduleFields.model_fields.keys()
 
 
-def patched(current: Definition, patch: dict[str, Any], now: datetime, root: str = "") -> Definition:
-    """The definition with the patch applied; raises Problem 422 or 413, with pointers that begin with `root`."""
+def patched(
+    current: Definition, patch: dict[str, Any], now: datetime, root: str = "", whole: Collection[str] = ()
+) -> Definition:
+    """The definition with the patch applied; raises Problem 422 or 413, with pointers that begin with `root`.
+
+    Fields of the patch that `whole` names are replaced instead of merged: no patch says that a member is null.
+    """
     wanted = merged(orjson.loads(dumps(views.definition(current))), patch)
     if isinstance(
         patch.get("recurrence"), dict
     ):  # {"cron": …} replaces {"every": …}: merged, both members would be left
         wanted["recurrence"] = patch["recurrence"]
+    wanted |= {name: patch[name] for name in whole if name in patch}
     body = validated(JobBody, wanted, root)
     must_fit(body.payload, body.metadata, root)
     return define(body, now, root, new_schedule=bool(patch.keys() & SCHEDULE))

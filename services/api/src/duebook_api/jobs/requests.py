@@ -1,7 +1,7 @@
 """Requests whose commands depend on facts under the job's lock: each prepares its command there (`Preparation`)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -58,7 +58,10 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """A new definition: a whole body (PUT), or a merge patch of the current definition (PATCH)."""
+    """A new definition: a whole body (PUT), or a merge patch of the current definition (PATCH).
+
+    The patch replaces fields that `whole` names instead of merging them.
+    """
 
     deps: Dependencies
     schemas: TaskSchemas
@@ -66,6 +69,7 @@ class ChangeRequest:
     now: datetime
     preconditions: Preconditions
     read_only: Mapping[str, Any] = field(default_factory=dict)
+    whole: Collection[str] = ()
 
     async def prepare(self, db: Connection, job: Job) -> ChangeJob:
         """Raises JobDeletedAlready, StaleVersion, and Problem 413 or 422 if the new definition is invalid."""
@@ -96,7 +100,7 @@ class ChangeRequest:
     def _changed(self, job: Job) -> Definition:
         if isinstance(self.change, JobBody):
             return define(self.change, job.definition.scheduled_at)
-        return patched(job.definition, self.change, self.now)
+        return patched(job.definition, self.change, self.now, whole=self.whole)
 
 
 @dataclass(frozen=True, slots=True)

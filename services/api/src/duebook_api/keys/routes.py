@@ -1,5 +1,6 @@
 """API keys: make, list, revoke."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -68,12 +69,19 @@ async def make(deps: Dependencies, body: KeyBody, principal: Principal, actor: A
     ]
     if faults:
         raise Problem(403, "scope_missing", f"a key may only give scopes that it has; {faults[0].message}", faults)
+    if principal.expires_at is not None and _outlives(principal.expires_at, body, deps.clock.now()):
+        fault = Fault("/expires_in", f"your key expires at {principal.expires_at.isoformat()}: name a time until then")
+        raise Problem(403, "lifetime_too_long", "a key may not outlive the key that makes it", [fault])
     key = new_key()
     try:
         row = await add_key(deps.pool, KeyRequest(body.name, body.scopes, body.expires_in), key, actor)
     except TooManyKeys:
         raise Problem(409, "too_many_keys", f"there are {MOST_KEYS:,} active keys; revoke one first") from None
     return _view(row) | {"key": key.text}
+
+
+def _outlives(expires_at: datetime, body: KeyBody, now: datetime) -> bool:
+    return body.expires_in is None or now + body.expires_in > expires_at
 
 
 @router.post(

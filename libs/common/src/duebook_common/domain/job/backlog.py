@@ -25,7 +25,7 @@ def joins_backlog(definition: Definition, others: ActiveRuns) -> bool:
         return False
     backlog = others.backlog
     if definition.catch_up.policy != "all":
-        backlog = [run for run in backlog if run.resumed_at is not None]
+        backlog = [run for run in backlog if run.in_backlog_since is not None]
     if any(run.trigger is Trigger.CATCH_UP or run.fell_into_pause for run in backlog):
         return True
     sent = [run.dispatched_at for run in backlog if run.status is not RunStatus.WAITING and run.dispatched_at]

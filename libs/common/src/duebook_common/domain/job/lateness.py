@@ -48,7 +48,7 @@ class Lateness:
 def lateness(job: Job, others: ActiveRuns, context: DecisionContext, most_active: int) -> Lateness:
     """How late the job's due occurrences may be. `others` are its active runs; with `most_active` a backlog waits."""
     missed_before, first = context.now - context.misfire, job.wake_at or context.now
-    began = min((run.resumed_at for run in others.all if run.resumed_at is not None), default=None)
+    began = min((run.in_backlog_since for run in others.all if run.in_backlog_since is not None), default=None)
     if not context.pauses and began is None:
         return Lateness(missed_before)
     kept = [each for each in _kept_by_pauses(job, context, goes_on=began is not None) if each.end > first]

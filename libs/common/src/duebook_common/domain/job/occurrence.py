@@ -33,7 +33,7 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
     job are active.
     """
     others = ActiveRuns(active)
-    late = lateness(job, others, context, _MAX_ACTIVE)
+    late = lateness(job, others, context, min(_MAX_ACTIVE, context.max_active))
     skipped = _skip_in_bulk(job, late, context)
     remaining = job_after(job, skipped)
     due, more = _due(remaining, context, _max_due(job, others, late))

@@ -51,13 +51,13 @@ class ActiveRuns:
         return [
             run
             for run in self._runs.values()
-            if run.trigger is Trigger.CATCH_UP or run.backlog or run.resumed_at is not None
+            if run.trigger is Trigger.CATCH_UP or run.backlog or run.in_backlog_since is not None
         ]
 
     @property
     def resumed_at(self) -> datetime | None:
         """When the pause ended whose backlog the runs belong to; None if there is none."""
-        return max((run.resumed_at for run in self._runs.values() if run.resumed_at is not None), default=None)
+        return max((run.in_backlog_since for run in self.all if run.in_backlog_since is not None), default=None)
 
     def apply(self, facts: Iterable[RunFact]) -> None:
         """Add the runs that the facts open, and remove those that they end."""

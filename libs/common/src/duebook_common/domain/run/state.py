@@ -113,7 +113,12 @@ class Run:
     @property
     def fell_into_pause(self) -> bool:
         """Whether the run's queue was paused when it fell due: it is late for no other reason."""
-        return self.resumed_at is not None and self.due_at < self.resumed_at
+        return self.in_backlog_since is not None and self.due_at < self.in_backlog_since
+
+    @property
+    def in_backlog_since(self) -> datetime | None:
+        """`resumed_at` of a run that belongs to the backlog of a pause; a run that was a dead letter left it."""
+        return self.resumed_at if self.fingerprint is None else None
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}

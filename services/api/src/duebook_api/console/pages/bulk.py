@@ -107,8 +107,8 @@ def dialog(form: BulkForm, url: str, *, needs_key: bool) -> Action:
 
 def _hidden(form: BulkForm) -> list[Field]:
     values = {"action": form.action.value, "back": form.back, "once": form.once, "shown": str(form.matched)}
-    values |= {f"filter.{name}": _text(value) for name, value in form.filter.items()}
-    return [Field(name, kind="hidden", value="true" if value == "True" else value) for name, value in values.items()]
+    values |= {f"filter.{name}": "true" if value is True else _text(value) for name, value in form.filter.items()}
+    return [Field(name, kind="hidden", value=value) for name, value in values.items()]
 
 
 def _fields(form: BulkForm, *, must_type: bool) -> list[Field]:

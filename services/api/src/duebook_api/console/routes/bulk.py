@@ -88,7 +88,7 @@ async def _record(request: Request, body: BulkBody, form: dict[str, str]) -> Any
     if fault := page.fault_of_count(known, now, form.get("confirm", ""), body.limit):
         raise invalid(Fault("/confirm", fault))
     value = body.model_dump(mode="json", exclude_defaults=True)
-    return await operations.request(deps, body, actor(request), form.get("once"), value)
+    return await operations.request(deps, body, actor(request), form.get("once") or None, value)
 
 
 def _number(name: str, text: str) -> Any:
@@ -105,7 +105,7 @@ def _body(request: Request, action: str, filter_: dict[str, str], **more: Any) -
     if "status" in parsed:
         parsed["status"] = parsed["status"].split(",")
     if "all" in parsed:
-        parsed["all"] = True
+        parsed["all"] = parsed["all"] == "true"
     body = validated(BulkBody, {"action": action, "filter": parsed} | more)
     must_be_allowed(request.state.scopes, BulkAction(body.action), write=True)
     return body

@@ -77,7 +77,7 @@ async def edit_job(request: Request, job_id: PathId) -> Response:
     try:
         patch = changes(body_of(form), await _view(request, job_id))
         match = Preconditions(if_match=f'"{form["version"]}"' if form.get("version") else None)
-        await commands.patch(deps, job_id, patch, actor(request), match)
+        await commands.patch(deps, job_id, patch, actor(request), match, whole=("payload",))
     except Problem as problem:
         return await _page(request, JobForm(form, str(job_id), faults_of(problem)), problem.status)
     return redirect(request, f"/console/jobs/{job_id}", "Changed.")

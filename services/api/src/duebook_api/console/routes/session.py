@@ -15,6 +15,7 @@ from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import read_form
 from duebook_common.runtime.rates import Rate
 
+_MOST_BYTES = 16 * 1024  # of the form: whoever sends it has no key yet
 router = APIRouter()
 
 _FAILURES = Rate(10, LIFETIME / 720)  # of one address, in a minute
@@ -63,7 +64,7 @@ async def show_sign_in(request: Request) -> Response:
 @router.post("/sign-in", include_in_schema=False, dependencies=[Depends(must_be_same_site)])
 async def sign_in(request: Request) -> Response:
     """Open a session for the key."""
-    form, sessions = await read_form(request), _sessions(request)
+    form, sessions = await read_form(request, _MOST_BYTES), _sessions(request)
     next_path = _next(form.get("next", "/console"))
     if sessions is None:
         return redirect(request, next_path)

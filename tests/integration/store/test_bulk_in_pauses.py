@@ -1,0 +1,45 @@
+"""A bulk operation decides about a job in a paused queue as a command for this job alone does."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkRequested
+from duebook_common.domain.definition import Every
+from duebook_common.domain.job.commands import DecisionContext, PauseJob
+from duebook_common.domain.queue.decide import PauseQueue
+from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
+from duebook_common.store.database import Pool
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.queue_handling import handle_queue
+from support.bookkeeping import ACTOR, created, log
+from support.samples import MINUTE
+
+
+def context(now: datetime) -> DecisionContext:
+    return DecisionContext(now=now, misfire=MINUTE, look_again_after=MINUTE, dispatch=0, max_active=1_000)
+
+
+async def recorded(pool: Pool, job_id: UUID) -> list[tuple[str, object]]:
+    """What was recorded of the job and its runs: the types and reasons, in order."""
+    return [(item.type, item.data.get("reason")) for item in await log(pool) if item.job_id == job_id][1:]
+
+
+async def test_a_bulk_pause_keeps_back_what_a_pause_of_one_job_keeps_back(pool: Pool) -> None:
+    pause = await handle_queue(pool, "mail", PauseQueue("the provider is down"), ACTOR)
+    assert pause is not None
+    first, now = pause.since + timedelta(seconds=30), pause.since + timedelta(minutes=10)
+    alone, many = [
+        await created(pool, name=name, queue="mail", scheduled_at=first, recurrence=Every(MINUTE))
+        for name in ("alone", "many")
+    ]
+    await handle_job(pool, alone, PauseJob("stop", context(now)), ACTOR)
+    wanted = BulkFilter(job_id=str(many))
+    bulk = await request_bulk(
+        pool, uuid4(), BulkRequested(action=BulkAction.PAUSE, filter=wanted, reason="stop", matched=1, at=now), ACTOR
+    )
+    assert bulk is not None
+    await BulkExecutor(pool, Limits(MINUTE, 1_000), ACTOR).step(bulk.id, now)
+    assert await recorded(pool, many) == await recorded(pool, alone)
+    assert ("OccurrencesSkipped", "missed") not in await recorded(pool, many)
+    assert len(await recorded(pool, many)) > 5
