@@ -7,6 +7,7 @@ from typing import NoReturn
 from uuid import uuid4
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 from hypothesis import settings
 
 from duebook_common.runtime import timezones
@@ -39,6 +40,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         servers.leave()
     else:
         servers.close_session()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one `xdist_group` run on one worker: xdist 3.8 writes the group where pytest 9.2 does not read it."""
+    for item in items:
+        if (with_group := vars(item).get("_nodeid")) is not None:
+            item._id = coerce_node_id(with_group)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

@@ -12,6 +12,8 @@ from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.silence import measured_silence
 
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
+
 START = "2026-05-02T00:20:00Z"
 LORD_HOWE = {"timezone": "Australia/Lord_Howe", "scheduled_at": START}
 FEW = "FREQ=WEEKLY;INTERVAL=997;BYMONTH=5;BYDAY=SA,SU;BYMINUTE=20;BYSETPOS=-1"

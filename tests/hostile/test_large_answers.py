@@ -6,11 +6,14 @@ from typing import Any
 
 import httpx2
 import orjson
+import pytest
 
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.harm import MIB, peak_memory
 from support.silence import measured_silence
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 JOBS = 30
 NEXT = re.compile(rb'"next_cursor":"([^"]+)"')

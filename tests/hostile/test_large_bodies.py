@@ -12,6 +12,8 @@ from support.api_process import api_process, wait_until_ready
 from support.harm import MIB, peak_memory
 from support.silence import measured_silence
 
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
+
 SIZE = 15 * MIB
 
 

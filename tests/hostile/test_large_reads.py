@@ -6,9 +6,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import httpx2
+import pytest
 
 from support.fleet import Platform
 from support.harm import measured_harm
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 VERSIONS, JOBS, STREAMS = 150, 100, 6
 HEADERS = {"Content-Type": "application/json"}

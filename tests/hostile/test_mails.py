@@ -3,9 +3,13 @@
 import time
 from email.message import EmailMessage
 
+import pytest
+
 from support.fleet import Platform, eventually
 from support.silence import measured_silence
 from support.smtp_server import Mailbox
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 MIB = 1024 * 1024
 JOBS, RECIPIENTS = 15, 100

@@ -2,8 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from support.fleet import Platform
 from support.harm import measured_harm
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 TRIGGERS = 120
 EMPTY_LISTS = b'{"payload":[' + b"[]," * 86_000 + b"[]]}"

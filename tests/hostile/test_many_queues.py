@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from support.fleet import Platform
 from support.harm import measured_harm
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 QUEUES = 1_000
 

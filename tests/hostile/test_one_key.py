@@ -16,6 +16,8 @@ from support.api_process import api_process, wait_until_ready
 from support.bookkeeping import eventually
 from support.silence import measured_silence
 
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
+
 JOB = {"name": "n", "scheduled_at": "2100-01-01T00:00:00Z"}
 MIB = 1024 * 1024
 
@@ -98,7 +100,6 @@ async def test_five_hundred_streams_of_one_key_leave_streams_for_another(
         assert silence.seconds < silence.limit
 
 
-@pytest.mark.xdist_group("slow_bodies")
 async def test_slow_large_bodies_of_one_key_leave_a_slot_to_another(
     postgres_url: str, pool: Pool, redis_url: str
 ) -> None:

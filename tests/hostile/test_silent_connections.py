@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 
 import httpx2
+import pytest
 
 from duebook_common.store.database import Pool
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 SILENT, DESCRIPTORS = 300, 256
 

@@ -226,6 +226,18 @@ async def eventually(fact: Callable[[], Awaitable[bool]], seconds: float = 60) -
             await asyncio.sleep(0.01)
 
 
+_PAST_HORIZON = "SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM events"
+
+
+async def past_horizon(pool: Pool) -> None:
+    """Wait until each event that is committed can be read from the log."""
+
+    async def passed() -> bool:
+        return bool(await pool.fetchval(_PAST_HORIZON))
+
+    await eventually(passed)
+
+
 _WAITING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'

@@ -5,6 +5,7 @@ with measured_harm(platform) as harm:
 harm.must_be_small()
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ MIB = 1024 * 1024
 _MOST_MEMORY = {"api": 400 * MIB, "scheduler": 400 * MIB, "executor": 600 * MIB, "notifier": 400 * MIB}
 _JOB = {"name": "a victim's job", "task": "log"}
 _UNDISTURBED = 5  # jobs
+_MOST_WAIT = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0  # seconds; another worker needs a core as well
 
 
 def peak_memory(pid: int) -> int:
@@ -46,7 +48,7 @@ class Harm:
             assert time.monotonic() < deadline, f"the victim's jobs do not succeed any more: {self}"
             time.sleep(0.05)
 
-    def must_be_small(self, most_wait: float = 1.0) -> None:
+    def must_be_small(self, most_wait: float = _MOST_WAIT) -> None:
         """A victim waits at most `most_wait` seconds, or five times as long as alone; each silence is within its limit.
 
         Where the machine lets an idle process wait, each of the twenty or so steps of a job may wait as long.

@@ -6,7 +6,7 @@ import pytest
 
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from support.api_app import Api
-from support.bookkeeping import NOW
+from support.bookkeeping import NOW, past_horizon
 from support.samples import MINUTE
 
 COUNT, LARGE = 12, "é" * 120_000  # 12 of them are more than a page
@@ -26,6 +26,7 @@ async def large_pages(api: Api, path: str) -> list[dict[str, Any]]:
 async def test_lists_of_large_jobs_and_events_have_all_items(api: Api) -> None:
     made = [await api.create(payload=payload(n), metadata={"n": n}) for n in range(COUNT)]
     assert await large_pages(api, "/api/job") == made[::-1]
+    await past_horizon(api.deps.pool)
     events = await large_pages(api, "/api/events")
     assert [event["data"]["definition"]["payload"] for event in events] == [payload(n) for n in range(COUNT)]
 

@@ -9,7 +9,7 @@ from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.runtime.telemetry import OVERDUE_JOBS, PAUSED_QUEUES
 from duebook_common.store.database import Clock
 from support.api_app import Api, running_api
-from support.bookkeeping import dispatched, started
+from support.bookkeeping import dispatched, past_horizon, started
 
 LATER = {"name": "a", "scheduled_at": "2100-01-04T02:00:00Z"}
 
@@ -50,6 +50,7 @@ async def test_a_pause_is_shown_with_who_and_why_and_is_idempotent(api: Api) -> 
     assert overview["paused"] == [{"queue": "mail", **other["pause"]}]
     assert (await api.json(200, "POST", "/api/queue/mail/resume"))["pause"] is None
     assert (await api.json(200, "POST", "/api/queue/mail/resume"))["pause"] is None
+    await past_horizon(api.deps.pool)
     types = [event["type"] for event in (await api.json(200, "GET", "/api/events"))["items"]]
     assert types[1:] == ["QueuePaused", "QueuePaused", "QueueResumed"]
 

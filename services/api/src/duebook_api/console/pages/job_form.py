@@ -95,7 +95,7 @@ def faults_of(problem: Problem) -> dict[str, str]:
 
 
 def _number(text: str) -> int:
-    if not text.strip().isdigit() or len(text) > 9:
+    if not text.strip().isdecimal() or len(text) > 9:
         raise invalid(Fault("/max_retries", "this must be a whole number"))
     return int(text)
 

@@ -145,7 +145,9 @@ async def show_workbench(request: Request, run_id: PathId) -> Response:
 
 @router.post("/{run_id}", **needs(Scope.DEAD_LETTERS_WRITE))
 async def work(request: Request, run_id: PathId) -> Response:
-    """Check the payload in the editor, or redrive this run with it."""
+    """Check the payload in the editor, or redrive this run with it; the page shows what readers may see only."""
+    if not reader_of(request).may(Scope.DEAD_LETTERS_READ):
+        raise Problem(403, "scope_missing", f"this needs a key with the scope {Scope.DEAD_LETTERS_READ}, too")
     deps, reader, form = dependencies(request), reader_of(request), await read_form(request)
     dead = await find_dead_letter(deps, run_id)
     if not reader.may(Scope.PAYLOADS_READ):

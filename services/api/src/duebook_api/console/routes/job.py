@@ -103,6 +103,9 @@ _PARTS = {"ledger": _ledger, "runs": _runs_tab, "definition": _definition, "even
 def _day(request: Request) -> date | None:
     text = request.query_params.get("day")
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         raise invalid(Fault("/day", "write a day like 2026-11-26")) from None
+    if day is not None and not 1970 <= day.year <= 2200:
+        raise invalid(Fault("/day", "the year must be from 1970 to 2200"))
+    return day
