@@ -44,7 +44,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | --- | --- | --- |
 | 400 | `broken_json` | The body is not JSON. |
 | 401 | `unauthorized` | No key, or none that is known. |
-| 403 | `scope_missing` | The key lacks the scope. |
+| 403 | `scope_missing`, `lifetime_too_long` | The key lacks the scope; a new key would outlive the one that makes it. |
 | 403 | `foreign_host`, `foreign_origin` | Without keys: the `Host` is no name of this machine; a web page elsewhere called. |
 | 404 | `not_found` | There is no such thing. |
 | 405 | `method_not_allowed` | The path has no such method; `Allow` names those that it has. |
@@ -54,7 +54,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 412 | `stale_version` | `If-Match` names another version, or `If-None-Match` the one that the job has. |
 | 413 | `body_too_large`, `payload_too_large` | See [limits](limits.md). |
 | 415 | `not_json`, `not_a_form` | The `Content-Type` of the body is missing or not JSON; in the console, that of no form. |
-| 422 | `invalid`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |
+| 422 | `invalid`, `too_many_fields`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |
 | 429 | `rate_limited`, `too_many_streams_of_client`, `too_many_bulk_operations` | More than the key may send, or have open or running. Come again after `Retry-After` seconds. |
 | 500 | `internal` | A fault of ours; the log line has the `instance`. |
 | 503 | `unavailable`, `busy`, `starting`, `too_many_streams` | Try again after `Retry-After` seconds. |

@@ -15,7 +15,7 @@ from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import read_form
 from duebook_common.runtime.rates import Rate
 
-_MOST_BYTES = 16 * 1024  # of the form: whoever sends it has no key yet
+_MOST_BYTES = 16 * 1024  # of the form: its sender has no key yet
 router = APIRouter()
 
 _FAILURES = Rate(10, LIFETIME / 720)  # of one address, in a minute
