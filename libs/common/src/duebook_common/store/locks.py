@@ -46,7 +46,7 @@ async def lock_pauses(db: Connection) -> None:
 
 
 async def share_pauses(db: Connection) -> None:
-    """Let no pause begin until the transaction ends. It follows the locks of jobs: no transaction waits for one with it."""
+    """Let no pause begin until the transaction ends. It follows the locks of jobs, so it waits for none of them."""
     await db.execute("SELECT pg_advisory_xact_lock_shared($1)", _PAUSES)
 
 
