@@ -14,8 +14,8 @@ from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 
 # A test of another worker needs the cores of a small machine as well. `-n 0` measures without it.
-PATIENCE = 3 if "PYTEST_XDIST_WORKER" in os.environ else 1
-_MOST_SECONDS = 0.5 * PATIENCE
+SHARED_CORES = 3 if "PYTEST_XDIST_WORKER" in os.environ else 1
+_MOST_SECONDS = 0.5 * SHARED_CORES
 _IDLE_PROCESS = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", 0))
@@ -35,7 +35,7 @@ class Silence:
 
     @property
     def limit(self) -> float:
-        """Half a second times PATIENCE, or five times as long as the machine let an idle process wait."""
+        """Half a second times SHARED_CORES, or five times as long as the machine let an idle process wait."""
         return max(_MOST_SECONDS, 5 * self.of_machine)
 
     def _ask_service(self) -> None:
