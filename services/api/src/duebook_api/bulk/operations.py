@@ -68,9 +68,9 @@ def checked_filter(body: BulkBody) -> BulkFilter:
     return to_filter(body.filter)
 
 
-async def count(deps: Dependencies, action: BulkAction, filter_: BulkFilter) -> int:
-    """How many targets match now."""
-    async with acquire(deps.pool) as db:
+async def count(deps: Dependencies, action: BulkAction, filter_: BulkFilter, client: str) -> int:
+    """How many targets match now. A client's counts follow one another."""
+    async with deps.large_counts.slot(client), acquire(deps.pool) as db:
         return await count_targets(db, action, filter_, deps.clock.now())
 
 
@@ -97,7 +97,7 @@ async def open_operation(
     async with acquire(deps.pool) as db:
         if await count_running(db, actor.name) >= MOST_RUNNING:
             raise _too_many()
-        matched = await count_targets(db, wanted.action, wanted.filter, now)
+    matched = await count(deps, wanted.action, wanted.filter, actor.name)
     event = BulkRequested(**wanted._asdict(), matched=matched, request_hash=hash_, at=now)
     await request_bulk(deps.pool, bulk_id, event, actor)
     return await show(deps, bulk_id)

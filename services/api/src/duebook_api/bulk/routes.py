@@ -43,7 +43,7 @@ async def request_bulk(request: Request) -> Response:
     must_be_allowed(request.state.scopes, BulkAction(body.action), write=True)
     if body.dry_run:
         filter_ = operations.checked_filter(body)
-        return reply({"matched": await operations.count(deps, BulkAction(body.action), filter_)})
+        return reply({"matched": await operations.count(deps, BulkAction(body.action), filter_, actor(request).name)})
     row = await operations.request(deps, body, actor(request), key, value)
     return reply(view(row, deps.clock.now()), 202, {"Location": f"/api/bulk/{row.bulk.id}"})
 

@@ -55,7 +55,8 @@ async def show_ledger_summary(request: Request, job_id: PathId) -> Response:
     Steps without a nominal time are left out. The first and the last step are whole, up to now.
     """
     q, deps = query(request, SummaryQuery), dependencies(request)
-    return reply(await ledger_summary(deps.pool, job_id, q, deps.clock.now()))
+    async with deps.large_counts.slot(actor(request).name):
+        return reply(await ledger_summary(deps.pool, job_id, q, deps.clock.now()))
 
 
 @router.post(

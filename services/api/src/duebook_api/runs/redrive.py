@@ -78,16 +78,16 @@ async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) 
     """
     filter_ = to_filter(body.filter)
     if body.dry_run:
-        return await _count(deps, filter_)
+        return await _count(deps, filter_, actor.name)
     wanted = Request(BulkAction.REDRIVE, filter_, body.reason, body.rate, body.limit)
     row = await open_operation(deps, uuids.uuid7(), wanted, actor)
     refusal = await _execute(deps, row.bulk, actor)
     return _summary(await show(deps, row.bulk.id), refusal)
 
 
-async def _count(deps: Dependencies, filter_: BulkFilter) -> dict[str, Any]:
+async def _count(deps: Dependencies, filter_: BulkFilter, client: str) -> dict[str, Any]:
     """What a redrive would do."""
-    async with acquire(deps.pool) as db:
+    async with deps.large_counts.slot(client), acquire(deps.pool) as db:
         now = deps.clock.now()
         matched = await count_targets(db, BulkAction.REDRIVE, filter_, now)
         deleted = await count_targets(db, BulkAction.REDRIVE, filter_, now, of_deleted_jobs=True)

@@ -23,6 +23,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
 
 _LARGE_BODIES, _OF_ONE_CLIENT = 3, 2  # at once; the objects of one take up to some 100 MiB
+_LARGE_COUNTS = 3  # at once: of all that match a filter, or of the times of a year; each keeps a core and a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Dependencies:
     preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     definition_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))
+    large_counts: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_COUNTS, 1))
 
     async def task_schemas(self) -> TaskSchemas:
         """The tasks that executors have registered."""

@@ -83,7 +83,7 @@ async def begin(request: Request) -> Response:
 
 async def _record(request: Request, body: BulkBody, form: dict[str, str]) -> Any:
     deps, shown = dependencies(request), form.get("shown", "")
-    now = await operations.count(deps, BulkAction(body.action), operations.checked_filter(body))
+    now = await operations.count(deps, BulkAction(body.action), operations.checked_filter(body), actor(request).name)
     known = int(shown) if shown.isdecimal() else 0
     if fault := page.fault_of_count(known, now, form.get("confirm", ""), body.limit):
         raise invalid(Fault("/confirm", fault))
@@ -119,7 +119,7 @@ async def _dialog(
     form = page.BulkForm(
         action,
         filter_view(filter_),
-        await operations.count(dependencies(request), action, filter_),
+        await operations.count(dependencies(request), action, filter_, actor(request).name),
         page.PATH if is_open_redirect(back) else back,
         sent.get("once", ""),
         sent,
@@ -135,7 +135,7 @@ async def show_bulk(request: Request, bulk_id: PathId) -> Response:
     deps, reader = dependencies(request), reader_of(request)
     row = await operations.show(deps, bulk_id)
     must_be_allowed(reader.scopes, row.bulk.action, write=False)
-    now_matching = await operations.count(deps, row.bulk.action, row.bulk.filter)
+    now_matching = await operations.count(deps, row.bulk.action, row.bulk.filter, actor(request).name)
     now = deps.clock.now()
     return await render(
         request,

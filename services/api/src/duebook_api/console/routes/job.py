@@ -22,7 +22,7 @@ from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.routes import find_job
 from duebook_api.schemas import views
-from duebook_api.state.dependencies import Dependencies, dependencies
+from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_api.why.queries import why_job
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.scopes import Scope
@@ -68,7 +68,7 @@ async def _ledger(request: Request, deps: Dependencies, reader: Reader, job: Job
     chosen = _day(request)
     runs = await _runs(deps, reader, job.id, PageQuery(limit=_LAST_RUNS))
     return {
-        "ledger": await job_ledger.year(deps, job, reader.times, link),
+        "ledger": await job_ledger.year(deps, job, reader.times, link, actor(request).name),
         "day": await job_ledger.day(deps, job, reader.times, chosen) if chosen else None,
         "next_times": await job_ledger.coming_times(deps, job, reader.times.now),
         "runs": runs,

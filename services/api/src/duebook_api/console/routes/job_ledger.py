@@ -28,14 +28,15 @@ class LedgerDay(NamedTuple):
     total: int
 
 
-async def year(deps: Dependencies, job: Job, times: Times, link: str) -> Ledger:
-    """The calendar of the last year and the days to come."""
+async def year(deps: Dependencies, job: Job, times: Times, link: str, client: str) -> Ledger:
+    """The calendar of the last year and the days to come. The calendars of one client follow one another."""
     zone, start = job.definition.timezone, times.now - _YEAR
     monday = times.local(start, zone).date()
     monday -= timedelta(days=monday.weekday())
     first = max(monday, times.local(job.created_at, zone).date())
     q = SummaryQuery(**{"from": midnight(first, times, zone), "timezone": times.info(zone).key})
-    found = await ledger_summary(deps.pool, job.id, q, times.now)
+    async with deps.large_counts.slot(client):
+        found = await ledger_summary(deps.pool, job.id, q, times.now)
     days = {date.fromisoformat(item["date"]): Counter(item["outcomes"]) for item in found["items"]}
     upcoming = await deps.preview_search.run(True, _upcoming, job, times)
     return ledger_view(days, upcoming, first, times, zone, link)
