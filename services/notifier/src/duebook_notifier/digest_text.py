@@ -7,9 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from duebook_common.domain.mail import Mail, parse_topic
+from duebook_common.runtime.phrases import quantity
 from duebook_notifier.links import NO_LINKS, Links
 from duebook_notifier.mail_text import Line, Link, Look, MailText, Section
-from duebook_notifier.phrases import isolated, minute, one_line, quantity
+from duebook_notifier.phrases import isolated, minute, one_line
 
 MOST_CAUSES, _MOST_JOBS = 10, 50
 _LONGEST_ERROR = 200  # characters

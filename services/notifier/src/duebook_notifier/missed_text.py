@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from duebook_common.runtime.durations import iso
+from duebook_common.runtime.phrases import quantity
 from duebook_notifier.background import Background
 from duebook_notifier.links import Links
 from duebook_notifier.mail_text import FOOTER, Link, Look, MailText, NextStep
-from duebook_notifier.phrases import isolated, local_time, one_line, quantity, request_time
+from duebook_notifier.phrases import isolated, local_time, one_line, request_time
 from duebook_notifier.subject import MissedOccurrences
 
 _SECOND = timedelta(seconds=1)

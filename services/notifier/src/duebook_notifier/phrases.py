@@ -1,11 +1,10 @@
-"""How mails write times, durations, numbers, names and quotes."""
+"""How mails write times, names and quotes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from unicodedata import bidirectional
 from zoneinfo import ZoneInfo
 
 _LONGEST_NAME, _LONGEST_QUOTE = 120, 200  # characters
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _ISOLATE, _END = "\u2068", "\u2069"  # what is between them reorders nothing outside
 _WITHOUT_ISOLATES = dict.fromkeys(map(ord, (_ISOLATE, _END)))
@@ -31,26 +30,6 @@ def minute(time: datetime, zone: str = "UTC") -> str:
 def request_time(time: datetime) -> str:
     """As a request has it, like `2026-11-24T01:00:00Z`."""
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def duration(length: timedelta) -> str:
-    """In its two largest units, such as "1 day 2 hours"."""
-    seconds = length.total_seconds()
-    if seconds < 1:
-        return quantity(round(max(seconds, 0.001) * 1000), "millisecond")
-    if seconds < 60:
-        rounded = f"{seconds:.1f}".removesuffix(".0")
-        return f"{rounded} second{'' if rounded == '1' else 's'}"
-    rest, parts = round(seconds), list[str]()
-    for unit, size in _UNITS:
-        number, rest = divmod(rest, size)
-        if number or parts:
-            parts.append(quantity(number, unit) if number else "")
-    return " ".join(part for part in parts[:2] if part)
-
-
-def quantity(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def one_line(text: str, longest: int = _LONGEST_NAME) -> str:

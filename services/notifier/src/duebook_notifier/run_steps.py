@@ -4,10 +4,11 @@ import re
 
 from duebook_common.domain.run.decide import LOST
 from duebook_common.domain.run.state import Run
+from duebook_common.runtime.phrases import quantity
 from duebook_notifier.background import Background, error_group
 from duebook_notifier.links import Links
 from duebook_notifier.mail_text import NextStep
-from duebook_notifier.phrases import local_time, quantity
+from duebook_notifier.phrases import local_time
 
 _TIMED_OUT = re.compile(r"timed out after [\d.e+]+ s")
 _FIXED, _UNNEEDED = "what was fixed", "why it is not needed"

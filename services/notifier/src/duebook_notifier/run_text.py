@@ -5,10 +5,11 @@ from typing import Any
 import orjson
 
 from duebook_common.domain.run.state import Run
+from duebook_common.runtime.phrases import quantity
 from duebook_notifier.background import FAILURES, MOST_ALIKE, Alike, Background, error_group
 from duebook_notifier.links import Links
 from duebook_notifier.mail_text import FOOTER, Detail, Link, Look, MailText
-from duebook_notifier.phrases import local_time, minute, one_line, quantity, shortened
+from duebook_notifier.phrases import local_time, minute, one_line, shortened
 from duebook_notifier.run_steps import next_steps, remedy
 from duebook_notifier.run_words import headline, why
 

@@ -2,7 +2,8 @@
 
 from duebook_common.domain.run.decide import LOST
 from duebook_common.domain.run.state import Run
-from duebook_notifier.phrases import duration, isolated, one_line, quantity, quoted
+from duebook_common.runtime.phrases import duration, quantity
+from duebook_notifier.phrases import isolated, one_line, quoted
 
 _LONGEST_REASON = 100  # characters
 _WHY_SKIPPED = {

@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 
 from duebook_api.schemas.missing_executor import missing_executor
-from duebook_api.why import phrases
 from duebook_api.why.facts import ConcurrencySlots, QueuePosition
 from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
 from duebook_common.domain.job.commands import TriggerRun
@@ -37,6 +36,7 @@ from duebook_common.domain.run.events import (
     Trigger,
 )
 from duebook_common.domain.run.state import Run
+from duebook_common.runtime.phrases import duration
 from support.explanations import a_job_of, explain_run, texts
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job, a_run, context
 
@@ -88,7 +88,7 @@ def test_jitter_is_mentioned_as_the_cause_of_a_delay() -> None:
     due = job.next_due_at
     assert due is not None
     event = first_event(job, now=due)
-    later = phrases.duration(event.due_at - event.nominal_at)
+    later = duration(event.due_at - event.nominal_at)
     assert f"at 2026-11-24T01:00:00Z (due {later} later because of jitter); it was sent" in texts(explain_run(event))[0]
 
 

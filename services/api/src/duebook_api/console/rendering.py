@@ -19,6 +19,7 @@ from duebook_api.console.pages.times import duration
 from duebook_api.console.reader import FLASH, ZONE, Reader, chosen_zone, reader_of
 from duebook_api.http.problems import Problem
 from duebook_api.state.dependencies import dependencies
+from duebook_common.runtime.phrases import quantity
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import UNAVAILABLE
 
@@ -50,7 +51,7 @@ def _environment() -> Environment:
         chip=status.chip,
         glyph=status.glyph,
         look=status.look,
-        quantity=words.quantity,
+        quantity=quantity,
         json_view=json_view,
         Scope=Scope,
     )

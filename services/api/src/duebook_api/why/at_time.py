@@ -15,17 +15,9 @@ from duebook_api.why.job_sentences import (
     skip_reason,
 )
 from duebook_api.why.of_job import finished_clause
-from duebook_api.why.phrases import (
-    WAITS_FOR_SCHEDULER,
-    capitalized,
-    duration,
-    exact_time,
-    is_or_are,
-    jitter_text,
-    pause_clause,
-    quantity,
-)
+from duebook_api.why.phrases import WAITS_FOR_SCHEDULER, capitalized, exact_time, is_or_are, jitter_text, pause_clause
 from duebook_common.domain.job.state import JobStatus
+from duebook_common.runtime.phrases import duration, quantity
 
 _TRIGGERS = {"manual": "triggered by a client", "backfill": "a backfill", "rerun": "a repetition"}
 

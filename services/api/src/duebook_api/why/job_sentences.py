@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from duebook_api.why.facts import Cause, JobEventSummary
-from duebook_api.why.phrases import acting, capitalized, event_time, exact_time, quantity, quoted, with_reason
+from duebook_api.why.phrases import acting, capitalized, event_time, exact_time, quoted, with_reason
 from duebook_common.domain.definition import Definition
 from duebook_common.runtime.durations import iso
+from duebook_common.runtime.phrases import quantity
 
 CREATED, CHANGED, PAUSED, RESUMED = "JobCreated", "JobChanged", "JobPaused", "JobResumed"
 DELETED, FINISHED, SKIPPED = "JobDeleted", "JobFinished", "OccurrencesSkipped"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RunContext
 from duebook_api.why.opening_sentences import other_run_cause, run_label
-from duebook_api.why.phrases import capitalized, duration, event_time, is_or_are, quantity, quoted
+from duebook_api.why.phrases import capitalized, event_time, is_or_are, quoted
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.phrases import duration, quantity
 
 
 def present_causes(run: Run, context: RunContext) -> list[Cause]:

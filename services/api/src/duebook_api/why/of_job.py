@@ -14,17 +14,9 @@ from duebook_api.why.job_sentences import (
     latest,
 )
 from duebook_api.why.opening_sentences import run_label
-from duebook_api.why.phrases import (
-    WAITS_FOR_SCHEDULER,
-    capitalized,
-    duration,
-    exact_time,
-    is_or_are,
-    jitter_text,
-    pause_clause,
-    quantity,
-)
+from duebook_api.why.phrases import WAITS_FOR_SCHEDULER, capitalized, exact_time, is_or_are, jitter_text, pause_clause
 from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.runtime.phrases import duration, quantity
 
 
 def explain(context: JobContext) -> Explanation:

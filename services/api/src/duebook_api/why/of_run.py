@@ -12,19 +12,18 @@ from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence
 from duebook_api.why.phrases import (
     acting,
     capitalized,
-    duration,
     event_time,
     executor_name,
     is_or_are,
     ordinal,
     pause_clause,
-    quantity,
     quoted,
     with_reason,
 )
 from duebook_api.why.run_sentences import JOB_DELETED, MADE_WAY, failures_text, run_sentence
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
+from duebook_common.runtime.phrases import duration, quantity
 from duebook_common.store.eventstore import RecordedEvent
 
 _RESTARTS = {

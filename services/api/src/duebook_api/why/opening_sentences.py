@@ -5,12 +5,10 @@ from datetime import datetime, timedelta
 from duebook_api.why.facts import Cause, RunContext
 from duebook_api.why.phrases import (
     capitalized,
-    duration,
     event_time,
     exact_time,
     executor_name,
     pause_clause,
-    quantity,
     quoted,
     with_reason,
 )
@@ -18,6 +16,7 @@ from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
 from duebook_common.domain.run.state import HELD, QUEUE_PAUSED, Run, RunStatus
 from duebook_common.runtime.durations import iso
+from duebook_common.runtime.phrases import duration, quantity
 
 _LATE = timedelta(seconds=1)
 OVERLAP_POLICIES = {

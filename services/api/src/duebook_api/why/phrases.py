@@ -1,4 +1,4 @@
-"""How explanations write times, durations, numbers and names."""
+"""How explanations write times, numbers and names."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,7 +7,6 @@ from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause
 
 _MAX_QUOTE = 300  # characters
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 WAITS_FOR_SCHEDULER = "waits for a scheduler: none is running, they are behind, or its queue is full"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
@@ -35,26 +34,6 @@ def event_time(time: datetime, zone: str = "UTC") -> str:
 def jitter_text(due_at: datetime, zone: str) -> str:
     """What follows a nominal time that jitter delays."""
     return f" (due at {event_time(due_at, zone)} because of jitter)"
-
-
-def duration(length: timedelta) -> str:
-    """A duration in its two largest units, such as "1 day 2 hours"."""
-    seconds = length.total_seconds()
-    if seconds < 1:
-        return quantity(round(max(seconds, 0.001) * 1000), "millisecond")
-    if seconds < 60:
-        rounded = f"{seconds:.1f}".removesuffix(".0")
-        return f"{rounded} second{'' if rounded == '1' else 's'}"
-    rest, parts = round(seconds), list[str]()
-    for unit, size in _UNITS:
-        number, rest = divmod(rest, size)
-        if number or parts:
-            parts.append(quantity(number, unit) if number else "")
-    return " ".join(part for part in parts[:2] if part)
-
-
-def quantity(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def is_or_are(number: int) -> str:

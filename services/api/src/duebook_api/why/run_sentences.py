@@ -4,16 +4,7 @@ from datetime import timedelta
 
 from duebook_api.why.facts import RunContext
 from duebook_api.why.opening_sentences import no_executor
-from duebook_api.why.phrases import (
-    capitalized,
-    duration,
-    event_time,
-    executor_name,
-    ordinal,
-    quantity,
-    quoted,
-    with_reason,
-)
+from duebook_api.why.phrases import capitalized, event_time, executor_name, ordinal, quoted, with_reason
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -34,6 +25,7 @@ from duebook_common.domain.run.events import (
     RunResumed,
 )
 from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
+from duebook_common.runtime.phrases import duration, quantity
 
 MADE_WAY, JOB_DELETED = "made way", "the job was deleted"  # how the reasons begin that the domain records itself
 

@@ -9,9 +9,10 @@ from uuid import UUID
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.times import duration
-from duebook_api.console.pages.words import count, quantity
+from duebook_api.console.pages.words import count
 from duebook_api.schemas.bulk import filters_of
 from duebook_common.domain.bulk.events import BulkAction
+from duebook_common.runtime.phrases import quantity
 from duebook_common.store.bulk_targets import STATUSES
 
 PATH = "/console/bulk"

@@ -15,8 +15,9 @@ from duebook_api.console.pages.diffs import DiffLine, diff
 from duebook_api.console.pages.json_text import json_text, plain
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times
-from duebook_api.console.pages.words import cut, ordinal, quantity, sentence
+from duebook_api.console.pages.words import cut, ordinal, sentence
 from duebook_common.domain.bulk.events import BulkAction
+from duebook_common.runtime.phrases import quantity
 
 PATH = "/console/dead-letters"
 TIMES = ("finished_from", "finished_to")

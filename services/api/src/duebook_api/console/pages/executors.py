@@ -9,7 +9,8 @@ from uuid import UUID
 from markupsafe import Markup
 
 from duebook_api.console.pages.svg.gauge import gauge
-from duebook_api.console.pages.words import count, quantity
+from duebook_api.console.pages.words import count
+from duebook_common.runtime.phrases import quantity
 
 STATES = (("", "all"), ("alive", "alive"), ("draining", "draining"), ("lost", "lost"))
 

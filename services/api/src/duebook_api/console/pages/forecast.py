@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from duebook_api.console.pages.svg.forecast_bars import Step, forecast_bars
 from duebook_api.console.pages.times import Times, duration
-from duebook_api.console.pages.words import count, quantity
+from duebook_api.console.pages.words import count
+from duebook_common.runtime.phrases import quantity
 
 SPANS = (("1", "a day"), ("7", "7 days"), ("31", "31 days"), ("92", "92 days"), ("366", "a year"))
 _HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.events import facts, page_in_navigation, path_of, type_in_words, without_payloads
 from duebook_api.console.pages.json_text import json_text, plain
-from duebook_api.console.pages.words import quantity
+from duebook_common.runtime.phrases import quantity
 from duebook_common.runtime.scopes import Scope, allowed
 
 STATUSES = (("", "all"), ("active", "active"), ("expired", "expired"), ("revoked", "revoked"))

@@ -9,7 +9,7 @@ from uuid import UUID
 from duebook_api.console.pages.actions import REASON, Action
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.status import look
-from duebook_api.console.pages.words import quantity
+from duebook_common.runtime.phrases import quantity
 
 STATUSES = (
     ("", "all"),

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times, duration
-from duebook_api.console.pages.words import count, quantity
+from duebook_api.console.pages.words import count
+from duebook_common.runtime.phrases import quantity
 
 HOUR, BARS = timedelta(hours=1), 20
 STEP = HOUR / BARS

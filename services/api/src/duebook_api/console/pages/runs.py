@@ -13,10 +13,11 @@ from duebook_api.console.pages.bulk import BulkLink, bulk_link
 from duebook_api.console.pages.status import look
 from duebook_api.console.pages.svg.duration_bar import duration_bar
 from duebook_api.console.pages.times import Times, duration
-from duebook_api.console.pages.words import cut, ordinal, quantity, sentence
+from duebook_api.console.pages.words import cut, ordinal, sentence
 from duebook_api.runs.run_list import RunQuery
 from duebook_common.domain.bulk.events import BulkAction
 from duebook_common.domain.run.state import RunStatus
+from duebook_common.runtime.phrases import quantity
 
 STATUSES = tuple(status.value for status in RunStatus)
 TIMES = ("due_from", "due_to", "finished_from", "finished_to")

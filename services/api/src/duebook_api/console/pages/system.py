@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from duebook_api.console.pages.svg.gauge import gauge
 from duebook_api.console.pages.times import duration
-from duebook_api.console.pages.words import count, cut, quantity
+from duebook_api.console.pages.words import count, cut
+from duebook_common.runtime.phrases import quantity
 
 # The relay works off some thousand events a second, and no transaction of ours is open for longer than seconds.
 _MUCH_LAG, _OLD_HORIZON = 10_000, timedelta(minutes=1)

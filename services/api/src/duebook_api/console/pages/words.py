@@ -6,11 +6,6 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def quantity(number: int, noun: str, plural: str | None = None) -> str:
-    """Like `1 run`, `1,204 runs`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def short_id(id_: object) -> str:
     """The beginning and the end of an id, as `3fa1…c2e0`: ids of one moment begin alike."""
     text = str(id_)
