@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from duebook_common.domain.statistics import EPOCH, OTHER, Dimension, Rollup
+from duebook_common.domain.statistics import EPOCH, Dimension, Rollup
 from duebook_common.store.database import Connection
 
 # The counts of runs; those of failed attempts come after them.
@@ -58,11 +58,3 @@ async def read_statistics(
         for slot, number in zip(record["slots"], record["numbers"], strict=True):
             rollup.add(record["measure"], slot - 1, number)
     return rollups
-
-
-async def read_total(db: Connection, wanted: StatisticsRange) -> Rollup:
-    """The whole range as one."""
-    total = Rollup()
-    for rollup in (await read_statistics(db, wanted, [OTHER])).values():
-        total.merge(rollup)
-    return total
