@@ -19,6 +19,12 @@ _LONGEST_TOKEN = 100
 _FORGET = "DELETE FROM sessions WHERE expires_at < now()"
 _OPEN = "INSERT INTO sessions (token_hash, key_id, key_hash, expires_at) VALUES ($1, $2, $3, now() + $4::interval)"
 _FIND = "SELECT key_id, key_hash FROM sessions WHERE token_hash = $1 AND expires_at > now()"
+_MOST_OF_KEY = 100
+_CLOSE_OLDEST = f"""
+DELETE FROM sessions WHERE token_hash IN (
+    SELECT token_hash FROM sessions WHERE key_hash = $1 ORDER BY expires_at DESC OFFSET {_MOST_OF_KEY}
+)
+"""  # noqa: S608
 _CLOSE = "DELETE FROM sessions WHERE token_hash = $1"
 
 
@@ -27,16 +33,17 @@ class Sessions:
 
     def __init__(self, pool: Pool, keys: ApiKeys) -> None:
         self._pool, self._keys = pool, keys
-        self._cache: dict[bytes, tuple[float, Principal | None]] = {}  # by the token's hash, until a monotonic time
+        self._cache: dict[bytes, tuple[float, Principal]] = {}  # by the token's hash, until a monotonic time
 
     async def open(self, key: str) -> str | None:
-        """The token of a new session, or None for an invalid key."""
+        """The token of a new session, or None for an invalid key. The oldest session ends if the key has too many."""
         if await self._keys.authenticate(key) is None:
             return None
         token = secrets.token_urlsafe(32)
         async with transaction(self._pool) as db:
             await db.execute(_FORGET)
             await db.execute(_OPEN, _hash(token), self._keys.id_of(key), _hash(key), LIFETIME)
+            await db.execute(_CLOSE_OLDEST, _hash(key))
         return token
 
     async def authenticate(self, token: str) -> Principal | None:
@@ -44,13 +51,14 @@ class Sessions:
         if len(token) > _LONGEST_TOKEN:
             return None
         digest = _hash(token)
-        until, principal = self._cache.get(digest, (0.0, None))
-        if until > time.monotonic():
-            return principal
+        cached = self._cache.get(digest)
+        if cached is not None and cached[0] > time.monotonic():
+            return cached[1]
         principal = await self._look_up(digest)
-        if len(self._cache) >= _CACHE_SIZE:
-            self._cache.clear()
-        self._cache[digest] = (time.monotonic() + _CACHE_SECONDS, principal)
+        if principal is not None:  # tokens that were made up must not push the others out
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[digest] = (time.monotonic() + _CACHE_SECONDS, principal)
         return principal
 
     async def accepts(self, token: str) -> bool:
