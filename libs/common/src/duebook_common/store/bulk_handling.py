@@ -28,6 +28,7 @@ from duebook_common.store.bulk_targets import Target, named_targets, next_target
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import Write, append
+from duebook_common.store.key_handling import is_revoked
 from duebook_common.store.locks import lock_bulk, try_lock_bulk
 
 log = structlog.stdlib.get_logger("bulk")
@@ -162,6 +163,9 @@ class BulkExecutor:
             if row is None or row.bulk.status is not BulkStatus.RUNNING:
                 return Step()
             bulk, progress = row.bulk, row.progress or await lost_progress(db, row.bulk)
+            if await is_revoked(db, bulk.requested_by):
+                await _record(db, bulk, abort(bulk, progress, "its key was revoked", now), self._actor)
+                return Step()
             batch = await _next_batch(db, bulk, progress, now, most, ahead)
             if batch is None:
                 await _record(db, bulk, end(bulk, progress, now), self._actor)

@@ -31,6 +31,7 @@ INSERT INTO keys (key_id, name, hash, scopes, created_at, created_by, expires_at
 """
 _VERSION = "SELECT version FROM heads WHERE stream = $1"
 _REVOKE = "UPDATE keys SET revoked_at = $2 WHERE key_id = $1 AND revoked_at IS NULL"
+_IS_REVOKED = "SELECT EXISTS (SELECT FROM keys WHERE 'key:' || key_id = $1 AND revoked_at IS NOT NULL)"
 # At most once a minute for each key, over all copies of the api.
 _USED = """
 UPDATE keys SET last_used_at = clock_timestamp() WHERE key_id = ANY($1::text[])
@@ -80,6 +81,11 @@ async def revoke_key(pool: Pool, key_id: str, reason: str | None, actor: Actor) 
                 await db.execute(_REVOKE, key_id, now)
                 return await _row(db, key_id)
     raise Conflict(f"the key {key_id} kept changing while it was revoked")
+
+
+async def is_revoked(db: Connection, actor: str) -> bool:
+    """Whether the actor of this name is a key that was revoked."""
+    return bool(await db.fetchval(_IS_REVOKED, actor))
 
 
 async def note_use(db: Connection, key_ids: Iterable[str]) -> None:
