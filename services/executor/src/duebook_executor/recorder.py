@@ -62,9 +62,8 @@ class AttemptRecorder:
         """Record the outcomes in one commit, after the log lines of their attempts."""
         attempts = [outcome.attempt for outcome in outcomes]
         await write_log_lines(self._queries, attempts)
-        await self._release(
-            [attempt.run.id for attempt in attempts]
-        )  # before the outcome: an executor that gets a quick retry needs the lock
+        # Before the outcome: an executor that gets a quick retry needs the lock.
+        await self._release([attempt.run.id for attempt in attempts])
         results = await self._handle([RunWork(a.run.id, command, a.run) for a, command in outcomes])
         await self._delete_leases(attempts)
         if any(result.frees for result in results):
