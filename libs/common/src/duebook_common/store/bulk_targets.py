@@ -13,6 +13,7 @@ from uuid import UUID
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
 from duebook_common.domain.bulk.progress import Cursor, Progress
 from duebook_common.store.database import Connection
+from duebook_common.store.predicates import containing
 
 # The statuses in which an action has a meaning.
 STATUSES = {
@@ -122,7 +123,7 @@ class _Search:
             self._indexed.append(self._given(f"({self._table.order}) > ({marks})", *key))
         self.indexed_arguments = [*self.arguments]
         values = {name: getattr(filter_, name) for name in self._table.conditions}
-        values["q"] = None if filter_.q is None else _pattern(filter_.q)
+        values["q"] = None if filter_.q is None else containing(filter_.q)
         self._others = [
             self._given(self._table.conditions[name], value) for name, value in values.items() if value is not None
         ]
@@ -165,12 +166,6 @@ class _Search:
             f"(SELECT * FROM {self._table.name} WHERE status = '{status}' AND {conditions} {end})"  # noqa: S608
             for status in self._statuses
         )
-
-
-def _pattern(text: str) -> str:
-    """The pattern of ILIKE for texts that contain this one."""
-    escaped = (f"\\{each}" if each in "\\%_" else each for each in text)
-    return f"%{''.join(escaped)}%"
 
 
 async def count_targets(

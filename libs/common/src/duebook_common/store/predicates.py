@@ -20,3 +20,9 @@ IS_OF_PEOPLE = "left(meta ->> 'actor', 9) NOT IN ('executor ', 'scheduler', 'not
 
 # The state of a service or an executor.
 PRESENCE = f"CASE WHEN NOT {IS_HEARD} THEN 'lost' WHEN draining THEN 'draining' ELSE 'alive' END"
+
+
+def containing(text: str) -> str:
+    """The pattern of LIKE and ILIKE for texts that contain this one."""
+    escaped = (f"\\{each}" if each in "\\%_" else each for each in text)
+    return f"%{''.join(escaped)}%"

@@ -20,6 +20,7 @@ from duebook_api.http.filters import (
 )
 from duebook_api.http.paging import PageQuery, SortOrder
 from duebook_common.store.database import Pool, acquire, snapshot
+from duebook_common.store.predicates import containing
 
 SEARCHED_ROWS = 50_000  # for one page: some twenty milliseconds
 
@@ -83,6 +84,5 @@ def contains(text: str | None, *columns: str) -> Condition:
     """One of the columns contains the text, in capitals or not."""
     if text is None:
         return ("true", None)
-    pattern = "".join(f"\\{each}" if each in "\\%_" else each for each in text)
     alternatives = " OR ".join(f"{column} ILIKE {{}}" for column in columns)
-    return (f"({alternatives})", *[f"%{pattern}%"] * len(columns))
+    return (f"({alternatives})", *[containing(text)] * len(columns))
