@@ -1,6 +1,7 @@
 """The dialog, the list and the page of bulk operations, over the api's own database."""
 
 import re
+from html import unescape
 
 from support.api_app import Api
 from support.console import get, hidden, submit
@@ -49,3 +50,15 @@ async def test_an_operation_is_aborted_with_a_reason(api: Api) -> None:
 async def test_a_dialog_never_leads_out_of_the_console(api: Api) -> None:
     page = await get(api, "/console/bulk/new?action=cancel&all=true&back=https://example.com")
     assert re.findall(r'href="([^"]*)" data-close', page) == ["/console/bulk"]
+
+
+async def test_the_list_of_jobs_acts_on_all_that_match_its_filter(api: Api) -> None:
+    for queue in ("mail", "mail", "other"):
+        await api.create(queue=queue)
+    page = unescape(await get(api, "/console/jobs?queue=mail"))
+    [link] = re.findall(r'href="(/console/bulk/new[^"]*action=pause[^"]*)"', page)
+    dialog = await get(api, link)
+    assert "Pause 2 jobs" in dialog
+    assert hidden(dialog)["filter.queue"] == "mail"
+    answer = await submit(api, "/console/bulk/new", **hidden(dialog), reason="provider down")
+    assert "Pausing 2 jobs" in await get(api, answer.headers["location"])

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from duebook_api.console.guard import config
+from duebook_api.console.pages.copies import Copies, copies, curl, options
 from duebook_api.console.pages.times import JOBS_ZONE, Times
 from duebook_api.http.fields import instant
 from duebook_api.http.problems import Fault, invalid
@@ -50,6 +51,10 @@ class Reader:
         """The whole URL of a request to the API, for copies."""
         query = q.model_dump(mode="json", exclude_defaults=True, by_alias=True, warnings=False) if q is not None else {}
         return self.origin + self.url(path, **query)
+
+    def copies_of(self, path: str, q: BaseModel, *words: str) -> Copies:
+        """A list of the API with its filters, as a request and as a command line."""
+        return copies(curl(self.api(path, q), needs_key=self.needs_key), [*words, *options(dict(q))])
 
     def here(self, **changes: object) -> str:
         """The page with other parameters; one that is None is dropped, and a new filter begins at the first page."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_api.console.pages.actions import Action, Field
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import copies, curl, options, value_text
 from duebook_api.console.pages.times import duration
 from duebook_api.console.pages.words import count
 from duebook_api.schemas.bulk import filters_of
@@ -49,6 +49,11 @@ class BulkLink:
     unfit: tuple[str, ...] = ()
 
 
+def used_filters(q: Any) -> dict[str, Any]:
+    """The filters of a list that are set, without what only orders or divides the list."""
+    return {name: value for name, value in q if value and name not in {"limit", "cursor", "sort"}}
+
+
 def bulk_link(action: BulkAction, used: Mapping[str, Any]) -> BulkLink | None:
     """The operation on what a list's filters match; None where these only match what the action does not concern."""
     wanted = dict(used)
@@ -64,9 +69,7 @@ def bulk_link(action: BulkAction, used: Mapping[str, Any]) -> BulkLink | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(value)
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return ",".join(value) if isinstance(value, list | tuple) else value_text(value)
 
 
 def filter_words(filter_: Mapping[str, Any]) -> str:
@@ -134,12 +137,7 @@ def _body(form: BulkForm) -> dict[str, Any]:
 
 
 def _options(form: BulkForm) -> list[str]:
-    options: list[str] = []
-    for name, value in form.filter.items():
-        option = {"job_id": "--job"}.get(name, f"--{name.replace('_', '-')}")
-        values = value if isinstance(value, list | tuple) else [value]
-        options += [option] if name == "all" else [part for each in values for part in (option, _text(each))]
-    return [*options, "--reason", form.sent.get("reason") or "…"]
+    return [*options(form.filter), "--reason", form.sent.get("reason") or "…"]
 
 
 def fault_of_count(shown: int, now: int, typed: str, limit: int | None) -> str:

@@ -23,7 +23,6 @@ PATH = "/console/dead-letters"
 TIMES = ("finished_from", "finished_to")
 STEPS = 20
 _RANGE = timedelta(days=1)
-_PAGING = {"limit", "cursor"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,6 @@ class DeadLettersPage:
     redrive: BulkLink | None
     discard: BulkLink | None
     is_filtered: bool
-
-
-def used_filters(q: Any) -> dict[str, Any]:
-    return {name: value for name, value in q if value and name not in _PAGING}
 
 
 def range_of(groups: Sequence[Mapping[str, Any]], now: datetime) -> tuple[datetime, datetime]:

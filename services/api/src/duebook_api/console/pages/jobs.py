@@ -8,11 +8,14 @@ from uuid import UUID
 
 from markupsafe import Markup
 
+from duebook_api.console.pages.bulk import BulkLink, bulk_link, used_filters
 from duebook_api.console.pages.schedules import in_words
 from duebook_api.console.pages.status import look
 from duebook_api.console.pages.svg.ticks import ticks
 from duebook_api.console.pages.times import Times
 from duebook_api.history.last_runs import LastRun
+from duebook_api.jobs.job_list import JobQuery
+from duebook_common.domain.bulk.events import BulkAction
 
 STATUSES = (
     ("", "all but deleted"),
@@ -21,6 +24,9 @@ STATUSES = (
     ("finished", "finished"),
     ("deleted", "deleted"),
 )
+
+
+BULK_ACTIONS = (BulkAction.PAUSE, BulkAction.RESUME, BulkAction.TRIGGER, BulkAction.DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,12 @@ class JobRow:
     next_due_at: datetime | None
     warnings: Sequence[str]
     outcomes: Markup
+
+
+def bulk_links(q: JobQuery) -> list[tuple[BulkAction, BulkLink]]:
+    """What can be done to all jobs that match the filter."""
+    links = ((action, bulk_link(action, used_filters(q))) for action in BULK_ACTIONS)
+    return [(action, link) for action, link in links if link is not None]
 
 
 def job_rows(jobs: Sequence[Mapping[str, Any]], runs: Mapping[UUID, Sequence[LastRun]], times: Times) -> list[JobRow]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from markupsafe import Markup
 
-from duebook_api.console.pages.bulk import BulkLink, bulk_link
+from duebook_api.console.pages.bulk import BulkLink, bulk_link, used_filters
 from duebook_api.console.pages.status import look
 from duebook_api.console.pages.svg.duration_bar import duration_bar
 from duebook_api.console.pages.times import Times, duration
@@ -37,7 +37,6 @@ SORTS = (
     ("-finished_at", "ended last first"),
     ("finished_at", "ended first first"),
 )
-_PAGING = {"limit", "cursor", "sort"}
 _WAITS_FOR = {
     "overlap": "for another run of its job",
     "concurrency": "for a slot of its concurrency key",
@@ -87,11 +86,6 @@ def runs_page(runs: Sequence[Mapping[str, Any]], q: RunQuery, times: Times) -> R
         is_filtered=bool(used),
         has_more_filters=any(name not in {"status", "q", "task", "queue"} for name in used),
     )
-
-
-def used_filters(q: RunQuery) -> dict[str, Any]:
-    """The filters that are set, without what only orders or divides the list."""
-    return {name: value for name, value in q if value and name not in _PAGING}
 
 
 def took(run: Mapping[str, Any], now: datetime) -> timedelta:

@@ -45,7 +45,7 @@ async def list_bulk(request: Request) -> Response:
         operations=found["items"],
         next_cursor=found["next_cursor"],
         actions=[("", "any"), *((action.value, page.WORDS[action].verb.lower()) for action in BulkAction)],
-        copies=copies(curl(reader.api("/api/bulk", q), needs_key=reader.needs_key), ["bulk", "list"]),
+        copies=reader.copies_of("/api/bulk", q, "bulk", "list"),
     )
 
 

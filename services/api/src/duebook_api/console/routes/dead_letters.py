@@ -11,7 +11,7 @@ from duebook_api.bulk import operations
 from duebook_api.bulk.operations import BulkQuery
 from duebook_api.console.pages import dead_letters as page
 from duebook_api.console.pages.actions import Action, Field
-from duebook_api.console.pages.bulk import BulkView, bulk_view
+from duebook_api.console.pages.bulk import BulkView, bulk_view, used_filters
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.json_text import plain
 from duebook_api.console.pages.local_times import field_values, with_offsets
@@ -51,7 +51,7 @@ async def list_causes(request: Request) -> Response:
     dead = dead or (newest[0] if newest else None)
     start, end = page.range_of(groups["items"], reader.times.now)
     deaths = await times_of_death(deps, [each["fingerprint"] for each in groups["items"]], start, end, page.STEPS)
-    used = page.used_filters(q)
+    used = used_filters(q)
     more = groups["next_cursor"] is not None
     return await render(
         request,
@@ -64,9 +64,7 @@ async def list_causes(request: Request) -> Response:
         bench=await _bench(deps, dead) if dead else None,
         gone=request.query_params.get("run") if dead is None or _is_gone(request, dead) else None,
         redrives=await _redrives(deps, reader, group),
-        copies=copies(
-            curl(reader.api("/api/dead-letter/groups", q), needs_key=reader.needs_key), ["dead-letter", "groups"]
-        ),
+        copies=reader.copies_of("/api/dead-letter/groups", q, "dead-letter", "groups"),
     )
 
 

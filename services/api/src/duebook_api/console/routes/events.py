@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from duebook_api.console.pages import events as page
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import copies, curl, options
 from duebook_api.console.pages.json_text import plain
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import filters, needs
 from duebook_api.events.filters import EventQuery
 from duebook_api.events.newest import find_newest
-from duebook_api.events.routes import FeedQuery, find_events
+from duebook_api.events.routes import FeedQuery, StreamQuery, find_events
 from duebook_api.http.paging import Text
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.state.dependencies import Dependencies, dependencies
@@ -53,7 +53,8 @@ async def list_events(request: Request) -> Response:
         most=_MOST_OF_DOWNLOAD,
         download=reader.url("/console/events.ndjson", **_wanted(q)),
         copies=copies(
-            curl(reader.api("/api/events/stream?after=latest"), needs_key=reader.needs_key), ["events", "tail"]
+            curl(reader.api("/api/events/stream", StreamQuery(**_wanted(q))), needs_key=reader.needs_key),
+            ["events", "tail", *options(_wanted(q))],
         ),
     )
 

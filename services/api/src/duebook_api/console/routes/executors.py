@@ -34,7 +34,7 @@ async def list_executors(request: Request) -> Response:
         view=page.executors_page(found["items"], is_all=is_all),
         next_cursor=found["next_cursor"],
         states=page.STATES,
-        copies=copies(curl(reader.api("/api/executor", q), needs_key=reader.needs_key), ["executor", "list"]),
+        copies=reader.copies_of("/api/executor", q, "executor", "list"),
     )
 
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.bulk.operations import scopes_of
 from duebook_api.console.pages import jobs as page
-from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.svg.ticks import MOST
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
@@ -38,7 +38,8 @@ async def list_jobs(request: Request) -> Response:
         rows=page.job_rows(found["items"], runs, reader.times),
         next_cursor=found["next_cursor"],
         statuses=page.STATUSES,
-        copies=copies(curl(reader.api("/api/job", q), needs_key=reader.needs_key), ["job", "list"]),
+        bulk=[(action, link) for action, link in page.bulk_links(q) if reader.may(scopes_of(action)[1])],
+        copies=reader.copies_of("/api/job", q, "job", "list"),
     )
 
 

@@ -54,7 +54,7 @@ async def list_acts(request: Request) -> Response:
         rows=page.act_rows(found["items"]),
         types=type_options(",".join(q.type)),
         next_cursor=found["next_cursor"],
-        copies=copies(curl(reader.api("/api/audit", q), needs_key=reader.needs_key), ["audit"]),
+        copies=reader.copies_of("/api/audit", q, "audit"),
     )
 
 

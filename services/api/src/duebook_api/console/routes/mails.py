@@ -5,7 +5,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.console.pages import mails as page
-from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import filters, needs, read_form
@@ -33,7 +32,7 @@ async def list_mails(request: Request) -> Response:
         sentence=page.sentence(found["items"]),
         statuses=page.STATUSES,
         next_cursor=found["next_cursor"],
-        copies=copies(curl(reader.api("/api/notification", q), needs_key=reader.needs_key), ["mail", "list"]),
+        copies=reader.copies_of("/api/notification", q, "mail", "list"),
     )
 
 

@@ -41,7 +41,7 @@ async def list_queues(request: Request) -> Response:
         view=page.queues_page(found["items"], found["freeze"], starts, reader.times),
         shows_rates=starts is not None,
         next_cursor=found["next_cursor"],
-        copies=copies(curl(reader.api("/api/queue", q), needs_key=reader.needs_key), ["queue", "list"]),
+        copies=reader.copies_of("/api/queue", q, "queue", "list"),
     )
 
 

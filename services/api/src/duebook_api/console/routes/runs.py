@@ -5,7 +5,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.console.pages import runs as page
-from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.local_times import field_values, with_offsets
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
@@ -16,7 +15,6 @@ from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter()
-_OPTIONS = {"job_id": "--job", "q": "--text"}
 
 
 @router.get("/runs", **needs(Scope.RUNS_READ))
@@ -35,14 +33,5 @@ async def list_runs(request: Request) -> Response:
         field_times=field_values({name: getattr(q, name) for name in page.TIMES}, reader.times),
         next_cursor=found["next_cursor"],
         page=page,
-        copies=copies(curl(reader.api("/api/run", q), needs_key=reader.needs_key), ["run", "list", *_options(q)]),
+        copies=reader.copies_of("/api/run", q, "run", "list"),
     )
-
-
-def _options(q: RunQuery) -> list[str]:
-    used = page.used_filters(q)
-    pairs = [(_OPTIONS.get(name, f"--{name.replace('_', '-')}"), value) for name, value in used.items()]
-    texts = [(option, each) for option, value in pairs for each in (value if isinstance(value, tuple) else (value,))]
-    return [
-        part for option, value in texts for part in (option, value if isinstance(value, str) else value.isoformat())
-    ]

@@ -43,7 +43,7 @@ const actions = {
   j: () => move(1),
   k: () => move(-1),
   x: select,
-  ".": () => (document.querySelector(".actions a, .actions button, .actions summary"))?.focus(),
+  ".": () => [...document.querySelectorAll(".actions a, .actions button, .actions summary")].find((each) => each.checkVisibility())?.focus(),
   t: theme,
 };
 
