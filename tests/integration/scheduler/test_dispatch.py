@@ -172,6 +172,16 @@ async def test_a_queue_that_is_not_ready_gets_no_runs_and_keeps_none_from_others
         assert await dispatcher.step() == 1
 
 
+async def test_the_backlog_of_one_queue_does_not_delay_another(pool: Pool, postgres_url: str) -> None:
+    due_at = datetime.now(UTC) - 10 * SECOND
+    for seconds, queue in enumerate(("resumed", "resumed", "resumed", "default")):
+        await created(pool, queue=queue, scheduled_at=due_at + seconds * SECOND)
+    async with new_dispatcher(postgres_url, RecordingSender(), batch=2) as dispatcher:
+        await dispatcher.step()
+    runs = await pool.fetch("SELECT queue FROM runs ORDER BY queue")
+    assert [run["queue"] for run in runs] == ["default", "resumed"]
+
+
 async def test_a_job_whose_lock_others_hold_again_and_again_is_dispatched(postgres_url: str, pool: Pool) -> None:
     """One job of the same slice is kept busy, as by a client that triggers it all the time; one cannot be decided."""
     failing, job_id = await create_due_jobs(pool, 2, together=2)

@@ -4,7 +4,7 @@ from typing import Any
 
 from duebook_common.store.database import Pool
 from duebook_scheduler.dispatch import _CANDIDATES
-from duebook_scheduler.due_runs import _DUE_RUNS
+from duebook_scheduler.due_runs import _DUE_RUNS, load_due_runs
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
 from support.bookkeeping import NOW, created, started
 from support.query_cost import HOUR, grow_table, query_cost
@@ -39,6 +39,14 @@ async def test_the_earliest_time_is_the_next_of_all_lanes() -> None:
     some = [Lane("a", 9, NOW + 2 * HOUR), Lane("b", 4, NOW), Lane("b", 1, NOW + HOUR)]
     assert earliest(some, NOW) == NOW + HOUR
     assert earliest(some[:2], NOW + 2 * HOUR) is None
+
+
+async def test_queues_share_a_batch_and_priority_counts_in_each(pool: Pool) -> None:
+    for queue, priority in (("a", 4), ("a", 4), ("a", 9), ("b", 0), ("b", 0)):
+        await started(pool, queue=queue, priority=priority)
+    async with pool.acquire() as db:
+        due = await load_due_runs(db, await lanes(db, "runs"), NOW + HOUR, 3)
+    assert [(each.run.queue, each.run.priority) for each in due] == [("a", 9), ("b", 0), ("a", 4)]
 
 
 async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: Pool) -> None:

@@ -68,6 +68,7 @@ class Scheduler:
     pool: Pool
     poller: Poller
     sender: RecordingSender
+    waker: Waker
 
     async def poll(self) -> list[Run]:
         """Poll until nothing is left to do; returns the runs that were sent."""
@@ -90,7 +91,7 @@ async def new_scheduler(url: str) -> AsyncIterator[Scheduler]:
         context, sender, window = PollContext(pool, Clock(), settings, ACTOR), RecordingSender(), DispatchWindow(10_000)
         dispatcher = Dispatcher(context, sender, window, hints)
         waker = Waker(context, sender, window, NothingLost(), Admission(context))
-        yield Scheduler(pool, Poller(context, dispatcher, waker), sender)
+        yield Scheduler(pool, Poller(context, dispatcher, waker), sender, waker)
 
 
 @pytest.fixture
@@ -161,6 +162,21 @@ async def test_a_scheduler_that_did_not_see_the_resume_wakes_what_waits(
         assert len(await another.poll()) == 1
 
 
+async def test_a_scheduler_that_has_not_seen_the_resume_postpones_no_woken_run(
+    scheduler: Scheduler, pool: Pool
+) -> None:
+    await job(pool)
+    await scheduler.poll()
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    await scheduler.poll()
+    await pool.execute("UPDATE runs SET wake_at = now()")
+    async with pool.acquire() as db:
+        [seen] = (await load_runs(db, [await db.fetchval("SELECT run_id FROM runs")])).values()
+    await pool.execute("UPDATE runs SET wake_at = now()")  # another scheduler wakes it
+    await scheduler.waker._postpone([(seen, datetime.now(UTC) + HOUR)])
+    assert await pool.fetchval("SELECT count(*) FROM runs WHERE wake_at <= now()") == 1
+
+
 async def test_a_deadline_ends_a_run_that_waits_for_the_resume(scheduler: Scheduler, pool: Pool) -> None:
     await job(pool, start_within=HOUR)
     await scheduler.poll()
@@ -171,19 +187,38 @@ async def test_a_deadline_ends_a_run_that_waits_for_the_resume(scheduler: Schedu
     assert await scheduler.of_queue() == {"skipped": 1}
 
 
+@NAMES
 async def test_the_resume_wakes_many_runs_in_batches(
-    scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("duebook_scheduler.paused_queues._AT_ONCE", 2)
+    for limit in ("_RECALLED_AT_ONCE", "_WOKEN_AT_ONCE", "_FEW"):
+        monkeypatch.setattr(f"duebook_scheduler.paused_queues.{limit}", 2)
     for _ in range(7):
         await job(pool)
     await scheduler.poll()
-    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    await handle_queue(pool, name, PauseQueue(None), ACTOR)
     await scheduler.poll()
     assert await scheduler.of_queue() == {"waiting": 7}
     await pool.execute("UPDATE runs SET wake_at = now() + interval '1 h'")
+    await handle_queue(pool, name, ResumeQueue(), ACTOR)
+    await scheduler.poller.step()
+    assert len(scheduler.sender.runs) == 2
+    await scheduler.poll()
+    assert await scheduler.of_queue() == {"dispatched": 7}
+
+
+async def test_a_thaw_leaves_runs_of_a_queue_that_is_paused_asleep(scheduler: Scheduler, pool: Pool) -> None:
+    await job(pool)
+    await scheduler.poll()
+    for name in ("default", INSTALLATION):
+        await handle_queue(pool, name, PauseQueue(None), ACTOR)
+        await scheduler.poll()
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '1 h'")
+    await handle_queue(pool, INSTALLATION, ResumeQueue(), ACTOR)
+    assert await scheduler.poll() == []
+    assert await pool.fetchval("SELECT count(*) FROM runs WHERE wake_at > now() + interval '50 min'") == 1
     await handle_queue(pool, "default", ResumeQueue(), ACTOR)
-    assert len(await scheduler.poll()) == 7
+    assert len(await scheduler.poll()) == 1
 
 
 async def paused_for_an_hour(pool: Pool, name: str) -> None:

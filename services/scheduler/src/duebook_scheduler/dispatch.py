@@ -36,7 +36,8 @@ from duebook_scheduler.run_sender import RunSender
 
 log = structlog.stdlib.get_logger("dispatch")
 
-# The lanes of a queue share its capacity: higher priorities take it first.
+# The lanes of a queue share its capacity: higher priorities take it first. Queues take turns, so that the backlog of
+# one does not delay the first dispatches of the others.
 _CANDIDATES = """
 SELECT job_id FROM (
     SELECT due.job_id, due.wake_at, lane.priority, lane.capacity,
@@ -49,7 +50,7 @@ SELECT job_id FROM (
     ) AS due
 ) AS ranked
 WHERE rank <= capacity
-ORDER BY priority DESC, wake_at LIMIT $6
+ORDER BY rank, priority DESC, wake_at LIMIT $6
 """
 
 _SHORTLY, _SOON, _AFTER_ERROR = timedelta(milliseconds=50), timedelta(seconds=1), timedelta(minutes=1)

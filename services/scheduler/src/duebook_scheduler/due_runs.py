@@ -9,16 +9,21 @@ from duebook_common.store.database import Connection
 from duebook_common.store.rows import TO_DECIDE, run_of
 from duebook_scheduler.lanes import Lane
 
+# Queues take turns, so that a mass of due runs of one does not delay those of the others. In a queue priority counts.
 _DUE_RUNS = f"""
+WITH due AS MATERIALIZED (
+    SELECT run_id, priority, wake_at, row_number() OVER (PARTITION BY queue ORDER BY priority DESC, wake_at) AS rank
+    FROM unnest($1::text[], $2::int[]) AS lane (lane_queue, lane_priority), LATERAL (
+        SELECT run_id, queue, priority, wake_at FROM runs
+        WHERE wake_at IS NOT NULL AND runs.queue = lane_queue AND runs.priority = lane_priority AND wake_at <= $3
+        ORDER BY runs.queue, runs.priority, wake_at LIMIT $4
+    ) AS runs
+    ORDER BY rank, priority DESC, wake_at LIMIT $4
+)
 SELECT {TO_DECIDE}, leases.expires_at, jobs.status = 'deleted' AS job_deleted
-FROM unnest($1::text[], $2::int[]) AS lane (queue, priority), LATERAL (
-    SELECT * FROM runs
-    WHERE wake_at IS NOT NULL AND runs.queue = lane.queue AND runs.priority = lane.priority AND wake_at <= $3
-    ORDER BY runs.queue, runs.priority, wake_at LIMIT $4
-) AS runs
-JOIN jobs USING (job_id)
+FROM due JOIN runs USING (run_id) JOIN jobs USING (job_id)
 LEFT JOIN leases ON leases.run_id = runs.run_id AND leases.attempt = runs.attempt
-ORDER BY runs.priority DESC, runs.wake_at LIMIT $4
+ORDER BY due.rank, due.priority DESC, due.wake_at
 """  # noqa: S608
 
 
@@ -32,7 +37,7 @@ class DueRun:
 
 
 async def load_due_runs(db: Connection, lanes: Sequence[Lane], now: datetime, limit: int) -> list[DueRun]:
-    """The due runs of these lanes, at most `limit`: the highest priority first, then the longest due."""
+    """The due runs of these lanes, at most `limit`: queues take turns, and in each the highest priority comes first."""
     due = [(lane.queue, lane.priority) for lane in lanes if lane.first <= now]
     if not due:
         return []

@@ -1,18 +1,24 @@
 """The paused queues, as each pass of the poll sees them, and what a pause or a resume changes for their runs.
 
 A pause calls back the messages that are under way: their runs wait, and give back the slots of their concurrency keys.
-A resume wakes all runs that wait. Each scheduler does both when it sees the change, and after its own start as if it
-saw the change only then. Both move `wake_at` only, so a repetition does no harm.
+A resume wakes the runs that wait, as many at a time as one pass works off. Each scheduler does both when it sees the
+change, and after its own start as if it saw the change only then. Both move `wake_at` only, so a repetition does no
+harm.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime, timedelta
 
+from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.store.database import Connection
 from duebook_common.store.queue_pauses import pauses_now, pauses_since
 from duebook_common.store.wakeups import LONGEST_WAIT_FOR_RESUME, recall_dispatched, wake_queue
+from duebook_scheduler.lanes import lanes
 
-_AT_ONCE = 5_000  # runs, so that one step stays short
+# Runs of one pass, which all queues share, so that it stays short; each queue gets a few at least.
+_RECALLED_AT_ONCE, _WOKEN_AT_ONCE, _FEW = 5_000, 1_000, 10
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class PausedQueues:
@@ -20,31 +26,42 @@ class PausedQueues:
 
     def __init__(self) -> None:
         self.now = Pauses()
-        self._recall = set[str]()  # the paused names whose dispatched runs have to be called back
-        self._wake: dict[str, datetime] | None = None  # the resumed names, and when: their runs have to be woken
+        self._recall = set[str]()  # the paused queues whose dispatched runs have to be called back
+        self._wake: dict[str, datetime] | None = None  # the resumed queues, and up to when their runs have to be woken
 
     async def read(self, db: Connection, now: datetime) -> int:
         """Read the pauses, and follow up on changes; returns how many runs were moved."""
-        found = await pauses_now(db)
+        before, self.now = self.now, await pauses_now(db)
+        paused, resumed = self.now.names - before.names, before.names - self.now.names
         if self._wake is None:
             ended = await pauses_since(db, now - LONGEST_WAIT_FOR_RESUME - timedelta(minutes=1))
-            self._wake = dict.fromkeys(ended.names - found.names, now)
-        before, self.now = self.now, found
-        self._wake = {name: at for name, at in self._wake.items() if name not in found.names}
-        self._recall = (self._recall & self.now.names) | (self.now.names - before.names)
-        self._wake |= dict.fromkeys(before.names - self.now.names, now)
-        if not self._recall and not self._wake:
-            return 0
-        return await self._follow_up(db, now)
+            self._wake, resumed = {}, ended.names - self.now.names
+        self._recall |= await _queues(db, paused)
+        self._wake |= dict.fromkeys(await _queues(db, resumed), _NEVER)
+        self._recall = {queue for queue in self._recall if self.now.going_on(queue) is not None}
+        self._wake = {queue: until for queue, until in self._wake.items() if self.now.going_on(queue) is None}
+        return await self._recall_runs(db, now) + await self._wake_runs(db, now)
 
-    async def _follow_up(self, db: Connection, now: datetime) -> int:
-        assert self._wake is not None
-        moved = 0
-        for name in sorted(self._recall):
-            moved += (recalled := await recall_dispatched(db, name, now, _AT_ONCE))
-            self._recall -= {name} if recalled < _AT_ONCE else set()
-        for name, at in sorted(self._wake.items()):
-            moved += (woken := await wake_queue(db, name, at, _AT_ONCE))
-            if woken < _AT_ONCE:
-                del self._wake[name]
+    async def _recall_runs(self, db: Connection, now: datetime) -> int:
+        moved, limit = 0, max(_FEW, _RECALLED_AT_ONCE // max(1, len(self._recall)))
+        for queue in sorted(self._recall):
+            recalled = await recall_dispatched(db, queue, now, limit)
+            moved += recalled
+            self._recall -= {queue} if recalled < limit else set()
         return moved
+
+    async def _wake_runs(self, db: Connection, now: datetime) -> int:
+        moved, waking = 0, self._wake or {}
+        limit = max(_FEW, _WOKEN_AT_ONCE // max(1, len(waking)))
+        for queue, until in sorted(waking.items()):
+            woken, waking[queue] = await wake_queue(db, queue, now, until, limit)
+            moved += woken
+        self._wake = {queue: until for queue, until in waking.items() if until > now}
+        return moved
+
+
+async def _queues(db: Connection, names: AbstractSet[str]) -> set[str]:
+    """The queues that these names of pauses stand for; those of a freeze are all that have runs."""
+    if INSTALLATION not in names:
+        return set(names)
+    return {*names - {INSTALLATION}, *(lane.queue for lane in await lanes(db, "runs"))}

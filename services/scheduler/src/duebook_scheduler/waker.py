@@ -17,7 +17,7 @@ from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import acquire
 from duebook_common.store.executors import QueueTasks
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
-from duebook_common.store.wakeups import postpone_runs
+from duebook_common.store.wakeups import postpone_runs, postpone_waiting
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs
@@ -93,9 +93,12 @@ class Waker:
         return len(plan.postponed) + len(plan.to_wake) + admission.decided + len(plan.dead)
 
     async def _postpone(self, postponed: Sequence[tuple[Run, datetime]]) -> None:
-        if postponed:
-            async with acquire(self._pool) as db:
-                await postpone_runs(db, postponed)
+        """A waiting run gets no event when it is woken, so its `wake_at` must be the one that was read."""
+        if not postponed:
+            return
+        async with acquire(self._pool) as db:
+            await postpone_runs(db, [each for each in postponed if each[0].status is not RunStatus.WAITING])
+            await postpone_waiting(db, [each for each in postponed if each[0].status is RunStatus.WAITING])
 
     async def _wake(self, due_runs: Sequence[DueRun], served: QueueTasks, now: datetime) -> None:
         if not due_runs:

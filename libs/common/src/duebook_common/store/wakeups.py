@@ -44,7 +44,7 @@ WHERE runs.run_id = postponed.run_id AND runs.version = postponed.version
 async def postpone_runs(db: Connection, postponed: Sequence[tuple[Run, datetime]]) -> None:
     """Look at each run again at its time (UTC), unless it got an event since it was read.
 
-    The scheduler's waker calls it for runs with a live lease, runs for which their queue has no capacity, runs whose
+    The scheduler's waker calls it for runs with a live lease, retries for which their queue has no capacity, runs whose
     message is still queued, and dead letters whose burial was sent again. No event, because nothing happened to them.
     """
     if postponed:
@@ -68,8 +68,8 @@ UPDATE runs SET wake_at = postponed.wake_at FROM postponed WHERE runs.run_id = p
 async def postpone_waiting(db: Connection, postponed: Sequence[tuple[Run, datetime]]) -> None:
     """Look at each waiting run again at its time (UTC), unless it was woken since it was read.
 
-    The scheduler's admission calls it, under the jobs' locks, for runs that must go on waiting. No event, because
-    they wait as before.
+    The scheduler's admission calls it, under the jobs' locks, for runs that must go on waiting, and its waker for those
+    of a paused queue or of one without capacity. No event, because they wait as before.
     """
     if postponed:
         rows = [(run.id, run.wake_at, until) for run, until in postponed]
@@ -198,10 +198,10 @@ async def wake_for_tasks(db: Connection, queues: Sequence[str], tasks: Sequence[
     return int(status.rpartition(" ")[2])
 
 
-# `*` stands for all queues. A run with dispatch number 0 was not sent: it is due, or jitter delays it.
+# A run with dispatch number 0 was not sent: it is due, or jitter delays it.
 _RECALL = """
 WITH sent AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE status = 'dispatched' AND (queue = $1 OR $1 = '*') AND dispatch > 0 AND wake_at > $2
+    SELECT run_id FROM runs WHERE status = 'dispatched' AND queue = $1 AND dispatch > 0 AND wake_at > $2
     ORDER BY run_id LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET wake_at = $2 FROM sent WHERE runs.run_id = sent.run_id AND runs.status = 'dispatched'
@@ -218,28 +218,45 @@ async def recall_dispatched(db: Connection, queue: str, at: datetime, limit: int
     return int((await db.execute(_RECALL, queue, at, limit)).rpartition(" ")[2])
 
 
+# Those that sleep longest come first. Runs that are due, or will be within seconds, take places of the batch: the
+# others sleep on until these have been dealt with.
 _WAKE_QUEUE = """
-WITH waiting AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+WITH awake AS (
+    SELECT count(*) AS runs FROM (
+        SELECT FROM runs WHERE status = 'waiting' AND queue = $1
+          AND wake_at <= $2::timestamptz + interval '10 seconds' LIMIT $4
+    ) AS due
+), waiting AS MATERIALIZED (
+    SELECT run_id, wake_at FROM runs WHERE run_id = ANY(ARRAY(
         SELECT run_id FROM runs
-        WHERE status = 'waiting' AND (queue = $1 OR $1 = '*') AND NOT held
-          AND wake_at > $2 AND wake_at > greatest($2, not_before)
-        LIMIT $3
+        WHERE status = 'waiting' AND queue = $1 AND NOT held
+          AND wake_at > $2 AND wake_at <= $3 AND wake_at > greatest($2, not_before)
+        ORDER BY wake_at DESC LIMIT (SELECT $4 - runs FROM awake)
     ))
     ORDER BY run_id FOR UPDATE
+), woken AS (
+    UPDATE runs SET wake_at = greatest($2, not_before)
+    FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting'
 )
-UPDATE runs SET wake_at = greatest($2, not_before)
-FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting'
+SELECT count(*) AS runs, min(wake_at) AS until, (SELECT runs FROM awake) AS awake FROM waiting
 """
 
 
-async def wake_queue(db: Connection, queue: str, at: datetime, limit: int) -> int:
-    """Look from `at` (UTC) on at the waiting runs of a queue that was resumed; returns how many were moved.
+async def wake_queue(db: Connection, queue: str, at: datetime, until: datetime, limit: int) -> tuple[int, datetime]:
+    """Look from `at` (UTC) on at waiting runs of a resumed queue that would be looked at later, `until` then at most.
 
-    The scheduler calls it once it sees the resume, until fewer than `limit` are moved. No event, because only the
-    scheduler's admission decides whether a waiting run is sent.
+    Returns how many were moved, and the `until` of the next call; none is needed if that is `at`. At most `limit` runs
+    are awake, or about to be, so that the rest costs nothing while the queue has no capacity. `until` only decreases:
+    a run that must go on waiting is not woken again.
+
+    The scheduler calls it in each pass once it sees the resume. No event, because only its admission decides whether a
+    waiting run is sent.
     """
-    return int((await db.execute(_WAKE_QUEUE, queue, at, limit)).rpartition(" ")[2])
+    record = await db.fetchrow(_WAKE_QUEUE, queue, at, until, limit)
+    assert record is not None
+    if record["runs"] + record["awake"] < limit:
+        return record["runs"], at
+    return record["runs"], record["until"] or until
 
 
 # No postponement is longer. A run that runs or waits is looked at again after a lease at the latest, any other one
