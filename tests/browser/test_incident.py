@@ -1,13 +1,12 @@
 """An incident from a mail to its end, without a typed command: 60 runs fail in three ways, and some hang."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
 from playwright.async_api import Page, expect
 
-from browser.conftest import Console, axe_violations
+from browser.console import LIVE_MS, Console, axe_violations
 from duebook_common.domain.run.commands import StartAttempt
 from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_acts import Limits
@@ -20,7 +19,6 @@ CAUSES = {
     "ValidationError: /day: this field is required": 5,
 }
 HANGING = {"tenant-2": 2, "tenant-7": 3}
-TIMEOUT = 30_000.0  # milliseconds, for what comes over the live stream
 YEAR = timedelta(days=365)
 
 
@@ -62,7 +60,7 @@ class _Worker:
 
 async def _begin(page: Page, link: str, **fields: str) -> None:
     """Fill in the dialog of a bulk operation, and arrive at its page."""
-    await expect(page.get_by_role("link", name=link)).to_be_visible(timeout=TIMEOUT)
+    await expect(page.get_by_role("link", name=link)).to_be_visible(timeout=LIVE_MS)
     await page.wait_for_load_state()
     await page.get_by_role("link", name=link).click()
     dialog = page.get_by_role("dialog")
@@ -74,62 +72,75 @@ async def _begin(page: Page, link: str, **fields: str) -> None:
     await page.wait_for_url("**/console/bulk/*")
 
 
-async def test_an_incident_is_settled_from_a_mail_without_a_typed_command(
-    open_console: Callable[..., Awaitable[Console]], postgres_url: str
-) -> None:
-    async with running_api(postgres_url) as api:
+async def _see_the_causes(console: Console, fingerprint: str) -> Page:
+    """The mail leads to those that failed alike; without its filter all causes stand beside each other."""
+    page = await console.page(f"/console/dead-letters?fingerprint={fingerprint}")
+    await expect(page.locator("#lead")).to_contain_text("40 runs failed alike since")
+    await page.get_by_role("link", name="Clear").click()
+    await expect(page.locator("#causes header")).to_contain_text("60 dead letters in 3 groups")
+    assert await page.locator("#causes .number strong").all_inner_texts() == ["40", "15", "5"]
+    assert await axe_violations(page) == []
+    return page
+
+
+async def _pause_the_queue(page: Page) -> None:
+    """So that nothing new fails meanwhile."""
+    await page.get_by_role("link", name="Queues").click()
+    await expect(page.locator("#queue-billing")).to_be_visible(timeout=LIVE_MS)
+    await page.wait_for_load_state()
+    await page.locator("#queue-billing").get_by_role("link", name="Pause…").click()
+    await page.get_by_role("dialog").get_by_label("Reason").fill("provider down")
+    await page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    await expect(page.locator("#queue-billing")).to_contain_text("provider down")
+
+
+async def _redrive(page: Page, worker: _Worker) -> None:
+    """Ten as a trial, then the rest at five a second; the page follows."""
+    await page.get_by_role("link", name="Dead letters").first.click()
+    await _begin(page, "Redrive the group…", Reason="a trial", In_all="10")
+    await expect(page.locator("h1")).to_contain_text("Redriving 10 dead letters")
+    await worker.work(page)
+    await expect(page.locator("#progress")).to_contain_text("10 of 10 done", timeout=LIVE_MS)
+    await page.get_by_role("link", name="Dead letters").first.click()
+    await expect(page.locator("#lead")).to_contain_text("30 runs failed alike")
+    await _begin(page, "Redrive the group…", Reason="billing is back", A_second="5")
+    await expect(page.locator("h1")).to_contain_text("Redriving 30 dead letters at 5 a second")
+    await worker.work(page, timedelta(seconds=1))
+    await expect(page.locator("#progress")).to_contain_text(" of 30 done", timeout=LIVE_MS)
+    await expect(page.locator("#progress")).not_to_contain_text("0 of 30 done", timeout=LIVE_MS)
+
+
+async def _hand_over(console: Console, page: Page, worker: _Worker) -> None:
+    """A colleague gets the URL and sees the same."""
+    other = await console.page(page.url)
+    await expect(other.locator("h1")).to_contain_text("Redriving 30 dead letters at 5 a second")
+    await worker.work(page)
+    for each in (page, other):
+        await expect(each.locator("#progress")).to_contain_text("30 of 30 done", timeout=LIVE_MS)
+
+
+async def _cancel_by_tag(page: Page, worker: _Worker) -> None:
+    """The runs of one tenant hang, and are cancelled by their tag."""
+    await page.goto("/console/runs?status=running")
+    await expect(page.locator("#runs tbody tr")).to_have_count(sum(HANGING.values()))
+    await page.locator("#more-filters summary").click()
+    await page.get_by_label("Tag").fill("tenant-7")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.locator("#runs tbody tr")).to_have_count(HANGING["tenant-7"])
+    await _begin(page, "Cancel matching…", Reason="tenant-7 hangs")
+    await worker.work(page)
+    await expect(page.locator("#progress")).to_contain_text("3 of 3 done", timeout=LIVE_MS)
+
+
+async def test_an_incident_is_settled_from_a_mail_without_a_typed_command(new_console: Console) -> None:
+    async with running_api(new_console.postgres_url) as api:
         hanging, worker = await _incident(api), _Worker(api)
         groups = (await api.json(200, "GET", "/api/dead-letter/groups"))["items"]
-        console = await open_console(postgres_url)
-
-        # The mail leads to those that failed alike; without its filter all causes stand beside each other.
-        page = await console.page(f"/console/dead-letters?fingerprint={groups[0]['fingerprint']}")
-        await expect(page.locator("#lead")).to_contain_text("40 runs failed alike since")
-        await page.get_by_role("link", name="Clear").click()
-        await expect(page.locator("#causes header")).to_contain_text("60 dead letters in 3 groups")
-        assert await page.locator("#causes .number strong").all_inner_texts() == ["40", "15", "5"]
-        assert await axe_violations(page) == []
-
-        # The queue is paused, so that nothing new fails meanwhile.
-        await page.get_by_role("link", name="Queues").click()
-        await expect(page.locator("#queue-billing")).to_be_visible(timeout=TIMEOUT)
-        await page.wait_for_load_state()
-        await page.locator("#queue-billing").get_by_role("link", name="Pause…").click()
-        await page.get_by_role("dialog").get_by_label("Reason").fill("provider down")
-        await page.get_by_role("dialog").get_by_role("button", name="Pause").click()
-        await expect(page.locator("#queue-billing")).to_contain_text("provider down")
-
-        # Ten as a trial, then the rest at five a second; the page follows.
-        await page.get_by_role("link", name="Dead letters").first.click()
-        await _begin(page, "Redrive the group…", Reason="a trial", In_all="10")
-        await expect(page.locator("h1")).to_contain_text("Redriving 10 dead letters")
-        await worker.work(page)
-        await expect(page.locator("#progress")).to_contain_text("10 of 10 done", timeout=TIMEOUT)
-        await page.get_by_role("link", name="Dead letters").first.click()
-        await expect(page.locator("#lead")).to_contain_text("30 runs failed alike")
-        await _begin(page, "Redrive the group…", Reason="billing is back", A_second="5")
-        await expect(page.locator("h1")).to_contain_text("Redriving 30 dead letters at 5 a second")
-        await worker.work(page, timedelta(seconds=1))
-        await expect(page.locator("#progress")).to_contain_text(" of 30 done", timeout=TIMEOUT)
-        await expect(page.locator("#progress")).not_to_contain_text("0 of 30 done", timeout=TIMEOUT)
-
-        # A colleague gets the URL and sees the same.
-        other = await console.page(page.url)
-        await expect(other.locator("h1")).to_contain_text("Redriving 30 dead letters at 5 a second")
-        await worker.work(page)
-        for each in (page, other):
-            await expect(each.locator("#progress")).to_contain_text("30 of 30 done", timeout=TIMEOUT)
-
-        # The runs of one tenant hang, and are cancelled by their tag.
-        await page.goto("/console/runs?status=running")
-        await expect(page.locator("#runs tbody tr")).to_have_count(sum(HANGING.values()))
-        await page.locator("#more-filters summary").click()
-        await page.get_by_label("Tag").fill("tenant-7")
-        await page.get_by_role("button", name="Filter").click()
-        await expect(page.locator("#runs tbody tr")).to_have_count(HANGING["tenant-7"])
-        await _begin(page, "Cancel matching…", Reason="tenant-7 hangs")
-        await worker.work(page)
-        await expect(page.locator("#progress")).to_contain_text("3 of 3 done", timeout=TIMEOUT)
+        page = await _see_the_causes(new_console, groups[0]["fingerprint"])
+        await _pause_the_queue(page)
+        await _redrive(page, worker)
+        await _hand_over(new_console, page, worker)
+        await _cancel_by_tag(page, worker)
         statement = "SELECT count(*) FILTER (WHERE cancel_requested) FROM runs WHERE run_id = ANY($1::uuid[])"
         requested = {tag: await api.deps.pool.fetchval(statement, ids) for tag, ids in hanging.items()}
         assert requested == {"tenant-2": 0, "tenant-7": 3}

@@ -1,28 +1,15 @@
 """What an operator does in a browser."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from playwright.async_api import expect
 
-from browser.conftest import KEY, Console, axe_violations
-from support.api_app import JSON
+from browser.console import KEY, Console, axe_violations
 
 
-async def test_the_first_visit_shows_how_to_make_the_first_job(
-    open_console: Callable[..., Awaitable[Console]], postgres_url: str
-) -> None:
-    console = await open_console(postgres_url)
-    page = await console.page("/console/jobs")
-    await expect(page.get_by_text("duebook job create")).to_be_visible()
-
-
-async def test_a_reader_signs_in_by_key_and_returns_to_the_page_of_the_link(
-    open_console: Callable[..., Awaitable[Console]], postgres_url: str
-) -> None:
-    console = await open_console(postgres_url, DUEBOOK_AUTH="required", DUEBOOK_API_KEY=KEY)
+async def test_a_reader_signs_in_by_key_and_returns_to_the_page_of_the_link(console: Console) -> None:
     console.expected = {401}
-    page = await console.page("/console/jobs?status=paused", color_scheme="dark")
+    page = await console.page("/console/jobs?status=paused", key=None, color_scheme="dark")
     assert await axe_violations(page) == []
     await page.get_by_label("Key").fill("wrong")
     await page.get_by_role("button", name="Sign in").click()
@@ -106,7 +93,7 @@ async def test_a_new_run_is_announced_and_all_tabs_share_one_stream(console: Con
     running = other.locator("#figures li").first
     before = await running.inner_text()
     for _ in range(100):  # the stream says only what comes after it was opened
-        await console.http.post(f"/api/job/{job}/trigger", json={}, headers=JSON)
+        await console.http.post(f"/api/job/{job}/trigger", json={})
         if await page.get_by_text("new: show").count() and await running.inner_text() != before:
             break
         await asyncio.sleep(0.3)

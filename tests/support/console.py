@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 from html import unescape
+from urllib.parse import parse_qsl
 
 import httpx2
 
@@ -51,3 +52,55 @@ async def make_key(pool: Pool, *scopes: str) -> str:
     statement = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('of', 'a key', $1, $2)"
     await pool.execute(statement, sha256(key.encode()).digest(), list(scopes))
     return key
+
+
+async def walk(http: httpx2.AsyncClient, start: str = "/console") -> set[str]:
+    """Follow all links from the start within the console; returns the paths. None may fail.
+
+    Filters can be combined without end: of the links that set the same parameters of a page one is followed, and none
+    that sets more than two.
+    """
+    seen, shapes, todo = set[str](), set[tuple[str, frozenset[str]]](), [start]
+    while todo:
+        path = todo.pop()
+        shape = _shape(path)
+        if shape in shapes or len(shape[1]) > 2 or path.startswith("/console/sign-out"):
+            continue
+        seen.add(path)
+        shapes.add(shape)
+        answer = await http.get(path)
+        assert answer.status_code in {200, 303, 405}, (path, answer.status_code, answer.text[-1500:])
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            todo += [each for each in links(answer.text) if each.startswith(("/console", "/api"))]
+    return seen
+
+
+async def kinds_of_pages(http: httpx2.AsyncClient) -> list[str]:
+    """A path of each kind of page that links lead to: the pages of two jobs are one kind, their tabs are not."""
+    found, todo = dict[tuple[str, str], str](), ["/console"]
+    for path in todo:
+        page = (await http.get(path, follow_redirects=True)).text
+        for link in [each for each in links(page) if each.startswith("/console") and not _NO_PAGE.search(each)]:
+            if (kind := _kind(link)) not in found:
+                found[kind] = link
+                todo.append(link)
+    return list(found.values())
+
+
+_NO_PAGE = re.compile(r"/static/|/sign-out$|/events\.ndjson|/(payload|result)$")
+_ID = re.compile(r"/[0-9a-f]{8}-[^/?]+|/[0-9a-f]{16}(?=/|$)|(?<=/queues)/[^/?]+")
+_VIEWS = ("tab", "at", "day", "view", "group", "run")
+
+
+def _kind(path: str) -> tuple[str, str]:
+    """The page without ids, and the part of it that its parameters choose."""
+    page, _, query = path.partition("?")
+    chosen = dict(parse_qsl(query))
+    view = next((name for name in _VIEWS if name in chosen), "")
+    return _ID.sub("/*", page), f"tab={chosen['tab']}" if view == "tab" else view
+
+
+def _shape(path: str) -> tuple[str, frozenset[str]]:
+    """The page, and the names of the parameters that are set."""
+    page, _, query = path.partition("?")
+    return page, frozenset(name for name, value in parse_qsl(query) if value)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
-from urllib.parse import parse_qsl
 
 import pytest
 
@@ -12,36 +11,9 @@ from duebook_api.console.guard import is_open_redirect
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import Pool
 from support.api_app import Api, running_api
-from support.console import get, links, sign_in
+from support.console import get, links, sign_in, walk
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} \U0001f600"
-
-
-async def _walk(api: Api, start: str = "/console") -> set[str]:
-    """Follow all links from the start within the console; returns the pages. None may fail.
-
-    Filters can be combined without end: of the links that set the same parameters of a page one is followed, and none
-    that sets more than two.
-    """
-    seen, shapes, todo = set[str](), set[tuple[str, frozenset[str]]](), [start]
-    while todo:
-        path = todo.pop()
-        shape = _shape(path)
-        if shape in shapes or len(shape[1]) > 2 or path.startswith("/console/sign-out"):
-            continue
-        seen.add(path)
-        shapes.add(shape)
-        answer = await api.http.get(path)
-        assert answer.status_code in {200, 303, 405}, (path, answer.status_code, answer.text[-1500:])
-        if answer.headers.get("content-type", "").startswith("text/html"):
-            todo += [each for each in links(answer.text) if each.startswith(("/console", "/api"))]
-    return seen
-
-
-def _shape(path: str) -> tuple[str, frozenset[str]]:
-    """The page, and the names of the parameters that are set."""
-    page, _, query = path.partition("?")
-    return page, frozenset(name for name, value in parse_qsl(query) if value)
 
 
 async def _fill(api: Api) -> None:
@@ -53,19 +25,19 @@ async def _fill(api: Api) -> None:
 
 
 async def test_all_links_of_an_empty_installation_lead_somewhere(api: Api) -> None:
-    pages = await _walk(api)
+    pages = await walk(api.http)
     assert {"/console", "/console/jobs"} <= pages
 
 
 async def test_all_links_of_a_full_installation_lead_somewhere(api: Api) -> None:
     await _fill(api)
-    pages = await _walk(api)
+    pages = await walk(api.http)
     assert any(path.startswith("/console/jobs/") for path in pages)
 
 
 async def test_no_page_has_markup_of_a_payload_or_inline_code(api: Api) -> None:
     await _fill(api)
-    for path in await _walk(api):
+    for path in await walk(api.http):
         answer = await api.http.get(path)
         if path.startswith("/console") and answer.headers.get("content-type", "").startswith("text/html"):
             assert not re.search(r"<img|<script>|\sstyle=|\sonclick=", answer.text), path

@@ -63,7 +63,7 @@ def twin(summary: str, head: Iterable[str], rows: Iterable[Iterable[object]]) ->
     heads = Markup().join(fill("<th>{}</th>", each) for each in head)
     lines = (fill("<tr>{}</tr>", Markup().join(fill("<td>{}</td>", cell) for cell in row)) for row in rows)
     template = (
-        '<details class="twin"><summary>{}</summary><div class="table">'
+        '<details class="twin"><summary>{}</summary><div class="table" tabindex="0" role="group" aria-label="{}">'
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></details>"
     )
-    return fill(template, summary, heads, Markup().join(lines))
+    return fill(template, summary, summary, heads, Markup().join(lines))
