@@ -4,10 +4,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from duebook.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 LOCK: dict[str, dict[str, Any]] = {
@@ -60,10 +63,10 @@ def test_only_the_api_carries_fastapi() -> None:
     assert [name for name in services if "fastapi" in environment(f"duebook-{name}")] == ["api"]
 
 
-def test_the_sdk_needs_pydantic_only() -> None:
+def test_the_sdk_needs_pydantic_and_an_http_client_only() -> None:
     direct = {dependency["name"] for dependency in LOCK["duebook"]["dependencies"]}
-    assert direct == {"pydantic"}
-    assert len(environment("duebook")) < 10
+    assert direct == {"httpx2", "pydantic"}
+    assert environment("duebook") & (COMMAND_LINE | MIGRATIONS | SERVERS | TESTS | {"duebook-common"}) == set()
 
 
 def test_the_command_line_carries_migrations_and_no_servers() -> None:
@@ -79,8 +82,18 @@ def python(program: str, *without: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_sdk_works_without_the_common_library() -> None:
-    done = python("import duebook, duebook.client", "duebook_common", "duebook_devstack", "typer", "rich", "httpx2")
+    program = "from duebook import AsyncClient, Client; AsyncClient('http://a').jobs; Client('http://a').jobs"
+    done = python(program, "duebook_common", "duebook_devstack", "typer", "rich")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_client_of_a_command_starts_without_pydantic_and_httpx2() -> None:
+    done = python("from duebook import Client; Client('http://a')", "pydantic", "httpx2")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_client_names_the_version_of_its_package() -> None:
+    assert version("duebook") == VERSION
 
 
 def test_without_its_extra_the_command_line_is_one_clear_line() -> None:

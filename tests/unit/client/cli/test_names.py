@@ -8,8 +8,7 @@ import pytest
 
 from duebook.cli.failures import Ambiguous, NotFound, exit_code
 from duebook.cli.names import filter_id, job_id, job_path
-from duebook.client import Client
-from duebook.connection import Response
+from duebook.client import Client, Response
 
 ID, OTHER = "01a2b3c4-0000-7000-8000-000000000000", "01a2b3c4-0000-7000-8000-000000000001"
 GONE = "01a2b3c4-0000-7000-8000-000000000002"
@@ -29,7 +28,7 @@ def api_with(*jobs: dict[str, Any]) -> Client:
         ]
         return Response(200, json.dumps({"items": found, "next_cursor": None}).encode())
 
-    return Client("http://duebook.test", send=answer)
+    return Client("http://duebook.test", retry_for=0, send=answer)
 
 
 def test_a_name_that_one_job_has_stands_for_its_id() -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from duebook.cli.output import Format
 from duebook.cli.watch import Retrying, watch_run
-from duebook.client import ApiError, Client, Unreachable
-from duebook.connection import Response
+from duebook.client import ApiError, Client, Response, Unreachable
 
 AT_ONCE = timedelta(0)
 
@@ -71,7 +70,7 @@ def test_a_watch_prints_each_event_once_until_the_run_has_ended(capsys: pytest.C
         status, versions = next(polls)
         return Response(200, json.dumps({"status": status}).encode())
 
-    with Client("http://duebook.test", send=answer) as api:
+    with Client("http://duebook.test", retry_for=0, send=answer) as api:
         assert watch_run(api, "/api/run/1", AT_ONCE, Format.TABLE) == "succeeded"
     assert capsys.readouterr().out.splitlines() == [
         f"2026-11-24T01:00:00Z  AttemptStarted  attempt={version}" for version in (1, 2, 3)

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from duebook.cli.environment import environment
 from duebook.cli.failures import Failure
+from duebook.client.environment import environment
 
 if TYPE_CHECKING:
     from duebook_common.store.database import Pool

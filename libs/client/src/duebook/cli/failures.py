@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from duebook.cli.environment import environment
 from duebook.client import ApiError, ClientError, InvalidRequest, NotDuebook, Unreachable
+from duebook.client.environment import DEFAULT_URL, environment
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 FAILURE, USAGE, NOT_FOUND = 1, 2, 3
 
 

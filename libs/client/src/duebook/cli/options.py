@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from duebook.cli import parsing
-from duebook.cli.environment import environment
-from duebook.cli.failures import DEFAULT_URL, Failure, NotFound
+from duebook.cli.failures import NotFound
 from duebook.cli.output import Format
 from duebook.client import Client
 
@@ -81,18 +79,11 @@ def _spread(group: Any, parameter: inspect.Parameter) -> list[inspect.Parameter]
 
 
 def connect() -> Client:
-    """A client of the API at DUEBOOK_URL, with the key of DUEBOOK_API_KEY or of the file at DUEBOOK_API_KEY_FILE."""
-    return Client(environment().get("DUEBOOK_URL") or DEFAULT_URL, _api_key())
+    """A client of the API at DUEBOOK_URL, with the key of DUEBOOK_API_KEY or of the file at DUEBOOK_API_KEY_FILE.
 
-
-def _api_key() -> str | None:
-    variables = environment()
-    if path := variables.get("DUEBOOK_API_KEY_FILE"):
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise Failure(f"cannot read the file of DUEBOOK_API_KEY_FILE: {error}") from None
-    return variables.get("DUEBOOK_API_KEY") or None
+    A failure is printed at once instead of repeating the request.
+    """
+    return Client(retry_for=0)
 
 
 def is_id(text: str) -> bool:

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from duebook.cli import output
-from duebook.cli.environment import environment
 from duebook.cli.options import Output, connect, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 from duebook.cli.watch import Retrying
 from duebook.client import ApiError, Client, ClientError, NotDuebook
+from duebook.client.environment import environment
 
 _COUNTS = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
 _SERVICES = ("scheduler", "executor", "notifier")  # the api is asked by itself
@@ -95,7 +95,7 @@ def _others() -> Iterator[dict[str, Any]]:
     for name in _SERVICES:
         if url := environment().get(f"DUEBOOK_{name.upper()}_URL"):
             try:
-                with Client(url, seconds=3) as service:
+                with Client(url, timeout=3, retry_for=0) as service:
                     yield _health(name, service)
             except ClientError as error:
                 yield {"service": name, "state": "no answer", "components": {url: str(error)}}

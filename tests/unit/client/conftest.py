@@ -1,4 +1,4 @@
-"""No command may read the `.duebook/env` of a developer's stack."""
+"""No command and no client may read the `.duebook/env` of a developer's stack."""
 
 from pathlib import Path
 

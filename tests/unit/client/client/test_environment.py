@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from duebook.cli.app import app
-from duebook.cli.environment import environment
+from duebook.client.environment import environment
 from duebook_devstack import environment_file
 
 

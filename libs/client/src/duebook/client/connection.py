@@ -7,21 +7,16 @@ import http.client
 import select
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    status: int
-    body: bytes
+from duebook.client.wire import Response
 
 
 class Connection:
     """Stays open from request to request. Raises ValueError for a URL that names no HTTP server."""
 
-    def __init__(self, url: str, seconds: float) -> None:
+    def __init__(self, url: str) -> None:
         server = urlsplit(url)
         if server.scheme not in {"http", "https"} or not server.hostname or server.port == 0:
             raise ValueError("it must begin with http:// or https:// and name a host")
@@ -31,16 +26,24 @@ class Connection:
         if proxy is not None and server.scheme == "http":  # the proxy reads the whole URL, and sends the request on
             self._base = f"http://{_address(server)}{self._base}"
             self._headers |= _credentials("Proxy-Authorization", proxy)
-        self._http = _open(server, proxy, seconds)
+        self._http = _open(server, proxy)
 
-    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Response:
-        """Send one request. Raises OSError or HTTPException if no answer arrives, ValueError if it cannot be sent."""
+    def request(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, seconds: float
+    ) -> Response:
+        """Send one request; no step of it may take longer than so many seconds.
+
+        Raises OSError or HTTPException if no answer arrives, ValueError if it cannot be sent.
+        """
+        self._http.timeout = seconds
         if self._http.sock is not None and _is_readable(self._http.sock):
             self._http.close()  # the server has closed it: a request on it would be lost
         try:
+            if self._http.sock is not None:
+                self._http.sock.settimeout(seconds)
             self._http.request(method, self._base + target, body, {**self._headers, **headers})
             answer = self._http.getresponse()
-            return Response(answer.status, answer.read())
+            return Response(answer.status, answer.read(), {name.lower(): text for name, text in answer.getheaders()})
         except BaseException:
             self._http.close()
             raise
@@ -49,11 +52,11 @@ class Connection:
         self._http.close()
 
 
-def _open(server: SplitResult, proxy: SplitResult | None, seconds: float) -> http.client.HTTPConnection:
+def _open(server: SplitResult, proxy: SplitResult | None) -> http.client.HTTPConnection:
     to = proxy or server
     assert to.hostname
     kind = http.client.HTTPSConnection if server.scheme == "https" else http.client.HTTPConnection
-    connection = kind(to.hostname, to.port or (80 if proxy else kind.default_port), timeout=seconds)
+    connection = kind(to.hostname, to.port or (80 if proxy else kind.default_port))
     if proxy is not None and server.scheme == "https":
         assert server.hostname
         connection.set_tunnel(server.hostname, server.port, _credentials("Proxy-Authorization", proxy))

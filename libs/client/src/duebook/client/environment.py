@@ -1,4 +1,4 @@
-"""The environment of a command. What it leaves out comes from the file that `make up` writes in its directory."""
+"""The environment of a client. What it leaves out comes from the file that `make up` writes in its directory."""
 
 import os
 import shlex
@@ -6,9 +6,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from duebook.connection import is_loopback
+from duebook.client.connection import is_loopback
+from duebook.client.errors import InvalidRequest
 
 FILE = Path(".duebook/env")
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def address(url: str | None, key: str | None) -> tuple[str, str | None]:
+    """The URL and the key that are given. Without a URL both come from the environment.
+
+    A key of the environment is never sent to another URL than that of the environment. Raises InvalidRequest if the
+    file of `DUEBOOK_API_KEY_FILE` cannot be read.
+    """
+    if url is not None:
+        return url, key
+    variables = environment()
+    return variables.get("DUEBOOK_URL") or DEFAULT_URL, key or key_of(variables)
+
+
+def key_of(variables: Mapping[str, str]) -> str | None:
+    """The key that the variables name, if there is one; raises InvalidRequest."""
+    if path := variables.get("DUEBOOK_API_KEY_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(f"cannot read the file of DUEBOOK_API_KEY_FILE: {error}") from None
+    return variables.get("DUEBOOK_API_KEY") or None
 
 
 def environment() -> Mapping[str, str]:

@@ -11,14 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from duebook.client import ApiError, Client, Fault, InvalidRequest, NotDuebook, Send, Unreachable
-from duebook.connection import Response
+from duebook.client import ApiError, Client, Fault, InvalidRequest, NotDuebook, Response, Send, Unreachable
 
 URL = "http://duebook.test"
 
 
 def client_of(answer: Send, key: str | None = None) -> Client:
-    return Client(URL, key, send=answer)
+    return Client(URL, key, send=answer, retry_for=0)
 
 
 def always(status: int, *, json: Any = None, text: str | None = None) -> Client:
@@ -92,7 +91,7 @@ def test_no_content_is_none() -> None:
 
 
 def test_a_server_that_does_not_listen_is_unreachable() -> None:
-    with Client("http://127.0.0.1:1") as api, pytest.raises(Unreachable):
+    with Client("http://127.0.0.1:1", retry_for=0) as api, pytest.raises(Unreachable):
         api.get("/api/job")
 
 
@@ -175,6 +174,6 @@ def test_half_an_answer_is_unreachable() -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), Half) as running:
         thread = threading.Thread(target=running.handle_request)
         thread.start()
-        with Client(f"http://127.0.0.1:{running.server_address[1]}") as api, pytest.raises(Unreachable):
+        with Client(f"http://127.0.0.1:{running.server_address[1]}", retry_for=0) as api, pytest.raises(Unreachable):
             api.get("/api/job")
         thread.join()

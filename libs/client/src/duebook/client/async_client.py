@@ -1,0 +1,120 @@
+"""The client for asyncio."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from duebook.client.async_connections import AsyncConnections, AsyncSend
+from duebook.client.async_groups import AsyncDeadLetters, AsyncJobs, AsyncRuns
+from duebook.client.environment import address
+from duebook.client.errors import ClientError
+from duebook.client.feed import Position, endless
+from duebook.client.headers import request_headers
+from duebook.client.models import Event
+from duebook.client.steps import Answer, Call, Retries, Sleep, effects, send
+from duebook.client.wire import Request
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Calls the API from asyncio; the tasks of one event loop may share it. It has the methods of `Client`.
+
+    Without a `url` it takes `DUEBOOK_URL` and `DUEBOOK_API_KEY` (or `DUEBOOK_API_KEY_FILE`) from the environment or
+    from `.duebook/env`, which `make up` writes. `timeout` (seconds) bounds each step of a request. A request that was
+    refused with 429 or 503, or that got no answer, is repeated for `retry_for` seconds, if that can do no harm.
+
+    Every method raises a subclass of `ClientError`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        timeout: float = 30.0,
+        retry_for: float = 30.0,
+        send: AsyncSend | None = None,
+    ) -> None:
+        url, key = address(url, key)
+        self._headers = request_headers(key)
+        self._connections = AsyncConnections(url, with_key=key is not None)
+        self._send = send or self._connections.send
+        self._timeout = timeout
+        self._retries = Retries(retry_for, time.monotonic, random.random)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections. The client cannot be used afterwards."""
+        await self._connections.close()
+
+    @cached_property
+    def jobs(self) -> AsyncJobs:
+        """Create, read, change and control jobs."""
+        return AsyncJobs(self)
+
+    @cached_property
+    def runs(self) -> AsyncRuns:
+        """Read, await, cancel and repeat runs."""
+        return AsyncRuns(self)
+
+    @cached_property
+    def dead_letters(self) -> AsyncDeadLetters:
+        """Read, redrive and discard runs that have failed for good."""
+        return AsyncDeadLetters(self)
+
+    async def events(
+        self, after: str | None = None, *, follow: bool = True, interval: float = 1.0, **filters: Any
+    ) -> AsyncIterator[Event]:
+        """The events after this position, oldest first, each once; None is the beginning, `latest` the present end.
+
+        It follows the log for ever, or with `follow=False` up to its end; a new event is seen within `interval`
+        seconds. An outage is waited for. Keep the `position` of the last event that you have processed, to continue
+        after it. Filters are `type`, `job_id`, `run_id` and `actor`. Raises Gone if the log lost the position.
+        """
+        position = Position(after, filters)
+        while True:
+            for event in await self.perform(position.read(), endless(self._retries)):
+                yield event
+            if not position.behind:
+                if not follow:
+                    return
+                await asyncio.sleep(interval)
+
+    async def request(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
+        """The JSON of any other route; parameters that are None are not sent."""
+        repeatable = method != "POST"
+        return await self.perform(send(Request(method, path, parameters, body, repeatable=repeatable), lambda it: it))
+
+    async def perform(self, call: Call[T], retries: Retries | None = None) -> T:
+        """Send the requests of a call, one after the other, and return its result."""
+        steps: Any = effects(call, retries or self._retries)
+        answer: Answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            answer = await self._answer(step)
+
+    async def _answer(self, step: Request | Sleep) -> Answer:
+        if isinstance(step, Sleep):
+            await asyncio.sleep(step.seconds)
+            return None
+        headers = {**self._headers, **step.headers}
+        try:
+            return await self._send(step.method, step.target, headers, step.content(), self._timeout + step.held)
+        except ClientError as error:
+            return error

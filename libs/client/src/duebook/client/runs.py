@@ -1,0 +1,129 @@
+"""The calls about runs. `client.runs.NAME(…)` performs them; each raises a subclass of `ClientError`."""
+
+import math
+from typing import Unpack
+from uuid import uuid4
+
+from duebook.client.errors import Invalid, NoRun, RunCancelled, RunFailed, RunSkipped, WaitTimeout
+from duebook.client.fields import RunFilters, RunRef, Time, query_of
+from duebook.client.listing import Listing
+from duebook.client.models import Job, LogEntry, Run, Why
+from duebook.client.paths import name_of, path_of
+from duebook.client.steps import Call, Now, Sleep, send
+from duebook.client.wire import Request
+
+_LONGEST_WAIT = 30.0  # seconds that one request may be kept back
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0  # seconds between polls
+
+
+def get(run: RunRef, *, as_of: Time | None = None) -> Call[Run]:
+    """The run now, or as it stood at `as_of`; raises NotFound."""
+    return send(Request("GET", path_of("run", run), {"as_of": as_of}), Run.model_validate)
+
+
+def list_runs(**filters: Unpack[RunFilters]) -> Listing[Run]:
+    """The runs, newest first, page after page."""
+    return Listing("/api/run", query_of(filters), Run, filters.get("limit"))
+
+
+def wait(run: RunRef, *, timeout: float | None = None) -> Call[Run]:
+    """The run once it has ended, however it ended. Without a `timeout` (seconds) this waits for ever.
+
+    Raises WaitTimeout, whose `run` is the last state; the run itself goes on.
+    """
+    deadline = yield from _deadline(timeout)
+    pause, long = _FIRST_PAUSE, True
+    while True:
+        left = deadline - (yield Now())
+        hold = max(0.0, min(left, _LONGEST_WAIT)) if long else 0.0
+        try:
+            state = yield from _state(run, hold)
+        except Invalid as error:
+            if "/wait" not in error.errors:
+                raise
+            long = False
+            continue
+        if state.ended:
+            return state
+        if left <= 0:
+            raise WaitTimeout(f"run {state.id} is {state.status} after {timeout:g} s", state)
+        yield Sleep(min(pause, max(left, 0.0)))
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _state(run: RunRef, hold: float) -> Call[Run]:
+    query = {"wait": f"PT{math.ceil(hold)}S"} if hold else {}
+    return send(Request("GET", path_of("run", run), query, held=hold), Run.model_validate)
+
+
+def _deadline(timeout: float | None) -> Call[float]:
+    return math.inf if timeout is None else (yield Now()) + timeout
+
+
+def first_run(job: Job, timeout: float | None) -> Call[Run]:
+    """The first run of a one-off job, once there is one; raises NoRun and WaitTimeout."""
+    deadline, pause = (yield from _deadline(timeout)), _FIRST_PAUSE
+    while True:
+        if found := (yield from _runs_of(job)):
+            return found[0]
+        left = deadline - (yield Now())
+        if left <= 0:
+            raise WaitTimeout(f"job {job.id} has no run after {timeout:g} s")
+        if pause >= _LONGEST_PAUSE:
+            yield from _must_run(job)
+        yield Sleep(min(pause, left))
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _runs_of(job: Job) -> Call[list[Run]]:
+    request = Request("GET", path_of("job", job, "runs"), {"limit": 1})
+    return send(request, lambda page: [Run.model_validate(run) for run in page["items"]])
+
+
+def _must_run(job: Job) -> Call[None]:
+    now = yield from send(Request("GET", path_of("job", job)), Job.model_validate)
+    if now.next_due_at is None and not (yield from _runs_of(job)):
+        raise NoRun(f"job {job.id} is {now.status} and has no run")
+
+
+def outcome(run: Run) -> Run:
+    """The run if it has succeeded; raises RunFailed, RunCancelled or RunSkipped."""
+    if run.status == "succeeded":
+        return run
+    kinds: dict[str, type[RunFailed | RunCancelled | RunSkipped]] = {
+        "dead_lettered": RunFailed,
+        "cancelled": RunCancelled,
+        "discarded": RunCancelled,
+        "skipped": RunSkipped,
+    }
+    cause = run.error or run.reason
+    message = f"run {run.id} is {run.status}"
+    raise kinds.get(run.status, RunSkipped)(f"{message}: {cause}" if cause else message, run)
+
+
+def cancel(run: RunRef, *, reason: str | None = None) -> Call[Run]:
+    """Cancel the run. If it has not started, it is cancelled at once; a running one is asked to stop.
+
+    A second time changes nothing. Raises Conflict if the run has ended otherwise.
+    """
+    return send(Request("POST", path_of("run", run, "cancel"), body={"reason": reason}), Run.model_validate)
+
+
+def rerun(run: RunRef, *, idempotency_key: str | None = None) -> Call[Run]:
+    """Start a new run with the payload of one that has ended, once. Raises Conflict if it has not ended."""
+    key = idempotency_key or str(uuid4())
+    request = Request("POST", path_of("run", run, "rerun"), body={}, headers={"Idempotency-Key": key})
+    return send(request, Run.model_validate)
+
+
+def why(run: RunRef) -> Call[Why]:
+    """Why the run started, was left out, or waits."""
+    return send(Request("GET", path_of("run", run, "why")), Why.model_validate)
+
+
+def logs(run: RunRef, *, status: str | None = None, limit: int | None = None) -> Listing[LogEntry]:
+    """What happened to the attempts and what the task wrote, newest first, page after page.
+
+    `status="log"` leaves only the lines of the task.
+    """
+    return Listing("/api/job-log", {"run_id": name_of(run), "status": status}, LogEntry, limit)
