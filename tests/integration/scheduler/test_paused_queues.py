@@ -267,3 +267,21 @@ async def test_what_a_pause_keeps_back_is_no_breach(scheduler: Scheduler, pool: 
     assert (await verify(pool)).breaches == []
     await handle_queue(pool, "default", ResumeQueue(), ACTOR)
     assert (await verify(pool)).breaches == []
+
+
+async def test_what_waits_in_the_backlog_of_a_pause_is_no_breach_while_it_is_worked_off(
+    scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duebook_common.domain.job.occurrence._MAX_ACTIVE", 3)
+    began = datetime.now(UTC) - HOUR
+    for catch_up in (CatchUp("latest"), CatchUp("none")):
+        await job(pool, scheduled_at=began, recurrence=Every(5 * MINUTE), catch_up=catch_up)
+    await paused_for_an_hour(pool, "default")
+    later = SECOND - HOUR  # so that what was due an hour before the end of the pause is overdue
+    assert len((await verify(pool, later)).breaches) == 2, "nothing works it off"
+    await scheduler.poll()
+    assert await scheduler.of_queue() == {"dispatched": 2, "waiting": 4}
+    assert (await verify(pool, later)).breaches == []
+    await pool.execute("UPDATE runs SET wake_at = NULL, status = 'succeeded', created_at = $1", began)
+    says = [breach.says for breach in (await verify(pool, later)).breaches]
+    assert sum("is due and unaccounted for" in each for each in says) == 2, "nothing works it off any longer"

@@ -181,6 +181,36 @@ def test_a_long_backlog_is_worked_off_a_hundred_runs_at_a_time(policy: str, over
     assert not life.skipped
 
 
+def test_a_backlog_whose_runs_all_end_between_two_looks_misses_nothing() -> None:
+    life = paused_life("none", Overlap.ALLOW_ALL, every=10 * SECOND)
+    life.stop()
+    life.wait(25 * MINUTE)
+    life.go_on()
+    for _ in range(9):
+        life.poll()
+        life.end(RunStatus.SUCCEEDED)
+        if len(life.runs) == len(life.expected):
+            break
+        life.wait(90 * SECOND)
+    assert len(life.runs) == len(life.expected)
+    assert not life.skipped
+    assert life.job.backlog_since is None
+    life.wait(5 * MINUTE)  # no scheduler
+    life.poll()
+    assert set(life.skipped.values()) == {"missed"}
+
+
+def test_a_pause_of_the_job_ends_the_backlog() -> None:
+    life = paused_life("none", Overlap.ALLOW_ALL, every=10 * SECOND)
+    life.stop()
+    life.wait(25 * MINUTE)
+    life.go_on()
+    life.poll()
+    assert life.job.backlog_since == life.now
+    life.pause()
+    assert life.job.backlog_since is None
+
+
 def test_a_slow_task_does_not_let_the_backlog_grow_for_ever() -> None:
     life = paused_life("latest", Overlap.SKIP, every=MINUTE)
     life.stop()

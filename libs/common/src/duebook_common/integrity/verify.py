@@ -4,16 +4,15 @@ All is read in one snapshot, so services may go on working. No check uses `decid
 which `test_oracle.py` compares with other code.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from duebook_common.domain.queue.state import Pauses
-from duebook_common.domain.run.events import RunDiscarded
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
-from duebook_common.integrity.verify_limits import NO_LONGER_ACTIVE, check_keys, check_overlap
+from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
@@ -28,6 +27,11 @@ _BATCH = 500  # jobs
 _NO_PAUSES = Pauses()
 _EVENTS_OF_JOBS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL ORDER BY job_id, xid, position"  # noqa: S608
 _OTHER_EVENTS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NULL ORDER BY xid, position"  # noqa: S608
+# Of a queue that works off the backlog of a pause, runs that it kept back go on, or were opened a short time ago.
+_WORKING_OFF = """
+SELECT DISTINCT queue FROM runs WHERE resumed_at IS NOT NULL
+  AND (created_at > $1 OR (wake_at IS NOT NULL AND status <> 'dead_lettered'))
+"""
 _GAPS = """
 SELECT coalesce(heads.stream, e.stream) AS stream FROM heads
 FULL JOIN (SELECT stream, count(*) AS events, max(version) AS version FROM events GROUP BY stream) AS e USING (stream)
@@ -52,11 +56,12 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
         breaches = [*await _check_origin(db), *await _check_versions(db)]
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
         pauses = fold_all_pauses(others)
+        working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, now - overdue)}
         async for batch in _batches(db):
             jobs += len(batch)
             events += sum(map(len, batch.values()))
             for recorded in batch.values():
-                breaches += check_job(recorded, now - overdue, pauses)
+                breaches += check_job(recorded, now - overdue, pauses, working_off)
             breaches += await check_rows(db, batch)
         events += len(others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
@@ -89,19 +94,18 @@ async def _batches(db: Connection) -> AsyncIterator[dict[UUID, list[RecordedEven
         yield batch
 
 
-def check_job(recorded: Sequence[RecordedEvent], due_before: datetime, pauses: Pauses = _NO_PAUSES) -> Iterator[Breach]:
+def check_job(
+    recorded: Sequence[RecordedEvent],
+    due_before: datetime,
+    pauses: Pauses = _NO_PAUSES,
+    working_off: Container[str] = frozenset(),
+) -> Iterator[Breach]:
     """Check one job with all its runs, which must account for what was due at `due_before` (UTC).
 
-    `recorded` are all events about the job, in the order of the log. `pauses` are those of all queues.
+    `recorded` are all events about the job, in the order of the log. `pauses` are those of all queues; the queues
+    `working_off` go on to work off what one kept back.
     """
-    runs = by_stream(recorded, "run-")
-    for stream, items in runs.items():
+    for stream, items in by_stream(recorded, "run-").items():
         yield from check_run(stream, [item.event for item in items])
-    yield from check_schedule(moving_job(recorded), due_before, pauses, works_off=_works_off(runs.values()))
+    yield from check_schedule(moving_job(recorded), due_before, pauses, working_off)
     yield from check_overlap(recorded)
-
-
-def _works_off(runs: Iterable[Sequence[RecordedEvent]]) -> bool:
-    """Whether a run that a pause kept back, or one behind it, has not ended."""
-    ends = {kind.__name__ for kind in (*NO_LONGER_ACTIVE, RunDiscarded)}
-    return any(items[0].data.get("resumed_at") is not None and items[-1].type not in ends for items in runs)

@@ -1,6 +1,6 @@
 """Invariant 1: every nominal time up to now has exactly one run, or is part of a skip with its reason."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,13 +28,16 @@ _NO_PAUSES = Pauses()
 
 
 def check_schedule(
-    recorded: Sequence[RecordedEvent], due_before: datetime, pauses: Pauses = _NO_PAUSES, *, works_off: bool = False
+    recorded: Sequence[RecordedEvent],
+    due_before: datetime,
+    pauses: Pauses = _NO_PAUSES,
+    working_off: Container[str] = frozenset(),
 ) -> Iterator[Breach]:
     """Follow a job from occurrence to occurrence: none is left out, none comes twice. Then check the totals.
 
     `recorded` are the events that move the job (`replay.moving_job`). All that was due at `due_before` must be there,
     except what one of the `pauses` of its queue keeps back: those that go on, or ended after that time. Nor must what
-    waits behind the backlog of one that the job `works_off`.
+    waits in the backlog of one that queues are `working_off`.
     """
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield _breach(recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
@@ -46,14 +49,20 @@ def check_schedule(
         if fault := _fault(job, event):
             yield _breach(item.stream, fault)
         job = job_state.evolve(job, event)
-    kept_back = works_off or any(
-        pause.until is None or pause.until > due_before for pause in pauses.of(job.definition.queue)
-    )
-    if kept_back and job.next_at is not None:
+    if job.next_at is not None and _kept_back(job, due_before, pauses, working_off):
         due_before = min(due_before, job.next_at)
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
         yield _breach(job_events.stream(job.id), f"{job.next_at} is due and unaccounted for")
     yield from _check_totals(job, schedule_periods(history), due_before)
+
+
+def _kept_back(job: Job, due_before: datetime, pauses: Pauses, working_off: Container[str]) -> bool:
+    """Whether a pause of the queue, or its backlog, keeps back what the job has not accounted for."""
+    ends = [pause.until for pause in pauses.of(job.definition.queue)]
+    if any(until is None or until > due_before for until in ends):
+        return True
+    fell_into_pause = job.wake_at is not None and any(until is not None and job.wake_at < until for until in ends)
+    return (fell_into_pause or job.backlog_since is not None) and job.definition.queue in working_off
 
 
 def _breach(stream: str, says: str) -> Breach:

@@ -28,6 +28,7 @@ _JOB_STATE: Columns[Job] = (
     Column("next_at", "timestamptz"),
     Column("next_due_at", "timestamptz"),
     Column("wake_at", "timestamptz"),
+    Column("backlog_since", "timestamptz"),
     Column("held", "bool"),
     Column("reason", "text"),
     Column("updated_at", "timestamptz"),

@@ -49,17 +49,22 @@ def lateness(job: Job, others: ActiveRuns, context: DecisionContext, most_active
     """How late the job's due occurrences may be. `others` are its active runs; with `most_active` a backlog waits."""
     missed_before, first = context.now - context.misfire, job.wake_at or context.now
     began = min((run.in_backlog_since for run in others.all if run.in_backlog_since is not None), default=None)
+    began = began or job.backlog_since
     if not context.pauses and began is None:
         return Lateness(missed_before)
     kept = [each for each in _kept_by_pauses(job, context, goes_on=began is not None) if each.end > first]
-    if began is not None and _works_off(others, most_active):
+    if began is not None and _works_off(job, others, most_active):
         kept.append(_Kept(began - context.misfire, missed_before, others.resumed_at or began))
     return Lateness(missed_before, kept)
 
 
-def _works_off(others: ActiveRuns, most_active: int) -> bool:
-    """Whether what falls due is late only because of a pause: its runs are active, or its backlog fills the limit."""
-    return any(run.fell_into_pause for run in others.all) or others.count > most_active // 2
+def _works_off(job: Job, others: ActiveRuns, most_active: int) -> bool:
+    """Whether what falls due is late only because of a pause.
+
+    Its runs are active, or its backlog fills the limit of active runs, or did so at the last decision.
+    """
+    fills_limit = job.backlog_since is not None or others.count > most_active // 2
+    return fills_limit or any(run.fell_into_pause for run in others.all)
 
 
 def _kept_by_pauses(job: Job, context: DecisionContext, *, goes_on: bool) -> Iterator[_Kept]:

@@ -42,6 +42,7 @@ class Job:
     runs: int = 0  # opened by the schedule; `max_runs` limits them
     next_at: datetime | None  # the first nominal time that is not accounted for
     next_due_at: datetime | None = None  # when it is due, if jitter makes that later than `next_at`
+    backlog_since: datetime | None = None  # the end of a pause of its queue, while it works off what is due since then
     held: bool = False  # paused, and none of its runs may start an attempt
     reason: str | None
     request_hash: str | None
@@ -69,8 +70,14 @@ def evolve(job: Job, event: JobEvent | FirstEvent) -> Job:
 def _advanced(job: Job, event: FirstEvent) -> Job:
     if event.trigger not in BY_SCHEDULE:
         return job
-    runs = job.runs + (not isinstance(event, RunSkipped))
-    return replace(job, runs=runs, next_at=event.next_at, next_due_at=event.next_due_at)
+    runs, resumed_at = job.runs + (not isinstance(event, RunSkipped)), getattr(event, "resumed_at", None)
+    return replace(job, runs=runs, **_next(event), backlog_since=_backlog_since(job, event, resumed_at))
+
+
+def _backlog_since(job: Job, event: FirstEvent | OccurrencesSkipped, resumed_at: datetime | None) -> datetime | None:
+    """The job goes on to work off the backlog of a pause if the next occurrence is due at the event already."""
+    next_due_at = event.next_due_at or event.next_at
+    return (resumed_at or job.backlog_since) if next_due_at is not None and next_due_at <= event.at else None
 
 
 def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
@@ -81,7 +88,7 @@ def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
         case JobChanged():
             return _redefined(job, event)
         case JobPaused():
-            paused = {"status": JobStatus.PAUSED, "held": job.held or event.hold}
+            paused = {"status": JobStatus.PAUSED, "held": job.held or event.hold, "backlog_since": None}
             return paused | {"reason": event.reason, "updated_at": event.at}
         case JobResumed():
             resumed = {"status": JobStatus.ACTIVE, "held": False}
@@ -92,12 +99,12 @@ def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
         case JobFinished():
             return {"status": JobStatus.FINISHED, "next_at": None, "next_due_at": None, "updated_at": event.at}
         case OccurrencesSkipped():
-            return _next(event)
+            return _next(event) | {"backlog_since": _backlog_since(job, event, None)}
         case _:
             assert_never(event)
 
 
-def _next(event: JobChanged | JobResumed | OccurrencesSkipped) -> dict[str, Any]:
+def _next(event: FirstEvent | JobChanged | JobResumed | OccurrencesSkipped) -> dict[str, Any]:
     return {"next_at": event.next_at, "next_due_at": event.next_due_at}
 
 

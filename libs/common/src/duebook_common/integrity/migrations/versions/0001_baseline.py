@@ -99,6 +99,7 @@ CREATE TABLE jobs (
     updated_at timestamptz NOT NULL,
     runs int NOT NULL DEFAULT 0,
     next_due_at timestamptz,
+    backlog_since timestamptz,
     held boolean NOT NULL DEFAULT false,
     CONSTRAINT nothing_strands CHECK (status <> 'active' OR wake_at IS NOT NULL)
 ) WITH (fillfactor = 85);
