@@ -23,4 +23,4 @@ def test_each_field_of_a_job_has_a_column() -> None:
     columns = names(projections._JOB)
     assert len(columns) == len(set(columns))
     wanted = {field.name for field in fields(Job)} - {"id"}
-    assert set(columns) == wanted | {"job_id", "wake_at", "name", "task", "queue", "priority", "tags"}
+    assert set(columns) == wanted | {"job_id", "wake_at", "name", "task", "queue", "priority", "tags", "key"}

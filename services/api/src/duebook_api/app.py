@@ -34,6 +34,7 @@ from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.installation import executors, system, tasks, whoami
 from duebook_api.jobs import routes as job_routes
+from duebook_api.jobs.keys import keys_resolved
 from duebook_api.keys import audit
 from duebook_api.keys import routes as key_routes
 from duebook_api.ledger import routes as ledger_routes
@@ -178,7 +179,7 @@ def build(
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
-        dependencies=[Depends(permitted)],
+        dependencies=[Depends(permitted), Depends(keys_resolved)],
     )
     app.state.dependencies = deps
     for router in _ROUTERS:

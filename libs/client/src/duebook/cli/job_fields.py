@@ -58,13 +58,16 @@ class JobFields:
         list[str] | None, typer.Option("--notify", help="A mail address to notify of outcomes; may be repeated.")
     ] = None
     notify_on: Annotated[list[Outcome] | None, typer.Option(help="An outcome to notify of; may be repeated.")] = None
+    key: Annotated[
+        str | None, typer.Option(help="A key of its own; key:KEY then names the job wherever its id does.")
+    ] = None
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None
 
     def body(self) -> dict[str, Any]:
         """The fields that are given, as the API takes them. An inner object has only what is given of it."""
         plain = without_none(
             task=self.task, timezone=self.timezone, max_runs=self.max_runs, queue=self.queue, priority=self.priority,
-            max_retries=self.max_retries, pause_on_failure=self.pause_on_failure, overlap=self.overlap,
+            max_retries=self.max_retries, pause_on_failure=self.pause_on_failure, overlap=self.overlap, key=self.key,
         )  # fmt: skip
         return plain | self._parsed() | self._nested() | payload_field(self.payload)
 

@@ -29,7 +29,7 @@ from duebook.cli.values import JobSort, JobStatus, LedgerStep
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, inspect and control jobs.")
 
-_COLUMNS = ("id", "name", "status", "task", "queue", "recurrence", "next_due_at")
+_COLUMNS = ("id", "key", "name", "status", "task", "queue", "recurrence", "next_due_at")
 _RUN_COLUMNS = ("id", "status", "nominal_at", "job_version", "task", "queue")
 
 
@@ -117,13 +117,14 @@ def list_jobs(
     task: Filter = None,
     queue: Filter = None,
     tag: Filter = None,
+    key: Filter = None,
     text: Text = None,
     sort: Annotated[JobSort, typer.Option(help="The order; with - downwards.")] = JobSort.NEWEST,
     limit: Limit = 50,
     fmt: Output = Format.TABLE,
 ) -> None:
     """List jobs, newest first unless --sort names another order."""
-    filters = {"status": joined(status), "name": name, "task": task, "queue": queue, "tag": tag, "q": text}
+    filters = {"status": joined(status), "name": name, "task": task, "queue": queue, "tag": tag, "key": key, "q": text}
     with connect() as api:
         jobs = api.items("/api/job", limit + 1, **filters, sort=sort)
         output.print_list(output.take(jobs, limit), _COLUMNS, fmt)

@@ -1,4 +1,4 @@
-"""A job on the command line: its id, or its name where no other job has it."""
+"""A job on the command line: its id, `key:` and its key, or its name where no other job has it."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,10 +11,11 @@ from duebook.cli.output import aligned, one_line
 from duebook.client import Client
 
 Job = Annotated[
-    str, typer.Argument(metavar="JOB", show_default=False, help="A job's id, or its name if no other has it.")
+    str, typer.Argument(metavar="JOB", show_default=False, help="A job's id, key:KEY, or its name if no other has it.")
 ]
 OfJob = Annotated[
-    str | None, typer.Option("--job", metavar="JOB", help="Only of this job: its id, or its name if no other has it.")
+    str | None,
+    typer.Option("--job", metavar="JOB", help="Only of this job: its id, key:KEY, or its name if no other has it."),
 ]
 _SHOWN = 10
 _KEY = "key:"
@@ -41,7 +42,9 @@ def job_id(api: Client, job: str) -> str:
 
 def filter_id(api: Client, job: str | None) -> str | None:
     """The id for a filter by job; None if there is no such filter."""
-    return None if job is None else resource_path("job", job_id(api, job)).rpartition("/")[2]
+    if job is None or job.startswith(_KEY):
+        return job
+    return resource_path("job", job_id(api, job)).rpartition("/")[2]
 
 
 def _named(api: Client, name: str) -> list[dict[str, Any]]:

@@ -122,6 +122,7 @@ class Definition:
     priority: int = 4
     concurrency: Concurrency | None = None
     notify: Notify = Notify()
+    key: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
 

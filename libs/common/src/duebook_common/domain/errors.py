@@ -57,6 +57,15 @@ class QueueIsPaused(WrongStatus):
         super().__init__(f"the queue {queue!r}, or the whole installation,", "paused", "resumed")
 
 
+class JobKeyTaken(CommandRejected):
+    """Another job, which is not deleted, has the key that a job was to get."""
+
+    code = "key_taken"
+
+    def __init__(self) -> None:
+        super().__init__("another job has this `key`; use that job, or another key")
+
+
 class StaleVersion(CommandRejected):
     """The version of the definition is not one that `If-Match` or `If-None-Match` admits."""
 

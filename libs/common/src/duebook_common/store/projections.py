@@ -4,9 +4,13 @@ A row is the state of a job or a run and nothing else. So the next command is de
 checks that the row's version is still the last one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from asyncpg import UniqueViolationError
+
+from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, dumps
@@ -37,6 +41,7 @@ _JOB_DEFINITION: Columns[Job] = (
     Column("name", "text", "definition.name"),
     Column("task", "text", "definition.task"),
     Column("queue", "text", "definition.queue"),
+    Column("key", "text", "definition.key"),
     Column("priority", "smallint", "definition.priority"),
     # As JSON, because asyncpg would turn lists in a list into one array of two dimensions.
     Column("tags", "jsonb", lambda job: dumps(job.definition.tags), "ARRAY(SELECT jsonb_array_elements_text(r.tags))"),
@@ -128,7 +133,9 @@ _UPDATE_RUNS, _updated_run_arguments = update("runs", _RUN_UPDATED), arguments(_
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
 _UPDATE_ACCEPTED = update("runs", _RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
-_DELETE_JOBS = "DELETE FROM jobs WHERE job_id = ANY($1::uuid[])"
+_DELETE_JOBS = """
+DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND status <> 'deleted')
+"""
 _DELETE_RUNS = "DELETE FROM runs WHERE run_id = ANY($1::uuid[])"
 _DELETE_ORPHANS = """
 WITH deleted_runs AS (
@@ -146,8 +153,22 @@ FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
 
 
 async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
+    """Raises JobKeyTaken. In the order of their keys, so that inserts which share keys do not deadlock."""
     if jobs:
-        await db.execute(_INSERT_JOBS, *_job_arguments(jobs))
+        in_order = sorted(jobs, key=lambda job: job.definition.key or "")
+        with _unique_keys():
+            await db.execute(_INSERT_JOBS, *_job_arguments(in_order))
+
+
+@contextmanager
+def _unique_keys() -> Iterator[None]:
+    """Raise the violation of the jobs' only unique index as JobKeyTaken."""
+    try:
+        yield
+    except UniqueViolationError as error:
+        if error.constraint_name != "jobs_by_key":
+            raise
+        raise JobKeyTaken from None
 
 
 async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
@@ -157,9 +178,10 @@ async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
 
 
 async def redefine_jobs(db: Connection, jobs: Sequence[Job]) -> None:
-    """Update what events change, with the definition."""
+    """Update what events change, with the definition. Raises JobKeyTaken."""
     if jobs:
-        await db.execute(_REDEFINE_JOBS, *_redefined_job_arguments(jobs))
+        with _unique_keys():
+            await db.execute(_REDEFINE_JOBS, *_redefined_job_arguments(jobs))
 
 
 async def insert_runs(db: Connection, runs: Sequence[Run]) -> None:
@@ -204,9 +226,10 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
 
 
 async def replace_jobs(db: Connection, jobs: Sequence[Job]) -> None:
-    """Replace rows that differ from the log: `rebuild`."""
+    """Replace rows that differ from the log: `rebuild`. A row that wrongly has the key of one of them goes too."""
     if jobs:
-        await db.execute(_DELETE_JOBS, [job.id for job in jobs])
+        keys = [job.definition.key for job in jobs if job.definition.key is not None]
+        await db.execute(_DELETE_JOBS, [job.id for job in jobs], keys)
         await insert_jobs(db, jobs)
 
 

@@ -88,6 +88,14 @@ FROM jobs WHERE job_id = ANY($1::uuid[])
 """  # noqa: S608
 
 
+_IDS_OF_KEYS = "SELECT key, job_id FROM jobs WHERE key = ANY($1::text[]) AND status <> 'deleted'"
+
+
+async def job_ids_of_keys(db: Connection, keys: Iterable[str]) -> dict[str, UUID]:
+    """The ids of the jobs that have these keys now; a deleted job has none."""
+    return {record["key"]: record["job_id"] for record in await db.fetch(_IDS_OF_KEYS, list(keys))}
+
+
 async def load_jobs_to_decide(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, Job]:
     """The jobs that exist, without payload and metadata, in the order of `job_ids`. They must not be redefined."""
     return await _load_jobs(db, _LOAD_JOBS_TO_DECIDE, list(job_ids))
@@ -142,9 +150,9 @@ async def planned_wakeups(db: Connection, runs: Iterable[Run]) -> dict[UUID, dat
 
 _INCONSISTENT_JOBS = """
 SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
-    (name, task, queue, priority::text, to_jsonb(tags)) IS DISTINCT FROM
-    (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'priority',
-     definition -> 'tags')
+    (name, task, queue, key, priority::text, to_jsonb(tags)) IS DISTINCT FROM
+    (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'key',
+     definition ->> 'priority', definition -> 'tags')
     OR CASE WHEN status = 'active' THEN wake_at < coalesce(next_due_at, next_at) ELSE wake_at IS NOT NULL END
 )
 """

@@ -13,6 +13,7 @@ from duebook_api.http.paging import NoQuery, page, query
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_json, read_optional, validated
+from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.schemas import answers, bulk
 from duebook_api.schemas.bodies import ReasonBody
 from duebook_api.schemas.bulk import BulkBody, view
@@ -41,6 +42,7 @@ async def request_bulk(request: Request) -> Response:
     value, _ = await read_json(request)
     body = validated(BulkBody, value)
     must_be_allowed(request.state.scopes, BulkAction(body.action), write=True)
+    await resolve(deps, Reference(body.filter, "job_id", "/filter/job_id"))
     if body.dry_run:
         filter_ = operations.checked_filter(body)
         return reply({"matched": await operations.count(deps, BulkAction(body.action), filter_, actor(request).name)})

@@ -36,6 +36,7 @@ from duebook_api.console.routes import (
     system,
 )
 from duebook_api.http.problems import Problem, problem_of, problem_response
+from duebook_api.jobs.keys import keys_resolved
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.store.conflict import Conflict
@@ -70,7 +71,7 @@ def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions 
     app.state.forecast = ForecastCache()
     app.state.failed_sign_ins = session.FailedSignIns()
     for router in ROUTERS:
-        app.include_router(router, prefix=CONSOLE, dependencies=[Depends(guarded)])
+        app.include_router(router, prefix=CONSOLE, dependencies=[Depends(guarded), Depends(keys_resolved)])
     app.include_router(session.router, prefix=CONSOLE)
     app.router.routes.extend(assets.ROUTES)
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):

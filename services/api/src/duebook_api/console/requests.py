@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from duebook_api.access.permits import NEEDS
-from duebook_api.http.paging import query_of
+from duebook_api.http.paging import parameters, query_of
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import MEBIBYTE, in_thread, read_body
 
@@ -28,7 +28,7 @@ def filters(request: Request, model: type[Q], path: str, *others: str) -> Q:
     A form sends its empty fields as well; these count as not given. `others` are parameters of the page itself.
     """
     ignored = {*_OF_EVERY_PAGE, *others}
-    items = [(name, value) for name, value in request.query_params.multi_items() if value and name not in ignored]
+    items = [(name, value) for name, value in parameters(request) if value and name not in ignored]
     return query_of(items, model, path)
 
 

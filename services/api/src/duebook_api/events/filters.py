@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from duebook_api.http.paging import SEVERAL, Id, NoQuery, Text
+from duebook_api.http.paging import SEVERAL, Id, JobId, NoQuery, Text
 from duebook_common.store.event_scan import EventFilter
 
 EventType = Annotated[str, Field(min_length=1, max_length=100)]
@@ -15,7 +15,7 @@ class EventQuery(NoQuery):
     """Which events of the log."""
 
     type: Annotated[tuple[EventType, ...], SEVERAL, Field(max_length=50)] = ()
-    job_id: Id | None = None
+    job_id: JobId | None = None
     run_id: Id | None = None
     actor: Text | None = None
 

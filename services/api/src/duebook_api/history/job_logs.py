@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http.paging import Id, NoQuery, PageQuery, decode_cursor, integer_between, page, page_of, query
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
@@ -123,7 +123,7 @@ async def find_job_logs(deps: Dependencies, q: LogQuery) -> views.View:
     openapi_extra=operation(Scope.LOGS_READ, query=PageQuery),
     response_model=answers.Page[answers.LogEntry],
 )
-async def list_logs_of_job(request: Request, job_id: PathId) -> Response:
+async def list_logs_of_job(request: Request, job_id: PathJobId) -> Response:
     """The entries of one job, newest first."""
     q = query(request, PageQuery)
     async with acquire(dependencies(request).pool) as db:

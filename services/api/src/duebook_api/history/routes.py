@@ -11,7 +11,7 @@ from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
 from duebook_api.http.filters import is_cut, newest_first, within_bytes
 from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page_of, query
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathId, PathJobId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
@@ -34,7 +34,7 @@ _JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
     openapi_extra=operation(Scope.RUNS_READ, query=PageQuery),
     response_model=answers.Page[answers.Run],
 )
-async def list_runs_of_job(request: Request, job_id: PathId) -> Response:
+async def list_runs_of_job(request: Request, job_id: PathJobId) -> Response:
     """The runs of a job, newest first."""
     return reply(await find_runs_of_job(dependencies(request), job_id, query(request, PageQuery)))
 
@@ -56,7 +56,7 @@ async def find_runs_of_job(deps: Dependencies, job_id: UUID, q: PageQuery) -> vi
     openapi_extra=operation(Scope.JOBS_READ, query=PageQuery),
     response_model=answers.Page[answers.Event],
 )
-async def list_events_of_job(request: Request, job_id: PathId) -> Response:
+async def list_events_of_job(request: Request, job_id: PathJobId) -> Response:
     """The events of a job, oldest first."""
     return reply(await find_events_of_job(dependencies(request), job_id, query(request, PageQuery)))
 

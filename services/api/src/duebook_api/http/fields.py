@@ -114,6 +114,14 @@ Queue = Annotated[
         "a queue's name has 1 to 63 characters: a to z, 0 to 9, and after the first also _ . -",
     ),
 ]
+JOB_KEY = r"[A-Za-z0-9][A-Za-z0-9._:@+~-]{0,199}"
+JobKey = Annotated[
+    str,
+    Matches(
+        f"^{JOB_KEY}$",
+        "a key has 1 to 200 characters: letters a to z in both cases, 0 to 9, and after the first also . _ - : @ + ~",
+    ),
+]
 Reason = Annotated[str, Field(min_length=1, max_length=2_000), Matches(r"\S", "a reason must not be blank")]
 Zone = Annotated[str, AfterValidator(zone)]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})]

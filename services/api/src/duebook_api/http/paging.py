@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.http.fields import Matches, instant
-from duebook_api.http.path_ids import UUID_TEXT
+from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE, UUID_TEXT
 from duebook_api.http.problems import Fault, invalid, invalid_query, pointer
 from duebook_api.http.replies import reply
 
@@ -48,6 +48,7 @@ def _query_instant(value: Any) -> datetime:
 Text = Annotated[str, Field(max_length=200)]
 Time = Annotated[datetime, PlainValidator(_query_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")]
+JobId = Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)]  # a route sees the id only
 
 
 def _split(value: Any) -> Any:
@@ -90,7 +91,13 @@ class PageQuery(NoQuery):
 
 def query(request: Request, model: type[Q]) -> Q:
     """The query parameters as the model; raises Problem 422 for an unknown, repeated or wrong one."""
-    return query_of(request.query_params.multi_items(), model, request.scope.get("path", ""))
+    return query_of(parameters(request), model, request.scope.get("path", ""))
+
+
+def parameters(request: Request) -> list[tuple[str, str]]:
+    """The query parameters, with ids in the place of the keys of jobs (`jobs/keys.py`)."""
+    ids = getattr(request.state, "job_ids", {})
+    return [(n, ids.get(value, value) if n == "job_id" else value) for n, value in request.query_params.multi_items()]
 
 
 def query_of(items: Iterable[tuple[str, str]], model: type[Q], path: str) -> Q:

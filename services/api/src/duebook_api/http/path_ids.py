@@ -1,4 +1,7 @@
-"""Ids in paths: UUIDs in their canonical form. Any other text names nothing and is answered with 404 (see `app`)."""
+"""Ids in paths: UUIDs in their canonical form. Any other text names nothing and is answered with 404 (see `app`).
+
+A job is also named by `key:` and its key, which `jobs/keys.py` replaces by the id.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +11,9 @@ from uuid import UUID
 from pydantic import BeforeValidator, WithJsonSchema
 
 UUID_TEXT = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+KEY_PREFIX = "key:"
+JOB_REFERENCE = rf"^({UUID_TEXT[1:-1]}|{KEY_PREFIX}[A-Za-z0-9][A-Za-z0-9._:@+~-]{{0,199}})$"
+NO_REFERENCE = "this must be an id (a UUID), or `key:` and the key of a job"
 _UUID = re.compile(UUID_TEXT.strip("^$"))
 
 
@@ -19,7 +25,12 @@ def _canonical_uuid(text: Any) -> UUID:
 
 def are_ids(parameters: Mapping[str, Any]) -> bool:
     """Whether the ids among the parameters of a path can name something: `/job/batch` has no id `batch`."""
-    return all(_UUID.fullmatch(text) for name, text in parameters.items() if name in {"job_id", "run_id"})
+    ids = [text for name, text in parameters.items() if name in {"job_id", "run_id"}]
+    return all(_UUID.fullmatch(text) for text in ids if not text.startswith(KEY_PREFIX) or "run_id" in parameters)
 
 
 PathId = Annotated[UUID, BeforeValidator(_canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+# After `jobs/keys.py` has replaced a key by the id.
+PathJobId = Annotated[
+    UUID, BeforeValidator(_canonical_uuid), WithJsonSchema({"type": "string", "pattern": JOB_REFERENCE})
+]

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_api.http.problems import Problem, not_found
+from duebook_api.http.problems import Fault, Problem, invalid, not_found
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
 from duebook_api.jobs.derived_ids import must_be_free_to_choose
+from duebook_api.jobs.keys import find_job_ids, free_keys, key_pointers, must_differ
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.read_only import must_equal, split_read_only
 from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerRequest
@@ -19,7 +20,7 @@ from duebook_api.schemas.first_times import takes_long
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
-from duebook_common.domain.errors import KeyReused
+from duebook_common.domain.errors import JobDeletedAlready, JobKeyTaken, KeyReused
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import JobCommand
 from duebook_common.domain.job.events import JobCreated
@@ -27,7 +28,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import run_id_for
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
-from duebook_common.store.conflict import Conflict
+from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import Preparation, create_jobs, handle_job
 from duebook_common.store.job_plan import CommandT, JobResult
@@ -49,6 +50,7 @@ async def create(
     schemas = await deps.task_schemas()
     try:
         definitions = [await checked(deps, body, now, schemas, root.format(n)) for n, body in enumerate(bodies)]
+        must_differ(definitions, root)
         await deps.queue_names.admit(deps.pool, queue_pointers(definitions, root))
     except Problem:  # a repeat may be invalid by now: its end has passed, or there are too many queues
         if idempotent is None or (jobs := await _created_before(deps, ids, hash_)) is None:
@@ -58,7 +60,8 @@ async def create(
         id_: await deps.definition_search.run(takes_long(each), job_decide.create, id_, each, now, hash_)
         for id_, each in zip(ids, definitions, strict=True)
     }
-    jobs = await _append(deps, events, actor)
+    async with free_keys(deps, key_pointers(definitions, root)):
+        jobs = await _append(deps, events, actor)
     if jobs is None:
         jobs = await _created_before(deps, ids, hash_)
         if jobs is None:
@@ -87,8 +90,11 @@ def queue_pointers(definitions: Sequence[Definition], root: str) -> dict[str, st
 
 
 async def _append(deps: Dependencies, events: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
-    """The new jobs; None, and nothing written, if one of them exists already."""
-    if len(events) > 1:
+    """The new jobs; None, and nothing written, if one of them exists already. Raises JobKeyTaken.
+
+    A job with a key commits alone: its refusal keeps no other from the commit.
+    """
+    if len(events) > 1 or any(event.definition.key is not None for event in events.values()):
         return await create_jobs(deps.pool, events, actor)
     [(job_id, event)] = events.items()
     job = await deps.create_batcher.create(job_id, event, actor)
@@ -135,16 +141,55 @@ async def patch(
     if is_queue(queue := change.get("queue")):
         await deps.queue_names.admit(deps.pool, {queue: "/queue"})
     request = ChangeRequest(deps, await deps.task_schemas(), change, deps.clock.now(), preconditions, read_only, whole)
-    async with deps.definition_search.reserved(request.takes_long):
+    keys = {key: "/key"} if isinstance(key := change.get("key"), str) else {}
+    async with free_keys(deps, keys, job_id), deps.definition_search.reserved(request.takes_long):
         return (await handle(deps, job_id, request, actor)).job
 
 
 async def replace(
     deps: Dependencies, job_id: UUID, value: dict[str, Any], actor: Actor, preconditions: Preconditions
 ) -> tuple[Job, bool]:
-    """Replace the job's definition, or create the job; returns whether it is new. Raises Problem 412, 413 or 422."""
+    """Replace the job's definition, or create the job; returns whether it is new.
+
+    Raises Problem 409, 412, 413 or 422.
+    """
     fields, read_only = split_read_only(value)
     body = validated(JobBody, fields)
+    async with free_keys(deps, {body.key: "/key"} if body.key is not None else {}, job_id):
+        return await _replace(deps, job_id, body, read_only, actor, preconditions)
+
+
+async def replace_by_key(
+    deps: Dependencies, key: str, value: dict[str, Any], actor: Actor, preconditions: Preconditions
+) -> tuple[Job, bool]:
+    """Replace the definition of the job with the key, or create one; returns whether it is new.
+
+    Raises Problem 412, 413 or 422.
+    """
+    fields, read_only = split_read_only(value)
+    body = validated(JobBody, {"key": key} | fields)
+    if body.key != key:
+        raise invalid(Fault("/key", "this must be the key in the path, or left out; PATCH changes a key"))
+    for _ in range(TRIES):
+        job_id = (await find_job_ids(deps, [key])).get(key)
+        if job_id is None and preconditions.if_match is not None:
+            raise Problem(412, "stale_version", f"there is no job with the key {key}, so no version of it can match")
+        try:
+            return await _replace(deps, job_id or uuids.uuid7(), body, read_only, actor, preconditions)
+        except (JobKeyTaken, JobDeletedAlready):  # the job came or went meanwhile
+            continue
+    raise Conflict(f"the job with the key {key} kept coming and going")
+
+
+async def _replace(
+    deps: Dependencies,
+    job_id: UUID,
+    body: JobBody,
+    read_only: Mapping[str, Any],
+    actor: Actor,
+    preconditions: Preconditions,
+) -> tuple[Job, bool]:
+    """Raises JobKeyTaken, besides what `replace` raises."""
     must_fit(body.payload, body.metadata)
     await deps.queue_names.admit(deps.pool, {body.queue: "/queue"})
     schemas, now = await deps.task_schemas(), deps.clock.now()

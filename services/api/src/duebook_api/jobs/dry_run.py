@@ -7,6 +7,7 @@ from typing import Any
 
 from duebook_api.http.problems import MOST_FAULTS, Fault, Problem, invalid
 from duebook_api.jobs.commands import checked, queue_pointers
+from duebook_api.jobs.keys import key_pointers, must_differ, taken_keys
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import takes_long
@@ -35,6 +36,9 @@ async def plans(deps: Dependencies, bodies: Sequence[JobBody], root: str) -> lis
             break
     if faults:
         raise invalid(*faults[:MOST_FAULTS])
+    must_differ(definitions, root)
+    if taken := await taken_keys(deps, key_pointers(definitions, root)):
+        raise invalid(*taken)
     await deps.queue_names.must_admit(deps.pool, queue_pointers(definitions, root))
     return [await _plan(deps, definition, now, schemas.served) for definition in definitions]
 

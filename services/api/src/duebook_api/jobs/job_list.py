@@ -14,6 +14,7 @@ class JobQuery(PageQuery):
     task: Text | None = None
     queue: Text | None = None
     tag: Text | None = None
+    key: Text | None = None
     q: Text | None = None
     sort: Literal["-created_at", "created_at", "name", "-name"] | None = None
 
@@ -29,7 +30,7 @@ def statement(q: JobQuery) -> Listing:
     """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
     order = _ORDERS[q.sort_name]
     in_status = [f"status = '{each}'" for each in dict.fromkeys(q.status)] or ["status <> 'deleted'"]
-    filters = job_conditions(q.name, q.task, q.queue, q.tag)
+    filters: list[Condition] = [*job_conditions(q.name, q.task, q.queue, q.tag), ("key = {}", q.key)]
     has_text = contains(q.q, "name")
     if order.columns == JOBS.columns:
         found = listing("jobs", order, q, [[(each,), *filters] for each in in_status], [has_text])

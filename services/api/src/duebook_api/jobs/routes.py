@@ -13,7 +13,7 @@ from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import AsOf, NoQuery, page_of, query
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import (
@@ -131,7 +131,7 @@ async def find_jobs(deps: Dependencies, q: JobQuery) -> views.View:
 
 
 @router.get("/{job_id}", openapi_extra=operation(Scope.JOBS_READ, query=AsOf), response_model=answers.Job)
-async def show_job(request: Request, job_id: PathId) -> Response:
+async def show_job(request: Request, job_id: PathJobId) -> Response:
     """The job now, or as it was at `as_of`."""
     q, deps = query(request, AsOf), dependencies(request)
     return await _answer(deps, await find_job(deps, job_id, q.as_of))
@@ -150,12 +150,29 @@ async def find_job(deps: Dependencies, job_id: UUID, as_of: datetime | None = No
 
 
 @router.put(
+    "/key:{key}",
+    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True),
+    response_model=answers.Job,
+    responses={201: {"model": answers.Job, "description": "There was no job with this key; it was created"}},
+)
+async def replace_job_by_key(request: Request, key: str) -> Response:
+    """Create the job with a key of the client's, or replace its definition. The same body twice changes nothing.
+
+    The body's `key` is that of the path, and may be left out.
+    """
+    value, _ = await read_json(request)
+    conditions = Preconditions.of(request)
+    job, new = await commands.replace_by_key(dependencies(request), key, as_object(value), actor(request), conditions)
+    return await _answer(dependencies(request), job, 201 if new else 200)
+
+
+@router.put(
     "/{job_id}",
     openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True),
     response_model=answers.Job,
     responses={201: {"model": answers.Job, "description": "There was no job with this id; it was created"}},
 )
-async def replace_job(request: Request, job_id: PathId) -> Response:
+async def replace_job(request: Request, job_id: PathJobId) -> Response:
     """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)
     conditions = Preconditions.of(request)
@@ -166,7 +183,7 @@ async def replace_job(request: Request, job_id: PathId) -> Response:
 @router.patch(
     "/{job_id}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True, patch=True), response_model=answers.Job
 )
-async def patch_job(request: Request, job_id: PathId) -> Response:
+async def patch_job(request: Request, job_id: PathJobId) -> Response:
     """Change some fields by a merge patch (RFC 7396); null resets a field to its default."""
     deps = dependencies(request)
     value, _ = await read_json(request)
@@ -175,7 +192,7 @@ async def patch_job(request: Request, job_id: PathId) -> Response:
 
 
 @router.delete("/{job_id}", status_code=204, openapi_extra=operation(Scope.JOBS_WRITE, match=True))
-async def delete_job(request: Request, job_id: PathId) -> Response:
+async def delete_job(request: Request, job_id: PathJobId) -> Response:
     """End the job: no further run or attempt starts. The history stays readable."""
     deps = dependencies(request)
     delete = DeleteRequest(deps.clock.now(), Preconditions.of(request))
@@ -186,7 +203,7 @@ async def delete_job(request: Request, job_id: PathId) -> Response:
 @router.post(
     "/{job_id}/pause", openapi_extra=operation(Scope.JOBS_WRITE, PauseBody, required=False), response_model=answers.Job
 )
-async def pause_job(request: Request, job_id: PathId) -> Response:
+async def pause_job(request: Request, job_id: PathJobId) -> Response:
     """Skip the job's occurrences until it is resumed. Its active runs go on, retries included.
 
     With `hold` what has not started waits until the resume, uncharged: sent messages, retries, waiting runs, and what
@@ -204,7 +221,7 @@ async def pause_job(request: Request, job_id: PathId) -> Response:
     openapi_extra=operation(Scope.JOBS_WRITE, ReasonBody, required=False),
     response_model=answers.Job,
 )
-async def resume_job(request: Request, job_id: PathId) -> Response:
+async def resume_job(request: Request, job_id: PathJobId) -> Response:
     """Continue with the next occurrence; those of the pause are skipped. Runs that were held go on."""
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
@@ -218,7 +235,7 @@ async def resume_job(request: Request, job_id: PathId) -> Response:
     openapi_extra=operation(Scope.RUNS_WRITE, TriggerBody, idempotent=True, required=False),
     response_model=answers.Run,
 )
-async def trigger_job(request: Request, job_id: PathId) -> Response:
+async def trigger_job(request: Request, job_id: PathJobId) -> Response:
     """Start a run now, also while the job is paused. While its runs are held, the run waits for the resume."""
     key = idempotency_key(request)
     value: Any = await read_optional(request)

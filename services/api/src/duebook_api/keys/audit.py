@@ -10,7 +10,17 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.http import positions
 from duebook_api.http.filters import Condition, where
-from duebook_api.http.paging import SEVERAL, Id, PageQuery, Text, Time, decode_cursor, integer_between, page_of, query
+from duebook_api.http.paging import (
+    SEVERAL,
+    JobId,
+    PageQuery,
+    Text,
+    Time,
+    decode_cursor,
+    integer_between,
+    page_of,
+    query,
+)
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, installation
 from duebook_api.state.dependencies import Dependencies, dependencies
@@ -44,7 +54,7 @@ _LAST = f"SELECT xid, position FROM ({_NEWEST} OFFSET $3 LIMIT 1) AS last"  # no
 class AuditQuery(PageQuery):
     actor: Text | None = None
     type: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], SEVERAL, Field(max_length=50)] = ()
-    job_id: Id | None = None
+    job_id: JobId | None = None
     from_: Annotated[Time | None, Field(alias="from")] = None
     to: Time | None = None
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http.paging import PageQuery, Time, decode_cursor, page, query, utc_time
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_json, validated
@@ -33,7 +33,7 @@ class LedgerQuery(PageQuery):
 @router.get(
     "/{job_id}/ledger", openapi_extra=operation(Scope.JOBS_READ, query=LedgerQuery), response_model=answers.Ledger
 )
-async def show_ledger(request: Request, job_id: PathId) -> Response:
+async def show_ledger(request: Request, job_id: PathJobId) -> Response:
     """The nominal times in [from, to) up to now, each with its outcome. The totals are those of the whole range."""
     q, deps = query(request, LedgerQuery), dependencies(request)
     if q.start is not None and q.end is not None and q.start > q.end:
@@ -49,7 +49,7 @@ async def show_ledger(request: Request, job_id: PathId) -> Response:
     openapi_extra=operation(Scope.JOBS_READ, query=SummaryQuery),
     response_model=answers.LedgerSummary,
 )
-async def show_ledger_summary(request: Request, job_id: PathId) -> Response:
+async def show_ledger_summary(request: Request, job_id: PathJobId) -> Response:
     """The ledger in numbers: for each day or month of a time zone how many nominal times had which outcome.
 
     Steps without a nominal time are left out. The first and the last step are whole, up to now.
@@ -66,7 +66,7 @@ async def show_ledger_summary(request: Request, job_id: PathId) -> Response:
     response_model=answers.Items[answers.Run],
     responses={200: {"model": plans.BackfillPlan, "description": "A dry run: what would be made"}},
 )
-async def backfill_job(request: Request, job_id: PathId) -> Response:
+async def backfill_job(request: Request, job_id: PathJobId) -> Response:
     """Create runs for the past nominal times in [from, to) that did not run.
 
     A repeated request creates nothing and returns the same runs. With `dry_run` nothing is created.

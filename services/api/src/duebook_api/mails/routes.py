@@ -12,7 +12,7 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.http.filters import Condition, Statement, newest_first
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import SEVERAL, Id, NoQuery, PageQuery, SortOrder, Text, page_of, query, utc_time
+from duebook_api.http.paging import SEVERAL, Id, JobId, NoQuery, PageQuery, SortOrder, Text, page_of, query, utc_time
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
@@ -40,7 +40,7 @@ _ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([a-z_]{1,40}-
 class NotificationQuery(PageQuery):
     status: Annotated[tuple[Status, ...], SEVERAL] = ()
     run_id: Id | None = None
-    job_id: Id | None = None
+    job_id: JobId | None = None
     recipient: Text | None = None
 
 

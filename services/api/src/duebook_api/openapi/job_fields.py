@@ -45,6 +45,10 @@ JOB_FIELDS: dict[str, Described] = {
         "Who is mailed about which outcomes. Without `to` it is `payload.to`, if an address, or `DUEBOOK_NOTIFY_TO`.",
         {"to": ["ops@example.com"], "on": ["dead_lettered"]},
     ),
+    "key": (
+        "A name of its own, unique among jobs that are not deleted: `key:` and it stand for the job's id anywhere.",
+        "billing.nightly",
+    ),
     "tags": ("Words by which jobs are found.", ["reports"]),
     "metadata": ("Any object of yours; Duebook does not read it.", {"owner": "finance"}),
 }

@@ -9,7 +9,7 @@ _JOB = "01a218f6-cf4d-72cb-8988-eac87f8c671c"
 _RUN = "ad8fcdc3-571f-5635-90a8-c3108c47b91a"
 
 PARAMETERS: dict[str, Described] = {
-    "job_id": ("The id of the job.", _JOB),
+    "job_id": ("The id of the job, or `key:` and its key.", _JOB),
     "bulk_id": ("The id of the bulk operation.", _JOB),
     "GET /api/bulk status": ("Only operations with this status.", "running"),
     "GET /api/bulk action": ("Only operations with this action.", "cancel"),
@@ -57,6 +57,8 @@ PARAMETERS: dict[str, Described] = {
     "GET /api/dead-letter tag": ("Only those of jobs that have this tag.", "reports"),
     "GET /api/dead-letter/groups tag": ("Only those of jobs that have this tag.", "reports"),
     "q": ("Only those whose job's name, or whose error, contains this text, in capitals or not.", "timeout"),
+    "GET /api/job key": ("Only the job with this key.", "billing.nightly"),
+    "PUT /api/job/key:{key} key": ("The key of the job.", "billing.nightly"),
     "GET /api/job q": ("Only those whose name contains this text, in capitals or not.", "report"),
     "due_from": ("Only those that were due at this instant or later.", "2100-01-01T00:00:00Z"),
     "due_to": ("Only those that were due before this instant.", "2100-02-01T00:00:00Z"),

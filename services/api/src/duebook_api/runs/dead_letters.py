@@ -11,7 +11,7 @@ from duebook_api.access.operation import operation
 from duebook_api.http.filters import Condition, Listing, Statement, dead_letter_conditions, where, within_bytes
 from duebook_api.http.paging import (
     RUNS,
-    Id,
+    JobId,
     NoQuery,
     PageQuery,
     Text,
@@ -26,6 +26,7 @@ from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import must_fit, read_json, validated
 from duebook_api.http.search import between, contains, listing, read_listing
+from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.runs import redrive
 from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
@@ -40,7 +41,7 @@ router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
 
 
 class DeadLetterQuery(PageQuery):
-    job_id: Id | None = None
+    job_id: JobId | None = None
     task: Text | None = None
     queue: Text | None = None
     fingerprint: Text | None = None
@@ -167,6 +168,7 @@ async def redrive_dead_letters(request: Request) -> Response:
     """Redrive all that match the filter, at most `rate` a second; a dry run only counts them."""
     value, _ = await read_json(request)
     body = validated(RedriveManyBody, value)
+    await resolve(dependencies(request), Reference(body.filter, "job_id", "/filter/job_id"))
     summary = await redrive.redrive_many(dependencies(request), body, actor(request))
     return reply(summary, 200 if body.dry_run else 202)
 

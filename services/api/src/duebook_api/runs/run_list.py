@@ -10,6 +10,7 @@ from duebook_api.http.paging import (
     RUNS_BY_END,
     SEVERAL,
     Id,
+    JobId,
     PageQuery,
     SortOrder,
     Text,
@@ -35,7 +36,7 @@ Sort = Literal["-created_at", "created_at", "-due_at", "due_at", "-finished_at",
 
 class RunQuery(PageQuery):
     status: Annotated[tuple[Status, ...], SEVERAL] = ()
-    job_id: Id | None = None
+    job_id: JobId | None = None
     task: Text | None = None
     queue: Text | None = None
     cause: Id | None = None

@@ -9,6 +9,7 @@ from duebook_api.http.fields import (
     Address,
     Body,
     Instant,
+    JobKey,
     Matches,
     Name,
     Positive,
@@ -20,7 +21,7 @@ from duebook_api.http.fields import (
     Task,
     one_of,
 )
-from duebook_api.http.path_ids import UUID_TEXT
+from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
 from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
 from duebook_common.runtime.durations import Duration
@@ -88,6 +89,7 @@ class JobBody(ScheduleFields, TaskFields):
     priority: int = Field(4, ge=0, le=9)
     concurrency: Annotated[Concurrency, ReadAs(ConcurrencyBody)] | None = None
     notify: Annotated[Notify, ReadAs(NotifyBody)] = Notify()
+    key: JobKey | None = None
     tags: Annotated[tuple[str, ...], ReadAs(Annotated[list[Tag], Field(max_length=100)], tuple)] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -156,7 +158,7 @@ class RedriveBody(MustReasonBody):
 
 
 class DeadLetterFilter(Body):
-    job_id: Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")] | None = None
+    job_id: Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)] | None = None
     task: Task | None = None
     queue: Queue | None = None
     fingerprint: Annotated[str, Field(max_length=200)] | None = None

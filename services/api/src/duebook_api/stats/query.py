@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from duebook_api.http.fields import Positive
-from duebook_api.http.paging import Id, NoQuery, Text, Time
+from duebook_api.http.paging import JobId, NoQuery, Text, Time
 from duebook_api.http.problems import Fault, invalid
 from duebook_common.domain.statistics import DAY, HOUR, MINUTE, Dimension, floor, kept_since
 from duebook_common.runtime.durations import iso
@@ -25,7 +25,7 @@ class StatsQuery(NoQuery):
     by: Literal["outcome", "queue", "task", "job"] = "outcome"
     queue: Text | None = None
     task: Text | None = None
-    job_id: Id | None = None
+    job_id: JobId | None = None
     keys: Annotated[int, Field(ge=1, le=50)] = 10
 
     def range(self, now: datetime) -> StatisticsRange:

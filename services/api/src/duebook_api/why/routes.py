@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http.paging import NoQuery, Time, query
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathId, PathJobId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers
@@ -41,7 +41,7 @@ async def why_run(request: Request, run_id: PathId) -> Response:
     openapi_extra=operation(Scope.JOBS_READ, query=WhyQuery),
     response_model=answers.Why,
 )
-async def why_job(request: Request, job_id: PathId) -> Response:
+async def why_job(request: Request, job_id: PathJobId) -> Response:
     """Why the job ran or did not run at the time `at`; without `at`, what it waits for. Same format as for a run."""
     q = query(request, WhyQuery)
     explanation = await queries.why_job(dependencies(request), job_id, q.at)

@@ -16,6 +16,7 @@ JOB: dict[str, Any] = {
     "recurrence": {"cron": "0 2 * * *"},
     "scheduled_at": datetime(2026, 11, 1, tzinfo=UTC),
     "max_retries": 3,
+    "key": None,
     "tags": ["a", "b"],
     "payload": {"n": 2**60},
 }

@@ -48,6 +48,7 @@ def values_of(job: Mapping[str, Any]) -> dict[str, str]:
     kind, rule = (recurrence, "") if isinstance(recurrence, str) else next(iter(recurrence.items()))
     return {
         **{name: str(job[name]) for name in _TEXTS},
+        "key": job["key"] or "",
         "kind": kind,
         "rule": rule,
         "scheduled_at": job["scheduled_at"].isoformat(),
@@ -66,6 +67,8 @@ def body_of(form: Mapping[str, str]) -> dict[str, Any]:
         body["scheduled_at"] = form["scheduled_at"].strip()
     if form.get("max_retries", "").strip():
         body["max_retries"] = _number(form["max_retries"])
+    if "key" in form:
+        body["key"] = form["key"].strip() or None
     if "tags" in form:
         body["tags"] = [tag.strip() for tag in form["tags"].split(",") if tag.strip()]
     if form.get("payload", "").strip():

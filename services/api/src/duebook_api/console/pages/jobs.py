@@ -33,6 +33,7 @@ BULK_ACTIONS = (BulkAction.PAUSE, BulkAction.RESUME, BulkAction.TRIGGER, BulkAct
 class JobRow:
     id: UUID
     name: str
+    key: str
     schedule: str
     task: str
     queue: str
@@ -59,6 +60,7 @@ def _row(job: Mapping[str, Any], runs: Sequence[LastRun], times: Times) -> JobRo
     return JobRow(
         id=job["id"],
         name=job["name"],
+        key=job["key"] or "",
         schedule=in_words(job),
         task=job["task"],
         queue=job["queue"],

@@ -13,7 +13,7 @@ from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import filters, needs
-from duebook_api.http.paging import Id, NoQuery, Text, Time
+from duebook_api.http.paging import JobId, NoQuery, Text, Time
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import validated
 from duebook_api.http.strict_json import parse
@@ -37,7 +37,7 @@ class ForecastQuery(NoQuery):
     task: Text | None = None
     queue: Text | None = None
     tag: Text | None = None
-    job_id: Id | None = None
+    job_id: JobId | None = None
     changes: str | None = None
 
 

@@ -18,7 +18,7 @@ from duebook_api.console.routes import job_ledger
 from duebook_api.history.definitions import defined_versions
 from duebook_api.history.routes import find_events_of_job, find_runs_of_job
 from duebook_api.http.paging import PageQuery
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.routes import find_job
 from duebook_api.schemas import views
@@ -33,7 +33,7 @@ _LAST_RUNS = 6
 
 
 @router.get("/jobs/{job_id}", **needs(Scope.JOBS_READ))
-async def show_job(request: Request, job_id: PathId) -> Response:
+async def show_job(request: Request, job_id: PathJobId) -> Response:
     """The job, now or as of an earlier instant, in the tab that the URL names."""
     deps, reader = dependencies(request), reader_of(request)
     as_of, at = time_in_url(reader, "as_of"), time_in_url(reader, "at")

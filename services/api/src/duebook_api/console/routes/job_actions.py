@@ -13,7 +13,7 @@ from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.http.strict_json import parse
@@ -138,32 +138,32 @@ _ACTIONS = {"pause": _pause, "resume": _resume, "trigger": _trigger, "backfill":
 
 
 @router.get("/pause", **needs(Scope.JOBS_WRITE))
-async def ask_pause(request: Request, job_id: PathId) -> Response:
+async def ask_pause(request: Request, job_id: PathJobId) -> Response:
     return await _page(request, job_id, "pause")
 
 
 @router.get("/resume", **needs(Scope.JOBS_WRITE))
-async def ask_resume(request: Request, job_id: PathId) -> Response:
+async def ask_resume(request: Request, job_id: PathJobId) -> Response:
     return await _page(request, job_id, "resume")
 
 
 @router.get("/delete", **needs(Scope.JOBS_WRITE))
-async def ask_delete(request: Request, job_id: PathId) -> Response:
+async def ask_delete(request: Request, job_id: PathJobId) -> Response:
     return await _page(request, job_id, "delete")
 
 
 @router.get("/trigger", **needs(Scope.RUNS_WRITE))
-async def ask_trigger(request: Request, job_id: PathId) -> Response:
+async def ask_trigger(request: Request, job_id: PathJobId) -> Response:
     return await _page(request, job_id, "trigger")
 
 
 @router.get("/backfill", **needs(Scope.RUNS_WRITE))
-async def ask_backfill(request: Request, job_id: PathId) -> Response:
+async def ask_backfill(request: Request, job_id: PathJobId) -> Response:
     return await _page(request, job_id, "backfill")
 
 
 @router.post("/pause", **needs(Scope.JOBS_WRITE))
-async def pause(request: Request, job_id: PathId) -> Response:
+async def pause(request: Request, job_id: PathJobId) -> Response:
     deps, form = dependencies(request), await read_form(request)
     body = validated(PauseBody, {"reason": form.get("reason") or None, "hold": "hold" in form})
     await commands.handle(deps, job_id, PauseJob(body.reason, deps.context(), body.hold), actor(request))
@@ -171,7 +171,7 @@ async def pause(request: Request, job_id: PathId) -> Response:
 
 
 @router.post("/resume", **needs(Scope.JOBS_WRITE))
-async def resume(request: Request, job_id: PathId) -> Response:
+async def resume(request: Request, job_id: PathJobId) -> Response:
     deps, form = dependencies(request), await read_form(request)
     body = validated(ReasonBody, {"reason": form.get("reason") or None})
     await commands.handle(deps, job_id, ResumeJob(body.reason, deps.clock.now()), actor(request))
@@ -179,14 +179,14 @@ async def resume(request: Request, job_id: PathId) -> Response:
 
 
 @router.post("/delete", **needs(Scope.JOBS_WRITE))
-async def delete(request: Request, job_id: PathId) -> Response:
+async def delete(request: Request, job_id: PathJobId) -> Response:
     deps = dependencies(request)
     await commands.handle(deps, job_id, DeleteRequest(deps.clock.now(), Preconditions()), actor(request))
     return redirect(request, "/console/jobs", "Deleted.")
 
 
 @router.post("/trigger", **needs(Scope.RUNS_WRITE))
-async def trigger(request: Request, job_id: PathId) -> Response:
+async def trigger(request: Request, job_id: PathJobId) -> Response:
     form = await read_form(request)
     value: dict[str, Any] = {"overlap": form.get("overlap", Overlap.ALLOW_ALL)}
     if form.get("payload", "").strip():
@@ -198,7 +198,7 @@ async def trigger(request: Request, job_id: PathId) -> Response:
 
 
 @router.post("/backfill", **needs(Scope.RUNS_WRITE))
-async def make_backfill(request: Request, job_id: PathId) -> Response:
+async def make_backfill(request: Request, job_id: PathJobId) -> Response:
     deps, reader, form = dependencies(request), reader_of(request), await read_form(request)
     job = await find_job(deps, job_id)
     zone = reader.times.info(job.definition.timezone)

@@ -23,7 +23,7 @@ from duebook_api.console.pages.job_form import (
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
-from duebook_api.http.path_ids import PathId
+from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs import commands
@@ -61,7 +61,7 @@ async def make_job(request: Request) -> Response:
 
 
 @router.get("/jobs/{job_id}/edit", **needs(Scope.JOBS_WRITE))
-async def show_edit_job(request: Request, job_id: PathId) -> Response:
+async def show_edit_job(request: Request, job_id: PathJobId) -> Response:
     """The form with the job's fields, which the key must be allowed to read as well."""
     if not reader_of(request).may(Scope.JOBS_READ):
         raise Problem(403, "scope_missing", f"this needs a key with the scope {Scope.JOBS_READ}, too")
@@ -69,7 +69,7 @@ async def show_edit_job(request: Request, job_id: PathId) -> Response:
 
 
 @router.post("/jobs/{job_id}/edit", **needs(Scope.JOBS_WRITE))
-async def edit_job(request: Request, job_id: PathId) -> Response:
+async def edit_job(request: Request, job_id: PathJobId) -> Response:
     """Change the fields that differ, as `PATCH /api/job/{id}` does; another change meanwhile is not overwritten."""
     form, deps = await read_form(request), dependencies(request)
     if "preview" in form:

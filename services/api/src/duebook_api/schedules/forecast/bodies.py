@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from duebook_api.http.fields import Body, Instant, Matches, Name, Queue, Tag, Task, one_of
-from duebook_api.http.path_ids import UUID_TEXT
+from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
 from duebook_api.schemas.bodies import JobBody
 
-Id = Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")]
+JobId = Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)]
 _MAX_WINDOW, _MAX_DISTANCE = timedelta(days=400), timedelta(days=3660)
 _SHAPES = (
     'a change is {"job_id": "…", "patch": {…}}, or {"create": {…}} with a job as in POST /api/job, or {"delete": "…"} '
@@ -25,16 +25,16 @@ class ForecastFilter(Body):
     task: Task | None = None
     queue: Queue | None = None
     tag: Tag | None = None
-    job_id: Id | None = None
+    job_id: JobId | None = None
 
 
 class ChangeBody(Body):
     """One change, in one of three shapes: `job_id` with `patch`, `create`, or `delete`."""
 
-    job_id: Id | None = None
+    job_id: JobId | None = None
     patch: dict[str, Any] | None = None
     create: JobBody | None = None
-    delete: Id | None = None
+    delete: JobId | None = None
 
     @model_validator(mode="after")
     def _has_one_shape(self) -> Self:

@@ -1,7 +1,7 @@
 """What a forecast reads from the database: jobs, and how long their attempts have taken."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ import uuid_utils.compat as uuids
 from duebook_api.http.filters import job_conditions, where
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.definition import define
+from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.jobs.patch import patched
 from duebook_api.schedules.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
 from duebook_api.schedules.forecast.counts import ForecastTooLarge
@@ -59,6 +60,7 @@ async def forecast(deps: Dependencies, body: ForecastBody) -> View:
     now = deps.clock.now()
     if fault := body.window_fault(now):
         raise invalid(Fault(*fault))
+    await resolve(deps, *_references(body))
     async with snapshot(deps.pool) as db:
         records = await _read_jobs(db, body.filter)
         changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
@@ -90,6 +92,14 @@ def _job_schedule(job: Job, now: datetime, *, new: bool = False) -> JobSchedule:
     if job.status is JobStatus.PAUSED and next_at is not None:
         next_at = max(next_at, now + RESOLUTION)  # no time itself, but no time lies between it and the next one
     return job_schedule(job, None if job.exhausted else next_at, new=new)
+
+
+def _references(body: ForecastBody) -> Iterator[Reference]:
+    """The fields that name a job by its id or key."""
+    yield Reference(body.filter, "job_id", "/filter/job_id")
+    for n, change in enumerate(body.changes or ()):
+        for field in ("job_id", "delete"):
+            yield Reference(change, field, f"/changes/{n}/{field}")
 
 
 def _changed_job_ids(changes: Iterable[ChangeBody]) -> list[UUID]:

@@ -87,6 +87,7 @@ CREATE TABLE jobs (
     name text NOT NULL,
     task text NOT NULL,
     queue text COLLATE "C" NOT NULL,
+    key text COLLATE "C",
     priority smallint NOT NULL,
     tags text[] NOT NULL,
     definition jsonb NOT NULL,
@@ -127,6 +128,9 @@ CREATE INDEX jobs_by_task ON jobs (task, created_at, job_id);
 
 -- The newest jobs with this queue.
 CREATE INDEX jobs_by_queue ON jobs (queue, created_at, job_id);
+
+-- The job with this key; a deleted one leaves it to others.
+CREATE UNIQUE INDEX jobs_by_key ON jobs (key) WHERE key IS NOT NULL AND status <> 'deleted';
 
 -- The jobs with this tag.
 CREATE INDEX jobs_by_tag ON jobs USING gin (tags) WHERE tags <> '{}'
