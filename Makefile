@@ -10,7 +10,7 @@ IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .DEFAULT_GOAL := help
-.PHONY: up install test check fmt lint unit docs pictures bench images help sync
+.PHONY: up install test check fmt lint unit docs pictures bench bench-scale images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -49,12 +49,15 @@ pictures: sync ## Draw the pages of the console into docs/images, with Chromium
 bench: sync ## Run the benchmark suite and print one table
 	@$(RUN) python -m benchmarks
 
+bench-scale: sync ## Measure the console, lists and statistics at a million runs; KEEP=DIR keeps the filled servers
+	@$(RUN) python -m benchmarks.scale $(if $(KEEP),--keep $(KEEP))
+
 images: ## Build the images of all services and of the command line with Docker; BASE_IMAGE and VERSION may be set
 	@for service in api scheduler executor notifier; do $(IMAGE) --build-arg SERVICE=$$service -t duebook-$$service:$(VERSION) . || exit 1; done
 	@$(IMAGE) --build-arg PACKAGE=duebook --build-arg EXTRA=cli -t duebook-cli:$(VERSION) .
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --inexact: packages that a user has installed into .venv for her own tasks stay.
 sync: $(UV)

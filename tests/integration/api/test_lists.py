@@ -262,3 +262,17 @@ FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1)) AS ids
 def _flat(statement: tuple[str, list[object]] | Listing) -> tuple[Any, ...]:
     text, arguments = statement.page if isinstance(statement, Listing) else statement
     return text, *arguments
+
+
+async def test_the_groups_of_dead_letters_are_counted_by_an_index_alone(pool: Pool) -> None:
+    await started(pool)
+    await grow_table(pool, "runs", MANY)
+    await pool.execute(
+        """UPDATE runs SET status = 'dead_lettered', fingerprint = md5((priority * 7)::text), finished_at = created_at,
+                          error = repeat('x', 500)"""
+    )
+    await pool.execute("VACUUM FULL runs")
+    await pool.execute("VACUUM ANALYZE runs")
+    for filters in ({}, {"fingerprint": "none"}):
+        found = await query_cost(pool, *_flat(dead_letters.groups_statement(dead_letters.DeadLetterQuery(**filters))))
+        assert found.buffers <= MANY / 30, (filters, found)

@@ -17,6 +17,7 @@ from duebook_common.domain.statistics import (
     Facts,
     Group,
     Measure,
+    Rollup,
     StepKey,
     admit,
     floor,
@@ -91,3 +92,9 @@ def test_without_times_there_is_no_quantile() -> None:
     assert quantile([], 0.5) is None
     assert quantile([0, 0], 0.99) is None
     assert floor(NOW, timedelta(minutes=5)) == AT.replace(minute=30)
+
+
+def test_a_part_is_taken_away_slot_by_slot() -> None:
+    whole, part = Rollup(([3, 0, 2], [1], [])), Rollup(([1, 0, 2], [1], []))
+    whole.subtract(part)
+    assert whole.measures == ([2, 0, 0], [0], [])

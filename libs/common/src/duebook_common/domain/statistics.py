@@ -89,6 +89,12 @@ class Rollup:
             for slot, count in enumerate(slots):
                 self.add(measure, slot, count)
 
+    def subtract(self, part: "Rollup") -> None:
+        """Take away what a part of it has."""
+        for measure, slots in enumerate(part.measures):
+            for slot, count in enumerate(slots):
+                self.add(measure, slot, -count)
+
     @property
     def counts(self) -> dict[str, int]:
         return dict.fromkeys(OUTCOMES, 0) | dict(zip(OUTCOMES, self.measures[Measure.COUNT], strict=False))

@@ -4,30 +4,34 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from duebook_common.domain.statistics import EPOCH, Dimension, Rollup
+from duebook_common.domain.statistics import DAY, EPOCH, HOUR, MINUTE, OTHER, Dimension, Rollup, floor
 from duebook_common.store.database import Connection
 
 # The counts of runs; those of failed attempts come after them.
-_BUSIEST = """
-SELECT key FROM statistics, unnest(counts[1:5]) AS n
+_RUNS = " + ".join(f"coalesce(counts[{n}], 0)" for n in range(1, 6))
+_BUSIEST = f"""
+SELECT key FROM statistics
 WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key <> ''
-GROUP BY key ORDER BY sum(n) DESC, key LIMIT $5
-"""
+GROUP BY key ORDER BY sum({_RUNS}) DESC, key LIMIT $5
+"""  # noqa: S608
 _STEPS = """
 SELECT bin, key, measure, array_agg(slot) AS slots, array_agg(number) AS numbers FROM (
-    SELECT date_bin($6, at, $7) AS bin, CASE WHEN key = ANY($5::text[]) THEN key ELSE '' END AS key,
-           measure, slot, sum(n)::bigint AS number
+    SELECT date_bin($6, at, $7) AS bin, key, measure, slot, sum(n)::bigint AS number
     FROM statistics
     CROSS JOIN LATERAL (
         SELECT 0, slot, n FROM unnest(counts) WITH ORDINALITY AS c (n, slot)
         UNION ALL SELECT 1, slot, n FROM unnest(lateness) WITH ORDINALITY AS l (n, slot)
         UNION ALL SELECT 2, slot, n FROM unnest(duration) WITH ORDINALITY AS d (n, slot)
     ) AS measures (measure, slot, n)
-    WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND n > 0 AND ($8 OR key = ANY($5::text[]))
+    WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key = ANY($5::text[]) AND n > 0
     GROUP BY 1, 2, 3, 4
 ) AS slots
 GROUP BY bin, key, measure ORDER BY bin, key
 """
+
+
+_LONGER = {MINUTE: HOUR, HOUR: DAY}
+_MANY = 6
 
 
 class StatisticsRange(NamedTuple):
@@ -40,18 +44,43 @@ class StatisticsRange(NamedTuple):
     dimension: Dimension
 
 
+def coarse(wanted: StatisticsRange) -> StatisticsRange:
+    """Fewer rows from which the busiest keys of the range can be told: those of the next longer step, if it has many.
+
+    A day of a hundred queues has 144,000 minutes and 2,400 hours.
+    """
+    longer = _LONGER.get(wanted.base)
+    if longer is None or wanted.dimension is Dimension.JOB or wanted.end - wanted.start < _MANY * longer:
+        return wanted
+    return wanted._replace(start=floor(wanted.start, longer), base=longer)
+
+
 async def busiest_keys(db: Connection, wanted: StatisticsRange, most: int) -> list[str]:
-    """The keys with the most runs in the range, the busiest first."""
-    records = await db.fetch(_BUSIEST, wanted.base, wanted.dimension, wanted.start, wanted.end, most)
+    """The keys with the most runs in the range, the busiest first, in the whole hours or days of a long range."""
+    rows = coarse(wanted)
+    records = await db.fetch(_BUSIEST, rows.base, rows.dimension, rows.start, rows.end, most)
     return [record["key"] for record in records]
 
 
 async def read_statistics(
     db: Connection, wanted: StatisticsRange, keys: Sequence[str], *, others: bool = True
 ) -> dict[tuple[datetime, str], Rollup]:
-    """What each step has of each of these keys, and with `others` of all other keys together, as OTHER; in order."""
+    """What each step has of each of these keys, and with `others` of all other keys together, as OTHER; in order.
+
+    The others are what all runs have without these keys: so the rows of the others, which are most, are not read.
+    """
+    found = await _read(db, wanted, keys) if keys else {}
+    if others:
+        every = await _read(db, wanted._replace(dimension=Dimension.ALL), [OTHER])
+        for (at, _), rollup in found.items():
+            every[at, OTHER].subtract(rollup)
+        found |= {step: rollup for step, rollup in every.items() if any(map(any, rollup.measures))}
+    return dict(sorted(found.items()))
+
+
+async def _read(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> dict[tuple[datetime, str], Rollup]:
     row = (wanted.base, wanted.dimension, wanted.start, wanted.end)
-    records: Any = await db.fetch(_STEPS, *row, list(keys), wanted.step, EPOCH, others)
+    records: Any = await db.fetch(_STEPS, *row, list(keys), wanted.step, EPOCH)
     rollups: dict[tuple[datetime, str], Rollup] = {}
     for record in records:
         rollup = rollups.setdefault((record["bin"], record["key"]), Rollup())

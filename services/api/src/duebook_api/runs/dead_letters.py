@@ -109,15 +109,20 @@ async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
     return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
 
 
-# Of a group's fingerprint the log knows when it was seen, also of runs that were redriven since: two index probes.
+# The page of groups is counted first: without further filters from the index `runs_failed_alike` alone. Then each group
+# of the page gets its newest run, and the times at which the log has seen it, also of runs that were redriven since.
 _GROUPS = """
-SELECT g.*, first.seen AS first_seen, last.seen AS last_seen FROM (
-    SELECT fingerprint, min(task) AS task, (array_agg(error ORDER BY finished_at DESC))[1] AS error,
-           count(*) AS count, count(*) AS runs, count(DISTINCT job_id) AS jobs,
-           min(finished_at) AS oldest, max(finished_at) AS newest
-    FROM runs WHERE {}
-    GROUP BY fingerprint
+SELECT g.fingerprint, sample.task, sample.error, g.runs AS count, g.runs, g.jobs, g.oldest, g.newest,
+       first.seen AS first_seen, last.seen AS last_seen
+FROM (
+    SELECT fingerprint, count(*) AS runs, count(DISTINCT job_id) AS jobs,
+           min(finished_at) AS oldest, max(finished_at) AS newest, max(created_at) AS created_last
+    FROM runs WHERE {which} GROUP BY fingerprint HAVING {behind} ORDER BY runs DESC, fingerprint DESC LIMIT {limit}
 ) AS g
+CROSS JOIN LATERAL (
+    SELECT task, error FROM runs
+    WHERE {which} AND runs.fingerprint = g.fingerprint AND created_at = g.created_last ORDER BY run_id LIMIT 1
+) AS sample
 CROSS JOIN LATERAL (
     SELECT recorded_at AS seen FROM events
     WHERE type = 'RunDeadLettered' AND data ->> 'fingerprint' = g.fingerprint ORDER BY recorded_at LIMIT 1
@@ -126,7 +131,7 @@ CROSS JOIN LATERAL (
     SELECT recorded_at AS seen FROM events
     WHERE type = 'RunDeadLettered' AND data ->> 'fingerprint' = g.fingerprint ORDER BY recorded_at DESC LIMIT 1
 ) AS last
-WHERE {} ORDER BY count DESC, fingerprint DESC LIMIT {}
+ORDER BY g.runs DESC, g.fingerprint DESC
 """
 
 
@@ -153,8 +158,8 @@ def groups_statement(q: DeadLetterQuery) -> Statement:
     filters = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
     which, arguments = where(*filters, *_searched(q, "runs"))
     cursor = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
-    behind, more = where(("(count, fingerprint) < ({}::bigint, {})", *cursor), first=len(arguments) + 1)
-    return _GROUPS.format(which, behind, q.limit + 1), arguments + more
+    behind, more = where(("(count(*), fingerprint) < ({}::bigint, {})", *cursor), first=len(arguments) + 1)
+    return _GROUPS.format(which=which, behind=behind, limit=q.limit + 1), arguments + more
 
 
 @router.post(

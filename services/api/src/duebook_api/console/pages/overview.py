@@ -13,7 +13,7 @@ from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times, duration
 
 STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
-_LAST_HOUR = timedelta(hours=1)
+LAST_HOUR = timedelta(hours=1)
 _ORDER = ("due", "waiting", "running", "retrying", "dead_lettered")
 _WORDS = {"dead_lettered": "dead letters"}
 _PATHS = {"dead_lettered": "/console/dead-letters"}
@@ -112,10 +112,10 @@ def blocks(hours: Items, now: datetime) -> list[Block]:
     """The hours of a forecast; of the present one what is left, at the same rate."""
     shown = []
     for item in hours:
-        end = item["at"] + _LAST_HOUR
+        end = item["at"] + LAST_HOUR
         if end > now + STEP:
             start = max(item["at"], now)
-            share = (end - start) / _LAST_HOUR
+            share = (end - start) / LAST_HOUR
             # The forecast begins now, so the runs of the present hour are those of what is left of it.
             whole = item["at"] < now
             shown.append(Block(start, end, item["runs"] if whole else round(item["runs"] * share)))
@@ -143,8 +143,8 @@ def queue_rows(queues: Items, items: Items, times: Times) -> list[QueueRow]:
 
 
 def _queue_row(queue: Mapping[str, Any], items: Items, times: Times) -> QueueRow:
-    start = times.now - _LAST_HOUR
-    steps = [0] * int(_LAST_HOUR / STEP)
+    start = times.now - LAST_HOUR
+    steps = [0] * int(LAST_HOUR / STEP)
     for item in items:
         if item["key"] == queue["name"] and item["at"] >= start:
             steps[min(len(steps) - 1, int((item["at"] - start) / STEP))] += sum(item["counts"].values())
@@ -168,7 +168,7 @@ def punctuality(items: Items, times: Times) -> Punctuality:
         for item in items
         if item["lateness"]["p50"] is not None and item["at"] >= start
     ]
-    last = [point for point in points if point.at > times.now - _LAST_HOUR]
+    last = [point for point in points if point.at > times.now - LAST_HOUR]
     facts = []
     if last:
         worst = {"p50": max(point.p50 for point in last), "p99": max(point.p99 for point in last)}

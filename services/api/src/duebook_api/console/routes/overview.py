@@ -1,6 +1,7 @@
 """The overview: what is going on now, what was, and what is to come."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter
@@ -30,7 +31,7 @@ async def show_overview(request: Request) -> Response:
     """Each part is shown to a key that may read it."""
     deps, reader = dependencies(request), reader_of(request)
     numbers = await deps.overview.read(deps.pool, deps.clock, deps.misfire)
-    parts = await _statistics(deps, reader)
+    parts = await _statistics(deps, reader, page.PAST)
     hours = await _forecast(request, deps, reader)
     return await render(
         request,
@@ -51,10 +52,10 @@ def _may_see_system(reader: Reader) -> bool:
     return reader.may(Scope.SYSTEM_READ)
 
 
-async def _statistics(deps: Dependencies, reader: Reader, **more: Any) -> list[Mapping[str, Any]]:
+async def _statistics(deps: Dependencies, reader: Reader, past: timedelta, **more: Any) -> list[Mapping[str, Any]]:
     if not _may_see_system(reader):
         return []
-    q = StatsQuery.model_validate({"from": (reader.times.now - page.PAST).isoformat(), "step": "PT5M", **more})
+    q = StatsQuery.model_validate({"from": (reader.times.now - past).isoformat(), "step": "PT5M", **more})
     items: list[Mapping[str, Any]] = (await find_statistics(deps, q))["items"]
     return items
 
@@ -78,5 +79,5 @@ async def _queues(deps: Dependencies, reader: Reader) -> list[page.QueueRow] | N
     if not reader.may(Scope.QUEUES_READ):
         return None
     queues = (await find_queues(deps, PageQuery(limit=_QUEUES)))["items"]
-    items = await _statistics(deps, reader, by="queue", keys=_QUEUES)
+    items = await _statistics(deps, reader, page.LAST_HOUR, by="queue", keys=_QUEUES)
     return page.queue_rows(queues, items, reader.times)

@@ -217,8 +217,10 @@ CREATE INDEX runs_waiting_of_queue ON runs (queue, wake_at) WHERE status = 'wait
 -- How many runs of this queue are sent and not started: the dispatch window.
 CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
 
--- How many dead letters failed alike: mails about them.
-CREATE INDEX runs_failed_alike ON runs (fingerprint) WHERE status = 'dead_lettered';
+-- How many dead letters failed alike, of how many jobs and when, from the index alone: mails about them, their groups.
+-- The newest dead letters that failed alike.
+CREATE INDEX runs_failed_alike ON runs (fingerprint, created_at, nominal_at, run_id) INCLUDE (job_id, finished_at)
+    WHERE status = 'dead_lettered';
 
 -- The newest runs.
 CREATE INDEX runs_newest ON runs (created_at, nominal_at, run_id);
