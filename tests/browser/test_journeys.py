@@ -4,22 +4,7 @@ import asyncio
 
 from playwright.async_api import expect
 
-from browser.console import KEY, Console, axe_violations
-
-
-async def test_a_reader_signs_in_by_key_and_returns_to_the_page_of_the_link(console: Console) -> None:
-    console.expected = {401}
-    page = await console.page("/console/jobs?status=paused", key=None, color_scheme="dark")
-    assert await axe_violations(page) == []
-    await page.get_by_label("Key").fill("wrong")
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("not valid")
-    assert await axe_violations(page) == []
-    await page.get_by_label("Key").fill(KEY)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page).to_have_url(f"{console.url}/console/jobs?status=paused")
-    await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_label("Key")).to_be_visible()
+from browser.console import Console, axe_violations
 
 
 async def test_a_job_is_paused_in_a_dialog_by_keyboard_alone(console: Console) -> None:

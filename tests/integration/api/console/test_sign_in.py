@@ -7,7 +7,7 @@ import pytest
 
 from duebook_common.store.database import Pool
 from support.api_app import Api, running_api
-from support.console import FORM, get, sign_in, submit
+from support.console import FORM, get, links, sign_in, submit
 
 KEY = "the-key-of-the-environment-0123456789"
 ISSUED = "sk_abc_secret"
@@ -35,6 +35,16 @@ async def test_a_page_leads_to_the_sign_in_and_back(guarded: Api) -> None:
     done = await submit(guarded, "/console/sign-in", key=f" {KEY} ", next="/console/jobs?status=paused")
     assert (done.status_code, done.headers["location"]) == (303, "/console/jobs?status=paused")
     assert (await guarded.http.get("/console")).status_code == 200
+
+
+async def test_a_link_of_another_site_is_followed_once_more_from_this_one(guarded: Api) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    path = "/console/sign-in?next=/console/jobs%3Fq%3D%2522%253B"
+    page = (await guarded.http.get(path, headers=headers)).text
+    [again] = set(links(page)) - {each for each in links(page) if "/static/" in each}
+    assert f'content="0; url={again.replace("&", "&amp;")}"' in page
+    assert 'name="next" value="/console/jobs?q=%22%3B"' in (await guarded.http.get(again, headers=headers)).text
+    assert 'name="next"' in (await guarded.http.get(path, headers={"sec-fetch-site": "same-origin"})).text
 
 
 async def test_the_cookie_is_for_this_site_only_and_secure_beyond_loopback(guarded: Api) -> None:

@@ -58,7 +58,19 @@ async def show_sign_in(request: Request) -> Response:
     next_path = _next(request.query_params.get("next", "/console"))
     if _sessions(request) is None or request.state.scopes:
         return redirect(request, next_path)
+    if _lacks_cookie_of_other_site(request):
+        return await render(request, "same_site.html", next_path=next_path)
     return await _form(request, next_path)
+
+
+def _lacks_cookie_of_other_site(request: Request) -> bool:
+    """Whether the browser may have a session that it kept back, because a link of another site led here.
+
+    A page of this site then asks once more, with the cookie. Other requests do not profit: their answers are not read.
+    """
+    is_navigation = request.headers.get("sec-fetch-mode") == "navigate"
+    is_foreign = request.headers.get("sec-fetch-site") == "cross-site"
+    return is_navigation and is_foreign and "again" not in request.query_params
 
 
 @router.post("/sign-in", include_in_schema=False, dependencies=[Depends(must_be_same_site)])

@@ -1,0 +1,50 @@
+"""The way into the console: by a key, by a link of another site, and the end of a session with its key."""
+
+from typing import Any
+
+from playwright.async_api import BrowserContext, Page, expect
+
+from browser.console import KEY, Console, axe_violations
+
+WEBMAIL = "http://localhost:1/"  # another site than 127.0.0.1
+
+
+async def _follow_link_in_webmail(context: BrowserContext, url: str) -> Page:
+    async def answer(route: Any) -> None:
+        await route.fulfill(body=f'<!doctype html><a href="{url}">See the runs</a>', content_type="text/html")
+
+    await context.route(f"{WEBMAIL}**", answer)
+    page = await context.new_page()
+    await page.goto(WEBMAIL)
+    await page.get_by_role("link").click()
+    return page
+
+
+async def test_a_link_in_a_webmail_finds_the_session_of_the_browser(console: Console) -> None:
+    url = f"{console.url}/console/runs?status=dead_lettered&q=a%26b"
+    page = await _follow_link_in_webmail(await console.context(), url)
+    await expect(page).to_have_url(url)
+    without_script = await console.context(java_script_enabled=False)
+    await expect(await _follow_link_in_webmail(without_script, url)).to_have_url(url)
+
+
+async def test_a_link_in_a_webmail_leads_to_the_sign_in_without_a_session(console: Console) -> None:
+    page = await _follow_link_in_webmail(await console.context(key=None), f"{console.url}/console/jobs?status=paused")
+    await page.get_by_label("Key").fill(KEY)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page).to_have_url(f"{console.url}/console/jobs?status=paused")
+
+
+async def test_a_reader_signs_in_by_key_and_returns_to_the_page_of_the_link(console: Console) -> None:
+    console.expected = {401}
+    page = await console.page("/console/jobs?status=paused", key=None, color_scheme="dark")
+    assert await axe_violations(page) == []
+    await page.get_by_label("Key").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not valid")
+    assert await axe_violations(page) == []
+    await page.get_by_label("Key").fill(KEY)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page).to_have_url(f"{console.url}/console/jobs?status=paused")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Key")).to_be_visible()
