@@ -1,9 +1,10 @@
 """The form of a job makes and changes what the API makes and changes, and keeps what was typed when it is refused."""
 
 import re
+from html import unescape
 
 from support.api_app import Api
-from support.console import get, submit
+from support.console import get, hidden, submit
 
 FIELDS = {"name": "nightly", "kind": "cron", "rule": "0 2 * * 1-5", "timezone": "Europe/Berlin", "payload": '{"n": 1}'}
 
@@ -51,3 +52,21 @@ async def test_a_payload_is_replaced_as_it_was_typed(api: Api) -> None:
     assert (await submit(api, path, name=job["name"], payload=typed)).status_code == 303
     changed = await api.json(200, "GET", f"/api/job/{job['id']}")
     assert changed["payload"] == {"url": "https://x", "note": None}
+
+
+async def test_the_payload_has_fields_of_its_tasks_schema_which_change_it(api: Api) -> None:
+    schema = {"type": "object", "required": ["to"], "properties": {"to": {"type": "string"}, "n": {"type": "integer"}}}
+    await api.deps.pool.execute("INSERT INTO tasks (name, payload_schema, seen_at) VALUES ('mail', $1, now())", schema)
+    job = await api.create(task="mail", payload={"to": "a", "n": 2**60, "more": 2**60})
+    path = f"/console/jobs/{job['id']}/edit"
+    page = await get(api, path)
+    assert f'name="payload/n" value="{2**60}"' in page
+    sent = hidden(page) | {"name": "a job", "task": "mail", "payload": hidden(page)["payload_shown"]}
+    fields = {"payload/to": "b", "payload/n": str(2**60)}
+    answer = await submit(api, path, **sent | fields | {"payload/n": "many"})
+    assert answer.status_code == 422
+    assert 'aria-describedby="p-2-fault"' in answer.text
+    assert '"to": "b"' in unescape((await submit(api, "/console/payload", **sent | fields)).text)
+    assert (await submit(api, path, **sent | fields)).status_code == 303
+    changed = await api.json(200, "GET", f"/api/job/{job['id']}")
+    assert changed["payload"] == {"to": "b", "n": 2**60, "more": 2**60}

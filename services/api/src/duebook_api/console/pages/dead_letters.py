@@ -12,7 +12,8 @@ from markupsafe import Markup
 from duebook_api.console.pages.attempts import LineageStep
 from duebook_api.console.pages.bulk import BulkLink, bulk_link
 from duebook_api.console.pages.diffs import DiffLine, diff
-from duebook_api.console.pages.json_text import json_text, plain
+from duebook_api.console.pages.json_text import plain
+from duebook_api.console.pages.payload_form import PayloadForm
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import cut, ordinal, sentence
@@ -141,7 +142,7 @@ def is_same(old: Any, new: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """One dead letter to be mended. `text` is what stands in the editor, `fault` why a redrive was refused."""
+    """One dead letter to be mended. `form` is the editor of its payload, `fault` why a redrive was refused."""
 
     id: UUID
     job_id: UUID
@@ -155,14 +156,18 @@ class Workbench:
     fingerprint: str
     lineage: list[LineageStep]
     payload: Any
-    text: str
+    form: PayloadForm
     reason: str
     check: Check | None
     fault: str
 
 
 def workbench(
-    dead: Mapping[str, Any], checked: Check | None, sent: Mapping[str, str] | None = None, fault: str = ""
+    dead: Mapping[str, Any],
+    checked: Check | None,
+    form: PayloadForm,
+    sent: Mapping[str, str] | None = None,
+    fault: str = "",
 ) -> Workbench:
     """The dead letter as the API answers it, with what a form has sent."""
     sent = sent or {}
@@ -180,7 +185,7 @@ def workbench(
         fingerprint=dead["fingerprint"],
         lineage=[_step(step) for step in dead["lineage"]],
         payload=dead["payload"],
-        text=sent.get("payload", json_text(plain(dead["payload"]))),
+        form=form,
         reason=sent.get("reason", ""),
         check=checked,
         fault=fault,

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from duebook_api.console.pages.json_text import json_text
+from duebook_api.console.pages.payload_form import merged
 from duebook_api.http.problems import Fault, Problem, invalid
-from duebook_api.http.strict_json import parse
 
 KINDS = (
     ("none", "once"),
@@ -58,8 +59,11 @@ def values_of(job: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def body_of(form: Mapping[str, str]) -> dict[str, Any]:
-    """The body of the request; an empty field is left out. Raises Problem 422 for what no body could say."""
+def body_of(form: Mapping[str, str], schema: Any = None) -> dict[str, Any]:
+    """The body of the request; an empty field is left out. Raises Problem 422 for what no body could say.
+
+    `schema` is that of the task which has made the fields of the payload.
+    """
     body: dict[str, Any] = {name: form[name].strip() for name in _TEXTS if form.get(name, "").strip()}
     kind, rule = form.get("kind", "none"), form.get("rule", "").strip()
     body["recurrence"] = {kind: rule} if kind in {"cron", "every", "rrule"} else kind
@@ -71,14 +75,16 @@ def body_of(form: Mapping[str, str]) -> dict[str, Any]:
         body["key"] = form["key"].strip() or None
     if "tags" in form:
         body["tags"] = [tag.strip() for tag in form["tags"].split(",") if tag.strip()]
-    if form.get("payload", "").strip():
-        body["payload"] = _json(form["payload"])
+    payload = merged(form, schema)
+    if payload != {} or form.get("payload", "").strip():
+        body["payload"] = payload
     return body
 
 
 def schedule_of(form: Mapping[str, str]) -> dict[str, Any]:
     """The part of the body that a preview takes."""
-    return {name: value for name, value in body_of({**form, "payload": ""}).items() if name in _SCHEDULE}
+    others = {name: text for name, text in form.items() if not name.startswith("payload")}
+    return {name: value for name, value in body_of(others).items() if name in _SCHEDULE}
 
 
 def changes(body: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,12 +93,13 @@ def changes(body: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value != now.get(name)}
 
 
-def faults_of(problem: Problem) -> dict[str, str]:
+def faults_of(problem: Problem, form: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """The messages beside their fields; what names no field of the form stands above it, with an empty name."""
     names = {"recurrence": "rule"}
     found: dict[str, str] = {}
     for fault in problem.faults:
-        name = fault.pointer.strip("/").split("/")[0]
+        pointer = fault.pointer.strip("/")
+        name = pointer if pointer in form else pointer.split("/")[0]
         found.setdefault(names.get(name, name), fault.message)
     return found or {"": problem.detail}
 
@@ -101,10 +108,3 @@ def _number(text: str) -> int:
     if not text.strip().isdecimal() or len(text) > 9:
         raise invalid(Fault("/max_retries", "this must be a whole number"))
     return int(text)
-
-
-def _json(text: str) -> Any:
-    try:
-        return parse(text.encode())
-    except Problem as problem:
-        raise invalid(Fault("/payload", problem.detail)) from None

@@ -1,5 +1,6 @@
 """Dead letters by cause, and the workbench on which one is mended, tried and discarded."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +14,15 @@ from duebook_api.console.pages import dead_letters as page
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.bulk import BulkView, bulk_view, used_filters
 from duebook_api.console.pages.copies import copies, curl
-from duebook_api.console.pages.json_text import plain
+from duebook_api.console.pages.json_text import json_text, plain
 from duebook_api.console.pages.local_times import field_values, with_offsets
+from duebook_api.console.pages.payload_form import TASK, merged, sent_form
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import filters, needs, read_form
 from duebook_api.http.path_ids import PathId
-from duebook_api.http.problems import Problem
-from duebook_api.http.requests import in_thread, must_fit, parsed, validated
+from duebook_api.http.problems import Fault, Problem, invalid
+from duebook_api.http.requests import in_thread, must_fit, validated
 from duebook_api.runs.dead_letter_times import times_of_death
 from duebook_api.runs.dead_letters import DeadLetterQuery, find_dead_letter, find_dead_letters, find_groups
 from duebook_api.runs.redrive import redrive
@@ -61,7 +63,7 @@ async def list_causes(request: Request) -> Response:
         rows=page.dead_rows(newest, dead["id"] if dead else None),
         next_cursor=groups["next_cursor"],
         field_times=field_values({name: getattr(q, name) for name in page.TIMES}, reader.times),
-        bench=await _bench(deps, dead) if dead else None,
+        bench=await _bench(deps, reader, dead) if dead else None,
         gone=request.query_params.get("run") if dead is None or _is_gone(request, dead) else None,
         redrives=await _redrives(deps, reader, group),
         copies=reader.copies_of("/api/dead-letter/groups", q, "dead-letter", "groups"),
@@ -105,17 +107,36 @@ async def _redrives(deps: Dependencies, reader: Reader, group: str | None) -> li
     return [bulk_view(each, now) for each in found if each["filter"].get("fingerprint") in {None, group}]
 
 
-async def _bench(deps: Dependencies, dead: Any, sent: dict[str, str] | None = None, fault: str = "") -> page.Workbench:
-    return page.workbench(dead, await _checked(deps, dead, sent), sent, fault)
+async def _bench(
+    deps: Dependencies, reader: Reader, dead: Any, sent: dict[str, str] | None = None, fault: str = "", target: str = ""
+) -> page.Workbench:
+    """`target` is the part of the page that a script will replace."""
+    schemas, task = await _schemas(deps, reader), dead["task"]
+    form = sent or {"payload": json_text(plain(dead["payload"])), TASK: task}
+    editor = await in_thread(sent_form, form, task, schemas, keeps_text=target == "payload-fields")
+    return page.workbench(dead, await _checked(deps, dead, sent, schemas.get(task)), editor, sent, fault)
 
 
-async def _checked(deps: Dependencies, dead: Any, sent: dict[str, str] | None) -> page.Check:
+async def _schemas(deps: Dependencies, reader: Reader) -> Mapping[str, Any]:
+    """The schemas of the tasks, as far as the reader may see them."""
+    return (await deps.task_schemas()).schemas if reader.may(Scope.SYSTEM_READ) else {}
+
+
+async def _sent_payload(form: Mapping[str, str], schema: Any) -> Any:
+    """The payload of the editor; raises Problem 422."""
+    if not form.get("payload", "").strip():
+        raise invalid(Fault("/payload", "this is empty; an empty object is {}"))
+    payload = await in_thread(merged, form, schema)
+    must_fit(payload)
+    return payload
+
+
+async def _checked(deps: Dependencies, dead: Any, sent: dict[str, str] | None, schema: Any) -> page.Check:
     """What the payload in the editor is worth; without a form, the payload that the run has."""
     schemas, task = await deps.task_schemas(), dead["task"]
     old = plain(dead["payload"])
     try:
-        new = old if sent is None else await parsed(sent.get("payload", "").encode())
-        must_fit(new)
+        new = old if sent is None else await _sent_payload(sent, schema)
     except Problem as problem:
         return page.Check("cannot be sent", _faults(problem), changed=True)
     try:
@@ -138,7 +159,7 @@ async def show_workbench(request: Request, run_id: PathId) -> Response:
         dead = await find_dead_letter(deps, run_id)
     except Problem:
         return redirect(request, f"/console/runs/{run_id}", "This run is no dead letter any more.")
-    return await render(request, "workbench.html", bench=await _bench(deps, dead))
+    return await render(request, "workbench.html", bench=await _bench(deps, reader_of(request), dead))
 
 
 @router.post("/{run_id}", **needs(Scope.DEAD_LETTERS_WRITE))
@@ -160,7 +181,7 @@ async def work(request: Request, run_id: PathId) -> Response:
         except CommandRejected as error:
             fault, status = str(error), 409
     sent = form if "payload" in form else None
-    bench = await _bench(deps, dead, sent, fault)
+    bench = await _bench(deps, reader, dead, sent, fault, request.headers.get("hx-target", ""))
     return await render(request, "workbench.html", status_code=status, bench=bench)
 
 
@@ -168,8 +189,8 @@ async def _try(request: Request, dead: Any, form: dict[str, str]) -> None:
     """Redrive the run, with the payload if it was edited; raises Problem and CommandRejected."""
     body: dict[str, Any] = {"reason": form.get("reason", "").strip()}
     if "payload" in form:
-        payload = await parsed(form["payload"].encode())
-        must_fit(payload)
+        schemas = await _schemas(dependencies(request), reader_of(request))
+        payload = await _sent_payload(form, schemas.get(dead["task"]))
         if not page.is_same(dead["payload"], payload):
             body["payload"] = payload
     await redrive(dependencies(request), dead["id"], validated(RedriveBody, body), actor(request))

@@ -20,6 +20,7 @@ from duebook_api.console.pages.job_form import (
     schedule_of,
     values_of,
 )
+from duebook_api.console.pages.payload_form import TASK, PayloadForm, sent_form
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
@@ -52,11 +53,11 @@ async def make_job(request: Request) -> Response:
     if "preview" in form:
         return await _page(request, JobForm(form))
     try:
-        body = validated(JobBody, body_of(form))
+        body = validated(JobBody, body_of(form, await _schema(request, form)))
         must_fit(body.payload, body.metadata)
         [job] = await commands.create(deps, [body], actor(request), None, "")
     except Problem as problem:
-        return await _page(request, JobForm(form, None, faults_of(problem)), problem.status)
+        return await _page(request, JobForm(form, None, faults_of(problem, form)), problem.status)
     return redirect(request, f"/console/jobs/{job.id}", "Created.")
 
 
@@ -75,11 +76,11 @@ async def edit_job(request: Request, job_id: PathJobId) -> Response:
     if "preview" in form:
         return await _page(request, JobForm(form, str(job_id)))
     try:
-        patch = changes(body_of(form), await _view(request, job_id))
+        patch = changes(body_of(form, await _schema(request, form)), await _view(request, job_id))
         match = Preconditions(if_match=f'"{form["version"]}"' if form.get("version") else None)
         await commands.patch(deps, job_id, patch, actor(request), match, whole=("payload",))
     except Problem as problem:
-        return await _page(request, JobForm(form, str(job_id), faults_of(problem)), problem.status)
+        return await _page(request, JobForm(form, str(job_id), faults_of(problem, form)), problem.status)
     return redirect(request, f"/console/jobs/{job_id}", "Changed.")
 
 
@@ -88,6 +89,27 @@ async def show_preview(request: Request) -> Response:
     """The next times of the schedule in the form, for the part of the page beside it."""
     form = await read_form(request)
     return await render(request, "schedule_preview.html", preview=await _preview(request, form))
+
+
+@router.post("/payload", **needs(Scope.JOBS_WRITE))
+async def show_payload(request: Request) -> Response:
+    """The fields of the payload for the JSON that is typed, or the JSON for the fields; the reader's page has both."""
+    form = await read_form(request)
+    keeps_text = request.headers.get("hx-target") == "payload-fields"
+    return await render(request, "payload_editor.html", payload=await _payload(request, form, keeps_text=keeps_text))
+
+
+async def _payload(request: Request, form: Mapping[str, str], *, keeps_text: bool = False) -> PayloadForm:
+    return sent_form(form, form.get("task", ""), await _schemas(request), keeps_text=keeps_text)
+
+
+async def _schema(request: Request, form: Mapping[str, str]) -> Any:
+    return (await _schemas(request)).get(form.get(TASK, ""))
+
+
+async def _schemas(request: Request) -> Mapping[str, Any]:
+    """The schemas of the tasks, as far as the reader may see them."""
+    return (await dependencies(request).task_schemas()).schemas if reader_of(request).may(Scope.SYSTEM_READ) else {}
 
 
 async def _view(request: Request, job_id: UUID) -> views.View:
@@ -120,6 +142,7 @@ async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
         version=form.value("version") or version,
         kinds=KINDS,
         overlaps=[(each, each.replace("_", " ")) for each in OVERLAPS],
+        payload=await _payload(request, form.values),
         preview=await _preview(request, form.values),
         copies=copies(curl(reader.api(target), method, {"name": "…"}, needs_key=reader.needs_key), words),
     )

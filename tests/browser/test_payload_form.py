@@ -1,0 +1,31 @@
+"""Fields of a payload by the schema of its task, and the JSON beside them."""
+
+import re
+
+from playwright.async_api import expect
+
+from browser.console import Console, axe_violations
+from duebook_common.store.database import connect
+
+SCHEMA = {"type": "object", "properties": {"to": {"type": "string"}, "n": {"type": "integer"}}}
+
+
+async def test_the_fields_of_a_payload_and_its_json_follow_each_other(console: Console) -> None:
+    async with connect(console.postgres_url, "test", 1) as pool:
+        await pool.execute("INSERT INTO tasks (name, payload_schema, seen_at) VALUES ('a.form', $1, now())", SCHEMA)
+    page = await console.page("/console/new-job")
+    await page.get_by_label("Name").fill("made by fields")
+    editor = page.get_by_label("Payload (JSON)")
+    await page.get_by_label("Task").fill("a.form")
+    await page.get_by_label("Task").blur()
+    await page.locator("[name='payload/to']").fill("ops")
+    await expect(editor).to_have_value(re.compile('"to": "ops"'))
+    await editor.fill('{"to": "dev", "more": 1152921504606846976}')
+    await expect(page.locator("[name='payload/to']")).to_have_value("dev")
+    await page.locator("[name='payload/n']").fill("7")
+    await expect(editor).to_have_value(re.compile('"n": 7'))
+    assert await axe_violations(page) == []
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_text("Created.")).to_be_visible()
+    job = (await console.http.get(f"/api/job/{page.url.rpartition('/')[2]}")).json()
+    assert job["payload"] == {"to": "dev", "more": 2**60, "n": 7}
