@@ -30,7 +30,7 @@ DEAD_LETTERS = f"SELECT {_dead_letters('runs')} FROM runs"  # noqa: S608
 
 JOB_COLUMNS = """
 job_id, name, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
-runs, next_at, next_due_at, reason, held, request_hash, created_at, updated_at
+runs, next_at, next_due_at, reason, held, backlog_since, request_hash, created_at, updated_at
 """
 LISTED_JOBS = f"""
 {JOB_COLUMNS}, (definition->'payload')::text AS payload, (definition->'metadata')::text AS metadata
