@@ -55,6 +55,14 @@ async def test_the_audit_says_who_did_what_and_why(api: Api) -> None:
     assert await acts(api, "actor=key:first") == []
 
 
+async def test_the_audit_hides_definitions_from_keys_that_may_not_read_jobs(api: Api) -> None:
+    await create(api, ALL)
+    for scopes, shown in (["keys"], False), (["keys", "jobs:read"], True):
+        page = await api.json(200, "GET", "/api/audit?type=JobCreated", **await add_key(api, *scopes))
+        (definition,) = (item["data"]["definition"] for item in page["items"])
+        assert definition["name"] == "n" if shown else "the scope jobs:read" in definition
+
+
 async def test_what_services_do_by_themselves_is_no_act(api: Api) -> None:
     job_id = await create(api, ALL)
     run = await api.json(202, "POST", f"/api/job/{job_id}/trigger", **ALL)

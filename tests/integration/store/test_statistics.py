@@ -26,6 +26,7 @@ from support.bookkeeping import (
     do,
     eventually,
     past_horizon,
+    start,
     started,
 )
 from support.samples import DAY, HOUR, MINUTE, SECOND
@@ -68,6 +69,15 @@ async def test_the_statistics_equal_a_count_of_the_log(pool: Pool, monkeypatch: 
     assert await counting.counts(pool) == outcomes
     assert await counting.times(pool) == times
     assert sum(row[1] == "job" for row in outcomes) == 17
+
+
+async def test_what_a_pause_kept_back_was_due_at_its_end(pool: Pool) -> None:
+    run = await dispatched(pool, scheduled_at=NOW - HOUR)
+    await pool.execute("UPDATE runs SET resumed_at = $1", NOW - SECOND)
+    await do(pool, run, start(run))
+    await count_all(pool)
+    lateness = await pool.fetchval("SELECT lateness FROM statistics WHERE dimension = 'queue' AND step = '1 h'")
+    assert lateness == [0] * 24 + [1], "a second, not an hour"
 
 
 async def test_a_rebuild_makes_the_same_statistics_again(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

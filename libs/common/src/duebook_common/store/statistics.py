@@ -55,7 +55,7 @@ def _bucket(interval: str) -> str:
 
 # OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each event. After a
 # success nothing changes the run's row, so its last start stands there. The jobs of hours that have their most keys
-# are told apart only if they are among these.
+# are told apart only if they are among these. What a pause kept back was due at its end.
 _FACTS = f"""
 WITH batch AS MATERIALIZED (
     SELECT xid, position, stream, version, type, job_id, recorded_at, row_number() OVER (ORDER BY xid, position) AS n,
@@ -71,12 +71,12 @@ WITH batch AS MATERIALIZED (
     SELECT e.n, e.recorded_at, run.queue, run.task, run.job_id, m.measure, m.slot, 1::bigint AS count
     FROM batch AS e
     CROSS JOIN LATERAL (
-        SELECT queue, task, job_id, due_at, started_at FROM runs
+        SELECT queue, task, job_id, due_at, resumed_at, started_at FROM runs
         WHERE run_id = CASE WHEN e.type IN ({_OF_RUNS}) THEN substring(e.stream FROM 5)::uuid END OFFSET 0
     ) AS run
     CROSS JOIN LATERAL (VALUES
         (0, CASE e.type {_SLOT} END),
-        (1, CASE WHEN e.is_first_start THEN {_bucket("e.at - run.due_at")} END),
+        (1, CASE WHEN e.is_first_start THEN {_bucket("e.at - greatest(run.due_at, run.resumed_at)")} END),
         (2, CASE e.type WHEN 'AttemptSucceeded' THEN {_bucket("e.at - run.started_at")} WHEN 'AttemptFailed' THEN (
             SELECT {_bucket("e.at - (s.data ->> 'at')::timestamptz")} FROM events AS s
             WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'

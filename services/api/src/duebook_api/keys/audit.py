@@ -1,5 +1,6 @@
 """The audit: what people and programs did, from the log."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -24,13 +25,14 @@ from duebook_api.http.paging import (
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, installation
 from duebook_api.state.dependencies import Dependencies, dependencies
-from duebook_common.runtime.scopes import Scope
+from duebook_common.runtime.scopes import Scope, allowed
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.predicates import IS_OF_PEOPLE
 
 router = APIRouter(prefix="/api/audit", tags=["keys"])
 
 SCANNED = 10_000  # events that one request looks at
+HIDDEN = f"hidden: it needs a key with the scope {Scope.JOBS_READ}, too"
 _XID, _POSITION = 2**64 - 1, 2**63 - 1
 
 _NEWEST = f"""
@@ -66,18 +68,19 @@ async def list_acts(request: Request) -> Response:
     The acts of a bulk operation are left out; its request, its abort and its end are listed. With filters one request
     looks at 10,000 events: a page may have fewer items than its limit, or none, while its `next_cursor` continues.
     """
-    return reply(await find_acts(dependencies(request), query(request, AuditQuery)))
+    return reply(await find_acts(dependencies(request), query(request, AuditQuery), request.state.scopes))
 
 
-async def find_acts(deps: Dependencies, q: AuditQuery) -> dict[str, Any]:
-    """One page of the audit."""
+async def find_acts(deps: Dependencies, q: AuditQuery, held: Collection[str]) -> dict[str, Any]:
+    """One page of the audit, for a key that holds these scopes: only some show the definitions of jobs."""
     before = decode_cursor(q, integer_between(0, _XID), integer_between(0, _POSITION)) or (_XID, _POSITION)
     async with snapshot(deps.pool) as db:
         rows = await _matching(db, q, before)
         searched_to = None
         if len(rows) <= q.limit and (last := await db.fetchrow(_LAST, *before, SCANNED - 1)):
             searched_to = last["xid"], last["position"]
-    return page_of(rows, q, _view, lambda row: (row["xid"], row["position"]), searched_to=searched_to)
+    view = _view if allowed(held, Scope.JOBS_READ) else _without_definition
+    return page_of(rows, q, view, lambda row: (row["xid"], row["position"]), searched_to=searched_to)
 
 
 async def _matching(db: Connection, q: AuditQuery, before: tuple[int, int]) -> list[Any]:
@@ -90,6 +93,12 @@ async def _matching(db: Connection, q: AuditQuery, before: tuple[int, int]) -> l
     ]
     condition, arguments = where(*conditions, first=5)
     return list(await db.fetch(_MATCHING.format(condition), *before, SCANNED, q.limit + 1, *arguments))
+
+
+def _without_definition(row: Any) -> dict[str, Any]:
+    view = _view(row)
+    hidden = {"definition": HIDDEN} if "definition" in view["data"] else {}
+    return {**view, "data": view["data"] | hidden}
 
 
 def _view(row: Any) -> dict[str, Any]:

@@ -97,7 +97,10 @@ _KEYS: dict[str, Described] = {
     "Act.job_id": ("The job that it concerns; null for queues, keys and the installation.", _JOB),
     "Act.run_id": ("The run that it concerns; null if there is none.", None),
     "Act.reason": ("Why, if a reason was given.", "maintenance"),
-    "Act.data": ("The event's fields, without payloads and metadata.", {"reason": "maintenance", "at": _AT}),
+    "Act.data": (
+        "The event's fields, without payloads and metadata; the definition of a job is hidden without `jobs:read`.",
+        {"reason": "maintenance", "at": _AT},
+    ),
 }
 _KEYS |= {f"New{name}": words for name, words in _KEYS.items() if name.startswith("Key.")}
 _MAIL = f"{_RUN}.dead_lettered-9.0f1e2d3c4b5a6978"

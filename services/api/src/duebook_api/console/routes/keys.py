@@ -46,7 +46,7 @@ async def list_acts(request: Request) -> Response:
     """What people and programs did, newest first."""
     deps, reader = dependencies(request), reader_of(request)
     q = filters(request, AuditQuery, "/api/audit")
-    found = await find_acts(deps, q)
+    found = await find_acts(deps, q, reader.scopes)
     return await render(
         request,
         "audit.html",
