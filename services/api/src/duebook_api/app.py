@@ -157,7 +157,7 @@ def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
 def _console(settings: ApiSettings) -> ConsoleConfig | None:
     if settings.console == "off":
         return None
-    return ConsoleConfig(settings.base_path, needs_key=settings.auth == "required")
+    return ConsoleConfig(settings.base_path, needs_key=settings.auth == "required", public_url=settings.public_url)
 
 
 def build(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo, 
 from duebook_common.runtime.bounds import Bounds, MaxTimeout, Misfire, Port
 from duebook_common.runtime.mail_domains import ALL_DOMAINS
 from duebook_common.runtime.rates import Rate, parse_rate
-from duebook_common.runtime.settings import BasePath, MailDomainsSetting, MaxActiveRuns, RedisUrl, Settings
+from duebook_common.runtime.settings import BasePath, MailDomainsSetting, MaxActiveRuns, PublicUrl, RedisUrl, Settings
 
 
 def is_loopback(host: str) -> bool:
@@ -49,6 +49,8 @@ class ApiSettings(Settings):
 
     console: Literal["on", "off"] = "on"
     """`off` removes the console, so that `/console` answers 404."""
+    public_url: PublicUrl = ""
+    """Where people reach the API and the console: over `https`, browsers send the console's cookie no other way."""
     base_path: BasePath = ""
     """What a reverse proxy puts before every path, like `/duebook`. It may keep the prefix or take it away."""
 

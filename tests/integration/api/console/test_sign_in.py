@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 
+from duebook_api.access import api_keys, sessions
+from duebook_api.console.routes.session import _is_secure
 from duebook_common.store.database import Pool
 from support.api_app import Api, running_api
 from support.console import FORM, get, links, sign_in, submit
@@ -98,6 +101,39 @@ async def test_a_session_ends_with_its_key_and_by_signing_out(
     await submit(guarded, "/console/sign-out")
     answer = await guarded.http.get("/console", headers={"cookie": f"duebook_session={token}"})
     assert answer.status_code == 303
+
+
+async def test_a_revoked_key_ends_its_sessions_at_once_and_elsewhere_after_a_second(
+    guarded: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    for module in (sessions, api_keys):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    for revoked_here in (True, False):
+        await pool.execute("DELETE FROM keys")
+        await _issue(pool, "read")
+        await sign_in(guarded, ISSUED)
+        now += 0.9
+        await get(guarded, "/console")
+        if revoked_here:
+            await guarded.json(200, "POST", "/api/key/abc/revoke", authorization=f"Bearer {KEY}")
+        else:
+            await pool.execute("UPDATE keys SET revoked_at = now()")
+            now += 1.0
+        assert (await guarded.http.get("/console")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "secure"),
+    [
+        ("https://duebook.example.com", "localhost:8000", True),
+        ("http://duebook.example.com", "duebook.example.com", False),
+        ("", "localhost:8000", False),
+        ("", "duebook.example.com", True),
+    ],
+)
+def test_the_cookie_is_secure_where_people_use_https(public_url: str, host: str, *, secure: bool) -> None:
+    assert _is_secure(public_url, host) is secure
 
 
 async def test_an_expired_session_ends(guarded: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def revoke_key(
     reason: Reason = None,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Revoke a key. The API refuses it within two seconds."""
+    """Revoke a key. The API refuses it within a second."""
     from duebook_common.store.key_handling import revoke_key as revoke
 
     if with_database(lambda pool: revoke(pool, key_id, reason, _operator())) is None:

@@ -18,7 +18,7 @@ _KEY = """
 SELECT hash, scopes, name, expires_at FROM keys
 WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
-_CACHE_SECONDS, _CACHE_SIZE = 2.0, 1_000
+_CACHE_SECONDS, _CACHE_SIZE = 1.0, 1_000
 _UNKNOWN: tuple[float, None] = (0.0, None)
 
 
@@ -50,7 +50,7 @@ class ApiKeys:
         self._used = set[str]()  # ids of keys, since that was noted last
 
     async def authenticate(self, token: str) -> Principal | None:
-        """The principal, or None for an invalid token; a key stays valid up to 2 s after it was revoked or expired."""
+        """The principal, or None for an invalid token; a key stays valid up to 1 s after it was revoked or expired."""
         return await self.principal(self.id_of(token), sha256(token.encode()).digest())
 
     async def principal(self, key_id: str | None, digest: bytes) -> Principal | None:

@@ -92,7 +92,7 @@ def _outlives(expires_at: datetime, body: KeyBody, now: datetime) -> bool:
 async def revoke(key_id: str, request: Request) -> Response:
     """Revoke a key for ever. A repeat changes nothing.
 
-    This copy of the API refuses it at once, the others within two seconds; its streams of events end within five. To
+    This copy of the API refuses it at once, the others within a second; its streams of events end within five. To
     revoke the key of the request itself, send `own`: a mistake would lock its holder out.
     """
     body = validated(RevokeBody, await read_optional(request))

@@ -101,8 +101,13 @@ def _set_cookie(request: Request, response: Response, token: str) -> None:
         path=config(request).base_path or "/",
         httponly=True,
         samesite="strict",
-        secure=not is_local(request.headers.get("host", "")),
+        secure=_is_secure(config(request).public_url, request.headers.get("host", "")),
     )
+
+
+def _is_secure(public_url: str, host: str) -> bool:
+    """Whether browsers reach the console over HTTPS only. Without a public URL they do unless the host is local."""
+    return public_url.startswith("https:") if public_url else not is_local(host)
 
 
 async def _form(request: Request, next_path: str, fault: str = "", status: int = 200) -> Response:
