@@ -13,6 +13,7 @@ from duebook_api.console import assets
 from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.forecast_cache import ForecastCache
 from duebook_api.console.guard import Elsewhere, guarded
+from duebook_api.console.live_pages import LivePages
 from duebook_api.console.rendering import problem_page
 from duebook_api.console.routes import (
     bulk,
@@ -87,7 +88,7 @@ class WithConsole:
     """The api and the console side by side: each has error responses of its own."""
 
     def __init__(self, api: ASGIApp, console: ASGIApp) -> None:
-        self._api, self._console = api, console
+        self._api, self._console = api, LivePages(console)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._console if scope["type"] == "http" and is_console(scope["path"]) else self._api

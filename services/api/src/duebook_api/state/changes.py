@@ -39,6 +39,7 @@ class Changes:
     def __init__(self) -> None:
         self._pages, self._closed = 0, False
         self._position: Position | None = None
+        self._seen_to = ""
         self._events = Counter[str]()
         self._changed = asyncio.Event()
 
@@ -54,6 +55,7 @@ class Changes:
             rows: list[Any] = await db.fetch(_CHANGES, *self._position)
         if rows:
             self._position = max(Position(row["xid"], row["position"]) for row in rows)
+            self._seen_to = f"{self._position.xid}-{self._position.number}"
             self._events.update({row["resource"]: row["events"] for row in rows})
             self._wake()
         return 0
@@ -67,7 +69,10 @@ class Changes:
         self._wake()
 
     async def stream(self, permitted: Permitted) -> AsyncGenerator[bytes, None]:
-        """Frames like `data: {"run":12,"job":1}`; ends when the reader's session has ended."""
+        """Frames like `data: {"run":12,"job":1}`; ends when the reader's session has ended.
+
+        The id of a frame names the end of the log that was read, so that all who refresh by it can share a page.
+        """
         self._pages += 1
         try:
             yield _RECONNECT_AFTER
@@ -76,7 +81,7 @@ class Changes:
             while not self._closed and time.monotonic() < end and await permitted():
                 changed = self._changed
                 if since := self._events - seen:
-                    yield b"data: " + orjson.dumps(since) + b"\n\n"
+                    yield b"id: %b\ndata: %b\n\n" % (self._seen_to.encode(), orjson.dumps(since))
                     seen, heartbeat_at = Counter(self._events), time.monotonic()
                 await wait_until_set(changed, _ASK_AGAIN)
                 if time.monotonic() - heartbeat_at >= _HEARTBEAT:

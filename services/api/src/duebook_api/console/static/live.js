@@ -15,6 +15,7 @@ let waiting = null;
 let source = null;
 let refreshing = false;
 let lastRefresh = 0;
+let seen = "1"; // the end of the log that the stream has read: viewers who have seen the same share a page
 
 const parts = () => [...document.querySelectorAll("[data-live]")];
 const isOn = () => localStorage.getItem(KEY) !== "off";
@@ -57,7 +58,7 @@ function open() {
   source = new EventSource(`${consolePath}/live`);
   source.onopen = () => pass({ state: "on" });
   source.onerror = () => pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
-  source.onmessage = (event) => pass({ changed: Object.keys(JSON.parse(event.data)) });
+  source.onmessage = (event) => pass({ changed: Object.keys(JSON.parse(event.data)), seen: event.lastEventId });
 }
 
 function pass(message) {
@@ -67,6 +68,7 @@ function pass(message) {
 
 function receive(message) {
   if (message.state && isOn()) show(message.state);
+  if (message.seen) seen = message.seen;
   for (const resource of message.changed ?? []) changed.add(resource);
   refreshSoon();
 }
@@ -87,7 +89,7 @@ async function refresh() {
     }
     const resources = new Set(changed);
     changed.clear();
-    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    const answer = await fetch(location.href, { headers: { "X-Live": seen } });
     if (!answer.ok || answer.redirected) return show(answer.redirected ? "ended" : "lost");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of parts()) {

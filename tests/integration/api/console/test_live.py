@@ -1,0 +1,92 @@
+"""Fifty viewers of live pages, on a real server: what they cost, and that nothing is left of them."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx2
+import uvicorn
+
+from duebook_api.events.stream import EventStream
+from duebook_api.state.shared_answers import SharedAnswers
+from support.api_app import Api
+from support.bookkeeping import eventually
+
+VIEWERS = 50
+PAGES = ("/console", "/console/jobs", "/console/runs")
+
+
+@asynccontextmanager
+async def served(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
+    app = api.http._transport.app  # type: ignore[attr-defined]
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
+            yield http
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def first_frame(stream: httpx2.Response) -> str:
+    """The position of the first frame."""
+    async for line in stream.aiter_lines():
+        if line.startswith("id: "):
+            return line.removeprefix("id: ")
+    raise AssertionError("the stream has ended")
+
+
+async def watch(http: httpx2.AsyncClient, viewers: AsyncExitStack, api: Api) -> None:
+    """Open the streams, let something change, and refresh the pages as browsers do."""
+    streams = [await viewers.enter_async_context(http.stream("GET", "/console/live")) for _ in range(VIEWERS)]
+    assert api.deps.feed.streams == VIEWERS
+    await api.deps.changes.step(api.deps.pool)
+    await api.create()
+
+    async def has_changed() -> bool:
+        await api.deps.changes.step(api.deps.pool)
+        return bool(api.deps.changes._events)
+
+    await eventually(has_changed)
+    positions = await asyncio.gather(*map(first_frame, streams))
+    refreshes = [http.get(PAGES[n % 3], headers={"X-Live": position}) for n, position in enumerate(positions)]
+    assert {answer.status_code for answer in await asyncio.gather(*refreshes)} == {200}
+
+
+def left(api: Api) -> list[object]:
+    """What viewers leave behind while they are there."""
+    gc.collect()
+    answers = [each for each in gc.get_objects() if isinstance(each, SharedAnswers) and len(each)]
+    streams = [each for each in gc.get_objects() if isinstance(each, EventStream)]
+    busy = api.deps.pool.get_size() - api.deps.pool.get_idle_size()
+    counts = [api.deps.feed.streams, api.deps.changes._pages, busy]
+    return [*answers, *streams, *(number for number in counts if number)]
+
+
+async def test_closing_all_viewers_frees_all_that_they_have_taken(api: Api) -> None:
+    async with served(api) as http:
+        await http.get("/console")
+        before = len(asyncio.all_tasks())
+        async with AsyncExitStack() as viewers:
+            await watch(http, viewers, api)
+
+        async def all_is_free() -> bool:
+            return not left(api) and len(asyncio.all_tasks()) <= before + 1  # the task of this test's timeout
+
+        await eventually(all_is_free)
+        assert await api.deps.changes.step(api.deps.pool) == 0
+        assert api.deps.changes._position is None
+
+
+async def test_a_refresh_shows_what_its_stream_has_read(api: Api) -> None:
+    pages = await asyncio.gather(*(api.http.get("/console/jobs", headers={"X-Live": "1-1"}) for _ in range(2)))
+    await api.create(name="a new job")
+    later = await api.http.get("/console/jobs", headers={"X-Live": "1-2"})
+    assert "a new job" not in pages[0].text + pages[1].text
+    assert "a new job" in later.text

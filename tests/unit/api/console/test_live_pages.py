@@ -1,0 +1,102 @@
+"""Refreshes of live pages: which share an answer, and what they may not share."""
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from duebook_api.console.live_pages import LivePages
+
+
+class App:
+    """Answers with what it gets, and counts the requests."""
+
+    def __init__(self, response: type[Response] = HTMLResponse) -> None:
+        self.requests, self._response = 0, response
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.requests += 1
+        request = Request(scope)
+        words = [
+            request.state.actor,
+            sorted(request.state.scopes),
+            *sorted(request.cookies),
+            request.headers.get("x-a"),
+        ]
+        await asyncio.sleep(0)
+        await self._response(f"{words}")(scope, receive, send)
+
+
+def refresh(**changes: Any) -> Scope:
+    headers = {"x-live": "7-1", "host": "h", "cookie": "duebook_session=s; duebook_flash=f; duebook_tz=UTC", "x-a": "a"}
+    headers |= {name.replace("_", "-"): value for name, value in changes.pop("headers", {}).items()}
+    return {
+        "type": "http",
+        "method": "GET",
+        "path": "/console",
+        "query_string": b"",
+        "scheme": "http",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "state": {"actor": "me", "scopes": frozenset({"*"}), "client": "me", **changes.pop("state", {})},
+        **changes,
+    }
+
+
+async def ask(pages: LivePages, scope: Scope) -> str:
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await pages(scope, receive, send)
+    return b"".join(message.get("body", b"") for message in messages).decode()
+
+
+async def test_fifty_viewers_of_a_page_cost_one_rendering() -> None:
+    app = App()
+    pages = LivePages(app)
+    assert len({*await asyncio.gather(*(ask(pages, refresh(state={"actor": n})) for n in range(50)))}) == 1
+    assert app.requests == 1
+
+
+async def test_what_a_page_depends_on_is_not_shared() -> None:
+    app = App()
+    pages = LivePages(app, age=60)
+    others = [
+        refresh(path="/console/runs"),
+        refresh(query_string=b"q=a"),
+        refresh(state={"scopes": frozenset({"runs:read"})}),
+        refresh(headers={"cookie": "duebook_tz=Asia/Tokyo"}),
+        refresh(headers={"cookie": "duebook_theme=dark"}),
+        refresh(headers={"host": "other"}),
+        refresh(headers={"x_live": "7-2"}),
+        refresh(scheme="https"),
+    ]
+    for scope in (refresh(), *others):
+        await ask(pages, scope)
+        await ask(pages, scope)
+    assert app.requests == 1 + len(others)
+
+
+async def test_a_shared_page_has_nothing_of_the_first_viewer() -> None:
+    shown = await ask(LivePages(App()), refresh())
+    assert "me" not in shown.replace("name='viewers'", "")
+    assert "duebook_session" not in shown
+    assert "duebook_flash" not in shown
+    assert "'a'" not in shown
+    assert "duebook_tz" in shown
+
+
+async def test_loads_and_answers_that_are_no_pages_are_not_shared() -> None:
+    app = App()
+    pages, load = LivePages(app), refresh()
+    load["headers"] = [each for each in load["headers"] if each[0] != b"x-live"]
+    for scope in (load, refresh(method="POST"), refresh(head=True), refresh(query_string=b"a" * 5000)):
+        assert "'me'" in await ask(pages, scope)
+    text = LivePages(App(PlainTextResponse))
+    assert "'me'" in await ask(text, refresh())
