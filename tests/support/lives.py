@@ -13,7 +13,7 @@ from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Eve
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.admission import ConcurrencySlots, free_runs
+from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_runs
 from duebook_common.domain.job.commands import (
     AdmitWaiting,
     Backfill,
@@ -161,7 +161,7 @@ class Life:
             before = len(self.history)
             for run in self.active:
                 self._work_on(run, length)
-            free = free_runs(self.active, frozenset(), ConcurrencySlots({}), self.now, lambda _: True)
+            free = free_runs(self.active, frozenset(), Limits(ConcurrencySlots({})), self.now, lambda _: True)
             self.do(AdmitWaiting(free, self.now, MINUTE))
 
     def _work_on(self, run: Run, length: timedelta) -> None:

@@ -24,6 +24,7 @@ WRITERS = {
     "bulk_operations": {STORE + "bulk_rows"},
     "bulk_progress": {STORE + "bulk_rows"},
     "statistics": {STORE + "statistics"},
+    "rate_starts": {STORE + "rate_starts"},
     "leases": {"duebook_executor.queries"},
     "log_lines": {"duebook_executor.queries", REBASE},
     "tasks": {"duebook_executor.registration"},

@@ -13,7 +13,7 @@ async def test_the_keys_of_waiting_runs_are_those_of_the_given_jobs(pool: Pool) 
     first, _ = await dispatched(pool, concurrency=KEY), await dispatched(pool, concurrency=Concurrency("other", 1))
     without = await dispatched(pool)
     async with pool.acquire() as db:
-        assert await keys_of_waiting(db, [first.job_id, without.job_id]) == ["k"]
+        assert await keys_of_waiting(db, [first.job_id, without.job_id]) == (["k"], [])
 
 
 async def test_waiting_runs_and_dead_letters_hold_no_slot(pool: Pool) -> None:

@@ -163,6 +163,7 @@ def test_the_storage_format_of_an_event_is_fixed() -> None:
             "backoff": {"initial": "PT1S", "factor": 2.0, "max": "PT1H", "jitter": 0.2},
             "notify": {"to": ["a@example.com"], "on": ["succeeded", "dead_lettered"]},
             "concurrency": None,
+            "rate": None,
             "pause_on_failure": False,
             "cause": None,
             "next_at": None,

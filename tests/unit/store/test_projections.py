@@ -15,8 +15,9 @@ def names(columns: tuple[Column[Job], ...] | tuple[Column[Run], ...]) -> list[st
 def test_each_field_of_a_run_has_a_column() -> None:
     columns = names(projections._RUN)
     assert len(columns) == len(set(columns))
-    wanted = {field.name for field in fields(Run)} - {"id", "concurrency"}
-    assert set(columns) == wanted | {"run_id", "concurrency_key", "concurrency_limit", "planned_wake_at"}
+    wanted = {field.name for field in fields(Run)} - {"id", "concurrency", "rate"}
+    of_limits = {"concurrency_key", "concurrency_limit", "rate_key", "rate_limit", "rate_per"}
+    assert set(columns) == wanted | of_limits | {"run_id", "planned_wake_at"}
 
 
 def test_each_field_of_a_job_has_a_column() -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from duebook.tasks import Context, Registry
-from duebook_common.domain.errors import QueueIsPaused
+from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, RunCommand, Succeed
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
@@ -49,7 +49,7 @@ class Attempts:
     def has_task(self, name: str) -> bool:
         return name in self._tasks
 
-    async def start(self, assignments: Sequence[Assignment]) -> list[Attempt | QueueIsPaused | None]:
+    async def start(self, assignments: Sequence[Assignment]) -> list[Attempt | QueueIsPaused | RateExceeded | None]:
         """Start an attempt of each run; None if another executor has the run, or it has changed since it was read."""
         results = await self._recorder.start(assignments)
         return [
@@ -70,9 +70,9 @@ class Attempts:
             log.info("attempts released", count=len(late))
             await asyncio.wait([attempt.work for attempt in late], timeout=_RELEASE_SECONDS)
 
-    def _begin(self, assignment: Assignment, result: CommandResult) -> Attempt | QueueIsPaused | None:
+    def _begin(self, assignment: Assignment, result: CommandResult) -> Attempt | QueueIsPaused | RateExceeded | None:
         run = result.run
-        if isinstance(result.error, QueueIsPaused):
+        if isinstance(result.error, QueueIsPaused | RateExceeded):
             return result.error
         if result.error is not None or run is None:
             log.error("attempt cannot be started", error=repr(result.error))

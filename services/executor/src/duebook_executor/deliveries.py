@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from duebook_common.broker.messages import RunMessage
-from duebook_common.domain.errors import QueueIsPaused
+from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import DeferRun, RedriveRun, StartAttempt
 from duebook_common.domain.run.decide import DeliveryClass, classify_delivery
 from duebook_common.domain.run.state import Run, RunStatus
@@ -32,6 +32,8 @@ log = structlog.stdlib.get_logger("deliveries")
 # By default RabbitMQ closes the channel of a delivery that is not acknowledged within 30 minutes.
 _LONGEST_HOLD = timedelta(minutes=10)
 _RETRY_SECONDS = 0.2
+_SHORT_WAIT = timedelta(milliseconds=500)  # for a rate: it costs less than to send the run again
+_SHORT_WAITS = 5
 _STOP_SECONDS = 2.0  # how long a stopping executor waits for deliveries that are being classified
 
 
@@ -45,19 +47,25 @@ class _Delivery(NamedTuple):
 
 
 class _ClassifiedDelivery(NamedTuple):
-    """A delivery's class, its run as it was read, and the attempt if one was started."""
+    """A delivery's class, its run as it was read, and the attempt if one was started.
+
+    `wait` is how long the run's rate allows no further start, if that is why none was started.
+    """
 
     delivery_class: DeliveryClass
     run: Run | None
     attempt: Attempt | None
+    wait: timedelta | None = None
 
 
 def _with_attempt(
-    class_: DeliveryClass, run: Run | None, started: Attempt | QueueIsPaused | None
+    class_: DeliveryClass, run: Run | None, started: Attempt | QueueIsPaused | RateExceeded | None
 ) -> _ClassifiedDelivery:
     """The delivery with its attempt. Of several deliveries of one run the first has it, the others are acknowledged."""
     if isinstance(started, QueueIsPaused):
         return _ClassifiedDelivery(DeliveryClass.QUEUE_PAUSED, run, None)
+    if isinstance(started, RateExceeded):
+        return _ClassifiedDelivery(DeliveryClass.RATE_EXCEEDED, run, None, started.wait)
     return _ClassifiedDelivery(class_, run, started)
 
 
@@ -92,20 +100,26 @@ class Deliveries:
             return await self._follow(attempt)
         if attempt is not None:  # a newer dispatch: the outcome is recorded, and the attempt ends in a moment
             await asyncio.wait([attempt.work])
-        classified = await self._classify_in_slot(_Delivery(message, from_dead_letters))
+        delivery = _Delivery(message, from_dead_letters)
+        classified = await self._classify_in_slot(delivery)
+        for _ in range(_SHORT_WAITS):  # the scheduler sends a run a bit before its rate allows the start
+            if classified.wait is None or classified.wait > _SHORT_WAIT:
+                break
+            await asyncio.sleep(classified.wait.total_seconds())
+            classified = await self._classify_in_slot(delivery)
         DELIVERIES.labels(classified.delivery_class).inc()
         return await self._handle(classified)
 
     async def _handle(self, classified: _ClassifiedDelivery) -> Settlement:
         """The decision table. Where the message is only acknowledged, the run's `wake_at` brings it back if need be."""
-        delivery_class, run, attempt = classified
+        delivery_class, run, attempt, wait = classified
         if run is None:
             return Settlement.ACK
         match delivery_class:
             case DeliveryClass.START:
                 return Settlement.ACK if attempt is None else await self._follow(attempt)
-            case DeliveryClass.QUEUE_PAUSED:
-                return await self._wait_for_resume(run)
+            case DeliveryClass.QUEUE_PAUSED | DeliveryClass.RATE_EXCEEDED:
+                return await self._wait(run, wait)
             case DeliveryClass.STALE | DeliveryClass.RUNNING:
                 return Settlement.ACK
             case DeliveryClass.UNKNOWN_TASK:
@@ -193,9 +207,10 @@ class Deliveries:
             log.info("run deferred: this executor does not have its task", run_id=str(run.id), task=run.task)
         return Settlement.ACK
 
-    async def _wait_for_resume(self, run: Run) -> Settlement:
-        """The run's queue is paused: the run waits, and its resume lets the scheduler send it again."""
-        command = DeferRun(run.dispatch, self._actor.name, self._clock.now(), 0, queue_paused=True)
+    async def _wait(self, run: Run, rate_wait: timedelta | None) -> Settlement:
+        """The run's queue is paused, or its rate exceeded: it waits uncharged, and the scheduler sends it again."""
+        now, paused = self._clock.now(), rate_wait is None
+        command = DeferRun(run.dispatch, self._actor.name, now, 0, queue_paused=paused, rate_wait=rate_wait)
         await handle_runs(self._pool, [RunWork(run.id, command, run)], self._actor)
         return Settlement.ACK
 

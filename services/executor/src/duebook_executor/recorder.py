@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from duebook_common.domain.errors import QueueIsPaused
+from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
@@ -54,8 +54,8 @@ class AttemptRecorder:
             if acquired[run.id]
         ]
         results = {item.run_id: result for item, result in zip(work, await self._handle(work), strict=True)}
-        refused = [run_id for run_id, result in results.items() if isinstance(result.error, QueueIsPaused)]
-        await self._release(refused)  # another executor may start the run after a short pause
+        refusals = QueueIsPaused | RateExceeded  # another executor may start the run soon
+        await self._release([run_id for run_id, result in results.items() if isinstance(result.error, refusals)])
         return [results.get(run_id) for run_id in run_ids]
 
     async def end(self, outcomes: Sequence[EndedAttempt]) -> list[CommandResult]:

@@ -1,7 +1,8 @@
-"""Admission: sending runs that wait for other runs of their job, a slot of their concurrency key, or an executor.
+"""Admission: sending runs that wait for other runs of their job, a slot of their key, their rate, or an executor.
 
 Decided under the locks of job and key, so that limits hold with any number of schedulers. The end of the awaited run
-wakes a waiting run; a growing interval also does, in case that wake-up was lost.
+wakes a waiting run; a growing interval also does, in case that wake-up was lost. In the line of a rate each decision
+sets the times of the first runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +12,9 @@ from typing import NamedTuple
 
 import structlog
 
-from duebook_common.domain.job.admission import ConcurrencySlots, free_runs, slots_by_run
+from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_runs, slots_by_run
 from duebook_common.domain.job.commands import AdmitWaiting
+from duebook_common.domain.job.rates import LEAD
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
 from duebook_common.store.conflict import Conflict
@@ -25,6 +27,7 @@ from duebook_common.store.queue_pauses import pauses_now
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.wakeups import postpone_waiting
 from duebook_scheduler.poll_context import PollContext
+from duebook_scheduler.rate_keys import RateKeys
 
 log = structlog.stdlib.get_logger("admission")
 
@@ -44,6 +47,7 @@ class Admission:
     def __init__(self, context: PollContext) -> None:
         self._pool, self._clock = context.pool, context.clock
         self._lease, self._actor = context.settings.lease, context.actor
+        self._served = context.served
 
     async def admit(self, waiting: Sequence[Run], served: QueueTasks) -> AdmissionResult:
         """Decide waiting runs that are due; only tasks that are `served` have an executor.
@@ -69,22 +73,29 @@ class Admission:
         job_ids = await try_lock_jobs(db, list({run.job_id for run in waiting}))
         locked = [run for run in waiting if run.job_id in set(job_ids)]
         keys = await keys_of_waiting(db, job_ids)
-        await lock_keys(db, keys)
-        slots = ConcurrencySlots(await key_holders(db, keys))
+        await lock_keys(db, [*keys.concurrency, *(f"rate {key}" for key in keys.rates)])
         now = self._clock.now()
+        lines = RateKeys(db, keys.rates, now)
+        await lines.read(self._served, locked)
+        limits = Limits(ConcurrencySlots(await key_holders(db, keys.concurrency)), lines.rates)
 
         def may_start(run: Run) -> bool:
             return (run.queue, run.task) in served and pauses.going_on(run.queue) is None
 
-        results = _decide_jobs(await load_locked(db, job_ids), locked, slots, may_start, now, self._lease)
+        results = _decide_jobs(await load_locked(db, job_ids), locked, limits, may_start, now, self._lease)
         await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
-        await self._postpone(db, [run for run in locked if run.id not in changed], served, now)
+        left = [run for run in locked if run.id not in changed]
+        await self._postpone(db, left, limits, served, now)
+        await lines.move_up(changed.keys() | {run.id for run in locked})
+        await lines.park([run.id for run in left])
         return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
 
-    async def _postpone(self, db: Connection, runs: Sequence[Run], served: QueueTasks, now: datetime) -> None:
+    async def _postpone(
+        self, db: Connection, runs: Sequence[Run], limits: Limits, served: QueueTasks, now: datetime
+    ) -> None:
         longest = [self._lease if (run.queue, run.task) in served else _LONGEST_WAIT for run in runs]
-        waits = [_until_next_look(run, now, most) for run, most in zip(runs, longest, strict=True)]
+        waits = [_until_next_look(run, now, most, limits) for run, most in zip(runs, longest, strict=True)]
         await postpone_waiting(db, [(run, now + wait) for run, wait in zip(runs, waits, strict=True)])
 
 
@@ -96,7 +107,7 @@ def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
 def _decide_jobs(
     jobs: Sequence[LockedJob],
     due: Sequence[Run],
-    slots: ConcurrencySlots,
+    limits: Limits,
     may_start: Callable[[Run], bool],
     now: datetime,
     lease: timedelta,
@@ -105,17 +116,22 @@ def _decide_jobs(
 
     `may_start`: an executor has the run's task, and its queue is not paused.
     """
-    with_slot = slots_by_run(filter(may_start, due), slots, now)
+    with_slot = slots_by_run(filter(may_start, due), limits, now)
     results: list[JobResult[AdmitWaiting]] = []
     for job in jobs:
-        free = free_runs(job.active, with_slot, slots, now, may_start)
+        free = free_runs(job.active, with_slot, limits, now, may_start)
         results.append(decide_locked(job, AdmitWaiting(free, now, look_again_after=lease)))
     return results
 
 
-def _until_next_look(run: Run, now: datetime, longest: timedelta) -> timedelta:
-    """As long as the run has waited already, at most `longest` and at most until its deadline."""
+def _until_next_look(run: Run, now: datetime, longest: timedelta, limits: Limits) -> timedelta:
+    """As long as the run has waited already, at most `longest`; or until its rate lets it start.
+
+    At most until its deadline.
+    """
     since = run.dispatched_at or run.created_at
     waited = min(max(now - since, timedelta(seconds=1)), longest)
+    if run.reason != "overlap" and (at := limits.time_in_line(run)) is not None and at > now + LEAD:
+        waited = at - LEAD - now
     until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else waited
     return max(min(waited, until_deadline), timedelta(milliseconds=10))

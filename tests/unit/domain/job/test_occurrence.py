@@ -247,6 +247,7 @@ def test_a_first_event_holds_the_fields_of_the_job() -> None:
         "backoff": job.definition.backoff,
         "notify": Notify(),
         "concurrency": None,
+        "rate": None,
         "pause_on_failure": False,
         "cause": None,
         "next_at": NOW + DAY,

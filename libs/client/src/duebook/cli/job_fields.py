@@ -54,6 +54,11 @@ class JobFields:
         str | None, typer.Option(help="Runs with this key, of any job, share a limit of runs at once.")
     ] = None
     concurrency_limit: Annotated[int | None, typer.Option(help="That limit. Default: 1.")] = None
+    rate_key: Annotated[
+        str | None, typer.Option(help="Starts of runs with this key, of any job, are counted together.")
+    ] = None
+    rate_limit: Annotated[int | None, typer.Option(help="How many of them may start in a span of time.")] = None
+    rate_per: Annotated[str | None, typer.Option(help="The length of that span, 1s to 1d. Default: 1s.")] = None
     notify: Annotated[
         list[str] | None, typer.Option("--notify", help="A mail address to notify of outcomes; may be repeated.")
     ] = None
@@ -86,6 +91,11 @@ class JobFields:
             "dst": without_none(gap=self.gap, fold=self.fold),
             "catch_up": without_none(policy=self.catch_up),
             "concurrency": without_none(key=self.concurrency_key, limit=self.concurrency_limit),
+            "rate": without_none(
+                key=self.rate_key,
+                limit=self.rate_limit,
+                per=parse_option("--rate-per", parsing.iso_duration, self.rate_per),
+            ),
             "notify": without_none(to=self.notify or None, on=self.notify_on or None),
             "tags": self.tag or None,
         }

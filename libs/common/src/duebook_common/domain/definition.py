@@ -90,6 +90,15 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `limit` starts with this key in any span of the length `per`, over all jobs."""
+
+    key: str
+    limit: int
+    per: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """The recipients of mails about runs, and the outcomes that they are about."""
 
@@ -121,6 +130,7 @@ class Definition:
     queue: str = "default"
     priority: int = 4
     concurrency: Concurrency | None = None
+    rate: Rate | None = None
     notify: Notify = Notify()
     key: str | None = None
     tags: tuple[str, ...] = ()

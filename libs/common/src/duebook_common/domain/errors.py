@@ -1,5 +1,6 @@
 """Why a command is refused. Each error has a stable code; `http/problems.py` of the API turns them into answers."""
 
+from datetime import timedelta
 from uuid import UUID
 
 
@@ -64,6 +65,14 @@ class JobKeyTaken(CommandRejected):
 
     def __init__(self) -> None:
         super().__init__("another job has this `key`; use that job, or another key")
+
+
+class RateExceeded(WrongStatus):
+    """The key of the run's rate has had as many starts as it allows. `wait` is how long no further start is allowed."""
+
+    def __init__(self, key: str, wait: timedelta) -> None:
+        super().__init__(f"the rate of the key {key!r}", "exceeded", "free")
+        self.wait = wait
 
 
 class StaleVersion(CommandRejected):

@@ -14,6 +14,7 @@ from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
+from duebook_common.integrity.verify_rates import check_rates
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
@@ -65,7 +66,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
             breaches += await check_rows(db, batch)
         events += len(others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
-        breaches += [*await check_keys(db), *await check_wakeups(db)]
+        breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
     return VerifyReport(jobs, events, breaches)
 
 

@@ -77,7 +77,7 @@ class _ActiveRuns:
 
 def _comes_first(event: object) -> bool:
     """Whether the run waits for its task or for the resume of its queue only."""
-    return isinstance(event, RunDeferred) or (isinstance(event, RunBuffered) and event.reason in {"task", "queue"})
+    return isinstance(event, RunDeferred | RunBuffered) and event.reason in {"task", "queue"}
 
 
 @dataclass(slots=True)

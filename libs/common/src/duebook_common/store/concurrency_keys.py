@@ -1,14 +1,15 @@
-"""Concurrency keys: which of them waiting runs have, and how many slots are taken."""
+"""Concurrency keys: which of them, and of rates' keys, waiting runs have, and how many slots are taken."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from duebook_common.store.database import Connection
 from duebook_common.store.predicates import HOLDS_KEY
 
 _KEYS = """
-SELECT DISTINCT concurrency_key FROM runs
-WHERE status = 'waiting' AND job_id = ANY($1::uuid[]) AND concurrency_key IS NOT NULL
+SELECT DISTINCT concurrency_key, rate_key FROM runs
+WHERE status = 'waiting' AND job_id = ANY($1::uuid[]) AND coalesce(concurrency_key, rate_key) IS NOT NULL
 """
 
 _HOLDERS = f"""
@@ -17,9 +18,18 @@ WHERE concurrency_key = ANY($1::text[]) AND {HOLDS_KEY} GROUP BY concurrency_key
 """  # noqa: S608
 
 
-async def keys_of_waiting(db: Connection, job_ids: Sequence[UUID]) -> list[str]:
+class WaitingKeys(NamedTuple):
+    """The concurrency keys and the keys of rates that some waiting runs have."""
+
+    concurrency: list[str]
+    rates: list[str]
+
+
+async def keys_of_waiting(db: Connection, job_ids: Sequence[UUID]) -> WaitingKeys:
     """The keys of all waiting runs of these jobs. None is added while the jobs are locked."""
-    return [record["concurrency_key"] for record in await db.fetch(_KEYS, job_ids)]
+    records = await db.fetch(_KEYS, job_ids)
+    found = ({record[name] for record in records} - {None} for name in ("concurrency_key", "rate_key"))
+    return WaitingKeys(*map(sorted, found))
 
 
 async def key_holders(db: Connection, keys: Iterable[str]) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
+from duebook_common.domain.definition import Rate
 from duebook_common.domain.ids import uuid5
 from duebook_common.store.byte_bounds import PAGE_BYTES, bounded, size_of
 from duebook_common.store.codec import Event, decode, encode
@@ -25,7 +26,8 @@ class Write:
     """New events of one stream. The events' ids follow from `command`: the same command makes the same ids.
 
     `order` has a number for each event. It sorts the events of all writes of an append, if one decision made them.
-    `queue`: nothing is appended while that queue is paused. `job_id` is None for streams that belong to no job: those
+    `queue`: nothing is appended while that queue is paused. `rate`: the write is the start of an attempt, and nothing
+    is appended while the rate allows no further start. `job_id` is None for streams that belong to no job: those
     of queues and of the installation.
     """
 
@@ -37,6 +39,7 @@ class Write:
     meta: bytes = b"{}"
     order: Sequence[int] = ()
     queue: str | None = None
+    rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,11 @@ class RecordedEvent:
 
 # `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that
 # got their events.
-APPEND = """
+_APPENDING = """
 WITH asked AS MATERIALIZED (
     SELECT stream, expected, size, queue IS NOT NULL AND (SELECT paused_queues()) && ARRAY[queue, '*'] AS paused
     FROM unnest($1::text[], $2::int[], $3::int[], $4::text[]) AS w (stream, expected, size, queue)
-), writes AS MATERIALIZED (
-    SELECT stream, expected, size FROM asked WHERE NOT paused
-), locked AS MATERIALIZED (
+), {writes}, locked AS MATERIALIZED (
     SELECT h.stream, h.version FROM heads h JOIN writes w USING (stream)
     WHERE w.expected > 0 ORDER BY h.stream FOR UPDATE OF h
 ), advanced AS (
@@ -86,14 +87,30 @@ WITH asked AS MATERIALIZED (
     SELECT w.stream, NULL FROM writes w JOIN locked USING (stream) WHERE locked.version = w.expected AND w.size = 0
 ), recorded AS (
     INSERT INTO events (stream, version, id, type, data, meta, job_id, recorded_at)
-    SELECT e.stream, e.version, e.id, e.type, e.data, e.meta, e.job_id, accepted.recorded_at
+    SELECT e.stream, e.version, e.id, e.type, {data}, e.meta, e.job_id, accepted.recorded_at
     FROM unnest($5::text[], $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::jsonb[], $11::uuid[])
          WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n)
     JOIN accepted USING (stream)
     ORDER BY e.n
 )
 """
+APPEND = _APPENDING.format(
+    writes="writes AS MATERIALIZED (SELECT stream, expected, size FROM asked WHERE NOT paused)", data="e.data"
+)
 APPEND_PARAMETERS = 11
+# The same for starts of attempts that have a rate. `at` in their data is the time that the database has recorded, so
+# that the start counts in its rate at exactly the time that the log shows.
+APPEND_STARTS = _APPENDING.format(
+    writes="""rated AS MATERIALIZED (
+    SELECT * FROM rate_waits($12::text[], $13::text[], $14::int[], $15::interval[])
+), writes AS MATERIALIZED (
+    SELECT stream, expected, size FROM asked JOIN rated USING (stream) WHERE NOT paused AND wait IS NULL
+)""",
+    data="""e.data || jsonb_build_object(
+        'at', to_char(accepted.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    )""",
+)
+APPEND_STARTS_PARAMETERS = 15
 _APPEND = f"{APPEND} SELECT stream FROM accepted"  # noqa: S608
 
 
@@ -117,6 +134,12 @@ def append_arguments(writes: Sequence[Write]) -> list[Any]:
     rows = _rows(writes)
     heads = zip(*((w.stream, w.expected, len(w.events), w.queue) for w in writes), strict=True)
     return [*heads, *(zip(*rows, strict=True) if rows else ([],) * 7)]
+
+
+def start_arguments(writes: Sequence[Write]) -> list[Any]:
+    """The arguments of APPEND_STARTS; each of the writes has a rate."""
+    rates = [(w.stream, w.rate.key, w.rate.limit, w.rate.per) for w in writes if w.rate is not None]
+    return [*append_arguments(writes), *zip(*rates, strict=True)]
 
 
 def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, bytes, UUID | None]]:

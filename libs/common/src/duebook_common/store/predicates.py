@@ -12,6 +12,12 @@ HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
 # A service or an executor that was heard of lately: it renews its row every ten seconds.
 IS_HEARD = "seen_at > clock_timestamp() - interval '1 minute'"
 
+# A waiting run that nothing stops but what it waits for. A held run is woken by its resume, and one that was redriven
+# at a rate not before its time in it.
+MAY_START = """NOT held AND (not_before IS NULL OR not_before <= clock_timestamp()) AND NOT EXISTS (
+    SELECT FROM queue_pauses AS pause WHERE pause.until IS NULL AND pause.name IN (runs.queue, '*')
+)"""
+
 # An executor that runs, and takes work.
 IS_LIVE = f"{IS_HEARD} AND NOT draining"
 

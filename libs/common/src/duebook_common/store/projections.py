@@ -6,7 +6,10 @@ checks that the row's version is still the last one.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
 
 from asyncpg import UniqueViolationError
 
@@ -16,7 +19,16 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, dumps
 from duebook_common.store.columns import Column, Columns, arguments, insert, update
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import APPEND, APPEND_PARAMETERS, Write, append_arguments
+from duebook_common.store.eventstore import (
+    APPEND,
+    APPEND_PARAMETERS,
+    APPEND_STARTS,
+    APPEND_STARTS_PARAMETERS,
+    Write,
+    append_arguments,
+    start_arguments,
+)
+from duebook_common.store.rate_starts import COUNT_STARTS
 
 _JOB_KEY: Columns[Job] = (Column("job_id", "uuid", "id"),)
 _JOB_FIXED: Columns[Job] = (
@@ -66,6 +78,9 @@ _RUN_FIXED: Columns[Run] = (
     Column("start_by", "timestamptz"),
     Column("concurrency_key", "text", lambda run: run.concurrency and run.concurrency.key),
     Column("concurrency_limit", "int", lambda run: run.concurrency and run.concurrency.limit),
+    Column("rate_key", "text", lambda run: run.rate and run.rate.key),
+    Column("rate_limit", "int", lambda run: run.rate and run.rate.limit),
+    Column("rate_per", "interval", lambda run: run.rate and run.rate.per),
     Column("pause_on_failure", "bool"),
     Column("backlog", "bool"),
     Column("cause", "uuid"),
@@ -150,6 +165,17 @@ _APPEND_AND_UPDATE_RUNS = f"""
 SELECT asked.stream, asked.paused, projected.awaited, accepted.stream IS NOT NULL AS accepted
 FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
 """  # noqa: S608
+_STARTED_AT: Column[Run] = Column("started_at", "timestamptz", sql="accepted.recorded_at")
+_RUN_STARTED = tuple(_STARTED_AT if column.name == "started_at" else column for column in _RUN_UPDATED)
+_UPDATE_STARTED = update("runs", _RUN_STARTED, first=APPEND_STARTS_PARAMETERS + 1, join=_ACCEPTED)
+_APPEND_AND_START_RUNS = f"""
+{APPEND_STARTS}, {COUNT_STARTS}, projected AS (
+    {_UPDATE_STARTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited, runs.started_at
+)
+SELECT asked.stream, asked.paused, rated.wait, projected.awaited, projected.started_at,
+       accepted.stream IS NOT NULL AS accepted
+FROM asked JOIN rated USING (stream) LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
+"""  # noqa: S608
 
 
 async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
@@ -195,15 +221,38 @@ async def update_runs(db: Connection, runs: Sequence[Run]) -> None:
         await db.execute(_UPDATE_RUNS, *_updated_run_arguments(runs))
 
 
-class AppendResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AppendResult:
     """The streams that got no events because their version had changed, or because their queue is paused.
 
-    `awaited` are the runs that other runs wait for.
+    `awaited` are the runs that other runs wait for. `waits` has the starts that their rate does not allow yet, and for
+    how long it does not; `started_at` (UTC) the others that have a rate.
     """
 
-    lost: set[str]
-    awaited: set[str]
-    paused: set[str]
+    lost: set[str] = field(default_factory=set)
+    awaited: set[str] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
+    waits: dict[str, timedelta] = field(default_factory=dict)
+    started_at: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> set[str]:
+        return self.lost | self.paused | self.waits.keys()
+
+    def include(self, other: "AppendResult") -> None:
+        """Take in what became of other writes, without a rate."""
+        self.lost.update(other.lost)
+        self.awaited.update(other.awaited)
+        self.paused.update(other.paused)
+
+    def add(self, record: Any) -> None:
+        """Take in what became of one write, but for its rate."""
+        if record["paused"]:
+            self.paused.add(record["stream"])
+        elif not record["accepted"]:
+            self.lost.add(record["stream"])
+        elif record["awaited"]:
+            self.awaited.add(record["stream"])
 
 
 async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
@@ -211,18 +260,30 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
 
     `runs` are the states after the writes, one for each write.
     """
-    if not writes:
-        return AppendResult(set(), set(), set())
-    records = await db.fetch(_APPEND_AND_UPDATE_RUNS, *append_arguments(writes), *_updated_run_arguments(runs))
-    lost, awaited, paused = set[str](), set[str](), set[str]()
-    for record in records:
-        if record["paused"]:
-            paused.add(record["stream"])
-        elif not record["accepted"]:
-            lost.add(record["stream"])
-        elif record["awaited"]:
-            awaited.add(record["stream"])
-    return AppendResult(lost, awaited, paused)
+    result = AppendResult()
+    if writes:
+        arguments = append_arguments(writes), _updated_run_arguments(runs)
+        for record in await db.fetch(_APPEND_AND_UPDATE_RUNS, *chain(*arguments)):
+            result.add(record)
+    return result
+
+
+async def append_and_start_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
+    """The same for starts of attempts whose runs have a rate: each is appended if its rate allows it now.
+
+    The database decides and counts in one statement, so that a process which stops in between holds no lock.
+    """
+    result = AppendResult()
+    if writes:
+        arguments = start_arguments(writes), _updated_run_arguments(runs)
+        for record in await db.fetch(_APPEND_AND_START_RUNS, *chain(*arguments)):
+            if record["wait"] is not None and not record["paused"]:
+                result.waits[record["stream"]] = record["wait"]
+                continue
+            result.add(record)
+            if record["accepted"]:
+                result.started_at[record["stream"]] = record["started_at"]
+    return result
 
 
 async def replace_jobs(db: Connection, jobs: Sequence[Job]) -> None:

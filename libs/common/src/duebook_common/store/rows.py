@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook_common.domain.definition import Concurrency
+from duebook_common.domain.definition import Concurrency, Rate
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus, of_fields
@@ -17,7 +17,7 @@ from duebook_common.store.predicates import ACTIVE
 # The fields of the states that columns of the same name hold as they are; the others are converted below.
 _JOB_FIELDS = tuple(f.name for f in fields(Job) if f.name not in {"id", "definition", "status"})
 _RUN_FIELDS = tuple(
-    f.name for f in fields(Run) if f.name not in {"id", "trigger", "backoff", "notify", "status", "concurrency"}
+    f.name for f in fields(Run) if f.name not in {"id", "trigger", "backoff", "notify", "status", "concurrency", "rate"}
 )
 
 
@@ -31,6 +31,9 @@ _RUN_COLUMNS = (
     "status",
     "concurrency_key",
     "concurrency_limit",
+    "rate_key",
+    "rate_limit",
+    "rate_per",
     *_RUN_FIELDS,
 )
 TO_DECIDE = ", ".join(
@@ -58,6 +61,7 @@ def run_of(record: Any) -> Run:
             "notify": NOTIFY.validate_python(record["notify"]),
             "status": RunStatus(record["status"]),
             "concurrency": _concurrency(record["concurrency_key"], record["concurrency_limit"]),
+            "rate": _rate(record["rate_key"], record["rate_limit"], record["rate_per"]),
             **{name: record[name] for name in _RUN_FIELDS},
         }
     )
@@ -65,6 +69,10 @@ def run_of(record: Any) -> Run:
 
 def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
     return None if key is None or limit is None else Concurrency(key, limit)
+
+
+def _rate(key: str | None, limit: int | None, per: timedelta | None) -> Rate | None:
+    return None if key is None or limit is None or per is None else Rate(key, limit, per)
 
 
 _LOAD_JOBS = "SELECT * FROM jobs WHERE job_id = ANY($1::uuid[])"

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_common.domain.errors import CommandRejected, QueueIsPaused, TooManyActiveRuns
-from duebook_common.domain.job.admission import frees_slot
+from duebook_common.domain.errors import CommandRejected, QueueIsPaused, RateExceeded, TooManyActiveRuns
+from duebook_common.domain.job.admission import frees_slot, leaves_line
 from duebook_common.domain.job.commands import HoldRuns, PauseOnDeadLetter
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_state
@@ -150,10 +150,22 @@ async def handle_in_transaction(
     CONFLICTS.inc(len(result.lost))
     recorded = [decision for decision in decisions if decision.stream not in result.lost]
     for decision in recorded:
-        if decision.stream in result.paused and decision.run is not None:
-            decision.refuse(QueueIsPaused(decision.run.queue))
+        _apply_result(decision, result)
     freeing = _freeing(recorded, result.awaited)
     return {decision.work.id: decision.result for decision in recorded}, freeing
+
+
+def _apply_result(decision: RunDecision, result: AppendResult) -> None:
+    """Refuse a start that the database refused, and note the time of a start that it has set."""
+    run = decision.run
+    if run is None:
+        return
+    if decision.stream in result.paused:
+        decision.refuse(QueueIsPaused(run.queue))
+    elif run.rate is not None and (wait := result.waits.get(decision.stream)) is not None:
+        decision.refuse(RateExceeded(run.rate.key, wait))
+    elif (started_at := result.started_at.get(decision.stream)) is not None:
+        decision.run = replace(run, started_at=started_at)
 
 
 async def _load(db: Connection, work: Sequence[RunWork]) -> Mapping[UUID, Run]:
@@ -179,8 +191,7 @@ async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor
         await _refuse_redrives(db, decisions)
         accepted = [decision for decision in decisions if decision.events]
         result = await _append(db, accepted, actor)
-        refused = result.lost | result.paused
-        recorded = [d.run for d in accepted if d.run is not None and d.stream not in refused]
+        recorded = [d.run for d in accepted if d.run is not None and d.stream not in result.refused]
         if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
             await decide_jobs(db, pauses, actor)
         await _hold(db, [d for d in accepted if d.stream not in result.lost and redriven(d.events)], actor)
@@ -206,7 +217,14 @@ async def _append(db: Connection, decisions: Sequence[RunDecision], actor: Actor
     meta = actor.meta()
     runs = [decision.run for decision in decisions if decision.run is not None]
     writes = [_write(decision, run, meta) for decision, run in zip(decisions, runs, strict=True)]
-    return await projections.append_and_update_runs(db, writes, runs)
+    rated = [(write, run) for write, run in zip(writes, runs, strict=True) if write.rate is not None]
+    if not rated:
+        return await projections.append_and_update_runs(db, writes, runs)
+    result = await projections.append_and_start_runs(db, *zip(*rated, strict=True))
+    others = [(write, run) for write, run in zip(writes, runs, strict=True) if write.rate is None]
+    if others:
+        result.include(await projections.append_and_update_runs(db, *zip(*others, strict=True)))
+    return result
 
 
 _HELD = "SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND held"
@@ -226,17 +244,19 @@ def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:
     expected = run.version - len(decision.events)
     sent = isinstance(decision.events[-1], AttemptStarted | RunRequeued)
     queue = run.queue if sent else None
-    return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta, queue=queue)
+    rate = run.rate if isinstance(decision.events[-1], AttemptStarted) else None
+    return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta, queue=queue, rate=rate)
 
 
 def _freeing(recorded: Iterable[RunDecision], awaited: set[str]) -> list[Run]:
-    """The ended runs for which others may have waited: marked as awaited, or with a concurrency key."""
+    """The ended runs for which others may have waited: marked as awaited, with a concurrency key, or in a line."""
     freeing: list[Run] = []
     for decision in recorded:
         run = decision.run
         if run is None or not decision.events or not frees_slot(run):
             continue
-        if decision.stream in awaited or run.concurrency is not None:
+        leaves = run.rate is not None and leaves_line(run)
+        if decision.stream in awaited or run.concurrency is not None or leaves:
             decision.frees = True
             freeing.append(run)
     return freeing

@@ -8,11 +8,13 @@ moved time if the rest of the row agrees with the log.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
+from duebook_common.domain.job.admission import leaves_line
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import ACTIVE, HAS_KEY
+from duebook_common.store.predicates import ACTIVE, HAS_KEY, MAY_START
 
 _POSTPONE_JOBS = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
@@ -65,11 +67,21 @@ UPDATE runs SET wake_at = postponed.wake_at FROM postponed WHERE runs.run_id = p
 """
 
 
-async def postpone_waiting(db: Connection, postponed: Sequence[tuple[Run, datetime]]) -> None:
+class Waiting(Protocol):
+    """A waiting run, or what was read of it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def wake_at(self) -> datetime | None: ...
+
+
+async def postpone_waiting(db: Connection, postponed: Sequence[tuple[Waiting, datetime]]) -> None:
     """Look at each waiting run again at its time (UTC), unless it was woken since it was read.
 
-    The scheduler's admission calls it, under the jobs' locks, for runs that must go on waiting, and its waker for those
-    of a paused queue or of one without capacity. No event, because they wait as before.
+    The scheduler's admission calls it, under the jobs' locks, for runs that must go on waiting, and under the lock of
+    a rate's key for the first runs of its line, whose time it knows; its waker for those of a paused queue or of one
+    without capacity. No event, because they wait as before.
     """
     if postponed:
         rows = [(run.id, run.wake_at, until) for run, until in postponed]
@@ -125,11 +137,6 @@ WITH first AS MATERIALIZED (
 UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
 """
 
-# A held run is woken by its resume, and one that was redriven at a rate not before its time in it.
-_MAY_START = """NOT held AND (not_before IS NULL OR not_before <= clock_timestamp()) AND NOT EXISTS (
-    SELECT FROM queue_pauses AS pause WHERE pause.until IS NULL AND pause.name IN (runs.queue, '*')
-)"""
-
 # One run per freed slot and three spares, because some may only be waiting to expire. Runs that wait for a run of their
 # own job too are woken as well, in case that one has ended.
 _WAKE_BY_KEY = f"""
@@ -137,12 +144,12 @@ WITH first AS MATERIALIZED (
     SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
         SELECT waiting.run_id FROM unnest($1::text[], $2::int[]) AS freed (key, slots), LATERAL (
             (SELECT run_id FROM runs
-             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {_MAY_START}
+             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {MAY_START}
                AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
              ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
             UNION ALL
             (SELECT run_id FROM runs
-             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {_MAY_START}
+             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {MAY_START}
                AND reason = 'overlap'
              ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
         ) AS waiting
@@ -157,8 +164,25 @@ _WAKE_UNLOCKED_BY_JOB = _WAKE_BY_JOB.replace("FOR UPDATE", "FOR UPDATE SKIP LOCK
 _WAKE_UNLOCKED_BY_KEY = _WAKE_BY_KEY.replace("FOR UPDATE", "FOR UPDATE SKIP LOCKED")
 
 
+# The first of each line, and two spares; admission then sets the times of those behind them.
+_WAKE_BY_RATE = f"""
+WITH first AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        SELECT line.run_id FROM unnest($1::text[]) AS freed (rate_key), LATERAL (
+            SELECT run_id FROM runs
+            WHERE runs.rate_key = freed.rate_key AND rate_key IS NOT NULL AND status = 'waiting' AND {MAY_START}
+            ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT 3
+        ) AS line
+    ))
+    ORDER BY run_id FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
+"""  # noqa: S608
+
+
 async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool = False) -> None:
-    """Look now at the first runs that wait for the end of these runs, or for a slot of their concurrency keys.
+    """Look now at the first runs that wait for the end of these runs, for a slot of their concurrency keys, or in the
+    lines of their rates, which those have left that end without a start.
 
     `run_handling` calls it right after the commit of an end, outside a transaction. `job_handling` calls it with
     `deciding`, in the transaction of a decision: that holds rows already, so it skips locked ones, because waiting for
@@ -171,6 +195,36 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
     if freed:
         statement = _WAKE_UNLOCKED_BY_KEY if deciding else _WAKE_BY_KEY
         await db.execute(statement, list(freed), list(freed.values()))
+    if left := {run.rate.key for run in ended if run.rate is not None and leaves_line(run)}:
+        await db.execute(_WAKE_BY_RATE, list(left))
+
+
+# The runs of a line that are due before their turn: each was due once, when it was created or woken.
+_PARK = """
+WITH early AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
+        SELECT run_id FROM runs
+        WHERE rate_key = $1 AND rate_key IS NOT NULL AND status = 'waiting' AND wake_at <= $2
+          AND reason IS DISTINCT FROM 'overlap' AND concurrency_key IS NULL AND NOT held AND run_id <> ALL($3::uuid[])
+        LIMIT $4
+    ))
+    ORDER BY run_id FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET wake_at = least(
+    $2::timestamptz + interval '10 minutes' * (0.5 + 0.5 * random()),
+    CASE attempt WHEN 0 THEN greatest(start_by, $2) END
+)
+FROM early WHERE runs.run_id = early.run_id AND runs.status = 'waiting'
+"""
+
+
+async def park_line(db: Connection, key: str, now: datetime, first: Sequence[UUID], limit: int) -> None:
+    """Look later at the due runs in the line of a key that are not among its `first`: their turn is far off.
+
+    The scheduler's admission calls it where a line is long, so that its runs do not keep others from being looked at.
+    No event, because they wait as before. Admission moves those up that become the first.
+    """
+    await db.execute(_PARK, key, now, first, limit)
 
 
 # Each batch finds the runs that were not moved yet, also those that are due: one that is just being postponed, because

@@ -41,6 +41,10 @@ JOB_FIELDS: dict[str, Described] = {
         "At most `limit` runs with this `key` are active at once, over all jobs; null for no limit.",
         {"key": "tenant-7", "limit": 2},
     ),
+    "rate": (
+        "At most `limit` runs with this `key` start in any span of the length `per`, over all jobs; null for no limit.",
+        {"key": "stripe", "limit": 10, "per": "PT1S"},
+    ),
     "notify": (
         "Who is mailed about which outcomes. Without `to` it is `payload.to`, if an address, or `DUEBOOK_NOTIFY_TO`.",
         {"to": ["ops@example.com"], "on": ["dead_lettered"]},
@@ -76,6 +80,9 @@ JOB_STATE: dict[str, Described] = {
     "CatchUpBody.window": ("Occurrences that are older than this are not caught up.", "P365D"),
     "ConcurrencyBody.key": ("Runs with an equal key share the limit, whichever job they are of.", "tenant-7"),
     "ConcurrencyBody.limit": ("How many runs with this key may be active at once.", 2),
+    "RateBody.key": ("Runs with an equal key are counted together, whichever job they are of.", "stripe"),
+    "RateBody.limit": ("How many attempts of runs with this key may start in the span.", 10),
+    "RateBody.per": ("The length of the span, `PT1S` to `P1D`. The span slides: it may begin at any instant.", "PT1S"),
     "NotifyBody.to": ("Addresses.", ["ops@example.com"]),
     "NotifyBody.on": ("The outcomes that are mailed.", ["succeeded", "dead_lettered"]),
     "Cron.cron": ("Minute, hour, day of month, month, day of week; or six fields with seconds first.", "0 2 * * 1-5"),

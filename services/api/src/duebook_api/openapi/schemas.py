@@ -14,6 +14,8 @@ SCHEMAS: dict[str, str] = {
     "ClockChange": "A change of the clocks in one time zone.",
     "Concurrency": "A limit that runs of several jobs may share.",
     "ConcurrencyBody": "A limit that runs of several jobs may share.",
+    "Rate": "How many runs, of several jobs maybe, may start in a span of time.",
+    "RateBody": "How many runs, of several jobs maybe, may start in a span of time.",
     "Cron": "A recurrence by a cron expression.",
     "DeadLetterFilter": "Which dead letters; each field narrows the choice.",
     "Dst": "What becomes of times that the clocks leave out or repeat.",

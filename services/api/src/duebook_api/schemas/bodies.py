@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeGuard, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
 from duebook_api.http.fields import (
     Address,
@@ -23,9 +23,10 @@ from duebook_api.http.fields import (
 )
 from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
 from duebook_api.schemas.schedules import ScheduleFields
-from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap
+from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap, Rate
 from duebook_common.runtime.durations import Duration
 
+_SHORTEST_SPAN, _LONGEST_SPAN = timedelta(seconds=1), timedelta(days=1)
 _QUEUE: TypeAdapter[str] = TypeAdapter(Queue)
 
 
@@ -52,6 +53,18 @@ class CatchUpBody(Body):
 class ConcurrencyBody(Body):
     key: str = Field(min_length=1, max_length=200)
     limit: int = Field(1, ge=1, le=100_000)
+
+
+def _span(value: timedelta) -> timedelta:
+    if not _SHORTEST_SPAN <= value <= _LONGEST_SPAN:
+        raise ValueError("the span of a rate must be at least PT1S and at most P1D")
+    return value
+
+
+class RateBody(Body):
+    key: str = Field(min_length=1, max_length=200)
+    limit: int = Field(ge=1, le=100_000)
+    per: Annotated[Positive, AfterValidator(_span)] = timedelta(seconds=1)
 
 
 _OUTCOME = Annotated[Outcome, one_of(*get_args(Outcome))]
@@ -88,6 +101,7 @@ class JobBody(ScheduleFields, TaskFields):
     queue: Queue = "default"
     priority: int = Field(4, ge=0, le=9)
     concurrency: Annotated[Concurrency, ReadAs(ConcurrencyBody)] | None = None
+    rate: Annotated[Rate, ReadAs(RateBody)] | None = None
     notify: Annotated[Notify, ReadAs(NotifyBody)] = Notify()
     key: JobKey | None = None
     tags: Annotated[tuple[str, ...], ReadAs(Annotated[list[Tag], Field(max_length=100)], tuple)] = ()

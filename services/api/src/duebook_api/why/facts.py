@@ -57,6 +57,19 @@ class ConcurrencySlots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatePosition:
+    """A run's position in the line of its rate's key: how many runs are `ahead` of it, and about when it starts.
+
+    `started` counts the starts within the last span of the rate, `sent` the runs that were sent and have not started.
+    """
+
+    ahead: int
+    started: int
+    sent: int
+    expected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePosition:
     """A run's position in its queue, and what is known of the executors.
 
@@ -87,6 +100,7 @@ class RunContext:
     met: Sequence[Run] = ()
     blockers: Sequence[Run] = ()
     slots: ConcurrencySlots | None = None
+    rate_position: RatePosition | None = None
     queue_position: QueuePosition | None = None
     missing: str | None = None
     pause: "JobEventSummary | None" = None

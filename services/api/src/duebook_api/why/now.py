@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RunContext
+from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RatePosition, RunContext
 from duebook_api.why.opening_sentences import other_run_cause, run_label
 from duebook_api.why.phrases import capitalized, event_time, is_or_are, quoted
+from duebook_common.domain.definition import Rate
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.runtime.durations import iso
 from duebook_common.runtime.phrases import duration, quantity
 
 
@@ -18,6 +20,8 @@ def present_causes(run: Run, context: RunContext) -> list[Cause]:
     causes = [other_run_cause(other, context.zone, past=False) for other in context.blockers]
     if context.slots is not None:
         causes += _slots(run, context.slots)
+    if run.rate is not None and context.rate_position is not None:
+        causes.append(_rate(run.rate, context.rate_position))
     if context.missing is not None:
         causes.append(Cause(f"{capitalized(context.missing)}."))
     if context.queue_position is not None:
@@ -42,6 +46,12 @@ def _slots(run: Run, slots: ConcurrencySlots) -> Iterator[Cause]:
     for holder in slots.holders:
         label = f"Run {holder.id} of the job {quoted(holder.job_name)}, {run_label(holder, 'UTC')}"
         yield Cause(f"{label}, holds a slot; its status is {holder.status}.", run_id=holder.id)
+
+
+def _rate(rate: Rate, position: RatePosition) -> Cause:
+    started = f"{quantity(position.started, 'attempt')} started within the last {iso(rate.per)}"
+    sent = f"{quantity(position.sent, 'run')} {is_or_are(position.sent)} sent and not started"
+    return Cause(f"With the key {quoted(rate.key)} {started}, and {sent}.")
 
 
 def _queue(run: Run, position: QueuePosition, context: RunContext) -> Iterator[str]:

@@ -18,6 +18,7 @@ from duebook_api.why.phrases import (
     ordinal,
     pause_clause,
     quoted,
+    rate_clause,
     with_reason,
 )
 from duebook_api.why.run_sentences import JOB_DELETED, MADE_WAY, failures_text, run_sentence
@@ -147,8 +148,13 @@ def _waiting(run: Run, context: RunContext) -> str:
     slots, key = context.slots, run.concurrency
     if key is not None and slots is not None and slots.taken >= key.limit:
         taken = f"{slots.taken} of {quantity(key.limit, 'slot')} {is_or_are(slots.taken)} taken"
-        ahead = f"{quantity(slots.ahead, 'run')} {is_or_are(slots.ahead)} ahead of it"
-        return f"It waits for a slot of the concurrency key {quoted(key.key)}: {taken}, and {ahead}."
+        before = f"{quantity(slots.ahead, 'run')} {is_or_are(slots.ahead)} ahead of it"
+        return f"It waits for a slot of the concurrency key {quoted(key.key)}: {taken}, and {before}."
+    position = context.rate_position
+    if run.rate is not None and position is not None and position.expected_at > context.now:
+        at = event_time(position.expected_at, context.zone)
+        ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
+        return f"It waits for {rate_clause(run.rate)}: {ahead} ahead of it, and it may start at about {at}."
     return "It is ready, and waits for a scheduler to send it to its queue."
 
 

@@ -10,11 +10,12 @@ from duebook_api.why.phrases import (
     executor_name,
     pause_clause,
     quoted,
+    rate_clause,
     with_reason,
 )
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
-from duebook_common.domain.run.state import HELD, QUEUE_PAUSED, Run, RunStatus
+from duebook_common.domain.run.state import HELD, QUEUE_PAUSED, RATE, Run, RunStatus
 from duebook_common.runtime.durations import iso
 from duebook_common.runtime.phrases import duration, quantity
 
@@ -109,6 +110,8 @@ def _awaited(event: RunBuffered) -> str:
         return "for the resume of the job, whose runs were held"
     if event.reason == QUEUE_PAUSED:
         return f"for the resume of the queue {quoted(event.queue)}"
+    if event.reason == RATE and event.rate is not None:
+        return f"for {rate_clause(event.rate)}"
     return f"for a slot of its concurrency key{_limit(event)}"
 
 

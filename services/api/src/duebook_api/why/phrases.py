@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from duebook_common.domain.definition import Rate
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause
+from duebook_common.runtime.durations import iso
+from duebook_common.runtime.phrases import quantity
 
 _MAX_QUOTE = 300  # characters
 WAITS_FOR_SCHEDULER = "waits for a scheduler: none is running, they are behind, or its queue is full"
@@ -93,6 +96,13 @@ def pause_clause(pause: Pause, zone: str) -> str:
     if pause.until is None:
         return f"{what} is {verb} by {by} since {since}{reason}"
     return f"{what} was {verb} by {by} from {since} to {event_time(pause.until, zone)}{reason}"
+
+
+def rate_clause(rate: Rate) -> str:
+    """The rate of a run as the object of a sentence."""
+    return (
+        f"the rate of the key {quoted(rate.key)}, which allows {quantity(rate.limit, 'start')} in any {iso(rate.per)}"
+    )
 
 
 def _why(reason: str | None) -> str:

@@ -11,7 +11,15 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_job, of_run
 from duebook_api.why.facts import ExplainedRun, Explanation, JobContext, RunContext
 from duebook_api.why.job_queries import job_event_summaries, last_hold, present_run_ids, run_ids_at
-from duebook_api.why.run_queries import blocking_runs, bulk_reason, concurrency_slots, met_runs, queue_position, reruns
+from duebook_api.why.run_queries import (
+    blocking_runs,
+    bulk_reason,
+    concurrency_slots,
+    met_runs,
+    queue_position,
+    rate_position,
+    reruns,
+)
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import RunBuffered, RunSkipped
@@ -76,6 +84,7 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
     blockers = await blocking_runs(db, run) if is_waiting and run.reason == "overlap" else []
     unstarted = is_waiting or run.status in {RunStatus.DISPATCHED, RunStatus.RETRYING}
     wants_slot = is_waiting and not run.held and not blockers and run.concurrency is not None
+    waits_in_line = is_waiting and not run.held and not blockers and run.rate is not None
     return RunContext(
         now=deps.clock.now(),
         misfire=deps.misfire,
@@ -84,6 +93,7 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
         met=await met_runs(db, run, first) if overlapped else (),
         blockers=blockers,
         slots=await concurrency_slots(db, run) if wants_slot else None,
+        rate_position=await rate_position(db, run, deps.clock.now()) if waits_in_line else None,
         queue_position=await queue_position(db, run) if is_queued else None,
         missing=missing_executor(run.queue, run.task, await served_tasks(db)) if unstarted else None,
         pause=await last_hold(db, run.job_id) if run.held else None,

@@ -1,15 +1,18 @@
 """What the explanation of a run reads besides the run's own events. Only a few runs are read, the oldest first."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from duebook_api.why.facts import ConcurrencySlots, QueuePosition
+from duebook_api.why.facts import ConcurrencySlots, QueuePosition, RatePosition
+from duebook_common.domain.job.rates import admission_order, expected_at
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import BY_SCHEDULE, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import RecordedEvent, read
 from duebook_common.store.predicates import ACTIVE, HAS_KEY, HOLDS_KEY
+from duebook_common.store.rate_lines import starts_ahead
 from duebook_common.store.replay import fold_run
 from duebook_common.store.rows import run_of
 
@@ -89,6 +92,22 @@ async def concurrency_slots(db: Connection, run: Run) -> ConcurrencySlots:
     key = run.concurrency.key
     counts: Any = await db.fetchrow(_SLOTS, key, run.created_at, run.nominal_at, run.id)
     return ConcurrencySlots(**counts, holders=await _runs(db, _HOLDERS, key, _MAX_RUNS))
+
+
+_AHEAD_IN_LINE = """
+SELECT count(*) FROM runs WHERE rate_key = $1 AND rate_key IS NOT NULL AND status = 'waiting'
+  AND ((trigger = 'backfill'), created_at, nominal_at, run_id) < ($2, $3, $4, $5)
+"""
+
+
+async def rate_position(db: Connection, run: Run, now: datetime) -> RatePosition:
+    """The position of a waiting run in the line of its rate, which it must have."""
+    assert run.rate is not None
+    rate = run.rate
+    ahead = await db.fetchval(_AHEAD_IN_LINE, rate.key, *admission_order(run))
+    starts, started = await starts_ahead(db, rate, ahead, now)
+    sent, at = starts.fresh + starts.stale, expected_at(starts, rate, ahead, now)
+    return RatePosition(ahead=ahead, started=started, sent=sent, expected_at=at)
 
 
 _QUEUE_POSITION = """

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from duebook_api.why.facts import RunContext
 from duebook_api.why.opening_sentences import no_executor
-from duebook_api.why.phrases import capitalized, event_time, executor_name, ordinal, quoted, with_reason
+from duebook_api.why.phrases import capitalized, event_time, executor_name, ordinal, quoted, rate_clause, with_reason
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -24,7 +24,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
     RunResumed,
 )
-from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
+from duebook_common.domain.run.state import QUEUE_PAUSED, RATE, Run, RunStatus
 from duebook_common.runtime.phrases import duration, quantity
 
 MADE_WAY, JOB_DELETED = "made way", "the job was deleted"  # how the reasons begin that the domain records itself
@@ -105,6 +105,8 @@ def _requeued(run: Run, event: RunRequeued) -> str:
 def _deferred(run: Run, event: RunDeferred) -> str:
     if event.reason == QUEUE_PAUSED:
         return f"The queue {quoted(run.queue)} was paused, so it had to wait for the resume"
+    if event.reason == RATE and run.rate is not None:
+        return f"A start had to wait for {rate_clause(run.rate)}"
     if event.executor is None:
         return f"{capitalized(no_executor(run.queue, run.task))}, so it had to wait for one"
     received = f"{capitalized(executor_name(event.executor))} received it without having the task {quoted(run.task)}"

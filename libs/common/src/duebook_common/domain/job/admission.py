@@ -5,8 +5,23 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.job.rates import NO_RATES, RateLines, admission_order
 from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
+
+
+class Limits:
+    """What limits the admission of runs beyond their own job: concurrency keys and rates."""
+
+    def __init__(self, slots: "ConcurrencySlots", rates: RateLines = NO_RATES) -> None:
+        self.slots, self.rates = slots, rates
+
+    def take(self, run: Run) -> bool:
+        """Take a slot of the run's concurrency key and a position in its line; neither if one of them is not free."""
+        return self.slots.has_free(run) and self.rates.take(run) and self.slots.take(run)
+
+    def time_in_line(self, run: Run) -> datetime | None:
+        """When the run's rate lets it start (UTC); None if that is not what it waits for."""
+        return self.rates.time_of(run) if self.slots.has_free(run) else None
 
 
 class ConcurrencySlots:
@@ -17,18 +32,18 @@ class ConcurrencySlots:
 
     def take(self, run: Run) -> bool:
         """Take a slot of the run's key, if it has one; False if none is free, or the key is not locked."""
+        if not self.has_free(run):
+            return False
+        if run.concurrency is not None:
+            self._holders[run.concurrency.key] += 1
+        return True
+
+    def has_free(self, run: Run) -> bool:
+        """Whether the run needs no slot, or its key is locked and has a free one."""
         if run.concurrency is None:
             return True
         key = run.concurrency.key
-        if key not in self._holders or self._holders[key] >= run.concurrency.limit:
-            return False
-        self._holders[key] += 1
-        return True
-
-
-def admission_order(run: Run) -> tuple[bool, datetime, datetime, UUID]:
-    """The order of admission: by creation, but backfills after all others."""
-    return run.trigger is Trigger.BACKFILL, run.created_at, run.nominal_at, run.id
+        return key in self._holders and self._holders[key] < run.concurrency.limit
 
 
 def waiting_in_order(active: Iterable[Run]) -> list[Run]:
@@ -48,8 +63,13 @@ def frees_slot(run: Run) -> bool:
     return not run.active or (stopped and run.concurrency is not None and run.status is RunStatus.WAITING)
 
 
-def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> frozenset[UUID]:
-    """The runs, of any job, that do not wait for runs of their job and get a slot of their concurrency key, if any.
+def leaves_line(run: Run) -> bool:
+    """Whether the run ended without the start for which it had a position in the line of its rate."""
+    return run.status in {RunStatus.CANCELLED, RunStatus.SKIPPED}
+
+
+def slots_by_run(due: Iterable[Run], slots: Limits, now: datetime) -> frozenset[UUID]:
+    """The runs, of any job, that wait for no run of their job, get a slot of their key, and may start by their rate.
 
     `due` are runs whose task an executor of their queue has.
     """
@@ -60,14 +80,14 @@ def slots_by_run(due: Iterable[Run], slots: ConcurrencySlots, now: datetime) -> 
 def free_runs(
     active: Sequence[Run],
     with_slot: Container[UUID],
-    slots: ConcurrencySlots,
+    slots: Limits,
     now: datetime,
     may_start: Callable[[Run], bool],
 ) -> frozenset[UUID]:
     """The runs of one job that may start, given its active runs.
 
     These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, none of them is
-    admitted, it `may_start` by its task and queue, and its key, if it has one, has a free slot.
+    admitted, it `may_start` by its task and queue, and its key and rate, if it has any, allow it.
     """
     waiting = waiting_in_order(active)
     free = {run.id for run in waiting if run.id in with_slot}

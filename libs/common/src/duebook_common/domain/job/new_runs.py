@@ -21,7 +21,7 @@ from duebook_common.domain.run.events import (
     Trigger,
     run_id_of_backfill,
 )
-from duebook_common.domain.run.state import ENDED, HELD, QUEUE_PAUSED, Run, RunStatus
+from duebook_common.domain.run.state import ENDED, HELD, QUEUE_PAUSED, RATE, Run, RunStatus
 from duebook_common.domain.schedule.due import Occurrence
 
 _SOON = timedelta(seconds=1)
@@ -84,6 +84,8 @@ def open_run(job: Job, new: NewRun, others: ActiveRuns, context: DecisionContext
         first = RunBuffered(**identity, **own, reason=QUEUE_PAUSED, wake_at=soon)
     elif job.definition.concurrency is not None:  # the scheduler admits it once its key has a free slot
         first = RunBuffered(**identity, **own, reason="concurrency", wake_at=at_once)
+    elif job.definition.rate is not None:  # the scheduler admits it in its turn
+        first = RunBuffered(**identity, **own, reason=RATE, wake_at=at_once)
     elif not context.has_executor:
         soon = min(context.now + _SOON, new.start_by or _NEVER)
         first = RunBuffered(**identity, **own, reason="task", wake_at=soon)
@@ -118,6 +120,7 @@ def run_identity(job: Job, occurrence: Occurrence, trigger: Trigger, context: De
         "backoff": definition.backoff,
         "notify": Notify(to=definition.recipients, on=definition.notify.on),
         "concurrency": definition.concurrency,
+        "rate": definition.rate,
         "pause_on_failure": definition.pause_on_failure,
         "next_at": occurrence.next_at,
         "next_due_at": occurrence.next_due_at,

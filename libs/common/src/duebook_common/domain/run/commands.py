@@ -15,13 +15,17 @@ class StartAttempt:
 
 @dataclass(frozen=True, slots=True)
 class DeferRun:
-    """The executor that received the run does not have its task. `chance` in [0, 1) varies the delay."""
+    """The executor that received the run cannot start it: without its task, with its queue paused, or by its rate.
+
+    `chance` in [0, 1) varies the delay. `rate_wait` is how long its rate allows no further start.
+    """
 
     dispatch: int
     executor: str
     now: datetime
     chance: float
     queue_paused: bool = False
+    rate_wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

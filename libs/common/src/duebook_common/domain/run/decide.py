@@ -44,7 +44,7 @@ from duebook_common.domain.run.events import (
     RunResumed,
 )
 from duebook_common.domain.run.fingerprint import fingerprint
-from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, Run, RunStatus, evolve
+from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, RATE, Run, RunStatus, evolve
 
 BURY_WITHIN = timedelta(minutes=1)
 _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
@@ -61,6 +61,7 @@ class DeliveryClass(StrEnum):
     UNKNOWN_TASK = "unknown_task"  # this executor does not have the run's task
     EXPIRED = "expired"  # `start_within` has passed: skip the run
     STALE = "stale"  # the run has ended, waits for a retry, is held, or was dispatched again
+    RATE_EXCEEDED = "rate_exceeded"  # its key has had as many starts as the run's rate allows
     RUNNING = "running"  # an attempt is running already
     BURY = "bury"  # this dispatch was dead-lettered: reject it, so that it reaches the dead-letter queue
     REDRIVE = "redrive"  # an operator moved the message back from the dead-letter queue
@@ -155,13 +156,15 @@ def _start(run: Run, command: StartAttempt) -> list[RunEvent]:
 
 
 def _defer(run: Run, command: DeferRun) -> list[RunEvent]:
-    """Send the run later: its queue is paused, or another executor of its queue has its task, or will have."""
+    """Send the run later: its queue is paused, its rate is exceeded, or another executor has its task, or will have."""
     if run.status is not RunStatus.DISPATCHED or run.dispatch != command.dispatch:
         return []
     if expired(run, command.now):
         return [RunExpired(reason="deadline", at=command.now)]
     if command.queue_paused:
         return [_wait_for_queue(command.executor, command.now)]
+    if command.rate_wait is not None:
+        return [_wait_for_rate(run, command.executor, command.now, command.rate_wait)]
     wake_at = command.now + _deferral(run, command.chance)
     return [RunDeferred(executor=command.executor, wake_at=wake_at, at=command.now)]
 
@@ -169,6 +172,12 @@ def _defer(run: Run, command: DeferRun) -> list[RunEvent]:
 def _wait_for_queue(executor: str | None, now: datetime) -> RunDeferred:
     """The scheduler looks at the run soon, in case that the queue was resumed meanwhile."""
     return RunDeferred(executor=executor, reason=QUEUE_PAUSED, wake_at=now + _SOON, at=now)
+
+
+def _wait_for_rate(run: Run, executor: str | None, now: datetime, wait: timedelta) -> RunDeferred:
+    """The run waits in the line of its rate's key, at most until its deadline."""
+    until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else wait
+    return RunDeferred(executor=executor, reason=RATE, wake_at=now + min(wait, until_deadline), at=now)
 
 
 def _deferral(run: Run, chance: float) -> timedelta:
@@ -233,6 +242,8 @@ def _wake(  # noqa: PLR0911 - one case for each state
         waits = run.status is RunStatus.WAITING
         later = command.now + _deferral(run, command.chance)
         return [] if waits else [RunDeferred(executor=None, wake_at=later, at=command.now)]
+    if run.rate is not None and run.status is RunStatus.RETRYING:  # a retry is a start as well
+        return [_wait_for_rate(run, None, command.now, timedelta(0))]
     return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.look_again_after, at=command.now)]
 
 
@@ -276,7 +287,7 @@ def _redrive(run: Run, command: RedriveRun) -> list[RunEvent]:
             payload=command.payload,
             own_payload=command.own_payload,
             wake_at=command.now + command.delay if command.delay else None,
-            waits=run.concurrency is not None,
+            waits=run.concurrency is not None or run.rate is not None,
             at=command.now,
         )
     ]

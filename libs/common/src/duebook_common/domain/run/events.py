@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from duebook_common.domain.definition import Backoff, Concurrency, Notify
+from duebook_common.domain.definition import Backoff, Concurrency, Notify, Rate
 from duebook_common.domain.ids import uuid5
 
 
@@ -67,6 +67,7 @@ class Identity:
     backoff: Backoff
     notify: Notify
     concurrency: Concurrency | None = None
+    rate: Rate | None = None
     pause_on_failure: bool = False
     cause: UUID | None = None  # the run that it repeats, or the bulk operation that triggered it
     next_at: datetime | None  # the job's next nominal time after this one
@@ -96,7 +97,8 @@ class RunDispatched(Startable):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBuffered(Startable):
     """The run waits for other runs of its job (`reason` overlap), for a slot of its concurrency key (`concurrency`),
-    for an executor of its queue that has its task (`task`), or for the resume of its queue (`queue`).
+    for its rate (`rate`), for an executor of its queue that has its task (`task`), or for the resume of its queue
+    (`queue`).
 
     `backlog`: it waits its turn behind caught-up runs, or as one of them, whatever the overlap policy. `held`: its job
     is held; with `reason` paused it waits for nothing else.
@@ -133,8 +135,8 @@ class RunRequeued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDeferred:
-    """The run waits for an executor of its queue that has its task (`reason` task), or for the resume of its queue
-    (`queue`). Does not count as a failure.
+    """The run waits for an executor of its queue that has its task (`reason` task), for the resume of its queue
+    (`queue`), or for its rate (`rate`). Does not count as a failure.
 
     `executor`: the one that received the run and could not start it; None if the run was not sent.
     """
@@ -245,7 +247,7 @@ class RunDeadLettered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRedriven:
-    """The run is due again at `wake_at`, None for at once; with `waits` once its concurrency key has a free slot."""
+    """The run is due again at `wake_at`, None for at once; with `waits` once its concurrency key and rate allow it."""
 
     max_attempts: int
     reason: str | None

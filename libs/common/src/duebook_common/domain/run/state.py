@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from duebook_common.domain.definition import Backoff, Concurrency, Notify
+from duebook_common.domain.definition import Backoff, Concurrency, Notify, Rate
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -49,7 +49,8 @@ class RunStatus(StrEnum):
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.DISCARDED})
 HELD = "paused"  # the reason of a run that waits only because its job is held, or was
 QUEUE_PAUSED = "queue"  # the reason of a run that waits because its queue is paused, or was
-_WAIT_REASONS = frozenset({"overlap", "concurrency", "task", HELD, QUEUE_PAUSED})
+RATE = "rate"  # the reason of a run that waits because its key had as many starts as its rate allows
+_WAIT_REASONS = frozenset({"overlap", "concurrency", "task", HELD, QUEUE_PAUSED, RATE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ class Run:
     backoff: Backoff
     notify: Notify
     concurrency: Concurrency | None = None
+    rate: Rate | None = None
     pause_on_failure: bool = False
     cause: UUID | None = None
     status: RunStatus
@@ -212,7 +214,7 @@ def _changes(  # noqa: C901, PLR0911, PLR0912 - one case for each event
 
 
 def _deferred(run: Run, event: RunDeferred) -> dict[str, Any]:
-    deferrals = run.deferrals if event.reason == QUEUE_PAUSED else run.deferrals + 1
+    deferrals = run.deferrals if event.reason in {QUEUE_PAUSED, RATE} else run.deferrals + 1
     waits = {"status": RunStatus.WAITING, "reason": event.reason, "deferrals": deferrals}
     return waits | {"wake_at": event.wake_at}
 
@@ -243,11 +245,11 @@ def _held(run: Run, event: RunHeld) -> dict[str, Any]:
 
 
 def _resumed(run: Run, event: RunResumed) -> dict[str, Any]:
-    """A run that waited for nothing else is sent like a retry; with a concurrency key it needs a slot first."""
+    """A run that waited for nothing else is sent like a retry; with a key or a rate it is admitted first."""
     if event.wake_at is None:
         return {"held": False}
     changes: dict[str, Any] = {"held": False, "wake_at": event.wake_at}
-    if run.reason == HELD and run.concurrency is None:
+    if run.reason == HELD and run.concurrency is None and run.rate is None:
         changes |= {"status": RunStatus.RETRYING, "reason": None}
     return changes
 

@@ -179,6 +179,9 @@ CREATE TABLE runs (
     wake_at timestamptz,
     concurrency_key text,
     concurrency_limit int,
+    rate_key text COLLATE "C",
+    rate_limit int,
+    rate_per interval,
     pause_on_failure boolean NOT NULL DEFAULT false,
     backlog boolean NOT NULL DEFAULT false,
     cause uuid,
@@ -210,6 +213,17 @@ CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE status 
 -- How many runs hold this concurrency key, and the first that wait for it.
 CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
     WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL;
+
+-- The first runs that wait for the rate of this key. Backfills are the last.
+CREATE INDEX runs_in_line ON runs (rate_key, (trigger = 'backfill'), created_at, nominal_at, run_id)
+    WHERE rate_key IS NOT NULL AND status = 'waiting';
+
+-- The runs in the line of this key that are due before their turn: they are postponed together.
+CREATE INDEX runs_in_line_due ON runs (rate_key, wake_at) WHERE rate_key IS NOT NULL AND status = 'waiting';
+
+-- How many runs with this key are sent and not started.
+CREATE INDEX runs_of_rate_sent ON runs (rate_key, dispatched_at)
+    WHERE rate_key IS NOT NULL AND status = 'dispatched';
 
 -- The waiting runs of this queue: its resume wakes them.
 CREATE INDEX runs_waiting_of_queue ON runs (queue, wake_at) WHERE status = 'waiting';
@@ -316,6 +330,71 @@ CREATE FUNCTION paused_queues() RETURNS text[] LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7242);
     RETURN ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL);
+END
+$$
+"""
+
+_RATES = """
+-- One row per start of a run that has a rate: the starts of each key, numbered without gaps. Kept for a day.
+-- The key answers: when was the start of this number, and what is the last number?
+CREATE TABLE rate_starts (
+    rate_key text COLLATE "C",
+    number bigint,
+    started_at timestamptz NOT NULL,
+    PRIMARY KEY (rate_key, number)
+);
+
+-- The starts that no rate counts any more.
+CREATE INDEX rate_starts_by_time ON rate_starts (started_at);
+
+-- For each start that is asked for: the number of the last start of its key, and how long the start has to wait, null
+-- for not at all. It locks the keys until the transaction ends, after the lock of the pauses, so that no two deadlock.
+-- The start number n is allowed once the start number n - limit is longer ago than the span; of several that are
+-- refused each has to wait for another number. Each query of a volatile function has a snapshot of its own, so it sees
+-- what was committed while it waited for the lock.
+CREATE FUNCTION rate_waits(streams text[], keys text[], limits int[], spans interval[])
+RETURNS TABLE (stream text, rate_key text, last_number bigint, wait interval) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+    asked record;
+    present timestamptz;
+    granted int;
+    refused int;
+    before bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7242);
+    PERFORM pg_advisory_xact_lock(7244, slice) FROM (
+        SELECT DISTINCT hashtext(key) & 255 AS slice FROM unnest(keys) AS key ORDER BY slice
+    ) AS slices;
+    present := clock_timestamp();
+    FOR asked IN
+        SELECT a.* FROM unnest(streams, keys, limits, spans) WITH ORDINALITY AS a (stream, key, most, span, n)
+        ORDER BY a.key, a.n
+    LOOP
+        IF rate_key IS DISTINCT FROM asked.key THEN
+            granted := 0;
+            refused := 0;
+            last_number := coalesce((SELECT max(s.number) FROM rate_starts s WHERE s.rate_key = asked.key), 0);
+        END IF;
+        stream := asked.stream;
+        rate_key := asked.key;
+        wait := NULL;
+        before := last_number + granted + 1 - asked.most;
+        IF before > last_number OR EXISTS (
+            SELECT FROM rate_starts s
+            WHERE s.rate_key = asked.key AND s.number = before AND s.started_at + asked.span >= present
+        ) THEN
+            before := before + refused;
+            refused := refused + 1;
+            wait := coalesce((
+                SELECT greatest(s.started_at + asked.span - present, interval '0') FROM rate_starts s
+                WHERE s.rate_key = asked.key AND s.number = before
+            ), asked.span);
+        ELSE
+            granted := granted + 1;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
 END
 $$
 """
@@ -521,6 +600,6 @@ CREATE INDEX sessions_to_forget ON sessions (expires_at)
 
 
 def upgrade() -> None:
-    for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _BULK, _OPERATIONAL):
+    for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL):
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)

@@ -1,0 +1,77 @@
+"""A rate holds in every span of time, with any number of schedulers and executors, some of which die or freeze."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from support.fleet import Platform, eventually
+from support.load import JobSpec, Load, job_spec, launch
+
+SECOND = timedelta(seconds=1)
+_LIMIT, _RUNS = int(os.environ.get("TESTS_RATE", "25")), int(os.environ.get("TESTS_RATE_RUNS", "150"))
+
+
+def rated(count: int, **fields: Any) -> list[JobSpec]:
+    spec = job_spec(**fields)
+    return [JobSpec(spec.job | {"rate": {"key": "stripe", "limit": _LIMIT, "per": "PT1S"}}, spec.status)] * count
+
+
+def most_in_a_span(times: Sequence[datetime], span: timedelta) -> int:
+    """The largest number of these times that lie in one span of this length, both ends included."""
+    times, first, most = sorted(times), 0, 0
+    for number, time in enumerate(times):
+        while time - times[first] > span:
+            first += 1
+        most = max(most, number - first + 1)
+    return most
+
+
+def starts(load: Load) -> list[datetime]:
+    """When attempts started; what the events say themselves is what the database has recorded."""
+    started = load.events("AttemptStarted")
+    assert {datetime.fromisoformat(row["data"]["at"]) - row["recorded_at"] for row in started} == {timedelta(0)}
+    return [row["recorded_at"] for row in started]
+
+
+def check_order(load: Load) -> None:
+    """The runs were sent in the order of their creation."""
+    line = [str(row["run_id"]) for row in load.query("SELECT run_id FROM runs ORDER BY created_at, nominal_at, run_id")]
+    sent = list(dict.fromkeys(row["run_id"] for row in load.events("RunRequeued")))
+    assert sent == line
+
+
+def show(load: Load, times: Sequence[datetime]) -> None:
+    lasted = (times[-1] - times[0]).total_seconds()
+    rate = (len(times) - _LIMIT) / lasted
+    print(f"{len(times)} starts in {lasted:.2f} s: {rate:.2f}/s after the first {_LIMIT}; most in a second")
+    print(f"{most_in_a_span(times, SECOND)}; sent back {len(load.events('RunDeferred'))}")
+
+
+def test_a_rate_holds_while_one_of_three_schedulers_is_killed(platform: Platform) -> None:
+    load = Load(platform, DUEBOOK_LEASE="PT30S")
+    launch(platform, api=1, scheduler=3, executor=2)
+    load.submit(rated(_RUNS))
+    eventually(lambda: len(load.events("AttemptStarted")) > 2 * _LIMIT)
+    platform["scheduler", 0].kill()
+    load.check()
+    times = starts(load)
+    show(load, times)
+    assert len(times) == _RUNS
+    assert most_in_a_span(times, SECOND) <= _LIMIT
+    check_order(load)
+
+
+def test_a_frozen_executor_with_messages_exceeds_no_rate_later(platform: Platform) -> None:
+    load = Load(platform, DUEBOOK_LEASE="PT30S")
+    launch(platform, api=1, scheduler=1, executor=2)
+    load.submit(rated(_RUNS))
+    eventually(lambda: len(load.events("AttemptStarted")) > _LIMIT)
+    platform["executor", 0].pause()
+    frozen_at = len(load.events("AttemptStarted"))
+    eventually(lambda: len(load.events("AttemptStarted")) > frozen_at + 2 * _LIMIT, 60)  # the other one goes on
+    platform["executor", 0].resume()
+    load.check()
+    times = starts(load)
+    show(load, times)
+    assert most_in_a_span(times, SECOND) <= _LIMIT
