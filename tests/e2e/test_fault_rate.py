@@ -35,10 +35,12 @@ def starts(load: Load) -> list[datetime]:
 
 
 def check_order(load: Load) -> None:
-    """The runs were sent in the order of their creation."""
-    line = [str(row["run_id"]) for row in load.query("SELECT run_id FROM runs ORDER BY created_at, nominal_at, run_id")]
-    sent = list(dict.fromkeys(row["run_id"] for row in load.events("RunRequeued")))
-    assert sent == line
+    """The runs were sent in the order of their creation, but for what schedulers decide at the same moment."""
+    created = "SELECT run_id::text FROM runs ORDER BY created_at, nominal_at, run_id"
+    line = [row["run_id"] for row in load.query(created)]
+    sent = [row["run_id"] for row in load.events("RunRequeued")]
+    ahead_of_others = [line.index(run_id) - number for number, run_id in enumerate(dict.fromkeys(sent))]
+    assert max(map(abs, ahead_of_others)) <= _LIMIT
 
 
 def show(load: Load, times: Sequence[datetime]) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_runs, slots_by_run
 from duebook_common.domain.job.commands import AdmitWaiting
-from duebook_common.domain.job.rates import LEAD
+from duebook_common.domain.job.rates import LEAD, admission_order
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
 from duebook_common.store.conflict import Conflict
@@ -57,7 +57,7 @@ class Admission:
         if not waiting:
             return AdmissionResult([], 0)
         results = await isolate_failures(waiting, partial(self._admit, served), _not_admitted)
-        admitted = [run for result in results for run in result.admitted]
+        admitted = sorted((run for result in results for run in result.admitted), key=admission_order)
         return AdmissionResult(admitted, sum(result.decided for result in results))
 
     async def _admit(self, served: QueueTasks, waiting: Sequence[Run]) -> AdmissionResult:

@@ -32,6 +32,7 @@ from duebook_scheduler.mending import WakeupMender
 from duebook_scheduler.poll import Poller
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_known_queues
+from duebook_scheduler.rate_keys import StartPruner
 from duebook_scheduler.relay import Relay
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
@@ -43,6 +44,7 @@ from duebook_scheduler.work_queues import WorkQueues
 _RELAY_INTERVAL = timedelta(milliseconds=250)
 _IDLE_INTERVAL = timedelta(seconds=20)
 _MEND_INTERVAL = timedelta(seconds=10)
+_RATE_INTERVAL = timedelta(minutes=1)
 _STATISTICS_INTERVAL = timedelta(seconds=1)
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
@@ -82,6 +84,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
         keeper = StatisticsKeeper(pool, clock)
         loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
+        loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))
         loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
         idle_queues = IdleQueues(pool, work_queues, settings.queue_idle)
         loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))

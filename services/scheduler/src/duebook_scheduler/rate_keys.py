@@ -13,13 +13,28 @@ from uuid import UUID
 
 from duebook_common.domain.job.rates import LEAD, RateLines
 from duebook_common.domain.run.state import Run
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.rate_lines import POSITIONS, LineRun, load_line, load_starts
+from duebook_common.store.rate_starts import prune_starts
 from duebook_common.store.wakeups import park_line, postpone_waiting
 from duebook_scheduler.served_tasks import ServedTasks
 
 _CLOSE = timedelta(milliseconds=10)  # a time that is not worth a write
 _PARKED_AT_ONCE = 5_000  # runs
+_PRUNED_AT_ONCE = 10_000  # starts
+
+
+class StartPruner:
+    """Deletes the starts that no rate counts any more. Any number of schedulers may do so."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def step(self) -> int:
+        """Delete one batch; returns its size if more may follow, else 0."""
+        async with acquire(self._pool) as db:
+            deleted = await prune_starts(db, _PRUNED_AT_ONCE)
+        return deleted if deleted == _PRUNED_AT_ONCE else 0
 
 
 class RateKeys:
