@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -28,6 +28,8 @@ from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.waking import NEEDS_CAPACITY, Admit, Bury, Postpone, Wake, WakeContext, classify, may_be_lost
 
 log = structlog.stdlib.get_logger("waker")
+
+_WHILE_LOCKED = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ class Waker:
         await self._postpone([*plan.postponed, *((run, now + BURY_WITHIN) for run in plan.dead)])
         await self._wake(plan.to_wake, plan.served, now)
         admission = await self._admission.admit(plan.waiting, plan.served)
+        if admission.decided < len(plan.waiting):  # another scheduler has locked the jobs of the rest
+            soon = now + _WHILE_LOCKED
+            self.next_due = soon if self.next_due is None else min(soon, self.next_due)
         await self._send(admission.admitted)
         await self._sender.send(plan.dead, bury=True)
         return len(plan.postponed) + len(plan.to_wake) + admission.decided + len(plan.dead)
