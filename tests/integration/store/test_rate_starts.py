@@ -84,7 +84,7 @@ async def test_a_refused_start_and_a_lost_one_use_up_nothing(pool: Pool) -> None
     assert isinstance((await start(pool, [runs[3]]))[0].error, RateExceeded)
 
 
-async def test_each_start_is_judged_by_its_own_rate_over_all_of_its_key(pool: Pool) -> None:
+async def test_each_start_counts_by_its_own_rate_over_all_of_its_key(pool: Pool) -> None:
     strict, loose = await sent(pool, 2, Rate("k", 1, timedelta(hours=1))), await sent(pool, 2)
     other = await sent(pool, 1, Rate("other", 1, timedelta(hours=1)))
     results = await start(pool, [strict[0], loose[0], strict[1], loose[1], other[0]])

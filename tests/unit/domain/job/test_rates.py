@@ -72,7 +72,7 @@ def test_backfills_come_last() -> None:
     assert [lines(started(3), backfill, scheduled).take(run) for run in (backfill, scheduled)] == [False, True]
 
 
-def test_each_run_is_judged_by_its_own_limit() -> None:
+def test_each_run_waits_by_its_own_limit() -> None:
     strict, loose = waiting(1, Rate("k", 1, 10 * SECOND)), waiting(2, Rate("k", 5, 10 * SECOND))
     rates = lines(started(3, 2), strict, loose)
     assert [rates.take(run) for run in (strict, loose)] == [False, True]
