@@ -70,3 +70,15 @@ async def test_the_payload_has_fields_of_its_tasks_schema_which_change_it(api: A
     assert (await submit(api, path, **sent | fields)).status_code == 303
     changed = await api.json(200, "GET", f"/api/job/{job['id']}")
     assert changed["payload"] == {"to": "b", "n": 2**60, "more": 2**60}
+
+
+async def test_the_form_tells_what_a_change_does_to_all_jobs(api: Api) -> None:
+    job = await api.create(recurrence={"every": "PT2H"}, scheduled_at="2026-01-01T00:00:00Z")
+    path, page = f"/console/jobs/{job['id']}/edit", await get(api, f"/console/jobs/{job['id']}/edit")
+    values = dict(re.findall(r'<input [^>]*name="(\w+)"[^>]*value="([^"]*)"', page)) | {"kind": "every"}
+    assert "leaves all times" in (await submit(api, f"{path}/fleet", **values)).text
+    changed = (await submit(api, f"{path}/fleet", **values | {"rule": "PT1H"})).text
+    assert "84 times added and 0 times removed" in changed
+    assert "/console/forecast?days=7" in changed
+    new = await submit(api, "/console/new-job", **FIELDS | {"rule": "0 2 * * *", "preview": "1"})
+    assert "7 times added" in new.text

@@ -52,7 +52,7 @@ def values_of(job: Mapping[str, Any]) -> dict[str, str]:
         "key": job["key"] or "",
         "kind": kind,
         "rule": rule,
-        "scheduled_at": job["scheduled_at"].isoformat(),
+        "scheduled_at": job["scheduled_at"].isoformat().replace("+00:00", "Z"),
         "max_retries": str(job["max_retries"]),
         "tags": ", ".join(job["tags"]),
         "payload": json_text(job["payload"]),

@@ -24,7 +24,7 @@ from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter()
-_LONGEST_CHANGES = 8_000  # characters: proxies and browsers cut longer URLs
+LONGEST_CHANGES = 8_000  # characters: proxies and browsers cut longer URLs
 
 
 class ForecastQuery(NoQuery):
@@ -89,8 +89,8 @@ def _with_changes(body: dict[str, Any], q: ForecastQuery, *, strict: bool = True
     """The request with the changes; raises Problem 422 for a text that is no JSON, unless it is only to be shown."""
     if not q.changes:
         return body
-    if strict and len(q.changes) > _LONGEST_CHANGES:
-        detail = f"a URL holds {_LONGEST_CHANGES:,} characters of changes; send more to POST /api/schedule/forecast"
+    if strict and len(q.changes) > LONGEST_CHANGES:
+        detail = f"a URL holds {LONGEST_CHANGES:,} characters of changes; send more to POST /api/schedule/forecast"
         raise invalid(Fault("/changes", detail))
     try:
         return body | {"changes": parse(q.changes.encode())}

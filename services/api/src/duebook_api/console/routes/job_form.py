@@ -24,6 +24,7 @@ from duebook_api.console.pages.payload_form import TASK, PayloadForm, sent_form
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
+from duebook_api.console.routes.fleet import NO_EFFECT, effect_of
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import must_fit, validated
@@ -144,5 +145,6 @@ async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
         overlaps=[(each, each.replace("_", " ")) for each in OVERLAPS],
         payload=await _payload(request, form.values),
         preview=await _preview(request, form.values),
+        fleet=await effect_of(request, form.values, form.job_id) if "preview" in form.values else NO_EFFECT,
         copies=copies(curl(reader.api(target), method, {"name": "…"}, needs_key=reader.needs_key), words),
     )
