@@ -6,6 +6,7 @@ import { showCopyButtons } from "./copy.js";
 
 const KEY = "duebook-live";
 const REFRESH_MS = 1000;
+const SLOW_MS = 30_000;
 const channel = new BroadcastChannel("duebook-live");
 const control = document.querySelector("live-switch");
 const button = control?.querySelector("button");
@@ -16,6 +17,7 @@ let source = null;
 let refreshing = false;
 let lastRefresh = 0;
 let seen = "1"; // the end of the log that the stream has read: viewers who have seen the same share a page
+let wasLost = false; // what has changed while the stream was lost is in no event of the next one
 
 const parts = () => [...document.querySelectorAll("[data-live]")];
 const isOn = () => localStorage.getItem(KEY) !== "off";
@@ -56,8 +58,14 @@ function stop() {
 
 function open() {
   source = new EventSource(`${consolePath}/live`);
-  source.onopen = () => pass({ state: "on" });
-  source.onerror = () => pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
+  source.onopen = () => {
+    pass({ state: "on", all: wasLost });
+    wasLost = false;
+  };
+  source.onerror = () => {
+    wasLost = true;
+    pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
+  };
   source.onmessage = (event) => pass({ changed: Object.keys(JSON.parse(event.data)), seen: event.lastEventId });
 }
 
@@ -70,6 +78,12 @@ function receive(message) {
   if (message.state && isOn()) show(message.state);
   if (message.seen) seen = message.seen;
   for (const resource of message.changed ?? []) changed.add(resource);
+  if (message.all) refreshAll();
+  else refreshSoon();
+}
+
+function refreshAll() {
+  for (const part of parts()) for (const resource of part.dataset.live.split(" ")) changed.add(resource);
   refreshSoon();
 }
 
@@ -168,19 +182,22 @@ function find(root, path) {
   return path.reduce((element, index) => element?.children[index], root);
 }
 
-// Some things change without an event, as the lines of a running task's log, or before the stream was open.
+// Some things change without an event: the lines of a running task's log every moment, services and executors seldom.
 setInterval(() => {
   if (!wanted() || !document.querySelector('[data-live~="time"]')) return;
   changed.add("time");
   refreshSoon();
 }, 2000);
+setInterval(() => {
+  if (source?.readyState === EventSource.CLOSED && wanted()) open(); // the browser tries no more after an error page
+  if (wanted() && !isBusy() && Date.now() - lastRefresh >= SLOW_MS) refreshAll();
+}, SLOW_MS);
 
 channel.onmessage = (event) => receive(event.data);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return stop();
   start();
-  for (const part of parts()) for (const resource of part.dataset.live.split(" ")) changed.add(resource);
-  refreshSoon();
+  refreshAll();
 });
 addEventListener("pagehide", stop);
 addEventListener("pageshow", start);

@@ -1,0 +1,44 @@
+"""Open pages become current: after the stream was lost, and without any event."""
+
+import asyncio
+
+from playwright.async_api import Request, Route, expect
+
+from browser.console import LIVE_MS, Console
+
+
+def _is_refresh(request: Request) -> bool:
+    return "x-live" in request.headers
+
+
+async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Console) -> None:
+    context = await empty_console.context()
+    page, lost = await context.new_page(), asyncio.Event()
+
+    async def once_broken(route: Route) -> None:
+        """The first stream ends at once, so that the browser connects again."""
+        if lost.is_set():
+            await route.continue_()
+        else:
+            lost.set()
+            await route.fulfill(status=200, content_type="text/event-stream", body="retry: 10\n\n")
+
+    await context.route("**/console/live", once_broken)
+    async with page.expect_request(_is_refresh, timeout=LIVE_MS):
+        await page.goto("/console/jobs")
+
+
+async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty_console: Console) -> None:
+    page = await (await empty_console.context()).new_page()
+    await page.clock.install()
+    refreshes = list[Request]()
+    page.on("request", lambda request: refreshes.append(request) if _is_refresh(request) else None)
+    await page.goto("/console/system")
+    await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on", timeout=LIVE_MS)
+    async with page.expect_request(_is_refresh, timeout=LIVE_MS):
+        await page.clock.fast_forward(31_000)
+        await page.clock.run_for(2_000)
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
+    before = len(refreshes)
+    await page.clock.run_for(65_000)
+    assert len(refreshes) == before
