@@ -72,7 +72,7 @@ async def test_the_payload_has_fields_of_its_tasks_schema_which_change_it(api: A
     assert changed["payload"] == {"to": "b", "n": 2**60, "more": 2**60}
 
 
-async def test_the_form_tells_what_a_change_does_to_all_jobs(api: Api) -> None:
+async def test_the_form_shows_what_a_change_does_to_all_jobs(api: Api) -> None:
     job = await api.create(recurrence={"every": "PT2H"}, scheduled_at="2026-01-01T00:00:00Z")
     path, page = f"/console/jobs/{job['id']}/edit", await get(api, f"/console/jobs/{job['id']}/edit")
     values = dict(re.findall(r'<input [^>]*name="(\w+)"[^>]*value="([^"]*)"', page)) | {"kind": "every"}
