@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs.pages import cli, events, http, metrics, settings
+from docs.pages import cli, events, http, jobs_schema, metrics, settings
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -12,4 +12,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "events.md": events.render,
     "cli.md": cli.render,
     "http.md": http.render,
+    "jobs.schema.json": jobs_schema.render,
 }

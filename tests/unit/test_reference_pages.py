@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+import jsonschema
 import pytest
 
+from docs.pages import jobs_schema
 from docs.pages.catalogue import PAGES, REFERENCE
 from duebook_api.schemas.bodies import JobBody
 from duebook_common.domain.errors import CommandRejected
@@ -22,6 +24,23 @@ def rendered(name: str) -> str:
 def test_a_page_says_what_the_code_says(name: str) -> None:
     page = (REFERENCE / name).read_text(encoding="utf-8")
     assert page == rendered(name), "the page is out of date; run: make docs"
+
+
+def test_the_command_line_carries_the_schema_of_a_file_of_jobs() -> None:
+    assert jobs_schema.PACKAGED.read_text(encoding="utf-8") == rendered("jobs.schema.json")
+
+
+def test_the_schema_of_a_file_of_jobs_knows_every_field() -> None:
+    schema = json.loads(rendered("jobs.schema.json"))
+    assert schema["$defs"]["Job"]["properties"].keys() == JobBody.model_fields.keys()
+    valid = {
+        "set": "a",
+        "jobs": [{"key": "b", "name": "c", "recurrence": {"cron": "0 2 * * *"}, "dst": {"gap": "skip"}}],
+    }
+    jsonschema.validate(valid, schema)
+    for wrong in ({"set": "a"}, {"set": "a", "jobs": [{"key": "b"}]}, {"set": "a", "jobs": [{"key": "b", "nam": "c"}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 def test_the_fields_of_a_job_are_all_documented_with_their_defaults() -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "bulk": ("bulk", "app"),
     "events": ("events", "app"),
     "schedule": ("schedules", "app"),
+    "apply": ("apply", "apply"),
     "key": ("keys", "app"),
     "status": ("overview", "status"),
     "top": ("overview", "top"),

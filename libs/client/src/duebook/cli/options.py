@@ -78,12 +78,12 @@ def _spread(group: Any, parameter: inspect.Parameter) -> list[inspect.Parameter]
     ]
 
 
-def connect() -> Client:
+def connect(retry_for: float = 0) -> Client:
     """A client of the API at DUEBOOK_URL, with the key of DUEBOOK_API_KEY or of the file at DUEBOOK_API_KEY_FILE.
 
-    A failure is printed at once instead of repeating the request.
+    A failure is printed at once, unless requests shall be repeated for so many seconds.
     """
-    return Client(retry_for=0)
+    return Client(retry_for=retry_for)
 
 
 def is_id(text: str) -> bool:

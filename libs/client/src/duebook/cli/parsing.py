@@ -93,12 +93,21 @@ def json_or_file(text: str) -> Any:
 
 def document(name: str) -> Any:
     """Read JSON or YAML from a file (`-` is stdin); raises ValueError. What looks like JSON must be JSON."""
+    return parsed(text_of(name), name)
+
+
+def text_of(name: str) -> str:
+    """The text of a file (`-` is stdin); raises ValueError."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}") from None
     except ValueError:
         raise ValueError(f"{name} is not UTF-8 text") from None
+
+
+def parsed(text: str, name: str) -> Any:
+    """The value of the text of a file with this name; raises ValueError."""
     source = "stdin" if name == "-" else name
     if name.endswith((".yaml", ".yml")) or not (name.endswith(".json") or text.lstrip()[:1] in _JSON_STARTS):
         return _yaml(text, source)

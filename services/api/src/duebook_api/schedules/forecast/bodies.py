@@ -50,7 +50,7 @@ class ForecastBody(Body):
     from_: Instant = Field(alias="from")
     to: Instant
     filter: ForecastFilter = Field(default_factory=ForecastFilter)
-    changes: Annotated[list[ChangeBody], Field(max_length=100)] | None = None
+    changes: Annotated[list[ChangeBody], Field(max_length=1_000)] | None = None
 
     def window_fault(self, now: datetime) -> tuple[str, str] | None:
         """What is wrong with the window, as a JSON pointer and a message; None if nothing is."""

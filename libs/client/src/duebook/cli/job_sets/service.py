@@ -1,0 +1,108 @@
+"""The requests of `duebook apply`: what the API has, what it would make of the files, and the steps of a plan."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from duebook.cli.failures import Failure
+from duebook.cli.job_sets import effects
+from duebook.cli.job_sets.files import TAG, FileJob, InvalidFiles, JobFiles
+from duebook.cli.job_sets.plan import Action, Plan, Step, compare, faults_of, to_validate
+from duebook.client import Client, Conflict, Invalid, NotFound
+from duebook.client.paths import path_of
+from duebook.client.steps import send
+from duebook.client.wire import Request
+
+Jobs = Mapping[str, Mapping[str, Any]]
+_BATCH, _AT_ONCE = 500, 8
+_DAYS = timedelta(days=7)
+
+
+def current_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
+    """By key the jobs of the files' sets, and those that have a key of a file without being in its set."""
+    found = {job["key"]: job for name in files.sets for job in api.items("/api/job", tag=TAG + name)}
+    missing = [job.key for job in files.jobs if job.key not in found]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        others = threads.map(lambda key: _job(api, key), missing)
+        return found | {job["key"]: job for job in others if job is not None}
+
+
+def _job(api: Client, key: str) -> dict[str, Any] | None:
+    try:
+        job: dict[str, Any] = api.get(path_of("job", f"key:{key}"))
+    except (NotFound, Invalid):  # the dry run names the fault of a key that no job can have
+        return None
+    return job
+
+
+def planned_jobs(api: Client, files: JobFiles, current: Jobs) -> dict[str, dict[str, Any]]:
+    """By key the definitions that the API would make of the files; raises InvalidFiles. Nothing is made."""
+    planned: dict[str, dict[str, Any]] = {}
+    for jobs in _batches(files.jobs):
+        bodies = [to_validate(job, current.get(job.key)) for job in jobs]
+        try:
+            answer = api.post("/api/job/batch?dry_run=true", {"jobs": bodies})
+        except (Invalid, Conflict) as error:
+            if not error.faults:
+                raise
+            raise InvalidFiles(faults_of(jobs, {each.pointer: each.detail for each in error.faults})) from None
+        planned |= {job.key: item["job"] for job, item in zip(jobs, answer["items"], strict=True)}
+    return planned
+
+
+def _batches(jobs: Sequence[FileJob]) -> Iterator[list[FileJob]]:
+    rest = iter(jobs)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch
+
+
+def effect_of(api: Client, plan: Plan) -> dict[str, Any] | None:
+    """What the plan does to the schedule of the next seven days; None if it leaves all schedules as they are."""
+    changes = effects.changes_of(plan)
+    if not changes:
+        return None
+    if len(changes) > effects.MOST_CHANGES:
+        raise Failure(f"a forecast takes {effects.MOST_CHANGES:,} changes at most; apply the files one by one")
+    now = datetime.now(UTC)
+    window = {"from": now.isoformat(), "to": (now + _DAYS).isoformat()}
+    before = api.post("/api/schedule/forecast", window)
+    return effects.effect(before, api.post("/api/schedule/forecast", window | {"changes": changes}))
+
+
+def execute(api: Client, steps: Iterable[Step]) -> Iterator[Step]:
+    """Execute one step after the other, and yield each once it is done. Repeating a step changes nothing."""
+    for step in steps:
+        try:
+            _execute(api, step)
+        except Conflict:
+            if not _is_done(api, step):
+                raise Failure(
+                    f"job {step.key} was changed meanwhile; nothing after it was applied: repeat it"
+                ) from None
+        yield step
+
+
+def _execute(api: Client, step: Step) -> None:
+    path = path_of("job", f"key:{step.key}")
+    match step.action:
+        case Action.DELETE:
+            api.perform(send(Request("DELETE", path, headers=_match(step)), lambda _: None))
+        case _:
+            assert step.job is not None
+            api.perform(send(Request("PUT", path, body=step.job.body, headers=_match(step)), lambda _: None))
+
+
+def _match(step: Step) -> dict[str, str]:
+    """The version that was compared, so that no change in between is lost."""
+    return {} if step.current is None else {"If-Match": f'"{step.current["version"]}"'}
+
+
+def _is_done(api: Client, step: Step) -> bool:
+    """Whether the step was done before: the answer to an earlier request for it was lost."""
+    job = _job(api, step.key)
+    if step.action is Action.DELETE:
+        return job is None
+    planned = step.planned or {}
+    return job is not None and not any(compare(name, job.get(name), value) for name, value in planned.items())
