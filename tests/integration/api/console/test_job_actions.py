@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from support.api_app import Api
-from support.console import get, submit
+from support.console import get, hidden, submit
 
 
 @pytest.fixture
@@ -72,3 +72,24 @@ async def test_a_job_with_more_times_than_an_answer_holds_has_its_whole_year(api
     assert int(expected.replace(",", "")) > 170_000
     today = api.deps.clock.now().date()
     assert "The first 300 of" in await get(api, f"/console/jobs/{job['id']}?day={today - timedelta(days=1)}")
+
+
+async def test_a_backfill_is_checked_before_it_is_confirmed(api: Api) -> None:
+    job = await api.create(recurrence={"cron": "0 * * * *"}, scheduled_at="2026-11-01T00:00:00Z")
+    await api.json(200, "POST", f"/api/job/{job['id']}/pause", {})
+    api.pass_time(timedelta(hours=5))
+    path, now = f"/console/jobs/{job['id']}/backfill", api.deps.clock.now()
+    sent = {"from": f"{now - timedelta(hours=4):%Y-%m-%dT%H:%M}", "to": f"{now:%Y-%m-%dT%H:%M}"}
+    checked = await submit(api, path, **sent)
+    assert "4 runs will be made" in checked.text
+    other = await submit(
+        api, path, **hidden(checked.text), **sent | {"from": f"{now - timedelta(hours=2):%Y-%m-%dT%H:%M}"}
+    )
+    assert "2 runs will be made" in other.text
+    assert (await api.json(200, "GET", "/api/run?trigger=backfill"))["items"] == []
+    done = await submit(api, path, **hidden(checked.text), **sent)
+    assert done.status_code == 303
+    assert len((await api.json(200, "GET", "/api/run?trigger=backfill"))["items"]) == 4
+    assert "there is nothing to make" in (await submit(api, path, **sent)).text
+    refused = await submit(api, path, **sent | {"to": "2100-01-01T00:00"})
+    assert (refused.status_code, "only past times" in refused.text) == (422, True)

@@ -1,15 +1,17 @@
 """What can be done with a job: run, pause, resume, backfill, delete. Each is a page that becomes a dialog."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.console.pages import backfill as backfill_page
 from duebook_api.console.pages.actions import REASON, Action, Field
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import Copies, copies, curl
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
@@ -22,16 +24,16 @@ from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest
 from duebook_api.jobs.routes import find_job
 from duebook_api.ledger.backfill import backfill
+from duebook_api.ledger.backfill import plan as planned
 from duebook_api.schemas.bodies import BackfillBody, PauseBody, ReasonBody, TriggerBody
 from duebook_api.state.dependencies import actor, dependencies
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import PauseJob, ResumeJob
 from duebook_common.domain.job.state import Job
+from duebook_common.runtime.phrases import quantity
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/jobs/{job_id}")
-_LOCAL = "datetime-local"
-_WEEK = timedelta(days=7)
 
 
 async def _page(request: Request, job_id: UUID, name: str) -> Response:
@@ -92,25 +94,11 @@ def _trigger(job: Job, reader: Reader) -> Action:
 
 
 def _backfill(job: Job, reader: Reader) -> Action:
-    zone, now = reader.times.info(job.definition.timezone), reader.times.now
-    start = max(now - _WEEK, job.created_at + timedelta(minutes=1))
-    fields = (
-        Field("from", "From", _LOCAL, start.astimezone(zone).strftime("%Y-%m-%dT%H:%M"), required=True),
-        Field("to", "To", _LOCAL, now.astimezone(zone).strftime("%Y-%m-%dT%H:%M"), required=True),
-    )
-    return Action(
-        title=f"Backfill “{job.definition.name}”",
-        submit="Make the runs",
-        path=f"/console/jobs/{job.id}/backfill",
-        back=f"/console/jobs/{job.id}",
-        notes=(
-            "Each nominal time of the range that did not run gets a run, by the schedule and payload in force then.",
-            "Times that have run are left alone.",
-            f"Times of this form are in {zone.key}.",
-        ),
-        fields=fields,
-        copies=_copies(job, reader, "backfill", {"from": "…", "to": "…"}, "--from", "…", "--to", "…"),
-    )
+    return backfill_page.dialog(job, reader.times, {}, _copies_of_backfill(job, reader))
+
+
+def _copies_of_backfill(job: Job, reader: Reader) -> Copies:
+    return _copies(job, reader, "backfill", {"from": "…", "to": "…"}, "--from", "…", "--to", "…")
 
 
 def _delete(job: Job, reader: Reader) -> Action:
@@ -199,15 +187,26 @@ async def trigger(request: Request, job_id: PathJobId) -> Response:
 
 @router.post("/backfill", **needs(Scope.RUNS_WRITE))
 async def make_backfill(request: Request, job_id: PathJobId) -> Response:
+    """Make the runs, if this range was checked and there are some to make; else check it."""
     deps, reader, form = dependencies(request), reader_of(request), await read_form(request)
     job = await find_job(deps, job_id)
-    zone = reader.times.info(job.definition.timezone)
-    body = validated(
-        BackfillBody,
-        {name: _local(form.get(name, ""), f"/{name}").replace(tzinfo=zone).isoformat() for name in ("from", "to")},
-    )
-    runs = await backfill(deps, job_id, body, actor(request))
-    return redirect(request, f"/console/jobs/{job_id}?tab=runs", f"{len(runs):,} runs make up for times that had none.")
+    plan, fault, status = None, "", 200
+    try:
+        body = _range(form, reader.times.info(job.definition.timezone))
+        if form.get(backfill_page.CHECKED) == backfill_page.range_text(form):
+            runs = await backfill(deps, job_id, body, actor(request))
+            message = f"{quantity(len(runs), 'run')} make up for times that had none."
+            return redirect(request, f"/console/jobs/{job_id}?tab=runs", message)
+        plan = await planned(deps, job_id, body)
+    except Problem as problem:
+        fault, status = "; ".join(each.message for each in problem.faults) or problem.detail, problem.status
+    action = backfill_page.dialog(job, reader.times, form, _copies_of_backfill(job, reader), plan, fault)
+    return await render(request, "action.html", status_code=status, action=action)
+
+
+def _range(form: dict[str, str], zone: ZoneInfo) -> BackfillBody:
+    times = {name: _local(form.get(name, ""), f"/{name}").replace(tzinfo=zone).isoformat() for name in ("from", "to")}
+    return validated(BackfillBody, times)
 
 
 def _local(text: str, pointer: str) -> datetime:
