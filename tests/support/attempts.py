@@ -14,6 +14,7 @@ from duebook_common.store.database import Clock
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt
 from duebook_executor.attempts import Attempts
+from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
 from support.executions import Function
@@ -52,6 +53,12 @@ def an_assignment(**fields: Any) -> Assignment:
     """A run that is due, of a job so defined."""
     fields = {"task": "t", **fields}
     return Assignment(opened(uuid4(), a_dispatch(**fields)), a_definition(**fields), None)
+
+
+def an_attempt() -> Attempt:
+    """An attempt without any work."""
+    assignment = an_assignment()
+    return Attempt(assignment.run, assignment, 0.0, Notes(assignment.run, lambda: NOW))
 
 
 def attempts_with(

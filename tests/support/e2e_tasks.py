@@ -11,7 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from duebook.tasks import Context, Fail, task
+from duebook.context import Context
+from duebook.errors import Fail
+from duebook.tasks import task
 
 _DIRECTORY = Path(os.environ["TESTS_EFFECTS"])
 _TICK = 0.05

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook.tasks import Context, Task
-from duebook_executor.run_task import TaskOutcome, execute
+from duebook.context import Context, Sink
+from duebook.outcomes import TaskOutcome
+from duebook.tasks import Task
+from duebook_executor.run_task import execute
 from duebook_executor.task_loop import TaskLoop
 
 Function = Callable[..., Any]
@@ -22,6 +24,11 @@ CONTEXT = Context(
     nominal_at=datetime(2026, 1, 1, tzinfo=UTC),
     idempotency_key="k",
 )
+
+
+def context_with(sink: Sink | None) -> Context:
+    """A context that says to this sink what a task says."""
+    return replace(CONTEXT, sink=sink) if sink else CONTEXT
 
 
 async def run_task(

@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from duebook.tasks import Context, Task
+from duebook.context import Context, Line, PrintingSink
+from duebook.tasks import Task
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.resolver import Address
 
@@ -63,6 +64,16 @@ async def serving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") ->
         yield server
 
 
+class MessageSink(PrintingSink):
+    """Hands on the messages of log lines."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take = take
+
+    def log(self, line: Line) -> None:
+        self._take(line.message)
+
+
 def context(log: Callable[[str], None] = print) -> Context:
     return Context(
         run_id=UUID(int=1),
@@ -71,7 +82,7 @@ def context(log: Callable[[str], None] = print) -> Context:
         nominal_at=datetime(2026, 1, 1, tzinfo=UTC),
         idempotency_key=f"{UUID(int=1)}.2",
         headers={"traceparent": TRACE, "x-secret": "no"},
-        log=log,
+        sink=MessageSink(log),
     )
 
 

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from duebook.tasks import Context, Fail, RetryAfter, task
+from duebook.context import Context
+from duebook.errors import Fail, RetryAfter
+from duebook.tasks import task
 
 
 class Nap(BaseModel):

@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
-from duebook.tasks import Fail
+from duebook.errors import Fail
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_executor.builtin.amqp_publish import AmqpPublisher, amqp_publish_task

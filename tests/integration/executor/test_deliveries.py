@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from duebook.tasks import Fail, Registry, Task
+from duebook.errors import Fail
+from duebook.tasks import Registry, Task
 from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
 from duebook_common.domain.queue.events import INSTALLATION
@@ -22,6 +23,8 @@ from duebook_common.store.rows import load_runs
 from duebook_executor.acknowledgements import Settlement
 from duebook_executor.attempts import Attempts
 from duebook_executor.deliveries import Deliveries, ExecutorStopping
+from duebook_executor.note_queries import NoteQueries
+from duebook_executor.note_writer import NoteWriter
 from duebook_executor.queries import Assignment, ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
 from support.bookkeeping import NOW, dispatched, do, started
@@ -44,7 +47,8 @@ class Executor:
     def __init__(self, pool: Pool, locks: RunLocks) -> None:
         self.gate, self.entered = asyncio.Event(), asyncio.Event()
         clock, queries = LaterClock(), ExecutorQueries(pool)
-        recorder = AttemptRecorder(pool, clock, locks, queries, ACTOR, MINUTE, lambda: None)
+        notes = NoteWriter(NoteQueries(pool), lambda _: None)
+        recorder = AttemptRecorder(pool, clock, locks, queries, notes, ACTOR, MINUTE, lambda: None)
         registry = Registry([Task.of("held", self._held, inline=True), Task.of("failing", self._failing, inline=True)])
         self.attempts = Attempts(recorder, clock, registry, ACTOR.name, DAY)
         self.deliveries = Deliveries(pool, clock, queries, self.attempts, ACTOR, 10, MINUTE)

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from duebook.tasks import Fail, Task
+from duebook.errors import Fail
+from duebook.tasks import Task
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.runtime.smtp import smtp_server

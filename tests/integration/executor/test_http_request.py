@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from duebook.tasks import Fail, RetryAfter
+from duebook.errors import Fail, RetryAfter
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.http_request import http_request_task
 from duebook_executor.builtin.resolver import Address

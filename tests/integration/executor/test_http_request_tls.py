@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from duebook.tasks import Fail
+from duebook.errors import Fail
 from duebook_executor.builtin.http_request import http_request_task
 from support.http_server import LOOPBACK, fixed, run, serving
 

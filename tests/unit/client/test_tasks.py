@@ -1,5 +1,6 @@
 """What the task API accepts as a task, and how a task reads its payload."""
 
+import asyncio
 import subprocess
 import sys
 import traceback
@@ -14,7 +15,10 @@ from pydantic import BaseModel, ConfigDict
 
 import duebook
 from duebook import tasks
-from duebook.tasks import Context, Fail, Registry, RetryAfter, Task, TaskError, load
+from duebook.context import Context
+from duebook.errors import Fail, RetryAfter, TaskError
+from duebook.modules import load
+from duebook.tasks import Registry, Task
 
 
 class Report(BaseModel):
@@ -37,7 +41,7 @@ CONTEXT = Context(
 )
 
 
-def test_a_decorated_function_is_registered_and_returned_unchanged() -> None:
+def test_a_decorated_function_is_registered_and_can_still_be_called() -> None:
     registry = Registry()
 
     @registry.task("reports.nightly")
@@ -45,7 +49,9 @@ def test_a_decorated_function_is_registered_and_returned_unchanged() -> None:
         return f"{report.region} {context.attempt}"
 
     found = registry.registered()["reports.nightly"]
-    assert found.function is nightly
+    assert found.function is nightly.function
+    assert (nightly.name, nightly.__name__) == ("reports.nightly", "nightly")
+    assert asyncio.run(nightly(Report(region="eu"), CONTEXT)) == "eu 1"
     assert found.is_async
     assert not found.inline
     assert found.json_schema()["required"] == ["region"]
@@ -154,10 +160,13 @@ async def async_generator() -> Any:
         (generator, "not a plain function"),
         (async_generator, "async generator"),
         (Report, "not a plain function"),
-        (second_is_not_context, "second parameter takes the Context"),
+        (
+            second_is_not_context,
+            "the parameter report takes Report, which no @resource yields",
+        ),
         (two_contexts, "first parameter takes the payload"),
-        (third, "the parameter more needs a default"),
-        (keyword, "the parameter more needs a default"),
+        (third, "the parameter more takes int, which no @resource yields"),
+        (keyword, r"the parameter more stands behind the `\*`"),
         (unknown, "annotation cannot be read: name 'Nowhere'"),
         (no_schema, "has no JSON Schema"),
         (no_json, "has no JSON Schema"),
@@ -175,7 +184,10 @@ def test_a_missing_name_is_explained() -> None:
 
 def test_a_name_is_registered_once() -> None:
     registry = Registry([Task.of("t", nothing, inline=True)])
-    with pytest.raises(TaskError, match=r"task t is registered twice: .*nothing and .*only_context"):
+    with pytest.raises(
+        TaskError,
+        match=r"py:\d+: task t is registered twice: .*nothing \(.*py:\d+\) and .*only_context",
+    ):
         registry.task("t")(only_context)
     assert registry.registered()["t"].function is nothing
 
@@ -200,7 +212,10 @@ def test_a_module_that_cannot_be_loaded_is_named_on_one_line(tmp_path: Path, mon
     (tmp_path / "duebook_test_bad.py").write_text("raise ValueError('two\\nlines')\n")
     with pytest.raises(TaskError) as bad:
         load(["duebook_test_bad"])
-    assert str(bad.value) == "cannot import the task module duebook_test_bad: ValueError: two lines"
+    assert (
+        str(bad.value)
+        == f"cannot import the task module duebook_test_bad: {tmp_path}/duebook_test_bad.py:1: ValueError: two lines"
+    )
     with pytest.raises(TaskError, match="module duebook_test_absent: ModuleNotFoundError"):
         load(["duebook_test_absent"])
 

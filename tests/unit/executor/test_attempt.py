@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from duebook_executor.attempt import Attempt, AttemptState
-from support.attempts import an_assignment
+from support.attempts import an_attempt
 
 RUNNING, CANCELLING, LOST, RELEASING, ENDING = AttemptState
 INTERRUPTIONS = (CANCELLING, LOST, RELEASING)
@@ -25,8 +25,7 @@ LEGAL = {
 @pytest.fixture
 async def attempt() -> AsyncIterator[Attempt]:
     """An attempt whose work never ends by itself."""
-    assignment = an_assignment()
-    attempt = Attempt(assignment.run, assignment, 0.0)
+    attempt = an_attempt()
     attempt.work = asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[arg-type]
     await asyncio.sleep(0)
     yield attempt

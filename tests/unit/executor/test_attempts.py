@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from duebook.tasks import Context, Fail
+from duebook.context import Context
+from duebook.errors import Fail
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, Succeed
 from duebook_common.domain.run.state import RunStatus
 from duebook_executor.attempt import Attempt, AttemptState
@@ -157,7 +158,7 @@ async def test_a_task_learns_about_its_attempt() -> None:
     (context,) = contexts
     assert (context.run_id, context.job_id, context.attempt) == (attempt.run.id, attempt.run.job_id, 1)
     assert context.idempotency_key == str(attempt.run.id)
-    assert [line.message for line in attempt.log_lines] == ["a line"]
+    assert [line.message for line in attempt.notes.lines] == ["a line"]
     assert re.fullmatch(rf"00-{attempt.run.id.hex}-[0-9a-f]{{16}}-01", context.headers["traceparent"])
 
 

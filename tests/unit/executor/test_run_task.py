@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from duebook.tasks import Context, Fail, RetryAfter
-from duebook_executor.run_task import TaskFailure, TaskSuccess
+from duebook.context import Context
+from duebook.errors import Fail, RetryAfter
+from duebook.outcomes import TaskFailure, TaskSuccess
 from duebook_executor.task_loop import TaskLoop
 from support.executions import both_kinds, run_task
 

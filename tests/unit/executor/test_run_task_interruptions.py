@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from duebook.tasks import Context
-from duebook_executor.run_task import GivenUp, TaskFailure, TaskSuccess
+from duebook.context import Context
+from duebook.outcomes import TaskFailure, TaskSuccess
+from duebook_executor.run_task import GivenUp
 from duebook_executor.task_loop import TaskLoop
 from support.executions import SHORT, both_kinds, run_task, wait_in_thread
 

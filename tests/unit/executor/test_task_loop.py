@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from duebook.outcomes import TaskFailure, TaskSuccess
 from duebook_executor import task_loop
-from duebook_executor.run_task import TaskFailure, TaskSuccess
 from duebook_executor.task_loop import TaskLoop
 from support.executions import SHORT, both_kinds, close_loop, run_task, wait_in_thread
 

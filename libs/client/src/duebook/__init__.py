@@ -1,20 +1,46 @@
-"""Duebook's SDK: `@task` with the exceptions and the context of tasks, and the clients of the REST API."""
+"""Duebook's SDK: tasks, resources, what tasks get and raise, and the clients of the REST API."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from duebook.client import AsyncClient, Client
-    from duebook.tasks import Context, Fail, RetryAfter, task
+    from duebook.context import Context
+    from duebook.defaults import Backoff
+    from duebook.errors import Fail, RetryAfter, TaskError
+    from duebook.resources import resource
+    from duebook.tasks import TaskFunction, task
 
-__all__ = ["AsyncClient", "Client", "Context", "Fail", "RetryAfter", "task"]
+_MODULES = {
+    "AsyncClient": "client",
+    "Backoff": "defaults",
+    "Client": "client",
+    "Context": "context",
+    "Fail": "errors",
+    "RetryAfter": "errors",
+    "TaskError": "errors",
+    "TaskFunction": "tasks",
+    "resource": "resources",
+    "task": "tasks",
+}
 
-_OF_CLIENT = {"AsyncClient", "Client"}
+__all__ = [
+    "AsyncClient",
+    "Backoff",
+    "Client",
+    "Context",
+    "Fail",
+    "RetryAfter",
+    "TaskError",
+    "TaskFunction",
+    "resource",
+    "task",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a part when it is first wanted: the command line and the client start without pydantic."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - see above
 
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("duebook.client" if name in _OF_CLIENT else "duebook.tasks"), name)
+    return getattr(import_module(f"duebook.{_MODULES[name]}"), name)

@@ -1,72 +1,30 @@
 """The task API: users register functions as tasks, and an executor reads the registry."""
 
-import importlib
+import functools
 import inspect
-import math
 import re
-import threading
-import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
+from duebook.context import Context
+from duebook.defaults import Backoff, Defaults, duration
+from duebook.errors import Fail, TaskError, location, wrong
+from duebook.resources import Resource, ResourceRegistry, registered_resources
+from duebook.signature import Kind, Parameter, parameters_of
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _FAULTS_SHOWN = 10
+_NO_DEFAULTS, _NO_RESOURCES = Defaults(), ResourceRegistry()
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Fail(Exception):
-    """Raise it to fail the attempt. With `retry=False` the run becomes a dead letter at once."""
-
-    def __init__(self, message: str, retry: bool = True) -> None:
-        super().__init__(message)
-        self.message, self.retry = message, retry
-
-
-class RetryAfter(Exception):
-    """Raise it to fail the attempt and to choose the delay before the next one: a `timedelta`, or seconds."""
-
-    def __init__(self, delay: timedelta | float, message: str | None = None) -> None:
-        self.delay = _delay(delay)
-        self.message = message or f"the task requested a retry after {self.delay.total_seconds():g} s"
-        super().__init__(self.message)
-
-
-class TaskError(Exception):
-    """A task cannot be registered, or a module of tasks cannot be imported. The message is one line."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a task may know about its attempt."""
-
-    run_id: UUID
-    job_id: UUID
-    attempt: int
-    nominal_at: datetime
-    idempotency_key: str
-    """The same for every attempt of the run. Pass it to each service that must not act twice."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """The trace context, as `traceparent` and `tracestate`."""
-    log: Callable[[str], None] = print
-    """Writes a line to the job log."""
-    deadline: datetime | None = None
-    """When the attempt times out (UTC)."""
-    stopping: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
-    """Is set once the attempt was cancelled or has timed out."""
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the attempt was cancelled or has timed out. Nothing can stop a `def`, so a long one has to look."""
-        return self.stopping.is_set()
+P = ParamSpec("P")
+R = TypeVar("R")
+Payload = TypeVar("Payload")
 
 
 @dataclass(frozen=True)
@@ -78,23 +36,35 @@ class Task:
     is_async: bool
     payload: TypeAdapter[Any] | None
     """Validates the payload; None if the function takes the JSON value as it is, or no payload."""
-    parameters: tuple[str, ...]
-    """What the function's parameters take, in order: "payload", "context"."""
+    parameters: tuple[Parameter, ...]
+    """What the function's parameters take, in order."""
     inline: bool = False
     """A built-in task that does not block: it runs in the executor's own event loop."""
+    defaults: Defaults = _NO_DEFAULTS
+    """Of the jobs that name the task."""
 
     @classmethod
-    def of(cls, name: str, function: Callable[..., Any], *, inline: bool = False) -> "Task":
+    def of(
+        cls,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        inline: bool = False,
+        defaults: Defaults = _NO_DEFAULTS,
+        resources: ResourceRegistry = _NO_RESOURCES,
+    ) -> "Task":
         """Make a task of a function; raises TaskError for a function that could not be called with a payload."""
-        if not _NAME.fullmatch(name):
-            raise TaskError(f"task name {name!r} does not match {_NAME.pattern}")
-        if not inspect.isroutine(function) or inspect.isgeneratorfunction(function):
-            raise TaskError(f"task {name} is not a plain function: write `def` or `async def`, without `yield`")
-        if inspect.isasyncgenfunction(function):
-            raise TaskError(f"task {name} is an async generator: return its result instead of yielding it")
-        parameters, annotation = _signature(name, function)
+        must_be_callable(name, function)
+        parameters = parameters_of(f"task {name}", function, resources.types())
+        resources.closure(each.annotation for each in parameters if each.kind is Kind.RESOURCE)
+        annotation = next((each.annotation for each in parameters if each.kind is Kind.PAYLOAD), None)
         is_async = inspect.iscoroutinefunction(function)
-        return cls(name, function, is_async, _adapter(name, annotation), parameters, inline)
+        return cls(name, function, is_async, _adapter(name, function, annotation), parameters, inline, defaults)
+
+    @property
+    def resources(self) -> tuple[Any, ...]:
+        """The types of the resources that the function takes."""
+        return tuple(each.annotation for each in self.parameters if each.kind is Kind.RESOURCE)
 
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of the payload; empty if any payload is valid."""
@@ -113,107 +83,154 @@ class Task:
         except PydanticSerializationError as error:
             raise Fail(f"payload of task {self.name} is not JSON: {error}", retry=False) from None
 
-    def arguments(self, payload: Any, context: Context) -> tuple[Any, ...]:
-        """The arguments of a call, with the payload validated."""
-        return tuple(self.validate(payload) if name == "payload" else context for name in self.parameters)
+    def arguments(
+        self, payload: Any, context: Context, resources: Mapping[Any, Any] = MappingProxyType({})
+    ) -> tuple[Any, ...]:
+        """The arguments of a call, with the payload validated and the resources by type."""
+        return tuple(self._argument(each, payload, context, resources) for each in self.parameters)
+
+    def _argument(self, parameter: Parameter, payload: Any, context: Context, resources: Mapping[Any, Any]) -> Any:
+        match parameter.kind:
+            case Kind.PAYLOAD:
+                return self.validate(payload)
+            case Kind.CONTEXT:
+                return context
+            case Kind.RESOURCE:
+                return resources[parameter.annotation]
+
+
+class TaskFunction(Generic[P, R, Payload]):
+    """A task as its decorator leaves it: it is called like the function, and names the task to clients."""
+
+    __name__: str
+
+    def __init__(self, name: str, function: Callable[P, R], defaults: Defaults) -> None:
+        functools.update_wrapper(self, function)
+        self.name, self.function, self.defaults = name, function, defaults
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, as if it were no task."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name} ({location(self.function)})>"
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """The task, once all modules with resources are imported; raises TaskError."""
+        return Task.of(self.name, self.function, defaults=self.defaults, resources=registered_resources())
+
+
+class Decorator(Protocol):
+    """Makes a task of a function; its type follows from what the first parameter takes."""
+
+    @overload
+    def __call__(self, function: Callable[[], R]) -> TaskFunction[[], R, None]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Payload, P], R]) -> TaskFunction[Concatenate[Payload, P], R, Payload]: ...  # fmt: skip  # noqa: E501
 
 
 class Registry:
     """Tasks by name, each name once."""
 
     def __init__(self, tasks: Iterable[Task] = ()) -> None:
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, Task | TaskFunction[..., Any, Any]] = {}
         for each in tasks:
             self.add(each)
 
-    def add(self, task: Task) -> None:
+    def add(self, task: Task | TaskFunction[..., Any, Any]) -> None:
         """Add a task; raises TaskError if its name is taken."""
         if known := self._tasks.get(task.name):
-            functions = f"{_qualified_name(known.function)} and {_qualified_name(task.function)}"
-            raise TaskError(f"task {task.name} is registered twice: {functions}")
+            other = f"{_qualified_name(known.function)} ({location(known.function)})"
+            text = f"task {task.name} is registered twice: {other} and {_qualified_name(task.function)}"
+            raise wrong(task.function, text)
         self._tasks[task.name] = task
 
-    def task(self, name: str) -> Callable[[Function], Function]:
-        """Register the decorated function under this name, and return it unchanged."""
+    def task(self, name: str, defaults: Defaults = _NO_DEFAULTS) -> Decorator:
+        """Register the decorated function under this name."""
         if not isinstance(name, str):
             raise TaskError('a task needs a name: write @task("reports.nightly")')
 
-        def register(function: Function) -> Function:
-            self.add(Task.of(name, function))
-            return function
+        def register(function: Callable[..., Any]) -> Any:
+            plain = function.function if isinstance(function, TaskFunction) else function
+            must_be_callable(name, plain)
+            made: TaskFunction[..., Any, Any] = TaskFunction(name, plain, defaults)
+            self.add(made)
+            return made
 
         return register
 
     def registered(self) -> Mapping[str, Task]:
-        """A read-only view of all tasks by name."""
-        return MappingProxyType(self._tasks)
+        """A read-only view of all tasks by name; raises TaskError for the first one that cannot be called."""
+        found = {name: each.task if isinstance(each, TaskFunction) else each for name, each in self._tasks.items()}
+        return MappingProxyType(found)
 
 
 _USER_TASKS = Registry()
 
 
-def task(name: str) -> Callable[[Function], Function]:
+def task(
+    name: str,
+    *,
+    queue: str | None = None,
+    timeout: timedelta | float | None = None,
+    max_retries: int | None = None,
+    backoff: Backoff | None = None,
+) -> Decorator:
     """Register the decorated `def` or `async def` as a task that jobs can name.
 
-    Its first parameter takes the payload, validated by its annotation; its second takes the `Context`. Both are
-    optional. Raises TaskError.
+    Its first parameter takes the payload, validated by its annotation. Parameters annotated with `Context` or with the
+    type of a resource take these. All are optional.
+
+    `queue`, `timeout` (of one attempt; a timedelta, or seconds), `max_retries` and `backoff` are defaults of the jobs
+    that name the task without these fields. Raises TaskError.
     """
-    return _USER_TASKS.task(name)
+    try:
+        defaults = Defaults(queue, duration(timeout), max_retries, backoff)
+    except ValueError as error:
+        raise TaskError(f"{_caller()}: task {name}: {error}") from None
+    return _USER_TASKS.task(name, defaults)
 
 
 def registered() -> Mapping[str, Task]:
-    """The tasks registered by `@task` so far."""
+    """The tasks registered by `@task` so far; raises TaskError for the first one that cannot be called."""
     return _USER_TASKS.registered()
 
 
-def load(modules: Iterable[str]) -> None:
-    """Import the modules that register tasks; raises TaskError with the name of a module that fails."""
-    for name in filter(None, map(str.strip, modules)):
-        try:
-            importlib.import_module(name)
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise TaskError(f"cannot import the task module {name}: {reason}") from error
+def resources_of(tasks: Iterable[Task]) -> Mapping[Any, Resource]:
+    """The resources that these tasks take, and all that these need, each after what it needs."""
+    return registered_resources().closure(type_ for each in tasks for type_ in each.resources)
 
 
-def _delay(delay: timedelta | float) -> timedelta:
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"a delay must be finite and not negative, got {delay}")
-    try:
-        return timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError(f"a delay must be shorter than {timedelta.max.days} days, got {delay}") from None
+def must_be_callable(name: str, function: Callable[..., Any]) -> None:
+    """Raises TaskError for a name or an object that cannot be a task."""
+    if not _NAME.fullmatch(name):
+        raise wrong(function, f"task name {name!r} does not match {_NAME.pattern}")
+    if not inspect.isroutine(function) or inspect.isgeneratorfunction(function):
+        raise wrong(function, f"task {name} is not a plain function: write `def` or `async def`, without `yield`")
+    if inspect.isasyncgenfunction(function):
+        raise wrong(function, f"task {name} is an async generator: return its result instead of yielding it")
 
 
-def _signature(name: str, function: Callable[..., Any]) -> tuple[tuple[str, ...], Any]:
-    """What the function's parameters take, and the annotation of its payload; None without one."""
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except Exception as error:
-        raise TaskError(f"task {name}: an annotation cannot be read: {error}") from error
-    parameters = list(inspect.signature(function).parameters.values())
-    passed = [p for p in parameters if p.kind in _POSITIONAL][:2]
-    takes = tuple("context" if hints.get(p.name) is Context or i else "payload" for i, p in enumerate(passed))
-    if takes == ("context", "context"):
-        raise TaskError(f"task {name}: the first parameter takes the payload, the second the Context")
-    if len(passed) == 2 and hints.get(passed[1].name, Context) is not Context:
-        raise TaskError(f"task {name}: the second parameter takes the Context, not {hints[passed[1].name]}")
-    for p in parameters:
-        optional = p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        if p not in passed and not optional:
-            raise TaskError(f"task {name}: the parameter {p.name} needs a default: tasks get a payload and a Context")
-    return takes, hints.get(passed[0].name) if takes[:1] == ("payload",) else None
+def _caller() -> str:
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "?"
 
 
-def _adapter(name: str, annotation: Any) -> TypeAdapter[Any] | None:
+def _adapter(name: str, function: Callable[..., Any], annotation: Any) -> TypeAdapter[Any] | None:
     if annotation in (None, Any):
         return None
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         adapter.json_schema()
     except Exception as error:
-        raise TaskError(f"task {name}: its payload type {annotation} has no JSON Schema: {error}") from error
+        hint = "a payload is a pydantic model, a dataclass or another type of JSON, and a resource needs a @resource"
+        reason = " ".join(str(error).split())
+        raise wrong(
+            function, f"task {name}: its payload type {annotation} has no JSON Schema: {hint}: {reason}"
+        ) from error
     return adapter
 
 

@@ -10,7 +10,10 @@ from datetime import timedelta
 
 import uuid_utils.compat as uuids
 
-from duebook.tasks import Registry, TaskError, load
+from duebook.errors import TaskError
+from duebook.modules import load
+from duebook.open_resources import ResourceFailed
+from duebook.tasks import Registry, resources_of
 from duebook_common.broker.startup import connect_when_available
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import Loops, run_every
@@ -18,6 +21,7 @@ from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
+from duebook_common.runtime.startup import CannotStart
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock
 from duebook_common.store.executors import About
@@ -32,10 +36,13 @@ from duebook_executor.builtin.email_send import Mailer
 from duebook_executor.consumer import Consumer
 from duebook_executor.deliveries import Deliveries
 from duebook_executor.heartbeat import Heartbeat
+from duebook_executor.note_queries import NoteQueries
+from duebook_executor.note_writer import NoteWriter
 from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
 from duebook_executor.registration import LOOK_INTERVAL, Registration
 from duebook_executor.settings import ExecutorSettings
+from duebook_executor.task_loop import TaskLoop
 
 _HEARTBEAT_INTERVAL, _RETRY_SECONDS = timedelta(seconds=0.5), 1.0
 
@@ -76,7 +83,8 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         redis_client(redis_url) as redis,
     ):
         queries, locks = ExecutorQueries(pool), RunLocks(redis, actor.name, settings.lease)
-        recorder = AttemptRecorder(pool, clock, locks, queries, actor, settings.lease, hints.wake)
+        notes = NoteWriter(NoteQueries(pool), hints.progress)
+        recorder = AttemptRecorder(pool, clock, locks, queries, notes, actor, settings.lease, hints.wake)
         attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout)
         deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)
         rabbitmq_url = settings.rabbitmq_url.get_secret_value()
@@ -90,11 +98,14 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
             "concurrency": settings.concurrency,
         }
         context.loops.start("clock", clock.keep_measuring(pool))
-        _start_heartbeat(context.loops, Heartbeat(attempts, queries, locks, settings.lease), hints, settings.lease)
+        _start_heartbeat(
+            context.loops, Heartbeat(attempts, queries, notes, locks, settings.lease), hints, settings.lease
+        )
         about = About(host, VERSION, settings.concurrency, clock.now())
         registration = Registration(
             pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
         )
+        await open_resources(attempts.task_loop, registry)
         try:
             await connect_when_available(context.health, rabbitmq_url, consumer.start)
             await retry_while_unavailable("registering", registration.step, longest=_RETRY_SECONDS)
@@ -107,10 +118,19 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
             await consumer.stop_consuming()
             await deliveries.stop()
             await attempts.drain(settings.grace)
+            await attempts.task_loop.close()
             await consumer.close()
             await publisher.close()
             await context.loops.stop()
             await registration.leave()
+
+
+async def open_resources(task_loop: TaskLoop, registry: Registry) -> None:
+    """Open what the tasks need before the first of them starts; raises CannotStart with file, line and cause."""
+    try:
+        await task_loop.open(list(resources_of(registry.registered().values())))
+    except ResourceFailed as error:
+        raise CannotStart(str(error), exit_code=1) from error
 
 
 def _start_heartbeat(loops: Loops, heartbeat: Heartbeat, hints: Hints, lease: timedelta) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from duebook_common.domain.run.state import Run
-from duebook_executor.queries import Assignment, LogLine
+from duebook_executor.notes import Notes
+from duebook_executor.queries import Assignment
 
 
 class AttemptState(StrEnum):
@@ -39,8 +40,8 @@ class Attempt:
     run: Run
     assignment: Assignment
     started_at: float
+    notes: Notes
     work: "asyncio.Task[Run | None]" = field(init=False)
-    log_lines: list[LogLine] = field(default_factory=list)
     has_lease: bool = False
     state: AttemptState = AttemptState.RUNNING
 
@@ -55,3 +56,4 @@ class Attempt:
     def end(self) -> None:
         """The work is over: from here on nothing interrupts the attempt."""
         self.state = AttemptState.ENDING
+        self.notes.finish()

@@ -13,7 +13,9 @@ from uuid import UUID
 
 import structlog
 
-from duebook.tasks import Context, Registry
+from duebook.context import Context
+from duebook.outcomes import TaskFailure, TaskOutcome, TaskSuccess
+from duebook.tasks import Registry
 from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, RunCommand, Succeed
 from duebook_common.domain.run.state import Run, RunStatus
@@ -22,10 +24,10 @@ from duebook_common.store.database import Clock
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt, AttemptState
 from duebook_executor.attempt_metrics import count_outcome, count_start
-from duebook_executor.job_log import append_line
+from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
-from duebook_executor.run_task import GivenUp, TaskFailure, TaskOutcome, TaskSuccess, execute
+from duebook_executor.run_task import GivenUp, execute
 from duebook_executor.task_loop import TaskLoop
 
 log = structlog.stdlib.get_logger("attempts")
@@ -80,7 +82,8 @@ class Attempts:
         if run.status is not RunStatus.RUNNING or run.executor != self._executor or run.id in self.running:
             return None
         count_start(run, self._clock.now())
-        attempt = Attempt(run, assignment, asyncio.get_running_loop().time())
+        notes = Notes(run, self._clock.now)
+        attempt = Attempt(run, assignment, asyncio.get_running_loop().time(), notes)
         self.running[run.id] = attempt
         attempt.work = asyncio.create_task(self._run(attempt))
         return attempt
@@ -141,8 +144,9 @@ class Attempts:
             nominal_at=run.nominal_at,
             idempotency_key=f"{run.id}.{run.edits}" if run.edits else str(run.id),
             headers={"traceparent": trace},
-            log=lambda message: append_line(attempt, message, self._clock.now()),
             deadline=deadline,
+            last_checkpoint=attempt.assignment.last_checkpoint,
+            sink=attempt.notes,
         )
 
 

@@ -12,7 +12,7 @@ from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
 from duebook_executor.attempt import Attempt, AttemptState
 from duebook_executor.attempts import Attempts
-from duebook_executor.job_log import write_log_lines
+from duebook_executor.note_writer import NoteWriter
 from duebook_executor.queries import ExecutorQueries, RecordedState
 
 log = structlog.stdlib.get_logger("heartbeat")
@@ -26,8 +26,11 @@ class Heartbeat:
     A shorter one needs no row in `leases`: the first lease is the run's `wake_at`.
     """
 
-    def __init__(self, attempts: Attempts, queries: ExecutorQueries, locks: RunLocks, lease: timedelta) -> None:
-        self._attempts, self._queries, self._locks, self._lease = attempts, queries, locks, lease
+    def __init__(
+        self, attempts: Attempts, queries: ExecutorQueries, notes: NoteWriter, locks: RunLocks, lease: timedelta
+    ) -> None:
+        self._attempts, self._queries, self._notes = attempts, queries, notes
+        self._locks, self._lease = locks, lease
         self._extend_at = 0.0
 
     async def step(self) -> int:
@@ -41,7 +44,7 @@ class Heartbeat:
             return 0
         states = await self._queries.recorded_states(attempt.run.id for attempt in attempts)
         owned = interrupt_by_state([attempt for attempt in attempts if _is_working(attempt)], states)
-        await write_log_lines(self._queries, owned)
+        await self._notes.write(owned)
         if owned and now >= self._extend_at:
             self._extend_at = now + self._lease.total_seconds() / 3
             await self._extend(owned)

@@ -1,8 +1,8 @@
-"""The executor's own SQL: definitions of runs, log lines, leases and burials."""
+"""The executor's own SQL: definitions of runs, leases and burials."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +21,7 @@ FROM runs JOIN events ON events.stream = 'job-' || runs.job_id AND events.versio
 WHERE run_id = ANY($1::uuid[])
 """
 
-# Asynchronous commit: the outcome is committed later and waits for the disk, which flushes these lines too.
-_INSERT_LOG_LINES = """
-INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at)
-SELECT lines.* FROM set_config('synchronous_commit', 'off', true),
-    unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[]) AS lines
-"""
+_CHECKPOINTS = "SELECT run_id, value FROM task_checkpoints WHERE run_id = ANY($1::uuid[])"
 
 _RECORDED_STATES = """
 SELECT run_id, cancel_requested, attempt, status FROM runs WHERE run_id = ANY($1::uuid[])
@@ -51,21 +46,11 @@ class Assignment:
     definition: Definition
     traceparent: str | None
     queue_paused: bool = False
+    last_checkpoint: Any = None
 
     @property
     def payload(self) -> Any:
         return self.run.payload if self.run.own_payload else self.definition.payload
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of the job log."""
-
-    job_id: UUID
-    run_id: UUID
-    attempt: int
-    message: str
-    logged_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +71,10 @@ class ExecutorQueries:
     async def assignments(self, run_ids: Iterable[UUID]) -> dict[UUID, Assignment]:
         async with acquire(self._pool) as db:
             records = await db.fetch(_ASSIGNMENTS, list(run_ids))
-        return {record["run_id"]: _assignment(record) for record in records}
-
-    async def insert_log_lines(self, lines: Sequence[LogLine]) -> None:
-        rows = [(line.job_id, line.run_id, line.attempt, line.message, line.logged_at) for line in lines]
-        async with acquire(self._pool) as db:
-            await db.execute(_INSERT_LOG_LINES, *zip(*rows, strict=True))
+            repeated = [record["run_id"] for record in records if record["attempt"]]
+            last = await db.fetch(_CHECKPOINTS, repeated) if repeated else []
+        checkpoints = {record["run_id"]: record["value"] for record in last}
+        return {record["run_id"]: _assignment(record, checkpoints) for record in records}
 
     async def recorded_states(self, run_ids: Iterable[UUID]) -> dict[UUID, RecordedState]:
         async with acquire(self._pool) as db:
@@ -113,7 +96,8 @@ class ExecutorQueries:
             await mark_buried(db, run_id, dispatch)
 
 
-def _assignment(record: Any) -> Assignment:
+def _assignment(record: Any, checkpoints: Mapping[UUID, Any]) -> Assignment:
     event = decode(record["definition_type"], record["definition_data"])
     assert isinstance(event, JobCreated | JobChanged)
-    return Assignment(run_of(record), event.definition, record["trace"], record["queue_paused"])
+    last = checkpoints.get(record["run_id"])
+    return Assignment(run_of(record), event.definition, record["trace"], record["queue_paused"], last)

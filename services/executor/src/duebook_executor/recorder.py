@@ -10,6 +10,7 @@ import structlog
 
 from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
+from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
 from duebook_common.runtime.telemetry import LOCKS
@@ -18,12 +19,13 @@ from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
 from duebook_executor.attempt import Attempt
-from duebook_executor.job_log import write_log_lines
+from duebook_executor.note_writer import NoteWriter
 from duebook_executor.queries import Assignment, ExecutorQueries
 
 log = structlog.stdlib.get_logger("recorder")
 
 _RETRY_SECONDS = 0.2
+_OVER = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED})
 
 
 class EndedAttempt(NamedTuple):
@@ -37,10 +39,10 @@ class AttemptRecorder:
     """Records starts and outcomes. While PostgreSQL is unavailable both wait, so that no outcome gets lost."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
-        self, pool: Pool, clock: Clock, locks: RunLocks, queries: ExecutorQueries, actor: Actor, lease: timedelta,
-        wake_scheduler: Callable[[], None],
+        self, pool: Pool, clock: Clock, locks: RunLocks, queries: ExecutorQueries, notes: NoteWriter, actor: Actor,
+        lease: timedelta, wake_scheduler: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._pool, self._clock, self._locks, self._queries = pool, clock, locks, queries
+        self._pool, self._clock, self._locks, self._queries, self._notes = pool, clock, locks, queries, notes
         self._actor, self._lease, self._wake_scheduler = actor, lease, wake_scheduler
 
     async def start(self, assignments: Sequence[Assignment]) -> list[CommandResult | None]:
@@ -59,13 +61,19 @@ class AttemptRecorder:
         return [results.get(run_id) for run_id in run_ids]
 
     async def end(self, outcomes: Sequence[EndedAttempt]) -> list[CommandResult]:
-        """Record the outcomes in one commit, after the log lines of their attempts."""
+        """Record the outcomes in one commit, after what the tasks have said: a retry must find the last checkpoint."""
         attempts = [outcome.attempt for outcome in outcomes]
-        await write_log_lines(self._queries, attempts)
+        await self._notes.write(attempts)
+        if any(attempt.notes.unsaved_checkpoint() for attempt in attempts):
+            save = partial(self._notes.save_checkpoints, attempts)
+            await retry_while_unavailable("saving checkpoints", save, longest=_RETRY_SECONDS)
         # Before the outcome: an executor that gets a quick retry needs the lock.
         await self._release([attempt.run.id for attempt in attempts])
         results = await self._handle([RunWork(a.run.id, command, a.run) for a, command in outcomes])
         await self._delete_leases(attempts)
+        await self._notes.forget_checkpoints(
+            [a for a, result in zip(attempts, results, strict=True) if _is_over(result)]
+        )
         if any(result.frees for result in results):
             self._wake_scheduler()
         return results
@@ -102,3 +110,8 @@ class AttemptRecorder:
                 await self._queries.delete_leases(leased)
             except UNAVAILABLE:
                 log.debug("leases not deleted; they expire", runs=len(leased))
+
+
+def _is_over(result: CommandResult) -> bool:
+    """Whether no further attempt of the run can follow."""
+    return result.error is None and result.run is not None and result.run.status in _OVER

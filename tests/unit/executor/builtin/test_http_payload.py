@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from duebook.tasks import Fail
+from duebook.errors import Fail
 from duebook_executor.builtin.http_payload import HttpRequest
 from duebook_executor.builtin.http_request import http_request_task
 

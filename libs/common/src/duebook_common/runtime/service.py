@@ -100,7 +100,7 @@ async def _serve(name: str, settings: Settings, port: int, lifespan: Lifespan, c
             await context.finish_requests(_LAST_PROBES)
     except CannotStart as error:
         log.error("cannot start", service=name, reason=str(error))  # noqa: TRY400 - the reason says all
-        return 2
+        return error.exit_code
     except Exception as error:
         log.exception("service failed", service=name, error=repr(error))
         return 1

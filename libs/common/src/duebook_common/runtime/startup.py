@@ -23,7 +23,11 @@ _INTERRUPTED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 class CannotStart(Exception):
-    """Waiting does not mend this; the message names the setting, the cause and the remedy."""
+    """Waiting does not mend this; the message names the setting or the code, the cause and the remedy."""
+
+    def __init__(self, message: str, *, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class Server(NamedTuple):

@@ -31,7 +31,7 @@ SELECT xid, position, job_id, substr(stream, 5)::uuid AS run_id, type, data->>'e
        CASE type WHEN 'RunDeadLettered' THEN (
            SELECT max((s.data->>'attempt')::int) FROM events s
            WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'
-       ) ELSE (data->>'attempt')::int END AS attempt
+       ) ELSE (data->>'attempt')::int END AS attempt, NULL AS level, NULL::jsonb AS fields
 FROM events e
 WHERE type IN (
     'AttemptStarted', 'AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased',
@@ -39,8 +39,8 @@ WHERE type IN (
 )
 """
 _OF_LINES = """
-SELECT xid, position, job_id, run_id, 'line' AS type, NULL AS executor, message, logged_at, attempt FROM log_lines
-WHERE true
+SELECT xid, position, job_id, run_id, 'line' AS type, NULL AS executor, message, logged_at, attempt, level, fields
+FROM log_lines WHERE true
 """
 _RUN_OF_EVENTS = "AND stream = 'run-' || $4::uuid"
 # The index of lines is by job; those before the run's first event are not read, nor those long after its last one: an

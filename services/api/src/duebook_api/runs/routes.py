@@ -58,7 +58,10 @@ async def find_runs(deps: Dependencies, q: RunQuery) -> views.View:
 
 @router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.RunWithPayload)
 async def show_run(request: Request, run_id: PathId) -> Response:
-    """The run now, or as it was at `as_of`; with its payload, if the key has the scope `payloads:read`."""
+    """The run now, with the progress of its last attempt, or as it was at `as_of`.
+
+    With its payload, if the key has the scope `payloads:read`.
+    """
     q, with_payload = query(request, AsOf), may_read_payloads(request)
     return reply(await find_run(dependencies(request), run_id, q.as_of, with_payload=with_payload))
 
@@ -72,12 +75,16 @@ async def find_run(
             run = await run_as_of(db, run_id, as_of)
             return views.run(run) | ({"payload": await payload_of(db, run)} if with_payload else {})
         row: Any = await db.fetchrow(f"{WITH_PAYLOAD if with_payload else _RUNS} WHERE run_id = $1", run_id)
-    if row is None:
-        raise not_found(f"run {run_id}")
-    return views.run_row(row) | ({"payload": row["effective_payload"]} if with_payload else {})
+        if row is None:
+            raise not_found(f"run {run_id}")
+        progress = await db.fetchrow(_PROGRESS, run_id, row["attempt"])
+    payload = {"payload": row["effective_payload"]} if with_payload else {}
+    return views.run_row(row) | payload | ({"progress": dict(progress)} if progress else {})
 
 
 _RUNS = "SELECT * FROM runs"
+# What an earlier attempt has reported says nothing of the last one.
+_PROGRESS = "SELECT share, text, reported_at FROM progress WHERE run_id = $1 AND attempt = $2"
 
 
 @router.post(

@@ -72,8 +72,17 @@ class Run(_RunFields):
     cause: UUID | None = Field(None, description="The run that it repeats, or the bulk operation that triggered it.")
 
 
+class Progress(BaseModel):
+    """How far the last attempt is, as its task has reported."""
+
+    share: float | None
+    text: str
+    reported_at: AwareDatetime
+
+
 class RunWithPayload(Run):
     payload: Any = Field(None, description="What its task got; only for keys with the scope `payloads:read`.")
+    progress: Progress | None = None
 
 
 class Event(BaseModel):
@@ -106,6 +115,8 @@ class LogEntry(BaseModel):
     attempt: int | None
     status: LogStatus
     message: str
+    level: Literal["debug", "info", "warning", "error"] | None = None
+    fields: dict[str, Any] | None = None
     logged_at: AwareDatetime
 
 

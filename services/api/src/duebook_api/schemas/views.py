@@ -169,7 +169,7 @@ LOG_STATUS = {
 
 def log_entry(record: Mapping[str, Any]) -> View:
     """An event of an attempt, or a line that its task has logged."""
-    return {
+    view = {
         "id": f"{record['xid']}-{record['position']}",
         "job_id": record["job_id"],
         "run_id": record["run_id"],
@@ -178,6 +178,7 @@ def log_entry(record: Mapping[str, Any]) -> View:
         "message": record["message"] or _default_message(record["type"], record["executor"]),
         "logged_at": record["logged_at"],
     }
+    return view | _if_any(level=record["level"], fields=record["fields"] or None)
 
 
 def _default_message(type_: str, executor: str | None) -> str:

@@ -11,7 +11,9 @@ from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishErr
 from pamqp.common import FieldTable
 from pydantic_core import to_json
 
-from duebook.tasks import Context, Fail, Task
+from duebook.context import Context
+from duebook.errors import Fail
+from duebook.tasks import Task
 from duebook_common.broker.topology import BROKER_ERRORS
 from duebook_common.runtime.loops import detect_lost_connection
 from duebook_executor.builtin.amqp_payload import AmqpMessage

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from duebook.tasks import Context, Registry, Task, registered
+from duebook.context import Context
+from duebook.tasks import Registry, Task, registered
 from duebook_executor.builtin.amqp_publish import AmqpPublisher, amqp_publish_task
 from duebook_executor.builtin.egress import parse_allow
 from duebook_executor.builtin.email_send import Mailer, email_send_task

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from duebook.tasks import Context, Fail, Task
+from duebook.context import Context
+from duebook.errors import Fail
+from duebook.tasks import Task
 from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
 from duebook_common.runtime.mail_message import breaks_line, new_mail
 from duebook_common.runtime.settings import MailAddress

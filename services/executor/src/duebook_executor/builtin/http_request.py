@@ -14,7 +14,9 @@ from typing import Any
 import httpx2
 from pydantic_core import to_json
 
-from duebook.tasks import Context, Fail, RetryAfter, Task
+from duebook.context import Context
+from duebook.errors import Fail, RetryAfter
+from duebook.tasks import Task
 from duebook_executor.builtin.egress import CONNECT_SECONDS, AddressRefused, GuardedTransport, Network
 from duebook_executor.builtin.http_payload import HttpRequest
 from duebook_executor.builtin.resolver import Resolve, Resolver

@@ -471,6 +471,23 @@ CREATE TABLE leases (
     expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 
+-- One row per run whose task has said how far it is: the last thing that it said, in which attempt.
+CREATE TABLE progress (
+    run_id uuid PRIMARY KEY,
+    attempt int NOT NULL,
+    share double precision CHECK (share BETWEEN 0 AND 1),
+    text text NOT NULL,
+    reported_at timestamptz NOT NULL
+) WITH (fillfactor = 70);
+
+-- One row per run that has not succeeded, and whose task has kept a value for the next attempt.
+CREATE TABLE task_checkpoints (
+    run_id uuid PRIMARY KEY,
+    attempt int NOT NULL,
+    value jsonb NOT NULL,
+    saved_at timestamptz NOT NULL
+) WITH (fillfactor = 70);
+
 -- One row per outcome whose mails are not all recorded yet. `wake_at` is when the notifier sends them if RabbitMQ has
 -- not brought it the outcome by then.
 CREATE TABLE mails_owed (
@@ -558,6 +575,8 @@ CREATE TABLE log_lines (
     run_id uuid NOT NULL,
     attempt int NOT NULL,
     message text NOT NULL,
+    level text COLLATE "C" NOT NULL DEFAULT 'info',
+    fields jsonb NOT NULL DEFAULT '{}',
     logged_at timestamptz NOT NULL,
     PRIMARY KEY (xid, position)
 );

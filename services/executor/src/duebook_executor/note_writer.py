@@ -1,0 +1,77 @@
+"""Writing what tasks say of themselves to PostgreSQL, in batches: about twice a second, and before each outcome."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from duebook_common.store.database import UNAVAILABLE
+from duebook_executor.attempt import Attempt
+from duebook_executor.note_queries import NoteQueries
+
+log = structlog.stdlib.get_logger("notes")
+
+
+class NoteWriter:
+    """`hint` says that the progress of a run has changed.
+
+    What PostgreSQL refuses is dropped, and so are lines and progress while it is away for long: nothing that a task
+    says may prevent an outcome or a heartbeat. Only checkpoints wait for it.
+    """
+
+    def __init__(self, queries: NoteQueries, hint: Callable[[UUID], None]) -> None:
+        self._queries, self._hint = queries, hint
+
+    async def write(self, attempts: Sequence[Attempt]) -> None:
+        """Write what is due. While PostgreSQL is unavailable, lines and checkpoints stay in memory."""
+        await self._write_lines(attempts)
+        await self._write_progress(attempts)
+        await self._attempted("checkpoints", self._save_checkpoints(attempts))
+
+    async def save_checkpoints(self, attempts: Sequence[Attempt]) -> None:
+        """Write the checkpoints; raises what PostgreSQL raises while it is unavailable."""
+        try:
+            await self._save_checkpoints(attempts)
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            log.exception("notes of tasks dropped", kind="checkpoints")
+
+    async def forget_checkpoints(self, attempts: Sequence[Attempt]) -> None:
+        """Delete the checkpoints of these attempts' runs, which need none any more."""
+        kept = [a for a in attempts if a.notes.has_checkpoint or a.assignment.last_checkpoint is not None]
+        if kept:
+            await self._attempted("checkpoints", self._queries.delete_checkpoints([each.run.id for each in kept]))
+
+    async def _write_lines(self, attempts: Sequence[Attempt]) -> None:
+        counts = [(attempt, len(attempt.notes.lines)) for attempt in attempts if attempt.notes.lines]
+        lines = [line for attempt, count in counts for line in attempt.notes.lines[:count]]
+        if lines and await self._attempted("log lines", self._queries.insert_log_lines(lines)):
+            for attempt, count in counts:
+                del attempt.notes.lines[:count]
+
+    async def _write_progress(self, attempts: Sequence[Attempt]) -> None:
+        due = [(a.run.id, a.run.attempt, progress) for a in attempts if (progress := a.notes.due_progress())]
+        if due and await self._attempted("progress", self._queries.put_progress(due)):
+            for run_id, *_ in due:
+                self._hint(run_id)
+
+    async def _save_checkpoints(self, attempts: Sequence[Attempt]) -> None:
+        unsaved = [(each, kept) for each in attempts if (kept := each.notes.unsaved_checkpoint())]
+        if unsaved:
+            rows = [(each.run.id, each.run.attempt, value) for each, (value,) in unsaved]
+            await self._queries.put_checkpoints(rows)
+            for each, kept in unsaved:
+                each.notes.saved(kept)
+
+    async def _attempted(self, kind: str, write: Awaitable[Any]) -> bool:
+        """Whether it need not be written again: it is written, or PostgreSQL refuses it."""
+        try:
+            await write
+        except UNAVAILABLE as error:
+            log.warning("notes of tasks not written yet", kind=kind, error=repr(error))
+            return False
+        except Exception:
+            log.exception("notes of tasks dropped", kind=kind)
+        return True
