@@ -10,6 +10,7 @@ from uuid import UUID
 
 from duebook.context import Context, Sink
 from duebook.outcomes import TaskOutcome
+from duebook.resources import ResourceRegistry
 from duebook.tasks import Task
 from duebook_executor.run_task import execute
 from duebook_executor.task_loop import TaskLoop
@@ -32,11 +33,18 @@ def context_with(sink: Sink | None) -> Context:
 
 
 async def run_task(
-    loop: TaskLoop, function: Function, payload: Any = None, timeout: timedelta = LONG, *, inline: bool = False
+    loop: TaskLoop,
+    function: Function,
+    payload: Any = None,
+    timeout: timedelta = LONG,
+    *,
+    inline: bool = False,
+    resources: ResourceRegistry | None = None,
 ) -> TaskOutcome:
     async with asyncio.timeout(20):
         context = replace(CONTEXT, stopping=threading.Event())
-        return await execute(Task.of("t", function, inline=inline), payload, context, timeout, loop)
+        task = Task.of("t", function, inline=inline, resources=resources or ResourceRegistry())
+        return await execute(task, payload, context, timeout, loop)
 
 
 def both_kinds(body: Callable[[], Any]) -> tuple[Function, Function]:

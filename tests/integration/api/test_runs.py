@@ -104,7 +104,8 @@ async def two_runs_with_logs(api: Api) -> tuple[Any, Any]:
         *fail_for_good("bang", dispatch=3, attempt=4),
     )
     await api.deps.pool.execute(
-        "INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at) VALUES ($1, $2, 4, 'a line', now())",
+        "INSERT INTO log_lines (job_id, run_id, attempt, message, level, fields, logged_at)"
+        " VALUES ($1, $2, 4, 'a line', 'warning', jsonb_build_object('rows', 3), now())",
         run["job_id"],
         run["id"],
     )
@@ -129,7 +130,9 @@ async def test_the_job_log_has_the_events_of_attempts_newest_first(api: Api) -> 
         ("log", 4),
     ]
     assert [logs[0]["message"], logs[1]["message"], logs[-1]["message"]] == ["a line", "bang", "started on executor-1"]
-    assert list(logs[0]) == ["id", "job_id", "run_id", "attempt", "status", "message", "logged_at"]
+    common = ["id", "job_id", "run_id", "attempt", "status", "message", "logged_at"]
+    assert (list(logs[0]), list(logs[1])) == ([*common, "level", "fields"], common)
+    assert (logs[0]["level"], logs[0]["fields"]) == ("warning", {"rows": 3})
     assert {log["run_id"] for log in logs} == {run["id"]}
     everything = await api.pages("/api/job-log", 4)
     assert everything[1:] == logs
@@ -162,3 +165,15 @@ async def test_runs_that_were_made_at_the_same_instant_are_listed_by_nominal_tim
         times = [run["nominal_at"] for run in await api.pages(path, 3)]
         assert len(times) == 8
         assert times == sorted(times, reverse=True)
+
+
+async def test_a_run_has_the_progress_of_its_last_attempt_only(api: Api) -> None:
+    run = await triggered(api)
+    path = f"/api/run/{run['id']}"
+    assert "progress" not in await api.json(200, "GET", path)
+    put = "INSERT INTO progress (run_id, attempt, share, text, reported_at) VALUES ($1, $2, 0.4, '2 of 5', now())"
+    await api.deps.pool.execute(put, run["id"], run["attempt"])
+    found = (await api.json(200, "GET", path))["progress"]
+    assert (found["share"], found["text"], sorted(found)) == (0.4, "2 of 5", ["reported_at", "share", "text"])
+    await api.deps.pool.execute("UPDATE progress SET attempt = attempt - 1")
+    assert "progress" not in await api.json(200, "GET", path)

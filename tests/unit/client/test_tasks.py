@@ -212,10 +212,8 @@ def test_a_module_that_cannot_be_loaded_is_named_on_one_line(tmp_path: Path, mon
     (tmp_path / "duebook_test_bad.py").write_text("raise ValueError('two\\nlines')\n")
     with pytest.raises(TaskError) as bad:
         load(["duebook_test_bad"])
-    assert (
-        str(bad.value)
-        == f"cannot import the task module duebook_test_bad: {tmp_path}/duebook_test_bad.py:1: ValueError: two lines"
-    )
+    assert str(bad.value).startswith("cannot import the task module duebook_test_bad: ")
+    assert str(bad.value).endswith("duebook_test_bad.py:1: ValueError: two lines")
     with pytest.raises(TaskError, match="module duebook_test_absent: ModuleNotFoundError"):
         load(["duebook_test_absent"])
 

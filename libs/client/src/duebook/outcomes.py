@@ -10,7 +10,7 @@ from typing import Any
 from duebook.errors import Fail, RetryAfter
 from duebook.json_values import plain, size, stored_text
 
-LONGEST_ERROR = 4000
+LONGEST_ERROR = 4_000
 """Characters."""
 LARGEST_RESULT = 256 * 1024
 """Bytes of JSON."""

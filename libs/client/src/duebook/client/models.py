@@ -94,6 +94,14 @@ class Job(Model):
     held: bool = False
 
 
+class Progress(Model):
+    """How far an attempt is, as its task has reported: a share from 0 to 1, and a text."""
+
+    share: float | None
+    text: str
+    reported_at: datetime
+
+
 class Run(Model):
     """One occurrence of a job that was carried out, is, or will be."""
 
@@ -120,6 +128,8 @@ class Run(Model):
     cause: UUID | None = None
     payload: Any = None
     """Only of a single run, and for a key with the scope `payloads:read`."""
+    progress: Progress | None = None
+    """Of the last attempt, and only of a single run whose task has reported it."""
 
     @property
     def ended(self) -> bool:
@@ -186,6 +196,9 @@ class LogEntry(Model):
     attempt: int | None
     status: str
     message: str
+    level: str | None = None
+    """`debug info warning error`; only of a line that the task has logged."""
+    fields: dict[str, Any] | None = None
     logged_at: datetime
 
 
