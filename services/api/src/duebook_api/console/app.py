@@ -13,6 +13,7 @@ from duebook_api.console import assets
 from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.forecast_cache import ForecastCache
 from duebook_api.console.guard import Elsewhere, guarded
+from duebook_api.console.large_forecasts import LargeForecasts
 from duebook_api.console.live_pages import LivePages
 from duebook_api.console.rendering import problem_page
 from duebook_api.console.routes import (
@@ -71,7 +72,7 @@ def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions 
     """All pages; without `sessions` they need no key."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.dependencies, app.state.config, app.state.sessions = deps, settings, sessions
-    app.state.forecast = ForecastCache()
+    app.state.forecast, app.state.large_forecasts = ForecastCache(), LargeForecasts()
     app.state.failed_sign_ins = session.FailedSignIns()
     for router in ROUTERS:
         app.include_router(router, prefix=CONSOLE, dependencies=[Depends(guarded), Depends(keys_resolved)])

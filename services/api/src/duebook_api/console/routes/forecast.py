@@ -1,6 +1,8 @@
 """The forecast: what the schedules will do, and what a change set would make of it. All of it stands in the URL."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -8,6 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.console.large_forecasts import LargeForecasts, few_jobs
 from duebook_api.console.pages import forecast as page
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import Reader, reader_of
@@ -20,10 +23,12 @@ from duebook_api.http.strict_json import parse
 from duebook_api.installation.executors import ExecutorQuery, find_executors
 from duebook_api.schedules.forecast import queries
 from duebook_api.schedules.forecast.bodies import ForecastBody
+from duebook_api.schedules.forecast.forecast import View
 from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter()
+Views = tuple[View, View | None]
 LONGEST_CHANGES = 8_000  # characters: proxies and browsers cut longer URLs
 
 
@@ -46,23 +51,29 @@ async def show_forecast(request: Request) -> Response:
     """The runs of a window, with the jobs as they are or with changes that the URL holds."""
     deps, reader = dependencies(request), reader_of(request)
     q = filters(request, ForecastQuery, "/api/schedule/forecast")
-    body, view, fault, status = _request(q, deps), None, "", 200
+    body, view, fault, status, is_due = _request(q, deps), None, "", 200, False
     try:
-        view = await _view(deps, reader, body, q)
+        views = await _views(request, deps, body, q)
+        is_due = views is None
+        view = None if views is None else await _page(deps, reader, views)
     except Problem as problem:
         fault, status = problem.detail, problem.status
     url = reader.api("/api/schedule/forecast")
-    return await render(
+    response = await render(
         request,
         "forecast.html",
         status_code=status,
         q=q,
         view=view,
         fault=fault,
+        is_due=is_due,
         spans=page.SPANS,
         example=page.EXAMPLE,
         copies=copies(curl(url, "POST", _with_changes(body, q, strict=False), needs_key=reader.needs_key)),
     )
+    if is_due:
+        response.headers["Refresh"] = "1"  # also without JavaScript
+    return response
 
 
 def _request(q: ForecastQuery, deps: Dependencies) -> dict[str, Any]:
@@ -74,15 +85,39 @@ def _request(q: ForecastQuery, deps: Dependencies) -> dict[str, Any]:
     return {"from": start.isoformat(), "to": end.isoformat(), **({"filter": chosen} if chosen else {})}
 
 
-async def _view(deps: Dependencies, reader: Reader, body: dict[str, Any], q: ForecastQuery) -> page.ForecastPage:
-    before = None
-    found = await queries.forecast(deps, validated(ForecastBody, _with_changes(body, q)))
-    if q.changes:
-        before = await queries.forecast(deps, validated(ForecastBody, body))
+async def _views(request: Request, deps: Dependencies, body: dict[str, Any], q: ForecastQuery) -> Views | None:
+    """The forecast, and with changes also the one without them; None while that of many jobs is being computed."""
+    wanted = validated(ForecastBody, _with_changes(body, q))
+    compute = partial(_compute, deps, wanted, validated(ForecastBody, body) if q.changes else None)
+    if not await queries.has_more_jobs(deps, wanted.filter, few_jobs(int(q.days))):
+        return await compute()
+    forecasts: LargeForecasts = request.app.state.large_forecasts
+    found: Views | Problem | None = forecasts.read(
+        q.model_dump_json(), request.state.client, partial(_computed, compute)
+    )
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+async def _compute(deps: Dependencies, wanted: ForecastBody, without: ForecastBody | None) -> Views:
+    found = await queries.forecast(deps, wanted)
+    return found, None if without is None else await queries.forecast(deps, without)
+
+
+async def _computed(compute: Callable[[], Awaitable[Views]]) -> Views | Problem:
+    """A refusal is a result: computing it again would take as long."""
+    try:
+        return await compute()
+    except Problem as problem:
+        return problem
+
+
+async def _page(deps: Dependencies, reader: Reader, views: Views) -> page.ForecastPage:
     slots = None
     if reader.may(Scope.SYSTEM_READ):
         slots = page.slots_by_queue((await find_executors(deps, ExecutorQuery(limit=200)))["items"])
-    return page.forecast_page(found, before, slots, reader.times)
+    return page.forecast_page(*views, slots, reader.times)
 
 
 def _with_changes(body: dict[str, Any], q: ForecastQuery, *, strict: bool = True) -> dict[str, Any]:

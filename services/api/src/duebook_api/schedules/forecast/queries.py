@@ -8,7 +8,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_api.http.filters import job_conditions, where
+from duebook_api.http.filters import Statement, job_conditions, where
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.definition import define
 from duebook_api.jobs.keys import Reference, resolve
@@ -25,13 +25,14 @@ from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.store.database import Connection, snapshot
+from duebook_common.store.database import Connection, acquire, snapshot
 from duebook_common.store.rows import job_of, load_jobs
 
 _MAX_JOBS = 10_000
 
 # Without payload and metadata: they may be large, and a forecast does not depend on them.
 _JOBS = f"SELECT {JOB_COLUMNS} FROM jobs WHERE {{}} LIMIT {{}}"  # noqa: S608
+_HAS_MORE = "SELECT EXISTS (SELECT FROM jobs WHERE {} OFFSET {})"
 
 _DURATIONS = """
 SELECT avg(seconds)::float8 AS mean, percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95, {key} AS key FROM (
@@ -136,10 +137,21 @@ def _created_schedule(body: ChangeBody, now: datetime, pointer: str) -> JobSched
     return _job_schedule(job_state.opened(job_id, created), now, new=True)
 
 
+async def has_more_jobs(deps: Dependencies, filter_: ForecastFilter, few: int) -> bool:
+    """Whether the filter matches more than `few` jobs."""
+    condition, arguments = _matching(filter_)
+    async with acquire(deps.pool) as db:
+        return bool(await db.fetchval(_HAS_MORE.format(condition, few), *arguments))
+
+
+def _matching(filter_: ForecastFilter) -> Statement:
+    conditions = job_conditions(filter_.name, filter_.task, filter_.queue, filter_.tag)
+    return where(("status = {}", filter_.status), ("job_id = {}", filter_.job_id), *conditions)
+
+
 async def _read_jobs(db: Connection, filter_: ForecastFilter) -> list[Any]:
     """The rows of the jobs that the filter matches. Raises Problem 422 if they are too many."""
-    conditions = job_conditions(filter_.name, filter_.task, filter_.queue, filter_.tag)
-    condition, arguments = where(("status = {}", filter_.status), ("job_id = {}", filter_.job_id), *conditions)
+    condition, arguments = _matching(filter_)
     records = await db.fetch(_JOBS.format(condition, _MAX_JOBS + 1), *arguments)
     if len(records) > _MAX_JOBS:
         message = f"more than {_MAX_JOBS:,} jobs match; filter by task, queue, tag or name"
