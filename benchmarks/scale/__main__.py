@@ -15,6 +15,7 @@ from rich.table import Table
 from benchmarks.bench import Bench, machine
 from benchmarks.scale.filled import filled
 from benchmarks.scale.pages import ROUNDS, Served, serve_all
+from benchmarks.scale.viewers import VIEWERS, compare
 
 _TARGET = 150.0  # milliseconds
 _IDS = """
@@ -54,16 +55,30 @@ def _cells(served: Served) -> list[str]:
     return [served.path, str(served.status), *(f"{each:.1f}" for each in times)]
 
 
+def viewers(bench: Bench, pairs: int) -> Table:
+    """The table of what viewers cost."""
+    without, watched = compare(bench, pairs)
+    table = Table("", "jobs/s", "CPU ms per job", title=f"{VIEWERS} viewers of live pages, {pairs} pairs of windows")
+    table.add_row("without", f"{without.rate:,.0f}", f"{without.cpu:.3f}")
+    table.add_row("with", f"{watched.rate:,.0f}", f"{watched.cpu:.3f}")
+    table.add_row("cost", f"{1 - watched.rate / without.rate:.1%}", f"{watched.cpu / without.cpu - 1:.1%}")
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--of", default="")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--pairs", type=int, default=3)
     chosen = parser.parse_args()
     console = Console(width=140)
     console.print(machine())
     with filled(chosen.keep) as bench:
-        console.print(pages(bench, chosen.rounds, chosen.of))
+        if chosen.rounds:
+            console.print(pages(bench, chosen.rounds, chosen.of))
+        if chosen.pairs:
+            console.print(viewers(bench, chosen.pairs))
 
 
 if __name__ == "__main__":

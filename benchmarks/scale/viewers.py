@@ -1,0 +1,97 @@
+"""What fifty viewers of live pages cost: windows of load with and without them take turns in the same run.
+
+A viewer is what `live.js` does: an event stream, and a refresh of its page when the log has grown, at most once a
+second. The viewers run in a process of their own, with the lowest priority: browsers do not run on the servers.
+"""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import asyncpg
+import httpx2
+
+from benchmarks.bench import Bench
+from benchmarks.throughput import throughput
+
+VIEWERS = 50
+_PAGES = ("/console", "/console/jobs", "/console/runs")
+_REFRESH_SECONDS = 1.0
+
+
+class Cost(NamedTuple):
+    """The medians of the windows: jobs per second, and the CPU milliseconds per job of all processes."""
+
+    rate: float
+    cpu: float
+
+
+def compare(bench: Bench, pairs: int) -> tuple[Cost, Cost]:
+    """The cost without viewers and with them."""
+    without, watched = list[Cost](), list[Cost]()
+    for n in range(pairs):
+        for is_watched in (False, True) if n % 2 else (True, False):
+            (watched if is_watched else without).append(_window(bench, is_watched=is_watched))
+    return _median(without), _median(watched)
+
+
+def _window(bench: Bench, *, is_watched: bool) -> Cost:
+    viewers = (
+        subprocess.Popen([sys.executable, "-m", "benchmarks.scale.viewers", bench.services["api"].url])
+        if is_watched
+        else None
+    )
+    try:
+        time.sleep(3)  # until all streams are open
+        rate, cpu = asyncio.run(_throughput(bench))
+        return Cost(rate, sum(cpu.values()))
+    finally:
+        if viewers is not None:
+            viewers.terminate()
+            viewers.wait()
+
+
+async def _throughput(bench: Bench) -> tuple[float, dict[str, float]]:
+    db = await asyncpg.connect(bench.stack.postgres.url)
+    try:
+        await db.execute("DELETE FROM runs WHERE job_name = 'throughput'")
+        return await throughput(bench, db)
+    finally:
+        await db.close()
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
+
+
+async def watch(url: str) -> None:
+    """Watch until the process is ended."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=None, trust_env=False) as http:
+        await asyncio.gather(*(_view(http, _PAGES[n % len(_PAGES)]) for n in range(VIEWERS)))
+
+
+async def _view(http: httpx2.AsyncClient, page: str) -> None:
+    await http.get(page)
+    refreshed_at = 0.0
+    async with http.stream("GET", "/console/live") as stream:
+        async for position in _positions(stream):
+            await asyncio.sleep(max(0.0, refreshed_at + _REFRESH_SECONDS - time.monotonic()))
+            await http.get(page, headers={"X-Live": position})
+            refreshed_at = time.monotonic()
+
+
+async def _positions(stream: httpx2.Response) -> AsyncIterator[str]:
+    async for line in stream.aiter_lines():
+        if line.startswith("id: "):
+            yield line.removeprefix("id: ")
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    asyncio.run(watch(sys.argv[1]))
