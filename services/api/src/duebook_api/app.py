@@ -139,6 +139,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         finally:
             deps.feed.close()
             deps.changes.close()
+            deps.waits.close()
             await context.finish_requests(settings.grace)  # they need the pool, so it is closed after them
             await context.loops.stop()
             await hints.close()

@@ -10,6 +10,7 @@ from uuid import UUID
 from zlib import crc32
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,7 @@ from duebook_api.http.fields import Matches, instant
 from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE, UUID_TEXT
 from duebook_api.http.problems import Fault, invalid, invalid_query, pointer
 from duebook_api.http.replies import reply
+from duebook_common.runtime.durations import Duration
 
 Q = TypeVar("Q", bound=BaseModel)
 T = TypeVar("T")
@@ -69,6 +71,18 @@ class AsOf(NoQuery):
     """The parameter of everything that can be shown as it was at an earlier instant."""
 
     as_of: Time | None = None
+
+
+def _at_most_a_minute(value: timedelta) -> timedelta:
+    if value > timedelta(minutes=1):
+        raise ValueError("a request waits for PT60S at most; ask again after it")
+    return value
+
+
+class WaitQuery(NoQuery):
+    """How long the answer may wait for the end of the run."""
+
+    wait: Annotated[Duration, AfterValidator(_at_most_a_minute)] | None = None
 
 
 class PageQuery(NoQuery):

@@ -12,7 +12,7 @@ from duebook_api.access.operation import operation
 from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import AsOf, NoQuery, page_of, query
+from duebook_api.http.paging import AsOf, NoQuery, WaitQuery, page_of, query
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -34,6 +34,7 @@ from duebook_api.jobs.dry_run import plans as dry_run_of
 from duebook_api.jobs.job_list import JobQuery, statement
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest, IdempotentRequest
+from duebook_api.jobs.waiting import job_after_wait, must_be_due, wait_for_run, wait_reserved
 from duebook_api.schemas import answers, plans, views
 from duebook_api.schemas.bodies import BatchBody, BatchEnvelope, JobBody, PauseBody, ReasonBody, TriggerBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
@@ -51,30 +52,41 @@ class CreateQuery(NoQuery):
     dry_run: bool = False
 
 
+class CreateOneQuery(CreateQuery, WaitQuery):
+    pass
+
+
 @router.post(
     "",
     status_code=201,
-    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, query=CreateQuery, idempotent=True),
-    response_model=answers.Job,
+    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, query=CreateOneQuery, idempotent=True),
+    response_model=answers.JobWithRun,
     responses={200: {"model": plans.JobPlan, "description": "A dry run: what would be made"}},
 )
 async def create_job(request: Request) -> Response:
     """Create a job. With `dry_run=true` nothing is made.
 
     The answer to a dry run has every default, the next ten times and the warnings, or each refusal. It uses up no
-    Idempotency-Key.
+    Idempotency-Key. With `wait` the answer to a one-off that is due comes when its run has ended or become a dead
+    letter, or after that time, and has the `run`: null if there is none yet.
     """
-    key, dry_run = idempotency_key(request), query(request, CreateQuery).dry_run
+    key, q = idempotency_key(request), query(request, CreateOneQuery)
     value, size = await read_json(request)
     body = validated(JobBody, value)
     if may_be_too_large(size):
         must_fit(body.payload, body.metadata)
-    if dry_run:
-        [plan] = await dry_run_of(dependencies(request), [body], "")
+    deps = dependencies(request)
+    if q.dry_run:
+        [plan] = await dry_run_of(deps, [body], "")
         return reply(plan)
+    must_be_due(body, deps.clock.now(), q.wait)
     once = IdempotentRequest("job", key, value) if key is not None else None
-    jobs = await commands.create(dependencies(request), [body], actor(request), once, "")
-    return await _answer(dependencies(request), jobs[0], 201)
+    with wait_reserved(request, q.wait):
+        [job] = await commands.create(deps, [body], actor(request), once, "")
+        if q.wait is None:
+            return await _answer(deps, job, 201)
+        job, run = await job_after_wait(request, job, q.wait)
+        return await _answer(deps, job, 201, run=run)
 
 
 @router.post(
@@ -232,20 +244,25 @@ async def resume_job(request: Request, job_id: PathJobId) -> Response:
 @router.post(
     "/{job_id}/trigger",
     status_code=202,
-    openapi_extra=operation(Scope.RUNS_WRITE, TriggerBody, idempotent=True, required=False),
+    openapi_extra=operation(Scope.RUNS_WRITE, TriggerBody, query=WaitQuery, idempotent=True, required=False),
     response_model=answers.Run,
 )
 async def trigger_job(request: Request, job_id: PathJobId) -> Response:
-    """Start a run now, also while the job is paused. While its runs are held, the run waits for the resume."""
-    key = idempotency_key(request)
+    """Start a run now, also while the job is paused. While its runs are held, the run waits for the resume.
+
+    With `wait` the answer comes when the run has ended or become a dead letter, or after that time.
+    """
+    key, wait = idempotency_key(request), query(request, WaitQuery).wait
     value: Any = await read_optional(request)
     body = validated(TriggerBody, value)
     must_fit(body.payload)
-    run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), key, actor(request))
-    return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
+    with wait_reserved(request, wait):
+        run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), key, actor(request))
+        ended = None if wait is None else await wait_for_run(request, run.id, wait)
+    return reply(ended or views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 
 
-async def _answer(deps: Dependencies, job: Job, status: int = 200) -> Response:
+async def _answer(deps: Dependencies, job: Job, status: int = 200, **more: Any) -> Response:
     schemas = await deps.task_schemas()
     headers = {"ETag": f'"{job.version}"'} | ({"Location": f"/api/job/{job.id}"} if status == 201 else {})
-    return reply(views.job(job, schemas.served), status, headers)
+    return reply(views.job(job, schemas.served) | more, status, headers)

@@ -65,6 +65,10 @@ _RUNS: dict[str, Described] = {
         "What its task gets; only for keys with the scope `payloads:read`.",
         {"url": "https://example.com/hook"},
     ),
+    "JobWithRun.run": (
+        "With `wait` only: its run when that had ended or the time was over; null if none was.",
+        COMPOSED,
+    ),
     "DeadLetter.status": ("`dead_lettered`.", "dead_lettered"),
     "DeadLetter.error": ("The error of the last attempt.", _ERROR),
     "DeadLetter.result": ("Always null: the run has not succeeded.", None),
@@ -264,6 +268,8 @@ def field(schema: str, name: str) -> Described | None:
     own = _SINGLE.get(f"{schema}.{name}") or _SINGLE.get(f"{schema}Body.{name}")
     if own is not None:
         return own
+    if schema == "JobWithRun":
+        return field("Job", name)
     if schema in _OF_JOBS and name in JOB_FIELDS:
         return JOB_FIELDS[name]
     return (_SINGLE.get(name) if schema in _OF_RUNS else None) or _COMMON.get(name)

@@ -23,6 +23,7 @@ SCHEMAS: dict[str, str] = {
     "Every": "A recurrence by an interval.",
     "Forecast": "The runs of a window.",
     "Hour": "An hour that has runs.",
+    "JobWithRun": "A job with every effective default, and its run if the request waited for it.",
     "JobStatus": "What has become of a job.",
     "NominalTime": "A nominal time of a job.",
     "NominalTimes": "Nominal times of several jobs.",

@@ -12,12 +12,13 @@ from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
 from duebook_api.history.as_of import run_as_of
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import AsOf, page_of, query
+from duebook_api.http.paging import AsOf, WaitQuery, page_of, query
 from duebook_api.http.path_ids import PathId
-from duebook_api.http.problems import not_found
+from duebook_api.http.problems import Fault, invalid, not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
 from duebook_api.http.search import read_listing
+from duebook_api.jobs.waiting import wait_for_run, wait_reserved
 from duebook_api.runs import rerun
 from duebook_api.runs.payloads import WITH_PAYLOAD, payload_of
 from duebook_api.runs.run_list import RunQuery, statement
@@ -56,13 +57,26 @@ async def find_runs(deps: Dependencies, q: RunQuery) -> views.View:
     return page_of(found.rows, q, views.listed_run, order, more=found.more, searched_to=found.searched_to)
 
 
-@router.get("/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=AsOf), response_model=answers.RunWithPayload)
+class RunDetailQuery(AsOf, WaitQuery):
+    pass
+
+
+@router.get(
+    "/{run_id}", openapi_extra=operation(Scope.RUNS_READ, query=RunDetailQuery), response_model=answers.RunWithPayload
+)
 async def show_run(request: Request, run_id: PathId) -> Response:
     """The run now, with the progress of its last attempt, or as it was at `as_of`.
 
-    With its payload, if the key has the scope `payloads:read`.
+    With its payload, if the key has the scope `payloads:read`. With `wait` the answer comes when the run has ended or
+    become a dead letter, or after that time.
     """
-    q, with_payload = query(request, AsOf), may_read_payloads(request)
+    q, with_payload = query(request, RunDetailQuery), may_read_payloads(request)
+    if q.wait is not None:
+        if q.as_of is not None:
+            raise invalid(Fault("/wait", "the past does not change; leave `wait` or `as_of` out"))
+        await find_run(dependencies(request), run_id, with_payload=False)
+        with wait_reserved(request, q.wait):
+            await wait_for_run(request, run_id, q.wait)
     return reply(await find_run(dependencies(request), run_id, q.as_of, with_payload=with_payload))
 
 

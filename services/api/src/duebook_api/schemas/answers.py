@@ -80,6 +80,10 @@ class Progress(BaseModel):
     reported_at: AwareDatetime
 
 
+class JobWithRun(Job):
+    run: Run | None = None
+
+
 class RunWithPayload(Run):
     payload: Any = Field(None, description="What its task got; only for keys with the scope `payloads:read`.")
     progress: Progress | None = None

@@ -13,6 +13,7 @@ from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
 from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.queue_numbers import QueueNumbers
+from duebook_api.state.run_waits import RunWaits
 from duebook_api.state.schedule_search import ScheduleSearch
 from duebook_api.state.system import System
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
@@ -38,6 +39,7 @@ class Dependencies:
     mail_domains: MailDomains = ALL_DOMAINS
     max_timeout: timedelta = timedelta(days=1)
     changes: Changes = field(default_factory=Changes)
+    waits: RunWaits = field(default_factory=RunWaits)
     overview: Overview = field(default_factory=Overview)
     system: System = field(default_factory=System)
     queue_names: QueueNames = field(default_factory=QueueNames)
