@@ -5,6 +5,7 @@ import "./dialogs.js";
 import "./copy.js";
 import { remember } from "./cookies.js";
 import "./times.js";
+import "./history.js";
 
 remember("duebook_own_tz", Intl.DateTimeFormat().resolvedOptions().timeZone);
 
