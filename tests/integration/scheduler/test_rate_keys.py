@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from duebook_common.domain.definition import Rate
+from duebook_common.domain.queue.decide import PauseQueue
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, StartAttempt
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import Pool
+from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_runs
-from support.bookkeeping import check_invariants, created, do, serve
+from support.bookkeeping import ACTOR, check_invariants, created, do, serve
 from support.samples import HOUR, MINUTE, SECOND
 from support.schedulers import Scheduler, new_scheduler
 
@@ -103,6 +105,22 @@ async def test_the_next_run_moves_up_when_the_first_is_cancelled(scheduler: Sche
     for run in await sent_runs(pool):
         await do(pool, run, CancelRun(None, datetime.now(UTC)))
     assert {run.id for run in await scheduler.poll()} == {first.id, second.id}
+
+
+async def test_a_run_of_a_paused_queue_lets_others_pass(scheduler: Scheduler, pool: Pool) -> None:
+    await serve(pool, "other")
+    await job(pool)
+    for queue in ("other", "other", "other", "default"):
+        await job(pool, rate=Rate("k", 1, HOUR), queue=queue)
+        await scheduler.poll()
+    [sent] = await sent_runs(pool)
+    await start(pool, sent)
+    await handle_queue(pool, "other", PauseQueue(None), ACTOR)
+    await scheduler.poll()
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '9 minutes' WHERE queue = 'default'")
+    await pool.execute("UPDATE rate_starts SET started_at = started_at - interval '1 hour'")
+    await pool.execute("UPDATE runs SET wake_at = now() WHERE queue = 'other'")
+    assert [run.queue for run in await scheduler.poll()] == ["default"]
 
 
 async def test_each_run_of_the_line_looks_again_when_it_may_start(scheduler: Scheduler, pool: Pool) -> None:

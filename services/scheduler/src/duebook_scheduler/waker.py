@@ -17,7 +17,7 @@ from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import acquire
 from duebook_common.store.executors import QueueTasks
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
-from duebook_common.store.wakeups import postpone_runs, postpone_waiting
+from duebook_common.store.wakeups import postpone_runs, postpone_waiting, wake_lines
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs
@@ -104,6 +104,12 @@ class Waker:
         async with acquire(self._pool) as db:
             await postpone_runs(db, [each for each in postponed if each[0].status is not RunStatus.WAITING])
             await postpone_waiting(db, [each for each in postponed if each[0].status is RunStatus.WAITING])
+            await wake_lines(db, {key for run, _ in postponed if (key := self._leads_no_line(run)) is not None})
+
+    def _leads_no_line(self, run: Run) -> str | None:
+        """The key in whose line the run lets others pass, because its queue is paused."""
+        is_paused = run.status is RunStatus.WAITING and self._paused.now.going_on(run.queue) is not None
+        return run.rate.key if run.rate is not None and is_paused else None
 
     async def _wake(self, due_runs: Sequence[DueRun], served: QueueTasks, now: datetime) -> None:
         if not due_runs:

@@ -143,6 +143,11 @@ def test_a_wrong_field_is_refused_with_its_name(fields: dict[str, Any]) -> None:
         ({"catch_up": {"policy": "some"}}, "/catch_up/policy"),
         ({"concurrency": {"key": "k", "limit": 0}}, "/concurrency/limit"),
         ({"concurrency": {"limit": 1}}, "/concurrency/key"),
+        ({"rate": {"key": "k"}}, "/rate/limit"),
+        ({"rate": {"key": "k", "limit": 100_001}}, "/rate/limit"),
+        ({"rate": {"key": "k" * 201, "limit": 1}}, "/rate/key"),
+        ({"rate": {"key": "k", "limit": 1, "per": "PT0.9S"}}, "/rate/per"),
+        ({"rate": {"key": "k", "limit": 1, "per": "PT24H1S"}}, "/rate/per"),
         ({"notify": {"to": ["a@b", "nobody"]}}, "/notify/to/1"),
         ({"notify": {"to": ["a@b.c\u0001"]}}, "/notify/to/0"),
         ({"notify": {"on": ["failed"]}}, "/notify/on/0"),
@@ -162,7 +167,7 @@ def test_all_faults_of_a_batch_are_reported_at_once() -> None:
 
 
 def test_an_optional_field_may_be_null() -> None:
-    nulls = {"ends_at": None, "max_runs": None, "start_within": None, "jitter": None, "concurrency": None}
+    nulls = {"ends_at": None, "max_runs": None, "start_within": None, "jitter": None, "concurrency": None, "rate": None}
     assert faults(**nulls, pause_on_failure=False) == []
 
 

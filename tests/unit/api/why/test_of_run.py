@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from duebook_api.schemas.missing_executor import missing_executor
-from duebook_api.why.facts import ConcurrencySlots, QueuePosition
-from duebook_common.domain.definition import CatchUp, Concurrency, Overlap
+from duebook_api.why.facts import ConcurrencySlots, QueuePosition, RatePosition
+from duebook_common.domain.definition import CatchUp, Concurrency, Overlap, Rate
 from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.job.new_runs import trigger_run
 from duebook_common.domain.job.occurrence import account
@@ -182,6 +182,20 @@ def test_a_run_that_waits_for_a_slot_names_its_holders_and_the_runs_ahead() -> N
     assert "holds a slot; its status is running" in texts(why)[-1]
     free = explain_run(event, slots=ConcurrencySlots(taken=0, holders=[], ahead=0))
     assert free.answer == "It is ready, and waits for a scheduler to send it to its queue."
+
+
+def test_a_run_in_the_line_of_a_rate_says_who_is_ahead_and_when_it_may_start() -> None:
+    event = first_event(a_job(rate=Rate("stripe", 10, SECOND)))
+    position = RatePosition(ahead=42, started=10, sent=2, expected_at=NOW + MINUTE)
+    why = explain_run(event, rate_position=position, now=NOW)
+    assert why.answer == (
+        "It waits for the rate of the key “stripe”, which allows 10 starts in any PT1S: 42 runs are ahead of it, "
+        "and it may start at about 2026-11-24T01:01:00Z."
+    )
+    assert "it had to wait for the rate of the key “stripe”" in texts(why)[0]
+    assert texts(why)[1:] == [
+        "With the key “stripe” 10 attempts started within the last PT1S, and 2 runs are sent and not started."
+    ]
 
 
 def test_a_queued_run_says_how_many_are_ahead_and_what_is_known_of_executors() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.definition import Backoff
+from duebook_common.domain.definition import Backoff, Rate
 from duebook_common.domain.errors import CommandRejected, StaleAttempt, WrongStatus
 from duebook_common.domain.run.commands import (
     CancelRun,
@@ -53,6 +53,7 @@ from duebook_common.domain.run.fingerprint import fingerprint
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_run, after, due
 
+RATE = Rate("k", 1, MINUTE)
 LEASE, LOOK_AGAIN_AFTER = 30 * SECOND, 20 * SECOND
 
 
@@ -388,6 +389,32 @@ def test_a_deferred_run_is_skipped_once_its_start_within_has_passed() -> None:
     late = NOW + HOUR
     assert isinstance(decide(run, DeferRun(run.dispatch, "executor-2", late, 0))[0], RunExpired)
     assert isinstance(decide(do(run, defer(run)), wake(late, has_executor=False))[0], RunExpired)
+
+
+def test_a_start_that_its_rate_refuses_waits_uncharged_at_most_until_its_deadline() -> None:
+    run = replace(a_run(start_within=MINUTE), rate=RATE)
+    refused = replace(defer(run), rate_wait=10 * SECOND)
+    waits = do(run, refused)
+    assert (waits.status, waits.reason, waits.failures, waits.attempt) == (RunStatus.WAITING, "rate", 0, 0)
+    assert (waits.deferrals, due(waits)) == (0, NOW + 10 * SECOND)
+    assert due(do(run, replace(refused, rate_wait=HOUR))) == NOW + MINUTE
+    assert decide(waits, wake(NOW + 10 * SECOND)) == [], "only admission sends it"
+
+
+def test_a_retry_and_a_redrive_wait_for_their_rate() -> None:
+    run = replace(a_run(max_retries=1), rate=RATE)
+    retrying = do(started(run), FailAttempt(1, "boom", NOW, 0.5))
+    (event,) = decide(retrying, wake(due(retrying)))
+    assert isinstance(event, RunDeferred)
+    assert (event.reason, event.wake_at) == ("rate", due(retrying))
+    again = do(after(retrying, [event]), wake(due(retrying), free=True))
+    dead = do(started(again), FailAttempt(2, "boom", NOW, 0.5))
+    redriven = do(dead, RedriveRun(None, 2, NOW))
+    assert redriven.status is RunStatus.WAITING
+
+
+def started(run: Run) -> Run:
+    return do(run, StartAttempt(run.dispatch, "executor-1", LEASE, NOW))
 
 
 def test_a_run_is_not_sent_while_no_executor_has_its_task() -> None:

@@ -6,7 +6,7 @@ moved time if the rest of the row agrees with the log.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -195,8 +195,17 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
     if freed:
         statement = _WAKE_UNLOCKED_BY_KEY if deciding else _WAKE_BY_KEY
         await db.execute(statement, list(freed), list(freed.values()))
-    if left := {run.rate.key for run in ended if run.rate is not None and leaves_line(run)}:
-        await db.execute(_WAKE_BY_RATE, list(left))
+    await wake_lines(db, {run.rate.key for run in ended if run.rate is not None and leaves_line(run)})
+
+
+async def wake_lines(db: Connection, keys: Collection[str]) -> None:
+    """Look now at the first runs in the lines of these keys: those before them have left, or may not start.
+
+    The scheduler's waker calls it for keys whose first runs are of a paused queue. No event, because only admission
+    decides whether a waiting run is sent.
+    """
+    if keys:
+        await db.execute(_WAKE_BY_RATE, list(keys))
 
 
 # The runs of a line that are due before their turn: each was due once, when it was created or woken.

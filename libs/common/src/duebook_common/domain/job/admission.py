@@ -60,12 +60,13 @@ def runs_to_await(active: Iterable[Run]) -> list[Run]:
 def frees_slot(run: Run) -> bool:
     """Whether a run that got events may let others start: it ended, or was stopped and gave back its key's slot."""
     stopped = run.held or run.reason == QUEUE_PAUSED
-    return not run.active or (stopped and run.concurrency is not None and run.status is RunStatus.WAITING)
+    limited = run.concurrency is not None or run.rate is not None
+    return not run.active or (stopped and limited and run.status is RunStatus.WAITING)
 
 
 def leaves_line(run: Run) -> bool:
-    """Whether the run ended without the start for which it had a position in the line of its rate."""
-    return run.status in {RunStatus.CANCELLED, RunStatus.SKIPPED}
+    """Whether the run ended without the start for which it had a position in the line of its rate, or is held."""
+    return run.held or run.status in {RunStatus.CANCELLED, RunStatus.SKIPPED}
 
 
 def slots_by_run(due: Iterable[Run], slots: Limits, now: datetime) -> frozenset[UUID]:
