@@ -5,75 +5,81 @@ import os
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
-from playwright.async_api import Browser, async_playwright
 
+from docs.pictures.browser import IMAGES, draw
 from docs.pictures.example import write_example
+from docs.pictures.mail import mail_html
+from docs.pictures.pages import pages
+from docs.pictures.surroundings import announce
 from duebook_common.integrity.migrate import migrate
+from duebook_common.store.database import Pool, connect
 from duebook_devstack.ports import free_port
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.stack_dir import StackDir
 
-IMAGES = Path(__file__).parents[1] / "images"
-_CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-_SIZE = {"width": 1440, "height": 900}
-
-
-async def draw(url: str, jobs: dict[str, str]) -> None:
-    """One picture of each page; of the overview one in each theme."""
-    job = jobs["nightly report"]
-    pages = [
-        ("overview", "/console", "light"),
-        ("overview-dark", "/console", "dark"),
-        ("jobs", "/console/jobs", "light"),
-        ("job", f"/console/jobs/{job}", "light"),
-        ("job-day", f"/console/jobs/{job}?day=2026-08-05", "dark"),
-        ("runs", "/console/runs", "light"),
-        ("dead-letters", "/console/dead-letters", "light"),
-        ("queues", "/console/queues", "light"),
-        ("events", "/console/events", "light"),
-        ("system", "/console/system", "light"),
-    ]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        for name, path, theme in pages:
-            await _picture(browser, url + path, name, theme)
-        await browser.close()
-
-
-async def _picture(browser: Browser, url: str, name: str, theme: str) -> None:
-    """Left out if the console has no such page."""
-    context = await browser.new_context(viewport=_SIZE, color_scheme=theme, timezone_id="Europe/Berlin")  # type: ignore[arg-type]
-    await context.add_cookies([{"name": "duebook_own_tz", "value": "Europe/Berlin", "url": url}])
-    page = await context.new_page()
-    answer = await page.goto(url)
-    if answer is not None and answer.ok:
-        await page.wait_for_timeout(500)  # the forecast is computed aside
-        await page.reload()
-        await page.screenshot(path=IMAGES / f"{name}.png")
-    await context.close()
+KEY = "the-key-of-these-pictures-0123456789"
 
 
 async def _serve_and_draw(postgres: str) -> None:
     jobs = {name: str(id_) for name, id_ in (await write_example(postgres)).items()}
+    async with connect(postgres, "pictures", 2) as pool, _api(postgres) as url, _alive(pool):
+        ids = await _ids(pool)
+        await draw(url, KEY, pages(jobs, ids), await mail_html(pool, ids["dead"]))
+
+
+async def _ids(pool: Pool) -> Mapping[str, str]:
+    """The ids of what pages are about, besides jobs."""
+    queries = {
+        "dead": "SELECT run_id FROM runs WHERE status = 'dead_lettered' AND job_name = 'charge invoices' LIMIT 1",
+        "retried": "SELECT run_id FROM runs WHERE status = 'succeeded' AND attempt = 3 AND queue = 'default' LIMIT 1",
+        "bulk": "SELECT bulk_id FROM bulk_operations WHERE status = 'running' LIMIT 1",
+        "executor": "SELECT split_part(executor, '/', 2) FROM executors WHERE host = 'worker-2'",
+    }
+    return {name: str(await pool.fetchval(query)) for name, query in queries.items()}
+
+
+@asynccontextmanager
+async def _api(postgres: str) -> AsyncIterator[str]:
     port = free_port()
     environment = {
         **os.environ,
         "DUEBOOK_POSTGRES_URL": postgres,
         "DUEBOOK_REDIS_URL": "redis://127.0.0.1:1/0",
         "DUEBOOK_PORT": str(port),
-        "DUEBOOK_AUTH": "off",
+        "DUEBOOK_API_KEY": KEY,
     }
     command = (sys.executable, "-m", "duebook_api")
     api = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL, stdout=DEVNULL)
     try:
         await _await_ready(f"http://127.0.0.1:{port}")
-        await draw(f"http://127.0.0.1:{port}", jobs)
+        yield f"http://127.0.0.1:{port}"
     finally:
         api.terminate()
         await api.wait()
+
+
+@asynccontextmanager
+async def _alive(pool: Pool) -> AsyncIterator[None]:
+    """Executors and services seem to run while the pictures are drawn."""
+
+    async def renew() -> None:
+        while True:
+            await announce(pool, datetime.now(UTC))
+            await asyncio.sleep(5)
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewing
 
 
 async def _await_ready(url: str) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
+from docs.pictures.surroundings import write_surroundings
 from duebook_common.domain.definition import Cron, Definition, Every
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import DecisionContext, Dispatch, JobCommand, PauseJob, ResumeJob
@@ -192,6 +193,7 @@ def all_series(now: datetime) -> list[Series]:
         recent("charge invoices", "http.request", "default", 2 * minute, 1.2, now, BILLING[0], "tenant-2"),
         recent("charge subscriptions", "http.request", "default", 3 * minute, 0.9, now, BILLING[0], "tenant-7"),
         recent("sync orders", "imports.orders", "imports", 4 * minute, 8, now, BILLING[1]),
+        recent("import catalogue", "imports.catalogue", "imports", 30 * minute, 2600, now),
         recent("welcome mails", "email.send", "mail", 5 * minute, 0.4, now),
         recent("refresh search index", "search.refresh", "slow", 15 * minute, 240, now),
         recent("rotate logs", "log", "default", 30 * minute, 2, now),
@@ -205,6 +207,7 @@ async def write_example(url: str, now: datetime | None = None) -> dict[str, UUID
         example = Example(pool, now)
         written = {series.definition.name: await example.write(series) for series in all_series(now)}
     async with connect(url, "example", 2) as pool:
+        await write_surroundings(pool, written, now)
         subscriber = StatisticsSubscriber(pool)
         while await subscriber.step(now):
             pass

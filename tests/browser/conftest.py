@@ -11,14 +11,16 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
-from browser.console import KEY, Console
+from browser.console import KEY, LIVE_MS, Console
 from docs.pictures.example import write_example
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.chromium import chromium
 from support.servers import ServerInfo, create_database, drop_database, session_dir
+
+expect.set_options(timeout=LIVE_MS)  # a machine may be slow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,114 +1,193 @@
-"""What an operator does in a browser."""
+"""Ten things for which people come, each from its beginning to its end; the incident is a file of its own."""
 
 import asyncio
+from datetime import UTC, datetime
+from uuid import UUID
 
+import orjson
 from playwright.async_api import expect
 
-from browser.console import Console, axe_violations
+from browser.console import Console
+from duebook_common.domain.mail import MailFailed, message_id
+from duebook_common.store.actor import Actor
+from duebook_common.store.mail_handling import MailResult, record_mails
+from support.api_app import Api, running_api
+
+OPS, TOPIC = "ops@example.com", "dead_lettered-3"
 
 
-async def test_a_job_is_paused_in_a_dialog_by_keyboard_alone(console: Console) -> None:
-    page = await console.page()
-    await page.keyboard.press("g")
-    await page.keyboard.press("j")
-    await expect(page).to_have_url(f"{console.url}/console/jobs")
-    await page.wait_for_load_state()
-    await page.keyboard.press("/")
-    await page.keyboard.type("nightly")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("tbody tr")).to_have_count(1)
-    await page.wait_for_load_state()
-    await page.keyboard.press("j")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("h1")).to_have_text("nightly report")
-    await page.wait_for_load_state()
-    link = page.get_by_role("link", name="Pause…")
-    await link.focus()
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    assert await axe_violations(page) == []
-    await page.keyboard.type("stock-taking")
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Paused.", exact=True)).to_be_visible()
-    job = (await console.http.get(f"/api/job/{console.jobs['nightly report']}")).json()
-    assert (job["status"], job["reason"]) == ("paused", "stock-taking")
+async def test_the_first_job_is_made_and_run_in_an_empty_installation(new_console: Console) -> None:
+    page = await new_console.page("/console/jobs")
+    await expect(page.get_by_text("duebook job create")).to_be_visible()
+    await page.get_by_role("link", name="New job").click()
+    await page.get_by_label("Name").fill("my first job")
+    await page.get_by_label("Runs", exact=True).select_option("every")
+    await page.get_by_label("Expression").fill("PT5M")
+    await expect(page.locator("#schedule-preview")).to_contain_text("very 5 minutes")
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.locator("h1")).to_have_text("my first job")
+    await page.get_by_role("link", name="Run now…").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Run now").click()
+    await expect(page.locator("#why")).to_be_visible()
+    await page.get_by_role("link", name="Runs").first.click()
+    await expect(page.locator("#runs tbody tr")).to_have_count(1)
 
 
-async def test_shortcuts_are_listed_and_can_be_switched_off(console: Console) -> None:
-    page = await console.page()
-    await page.keyboard.press("?")
-    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
-    assert await axe_violations(page) == []
-    await page.get_by_label("Shortcuts are on").uncheck()
-    await page.keyboard.press("Escape")
-    await page.keyboard.press("?")
-    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
+async def test_why_a_run_does_not_start_leads_to_the_queue_that_is_resumed(console: Console) -> None:
+    async with running_api(console.postgres_url) as api:
+        job = await api.create(name="payouts", queue="payouts")
+        await api.json(200, "POST", "/api/queue/payouts/pause", {"reason": "bank holiday"})
+        await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    page = await console.page("/console/runs?queue=payouts")
+    await page.locator("#runs tbody tr a").first.click()
+    await expect(page.locator("#why")).to_contain_text("bank holiday")
+    run = page.url
+    await page.get_by_role("link", name="Queues").click()
+    await page.locator("#queue-payouts").get_by_role("link", name="Resume…").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    await expect(page.locator("#queue-payouts")).not_to_contain_text("bank holiday")
+    await page.goto(run)
+    await expect(page.locator("#why > p").first).not_to_contain_text("bank holiday")
 
 
-async def test_the_theme_is_switched_and_remembered(console: Console) -> None:
-    page = await console.page(color_scheme="light")
-    background = "getComputedStyle(document.documentElement).backgroundColor"
-    assert await page.evaluate(background) == "rgb(251, 251, 250)"
-    await page.keyboard.press("t")
-    await page.keyboard.press("t")
-    assert await page.evaluate(background) == "rgb(19, 20, 22)"
-    await page.reload()
-    assert await page.evaluate(background) == "rgb(19, 20, 22)"
+async def test_an_edited_schedule_is_previewed_with_its_clock_changes(console: Console) -> None:
+    async with running_api(console.postgres_url) as api:
+        job = await api.create(name="edited", recurrence={"cron": "0 5 * * *"}, timezone="Europe/Berlin")
+    page = await console.page(f"/console/jobs/{job['id']}")
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_label("Expression").fill("30 2 * * *")
+    await expect(page.locator("#schedule-preview")).to_contain_text("at 02:30")
+    await expect(page.locator("#schedule-preview .notes")).to_contain_text("2100")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("link", name="Definition").click()
+    await expect(page.locator("main")).to_contain_text("30 2 * * *")
+    await expect(page.locator(".diff .removed")).to_contain_text("0 5 * * *")
 
 
-async def test_times_are_in_the_zone_that_the_reader_chooses(console: Console) -> None:
-    page = await console.page(f"/console/jobs/{console.jobs['nightly report']}")
-    await page.reload()  # the first visit says which zone is the reader's own
-    await expect(page.locator("#next-times")).to_contain_text(" 02:00 +0")
-    await page.locator("details.zone summary").click()
-    await page.get_by_role("link", name="UTC", exact=True).click()
-    await expect(page.locator("#next-times")).to_contain_text("+00:00")
-    await page.goto("/console/jobs")
-    await expect(page.locator("details.zone summary")).to_have_text("UTC +00:00")
-
-
-async def test_a_new_run_is_announced_and_all_tabs_share_one_stream(console: Console) -> None:
-    context, streams = await console.context(), []
-    context.on("request", lambda request: streams.append(request.url) if request.url.endswith("/live") else None)
-    job = console.jobs["rotate logs"]
-    page, other = await context.new_page(), await context.new_page()
-    await page.goto(f"/console/jobs/{job}?tab=runs")
-    await other.goto("/console")
-    await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on")
-    running = other.locator("#figures li").first
-    before = await running.inner_text()
-    for _ in range(100):  # the stream says only what comes after it was opened
-        await console.http.post(f"/api/job/{job}/trigger", json={})
-        if await page.get_by_text("new: show").count() and await running.inner_text() != before:
-            break
-        await asyncio.sleep(0.3)
-    await expect(page.get_by_text("new: show")).to_be_visible()
-    assert await running.inner_text() != before
-    assert len(streams) <= 2
-    await page.get_by_text("new: show").click()
-    await expect(page.locator("tbody tr").first).to_contain_text("dispatched")
-
-
-async def test_live_is_switched_off_and_stays_off(console: Console) -> None:
-    page = await console.page()
-    await page.get_by_role("button", name="Live").click()
-    await expect(page.locator("live-switch button")).to_have_attribute("aria-pressed", "false")
-    await page.reload()
-    await expect(page.locator("live-switch button")).to_have_text("Live is off")
-
-
-async def test_a_click_on_a_day_shows_its_times_and_why(console: Console) -> None:
+async def test_a_year_of_the_ledger_leads_to_a_day_a_run_and_why(console: Console) -> None:
     page = await console.page(f"/console/jobs/{console.jobs['nightly report']}")
     await page.locator("a[aria-label*='dead letter']").first.click()
-    await page.get_by_role("link", name="why").first.click()
+    times = page.locator("tr[id^=time-]")
+    await times.get_by_role("link", name="why").first.click()
     await expect(page.locator("#why")).to_contain_text("dead letter")
+    await times.locator("a[href*='/console/runs/']").first.click()
+    await expect(page.locator("h1")).to_have_text("nightly report")
+    await expect(page.locator("#attempts tbody tr")).to_have_count(4)
+    await page.get_by_text("because", exact=True).click()
+    assert await page.locator("ol.because li").count() > 1
 
 
-async def test_the_preview_follows_the_form_while_it_is_typed(console: Console) -> None:
-    page = await console.page("/console/new-job")
-    await page.get_by_label("Expression").fill("0 5 * * 6")
-    await expect(page.locator("#schedule-preview")).to_contain_text("05:00 on Saturday")
-    await page.get_by_label("Name").fill("weekly report")
-    await page.get_by_role("button", name="Create").click()
-    await expect(page.get_by_text("Created.")).to_be_visible()
-    await expect(page.locator("h1")).to_have_text("weekly report")
+async def test_one_is_tried_with_an_edited_payload_and_the_rest_redriven(console: Console) -> None:
+    async with running_api(console.postgres_url) as api:
+        for invoice in range(3):
+            await api.dead_letter("KeyError: day", name="bench", queue="bench", payload={"invoice": invoice})
+    page = await console.page("/console/dead-letters?queue=bench")
+    await expect(page.locator("#lead")).to_contain_text("3 runs failed alike")
+    bench = page.locator("#workbench")
+    await bench.get_by_label("Payload").fill('{"invoice": 7, "day": "today"}')
+    await expect(bench.locator("#check .added").first).to_contain_text('"day": "today"')
+    await bench.get_by_label("Reason").fill("with the day")
+    await bench.get_by_role("button", name="Try this one").click()
+    await page.goto("/console/dead-letters?queue=bench")
+    await expect(page.locator("#lead")).to_contain_text("2 runs failed alike")
+    await page.get_by_role("link", name="Redrive the group…").click()
+    await page.get_by_role("dialog").get_by_label("Reason").fill("it works")
+    await page.get_by_role("dialog").locator("button.primary, button.danger").first.click()
+    await expect(page.locator("h1")).to_contain_text("Redriving 2 dead letters")
+
+
+async def test_a_key_is_shown_once_signs_in_and_ends_its_session_when_revoked(console: Console) -> None:
+    console.expected = {401, 403}
+    page = await console.page("/console/keys")
+    await page.get_by_role("link", name="Make a key…").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill("a colleague")
+    await dialog.locator("[name='scope-read']").check()
+    await dialog.get_by_role("button", name="Make the key").click()
+    key = await page.locator(".copyable code").inner_text()
+    await page.get_by_role("link", name="All keys").click()
+    assert key not in await page.content()
+    colleague = await console.page("/console/jobs", key=None)
+    await colleague.get_by_label("Key").fill(key)
+    await colleague.get_by_role("button", name="Sign in").click()
+    await expect(colleague.locator("h1")).to_have_text("Jobs")
+    await colleague.get_by_role("button", name="Live").click()  # its stream would complain about its end
+    await page.locator("tr", has_text="a colleague").get_by_role("link", name="Revoke…").click()
+    await dialog.get_by_label("Reason").fill("has left")
+    await dialog.get_by_role("button", name="Revoke").click()
+    await expect(page.locator("tr", has_text="a colleague")).to_contain_text("revoked")
+    async with asyncio.timeout(30):
+        while "/sign-in" not in colleague.url:
+            await colleague.goto("/console/jobs")
+
+
+async def test_a_colleague_is_handed_a_run_as_it_stood_and_may_only_read(console: Console) -> None:
+    async with running_api(console.postgres_url) as api:
+        run = await api.dead_letter("the disk is full", name="handed over", payload={"secret": "of-the-payload"})
+    page = await console.page(f"/console/runs/{run['id']}")
+    await expect(page.get_by_text("of-the-payload")).to_be_visible()
+    await page.get_by_label("Show it as of").fill("2099-01-01T12:00")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(page.locator(".notice")).to_contain_text("As it stood at")
+    colleague = await console.page(page.url, key=await console.key("jobs:read", "runs:read"))
+    await expect(colleague.locator(".notice")).to_contain_text("As it stood at")
+    await expect(colleague.locator("#attempts")).to_contain_text("the disk is full")
+    await expect(colleague.get_by_text("payloads:read").first).to_be_visible()
+    for path in (f"/console/runs/{run['id']}", f"/console/jobs/{run['job_id']}", "/console/runs"):
+        await colleague.goto(path)
+        assert "of-the-payload" not in await colleague.content()
+        assert await colleague.locator("main [data-dialog], main .button.primary").count() == 0
+
+
+async def test_a_forecast_with_a_change_set_is_handed_over_by_its_url(console: Console) -> None:
+    page = await console.page("/console/forecast?queue=slow")
+    await page.locator("#change-set summary").click()
+    change = {"job_id": console.jobs["refresh search index"], "patch": {"recurrence": {"every": "PT5M"}}}
+    await page.get_by_label("Changes").fill(orjson.dumps([change]).decode())
+    await page.get_by_role("button", name="Show the difference").click()
+    await expect(page.locator("p.answer")).to_contain_text("more than without the changes")
+    colleague = await console.page(page.url, key=await console.key("jobs:read"))
+    await expect(colleague.locator("p.answer")).to_have_text(await page.locator("p.answer").inner_text())
+    await expect(colleague.get_by_role("heading", name="Times that are added")).to_be_visible()
+
+
+async def test_events_of_one_job_are_followed_live(console: Console) -> None:
+    async with running_api(console.postgres_url) as api:
+        job = await api.create(name="followed")
+        page = await console.page(f"/console/events?job_id={job['id']}&view=follow")
+        await expect(page.locator("#events tbody tr")).to_have_count(1)
+        await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on")
+        for _ in range(100):  # the stream says only what comes after it was opened
+            await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+            if await page.locator("#events tbody tr").count() > 1:
+                break
+            await asyncio.sleep(0.3)
+    await expect(page.locator("#events tbody tr").first).to_contain_text("Run")
+
+
+async def _given_up(api: Api) -> None:
+    """A run's mail that the mail server refused for good."""
+    run = await api.dead_letter(name="mailed")
+    run_id = UUID(run["id"])
+    failed = MailFailed(
+        outcome=TOPIC,
+        recipient=OPS,
+        message_id=message_id(run_id, TOPIC, OPS),
+        at=datetime.now(UTC),
+        error="550 mailbox unavailable",
+        tries=8,
+        retry_at=None,
+    )
+    await record_mails(api.deps.pool, [MailResult(run_id, UUID(run["job_id"]), failed)], Actor("notifier a"))
+
+
+async def test_a_mail_that_was_given_up_is_sent_again(console: Console) -> None:
+    async with running_api(console.postgres_url) as api:
+        await _given_up(api)
+    page = await console.page("/console/mails?status=given_up")
+    row = page.locator("#mails tbody tr", has_text="mailed")
+    await expect(row).to_contain_text("550 mailbox unavailable")
+    await row.get_by_role("link", name="Send again…").click()
+    await page.get_by_role("dialog").get_by_label("Reason").fill("the mailbox is back")
+    await page.get_by_role("dialog").locator("button.primary").first.click()
+    await expect(page.locator("#messages")).to_contain_text(f"The mail to {OPS} is on its way.")

@@ -1,0 +1,83 @@
+"""The console without a mouse: every step of these tests is a key."""
+
+from playwright.async_api import Page, expect
+
+from browser.console import KEY, Console, axe_violations
+
+
+async def _press(page: Page, keys: str) -> None:
+    await page.wait_for_load_state()
+    for key in keys.split():
+        await page.keyboard.press(key)
+
+
+async def _focused(page: Page) -> str:
+    return str(await page.evaluate("(document.activeElement.innerText || document.activeElement.name || '').trim()"))
+
+
+async def test_a_job_is_found_and_paused_by_keyboard_alone(console: Console) -> None:
+    page = await console.page("/console/runs", key=None)
+    await page.keyboard.type(KEY)  # the field has the focus
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{console.url}/console/runs")
+    await _press(page, "g j")
+    await expect(page).to_have_url(f"{console.url}/console/jobs")
+    await _press(page, "/")
+    await page.keyboard.type("rotate")
+    await _press(page, "Enter")
+    await expect(page).to_have_url(f"{console.url}/console/jobs?q=rotate")
+    await expect(page.locator("#jobs tbody tr")).to_have_count(1)
+    await _press(page, "j j k")
+    assert await _focused(page) == "rotate logs"
+    await _press(page, "Enter")
+    await expect(page.locator("h1")).to_have_text("rotate logs")
+    await _press(page, ".")
+    while await _focused(page) != "Pause…":
+        await page.keyboard.press("Tab")
+    await _pause_in_the_dialog(page)
+    job = (await console.http.get(f"/api/job/{console.jobs['rotate logs']}")).json()
+    assert (job["status"], job["reason"]) == ("paused", "stock-taking")
+    await console.http.post(f"/api/job/{job['id']}/resume", json={})
+
+
+async def _pause_in_the_dialog(page: Page) -> None:
+    """The dialog keeps the focus, Esc gives it back, and Enter sends its form."""
+    dialog = page.get_by_role("dialog")
+    await _press(page, "Enter")
+    await expect(dialog).to_be_visible()
+    assert await axe_violations(page) == []
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        assert await page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+    await _press(page, "Escape")
+    await expect(dialog).to_be_hidden()
+    assert await _focused(page) == "Pause…"
+    await _press(page, "Enter")
+    await expect(dialog.get_by_label("Reason")).to_be_focused()
+    await page.keyboard.type("stock-taking")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Paused.", exact=True)).to_be_visible()
+
+
+async def test_g_and_r_lead_to_the_runs_whose_filter_takes_the_focus(console: Console) -> None:
+    page = await console.page()
+    await _press(page, "g r")
+    await expect(page).to_have_url(f"{console.url}/console/runs")
+    await _press(page, "j j")
+    row = page.locator("#runs tbody tr").nth(1)
+    await expect(row).to_have_class("current")
+    await _press(page, "Enter")
+    await expect(page.locator("#timeline")).to_be_visible()
+
+
+async def test_shortcuts_are_listed_and_can_be_switched_off(console: Console) -> None:
+    page = await console.page()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    assert await axe_violations(page) == []
+    await page.get_by_label("Shortcuts are on").uncheck()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
