@@ -14,7 +14,7 @@ from docs.pictures.pages import Picture
 
 IMAGES = Path(__file__).parents[1] / "images"
 _CHROMIUM = environ.get("CHROMIUM", "/usr/bin/chromium")
-_COLOURS = 96
+_COLOURS = 128
 _SIZE: Any = {"width": 1280, "height": 800}
 _MAIL: Any = {"width": 720, "height": 800}
 
@@ -58,5 +58,5 @@ async def _picture(browser: Browser, url: str, key: str, picture: Picture) -> No
 async def _save(page: Page, name: str) -> None:
     """Few colours make a small file; a console has few."""
     image = Image.open(BytesIO(await page.screenshot())).convert("RGB")
-    small = image.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = image.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(IMAGES / f"{name}.png", optimize=True)

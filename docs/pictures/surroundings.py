@@ -78,7 +78,9 @@ async def _keys(pool: Pool) -> None:
 
 async def _mails(pool: Pool, now: datetime) -> None:
     dead, results = await pool.fetch(_DEAD), list(_mail_results(now))
-    mails = [MailResult(row["run_id"], row["job_id"], event(row["run_id"])) for row, event in zip(dead, results, strict=True)]
+    mails = [
+        MailResult(row["run_id"], row["job_id"], event(row["run_id"])) for row, event in zip(dead, results, strict=True)
+    ]
     await record_mails(pool, mails, Actor("notifier-1"))
 
 

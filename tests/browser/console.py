@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page
 
 from duebook_api.access.session_cookie import NAME
 from support.console import FORM
@@ -61,7 +61,7 @@ class Console:
         """Close what the test has opened; no page may have complained, and none may have asked another host."""
         for context in self.contexts:
             await context.close()
-        assert self.faults == []
+        assert "\n".join(self.faults) == ""
 
     async def session(self, key: str) -> str:
         """The cookie of a new session."""
@@ -82,6 +82,14 @@ class Console:
     async def _refuse(self, route: Any) -> None:
         self.faults.append(f"a request left the origin: {route.request.url}")
         await route.abort()
+
+
+async def dialog_of(link: Locator) -> Locator:
+    """The dialog that the link opens. Before its scripts are loaded a page leads to the form instead."""
+    await link.wait_for()
+    await link.page.wait_for_load_state()
+    await link.click()
+    return link.page.get_by_role("dialog")
 
 
 async def axe_violations(page: Page, rules: Iterable[str] = ()) -> list[str]:
