@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import chain
 from os import environ
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from docs.pictures.pages import Picture
 
 IMAGES = Path(__file__).parents[1] / "images"
 _CHROMIUM = environ.get("CHROMIUM", "/usr/bin/chromium")
-_COLOURS = 128
+_COLOURS = 64  # of each kind
 _SIZE: Any = {"width": 1280, "height": 800}
 _MAIL: Any = {"width": 720, "height": 800}
 
@@ -56,7 +57,12 @@ async def _picture(browser: Browser, url: str, key: str, picture: Picture) -> No
 
 
 async def _save(page: Page, name: str) -> None:
-    """Few colours make a small file; a console has few."""
+    """Few colours make a small file: the most frequent ones as they are, and those that stand for all others."""
     image = Image.open(BytesIO(await page.screenshot())).convert("RGB")
-    small = image.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    counted: Any = image.getcolors(image.width * image.height)
+    frequent = [colour for _, colour in sorted(counted, reverse=True)[:_COLOURS]]
+    others = image.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*chain.from_iterable(frequent), *others])
+    small = image.quantize(palette=palette, dither=Image.Dither.NONE)
     small.save(IMAGES / f"{name}.png", optimize=True)

@@ -33,8 +33,12 @@ _OPS, _FIRST = Actor("key:ops"), Actor("key:environment")
 _MINUTE = timedelta(minutes=1)
 _SERVES = {
     "worker-1": (("default", "mail"), ("log", "http.request", "email.send", "amqp.publish"), 100),
-    "worker-2": (("default", "imports"), ("log", "http.request", "imports.orders", "imports.catalogue"), 100),
-    "worker-3": (("slow",), ("search.refresh", "reports.nightly"), 8),
+    "worker-2": (
+        ("default", "imports"),
+        ("log", "http.request", "imports.orders", "imports.catalogue", "reports.nightly"),
+        100,
+    ),
+    "worker-3": (("slow",), ("search.refresh",), 8),
 }
 _KEYS = {
     "deployment": (("jobs:read", "jobs:write"), timedelta(days=90)),
@@ -66,7 +70,7 @@ async def announce(pool: Pool, now: datetime) -> None:
         doing = [row["run_id"] for row in await pool.fetch(_RUNNING, list(queues))]
         await executors.renew(pool, name, Work(len(doing), doing))
     for n, service in enumerate(("scheduler", "scheduler", "executor", "notifier")):
-        settings = Settings(postgres_url="postgresql://duebook@database/duebook")  # type: ignore[arg-type]
+        settings = Settings(postgres_url="postgresql://duebook@database/duebook")
         instance = Instance(uuid5(UUID(int=n), service), service, settings, now - timedelta(hours=5 + n))
         await Presence(pool, instance, Health()).step()
 

@@ -44,12 +44,10 @@ async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty
     assert len(refreshes) == before
 
 
-
-
 async def test_a_reader_who_may_see_no_runs_is_not_offered_the_stream(console: Console) -> None:
-    context, asked = await console.context(await console.key("jobs:read")), list[str]()
-    context.on("request", lambda request: asked.append(request.url))
+    context, paths = await console.context(await console.key("jobs:read")), list[str]()
+    context.on("request", lambda request: paths.append(request.url))
     page = await context.new_page()
     await page.goto("/console/jobs", wait_until="networkidle")
-    assert [url for url in asked if url.endswith("/live")] == []
+    assert [url for url in paths if url.endswith("/live")] == []
     await expect(page.get_by_role("button", name="Live")).to_be_hidden()

@@ -21,7 +21,7 @@ let wasLost = false; // what has changed while the stream was lost is in no even
 
 const parts = () => [...document.querySelectorAll("[data-live]")];
 const isOn = () => localStorage.getItem(KEY) !== "off";
-const wanted = () => isOn() && !document.hidden && parts().length > 0;
+const wanted = () => control && isOn() && !document.hidden && parts().length > 0;
 const isBusy = () =>
   document.hidden ||
   document.querySelector("dialog[open], details.menu[open], main input:focus, main textarea:focus, main select:focus, main input[type=checkbox][data-select]:checked") ||
