@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from duebook.context import Context
+from duebook.execution import GivenUp
 from duebook.outcomes import TaskFailure, TaskSuccess
-from duebook_executor.run_task import GivenUp
 from duebook_executor.task_loop import TaskLoop
 from support.executions import SHORT, both_kinds, run_task, wait_in_thread
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from duebook.context import Context
+from duebook.execution import GivenUp
 from duebook.outcomes import TaskFailure, TaskOutcome, TaskSuccess
 from duebook.tasks import Registry
 from duebook_common.domain.errors import QueueIsPaused, RateExceeded
@@ -27,7 +28,7 @@ from duebook_executor.attempt_metrics import count_outcome, count_start
 from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
-from duebook_executor.run_task import GivenUp, execute
+from duebook_executor.run_task import execute
 from duebook_executor.task_loop import TaskLoop
 
 log = structlog.stdlib.get_logger("attempts")

@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import structlog
 
 from duebook.context import Context
-from duebook.execution import await_task, call_task
+from duebook.execution import Execution, await_task, call_task
 from duebook.open_resources import OpenResources
 from duebook.resources import ResourceRegistry, registered_resources
 from duebook.tasks import Task
@@ -69,22 +70,6 @@ class _ThreadedLoop:
         self._answered_at = time.monotonic()
 
 
-class Execution:
-    """A task under way. `ended` is done once its code has really ended, whatever became of the attempt meanwhile."""
-
-    def __init__(self) -> None:
-        self.ended: Future[Any] = Future()
-        self.cancel: Callable[[], None] = _do_nothing
-
-    def finish(self, task: "asyncio.Task[Any]") -> None:
-        if task.cancelled():
-            self.ended.cancel()
-        elif error := task.exception():
-            self.ended.set_exception(error)
-        else:
-            self.ended.set_result(task.result())
-
-
 class TaskLoop:
     """Runs users' coroutines in the tasks' event loop, and their plain functions in threads.
 
@@ -134,7 +119,8 @@ class TaskLoop:
         if task.is_async:
             execution = self.run(await_task(task, payload, context, threaded.resources))
         else:
-            execution = self.call(lambda: call_task(task, payload, context, lambda: threaded.values(task.resources)))
+            resources = partial(threaded.values, task.resources)
+            execution = Execution.in_thread(lambda: call_task(task, payload, context, resources))
         threaded.running.add(execution)
         execution.ended.add_done_callback(lambda _: threaded.running.discard(execution))
         return execution
@@ -154,19 +140,13 @@ class TaskLoop:
         execution.cancel = lambda: _call_in(loop, cancel)  # the loop calls it after `start`, even if it is blocked now
         return execution
 
-    def call(self, function: Callable[[], Any]) -> Execution:
-        """Call a plain function in a thread of its own. Python cannot stop a thread: `cancel` has no effect."""
-        execution = Execution()
-        execution.ended.set_running_or_notify_cancel()
-        threading.Thread(target=_call, args=(function, execution.ended), name="duebook-task", daemon=True).start()
-        return execution
-
     def abandon(self, execution: Execution) -> None:
         """Give the task up: from now on it is counted until it ends."""
         if execution in self._abandoned:
             return
         self._abandoned.add(execution)
         ABANDONED_TASKS.inc()
+        log.warning("a task was given up and may still be running", abandoned=self.abandoned)
         execution.ended.add_done_callback(lambda _: self._on_end(execution))
 
     def _on_end(self, execution: Execution) -> None:
@@ -180,16 +160,5 @@ class TaskLoop:
             raise RuntimeError(f"{self.abandoned} tasks that were given up still run; DUEBOOK_MAX_ABANDONED is {most}")
 
 
-def _do_nothing() -> None:
-    pass
-
-
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
     loop.call_soon_threadsafe(function)
-
-
-def _call(function: Callable[[], Any], ended: "Future[Any]") -> None:
-    try:
-        ended.set_result(function())
-    except BaseException as error:
-        ended.set_exception(error)

@@ -1,0 +1,104 @@
+"""The wheel alone, as a user's project installs it: small, typed, quick to import, and without any server's library."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+CLIENT = Path(__file__).parents[3] / "libs" / "client"
+# What the package declares, and what these need in turn.
+ALLOWED = {
+    "annotated_types", "anyio", "certifi", "duebook", "h11", "h2", "hpack", "httpcore", "httpcore2", "httpx", "httpx2",
+    "hyperframe", "idna", "pydantic", "pydantic_core", "sniffio", "truststore", "typing_extensions",
+    "typing_inspection",
+}  # fmt: skip
+TASKS = """
+from collections.abc import AsyncIterator
+
+from pydantic import BaseModel
+
+from duebook import Backoff, Context, resource, task
+
+
+class Report(BaseModel):
+    region: str
+
+
+class Pool: ...
+
+
+@resource
+async def pool() -> AsyncIterator[Pool]:
+    yield Pool()
+
+
+@task("reports.nightly", queue="reports", timeout=60, max_retries=5, backoff=Backoff(factor=3))
+async def nightly(report: Report, context: Context, pool: Pool) -> int:
+    context.log("started", level="debug", region=report.region)
+    context.progress(0.5, "half")
+    return 3
+
+
+@task("reports.plain")
+def plain() -> None: ...
+
+
+async def use(context: Context) -> int:
+    return await nightly(Report(region="eu"), context, Pool())
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's content, unpacked."""
+    directory = tmp_path_factory.mktemp("wheel")
+    (path,) = WheelBuilder(str(CLIENT)).build(directory=str(directory), versions=["standard"])
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(directory / "site")
+    assert Path(path).stat().st_size < 300_000
+    return directory / "site"
+
+
+def python(program: str, wheel: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=wheel)
+    return done.stdout
+
+
+def test_tasks_and_tests_import_no_servers_library(wheel: Path) -> None:
+    program = (
+        "import sys; before = set(sys.modules); import duebook, duebook.testing; duebook.task; duebook.Client\n"
+        "import json; print(json.dumps(sorted({n.partition('.')[0] for n in set(sys.modules) - before})))"
+    )
+    found = set(json.loads(python(program, wheel))) - set(sys.stdlib_module_names)
+    assert {name for name in found if not name.startswith("_")} - ALLOWED == set()
+
+
+def test_a_module_of_tasks_takes_little_longer_to_import_than_pydantic(wheel: Path) -> None:
+    """Compared with pydantic itself, because machines differ; the best of five."""
+    program = (
+        "import time; start = time.perf_counter(); import pydantic; pydantic.BaseModel, pydantic.TypeAdapter\n"
+        "middle = time.perf_counter(); from duebook import Context, Fail, resource, task\n"
+        "print(middle - start, time.perf_counter() - middle)"
+    )
+    times = [tuple(map(float, python(program, wheel).split())) for _ in range(5)]
+    assert min(own for _, own in times) < min(pydantic for pydantic, _ in times)
+
+
+def test_the_package_alone_imports_nothing(wheel: Path) -> None:
+    assert python("import duebook, sys; print('pydantic' in sys.modules)", wheel) == "False\n"
+
+
+def test_a_users_module_passes_the_strict_type_check(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    environment = {**os.environ, "MYPYPATH": ""}
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "tasks.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("Success: no issues found in 1 source file\n", 0)
+    assert (wheel / "duebook" / "py.typed").exists()
