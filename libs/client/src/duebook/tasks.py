@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 from duebook.context import Context
 from duebook.defaults import Backoff, Defaults, duration
 from duebook.errors import Fail, TaskError, location, wrong
+from duebook.remote import RemoteTask
 from duebook.resources import Resource, ResourceRegistry, registered_resources
 from duebook.signature import Kind, Parameter, parameters_of
 
@@ -99,7 +100,7 @@ class Task:
                 return resources[parameter.annotation]
 
 
-class TaskFunction(Generic[P, R, Payload]):
+class TaskFunction(RemoteTask[R, Payload], Generic[P, R, Payload]):
     """A task as its decorator leaves it: it is called like the function, and names the task to clients."""
 
     __name__: str

@@ -30,6 +30,7 @@ from duebook.client.errors import (
     TooManyRequests,
     Unauthorized,
     Unavailable,
+    UnexpectedResult,
     Unreachable,
     WaitTimeout,
 )
@@ -38,6 +39,7 @@ from duebook.client.wire import Response
 
 if TYPE_CHECKING:
     from duebook.client.async_client import AsyncClient
+    from duebook.client.handles import AsyncHandle, Handle
     from duebook.client.models import (
         DeadLetter,
         Event,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "AsyncHandle",
     "Client",
     "ClientError",
     "Conflict",
@@ -63,6 +66,7 @@ __all__ = [
     "Forbidden",
     "Gone",
     "Group",
+    "Handle",
     "Invalid",
     "InvalidRequest",
     "Job",
@@ -83,10 +87,13 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
+    "UnexpectedResult",
     "Unreachable",
     "WaitTimeout",
     "Why",
 ]
+
+_MODULES = {"AsyncClient": "async_client", "AsyncHandle": "handles", "Handle": "handles"}
 
 
 def __getattr__(name: str) -> Any:
@@ -95,4 +102,4 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{'async_client' if name == 'AsyncClient' else 'models'}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'models')}"), name)

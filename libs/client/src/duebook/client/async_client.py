@@ -3,22 +3,30 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from duebook.client.async_connections import AsyncConnections, AsyncSend
 from duebook.client.async_groups import AsyncDeadLetters, AsyncJobs, AsyncRuns
+from duebook.client.enqueue import EnqueueFields, enqueue
 from duebook.client.environment import address
 from duebook.client.errors import ClientError
 from duebook.client.feed import Position, endless
+from duebook.client.fields import Time
+from duebook.client.handles import AsyncHandle
 from duebook.client.headers import request_headers
 from duebook.client.models import Event
 from duebook.client.steps import Answer, Call, Retries, Sleep, effects, send
+from duebook.client.unset import UNSET
 from duebook.client.wire import Request
 
+if TYPE_CHECKING:
+    from duebook.tasks import TaskFunction
+
 T = TypeVar("T")
+Payload = TypeVar("Payload")
 
 
 class AsyncClient:
@@ -73,6 +81,37 @@ class AsyncClient:
     def dead_letters(self) -> AsyncDeadLetters:
         """Read, redrive and discard runs that have failed for good."""
         return AsyncDeadLetters(self)
+
+    @overload
+    async def enqueue(
+        self, task: "TaskFunction[..., Coroutine[Any, Any, T], Payload]", payload: "Payload" = UNSET, *,
+        at: Time | None = None, idempotency_key: str | None = None, **fields: Unpack[EnqueueFields]
+    ) -> AsyncHandle[T]: ...  # fmt: skip
+    @overload
+    async def enqueue(
+        self, task: "TaskFunction[..., T, Payload]", payload: "Payload" = UNSET, *,
+        at: Time | None = None, idempotency_key: str | None = None, **fields: Unpack[EnqueueFields]
+    ) -> AsyncHandle[T]: ...  # fmt: skip
+    @overload
+    async def enqueue(
+        self, task: str, payload: Any = UNSET, *,
+        at: Time | None = None, idempotency_key: str | None = None, **fields: Unpack[EnqueueFields]
+    ) -> AsyncHandle[Any]: ...  # fmt: skip
+    async def enqueue(
+        self,
+        task: Any,
+        payload: Any = UNSET,
+        *,
+        at: Any = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> AsyncHandle[Any]:
+        """Run the task once, now or `at` a time, and return a handle of its result.
+
+        `task` is the function under its `@task`, or its name. Fields of a job, like `queue` and `key`, override the
+        task's own. Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
+        """
+        return AsyncHandle(self, await self.perform(enqueue(task, payload, at, idempotency_key, fields)))
 
     async def events(
         self, after: str | None = None, *, follow: bool = True, interval: float = 1.0, **filters: Any

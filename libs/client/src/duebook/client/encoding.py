@@ -25,7 +25,7 @@ def plain(value: Any) -> Any:
         case set() | frozenset():
             return sorted(value)
         case _ if hasattr(value, "model_dump"):
-            return value.model_dump(mode="json")
+            return value.model_dump(mode="json", by_alias=True)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return {each.name: getattr(value, each.name) for each in fields(value)}
     raise InvalidRequest(f"a {type(value).__name__} is not JSON; give a model, a dataclass or plain values")

@@ -88,7 +88,7 @@ class InvalidRequest(ClientError):
 
 
 class RunEnded(ClientError):
-    """The run has ended without a result. `run` is its last state."""
+    """The run has ended without the expected result. `run` is its last state."""
 
     def __init__(self, message: str, run: "Run") -> None:
         super().__init__(message)
@@ -109,6 +109,10 @@ class RunCancelled(RunEnded):
 
 class RunSkipped(RunEnded):
     """The run was left out; `run.reason` says why."""
+
+
+class UnexpectedResult(RunEnded):
+    """The run has succeeded, and its result is not of the type that the task returns here."""
 
 
 class NoRun(ClientError):

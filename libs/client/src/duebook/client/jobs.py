@@ -18,7 +18,7 @@ def create(name: str, *, idempotency_key: str | None = None, **fields: Unpack[Jo
 
     Raises Invalid, whose `errors` name the fields, Conflict if another job has its `key`, and Unreachable.
     """
-    return send(_once("/api/job", {"name": name, **fields}, idempotency_key), Job.model_validate)
+    return send(once("/api/job", {"name": name, **fields}, idempotency_key), Job.model_validate)
 
 
 def batch(jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None) -> Call[list[Job]]:
@@ -26,7 +26,7 @@ def batch(jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = No
 
     Raises Invalid, whose `errors` name job and field, as in `/jobs/3/timezone`.
     """
-    request = _once("/api/job/batch", {"jobs": list(jobs)}, idempotency_key)
+    request = once("/api/job/batch", {"jobs": list(jobs)}, idempotency_key)
     return send(request, lambda answer: [Job.model_validate(job) for job in answer["items"]])
 
 
@@ -74,7 +74,7 @@ def trigger(
 ) -> Call[Run]:
     """Start a run now, once, also while the job is paused; `payload` replaces that of the job."""
     body = without_unset(payload=payload) | ({} if overlap is None else {"overlap": overlap})
-    return send(_once(path_of("job", job, "trigger"), body, idempotency_key), Run.model_validate)
+    return send(once(path_of("job", job, "trigger"), body, idempotency_key), Run.model_validate)
 
 
 def delete(job: JobRef) -> Call[None]:
@@ -118,7 +118,7 @@ def runs(job: JobRef, *, limit: int | None = None) -> Listing[Run]:
     return Listing(path_of("job", job, "runs"), {}, Run, limit)
 
 
-def _once(path: str, body: Any, key: str | None) -> Request:
+def once(path: str, body: Any, key: str | None) -> Request:
     """A POST that takes effect once, however often it is sent."""
     return Request("POST", path, body=body, headers={"Idempotency-Key": key or str(uuid4())})
 

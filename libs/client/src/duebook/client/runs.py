@@ -1,13 +1,15 @@
 """The calls about runs. `client.runs.NAME(…)` performs them; each raises a subclass of `ClientError`."""
 
 import math
+from datetime import timedelta
 from typing import Unpack
 from uuid import uuid4
 
-from duebook.client.errors import Invalid, NoRun, RunCancelled, RunFailed, RunSkipped, WaitTimeout
+from duebook.client.encoding import duration
+from duebook.client.errors import Invalid, RunCancelled, RunFailed, RunSkipped, WaitTimeout
 from duebook.client.fields import RunFilters, RunRef, Time, query_of
 from duebook.client.listing import Listing
-from duebook.client.models import Job, LogEntry, Run, Why
+from duebook.client.models import LogEntry, Run, Why
 from duebook.client.paths import name_of, path_of
 from duebook.client.steps import Call, Now, Sleep, send
 from duebook.client.wire import Request
@@ -31,7 +33,7 @@ def wait(run: RunRef, *, timeout: float | None = None) -> Call[Run]:
 
     Raises WaitTimeout, whose `run` is the last state; the run itself goes on.
     """
-    deadline = yield from _deadline(timeout)
+    deadline = yield from deadline_of(timeout)
     pause, long = _FIRST_PAUSE, True
     while True:
         left = deadline - (yield Now())
@@ -52,38 +54,17 @@ def wait(run: RunRef, *, timeout: float | None = None) -> Call[Run]:
 
 
 def _state(run: RunRef, hold: float) -> Call[Run]:
-    query = {"wait": f"PT{math.ceil(hold)}S"} if hold else {}
-    return send(Request("GET", path_of("run", run), query, held=hold), Run.model_validate)
+    return send(Request("GET", path_of("run", run), wait_query(hold), held=hold), Run.model_validate)
 
 
-def _deadline(timeout: float | None) -> Call[float]:
+def wait_query(hold: float) -> dict[str, str]:
+    """The parameter by which the server keeps back its answer for so many seconds."""
+    return {"wait": duration(timedelta(seconds=hold))} if hold else {}
+
+
+def deadline_of(timeout: float | None) -> Call[float]:
+    """The time of the clock at which a timeout ends."""
     return math.inf if timeout is None else (yield Now()) + timeout
-
-
-def first_run(job: Job, timeout: float | None) -> Call[Run]:
-    """The first run of a one-off job, once there is one; raises NoRun and WaitTimeout."""
-    deadline, pause = (yield from _deadline(timeout)), _FIRST_PAUSE
-    while True:
-        if found := (yield from _runs_of(job)):
-            return found[0]
-        left = deadline - (yield Now())
-        if left <= 0:
-            raise WaitTimeout(f"job {job.id} has no run after {timeout:g} s")
-        if pause >= _LONGEST_PAUSE:
-            yield from _must_run(job)
-        yield Sleep(min(pause, left))
-        pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _runs_of(job: Job) -> Call[list[Run]]:
-    request = Request("GET", path_of("job", job, "runs"), {"limit": 1})
-    return send(request, lambda page: [Run.model_validate(run) for run in page["items"]])
-
-
-def _must_run(job: Job) -> Call[None]:
-    now = yield from send(Request("GET", path_of("job", job)), Job.model_validate)
-    if now.next_due_at is None and not (yield from _runs_of(job)):
-        raise NoRun(f"job {job.id} is {now.status} and has no run")
 
 
 def outcome(run: Run) -> Run:

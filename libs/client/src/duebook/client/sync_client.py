@@ -1,15 +1,23 @@
 """The client for synchronous code."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from duebook.client.rest import RestClient
+from duebook.client.unset import UNSET
 
 if TYPE_CHECKING:  # the models need pydantic, which a command that only reads JSON shall not import
+    from duebook.client.enqueue import EnqueueFields
+    from duebook.client.fields import Time
     from duebook.client.groups import DeadLetters, Jobs, Runs
+    from duebook.client.handles import Handle
     from duebook.client.models import Event
+    from duebook.tasks import TaskFunction
+
+T = TypeVar("T")
+Payload = TypeVar("Payload")
 
 
 class Client(RestClient):
@@ -42,6 +50,40 @@ class Client(RestClient):
         from duebook.client.groups import DeadLetters  # noqa: PLC0415 - see above
 
         return DeadLetters(self)
+
+    @overload
+    def enqueue(
+        self, task: "TaskFunction[..., Coroutine[Any, Any, T], Payload]", payload: "Payload" = UNSET, *,
+        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+    ) -> "Handle[T]": ...  # fmt: skip
+    @overload
+    def enqueue(
+        self, task: "TaskFunction[..., T, Payload]", payload: "Payload" = UNSET, *,
+        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+    ) -> "Handle[T]": ...  # fmt: skip
+    @overload
+    def enqueue(
+        self, task: str, payload: Any = UNSET, *,
+        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+    ) -> "Handle[Any]": ...  # fmt: skip
+    def enqueue(
+        self,
+        task: Any,
+        payload: Any = UNSET,
+        *,
+        at: Any = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> "Handle[Any]":
+        """Run the task once, now or `at` a time, and return a handle of its result.
+
+        `task` is the function under its `@task`, or its name. Fields of a job, like `queue` and `key`, override the
+        task's own. Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
+        """
+        from duebook.client.enqueue import enqueue  # noqa: PLC0415 - see above
+        from duebook.client.handles import Handle  # noqa: PLC0415 - see above
+
+        return Handle(self, self.perform(enqueue(task, payload, at, idempotency_key, fields)))
 
     def events(
         self, after: str | None = None, *, follow: bool = True, interval: float = 1.0, **filters: Any
