@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from duebook.client import runs
-from duebook.client.errors import NoRun, RunCancelled, RunFailed, RunSkipped, WaitTimeout
-from duebook.client.models import Job, Run
+from duebook.client.errors import RunCancelled, RunFailed, RunSkipped, WaitTimeout
+from duebook.client.models import Run
 from duebook.client.wire import Response
-from support.client_answers import JOB, World, ok, problem, run_answer
-
-NO_ITEMS: dict[str, Any] = {"items": [], "next_cursor": None}
+from support.client_answers import World, ok, problem, run_answer
 
 
 def ended(status: str, **fields: Any) -> Run:
@@ -55,17 +53,3 @@ def test_a_run_without_a_result_is_an_error_with_the_run(status: str, kind: type
     with pytest.raises(kind, match="boom") as caught:
         runs.outcome(ended(status, error="boom"))
     assert caught.value.run.status == status
-
-
-def test_the_run_of_a_job_is_awaited_until_there_is_one() -> None:
-    job, none = Job.model_validate(JOB), NO_ITEMS
-    world = World(ok(none), ok(none), ok({"items": [run_answer("running")], "next_cursor": None}))
-    assert world.perform(runs.first_run(job, None)).status == "running"
-
-
-def test_a_job_that_ended_without_a_run_is_an_error() -> None:
-    job, none = Job.model_validate(JOB), NO_ITEMS
-    deleted = JOB | {"status": "deleted", "next_due_at": None}
-    world = World(*[ok(none)] * 9, ok(deleted), ok(none))
-    with pytest.raises(NoRun, match="deleted"):
-        world.perform(runs.first_run(job, 60))
