@@ -97,7 +97,7 @@ def test_a_job_that_was_deleted_before_it_ran_is_an_error() -> None:
         World(waited(None, status="deleted", next_due_at=None)).perform(run_of(SENT, None))
 
 
-def test_a_cancelled_job_is_deleted_and_its_run_asked_to_stop() -> None:
+def test_a_cancelled_job_is_deleted_and_its_run_is_cancelled() -> None:
     world = World(Response(204, b""), waited(run_answer("running")), ok(run_answer("cancelled")))
     world.perform(cancel(SENT, "enough"))
     assert [each.path.rpartition("/")[2] for each in world.sent] == [str(SENT.job.id), "job", "cancel"]
