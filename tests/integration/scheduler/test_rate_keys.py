@@ -2,20 +2,22 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from duebook_common.domain.definition import Rate
+from duebook_common.domain.definition import Concurrency, Overlap, Rate
 from duebook_common.domain.queue.decide import PauseQueue
-from duebook_common.domain.run.commands import CancelRun, FailAttempt, StartAttempt
+from duebook_common.domain.run.commands import CancelRun, FailAttempt, StartAttempt, Succeed
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import Pool
+from duebook_common.store.job_handling import handle_job
 from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_runs
-from support.bookkeeping import ACTOR, check_invariants, created, do, serve
+from support.bookkeeping import ACTOR, check_invariants, created, do, serve, trigger
 from support.samples import HOUR, MINUTE, SECOND
 from support.schedulers import Scheduler, new_scheduler
 
@@ -121,6 +123,35 @@ async def test_a_run_of_a_paused_queue_lets_others_pass(scheduler: Scheduler, po
     await pool.execute("UPDATE rate_starts SET started_at = started_at - interval '1 hour'")
     await pool.execute("UPDATE runs SET wake_at = now() WHERE queue = 'other'")
     assert [run.queue for run in await scheduler.poll()] == ["default"]
+
+
+async def test_a_run_with_a_key_too_waits_for_both(scheduler: Scheduler, pool: Pool) -> None:
+    one_at_once = Concurrency("c", 1)
+    for _ in range(4):
+        await job(pool, rate=Rate("k", 3, HOUR), concurrency=one_at_once)
+    ended = []
+    for _ in range(3):
+        [sent] = await scheduler.poll()
+        running = await start(pool, sent)
+        assert await scheduler.poll() == []  # for a slot
+        await do(pool, running, Succeed(1, None, datetime.now(UTC)))
+        ended.append(sent.id)
+    assert await scheduler.poll() == []  # for the rate
+    [last] = await waiting(pool)
+    await pass_time(pool, HOUR)
+    assert [run.id for run in await scheduler.poll()] == [last.id]
+    assert (await verify(pool)).breaches == []
+
+
+async def test_a_trigger_and_a_rerun_join_the_line(scheduler: Scheduler, pool: Pool) -> None:
+    await job(pool, rate=Rate("k", 1, HOUR))
+    [sent] = await scheduler.poll()
+    ended = await do(pool, await start(pool, sent), Succeed(1, None, datetime.now(UTC)))
+    assert ended.run is not None
+    for repeats in (None, ended.run):
+        await handle_job(pool, sent.job_id, replace(trigger(Overlap.ALLOW_ALL), repeats=repeats), ACTOR)
+    assert await scheduler.poll() == []
+    assert [(run.trigger, run.reason) for run in await waiting(pool)] == [("manual", "rate"), ("rerun", "rate")]
 
 
 async def test_each_run_of_the_line_looks_again_when_it_may_start(scheduler: Scheduler, pool: Pool) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap
+from duebook_common.domain.definition import CatchUp, Concurrency, Every, Overlap, Rate
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.job.commands import (
     ChangeJob,
@@ -46,6 +46,7 @@ from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import check_job
 from duebook_common.integrity.verify_limits import check_keys
+from duebook_common.integrity.verify_rates import check_rates
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Pool, acquire, connect
@@ -126,6 +127,8 @@ policies = st.fixed_dictionaries(
             CatchUp, st.sampled_from(["latest", "all", "none"]), st.sampled_from([5 * HOUR, 90 * HOUR])
         ),
         "concurrency": st.sampled_from([None, None, None, Concurrency("a", 1), Concurrency("a", 2)]),
+        # The database counts starts by its own clock, so the first of these rates soon allows no more.
+        "rate": st.sampled_from([None] * 4 + [Rate("few", 3, HOUR), Rate("many", 100_000, HOUR)]),
         "pause_on_failure": st.booleans(),
         "max_runs": st.sampled_from([None] * 6 + [5, 12]),
         "jitter": st.sampled_from([None, None, timedelta(minutes=1), 3 * HOUR]),
@@ -261,6 +264,7 @@ class Machine(RuleBasedStateMachine):
             assert breaches == []
         async with acquire(self.world.pool) as db, db.transaction():
             assert await check_keys(db) == []
+            assert await check_rates(db) == []
 
     @invariant()
     def the_runs_of_held_jobs_are_held(self) -> None:
