@@ -63,12 +63,22 @@ def _apply(names: list[str], *, plan_only: bool, prune: bool, fmt: Format) -> bo
             plans.checked_sets(files, current)
             planned = service.planned_jobs(api, files, current)
             plan = plans.make_plan(files, current, planned, prune=prune)
-            _print(plan, service.effect_of(api, plan), fmt)
+            _print(plan, _effect(api, plan, files.sets), fmt)
             if not plan_only:
                 _execute(api, plan)
     except InvalidFiles as error:
         raise Failure(f"{error}\nnothing was changed") from None
     return bool(plan.steps)
+
+
+def _effect(api: Any, plan: Any, sets: Any) -> dict[str, Any] | None:
+    from duebook.cli.job_sets import service
+
+    try:
+        return service.effect_of(api, plan, sets)
+    except service.NoForecast as error:
+        output.print_message(f"the effect on the schedule is left out: {error}")
+        return None
 
 
 def _execute(api: Any, plan: Any) -> None:

@@ -7,7 +7,6 @@ from duebook.cli.job_sets.plan import Action, Plan, Step
 
 # Fields on which no forecast depends; payloads may be large.
 _IRRELEVANT = {"payload", "metadata", "notify", "name", "tags", "key", "then", "rate"}
-MOST_CHANGES = 1_000
 
 
 def changes_of(plan: Plan) -> list[dict[str, Any]]:

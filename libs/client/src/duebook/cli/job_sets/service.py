@@ -20,6 +20,10 @@ _BATCH, _AT_ONCE = 500, 8
 _DAYS = timedelta(days=7)
 
 
+class NoForecast(Exception):
+    """The effect on the schedule is not known; the message says why. The plan itself is none the worse."""
+
+
 def current_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
     """By key the jobs of the files' sets, and those that have a key of a file without being in its set."""
     found = {job["key"]: job for name in files.sets for job in api.items("/api/job", tag=TAG + name)}
@@ -58,17 +62,30 @@ def _batches(jobs: Sequence[FileJob]) -> Iterator[list[FileJob]]:
         yield batch
 
 
-def effect_of(api: Client, plan: Plan) -> dict[str, Any] | None:
-    """What the plan does to the schedule of the next seven days; None if it leaves all schedules as they are."""
+def effect_of(api: Client, plan: Plan, sets: Sequence[str]) -> dict[str, Any] | None:
+    """What the plan does to the schedule of the next seven days; None if it leaves all schedules as they are.
+
+    Where there are too many jobs to forecast them all, only those of the set are. Raises NoForecast.
+    """
     changes = effects.changes_of(plan)
     if not changes:
         return None
-    if len(changes) > effects.MOST_CHANGES:
-        raise Failure(f"a forecast takes {effects.MOST_CHANGES:,} changes at most; apply the files one by one")
     now = datetime.now(UTC)
     window = {"from": now.isoformat(), "to": (now + _DAYS).isoformat()}
+    try:
+        return _effect(api, window, changes)
+    except Invalid as error:
+        if "/filter" not in error.errors or len(sets) != 1:
+            raise NoForecast(error.detail) from None
+    try:
+        return _effect(api, {**window, "filter": {"tag": TAG + sets[0]}}, changes)
+    except Invalid as error:
+        raise NoForecast(error.detail) from None
+
+
+def _effect(api: Client, window: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     before = api.post("/api/schedule/forecast", window)
-    return effects.effect(before, api.post("/api/schedule/forecast", window | {"changes": changes}))
+    return effects.effect(before, api.post("/api/schedule/forecast", {**window, "changes": changes}))
 
 
 def execute(api: Client, steps: Iterable[Step]) -> Iterator[Step]:
@@ -76,7 +93,7 @@ def execute(api: Client, steps: Iterable[Step]) -> Iterator[Step]:
     for step in steps:
         try:
             _execute(api, step)
-        except Conflict:
+        except (Conflict, NotFound):
             if not _is_done(api, step):
                 raise Failure(
                     f"job {step.key} was changed meanwhile; nothing after it was applied: repeat it"

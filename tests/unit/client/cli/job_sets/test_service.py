@@ -1,0 +1,75 @@
+"""The requests of an apply: what is repeated, what is refused, and what is left out."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from duebook.cli.failures import Failure
+from duebook.cli.job_sets import service
+from duebook.cli.job_sets.files import FileJob, InvalidFiles, JobFiles
+from duebook.cli.job_sets.plan import Action, Plan, Step
+from duebook.client import Client, Response
+from support.client_answers import JOB
+
+ONE = FileJob("one", "a", {"key": "one", "name": "one"}, "a.yaml", "/jobs/0", {"/jobs/0/timezone": 7})
+NOW = JOB | {"key": "one"}
+PLANNED = {"key": "one", "timeout": "PT9M"}
+CHANGE = Step(Action.CHANGE, "one", "one", NOW, PLANNED, job=ONE)
+FORECAST = {"from": "…", "to": "…", "queues": [], "clock_changes": [], "added": {}, "removed": {}}
+
+
+class Api:
+    """Answers requests in this order, and keeps them."""
+
+    def __init__(self, *answers: tuple[int, Any]) -> None:
+        self._answers = iter(answers)
+        self.requests: list[tuple[str, str, Mapping[str, str], Any]] = []
+        self.client = Client("http://duebook.test", retry_for=0, send=self._send)
+
+    def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, _: float) -> Response:
+        self.requests.append((method, target, headers, None if body is None else json.loads(body)))
+        status, value = next(self._answers)
+        return Response(status, json.dumps(value).encode())
+
+
+def problem(pointer: str, status: int = 422) -> tuple[int, Any]:
+    return status, {"code": "x", "detail": "too many", "errors": [{"pointer": pointer, "detail": "too many"}]}
+
+
+def test_a_change_names_the_version_that_was_compared() -> None:
+    api = Api((200, NOW))
+    assert list(service.execute(api.client, [CHANGE])) == [CHANGE]
+    [(method, target, headers, body)] = api.requests
+    assert (method, target, headers["If-Match"], body) == ("PUT", "/api/job/key%3Aone", '"1"', ONE.body)
+
+
+def test_a_step_that_was_done_before_counts_and_one_that_another_prevents_does_not() -> None:
+    stale = problem("", 412)
+    done = Api(stale, (200, NOW | PLANNED))
+    assert list(service.execute(done.client, [CHANGE])) == [CHANGE]
+    with pytest.raises(Failure, match="job one was changed meanwhile"):
+        list(service.execute(Api(stale, (200, NOW)).client, [CHANGE]))
+
+
+def test_a_deletion_that_was_done_before_counts() -> None:
+    deletion = Step(Action.DELETE, "one", "one", NOW)
+    for answer in (problem("", 409), (404, {"code": "x"})):
+        assert list(service.execute(Api(answer, (404, {"code": "x"})).client, [deletion])) == [deletion]
+
+
+def test_a_refusal_of_the_batch_is_found_in_its_file() -> None:
+    with pytest.raises(InvalidFiles, match=r"a\.yaml:7: job one: /timezone: too many"):
+        service.planned_jobs(Api(problem("/jobs/0/timezone")).client, JobFiles(("a",), (ONE,)), {})
+
+
+def test_too_many_jobs_for_a_forecast_leave_those_of_the_set_or_none() -> None:
+    plan = Plan((CHANGE,), 0, ())
+    api = Api(problem("/filter"), (200, FORECAST), (200, FORECAST))
+    assert service.effect_of(api.client, plan, ["a"]) is not None
+    assert api.requests[1][3]["filter"] == {"tag": "set:a"}
+    for answers in ([problem("/filter")] * 2, [problem("/changes")]):
+        with pytest.raises(service.NoForecast, match="too many"):
+            service.effect_of(Api(*answers).client, plan, ["a"])
+    assert service.effect_of(Api().client, Plan((), 1, ()), ["a"]) is None
