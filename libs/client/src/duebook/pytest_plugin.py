@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def duebook_clock() -> "FakeClock":
-    """A clock that starts on 1 January 2026, for `run_task(…, clock=duebook_clock)`."""
+def fake_clock() -> "FakeClock":
+    """A clock that starts on 1 January 2026, for `run_task(…, clock=fake_clock)`."""
     from duebook.testing import FakeClock  # noqa: PLC0415 - tests without tasks shall not wait for pydantic
 
     return FakeClock()

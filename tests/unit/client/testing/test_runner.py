@@ -162,6 +162,6 @@ async def test_resources_are_opened_for_the_run_or_replaced(monkeypatch: pytest.
     assert notes == ["open", "close"] * 2
 
 
-def test_the_plugin_has_a_clock(duebook_clock: FakeClock) -> None:
-    duebook_clock.advance(SECOND)
-    assert duebook_clock.now() == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+def test_the_plugin_has_a_clock(fake_clock: FakeClock) -> None:
+    fake_clock.advance(SECOND)
+    assert fake_clock.now() == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
