@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import uuid_utils.compat as uuids
 
@@ -101,7 +102,7 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         _start_heartbeat(
             context.loops, Heartbeat(attempts, queries, notes, locks, settings.lease), hints, settings.lease
         )
-        about = About(host, VERSION, settings.concurrency, clock.now())
+        about = About(host, VERSION, settings.concurrency, clock.now(), defaults_of(registry))
         registration = Registration(
             pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
         )
@@ -123,6 +124,12 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
             await publisher.close()
             await context.loops.stop()
             await registration.leave()
+
+
+def defaults_of(registry: Registry) -> dict[str, Any]:
+    """What tasks say of the jobs that name them, as JSON, by task."""
+    found = {task.name: task.defaults.json() for task in registry.registered().values()}
+    return {name: defaults for name, defaults in found.items() if defaults}
 
 
 async def open_resources(task_loop: TaskLoop, registry: Registry) -> None:

@@ -23,9 +23,10 @@ _SHOWN = 100  # runs
 _GOODBYE_SECONDS = 2.0  # a stopping executor waits no longer for PostgreSQL to take note of it
 
 _PUT_SCHEMAS = """
-INSERT INTO tasks (name, payload_schema, seen_at) SELECT name, payload_schema, clock_timestamp()
-FROM unnest($1::text[], $2::jsonb[]) AS t (name, payload_schema) ORDER BY name
-ON CONFLICT (name) DO UPDATE SET payload_schema = excluded.payload_schema, seen_at = excluded.seen_at
+INSERT INTO tasks (name, payload_schema, defaults, seen_at) SELECT name, payload_schema, defaults, clock_timestamp()
+FROM unnest($1::text[], $2::jsonb[], $3::jsonb[]) AS t (name, payload_schema, defaults) ORDER BY name
+ON CONFLICT (name) DO UPDATE
+SET payload_schema = excluded.payload_schema, defaults = excluded.defaults, seen_at = excluded.seen_at
 """
 
 
@@ -99,7 +100,8 @@ class Registration:
             log.debug("registration not deleted", error=repr(error))
 
     async def _put_schemas(self) -> None:
-        rows = [(task.name, dumps(task.json_schema())) for task in self._tasks.values()]
+        tasks = self._tasks.values()
+        rows = [(task.name, dumps(task.json_schema()), dumps(task.defaults.json())) for task in tasks]
         async with acquire(self._pool) as db:
             await db.execute(_PUT_SCHEMAS, *zip(*rows, strict=True))
         self._schemas_at = time.monotonic()

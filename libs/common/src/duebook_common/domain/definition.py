@@ -106,6 +106,10 @@ class Notify:
     on: tuple[Outcome, ...] = ("succeeded", "dead_lettered")
 
 
+TASK_DEFAULTS = ("queue", "timeout", "max_retries", "backoff")
+"""The fields of a job whose default a task may choose."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """One job as a client defined it, with all defaults filled in. Times are in UTC."""
@@ -135,6 +139,9 @@ class Definition:
     key: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = field(default=(), compare=False)
+    """Those of `TASK_DEFAULTS` that the client did not name: they have a default, maybe of the task. A later request
+    that leaves them out as well does not change them, so that the same body twice changes nothing."""
 
     @property
     def recipients(self) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ for a minute counts as that of an executor that is gone; one that is draining ta
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from duebook_common.store.codec import dumps
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.predicates import IS_LIVE
 from duebook_common.store.wakeups import wake_for_tasks
@@ -24,8 +26,8 @@ UPDATE executors SET seen_at = clock_timestamp(), running = $2, doing = $3
 WHERE executor = $1 AND {IS_LIVE} RETURNING true
 """  # noqa: S608
 _REGISTER = """
-INSERT INTO executors (executor, queues, tasks, host, version, slots, started_at, seen_at)
-VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), clock_timestamp())
+INSERT INTO executors (executor, queues, tasks, host, version, slots, started_at, defaults, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), $8, clock_timestamp())
 ON CONFLICT (executor) DO UPDATE SET seen_at = excluded.seen_at, draining = false
 """
 _DRAIN = """
@@ -46,6 +48,7 @@ _WITH_EXECUTOR = f"""
 SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
 WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
 """  # noqa: S608
+_REGISTERED = f"SELECT DISTINCT queues, tasks, defaults FROM executors WHERE {IS_LIVE}"  # noqa: S608
 _SERVED = f"""
 SELECT queue, array_agg(DISTINCT task) AS tasks
 FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE {IS_LIVE} GROUP BY queue
@@ -60,6 +63,17 @@ class About:
     version: str = ""
     slots: int = 0
     started_at: datetime | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What its tasks say of the fields of jobs, as JSON, by task; only those that say something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What executors have in common that registered the same."""
+
+    queues: frozenset[str]
+    tasks: frozenset[str]
+    defaults: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +116,7 @@ async def register(
     Of executors that register at the same time each takes itself for the first.
     """
     async with transaction(pool) as db:
-        facts = (about.host, about.version, about.slots, about.started_at)
+        facts = (about.host, about.version, about.slots, about.started_at, dumps(about.defaults))
         await db.execute(_REGISTER, executor, list(queues), list(tasks), *facts)
         await db.execute(_FORGET)
         found = await db.fetch(_NEWLY_SERVED, executor)
@@ -132,3 +146,9 @@ async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[Queu
 async def served_tasks(db: Connection) -> Mapping[str, frozenset[str]]:
     """The tasks of the executors that serve each queue, by queue."""
     return {record["queue"]: frozenset(record["tasks"]) for record in await db.fetch(_SERVED)}
+
+
+async def registered(db: Connection) -> list[Registered]:
+    """What the executors that take work have registered, each combination once."""
+    records = await db.fetch(_REGISTERED)
+    return [Registered(frozenset(r["queues"]), frozenset(r["tasks"]), r["defaults"]) for r in records]

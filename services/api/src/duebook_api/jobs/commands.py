@@ -17,6 +17,7 @@ from duebook_api.jobs.read_only import must_equal, split_read_only
 from duebook_api.jobs.requests import ChangeRequest, IdempotentRequest, TriggerRequest
 from duebook_api.schemas.bodies import JobBody, is_queue
 from duebook_api.schemas.first_times import takes_long
+from duebook_api.schemas.task_defaults import with_task_defaults
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
@@ -74,6 +75,7 @@ async def create(
 
 async def checked(deps: Dependencies, body: JobBody, now: datetime, schemas: TaskSchemas, root: str) -> Definition:
     """The body's definition; raises Problem 422 for what no new job may have, with pointers that begin with `root`."""
+    body = with_task_defaults(body, schemas.defaults.of)
     definition = await deps.definition_search.run(takes_long(body), define, body, now, root)
     must_end_in_time(definition, deps.max_timeout, root)
     must_be_allowed(definition, deps.mail_domains, root)
@@ -191,8 +193,9 @@ async def _replace(
 ) -> tuple[Job, bool]:
     """Raises JobKeyTaken, besides what `replace` raises."""
     must_fit(body.payload, body.metadata)
-    await deps.queue_names.admit(deps.pool, {body.queue: "/queue"})
     schemas, now = await deps.task_schemas(), deps.clock.now()
+    new = with_task_defaults(body, schemas.defaults.of)
+    await deps.queue_names.admit(deps.pool, {new.queue: "/queue"})
     request = ChangeRequest(deps, schemas, body, now, preconditions, read_only)
     for _ in range(2):
         async with deps.definition_search.reserved(request.takes_long):
@@ -204,7 +207,7 @@ async def _replace(
             raise Problem(412, "stale_version", f"there is no job {job_id}, so no version of it can match")
         must_equal({"id": job_id}, read_only)
         must_be_free_to_choose(job_id)
-        definition = await deps.definition_search.run(request.takes_long, define, body, now)
+        definition = await deps.definition_search.run(request.takes_long, define, new, now)
         must_end_in_time(definition, deps.max_timeout)
         must_be_allowed(definition, deps.mail_domains)
         schemas.must_accept(definition.task, definition.payload)

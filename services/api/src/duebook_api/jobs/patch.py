@@ -1,6 +1,7 @@
 """Merge patches of job definitions (RFC 7396): null resets a field to its default."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +13,19 @@ from duebook_api.jobs.definition import define
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.schedules import ScheduleFields
+from duebook_api.schemas.task_defaults import DefaultsOf, no_defaults, with_task_defaults
 from duebook_common.domain.definition import Definition
 
 SCHEDULE = ScheduleFields.model_fields.keys()
 
 
 def patched(
-    current: Definition, patch: dict[str, Any], now: datetime, root: str = "", whole: Collection[str] = ()
+    current: Definition,
+    patch: dict[str, Any],
+    now: datetime,
+    root: str = "",
+    whole: Collection[str] = (),
+    defaults_of: DefaultsOf = no_defaults,
 ) -> Definition:
     """The definition with the patch applied; raises Problem 422 or 413, with pointers that begin with `root`.
 
@@ -30,7 +37,9 @@ def patched(
     ):  # {"cron": …} replaces {"every": …}: merged, both members would be left
         wanted["recurrence"] = patch["recurrence"]
     wanted |= {name: patch[name] for name in whole if name in patch}
-    body = validated(JobBody, wanted, root)
+    left_out = tuple(name for name in current.left_out if name not in patch)
+    wanted = {name: value for name, value in wanted.items() if name not in left_out}
+    body = with_task_defaults(validated(JobBody, wanted, root), defaults_of, replace(current, left_out=left_out))
     must_fit(body.payload, body.metadata, root)
     return define(body, now, root, new_schedule=bool(patch.keys() & SCHEDULE))
 

@@ -18,6 +18,7 @@ from duebook_api.jobs.read_only import must_equal
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import takes_long
+from duebook_api.schemas.task_defaults import with_task_defaults
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
@@ -99,8 +100,9 @@ class ChangeRequest:
 
     def _changed(self, job: Job) -> Definition:
         if isinstance(self.change, JobBody):
-            return define(self.change, job.definition.scheduled_at)
-        return patched(job.definition, self.change, self.now, whole=self.whole)
+            body = with_task_defaults(self.change, self.schemas.defaults.of, job.definition)
+            return define(body, job.definition.scheduled_at)
+        return patched(job.definition, self.change, self.now, whole=self.whole, defaults_of=self.schemas.defaults.of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,10 @@ def _answer_fields(domain: Any, names: Iterable[str] | None = None) -> dict[str,
 
 def definition_fields() -> dict[str, Any]:
     """Definitions for `create_model` of the fields that a client may send of a job, as answers have them."""
-    return _answer_fields(Definition)
+    return _answer_fields(Definition, views.DEFINITION_FIELDS)
 
 
-_JobFields: Any = create_model("_JobFields", id=UUID, **_answer_fields(Definition))
+_JobFields: Any = create_model("_JobFields", id=UUID, **definition_fields())
 _RunFields: Any = create_model("_RunFields", id=UUID, **_answer_fields(run_state.Run, views.RUN_FIELDS))
 
 

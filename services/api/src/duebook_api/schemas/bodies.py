@@ -23,7 +23,17 @@ from duebook_api.http.fields import (
 )
 from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
 from duebook_api.schemas.schedules import ScheduleFields
-from duebook_common.domain.definition import Backoff, CatchUp, Concurrency, Definition, Notify, Outcome, Overlap, Rate
+from duebook_common.domain.definition import (
+    TASK_DEFAULTS,
+    Backoff,
+    CatchUp,
+    Concurrency,
+    Definition,
+    Notify,
+    Outcome,
+    Overlap,
+    Rate,
+)
 from duebook_common.runtime.durations import Duration
 
 _SHORTEST_SPAN, _LONGEST_SPAN = timedelta(seconds=1), timedelta(days=1)
@@ -110,7 +120,12 @@ class JobBody(ScheduleFields, TaskFields):
     def definition(self, default_time: datetime) -> Definition:
         """The definition with every default; `default_time` is used if the body has no `scheduled_at`."""
         fields: dict[str, Any] = {**vars(self), "scheduled_at": self.scheduled_at or default_time}
-        return Definition(**fields)
+        return Definition(**fields, left_out=self.left_out)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The fields that the client does not name, of those whose default a task may choose."""
+        return tuple(name for name in TASK_DEFAULTS if name not in self.model_fields_set)
 
 
 _BATCH = Field(min_length=1, max_length=1_000)

@@ -52,7 +52,7 @@ def warnings(definition: Definition, served: ServedTasks) -> list[str]:
 
 def definition(state: Definition) -> View:
     """The fields that a client may send, in their order in `Definition`."""
-    view = dict(zip(_FIELDS, _values(state), strict=True))
+    view = dict(zip(DEFINITION_FIELDS, _values(state), strict=True))
     for name in _COMPOSITE:
         view[name] = jsonable(view[name])
     return view
@@ -72,9 +72,11 @@ def _is_composite(hint: Any) -> bool:
     return any(each is timedelta or is_dataclass(each) for each in (hint, *get_args(hint)))
 
 
-_FIELDS = tuple(field.name for field in fields(Definition))
-_COMPOSITE = tuple(name for name, hint in get_type_hints(Definition).items() if _is_composite(hint))
-_values = attrgetter(*_FIELDS)
+DEFINITION_FIELDS = tuple(field.name for field in fields(Definition) if field.compare)
+_COMPOSITE = tuple(
+    name for name, hint in get_type_hints(Definition).items() if name in DEFINITION_FIELDS and _is_composite(hint)
+)
+_values = attrgetter(*DEFINITION_FIELDS)
 
 
 RUN_FIELDS = (

@@ -13,14 +13,15 @@ from jsonschema_rs import Draft202012Validator
 
 from duebook_api.http.problems import invalid
 from duebook_api.schemas.missing_executor import ServedTasks
+from duebook_api.schemas.task_defaults import DefaultsByTask
 from duebook_api.state.payload_faults import MASK, faults
 from duebook_api.state.payload_keywords import PAYLOAD_KEYWORDS
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
-from duebook_common.store.executors import served_tasks
+from duebook_common.store.executors import registered, served_tasks
 
 log = structlog.stdlib.get_logger("task_catalogue")
 
-_TASKS = "SELECT name, payload_schema FROM tasks"
+_TASKS = "SELECT name, payload_schema, defaults FROM tasks"
 _SECONDS = 2.0
 _MOST_FAULTS, _LONGEST_FAULT = 20, 300
 
@@ -28,11 +29,11 @@ _MOST_FAULTS, _LONGEST_FAULT = 20, 300
 class TaskSchemas:
     """The JSON Schemas of the payloads, by task, of every task that was ever registered when the catalogue was read.
 
-    `served` are the tasks that executors had at that time.
+    `served` are the tasks that executors had at that time, `defaults` what these choose for jobs.
     """
 
     def __init__(self, schemas: Mapping[str, Any], served: ServedTasks = MappingProxyType({})) -> None:
-        self.schemas, self.served = schemas, served
+        self.schemas, self.served, self.defaults = schemas, served, DefaultsByTask({}, ())
         validators = ((name, _validator(name, schema)) for name, schema in schemas.items() if schema)
         self._validators = {name: validator for name, validator in validators if validator is not None}
 
@@ -67,11 +68,15 @@ class TaskCatalogue:
         self._good_until = time.monotonic() + _SECONDS  # before the query, so that other requests do not read as well
         with suppress(*UNAVAILABLE):
             async with acquire(pool) as db:
-                schemas = {record["name"]: record["payload_schema"] for record in await db.fetch(_TASKS)}
-                served = await served_tasks(db)
+                records = await db.fetch(_TASKS)
+                served, executors = await served_tasks(db), await registered(db)
+            schemas = {record["name"]: record["payload_schema"] for record in records}
             if self._cached is None or schemas != self._cached.schemas:
                 self._cached = TaskSchemas(schemas)
             self._cached.served = served
+            self._cached.defaults = DefaultsByTask(
+                {record["name"]: record["defaults"] for record in records}, executors
+            )
         # After a failed first read nothing is checked for a while: else each waiting request would try, in turn.
         self._cached = self._cached or TaskSchemas({})
         return self._cached

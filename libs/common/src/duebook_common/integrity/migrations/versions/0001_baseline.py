@@ -533,6 +533,7 @@ CREATE TABLE queues (
 CREATE TABLE tasks (
     name text PRIMARY KEY,
     payload_schema jsonb,
+    defaults jsonb NOT NULL DEFAULT '{}',
     seen_at timestamptz NOT NULL
 );
 
@@ -542,6 +543,7 @@ CREATE TABLE executors (
     executor text PRIMARY KEY,
     queues text[] NOT NULL,
     tasks text[] NOT NULL,
+    defaults jsonb NOT NULL DEFAULT '{}',
     host text NOT NULL DEFAULT '',
     version text NOT NULL DEFAULT '',
     slots int NOT NULL DEFAULT 0,
