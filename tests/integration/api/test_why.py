@@ -247,3 +247,21 @@ async def test_the_definition_in_force_at_the_time_decides(api: Api) -> None:
     explanation = await why_at(api, job["id"], at + timedelta(minutes=150))
     assert explanation["answer"].startswith("It will not run, because a client without an API key deleted the job at ")
     assert "No further run will start" in (await why(api, f"job/{job['id']}"))["answer"]
+
+
+async def test_a_run_in_the_line_of_a_rate_has_its_position_and_time(api: Api) -> None:
+    rate = {"key": "stripe", "limit": 1, "per": "PT1H"}
+    await serve(api.deps.pool)
+    past_time = (now() - timedelta(seconds=1)).isoformat()
+    jobs = [await api.create(rate=rate, scheduled_at=past_time) for _ in range(3)]
+    [first], [second], [third] = [await dispatch(api, job["id"]) for job in jobs]
+    await api.execute(str(first.id), WakeRun(now(), 0, timedelta(minutes=1), free=True))
+    await api.execute(str(first.id), StartAttempt(1, EXECUTOR, timedelta(seconds=30), now()))
+    answers = [await why(api, f"run/{run.id}") for run in (second, third)]
+    for ahead, in_hours, answer in zip(("no run is ahead", "1 run is ahead"), (1, 2), answers, strict=True):
+        start = await api.deps.pool.fetchval("SELECT started_at FROM rate_starts") + timedelta(hours=in_hours)
+        assert "the rate of the key “stripe”, which allows 1 start in any PT1H" in answer["answer"]
+        assert f"{ahead} of it, and it may start at about {start:%Y-%m-%dT%H:%M:%SZ}" in answer["answer"]
+    assert answers[0]["because"][-1]["says"] == (
+        "With the key “stripe” 1 attempt started within the last PT1H, and 0 runs are sent and not started."
+    )
