@@ -16,7 +16,7 @@ from duebook.client.steps import Call
 from duebook.client.wire import Request
 from duebook.defaults import Defaults
 from duebook.tasks import Registry
-from support.client_answers import JOB, World, ok, run_answer
+from support.client_answers import JOB, World, ok, problem, run_answer
 
 TASKS = Registry()
 
@@ -41,6 +41,10 @@ SENT = Enqueued(Job.model_validate(JOB), Request("POST", "/api/job", body={"name
 
 def waited(run: dict[str, Any] | None, **job: Any) -> Response:
     return ok(JOB | {"run": run} | job)
+
+
+def listed(*runs: dict[str, Any]) -> Response:
+    return ok({"items": runs, "next_cursor": None})
 
 
 def refused(pointer: str) -> Response:
@@ -84,6 +88,13 @@ def test_a_job_that_is_due_later_is_looked_at_again() -> None:
     assert world.slept == [0.5, 0.5]
 
 
+def test_where_no_further_request_may_wait_the_run_is_polled() -> None:
+    refusal = problem(429, "too_many_waits_of_client", "1")
+    world = World(refusal, ok(JOB), listed(), refusal, ok(JOB), listed(run_answer("succeeded", result=7)))
+    assert world.perform(run_of(SENT, 60)).result == 7
+    assert world.slept == [0.005]
+
+
 def test_a_timeout_has_the_last_state() -> None:
     world = World(*[waited(run_answer("retrying"))] * 50)
     with pytest.raises(WaitTimeout, match="retrying after 3 s") as caught:
@@ -92,9 +103,16 @@ def test_a_timeout_has_the_last_state() -> None:
     assert world.now == pytest.approx(3)
 
 
-def test_a_job_that_was_deleted_before_it_ran_is_an_error() -> None:
-    with pytest.raises(NoRun, match="deleted"):
-        World(waited(None, status="deleted", next_due_at=None)).perform(run_of(SENT, None))
+@pytest.mark.parametrize("status", ["deleted", "finished"])
+def test_a_job_that_ended_without_a_run_is_an_error(status: str) -> None:
+    world = World(waited(None, status=status, next_due_at=None), listed())
+    with pytest.raises(NoRun, match=status):
+        world.perform(run_of(SENT, None))
+
+
+def test_a_run_that_was_made_while_the_answer_was_is_found() -> None:
+    world = World(waited(None, status="finished", next_due_at=None), listed(run_answer("succeeded")))
+    assert world.perform(run_of(SENT, None)).status == "succeeded"
 
 
 def test_a_cancelled_job_is_deleted_and_its_run_is_cancelled() -> None:

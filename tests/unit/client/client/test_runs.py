@@ -1,6 +1,5 @@
 """Waiting for runs: long polls, polls where the server has none, and the time that is left."""
 
-import json
 from typing import Any
 
 import pytest
@@ -22,12 +21,13 @@ def test_a_long_poll_ends_with_the_run() -> None:
     assert [(each.query["wait"], each.held) for each in world.sent] == [("PT30S", 30.0)] * 2
 
 
-def test_a_server_without_long_polls_is_polled() -> None:
-    refused = json.dumps({"code": "invalid", "errors": [{"pointer": "/wait", "detail": "there is no such"}]}).encode()
-    world = World(Response(422, refused), *[ok(run_answer("running"))] * 3, ok(run_answer("succeeded")))
+@pytest.mark.parametrize("refusal", [problem(429, "too_many_waits_of_client", "1"), problem(503, "too_many_waits")])
+def test_where_no_further_request_may_wait_the_run_is_polled(refusal: Response) -> None:
+    running = ok(run_answer("running"))
+    world = World(refusal, running, refusal, running, ok(run_answer("succeeded")))
     world.perform(runs.wait("1"))
-    assert [each.query for each in world.sent[1:]] == [{}] * 4
-    assert world.slept == [0.005, 0.01, 0.02]
+    assert ["wait" in each.query for each in world.sent] == [True, False, True, False, True]
+    assert world.slept == [0.005, 0.01]
 
 
 def test_a_timeout_bounds_the_whole_and_has_the_last_state() -> None:

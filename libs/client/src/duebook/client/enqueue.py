@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 
-from duebook.client.errors import Invalid, NoRun, UnexpectedResult, WaitTimeout
+from duebook.client.errors import ApiError, Invalid, NoRun, UnexpectedResult, WaitTimeout
 from duebook.client.fields import Duration, Time
 from duebook.client.jobs import delete, once
 from duebook.client.models import Job, Run
+from duebook.client.paths import path_of
+from duebook.client.runs import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    LONGEST_WAIT,
+    deadline_of,
+    outcome,
+    refuses_to_wait,
+    wait_query,
+)
 from duebook.client.runs import cancel as cancel_run
-from duebook.client.runs import deadline_of, outcome, wait_query
 from duebook.client.steps import Call, Now, Sleep
 from duebook.client.unset import UNSET, without_unset
 from duebook.client.wire import Request
@@ -22,8 +31,8 @@ from duebook.client.wire import Request
 if TYPE_CHECKING:
     from duebook.tasks import TaskFunction
 
-_LONGEST_WAIT = 30.0  # seconds that one request may be kept back
-_PAUSE, _LONGEST_PAUSE = 0.1, 60.0  # seconds
+_LONGEST_SLEEP = 60.0  # seconds
+_ENDED = {"finished", "deleted"}  # no run will be made
 
 
 class EnqueueFields(TypedDict, total=False):
@@ -75,45 +84,55 @@ def enqueue(
 
 def run_of(sent: Enqueued, timeout: float | None) -> Call[Run]:
     """The run of the job once it has ended; raises NoRun and WaitTimeout."""
-    deadline, run = (yield from deadline_of(timeout)), None
+    deadline, pause = (yield from deadline_of(timeout)), FIRST_PAUSE
     while True:
         left = deadline - (yield Now())
-        try:
-            run = yield from _state(sent.request, max(0.001, min(left, _LONGEST_WAIT)))
-            pause = _PAUSE
-        except Invalid as error:
-            if "/scheduled_at" not in error.errors:
-                raise
-            pause = _ahead(sent.job)
+        run, ahead = yield from _state(sent, max(0.001, min(left, LONGEST_WAIT)))
         if run is not None and run.ended:
             return run
         if left <= 0:
             state = "has no run" if run is None else f"is {run.status}"
             raise WaitTimeout(f"job {sent.job.id} {state} after {timeout:g} s", run)
-        yield Sleep(min(pause, left))
+        yield Sleep(min(ahead or pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _state(request: Request, hold: float) -> Call[Run | None]:
-    """The run when it has ended, or after that time; raises NoRun if there will be none."""
-    answer = yield replace(request, query=wait_query(hold), held=hold)
+def _state(sent: Enqueued, hold: float) -> Call[tuple[Run | None, float]]:
+    """The run when it has ended, or after that time; and for how long there is nothing to ask. Raises NoRun."""
+    try:
+        answer = yield replace(sent.request, query=wait_query(hold), held=hold)
+    except ApiError as error:
+        if isinstance(error, Invalid) and "/scheduled_at" in error.errors:
+            return None, _ahead(sent.job)
+        if not refuses_to_wait(error):
+            raise
+        return (yield from _recorded_run((yield Request("GET", path_of("job", sent.job))))), 0.0
     if answer.get("run") is not None:
-        return Run.model_validate(answer["run"])
-    if answer["next_due_at"] is None and answer["status"] in {"deleted", "finished"}:
-        raise NoRun(f"job {answer['id']} is {answer['status']} and has no run")
+        return Run.model_validate(answer["run"]), 0.0
+    return (yield from _recorded_run(answer)) if answer["status"] in _ENDED else None, 0.0
+
+
+def _recorded_run(job: Mapping[str, Any]) -> Call[Run | None]:
+    """The run of a job whose state was read before, as it is now; raises NoRun if there will be none."""
+    runs = yield Request("GET", path_of("job", job["id"], "runs"), {"limit": 1})
+    if runs["items"]:
+        return Run.model_validate(runs["items"][0])
+    if job["status"] in _ENDED:
+        raise NoRun(f"job {job['id']} is {job['status']} and has no run")
     return None
 
 
 def _ahead(job: Job) -> float:
     """How long to sleep before a job that is due later; short, because this clock may differ from the server's."""
-    return min(max((job.scheduled_at - datetime.now(UTC)) / timedelta(seconds=2), 0.5), _LONGEST_PAUSE)
+    return min(max((job.scheduled_at - datetime.now(UTC)) / timedelta(seconds=2), 0.5), _LONGEST_SLEEP)
 
 
 def cancel(sent: Enqueued, reason: str | None) -> Call[None]:
     """Delete the job, so that a run that has not started is cancelled, and ask one that is running to stop."""
     yield from delete(sent.job)
     try:
-        run = yield from _state(sent.request, 0.001)
-    except (Invalid, NoRun):
+        run, _ = yield from _state(sent, 0.001)
+    except NoRun:
         return
     if run is not None and not run.ended:
         yield from cancel_run(run, reason=reason)

@@ -6,16 +6,16 @@ from typing import Unpack
 from uuid import uuid4
 
 from duebook.client.encoding import duration
-from duebook.client.errors import Invalid, RunCancelled, RunFailed, RunSkipped, WaitTimeout
+from duebook.client.errors import ApiError, Invalid, RunCancelled, RunFailed, RunSkipped, WaitTimeout
 from duebook.client.fields import RunFilters, RunRef, Time, query_of
 from duebook.client.listing import Listing
 from duebook.client.models import LogEntry, Run, Why
 from duebook.client.paths import name_of, path_of
-from duebook.client.steps import Call, Now, Sleep, send
+from duebook.client.steps import REFUSALS_TO_WAIT, Call, Now, Sleep, send
 from duebook.client.wire import Request
 
-_LONGEST_WAIT = 30.0  # seconds that one request may be kept back
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 1.0  # seconds between polls
+LONGEST_WAIT = 30.0  # seconds that one request may be kept back
+FIRST_PAUSE, LONGEST_PAUSE = 0.005, 1.0  # seconds between polls
 
 
 def get(run: RunRef, *, as_of: Time | None = None) -> Call[Run]:
@@ -33,28 +33,32 @@ def wait(run: RunRef, *, timeout: float | None = None) -> Call[Run]:
 
     Raises WaitTimeout, whose `run` is the last state; the run itself goes on.
     """
-    deadline = yield from deadline_of(timeout)
-    pause, long = _FIRST_PAUSE, True
+    deadline, pause = (yield from deadline_of(timeout)), FIRST_PAUSE
     while True:
         left = deadline - (yield Now())
-        hold = max(0.0, min(left, _LONGEST_WAIT)) if long else 0.0
-        try:
-            state = yield from _state(run, hold)
-        except Invalid as error:
-            if "/wait" not in error.errors:
-                raise
-            long = False
-            continue
+        state = yield from _state(run, max(0.0, min(left, LONGEST_WAIT)))
         if state.ended:
             return state
         if left <= 0:
             raise WaitTimeout(f"run {state.id} is {state.status} after {timeout:g} s", state)
-        yield Sleep(min(pause, max(left, 0.0)))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        yield Sleep(min(pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _state(run: RunRef, hold: float) -> Call[Run]:
-    return send(Request("GET", path_of("run", run), wait_query(hold), held=hold), Run.model_validate)
+    """The run when it has ended, or after that time; at once if the server lets no further request wait."""
+    path = path_of("run", run)
+    try:
+        return (yield from send(Request("GET", path, wait_query(hold), held=hold), Run.model_validate))
+    except ApiError as error:
+        if not refuses_to_wait(error):
+            raise
+    return (yield from send(Request("GET", path), Run.model_validate))
+
+
+def refuses_to_wait(error: ApiError) -> bool:
+    """Whether the same request without `wait` would be answered."""
+    return error.code in REFUSALS_TO_WAIT or (isinstance(error, Invalid) and "/wait" in error.errors)
 
 
 def wait_query(hold: float) -> dict[str, str]:

@@ -14,6 +14,8 @@ from duebook.client.wire import Request, Response, read
 
 T = TypeVar("T")
 _REFUSED = {429, 503}
+# Of a parameter `wait`: the call itself asks without it.
+REFUSALS_TO_WAIT = frozenset({"too_many_waits", "too_many_waits_of_client"})
 _GATEWAY = {502, 503, 504}  # of a proxy, which answers without JSON while the API is away
 _FIRST, _LONGEST = 0.1, 2.0  # seconds
 
@@ -60,7 +62,7 @@ def _is_transient(error: ClientError, request: Request) -> bool:
     """A refusal had no effect. Where the effect is unknown, only a request that may act twice is repeated."""
     match error:
         case ApiError():
-            return error.status in _REFUSED
+            return error.status in _REFUSED and error.code not in REFUSALS_TO_WAIT
         case NotDuebook():
             return error.status in _GATEWAY and request.repeatable
         case Unreachable():
