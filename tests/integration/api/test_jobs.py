@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "priority": 4,
     "concurrency": None,
     "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
+    "then": [],
     "key": None,
     "tags": [],
     "metadata": {},

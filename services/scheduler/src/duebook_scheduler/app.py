@@ -19,6 +19,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_acts import Limits
 from duebook_common.store.bulk_handling import BulkExecutor
 from duebook_common.store.database import Clock
+from duebook_common.store.follow_ups import FollowUpSubscriber
 from duebook_common.store.log_origin import check_log
 from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
@@ -42,6 +43,7 @@ from duebook_scheduler.waker import Waker
 from duebook_scheduler.work_queues import WorkQueues
 
 _RELAY_INTERVAL = timedelta(milliseconds=250)
+_FOLLOW_UP_INTERVAL = timedelta(milliseconds=100)
 _IDLE_INTERVAL = timedelta(seconds=20)
 _MEND_INTERVAL = timedelta(seconds=10)
 _RATE_INTERVAL = timedelta(minutes=1)
@@ -82,6 +84,9 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
         loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
         loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
+        follow_ups = FollowUpSubscriber(pool, clock, actor, settings.misfire, settings.max_active_runs)
+        follow_up = partial(follow_ups.step, wake.set)
+        loops.start("follow-ups", run_every("follow-ups", _FOLLOW_UP_INTERVAL, follow_up))
         keeper = StatisticsKeeper(pool, clock)
         loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
         loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))

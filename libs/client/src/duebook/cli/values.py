@@ -79,6 +79,7 @@ class Trigger(StrEnum):
     CATCH_UP = "catch_up"
     BACKFILL = "backfill"
     RERUN = "rerun"
+    FOLLOW_UP = "follow_up"
 
 
 class Presence(StrEnum):

@@ -109,6 +109,20 @@ class Notify:
 TASK_DEFAULTS = ("queue", "timeout", "max_retries", "backoff")
 """The fields of a job whose default a task may choose."""
 
+RunEnd = Literal["succeeded", "dead_lettered", "cancelled", "skipped", "discarded"]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A run of `job`, an id or `key:` and a key, for each run that ends as `on` says.
+
+    With `payload` result it gets the result of a run that succeeded; else the payload of its own definition.
+    """
+
+    job: str
+    on: tuple[RunEnd, ...] = ("succeeded",)
+    payload: Literal["result"] | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
@@ -136,6 +150,7 @@ class Definition:
     concurrency: Concurrency | None = None
     rate: Rate | None = None
     notify: Notify = Notify()
+    then: tuple[FollowUp, ...] = ()
     key: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from uuid import UUID
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
+from duebook_common.integrity.verify_follow_ups import check_follow_ups
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
 from duebook_common.integrity.verify_rates import check_rates
@@ -67,6 +68,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
         events += len(others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
+        breaches += await check_follow_ups(db)
     return VerifyReport(jobs, events, breaches)
 
 

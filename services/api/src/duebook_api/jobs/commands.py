@@ -9,6 +9,7 @@ import uuid_utils.compat as uuids
 
 from duebook_api.http.problems import Fault, Problem, invalid, not_found
 from duebook_api.http.requests import must_fit, validated
+from duebook_api.jobs.chains import must_not_trigger_itself
 from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
 from duebook_api.jobs.derived_ids import must_be_free_to_choose
 from duebook_api.jobs.keys import find_job_ids, free_keys, key_pointers, must_differ
@@ -208,6 +209,7 @@ async def _replace(
         must_equal({"id": job_id}, read_only)
         must_be_free_to_choose(job_id)
         definition = await deps.definition_search.run(request.takes_long, define, new, now)
+        must_not_trigger_itself(definition, job_id)
         must_end_in_time(definition, deps.max_timeout)
         must_be_allowed(definition, deps.mail_domains)
         schemas.must_accept(definition.task, definition.payload)

@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from duebook_api.http.problems import Fault, invalid
+from duebook_api.jobs.chains import must_not_trigger_itself
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import must_name_a_time
 from duebook_common.domain.addresses import mailable
@@ -24,6 +25,7 @@ def define(body: JobBody, now: datetime, root: str = "", *, new_schedule: bool =
     if new_schedule:
         must_name_a_time(definition, root)
     _must_be_mailable(definition, root)
+    must_not_trigger_itself(definition, None, root)
     return definition
 
 

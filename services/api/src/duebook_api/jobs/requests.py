@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from duebook_api.jobs.chains import must_not_trigger_itself
 from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
 from duebook_api.jobs.derived_ids import derived_id
 from duebook_api.jobs.patch import SCHEDULE, patched
@@ -79,6 +80,7 @@ class ChangeRequest:
             raise JobDeletedAlready(job.id)
         must_equal(views.job(job, self.schemas.served), self.read_only)
         definition = await self._definition(job)
+        must_not_trigger_itself(definition, job.id)
         if definition.recipients != job.definition.recipients:
             must_be_allowed(definition, self.deps.mail_domains)
         if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):

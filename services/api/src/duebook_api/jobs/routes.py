@@ -30,6 +30,7 @@ from duebook_api.http.requests import (
 )
 from duebook_api.http.search import read_listing
 from duebook_api.jobs import commands
+from duebook_api.jobs.chains import must_be_allowed_to_chain, then_of
 from duebook_api.jobs.dry_run import plans as dry_run_of
 from duebook_api.jobs.job_list import JobQuery, statement
 from duebook_api.jobs.preconditions import Preconditions
@@ -79,6 +80,7 @@ async def create_job(request: Request) -> Response:
     if q.dry_run:
         [plan] = await dry_run_of(deps, [body], "")
         return reply(plan)
+    must_be_allowed_to_chain(request, [body.then])
     must_be_due(body, deps.clock.now(), q.wait)
     once = IdempotentRequest("job", key, value) if key is not None else None
     with wait_reserved(request, q.wait):
@@ -103,6 +105,7 @@ async def create_jobs(request: Request) -> Response:
     async with large_body(request, deps.large_bodies):
         value, size = await read_json(request, 16 * MEBIBYTE)
         bodies = await in_thread(batch_bodies, value, size)
+        must_be_allowed_to_chain(request, (body.then for body in bodies))
         request.state.charge(len(bodies) // JOBS_OF_ONE_UNIT)
         if dry_run:
             return reply({"items": await dry_run_of(deps, bodies, "/jobs/{}")})
@@ -173,6 +176,7 @@ async def replace_job_by_key(request: Request, key: str) -> Response:
     The body's `key` is that of the path, and may be left out.
     """
     value, _ = await read_json(request)
+    must_be_allowed_to_chain(request, [then_of(value)])
     conditions = Preconditions.of(request)
     job, new = await commands.replace_by_key(dependencies(request), key, as_object(value), actor(request), conditions)
     return await _answer(dependencies(request), job, 201 if new else 200)
@@ -187,6 +191,7 @@ async def replace_job_by_key(request: Request, key: str) -> Response:
 async def replace_job(request: Request, job_id: PathJobId) -> Response:
     """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
     value, _ = await read_json(request)
+    must_be_allowed_to_chain(request, [then_of(value)])
     conditions = Preconditions.of(request)
     job, new = await commands.replace(dependencies(request), job_id, as_object(value), actor(request), conditions)
     return await _answer(dependencies(request), job, 201 if new else 200)
@@ -199,6 +204,7 @@ async def patch_job(request: Request, job_id: PathJobId) -> Response:
     """Change some fields by a merge patch (RFC 7396); null resets a field to its default."""
     deps = dependencies(request)
     value, _ = await read_json(request)
+    must_be_allowed_to_chain(request, [then_of(value)])
     job = await commands.patch(deps, job_id, as_object(value), actor(request), Preconditions.of(request))
     return await _answer(deps, job)
 

@@ -49,6 +49,10 @@ JOB_FIELDS: dict[str, Described] = {
         "Who is mailed about which outcomes. Without `to` it is `payload.to`, if an address, or `DUEBOOK_NOTIFY_TO`.",
         {"to": ["ops@example.com"], "on": ["dead_lettered"]},
     ),
+    "then": (
+        "What an end of a run triggers: for each entry a run of that job, its `trigger` is `follow_up`.",
+        [{"job": "key:billing.mail", "on": ["succeeded"], "payload": "result"}],
+    ),
     "key": (
         "A name of its own, unique among jobs that are not deleted: `key:` and it stand for the job's id anywhere.",
         "billing.nightly",
@@ -85,6 +89,12 @@ JOB_STATE: dict[str, Described] = {
     "RateBody.per": ("The length of the span, `PT1S` to `P1D`. The span slides: it may begin at any instant.", "PT1S"),
     "NotifyBody.to": ("Addresses.", ["ops@example.com"]),
     "NotifyBody.on": ("The outcomes that are mailed.", ["succeeded", "dead_lettered"]),
+    "FollowUpBody.job": ("The id of the job to trigger, or `key:` and its key.", "key:billing.mail"),
+    "FollowUpBody.on": ("The ends that trigger it.", ["succeeded"]),
+    "FollowUpBody.payload": (
+        "`result` hands on the result of a run that succeeded; null leaves the job its own payload.",
+        "result",
+    ),
     "Cron.cron": ("Minute, hour, day of month, month, day of week; or six fields with seconds first.", "0 2 * * 1-5"),
     "Every.every": ("The interval of real time, at least PT1S.", "PT15M"),
     "Rrule.rrule": ("A rule by RFC 5545, without DTSTART, which is `scheduled_at`.", "FREQ=MONTHLY;BYDAY=-1FR"),

@@ -21,6 +21,8 @@ SCHEMAS: dict[str, str] = {
     "Dst": "What becomes of times that the clocks leave out or repeat.",
     "DstBody": "What becomes of times that the clocks leave out or repeat.",
     "Every": "A recurrence by an interval.",
+    "FollowUp": "A job that an end of a run triggers.",
+    "FollowUpBody": "A job that an end of a run triggers.",
     "Forecast": "The runs of a window.",
     "Hour": "An hour that has runs.",
     "JobWithRun": "A job with every effective default, and its run if the request waited for it.",

@@ -40,7 +40,7 @@ class RunQuery(PageQuery):
     task: Text | None = None
     queue: Text | None = None
     cause: Id | None = None
-    trigger: Literal["schedule", "manual", "catch_up", "backfill", "rerun"] | None = None
+    trigger: Literal["schedule", "manual", "catch_up", "backfill", "rerun", "follow_up"] | None = None
     executor: Text | None = None
     tag: Text | None = None
     q: Text | None = None

@@ -29,10 +29,12 @@ from duebook_common.domain.definition import (
     CatchUp,
     Concurrency,
     Definition,
+    FollowUp,
     Notify,
     Outcome,
     Overlap,
     Rate,
+    RunEnd,
 )
 from duebook_common.runtime.durations import Duration
 
@@ -85,6 +87,18 @@ class NotifyBody(Body):
     on: Annotated[tuple[Outcome, ...], ReadAs(Annotated[list[_OUTCOME], Field(max_length=6)], tuple)] = Notify().on
 
 
+_RUN_END = Annotated[RunEnd, one_of(*get_args(RunEnd))]
+
+
+class FollowUpBody(Body):
+    job: Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)]
+    on: Annotated[tuple[RunEnd, ...], ReadAs(Annotated[list[_RUN_END], Field(min_length=1, max_length=5)], tuple)] = (
+        FollowUp("").on
+    )
+    payload: Annotated[Literal["result"], one_of("result")] | None = None
+
+
+_FOLLOW_UP = Annotated[FollowUp, ReadAs(FollowUpBody)]
 _OVERLAP = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
 OverlapField = Annotated[Overlap, ReadAs(Annotated[_OVERLAP, one_of(*Overlap)], Overlap)]
 
@@ -113,6 +127,7 @@ class JobBody(ScheduleFields, TaskFields):
     concurrency: Annotated[Concurrency, ReadAs(ConcurrencyBody)] | None = None
     rate: Annotated[Rate, ReadAs(RateBody)] | None = None
     notify: Annotated[Notify, ReadAs(NotifyBody)] = Notify()
+    then: Annotated[tuple[FollowUp, ...], ReadAs(Annotated[list[_FOLLOW_UP], Field(max_length=20)], tuple)] = ()
     key: JobKey | None = None
     tags: Annotated[tuple[str, ...], ReadAs(Annotated[list[Tag], Field(max_length=100)], tuple)] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)

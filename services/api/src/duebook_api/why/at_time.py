@@ -19,7 +19,12 @@ from duebook_api.why.phrases import WAITS_FOR_SCHEDULER, capitalized, exact_time
 from duebook_common.domain.job.state import JobStatus
 from duebook_common.runtime.phrases import duration, quantity
 
-_TRIGGERS = {"manual": "triggered by a client", "backfill": "a backfill", "rerun": "a repetition"}
+_TRIGGERS = {
+    "manual": "triggered by a client",
+    "backfill": "a backfill",
+    "rerun": "a repetition",
+    "follow_up": "a follow-up",
+}
 
 
 def explain(context: JobContext, time: TimeContext) -> Explanation:

@@ -50,6 +50,8 @@ def event_clause(event: JobEventSummary, zone: str) -> str:
             return f"{actor} paused the job{held} {at}{with_reason(event.reason)}"
         case "JobResumed":
             return f"{actor} resumed the job {at}{with_reason(event.reason)}"
+        case "FollowUpRefused":
+            return f"the end of a run triggered nothing {at}{with_reason(event.reason)}"
         case "JobDeleted":
             return f"{actor} deleted the job {at}{with_reason(event.bulk_reason) if event.bulk_reason else ''}"
         case _:

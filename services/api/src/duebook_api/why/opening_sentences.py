@@ -44,6 +44,8 @@ def _origin(event: FirstEvent, actor: str, context: RunContext) -> str:
             return f"{actor} triggered it at {event_time(event.at, context.zone)}{reason}"
         case Trigger.RERUN:
             return f"{actor} ran the run {event.cause} again at {event_time(event.at, context.zone)}"
+        case Trigger.FOLLOW_UP:
+            return f"The end of the run {event.cause} triggered it at {event_time(event.at, context.zone)}"
         case Trigger.BACKFILL:
             return f"{actor} requested a backfill of {nominal_at}"
         case Trigger.CATCH_UP:
@@ -150,6 +152,8 @@ def run_label(run: Run, zone: str) -> str:
         return f"triggered at {event_time(run.nominal_at, zone)}"
     if run.trigger is Trigger.RERUN:
         return f"started at {event_time(run.created_at, zone)} to repeat another"
+    if run.trigger is Trigger.FOLLOW_UP:
+        return f"triggered at {event_time(run.nominal_at, zone)} by the end of another"
     return f"the occurrence of {exact_time(run.nominal_at, zone)}"
 
 

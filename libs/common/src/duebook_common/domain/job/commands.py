@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.definition import Definition, Overlap
+from duebook_common.domain.job.events import FollowUpRefused
 from duebook_common.domain.job.schedule_history import DefinitionVersion
 from duebook_common.domain.queue.state import Pause
+from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run
 
 
@@ -88,7 +90,8 @@ class DeleteJob:
 class TriggerRun:
     """Start a run now. `earlier` is the run that the same Idempotency-Key has started before, if any.
 
-    `repeats`: the ended run that it repeats, for the same nominal time. `cause`: the bulk operation of which it is.
+    `repeats`: the ended run that it repeats, for the same nominal time. `cause`: the bulk operation of which it
+    is, or the run that it follows.
     """
 
     run_id: UUID
@@ -100,6 +103,15 @@ class TriggerRun:
     earlier: Run | None = None
     repeats: Run | None = None
     cause: UUID | None = None
+    trigger: Trigger = Trigger.MANUAL
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseFollowUp:
+    """Record why an end of a run triggers nothing. `recorded`: that was done before."""
+
+    refusal: FollowUpRefused
+    recorded: bool
 
 
 class PastOccurrence(NamedTuple):
@@ -146,6 +158,7 @@ JobCommand = (
     | ResumeJob
     | DeleteJob
     | TriggerRun
+    | RefuseFollowUp
     | Backfill
     | Dispatch
     | AdmitWaiting

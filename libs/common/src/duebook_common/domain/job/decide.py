@@ -24,6 +24,7 @@ from duebook_common.domain.job.commands import (
     JobCommand,
     PauseJob,
     PauseOnDeadLetter,
+    RefuseFollowUp,
     ResumeJob,
     TriggerRun,
 )
@@ -62,6 +63,8 @@ def decide(  # noqa: C901, PLR0911 - one case for each command
             return _admit(job, active, command)
         case TriggerRun():
             return trigger_run(job, active, command)
+        case RefuseFollowUp():
+            return [] if command.recorded else [command.refusal]
         case Backfill():
             return backfill(job, active, command)
         case ChangeJob():

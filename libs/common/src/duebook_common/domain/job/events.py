@@ -82,6 +82,20 @@ class OccurrencesSkipped:
     at: datetime
 
 
-JobEvent = JobCreated | JobChanged | JobPaused | JobResumed | JobDeleted | JobFinished | OccurrencesSkipped
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpRefused:
+    """The end of the run `run_id`, its event `version`, was to trigger `job` by an entry of `then`, and did not."""
+
+    run_id: UUID
+    version: int
+    entry: int
+    job: str
+    reason: str
+    at: datetime
+
+
+JobEvent = (
+    JobCreated | JobChanged | JobPaused | JobResumed | JobDeleted | JobFinished | OccurrencesSkipped | FollowUpRefused
+)
 
 Fact = JobEvent | RunFact  # a decision about a job appends to the job's stream and to the streams of its runs

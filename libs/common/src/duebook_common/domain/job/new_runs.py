@@ -99,6 +99,8 @@ def _replacement(new: NewRun) -> str:
     """The reason why an overlap policy cancels other runs."""
     if new.trigger in {Trigger.MANUAL, Trigger.RERUN}:
         return "made way for a run that was started by hand"
+    if new.trigger is Trigger.FOLLOW_UP:
+        return "made way for a run that follows another"
     return f"made way for the occurrence of {new.occurrence.nominal_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -146,7 +148,7 @@ def trigger_run(job: Job, active: Sequence[Run], command: TriggerRun) -> list[Ru
     new = NewRun(
         command.run_id,
         Occurrence(now if repeats is None else repeats.nominal_at, now, job.next_at, job.next_due_at),
-        Trigger.MANUAL if repeats is None else Trigger.RERUN,
+        command.trigger if repeats is None else Trigger.RERUN,
         command.overlap,
         payload=command.payload,
         own_payload=command.own_payload,

@@ -10,6 +10,7 @@ from uuid import UUID
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.events import (
     Fact,
+    FollowUpRefused,
     JobChanged,
     JobCreated,
     JobDeleted,
@@ -98,6 +99,8 @@ def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
             return deleted | {"next_at": None, "next_due_at": None, "updated_at": event.at}
         case JobFinished():
             return {"status": JobStatus.FINISHED, "next_at": None, "next_due_at": None, "updated_at": event.at}
+        case FollowUpRefused():
+            return {}
         case OccurrencesSkipped():
             return _next(event) | {"backlog_since": _backlog_since(job, event, None)}
         case _:

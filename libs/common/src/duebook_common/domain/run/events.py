@@ -37,12 +37,21 @@ def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
     return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
+def run_id_of_follow_up(run_id: UUID, version: int, entry: int) -> UUID:
+    """The id of the run that follows an end of a run: the event of that version, by that entry of `then`.
+
+    The same whichever job has the key that the entry names, so an end has one follow-up for each entry.
+    """
+    return uuid5(run_id, f"then:{version}:{entry}")
+
+
 class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     CATCH_UP = "catch_up"
     BACKFILL = "backfill"
     RERUN = "rerun"
+    FOLLOW_UP = "follow_up"
 
 
 # Runs with these triggers advance the job's schedule; other runs leave it as it is.
@@ -69,7 +78,7 @@ class Identity:
     concurrency: Concurrency | None = None
     rate: Rate | None = None
     pause_on_failure: bool = False
-    cause: UUID | None = None  # the run that it repeats, or the bulk operation that triggered it
+    cause: UUID | None = None  # the run that it repeats or follows, or the bulk operation that triggered it
     next_at: datetime | None  # the job's next nominal time after this one
     next_due_at: datetime | None = None  # when that is due, where jitter makes it later
     at: datetime

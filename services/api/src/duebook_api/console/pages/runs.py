@@ -28,6 +28,7 @@ TRIGGERS = (
     ("catch_up", "catch-up"),
     ("backfill", "backfill"),
     ("rerun", "rerun"),
+    ("follow_up", "follow-up"),
 )
 SORTS = (
     ("", "newest first"),

@@ -63,6 +63,13 @@ CREATE INDEX events_of_sweeps ON events (xid, position) WHERE type IN ('RunRedri
 CREATE INDEX events_of_people ON events (xid, position) WHERE
     left(meta ->> 'actor', 9) NOT IN ('executor ', 'scheduler', 'notifier ') AND NOT meta ? 'bulk';
 
+-- The definitions with follow-ups: which ends of runs trigger others.
+CREATE INDEX events_of_chains ON events (stream, version) WHERE
+    type IN ('JobCreated', 'JobChanged') AND jsonb_array_length(data #> '{definition,then}') > 0;
+
+-- The follow-ups that this run did not get.
+CREATE INDEX events_of_refusals ON events ((data ->> 'run_id')) WHERE type = 'FollowUpRefused';
+
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the log is append-only: % on % is refused', TG_OP, TG_TABLE_NAME

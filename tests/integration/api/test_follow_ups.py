@@ -1,0 +1,146 @@
+"""Follow-ups: what the end of a run triggers, exactly once in the books."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from duebook_common.domain.run.commands import StartAttempt, Succeed
+from duebook_common.integrity.verify import verify
+from duebook_common.store import follow_ups
+from duebook_common.store.actor import Actor
+from duebook_common.store.checkpoints import forget_checkpoint
+from duebook_common.store.database import acquire
+from duebook_common.store.follow_ups import SUBSCRIBER, FollowUpSubscriber
+from support.api_app import FUTURE, Api, fail_for_good
+from support.bookkeeping import check_invariants, past_horizon
+
+
+async def follow_up(api: Api, times: int = 2) -> None:
+    """Let several schedulers deal with the whole log, again and again, as after crashes before the checkpoint moved."""
+    await past_horizon(api.deps.pool)
+    for _ in range(times):
+        async with acquire(api.deps.pool) as db:
+            await forget_checkpoint(db, SUBSCRIBER)
+        subscribers = [
+            FollowUpSubscriber(api.deps.pool, api.deps.clock, Actor("scheduler s"), timedelta(minutes=1), 1_000)
+            for _ in range(3)
+        ]
+        await asyncio.gather(*(each.step() for each in subscribers))
+
+
+async def succeed(api: Api, run_id: str, result: Any = None, dispatch: int = 0, attempt: int = 1) -> None:
+    now = api.deps.clock.now()
+    start = StartAttempt(dispatch, "executor-1", timedelta(seconds=30), now)
+    await api.execute(run_id, start, Succeed(attempt, result, now))
+
+
+async def triggered(api: Api, job: str) -> Any:
+    return await api.json(202, "POST", f"/api/job/{job}/trigger")
+
+
+async def runs_of(api: Api, job: str) -> list[dict[str, Any]]:
+    return list((await api.json(200, "GET", f"/api/job/{job}/runs"))["items"])
+
+
+async def refusals_of(api: Api, job: str) -> list[dict[str, Any]]:
+    events = (await api.json(200, "GET", f"/api/job/{job}/events?limit=200"))["items"]
+    return [event["data"] for event in events if event["type"] == "FollowUpRefused"]
+
+
+async def test_an_end_triggers_its_follow_up_once_with_the_result(api: Api) -> None:
+    await api.create(key="b", payload={"own": True})
+    then = [{"job": "key:b", "payload": "result"}, {"job": "key:b", "on": ["dead_lettered", "succeeded"]}]
+    await api.create(key="a", then=then)
+    run = await triggered(api, "key:a")
+    await succeed(api, run["id"], {"rows": 3})
+    await follow_up(api)
+    runs = await runs_of(api, "key:b")
+    assert {(each["trigger"], each["cause"], each["status"]) for each in runs} == {
+        ("follow_up", run["id"], "dispatched")
+    }
+    shown = [(await api.json(200, "GET", f"/api/run/{each['id']}"))["payload"] for each in runs]
+    assert sorted(shown, key=str) == [{"own": True}, {"rows": 3}]
+    why = await api.json(200, "GET", f"/api/run/{runs[0]['id']}/why")
+    assert f"The end of the run {run['id']} triggered it" in str(why)
+    caused = await api.json(200, "GET", f"/api/run?cause={run['id']}&trigger=follow_up")
+    assert {each["id"] for each in caused["items"]} == {each["id"] for each in runs}
+    await check_invariants(api.deps.pool)
+
+
+async def test_verify_names_an_end_without_its_follow_up(api: Api) -> None:
+    await api.create(key="b")
+    await api.create(key="a", then=[{"job": "key:b"}])
+    run = await triggered(api, "key:a")
+    await succeed(api, run["id"])
+    await follow_up(api)
+    assert (await verify(api.deps.pool)).breaches == []
+    async with acquire(api.deps.pool) as db:
+        await db.execute("DELETE FROM runs WHERE trigger = 'follow_up'")
+    says = [breach.says for breach in (await verify(api.deps.pool)).breaches if breach.stream == f"run-{run['id']}"]
+    assert says == ["its event 3 has 0 follow-ups or refusals for entry 0 of `then`, not 1"]
+
+
+async def test_only_the_named_ends_trigger_and_a_redrive_that_succeeds_does(api: Api) -> None:
+    await api.create(key="b")
+    await api.create(key="a", then=[{"job": "key:b"}])
+    run = await api.dead_letter_of("key:a")
+    await follow_up(api)
+    assert await runs_of(api, "key:b") == []
+    await api.json(202, "POST", f"/api/dead-letter/{run['id']}/redrive", {"reason": "mended"})
+    [due] = await api.deps.pool.fetch("SELECT dispatch, status FROM runs WHERE run_id = $1", run["id"])
+    assert due["status"] == "retrying"
+    later = await triggered(api, "key:a")
+    await api.execute(later["id"], *fail_for_good("again"))
+    await succeed(api, (await triggered(api, "key:a"))["id"])
+    await follow_up(api)
+    assert len(await runs_of(api, "key:b")) == 1
+
+
+async def test_a_paused_target_runs_and_a_missing_one_is_recorded_once(api: Api) -> None:
+    paused, gone = await api.create(key="paused"), await api.create()
+    await api.json(200, "POST", "/api/job/key:paused/pause")
+    await api.json(204, "DELETE", f"/api/job/{gone['id']}")
+    await api.create(key="a", then=[{"job": "key:paused"}, {"job": gone["id"]}, {"job": "key:none"}])
+    run = await triggered(api, "key:a")
+    await succeed(api, run["id"])
+    await follow_up(api)
+    assert len(await runs_of(api, paused["id"])) == 1
+    refused = sorted((each["entry"], each["reason"], each["run_id"]) for each in await refusals_of(api, "key:a"))
+    assert refused == [(1, "job_deleted", run["id"]), (2, "unknown_job", run["id"])]
+    await check_invariants(api.deps.pool)
+
+
+async def test_a_cycle_ends_after_so_many_links(api: Api, monkeypatch: Any) -> None:
+    monkeypatch.setattr(follow_ups, "MOST_LINKS", 3)
+    await api.create(key="a", then=[{"job": "key:b"}])
+    await api.create(key="b", then=[{"job": "key:a"}])
+    await triggered(api, "key:a")
+    for _ in range(5):
+        for run in [*await runs_of(api, "key:a"), *await runs_of(api, "key:b")]:
+            if run["status"] == "dispatched":
+                await succeed(api, run["id"])
+        await follow_up(api, 1)
+    assert len(await runs_of(api, "key:a")) + len(await runs_of(api, "key:b")) == 1 + 3
+    assert [each["reason"] for each in await refusals_of(api, "key:b")] == ["follow_up_depth"]
+
+
+async def test_a_result_that_is_too_large_is_not_handed_on(api: Api, monkeypatch: Any) -> None:
+    monkeypatch.setattr(follow_ups, "_LARGEST_RESULT", 10)
+    await api.create(key="b")
+    await api.create(key="a", then=[{"job": "key:b", "payload": "result"}])
+    await succeed(api, (await triggered(api, "key:a"))["id"], "x" * 20)
+    await follow_up(api)
+    assert await runs_of(api, "key:b") == []
+    assert [each["reason"] for each in await refusals_of(api, "key:a")] == ["result_too_large"]
+
+
+async def test_a_job_that_triggers_itself_is_refused(api: Api) -> None:
+    job = await api.create(key="a")
+    itself = [{"job": "key:a"}], [{"job": job["id"].upper()}]
+    for then in itself:
+        [fault] = (await api.json(422, "PATCH", f"/api/job/{job['id']}", {"then": then}))["errors"]
+        assert fault["pointer"] == "/then/0/job"
+    await api.json(422, "POST", "/api/job", {"name": "n", "key": "c", "then": [{"job": "key:c"}]})
+    await api.json(422, "PUT", "/api/job/key:c", {"name": "n", "scheduled_at": FUTURE, "then": [{"job": "key:c"}]})
+    for then in ([{"job": "nonsense"}], [{"job": "key:b", "on": []}], [{"job": "key:b", "on": ["done"]}]):
+        await api.json(422, "POST", "/api/job", {"name": "n", "then": then})
