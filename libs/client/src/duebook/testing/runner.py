@@ -1,7 +1,6 @@
 """Running a task as an executor would: the same conversions, outcomes and timeouts, without any server."""
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -9,7 +8,6 @@ from itertools import count
 from typing import Any, Literal
 from uuid import uuid4
 
-from duebook.client.encoding import plain
 from duebook.context import Context
 from duebook.defaults import Backoff, Defaults, duration
 from duebook.execution import Execution, GivenUp, await_task, call_task, follow
@@ -19,9 +17,9 @@ from duebook.resources import registered_resources
 from duebook.tasks import Task, TaskFunction
 from duebook.testing.clock import FakeClock
 from duebook.testing.outcome import AttemptOutcome, RunOutcome
+from duebook.testing.payloads import as_json
 from duebook.testing.recording import RecordingSink
 
-_LARGEST_PAYLOAD = 256 * 1024  # bytes of JSON
 _GENERAL = Defaults(timeout=timedelta(minutes=5), max_retries=3, backoff=Backoff())
 _STATUS: Mapping[type, Literal["succeeded", "failed", "cancelled"]] = {
     TaskSuccess: "succeeded",
@@ -54,7 +52,7 @@ async def run_task(  # noqa: PLR0913 - what a job and an operator may decide
     API takes.
     """
     wanted = Defaults(None, duration(timeout), max_retries, backoff)
-    run = _Run(task.task, _json(payload), wanted, clock or FakeClock(), cancel_after, nominal_at)
+    run = _Run(task.task, as_json(payload), wanted, clock or FakeClock(), cancel_after, nominal_at)
     opened = OpenResources(registered_resources(), resources)
     try:
         return await run.finished(opened, last_checkpoint)
@@ -177,11 +175,3 @@ def _merged(first: Defaults, then: Defaults) -> Defaults:
     """The first one's values, and the second one's where the first says nothing."""
     names = [each.name for each in fields(Defaults)]
     return Defaults(*(getattr(first if getattr(first, name) is not None else then, name) for name in names))
-
-
-def _json(payload: Any) -> Any:
-    """The payload as a client sends it; raises ValueError for one that no API takes."""
-    text = json.dumps(payload, default=plain, allow_nan=False)
-    if len(text.encode()) > _LARGEST_PAYLOAD:
-        raise ValueError(f"a payload has at most {_LARGEST_PAYLOAD} bytes of JSON")
-    return json.loads(text)
