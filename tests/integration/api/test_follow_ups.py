@@ -11,7 +11,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.checkpoints import forget_checkpoint
 from duebook_common.store.database import acquire
 from duebook_common.store.follow_ups import SUBSCRIBER, FollowUpSubscriber
-from support.api_app import FUTURE, Api, fail_for_good
+from support.api_app import FUTURE, Api, fail_for_good, running_api
 from support.bookkeeping import check_invariants, past_horizon
 
 
@@ -62,6 +62,8 @@ async def test_an_end_triggers_its_follow_up_once_with_the_result(api: Api) -> N
     assert sorted(shown, key=str) == [{"own": True}, {"rows": 3}]
     why = await api.json(200, "GET", f"/api/run/{runs[0]['id']}/why")
     assert f"The end of the run {run['id']} triggered it" in str(why)
+    ended = await api.json(200, "GET", f"/api/run/{run['id']}/why")
+    assert all(f"Its end triggered the run {each['id']} of the job" in str(ended) for each in runs)
     caused = await api.json(200, "GET", f"/api/run?cause={run['id']}&trigger=follow_up")
     assert {each["id"] for each in caused["items"]} == {each["id"] for each in runs}
     await check_invariants(api.deps.pool)
@@ -144,3 +146,23 @@ async def test_a_job_that_triggers_itself_is_refused(api: Api) -> None:
     await api.json(422, "PUT", "/api/job/key:c", {"name": "n", "scheduled_at": FUTURE, "then": [{"job": "key:c"}]})
     for then in ([{"job": "nonsense"}], [{"job": "key:b", "on": []}], [{"job": "key:b", "on": ["done"]}]):
         await api.json(422, "POST", "/api/job", {"name": "n", "then": then})
+
+
+async def test_a_key_that_may_not_trigger_defines_no_follow_ups(postgres_url: str) -> None:
+    first = "a-first-key-of-this-installation-1234567890"
+    async with running_api(postgres_url, key=first) as api:
+        made = await api.json(
+            201, "POST", "/api/key", {"name": "ci", "scopes": ["jobs:write"]}, Authorization=f"Bearer {first}"
+        )
+        own, body = {"Authorization": f"Bearer {made['key']}"}, {"name": "n", "scheduled_at": FUTURE}
+        job = await api.json(201, "POST", "/api/job", body, **own)
+        then = {"then": [{"job": "key:b"}]}
+        path = f"/api/job/{job['id']}"
+        refused = [
+            await api.json(403, "POST", "/api/job", body | then, **own),
+            await api.json(403, "POST", "/api/job/batch", {"jobs": [body, body | then]}, **own),
+            await api.json(403, "PUT", path, body | then, **own),
+            await api.json(403, "PUT", "/api/job/key:c", body | then, **own),
+            await api.json(403, "PATCH", path, then, **own),
+        ]
+        assert all("runs:write" in each["detail"] for each in refused)

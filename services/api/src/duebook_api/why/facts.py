@@ -89,7 +89,7 @@ class RunContext:
     `definition` is the one that the run uses. `met` are the other active runs of the job when the run was created, as
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
     `missing`: why no executor could start the run, if it has not started. `pause` is the pause that holds it.
-    `reruns` are the first runs that repeat it. `bulk_reason` is that of the bulk operation that triggered it.
+    `reruns` are the first runs that repeat or follow it. `bulk_reason` is that of the bulk operation that triggered it.
     `queue_pause` is the pause of its queue that goes on, `kept_by` the one during which it fell due.
     """
 

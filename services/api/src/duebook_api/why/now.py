@@ -6,17 +6,18 @@ from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RatePo
 from duebook_api.why.opening_sentences import other_run_cause, run_label
 from duebook_api.why.phrases import capitalized, event_time, is_or_are, quoted
 from duebook_common.domain.definition import Rate
+from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.durations import iso
 from duebook_common.runtime.phrases import duration, quantity
 
 
 def present_causes(run: Run, context: RunContext) -> list[Cause]:
-    """The causes that hold now; of a run that has ended only the runs that repeat it."""
+    """The causes that hold now; of a run that has ended only the runs that repeat or follow it."""
     if run.status is RunStatus.DEAD_LETTERED:
-        return [_choices(run)]
+        return [_choices(run), *(_caused(other, context.zone) for other in context.reruns)]
     if not run.active:
-        return [_rerun(other, context.zone) for other in context.reruns]
+        return [_caused(other, context.zone) for other in context.reruns]
     causes = [other_run_cause(other, context.zone, past=False) for other in context.blockers]
     if context.slots is not None:
         causes += _slots(run, context.slots)
@@ -29,7 +30,13 @@ def present_causes(run: Run, context: RunContext) -> list[Cause]:
     return [*causes, *(Cause(f"{clause}.") for clause in _definition(run, context))]
 
 
-def _rerun(other: Run, zone: str) -> Cause:
+def _caused(other: Run, zone: str) -> Cause:
+    """A run that repeats this one, or follows its end."""
+    if other.trigger is Trigger.FOLLOW_UP:
+        at = event_time(other.created_at, zone)
+        return Cause(
+            f"Its end triggered the run {other.id} of the job {quoted(other.job_name)} at {at}.", run_id=other.id
+        )
     return Cause(f"It was run again at {event_time(other.created_at, zone)}, as the run {other.id}.", run_id=other.id)
 
 

@@ -57,7 +57,7 @@ async def bulk_reason(db: Connection, run: Run) -> str | None:
 
 
 async def reruns(db: Connection, run_id: UUID) -> list[Run]:
-    """The first runs that repeat this one."""
+    """The first runs that repeat or follow this one."""
     return await _runs(db, _RERUNS, run_id, _MAX_RUNS)
 
 
