@@ -36,7 +36,7 @@ def test_files_are_planned_applied_changed_and_pruned(duebook: Program) -> None:
     duebook.job("of another origin")
     assert plan(duebook) == [("create", "nightly"), ("create", "hourly")]
     assert keys(duebook) == {None}
-    first = duebook("apply", "-f", "jobs.json")
+    first = duebook("job", "apply", "-f", "jobs.json")
     assert (first.exit_code, "times added" in first.stdout) == (0, True)
     assert keys(duebook) == {None, "nightly", "hourly"}
     versions = [job["version"] for job in duebook.data("job", "list")]

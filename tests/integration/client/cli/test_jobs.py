@@ -39,7 +39,7 @@ def test_a_job_may_be_due_after_a_duration(duebook: Program) -> None:
 def test_a_table_that_is_piped_keeps_ids_and_names_whole(duebook: Program) -> None:
     job = duebook.job("a name " * 20)
     head, line = duebook("job", "list", COLUMNS="40").stdout.splitlines()
-    assert head.split()[:2] == ["id", "name"]
+    assert head.split()[:3] == ["id", "key", "name"]
     assert line.startswith(job["id"])
     assert ("a name " * 20).strip() in line
 

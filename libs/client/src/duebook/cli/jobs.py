@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from duebook.cli import ledger, output, parsing, why
+from duebook.cli.apply import apply
 from duebook.cli.job_fields import JobFields, OverlapOption
 from duebook.cli.names import Job, job_id, job_path
 from duebook.cli.options import (
@@ -28,6 +29,7 @@ from duebook.cli.output import Format
 from duebook.cli.values import JobSort, JobStatus, LedgerStep
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, inspect and control jobs.")
+app.command("apply")(apply)  # the same as `duebook apply`
 
 _COLUMNS = ("id", "key", "name", "status", "task", "queue", "recurrence", "next_due_at")
 _RUN_COLUMNS = ("id", "status", "nominal_at", "job_version", "task", "queue")
