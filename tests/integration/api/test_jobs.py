@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "queue": "default",
     "priority": 4,
     "concurrency": None,
+    "rate": None,
     "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
     "then": [],
     "key": None,
