@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
-from duebook.client.unset import UNSET
+from duebook.unset import UNSET
 
 if TYPE_CHECKING:
     from duebook.client import AsyncClient, AsyncHandle, Client, Handle

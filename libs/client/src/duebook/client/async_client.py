@@ -19,8 +19,8 @@ from duebook.client.handles import AsyncHandle
 from duebook.client.headers import request_headers
 from duebook.client.models import Event
 from duebook.client.steps import Answer, Call, Retries, Sleep, effects, send
-from duebook.client.unset import UNSET
 from duebook.client.wire import Request
+from duebook.unset import UNSET
 
 if TYPE_CHECKING:
     from duebook.tasks import TaskFunction

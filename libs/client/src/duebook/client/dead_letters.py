@@ -7,8 +7,8 @@ from duebook.client.listing import Listing
 from duebook.client.models import DeadLetter, Group, RedriveSummary, Run
 from duebook.client.paths import path_of
 from duebook.client.steps import Call, send
-from duebook.client.unset import UNSET, without_unset
 from duebook.client.wire import Request
+from duebook.unset import UNSET, without_unset
 
 
 def get(run: RunRef) -> Call[DeadLetter]:

@@ -25,8 +25,8 @@ from duebook.client.runs import (
 )
 from duebook.client.runs import cancel as cancel_run
 from duebook.client.steps import Call, Now, Sleep
-from duebook.client.unset import UNSET, without_unset
 from duebook.client.wire import Request
+from duebook.unset import UNSET, without_unset
 
 if TYPE_CHECKING:
     from duebook.tasks import TaskFunction

@@ -9,8 +9,8 @@ from duebook.client.listing import Listing
 from duebook.client.models import Job, Ledger, LedgerEntry, Run, Why
 from duebook.client.paths import path_of
 from duebook.client.steps import Call, send
-from duebook.client.unset import UNSET, without_unset
 from duebook.client.wire import Request
+from duebook.unset import UNSET, without_unset
 
 
 def create(name: str, *, idempotency_key: str | None = None, **fields: Unpack[JobFields]) -> Call[Job]:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from duebook.client.rest import RestClient
-from duebook.client.unset import UNSET
+from duebook.unset import UNSET
 
 if TYPE_CHECKING:  # the models need pydantic, which a command that only reads JSON shall not import
     from duebook.client.enqueue import EnqueueFields

@@ -10,10 +10,10 @@ from duebook.client import default
 from duebook.client.async_client import AsyncClient
 from duebook.client.errors import Fault, Invalid
 from duebook.client.sync_client import Client
-from duebook.client.unset import UNSET
 from duebook.errors import Fail
 from duebook.tasks import TaskFunction
 from duebook.testing.payloads import as_json
+from duebook.unset import UNSET
 
 _MISSING = "the task was recorded and not sent, so it has no result: give one by `enqueued.will_return(task, value)`"
 
