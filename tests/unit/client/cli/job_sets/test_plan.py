@@ -109,6 +109,15 @@ def test_a_forecast_gets_what_the_schedule_depends_on() -> None:
     assert len(changes) == 3
 
 
+def test_no_text_of_a_job_controls_the_terminal() -> None:
+    current, future = job("one", payload="\x1b[31m"), planned("one", payload={"a": "\x1b]0;x\x07"}, name="a\x1b[2Jb")
+    lines = list(
+        description.describe(make_plan(files(file_job("one")), {"one": current}, {"one": future}, prune=False))
+    )
+    assert "\x1b" not in "".join(lines)
+    assert lines[0] == r"~ change one (a\x1b[2Jb)"
+
+
 def forecast(runs: int, **more: Any) -> dict[str, Any]:
     peak = {"mean": {"runs": runs, "at": "2026-11-25T02:00:00Z"}}
     none = {"count": 0, "times": []}

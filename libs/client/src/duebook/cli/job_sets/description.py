@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from duebook.cli.job_sets.plan import Action, FieldChange, Plan, Step
+from duebook.cli.output import one_line
 
 _SIGNS = {Action.CREATE: "+", Action.CHANGE: "~", Action.DELETE: "-"}
 _LONGEST = 200  # characters of a value
@@ -19,7 +20,7 @@ def describe(plan: Plan) -> Iterator[str]:
 
 
 def _name(step: Step) -> str:
-    return f" ({_one_line(step.name)})" if step.name != step.key else ""
+    return f" ({one_line(step.name)})" if step.name != step.key else ""
 
 
 def _fields(step: Step) -> Iterator[str]:
@@ -31,26 +32,22 @@ def _fields(step: Step) -> Iterator[str]:
             assert step.job is not None
             for name, value in step.job.body.items():
                 if name not in {"key", "name"}:
-                    yield f"+ {name}: {_value(value)}"
+                    yield f"+ {one_line(name)}: {_value(value)}"
         case Action.DELETE:
             pass
 
 
 def _change(change: FieldChange) -> Iterator[str]:
     if change.before is not None:
-        yield f"- {change.name}: {_value(change.before)}"
+        yield f"- {one_line(change.name)}: {_value(change.before)}"
     if change.after is not None or change.before is None:
-        yield f"+ {change.name}: {_value(change.after)}"
+        yield f"+ {one_line(change.name)}: {_value(change.after)}"
 
 
 def _value(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    line = _one_line(text)
+    line = one_line(text)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def describe_effect(effect: Mapping[str, Any]) -> Iterator[str]:
@@ -61,7 +58,7 @@ def describe_effect(effect: Mapping[str, Any]) -> Iterator[str]:
         if times["count"]:
             yield f"{sign} {times['count']} times {name}"
         for time in times["times"][:_TIMES]:
-            yield f"    {sign} {time['nominal_at']}  {_one_line(time['name'])}"
+            yield f"    {sign} {time['nominal_at']}  {one_line(time['name'])}"
         if times["count"] > _TIMES:
             yield f"    {sign} …"
     if not effect["added"]["count"] and not effect["removed"]["count"]:
