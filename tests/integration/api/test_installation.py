@@ -84,7 +84,7 @@ async def test_a_task_shows_its_schema_and_who_has_it(api: Api) -> None:
         ("a/b c", 0, []), ("report", 2, ["default", "gpu"]),
     ]  # fmt: skip
     shown = await api.json(200, "GET", "/api/task/report")
-    assert shown["payload_schema"] == {"type": "object"}
+    assert (shown["payload_schema"], shown["defaults"]) == ({"type": "object"}, {})
     assert datetime.fromisoformat(shown["seen_at"]) > STARTED
     assert (await api.json(200, "GET", "/api/task/a%2Fb%20c"))["payload_schema"] is None
     await api.json(404, "GET", "/api/task/none")

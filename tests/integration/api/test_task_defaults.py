@@ -49,6 +49,8 @@ async def test_a_job_takes_and_keeps_the_defaults_of_its_task(api: Api) -> None:
     for view in (plan["job"], made):
         assert (view["queue"], view["timeout"], view["max_retries"]) == ("reports", "PT1H", 1)
     assert made["warnings"] == []
+    shown = await api.json(200, "GET", "/api/task/report")
+    assert shown["defaults"] == {"queue": "reports", "timeout": "PT3600S", "max_retries": 7}
     assert (await stored(api, made["id"])).definition.left_out == ("queue", "timeout", "backoff")
 
 

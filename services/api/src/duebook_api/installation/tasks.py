@@ -19,7 +19,7 @@ from duebook_common.store.predicates import IS_LIVE
 router = APIRouter(prefix="/api/task", tags=["installation"])
 
 _TASKS = f"""
-SELECT name, payload_schema, greatest(tasks.seen_at, live.seen_at) AS seen_at,
+SELECT name, payload_schema, defaults, greatest(tasks.seen_at, live.seen_at) AS seen_at,
        coalesce(live.executors, 0) AS executors, coalesce(live.queues, '{{}}') AS queues
 FROM tasks LEFT JOIN LATERAL (
     SELECT count(DISTINCT executor) AS executors, array_agg(DISTINCT queue ORDER BY queue) AS queues,

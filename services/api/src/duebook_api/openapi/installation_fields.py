@@ -38,6 +38,10 @@ _EXECUTORS: dict[str, Described] = {
 _EXECUTORS |= {f"Busy{name}": words for name, words in _EXECUTORS.items() if name.startswith("Executor.")}
 _TASKS: dict[str, Described] = {
     "Task.name": ("The name of the task.", "http.request"),
+    "Task.defaults": (
+        "What it was registered with last for the fields that a job leaves out: `queue timeout max_retries backoff`.",
+        {"timeout": "PT600S"},
+    ),
     "Task.payload_schema": ("The JSON Schema of its payload; null if it takes any.", {"type": "object"}),
     "Task.seen_at": ("When an executor that has it was heard of last.", _AT),
     "Task.executors": ("How many executors have it now.", 2),

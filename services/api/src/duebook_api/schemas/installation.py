@@ -25,6 +25,7 @@ class Task(BaseModel):
 
     name: str
     payload_schema: dict[str, Any] | None
+    defaults: dict[str, Any]
     seen_at: AwareDatetime
     executors: int
     queues: list[str]
