@@ -79,6 +79,8 @@ def with_task_defaults(body: JobBody, defaults_of: DefaultsOf, current: Definiti
     queue = values.get("queue", body.queue if "queue" not in left_out else None)
     chosen = defaults_of(body.task, queue) if len(values) < len(left_out) else {}
     values |= {name: chosen[name] for name in left_out if name not in kept and name in chosen}
+    if not values:
+        return body
     return JobBody.model_construct(body.model_fields_set, **(vars(body) | values))
 
 
