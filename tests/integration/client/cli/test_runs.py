@@ -113,6 +113,12 @@ async def test_the_log_of_a_run_is_printed_and_followed_to_its_end(duebook: Prog
     assert duebook("run", "logs", run["job_id"]).exit_code == 3
 
 
+def test_a_followed_log_of_a_run_that_did_not_succeed_exits_with_1(duebook: Program) -> None:
+    run = duebook.run()
+    duebook("run", "cancel", run["id"])
+    assert duebook("run", "logs", run["id"], "--follow", "--level", "error").exit_code == 1
+
+
 def test_a_list_of_runs_names_its_job(duebook: Program) -> None:
     duebook.job("nightly")
     run = duebook.data("job", "trigger", "nightly")

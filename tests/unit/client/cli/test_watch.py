@@ -68,10 +68,13 @@ def test_a_watch_prints_each_event_once_until_the_run_has_ended(capsys: pytest.C
             events = [event(n + 1) for n in range(versions)]
             return Response(200, json.dumps({"items": events, "next_cursor": None}).encode())
         status, versions = next(polls)
-        return Response(200, json.dumps({"status": status}).encode())
+        progress = {"share": versions // 2 * 0.4, "text": "files", "reported_at": "2026-11-24T01:00:00Z"}
+        return Response(200, json.dumps({"status": status, "progress": progress if versions > 1 else None}).encode())
 
     with Client("http://duebook.test", retry_for=0, send=answer) as api:
         assert watch_run(api, "/api/run/1", AT_ONCE, Format.TABLE) == "succeeded"
-    assert capsys.readouterr().out.splitlines() == [
+    printed = capsys.readouterr()
+    assert printed.err == "duebook: progress 40 %: files\n"
+    assert printed.out.splitlines() == [
         f"2026-11-24T01:00:00Z  AttemptStarted  attempt={version}" for version in (1, 2, 3)
     ]

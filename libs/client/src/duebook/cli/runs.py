@@ -24,7 +24,7 @@ from duebook.cli.options import (
 )
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
-from duebook.cli.values import RunSort, RunStatus, Trigger
+from duebook.cli.values import Level, RunSort, RunStatus, Trigger
 from duebook.client import Client
 
 app = typer.Typer(
@@ -98,19 +98,24 @@ def show_logs(
     run_id: RunId,
     follow: Annotated[bool, typer.Option("--follow", help="Print new entries until the run has ended.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="The maximum number of entries: the newest.")] = 1000,
+    level: Annotated[Level, typer.Option(help="Only log lines of this level or above.")] = Level.DEBUG,
     interval: Annotated[str, typer.Option(help="The time between two polls, e.g. 1s.")] = "1s",
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Print what happened to a run's attempts and what its task has logged, oldest first."""
+    """Print what happened to a run's attempts and what its task has logged, oldest first.
+
+    With --follow it ends when the run has ended, and exits with 1 unless the run has succeeded; with -o json it then
+    prints one entry on each line.
+    """
     seconds = parse_option("--interval", duration, interval)
     assert seconds is not None
     run = resource_path("run", run_id)
     with connect() as api:
         if follow:
-            logs.follow(api, run, run_id, seconds, fmt)
-        else:
-            api.get(run)  # an unknown run is an error, not an empty log
-            logs.print_newest(api, run_id, limit, fmt)
+            status = logs.follow(api, run, run_id, seconds, level, fmt)
+            raise typer.Exit(0 if status == "succeeded" else 1)
+        api.get(run)  # an unknown run is an error, not an empty log
+        logs.print_newest(api, run_id, limit, level, fmt)
 
 
 @app.command("cancel")
@@ -134,7 +139,7 @@ def watch_run(
     interval: Annotated[str, typer.Option(help="The time between two polls, e.g. 1s.")] = "1s",
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Print each event of a run until it ends. Exits with 1 unless it succeeds."""
+    """Print each event of a run and the progress of its task until it ends. Exits with 1 unless it succeeds."""
     seconds = parse_option("--interval", duration, interval)
     assert seconds is not None
     with connect() as api:

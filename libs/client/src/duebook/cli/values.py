@@ -82,6 +82,13 @@ class Trigger(StrEnum):
     FOLLOW_UP = "follow_up"
 
 
+class Level(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class Presence(StrEnum):
     ALIVE = "alive"
     DRAINING = "draining"

@@ -1,7 +1,7 @@
 """Follow a run event by event until it ends, also while the server is out of reach for a time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -48,22 +48,38 @@ def _is_transient(error: Unreachable | ApiError) -> bool:
 
 
 def watch_run(api: Client, run: str, interval: timedelta, fmt: Format) -> str:
-    """Print each event of the run at this path as it is recorded; returns the status in which the run has ended."""
-    retrying, version = Retrying(interval), 0
+    """Print each event of the run at this path as it is recorded, and its progress as messages.
+
+    Returns the status in which the run has ended.
+    """
+    retrying, version, progress = Retrying(interval), 0, ""
     while True:
-        status, events = retrying(partial(_poll, api, run, version))
+        found, events = retrying(partial(_poll, api, run, version))
         for event in events:
             print_event(event, fmt)
             version = event["version"]
+        last, progress = progress, progress_line(found.get("progress"))
+        if progress and progress != last:
+            output.print_message(progress)
+        status: str = found["status"]
         if status in ENDED:
             return status
         time.sleep(interval.total_seconds())
 
 
-def _poll(api: Client, run: str, after: int) -> tuple[str, list[dict[str, Any]]]:
-    """The status of a run and its events after this version."""
-    status: str = api.get(run)["status"]  # before the events, so that they include the one that ended the run
-    return status, [event for event in api.items(f"{run}/events") if event["version"] > after]
+def _poll(api: Client, run: str, after: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A run and its events after this version."""
+    found: dict[str, Any] = api.get(run)  # before the events, so that they include the one that ended the run
+    return found, [event for event in api.items(f"{run}/events") if event["version"] > after]
+
+
+def progress_line(progress: Mapping[str, Any] | None) -> str:
+    """How far the attempt has come, like `progress 40 %: 2 of 5 files`; empty if its task has not said so."""
+    if progress is None:
+        return ""
+    share, text = progress["share"], output.one_line(progress["text"])
+    head = "progress" if share is None else f"progress {share:.0%}".replace("%", " %")
+    return f"{head}: {text}" if text else head
 
 
 def print_event(event: dict[str, Any], fmt: Format, prefix: str = "") -> None:
