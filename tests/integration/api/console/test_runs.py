@@ -46,6 +46,22 @@ async def test_the_page_of_a_run_shows_its_attempts_error_payload_and_lineage(ap
     assert (await api.http.get(f"/console/runs/{run['id']}/payload")).json() == {"n": 2**60}
 
 
+async def test_the_page_of_a_run_shows_progress_and_the_levels_and_fields_of_lines(api: Api) -> None:
+    run = await api.dead_letter("boom")
+    pool = api.deps.pool
+    put = "INSERT INTO progress (run_id, attempt, share, text, reported_at) VALUES ($1, $2, 0.4, '<b>2 of 5', now())"
+    await pool.execute(put, UUID(run["id"]), run["attempt"])
+    await pool.execute(
+        "INSERT INTO log_lines (job_id, run_id, attempt, message, level, fields, logged_at)"
+        " VALUES ($1, $2, 1, 'slow', 'warning', '{\"rows\": 3}', now())",
+        UUID(run["job_id"]),
+        UUID(run["id"]),
+    )
+    page = await get(api, f"/console/runs/{run['id']}")
+    for text in ('<progress max="100" value="40"', "40 %: &lt;b&gt;2 of 5", ">warning</span>", "rows=3"):
+        assert text in page
+
+
 async def test_a_run_is_shown_as_it_stood_at_an_earlier_time(api: Api) -> None:
     run = await api.dead_letter("boom")
     [created, *_] = (await api.json(200, "GET", f"/api/run/{run['id']}/events"))["items"]

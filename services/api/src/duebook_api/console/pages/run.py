@@ -1,5 +1,6 @@
 """The view model of the page of one run."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,15 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressView:
+    """How far the last attempt has come. `percent` is None if its task has not said it."""
+
+    percent: int | None
+    words: str
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """`is_over`: nothing more happens unless an operator acts. `cause_path` leads to what has made it."""
 
@@ -49,6 +59,7 @@ class RunPage:
     bulks: list[str]
     trace: str
     is_over: bool
+    progress: ProgressView | None = None
 
 
 def run_page(run: Mapping[str, Any], events: Sequence[RunEvent], times: Times, zone: str | None) -> RunPage:
@@ -70,7 +81,17 @@ def run_page(run: Mapping[str, Any], events: Sequence[RunEvent], times: Times, z
         bulks=list(dict.fromkeys(event.bulk for event in events if event.bulk)),
         trace=_trace(run, events),
         is_over=is_over,
+        progress=progress_view(run.get("progress")),
     )
+
+
+def progress_view(progress: Mapping[str, Any] | None) -> ProgressView | None:
+    """The progress with words for it, like `40 %: 2 of 5 files`."""
+    if progress is None:
+        return None
+    percent = None if progress["share"] is None else int(round(progress["share"] * 100, 6))  # 100 only at the end
+    words = [] if percent is None else [f"{percent} %"]
+    return ProgressView(percent, ": ".join([*words, *filter(None, [progress["text"]])]), progress["reported_at"])
 
 
 def _pairs(attempts: Sequence[Attempt]) -> list[tuple[Attempt | None, Attempt]]:
@@ -153,5 +174,16 @@ def _trace(run: Mapping[str, Any], events: Sequence[RunEvent]) -> str:
 
 
 def log_lines(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The lines, oldest first, each at most so long that a page can hold them."""
-    return [{**entry, "message": cut(entry["message"], 2_000)} for entry in reversed(entries)]
+    """The lines with their fields as text, oldest first, each at most so long that a page can hold them."""
+    return [
+        {**entry, "message": cut(entry["message"], 2_000), "fields_text": _fields_text(entry.get("fields") or {})}
+        for entry in reversed(entries)
+    ]
+
+
+def _fields_text(fields: Mapping[str, Any]) -> str:
+    texts = (
+        f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in fields.items()
+    )
+    return cut(" ".join(texts), 1_000)

@@ -187,7 +187,7 @@ setInterval(() => {
   if (!wanted() || !document.querySelector('[data-live~="time"]')) return;
   changed.add("time");
   refreshSoon();
-}, 2000);
+}, REFRESH_MS);
 setInterval(() => {
   if (source?.readyState === EventSource.CLOSED && wanted()) open(); // the browser tries no more after an error page
   if (wanted() && !isBusy() && Date.now() - lastRefresh >= SLOW_MS) refreshAll();
