@@ -23,7 +23,7 @@ install: sync ## Install packages for your own tasks into .venv, where they stay
 	@$(UV) pip install --python .venv/bin/python --constraint .duebook/constraints.txt $(PACKAGES)
 
 test: sync ## Run all tests, on real servers
-	@$(RUN) pytest -n 2 --dist loadgroup
+	@$(RUN) pytest -n 2 --dist loadgroup tests examples
 
 check: lint unit ## The definition of done: lint and unit
 
@@ -34,7 +34,7 @@ lint: sync ## Check format, style, types and import contracts
 	$(RUN) lint-imports
 
 unit: sync ## Run the unit tests, which need no server
-	$(RUN) pytest -q -n 2 tests/unit
+	$(RUN) pytest -q -n 2 tests/unit examples
 
 fmt: sync ## Format the code, and fix what ruff can fix
 	$(RUN) ruff format .

@@ -22,7 +22,12 @@ from support.fleet import Platform, eventually
 from support.load import launch
 from support.reader import Reader
 
-READ = [document for document in DOCUMENTS if any(is_run(block) for block in blocks(document))]
+EXAMPLES = ROOT / "examples"  # these have a test of their own
+READ = [
+    document
+    for document in DOCUMENTS
+    if any(is_run(block) for block in blocks(document)) and not document.is_relative_to(EXAMPLES)
+]
 ALONE = [document for document in READ if platform_settings(document)]
 TOGETHER = [document for document in READ if document not in ALONE]
 

@@ -16,8 +16,9 @@ DOCUMENTS = (
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     ROOT / "tests/README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
 )
-_SOURCES = ("libs", "services", "tests", "benchmarks", "docs", "deploy")
+_SOURCES = ("libs", "services", "tests", "benchmarks", "docs", "deploy", "examples")
 MARKS = {
     "sh": {"", "fails", "placeholder", "setup", "docker", "kubernetes"},
     "json": {"answer"},

@@ -88,7 +88,7 @@ class Finding(NamedTuple):
 @cache
 def files(suffix: str) -> list[Path]:
     """Our files with this suffix, in the root directory and in the directories below."""
-    directories = ("libs", "services", "tests", "benchmarks", "deploy", "docs")
+    directories = ("libs", "services", "tests", "benchmarks", "deploy", "docs", "examples")
     below = (path for name in directories for path in (ROOT / name).rglob(f"*{suffix}"))
     return sorted({*ROOT.glob(f"*{suffix}"), *below} - {Path(__file__)})
 

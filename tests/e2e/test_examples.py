@@ -1,0 +1,56 @@
+"""Every example, run by the commands of its page on one platform."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from duebook_devstack.ports import free_port
+from duebook_devstack.redis import Redis
+from support import servers
+from support.documents import ROOT, blocks
+from support.fleet import Platform
+from support.load import launch
+from support.reader import Reader
+
+EXAMPLES = sorted(page.parent.name for page in (ROOT / "examples").glob("*/README.md"))
+SECRET = "whsec_bm90LWEtc2VjcmV0LWp1c3QtYW4tZXhhbXBsZQ=="
+
+
+@pytest.fixture(scope="module")
+def platform(_postgres: servers.ServerInfo, _redis: Redis) -> Iterator[Platform]:
+    name = f"test_{uuid4().hex}"
+    database = asyncio.run(servers.create_database(_postgres, name, empty=False))
+    with servers.vhost(name) as broker:
+        environment = {
+            "DUEBOOK_POSTGRES_URL": database,
+            "DUEBOOK_RABBITMQ_URL": broker,
+            "DUEBOOK_REDIS_URL": _redis.url,
+            "DUEBOOK_TASKS": "examples.nightly_report.report,examples.rated_import.catalogue,examples.fan_out.orders",
+            "DUEBOOK_WEBHOOK_SECRETS": SECRET,
+            "DUEBOOK_HTTP_ALLOW": "127.0.0.1",
+            "SALES_DB": str(servers.private_path() / "sales.db"),
+            "PYTHONPATH": str(ROOT),
+        }
+        with Platform(environment) as platform:
+            launch(platform, api=1, scheduler=1, executor=1)
+            yield platform
+    asyncio.run(servers.drop_database(_postgres, name))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_does_what_its_page_says(example: str, platform: Platform) -> None:
+    directory = servers.private_path()
+    (directory / "examples").symlink_to(ROOT / "examples")
+    reader = Reader(platform, directory, {"RECEIVER_PORT": str(free_port())})
+    for block in blocks(ROOT / "examples" / example / "README.md"):
+        reader.read(block)
+    CHECKS.get(example, lambda _platform: None)(platform)
+
+
+def nightly_report_is_written(platform: Platform) -> None:
+    assert platform.await_run("key:nightly-report", "succeeded")["result"]["cents"] == 0
+
+
+CHECKS = {"nightly_report": nightly_report_is_written}
