@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_settings import NoDecode
@@ -74,6 +74,9 @@ class ExecutorSettings(Settings):
     """How many tasks that were given up may still run. Beyond it the executor is unready: it has to be restarted."""
     tasks: Annotated[List, BeforeValidator(split)] = ()
     """Python modules with tasks of your own, comma separated."""
+    reload: Literal["on", "off"] = "off"
+    """For development: `on` starts the executor again when a Python file below its working directory has changed, as
+    `duebook-executor --reload` does."""
     lease: Lease = timedelta(seconds=30)
     """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], NoDecode, PlainValidator(_secrets)] = ()
