@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from duebook_api.console.live_pages import LivePages
+from duebook_api.console.live_pages import LivePages, later
 
 
 class App:
@@ -57,16 +58,20 @@ async def ask(pages: LivePages, scope: Scope) -> str:
     return b"".join(message.get("body", b"") for message in messages).decode()
 
 
+def live_pages(app: App, seen_to: str = "", age: float = 60) -> LivePages:
+    return LivePages(app, lambda: seen_to, age)
+
+
 async def test_fifty_viewers_of_a_page_cost_one_rendering() -> None:
     app = App()
-    pages = LivePages(app)
+    pages = live_pages(app)
     assert len({*await asyncio.gather(*(ask(pages, refresh(state={"actor": n})) for n in range(50)))}) == 1
     assert app.requests == 1
 
 
 async def test_what_a_page_depends_on_is_not_shared() -> None:
     app = App()
-    pages = LivePages(app, age=60)
+    pages = live_pages(app)
     others = [
         refresh(path="/console/runs"),
         refresh(query_string=b"q=a"),
@@ -83,8 +88,25 @@ async def test_what_a_page_depends_on_is_not_shared() -> None:
     assert app.requests == 1 + len(others)
 
 
+async def test_viewers_of_different_positions_share_what_this_process_has_read() -> None:
+    app = App()
+    pages = live_pages(app, "9-4")
+    for position in ("1", "7-1", "9-3", "9-4"):
+        await ask(pages, refresh(headers={"x_live": position}))
+    assert app.requests == 1
+    for position in ("9-5", "10-1"):  # another replica has read further: a page from before that is too old
+        await ask(pages, refresh(headers={"x_live": position}))
+    assert app.requests == 3
+
+
+@pytest.mark.parametrize("requested", ["", "9", "9-", "x-1", "9-4-1", "¹-1", "1" * 5000, "99-1"])
+def test_a_position_that_is_later_or_unknown_stays_what_it_is(requested: str) -> None:
+    assert later(requested, "8-4") == requested
+    assert later(requested, "") == requested
+
+
 async def test_a_shared_page_has_nothing_of_the_first_viewer() -> None:
-    shown = await ask(LivePages(App()), refresh())
+    shown = await ask(live_pages(App()), refresh())
     assert "me" not in shown.replace("name='viewers'", "")
     assert "duebook_session" not in shown
     assert "duebook_flash" not in shown
@@ -94,9 +116,9 @@ async def test_a_shared_page_has_nothing_of_the_first_viewer() -> None:
 
 async def test_loads_and_answers_that_are_no_pages_are_not_shared() -> None:
     app = App()
-    pages, load = LivePages(app), refresh()
+    pages, load = live_pages(app), refresh()
     load["headers"] = [each for each in load["headers"] if each[0] != b"x-live"]
     for scope in (load, refresh(method="POST"), refresh(head=True), refresh(query_string=b"a" * 5000)):
         assert "'me'" in await ask(pages, scope)
-    text = LivePages(App(PlainTextResponse))
+    text = live_pages(App(PlainTextResponse))
     assert "'me'" in await ask(text, refresh())

@@ -90,8 +90,9 @@ def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions 
 class WithConsole:
     """The api and the console side by side: each has error responses of its own."""
 
-    def __init__(self, api: ASGIApp, console: ASGIApp) -> None:
-        self._api, self._console = api, LivePages(console)
+    def __init__(self, api: ASGIApp, console: FastAPI) -> None:
+        deps: Dependencies = console.state.dependencies
+        self._api, self._console = api, LivePages(console, lambda: deps.changes.seen_to)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._console if scope["type"] == "http" and is_console(scope["path"]) else self._api

@@ -3,9 +3,13 @@
 A refresh is a request with the header `X-Live`, whose value is the position up to which the viewer's stream has read
 the log. What it is answered is made of the key alone: of the request the page gets nothing else. So a viewer is shown
 neither what another scope may see nor anything of another viewer, and no page from before the events that it asks for.
+
+This process reads the log once a second for all streams. Who asks for less than it has read gets the page of that end:
+a viewer who comes late does not cause another rendering, and no two positions within a second cause two.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +25,7 @@ HEADER = "x-live"
 _COOKIES = (ZONE, OWN_ZONE, THEME)
 _LONGEST = 2_000  # characters of a key's parts: longer requests are answered by themselves
 _VIEWERS = "viewers"
+_POSITION = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
 
 
 class LiveKey(NamedTuple):
@@ -37,11 +42,12 @@ class LiveKey(NamedTuple):
 class LivePages:
     """The console, with refreshes shared. Other requests, and answers that are no page, are left alone."""
 
-    def __init__(self, app: ASGIApp, age: float = 1.0) -> None:
-        self._app, self._pages = app, SharedAnswers(age)
+    def __init__(self, app: ASGIApp, seen_to: Callable[[], str], age: float = 1.0) -> None:
+        """`seen_to` gives the position up to which this process has read the log, empty before it has read any."""
+        self._app, self._seen_to, self._pages = app, seen_to, SharedAnswers(age)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = live_key(scope)
+        key = live_key(scope, self._seen_to())
         page = None if key is None else await self._pages.read(key, partial(self._render, scope, key))
         if page is None:
             await self._app(scope, receive, send)
@@ -78,14 +84,14 @@ async def _nothing_sent() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def live_key(scope: Scope) -> LiveKey | None:
-    """The key of a refresh; None for any other request."""
+def live_key(scope: Scope, seen_to: str) -> LiveKey | None:
+    """The key of a refresh; None for any other request. A position that is older than `seen_to` becomes that."""
     headers = Headers(scope=scope)
     position = headers.get(HEADER)
     if position is None or scope["method"] != "GET" or scope.get("head"):
         return None
     found = LiveKey(
-        position,
+        later(position, seen_to),
         scope["path"],
         scope["query_string"],
         frozenset(scope["state"]["scopes"]),
@@ -94,6 +100,16 @@ def live_key(scope: Scope) -> LiveKey | None:
     )
     length = len(position) + len(found.path) + len(found.query) + len(found.origin[1]) + len(str(found.cookies))
     return found if length <= _LONGEST else None
+
+
+def later(requested: str, seen_to: str) -> str:
+    """`seen_to` if it has all that is requested for. An unknown text is only shared with those who send the same."""
+    wanted, read = _numbers(requested), _numbers(seen_to)
+    return seen_to if wanted and read and wanted <= read else requested
+
+
+def _numbers(position: str) -> list[int]:
+    return [int(number) for number in position.split("-")] if _POSITION.fullmatch(position) else []
 
 
 def _chosen(cookies: str) -> tuple[tuple[str, str], ...]:

@@ -60,6 +60,11 @@ class Changes:
             self._wake()
         return 0
 
+    @property
+    def seen_to(self) -> str:
+        """The position up to which the log was read, as the frames name it; empty before any event was read."""
+        return self._seen_to
+
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
