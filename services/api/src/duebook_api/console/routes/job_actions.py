@@ -1,8 +1,8 @@
 """What can be done with a job: run, pause, resume, backfill, delete. Each is a page that becomes a dialog."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
@@ -34,12 +34,6 @@ from duebook_common.runtime.phrases import quantity
 from duebook_common.runtime.scopes import Scope
 
 router = APIRouter(prefix="/jobs/{job_id}")
-
-
-async def _page(request: Request, job_id: UUID, name: str) -> Response:
-    deps, reader = dependencies(request), reader_of(request)
-    job = await find_job(deps, job_id)
-    return await render(request, "action.html", action=_ACTIONS[name](job, reader))
 
 
 def _pause(job: Job, reader: Reader) -> Action:
@@ -122,32 +116,20 @@ def _copies(job: Job, reader: Reader, name: str, body: Any, *options: str) -> li
     return copies(request, ["job", name, str(job.id), *options])
 
 
-_ACTIONS = {"pause": _pause, "resume": _resume, "trigger": _trigger, "backfill": _backfill, "delete": _delete}
+def _ask(name: str, scope: Scope, action: Callable[[Job, Reader], Action]) -> None:
+    """Serve the page on which a reader confirms what he is about to do with the job."""
+
+    @router.get(f"/{name}", **needs(scope))
+    async def ask(request: Request, job_id: PathJobId) -> Response:
+        job = await find_job(dependencies(request), job_id)
+        return await render(request, "action.html", action=action(job, reader_of(request)))
 
 
-@router.get("/pause", **needs(Scope.JOBS_WRITE))
-async def ask_pause(request: Request, job_id: PathJobId) -> Response:
-    return await _page(request, job_id, "pause")
-
-
-@router.get("/resume", **needs(Scope.JOBS_WRITE))
-async def ask_resume(request: Request, job_id: PathJobId) -> Response:
-    return await _page(request, job_id, "resume")
-
-
-@router.get("/delete", **needs(Scope.JOBS_WRITE))
-async def ask_delete(request: Request, job_id: PathJobId) -> Response:
-    return await _page(request, job_id, "delete")
-
-
-@router.get("/trigger", **needs(Scope.RUNS_WRITE))
-async def ask_trigger(request: Request, job_id: PathJobId) -> Response:
-    return await _page(request, job_id, "trigger")
-
-
-@router.get("/backfill", **needs(Scope.RUNS_WRITE))
-async def ask_backfill(request: Request, job_id: PathJobId) -> Response:
-    return await _page(request, job_id, "backfill")
+_ask("pause", Scope.JOBS_WRITE, _pause)
+_ask("resume", Scope.JOBS_WRITE, _resume)
+_ask("delete", Scope.JOBS_WRITE, _delete)
+_ask("trigger", Scope.RUNS_WRITE, _trigger)
+_ask("backfill", Scope.RUNS_WRITE, _backfill)
 
 
 @router.post("/pause", **needs(Scope.JOBS_WRITE))
