@@ -58,14 +58,13 @@ def sent_by(call: Call[Enqueued]) -> Request:
     return world.sent[0]
 
 
-def test_a_task_is_sent_with_its_name_and_defaults_which_fields_override() -> None:
+def test_a_task_is_sent_with_its_name_and_no_field_that_was_left_out() -> None:
     request = sent_by(enqueue(nightly, Report(day=DAY), DAY, None, {"queue": "slow", "key": "of today"}))
     assert request.path == "/api/job"
     assert json.loads(request.content() or b"") == {
         "name": "reports.nightly",
         "task": "reports.nightly",
         "queue": "slow",
-        "timeout": "PT120S",
         "scheduled_at": "2026-11-24T00:00:00+00:00",
         "payload": {"day": "2026-11-24T00:00:00Z"},
         "key": "of today",

@@ -36,7 +36,7 @@ _ENDED = {"finished", "deleted"}  # no run will be made
 
 
 class EnqueueFields(TypedDict, total=False):
-    """The fields of a one-off job; the task's own defaults apply to those that are left out."""
+    """The fields of a one-off job; the server fills those that are left out, as in every other job of the task."""
 
     name: str
     """Default: the name of the task."""
@@ -73,11 +73,13 @@ def enqueue(
     idempotency_key: str | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> Call[Enqueued]:
-    """Create a job that runs the task once; raises what creating a job raises."""
+    """Create a job that runs the task once; raises what creating a job raises.
+
+    The task's defaults are not sent: this program may have another version of the task than the executors.
+    """
     name = task if isinstance(task, str) else task.name
-    defaults = {} if isinstance(task, str) else task.defaults.json()
     when = {} if at is None else {"scheduled_at": at}
-    body = {"name": name, "task": name, **defaults, **when, **without_unset(payload=payload), **(fields or {})}
+    body = {"name": name, "task": name, **when, **without_unset(payload=payload), **(fields or {})}
     request = once("/api/job", body, idempotency_key)
     return Enqueued(Job.model_validate((yield request)), request, result_type(task))
 

@@ -20,7 +20,11 @@ _MISSING = "the task was recorded and not sent, so it has no result: give one by
 
 @dataclass(frozen=True)
 class EnqueuedTask:
-    """One call of `enqueue`. `payload` is JSON, `{}` without one; `fields` are `at` and the fields of the job."""
+    """One call of `enqueue`. `payload` is JSON, `{}` without one.
+
+    `fields` are `at` and the fields of the job that were given. The task's defaults are not among them: the server
+    fills them in.
+    """
 
     task: str
     payload: Any
