@@ -100,7 +100,7 @@ def test_without_its_extra_the_command_line_is_one_clear_line() -> None:
     done = python("from duebook.__main__ import main; main()", "typer", "rich", "duebook_common")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("duebook: the command line needs ")
-    assert done.stderr.endswith("; install the extra `cli` of the package duebook\n")
+    assert done.stderr.endswith(": pip install 'duebook[cli]'\n")
     assert done.stderr.count("\n") == 1
 
 

@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from duebook.cli.app import main as command_line  # noqa: PLC0415 - the SDK works without the extra
     except ModuleNotFoundError as error:
-        sys.exit(f"duebook: the command line needs {error.name}; install the extra `cli` of the package duebook")
+        sys.exit(f"duebook: the command line needs {error.name}: pip install 'duebook[cli]'")
     command_line()
 
 
