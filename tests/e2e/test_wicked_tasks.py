@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.fleet import Platform, eventually
-from support.histories import job_log
+from support.histories import events, executor_of, job_log
 from support.load import metric
 
 pytestmark = pytest.mark.xdist_group("wicked tasks")
@@ -107,3 +107,22 @@ def test_it_is_recorded_that_a_cancelled_plain_function_may_still_run(duebook: P
     assert "given up and may still be running" in because[-1]["says"]
     assert ("cancelled", "given up, and may still be running") in job_log(duebook, job["id"])
     assert metric(duebook["executor", 0], "duebook_abandoned_tasks") >= 1
+
+
+def test_what_a_task_prints_goes_to_the_output_of_its_executor_and_nowhere_else(duebook: Platform) -> None:
+    with executor_of(duebook, "printing"):
+        job = duebook.create(task="print.much", queue="printing", max_retries=0)
+        assert duebook.await_run(job["id"], "succeeded", 60)["result"] == 10_000
+        assert not [message for status, message in job_log(duebook, job["id"]) if status == "log"]
+        assert duebook.await_run(duebook.create(queue="printing")["id"], "succeeded")["attempt"] == 1
+
+
+def test_a_task_that_forks_has_one_outcome_and_its_executor_goes_on(duebook: Platform) -> None:
+    with executor_of(duebook, "forking"):
+        jobs = [duebook.create(task="fork", queue="forking", max_retries=0) for _ in range(5)]
+        for job in jobs:
+            run = duebook.await_run(job["id"], "succeeded")
+            assert run["result"] == 3
+            types = [event["type"] for event in events(duebook, run["id"])]
+            assert types == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
+        assert duebook.await_run(duebook.create(queue="forking")["id"], "succeeded")["attempt"] == 1

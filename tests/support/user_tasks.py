@@ -1,6 +1,7 @@
 """Tasks as users may write them, including misbehaving ones."""
 
 import asyncio
+import os
 import time
 from typing import Any, Literal
 
@@ -53,6 +54,23 @@ def plain_nap(payload: Nap, context: Context) -> dict[str, Any]:
 async def block(payload: Nap) -> str:
     time.sleep(payload.seconds)
     return "blocked"
+
+
+@task("print.much")
+def print_much() -> int:
+    """Prints 100 MB."""
+    for _ in range(10_000):
+        print("x" * 9_999)
+    return 10_000
+
+
+@task("fork")
+def fork() -> int:
+    """Forks the executor's process, with all that it holds."""
+    child = os.fork()
+    if child == 0:
+        os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @task("stubborn")
