@@ -187,3 +187,15 @@ async def test_a_long_line_keeps_no_other_run_waiting(scheduler: Scheduler, pool
     assert sent.rate == Rate("other", 1, HOUR)
     assert passes <= 2 + _LINE // 2_500
     assert sent.status is RunStatus.DISPATCHED
+
+
+async def test_a_long_line_goes_on_when_all_its_first_runs_are_sent_at_once(scheduler: Scheduler, pool: Pool) -> None:
+    await pool.execute("INSERT INTO rate_starts SELECT 'k', number, now() FROM generate_series(1, 215) AS number")
+    for _ in range(230):
+        await job(pool, rate=Rate("k", 215, HOUR))
+    assert await scheduler.poll() == []
+    line = await waiting(pool)
+    await pool.execute("UPDATE runs SET wake_at = now() + interval '9 minutes' WHERE status = 'waiting'")
+    await pool.execute("UPDATE runs SET wake_at = now() WHERE run_id = ANY($1)", [run.id for run in line[:200]])
+    await pool.execute("UPDATE rate_starts SET started_at = started_at - interval '1 hour'")
+    assert len(await scheduler.poll()) == 215

@@ -88,7 +88,7 @@ class Admission:
         left = [run for run in locked if run.id not in changed]
         await self._postpone(db, left, limits, served, now)
         await lines.move_up(changed.keys() | {run.id for run in locked})
-        await lines.park([run.id for run in left])
+        await lines.go_on(changed.keys(), [run.id for run in left])
         return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
 
     async def _postpone(

@@ -16,7 +16,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.rate_lines import POSITIONS, LineRun, load_line, load_starts
 from duebook_common.store.rate_starts import prune_starts
-from duebook_common.store.wakeups import park_line, postpone_waiting
+from duebook_common.store.wakeups import park_line, postpone_waiting, wake_lines
 from duebook_scheduler.served_tasks import ServedTasks
 
 _CLOSE = timedelta(milliseconds=10)  # a time that is not worth a write
@@ -68,10 +68,16 @@ class RateKeys:
         look = max(at - LEAD, self._now)
         return look if look + _CLOSE < run.wake_at else None
 
-    async def park(self, decided: Collection[UUID]) -> None:
-        """Look later at the due runs behind the first ones of a long line."""
+    async def go_on(self, changed: AbstractSet[UUID], left: Collection[UUID]) -> None:
+        """Look later at the due runs behind the first ones of a long line; or soon, if no first one is left.
+
+        Only a run that was read as one of the first leads to a next look at the line.
+        """
         lengths = Counter(run.rate.key for run in self._line)
-        first = [*(run.id for run in self._line), *decided]
-        for key, length in lengths.items():
-            if length >= POSITIONS and self._due[key] > 1:
+        rest = [run for run in self._line if run.id not in changed]
+        first, keys_of_rest = [*(run.id for run in rest), *left], {run.rate.key for run in rest}
+        long = {key for key, length in lengths.items() if length >= POSITIONS}
+        await wake_lines(self._db, long - keys_of_rest)
+        for key in long & keys_of_rest:
+            if self._due[key] > 1:
                 await park_line(self._db, key, self._now, first, _PARKED_AT_ONCE)

@@ -201,8 +201,8 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
 async def wake_lines(db: Connection, keys: Collection[str]) -> None:
     """Look now at the first runs in the lines of these keys: those before them have left, or may not start.
 
-    The scheduler's waker calls it for keys whose first runs are of a paused queue. No event, because only admission
-    decides whether a waiting run is sent.
+    The scheduler's waker calls it for keys whose first runs are of a paused queue, its admission where it has sent all
+    runs whose times it knew. No event, because only admission decides whether a waiting run is sent.
     """
     if keys:
         await db.execute(_WAKE_BY_RATE, list(keys))
@@ -221,7 +221,7 @@ WITH early AS MATERIALIZED (
 )
 UPDATE runs SET wake_at = least(
     $2::timestamptz + interval '10 minutes' * (0.5 + 0.5 * random()),
-    CASE attempt WHEN 0 THEN greatest(start_by, $2) END
+    CASE WHEN attempt = 0 AND start_by IS NOT NULL THEN greatest(start_by, $2) END
 )
 FROM early WHERE runs.run_id = early.run_id AND runs.status = 'waiting'
 """
