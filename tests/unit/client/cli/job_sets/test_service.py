@@ -73,3 +73,15 @@ def test_too_many_jobs_for_a_forecast_leave_those_of_the_set_or_none() -> None:
         with pytest.raises(service.NoForecast, match="too many"):
             service.effect_of(Api(*answers).client, plan, ["a"])
     assert service.effect_of(Api().client, Plan((), 1, ()), ["a"]) is None
+
+
+def test_a_job_of_the_set_without_a_key_is_left_alone() -> None:
+    stray = JOB | {"key": None, "tags": ["set:a"]}
+    api = Api((200, {"items": [stray, NOW | {"tags": ["set:a"]}], "next_cursor": None}))
+    assert list(service.current_jobs(api.client, JobFiles(("a",), ()))) == ["one"]
+
+
+def test_a_deletion_names_the_job_that_was_compared_and_no_later_one_with_its_key() -> None:
+    api = Api((204, None))
+    list(service.execute(api.client, [Step(Action.DELETE, "one", "one", NOW)]))
+    assert api.requests[0][:2] == ("DELETE", f"/api/job/{NOW['id']}")

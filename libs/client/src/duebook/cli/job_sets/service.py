@@ -25,8 +25,12 @@ class NoForecast(Exception):
 
 
 def current_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
-    """By key the jobs of the files' sets, and those that have a key of a file without being in its set."""
-    found = {job["key"]: job for name in files.sets for job in api.items("/api/job", tag=TAG + name)}
+    """By key the jobs of the files' sets, and those that have a key of a file without being in its set.
+
+    A job with the tag of a set and without a key was made by other means: an apply leaves it alone.
+    """
+    tagged = [job for name in files.sets for job in api.items("/api/job", tag=TAG + name)]
+    found = {job["key"]: job for job in tagged if job["key"] is not None}
     missing = [job.key for job in files.jobs if job.key not in found]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         others = threads.map(lambda key: _job(api, key), missing)
@@ -102,12 +106,14 @@ def execute(api: Client, steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def _execute(api: Client, step: Step) -> None:
-    path = path_of("job", f"key:{step.key}")
     match step.action:
         case Action.DELETE:
+            assert step.current is not None
+            path = path_of("job", step.current["id"])  # another job may have the key since
             api.perform(send(Request("DELETE", path, headers=_match(step)), lambda _: None))
         case _:
             assert step.job is not None
+            path = path_of("job", f"key:{step.key}")
             api.perform(send(Request("PUT", path, body=step.job.body, headers=_match(step)), lambda _: None))
 
 
