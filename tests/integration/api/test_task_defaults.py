@@ -55,14 +55,18 @@ async def test_a_job_takes_and_keeps_the_defaults_of_its_task(api: Api) -> None:
 
 
 async def test_the_same_body_twice_changes_nothing_after_a_deploy(api: Api) -> None:
-    path = f"/api/job/{uuid4()}"
-    first = await api.json(201, "PUT", path, BODY)
+    path, body = f"/api/job/{uuid4()}", {**BODY, "key": "k"}
+    first = await api.json(201, "PUT", path, body)
     async with api.deps.pool.acquire() as db:
         await db.execute("DELETE FROM executors")
     await register(api, "second", Defaults("reports", timedelta(hours=2), 7))
     async with api.deps.pool.acquire() as db:
         assert [each.defaults["report"]["timeout"] for each in await executors.registered(db)] == ["PT7200S"]
     api.deps.catalogue._good_until = 0  # it is read again
-    assert (await api.json(200, "PUT", path, BODY))["version"] == first["version"]
+    del body["scheduled_at"]
+    plan = await api.json(200, "POST", "/api/job/batch?dry_run=true&replace=true", {"jobs": [body]})
+    assert plan["items"][0]["job"].items() <= first.items()
+    await api.json(422, "POST", "/api/job/batch?replace=true", {"jobs": [body]})
+    assert (await api.json(200, "PUT", path, body))["version"] == first["version"]
     assert (await api.json(200, "PATCH", path, {"timeout": None}))["timeout"] == "PT2H"
     assert (await api.json(201, "POST", "/api/job", BODY))["timeout"] == "PT2H"

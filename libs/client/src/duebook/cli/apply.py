@@ -61,7 +61,7 @@ def _apply(names: list[str], *, plan_only: bool, prune: bool, fmt: Format) -> bo
         with connect(retry_for=_RETRY_FOR) as api:
             current = service.current_jobs(api, files)
             plans.checked_sets(files, current)
-            planned = service.planned_jobs(api, files, current)
+            planned = service.planned_jobs(api, files)
             plan = plans.make_plan(files, current, planned, prune=prune)
             _print(plan, _effect(api, plan, files.sets), fmt)
             if not plan_only:

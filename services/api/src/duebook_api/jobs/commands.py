@@ -74,10 +74,21 @@ async def create(
     return jobs
 
 
-async def checked(deps: Dependencies, body: JobBody, now: datetime, schemas: TaskSchemas, root: str) -> Definition:
-    """The body's definition; raises Problem 422 for what no new job may have, with pointers that begin with `root`."""
-    body = with_task_defaults(body, schemas.defaults.of)
-    definition = await deps.definition_search.run(takes_long(body), define, body, now, root)
+async def checked(
+    deps: Dependencies,
+    body: JobBody,
+    now: datetime,
+    schemas: TaskSchemas,
+    root: str,
+    current: Definition | None = None,
+) -> Definition:
+    """The body's definition, in place of the `current` one if there is one.
+
+    Raises Problem 422 for what no new job may have, with pointers that begin with `root`.
+    """
+    body = with_task_defaults(body, schemas.defaults.of, current)
+    first = now if current is None else current.scheduled_at
+    definition = await deps.definition_search.run(takes_long(body), define, body, first, root)
     must_end_in_time(definition, deps.max_timeout, root)
     must_be_allowed(definition, deps.mail_domains, root)
     schemas.must_accept(definition.task, definition.payload, f"{root}/payload")

@@ -7,7 +7,7 @@ from typing import Any
 
 from duebook_api.http.problems import MOST_FAULTS, Fault, Problem, invalid
 from duebook_api.jobs.commands import checked, queue_pointers
-from duebook_api.jobs.keys import key_pointers, must_differ, taken_keys
+from duebook_api.jobs.keys import find_job_ids, key_pointers, must_differ, taken_keys
 from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import takes_long
@@ -15,19 +15,27 @@ from duebook_api.schemas.missing_executor import ServedTasks
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.schedule.nominal import nominal_times
+from duebook_common.store.database import acquire
+from duebook_common.store.rows import load_jobs_to_decide
 
 _SHOWN = 10  # times
 _INSTANT = timedelta(microseconds=1)
 
 
-async def plans(deps: Dependencies, bodies: Sequence[JobBody], root: str) -> list[dict[str, Any]]:
-    """The jobs that these bodies would make; raises Problem with every refusal, its pointers beginning with `root`."""
+async def plans(
+    deps: Dependencies, bodies: Sequence[JobBody], root: str, *, replace: bool = False
+) -> list[dict[str, Any]]:
+    """The jobs that these bodies would make; raises Problem with every refusal, its pointers beginning with `root`.
+
+    With `replace` a body takes the place of the job with its key, instead of being refused.
+    """
     now, schemas = deps.clock.now(), await deps.task_schemas()
+    current = await _current(deps, bodies) if replace else {}
     definitions: list[Definition] = []
     faults: list[Fault] = []
     for n, body in enumerate(bodies):
         try:
-            definitions.append(await checked(deps, body, now, schemas, root.format(n)))
+            definitions.append(await checked(deps, body, now, schemas, root.format(n), current.get(body.key or "")))
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -37,10 +45,18 @@ async def plans(deps: Dependencies, bodies: Sequence[JobBody], root: str) -> lis
     if faults:
         raise invalid(*faults[:MOST_FAULTS])
     must_differ(definitions, root)
-    if taken := await taken_keys(deps, key_pointers(definitions, root)):
+    if not replace and (taken := await taken_keys(deps, key_pointers(definitions, root))):
         raise invalid(*taken)
     await deps.queue_names.must_admit(deps.pool, queue_pointers(definitions, root))
     return [await _plan(deps, definition, now, schemas.served) for definition in definitions]
+
+
+async def _current(deps: Dependencies, bodies: Sequence[JobBody]) -> dict[str, Definition]:
+    """By key the definitions that exist, without their payloads: a thousand of them may be large."""
+    ids = await find_job_ids(deps, [body.key for body in bodies if body.key is not None])
+    async with acquire(deps.pool) as db:
+        jobs = await load_jobs_to_decide(db, ids.values())
+    return {key: jobs[id_].definition for key, id_ in ids.items() if id_ in jobs}
 
 
 async def _plan(deps: Dependencies, definition: Definition, now: datetime, served: ServedTasks) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from duebook_api.history.as_of import job_as_of
 from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import AsOf, NoQuery, WaitQuery, page_of, query
 from duebook_api.http.path_ids import PathJobId
-from duebook_api.http.problems import not_found
+from duebook_api.http.problems import Fault, invalid, not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import (
     MEBIBYTE,
@@ -51,6 +51,10 @@ router = APIRouter(prefix="/api/job", tags=["jobs"])
 
 class CreateQuery(NoQuery):
     dry_run: bool = False
+
+
+class BatchQuery(CreateQuery):
+    replace: bool = False
 
 
 class CreateOneQuery(CreateQuery, WaitQuery):
@@ -94,21 +98,26 @@ async def create_job(request: Request) -> Response:
 @router.post(
     "/batch",
     status_code=201,
-    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, query=CreateQuery, idempotent=True),
+    openapi_extra=operation(Scope.JOBS_WRITE, BatchBody, query=BatchQuery, idempotent=True),
     response_model=answers.Items[answers.Job],
     responses={200: {"model": answers.Items[plans.JobPlan], "description": "A dry run: what would be made"}},
 )
 async def create_jobs(request: Request) -> Response:
-    """Create up to 1,000 jobs, all or none. With `dry_run=true` nothing is made, and every refusal is named."""
+    """Create up to 1,000 jobs, all or none. With `dry_run=true` nothing is made, and every refusal is named.
+
+    A dry run with `replace=true` shows a job whose key exists as `PUT /api/job/key:NAME` would leave it.
+    """
     key, deps = idempotency_key(request), dependencies(request)
-    dry_run = query(request, CreateQuery).dry_run
+    q = query(request, BatchQuery)
+    if q.replace and not q.dry_run:
+        raise invalid(Fault("/replace", "only a dry run takes this; PUT /api/job/key:NAME replaces a job"))
     async with large_body(request, deps.large_bodies):
         value, size = await read_json(request, 16 * MEBIBYTE)
         bodies = await in_thread(batch_bodies, value, size)
         must_be_allowed_to_chain(request, (body.then for body in bodies))
         request.state.charge(len(bodies) // JOBS_OF_ONE_UNIT)
-        if dry_run:
-            return reply({"items": await dry_run_of(deps, bodies, "/jobs/{}")})
+        if q.dry_run:
+            return reply({"items": await dry_run_of(deps, bodies, "/jobs/{}", replace=q.replace)})
         once = IdempotentRequest("batch", key, value) if key is not None else None
         jobs = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
         schemas = await deps.task_schemas()

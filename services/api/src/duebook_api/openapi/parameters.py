@@ -35,6 +35,7 @@ PARAMETERS: dict[str, Described] = {
     "GET /api/notification job_id": ("Only mails about this job.", _JOB),
     "GET /api/notification run_id": ("Only mails about this run.", _RUN),
     "wait": ("How long the answer may wait for the end of the run; PT60S at most.", "PT30S"),
+    "replace": ("In a dry run: plan a job whose key exists as a replacement of that job.", True),
     "dry_run": ("Only say what would be made.", True),
     "executor_id": ("The id of the executor, or its name.", _JOB),
     "task_name": ("The name of the task.", "http.request"),

@@ -6,7 +6,7 @@ import pytest
 
 from duebook.cli.job_sets import description, effects
 from duebook.cli.job_sets.files import FileJob, InvalidFiles, JobFiles
-from duebook.cli.job_sets.plan import Action, checked_sets, compare, faults_of, make_plan, to_validate
+from duebook.cli.job_sets.plan import Action, checked_sets, compare, faults_of, make_plan
 from support.client_answers import JOB
 
 
@@ -78,13 +78,6 @@ def test_a_job_of_another_set_is_refused_and_one_of_none_is_taken_in() -> None:
 )
 def test_values_are_compared_as_json_member_by_member(before: Any, after: Any, names: list[str]) -> None:
     assert [change.name for change in compare("p", before, after)] == names
-
-
-def test_a_job_that_exists_keeps_its_first_time_and_is_validated_without_its_key() -> None:
-    body = to_validate(file_job("one"), job("one"))
-    assert (body["scheduled_at"], "key" in body) == (JOB["scheduled_at"], False)
-    assert to_validate(file_job("one"), None)["key"] == "one"
-    assert to_validate(file_job("one", scheduled_at="x"), job("one"))["scheduled_at"] == "x"
 
 
 def test_refusals_of_the_api_are_faults_of_the_file() -> None:

@@ -61,7 +61,7 @@ def test_a_deletion_that_was_done_before_counts() -> None:
 
 def test_a_refusal_of_the_batch_is_found_in_its_file() -> None:
     with pytest.raises(InvalidFiles, match=r"a\.yaml:7: job one: /timezone: too many"):
-        service.planned_jobs(Api(problem("/jobs/0/timezone")).client, JobFiles(("a",), (ONE,)), {})
+        service.planned_jobs(Api(problem("/jobs/0/timezone")).client, JobFiles(("a",), (ONE,)))
 
 
 def test_too_many_jobs_for_a_forecast_leave_those_of_the_set_or_none() -> None:

@@ -66,17 +66,6 @@ def set_of(job: Mapping[str, Any] | None) -> str | None:
     return next((tag.removeprefix(TAG) for tag in (job or {}).get("tags", ()) if tag.startswith(TAG)), None)
 
 
-def to_validate(job: FileJob, current: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The body of a dry run that gives the job's future definition.
-
-    A job that exists has its key already, and keeps its first time where the file names none.
-    """
-    if current is None:
-        return job.body
-    body = {name: value for name, value in job.body.items() if name != "key"}
-    return {"scheduled_at": current["scheduled_at"]} | body
-
-
 def faults_of(jobs: Sequence[FileJob], errors: Mapping[str, str]) -> list[Fault]:
     """The errors of a batch as faults of its files; pointers are like `/jobs/3/timezone`."""
     found = []

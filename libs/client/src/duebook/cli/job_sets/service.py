@@ -9,13 +9,12 @@ from typing import Any
 from duebook.cli.failures import Failure
 from duebook.cli.job_sets import effects
 from duebook.cli.job_sets.files import TAG, FileJob, InvalidFiles, JobFiles
-from duebook.cli.job_sets.plan import Action, Plan, Step, compare, faults_of, to_validate
+from duebook.cli.job_sets.plan import Action, Plan, Step, compare, faults_of
 from duebook.client import Client, Conflict, Invalid, NotFound
 from duebook.client.paths import path_of
 from duebook.client.steps import send
 from duebook.client.wire import Request
 
-Jobs = Mapping[str, Mapping[str, Any]]
 _BATCH, _AT_ONCE = 500, 8
 _DAYS = timedelta(days=7)
 
@@ -45,13 +44,13 @@ def _job(api: Client, key: str) -> dict[str, Any] | None:
     return job
 
 
-def planned_jobs(api: Client, files: JobFiles, current: Jobs) -> dict[str, dict[str, Any]]:
+def planned_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
     """By key the definitions that the API would make of the files; raises InvalidFiles. Nothing is made."""
     planned: dict[str, dict[str, Any]] = {}
     for jobs in _batches(files.jobs):
-        bodies = [to_validate(job, current.get(job.key)) for job in jobs]
+        bodies = [job.body for job in jobs]
         try:
-            answer = api.post("/api/job/batch?dry_run=true", {"jobs": bodies})
+            answer = api.post("/api/job/batch?dry_run=true&replace=true", {"jobs": bodies})
         except (Invalid, Conflict) as error:
             if not error.faults:
                 raise
