@@ -82,6 +82,41 @@ async def test_verify_names_an_end_without_its_follow_up(api: Api) -> None:
     assert says == ["its event 3 has 0 follow-ups or refusals for entry 0 of `then`, not 1"]
 
 
+async def test_verify_names_an_old_end_that_no_subscriber_has_dealt_with(api: Api) -> None:
+    await api.create(key="b")
+    await api.create(key="a", then=[{"job": "key:b"}])
+    run = await triggered(api, "key:a")
+    await succeed(api, run["id"])
+    assert (await verify(api.deps.pool)).breaches == []
+    breaches = (await verify(api.deps.pool, overdue=timedelta(0))).breaches
+    assert [each.stream for each in breaches if "of `then`" in each.says] == [f"run-{run['id']}"]
+
+
+async def test_a_follow_up_that_fails_is_recorded_and_stops_no_other(api: Api) -> None:
+    poisoned = await api.create(key="poisoned")
+    await api.create(key="b")
+    await api.create(key="a", then=[{"job": "key:poisoned"}, {"job": "key:b"}])
+    await succeed(api, (await triggered(api, "key:a"))["id"])
+    async with acquire(api.deps.pool) as db:
+        await db.execute(
+            f"ALTER TABLE runs ADD CONSTRAINT poison CHECK (job_id <> '{poisoned['id']}' OR trigger <> 'follow_up')"
+        )
+    await follow_up(api)
+    assert len(await runs_of(api, "key:b")) == 1
+    assert [(each["entry"], each["reason"]) for each in await refusals_of(api, "key:a")] == [(0, "internal_error")]
+    await check_invariants(api.deps.pool)
+
+
+async def test_a_follow_up_that_was_refused_is_not_triggered_later(api: Api) -> None:
+    await api.create(key="a", then=[{"job": "key:b"}])
+    await succeed(api, (await triggered(api, "key:a"))["id"])
+    await follow_up(api)
+    await api.create(key="b")
+    await follow_up(api)
+    assert await runs_of(api, "key:b") == []
+    await check_invariants(api.deps.pool)
+
+
 async def test_only_the_named_ends_trigger_and_a_redrive_that_succeeds_does(api: Api) -> None:
     await api.create(key="b")
     await api.create(key="a", then=[{"job": "key:b"}])

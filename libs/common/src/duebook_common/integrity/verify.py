@@ -51,7 +51,10 @@ class VerifyReport:
 
 
 async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> VerifyReport:
-    """Check everything. An occurrence of an active job that has been due for more than `overdue` counts as missing."""
+    """Check everything. An occurrence of an active job that has been due for more than `overdue` counts as missing.
+
+    So does the follow-up of an end that was recorded before that.
+    """
     jobs = events = 0
     async with snapshot(pool) as db:
         now = await db.fetchval("SELECT clock_timestamp()")
@@ -68,7 +71,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
         events += len(others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
-        breaches += await check_follow_ups(db)
+        breaches += await check_follow_ups(db, now - overdue)
     return VerifyReport(jobs, events, breaches)
 
 

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import structlog
+
 from duebook_common.domain.definition import FollowUp, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, TooManyActiveRuns
 from duebook_common.domain.job.commands import DecisionContext, RefuseFollowUp, TriggerRun
@@ -20,10 +22,12 @@ from duebook_common.domain.run.events import Trigger, run_id_of_follow_up
 from duebook_common.store.actor import Actor
 from duebook_common.store.checkpoints import claim, move_checkpoint
 from duebook_common.store.codec import DEFINITION
-from duebook_common.store.database import Clock, Connection, Pool, acquire, transaction
+from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import HORIZON
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import job_ids_of_keys, load_runs
+
+log = structlog.stdlib.get_logger("follow_ups")
 
 SUBSCRIBER = "follow-ups"
 MOST_LINKS = 100
@@ -64,9 +68,11 @@ WITH RECURSIVE chain AS (
 )
 SELECT max(links) FROM chain
 """
-_IS_RECORDED = """
-SELECT EXISTS (SELECT FROM events WHERE type = 'FollowUpRefused' AND data ->> 'run_id' = $1
-    AND data -> 'version' = to_jsonb($2::int) AND data -> 'entry' = to_jsonb($3::int))
+# A repetition must not trigger what was refused, nor refuse what was triggered: the target may have changed since.
+_IS_DEALT_WITH = """
+SELECT EXISTS (SELECT FROM runs WHERE run_id = $4)
+    OR EXISTS (SELECT FROM events WHERE type = 'FollowUpRefused' AND data ->> 'run_id' = $1
+        AND data -> 'version' = to_jsonb($2::int) AND data -> 'entry' = to_jsonb($3::int))
 """
 
 
@@ -122,8 +128,7 @@ class _Refuse:
 
     async def prepare(self, db: Connection, _job: Job) -> RefuseFollowUp:
         of = self.refusal
-        recorded = await db.fetchval(_IS_RECORDED, str(of.run_id), of.version, of.entry)
-        return RefuseFollowUp(of, bool(recorded))
+        return RefuseFollowUp(of, await _is_dealt_with(db, of))
 
 
 class FollowUpSubscriber:
@@ -159,13 +164,22 @@ class FollowUpSubscriber:
                 async with slots:
                     await self._trigger(each)
 
-        async with asyncio.TaskGroup() as tasks:
-            for group in by_target.values():
-                tasks.create_task(work(group))
+        # All targets get their turn before the failure of one is raised, which repeats the batch.
+        for error in await asyncio.gather(*map(work, by_target.values()), return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def _trigger(self, each: OwedFollowUp) -> None:
-        """Trigger the target, or record why not."""
-        reason = await self._refusal(each)
+        """Trigger the target, or record why not. An error that concerns this follow-up alone stops no other one."""
+        try:
+            await self._record_refusal(each, await self._refusal(each))
+        except UNAVAILABLE:
+            raise
+        except Exception as error:
+            log.exception("follow-up failed", run_id=str(each.run_id), job=each.follow_up.job, error=repr(error))
+            await self._record_refusal(each, "internal_error")
+
+    async def _record_refusal(self, each: OwedFollowUp, reason: str | None) -> None:
         if reason is not None:
             refusal = FollowUpRefused(
                 run_id=each.run_id, version=each.version, entry=each.entry, job=each.follow_up.job, reason=reason,
@@ -174,9 +188,11 @@ class FollowUpSubscriber:
             await handle_job(self._pool, each.job_id, _Refuse(refusal), self._actor)
 
     async def _refusal(self, each: OwedFollowUp) -> str | None:
-        """Why the target cannot be triggered; None if it was."""
+        """Why the target cannot be triggered; None if it was, or if this was refused before."""
         hands_result = each.follow_up.payload == "result" and each.outcome == "succeeded"
         async with acquire(self._pool) as db:
+            if await _is_dealt_with(db, each):
+                return None
             target = await _target(db, each.follow_up.job)
             links = await db.fetchval(_LINKS, each.run_id, MOST_LINKS)
             result = await db.fetchrow(_RESULT, each.run_id) if hands_result else None
@@ -201,6 +217,11 @@ class FollowUpSubscriber:
         return DecisionContext(
             now=now, misfire=self._misfire, look_again_after=later, dispatch=0, max_active=self._max_active
         )
+
+
+async def _is_dealt_with(db: Connection, of: OwedFollowUp | FollowUpRefused) -> bool:
+    run_id = run_id_of_follow_up(of.run_id, of.version, of.entry)
+    return bool(await db.fetchval(_IS_DEALT_WITH, str(of.run_id), of.version, of.entry, run_id))
 
 
 async def _owed_by(db: Connection, records: Sequence[Any]) -> list[OwedFollowUp]:
