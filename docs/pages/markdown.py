@@ -41,7 +41,7 @@ def field_docs(kind: type) -> dict[str, str]:
     """The docstring below each field of a class, and of the classes that it inherits from."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if base.__module__.startswith("duebook"):
+        if base.__module__.startswith("duebook") and "[" not in base.__name__:  # no Page[Job]
             found |= _own_field_docs(base)
     return found
 

@@ -57,7 +57,7 @@ def running(
             "DUEBOOK_POSTGRES_URL": database,
             "DUEBOOK_RABBITMQ_URL": broker,
             "DUEBOOK_REDIS_URL": redis.url,
-            "DUEBOOK_TASKS": ",".join(Path(module).stem for module in task_modules()),
+            "DUEBOOK_TASKS": ",".join(Path(name).stem for name in task_modules() if not name.startswith("test_")),
             "PYTHONPATH": str(modules),
         }
         with Platform({**environment, **settings}) as platform:

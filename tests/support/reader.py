@@ -43,6 +43,8 @@ class Reader:
                 self._compare(block)
             case "python", "" if block.module is None:
                 self._run([sys.executable, "-c", self._addressed(block)], block)
+            case "python", "" if block.module is not None:
+                (self._directory / block.module).write_text(block.text, encoding="utf-8")
 
     def _addressed(self, block: Block) -> str:
         text = block.text
