@@ -173,17 +173,10 @@ async def find_job(deps: Dependencies, job_id: UUID, as_of: datetime | None = No
     return jobs[job_id]
 
 
-@router.put(
-    "/key:{key}",
-    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True),
-    response_model=answers.Job,
-    responses={201: {"model": answers.Job, "description": "There was no job with this key; it was created"}},
-)
+# In the OpenAPI document this is the operation below: two templates would describe one path.
+@router.put("/key:{key}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), include_in_schema=False)
 async def replace_job_by_key(request: Request, key: str) -> Response:
-    """Create the job with a key of the client's, or replace its definition. The same body twice changes nothing.
-
-    The body's `key` is that of the path, and may be left out.
-    """
+    """Create the job with a key of the client's, or replace its definition."""
     value, _ = await read_json(request)
     must_be_allowed_to_chain(request, [then_of(value)])
     conditions = Preconditions.of(request)
@@ -195,10 +188,13 @@ async def replace_job_by_key(request: Request, key: str) -> Response:
     "/{job_id}",
     openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True),
     response_model=answers.Job,
-    responses={201: {"model": answers.Job, "description": "There was no job with this id; it was created"}},
+    responses={201: {"model": answers.Job, "description": "There was no such job; it was created"}},
 )
 async def replace_job(request: Request, job_id: PathJobId) -> Response:
-    """Create the job with an id of the client's, or replace its definition. The same body twice changes nothing."""
+    """Create the job with an id or a key of the client, or replace its definition. The same body twice changes nothing.
+
+    With `key:NAME` in the path, the body's `key` is that name, and may be left out.
+    """
     value, _ = await read_json(request)
     must_be_allowed_to_chain(request, [then_of(value)])
     conditions = Preconditions.of(request)
