@@ -17,7 +17,8 @@ async def _focused(page: Page) -> str:
 
 async def test_a_job_is_found_and_paused_by_keyboard_alone(console: Console) -> None:
     page = await console.page("/console/runs", key=None)
-    await page.keyboard.type(KEY)  # the field has the focus
+    await expect(page.get_by_label("Key")).to_be_focused()
+    await page.keyboard.type(KEY)
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{console.url}/console/runs")
     await _press(page, "g j")

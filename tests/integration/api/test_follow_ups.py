@@ -107,6 +107,23 @@ async def test_a_follow_up_that_fails_is_recorded_and_stops_no_other(api: Api) -
     await check_invariants(api.deps.pool)
 
 
+async def test_a_step_is_bounded_and_goes_on_where_the_last_one_ended(api: Api, monkeypatch: Any) -> None:
+    """The transaction of a step is idle while it triggers, and PostgreSQL ends one that is so for long."""
+    monkeypatch.setattr(follow_ups, "_FOLLOW_UPS", 2)
+    await api.create(key="b")
+    await api.create(key="a", then=[{"job": "key:b"}])
+    for _ in range(5):
+        await succeed(api, (await triggered(api, "key:a"))["id"])
+    await past_horizon(api.deps.pool)
+    subscriber = FollowUpSubscriber(api.deps.pool, api.deps.clock, Actor("s"), timedelta(minutes=1), 1_000)
+    assert await subscriber.step() > 0
+    assert len(await runs_of(api, "key:b")) == 2
+    while await subscriber.step():
+        pass
+    assert len(await runs_of(api, "key:b")) == 5
+    await check_invariants(api.deps.pool)
+
+
 async def test_a_follow_up_that_was_refused_is_not_triggered_later(api: Api) -> None:
     await api.create(key="a", then=[{"job": "key:b"}])
     await succeed(api, (await triggered(api, "key:a"))["id"])

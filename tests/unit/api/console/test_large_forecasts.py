@@ -45,13 +45,25 @@ async def test_a_client_does_not_take_all() -> None:
         forecasts.read("d", "you", forecast)
 
 
-async def test_a_forecast_that_failed_or_is_old_is_computed_again() -> None:
-    forecasts, forecast = LargeForecasts(age=0), Forecast()
+async def broken() -> int:
+    raise OSError("broken")
 
-    async def broken() -> int:
-        raise OSError
 
+async def test_a_failure_is_shown_and_not_repeated_by_each_page() -> None:
+    forecasts, forecast = LargeForecasts(), Forecast()
     assert forecasts.read("a", "me", broken) is None
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for _ in range(3):
+        with pytest.raises(OSError, match="broken"):
+            forecasts.read("a", "me", forecast)
+    assert forecast.count == 0
+
+
+async def test_a_forecast_that_failed_or_is_old_is_computed_again() -> None:
+    forecasts, forecast = LargeForecasts(age=0, age_of_failure=0), Forecast()
+    assert forecasts.read("a", "me", broken) is None
+    await asyncio.sleep(0.1)
     forecast.may_end.set()
     async with asyncio.timeout(10):
         while await ready(forecasts, forecast) < 2:

@@ -69,6 +69,15 @@ async def test_fifty_viewers_of_a_page_cost_one_rendering() -> None:
     assert app.requests == 1
 
 
+async def test_a_page_that_shows_the_viewers_own_key_is_not_shared() -> None:
+    app = App()
+    pages = live_pages(app)
+    assert [await ask(pages, refresh(path="/console/keys", state={"actor": n})) for n in range(2)] == [
+        await ask(live_pages(App()), refresh(path="/console/keys", state={"actor": n})) for n in range(2)
+    ]
+    assert app.requests == 2
+
+
 async def test_what_a_page_depends_on_is_not_shared() -> None:
     app = App()
     pages = live_pages(app)

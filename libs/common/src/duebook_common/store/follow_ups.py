@@ -33,6 +33,7 @@ SUBSCRIBER = "follow-ups"
 MOST_LINKS = 100
 """How many follow-ups in a row a chain may have: then a cycle ends."""
 _BATCH, _AT_ONCE, _LARGEST_RESULT = 1000, 4, 256 * 1024
+_FOLLOW_UPS = 100  # of one step, about: its transaction is idle meanwhile, and PostgreSQL ends one that is so for 15 s
 ENDS = {
     "AttemptSucceeded": "succeeded",
     "RunDeadLettered": "dead_lettered",
@@ -145,12 +146,13 @@ class FollowUpSubscriber:
             if seen is None:
                 return 0
             records = await db.fetch(_NEXT, seen.xid, seen.position, _BATCH, list(ENDS))
-            if follow_ups := await _owed_by(db, records):
+            count, follow_ups = await _first_owed(db, records)
+            if follow_ups:
                 await self._trigger_all(follow_ups)
                 wake()
-            if records:
-                await move_checkpoint(db, SUBSCRIBER, seen, records[-1])
-        return len(records) if len(records) == _BATCH else 0
+            if count:
+                await move_checkpoint(db, SUBSCRIBER, seen, records[count - 1])
+        return count if count < len(records) or count == _BATCH else 0
 
     async def _trigger_all(self, follow_ups: Sequence[OwedFollowUp]) -> None:
         """Those of one target one after the other, different targets side by side: none waits for all of another."""
@@ -224,13 +226,16 @@ async def _is_dealt_with(db: Connection, of: OwedFollowUp | FollowUpRefused) -> 
     return bool(await db.fetchval(_IS_DEALT_WITH, str(of.run_id), of.version, of.entry, run_id))
 
 
-async def _owed_by(db: Connection, records: Sequence[Any]) -> list[OwedFollowUp]:
+async def _first_owed(db: Connection, records: Sequence[Any]) -> tuple[int, list[OwedFollowUp]]:
+    """How many records are to be dealt with in one step, and the follow-ups of their ends."""
     found: list[OwedFollowUp] = []
-    for record in records:
+    for index, record in enumerate(records):
+        if len(found) >= _FOLLOW_UPS:
+            return index, found
         if record["defined_in"] is not None:
             value = await db.fetchval(_DEFINITION, f"job-{record['job_id']}", record["defined_in"])
             found += owed(record, DEFINITION.validate_python(value).then)
-    return found
+    return len(records), found
 
 
 async def _target(db: Connection, job: str) -> UUID | None:

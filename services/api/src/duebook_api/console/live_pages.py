@@ -25,6 +25,7 @@ HEADER = "x-live"
 _COOKIES = (ZONE, OWN_ZONE, THEME)
 _LONGEST = 2_000  # characters of a key's parts: longer requests are answered by themselves
 _VIEWERS = "viewers"
+_OF_ONE_VIEWER = ("/console/keys",)  # pages that show which key is the viewer's own
 _POSITION = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
 
 
@@ -88,7 +89,7 @@ def live_key(scope: Scope, seen_to: str) -> LiveKey | None:
     """The key of a refresh; None for any other request. A position that is older than `seen_to` becomes that."""
     headers = Headers(scope=scope)
     position = headers.get(HEADER)
-    if position is None or scope["method"] != "GET" or scope.get("head"):
+    if position is None or scope["method"] != "GET" or scope.get("head") or scope["path"].endswith(_OF_ONE_VIEWER):
         return None
     found = LiveKey(
         later(position, seen_to),

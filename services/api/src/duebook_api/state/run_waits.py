@@ -57,19 +57,15 @@ class RunWaits:
         """
         ended = asyncio.Event()
         self._waiting.setdefault(run_id, set()).add(ended)
-        gone = asyncio.create_task(_disconnected(request))
+        end, gone = asyncio.create_task(ended.wait()), asyncio.create_task(_disconnected(request))
         try:
             self._ask(pool)
             if not self._closed:
-                await asyncio.wait(
-                    {(end := asyncio.create_task(ended.wait())), gone},
-                    timeout=seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                end.cancel()
+                await asyncio.wait({end, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 raise ClientDisconnect
         finally:
+            end.cancel()
             gone.cancel()
             self._forget(run_id, ended)
 
