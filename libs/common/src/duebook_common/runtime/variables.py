@@ -47,6 +47,7 @@ KNOWN = frozenset(
         "REVISION",
         "SCHEDULER_URL",
         "REDIS_URL",
+        "RELOAD",
         "SMTP_URL",
         "TASKS",
         "URL",
