@@ -36,6 +36,19 @@ def test_a_job_may_be_due_after_a_duration(duebook: Program) -> None:
     assert timedelta(minutes=119) < ahead <= timedelta(hours=2)
 
 
+def test_a_job_triggers_others_and_its_run_may_be_awaited(duebook: Program) -> None:
+    duebook.data("job", "create", "report", "--key", "report", "--at", FUTURE)
+    then = ("--then", "key:report on=succeeded payload=result", "--then", "key:report on=dead_lettered")
+    job = duebook.data("job", "create", "import", *then, "--wait", "1s")
+    assert [(each["on"], each["payload"]) for each in job["then"]] == [
+        (["succeeded"], "result"),
+        (["dead_lettered"], None),
+    ]
+    assert job["run"] is None  # no scheduler runs here
+    run = duebook.data("job", "trigger", "key:report", "--wait", "1s")
+    assert duebook.data("run", "show", run["id"], "--wait", "1s")["status"] == run["status"] == "dispatched"
+
+
 def test_a_table_that_is_piped_keeps_ids_and_names_whole(duebook: Program) -> None:
     job = duebook.job("a name " * 20)
     head, line = duebook("job", "list", COLUMNS="40").stdout.splitlines()

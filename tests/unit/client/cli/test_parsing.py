@@ -104,6 +104,24 @@ def test_a_recurrence_in_another_syntax_is_refused_with_the_right_one(text: str,
         assert parsing.recurrence(quoted[1])
 
 
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("key:report", {"job": "key:report"}),
+        ("key:a on=dead_lettered,skipped", {"job": "key:a", "on": ["dead_lettered", "skipped"]}),
+        ("key:a payload=result on=succeeded", {"job": "key:a", "on": ["succeeded"], "payload": "result"}),
+    ],
+)
+def test_a_follow_up_is_parsed_into_what_the_api_takes(text: str, sent: Any) -> None:
+    assert parsing.follow_up(text) == sent
+
+
+@pytest.mark.parametrize("text", ["", "key:a succeeded", "key:a of=b"])
+def test_a_follow_up_in_another_syntax_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no follow-up; write it like"):
+        parsing.follow_up(text)
+
+
 def test_a_payload_is_json_or_a_file_with_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "payload.json").write_text('{"a": "ü"}', encoding="utf-8")
     monkeypatch.setattr("sys.stdin", StringIO("[1]"))

@@ -63,6 +63,12 @@ class JobFields:
         list[str] | None, typer.Option("--notify", help="A mail address to notify of outcomes; may be repeated.")
     ] = None
     notify_on: Annotated[list[Outcome] | None, typer.Option(help="An outcome to notify of; may be repeated.")] = None
+    then: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="JOB", help="A job that an end of a run triggers, e.g. 'key:report on=succeeded'; may be repeated."
+        ),
+    ] = None
     key: Annotated[
         str | None, typer.Option(help="A key of its own; key:KEY then names the job wherever its id does.")
     ] = None
@@ -97,6 +103,7 @@ class JobFields:
                 per=parse_option("--rate-per", parsing.iso_duration, self.rate_per),
             ),
             "notify": without_none(to=self.notify or None, on=self.notify_on or None),
+            "then": [parse_option("--then", parsing.follow_up, each) for each in self.then or []],
             "tags": self.tag or None,
         }
         return {name: value for name, value in nested.items() if value}

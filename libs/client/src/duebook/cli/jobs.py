@@ -16,6 +16,7 @@ from duebook.cli.options import (
     Payload,
     Reason,
     Text,
+    Wait,
     connect,
     joined,
     parse_option,
@@ -23,6 +24,7 @@ from duebook.cli.options import (
     resource_path,
     spread,
     timestamp,
+    waiting,
     without_none,
 )
 from duebook.cli.output import Format
@@ -47,10 +49,11 @@ def create_job(
         ),
     ] = None,
     idempotency_key: IdempotencyKey = None,
+    wait: Wait = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be made.")] = False,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Create a job and print it."""
+    """Create a job and print it. With --wait also its run: that of a job that is due once."""
     body = _object(file) | without_none(name=name) | fields.body()
     if "name" not in body:
         raise typer.BadParameter("a job needs a name", param_hint="NAME")
@@ -58,7 +61,8 @@ def create_job(
         if dry_run:
             _print_plan(api.post("/api/job?dry_run=true", body), fmt)
         else:
-            _print_job(api.post("/api/job", body, idempotency_key=idempotency_key), fmt)
+            query, held = waiting(wait)
+            _print_job(api.post(f"/api/job{query}", body, idempotency_key=idempotency_key, held=held), fmt)
 
 
 @app.command("update")
@@ -179,15 +183,17 @@ def trigger_job(
     payload: Payload = None,
     overlap: OverlapOption = None,
     idempotency_key: IdempotencyKey = None,
+    wait: Wait = None,
     fmt: Output = Format.TABLE,
 ) -> None:
     """Run a job now, even if it is paused, and print the run. Default overlap: allow_all.
 
     If the job's runs are held, it waits for the resume.
     """
-    body = payload_field(payload) | without_none(overlap=overlap)
+    body, (query, held) = payload_field(payload) | without_none(overlap=overlap), waiting(wait)
     with connect() as api:
-        output.print_item(api.post(job_path(api, job, "trigger"), body, idempotency_key=idempotency_key), fmt)
+        path = job_path(api, job, "trigger") + query
+        output.print_item(api.post(path, body, idempotency_key=idempotency_key, held=held), fmt)
 
 
 @app.command("ledger")

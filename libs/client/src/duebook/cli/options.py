@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
@@ -14,6 +14,7 @@ from duebook.cli import parsing
 from duebook.cli.failures import NotFound
 from duebook.cli.output import Format
 from duebook.client import Client
+from duebook_common.runtime.iso_duration import iso
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -38,6 +39,9 @@ Payload = Annotated[
 ]
 Reason = Annotated[str | None, typer.Option(help="The reason, for the history.")]
 RequiredReason = Annotated[str, typer.Option(help="The reason, for the history.")]
+Wait = Annotated[
+    str | None, typer.Option(help="Wait until the run has ended, but no longer than this, e.g. 30s; 60s at most.")
+]
 IdempotencyKey = Annotated[
     str | None,
     typer.Option(
@@ -105,6 +109,19 @@ def parse_option(name: str, parse: Callable[[str], T], text: str | None) -> T | 
         return parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=name) from None
+
+
+class Waiting(NamedTuple):
+    """What `--wait` adds to a request."""
+
+    query: str = ""
+    held: float = 0
+
+
+def waiting(text: str | None) -> Waiting:
+    """The query, and for how many seconds the server may hold back its answer."""
+    wait = parse_option("--wait", parsing.duration, text)
+    return Waiting() if wait is None else Waiting(f"?wait={iso(wait)}", wait.total_seconds())
 
 
 def joined(values: Sequence[str] | None) -> str | None:

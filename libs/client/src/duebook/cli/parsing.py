@@ -32,6 +32,17 @@ def iso_duration(text: str) -> str:
     return iso(duration(text))
 
 
+def follow_up(text: str) -> dict[str, Any]:
+    """Parse `JOB`, `JOB on=dead_lettered,skipped` or `JOB payload=result`; raises ValueError."""
+    job, *settings = text.split() or [""]
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    if not job or given.keys() - {"on", "payload"}:
+        raise ValueError(f"{text!r} is no follow-up; write it like 'key:report on=succeeded payload=result'")
+    outcomes = {"on": given["on"].split(",")} if "on" in given else {}
+    payload = {"payload": given["payload"]} if "payload" in given else {}
+    return {"job": job, **outcomes, **payload}
+
+
 def timestamp(text: str, now: datetime) -> str:
     """Parse a time with an offset, `in 90s` or `3d ago`; returns it as RFC 3339; raises ValueError."""
     if text.startswith("in "):

@@ -14,12 +14,14 @@ from duebook.cli.options import (
     Output,
     Reason,
     Text,
+    Wait,
     connect,
     joined,
     parse_option,
     resource_path,
     spread,
     timestamp,
+    waiting,
     without_none,
 )
 from duebook.cli.output import Format
@@ -80,10 +82,11 @@ def list_runs(
 
 
 @app.command("show")
-def show_run(run_id: RunId, fmt: Output = Format.TABLE) -> None:
+def show_run(run_id: RunId, wait: Wait = None, fmt: Output = Format.TABLE) -> None:
     """Show a run with its status and outcome."""
+    query, held = waiting(wait)
     with connect() as api:
-        output.print_item(api.get(resource_path("run", run_id)), fmt)
+        output.print_item(api.get_held(resource_path("run", run_id) + query, held), fmt)
 
 
 @app.command("why")

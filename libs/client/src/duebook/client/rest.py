@@ -77,11 +77,18 @@ class RestClient:
         """The answer's JSON. Parameters that are None are not sent."""
         return self._json(Request("GET", path, parameters))
 
-    def post(self, path: str, body: Any = None, *, idempotency_key: str | None = None) -> Any:
-        """The answer's JSON. Without an Idempotency-Key it is not sent again where its effect is unknown."""
+    def get_held(self, path: str, held: float) -> Any:
+        """The answer's JSON, which the server may hold back for so many seconds."""
+        return self._json(Request("GET", path, held=held))
+
+    def post(self, path: str, body: Any = None, *, idempotency_key: str | None = None, held: float = 0) -> Any:
+        """The answer's JSON, which the server may hold back for so many seconds.
+
+        Without an Idempotency-Key it is not sent again where its effect is unknown.
+        """
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         content = {} if body is None else body
-        return self._json(Request("POST", path, {}, content, headers, repeatable=bool(headers)))
+        return self._json(Request("POST", path, {}, content, headers, repeatable=bool(headers), held=held))
 
     def patch(self, path: str, body: Any) -> Any:
         return self._json(Request("PATCH", path, {}, body))
