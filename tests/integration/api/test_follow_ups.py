@@ -61,7 +61,7 @@ async def test_an_end_triggers_its_follow_up_once_with_the_result(api: Api) -> N
     shown = [(await api.json(200, "GET", f"/api/run/{each['id']}"))["payload"] for each in runs]
     assert sorted(shown, key=str) == [{"own": True}, {"rows": 3}]
     why = await api.json(200, "GET", f"/api/run/{runs[0]['id']}/why")
-    assert f"The end of the run {run['id']} triggered it" in str(why)
+    assert f"The end of the run {run['id']} of the job “{run['job_name']}” triggered it" in str(why)
     ended = await api.json(200, "GET", f"/api/run/{run['id']}/why")
     assert all(f"Its end triggered the run {each['id']} of the job" in str(ended) for each in runs)
     caused = await api.json(200, "GET", f"/api/run?cause={run['id']}&trigger=follow_up")

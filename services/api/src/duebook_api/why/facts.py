@@ -90,6 +90,7 @@ class RunContext:
     they were then. `blockers` are the runs of the job that must end before this one starts, as they are now.
     `missing`: why no executor could start the run, if it has not started. `pause` is the pause that holds it.
     `reruns` are the first runs that repeat or follow it. `bulk_reason` is that of the bulk operation that triggered it.
+    `causing_job` is the name of the job whose run triggered it by its end.
     `queue_pause` is the pause of its queue that goes on, `kept_by` the one during which it fell due.
     """
 
@@ -106,6 +107,7 @@ class RunContext:
     pause: "JobEventSummary | None" = None
     reruns: Sequence[Run] = ()
     bulk_reason: str | None = None
+    causing_job: str | None = None
     queue_pause: Pause | None = None
     kept_by: Pause | None = None
 

@@ -45,7 +45,8 @@ def _origin(event: FirstEvent, actor: str, context: RunContext) -> str:
         case Trigger.RERUN:
             return f"{actor} ran the run {event.cause} again at {event_time(event.at, context.zone)}"
         case Trigger.FOLLOW_UP:
-            return f"The end of the run {event.cause} triggered it at {event_time(event.at, context.zone)}"
+            of_job = f" of the job {quoted(context.causing_job)}" if context.causing_job else ""
+            return f"The end of the run {event.cause}{of_job} triggered it at {event_time(event.at, context.zone)}"
         case Trigger.BACKFILL:
             return f"{actor} requested a backfill of {nominal_at}"
         case Trigger.CATCH_UP:

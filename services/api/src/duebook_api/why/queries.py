@@ -14,6 +14,7 @@ from duebook_api.why.job_queries import job_event_summaries, last_hold, present_
 from duebook_api.why.run_queries import (
     blocking_runs,
     bulk_reason,
+    causing_job,
     concurrency_slots,
     met_runs,
     queue_position,
@@ -98,6 +99,7 @@ async def _run_context(db: Connection, deps: Dependencies, recorded: Sequence[Re
         missing=missing_executor(run.queue, run.task, await served_tasks(db)) if unstarted else None,
         pause=await last_hold(db, run.job_id) if run.held else None,
         bulk_reason=await bulk_reason(db, run),
+        causing_job=await causing_job(db, run),
         reruns=await reruns(db, run.id) if run.status in {*ENDED, RunStatus.DEAD_LETTERED} else (),
         queue_pause=(await pauses_now(db)).going_on(run.queue) if unstarted else None,
         kept_by=await pause_at(db, run.queue, run.due_at, deps.misfire) if run.fell_into_pause else None,

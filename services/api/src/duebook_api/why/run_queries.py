@@ -47,6 +47,7 @@ async def met_runs(db: Connection, run: Run, first: RecordedEvent) -> list[Run]:
 
 
 _BULK_REASON = "SELECT reason FROM bulk_operations WHERE bulk_id = $1"
+_JOB_NAME = "SELECT job_name FROM runs WHERE run_id = $1"
 _RERUNS = "SELECT * FROM runs WHERE cause = $1 ORDER BY created_at, nominal_at, run_id LIMIT $2"
 
 
@@ -54,6 +55,12 @@ async def bulk_reason(db: Connection, run: Run) -> str | None:
     """The reason of the bulk operation that triggered the run, if one did."""
     reason: str | None = await db.fetchval(_BULK_REASON, run.cause) if run.cause is not None else None
     return reason
+
+
+async def causing_job(db: Connection, run: Run) -> str | None:
+    """The name of the job whose run triggered this one by its end, if one did."""
+    name: str | None = await db.fetchval(_JOB_NAME, run.cause) if run.trigger is Trigger.FOLLOW_UP else None
+    return name
 
 
 async def reruns(db: Connection, run_id: UUID) -> list[Run]:
