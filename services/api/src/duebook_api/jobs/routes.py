@@ -174,7 +174,13 @@ async def find_job(deps: Dependencies, job_id: UUID, as_of: datetime | None = No
 
 
 # In the OpenAPI document this is the operation below: two templates would describe one path.
-@router.put("/key:{key}", openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True), include_in_schema=False)
+@router.put(
+    "/key:{key}",
+    openapi_extra=operation(Scope.JOBS_WRITE, JobBody, match=True),
+    response_model=answers.Job,
+    responses={201: {"model": answers.Job}},
+    include_in_schema=False,
+)
 async def replace_job_by_key(request: Request, key: str) -> Response:
     """Create the job with a key of the client's, or replace its definition."""
     value, _ = await read_json(request)
