@@ -47,7 +47,7 @@ class Executor:
     def __init__(self, pool: Pool, locks: RunLocks) -> None:
         self.gate, self.entered = asyncio.Event(), asyncio.Event()
         clock, queries = LaterClock(), ExecutorQueries(pool)
-        notes = NoteWriter(NoteQueries(pool), lambda _: None)
+        notes = NoteWriter(NoteQueries(pool))
         recorder = AttemptRecorder(pool, clock, locks, queries, notes, ACTOR, MINUTE, lambda: None)
         registry = Registry([Task.of("held", self._held, inline=True), Task.of("failing", self._failing, inline=True)])
         self.attempts = Attempts(recorder, clock, registry, ACTOR.name, DAY)

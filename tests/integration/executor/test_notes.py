@@ -43,7 +43,7 @@ def imports(context: Context) -> Any:
 @pytest.fixture
 async def attempts(pool: Pool, redis_url: str) -> AsyncIterator[Attempts]:
     async with redis_client(redis_url) as client:
-        notes, locks = NoteWriter(NoteQueries(pool), lambda _: None), RunLocks(client, ACTOR.name, MINUTE)
+        notes, locks = NoteWriter(NoteQueries(pool)), RunLocks(client, ACTOR.name, MINUTE)
         queries = ExecutorQueries(pool)
         recorder = AttemptRecorder(pool, LaterClock(), locks, queries, notes, ACTOR, MINUTE, lambda: None)
         yield Attempts(recorder, LaterClock(), Registry([Task.of("imports", imports)]), ACTOR.name, DAY)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any, cast
-from uuid import UUID
 
 import pytest
 
@@ -36,8 +35,8 @@ class Written:
             raise self.error
 
 
-def writer(written: Written, hinted: list[UUID] | None = None) -> NoteWriter:
-    return NoteWriter(cast(NoteQueries, written), ([] if hinted is None else hinted).append)
+def writer(written: Written) -> NoteWriter:
+    return NoteWriter(cast(NoteQueries, written))
 
 
 def an_attempt_with(*messages: str) -> Attempt:
@@ -61,13 +60,12 @@ async def test_lines_wait_for_postgresql_and_are_dropped_if_it_refuses_them(erro
     assert len(attempt.notes.lines) == left
 
 
-async def test_progress_is_written_with_its_attempt_and_hinted() -> None:
-    attempt, written, hinted = an_attempt(), Written(), list[UUID]()
+async def test_progress_is_written_with_its_attempt() -> None:
+    attempt, written = an_attempt(), Written()
     context_with(attempt.notes).progress(0.5, "half")
-    await writer(written, hinted).write([attempt, an_attempt()])
+    await writer(written).write([attempt, an_attempt()])
     ((run_id, number, progress),) = written.rest
     assert (run_id, number, progress.share, progress.text) == (attempt.run.id, attempt.run.attempt, 0.5, "half")
-    assert hinted == [attempt.run.id]
 
 
 async def test_a_checkpoint_is_saved_once_postgresql_is_back() -> None:

@@ -84,7 +84,7 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         redis_client(redis_url) as redis,
     ):
         queries, locks = ExecutorQueries(pool), RunLocks(redis, actor.name, settings.lease)
-        notes = NoteWriter(NoteQueries(pool), hints.progress)
+        notes = NoteWriter(NoteQueries(pool))
         recorder = AttemptRecorder(pool, clock, locks, queries, notes, actor, settings.lease, hints.wake)
         attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout)
         deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)

@@ -1,8 +1,7 @@
 """Writing what tasks say of themselves to PostgreSQL, in batches: about twice a second, and before each outcome."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
-from uuid import UUID
 
 import structlog
 
@@ -14,14 +13,14 @@ log = structlog.stdlib.get_logger("notes")
 
 
 class NoteWriter:
-    """`hint` says that the progress of a run has changed.
+    """Writes what is due of each attempt.
 
     What PostgreSQL refuses is dropped, and so are lines and progress while it is away for long: nothing that a task
     says may prevent an outcome or a heartbeat. Only checkpoints wait for it.
     """
 
-    def __init__(self, queries: NoteQueries, hint: Callable[[UUID], None]) -> None:
-        self._queries, self._hint = queries, hint
+    def __init__(self, queries: NoteQueries) -> None:
+        self._queries = queries
 
     async def write(self, attempts: Sequence[Attempt]) -> None:
         """Write what is due. While PostgreSQL is unavailable, lines and checkpoints stay in memory."""
@@ -53,9 +52,8 @@ class NoteWriter:
 
     async def _write_progress(self, attempts: Sequence[Attempt]) -> None:
         due = [(a.run.id, a.run.attempt, progress) for a in attempts if (progress := a.notes.due_progress())]
-        if due and await self._attempted("progress", self._queries.put_progress(due)):
-            for run_id, *_ in due:
-                self._hint(run_id)
+        if due:
+            await self._attempted("progress", self._queries.put_progress(due))
 
     async def _save_checkpoints(self, attempts: Sequence[Attempt]) -> None:
         unsaved = [(each, kept) for each in attempts if (kept := each.notes.unsaved_checkpoint())]

@@ -19,7 +19,6 @@ log = structlog.stdlib.get_logger("hints")
 
 WAKE = "duebook:wake"
 CANCEL = "duebook:cancel"
-PROGRESS = "duebook:progress"
 
 _TIMEOUT_SECONDS = 1.0  # a later hint is of no use
 _MOST_PENDING = 1_000
@@ -45,10 +44,6 @@ class Hints:
         """Hint that the cancellation of this run is requested."""
         self._publish(CANCEL, str(run_id))
 
-    def progress(self, run_id: UUID) -> None:
-        """Hint that a task has said how far this run is."""
-        self._publish(PROGRESS, str(run_id))
-
     def _publish(self, channel: str, data: str) -> None:
         if len(self._pending) < _MOST_PENDING:
             self._pending[channel, data] = None
@@ -72,20 +67,14 @@ class Hints:
 
     async def listen_cancels(self, on_cancel: Callable[[UUID], None]) -> None:
         """Call `on_cancel` with the run of each cancel hint, until cancelled."""
-        await self._listen_runs(CANCEL, on_cancel)
 
-    async def listen_progress(self, on_progress: Callable[[UUID], None]) -> None:
-        """Call `on_progress` with the run of each progress hint, until cancelled."""
-        await self._listen_runs(PROGRESS, on_progress)
-
-    async def _listen_runs(self, channel: str, on_run: Callable[[UUID], None]) -> None:
         def parse(data: str) -> None:
             try:
-                on_run(UUID(data))
+                on_cancel(UUID(data))
             except ValueError:
-                log.debug("unreadable hint ignored", channel=channel)
+                log.debug("unreadable hint ignored", channel=CANCEL)
 
-        await self._subscribe(channel, parse, lambda: None)
+        await self._subscribe(CANCEL, parse, lambda: None)
 
     async def _subscribe(self, channel: str, on_message: Callable[[str], None], on_connect: Callable[[], None]) -> None:
         while True:
