@@ -17,6 +17,7 @@ ONE = FileJob("one", "a", {"key": "one", "name": "one"}, "a.yaml", "/jobs/0", {"
 NOW = JOB | {"key": "one"}
 PLANNED = {"key": "one", "timeout": "PT9M"}
 CHANGE = Step(Action.CHANGE, "one", "one", NOW, PLANNED, job=ONE)
+CREATION = Step(Action.CREATE, "one", "one", planned=NOW, job=ONE)
 FORECAST = {"from": "…", "to": "…", "queues": [], "clock_changes": [], "added": {}, "removed": {}}
 
 
@@ -43,6 +44,19 @@ def test_a_change_names_the_version_that_was_compared() -> None:
     assert list(service.execute(api.client, [CHANGE])) == [CHANGE]
     [(method, target, headers, body)] = api.requests
     assert (method, target, headers["If-Match"], body) == ("PUT", "/api/job/key%3Aone", '"1"', ONE.body)
+
+
+def test_a_creation_never_replaces_a_job_that_another_made_meanwhile() -> None:
+    api = Api(problem("", 412), (200, NOW | {"timeout": "PT9M"}))
+    with pytest.raises(Failure, match="job one was changed meanwhile"):
+        list(service.execute(api.client, [CREATION]))
+    assert api.requests[0][2]["If-None-Match"] == "*"
+
+
+def test_a_creation_that_was_done_before_counts_though_its_default_time_is_another() -> None:
+    later = NOW | {"scheduled_at": "2026-11-24T01:00:01Z"}
+    done = Api(problem("", 412), (200, later))
+    assert list(service.execute(done.client, [CREATION])) == [CREATION]
 
 
 def test_a_step_that_was_done_before_counts_and_one_that_another_prevents_does_not() -> None:

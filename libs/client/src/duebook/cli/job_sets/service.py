@@ -117,8 +117,8 @@ def _execute(api: Client, step: Step) -> None:
 
 
 def _match(step: Step) -> dict[str, str]:
-    """The version that was compared, so that no change in between is lost."""
-    return {} if step.current is None else {"If-Match": f'"{step.current["version"]}"'}
+    """What was compared: this version, or that there is no such job. So no change in between is lost."""
+    return {"If-None-Match": "*"} if step.current is None else {"If-Match": f'"{step.current["version"]}"'}
 
 
 def _is_done(api: Client, step: Step) -> bool:
@@ -126,5 +126,7 @@ def _is_done(api: Client, step: Step) -> bool:
     job = _job(api, step.key)
     if step.action is Action.DELETE:
         return job is None
-    planned = step.planned or {}
+    planned = dict(step.planned or {})
+    if step.job is not None and "scheduled_at" not in step.job.body:
+        planned.pop("scheduled_at", None)  # by default it is the time of the request
     return job is not None and not any(compare(name, job.get(name), value) for name, value in planned.items())
