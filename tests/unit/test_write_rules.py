@@ -15,7 +15,7 @@ WRITERS = {
     "events": {STORE + "eventstore", REBASE},
     "heads": {STORE + "eventstore"},
     "jobs": {STORE + "projections", STORE + "wakeups"},
-    "runs": {STORE + "projections", STORE + "wakeups"},
+    "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups")},
     "mails": {STORE + "mail_projection"},
     "queue_pauses": {STORE + "queue_pauses"},
     "mails_owed": {STORE + "mails_owed"},

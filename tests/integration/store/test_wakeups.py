@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from duebook_common.domain.definition import Concurrency, Overlap, Rate
+from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RedriveRun, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
@@ -18,14 +18,11 @@ from duebook_common.store.wakeups import (
     _MEND_RUNS,
     _WAKE_BY_JOB,
     _WAKE_BY_KEY,
-    _WAKE_QUEUE,
     LONGEST_POSTPONEMENT_OF_JOB,
     mark_buried,
-    park_line,
     postpone_jobs,
     postpone_runs,
     postpone_waiting,
-    wake_queue,
     wake_waiting,
 )
 from support.bookkeeping import ACTOR, NOW, context, created, dispatched, do, start, started, trigger, waiting
@@ -220,37 +217,6 @@ async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
         found = await query_cost(pool, statement, *arguments)
         assert not found.scans, statement
         assert found.buffers <= 300, (statement, found)
-
-
-async def test_a_resume_wakes_no_more_runs_while_those_awake_wait(pool: Pool) -> None:
-    await dispatched(pool)
-    await grow_table(pool, "runs", 5_000)
-    await pool.execute(
-        "UPDATE runs SET status = 'waiting', wake_at = $1::timestamptz - priority * interval '1 m'", LATER
-    )
-    await pool.execute("VACUUM ANALYZE runs")
-    found = await query_cost(pool, _WAKE_QUEUE, "default", NOW, LATER + DAY, 10)
-    assert not found.scans
-    assert found.buffers <= 1_000
-    assert await pool.fetchval("SELECT count(*) FROM runs WHERE wake_at = $1", NOW) == 10
-    async with pool.acquire() as db:
-        assert await wake_queue(db, "default", NOW, LATER, 10) == (0, LATER)
-        await pool.execute("UPDATE runs SET wake_at = $1 WHERE wake_at = $2", LATER + DAY, NOW)
-        assert await wake_queue(db, "default", NOW, LATER, 10_000) == (4_991, NOW), (
-            "what goes on waiting is not woken again"
-        )
-
-
-async def test_runs_behind_a_long_line_sleep_for_minutes_or_until_their_deadline(pool: Pool) -> None:
-    rate = Rate("k", 1, DAY)
-    free, hasty = [await dispatched(pool, rate=rate) for _ in range(2)]
-    await pool.execute("UPDATE runs SET status = 'waiting', wake_at = $1, start_by = NULL", NOW)
-    await pool.execute("UPDATE runs SET start_by = $2 WHERE run_id = $1", hasty.id, NOW + MINUTE)
-    async with pool.acquire() as db:
-        await park_line(db, "k", NOW, [], 10)
-    times = await wake_times(pool)
-    assert times[hasty.id] == NOW + MINUTE
-    assert NOW + 5 * MINUTE <= times[free.id] <= NOW + 10 * MINUTE  # type: ignore[operator]
 
 
 async def test_looking_for_wrong_times_reads_few_of_many_jobs_and_runs(pool: Pool) -> None:

@@ -13,7 +13,7 @@ from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.store.database import Connection
 from duebook_common.store.queue_pauses import pauses_now, pauses_since
-from duebook_common.store.wakeups import LONGEST_WAIT_FOR_RESUME, recall_dispatched, wake_queue
+from duebook_common.store.queue_wakeups import LONGEST_WAIT_FOR_RESUME, recall_dispatched, wake_queue
 from duebook_scheduler.lanes import lanes
 
 # Runs of one pass, which all queues share, so that it stays short; each queue gets a few at least.

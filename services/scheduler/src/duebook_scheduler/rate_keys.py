@@ -16,7 +16,8 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.rate_lines import POSITIONS, LineRun, load_line, load_starts
 from duebook_common.store.rate_starts import prune_starts
-from duebook_common.store.wakeups import park_line, postpone_waiting, wake_lines
+from duebook_common.store.rate_wakeups import park_line, wake_lines
+from duebook_common.store.wakeups import postpone_waiting
 from duebook_scheduler.served_tasks import ServedTasks
 
 _CLOSE = timedelta(milliseconds=10)  # a time that is not worth a write

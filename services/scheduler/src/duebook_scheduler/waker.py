@@ -16,8 +16,9 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import acquire
 from duebook_common.store.executors import QueueTasks
+from duebook_common.store.rate_wakeups import wake_lines
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_runs
-from duebook_common.store.wakeups import postpone_runs, postpone_waiting, wake_lines
+from duebook_common.store.wakeups import postpone_runs, postpone_waiting
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs

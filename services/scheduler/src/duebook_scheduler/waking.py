@@ -8,7 +8,7 @@ from uuid import UUID
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.decide import expired
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.wakeups import LONGEST_WAIT_FOR_RESUME
+from duebook_common.store.queue_wakeups import LONGEST_WAIT_FOR_RESUME
 from duebook_scheduler.due_runs import DueRun
 
 # A run with dispatch number 0 needs none: its status is `dispatched`, so `DispatchWindow` counts it already.

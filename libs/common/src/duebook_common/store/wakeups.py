@@ -1,12 +1,12 @@
 """Moves of `wake_at`, and the mark `awaited`, that no event records.
 
 `wake_at` is the time at which the scheduler looks at a job or a run next. Events set it through the projections. Each
-function here moves it without an event, and says which process calls it and why the move is no fact. `rebuild` keeps a
-moved time if the rest of the row agrees with the log.
+function here, in `rate_wakeups` and in `queue_wakeups` moves it without an event, and says which process calls it and
+why the move is no fact. `rebuild` keeps a moved time if the rest of the row agrees with the log.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ from duebook_common.domain.job.admission import leaves_line
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.predicates import ACTIVE, HAS_KEY, MAY_START
+from duebook_common.store.rate_wakeups import wake_lines
 
 _POSTPONE_JOBS = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
 
@@ -164,22 +165,6 @@ _WAKE_UNLOCKED_BY_JOB = _WAKE_BY_JOB.replace("FOR UPDATE", "FOR UPDATE SKIP LOCK
 _WAKE_UNLOCKED_BY_KEY = _WAKE_BY_KEY.replace("FOR UPDATE", "FOR UPDATE SKIP LOCKED")
 
 
-# The first of each line, and two spares; admission then sets the times of those behind them.
-_WAKE_BY_RATE = f"""
-WITH first AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
-        SELECT line.run_id FROM unnest($1::text[]) AS freed (rate_key), LATERAL (
-            SELECT run_id FROM runs
-            WHERE runs.rate_key = freed.rate_key AND rate_key IS NOT NULL AND status = 'waiting' AND {MAY_START}
-            ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT 3
-        ) AS line
-    ))
-    ORDER BY run_id FOR UPDATE SKIP LOCKED
-)
-UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
-"""  # noqa: S608
-
-
 async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool = False) -> None:
     """Look now at the first runs that wait for the end of these runs, for a slot of their concurrency keys, or in the
     lines of their rates, which those have left that end without a start.
@@ -196,44 +181,6 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
         statement = _WAKE_UNLOCKED_BY_KEY if deciding else _WAKE_BY_KEY
         await db.execute(statement, list(freed), list(freed.values()))
     await wake_lines(db, {run.rate.key for run in ended if run.rate is not None and leaves_line(run)})
-
-
-async def wake_lines(db: Connection, keys: Collection[str]) -> None:
-    """Look now at the first runs in the lines of these keys: those before them have left, or may not start.
-
-    The scheduler's waker calls it for keys whose first runs are of a paused queue, its admission where it has sent all
-    runs whose times it knew. No event, because only admission decides whether a waiting run is sent.
-    """
-    if keys:
-        await db.execute(_WAKE_BY_RATE, list(keys))
-
-
-# The runs of a line that are due before their turn: each was due once, when it was created or woken.
-_PARK = """
-WITH early AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
-        SELECT run_id FROM runs
-        WHERE rate_key = $1 AND rate_key IS NOT NULL AND status = 'waiting' AND wake_at <= $2
-          AND reason IS DISTINCT FROM 'overlap' AND concurrency_key IS NULL AND NOT held AND run_id <> ALL($3::uuid[])
-        LIMIT $4
-    ))
-    ORDER BY run_id FOR UPDATE SKIP LOCKED
-)
-UPDATE runs SET wake_at = least(
-    $2::timestamptz + interval '10 minutes' * (0.5 + 0.5 * random()),
-    CASE WHEN attempt = 0 AND start_by IS NOT NULL THEN greatest(start_by, $2) END
-)
-FROM early WHERE runs.run_id = early.run_id AND runs.status = 'waiting'
-"""
-
-
-async def park_line(db: Connection, key: str, now: datetime, first: Sequence[UUID], limit: int) -> None:
-    """Look later at the due runs in the line of a key that are not among its `first`: their turn is far off.
-
-    The scheduler's admission calls it where a line is long, so that its runs do not keep others from being looked at.
-    No event, because they wait as before. Admission moves those up that become the first.
-    """
-    await db.execute(_PARK, key, now, first, limit)
 
 
 # Each batch finds the runs that were not moved yet, also those that are due: one that is just being postponed, because
@@ -259,67 +206,6 @@ async def wake_for_tasks(db: Connection, queues: Sequence[str], tasks: Sequence[
     """
     status = await db.execute(_WAKE_FOR_TASKS, queues, tasks, at, limit)
     return int(status.rpartition(" ")[2])
-
-
-# A run with dispatch number 0 was not sent: it is due, or jitter delays it.
-_RECALL = """
-WITH sent AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE status = 'dispatched' AND queue = $1 AND dispatch > 0 AND wake_at > $2
-    ORDER BY run_id LIMIT $3 FOR UPDATE SKIP LOCKED
-)
-UPDATE runs SET wake_at = $2 FROM sent WHERE runs.run_id = sent.run_id AND runs.status = 'dispatched'
-"""
-LONGEST_WAIT_FOR_RESUME = timedelta(hours=1)
-
-
-async def recall_dispatched(db: Connection, queue: str, at: datetime, limit: int) -> int:
-    """Look from `at` (UTC) on at the runs of a paused queue that were sent and not started; returns how many.
-
-    The scheduler calls it once it sees the pause, until fewer than `limit` are moved. No event, because only the waker
-    decides that such a run waits. A locked row is just being started, or is put back by the executor.
-    """
-    return int((await db.execute(_RECALL, queue, at, limit)).rpartition(" ")[2])
-
-
-# Those that sleep longest come first. Runs that are due, or will be within seconds, take places of the batch: the
-# others sleep on until these have been dealt with.
-_WAKE_QUEUE = """
-WITH awake AS (
-    SELECT count(*) AS runs FROM (
-        SELECT FROM runs WHERE status = 'waiting' AND queue = $1
-          AND wake_at <= $2::timestamptz + interval '10 seconds' LIMIT $4
-    ) AS due
-), waiting AS MATERIALIZED (
-    SELECT run_id, wake_at FROM runs WHERE run_id = ANY(ARRAY(
-        SELECT run_id FROM runs
-        WHERE status = 'waiting' AND queue = $1 AND NOT held
-          AND wake_at > $2 AND wake_at <= $3 AND wake_at > greatest($2, not_before)
-        ORDER BY wake_at DESC LIMIT (SELECT $4 - runs FROM awake)
-    ))
-    ORDER BY run_id FOR UPDATE
-), woken AS (
-    UPDATE runs SET wake_at = greatest($2, not_before)
-    FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting'
-)
-SELECT count(*) AS runs, min(wake_at) AS until, (SELECT runs FROM awake) AS awake FROM waiting
-"""
-
-
-async def wake_queue(db: Connection, queue: str, at: datetime, until: datetime, limit: int) -> tuple[int, datetime]:
-    """Look from `at` (UTC) on at waiting runs of a resumed queue that would be looked at later, `until` then at most.
-
-    Returns how many were moved, and the `until` of the next call; none is needed if that is `at`. At most `limit` runs
-    are awake, or about to be, so that the rest costs nothing while the queue has no capacity. `until` only decreases:
-    a run that must go on waiting is not woken again.
-
-    The scheduler calls it in each pass once it sees the resume. No event, because only its admission decides whether a
-    waiting run is sent.
-    """
-    record = await db.fetchrow(_WAKE_QUEUE, queue, at, until, limit)
-    assert record is not None
-    if record["runs"] + record["awake"] < limit:
-        return record["runs"], at
-    return record["runs"], record["until"] or until
 
 
 # No postponement is longer. A run that runs or waits is looked at again after a lease at the latest, any other one
