@@ -9,8 +9,8 @@ def main() -> None:
     with Client() as client:
         fetched = client.runs.wait(client.jobs.trigger("key:orders.fetch"), timeout=60)
         for key in ("orders.invoice", "orders.pack"):
-            while not (runs := list(client.jobs.runs(f"key:{key}"))):  # it is made within a moment of the end
-                time.sleep(0.1)
+            while not (runs := list(client.runs.list(job=f"key:{key}", cause=fetched))):
+                time.sleep(0.1)  # it is made within a moment of the end
             run = client.runs.wait(runs[0], timeout=60)
             print(key, run.result, "because of", fetched.id)
 
