@@ -27,8 +27,9 @@ class Verifier:
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> str:
         """Return the id of the message, the same for each attempt; raises Refused."""
+        given = {name.lower(): text for name, text in headers.items()}  # a proxy may change the case of names
         try:
-            id_, timestamp, signatures = (headers[f"Webhook-{name}"] for name in ("Id", "Timestamp", "Signature"))
+            id_, timestamp, signatures = (given[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
         except KeyError as error:
             raise Refused(f"no header {error}") from None
         if not timestamp.isdecimal() or abs(self._clock() - int(timestamp)) > TOLERANCE:
@@ -56,7 +57,7 @@ def handler(verifier: Verifier, inbox: Inbox) -> type[BaseHTTPRequestHandler]:
         timeout = 10  # seconds that a client may be silent
 
         def do_POST(self) -> None:
-            body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY))
+            body = self.rfile.read(max(0, min(int(self.headers.get("Content-Length", 0)), LARGEST_BODY)))
             try:
                 id_ = verifier.verify(dict(self.headers), body)
             except Refused as error:

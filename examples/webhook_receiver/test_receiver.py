@@ -25,6 +25,10 @@ def test_a_signed_request_has_the_id_of_its_message(verifier: Verifier) -> None:
     assert verifier.verify(signed(b"{}"), b"{}") == "run-1"
 
 
+def test_the_case_of_a_headers_name_does_not_matter(verifier: Verifier) -> None:
+    assert verifier.verify({name.lower(): text for name, text in signed(b"{}").items()}, b"{}") == "run-1"
+
+
 def test_one_of_several_signatures_is_enough(verifier: Verifier) -> None:
     headers = signed(b"{}")
     headers["Webhook-Signature"] = f"v1,b3RoZXI= {headers['Webhook-Signature']}"
