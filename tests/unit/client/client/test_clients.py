@@ -103,9 +103,9 @@ def test_a_change_names_the_version_that_it_knows_and_null_resets() -> None:
 
 
 def test_a_list_is_read_page_after_page_up_to_its_limit() -> None:
-    page = {"items": [run_answer("running")] * 200, "next_cursor": "more"}
-    api, server = client(page, page)
-    assert len(list(api.runs.list(job=Job.model_validate(JOB), status=["running", "waiting"], limit=250))) == 400
+    pages = [{"items": [run_answer("running")] * number, "next_cursor": "more"} for number in (200, 50)]
+    api, server = client(*pages)
+    assert len(list(api.runs.list(job=Job.model_validate(JOB), status=["running", "waiting"], limit=250))) == 250
     queries = [parse_qs(urlsplit(target).query) for _, target, _, _ in server.requests]
     assert queries[1]["limit"] == ["50"]
     assert (queries[0]["job_id"], queries[0]["status"]) == ([JOB["id"]], ["running,waiting"])
