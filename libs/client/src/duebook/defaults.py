@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
+from duebook.durations import iso_duration
+
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _MOST_RETRIES = 1000
 
@@ -58,22 +60,6 @@ class Defaults:
         """The fields that the task names, as the API takes them."""
         named = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: _json(value) for name, value in named.items() if value is not None}
-
-
-def duration(value: timedelta | float | None) -> timedelta | None:
-    """A timedelta, or seconds; raises ValueError for a number that is no duration."""
-    if value is None or isinstance(value, timedelta):
-        return value
-    try:
-        return timedelta(seconds=value)
-    except (OverflowError, TypeError, ValueError):
-        raise ValueError(f"{value!r} is not a duration: write a timedelta, or seconds") from None
-
-
-def iso_duration(value: timedelta) -> str:
-    """The duration in ISO 8601, as the API reads it: `PT90S`, `PT0.5S`."""
-    seconds, rest = divmod(value // timedelta(microseconds=1), 1_000_000)
-    return f"PT{seconds}{f'.{rest:06}'.rstrip('0') if rest else ''}S"
 
 
 def _json(value: Any) -> Any:

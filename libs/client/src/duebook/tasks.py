@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from duebook.context import Context
-from duebook.defaults import Backoff, Defaults, duration
+from duebook.defaults import Backoff, Defaults
+from duebook.durations import duration
 from duebook.errors import Fail, TaskError, location, wrong
 from duebook.remote import RemoteTask
 from duebook.resources import Resource, ResourceRegistry, registered_resources

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook.client.errors import InvalidRequest
+from duebook.durations import iso_duration
 
 
 def plain(value: Any) -> Any:
@@ -17,7 +18,7 @@ def plain(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case timedelta():
-            return duration(value)
+            return iso_duration(value)
         case UUID():
             return str(value)
         case Enum():
@@ -44,11 +45,3 @@ def text_of(value: Any) -> str:
             return str(value)
         case _:
             return str(plain(value))
-
-
-def duration(value: timedelta) -> str:
-    """The duration in ISO 8601, in seconds: `PT90S`."""
-    micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-    sign, micros = ("-", -micros) if micros < 0 else ("", micros)
-    whole, rest = divmod(micros, 1_000_000)
-    return f"{sign}PT{whole}{f'.{rest:06}'.rstrip('0') if rest else ''}S"

@@ -3,16 +3,16 @@
 import math
 from datetime import timedelta
 from typing import Unpack
-from uuid import uuid4
 
-from duebook.client.encoding import duration
 from duebook.client.errors import ApiError, Invalid, RunCancelled, RunFailed, RunSkipped, WaitTimeout
 from duebook.client.fields import RunFilters, RunRef, Time, query_of
+from duebook.client.jobs import once
 from duebook.client.listing import Listing
 from duebook.client.models import LogEntry, Run, Why
 from duebook.client.paths import name_of, path_of
 from duebook.client.steps import REFUSALS_TO_WAIT, Call, Now, Sleep, send
 from duebook.client.wire import Request
+from duebook.durations import iso_duration
 
 LONGEST_WAIT = 30.0  # seconds that one request may be kept back
 FIRST_PAUSE, LONGEST_PAUSE = 0.005, 1.0  # seconds between polls
@@ -63,7 +63,7 @@ def refuses_to_wait(error: ApiError) -> bool:
 
 def wait_query(hold: float) -> dict[str, str]:
     """The parameter by which the server keeps back its answer for so many seconds."""
-    return {"wait": duration(timedelta(seconds=hold))} if hold else {}
+    return {"wait": iso_duration(timedelta(seconds=hold))} if hold else {}
 
 
 def deadline_of(timeout: float | None) -> Call[float]:
@@ -96,9 +96,7 @@ def cancel(run: RunRef, *, reason: str | None = None) -> Call[Run]:
 
 def rerun(run: RunRef, *, idempotency_key: str | None = None) -> Call[Run]:
     """Start a new run with the payload of one that has ended, once. Raises Conflict if it has not ended."""
-    key = idempotency_key or str(uuid4())
-    request = Request("POST", path_of("run", run, "rerun"), body={}, headers={"Idempotency-Key": key})
-    return send(request, Run.model_validate)
+    return send(once(path_of("run", run, "rerun"), {}, idempotency_key), Run.model_validate)
 
 
 def why(run: RunRef) -> Call[Why]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from duebook.context import Context
-from duebook.defaults import Backoff, Defaults, duration
+from duebook.defaults import Backoff, Defaults
+from duebook.durations import duration
 from duebook.execution import Execution, GivenUp, await_task, call_task, follow
 from duebook.open_resources import OpenResources
 from duebook.outcomes import TaskFailure, TaskOutcome, TaskSuccess
