@@ -1,6 +1,7 @@
 """Values of the domain for tests of pure code: say only what the test is about, the rest has a default."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.schedule_history import DefinitionVersion
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import RunDispatched, RunEvent, RunFact
-from duebook_common.domain.run.state import Run, evolve, opened
+from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 JOB_ID, RUN_ID = UUID(int=7), UUID(int=8)
@@ -44,6 +45,11 @@ def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:
 def a_run(*events: RunEvent, now: datetime = NOW, **fields: Any) -> Run:
     """A run of a job so defined, after these events."""
     return after(opened(RUN_ID, a_dispatch(now, **fields)), events)
+
+
+def a_running_run(n: int) -> Run:
+    """One of several runs of a job, which are told apart by `n`."""
+    return replace(a_run(), id=UUID(int=n + 1), status=RunStatus.RUNNING, attempt=1)
 
 
 def after(run: Run, events: Iterable[RunEvent]) -> Run:
