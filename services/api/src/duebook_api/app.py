@@ -56,11 +56,11 @@ from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
 from duebook_common.runtime.health import Health, probes
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.loops import run_every
+from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.conflict import Conflict
-from duebook_common.store.database import UNAVAILABLE, Clock
+from duebook_common.store.database import UNAVAILABLE, Clock, Pool
 from duebook_common.store.log_origin import check_log
 from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
@@ -108,32 +108,12 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         present(pool, "api", settings, context.health, clock),
     ):
         hints, limiter = Hints(redis_url), RateLimiter(settings.rate_limit, redis_url)
-        feed = Feed(pool, of_one_client=settings.max_streams)
-        deps = Dependencies(
-            pool,
-            clock,
-            hints,
-            settings.misfire,
-            JobCreateBatcher(pool),
-            feed,
-            max_active_runs=settings.max_active_runs,
-            max_timeout=settings.max_timeout,
-            queue_names=QueueNames(settings.max_queues),
-            mail_domains=settings.mail_domains,
-        )
+        deps = _dependencies(pool, clock, hints, settings)
         context.health.checks["log"] = lambda: check_log(pool)
         keys = _keys(deps, settings)
         context.app = build(deps, context.health, keys, limiter, _console(settings))
         context.facts = {"auth": settings.auth}
-        context.loops.start("clock", clock.keep_measuring(pool))
-        context.loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
-        if keys is not None:
-            context.loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
-        context.loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
-        context.loops.start("changes", run_every("changes", changes.PAUSE, partial(deps.changes.step, pool), longest=1))
-        context.loops.start(
-            "gauges", run_every("gauges", _GAUGE_INTERVAL, DeadLetterGauges(pool, clock, settings.misfire).refresh)
-        )
+        _start_loops(context.loops, deps, keys, limiter)
         try:
             yield
         finally:
@@ -144,6 +124,32 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             await context.loops.stop()
             await hints.close()
             await limiter.close()
+
+
+def _dependencies(pool: Pool, clock: Clock, hints: Hints, settings: ApiSettings) -> Dependencies:
+    return Dependencies(
+        pool,
+        clock,
+        hints,
+        settings.misfire,
+        JobCreateBatcher(pool),
+        Feed(pool, of_one_client=settings.max_streams),
+        max_active_runs=settings.max_active_runs,
+        max_timeout=settings.max_timeout,
+        queue_names=QueueNames(settings.max_queues),
+        mail_domains=settings.mail_domains,
+    )
+
+
+def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter: RateLimiter) -> None:
+    loops.start("clock", deps.clock.keep_measuring(deps.pool))
+    loops.start("rate limits", run_every("rate limits", limiter.pause, limiter.step))
+    if keys is not None:
+        loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
+    loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
+    loops.start("changes", run_every("changes", changes.PAUSE, partial(deps.changes.step, deps.pool), longest=1))
+    gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
+    loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
 
 
 def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:

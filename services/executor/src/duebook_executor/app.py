@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import uuid_utils.compat as uuids
 
@@ -24,7 +24,7 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.runtime.startup import CannotStart
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock
+from duebook_common.store.database import Clock, Pool
 from duebook_common.store.executors import About
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.services import VERSION, present
@@ -67,6 +67,27 @@ def _mailer(settings: ExecutorSettings) -> Mailer | None:
     )
 
 
+class _Connections(NamedTuple):
+    """What the parts share once the executor is connected."""
+
+    pool: Pool
+    clock: Clock
+    hints: Hints
+    locks: RunLocks
+    actor: Actor
+
+
+class _Executor(NamedTuple):
+    """The parts that a lifespan starts and stops."""
+
+    attempts: Attempts
+    deliveries: Deliveries
+    consumer: Consumer
+    heartbeat: Heartbeat
+    registration: Registration
+    publisher: AmqpPublisher
+
+
 @asynccontextmanager
 async def lifespan(registry: Registry, publisher: AmqpPublisher, context: ServiceContext) -> AsyncIterator[None]:
     """Connect and consume; on the way out stop consuming, let attempts finish, release the rest."""
@@ -74,8 +95,8 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
     assert isinstance(settings, ExecutorSettings)
     clock, redis_url = Clock(), settings.redis_url.get_secret_value()
     # Unique to this start of this process: a name used twice would make a dead executor look alive.
-    instance_id, host = uuids.uuid7(), socket.gethostname()
-    actor = Actor(f"executor {host}/{instance_id}")
+    instance_id = uuids.uuid7()
+    actor = Actor(f"executor {socket.gethostname()}/{instance_id}")
     await check_redis(redis_url)
     async with (
         open_database(context.health, settings.postgres_url.get_secret_value(), "executor", clock) as pool,
@@ -83,47 +104,68 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         Hints(redis_url) as hints,
         redis_client(redis_url) as redis,
     ):
-        queries, locks = ExecutorQueries(pool), RunLocks(redis, actor.name, settings.lease)
-        notes = NoteWriter(NoteQueries(pool))
-        recorder = AttemptRecorder(pool, clock, locks, queries, notes, actor, settings.lease, hints.wake)
-        attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout)
-        deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)
-        rabbitmq_url = settings.rabbitmq_url.get_secret_value()
-        consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
-        context.health.checks["rabbitmq"] = consumer.check
-        context.health.checks["tasks"] = lambda: attempts.task_loop.check(settings.max_abandoned)
-        show_metrics(settings.queues)
-        context.facts = {
-            "queues": settings.queues,
-            "tasks": sorted(registry.registered()),
-            "concurrency": settings.concurrency,
-        }
+        connections = _Connections(pool, clock, hints, RunLocks(redis, actor.name, settings.lease), actor)
+        executor = _create(settings, registry, publisher, connections)
+        _show(context, settings, registry, executor)
         context.loops.start("clock", clock.keep_measuring(pool))
-        _start_heartbeat(
-            context.loops, Heartbeat(attempts, queries, notes, locks, settings.lease), hints, settings.lease
-        )
-        about = About(host, VERSION, settings.concurrency, clock.now(), defaults_of(registry))
-        registration = Registration(
-            pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
-        )
-        await open_resources(attempts.task_loop, registry)
-        try:
-            await connect_when_available(context.health, rabbitmq_url, consumer.start)
-            await retry_while_unavailable("registering", registration.step, longest=_RETRY_SECONDS)
-            context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
+        _start_heartbeat(context.loops, executor.heartbeat, hints, settings.lease)
+        await open_resources(executor.attempts.task_loop, registry)
+        async with _executing(context, settings, executor):
             yield
-        finally:
-            await context.loops.stop("registration")  # a renewal under way would take the mark away again
-            await registration.drain()
-            context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
-            await consumer.stop_consuming()
-            await deliveries.stop()
-            await attempts.drain(settings.grace)
-            await attempts.task_loop.close()
-            await consumer.close()
-            await publisher.close()
-            await context.loops.stop()
-            await registration.leave()
+
+
+def _create(
+    settings: ExecutorSettings, registry: Registry, publisher: AmqpPublisher, connections: _Connections
+) -> _Executor:
+    """Create the parts and connect them."""
+    pool, clock, hints, locks, actor = connections
+    queries, notes = ExecutorQueries(pool), NoteWriter(NoteQueries(pool))
+    recorder = AttemptRecorder(pool, clock, locks, queries, notes, actor, settings.lease, hints.wake)
+    attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout)
+    deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)
+    rabbitmq_url = settings.rabbitmq_url.get_secret_value()
+    consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
+    heartbeat = Heartbeat(attempts, queries, notes, locks, settings.lease)
+    about = About(socket.gethostname(), VERSION, settings.concurrency, clock.now(), defaults_of(registry))
+    registration = Registration(
+        pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
+    )
+    return _Executor(attempts, deliveries, consumer, heartbeat, registration, publisher)
+
+
+def _show(context: ServiceContext, settings: ExecutorSettings, registry: Registry, executor: _Executor) -> None:
+    """Let people see the executor: its health, its metrics, and the facts of its ready line."""
+    context.health.checks["rabbitmq"] = executor.consumer.check
+    context.health.checks["tasks"] = lambda: executor.attempts.task_loop.check(settings.max_abandoned)
+    show_metrics(settings.queues)
+    context.facts = {
+        "queues": settings.queues,
+        "tasks": sorted(registry.registered()),
+        "concurrency": settings.concurrency,
+    }
+
+
+@asynccontextmanager
+async def _executing(context: ServiceContext, settings: ExecutorSettings, executor: _Executor) -> AsyncIterator[None]:
+    """Consume and stay registered; on the way out stop consuming, let attempts finish, release the rest."""
+    registration = executor.registration
+    try:
+        await connect_when_available(context.health, settings.rabbitmq_url.get_secret_value(), executor.consumer.start)
+        await retry_while_unavailable("registering", registration.step, longest=_RETRY_SECONDS)
+        context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
+        yield
+    finally:
+        await context.loops.stop("registration")  # a renewal under way would take the mark away again
+        await registration.drain()
+        context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
+        await executor.consumer.stop_consuming()
+        await executor.deliveries.stop()
+        await executor.attempts.drain(settings.grace)
+        await executor.attempts.task_loop.close()
+        await executor.consumer.close()
+        await executor.publisher.close()
+        await context.loops.stop()
+        await registration.leave()
 
 
 def defaults_of(registry: Registry) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from duebook_common.broker.startup import connect_when_available
-from duebook_common.runtime.loops import run_every
+from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
@@ -71,12 +72,7 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         digests = DigestMailer(pool, clock, redis, in_flight, sender, policy.links)
         consumer = Consumer(rabbitmq_url, mailer, default_recipients=has_default)
         stack.push_async_callback(consumer.close)
-
-        async def connect_broker() -> int:
-            """Repeated for ever, because a broker that lost its data needs every declaration again."""
-            await dead_letters.declare()
-            await consumer.start()
-            return 0
+        connect_broker = partial(_connect_broker, dead_letters, consumer)
 
         # SMTP is not checked: while it is unavailable, mails wait as due rows and the notifier is still useful.
         context.health.checks["rabbitmq"] = consumer.check
@@ -84,10 +80,7 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         show_at_zero(LOCKS, ("acquired", "busy", "unavailable"))
         context.facts = {"mail_server": f"{policy.server.host}:{policy.server.port}", "sender": policy.sender}
         context.loops.start("clock", clock.keep_measuring(pool))
-        context.loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
-        context.loops.start("owed mails", run_every("owed mails", _RETRY_INTERVAL, mailer.mail_owed))
-        context.loops.start("digests", run_every("digests", _RETRY_INTERVAL, digests.send_due))
-        context.loops.start("budgets", run_every("budgets", _FORGET_INTERVAL, digests.forget))
+        _start_mailers(context.loops, mailer, digests)
         try:
             await connect_when_available(context.health, rabbitmq_url, connect_broker)
             context.loops.start("broker", run_every("broker", _BROKER_INTERVAL, connect_broker))
@@ -96,3 +89,17 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
             await context.loops.stop()
             await consumer.cancel()
             await in_flight.drain(settings.grace)
+
+
+async def _connect_broker(dead_letters: DeadLetterPublisher, consumer: Consumer) -> int:
+    """Repeated for ever, because a broker that lost its data needs every declaration again."""
+    await dead_letters.declare()
+    await consumer.start()
+    return 0
+
+
+def _start_mailers(loops: Loops, mailer: OutcomeMailer, digests: DigestMailer) -> None:
+    loops.start("mails", run_every("mails", _RETRY_INTERVAL, mailer.retry_due))
+    loops.start("owed mails", run_every("owed mails", _RETRY_INTERVAL, mailer.mail_owed))
+    loops.start("digests", run_every("digests", _RETRY_INTERVAL, digests.send_due))
+    loops.start("budgets", run_every("budgets", _FORGET_INTERVAL, digests.forget))

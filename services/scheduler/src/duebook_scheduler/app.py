@@ -12,7 +12,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.startup import connect_when_available
 from duebook_common.runtime.health import Check
 from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.loops import run_every
+from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
@@ -70,9 +70,8 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     ):
         work_queues = WorkQueues(questions)
         publisher, sender = Publisher(connection), RunSender(Publisher(connection), work_queues, wake.set)
-        actor = Actor(f"scheduler {socket.gethostname()}")
-        poll_context = PollContext(pool, clock, settings, actor)
-        poller, bulk = _poller(poll_context, sender, work_queues, hints), _bulk_worker(poll_context, hints)
+        poll_context = PollContext(pool, clock, settings, Actor(f"scheduler {socket.gethostname()}"))
+        poller = _poller(poll_context, sender, work_queues, hints)
         log_check = partial(check_log, pool)
         context.health.checks |= {"rabbitmq": _connected(publisher), "poll": poller.check, "log": log_check}
         await show_known_queues(pool)
@@ -81,24 +80,38 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("hints", hints.listen(wake))
         loops.start("clock", clock.keep_measuring(pool))
         loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
-        loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
-        loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
-        loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
-        follow_ups = FollowUpSubscriber(pool, clock, actor, settings.misfire, settings.max_active_runs)
-        follow_up = partial(follow_ups.step, wake.set)
-        loops.start("follow-ups", run_every("follow-ups", _FOLLOW_UP_INTERVAL, follow_up))
-        keeper = StatisticsKeeper(pool, clock)
-        loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
-        loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))
-        loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
-        idle_queues = IdleQueues(pool, work_queues, settings.queue_idle)
-        loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
+        _start_log_readers(loops, poll_context, publisher, wake)
+        _start_workers(loops, poll_context, publisher, hints, work_queues)
         try:
             yield
         finally:
             await loops.stop()
             await poller.close()
             await sender.drain()
+
+
+def _start_log_readers(loops: Loops, context: PollContext, publisher: Publisher, wake: asyncio.Event) -> None:
+    """The loops that follow the log: outcomes to RabbitMQ, follow-ups, statistics."""
+    pool, clock, settings = context.pool, context.clock, context.settings
+    loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
+    follow_ups = FollowUpSubscriber(pool, clock, context.actor, settings.misfire, settings.max_active_runs)
+    follow_up = partial(follow_ups.step, wake.set)
+    loops.start("follow-ups", run_every("follow-ups", _FOLLOW_UP_INTERVAL, follow_up))
+    keeper = StatisticsKeeper(pool, clock)
+    loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
+
+
+def _start_workers(
+    loops: Loops, context: PollContext, publisher: Publisher, hints: Hints, work_queues: WorkQueues
+) -> None:
+    """The loops that tidy up, and execute bulk operations."""
+    pool, bulk = context.pool, _bulk_worker(context, hints)
+    loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
+    loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
+    loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))
+    loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
+    idle_queues = IdleQueues(pool, work_queues, context.settings.queue_idle)
+    loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
 
 
 def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hints: Hints) -> Poller:
