@@ -1,7 +1,8 @@
 """Recorded events of runs and jobs, and the explanations that follow from them, without a database."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,15 +14,19 @@ from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.events import JobEvent
+from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.queue.state import Pause
-from duebook_common.domain.run.events import RunEvent
+from duebook_common.domain.run.events import AttemptFailed, AttemptStarted, FirstEvent, RunEvent, RunFact
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import encode
 from duebook_common.store.eventstore import RecordedEvent
-from support.samples import JOB_ID, MINUTE, NOW, RUN_ID, a_definition
+from support.samples import JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_run, context
 
 EventBy = tuple[RunEvent, str]  # an event and its actor
+STARTED = AttemptStarted(attempt=1, executor="executor host/1", wake_at=NOW + 30 * SECOND, at=NOW + SECOND)
+FAILED = AttemptFailed(attempt=1, error="connection refused", failures=1, retry_at=NOW + MINUTE, at=NOW + 3 * SECOND)
+OTHER = UUID(int=99)
 
 
 def recorded(stream: str, events: Sequence[tuple[Any, str]]) -> list[RecordedEvent]:
@@ -42,6 +47,22 @@ def explain_run(*events: RunEvent | EventBy, now: datetime = NOW, **context: Any
     job = context.pop("job", None) or a_job_of(definition)
     run_context = RunContext(now=now, misfire=MINUTE, job=job, definition=definition, **context)
     return of_run.explain(RUN_ID, recorded(f"run-{RUN_ID}", with_actors), run_context).explanation
+
+
+def first_event(
+    job: Job, *active: Run, now: datetime = NOW + timedelta(milliseconds=20), has_executor: bool = True, **more: Any
+) -> FirstEvent:
+    """The first event of the occurrence that is due."""
+    decision = context(now, has_executor=has_executor, **more)
+    facts = [fact for fact in account(job, active, decision) if isinstance(fact, RunFact)]
+    event = facts[-1].event
+    assert isinstance(event, FirstEvent)
+    return event
+
+
+def running() -> Run:
+    """Another run of the same job, under way."""
+    return replace(a_run(STARTED), id=OTHER)
 
 
 def a_job_of(definition: Definition, *events: JobEvent, now: datetime = NOW) -> Job:
