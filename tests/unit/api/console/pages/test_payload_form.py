@@ -79,7 +79,7 @@ def test_a_field_that_is_no_whole_number_is_refused_by_its_name_and_keeps_its_te
     with pytest.raises(Problem) as caught:
         merged(form, SCHEMA)
     assert [fault.pointer for fault in caught.value.faults] == ["/payload/count"]
-    again = sent_form(form, "mail", {"mail": SCHEMA}, keeps_text=False)
+    again = sent_form(form, "mail", {"mail": SCHEMA})
     assert {field.name: field.text for field in again.fields}["payload/count"] == text
 
 
@@ -91,16 +91,17 @@ def test_a_value_that_its_field_could_not_show_stays_json() -> None:
 
 def test_the_json_of_the_editor_follows_the_fields_and_the_fields_the_json() -> None:
     schemas = {"mail": SCHEMA}
-    by_field = sent_form(_form(to="b"), "mail", schemas, keeps_text=False)
+    by_field = sent_form(_form(to="b"), "mail", schemas)
     assert '"to": "b"' in by_field.text
     typed = '{"to":   "c", "count": 1}'
-    by_json = sent_form(_form() | {"payload": typed}, "mail", schemas, keeps_text=True)
-    assert (by_json.shown, by_json.fields[0].text) == (typed, "c")
+    by_json = sent_form(_form() | {"payload": typed}, "mail", schemas)
+    assert (by_json.text, by_json.shown, by_json.fields[0].text) == (typed, typed, "c")
 
 
 def test_a_large_or_broken_json_has_no_fields_and_says_why() -> None:
     assert "too large" in payload_form(json_text({"x": "y" * 40_000}), "mail", SCHEMA).hint
     assert "whole" in payload_form("{", "mail", SCHEMA).hint
+    assert "whole" in sent_form(_form() | {"payload": "{"}, "mail", {"mail": SCHEMA}).hint
 
 
 NAMES = st.sampled_from(["a", "b/c", "~d", "properties", "$ref", "type"])

@@ -47,8 +47,8 @@ class PayloadForm:
     hint: str = ""
 
 
-def payload_form(text: str, task: str, schema: Any, shown: str = "") -> PayloadForm:
-    """The form for this JSON; `shown` is the JSON that stands in the editor, if it is another one."""
+def payload_form(text: str, task: str, schema: Any) -> PayloadForm:
+    """The form for this JSON."""
     if not schema:
         return PayloadForm(text)
     if len(text) > LARGEST:
@@ -58,22 +58,26 @@ def payload_form(text: str, task: str, schema: Any, shown: str = "") -> PayloadF
     except Problem:
         return PayloadForm(text, hint="The fields of the task appear again when the JSON is whole.")
     fields = [_field(each, text_of(each, value_at(payload, each.path))) for each in members(schema, payload)]
-    return PayloadForm(text, task, shown or text, fields) if fields else PayloadForm(text)
+    return PayloadForm(text, task, text, fields) if fields else PayloadForm(text)
 
 
-def sent_form(form: Mapping[str, str], task: str, schemas: Mapping[str, Any], *, keeps_text: bool) -> PayloadForm:
-    """The form after it was sent, for its present task: with `keeps_text` the editor has the JSON that was typed.
+def sent_form(form: Mapping[str, str], task: str, schemas: Mapping[str, Any]) -> PayloadForm:
+    """The form after it was sent, for its present task.
 
-    Fields that were filled in wrongly stay as they are.
+    The JSON stays as it was typed unless a field changes it. Fields that were filled in wrongly stay as they are.
     """
     text, before = form.get(TEXT, ""), form.get(TASK, "")
     try:
         payload = merged(form, schemas.get(before))
     except Problem:
         fields = _as_sent(form, schemas.get(before))
-        return PayloadForm(text, before, form.get(SHOWN, ""), fields) if fields else payload_form(text, task, None)
+        return (
+            PayloadForm(text, before, form.get(SHOWN, ""), fields)
+            if fields
+            else payload_form(text, task, schemas.get(task))
+        )
     new = text if _is_text_of(text, payload) else json_text(payload)
-    return payload_form(new, task, schemas.get(task), text if keeps_text else "")
+    return payload_form(new, task, schemas.get(task))
 
 
 def _as_sent(form: Mapping[str, str], schema: Any) -> list[PayloadField]:

@@ -108,12 +108,12 @@ async def _redrives(deps: Dependencies, reader: Reader, group: str | None) -> li
 
 
 async def _bench(
-    deps: Dependencies, reader: Reader, dead: Any, sent: dict[str, str] | None = None, fault: str = "", target: str = ""
+    deps: Dependencies, reader: Reader, dead: Any, sent: dict[str, str] | None = None, fault: str = ""
 ) -> page.Workbench:
-    """`target` is the part of the page that a script will replace."""
+    """The workbench of the dead letter, with what a form has sent."""
     schemas, task = await _schemas(deps, reader), dead["task"]
     form = sent or {"payload": json_text(plain(dead["payload"])), TASK: task}
-    editor = await in_thread(sent_form, form, task, schemas, keeps_text=target == "payload-fields")
+    editor = await in_thread(sent_form, form, task, schemas)
     return page.workbench(dead, await _checked(deps, dead, sent, schemas.get(task)), editor, sent, fault)
 
 
@@ -181,7 +181,7 @@ async def work(request: Request, run_id: PathId) -> Response:
         except CommandRejected as error:
             fault, status = str(error), 409
     sent = form if "payload" in form else None
-    bench = await _bench(deps, reader, dead, sent, fault, request.headers.get("hx-target", ""))
+    bench = await _bench(deps, reader, dead, sent, fault)
     return await render(request, "workbench.html", status_code=status, bench=bench)
 
 

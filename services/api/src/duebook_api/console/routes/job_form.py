@@ -94,14 +94,13 @@ async def show_preview(request: Request) -> Response:
 
 @router.post("/payload", **needs(Scope.JOBS_WRITE))
 async def show_payload(request: Request) -> Response:
-    """The fields of the payload for the JSON that is typed, or the JSON for the fields; the reader's page has both."""
+    """The fields of the payload for the JSON that is typed, and the JSON for the fields."""
     form = await read_form(request)
-    keeps_text = request.headers.get("hx-target") == "payload-fields"
-    return await render(request, "payload_editor.html", payload=await _payload(request, form, keeps_text=keeps_text))
+    return await render(request, "payload_editor.html", payload=await _payload(request, form))
 
 
-async def _payload(request: Request, form: Mapping[str, str], *, keeps_text: bool = False) -> PayloadForm:
-    return sent_form(form, form.get("task", ""), await _schemas(request), keeps_text=keeps_text)
+async def _payload(request: Request, form: Mapping[str, str]) -> PayloadForm:
+    return sent_form(form, form.get("task", ""), await _schemas(request))
 
 
 async def _schema(request: Request, form: Mapping[str, str]) -> Any:

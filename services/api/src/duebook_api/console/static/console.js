@@ -6,6 +6,7 @@ import "./copy.js";
 import { remember } from "./cookies.js";
 import "./times.js";
 import "./history.js";
+import "./payload.js";
 
 remember("duebook_own_tz", Intl.DateTimeFormat().resolvedOptions().timeZone);
 
