@@ -5,6 +5,7 @@ from typing import Any
 
 from duebook.client.steps import Answer, Call, Retries, Sleep, effects
 from duebook.client.wire import Request, Response
+from support.job_defaults import DEFAULTS
 
 _ID, _RUN = "01a2b3c4-0000-7000-8000-000000000000", "01a2b3c4-0000-7000-8000-000000000001"
 _TIME = "2026-11-24T01:00:00Z"
@@ -12,28 +13,8 @@ _TIME = "2026-11-24T01:00:00Z"
 JOB: dict[str, Any] = {
     "id": _ID,
     "name": "nightly",
-    "task": "log",
-    "payload": {},
     "scheduled_at": _TIME,
-    "recurrence": "none",
-    "timezone": "UTC",
-    "dst": {"gap": "run_after", "fold": "first"},
-    "ends_at": None,
-    "max_runs": None,
-    "max_retries": 3,
-    "backoff": {"initial": "PT1S", "factor": 2, "max": "PT1H", "jitter": 0.2},
-    "timeout": "PT5M",
-    "start_within": None,
-    "jitter": None,
-    "pause_on_failure": False,
-    "overlap": "skip",
-    "catch_up": {"policy": "latest", "window": "P365D"},
-    "queue": "default",
-    "priority": 4,
-    "concurrency": None,
-    "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
-    "tags": [],
-    "metadata": {},
+    **DEFAULTS,
     "status": "active",
     "next_due_at": _TIME,
     "created_at": _TIME,

@@ -8,33 +8,7 @@ from uuid import uuid4
 from duebook_common.domain.run.commands import StartAttempt
 from support.api_app import FUTURE, Api
 from support.bookkeeping import serve
-
-DEFAULTS: dict[str, Any] = {
-    "task": "log",
-    "payload": {},
-    "recurrence": "none",
-    "timezone": "UTC",
-    "dst": {"gap": "run_after", "fold": "first"},
-    "ends_at": None,
-    "max_runs": None,
-    "max_retries": 3,
-    "backoff": {"initial": "PT1S", "factor": 2, "max": "PT1H", "jitter": 0.2},
-    "timeout": "PT5M",
-    "start_within": None,
-    "jitter": None,
-    "pause_on_failure": False,
-    "overlap": "skip",
-    "catch_up": {"policy": "latest", "window": "P365D"},
-    "queue": "default",
-    "priority": 4,
-    "concurrency": None,
-    "rate": None,
-    "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
-    "then": [],
-    "key": None,
-    "tags": [],
-    "metadata": {},
-}
+from support.job_defaults import DEFAULTS
 
 
 async def test_four_fields_make_a_job_and_the_answer_has_every_default(api: Api) -> None:

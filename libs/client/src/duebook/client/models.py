@@ -78,9 +78,9 @@ class Job(Model):
     notify: Notify
     tags: Sequence[str]
     metadata: dict[str, Any]
-    rate: dict[str, Any] | None = None
-    then: Sequence[dict[str, Any]] = ()
-    key: str | None = None
+    rate: dict[str, Any] | None
+    then: Sequence[dict[str, Any]]
+    key: str | None
     status: str
     """`active`, `paused`, `finished` or `deleted`."""
     next_due_at: datetime | None
@@ -88,7 +88,7 @@ class Job(Model):
     updated_at: datetime
     version: int
     """Counts changes of the definition; `if_match` of a change takes it."""
-    warnings: Sequence[str] = ()
+    warnings: Sequence[str]
     """What keeps its runs from starting at present, such as a task that no executor has."""
     reason: str | None = None
     held: bool = False
