@@ -35,10 +35,11 @@ _LONGEST_WAIT = timedelta(minutes=10)  # for an executor: its registration wakes
 
 
 class AdmissionResult(NamedTuple):
-    """The admitted runs, which the caller sends, and how many were decided: other schedulers may hold the rest."""
+    """The admitted runs, which the caller sends, how many were decided, and how many others hold or change now."""
 
     admitted: list[Run]
     decided: int
+    busy: int = 0
 
 
 class Admission:
@@ -58,14 +59,15 @@ class Admission:
             return AdmissionResult([], 0)
         results = await isolate_failures(waiting, partial(self._admit, served), _not_admitted)
         admitted = sorted((run for result in results for run in result.admitted), key=admission_order)
-        return AdmissionResult(admitted, sum(result.decided for result in results))
+        decided, busy = sum(result.decided for result in results), sum(result.busy for result in results)
+        return AdmissionResult(admitted, decided, busy)
 
     async def _admit(self, served: QueueTasks, waiting: Sequence[Run]) -> AdmissionResult:
         try:
             async with transaction(self._pool) as db:
                 return await self._decide(db, waiting, served)
         except Conflict:
-            return AdmissionResult([], 0)  # a run changed meanwhile: all stay due
+            return AdmissionResult([], 0, len(waiting))  # a run changed meanwhile: all stay due
 
     async def _decide(self, db: Connection, waiting: Sequence[Run], served: QueueTasks) -> AdmissionResult:
         await share_pauses(db)
@@ -89,7 +91,8 @@ class Admission:
         await self._postpone(db, left, limits, served, now)
         await lines.move_up(changed.keys() | {run.id for run in locked})
         await lines.go_on(changed.keys(), [run.id for run in left])
-        return AdmissionResult([run for run in changed.values() if run.status is RunStatus.DISPATCHED], len(locked))
+        admitted = [run for run in changed.values() if run.status is RunStatus.DISPATCHED]
+        return AdmissionResult(admitted, len(locked), len(waiting) - len(locked))
 
     async def _postpone(
         self, db: Connection, runs: Sequence[Run], limits: Limits, served: QueueTasks, now: datetime

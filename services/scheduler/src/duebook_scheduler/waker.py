@@ -91,7 +91,7 @@ class Waker:
         await self._postpone([*plan.postponed, *((run, now + BURY_WITHIN) for run in plan.dead)])
         await self._wake(plan.to_wake, plan.served, now)
         admission = await self._admission.admit(plan.waiting, plan.served)
-        if admission.decided < len(plan.waiting):  # another scheduler has locked the jobs of the rest
+        if admission.busy:
             soon = now + _WHILE_LOCKED
             self.next_due = soon if self.next_due is None else min(soon, self.next_due)
         await self._send(admission.admitted)
