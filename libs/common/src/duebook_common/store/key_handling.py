@@ -31,7 +31,9 @@ INSERT INTO keys (key_id, name, hash, scopes, created_at, created_by, expires_at
 """
 _VERSION = "SELECT version FROM heads WHERE stream = $1"
 _REVOKE = "UPDATE keys SET revoked_at = $2 WHERE key_id = $1 AND revoked_at IS NULL"
-_IS_REVOKED = "SELECT EXISTS (SELECT FROM keys WHERE 'key:' || key_id = $1 AND revoked_at IS NOT NULL)"
+_IS_REVOKED = """
+SELECT EXISTS (SELECT FROM keys WHERE key_id = substring($1 FROM '^key:(.*)$') AND revoked_at IS NOT NULL)
+"""
 # At most once a minute for each key, over all copies of the api.
 _USED = """
 UPDATE keys SET last_used_at = clock_timestamp() WHERE key_id = ANY($1::text[])
