@@ -20,10 +20,10 @@ _MOST_KEPT = 200_000
 
 async def check_rates(db: Connection) -> list[Breach]:
     """The attempts that started although their key had as many starts as their rate allows."""
-    breaches, key, starts = list[Breach](), None, KeyStarts()
+    breaches, key, starts = list[Breach](), None, LatestStarts()
     async for record in db.cursor(_STARTS_BY_KEY, prefetch=2000):
         if record["rate_key"] != key:
-            key, starts = record["rate_key"], KeyStarts()
+            key, starts = record["rate_key"], LatestStarts()
         rate = Rate(record["rate_key"], record["rate_limit"], record["rate_per"])
         if starts.exceeds(rate, record["recorded_at"]):
             says = f"starts within {rate.per} of {rate.limit} others with the key {rate.key!r}, which allows no more"
@@ -31,7 +31,7 @@ async def check_rates(db: Connection) -> list[Breach]:
     return breaches
 
 
-class KeyStarts:
+class LatestStarts:
     """The latest starts of one key, in the order of the log."""
 
     def __init__(self) -> None:

@@ -69,19 +69,19 @@ def leaves_line(run: Run) -> bool:
     return run.held or run.status in {RunStatus.CANCELLED, RunStatus.SKIPPED}
 
 
-def slots_by_run(due: Iterable[Run], slots: Limits, now: datetime) -> frozenset[UUID]:
+def slots_by_run(due: Iterable[Run], limits: Limits, now: datetime) -> frozenset[UUID]:
     """The runs, of any job, that wait for no run of their job, get a slot of their key, and may start by their rate.
 
     `due` are runs whose task an executor of their queue has.
     """
     for_key = [run for run in sorted(due, key=admission_order) if _is_due(run, now) and not _waits_for_runs(run)]
-    return frozenset(run.id for run in for_key if slots.take(run))
+    return frozenset(run.id for run in for_key if limits.take(run))
 
 
 def free_runs(
     active: Sequence[Run],
     with_slot: Container[UUID],
-    slots: Limits,
+    limits: Limits,
     now: datetime,
     may_start: Callable[[Run], bool],
 ) -> frozenset[UUID]:
@@ -94,7 +94,7 @@ def free_runs(
     free = {run.id for run in waiting if run.id in with_slot}
     if waiting and not any(run.admitted for run in active):
         first = waiting[0]
-        if _waits_for_runs(first) and _is_due(first, now) and may_start(first) and slots.take(first):
+        if _waits_for_runs(first) and _is_due(first, now) and may_start(first) and limits.take(first):
             free.add(first.id)
     return frozenset(free)
 
