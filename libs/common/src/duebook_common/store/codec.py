@@ -9,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from duebook_common.domain.bulk.events import BulkEvent
-from duebook_common.domain.definition import Backoff, Definition, Notify
+from duebook_common.domain.definition import Backoff, Definition, FollowUp, Notify
 from duebook_common.domain.job.events import JobEvent
 from duebook_common.domain.key import KeyEvent
 from duebook_common.domain.mail import MailEvent
@@ -23,6 +23,7 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls
 DEFINITION: TypeAdapter[Definition] = TypeAdapter(Definition)
 BACKOFF: TypeAdapter[Backoff] = TypeAdapter(Backoff)
 NOTIFY: TypeAdapter[Notify] = TypeAdapter(Notify)
+FOLLOW_UPS: TypeAdapter[tuple[FollowUp, ...]] = TypeAdapter(tuple[FollowUp, ...])
 
 
 def encode(event: Event) -> tuple[str, bytes]:

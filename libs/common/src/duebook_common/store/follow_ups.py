@@ -5,7 +5,7 @@ id of a follow-up is a function of the end that it follows, so that changes noth
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import Trigger, run_id_of_follow_up
 from duebook_common.store.actor import Actor
 from duebook_common.store.checkpoints import claim, move_checkpoint
-from duebook_common.store.codec import DEFINITION
+from duebook_common.store.codec import FOLLOW_UPS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import HORIZON
 from duebook_common.store.job_handling import handle_job
@@ -58,7 +58,10 @@ LEFT JOIN LATERAL (
 ) AS defined ON true
 ORDER BY e.xid, e.position
 """  # noqa: S608
-_DEFINITION = "SELECT (data -> 'definition') - 'payload' - 'metadata' FROM events WHERE stream = $1 AND version = $2"
+_FOLLOW_UPS_OF = """
+SELECT stream, version, data #> '{definition,then}' AS follow_ups
+FROM events JOIN unnest($1::text[], $2::int[]) AS wanted (stream, version) USING (stream, version)
+"""
 _RESULT = "SELECT octet_length(result::text) AS size, result FROM runs WHERE run_id = $1"
 _LINKS = """
 WITH RECURSIVE chain AS (
@@ -228,14 +231,27 @@ async def _is_dealt_with(db: Connection, of: OwedFollowUp | FollowUpRefused) -> 
 
 async def _first_owed(db: Connection, records: Sequence[Any]) -> tuple[int, list[OwedFollowUp]]:
     """How many records are to be dealt with in one step, and the follow-ups of their ends."""
+    defined = await _follow_ups_of(db, {_definition(record) for record in records if record["defined_in"] is not None})
     found: list[OwedFollowUp] = []
     for index, record in enumerate(records):
         if len(found) >= _FOLLOW_UPS:
             return index, found
         if record["defined_in"] is not None:
-            value = await db.fetchval(_DEFINITION, f"job-{record['job_id']}", record["defined_in"])
-            found += owed(record, DEFINITION.validate_python(value).then)
+            found += owed(record, defined[_definition(record)])
     return len(records), found
+
+
+def _definition(record: Any) -> tuple[str, int]:
+    """The stream and the version of the event that holds the definition of the run that has ended."""
+    return f"job-{record['job_id']}", record["defined_in"]
+
+
+async def _follow_ups_of(
+    db: Connection, definitions: Collection[tuple[str, int]]
+) -> Mapping[tuple[str, int], Sequence[FollowUp]]:
+    """What follows the runs of each of these definitions. Many runs of a batch have the same one."""
+    records = await db.fetch(_FOLLOW_UPS_OF, *zip(*definitions, strict=True)) if definitions else []
+    return {(each["stream"], each["version"]): FOLLOW_UPS.validate_python(each["follow_ups"]) for each in records}
 
 
 async def _target(db: Connection, job: str) -> UUID | None:
