@@ -1,5 +1,6 @@
 """Writing what tasks say of themselves to PostgreSQL, in batches: about twice a second, and before each outcome."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -21,17 +22,24 @@ class NoteWriter:
 
     def __init__(self, queries: NoteQueries) -> None:
         self._queries = queries
+        # The heartbeat and the end of an attempt write in turn: else a line is written twice, or an older checkpoint
+        # replaces the last one.
+        self._writing = asyncio.Lock()
 
     async def write(self, attempts: Sequence[Attempt]) -> None:
         """Write what is due. While PostgreSQL is unavailable, lines and checkpoints stay in memory."""
-        await self._write_lines(attempts)
-        await self._write_progress(attempts)
-        await self._attempted("checkpoints", self._save_checkpoints(attempts))
+        speaking = [each for each in attempts if each.notes.has_unwritten]
+        if speaking:
+            async with self._writing:
+                await self._write_lines(speaking)
+                await self._write_progress(speaking)
+                await self._attempted("checkpoints", self._save_checkpoints(speaking))
 
     async def save_checkpoints(self, attempts: Sequence[Attempt]) -> None:
         """Write the checkpoints; raises what PostgreSQL raises while it is unavailable."""
         try:
-            await self._save_checkpoints(attempts)
+            async with self._writing:
+                await self._save_checkpoints(attempts)
         except UNAVAILABLE:
             raise
         except Exception:

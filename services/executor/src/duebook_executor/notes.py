@@ -67,6 +67,11 @@ class Notes:
                 self.lines.append(self._stored(Line(text, "warning", {})))
             self._open = False
 
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether anything waits for PostgreSQL."""
+        return bool(self.lines) or self._progress is not None or self._checkpoint is not None
+
     def due_progress(self) -> Progress | None:
         """The progress to write now: none within a second after the last one, unless the work is over."""
         now = time.monotonic()
