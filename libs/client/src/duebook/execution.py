@@ -31,12 +31,17 @@ async def await_task(task: Task, payload: Any, context: Context, resources: Open
         arguments = task.arguments(payload, context, await resources.get(task.resources))
         return success(await task.function(*arguments))
     except asyncio.CancelledError:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
+        if is_cancelled():
             raise
         return TaskFailure("the task raised CancelledError")
     except BaseException as error:
         return failure(error)
+
+
+def is_cancelled() -> bool:
+    """Whether the asyncio task that calls this is cancelled itself, and not only what it awaits."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
 
 
 def call_task(task: Task, payload: Any, context: Context, resources: Callable[[], Mapping[Any, Any]]) -> TaskOutcome:

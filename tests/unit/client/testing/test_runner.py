@@ -114,6 +114,20 @@ async def test_a_cancelled_run_has_no_further_attempt() -> None:
     assert not outcome.attempts[0].given_up
 
 
+async def test_a_test_that_is_cancelled_itself_gets_no_outcome() -> None:
+    started = asyncio.Event()
+
+    async def endless() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    testing = asyncio.create_task(run_task(a_task(endless)))
+    await started.wait()
+    testing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await testing
+
+
 async def test_the_next_attempt_gets_the_last_checkpoint() -> None:
     def imports(context: Context) -> int:
         start = context.last_checkpoint or 0

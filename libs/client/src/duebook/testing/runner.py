@@ -11,7 +11,7 @@ from uuid import uuid4
 from duebook.context import Context
 from duebook.defaults import Backoff, Defaults
 from duebook.durations import duration
-from duebook.execution import Execution, GivenUp, await_task, call_task, follow
+from duebook.execution import Execution, GivenUp, await_task, call_task, follow, is_cancelled
 from duebook.open_resources import OpenResources
 from duebook.outcomes import TaskFailure, TaskOutcome, TaskSuccess
 from duebook.resources import registered_resources
@@ -118,13 +118,10 @@ class _Run:
             asyncio.get_running_loop().call_later(self._cancel_after, working.cancel)
         try:
             return await working, False
-        except GivenUp:
-            return None, True
-        except asyncio.CancelledError:
-            if not working.cancelled():  # the test itself is cancelled
-                working.cancel()
+        except asyncio.CancelledError as cancelled:
+            if is_cancelled():  # the test itself
                 raise
-            return None, False
+            return None, isinstance(cancelled, GivenUp)
 
     def _start(self, context: Context, resources: OpenResources) -> Execution:
         task, loop = self._task, asyncio.get_running_loop()
