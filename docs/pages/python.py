@@ -45,7 +45,7 @@ def _members(owner: str, kind: type) -> Iterator[str]:
     for name, text in field_docs(kind).items():
         if not name.startswith("_"):
             yield f"* `{name}`: {' '.join(text.split())}"
-    for name, value in vars(kind).items():
+    for name, value in _attributes(kind).items():
         member = _plain(value)
         if (name.startswith("_") and name != "__init__") or not getattr(member, "__doc__", None):
             continue
@@ -53,6 +53,12 @@ def _members(owner: str, kind: type) -> Iterator[str]:
             yield f"* `{name}`: {_line(member)}"
         elif inspect.isfunction(member) and (name != "__init__" or _is_own(member)):
             yield f"* `{owner if name == '__init__' else name}{_signature(member)}`: {_line(member)}"
+
+
+def _attributes(kind: type) -> dict[str, Any]:
+    """Also those of its ancestors in the packages, first."""
+    own = [each for each in reversed(kind.__mro__) if each.__module__.startswith("duebook")]
+    return {name: value for each in own for name, value in vars(each).items()}
 
 
 def _group_members() -> Iterator[str]:

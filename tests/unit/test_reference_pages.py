@@ -43,6 +43,11 @@ def test_the_schema_of_a_file_of_jobs_knows_every_field() -> None:
             jsonschema.validate(wrong, schema)
 
 
+def test_the_page_of_python_has_the_methods_that_a_class_inherits() -> None:
+    section = rendered("python.md").partition("### TaskFunction")[2].partition("### ")[0]
+    assert "* `enqueue(payload" in section
+
+
 def test_the_fields_of_a_job_are_all_documented_with_their_defaults() -> None:
     text = (REFERENCE / "jobs-and-schedules.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", text.partition("## When")[0], re.MULTILINE)

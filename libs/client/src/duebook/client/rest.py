@@ -91,9 +91,11 @@ class RestClient:
         return self._json(Request("POST", path, {}, content, headers, repeatable=bool(headers), held=held))
 
     def patch(self, path: str, body: Any) -> Any:
+        """The answer's JSON; `body` is a merge patch."""
         return self._json(Request("PATCH", path, {}, body))
 
     def delete(self, path: str) -> None:
+        """Delete the resource at the path; nothing is answered."""
         self._json(Request("DELETE", path))
 
     def response(self, method: str, path: str, **parameters: Any) -> Response:
