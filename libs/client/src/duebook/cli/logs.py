@@ -14,8 +14,6 @@ from duebook.cli.watch import ENDED, Retrying
 from duebook.client import Client
 
 _OVERLAP = 200  # entries that are read again at each poll
-
-
 _LEVELS = tuple(Level)
 
 
