@@ -92,14 +92,14 @@ async def test_each_start_counts_by_its_own_rate_over_all_of_its_key(pool: Pool)
 
 
 async def test_a_clock_that_was_set_back_blocks_no_key_for_long(pool: Pool) -> None:
-    runs = await sent(pool, 4, Rate("k", 3, timedelta(seconds=1)))
+    runs = await sent(pool, 4, Rate("k", 3, timedelta(minutes=1)))
     await start(pool, runs[:3])
     await pool.execute(_LATER, timedelta(hours=5))
     async with pool.acquire() as db:
         await prune_starts(db, 10)
     [last] = await start(pool, [runs[3]])
     assert isinstance(last.error, RateExceeded)
-    assert last.error.wait <= timedelta(seconds=1)
+    assert last.error.wait <= timedelta(minutes=1)
 
 
 async def test_starts_are_forgotten_after_a_day(pool: Pool) -> None:
