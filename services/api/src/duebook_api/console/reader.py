@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -15,7 +16,7 @@ from duebook_api.http.fields import instant
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.zones import zone
 from duebook_api.state.dependencies import dependencies
-from duebook_common.runtime.scopes import allowed
+from duebook_common.runtime.scopes import Scope, allowed
 
 ZONE, OWN_ZONE, THEME, FLASH = "duebook_tz", "duebook_own_tz", "duebook_theme", "duebook_flash"
 _THEMES = {"light", "dark"}
@@ -103,6 +104,12 @@ def _known_zone(name: str | None) -> str | None:
 def chosen_zone(query: Mapping[str, str]) -> str | None:
     """The zone that the URL chooses, for the browser to remember."""
     return _known_zone(query.get("tz"))
+
+
+async def readable_schemas(request: Request) -> Mapping[str, Any]:
+    """The payload schemas of the tasks; none for a reader who may not see the tasks."""
+    may_read = reader_of(request).may(Scope.SYSTEM_READ)
+    return (await dependencies(request).task_schemas()).schemas if may_read else {}
 
 
 def time_in_url(reader: Reader, name: str) -> datetime | None:

@@ -17,7 +17,7 @@ from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.json_text import json_text, plain
 from duebook_api.console.pages.local_times import field_values, with_offsets
 from duebook_api.console.pages.payload_form import TASK, merged, sent_form
-from duebook_api.console.reader import Reader, reader_of
+from duebook_api.console.reader import Reader, readable_schemas, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import filters, needs, read_form
 from duebook_api.http.path_ids import PathId
@@ -63,7 +63,7 @@ async def list_causes(request: Request) -> Response:
         rows=page.dead_rows(newest, dead["id"] if dead else None),
         next_cursor=groups["next_cursor"],
         field_times=field_values({name: getattr(q, name) for name in page.TIMES}, reader.times),
-        bench=await _bench(deps, reader, dead) if dead else None,
+        bench=await _bench(request, dead) if dead else None,
         gone=request.query_params.get("run") if dead is None or _is_gone(request, dead) else None,
         redrives=await _redrives(deps, reader, group),
         copies=reader.copies_of("/api/dead-letter/groups", q, "dead-letter", "groups"),
@@ -107,19 +107,14 @@ async def _redrives(deps: Dependencies, reader: Reader, group: str | None) -> li
     return [bulk_view(each, now) for each in found if each["filter"].get("fingerprint") in {None, group}]
 
 
-async def _bench(
-    deps: Dependencies, reader: Reader, dead: Any, sent: dict[str, str] | None = None, fault: str = ""
-) -> page.Workbench:
+async def _bench(request: Request, dead: Any, sent: dict[str, str] | None = None, fault: str = "") -> page.Workbench:
     """The workbench of the dead letter, with what a form has sent."""
-    schemas, task = await _schemas(deps, reader), dead["task"]
+    schemas, task = await readable_schemas(request), dead["task"]
     form = sent or {"payload": json_text(plain(dead["payload"])), TASK: task}
     editor = await in_thread(sent_form, form, task, schemas)
-    return page.workbench(dead, await _checked(deps, dead, sent, schemas.get(task)), editor, sent, fault)
-
-
-async def _schemas(deps: Dependencies, reader: Reader) -> Mapping[str, Any]:
-    """The schemas of the tasks, as far as the reader may see them."""
-    return (await deps.task_schemas()).schemas if reader.may(Scope.SYSTEM_READ) else {}
+    return page.workbench(
+        dead, await _checked(dependencies(request), dead, sent, schemas.get(task)), editor, sent, fault
+    )
 
 
 async def _sent_payload(form: Mapping[str, str], schema: Any) -> Any:
@@ -159,7 +154,7 @@ async def show_workbench(request: Request, run_id: PathId) -> Response:
         dead = await find_dead_letter(deps, run_id)
     except Problem:
         return redirect(request, f"/console/runs/{run_id}", "This run is no dead letter any more.")
-    return await render(request, "workbench.html", bench=await _bench(deps, reader_of(request), dead))
+    return await render(request, "workbench.html", bench=await _bench(request, dead))
 
 
 @router.post("/{run_id}", **needs(Scope.DEAD_LETTERS_WRITE))
@@ -181,7 +176,7 @@ async def work(request: Request, run_id: PathId) -> Response:
         except CommandRejected as error:
             fault, status = str(error), 409
     sent = form if "payload" in form else None
-    bench = await _bench(deps, reader, dead, sent, fault)
+    bench = await _bench(request, dead, sent, fault)
     return await render(request, "workbench.html", status_code=status, bench=bench)
 
 
@@ -189,7 +184,7 @@ async def _try(request: Request, dead: Any, form: dict[str, str]) -> None:
     """Redrive the run, with the payload if it was edited; raises Problem and CommandRejected."""
     body: dict[str, Any] = {"reason": form.get("reason", "").strip()}
     if "payload" in form:
-        schemas = await _schemas(dependencies(request), reader_of(request))
+        schemas = await readable_schemas(request)
         payload = await _sent_payload(form, schemas.get(dead["task"]))
         if not page.is_same(dead["payload"], payload):
             body["payload"] = payload

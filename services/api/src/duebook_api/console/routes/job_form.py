@@ -21,13 +21,13 @@ from duebook_api.console.pages.job_form import (
     values_of,
 )
 from duebook_api.console.pages.payload_form import TASK, PayloadForm, sent_form
-from duebook_api.console.reader import reader_of
+from duebook_api.console.reader import readable_schemas, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
 from duebook_api.console.routes.fleet import NO_EFFECT, effect_of
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Problem
-from duebook_api.http.requests import must_fit, validated
+from duebook_api.http.requests import in_thread, must_fit, validated
 from duebook_api.jobs import commands
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.routes import find_job
@@ -54,7 +54,7 @@ async def make_job(request: Request) -> Response:
     if "preview" in form:
         return await _page(request, JobForm(form))
     try:
-        body = validated(JobBody, body_of(form, await _schema(request, form)))
+        body = validated(JobBody, await _body(request, form))
         must_fit(body.payload, body.metadata)
         [job] = await commands.create(deps, [body], actor(request), None, "")
     except Problem as problem:
@@ -77,7 +77,7 @@ async def edit_job(request: Request, job_id: PathJobId) -> Response:
     if "preview" in form:
         return await _page(request, JobForm(form, str(job_id)))
     try:
-        patch = changes(body_of(form, await _schema(request, form)), await _view(request, job_id))
+        patch = changes(await _body(request, form), await _view(request, job_id))
         match = Preconditions(if_match=f'"{form["version"]}"' if form.get("version") else None)
         await commands.patch(deps, job_id, patch, actor(request), match, whole=("payload",))
     except Problem as problem:
@@ -100,16 +100,11 @@ async def show_payload(request: Request) -> Response:
 
 
 async def _payload(request: Request, form: Mapping[str, str]) -> PayloadForm:
-    return sent_form(form, form.get("task", ""), await _schemas(request))
+    return await in_thread(sent_form, form, form.get("task", ""), await readable_schemas(request))
 
 
-async def _schema(request: Request, form: Mapping[str, str]) -> Any:
-    return (await _schemas(request)).get(form.get(TASK, ""))
-
-
-async def _schemas(request: Request) -> Mapping[str, Any]:
-    """The schemas of the tasks, as far as the reader may see them."""
-    return (await dependencies(request).task_schemas()).schemas if reader_of(request).may(Scope.SYSTEM_READ) else {}
+async def _body(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
+    return await in_thread(body_of, form, (await readable_schemas(request)).get(form.get(TASK, "")))
 
 
 async def _view(request: Request, job_id: UUID) -> views.View:
