@@ -11,13 +11,16 @@ async def _press(page: Page, keys: str) -> None:
         await page.keyboard.press(key)
 
 
-async def _focus_by_tab(page: Page, name: str) -> None:
-    while await page.evaluate("document.activeElement.name") != name:
-        await page.keyboard.press("Tab")
-
-
 async def _focused(page: Page) -> str:
     return str(await page.evaluate("(document.activeElement.innerText || document.activeElement.name || '').trim()"))
+
+
+async def _focus_by_tab(page: Page, wanted: str) -> None:
+    for _ in range(100):
+        if await _focused(page) == wanted:
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {wanted}")
 
 
 async def test_a_job_is_found_and_paused_by_keyboard_alone(console: Console) -> None:
@@ -39,8 +42,7 @@ async def test_a_job_is_found_and_paused_by_keyboard_alone(console: Console) -> 
     await _press(page, "Enter")
     await expect(page.locator("h1")).to_have_text("rotate logs")
     await _press(page, ".")
-    while await _focused(page) != "Pause…":
-        await page.keyboard.press("Tab")
+    await _focus_by_tab(page, "Pause…")
     await _pause_in_the_dialog(page)
     job = (await console.http.get(f"/api/job/{console.jobs['rotate logs']}")).json()
     assert (job["status"], job["reason"]) == ("paused", "stock-taking")
