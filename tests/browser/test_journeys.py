@@ -63,6 +63,8 @@ async def test_an_edited_schedule_is_previewed_with_its_clock_changes(console: C
     await page.get_by_label("Expression").fill("30 2 * * *")
     await expect(page.locator("#schedule-preview")).to_contain_text("At 02:30")
     await expect(page.locator("#schedule-preview .notes")).to_contain_text("2099-03-29")
+    await page.get_by_label("Expression").blur()
+    await expect(page.locator("#fleet")).to_contain_text("No time is added or removed")
     await page.get_by_role("button", name="Save").click()
     await page.get_by_role("link", name="Definition").click()
     await expect(page.locator("main")).to_contain_text("30 2 * * *")
