@@ -10,7 +10,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import asyncpg
@@ -41,19 +42,24 @@ def compare(bench: Bench, pairs: int) -> tuple[Cost, Cost]:
 
 
 def _window(bench: Bench, *, is_watched: bool) -> Cost:
-    viewers = (
-        subprocess.Popen([sys.executable, "-m", "benchmarks.scale.viewers", bench.services["api"].url])
-        if is_watched
-        else None
-    )
-    try:
-        time.sleep(3)  # until all streams are open
+    with _viewers(bench.services["api"].url) if is_watched else nullcontext():
         rate, cpu = asyncio.run(_throughput(bench))
-        return Cost(rate, sum(cpu.values()))
-    finally:
-        if viewers is not None:
-            viewers.terminate()
-            viewers.wait()
+    return Cost(rate, sum(cpu.values()))
+
+
+@contextmanager
+def _viewers(url: str) -> Iterator[None]:
+    """Fifty viewers with open streams. Raises RuntimeError if they end early: the window would have none."""
+    command = [sys.executable, "-m", "benchmarks.scale.viewers", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            if process.stdout is None or not process.stdout.readline():
+                raise RuntimeError("the viewers could not open their streams")
+            yield
+            if process.poll() is not None:
+                raise RuntimeError("the viewers ended before the measurement")
+        finally:
+            process.terminate()
 
 
 async def _throughput(bench: Bench) -> tuple[float, dict[str, float]]:
@@ -70,16 +76,19 @@ def _median(costs: list[Cost]) -> Cost:
 
 
 async def watch(url: str) -> None:
-    """Watch until the process is ended."""
+    """Watch until the process is ended; a line is printed when all streams are open."""
+    opened = asyncio.Barrier(VIEWERS)
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=None, trust_env=False) as http:
-        await asyncio.gather(*(_view(http, _PAGES[n % len(_PAGES)]) for n in range(VIEWERS)))
+        await asyncio.gather(*(_view(http, _PAGES[n % len(_PAGES)], opened) for n in range(VIEWERS)))
 
 
-async def _view(http: httpx2.AsyncClient, page: str) -> None:
+async def _view(http: httpx2.AsyncClient, page: str, opened: asyncio.Barrier) -> None:
     await http.get(page)
     refreshed_at = 0.0
     async with http.stream("GET", "/console/live") as stream:
+        if await opened.wait() == 0:
+            print("open", flush=True)
         async for position in _positions(stream):
             await asyncio.sleep(max(0.0, refreshed_at + _REFRESH_SECONDS - time.monotonic()))
             await http.get(page, headers={"X-Live": position})
