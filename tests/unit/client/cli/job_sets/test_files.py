@@ -67,6 +67,12 @@ def test_every_fault_of_all_files_is_found_at_once(tmp_path: Path) -> None:
     assert "a.yaml:4 has a job with this key already" in found[0]
 
 
+def test_a_job_that_is_nested_deeply_is_left_to_the_api_to_refuse(tmp_path: Path) -> None:
+    payload = '{"a":' * 500 + "1" + "}" * 500
+    text = f'{{"set": "a", "jobs": [{{"key": "b", "payload": {payload}}}]}}'
+    assert [job.key for job in read(tmp_path, a_json=text).jobs] == ["b"]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [

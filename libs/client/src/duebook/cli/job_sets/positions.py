@@ -8,12 +8,15 @@ Lines = Mapping[str, int]
 
 
 def lines_of(text: str) -> Lines:
-    """For each JSON pointer the line of its field, from 1; empty for a text that YAML does not read."""
+    """For each JSON pointer the line of its field, from 1; empty for a text that YAML does not read.
+
+    The parser of YAML calls itself for each level, so it reads fewer levels than that of JSON.
+    """
     try:
         node = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError:
+        return dict(_lines(node, "")) if node is not None else {}
+    except (yaml.YAMLError, RecursionError):
         return {}
-    return dict(_lines(node, "")) if node is not None else {}
 
 
 def line_of(lines: Lines, pointer: str) -> int:
