@@ -20,7 +20,7 @@ from duebook_common.domain.job.events import (
     JobResumed,
     OccurrencesSkipped,
 )
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, RunSkipped, Startable
 
 
 class JobStatus(StrEnum):
@@ -71,13 +71,14 @@ def evolve(job: Job, event: JobEvent | FirstEvent) -> Job:
 def _advanced(job: Job, event: FirstEvent) -> Job:
     if event.trigger not in BY_SCHEDULE:
         return job
-    runs, resumed_at = job.runs + (not isinstance(event, RunSkipped)), getattr(event, "resumed_at", None)
-    return replace(job, runs=runs, **_next(event), backlog_since=_backlog_since(job, event, resumed_at))
+    runs = job.runs + (not isinstance(event, RunSkipped))
+    return replace(job, runs=runs, **_next(event), backlog_since=_backlog_since(job, event))
 
 
-def _backlog_since(job: Job, event: FirstEvent | OccurrencesSkipped, resumed_at: datetime | None) -> datetime | None:
+def _backlog_since(job: Job, event: FirstEvent | OccurrencesSkipped) -> datetime | None:
     """The job goes on to work off the backlog of a pause if the next occurrence is due at the event already."""
     next_due_at = event.next_due_at or event.next_at
+    resumed_at = event.resumed_at if isinstance(event, Startable) else None
     return (resumed_at or job.backlog_since) if next_due_at is not None and next_due_at <= event.at else None
 
 
@@ -102,7 +103,7 @@ def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
         case FollowUpRefused():
             return {}
         case OccurrencesSkipped():
-            return _next(event) | {"backlog_since": _backlog_since(job, event, None)}
+            return _next(event) | {"backlog_since": _backlog_since(job, event)}
         case _:
             assert_never(event)
 
