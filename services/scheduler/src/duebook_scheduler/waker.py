@@ -105,9 +105,9 @@ class Waker:
         async with acquire(self._pool) as db:
             await postpone_runs(db, [each for each in postponed if each[0].status is not RunStatus.WAITING])
             await postpone_waiting(db, [each for each in postponed if each[0].status is RunStatus.WAITING])
-            await wake_lines(db, {key for run, _ in postponed if (key := self._leads_no_line(run)) is not None})
+            await wake_lines(db, {key for run, _ in postponed if (key := self._line_to_wake(run)) is not None})
 
-    def _leads_no_line(self, run: Run) -> str | None:
+    def _line_to_wake(self, run: Run) -> str | None:
         """The key in whose line the run lets others pass, because its queue is paused."""
         is_paused = run.status is RunStatus.WAITING and self._paused.now.going_on(run.queue) is not None
         return run.rate.key if run.rate is not None and is_paused else None
