@@ -14,7 +14,7 @@ import structlog
 from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import DeferRun, RedriveRun, StartAttempt
-from duebook_common.domain.run.decide import DeliveryClass, classify_delivery
+from duebook_common.domain.run.deliveries import DeliveryClass, classify_delivery
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
 from duebook_common.runtime.telemetry import DELIVERIES

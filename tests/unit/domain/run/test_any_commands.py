@@ -21,7 +21,8 @@ from duebook_common.domain.run.commands import (
     Succeed,
     WakeRun,
 )
-from duebook_common.domain.run.decide import DeliveryClass, classify_delivery, decide
+from duebook_common.domain.run.decide import decide
+from duebook_common.domain.run.deliveries import DeliveryClass, classify_delivery
 from duebook_common.domain.run.events import AttemptStarted, RunExpired
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.run_commands import LEASE, LOOK_AGAIN_AFTER, has_task

@@ -1,7 +1,7 @@
 """What a delivery of a run's message is, by the state of the run."""
 
 from duebook_common.domain.run.commands import FailAttempt, Succeed
-from duebook_common.domain.run.decide import DeliveryClass, classify_delivery
+from duebook_common.domain.run.deliveries import DeliveryClass, classify_delivery
 from support.run_commands import dead, do, has_task, redrive, running
 from support.samples import HOUR, MINUTE, NOW, a_run
 
