@@ -118,6 +118,15 @@ async def test_many_puts_of_one_key_make_one_job(api: Api) -> None:
     assert len({answer.json()["id"] for answer in answers}) == 1
 
 
+async def test_of_many_puts_that_only_create_one_key_one_wins(api: Api) -> None:
+    only_new = {"If-None-Match": "*"}
+    puts = [api.http.put("/api/job/key:k", json=BODY | {"name": f"job {n}"}, headers=only_new) for n in range(16)]
+    answers = await asyncio.gather(*puts)
+    assert sorted(answer.status_code for answer in answers) == [201] + 15 * [412]
+    [made] = [answer.json()["name"] for answer in answers if answer.status_code == 201]
+    assert (await api.json(200, "GET", "/api/job/key:k"))["name"] == made
+
+
 async def test_batches_that_share_keys_do_not_deadlock(api: Api) -> None:
     keys = [f"k{n}" for n in range(20)]
 
