@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from duebook_api.http.paging import SEVERAL, Id, JobId, NoQuery, Text
+from duebook_api.http.fields import JobId
+from duebook_api.http.paging import SEVERAL, Id, NoQuery, Text
 from duebook_common.store.event_scan import EventFilter
 
 EventType = Annotated[str, Field(min_length=1, max_length=100)]

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from duebook_api.http.path_ids import JOB_KEY, JOB_REFERENCE
 from duebook_api.http.zones import zone
 from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.durations import Duration
@@ -114,7 +115,6 @@ Queue = Annotated[
         "a queue's name has 1 to 63 characters: a to z, 0 to 9, and after the first also _ . -",
     ),
 ]
-JOB_KEY = r"[A-Za-z0-9][A-Za-z0-9._:@+~-]{0,199}"
 JobKey = Annotated[
     str,
     Matches(
@@ -122,6 +122,7 @@ JobKey = Annotated[
         "a key has 1 to 200 characters: letters a to z in both cases, 0 to 9, and after the first also . _ - : @ + ~",
     ),
 ]
+JobId = Annotated[str, Matches(JOB_REFERENCE, "this must be an id (a UUID), or `key:` and the key of a job")]
 Reason = Annotated[str, Field(min_length=1, max_length=2_000), Matches(r"\S", "a reason must not be blank")]
 Zone = Annotated[str, AfterValidator(zone)]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "email"})]

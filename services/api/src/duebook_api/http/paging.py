@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.http.fields import Matches, instant
-from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE, UUID_TEXT
+from duebook_api.http.path_ids import UUID_TEXT
 from duebook_api.http.problems import Fault, invalid, invalid_query, pointer
 from duebook_api.http.replies import reply
 from duebook_common.runtime.durations import Duration
@@ -50,7 +50,6 @@ def _query_instant(value: Any) -> datetime:
 Text = Annotated[str, Field(max_length=200)]
 Time = Annotated[datetime, PlainValidator(_query_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, Matches(UUID_TEXT, "this must be an id (a UUID)")]
-JobId = Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)]  # a route sees the id only
 
 
 def _split(value: Any) -> Any:

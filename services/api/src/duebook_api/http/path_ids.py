@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 UUID_TEXT = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 KEY_PREFIX = "key:"
-JOB_REFERENCE = rf"^({UUID_TEXT[1:-1]}|{KEY_PREFIX}[A-Za-z0-9][A-Za-z0-9._:@+~-]{{0,199}})$"
-NO_REFERENCE = "this must be an id (a UUID), or `key:` and the key of a job"
+JOB_KEY = r"[A-Za-z0-9][A-Za-z0-9._:@+~-]{0,199}"
+JOB_REFERENCE = rf"^({UUID_TEXT[1:-1]}|{KEY_PREFIX}{JOB_KEY})$"
 _UUID = re.compile(UUID_TEXT.strip("^$"))
 
 

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http import positions
+from duebook_api.http.fields import JobId
 from duebook_api.http.filters import Condition, where
 from duebook_api.http.paging import (
     SEVERAL,
-    JobId,
     PageQuery,
     Text,
     Time,

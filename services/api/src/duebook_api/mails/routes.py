@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.http.fields import JobId
 from duebook_api.http.filters import Condition, Statement, newest_first
 from duebook_api.http.idempotency import idempotency_key
-from duebook_api.http.paging import SEVERAL, Id, JobId, NoQuery, PageQuery, SortOrder, Text, page_of, query, utc_time
+from duebook_api.http.paging import SEVERAL, Id, NoQuery, PageQuery, SortOrder, Text, page_of, query, utc_time
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.http.fields import JobId
 from duebook_api.http.filters import Condition, Listing, Statement, dead_letter_conditions, where, within_bytes
 from duebook_api.http.paging import (
     RUNS,
-    JobId,
     NoQuery,
     PageQuery,
     Text,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+from duebook_api.http.fields import JobId
 from duebook_api.http.filters import Condition, Listing, within_bytes
 from duebook_api.http.paging import (
     RUNS,
@@ -10,7 +11,6 @@ from duebook_api.http.paging import (
     RUNS_BY_END,
     SEVERAL,
     Id,
-    JobId,
     PageQuery,
     SortOrder,
     Text,

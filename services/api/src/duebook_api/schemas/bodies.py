@@ -9,8 +9,8 @@ from duebook_api.http.fields import (
     Address,
     Body,
     Instant,
+    JobId,
     JobKey,
-    Matches,
     Name,
     Positive,
     Queue,
@@ -21,7 +21,6 @@ from duebook_api.http.fields import (
     Task,
     one_of,
 )
-from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
 from duebook_api.schemas.schedules import ScheduleFields
 from duebook_common.domain.definition import (
     TASK_DEFAULTS,
@@ -91,7 +90,7 @@ _RUN_END = Annotated[RunEnd, one_of(*get_args(RunEnd))]
 
 
 class FollowUpBody(Body):
-    job: Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)]
+    job: JobId
     on: Annotated[tuple[RunEnd, ...], ReadAs(Annotated[list[_RUN_END], Field(min_length=1, max_length=5)], tuple)] = (
         FollowUp("").on
     )
@@ -202,7 +201,7 @@ class RedriveBody(MustReasonBody):
 
 
 class DeadLetterFilter(Body):
-    job_id: Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)] | None = None
+    job_id: JobId | None = None
     task: Task | None = None
     queue: Queue | None = None
     fingerprint: Annotated[str, Field(max_length=200)] | None = None

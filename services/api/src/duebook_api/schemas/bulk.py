@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, PlainValidator, WithJsonSchema, model_validator
 
-from duebook_api.http.fields import Body, Instant, Matches, Queue, Reason, Tag, Task, one_of
-from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
+from duebook_api.http.fields import Body, Instant, JobId, Queue, Reason, Tag, Task, one_of
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
 from duebook_common.domain.bulk.progress import Progress, estimated_end, left
 from duebook_common.domain.bulk.state import BulkStatus
@@ -42,7 +41,7 @@ class BulkFilterBody(Body):
 
     status: Annotated[tuple[str, ...] | None, PlainValidator(_statuses), WithJsonSchema(_STATUSES)] = None
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    job_id: Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)] | None = None
+    job_id: JobId | None = None
     task: Task | None = None
     queue: Queue | None = None
     tag: Tag | None = None

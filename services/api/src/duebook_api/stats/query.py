@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from duebook_api.http.fields import Positive
-from duebook_api.http.paging import JobId, NoQuery, Text, Time
+from duebook_api.http.fields import JobId, Positive
+from duebook_api.http.paging import NoQuery, Text, Time
 from duebook_api.http.problems import Fault, invalid
 from duebook_common.domain.statistics import DAY, HOUR, MINUTE, Dimension, floor, kept_since
 from duebook_common.runtime.durations import iso

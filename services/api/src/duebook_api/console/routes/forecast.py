@@ -16,7 +16,8 @@ from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import filters, needs
-from duebook_api.http.paging import JobId, NoQuery, Text, Time
+from duebook_api.http.fields import JobId
+from duebook_api.http.paging import NoQuery, Text, Time
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import validated
 from duebook_api.http.strict_json import parse

@@ -5,11 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from duebook_api.http.fields import Body, Instant, Matches, Name, Queue, Tag, Task, one_of
-from duebook_api.http.path_ids import JOB_REFERENCE, NO_REFERENCE
+from duebook_api.http.fields import Body, Instant, JobId, Name, Queue, Tag, Task, one_of
 from duebook_api.schemas.bodies import JobBody
 
-JobId = Annotated[str, Matches(JOB_REFERENCE, NO_REFERENCE)]
 _MAX_WINDOW, _MAX_DISTANCE = timedelta(days=400), timedelta(days=3660)
 _SHAPES = (
     'a change is {"job_id": "…", "patch": {…}}, or {"create": {…}} with a job as in POST /api/job, or {"delete": "…"} '
