@@ -12,13 +12,13 @@ from starlette.responses import Response
 from duebook_api.console.pages import backfill as backfill_page
 from duebook_api.console.pages.actions import REASON, Action, Field
 from duebook_api.console.pages.copies import Copies, copies, curl
+from duebook_api.console.pages.payload_form import parse_text
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, Problem, invalid
-from duebook_api.http.requests import must_fit, validated
-from duebook_api.http.strict_json import parse
+from duebook_api.http.requests import in_thread, must_fit, validated
 from duebook_api.jobs import commands
 from duebook_api.jobs.preconditions import Preconditions
 from duebook_api.jobs.requests import DeleteRequest
@@ -160,7 +160,7 @@ async def trigger(request: Request, job_id: PathJobId) -> Response:
     form = await read_form(request)
     value: dict[str, Any] = {"overlap": form.get("overlap", Overlap.ALLOW_ALL)}
     if form.get("payload", "").strip():
-        value["payload"] = _json(form["payload"])
+        value["payload"] = await in_thread(parse_text, form["payload"])
     body = validated(TriggerBody, value)
     must_fit(body.payload)
     run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), None, actor(request))
@@ -196,10 +196,3 @@ def _local(text: str, pointer: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise invalid(Fault(pointer, "write a time like 2026-11-26T02:00")) from None
-
-
-def _json(text: str) -> Any:
-    try:
-        return parse(text.encode())
-    except Problem as problem:
-        raise invalid(Fault("/payload", problem.detail)) from None
