@@ -12,7 +12,7 @@ _INTRODUCTION = """
 `duebook` talks to the API that `DUEBOOK_URL` names (`http://127.0.0.1:8000`), with the key in `DUEBOOK_API_KEY` or in the
 file that `DUEBOOK_API_KEY_FILE` names. `verify`, `rebuild`, `migrate` and `key` work on the database that
 `DUEBOOK_POSTGRES_URL` names. What the environment leaves out is read from `.duebook/env` in the directory in which you run
-it: `make up` writes it.
+it, unless `DUEBOOK_URL` names another server than that file: `make up` writes it.
 
 * A `JOB` is the id of a job, or its name if no other job has it; the message lists the jobs if several have it.
 * `-o table` or `-o json` chooses the form of what a command prints. Data goes to stdout, remarks to stderr.

@@ -36,6 +36,14 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
     assert environment()["DUEBOOK_URL"] == "http://127.0.0.1:1"
 
 
+def test_a_file_says_nothing_of_another_installation(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment_file.write(file.parent, {"DUEBOOK_URL": "http://127.0.0.1:1", "DUEBOOK_API_KEY": "sk_of_the_file"})
+    monkeypatch.setenv("DUEBOOK_URL", "http://127.0.0.1:1")
+    assert environment()["DUEBOOK_API_KEY"] == "sk_of_the_file"
+    monkeypatch.setenv("DUEBOOK_URL", "http://127.0.0.1:2")
+    assert "DUEBOOK_API_KEY" not in environment()
+
+
 @pytest.mark.parametrize("text", ["", "PATH=/tmp\n# a comment\nexport X=1\n", "DUEBOOK_URL='", "DUEBOOK_URL", "\x00"])
 def test_an_odd_file_does_no_harm(file: Path, text: str) -> None:
     path = environment().get("PATH")

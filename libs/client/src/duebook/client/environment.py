@@ -36,9 +36,14 @@ def key_of(variables: Mapping[str, str]) -> str | None:
 
 
 def environment() -> Mapping[str, str]:
-    """The variables of this process, and those of the file that are set neither directly nor as `NAME_FILE`."""
-    own = os.environ
-    missing = {name: value for name, value in _file().items() if not own.get(name) and not own.get(f"{name}_FILE")}
+    """The variables of this process, and those of the file that are set neither directly nor as `NAME_FILE`.
+
+    If DUEBOOK_URL names another server than the file, nothing of the file counts: neither key nor servers belong to it.
+    """
+    own, file = os.environ, _file()
+    if own.get("DUEBOOK_URL") and own["DUEBOOK_URL"] != file.get("DUEBOOK_URL"):
+        return {**own}
+    missing = {name: value for name, value in file.items() if not own.get(name) and not own.get(f"{name}_FILE")}
     return {**own, **missing}
 
 
