@@ -91,7 +91,7 @@ async def is_waiting(pool: Pool) -> bool:
 async def refuses(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: the listener closed before it took the connection
         return True
     writer.close()
     return False
