@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from browser.console import LIVE_MS, Console, axe_violations
 from duebook_common.domain.run.commands import StartAttempt
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor
 from support.api_app import Api, fail_for_good, running_api
 
@@ -48,7 +48,7 @@ class _Worker:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._executor = BulkExecutor(api.deps.pool, Limits(timedelta(minutes=1), 1_000), Actor("scheduler-1"))
+        self._executor = BulkExecutor(api.deps.pool, BulkLimits(timedelta(minutes=1), 1_000), Actor("scheduler-1"))
 
     async def work(self, page: Page, ahead: timedelta = YEAR) -> None:
         """Deal with what the page is about, as far as its rate allows within the time that lies ahead."""

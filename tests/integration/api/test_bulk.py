@@ -7,7 +7,7 @@ import pytest
 
 from duebook_api.bulk import operations
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor
 from support.api_app import Api, running_api
 from support.api_keys import FIRST, add_key
@@ -17,7 +17,7 @@ CANCEL = {"action": "cancel", "filter": {"tag": "tenant-7"}, "reason": "the tena
 
 async def work(api: Api, bulk: dict[str, Any]) -> dict[str, Any]:
     """Execute the operation as a scheduler does, and show it."""
-    executor = BulkExecutor(api.deps.pool, Limits(api.deps.misfire, 1_000), Actor("scheduler test"))
+    executor = BulkExecutor(api.deps.pool, BulkLimits(api.deps.misfire, 1_000), Actor("scheduler test"))
     while (await executor.step(UUID(bulk["id"]), api.deps.clock.now())).goes_on_at is not None:
         pass
     shown: dict[str, Any] = await api.json(200, "GET", f"/api/bulk/{bulk['id']}")
@@ -95,7 +95,7 @@ async def test_an_idempotency_key_records_one_operation(api: Api) -> None:
 async def test_an_abort_keeps_what_was_done_and_an_ended_operation_cannot_be_aborted(api: Api) -> None:
     await waiting(api, 3, tags=["tenant-7"])
     bulk = await api.json(202, "POST", "/api/bulk", CANCEL | {"rate": 0.001})
-    executor = BulkExecutor(api.deps.pool, Limits(api.deps.misfire, 1_000), Actor("scheduler test"))
+    executor = BulkExecutor(api.deps.pool, BulkLimits(api.deps.misfire, 1_000), Actor("scheduler test"))
     await executor.step(UUID(bulk["id"]), api.deps.clock.now())
     path = f"/api/bulk/{bulk['id']}"
     shown = await api.json(200, "GET", path)

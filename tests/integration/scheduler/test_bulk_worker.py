@@ -12,7 +12,7 @@ from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkReques
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store import bulk_handling
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
 from duebook_common.store.bulk_rows import load_bulk
 from duebook_common.store.bulk_targets import next_targets
@@ -29,7 +29,7 @@ async def worker(pool: Pool, postgres_url: str) -> AsyncIterator[BulkWorker]:
     names = {"POSTGRES": postgres_url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
     settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
     async with Hints("redis://127.0.0.1:1") as hints:
-        executor = BulkExecutor(pool, Limits(MINUTE, 1_000), ACTOR)
+        executor = BulkExecutor(pool, BulkLimits(MINUTE, 1_000), ACTOR)
         yield BulkWorker(PollContext(pool, Clock(), settings, ACTOR), executor, hints)
 
 

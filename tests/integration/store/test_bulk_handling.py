@@ -17,7 +17,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
 from duebook_common.store import bulk_acts, bulk_handling, bulk_targets
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, abort_bulk, request_bulk
 from duebook_common.store.bulk_rows import BulkRow, load_bulk
 from duebook_common.store.bulk_targets import count_targets, next_targets
@@ -29,7 +29,7 @@ from support.bookkeeping import ACTOR, NOW, created, dispatched, do, log, start,
 from support.samples import DAY, MINUTE, SECOND
 
 LATER, FAR = NOW + DAY, NOW + 36_500 * DAY
-LIMITS = Limits(MINUTE, 1_000)
+LIMITS = BulkLimits(MINUTE, 1_000)
 
 
 def executor(pool: Pool) -> BulkExecutor:
@@ -296,7 +296,7 @@ async def test_the_limit_ends_an_operation_and_refusals_are_counted_by_reason(po
     limited = await request(pool, BulkAction.REDRIVE, limit=1)
     assert (await finish(pool, limited)).bulk.done == 1
     bulk = await request(pool, BulkAction.REDRIVE)
-    few = BulkExecutor(pool, Limits(MINUTE, 2), ACTOR)
+    few = BulkExecutor(pool, BulkLimits(MINUTE, 2), ACTOR)
     step = await few.step(bulk.id, LATER)
     assert step.refusal is not None
     row = await finish(pool, bulk)

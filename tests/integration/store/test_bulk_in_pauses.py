@@ -7,7 +7,7 @@ from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkReques
 from duebook_common.domain.definition import Every
 from duebook_common.domain.job.commands import DecisionContext, PauseJob
 from duebook_common.domain.queue.decide import PauseQueue
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
 from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
@@ -39,7 +39,7 @@ async def test_a_bulk_pause_keeps_back_what_a_pause_of_one_job_keeps_back(pool: 
         pool, uuid4(), BulkRequested(action=BulkAction.PAUSE, filter=wanted, reason="stop", matched=1, at=now), ACTOR
     )
     assert bulk is not None
-    await BulkExecutor(pool, Limits(MINUTE, 1_000), ACTOR).step(bulk.id, now)
+    await BulkExecutor(pool, BulkLimits(MINUTE, 1_000), ACTOR).step(bulk.id, now)
     assert await recorded(pool, many) == await recorded(pool, alone)
     assert ("OccurrencesSkipped", "missed") not in await recorded(pool, many)
     assert len(await recorded(pool, many)) > 5

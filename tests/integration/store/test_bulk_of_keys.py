@@ -7,7 +7,7 @@ from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkReques
 from duebook_common.domain.bulk.state import BulkStatus
 from duebook_common.runtime.api_keys import new_key
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
 from duebook_common.store.bulk_rows import load_bulk
 from duebook_common.store.database import Pool, acquire
@@ -26,7 +26,7 @@ async def test_an_operation_of_a_revoked_key_is_aborted_and_says_why(pool: Pool)
     bulk = await request_bulk(pool, uuid4(), event, Actor(f"key:{key.id}"))
     assert bulk is not None
     await revoke_key(pool, key.id, "stolen", ACTOR)
-    step = await BulkExecutor(pool, Limits(MINUTE, 1_000), ACTOR).step(bulk.id, NOW + DAY)
+    step = await BulkExecutor(pool, BulkLimits(MINUTE, 1_000), ACTOR).step(bulk.id, NOW + DAY)
     assert (step.dealt_with, step.goes_on_at) == (0, None)
     async with acquire(pool) as db:
         assert (await load_bulk(db, [bulk.id]))[bulk.id].bulk.status is BulkStatus.ABORTED

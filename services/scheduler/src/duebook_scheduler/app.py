@@ -16,7 +16,7 @@ from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor
 from duebook_common.store.database import Clock
 from duebook_common.store.follow_ups import FollowUpSubscriber
@@ -123,7 +123,7 @@ def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hi
 
 
 def _bulk_worker(context: PollContext, hints: Hints) -> BulkWorker:
-    limits = Limits(context.settings.misfire, context.settings.max_active_runs)
+    limits = BulkLimits(context.settings.misfire, context.settings.max_active_runs)
     return BulkWorker(context, BulkExecutor(context.pool, limits, context.actor), hints)
 
 

@@ -33,7 +33,7 @@ from duebook_common.store.run_handling import CommandResult, RunWork, handle_in_
 _DECIDING_SECONDS, _MOST_FACTS = 0.05, 1_000  # limits of one batch of jobs; the jobs beyond them are left
 
 
-class Limits(NamedTuple):
+class BulkLimits(NamedTuple):
     """What decisions depend on besides jobs and runs."""
 
     misfire: timedelta
@@ -55,7 +55,7 @@ class Acts:
 
 
 async def act(
-    db: Connection, bulk: BulkOperation, targets: Sequence[Target], taken: Slots, now: datetime, limits: Limits
+    db: Connection, bulk: BulkOperation, targets: Sequence[Target], taken: Slots, now: datetime, limits: BulkLimits
 ) -> Acts:
     """Act on each target. Nothing has been written in the transaction yet. Raises Conflict: roll back then."""
     actor = Actor(bulk.requested_by, bulk=str(bulk.id))
@@ -64,7 +64,7 @@ async def act(
     return await _act_on_runs(db, bulk, targets, actor, partial(_run_command, bulk, taken, now, limits))
 
 
-def _context(now: datetime, limits: Limits) -> DecisionContext:
+def _context(now: datetime, limits: BulkLimits) -> DecisionContext:
     """New runs have no message yet: the poll sends them, as those of the api."""
     return DecisionContext(
         now=now,
@@ -76,7 +76,7 @@ def _context(now: datetime, limits: Limits) -> DecisionContext:
 
 
 def _run_command(
-    bulk: BulkOperation, taken: Slots, now: datetime, limits: Limits, n: int, target: Target
+    bulk: BulkOperation, taken: Slots, now: datetime, limits: BulkLimits, n: int, target: Target
 ) -> RunCommand:
     """The command for the `n`-th target. Redriven runs start at the times of the rate, also while they wait."""
     match bulk.action:

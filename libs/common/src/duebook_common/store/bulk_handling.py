@@ -22,7 +22,7 @@ from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.run.state import Run
 from duebook_common.store import wakeups
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Acts, Limits, act
+from duebook_common.store.bulk_acts import Acts, BulkLimits, act
 from duebook_common.store.bulk_rows import BulkRow, load_bulk, lost_progress, put_bulk, put_progress
 from duebook_common.store.bulk_targets import Target, named_targets, next_targets, phases
 from duebook_common.store.conflict import Conflict
@@ -112,7 +112,7 @@ class _Batch(NamedTuple):
 class BulkExecutor:
     """Executes operations batch by batch; `actor` records their ends. Any number of processes may do so."""
 
-    def __init__(self, pool: Pool, limits: Limits, actor: Actor) -> None:
+    def __init__(self, pool: Pool, limits: BulkLimits, actor: Actor) -> None:
         self._pool, self._limits, self._actor = pool, limits, actor
 
     async def step(self, bulk_id: UUID, now: datetime, *, ahead: timedelta = AHEAD, wait: bool = False) -> Step:

@@ -21,7 +21,7 @@ from duebook_common.domain.errors import CommandRejected, JobDeletedAlready
 from duebook_common.domain.run.commands import RedriveRun
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor
 from duebook_common.store.bulk_rows import BulkRow
 from duebook_common.store.bulk_targets import count_targets
@@ -97,7 +97,7 @@ async def _count(deps: Dependencies, filter_: BulkFilter, client: str) -> dict[s
 
 async def _execute(deps: Dependencies, bulk: BulkOperation, actor: Actor) -> CommandRejected | None:
     """Redrive the first dead letters, each with its time in the rate; returns the first refusal."""
-    executor = BulkExecutor(deps.pool, Limits(deps.misfire, deps.max_active_runs), actor)
+    executor = BulkExecutor(deps.pool, BulkLimits(deps.misfire, deps.max_active_runs), actor)
     dealt_with, refusal, until = 0, None, time.monotonic() + _SECONDS
     while dealt_with < (_AT_A_RATE if bulk.rate else _AT_ONCE) and time.monotonic() < until:
         try:
