@@ -32,6 +32,7 @@ from duebook_scheduler.rate_keys import RateKeys
 log = structlog.stdlib.get_logger("admission")
 
 _LONGEST_WAIT = timedelta(minutes=10)  # for an executor: its registration wakes the run at once
+_SHORTEST_WAIT = timedelta(milliseconds=10)
 
 
 class AdmissionResult(NamedTuple):
@@ -98,8 +99,8 @@ class Admission:
         self, db: Connection, runs: Sequence[Run], limits: Limits, served: QueueTasks, now: datetime
     ) -> None:
         longest = [self._lease if (run.queue, run.task) in served else _LONGEST_WAIT for run in runs]
-        waits = [_until_next_look(run, now, most, limits) for run, most in zip(runs, longest, strict=True)]
-        await postpone_waiting(db, [(run, now + wait) for run, wait in zip(runs, waits, strict=True)])
+        looks = [next_look(run, now, most, limits) for run, most in zip(runs, longest, strict=True)]
+        await postpone_waiting(db, list(zip(runs, looks, strict=True)))
 
 
 def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
@@ -127,14 +128,17 @@ def _decide_jobs(
     return results
 
 
-def _until_next_look(run: Run, now: datetime, longest: timedelta, limits: Limits) -> timedelta:
-    """As long as the run has waited already, at most `longest`; or until its rate lets it start.
+def next_look(run: Run, now: datetime, longest: timedelta, limits: Limits) -> datetime:
+    """When to look again (UTC) at a waiting run that was not admitted.
 
-    At most until its deadline.
+    At its own time if that lies ahead, else after as long as it has waited already, at most `longest`. In the line of a
+    rate not before the rate lets it start. Its deadline comes before all of these.
     """
-    since = run.dispatched_at or run.created_at
-    waited = min(max(now - since, timedelta(seconds=1)), longest)
+    own_time = max(run.due_at, run.not_before or run.due_at)
+    waited = max(now - (run.dispatched_at or run.created_at), timedelta(seconds=1))
+    look = own_time if own_time > now else now + min(waited, longest)
     if run.reason != "overlap" and (at := limits.time_in_line(run)) is not None and at > now + LEAD:
-        waited = at - LEAD - now
-    until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else waited
-    return max(min(waited, until_deadline), timedelta(milliseconds=10))
+        look = max(own_time, at - LEAD)
+    if run.start_by is not None and run.attempt == 0:
+        look = min(look, run.start_by)
+    return max(look, now + _SHORTEST_WAIT)
