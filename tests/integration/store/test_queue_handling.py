@@ -4,17 +4,25 @@ import asyncio
 
 import pytest
 
+from duebook_common.domain.definition import Rate
 from duebook_common.domain.errors import QueueIsPaused
+from duebook_common.domain.job.commands import AdmitWaiting
 from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
 from duebook_common.domain.queue.events import INSTALLATION, stream
 from duebook_common.domain.run.commands import CancelRun
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
+from duebook_common.store import queue_handling
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.eventstore import read
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.locks import share_pauses
 from duebook_common.store.queue_handling import handle_queue
-from support.bookkeeping import ACTOR, NOW, dispatched, do, start, started, waiting
+from duebook_common.store.run_handling import RunWork, handle_runs
+from support.bookkeeping import ACTOR, NOW, created, dispatch, dispatched, do, start, started, waiting
+from support.samples import DAY, MINUTE
 
 
 async def recorded(pool: Pool, name: str) -> list[tuple[str, str | None, str]]:
@@ -97,6 +105,53 @@ async def test_a_pause_waits_for_a_start_that_is_being_committed(pool: Pool) -> 
     pause = await pausing
     assert pause is not None
     assert pause.going_on
+
+
+async def test_starts_pass_a_pause_that_waits_for_a_long_one(pool: Pool) -> None:
+    run = await dispatched(pool)
+    async with transaction(pool) as db:
+        await share_pauses(db)
+        pausing = asyncio.create_task(handle_queue(pool, run.queue, PauseQueue(None), ACTOR))
+        await waiting(pool, pausing)
+        assert (await do(pool, run, start(run))).error is None
+        assert not pausing.done()
+    await pausing
+    assert (await verify(pool)).breaches == []
+
+
+async def test_a_pause_gives_up_while_starts_go_on(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_handling, "_TRYING_SECONDS", 0.2)
+    async with transaction(pool) as db:
+        await share_pauses(db)
+        with pytest.raises(queue_handling.StartsGoOn):
+            await handle_queue(pool, "mail", PauseQueue(None), ACTOR)
+    assert await recorded(pool, "mail") == []
+
+
+@pytest.mark.parametrize("rate", [None, Rate("k", 1, DAY)], ids=["by a pause", "by a rate"])
+async def test_a_start_is_recorded_though_its_repeat_would_be_refused(pool: Pool, rate: Rate | None) -> None:
+    """The COMMIT succeeded, but its answer was lost, and the queue was paused before the same work was sent again."""
+    run = await dispatched(pool, rate=rate) if rate is None else await admitted(pool, rate)
+    work = [RunWork(run.id, start(run), run)]
+    await handle_runs(pool, work, ACTOR)
+    if rate is None:
+        await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    (repeat,) = await handle_runs(pool, work, ACTOR)
+    assert repeat.error is None
+    assert repeat.run is not None
+    assert (repeat.run.status, repeat.run.attempt) == (RunStatus.RUNNING, 1)
+    assert (await verify(pool)).breaches == []
+
+
+async def admitted(pool: Pool, rate: Rate) -> Run:
+    """A run that was sent because its rate allows a start."""
+    job_id = await created(pool, rate=rate)
+    result = await handle_job(pool, job_id, dispatch(), ACTOR)
+    assert result is not None
+    free = frozenset(run.id for run in result.runs)
+    result = await handle_job(pool, job_id, AdmitWaiting(free, NOW, look_again_after=MINUTE), ACTOR)
+    assert result is not None
+    return result.runs[0]
 
 
 async def test_a_paused_queue_still_lets_its_runs_be_cancelled(pool: Pool) -> None:

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from duebook_api.http.problems import Fault, Problem, invalid, invalid_model, pointer, problem_of, problem_response
 from duebook_common.domain.errors import JobDeletedAlready, KeyReused, StaleVersion
 from duebook_common.store.conflict import Conflict
+from duebook_common.store.queue_handling import StartsGoOn
 from support.samples import JOB_ID
 
 
@@ -16,6 +17,7 @@ from support.samples import JOB_ID
         (KeyReused(), 422, "idempotency_key_reused"),
         (JobDeletedAlready(JOB_ID), 409, "job_deleted"),
         (Conflict("moved"), 503, "busy"),
+        (StartsGoOn("mail"), 503, "busy"),
         (ConnectionRefusedError("no"), 503, "unavailable"),
         (KeyError("secret"), 500, "internal"),
     ],

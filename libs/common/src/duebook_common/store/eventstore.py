@@ -5,7 +5,7 @@ appends do not deadlock, and only streams whose head has that version get their 
 write of its transaction, so that the order of transaction ids is the order of events within each stream.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -174,7 +174,7 @@ _OF_STREAM = _LISTED.format("stream = $1 AND version > $2", "version")
 _PAGE_OF_STREAM = bounded(_OF_STREAM, size_of("data"), "version", _WITH_PAYLOAD)
 _PAGE_WITHOUT_PAYLOAD = bounded(_OF_STREAM, size_of("(data - 'payload')"), "version", _WITHOUT_PAYLOAD)
 
-_IDS = "SELECT version, id FROM events WHERE stream = $1"
+_IDS = "SELECT stream, version, id FROM events WHERE stream = ANY($1::text[])"
 
 
 async def read(db: Connection, stream: str, after: int = 0, limit: int | None = None) -> list[RecordedEvent]:
@@ -218,5 +218,12 @@ def page_of_events(records: Sequence[Any], limit: int) -> EventPage:
 
 async def has_recorded(db: Connection, stream: str, command: UUID) -> bool:
     """Whether the stream has the command's events: then a COMMIT without an answer succeeded."""
-    rows = await db.fetch(_IDS, stream)
-    return any(row["id"] == event_id(command, stream, row["version"]) for row in rows)
+    return bool(await recorded_commands(db, {stream: command}))
+
+
+async def recorded_commands(db: Connection, commands: Mapping[str, UUID]) -> set[str]:
+    """Those of the streams that have the events of their command."""
+    rows = await db.fetch(_IDS, list(commands)) if commands else []
+    return {
+        row["stream"] for row in rows if row["id"] == event_id(commands[row["stream"]], row["stream"], row["version"])
+    }

@@ -25,7 +25,7 @@ from duebook_common.store import projections, wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, acquire
-from duebook_common.store.eventstore import Write, has_recorded
+from duebook_common.store.eventstore import Write, recorded_commands
 from duebook_common.store.job_handling import decide_jobs
 from duebook_common.store.locks import lock_jobs, share_pauses
 from duebook_common.store.projections import AppendResult
@@ -147,6 +147,7 @@ async def handle_in_transaction(
     decisions = decide_batch(work, await _load(db, work))
     await _accept_repeats(db, decisions)
     result = await _record(db, [decision for decision in decisions if decision.events], actor)
+    await _find_repeats(db, decisions, result)
     CONFLICTS.inc(len(result.lost))
     recorded = [decision for decision in decisions if decision.stream not in result.lost]
     for decision in recorded:
@@ -176,9 +177,21 @@ async def _load(db: Connection, work: Sequence[RunWork]) -> Mapping[UUID, Run]:
 
 async def _accept_repeats(db: Connection, decisions: Iterable[RunDecision]) -> None:
     """Clear the error of a command that is refused because it is recorded already: its COMMIT's answer was lost."""
-    for decision in decisions:
-        if decision.error is not None and await has_recorded(db, decision.stream, decision.work.id):
+    refused = [decision for decision in decisions if decision.error is not None]
+    recorded = await recorded_commands(db, {decision.stream: decision.work.id for decision in refused})
+    for decision in refused:
+        if decision.stream in recorded:
             decision.error = None
+
+
+async def _find_repeats(db: Connection, decisions: Iterable[RunDecision], result: AppendResult) -> None:
+    """Count a start that a pause or rate refused as lost if it is recorded already: its COMMIT's answer was lost.
+
+    Then its run, which the attempt has, is read again. Otherwise it would count as waiting.
+    """
+    refused = result.paused | result.waits.keys()
+    commands = {decision.stream: decision.work.id for decision in decisions if decision.stream in refused}
+    result.lost.update(await recorded_commands(db, commands))
 
 
 async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor) -> AppendResult:

@@ -15,11 +15,16 @@ from starlette.responses import Response
 from duebook_common.domain.errors import AlreadyExists, CommandRejected, KeyReused, StaleVersion
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
+from duebook_common.store.queue_handling import StartsGoOn
 
 log = structlog.stdlib.get_logger("problems")
 
 _TYPE = "https://duebook.dev/problems/"
 _INTERNAL = "internal"
+_STARTS_GO_ON = (
+    "starts of attempts were being recorded for all of 5 s, and nothing was changed; if that repeats, look for a "
+    "transaction that stays open in PostgreSQL, by `xact_start` in pg_stat_activity, and end it"
+)
 MOST_FAULTS = 100
 _LONGEST_PART = 200  # of a pointer: a client chooses the names of fields
 # Pydantic's messages that name Python's types, in the words of JSON.
@@ -129,6 +134,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(409, error.code, str(error))
         case Conflict():
             return try_again("busy", "other requests kept changing the same job or run")
+        case StartsGoOn():
+            return try_again("busy", _STARTS_GO_ON)
         case _ if isinstance(error, UNAVAILABLE):
             return try_again("unavailable", "the database does not answer")
         case _:
