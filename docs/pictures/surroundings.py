@@ -18,7 +18,7 @@ from duebook_common.runtime.health import Health
 from duebook_common.runtime.settings import Settings
 from duebook_common.store import executors
 from duebook_common.store.actor import Actor
-from duebook_common.store.bulk_acts import Limits
+from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
 from duebook_common.store.database import Pool
 from duebook_common.store.executors import About, Work
@@ -115,7 +115,7 @@ def _mail_results(now: datetime) -> Iterator[Any]:
 
 async def _bulk_operations(pool: Pool, now: datetime) -> None:
     """One that has ended, and one that goes on at its rate."""
-    executor = BulkExecutor(pool, Limits(_MINUTE, 1_000), Actor("scheduler-1"))
+    executor = BulkExecutor(pool, BulkLimits(_MINUTE, 1_000), Actor("scheduler-1"))
     ended = BulkFilter(status=("dead_lettered",), queue="imports")
     for action, chosen, reason, rate in (
         (BulkAction.DISCARD, ended, "imported by hand", None),

@@ -146,9 +146,9 @@ async def test_a_start_is_recorded_though_its_repeat_would_be_refused(pool: Pool
 async def admitted(pool: Pool, rate: Rate) -> Run:
     """A run that was sent because its rate allows a start."""
     job_id = await created(pool, rate=rate)
-    result = await handle_job(pool, job_id, dispatch(), ACTOR)
-    assert result is not None
-    free = frozenset(run.id for run in result.runs)
+    opened = await handle_job(pool, job_id, dispatch(), ACTOR)
+    assert opened is not None
+    free = frozenset(run.id for run in opened.runs)
     result = await handle_job(pool, job_id, AdmitWaiting(free, NOW, look_again_after=MINUTE), ACTOR)
     assert result is not None
     return result.runs[0]
