@@ -1,11 +1,12 @@
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from duebook_api.http.positions import Position
 from duebook_api.state import feed
-from duebook_api.state.feed import EventFrame, _batch, _chunks, _RecentEvents
+from duebook_api.state.feed import EventFrame, Feed, _batch, _chunks, _RecentEvents
 from duebook_common.store.event_scan import EventFilter
 from duebook_common.store.eventstore import RecordedEvent
 from support.samples import NOW
@@ -26,6 +27,14 @@ def recent(*numbers: int) -> _RecentEvents:
     for before, last in pairwise(numbers):
         events.extend(frames(before + 1, last))
     return events
+
+
+async def test_the_log_is_not_read_for_a_stream_that_reads_no_events() -> None:
+    pool: Any = None  # a question to the database would fail
+    feed = Feed(pool)
+    with feed.reserve_stream("a page", reads_events=False):
+        assert feed.streams == 1
+        assert await feed.step() == 0
 
 
 def test_a_stream_gets_the_events_after_its_position() -> None:

@@ -23,9 +23,12 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, frames: AsyncGenerator[bytes, None], client: str) -> None:
+    def __init__(
+        self, feed: Feed, frames: AsyncGenerator[bytes, None], client: str, *, reads_events: bool = True
+    ) -> None:
+        """`reads_events` is whether the frames come from the feed, which then reads the log for them."""
         super().__init__(frames, headers=HEADERS)
-        self._feed, self._client = feed, client
+        self._feed, self._client, self._reads_events = feed, client, reads_events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
@@ -35,5 +38,5 @@ class EventStream(StreamingResponse):
             except TimeoutError:
                 raise ClientDisconnect from None
 
-        with self._feed.reserve_stream(self._client), suppress(ClientDisconnect):
+        with self._feed.reserve_stream(self._client, reads_events=self._reads_events), suppress(ClientDisconnect):
             await super().__call__(scope, receive, send_in_time)

@@ -1,6 +1,7 @@
 """What changes, for the pages of the console: only which resources, and how many events, at most once a second.
 
-One query a second reads the end of the log for all pages of this process, and none while no page is open.
+While the log grows fast, pages get a frame every other second only: each frame makes every viewer refresh its page.
+One query reads the end of the log for all pages of this process, and none while no page is open.
 """
 
 import asyncio
@@ -19,18 +20,25 @@ from duebook_common.runtime.loops import wait_until_set
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.eventstore import HORIZON
 
-PAUSE = timedelta(seconds=1)
+PAUSE, _PAUSE_UNDER_LOAD = timedelta(seconds=1), timedelta(seconds=2)
+_HIGH_LOAD = 400  # events a second
 _ASK_AGAIN, _HEARTBEAT, _MAX_STREAM_SECONDS = 2.0, 15.0, 900.0
 _RECONNECT_AFTER = b"retry: 2000\n\n"  # milliseconds
+_MOST = 20_000  # events of one query
 # Events are counted by the first part of their stream's name: `job`, `run`, `mail`, `queue`, …
 _CHANGES = f"""
 SELECT CASE WHEN type IN ('RunDeadLettered', 'RunRedriven', 'RunDiscarded') THEN 'dead-letter'
        ELSE split_part(stream, '-', 1) END AS resource, count(*) AS events,
        max(xid::text::bigint) AS xid, (array_agg(position ORDER BY xid DESC, position DESC))[1] AS position
 FROM (SELECT type, stream, xid, position FROM events WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
-      ORDER BY xid, position LIMIT 20000) AS recent
+      ORDER BY xid, position LIMIT {_MOST}) AS recent
 GROUP BY 1
 """  # noqa: S608
+
+
+def pause_after(events: int, pause: timedelta) -> timedelta:
+    """The pause after a step that counted so many events since the step before it, which was `pause` ago."""
+    return _PAUSE_UNDER_LOAD if events / pause.total_seconds() > _HIGH_LOAD else PAUSE
 
 
 class Changes:
@@ -42,6 +50,7 @@ class Changes:
         self._seen_to = ""
         self._events = Counter[str]()
         self._changed = asyncio.Event()
+        self._pause = PAUSE
 
     async def step(self, pool: Pool) -> int:
         """Count the next events; returns 0, so that the loop pauses before it looks again."""
@@ -58,7 +67,12 @@ class Changes:
             self._seen_to = f"{self._position.xid}-{self._position.number}"
             self._events.update({row["resource"]: row["events"] for row in rows})
             self._wake()
+        self._pause = pause_after(sum(row["events"] for row in rows), self._pause)
         return 0
+
+    def pause(self) -> timedelta:
+        """How long to wait before the next step."""
+        return self._pause
 
     @property
     def seen_to(self) -> str:

@@ -117,13 +117,14 @@ class Feed:
         self._pool, self._max_seconds, self._of_one_client = pool, max_seconds, of_one_client
         self._scans = asyncio.Semaphore(_SCANS)
         self._clients = Counter[str]()
-        self._recent: _RecentEvents | None = None  # None while there are no streams
+        self._readers = 0  # streams of events; other streams are only counted
+        self._recent: _RecentEvents | None = None  # None while no stream reads events
         self._changed = asyncio.Event()
         self._closed = False
 
     async def step(self) -> int:
         """Read the next events for all streams; returns their number."""
-        if not self.streams:
+        if not self._readers:
             self._recent = None
             return 0
         async with acquire(self._pool) as db:
@@ -147,16 +148,18 @@ class Feed:
         self._wake_streams()
 
     @contextmanager
-    def reserve_stream(self, client: str) -> Iterator[None]:
-        """Count one stream of the client while the context lasts.
+    def reserve_stream(self, client: str, *, reads_events: bool = True) -> Iterator[None]:
+        """Count one stream of the client while the context lasts. The log is read for streams that read events only.
 
         Raises Problem 429 if the client has too many, and 503 if there are too many in all.
         """
         self._must_be_below_limits(client)
         self._clients[client] += 1
+        self._readers += reads_events
         try:
             yield
         finally:
+            self._readers -= reads_events
             self._clients -= Counter([client])  # drops the client with its last stream
 
     def _must_be_below_limits(self, client: str) -> None:

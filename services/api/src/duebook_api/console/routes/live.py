@@ -18,4 +18,5 @@ async def live(request: Request) -> Response:
     deps = dependencies(request)
     if request.scope.get("head"):
         return Response(headers=HEADERS, media_type=EventStream.media_type)
-    return EventStream(deps.feed, deps.changes.stream(request.state.permitted), request.state.client)
+    frames = deps.changes.stream(request.state.permitted)
+    return EventStream(deps.feed, frames, request.state.client, reads_events=False)
