@@ -2,6 +2,7 @@
 
 import pytest
 
+from duebook_api.console.config import ConsoleConfig
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime.settings import load
 
@@ -29,3 +30,31 @@ def test_keys_cannot_be_switched_off_on_other_addresses(host: str, capsys: pytes
         load(ApiSettings, REQUIRED | {"DUEBOOK_AUTH": "off", "DUEBOOK_HOST": host})
     [line] = capsys.readouterr().err.splitlines()
     assert "DUEBOOK_AUTH" in line
+
+
+@pytest.mark.parametrize("url", ["", "https://tempo.example.com/trace/{trace_id}", "http://[::1]:3000?id={trace_id}#a"])
+def test_a_template_of_a_url_links_to_traces(url: str) -> None:
+    config = ConsoleConfig(trace_url=load(ApiSettings, REQUIRED | {"DUEBOOK_TRACE_URL": url}).trace_url)
+    assert config.trace_of("0af7") == url.replace("{trace_id}", "0af7")
+    assert '"' not in config.trace_of('"><script>')
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://tempo.example.com/trace",
+        "https://{trace_id}.example.com/",
+        "https://a/{trace_id}/{trace_id}",
+        "https://a/{trace_id}/{run_id}",
+        "javascript:alert(1)//{trace_id}",
+        'https://a/"onclick={trace_id}',
+        "https://a/ b/{trace_id}",
+        "tempo.example.com/{trace_id}",
+    ],
+)
+def test_another_template_of_a_trace_is_refused_by_name(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        load(ApiSettings, REQUIRED | {"DUEBOOK_TRACE_URL": url})
+    [line] = capsys.readouterr().err.splitlines()
+    assert "DUEBOOK_TRACE_URL" in line
+    assert "https://tempo.example.com/trace/{trace_id}" in line

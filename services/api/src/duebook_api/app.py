@@ -163,7 +163,12 @@ def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:
 def _console(settings: ApiSettings) -> ConsoleConfig | None:
     if settings.console == "off":
         return None
-    return ConsoleConfig(settings.base_path, needs_key=settings.auth == "required", public_url=settings.public_url)
+    return ConsoleConfig(
+        settings.base_path,
+        needs_key=settings.auth == "required",
+        public_url=settings.public_url,
+        trace_url=settings.trace_url,
+    )
 
 
 def build(

@@ -9,7 +9,15 @@ from pydantic import AfterValidator, PlainValidator, SecretStr, ValidationInfo, 
 from duebook_common.runtime.bounds import Bounds, MaxTimeout, Misfire, Port
 from duebook_common.runtime.mail_domains import ALL_DOMAINS
 from duebook_common.runtime.rates import Rate, parse_rate
-from duebook_common.runtime.settings import BasePath, MailDomainsSetting, MaxActiveRuns, PublicUrl, RedisUrl, Settings
+from duebook_common.runtime.settings import (
+    BasePath,
+    MailDomainsSetting,
+    MaxActiveRuns,
+    PublicUrl,
+    RedisUrl,
+    Settings,
+    TraceUrl,
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -51,6 +59,8 @@ class ApiSettings(Settings):
     """`off` removes the console, so that `/console` answers 404."""
     public_url: PublicUrl = ""
     """Where people reach the API and the console: over `https`, browsers send the console's cookie no other way."""
+    trace_url: TraceUrl = ""
+    """Where a run's trace is shown, like `https://tempo.example.com/trace/{trace_id}`; the run's page links to it."""
     base_path: BasePath = ""
     """What a reverse proxy puts before every path, like `/duebook`. It may keep the prefix or take it away."""
 

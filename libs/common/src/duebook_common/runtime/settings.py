@@ -21,6 +21,8 @@ _PREFIX = "DUEBOOK_"
 _PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])?)?"
 _HOST = r"(\[[^\]]*\]|[^:,\[\]]*)"
 _PORTS = re.compile(f"{_HOST}{_PORT}(,{_HOST}{_PORT})*")
+_IN_URL = r"[!#-;=?-\[\]_a-z~]*"  # ASCII without spaces, quotation marks, angle brackets and braces
+_TRACE_URL = re.compile(rf"https?://[A-Za-z0-9.:\[\]-]+[/?#]{_IN_URL}\{{trace_id\}}{_IN_URL}")
 S = TypeVar("S", bound="Settings")
 
 
@@ -58,6 +60,13 @@ def _public_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _trace_url(url: str) -> str:
+    if url and not _TRACE_URL.fullmatch(url):
+        example = "https://tempo.example.com/trace/{trace_id}"
+        raise ValueError(f"write it with its scheme, and with {{trace_id}} once behind the host, like {example}")
+    return url
+
+
 def _path_prefix(path: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", path) or "/." in path:
         raise ValueError("write it with a slash at its start, like /duebook")
@@ -85,6 +94,7 @@ SmtpUrl = Annotated[
     AfterValidator(_check_smtp_url),
 ]
 MaxActiveRuns = Annotated[int, AfterValidator(Bounds(1, 100_000))]
+TraceUrl = Annotated[str, AfterValidator(_trace_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 BasePath = Annotated[str, AfterValidator(_path_prefix)]
 MailDomainsSetting = Annotated[MailDomains, NoDecode, PlainValidator(_mail_domains)]

@@ -15,6 +15,7 @@ from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.guard import config
 from duebook_api.console.pages import navigation, status, words
 from duebook_api.console.pages.json_text import json_view
+from duebook_api.console.pages.sentences import in_zone
 from duebook_api.console.pages.times import duration
 from duebook_api.console.reader import FLASH, ZONE, Reader, chosen_zone, reader_of
 from duebook_api.http.problems import Problem
@@ -83,6 +84,7 @@ def _text(template: str, reader: Reader, **view: Any) -> str:
             reader=reader,
             times=reader.times,
             when=reader.times.moment,
+            says=lambda sentence, zone=None: in_zone(sentence, reader.times, zone),
             url=reader.url,
             here=reader.here,
             may=reader.may,

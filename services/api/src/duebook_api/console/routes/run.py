@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.console.guard import config
 from duebook_api.console.pages import run as page
 from duebook_api.console.pages.attempts import RunEvent, run_events
 from duebook_api.console.pages.copies import copies, curl
@@ -42,10 +43,12 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     events = await _events(deps, run_id, as_of)
     why = await why_run(deps, run_id) if as_of is None else None
     times = reader.times.at(as_of) if as_of else reader.times
+    view = page.run_page(run, events, times, await _zone(deps, run["job_id"]))
     return await render(
         request,
         "run.html",
-        view=page.run_page(run, events, times, await _zone(deps, run["job_id"])),
+        view=view,
+        trace_url=config(request).trace_of(view.trace),
         why=why.view if why else None,
         as_of=as_of,
         as_of_field=field_values({"as_of": as_of}, reader.times)["as_of"],
