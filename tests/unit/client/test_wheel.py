@@ -80,15 +80,33 @@ def test_tasks_and_tests_import_no_servers_library(wheel: Path) -> None:
     assert {name for name in found if not name.startswith("_")} - ALLOWED == set()
 
 
-def test_a_module_of_tasks_takes_little_longer_to_import_than_pydantic(wheel: Path) -> None:
-    """Compared with pydantic itself, because machines differ; the best of five."""
+@pytest.mark.parametrize(
+    "wanted",
+    ["duebook import task, resource, Backoff, Context, Fail, RetryAfter", "duebook.client import AsyncClient, Client"],
+)
+def test_an_import_takes_the_standard_library_alone(wanted: str, wheel: Path) -> None:
+    """Pydantic and httpx2 take a tenth of a second each. The packages of Duebook itself are the wheel's."""
     program = (
-        "import time; start = time.perf_counter(); import pydantic; pydantic.BaseModel, pydantic.TypeAdapter\n"
-        "middle = time.perf_counter(); from duebook import Context, Fail, resource, task\n"
-        "print(middle - start, time.perf_counter() - middle)"
+        f"import sys; before = set(sys.modules); from {wanted}\n"
+        "import json; print(json.dumps(sorted({n.partition('.')[0] for n in set(sys.modules) - before})))"
     )
-    times = [tuple(map(float, python(program, wheel).split())) for _ in range(5)]
-    assert min(own for _, own in times) < min(pydantic for pydantic, _ in times)
+    found = set(json.loads(python(program, wheel))) - set(sys.stdlib_module_names)
+    assert {name for name in found if not name.startswith("_")} == {"duebook"}
+
+
+def test_a_client_for_asyncio_imports_all_it_needs_when_it_is_made(wheel: Path) -> None:
+    program = (
+        "import asyncio, sys; from duebook.client import AsyncClient, Response\n"
+        "async def send(*_):\n"
+        '    return Response(404, b\'{"code": "not_found"}\')\n'
+        "client = AsyncClient('http://127.0.0.1:1', send=send); before = set(sys.modules)\n"
+        "async def main():\n"
+        "    for call in (client.jobs.get('1'), client.runs.wait('1'), client.enqueue('log')):\n"
+        "        await asyncio.gather(call, return_exceptions=True)\n"
+        "asyncio.run(main()); late = set(sys.modules) - before\n"
+        "print({name for name in late if name.startswith(('duebook', 'pydantic', 'httpx2'))})"
+    )
+    assert python(program, wheel) == "set()\n"
 
 
 def test_the_package_alone_imports_nothing(wheel: Path) -> None:

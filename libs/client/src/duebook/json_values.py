@@ -9,8 +9,6 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
-
 _DEEPEST = 250
 _INTEGERS = range(-(2**63), 2**64)
 
@@ -57,7 +55,7 @@ def _other(value: Any, depth: int) -> Any:
             return value.isoformat()
         case UUID():
             return str(value)
-        case BaseModel():
+        case _ if hasattr(type(value), "model_dump"):  # a model of pydantic, which is not imported for this
             return plain(value.model_dump(mode="json"), depth)
     if is_dataclass(value) and not isinstance(value, type):
         return _object(((field.name, getattr(value, field.name)) for field in fields(value)), depth)

@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
-
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from duebook.context import Context
 from duebook.defaults import Backoff, Defaults
 from duebook.durations import duration
-from duebook.errors import Fail, TaskError, location, wrong
+from duebook.errors import TaskError, location, wrong
 from duebook.remote import RemoteTask
 from duebook.resources import Resource, ResourceRegistry, registered_resources
 from duebook.signature import Kind, Parameter, parameters_of
 
+if TYPE_CHECKING:
+    from duebook.payload_type import PayloadType
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_FAULTS_SHOWN = 10
 _NO_DEFAULTS, _NO_RESOURCES = Defaults(), ResourceRegistry()
 
 P = ParamSpec("P")
@@ -36,7 +35,7 @@ class Task:
     name: str
     function: Callable[..., Any]
     is_async: bool
-    payload: TypeAdapter[Any] | None
+    payload: "PayloadType | None"
     """Validates the payload; None if the function takes the JSON value as it is, or no payload."""
     parameters: tuple[Parameter, ...]
     """What the function's parameters take, in order."""
@@ -61,7 +60,7 @@ class Task:
         resources.closure(each.annotation for each in parameters if each.kind is Kind.RESOURCE)
         annotation = next((each.annotation for each in parameters if each.kind is Kind.PAYLOAD), None)
         is_async = inspect.iscoroutinefunction(function)
-        return cls(name, function, is_async, _adapter(name, function, annotation), parameters, inline, defaults)
+        return cls(name, function, is_async, _payload_type(name, function, annotation), parameters, inline, defaults)
 
     @property
     def resources(self) -> tuple[Any, ...]:
@@ -74,16 +73,7 @@ class Task:
 
     def validate(self, payload: Any) -> Any:
         """The payload converted to the function's type; raises `Fail(retry=False)` with each fault and its place."""
-        if self.payload is None:
-            return payload
-        try:
-            # As JSON and not as Python objects: then also a strict model reads a time or a UUID from a string.
-            return self.payload.validate_json(to_json(payload))
-        except ValidationError as error:
-            # `from None`: the cause's text quotes the payload, which may contain secrets.
-            raise Fail(f"payload does not fit task {self.name}: {_faults(error)}", retry=False) from None
-        except PydanticSerializationError as error:
-            raise Fail(f"payload of task {self.name} is not JSON: {error}", retry=False) from None
+        return payload if self.payload is None else self.payload.read(payload)
 
     def arguments(
         self, payload: Any, context: Context, resources: Mapping[Any, Any] = MappingProxyType({})
@@ -221,32 +211,12 @@ def _caller() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "?"
 
 
-def _adapter(name: str, function: Callable[..., Any], annotation: Any) -> TypeAdapter[Any] | None:
+def _payload_type(name: str, function: Callable[..., Any], annotation: Any) -> "PayloadType | None":
     if annotation in (None, Any):
         return None
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        adapter.json_schema()
-    except Exception as error:
-        hint = "a payload is a pydantic model, a dataclass or another type of JSON, and a resource needs a @resource"
-        reason = " ".join(str(error).split())
-        raise wrong(
-            function, f"task {name}: its payload type {annotation} has no JSON Schema: {hint}: {reason}"
-        ) from error
-    return adapter
+    from duebook.payload_type import PayloadType  # noqa: PLC0415 - a module of tasks is imported without pydantic
 
-
-def _faults(error: ValidationError) -> str:
-    faults = error.errors(include_url=False, include_input=False)
-    shown = "; ".join(_fault(fault) for fault in faults[:_FAULTS_SHOWN])
-    more = len(faults) - _FAULTS_SHOWN
-    return f"{shown}; and {more} more" if more > 0 else shown
-
-
-def _fault(fault: ErrorDetails) -> str:
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in fault["loc"])
-    pointer = "".join(f"/{step}" for step in steps)
-    return f"{pointer or 'the payload itself'}: {fault['msg'].removeprefix('Value error, ')}"
+    return PayloadType.of(name, function, annotation)
 
 
 def _qualified_name(function: Callable[..., Any]) -> str:

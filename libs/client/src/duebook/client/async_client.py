@@ -5,28 +5,31 @@ import random
 import time
 from collections.abc import AsyncIterator, Coroutine
 from functools import cached_property
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from duebook.client.async_connections import AsyncConnections, AsyncSend
-from duebook.client.async_groups import AsyncDeadLetters, AsyncJobs, AsyncRuns
-from duebook.client.enqueue import EnqueueFields, enqueue
 from duebook.client.environment import address
 from duebook.client.errors import ClientError
-from duebook.client.feed import Position, endless
-from duebook.client.fields import Time
-from duebook.client.handles import AsyncHandle
 from duebook.client.headers import request_headers
-from duebook.client.models import Event
 from duebook.client.steps import Answer, Call, Retries, Sleep, effects, send
 from duebook.client.wire import Request
 from duebook.unset import UNSET
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # see `_PARTS`
+    from duebook.client.async_connections import AsyncSend
+    from duebook.client.async_groups import AsyncDeadLetters, AsyncJobs, AsyncRuns
+    from duebook.client.enqueue import EnqueueFields
+    from duebook.client.fields import Time
+    from duebook.client.handles import AsyncHandle
+    from duebook.client.models import Event
     from duebook.tasks import TaskFunction
 
 T = TypeVar("T")
 Payload = TypeVar("Payload")
+# They need pydantic and httpx2. A client imports them when it is made: a program that makes none starts quickly, and no
+# request keeps the event loop waiting for an import.
+_PARTS = ("async_connections", "async_groups", "feed", "handles")
 
 
 class AsyncClient:
@@ -46,8 +49,12 @@ class AsyncClient:
         *,
         timeout: float = 30.0,
         retry_for: float = 30.0,
-        send: AsyncSend | None = None,
+        send: "AsyncSend | None" = None,
     ) -> None:
+        for name in _PARTS:
+            import_module(f"duebook.client.{name}")
+        from duebook.client.async_connections import AsyncConnections  # noqa: PLC0415 - see `_PARTS`
+
         url, key = address(url, key)
         self._headers = request_headers(key)
         self._connections = AsyncConnections(url, with_key=key is not None)
@@ -68,35 +75,41 @@ class AsyncClient:
         await self._connections.close()
 
     @cached_property
-    def jobs(self) -> AsyncJobs:
+    def jobs(self) -> "AsyncJobs":
         """Create, read, change and control jobs."""
+        from duebook.client.async_groups import AsyncJobs  # noqa: PLC0415 - see `_PARTS`
+
         return AsyncJobs(self)
 
     @cached_property
-    def runs(self) -> AsyncRuns:
+    def runs(self) -> "AsyncRuns":
         """Read, await, cancel and repeat runs."""
+        from duebook.client.async_groups import AsyncRuns  # noqa: PLC0415 - see `_PARTS`
+
         return AsyncRuns(self)
 
     @cached_property
-    def dead_letters(self) -> AsyncDeadLetters:
+    def dead_letters(self) -> "AsyncDeadLetters":
         """Read, redrive and discard runs that have failed for good."""
+        from duebook.client.async_groups import AsyncDeadLetters  # noqa: PLC0415 - see `_PARTS`
+
         return AsyncDeadLetters(self)
 
     @overload
     async def enqueue(
         self, task: "TaskFunction[..., Coroutine[Any, Any, T], Payload]", payload: "Payload" = UNSET, *,
-        at: Time | None = None, idempotency_key: str | None = None, **fields: Unpack[EnqueueFields]
-    ) -> AsyncHandle[T]: ...  # fmt: skip
+        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+    ) -> "AsyncHandle[T]": ...  # fmt: skip
     @overload
     async def enqueue(
         self, task: "TaskFunction[..., T, Payload]", payload: "Payload" = UNSET, *,
-        at: Time | None = None, idempotency_key: str | None = None, **fields: Unpack[EnqueueFields]
-    ) -> AsyncHandle[T]: ...  # fmt: skip
+        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+    ) -> "AsyncHandle[T]": ...  # fmt: skip
     @overload
     async def enqueue(
         self, task: str, payload: Any = UNSET, *,
-        at: Time | None = None, idempotency_key: str | None = None, **fields: Unpack[EnqueueFields]
-    ) -> AsyncHandle[Any]: ...  # fmt: skip
+        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+    ) -> "AsyncHandle[Any]": ...  # fmt: skip
     async def enqueue(
         self,
         task: Any,
@@ -105,23 +118,28 @@ class AsyncClient:
         at: Any = None,
         idempotency_key: str | None = None,
         **fields: Any,
-    ) -> AsyncHandle[Any]:
+    ) -> "AsyncHandle[Any]":
         """Run the task once, now or `at` a time, and return a handle of its result.
 
         `task` is the function under its `@task`, or its name. Fields of a job, like `queue` and `key`, override the
         task's own. Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
         """
+        from duebook.client.enqueue import enqueue  # noqa: PLC0415 - see `_PARTS`
+        from duebook.client.handles import AsyncHandle  # noqa: PLC0415 - see `_PARTS`
+
         return AsyncHandle(self, await self.perform(enqueue(task, payload, at, idempotency_key, fields)))
 
     async def events(
         self, after: str | None = None, *, follow: bool = True, interval: float = 1.0, **filters: Any
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator["Event"]:
         """The events after this position, oldest first, each once; None is the beginning, `latest` the present end.
 
         It follows the log for ever, or with `follow=False` up to its end; a new event is seen within `interval`
         seconds. An outage is waited for. Keep the `position` of the last event that you have processed, to continue
         after it. Filters are `type`, `job_id`, `run_id` and `actor`. Raises Gone if the log lost the position.
         """
+        from duebook.client.feed import Position, endless  # noqa: PLC0415 - see `_PARTS`
+
         position = Position(after, filters)
         while True:
             for event in await self.perform(position.read(), endless(self._retries)):
