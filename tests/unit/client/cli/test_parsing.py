@@ -185,6 +185,9 @@ def test_yaml_is_read_as_json_would_have_it(tmp_path: Path, monkeypatch: pytest.
     }
 
 
+BOMB = "a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -196,12 +199,21 @@ def test_yaml_is_read_as_json_would_have_it(tmp_path: Path, monkeypatch: pytest.
         ("a: &x [*x]", "Circular"),
         ("a: 1\n---\na: 2", "single document"),
         ("[" * 5000, "too deeply"),
+        (BOMB, "its aliases (*name) stand for more than 16 MiB"),
+        (f"{BOMB}\nz: {{<<: *a29}}", "its aliases (*name) stand for more than 16 MiB"),
     ],
 )
 def test_yaml_that_json_could_not_hold_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "job.yaml").write_text(text)
     with pytest.raises(ValueError, match=re.escape(reason)):
         parsing.document(f"{tmp_path}/job.yaml")
+
+
+def test_aliases_of_ordinary_files_are_followed(tmp_path: Path) -> None:
+    jobs = "\n".join(f"  - {{<<: *base, key: job-{n}}}" for n in range(1000))
+    (tmp_path / "job.yaml").write_text(f"base: &base {{payload: {'x' * 10_000}}}\njobs:\n{jobs}\n")
+    document = parsing.document(f"{tmp_path}/job.yaml")
+    assert [len(job["payload"]) for job in document["jobs"]] == [10_000] * 1000
 
 
 def test_a_file_that_looks_like_json_must_be_json(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 import json
 import re
+from collections import Counter
+from itertools import chain
 from typing import Any
 
 import yaml
 
+_MOST_MORE = 16 * 2**20  # what aliases may add
+_WEIGHT = 16  # of a value, besides its text
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -20,10 +24,9 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader reads YAML 1.1, in which `on` is true, `12:30:00` a number and `2026-11-24` a date."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<")
+        if twice := [key for key, count in keys.items() if count > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -35,13 +38,38 @@ for _name, (_pattern, _first) in _PLAIN.items():
 def load(text: str) -> Any:
     """The value of a document; raises ValueError."""
     try:
-        value = yaml.load(text, _Loader)  # a subclass of SafeLoader
+        value = _value(text)
         json.dumps(value, allow_nan=False)
     except yaml.MarkedYAMLError as error:
         raise ValueError(_explain(error)) from None
     except (yaml.YAMLError, TypeError) as error:
         raise ValueError(" ".join(str(error).split())) from None
     return value
+
+
+def _value(text: str) -> Any:
+    """The only document's value, whose aliases are counted before any is followed."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > len(text) * _WEIGHT + _MOST_MORE:
+            message = "its aliases (*name) stand for more than 16 MiB; write out what differs, and use fewer aliases"
+            raise ValueError(message)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """About how many bytes the value of a node takes, each alias counted like what it stands for."""
+    if id(node) not in known:
+        known[id(node)] = 0  # of an alias within what it stands for, which is refused later
+        parts = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        inner = len(node.value) if isinstance(node, yaml.ScalarNode) else sum(_size(part, known) for part in parts)
+        known[id(node)] = _WEIGHT + inner
+    return known[id(node)]
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
