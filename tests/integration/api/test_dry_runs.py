@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from duebook_api.schemas import answers, plans
 from duebook_api.state.queue_names import QueueNames
+from duebook_common.runtime.mail_domains import mail_domains
 from support.api_app import Api, running_api
 
 JOB, JOBS = TypeAdapter(plans.JobPlan), TypeAdapter(answers.Items[plans.JobPlan])
@@ -113,3 +114,28 @@ async def test_a_dry_run_of_a_backfill_shows_times_and_refusals_and_makes_no_run
     for wrong in ({"to": "2099-01-01T00:00:00Z"}, {"from": "2020-01-01T00:00:00Z"}):
         refused = await api.json(422, "POST", path, span | wrong | {"dry_run": True})
         assert refused["errors"][0]["pointer"] == f"/{next(iter(wrong))}"
+
+
+REPLACE = "/api/job/batch?dry_run=true&replace=true"
+
+
+async def test_a_planned_replacement_cannot_trigger_itself_by_its_id(api: Api) -> None:
+    job = await api.create(key="k", queue="default")
+    body = {"name": "n", "key": "k", "then": [{"job": job["id"], "on": ["succeeded"]}]}
+    refused = await api.json(422, "POST", REPLACE, {"jobs": [body]})
+    assert [fault["pointer"] for fault in refused["errors"]] == ["/jobs/0/then/0/job"]
+
+
+async def test_a_planned_replacement_may_keep_what_no_new_job_may_have(api: Api, postgres_url: str) -> None:
+    kept = {"task": "t", "payload": {"n": "x"}, "notify": {"to": ["a@example.org"]}, "timeout": "PT2H"}
+    await api.create(key="k", queue="default", **kept)
+    register = "INSERT INTO tasks (name, payload_schema, seen_at) VALUES ('t', $1, now())"
+    await api.deps.pool.execute(register, {"required": ["m"]})
+    limits = {"mail_domains": mail_domains(["example.com"]), "max_timeout": timedelta(hours=1)}
+    async with running_api(postgres_url, **limits) as strict:
+        body = {"name": "another", "key": "k", **kept}
+        [plan] = (await dry_run(strict, REPLACE, {"jobs": [body]}, JOBS))["items"]
+        assert (plan["job"]["name"], plan["job"]["payload"]) == ("another", {"n": "x"})
+        for change in ({"payload": {"n": "y"}}, {"notify": {"to": ["b@example.org"]}}, {"timeout": "PT3H"}):
+            refused = await strict.json(422, "POST", REPLACE, {"jobs": [body | change]})
+            assert len(refused["errors"]) == 1

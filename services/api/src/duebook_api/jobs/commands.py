@@ -10,7 +10,7 @@ import uuid_utils.compat as uuids
 from duebook_api.http.problems import Fault, Problem, invalid, not_found
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.chains import must_not_trigger_itself
-from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
+from duebook_api.jobs.definition import define, must_be_accepted
 from duebook_api.jobs.derived_ids import must_be_free_to_choose
 from duebook_api.jobs.keys import find_job_ids, free_keys, key_pointers, must_differ
 from duebook_api.jobs.preconditions import Preconditions
@@ -80,18 +80,19 @@ async def checked(
     now: datetime,
     schemas: TaskSchemas,
     root: str,
-    current: Definition | None = None,
+    replaced: Job | None = None,
 ) -> Definition:
-    """The body's definition, in place of the `current` one if there is one.
+    """The body's definition, in place of that of the job that is `replaced`, if there is one.
 
-    Raises Problem 422 for what no new job may have, with pointers that begin with `root`.
+    Raises Problem 422 for what no such job may have, with pointers that begin with `root`.
     """
+    current = None if replaced is None else replaced.definition
     body = with_task_defaults(body, schemas.defaults.of, current)
     first = now if current is None else current.scheduled_at
     definition = await deps.definition_search.run(takes_long(body), define, body, first, root)
-    must_end_in_time(definition, deps.max_timeout, root)
-    must_be_allowed(definition, deps.mail_domains, root)
-    schemas.must_accept(definition.task, definition.payload, f"{root}/payload")
+    if replaced is not None:
+        must_not_trigger_itself(definition, replaced.id, root)
+    must_be_accepted(deps, schemas, definition, root, current)
     return definition
 
 
@@ -221,9 +222,7 @@ async def _replace(
         must_be_free_to_choose(job_id)
         definition = await deps.definition_search.run(request.takes_long, define, new, now)
         must_not_trigger_itself(definition, job_id)
-        must_end_in_time(definition, deps.max_timeout)
-        must_be_allowed(definition, deps.mail_domains)
-        schemas.must_accept(definition.task, definition.payload)
+        must_be_accepted(deps, schemas, definition)
         event = await deps.definition_search.run(request.takes_long, job_decide.create, job_id, definition, now)
         created = await _append(deps, {job_id: event}, actor)
         if created:

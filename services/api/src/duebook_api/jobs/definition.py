@@ -7,6 +7,8 @@ from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.chains import must_not_trigger_itself
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import must_name_a_time
+from duebook_api.state.dependencies import Dependencies
+from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.addresses import mailable
 from duebook_common.domain.definition import Definition
 from duebook_common.runtime.durations import iso
@@ -27,6 +29,25 @@ def define(body: JobBody, now: datetime, root: str = "", *, new_schedule: bool =
     _must_be_mailable(definition, root)
     must_not_trigger_itself(definition, None, root)
     return definition
+
+
+def must_be_accepted(
+    deps: Dependencies,
+    schemas: TaskSchemas,
+    definition: Definition,
+    root: str = "",
+    current: Definition | None = None,
+) -> None:
+    """Raises Problem 422 for what the installation allows no job to have, with pointers that start with `root`.
+
+    What the `current` definition has as well is not checked again: a change of something else must be possible.
+    """
+    if current is None or definition.timeout != current.timeout:
+        must_end_in_time(definition, deps.max_timeout, root)
+    if current is None or definition.recipients != current.recipients:
+        must_be_allowed(definition, deps.mail_domains, root)
+    if current is None or (definition.task, definition.payload) != (current.task, current.payload):
+        schemas.must_accept(definition.task, definition.payload, f"{root}/payload")
 
 
 def must_be_allowed(definition: Definition, domains: MailDomains, root: str = "") -> None:

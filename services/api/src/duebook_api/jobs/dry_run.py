@@ -1,6 +1,6 @@
 """What a request to create jobs would make: the same checks as for real, and nothing written."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -13,12 +13,15 @@ from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.first_times import takes_long
 from duebook_api.schemas.missing_executor import ServedTasks
 from duebook_api.state.dependencies import Dependencies
+from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition
+from duebook_common.domain.job.state import Job
 from duebook_common.domain.schedule.nominal import nominal_times
 from duebook_common.store.database import acquire
-from duebook_common.store.rows import load_jobs_to_decide
+from duebook_common.store.rows import load_jobs
 
 _SHOWN = 10  # times
+_READ_AT_ONCE = 20  # jobs
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -30,12 +33,22 @@ async def plans(
     With `replace` a body takes the place of the job with its key, instead of being refused.
     """
     now, schemas = deps.clock.now(), await deps.task_schemas()
-    current = await _current(deps, bodies) if replace else {}
+    definitions = await _definitions(deps, bodies, root, now, schemas, replace=replace)
+    must_differ(definitions, root)
+    if not replace and (taken := await taken_keys(deps, key_pointers(definitions, root))):
+        raise invalid(*taken)
+    await deps.queue_names.must_admit(deps.pool, queue_pointers(definitions, root))
+    return [await _plan(deps, definition, now, schemas.served) for definition in definitions]
+
+
+async def _definitions(
+    deps: Dependencies, bodies: Sequence[JobBody], root: str, now: datetime, schemas: TaskSchemas, *, replace: bool
+) -> list[Definition]:
     definitions: list[Definition] = []
     faults: list[Fault] = []
-    for n, body in enumerate(bodies):
+    async for n, body, job in _with_current(deps, bodies, replace=replace):
         try:
-            definitions.append(await checked(deps, body, now, schemas, root.format(n), current.get(body.key or "")))
+            definitions.append(await checked(deps, body, now, schemas, root.format(n), job))
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -44,19 +57,26 @@ async def plans(
             break
     if faults:
         raise invalid(*faults[:MOST_FAULTS])
-    must_differ(definitions, root)
-    if not replace and (taken := await taken_keys(deps, key_pointers(definitions, root))):
-        raise invalid(*taken)
-    await deps.queue_names.must_admit(deps.pool, queue_pointers(definitions, root))
-    return [await _plan(deps, definition, now, schemas.served) for definition in definitions]
+    return definitions
 
 
-async def _current(deps: Dependencies, bodies: Sequence[JobBody]) -> dict[str, Definition]:
-    """By key the definitions that exist, without their payloads: a thousand of them may be large."""
+async def _with_current(
+    deps: Dependencies, bodies: Sequence[JobBody], *, replace: bool
+) -> AsyncIterator[tuple[int, JobBody, Job | None]]:
+    """Each body with its number and the job that it replaces. These are read a few at a time: they may be large."""
+    for first in range(0, len(bodies), _READ_AT_ONCE):
+        some = bodies[first : first + _READ_AT_ONCE]
+        current = await _current(deps, some) if replace else {}
+        for n, body in enumerate(some, first):
+            yield n, body, current.get(body.key or "")
+
+
+async def _current(deps: Dependencies, bodies: Sequence[JobBody]) -> dict[str, Job]:
+    """By key the jobs that exist."""
     ids = await find_job_ids(deps, [body.key for body in bodies if body.key is not None])
     async with acquire(deps.pool) as db:
-        jobs = await load_jobs_to_decide(db, ids.values())
-    return {key: jobs[id_].definition for key, id_ in ids.items() if id_ in jobs}
+        jobs = await load_jobs(db, ids.values())
+    return {key: jobs[id_] for key, id_ in ids.items() if id_ in jobs}
 
 
 async def _plan(deps: Dependencies, definition: Definition, now: datetime, served: ServedTasks) -> dict[str, Any]:

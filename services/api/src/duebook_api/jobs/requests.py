@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from duebook_api.jobs.chains import must_not_trigger_itself
-from duebook_api.jobs.definition import define, must_be_allowed, must_end_in_time
+from duebook_api.jobs.definition import define, must_be_accepted
 from duebook_api.jobs.derived_ids import derived_id
 from duebook_api.jobs.patch import SCHEDULE, patched
 from duebook_api.jobs.preconditions import Preconditions
@@ -81,12 +81,7 @@ class ChangeRequest:
         must_equal(views.job(job, self.schemas.served), self.read_only)
         definition = await self._definition(job)
         must_not_trigger_itself(definition, job.id)
-        if definition.recipients != job.definition.recipients:
-            must_be_allowed(definition, self.deps.mail_domains)
-        if (definition.task, definition.payload) != (job.definition.task, job.definition.payload):
-            self.schemas.must_accept(definition.task, definition.payload)
-        if definition.timeout != job.definition.timeout:
-            must_end_in_time(definition, self.deps.max_timeout)
+        must_be_accepted(self.deps, self.schemas, definition, current=job.definition)
         run_exists = await db.fetchval(_RUN_EXISTS, run_id_at(job.id, definition.scheduled_at))
         return ChangeJob(definition, self.deps.context(), run_exists=bool(run_exists))
 
