@@ -19,6 +19,8 @@ async def test_a_key_works_wherever_an_id_does(api: Api) -> None:
     for listed in ("/api/run?job_id=key:billing.nightly&limit=1", f"{path}/runs"):
         assert [each["id"] for each in (await api.json(200, "GET", listed))["items"]] == [run["id"]]
     assert [each["id"] for each in (await api.json(200, "GET", "/api/job?key=billing.nightly"))["items"]] == [job["id"]]
+    several = await api.json(200, "GET", "/api/job?key=billing.nightly,none&key=b")
+    assert [each["id"] for each in several["items"]] == [job["id"]]
     assert (await api.json(200, "GET", f"{path}/events"))["items"][0]["type"] == "JobCreated"
     assert (await api.json(200, "GET", f"{path}/why"))["answer"]
     assert (await api.json(200, "GET", "/api/job-log/job/key:billing.nightly"))["items"] == []

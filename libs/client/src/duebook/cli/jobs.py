@@ -123,14 +123,15 @@ def list_jobs(
     task: Filter = None,
     queue: Filter = None,
     tag: Filter = None,
-    key: Filter = None,
+    key: Annotated[list[str] | None, typer.Option(help="Only with this key; may be repeated.")] = None,
     text: Text = None,
     sort: Annotated[JobSort, typer.Option(help="The order; with - downwards.")] = JobSort.NEWEST,
     limit: Limit = 50,
     fmt: Output = Format.TABLE,
 ) -> None:
     """List jobs, newest first unless --sort names another order."""
-    filters = {"status": joined(status), "name": name, "task": task, "queue": queue, "tag": tag, "key": key, "q": text}
+    filters = {"name": name, "task": task, "queue": queue, "tag": tag, "q": text}
+    filters |= {"status": joined(status), "key": joined(key)}
     with connect() as api:
         jobs = api.items("/api/job", limit + 1, **filters, sort=sort)
         output.print_list(output.take(jobs, limit), _COLUMNS, fmt)

@@ -14,7 +14,7 @@ class JobQuery(PageQuery):
     task: Text | None = None
     queue: Text | None = None
     tag: Text | None = None
-    key: Text | None = None
+    key: Annotated[tuple[Text, ...], SEVERAL] = ()
     q: Text | None = None
     sort: Literal["-created_at", "created_at", "name", "-name"] | None = None
 
@@ -30,7 +30,8 @@ def statement(q: JobQuery) -> Listing:
     """The page of jobs; the status is a constant in the SQL, so that PostgreSQL can use partial indexes."""
     order = _ORDERS[q.sort_name]
     in_status = [f"status = '{each}'" for each in dict.fromkeys(q.status)] or ["status <> 'deleted'"]
-    filters: list[Condition] = [*job_conditions(q.name, q.task, q.queue, q.tag), ("key = {}", q.key)]
+    one_of_keys: Condition = ("key = ANY({}) AND key IS NOT NULL", list(q.key) or None)  # for the partial index
+    filters = [*job_conditions(q.name, q.task, q.queue, q.tag), one_of_keys]
     has_text = contains(q.q, "name")
     if order.columns == JOBS.columns:
         found = listing("jobs", order, q, [[(each,), *filters] for each in in_status], [has_text])

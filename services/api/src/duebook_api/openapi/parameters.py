@@ -59,7 +59,7 @@ PARAMETERS: dict[str, Described] = {
     "GET /api/dead-letter tag": ("Only those of jobs that have this tag.", "reports"),
     "GET /api/dead-letter/groups tag": ("Only those of jobs that have this tag.", "reports"),
     "q": ("Only those whose job's name, or whose error, contains this text, in capitals or not.", "timeout"),
-    "GET /api/job key": ("Only the job with this key.", "billing.nightly"),
+    "GET /api/job key": ("Only jobs with one of these keys: repeated, or between commas.", ["billing.nightly"]),
     "GET /api/job q": ("Only those whose name contains this text, in capitals or not.", "report"),
     "due_from": ("Only those that were due at this instant or later.", "2100-01-01T00:00:00Z"),
     "due_to": ("Only those that were due before this instant.", "2100-02-01T00:00:00Z"),

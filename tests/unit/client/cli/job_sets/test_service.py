@@ -95,6 +95,22 @@ def test_a_job_of_the_set_without_a_key_is_left_alone() -> None:
     assert list(service.current_jobs(api.client, JobFiles(("a",), ()))) == ["one"]
 
 
+def test_the_jobs_of_many_new_keys_are_asked_for_together() -> None:
+    files = [FileJob(f"k{n}", "a", {}, "a.yaml", "", {}) for n in range(60)]
+    pages = [(200, {"items": [], "next_cursor": None})] * 3
+    api = Api(*pages)
+    assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {}
+    queries = sorted(target for _, target, _, _ in api.requests)
+    assert [query.count("k", query.index("key=") + 4) for query in queries[:2]] == [50, 10]
+
+
+def test_a_key_that_no_job_can_have_keeps_no_other_from_being_found() -> None:
+    files = [FileJob(key, "a", {}, "a.yaml", "", {}) for key in ("no key", "one")]
+    nothing = (200, {"items": [], "next_cursor": None})
+    api = Api(nothing, problem("/key"), problem("/key"), (200, NOW))
+    assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {"one": NOW}
+
+
 def test_a_deletion_names_the_job_that_was_compared_and_no_later_one_with_its_key() -> None:
     api = Api((204, None))
     list(service.execute(api.client, [Step(Action.DELETE, "one", "one", NOW)]))

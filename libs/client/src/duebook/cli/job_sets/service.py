@@ -3,19 +3,23 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
+from functools import partial
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from duebook.cli.failures import Failure
 from duebook.cli.job_sets import effects
-from duebook.cli.job_sets.files import TAG, FileJob, InvalidFiles, JobFiles
+from duebook.cli.job_sets.files import TAG, InvalidFiles, JobFiles
 from duebook.cli.job_sets.plan import Action, Plan, Step, compare, faults_of
 from duebook.client import Client, Conflict, Invalid, NotFound
 from duebook.client.paths import path_of
 from duebook.client.steps import send
 from duebook.client.wire import Request
 
+T = TypeVar("T")
+
 _BATCH, _AT_ONCE = 500, 8
+_KEYS = 50  # of one request, whose line has a limited length
 _DAYS = timedelta(days=7)
 
 
@@ -32,8 +36,16 @@ def current_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
     found = {job["key"]: job for job in tagged if job["key"] is not None}
     missing = [job.key for job in files.jobs if job.key not in found]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        others = threads.map(lambda key: _job(api, key), missing)
-        return found | {job["key"]: job for job in others if job is not None}
+        others = chain.from_iterable(threads.map(partial(_jobs, api), _batches(missing, _KEYS)))
+        return found | {job["key"]: job for job in others}
+
+
+def _jobs(api: Client, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The jobs that have one of these keys."""
+    try:
+        return list(api.items("/api/job", key=keys))
+    except Invalid:  # no job can have one of the keys, of which the dry run names the fault
+        return [job for key in keys if (job := _job(api, key)) is not None]
 
 
 def _job(api: Client, key: str) -> dict[str, Any] | None:
@@ -47,7 +59,7 @@ def _job(api: Client, key: str) -> dict[str, Any] | None:
 def planned_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
     """By key the definitions that the API would make of the files; raises InvalidFiles. Nothing is made."""
     planned: dict[str, dict[str, Any]] = {}
-    for jobs in _batches(files.jobs):
+    for jobs in _batches(files.jobs, _BATCH):
         bodies = [job.body for job in jobs]
         try:
             answer = api.post("/api/job/batch?dry_run=true&replace=true", {"jobs": bodies})
@@ -59,9 +71,9 @@ def planned_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
     return planned
 
 
-def _batches(jobs: Sequence[FileJob]) -> Iterator[list[FileJob]]:
-    rest = iter(jobs)
-    while batch := list(islice(rest, _BATCH)):
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
         yield batch
 
 
