@@ -131,8 +131,8 @@ async def test_a_planned_replacement_may_keep_what_no_new_job_may_have(api: Api,
     await api.create(key="k", queue="default", **kept)
     register = "INSERT INTO tasks (name, payload_schema, seen_at) VALUES ('t', $1, now())"
     await api.deps.pool.execute(register, {"required": ["m"]})
-    limits = {"mail_domains": mail_domains(["example.com"]), "max_timeout": timedelta(hours=1)}
-    async with running_api(postgres_url, **limits) as strict:
+    domains, longest = mail_domains(["example.com"]), timedelta(hours=1)
+    async with running_api(postgres_url, mail_domains=domains, max_timeout=longest) as strict:
         body = {"name": "another", "key": "k", **kept}
         [plan] = (await dry_run(strict, REPLACE, {"jobs": [body]}, JOBS))["items"]
         assert (plan["job"]["name"], plan["job"]["payload"]) == ("another", {"n": "x"})

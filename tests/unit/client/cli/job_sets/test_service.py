@@ -18,6 +18,7 @@ NOW = JOB | {"key": "one"}
 PLANNED = {"key": "one", "timeout": "PT9M"}
 CHANGE = Step(Action.CHANGE, "one", "one", NOW, PLANNED, job=ONE)
 CREATION = Step(Action.CREATE, "one", "one", planned=NOW, job=ONE)
+NOTHING: tuple[int, Any] = (200, {"items": [], "next_cursor": None})
 FORECAST = {"from": "…", "to": "…", "queues": [], "clock_changes": [], "added": {}, "removed": {}}
 
 
@@ -97,8 +98,7 @@ def test_a_job_of_the_set_without_a_key_is_left_alone() -> None:
 
 def test_the_jobs_of_many_new_keys_are_asked_for_together() -> None:
     files = [FileJob(f"k{n}", "a", {}, "a.yaml", "", {}) for n in range(60)]
-    pages = [(200, {"items": [], "next_cursor": None})] * 3
-    api = Api(*pages)
+    api = Api(*[NOTHING] * 3)
     assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {}
     queries = sorted(target for _, target, _, _ in api.requests)
     assert [query.count("k", query.index("key=") + 4) for query in queries[:2]] == [50, 10]
@@ -106,8 +106,7 @@ def test_the_jobs_of_many_new_keys_are_asked_for_together() -> None:
 
 def test_a_key_that_no_job_can_have_keeps_no_other_from_being_found() -> None:
     files = [FileJob(key, "a", {}, "a.yaml", "", {}) for key in ("no key", "one")]
-    nothing = (200, {"items": [], "next_cursor": None})
-    api = Api(nothing, problem("/key"), problem("/key"), (200, NOW))
+    api = Api(NOTHING, problem("/key"), problem("/key"), (200, NOW))
     assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {"one": NOW}
 
 
