@@ -100,8 +100,8 @@ def test_the_jobs_of_many_new_keys_are_asked_for_together() -> None:
     files = [FileJob(f"k{n}", "a", {}, "a.yaml", "", {}) for n in range(60)]
     api = Api(*[NOTHING] * 3)
     assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {}
-    queries = sorted(target for _, target, _, _ in api.requests)
-    assert [query.count("k", query.index("key=") + 4) for query in queries[:2]] == [50, 10]
+    targets = sorted(target for _, target, _, _ in api.requests)
+    assert [target.count("k", target.index("key=") + 4) for target in targets[:2]] == [50, 10]
 
 
 def test_a_key_that_no_job_can_have_keeps_no_other_from_being_found() -> None:
