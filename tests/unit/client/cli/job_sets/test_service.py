@@ -96,7 +96,7 @@ def test_a_job_of_the_set_without_a_key_is_left_alone() -> None:
     assert list(service.current_jobs(api.client, JobFiles(("a",), ()))) == ["one"]
 
 
-def test_the_jobs_of_many_new_keys_are_asked_for_together() -> None:
+def test_the_jobs_of_many_new_keys_are_read_together() -> None:
     files = [FileJob(f"k{n}", "a", {}, "a.yaml", "", {}) for n in range(60)]
     api = Api(*[NOTHING] * 3)
     assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {}
