@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from duebook_common.domain.run.decide import LOST
+from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_notifier.background import MOST_ALIKE, Alike, Background, error_group
 from duebook_notifier.links import Links
@@ -43,6 +43,7 @@ def alike(outcome: str, *numbers: Any) -> str:
         ({"attempt": 1, "failures": 1, "max_attempts": 1}, "after 1 attempt: the error was “ValueError: no rows”."),
         ({"attempt": 2, "failures": 2}, "the last error was “ValueError: no rows”, and the task ruled out a retry."),
         ({"error": LOST}, ": its executor worker-7/311 was silent for longer than its lease."),
+        ({"error": EXECUTOR_ENDED}, ": its executor worker-7/311 ended during the attempt."),
         ({"error": "\u202egnorw"}, "the last error was “gnorw”."),
         ({"error": HEBREW}, f"the last error was “\u2068{HEBREW}\u2069”."),
         ({"error": "x" * 9999}, f"the last error was “{'x' * 199}…”."),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import uuid_utils.compat as uuids
@@ -16,6 +17,7 @@ from duebook.modules import load
 from duebook.open_resources import ResourceFailed
 from duebook.tasks import Registry, resources_of
 from duebook_common.broker.startup import connect_when_available
+from duebook_common.broker.topology import presence_queue
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
@@ -28,6 +30,7 @@ from duebook_common.store.database import Clock, Pool
 from duebook_common.store.executors import About
 from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.services import VERSION, present
+from duebook_common.store.signs import SignOfLife
 from duebook_common.store.startup import open_database
 from duebook_executor.attempt_metrics import show_metrics
 from duebook_executor.attempts import Attempts
@@ -45,7 +48,7 @@ from duebook_executor.registration import LOOK_INTERVAL, Registration
 from duebook_executor.settings import ExecutorSettings
 from duebook_executor.task_loop import TaskLoop
 
-_HEARTBEAT_INTERVAL, _RETRY_SECONDS = timedelta(seconds=0.5), 1.0
+_HEARTBEAT_INTERVAL, _SIGN_INTERVAL, _RETRY_SECONDS = timedelta(seconds=0.5), timedelta(seconds=1), 1.0
 
 
 def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry:
@@ -108,6 +111,7 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
         executor = _create(settings, registry, publisher, connections)
         _show(context, settings, registry, executor)
         context.loops.start("clock", clock.keep_measuring(pool))
+        context.loops.start("sign of life", _give_sign(settings, actor))
         _start_heartbeat(context.loops, executor.heartbeat, hints, settings.lease)
         await open_resources(executor.attempts.task_loop, registry)
         async with _executing(context, settings, executor):
@@ -153,11 +157,14 @@ async def _executing(context: ServiceContext, settings: ExecutorSettings, execut
         await connect_when_available(context.health, settings.rabbitmq_url.get_secret_value(), executor.consumer.start)
         await retry_while_unavailable("registering", registration.step, longest=_RETRY_SECONDS)
         context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
+        declare = partial(executor.consumer.declare_presence, presence_queue(executor.attempts.executor))
+        context.loops.start("presence queue", run_every("presence queue", _SIGN_INTERVAL, declare))
         yield
     finally:
         await context.loops.stop("registration")  # a renewal under way would take the mark away again
         await registration.drain()
         context.loops.start("registration", run_every("registration", LOOK_INTERVAL, registration.step))
+        await context.loops.stop("presence queue")
         await executor.consumer.stop_consuming()
         await executor.deliveries.stop()
         await executor.attempts.drain(settings.grace)
@@ -180,6 +187,15 @@ async def open_resources(task_loop: TaskLoop, registry: Registry) -> None:
         await task_loop.open(list(resources_of(registry.registered().values())))
     except ResourceFailed as error:
         raise CannotStart(str(error), exit_code=1) from error
+
+
+async def _give_sign(settings: ExecutorSettings, actor: Actor) -> None:
+    """Give the sign by which schedulers notice the end of this process before its leases end."""
+    sign = SignOfLife(settings.postgres_url.get_secret_value(), actor.name)
+    try:
+        await run_every("sign of life", _SIGN_INTERVAL, sign.step, sign.lost, longest=_RETRY_SECONDS)
+    finally:
+        sign.close()
 
 
 def _start_heartbeat(loops: Loops, heartbeat: Heartbeat, hints: Hints, lease: timedelta) -> None:

@@ -43,7 +43,7 @@ class Attempts:
         self, recorder: AttemptRecorder, clock: Clock, registry: Registry, executor: str, max_timeout: timedelta
     ) -> None:
         self._max_timeout = max_timeout
-        self._recorder, self._clock, self._executor = recorder, clock, executor
+        self._recorder, self._clock, self.executor = recorder, clock, executor
         self._tasks = registry.registered()
         self._outcomes = Batcher(recorder.end)
         self.task_loop = TaskLoop()
@@ -80,7 +80,7 @@ class Attempts:
         if result.error is not None or run is None:
             log.error("attempt cannot be started", error=repr(result.error))
             return None
-        if run.status is not RunStatus.RUNNING or run.executor != self._executor or run.id in self.running:
+        if run.status is not RunStatus.RUNNING or run.executor != self.executor or run.id in self.running:
             return None
         count_start(run, self._clock.now())
         notes = Notes(run, self._clock.now)

@@ -5,12 +5,13 @@ Consumes by aio-pika itself: FastStream's stages for each message would be a fif
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import aiormq
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
 
 from duebook_common.broker import topology
 from duebook_common.broker.messages import MessageUnreadable, RunMessage
@@ -41,6 +42,7 @@ class Consumer:
         self._url, self._queues, self._concurrency, self._receive = url, queues, concurrency, receive
         self._connection: AbstractRobustConnection | None = None
         self._subscriptions: list[_Subscription] = []
+        self._presence: tuple[AbstractChannel, aiormq.Channel] | None = None
         self._handling: set[asyncio.Task[None]] = set()
         self._acknowledgers: WeakKeyDictionary[aiormq.Channel, AckBatcher] = WeakKeyDictionary()
 
@@ -68,6 +70,25 @@ class Consumer:
             channel = cast(aiormq.Channel, await queue.channel.get_underlay_channel())
             if channel.is_closed or tag not in channel.consumers:  # a channel of the last connection keeps its tags
                 raise ConnectionError(f"not consuming from {queue.name}")
+
+    async def declare_presence(self, queue: str) -> int:
+        """Declare the exclusive queue by which schedulers see that this connection exists, if it is a new connection.
+
+        Always returns 0. Not by the library, which would not reconnect while the broker still has the last connection.
+        """
+        assert self._connection is not None
+        channel = self._presence[0] if self._presence else await self._connection.channel(publisher_confirms=False)
+        try:
+            current = cast(aiormq.Channel, await channel.get_underlay_channel())
+            if self._presence is None or current is not self._presence[1] or current.is_closed:
+                await current.queue_declare(queue, exclusive=True, timeout=_CLOSING_SECONDS)
+        except BaseException:
+            self._presence = None
+            with suppress(*BROKER_ERRORS):
+                await channel.close()
+            raise
+        self._presence = channel, current
+        return 0
 
     async def stop_consuming(self) -> None:
         """Cancel the consumers; deliveries received so far can still be settled."""

@@ -2,7 +2,7 @@
 
 import re
 
-from duebook_common.domain.run.decide import LOST
+from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.phrases import quantity
 from duebook_notifier.background import Background, error_group
@@ -30,7 +30,7 @@ def remedy(run: Run, outcome: str, background: Background) -> str:
 
 
 def _cause_to_fix(run: Run) -> str:
-    if run.error == LOST:
+    if run.error in {EXECUTOR_ENDED, LOST}:
         return "Find out what stopped that executor, such as a crash or too little memory"
     if _TIMED_OUT.match(run.error or ""):
         return "Make the task faster, or give the job a longer timeout"

@@ -1,11 +1,12 @@
 """One sentence about a run: the headline says what happened, and what follows it says why."""
 
-from duebook_common.domain.run.decide import LOST
+from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.phrases import duration, quantity
 from duebook_notifier.phrases import isolated, one_line, quoted
 
 _LONGEST_REASON = 100  # characters
+_LOSSES = {EXECUTOR_ENDED: "ended during the attempt", LOST: "was silent for longer than its lease"}
 _WHY_SKIPPED = {
     "overlap": "another run of the job was active",
     "deadline": "no attempt had started when its start_within was over",
@@ -48,9 +49,9 @@ def why(run: Run, outcome: str) -> str:
 def _error(run: Run, which: str) -> str:
     if not run.error:
         return "."
-    if run.error == LOST:
+    if cause := _LOSSES.get(run.error):
         executor = one_line((run.executor or "").removeprefix("executor "))
-        return f": its executor {isolated(executor)} was silent for longer than its lease."
+        return f": its executor {isolated(executor)} {cause}."
     ruled_out = ", and the task ruled out a retry" if is_final(run) else ""
     return f": {which} was {quoted(run.error)}{ruled_out}."
 

@@ -14,6 +14,7 @@ from duebook_common.runtime.health import Check
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
+from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_acts import BulkLimits
@@ -27,6 +28,7 @@ from duebook_scheduler.admission import Admission
 from duebook_scheduler.bulk_worker import BulkWorker
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.ended_executors import EndedExecutors
 from duebook_scheduler.idle_queues import IdleQueues
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.mending import WakeupMender
@@ -48,6 +50,7 @@ _IDLE_INTERVAL = timedelta(seconds=20)
 _MEND_INTERVAL = timedelta(seconds=10)
 _RATE_INTERVAL = timedelta(minutes=1)
 _STATISTICS_INTERVAL = timedelta(seconds=1)
+_SIGN_INTERVAL = timedelta(milliseconds=200)
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
 
@@ -57,16 +60,18 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
     settings = context.settings
     assert isinstance(settings, SchedulerSettings)
     clock, wake, redis_url = Clock(), asyncio.Event(), settings.redis_url.get_secret_value()
+    postgres_url = settings.postgres_url.get_secret_value()
     rabbitmq_url = settings.rabbitmq_url.get_secret_value()
     connect_broker = partial(topology.connect, rabbitmq_url, "scheduler")
     connect_again = partial(topology.connect, rabbitmq_url, "scheduler-queues")
     await check_redis(redis_url)
     async with (
-        open_database(context.health, settings.postgres_url.get_secret_value(), "scheduler", clock) as pool,
+        open_database(context.health, postgres_url, "scheduler", clock) as pool,
         present(pool, "scheduler", settings, context.health, clock),
         await connect_when_available(context.health, rabbitmq_url, connect_broker) as connection,
         await connect_when_available(context.health, rabbitmq_url, connect_again) as questions,
         Hints(redis_url) as hints,
+        redis_client(redis_url) as redis,
     ):
         work_queues = WorkQueues(questions)
         publisher, sender = Publisher(connection), RunSender(Publisher(connection), work_queues, wake.set)
@@ -82,10 +87,13 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
         _start_log_readers(loops, poll_context, publisher, wake)
         _start_workers(loops, poll_context, publisher, hints, work_queues)
+        ended = EndedExecutors(poll_context, postgres_url, work_queues, redis, sender, wake.set)
+        loops.start("ended executors", run_every("ended executors", _SIGN_INTERVAL, ended.step))
         try:
             yield
         finally:
             await loops.stop()
+            ended.close()
             await poller.close()
             await sender.drain()
 

@@ -134,9 +134,9 @@ class Waker:
         ]
         results = await handle_runs(self._pool, work, self._actor)
         for due, result in zip(due_runs, results, strict=True):
-            _count(due.run, result)
-        await self._send(_runs_with(RunRequeued, results))
-        await self._sender.send(_runs_with(RunDeadLettered, results), bury=True)
+            count_woken(due.run, result)
+        await self._send(runs_with(RunRequeued, results))
+        await self._sender.send(runs_with(RunDeadLettered, results), bury=True)
 
     async def _send(self, runs: Sequence[Run]) -> None:
         self._window.use(runs)
@@ -161,12 +161,13 @@ def _plan(due_runs: Sequence[DueRun], context: WakeContext, capacity: dict[str, 
     return plan
 
 
-def _runs_with(event: type, results: Sequence[CommandResult]) -> list[Run]:
+def runs_with(event: type, results: Sequence[CommandResult]) -> list[Run]:
     """The runs that got an event of this type."""
     return [r.run for r in results if r.run is not None and any(isinstance(e, event) for e in r.events)]
 
 
-def _count(run: Run, result: CommandResult) -> None:
+def count_woken(run: Run, result: CommandResult) -> None:
+    """Count and log what became of a run that was woken, or lost with its executor."""
     if isinstance(result.error, QueueIsPaused):
         return  # it stays due, and the next pass sees the pause
     if result.error is not None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
+from aiormq.exceptions import ChannelLockedResource
 from pamqp.common import FieldTable
 
 from duebook_common.broker.frames import OutgoingMessage
@@ -22,6 +23,7 @@ from duebook_common.broker.topology import (
     RUNS,
     dead_letter_queue,
     declare_work,
+    presence_queue,
     work_arguments,
     work_queue,
 )
@@ -81,6 +83,19 @@ class WorkQueues:
             return error
         full = isinstance(error, DeliveryError) and (await self.ready_messages([queue])).get(queue) != 0
         return error if full else NotConfirmed(repr(error))
+
+    async def is_connected(self, executor: str) -> bool | None:
+        """Whether the executor is connected to the broker; None if the broker does not answer."""
+        try:
+            async with self._channel(_COUNTING_SECONDS) as channel:
+                await channel.declare_queue(presence_queue(executor), passive=True)
+        except ChannelLockedResource:
+            return True
+        except ChannelNotFoundEntity:
+            return False
+        except BROKER_ERRORS:
+            return None
+        return True
 
     async def renew(self, queue: str, *, unconfirmed: bool) -> None:
         """Delete a silent queue and declare it again: its runs are in the database, and are sent again.

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from duebook_common.domain.definition import Overlap
+from duebook_common.domain.run.decide import EXECUTOR_ENDED
 from duebook_common.domain.run.events import (
     AttemptLost,
     AttemptReleased,
@@ -58,6 +59,10 @@ def test_a_lost_attempt_names_its_executor() -> None:
     assert texts(explain_run(a_dispatch(), STARTED, lost))[-1] == (
         "The executor host/1 was lost: it did not renew its lease in time, so attempt 1 counts as failed; "
         "1 of 4 attempts used, the next is due at 2026-11-24T01:01:00Z."
+    )
+    ended = replace(lost, error=EXECUTOR_ENDED)
+    assert texts(explain_run(a_dispatch(), STARTED, ended))[-1].startswith(
+        "The executor host/1 ended, so attempt 1 counts as failed; "
     )
 
 

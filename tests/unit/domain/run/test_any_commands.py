@@ -14,6 +14,7 @@ from duebook_common.domain.run.commands import (
     DeferRun,
     DiscardRun,
     FailAttempt,
+    LoseAttempt,
     RedriveRun,
     ReleaseAttempt,
     RunCommand,
@@ -54,6 +55,7 @@ class Step:
             "wake": WakeRun(now, self.chance, LOOK_AGAIN_AFTER, job_deleted=self.flag),
             "wake again": WakeRun(now, self.chance, LOOK_AGAIN_AFTER),
             "wake without executor": WakeRun(now, self.chance, LOOK_AGAIN_AFTER, has_executor=False),
+            "lose": LoseAttempt(f"executor-{1 + self.off_by}", now, now, self.chance),
             "defer": DeferRun(run.dispatch + self.off_by, "executor-2", now, self.chance),
             "cancel": CancelRun(reason, now),
             "redrive": RedriveRun(reason, 1 + self.off_by**2, now, own_payload=self.flag),
@@ -65,7 +67,7 @@ class Step:
 # Starts, failures, wake-ups and redrives are drawn more often, because they lead to more states.
 KINDS = ["start", "fail", "wake again", "redrive"] * 2 + [
     "succeed", "retry after", "release", "confirm", "wake", "cancel", "discard",
-    "wake without executor", "defer",
+    "wake without executor", "defer", "lose",
 ]  # fmt: skip
 STEPS = st.builds(
     Step,

@@ -1,11 +1,11 @@
 """The decisions about a run that is due, and about one that an executor cannot start."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Rate
-from duebook_common.domain.run.commands import DeferRun, FailAttempt, RedriveRun, StartAttempt
-from duebook_common.domain.run.decide import BURY_WITHIN, LOST, decide, expired
+from duebook_common.domain.run.commands import DeferRun, FailAttempt, LoseAttempt, RedriveRun, StartAttempt
+from duebook_common.domain.run.decide import BURY_WITHIN, EXECUTOR_ENDED, LOST, decide, expired
 from duebook_common.domain.run.events import (
     AttemptLost,
     AttemptStarted,
@@ -63,6 +63,34 @@ def test_no_attempt_of_a_deleted_job_starts_but_a_running_one_may_finish() -> No
 def test_a_dead_letter_that_wakes_is_not_sent_again() -> None:
     run = dead()
     assert decide(run, wake(due(run) + DAY)) == []
+
+
+# The end of an executor
+
+
+def lose(now: datetime, executor: str = "executor-1", ended_at: datetime = NOW) -> LoseAttempt:
+    return LoseAttempt(executor, ended_at, now, 0.5)
+
+
+def test_an_attempt_is_lost_with_its_executor_before_its_lease_ends() -> None:
+    now = NOW + timedelta(milliseconds=600)
+    assert decide(running(), lose(now)) == [
+        AttemptLost(attempt=1, error=EXECUTOR_ENDED, failures=1, retry_at=NOW + SECOND, at=now),
+    ]
+    [late] = decide(running(), lose(NOW + MINUTE))
+    assert isinstance(late, AttemptLost)
+    assert late.retry_at == NOW + MINUTE  # a retry is never due in the past
+    lost, dead_letter = decide(running(max_retries=0), lose(now))
+    assert isinstance(lost, AttemptLost)
+    assert isinstance(dead_letter, RunDeadLettered)
+    assert dead_letter.error == lost.error == EXECUTOR_ENDED
+
+
+def test_the_end_of_an_executor_concerns_only_what_it_was_running() -> None:
+    retried = do(running(), fail(running()))
+    other = replace(running(), executor="executor-2")
+    for run in (a_run(), dead(), retried, other):
+        assert decide(run, lose(NOW + SECOND)) == []
 
 
 # Deadlines

@@ -38,6 +38,11 @@ def dead_letter_queue(queue: str) -> str:
     return f"{DEAD_LETTERS}.{queue}"
 
 
+def presence_queue(executor: str) -> str:
+    """An executor's own queue without messages: exclusive, so that it exists as long as the executor's connection."""
+    return f"duebook.executor.{executor.rpartition('/')[2]}"
+
+
 def work_arguments(queue: str) -> FieldTable:
     """The arguments of a work queue: what is rejected goes to its dead-letter queue."""
     dead_letters: FieldTable = {"x-dead-letter-exchange": DEAD_LETTERS, "x-dead-letter-routing-key": queue}

@@ -44,6 +44,7 @@ SELECT queue, task, clock_timestamp() AS now FROM (
 """  # noqa: S608
 _FORGET = "DELETE FROM executors WHERE seen_at < clock_timestamp() - interval '1 day'"
 _LEAVE = "DELETE FROM executors WHERE executor = $1"
+_EXPIRE = "UPDATE executors SET seen_at = least(seen_at, clock_timestamp() - interval '1 minute') WHERE executor = $1"
 _WITH_EXECUTOR = f"""
 SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
 WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
@@ -135,6 +136,12 @@ async def leave(pool: Pool, executor: str) -> None:
     """The executor has stopped."""
     async with acquire(pool) as db:
         await db.execute(_LEAVE, executor)
+
+
+async def expire(pool: Pool, executor: str) -> None:
+    """The executor has ended without leaving. If it runs after all, it is registered anew by its next renewal."""
+    async with acquire(pool) as db:
+        await db.execute(_EXPIRE, executor)
 
 
 async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[QueueTask]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from duebook_api.why.facts import RunContext
 from duebook_api.why.opening_sentences import no_executor
 from duebook_api.why.phrases import capitalized, event_time, executor_name, ordinal, quoted, rate_clause, with_reason
+from duebook_common.domain.run.decide import EXECUTOR_ENDED
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -55,7 +56,8 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             failed = f"Attempt {event.attempt} failed{_after(run, event)} with {quoted(event.error)}"
             return f"{failed}{_attempts_used(run, event, context)}."
         case AttemptLost():
-            lost = f"{capitalized(executor_name(run.executor))} was lost: it did not renew its lease in time"
+            cause = "ended" if event.error == EXECUTOR_ENDED else "was lost: it did not renew its lease in time"
+            lost = f"{capitalized(executor_name(run.executor))} {cause}"
             return f"{lost}, so attempt {event.attempt} counts as failed{_attempts_used(run, event, context)}."
         case AttemptReleased():
             executor = capitalized(executor_name(run.executor))

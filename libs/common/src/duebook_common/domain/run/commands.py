@@ -82,6 +82,16 @@ class WakeRun:
 
 
 @dataclass(frozen=True, slots=True)
+class LoseAttempt:
+    """The executor of the attempt has ended: `ended_at` (UTC) is when. `chance` in [0, 1) varies the backoff."""
+
+    executor: str
+    ended_at: datetime
+    now: datetime
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRun:
     reason: str | None
     now: datetime
@@ -137,6 +147,7 @@ RunCommand = (
     | ReleaseAttempt
     | ConfirmCancel
     | WakeRun
+    | LoseAttempt
     | CancelRun
     | TerminateRun
     | RedriveRun

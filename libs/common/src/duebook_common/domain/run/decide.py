@@ -15,6 +15,7 @@ from duebook_common.domain.run.commands import (
     DiscardRun,
     FailAttempt,
     HoldRun,
+    LoseAttempt,
     RedriveRun,
     ReleaseAttempt,
     ResumeRun,
@@ -50,6 +51,7 @@ _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetim
 _SOON = timedelta(seconds=1)
 _FIRST_DEFERRAL, _DEFERRAL_FACTOR, _LONGEST_DEFERRAL = 0.25, 1.5, 30.0  # seconds
 LOST = "the executor was silent for longer than its lease"
+EXECUTOR_ENDED = "the executor ended during the attempt"
 
 
 def expired(run: Run, now: datetime) -> bool:
@@ -85,6 +87,8 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
             return [RunCancelled(attempt=attempt, given_up=given_up, reason=run.reason, at=command.now)]
         case WakeRun():
             return _wake(run, command)
+        case LoseAttempt():
+            return _lose_with_executor(run, command)
         case CancelRun():
             return _cancel(run, command)
         case TerminateRun():
@@ -187,7 +191,7 @@ def _wake(  # noqa: PLR0911 - one case for each state
     if run.wake_at is None or (run.wake_at > command.now and not command.free):
         return []  # another scheduler was faster
     if run.status is RunStatus.RUNNING:
-        return _lose(run, command)
+        return _lose(run, LOST, command.chance, command.now, command.now)
     if not run.active:
         return []
     if expired(run, command.now):
@@ -207,17 +211,24 @@ def _wake(  # noqa: PLR0911 - one case for each state
     return [RunRequeued(dispatch=run.dispatch + 1, wake_at=command.now + command.look_again_after, at=command.now)]
 
 
-def _lose(run: Run, command: WakeRun) -> list[RunEvent]:
+def _lose_with_executor(run: Run, command: LoseAttempt) -> list[RunEvent]:
+    """The name of an executor is that of one start of one process, so a run that it still has is lost with it."""
+    if run.status is not RunStatus.RUNNING or run.executor != command.executor:
+        return []
+    return _lose(run, EXECUTOR_ENDED, command.chance, command.ended_at, command.now)
+
+
+def _lose(run: Run, error: str, chance: float, ended_at: datetime, now: datetime) -> list[RunEvent]:
+    """The attempt counts as failed. Its retry is delayed from the end of the attempt, as far as that is known."""
     failures = run.failures + 1
     retries = failures < run.max_attempts and not run.cancel_requested
-    delay = run.backoff.delay(failures, command.chance)
-    retry_at = command.now + delay if retries else None
-    lost = AttemptLost(attempt=run.attempt, error=LOST, failures=failures, retry_at=retry_at, at=command.now)
+    retry_at = max(ended_at + run.backoff.delay(failures, chance), now) if retries else None
+    lost = AttemptLost(attempt=run.attempt, error=error, failures=failures, retry_at=retry_at, at=now)
     if retries:
         return [lost]
     if run.cancel_requested:
-        return [lost, RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
-    return [lost, _dead_letter(evolve(run, lost), failures, LOST, command.now)]
+        return [lost, RunCancelled(attempt=run.attempt, reason=run.reason, at=now)]
+    return [lost, _dead_letter(evolve(run, lost), failures, error, now)]
 
 
 def _cancel(run: Run, command: CancelRun) -> list[RunEvent]:

@@ -204,7 +204,7 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLost:
-    """The executor did not renew the lease in time. Counts as a failure."""
+    """The executor has ended, or did not renew the lease in time; `error` says which. Counts as a failure."""
 
     attempt: int
     error: str

@@ -1,0 +1,54 @@
+"""The end of an executor is noticed long before its leases end, and no restart of a server looks like it."""
+
+import pytest
+
+from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
+from duebook_devstack.stack import Stack
+from support.fleet import Platform, eventually
+from support.load import Load, held, launch, mix
+
+_END_SIGNS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'duebook-sign-of-life' AND datname = current_database()
+"""
+_SIGNS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 7244 AND granted"
+
+
+def test_runs_of_a_killed_executor_start_again_long_before_their_lease_ends(platform: Platform) -> None:
+    load = Load(platform, DUEBOOK_LEASE="PT1H")
+    launch(platform, api=1, scheduler=1, executor=1)
+    load.submit(held(6, "gate"))
+    load.await_running(6, "gate")
+    launch(platform, executor=1)
+    load.query(_END_SIGNS)  # a lost connection first: the signs are given again
+    eventually(lambda: len(load.query(_SIGNS)) == 2)
+    with load.submitting(mix(60)):
+        platform["executor", 0].kill()
+    eventually(lambda: {(row["attempt"], row["status"]) for row in load.held("gate")} == {(2, "running")})
+    load.open("gate")
+    load.check()
+    assert {row["data"]["error"] for row in load.events("AttemptLost")} == {EXECUTOR_ENDED}
+    [run, *_] = load.held("gate")
+    why = platform.get(f"/api/run/{run['run_id']}/why")
+    assert "ended, so attempt 1 counts as failed" in str(why)
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["and a kill", "alone"])
+def test_a_restart_of_postgresql_looks_like_no_end(stack: Stack, kill: bool) -> None:
+    with Platform(stack.environment) as platform:
+        load = Load(platform, DUEBOOK_LEASE="PT6S")
+        launch(platform, api=1, scheduler=1, executor=1)
+        load.submit(held(6, "gate"))
+        load.await_running(6, "gate")
+        launch(platform, executor=1)
+        stack.postgres.kill()
+        if kill:
+            platform["executor", 0].kill()
+        stack.postgres.start()
+        load.submit(mix(20))
+        if kill:
+            eventually(lambda: {(row["attempt"], row["status"]) for row in load.held("gate")} == {(2, "running")})
+        load.open("gate")
+        load.check()
+        assert {row["data"]["error"] for row in load.events("AttemptLost")} <= {LOST}
+        assert len(load.events("AttemptLost")) == 6 * kill
