@@ -8,6 +8,7 @@ from rich.table import Table
 
 from benchmarks import baselines
 from benchmarks.bench import Bench, machine, running
+from benchmarks.instants import Instants, aligned, herd, steady
 from benchmarks.punctuality import add_pending, immediate, recurring, spread
 from benchmarks.recorded_runs import Lateness
 from benchmarks.throughput import throughput
@@ -22,6 +23,7 @@ async def measure(bench: Bench, table: Table) -> None:
         await _throughput(bench, db, table, handler)
         table.add_row("(b)", "lateness of 1,000 one-off jobs due within 10 s", *_cells(await spread(bench, db)))
         await _recurring(bench, db, table)
+        await _instants(bench, db, table)
         await _pending(bench, db, table)
     finally:
         await db.close()
@@ -52,6 +54,20 @@ async def _recurring(bench: Bench, db: asyncpg.Connection, table: Table) -> None
     table.add_row("(d)", "lateness of 500 jobs every 5 s for 30 s", *_cells(late))
     table.add_row("(d)", "missed occurrences", f"{occurrences.missed}", f"{occurrences.expected:,} expected")
     table.add_row("(d)", "additional attempts", f"{occurrences.additional_attempts}", "")
+
+
+async def _instants(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
+    table.add_row("(e)", "first line of 2,000 one-off jobs, 100/s", *_began(await steady(bench, db)))
+    table.add_row("(f)", "first line of 10,000 one-off jobs due at once", *_began(await herd(bench, db)))
+    found, occurrences = await aligned(bench, db)
+    table.add_row("(g)", "first line of 500 series due together every 5 s", *_began(found))
+    others = f"{occurrences.additional_attempts} additional attempts, {occurrences.expected:,} expected"
+    table.add_row("(g)", "missed occurrences", f"{occurrences.missed}", others)
+
+
+def _began(found: Instants) -> tuple[str, str]:
+    others = f"p50 {found.p50:.1f}, max {found.worst:.1f}, last end {found.last_end:.0f}, early {found.early}"
+    return f"p99 {found.p99:.1f} ms", others
 
 
 async def _pending(bench: Bench, db: asyncpg.Connection, table: Table) -> None:

@@ -26,7 +26,8 @@ class Bench:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.environment = {**stack.environment, "DUEBOOK_AUTH": "off", "DUEBOOK_LOG_LEVEL": "warning"}
+        own = {"DUEBOOK_AUTH": "off", "DUEBOOK_LOG_LEVEL": "warning", "DUEBOOK_TASKS": "benchmarks.tasks"}
+        self.environment = {**stack.environment, **own}
         self.services = {kind: Service(stack.stack_dir, kind, free_port(), self.environment) for kind in PORTS}
         self.api = httpx2.Client(base_url=self.services["api"].url, timeout=60, trust_env=False)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from duebook_common.domain.job.schedule_history import EARLIEST
 from duebook_common.store.database import Pool
 from duebook_scheduler.dispatch import _CANDIDATES
 from duebook_scheduler.due_runs import _DUE_RUNS, load_due_runs
@@ -55,7 +56,7 @@ async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: 
     await created(pool, priority=0)
     polls: dict[str, tuple[Any, ...]] = {
         _BY_TABLE["jobs"]: (),
-        _CANDIDATES: (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW, [], 500),
+        _CANDIDATES: (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW, [], 500, EARLIEST),
     }
     await grow_table(pool, "jobs", 10)
     few = [(await query_cost(pool, query, *arguments)).buffers for query, arguments in polls.items()]
@@ -66,7 +67,8 @@ async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: 
         assert many.indexes == {"jobs_due"}
         assert not many.scans
         assert many.buffers <= before + 40
-    backlog = await query_cost(pool, _CANDIDATES, ["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500)
+    all_due: tuple[Any, ...] = (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500, EARLIEST)
+    backlog = await query_cost(pool, _CANDIDATES, *all_due)
     assert backlog.buffers <= 5_000, "when all are due, a poll reads no more than its batch"
 
 

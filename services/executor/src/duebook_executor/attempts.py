@@ -25,6 +25,7 @@ from duebook_common.store.database import Clock
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt, AttemptState
 from duebook_executor.attempt_metrics import count_outcome, count_start
+from duebook_executor.instant import seconds_until, wait_for_instant
 from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
@@ -84,7 +85,8 @@ class Attempts:
             return None
         count_start(run, self._clock.now())
         notes = Notes(run, self._clock.now)
-        attempt = Attempt(run, assignment, asyncio.get_running_loop().time(), notes)
+        ahead = seconds_until(run.started_at, self._clock.now())
+        attempt = Attempt(run, assignment, asyncio.get_running_loop().time() + ahead, notes)
         self.running[run.id] = attempt
         attempt.work = asyncio.create_task(self._run(attempt))
         return attempt
@@ -123,6 +125,7 @@ class Attempts:
         if task is None:
             return TaskFailure(f"this executor has no task {name!r}")  # `Deliveries` defers such a run
         timeout = min(assignment.definition.timeout, self._max_timeout)
+        await wait_for_instant(attempt.run.started_at, self._clock)
         context = self._context(attempt, self._clock.now() + timeout)
         return await execute(task, assignment.payload, context, timeout, self.task_loop)
 

@@ -13,7 +13,9 @@ from uuid import UUID
 
 import structlog
 
+from duebook_common.domain.job.ahead import decision_time
 from duebook_common.domain.job.commands import DecisionContext, Dispatch
+from duebook_common.domain.job.schedule_history import EARLIEST
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.hints import Hints
@@ -29,7 +31,7 @@ from duebook_common.store.resilience import isolate_failures, one_by_one
 from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.contended_jobs import ContendedJobs
 from duebook_scheduler.dispatch_window import DispatchWindow
-from duebook_scheduler.lanes import Lane, earliest, lanes
+from duebook_scheduler.lanes import Lane, lanes, next_look
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_queues
 from duebook_scheduler.run_sender import RunSender
@@ -44,7 +46,8 @@ SELECT job_id FROM (
            row_number() OVER (PARTITION BY lane.queue ORDER BY lane.priority DESC, due.wake_at) AS rank
     FROM unnest($1::text[], $2::int[], $3::int[]) AS lane (queue, priority, capacity), LATERAL (
         SELECT job_id, wake_at FROM jobs
-        WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority AND wake_at <= $4
+        WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority
+          AND wake_at > $7 AND wake_at <= $4
           AND job_id <> ALL($5::uuid[])
         ORDER BY jobs.queue, jobs.priority, wake_at LIMIT lane.capacity
     ) AS due
@@ -66,6 +69,7 @@ class Dispatcher:
         self._sender, self._window = sender, window
         self._hints, self._served, self._paused = hints, context.served, context.paused
         self._deferred: dict[UUID, datetime] = {}
+        self._not_ahead: dict[UUID, datetime] = {}  # these jobs are decided when they are due
         self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
 
@@ -75,21 +79,25 @@ class Dispatcher:
             return 0  # RabbitMQ is unavailable: the due jobs stay due
         await self._send(self._contended.take())
         now = self._clock.now()
-        open_lanes = await self._open_lanes(now)
-        return await self._dispatch(open_lanes, now) if open_lanes else 0
+        until = now + self._settings.look_ahead
+        open_lanes = await self._open_lanes(now, until)
+        due = [(lane, capacity) for lane, capacity in open_lanes if lane.first <= now]
+        if due and (decided := await self._dispatch(due, now)):
+            return decided  # what is due comes first
+        return await self._dispatch_ahead(open_lanes, now, until) if open_lanes and until > now else 0
 
     async def close(self) -> None:
         """Decide nothing more beside the poll, and send what was decided."""
         await self._contended.close()
         await self._send(self._contended.take())
 
-    async def _open_lanes(self, now: datetime) -> list[tuple[Lane, int]]:
-        """The lanes with due jobs whose queue is ready and has capacity, each with that capacity."""
+    async def _open_lanes(self, now: datetime, until: datetime) -> list[tuple[Lane, int]]:
+        """The lanes with jobs due by `until` whose queue is ready and has capacity, each with that capacity."""
         async with acquire(self._pool) as db:
             found = await lanes(db, "jobs")
             show_queues(lane.queue for lane in found)
-            self.next_due = earliest(found, now)
-            due = [lane for lane in found if lane.first <= now and self._paused.now.going_on(lane.queue) is None]
+            self.next_due = next_look(found, now, until - now)
+            due = [lane for lane in found if lane.first <= until and self._paused.now.going_on(lane.queue) is None]
             if not due:
                 return []
             # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.
@@ -117,14 +125,42 @@ class Dispatcher:
         await self._send(results)
         return sum(bool(result.facts) for result in results)
 
-    async def _candidates(self, db: Connection, open_lanes: Sequence[tuple[Lane, int]], now: datetime) -> list[UUID]:
+    async def _dispatch_ahead(self, open_lanes: Sequence[tuple[Lane, int]], now: datetime, until: datetime) -> int:
+        """Decide what is due by `until`, as far as nothing can change the decision; the rest is decided when due."""
+        self._not_ahead = {job_id: due_at for job_id, due_at in self._not_ahead.items() if due_at > now}
+        async with acquire(self._pool) as db:
+            candidates = await self._candidates(db, open_lanes, until, now)
+        if not candidates:
+            return 0
+        try:
+            async with transaction(self._pool) as db:
+                await share_pauses(db)
+                results = await self._decide(db, await try_lock_jobs(db, candidates), ahead=True)
+        except UNAVAILABLE:
+            raise
+        except Exception as error:
+            log.info("jobs are decided when they are due, not ahead", jobs=len(candidates), error=repr(error))
+            self._not_ahead |= dict.fromkeys(candidates, until)
+            return 0
+        await self._send(results)
+        return sum(bool(result.facts) for result in results)
+
+    async def _candidates(
+        self, db: Connection, open_lanes: Sequence[tuple[Lane, int]], until: datetime, after: datetime = EARLIEST
+    ) -> list[UUID]:
+        """The jobs due after `after` and by `until`."""
         most = self._settings.batch
         rows = [(lane.queue, lane.priority, min(capacity, most)) for lane, capacity in open_lanes]
-        self._deferred = {job_id: until for job_id, until in self._deferred.items() if until > now}
-        records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), now, list(self._deferred), most)
+        if after is EARLIEST:
+            self._deferred = {job_id: time for job_id, time in self._deferred.items() if time > until}
+        left_out = [*self._deferred, *(self._not_ahead if after is not EARLIEST else ())]
+        records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), until, left_out, most, after)
         return [record["job_id"] for record in records]
 
-    async def _decide(self, db: Connection, job_ids: Sequence[UUID]) -> list[JobResult[Dispatch]]:
+    async def _decide(
+        self, db: Connection, job_ids: Sequence[UUID], *, ahead: bool = False
+    ) -> list[JobResult[Dispatch]]:
+        """Decide what the jobs have due; with `ahead` also what they will have due next, where that is certain."""
         now, settings = self._clock.now(), self._settings
         context = DecisionContext(
             now=now,
@@ -137,11 +173,25 @@ class Dispatcher:
         pauses = await pauses_since(db, min((job.job.wake_at or now for job in jobs), default=now))
         jobs = [job for job in jobs if pauses.going_on(job.job.definition.queue) is None]
         served = await self._served.among(db, map(_queue_task, jobs), now)
-        commands = [Dispatch(_context_of(job, context, pauses, served)) for job in jobs]
-        results = _decide_within_limits(jobs, commands)
+        contexts = [_context_of(job, context, pauses, served) for job in jobs]
+        if ahead:
+            jobs, contexts = self._certain(jobs, contexts)
+        results = _decide_within_limits(jobs, [*map(Dispatch, contexts)])
         await record(db, results, self._actor)
         await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)
         return results
+
+    def _certain(
+        self, jobs: Sequence[LockedJob], contexts: Sequence[DecisionContext]
+    ) -> tuple[list[LockedJob], list[DecisionContext]]:
+        """The jobs that can be decided, each with a context at the time of its decision. The others wait till due."""
+        decided: list[tuple[LockedJob, DecisionContext]] = []
+        for job, context in zip(jobs, contexts, strict=True):
+            if (time := decision_time(*job, context)) is not None:
+                decided.append((job, replace(context, now=time)))
+            elif job.job.wake_at is not None:
+                self._not_ahead[job.job.id] = job.job.wake_at
+        return [job for job, _ in decided], [context for _, context in decided]
 
     async def _retry(self, job_ids: Sequence[UUID], error: Exception) -> list[JobResult[Dispatch]]:
         """Retry a failed batch.

@@ -6,7 +6,7 @@ the due rows of a lane come first in it, however many rows follow.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from duebook_common.store.database import Connection
@@ -44,3 +44,17 @@ async def lanes(db: Connection, table: Literal["jobs", "runs"]) -> list[Lane]:
 def earliest(found: Sequence[Lane], now: datetime) -> datetime | None:
     """The next time after `now` at which a row falls due; None if no row does."""
     return min((lane.first for lane in found if lane.first > now), default=None)
+
+
+def next_look(found: Sequence[Lane], now: datetime, ahead: timedelta) -> datetime | None:
+    """When to look for due rows next, if they may be dealt with up to `ahead` before they are due.
+
+    A bit later than that, so that rows which follow closely are dealt with together. Rows behind the first of a lane
+    are unknown, so a lane whose first row could not be dealt with ahead is looked at in short intervals.
+    """
+    times = [lane.first for lane in found if lane.first > now]
+    if ahead:
+        until = now + ahead
+        times += [lane.first - ahead * 0.8 for lane in found if lane.first > until]
+        times += [now + ahead / 3 for lane in found if now < lane.first <= until]
+    return min(times, default=None)

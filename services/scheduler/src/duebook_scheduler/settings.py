@@ -6,7 +6,7 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
-from duebook_common.runtime.bounds import Bounds, Idle, Lease, Misfire, Port
+from duebook_common.runtime.bounds import Bounds, Idle, Lease, LookAhead, Misfire, Port
 from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl, Settings
 
 
@@ -34,6 +34,9 @@ class SchedulerSettings(Settings):
     """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
     misfire: Misfire = timedelta(minutes=1)
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
+    look_ahead: LookAhead = timedelta(0)
+    """How long before its due time an occurrence may be decided, so that its task begins on time. `PT0S`: not before.
+    A pause, resume or change of a job that comes in between waits until the run has begun."""
     dispatch_ahead: Annotated[int, AfterValidator(Bounds(1, 1_000_000))] = 10_000
     """How many runs that have not started of one queue may be dispatched. The rest stays due, sorted by priority."""
     batch: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 500

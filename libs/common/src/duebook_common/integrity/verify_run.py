@@ -5,6 +5,7 @@ Checked without `decide`: the check must not trust what it checks.
 
 from collections.abc import Iterator, Sequence
 
+from duebook_common.domain.run.ahead import LONGEST_LOOK_AHEAD
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -36,6 +37,7 @@ def check_run(stream: str, events: Sequence[object]) -> Iterator[Breach]:
         yield Breach(Invariant.ACCOUNTED_FOR, stream, f"begins with {type(events[0]).__name__}")
         return
     yield from (Breach(Invariant.FENCED, stream, says) for says in _attempt_faults(events))
+    yield from (Breach(Invariant.FENCED, stream, says) for says in _early_starts(events))
     yield from (Breach(Invariant.FENCED, stream, says) for says in _hold_faults(events))
     yield from (Breach(Invariant.EXACTLY_ONCE, stream, says) for says in _end_faults(events))
     yield from (Breach(Invariant.EXACTLY_ONCE, stream, says) for says in _budget_faults(events))
@@ -58,6 +60,15 @@ def _attempt_faults(events: Sequence[object]) -> Iterator[str]:
                 name = type(event).__name__
                 yield f"{name} of attempt {event.attempt}, but {current} is the last, active: {active}"
             active = False
+
+
+def _early_starts(events: Sequence[object]) -> Iterator[str]:
+    """No attempt starts before the time of the run's dispatch, unless a clock was set back in between."""
+    first = events[0]
+    assert isinstance(first, FirstEvent)
+    for event in events:
+        if isinstance(event, AttemptStarted) and event.at < first.at <= event.at + LONGEST_LOOK_AHEAD:
+            yield f"attempt {event.attempt} started at {event.at}, before the run was due to start at {first.at}"
 
 
 def _hold_faults(events: Sequence[object]) -> Iterator[str]:

@@ -32,6 +32,7 @@ def _text(value: int | timedelta) -> str:
 
 
 Port = Annotated[int, AfterValidator(Bounds(0, 65_535))]
+LookAhead = Annotated[Duration, AfterValidator(Bounds(timedelta(0), timedelta(seconds=5)))]
 Grace = Annotated[Duration, AfterValidator(Bounds(timedelta(0), timedelta(days=1)))]
 Misfire = Annotated[Duration, AfterValidator(Bounds(timedelta(seconds=1), timedelta(days=366)))]
 Lease = Annotated[Duration, AfterValidator(Bounds(timedelta(seconds=1), timedelta(days=1)))]

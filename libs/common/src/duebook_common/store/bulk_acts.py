@@ -15,6 +15,7 @@ from duebook_common.domain.bulk.progress import BatchOutcome, Slots
 from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected, JobDeletedAlready
+from duebook_common.domain.job.ahead import awaited_instant
 from duebook_common.domain.job.commands import DecisionContext, DeleteJob, JobCommand, PauseJob, ResumeJob, TriggerRun
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run.commands import CancelRun, DiscardRun, RedriveRun, RunCommand
@@ -161,7 +162,10 @@ async def _act_on_jobs(
             continue
         dealt_with += 1
         of_queue = replace(context, pauses=pauses.of(job.job.definition.queue))
-        if result := _decide(count, job, _job_command(bulk, triggered[job.job.id], earlier, of_queue)):
+        command = _job_command(bulk, triggered[job.job.id], earlier, of_queue)
+        if awaited_instant(command, job.active) is not None:
+            count.again.append(job.job.id)
+        elif result := _decide(count, job, command):
             facts += len(result.facts)
             results.append(result)
     await record(db, results, actor)

@@ -4,12 +4,23 @@ A decision that depends on other runs of the job, or on its schedule, belongs he
 life needs no lock, since the run's version detects conflicts: see `run_handling`.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
-from duebook_common.domain.job.commands import Backfill, ChangeJob, JobCommand, PauseJob, TriggerRun
+from duebook_common.domain.job.ahead import Wait, awaited_instant
+from duebook_common.domain.job.commands import (
+    Backfill,
+    ChangeJob,
+    DeleteJob,
+    JobCommand,
+    PauseJob,
+    ResumeJob,
+    TriggerRun,
+)
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.telemetry import CONFLICTS
@@ -63,29 +74,55 @@ async def handle_job(
 ) -> JobResult[CommandT] | None:
     """Decide a command under the job's lock; None if there is no such job.
 
-    Decides again if a run of the job changed between read and append. Raises what `decide` and `prepare` raise, and
-    Conflict if its runs keep changing.
+    Decides again if a run of the job changed between read and append. Waits for the instant of a run that was decided
+    ahead of it where the command concerns that run, without the lock: what the command stops has begun, or never does.
+    Raises what `decide` and `prepare` raise, and Conflict if its runs keep changing.
     """
+    since: datetime | None = None
     for _ in range(TRIES):
         try:
             async with transaction(pool) as db:
                 await lock_jobs(db, [job_id])
-                return await _decide_job(db, job_id, command, actor)
+                return await _decide_job(db, job_id, command, actor, since)
         except Conflict:
             CONFLICTS.inc()
+        except _InstantAhead as ahead:
+            since = ahead.wait.instant
+            await asyncio.sleep(ahead.wait.seconds)
     raise Conflict(f"the runs of job {job_id} kept changing during its command")
 
 
+class _InstantAhead(Exception):
+    """The command has to wait. Nothing was written."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
+def _no_earlier(command: CommandT, time: datetime) -> CommandT:
+    """The command at `time` (UTC), unless its own time is later."""
+    if isinstance(command, ResumeJob | DeleteJob):
+        return replace(command, now=max(command.now, time))
+    if isinstance(command, ChangeJob | PauseJob | Backfill):
+        return replace(command, context=replace(command.context, now=max(command.context.now, time)))
+    return command
+
+
 async def _decide_job(
-    db: Connection, job_id: UUID, command: CommandT | Preparation[CommandT], actor: Actor
+    db: Connection, job_id: UUID, command: CommandT | Preparation[CommandT], actor: Actor, since: datetime | None
 ) -> JobResult[CommandT] | None:
+    """`since`: the instant for which the command has waited, so that it is decided by no earlier time."""
     job = (await load_jobs(db, [job_id])).get(job_id)
     if job is None:
         return None
     prepared = await command.prepare(db, job) if isinstance(command, Preparation) else command
-    prepared = await _with_pauses(db, job, prepared)
+    prepared = await _with_pauses(db, job, prepared if since is None else _no_earlier(prepared, since))
     active = await load_active_runs(db, [job_id])  # after `prepare`, which may take long while runs change
-    result = decide_locked(LockedJob(job, active.get(job_id, [])), prepared)
+    locked = LockedJob(job, active.get(job_id, []))
+    if (wait := awaited_instant(prepared, locked.active)) is not None:
+        raise _InstantAhead(wait)
+    result = decide_locked(locked, prepared)
     await record(db, [result], actor)
     return result
 

@@ -3,13 +3,15 @@
 import asyncio
 import random
 import time
+from datetime import timedelta
 
 from asyncpg import LockNotAvailableError
 
 from duebook_common.domain.queue import state as queue_state
-from duebook_common.domain.queue.decide import QueueCommand, decide
+from duebook_common.domain.queue.decide import PauseQueue, QueueCommand, decide
 from duebook_common.domain.queue.events import QueueEvent, stream
 from duebook_common.domain.queue.state import Pause
+from duebook_common.domain.run.ahead import LONGEST_LOOK_AHEAD
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection, Pool, transaction
@@ -30,23 +32,40 @@ async def handle_queue(pool: Pool, name: str, command: QueueCommand, actor: Acto
 
     The lock waits for the starts of attempts that are being committed, and no attempt starts once this has returned a
     pause. Starts wait for the lock too, so each try is short. Raises StartsGoOn if all tries of 5 s were in vain.
+
+    A pause begins once those attempts have begun whose start was recorded ahead of it, and returns no earlier.
     """
     until = time.monotonic() + _TRYING_SECONDS
     while True:
         try:
-            return await _handle(pool, name, command, actor)
+            pause, wait = await _handle(pool, name, command, actor)
+            await asyncio.sleep(wait.total_seconds())
+            return pause
         except LockNotAvailableError:
             if time.monotonic() > until:
                 raise StartsGoOn(name) from None
         await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))
 
 
-async def _handle(pool: Pool, name: str, command: QueueCommand, actor: Actor) -> Pause | None:
+_STARTED_AHEAD = """
+SELECT now, greatest(now, (
+    SELECT max(started_at) + interval '1 microsecond' FROM runs
+    WHERE wake_at IS NOT NULL AND status = 'running' AND ($1 = '*' OR queue = $1) AND $2
+      AND started_at >= now AND started_at <= now + $3::interval
+)) AS at FROM clock_timestamp() AS now
+"""
+
+
+async def _handle(pool: Pool, name: str, command: QueueCommand, actor: Actor) -> tuple[Pause | None, timedelta]:
+    """The last pause after the command, and how long its begin lies ahead."""
     async with transaction(pool) as db:
         await lock_pauses(db)
         last = await last_pause(db, name)
-        events = decide(name, last, command, await db.fetchval("SELECT clock_timestamp()"))
-        return await _record(db, name, last, events, actor) if events else last
+        time = await db.fetchrow(_STARTED_AHEAD, name, isinstance(command, PauseQueue), LONGEST_LOOK_AHEAD)
+        assert time is not None
+        events = decide(name, last, command, time["at"])
+        pause = await _record(db, name, last, events, actor) if events else last
+        return pause, time["at"] - time["now"]
 
 
 async def _record(

@@ -4,10 +4,12 @@ Pure: time, chance and identifiers are arguments. A repeated command decides not
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from duebook_common.domain.errors import StaleAttempt, WrongStatus
+from duebook_common.domain.run.ahead import instant_ahead
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
@@ -65,8 +67,11 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
     """The events that the command causes, in order; none if it is a repeat.
 
     Raises StaleAttempt for an outcome of an attempt that no longer owns the run, WrongStatus if an operator's
-    command has no meaning in the run's status.
+    command has no meaning in the run's status. Before the instant of a run that was decided ahead it is decided as at
+    that instant.
     """
+    if (instant := instant_ahead(run, command.now)) is not None:
+        command = replace(command, now=instant)
     match command:
         case StartAttempt():
             return _start(run, command)

@@ -1,0 +1,124 @@
+"""Occurrences that are decided shortly before they are due, on a real database, and the commands that meet them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from duebook_common.domain.definition import Concurrency, Every
+from duebook_common.domain.job.commands import DeleteJob, PauseJob
+from duebook_common.domain.queue.decide import PauseQueue
+from duebook_common.domain.run.commands import CancelRun, StartAttempt
+from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.database import Pool, acquire
+from duebook_common.store.job_handling import handle_job
+from duebook_common.store.queue_handling import handle_queue
+from duebook_common.store.rows import load_jobs, load_runs
+from support.bookkeeping import ACTOR, check_invariants, context, created, do, serve
+from support.samples import MINUTE, SECOND
+from support.schedulers import Scheduler, new_scheduler
+
+AHEAD = 3 * SECOND
+
+
+@pytest.fixture
+async def scheduler(pool: Pool, postgres_url: str) -> AsyncIterator[Scheduler]:
+    await serve(pool)
+    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S") as scheduler:
+        yield scheduler
+
+
+def instant() -> datetime:
+    return datetime.now(UTC) + AHEAD
+
+
+async def ahead(scheduler: Scheduler, pool: Pool, **changes: Any) -> Run:
+    """A run that was decided ahead of its instant."""
+    due_at = instant()
+    await created(pool, scheduled_at=due_at, **changes)
+    (run,) = await scheduler.poll()
+    assert (run.created_at, run.status, run.dispatch) == (due_at, RunStatus.DISPATCHED, 1)
+    assert datetime.now(UTC) < due_at
+    return run
+
+
+async def start(pool: Pool, run: Run) -> Run:
+    """Start the run's attempt now, as an executor does that receives the message."""
+    result = await do(pool, run, StartAttempt(run.dispatch, "executor", MINUTE, datetime.now(UTC)))
+    assert result.run is not None
+    return result.run
+
+
+async def status_of(pool: Pool, run_id: UUID) -> RunStatus:
+    async with acquire(pool) as db:
+        return (await load_runs(db, [run_id]))[run_id].status
+
+
+async def test_a_job_is_dispatched_and_started_before_it_is_due(scheduler: Scheduler, pool: Pool) -> None:
+    run = await ahead(scheduler, pool)
+    begun = await start(pool, run)
+    assert (begun.started_at, begun.wake_at) == (run.due_at, run.due_at + MINUTE)
+    assert await scheduler.poll() == []
+    await check_invariants(pool, {run.job_id})
+
+
+async def test_two_schedulers_decide_a_job_ahead_once(scheduler: Scheduler, pool: Pool, postgres_url: str) -> None:
+    ids = {await created(pool, scheduled_at=instant(), recurrence=Every(MINUTE)) for _ in range(20)}
+    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S") as other:
+        both = await asyncio.gather(scheduler.poll(), other.poll())
+        sent = [*both[0], *both[1], *await scheduler.poll()]
+    assert sorted(run.job_id for run in sent) == sorted(ids)
+    await check_invariants(pool, ids)
+
+
+async def test_a_job_with_a_concurrency_key_is_decided_when_it_is_due(scheduler: Scheduler, pool: Pool) -> None:
+    await created(pool, scheduled_at=instant(), concurrency=Concurrency("key", 1))
+    assert await scheduler.poll() == []
+    assert scheduler.poller.pause() > timedelta(0)
+
+
+async def test_a_pause_of_a_job_waits_for_the_instant(scheduler: Scheduler, pool: Pool) -> None:
+    run = await ahead(scheduler, pool, recurrence=Every(MINUTE))
+    result = await handle_job(pool, run.job_id, PauseJob(None, context(datetime.now(UTC))), ACTOR)
+    assert result is not None
+    assert datetime.now(UTC) >= run.due_at
+    assert result.job.updated_at >= run.due_at, "decided as if it had come at the instant"
+    await check_invariants(pool, {run.job_id})
+
+
+async def test_a_deletion_cancels_at_once_what_has_not_started(scheduler: Scheduler, pool: Pool) -> None:
+    run = await ahead(scheduler, pool, recurrence=Every(MINUTE))
+    await handle_job(pool, run.job_id, DeleteJob(datetime.now(UTC)), ACTOR)
+    assert datetime.now(UTC) < run.due_at
+    assert (await start(pool, run)).status is RunStatus.CANCELLED
+    await check_invariants(pool, {run.job_id})
+
+
+async def test_a_cancelled_run_is_not_started_at_its_instant(scheduler: Scheduler, pool: Pool) -> None:
+    run = await ahead(scheduler, pool, recurrence=Every(MINUTE))
+    await do(pool, run, CancelRun("no", datetime.now(UTC)))
+    assert datetime.now(UTC) < run.due_at
+    assert (await start(pool, run)).status is RunStatus.CANCELLED
+    async with acquire(pool) as db:
+        after = (await load_jobs(db, [run.job_id]))[run.job_id]
+    assert after.next_at == run.due_at + MINUTE
+    await check_invariants(pool, {run.job_id})
+
+
+async def test_a_pause_of_a_queue_begins_after_what_was_started_ahead(scheduler: Scheduler, pool: Pool) -> None:
+    started, sent = await ahead(scheduler, pool), await ahead(scheduler, pool)
+    await start(pool, started)
+    pause = await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    assert pause is not None
+    assert pause.since > started.due_at
+    assert datetime.now(UTC) >= started.due_at
+    assert await start_refused(pool, sent), "what was only sent waits for the resume"
+    assert await status_of(pool, sent.id) is RunStatus.DISPATCHED
+
+
+async def start_refused(pool: Pool, run: Run) -> bool:
+    result = await do(pool, run, StartAttempt(run.dispatch, "executor", MINUTE, datetime.now(UTC)))
+    return result.error is not None
