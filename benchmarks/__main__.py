@@ -8,9 +8,11 @@ from rich.table import Table
 
 from benchmarks import baselines
 from benchmarks.bench import Bench, machine, running
+from benchmarks.creation import creation
 from benchmarks.instants import Instants, aligned, herd, steady
 from benchmarks.punctuality import add_pending, immediate, recurring, spread
 from benchmarks.recorded_runs import Lateness
+from benchmarks.recovery import recovery
 from benchmarks.throughput import throughput
 
 _PENDING = (0, 10_000, 1_000_000)
@@ -19,11 +21,14 @@ _PENDING = (0, 10_000, 1_000_000)
 async def measure(bench: Bench, table: Table) -> None:
     db = await asyncpg.connect(bench.stack.postgres.url)
     try:
+        for name, (cpu, memory) in (await bench.at_rest()).items():
+            table.add_row("rest", f"CPU and memory at rest: {name}", f"{cpu:.1f} %, {memory:.0f} MiB", "")
         handler = await _baselines(bench, table)
         await _throughput(bench, db, table, handler)
         table.add_row("(b)", "lateness of 1,000 one-off jobs due within 10 s", *_cells(await spread(bench, db)))
         await _recurring(bench, db, table)
         await _instants(bench, db, table)
+        await _recovery_and_creation(bench, db, table)
         await _pending(bench, db, table)
     finally:
         await db.close()
@@ -68,6 +73,15 @@ async def _instants(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
 def _began(found: Instants) -> tuple[str, str]:
     others = f"p50 {found.p50:.1f}, max {found.worst:.1f}, last end {found.last_end:.0f}, early {found.early}"
     return f"p99 {found.p99:.1f} ms", others
+
+
+async def _recovery_and_creation(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
+    p99, others = _cells(await recovery(bench, db))
+    table.add_row("(h)", "from kill -9 of an executor to the next start of each run", p99, others)
+    for clients in (1, 32):
+        rate, took = await creation(bench, clients)
+        p99, others = _cells(took)
+        table.add_row("(i)", f"jobs/s created one by one by {clients} client(s)", f"{rate:,.0f}", f"{p99}, {others}")
 
 
 async def _pending(bench: Bench, db: asyncpg.Connection, table: Table) -> None:

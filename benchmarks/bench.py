@@ -56,6 +56,21 @@ class Bench:
                 used[server.name] = _cpu(process.pid)
         return used
 
+    async def at_rest(self, seconds: float = 10) -> dict[str, tuple[float, float]]:
+        """The share of a core, in percent, and the memory in MiB that each service takes while nothing is due."""
+        await self.settle()
+        before = self.cpu()
+        await asyncio.sleep(seconds)
+        after = self.cpu()
+        return {
+            kind: (
+                (after[kind] - before[kind]) / seconds * 100,
+                psutil.Process(service.process.pid).memory_info().rss / 2**20,
+            )
+            for kind, service in self.services.items()
+            if service.process
+        }
+
     async def settle(self, seconds: float = 60) -> None:
         """Wait until the work that follows a measurement, such as mails and vacuuming, is finished."""
         deadline, before = time.monotonic() + seconds, sum(self.cpu().values())

@@ -68,5 +68,9 @@ async def await_succeeded(db: asyncpg.Connection, name: str, count: int, seconds
 async def lateness(db: asyncpg.Connection, name: str, count: int, within: timedelta) -> Lateness:
     """The lateness of all runs of jobs with this name, as soon as `count` have succeeded."""
     await await_succeeded(db, name, count, within.total_seconds())
-    late = [float(row["late"]) for row in await db.fetch(_LATENESS, name)]
+    return percentiles([float(row["late"]) for row in await db.fetch(_LATENESS, name)])
+
+
+def percentiles(late: list[float]) -> Lateness:
+    """Of a sorted list of milliseconds."""
     return Lateness(len(late), late[len(late) // 2], late[min(len(late) - 1, int(len(late) * 0.99))], late[-1])
