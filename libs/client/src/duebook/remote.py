@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from duebook.client import AsyncClient, AsyncHandle, Client, Handle
     from duebook.client.enqueue import EnqueueFields
     from duebook.client.fields import Time
+    from duebook.client.waiting import Wait
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,13 +22,15 @@ class RemoteTask(Generic[R, Payload]):
     @overload
     def enqueue(
         self: "RemoteTask[Coroutine[Any, Any, T], Payload]", payload: Payload = UNSET, *,
-        client: "Client | None" = None, at: "Time | None" = None, idempotency_key: str | None = None,
+        client: "Client | None" = None, at: "Time | None" = None, wait: "Wait | None" = None,
+        idempotency_key: str | None = None,
         **fields: "Unpack[EnqueueFields]",
     ) -> "Handle[T]": ...  # fmt: skip
     @overload
     def enqueue(
         self: "RemoteTask[T, Payload]", payload: Payload = UNSET, *,
-        client: "Client | None" = None, at: "Time | None" = None, idempotency_key: str | None = None,
+        client: "Client | None" = None, at: "Time | None" = None, wait: "Wait | None" = None,
+        idempotency_key: str | None = None,
         **fields: "Unpack[EnqueueFields]",
     ) -> "Handle[T]": ...  # fmt: skip
     def enqueue(self: Any, payload: Any = UNSET, *, client: "Client | None" = None, **options: Any) -> "Handle[Any]":
@@ -43,13 +46,15 @@ class RemoteTask(Generic[R, Payload]):
     @overload
     async def aenqueue(
         self: "RemoteTask[Coroutine[Any, Any, T], Payload]", payload: Payload = UNSET, *,
-        client: "AsyncClient | None" = None, at: "Time | None" = None, idempotency_key: str | None = None,
+        client: "AsyncClient | None" = None, at: "Time | None" = None, wait: "Wait | None" = None,
+        idempotency_key: str | None = None,
         **fields: "Unpack[EnqueueFields]",
     ) -> "AsyncHandle[T]": ...  # fmt: skip
     @overload
     async def aenqueue(
         self: "RemoteTask[T, Payload]", payload: Payload = UNSET, *,
-        client: "AsyncClient | None" = None, at: "Time | None" = None, idempotency_key: str | None = None,
+        client: "AsyncClient | None" = None, at: "Time | None" = None, wait: "Wait | None" = None,
+        idempotency_key: str | None = None,
         **fields: "Unpack[EnqueueFields]",
     ) -> "AsyncHandle[T]": ...  # fmt: skip
     async def aenqueue(

@@ -55,7 +55,7 @@ def test_both_clients_have_the_same_methods(name: str) -> None:
 def test_a_method_has_the_signature_and_the_documentation_of_its_call() -> None:
     jobs = client()[0].jobs
     assert "Raises Invalid" in (jobs.create.__doc__ or "")
-    assert list(inspect.signature(jobs.trigger).parameters) == ["job", "payload", "overlap", "idempotency_key"]
+    assert list(inspect.signature(jobs.trigger).parameters) == ["job", "payload", "overlap", "wait", "idempotency_key"]
 
 
 def test_values_of_python_become_json() -> None:

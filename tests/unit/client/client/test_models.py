@@ -47,11 +47,11 @@ def test_a_field_of_a_later_server_is_kept() -> None:
 
 
 def test_the_filters_have_names_that_the_api_has() -> None:
-    from duebook.client.fields import DeadLetterFilters, RunFilters, query_of
+    from duebook.client.fields import DeadLetterFilters, JobFilters, RunFilters, query_of
     from duebook_api.runs.dead_letters import DeadLetterQuery
     from duebook_api.runs.run_list import RunQuery
 
-    for filters, query in ((RunFilters, RunQuery), (DeadLetterFilters, DeadLetterQuery)):
+    for filters, query in ((JobFilters, JobQuery), (RunFilters, RunQuery), (DeadLetterFilters, DeadLetterQuery)):
         named = query_of(dict.fromkeys(get_type_hints(filters), "x"))
         assert set(named) <= set(query.model_fields)
-    assert "q" in JobQuery.model_fields
+    assert "key" in get_type_hints(JobFilters)

@@ -1,6 +1,6 @@
 """What a program enqueues during a test is recorded instead of sent."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,3 +59,34 @@ def test_a_payload_that_the_api_would_refuse_is_refused(enqueued: EnqueuedTasks)
         nightly.enqueue(payload)
     with pytest.raises(AssertionError, match="was enqueued 0 times"):
         enqueued.one(nightly)
+
+
+def test_a_recorded_handle_has_the_job_and_its_run(enqueued: EnqueuedTasks) -> None:
+    enqueued.will_return(nightly, 2)
+    handle = nightly.enqueue(Report(region="eu"), wait=30, key="nightly-eu", timeout=timedelta(minutes=1), at=AT)
+    assert (handle.job.task, handle.job.payload) == ("reports.nightly", {"region": "eu"})
+    assert (handle.job.key, handle.job.timeout, handle.job.scheduled_at) == ("nightly-eu", timedelta(minutes=1), AT)
+    assert (handle.wait(timeout=1).status, handle.wait().result, handle.wait().job_id) == (
+        "succeeded",
+        2,
+        handle.job.id,
+    )
+    assert "wait" not in enqueued.one(nightly).fields
+    assert clean.enqueue().job.id != handle.job.id
+
+
+async def test_a_recorded_handle_of_asyncio_has_the_same(enqueued: EnqueuedTasks) -> None:
+    enqueued.will_return(nightly, 2)
+    handle = await nightly.aenqueue(Report(region="eu"), queue="reports")
+    assert (handle.job.queue, handle.job.name) == ("reports", "reports.nightly")
+    assert (await handle.wait()).result == await handle.result() == 2
+    with pytest.raises(LookupError, match="will_return"):
+        await (await clean.aenqueue()).wait()
+
+
+def test_a_recorded_handle_has_every_member_of_the_real_one() -> None:
+    from duebook.client import AsyncHandle, Handle
+    from duebook.testing.handles import RecordedAsyncHandle, RecordedHandle
+
+    for real, recorded in ((Handle, RecordedHandle), (AsyncHandle, RecordedAsyncHandle)):
+        assert {name for name in dir(real) if name[0] != "_"} <= set(dir(recorded))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # see `_PARTS`
     from duebook.client.fields import Time
     from duebook.client.handles import AsyncHandle
     from duebook.client.models import Event
+    from duebook.client.waiting import Wait
     from duebook.tasks import TaskFunction
 
 T = TypeVar("T")
@@ -98,17 +99,20 @@ class AsyncClient:
     @overload
     async def enqueue(
         self, task: "TaskFunction[..., Coroutine[Any, Any, T], Payload]", payload: "Payload" = UNSET, *,
-        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+        at: "Time | None" = None, wait: "Wait | None" = None, idempotency_key: str | None = None,
+        **fields: "Unpack[EnqueueFields]"
     ) -> "AsyncHandle[T]": ...  # fmt: skip
     @overload
     async def enqueue(
         self, task: "TaskFunction[..., T, Payload]", payload: "Payload" = UNSET, *,
-        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+        at: "Time | None" = None, wait: "Wait | None" = None, idempotency_key: str | None = None,
+        **fields: "Unpack[EnqueueFields]"
     ) -> "AsyncHandle[T]": ...  # fmt: skip
     @overload
     async def enqueue(
         self, task: str, payload: Any = UNSET, *,
-        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+        at: "Time | None" = None, wait: "Wait | None" = None, idempotency_key: str | None = None,
+        **fields: "Unpack[EnqueueFields]"
     ) -> "AsyncHandle[Any]": ...  # fmt: skip
     async def enqueue(
         self,
@@ -116,18 +120,22 @@ class AsyncClient:
         payload: Any = UNSET,
         *,
         at: Any = None,
+        wait: "Wait | None" = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> "AsyncHandle[Any]":
         """Run the task once, now or `at` a time, and return a handle of its result.
 
         `task` is the function under its `@task`, or its name. Fields of a job, like `queue` and `key`, override the
-        task's own. Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
+        task's own. With `wait` (a timedelta, or seconds; 60 at most) the same request awaits the run of a task that is
+        due now, and `result` of the handle needs no other.
+
+        Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
         """
         from duebook.client.enqueue import enqueue  # noqa: PLC0415 - see `_PARTS`
         from duebook.client.handles import AsyncHandle  # noqa: PLC0415 - see `_PARTS`
 
-        return AsyncHandle(self, await self.perform(enqueue(task, payload, at, idempotency_key, fields)))
+        return AsyncHandle(self, await self.perform(enqueue(task, payload, at, idempotency_key, fields, wait=wait)))
 
     async def events(
         self, after: str | None = None, *, follow: bool = True, interval: float = 1.0, **filters: Any

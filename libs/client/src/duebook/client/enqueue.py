@@ -17,14 +17,12 @@ from duebook.client.paths import path_of
 from duebook.client.runs import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
-    LONGEST_WAIT,
     deadline_of,
     outcome,
-    refuses_to_wait,
-    wait_query,
 )
 from duebook.client.runs import cancel as cancel_run
 from duebook.client.steps import Call, Now, Sleep
+from duebook.client.waiting import LONGEST_WAIT, Wait, refuses_to_wait, send_waiting, wait_query
 from duebook.client.wire import Request
 from duebook.unset import UNSET, without_unset
 
@@ -72,6 +70,8 @@ def enqueue(
     at: Time | None = None,
     idempotency_key: str | None = None,
     fields: Mapping[str, Any] | None = None,
+    *,
+    wait: Wait | None = None,
 ) -> Call[Enqueued]:
     """Create a job that runs the task once; raises what creating a job raises.
 
@@ -81,11 +81,14 @@ def enqueue(
     when = {} if at is None else {"scheduled_at": at}
     body = {"name": name, "task": name, **when, **without_unset(payload=payload), **(fields or {})}
     request = once("/api/job", body, idempotency_key)
-    return Enqueued(Job.model_validate((yield request)), request, result_type(task))
+    job = yield from send_waiting(request, wait, Job.model_validate)
+    return Enqueued(job, request, result_type(task))
 
 
 def run_of(sent: Enqueued, timeout: float | None) -> Call[Run]:
     """The run of the job once it has ended; raises NoRun and WaitTimeout."""
+    if sent.job.run is not None and sent.job.run.ended:
+        return sent.job.run
     deadline, pause = (yield from deadline_of(timeout)), FIRST_PAUSE
     while True:
         left = deadline - (yield Now())

@@ -74,6 +74,7 @@ class JobFilters(TypedDict, total=False):
     task: str
     queue: str
     tag: str
+    key: str
     text: str
     limit: int | None
 

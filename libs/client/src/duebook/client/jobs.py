@@ -9,16 +9,22 @@ from duebook.client.listing import Listing
 from duebook.client.models import Job, Ledger, LedgerEntry, Run, Why
 from duebook.client.paths import path_of
 from duebook.client.steps import Call, send
+from duebook.client.waiting import Wait, send_waiting
 from duebook.client.wire import Request
 from duebook.unset import UNSET, without_unset
 
 
-def create(name: str, *, idempotency_key: str | None = None, **fields: Unpack[JobFields]) -> Call[Job]:
+def create(
+    name: str, *, wait: Wait | None = None, idempotency_key: str | None = None, **fields: Unpack[JobFields]
+) -> Call[Job]:
     """Create a job, once: the call's own retries repeat its Idempotency-Key, by default a new one.
+
+    With `wait` (a timedelta, or seconds; 60 at most) the answer comes when the run of a one-off that is due has ended,
+    or after that time: `run` of the job has its state then, None if it has not begun.
 
     Raises Invalid, whose `errors` name the fields, Conflict if another job has its `key`, and Unreachable.
     """
-    return send(once("/api/job", {"name": name, **fields}, idempotency_key), Job.model_validate)
+    return send_waiting(once("/api/job", {"name": name, **fields}, idempotency_key), wait, Job.model_validate)
 
 
 def batch(jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None) -> Call[list[Job]]:
@@ -70,11 +76,19 @@ def resume(job: JobRef, *, reason: str | None = None) -> Call[Job]:
 
 
 def trigger(
-    job: JobRef, *, payload: Any = UNSET, overlap: str | None = None, idempotency_key: str | None = None
+    job: JobRef,
+    *,
+    payload: Any = UNSET,
+    overlap: str | None = None,
+    wait: Wait | None = None,
+    idempotency_key: str | None = None,
 ) -> Call[Run]:
-    """Start a run now, once, also while the job is paused; `payload` replaces that of the job."""
+    """Start a run now, once, also while the job is paused; `payload` replaces that of the job.
+
+    With `wait` (a timedelta, or seconds; 60 at most) the answer comes when the run has ended, or after that time.
+    """
     body = without_unset(payload=payload) | ({} if overlap is None else {"overlap": overlap})
-    return send(once(path_of("job", job, "trigger"), body, idempotency_key), Run.model_validate)
+    return send_waiting(once(path_of("job", job, "trigger"), body, idempotency_key), wait, Run.model_validate)
 
 
 def delete(job: JobRef) -> Call[None]:

@@ -92,6 +92,8 @@ class Job(Model):
     """What keeps its runs from starting at present, such as a task that no executor has."""
     reason: str | None = None
     held: bool = False
+    run: "Run | None" = None
+    """Only of a job that was created with `wait`: its run, None if it had not begun by then."""
 
 
 class Progress(Model):

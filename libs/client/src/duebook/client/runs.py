@@ -1,20 +1,18 @@
 """The calls about runs. `client.runs.NAME(…)` performs them; each raises a subclass of `ClientError`."""
 
 import math
-from datetime import timedelta
 from typing import Unpack
 
-from duebook.client.errors import ApiError, Invalid, RunCancelled, RunFailed, RunSkipped, WaitTimeout
+from duebook.client.errors import ApiError, RunCancelled, RunFailed, RunSkipped, WaitTimeout
 from duebook.client.fields import RunFilters, RunRef, Time, query_of
 from duebook.client.jobs import once
 from duebook.client.listing import Listing
 from duebook.client.models import LogEntry, Run, Why
 from duebook.client.paths import name_of, path_of
-from duebook.client.steps import REFUSALS_TO_WAIT, Call, Now, Sleep, send
+from duebook.client.steps import Call, Now, Sleep, send
+from duebook.client.waiting import LONGEST_WAIT, refuses_to_wait, wait_query
 from duebook.client.wire import Request
-from duebook.durations import iso_duration
 
-LONGEST_WAIT = 30.0  # seconds that one request may be kept back
 FIRST_PAUSE, LONGEST_PAUSE = 0.005, 1.0  # seconds between polls
 
 
@@ -54,16 +52,6 @@ def _state(run: RunRef, hold: float) -> Call[Run]:
         if not refuses_to_wait(error):
             raise
     return (yield from send(Request("GET", path), Run.model_validate))
-
-
-def refuses_to_wait(error: ApiError) -> bool:
-    """Whether the same request without `wait` would be answered."""
-    return error.code in REFUSALS_TO_WAIT or (isinstance(error, Invalid) and "/wait" in error.errors)
-
-
-def wait_query(hold: float) -> dict[str, str]:
-    """The parameter by which the server keeps back its answer for so many seconds."""
-    return {"wait": iso_duration(timedelta(seconds=hold))} if hold else {}
 
 
 def deadline_of(timeout: float | None) -> Call[float]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the models need pydantic, which a command that only reads J
     from duebook.client.groups import DeadLetters, Jobs, Runs
     from duebook.client.handles import Handle
     from duebook.client.models import Event
+    from duebook.client.waiting import Wait
     from duebook.tasks import TaskFunction
 
 T = TypeVar("T")
@@ -54,17 +55,20 @@ class Client(RestClient):
     @overload
     def enqueue(
         self, task: "TaskFunction[..., Coroutine[Any, Any, T], Payload]", payload: "Payload" = UNSET, *,
-        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+        at: "Time | None" = None, wait: "Wait | None" = None, idempotency_key: str | None = None,
+        **fields: "Unpack[EnqueueFields]"
     ) -> "Handle[T]": ...  # fmt: skip
     @overload
     def enqueue(
         self, task: "TaskFunction[..., T, Payload]", payload: "Payload" = UNSET, *,
-        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+        at: "Time | None" = None, wait: "Wait | None" = None, idempotency_key: str | None = None,
+        **fields: "Unpack[EnqueueFields]"
     ) -> "Handle[T]": ...  # fmt: skip
     @overload
     def enqueue(
         self, task: str, payload: Any = UNSET, *,
-        at: "Time | None" = None, idempotency_key: str | None = None, **fields: "Unpack[EnqueueFields]"
+        at: "Time | None" = None, wait: "Wait | None" = None, idempotency_key: str | None = None,
+        **fields: "Unpack[EnqueueFields]"
     ) -> "Handle[Any]": ...  # fmt: skip
     def enqueue(
         self,
@@ -72,18 +76,22 @@ class Client(RestClient):
         payload: Any = UNSET,
         *,
         at: Any = None,
+        wait: "Wait | None" = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> "Handle[Any]":
         """Run the task once, now or `at` a time, and return a handle of its result.
 
         `task` is the function under its `@task`, or its name. Fields of a job, like `queue` and `key`, override the
-        task's own. Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
+        task's own. With `wait` (a timedelta, or seconds; 60 at most) the same request awaits the run of a task that is
+        due now, and `result` of the handle needs no other.
+
+        Raises Invalid for a payload that the task refuses, and Conflict if another job has the `key`.
         """
         from duebook.client.enqueue import enqueue  # noqa: PLC0415 - see above
         from duebook.client.handles import Handle  # noqa: PLC0415 - see above
 
-        return Handle(self, self.perform(enqueue(task, payload, at, idempotency_key, fields)))
+        return Handle(self, self.perform(enqueue(task, payload, at, idempotency_key, fields, wait=wait)))
 
     def events(
         self, after: str | None = None, *, follow: bool = True, interval: float = 1.0, **filters: Any

@@ -12,6 +12,7 @@ from duebook.client.errors import Fault, Invalid
 from duebook.client.sync_client import Client
 from duebook.errors import Fail
 from duebook.tasks import TaskFunction
+from duebook.testing.handles import RecordedAsyncHandle, RecordedHandle
 from duebook.testing.payloads import as_json
 from duebook.unset import UNSET
 
@@ -53,17 +54,20 @@ class EnqueuedTasks(Sequence[EnqueuedTask]):
         """What `result` of the handles of this task returns."""
         self._results[_name(task)] = result
 
-    def record(self, task: Any, payload: Any = UNSET, *, idempotency_key: str | None = None, **fields: Any) -> str:
-        """Keep a call, and return the task's name; raises Invalid for a payload that the API would refuse."""
+    def record(
+        self, task: Any, payload: Any = UNSET, *, idempotency_key: str | None = None, **fields: Any
+    ) -> EnqueuedTask:
+        """Keep a call, without its `wait`, and return it; raises Invalid for a payload that the API would refuse."""
         value = {} if payload is UNSET else as_json(payload)
         if isinstance(task, TaskFunction):
             try:
                 task.task.validate(value)
             except Fail as error:
                 raise Invalid(422, "invalid", error.message, [Fault("/payload", error.message)]) from None
-        given = {name: field for name, field in fields.items() if field is not None}
-        self._calls.append(EnqueuedTask(_name(task), value, given, idempotency_key))
-        return _name(task)
+        given = {name: field for name, field in fields.items() if field is not None and name != "wait"}
+        call = EnqueuedTask(_name(task), value, given, idempotency_key)
+        self._calls.append(call)
+        return call
 
     def result(self, name: str) -> Any:
         """What was given by `will_return`; raises LookupError."""
@@ -85,40 +89,16 @@ class EnqueuedTasks(Sequence[EnqueuedTask]):
         return repr(self._calls)
 
 
-class RecordedHandle:
-    """In place of the handle of a `Client`."""
-
-    def __init__(self, calls: EnqueuedTasks, name: str) -> None:
-        self._calls, self._name = calls, name
-
-    def result(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - as of the real one
-        """What `will_return` was given; raises LookupError without it."""
-        return self._calls.result(self._name)
-
-    def cancel(self, reason: str | None = None) -> None:
-        """Nothing is to be cancelled."""
-
-
-class RecordedAsyncHandle(RecordedHandle):
-    """In place of the handle of an `AsyncClient`."""
-
-    async def result(self, timeout: float | None = None) -> Any:  # noqa: ARG002
-        return self._calls.result(self._name)
-
-    async def cancel(self, reason: str | None = None) -> None:  # type: ignore[override]
-        pass
-
-
 @contextmanager
 def record_enqueued() -> Iterator[EnqueuedTasks]:
     """Within it every `enqueue` and `aenqueue`, of tasks and of clients, is recorded instead of sent."""
     calls = EnqueuedTasks()
 
     def enqueue(_client: Any, task: Any, payload: Any = UNSET, **options: Any) -> RecordedHandle:
-        return RecordedHandle(calls, calls.record(task, payload, **options))
+        return RecordedHandle(calls.result, calls.record(task, payload, **options))
 
-    async def aenqueue(_client: Any, task: Any, payload: Any = UNSET, **options: Any) -> RecordedHandle:
-        return RecordedAsyncHandle(calls, calls.record(task, payload, **options))
+    async def aenqueue(_client: Any, task: Any, payload: Any = UNSET, **options: Any) -> RecordedAsyncHandle:
+        return RecordedAsyncHandle(calls.result, calls.record(task, payload, **options))
 
     with (
         patch.object(Client, "enqueue", enqueue),
