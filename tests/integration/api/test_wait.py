@@ -1,28 +1,12 @@
 """`wait`: an answer that comes when the run has ended."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from duebook_api.state import run_waits
-from duebook_common.domain.job.commands import Dispatch
-from duebook_common.domain.run.commands import StartAttempt, Succeed
-from duebook_common.store.actor import Actor
-from duebook_common.store.job_handling import handle_job
 from support.api_app import FUTURE, Api, fail_for_good
-
-
-async def waiting(api: Api, count: int = 1) -> None:
-    """Returns when so many requests wait."""
-    async with asyncio.timeout(20):
-        while sum(map(len, api.deps.waits._waiting.values())) < count:
-            await asyncio.sleep(0.005)
-
-
-async def succeed(api: Api, run_id: str, result: Any = "done") -> None:
-    now = api.deps.clock.now()
-    await api.execute(run_id, StartAttempt(0, "executor-1", timedelta(seconds=30), now), Succeed(1, result, now))
+from support.waits import dispatch, succeed, waiting
 
 
 async def test_a_run_is_answered_when_it_has_ended(api: Api) -> None:
@@ -56,9 +40,7 @@ async def test_a_due_one_off_is_answered_with_its_run(api: Api) -> None:
     answer_to_come = asyncio.create_task(api.json(201, "POST", "/api/job?wait=PT60S", body, Idempotency_Key="k"))
     await waiting(api)
     [job] = (await api.json(200, "GET", "/api/job"))["items"]
-    result = await handle_job(api.deps.pool, UUID(job["id"]), Dispatch(api.deps.context()), Actor("test"))
-    assert result is not None
-    run_id = str(result.runs[0].id)
+    run_id = await dispatch(api, job["id"])
     await succeed(api, run_id, {"sum": 3})
     answer = await answer_to_come
     assert (answer["id"], answer["status"]) == (job["id"], "finished")

@@ -18,9 +18,10 @@ from duebook.client import (
     Unreachable,
     WaitTimeout,
 )
-from support.api_app import Api, running_api
+from support.api_app import Api, fail_for_good, running_api
 from support.fleet import Platform
 from support.program import FIRST_KEY, FUTURE
+from support.waits import dispatch, succeed, waiting
 
 
 @pytest.fixture
@@ -81,6 +82,22 @@ async def test_a_run_is_awaited_cancelled_and_repeated(api: AsyncClient) -> None
     assert (await api.runs.why(again)).because
     types = [each.type async for each in api.events(follow=False)]
     assert types[:2] == ["JobCreated", "RunDispatched"]
+
+
+async def test_a_job_or_a_trigger_and_its_result_take_one_request(api: AsyncClient, served: Api) -> None:
+    create = asyncio.create_task(api.jobs.create("sum", payload={"n": 1}, wait=60))
+    await waiting(served)
+    [pending] = [each async for each in api.jobs.list()]
+    await succeed(served, await dispatch(served, str(pending.id)), {"sum": 3})
+    job = await create
+    assert (job.id, job.run and job.run.result) == (pending.id, {"sum": 3})
+
+    trigger = asyncio.create_task(api.jobs.trigger(job, wait=60))
+    await waiting(served)
+    [active] = [each async for each in api.runs.list(job=job, status="dispatched")]
+    await served.execute(str(active.id), *fail_for_good("boom"))
+    run = await trigger
+    assert (run.id, run.status, run.error) == (active.id, "dead_lettered", "boom")
 
 
 async def test_dead_letters_are_redriven_and_discarded(api: AsyncClient, served: Api) -> None:

@@ -8,8 +8,11 @@ from pydantic import BaseModel
 
 from duebook.client import AsyncClient, Client
 from duebook.client.errors import Invalid
+from duebook.client.models import Job
 from duebook.tasks import Registry
 from duebook.testing import EnqueuedTask, EnqueuedTasks
+from support.client_answers import JOB
+from support.job_defaults import DEFAULTS
 
 
 class Report(BaseModel):
@@ -82,6 +85,12 @@ async def test_a_recorded_handle_of_asyncio_has_the_same(enqueued: EnqueuedTasks
     assert (await handle.wait()).result == await handle.result() == 2
     with pytest.raises(LookupError, match="will_return"):
         await (await clean.aenqueue()).wait()
+
+
+def test_a_recorded_job_has_the_defaults_of_the_server(enqueued: EnqueuedTasks) -> None:
+    server = Job.model_validate(JOB | DEFAULTS | {"task": "clean"})
+    job = clean.enqueue().job
+    assert {name: getattr(job, name) for name in DEFAULTS} == {name: getattr(server, name) for name in DEFAULTS}
 
 
 def test_a_recorded_handle_has_every_member_of_the_real_one() -> None:
