@@ -17,6 +17,8 @@ JOB: dict[str, Any] = {
     "scheduled_at": datetime(2026, 11, 1, tzinfo=UTC),
     "max_retries": 3,
     "key": None,
+    "concurrency": None,
+    "rate": {"key": "stripe", "limit": 10, "per": "PT1S"},
     "tags": ["a", "b"],
     "payload": {"n": 2**60},
 }
@@ -48,3 +50,20 @@ def test_a_fault_stands_beside_its_field() -> None:
     problem = invalid(Fault("/recurrence/cron", "five fields"), Fault("/tags/0", "too long"))
     assert faults_of(problem) == {"rule": "five fields", "tags": "too long"}
     assert faults_of(Problem(412, "stale_version", "changed meanwhile")) == {"": "changed meanwhile"}
+
+
+def test_a_rate_is_sent_as_one_object_and_removed_by_empty_fields() -> None:
+    form = values_of(JOB)
+    assert form["rate_key"] == "stripe"
+    assert form["concurrency_key"] == ""
+    assert body_of(form | {"rate_limit": "20"})["rate"] == {"key": "stripe", "limit": 20, "per": "PT1S"}
+    assert body_of(form | {"rate_key": "", "rate_limit": "", "rate_per": ""})["rate"] is None
+
+
+def test_a_fault_of_a_rate_stands_beside_its_field() -> None:
+    form = values_of(JOB) | {"rate_limit": "many"}
+    with pytest.raises(Problem) as caught:
+        body_of(form)
+    assert faults_of(caught.value, form) == {"rate_limit": "this must be a whole number"}
+    problem = invalid(Fault("/rate/key", "too short"), Fault("/concurrency", "not both"))
+    assert faults_of(problem, form) == {"rate_key": "too short", "concurrency_key": "not both"}

@@ -21,6 +21,7 @@ KINDS = (
 )
 OVERLAPS = ("skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all")
 _TEXTS = ("name", "task", "queue", "timezone", "overlap", "timeout")
+_GROUPS = {"concurrency": ("key", "limit"), "rate": ("key", "limit", "per")}  # `rate_key` is that of `rate`
 _SCHEDULE = ("recurrence", "scheduled_at", "timezone")
 
 
@@ -55,6 +56,11 @@ def values_of(job: Mapping[str, Any]) -> dict[str, str]:
         "scheduled_at": job["scheduled_at"].isoformat().replace("+00:00", "Z"),
         "max_retries": str(job["max_retries"]),
         "tags": ", ".join(job["tags"]),
+        **{
+            f"{group}_{name}": str((job[group] or {}).get(name, ""))
+            for group, names in _GROUPS.items()
+            for name in names
+        },
         "payload": json_text(job["payload"]),
     }
 
@@ -70,15 +76,25 @@ def body_of(form: Mapping[str, str], schema: Any = None) -> dict[str, Any]:
     if form.get("scheduled_at", "").strip():
         body["scheduled_at"] = form["scheduled_at"].strip()
     if form.get("max_retries", "").strip():
-        body["max_retries"] = _number(form["max_retries"])
+        body["max_retries"] = _number(form["max_retries"], "/max_retries")
     if "key" in form:
         body["key"] = form["key"].strip() or None
     if "tags" in form:
         body["tags"] = [tag.strip() for tag in form["tags"].split(",") if tag.strip()]
+    body |= {group: _group(form, group) for group in _GROUPS if f"{group}_key" in form}
     payload = merged(form, schema)
     if payload != {} or form.get("payload", "").strip():
         body["payload"] = payload
     return body
+
+
+def _group(form: Mapping[str, str], group: str) -> dict[str, Any] | None:
+    """The object whose fields the form has one by one; None if all of them are empty."""
+    texts = {name: form.get(f"{group}_{name}", "").strip() for name in _GROUPS[group]}
+    given: dict[str, Any] = {name: text for name, text in texts.items() if text}
+    if "limit" in given:
+        given["limit"] = _number(given["limit"], f"/{group}/limit")
+    return given or None
 
 
 def schedule_of(form: Mapping[str, str]) -> dict[str, Any]:
@@ -99,12 +115,13 @@ def faults_of(problem: Problem, form: Mapping[str, str] = MappingProxyType({})) 
     found: dict[str, str] = {}
     for fault in problem.faults:
         pointer = fault.pointer.strip("/")
-        name = pointer if pointer in form else pointer.split("/")[0]
+        first, joined = pointer.split("/")[0], pointer.replace("/", "_")
+        name = next((each for each in (pointer, joined) if each in form), f"{first}_key" if first in _GROUPS else first)
         found.setdefault(names.get(name, name), fault.message)
     return found or {"": problem.detail}
 
 
-def _number(text: str) -> int:
+def _number(text: str, pointer: str) -> int:
     if not text.strip().isdecimal() or len(text) > 9:
-        raise invalid(Fault("/max_retries", "this must be a whole number"))
+        raise invalid(Fault(pointer, "this must be a whole number"))
     return int(text)
