@@ -45,6 +45,7 @@ from duebook_api.runs import dead_letters, overview
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
+from duebook_api.state import changes
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
@@ -146,7 +147,7 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
     if keys is not None:
         loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
     loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
-    loops.start("changes", run_every("changes", deps.changes.pause, partial(deps.changes.step, deps.pool), longest=1))
+    loops.start("changes", run_every("changes", changes.PAUSE, partial(deps.changes.step, deps.pool), longest=1))
     gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
     loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
 

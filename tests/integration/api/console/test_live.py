@@ -2,14 +2,18 @@
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
+import orjson
 import uvicorn
 
 from duebook_api.events.stream import EventStream
+from duebook_api.state.changes import RESOURCES, Changes
 from duebook_api.state.shared_answers import SharedAnswers
+from duebook_common.store.eventstore import HORIZON
 from support.api_app import Api
 from support.bookkeeping import eventually
 
@@ -90,3 +94,29 @@ async def test_a_refresh_shows_what_its_stream_has_read(api: Api) -> None:
     later = await api.http.get("/console/jobs", headers={"X-Live": "1-2"})
     assert "a new job" not in pages[0].text + pages[1].text
     assert "a new job" in later.text
+
+
+async def always() -> bool:
+    return True
+
+
+async def test_more_events_than_one_query_counts_do_not_let_pages_lag(api: Api) -> None:
+    changes = Changes(most=2)
+    frames = changes.stream(always)
+    await anext(frames)  # the page is open
+    frame = asyncio.ensure_future(anext(frames))
+    await asyncio.sleep(0)  # it waits for a change
+    await changes.step(api.deps.pool)
+    for _ in range(5):
+        await api.create()
+
+    async def are_readable() -> bool:
+        return bool(await api.deps.pool.fetchval(f"SELECT bool_and({HORIZON}) FROM events"))
+
+    await eventually(are_readable)
+    await changes.step(api.deps.pool)
+    assert set(orjson.loads((await frame).split(b"data: ")[1])) == set(RESOURCES)
+    known = Counter(changes._events)
+    await changes.step(api.deps.pool)
+    assert changes._events == known
+    await frames.aclose()

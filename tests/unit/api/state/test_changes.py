@@ -1,17 +1,15 @@
-from datetime import timedelta
+import re
+from pathlib import Path
 
-from duebook_api.state.changes import PAUSE, pause_after
+import duebook_api.console
+from duebook_api.state.changes import RESOURCES
 
-_SLOWER = timedelta(seconds=2)
-
-
-def test_pages_hear_of_changes_every_second_while_few_events_come() -> None:
-    assert pause_after(0, PAUSE) == pause_after(400, PAUSE) == PAUSE
+TEMPLATES = Path(duebook_api.console.__file__).parent / "templates"
 
 
-def test_pages_hear_of_changes_every_other_second_under_load() -> None:
-    assert pause_after(401, PAUSE) == pause_after(801, _SLOWER) == _SLOWER
-
-
-def test_pages_hear_of_changes_every_second_again_after_a_load() -> None:
-    assert pause_after(800, _SLOWER) == PAUSE
+def test_every_resource_that_a_page_follows_is_known() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.html")]
+    followed = {
+        name for text in texts for found in re.findall(r'data-live="([a-z -]+)', text) for name in found.split()
+    }
+    assert followed - {"time"} <= set(RESOURCES)

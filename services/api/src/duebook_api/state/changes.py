@@ -1,7 +1,7 @@
 """What changes, for the pages of the console: only which resources, and how many events, at most once a second.
 
-While the log grows fast, pages get a frame every other second only: each frame makes every viewer refresh its page.
-One query reads the end of the log for all pages of this process, and none while no page is open.
+One query a second reads the end of the log for all pages of this process, and none while no page is open. Where more
+events have come than one query counts, the rest is skipped and everything counts as changed: no page lags behind.
 """
 
 import asyncio
@@ -20,37 +20,32 @@ from duebook_common.runtime.loops import wait_until_set
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.eventstore import HORIZON
 
-PAUSE, _PAUSE_UNDER_LOAD = timedelta(seconds=1), timedelta(seconds=2)
-_HIGH_LOAD = 400  # events a second
+PAUSE = timedelta(seconds=1)
+RESOURCES = ("run", "job", "dead-letter", "queue", "mail", "bulk", "key", "installation")
+"""What the parts of pages are about."""
 _ASK_AGAIN, _HEARTBEAT, _MAX_STREAM_SECONDS = 2.0, 15.0, 900.0
 _RECONNECT_AFTER = b"retry: 2000\n\n"  # milliseconds
-_MOST = 20_000  # events of one query
+_MOST = 20_000  # events that one query counts
 # Events are counted by the first part of their stream's name: `job`, `run`, `mail`, `queue`, …
 _CHANGES = f"""
 SELECT CASE WHEN type IN ('RunDeadLettered', 'RunRedriven', 'RunDiscarded') THEN 'dead-letter'
        ELSE split_part(stream, '-', 1) END AS resource, count(*) AS events,
        max(xid::text::bigint) AS xid, (array_agg(position ORDER BY xid DESC, position DESC))[1] AS position
 FROM (SELECT type, stream, xid, position FROM events WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
-      ORDER BY xid, position LIMIT {_MOST}) AS recent
+      ORDER BY xid, position LIMIT $3) AS recent
 GROUP BY 1
 """  # noqa: S608
-
-
-def pause_after(events: int, pause: timedelta) -> timedelta:
-    """The pause after a step that counted so many events since the step before it, which was `pause` ago."""
-    return _PAUSE_UNDER_LOAD if events / pause.total_seconds() > _HIGH_LOAD else PAUSE
 
 
 class Changes:
     """Counts the events of each resource while pages are open; each page is sent what has come since it last looked."""
 
-    def __init__(self) -> None:
-        self._pages, self._closed = 0, False
+    def __init__(self, most: int = _MOST) -> None:
+        self._most, self._pages, self._closed = most, 0, False
         self._position: Position | None = None
         self._seen_to = ""
         self._events = Counter[str]()
         self._changed = asyncio.Event()
-        self._pause = PAUSE
 
     async def step(self, pool: Pool) -> int:
         """Count the next events; returns 0, so that the loop pauses before it looks again."""
@@ -61,18 +56,17 @@ class Changes:
             if self._position is None:
                 self._position = (await positions.resolve(db, LATEST)).position
                 return 0
-            rows: list[Any] = await db.fetch(_CHANGES, *self._position)
+            rows: list[Any] = await db.fetch(_CHANGES, *self._position, self._most)
+            events = Counter({row["resource"]: row["events"] for row in rows})
+            is_behind = events.total() >= self._most
+            latest = (await positions.resolve(db, LATEST)).position if is_behind else None
         if rows:
-            self._position = max(Position(row["xid"], row["position"]) for row in rows)
+            self._position = latest or max(Position(row["xid"], row["position"]) for row in rows)
             self._seen_to = f"{self._position.xid}-{self._position.number}"
-            self._events.update({row["resource"]: row["events"] for row in rows})
+            self._events.update(events)
+            self._events.update(RESOURCES if is_behind else ())
             self._wake()
-        self._pause = pause_after(sum(row["events"] for row in rows), self._pause)
         return 0
-
-    def pause(self) -> timedelta:
-        """How long to wait before the next step."""
-        return self._pause
 
     @property
     def seen_to(self) -> str:
