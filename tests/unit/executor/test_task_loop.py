@@ -1,14 +1,17 @@
 """A task that blocks its event loop delays neither its own timeout nor later tasks."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
 from duebook.outcomes import TaskFailure, TaskSuccess
+from duebook.tasks import Task
 from duebook_executor import task_loop
 from duebook_executor.task_loop import TaskLoop
-from support.executions import SHORT, both_kinds, close_loop, run_task, wait_in_thread
+from support.executions import CONTEXT, SHORT, Function, both_kinds, close_loop, run_task, wait_in_thread
 
 asynchronous, plain = both_kinds(lambda: 1)
 
@@ -60,3 +63,19 @@ async def test_tasks_run_outside_the_executors_own_thread(loop: TaskLoop) -> Non
     for function in both_kinds(in_main_thread):
         assert await run_task(loop, function) == TaskSuccess(result=False)
     assert await run_task(loop, inline, inline=True) == TaskSuccess(result=True)
+
+
+@pytest.mark.parametrize("function", [asynchronous, plain], ids=["async", "plain"])
+async def test_an_ended_execution_is_no_garbage(loop: TaskLoop, function: Function) -> None:
+    """The collector would search for that of each task: a tenth of the executor's CPU."""
+    gc.disable()
+    try:
+        execution = loop.start(Task.of("t", function), None, CONTEXT)
+        kept = weakref.ref(execution)
+        await execution.end()
+        del execution
+        async with asyncio.timeout(10):
+            while kept() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from duebook.context import Context
+from duebook.loop_calls import LoopCalls
 from duebook.open_resources import OpenResources
 from duebook.outcomes import (
     GIVEN_UP_ASYNC,
@@ -57,16 +59,20 @@ class GivenUp(asyncio.CancelledError):
 
 
 class Execution:
-    """A task under way. `ended` is done once its code has really ended, whatever became of the attempt meanwhile."""
+    """A task under way. `ended` is done once its code has really ended, whatever became of the attempt meanwhile.
 
-    def __init__(self) -> None:
+    `calls` are those of the event loop that follows the execution, if another thread executes it.
+    """
+
+    def __init__(self, calls: LoopCalls | None = None) -> None:
         self.ended: Future[Any] = Future()
         self.cancel: Callable[[], object] = _do_nothing
+        self._calls = calls
 
     @classmethod
-    def in_thread(cls, function: Callable[[], Any]) -> "Execution":
+    def in_thread(cls, function: Callable[[], Any], calls: LoopCalls | None = None) -> "Execution":
         """Call a plain function in a thread of its own. Python cannot stop a thread: `cancel` has no effect."""
-        execution = cls()
+        execution = cls(calls)
         execution.ended.set_running_or_notify_cancel()
         threading.Thread(target=_call, args=(function, execution.ended), name="duebook-task", daemon=True).start()
         return execution
@@ -79,6 +85,25 @@ class Execution:
         else:
             self.ended.set_result(task.result())
 
+    def end(self) -> "asyncio.Future[Any]":
+        """A future of the running loop, which is that of `calls`, with what `ended` gets."""
+        calls = self._calls
+        if calls is None:
+            return asyncio.wrap_future(self.ended)
+        end = asyncio.get_running_loop().create_future()
+        # Nothing here refers to the execution: `ended` keeps its callbacks, and so would make garbage of each task.
+        self.ended.add_done_callback(lambda ended: calls.call(partial(_copy, ended, end)))
+        return end
+
+
+def _copy(ended: "Future[Any]", end: "asyncio.Future[Any]") -> None:
+    if ended.cancelled():
+        end.cancel()
+    elif error := ended.exception():
+        end.set_exception(error)
+    else:
+        end.set_result(ended.result())
+
 
 async def follow(
     task: Task, execution: Execution, context: Context, timeout: timedelta, abandon: Callable[[Execution], None]
@@ -87,7 +112,7 @@ async def follow(
 
     Then the task is asked to stop, and given up by `abandon` if it does not stop soon.
     """
-    running = asyncio.wrap_future(execution.ended)
+    running = execution.end()
     try:
         if (await asyncio.wait({running}, timeout=timeout.total_seconds()))[0]:
             return _outcome(running)

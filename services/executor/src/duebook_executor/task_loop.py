@@ -6,7 +6,7 @@ A task that blocks its event loop delays only the tasks that share it: later one
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ import structlog
 
 from duebook.context import Context
 from duebook.execution import Execution, await_task, call_task
+from duebook.loop_calls import LoopCalls
 from duebook.open_resources import OpenResources
 from duebook.resources import ResourceRegistry, registered_resources
 from duebook.tasks import Task
@@ -30,12 +31,13 @@ class _ThreadedLoop:
     """One event loop in one thread, with its own open resources.
 
     The thread is a daemon, because a blocked one must not keep the process alive. `running` are the executions that
-    may use the resources.
+    may use the resources, by their ends.
     """
 
     def __init__(self, resources: ResourceRegistry) -> None:
         self.loop, self.resources = asyncio.new_event_loop(), OpenResources(resources)
-        self.running: set[Execution] = set()
+        self.calls = LoopCalls(self.loop)
+        self.running: set[Future[Any]] = set()
         self._pinged_at = self._answered_at = time.monotonic()
         threading.Thread(target=self.loop.run_forever, name="duebook-tasks", daemon=True).start()
 
@@ -81,6 +83,7 @@ class TaskLoop:
         self._current = _ThreadedLoop(self._registry)
         self._replaced: list[_ThreadedLoop] = []
         self._abandoned: set[Execution] = set()
+        self._calls: LoopCalls | None = None  # in the executor's own loop
 
     @property
     def abandoned(self) -> int:
@@ -116,28 +119,29 @@ class TaskLoop:
     def start(self, task: Task, payload: Any, context: Context) -> "Execution":
         """Start a task of a user: an `async def` in the current loop, a `def` in a thread."""
         threaded = self._current
+        self._calls = self._calls or LoopCalls(asyncio.get_running_loop())
         if task.is_async:
             execution = self.run(await_task(task, payload, context, threaded.resources))
         else:
             resources = partial(threaded.values, task.resources)
-            execution = Execution.in_thread(lambda: call_task(task, payload, context, resources))
-        threaded.running.add(execution)
-        execution.ended.add_done_callback(lambda _: threaded.running.discard(execution))
+            execution = Execution.in_thread(lambda: call_task(task, payload, context, resources), self._calls)
+        threaded.running.add(execution.ended)
+        execution.ended.add_done_callback(threaded.running.discard)
         return execution
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Execution:
         """Start a coroutine."""
-        execution, loop, tasks = Execution(), self._current.loop, list[asyncio.Task[Any]]()
+        execution, threaded, tasks = Execution(self._calls), self._current, list[asyncio.Task[Any]]()
 
         def start() -> None:
-            tasks.append(loop.create_task(coroutine))
+            tasks.append(threaded.loop.create_task(coroutine))
             tasks[0].add_done_callback(execution.finish)
 
         def cancel() -> None:
             tasks[0].cancel()
 
-        loop.call_soon_threadsafe(start)
-        execution.cancel = lambda: _call_in(loop, cancel)  # the loop calls it after `start`, even if it is blocked now
+        threaded.calls.call(start)
+        execution.cancel = partial(threaded.calls.call, cancel)  # called after `start`, even if the loop is blocked now
         return execution
 
     def abandon(self, execution: Execution) -> None:
@@ -158,7 +162,3 @@ class TaskLoop:
         """Raise RuntimeError if more tasks than that were given up and still run."""
         if self.abandoned > most:
             raise RuntimeError(f"{self.abandoned} tasks that were given up still run; DUEBOOK_MAX_ABANDONED is {most}")
-
-
-def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
-    loop.call_soon_threadsafe(function)
