@@ -17,7 +17,19 @@ from pydantic import TypeAdapter
 from duebook_common.domain.definition import Backoff, CatchUp, Definition, Dst, Notify, Overlap
 from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.events import AttemptSucceeded, RunDispatched, RunRedriven
-from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, Event, decode, dumps, encode, rfc3339, storable
+from duebook_common.store.codec import (
+    BACKOFF,
+    DEFINITION,
+    NOTIFY,
+    Event,
+    complete_definition,
+    decode,
+    dumps,
+    encode,
+    encode_definition,
+    rfc3339,
+    storable,
+)
 from support.samples import MINUTE, NOW, SECOND, a_definition, a_dispatch
 
 
@@ -131,9 +143,47 @@ def test_payloads_and_results_are_stored_exactly(value: Any) -> None:
 def test_missing_fields_get_their_defaults() -> None:
     name, data = stored(JobCreated(definition=a_definition(), next_at=NOW, at=NOW))
     assert name == "JobCreated"
-    del data["request_hash"]
     data["definition"] = {"name": "nightly report", "scheduled_at": data["definition"]["scheduled_at"]}
     assert decode(name, data) == JobCreated(definition=a_definition(), next_at=NOW, at=NOW)
+
+
+DEFAULTS: dict[str, Any] = {
+    "payload": {},
+    "metadata": {},
+    "task": "log",
+    "recurrence": "none",
+    "timezone": "UTC",
+    "dst": {"gap": "run_after", "fold": "first"},
+    "ends_at": None,
+    "max_runs": None,
+    "max_retries": 3,
+    "backoff": {"initial": "PT1S", "factor": 2.0, "max": "PT1H", "jitter": 0.2},
+    "timeout": "PT5M",
+    "start_within": None,
+    "jitter": None,
+    "pause_on_failure": False,
+    "overlap": "skip",
+    "catch_up": {"policy": "latest", "window": "P1Y"},
+    "queue": "default",
+    "priority": 4,
+    "concurrency": None,
+    "rate": None,
+    "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
+    "then": [],
+    "key": None,
+    "tags": [],
+    "left_out": [],
+}
+
+
+def test_a_definition_is_stored_without_defaults_so_these_never_change() -> None:
+    given = {"name": "nightly report", "scheduled_at": NOW.isoformat().replace("+00:00", "Z")}
+    definition = DEFINITION.validate_python(given)
+    recorded = orjson.loads(encode_definition(definition))
+    assert recorded == given
+    assert stored(JobChanged(definition=definition, next_at=NOW, at=NOW))[1]["definition"] == recorded
+    assert complete_definition(recorded) == recorded | DEFAULTS
+    assert DEFINITION.validate_python(orjson.loads(encode_definition(FULL))) == FULL
 
 
 def test_unknown_fields_are_ignored_and_unknown_types_refused() -> None:

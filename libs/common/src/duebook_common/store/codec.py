@@ -1,4 +1,8 @@
-"""Events to JSON and back. Unknown fields are ignored and missing ones get their defaults: fields may be added."""
+"""Events to JSON and back. Unknown fields are ignored and missing ones get their defaults: fields may be added.
+
+Of a job's definition what equals its default is left out: a third remains, in the log and in the job's row. So no
+default in `domain/definition.py` ever changes; `unit/store/test_codec.py` has them all.
+"""
 
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -10,7 +14,7 @@ from pydantic import TypeAdapter
 
 from duebook_common.domain.bulk.events import BulkEvent
 from duebook_common.domain.definition import Backoff, Definition, FollowUp, Notify
-from duebook_common.domain.job.events import JobEvent
+from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent
 from duebook_common.domain.key import KeyEvent
 from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.queue.events import QueueEvent
@@ -29,7 +33,18 @@ FOLLOW_UPS: TypeAdapter[tuple[FollowUp, ...]] = TypeAdapter(tuple[FollowUp, ...]
 def encode(event: Event) -> tuple[str, bytes]:
     """The event's type and its data as JSON."""
     name = type(event).__name__
-    return name, _ADAPTERS[name].dump_json(event)
+    return name, _ADAPTERS[name].dump_json(event, exclude_defaults=isinstance(event, JobCreated | JobChanged))
+
+
+def encode_definition(definition: Definition) -> bytes:
+    """The definition as JSON, without what equals its default."""
+    return DEFINITION.dump_json(definition, exclude_defaults=True)
+
+
+def complete_definition(data: Any) -> dict[str, Any]:
+    """The JSON object of a recorded definition, with every default."""
+    complete: dict[str, Any] = DEFINITION.dump_python(DEFINITION.validate_python(data), mode="json")
+    return complete
 
 
 def decode(type_: str, data: Any) -> Event:

@@ -16,7 +16,7 @@ from asyncpg import UniqueViolationError
 from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.store.codec import BACKOFF, DEFINITION, NOTIFY, dumps
+from duebook_common.store.codec import BACKOFF, NOTIFY, dumps, encode_definition
 from duebook_common.store.columns import Column, Columns, arguments, insert, update
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
@@ -57,7 +57,7 @@ _JOB_DEFINITION: Columns[Job] = (
     Column("priority", "smallint", "definition.priority"),
     # As JSON, because asyncpg would turn lists in a list into one array of two dimensions.
     Column("tags", "jsonb", lambda job: dumps(job.definition.tags), "ARRAY(SELECT jsonb_array_elements_text(r.tags))"),
-    Column("definition", "jsonb", lambda job: DEFINITION.dump_json(job.definition)),
+    Column("definition", "jsonb", lambda job: encode_definition(job.definition)),
 )
 _RUN_KEY: Columns[Run] = (Column("run_id", "uuid", "id"),)
 _RUN_FIXED: Columns[Run] = (

@@ -159,8 +159,8 @@ async def planned_wakeups(db: Connection, runs: Iterable[Run]) -> dict[UUID, dat
 _INCONSISTENT_JOBS = """
 SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND (
     (name, task, queue, key, priority::text, to_jsonb(tags)) IS DISTINCT FROM
-    (definition ->> 'name', definition ->> 'task', definition ->> 'queue', definition ->> 'key',
-     definition ->> 'priority', definition -> 'tags')
+    (definition ->> 'name', coalesce(definition ->> 'task', 'log'), coalesce(definition ->> 'queue', 'default'),
+     definition ->> 'key', coalesce(definition ->> 'priority', '4'), coalesce(definition -> 'tags', '[]'))
     OR CASE WHEN status = 'active' THEN wake_at < coalesce(next_due_at, next_at) ELSE wake_at IS NOT NULL END
 )
 """

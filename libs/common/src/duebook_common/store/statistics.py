@@ -88,7 +88,8 @@ WITH batch AS MATERIALIZED (
            e.count
     FROM batch AS e
     CROSS JOIN LATERAL (
-        SELECT d.data #>> '{{definition,queue}}' AS queue, d.data #>> '{{definition,task}}' AS task FROM events AS d
+        SELECT coalesce(d.data #>> '{{definition,queue}}', 'default') AS queue,
+               coalesce(d.data #>> '{{definition,task}}', 'log') AS task FROM events AS d
         WHERE d.stream = e.stream AND d.version <= e.version AND d.type IN ('JobCreated', 'JobChanged')
         ORDER BY d.version DESC LIMIT 1
     ) AS definition

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from duebook_common.domain.job import events
+from duebook_common.store.codec import complete_definition
 from duebook_common.store.database import Pool, acquire
 
 _DEFINED = """
@@ -14,7 +15,7 @@ WHERE stream = $1 AND type IN ('JobCreated', 'JobChanged') ORDER BY version DESC
 
 
 class DefinedVersion(NamedTuple):
-    """A definition as it was recorded."""
+    """A definition as it was recorded, with every default."""
 
     definition: dict[str, Any]
     actor: str
@@ -24,4 +25,6 @@ class DefinedVersion(NamedTuple):
 async def defined_versions(pool: Pool, job_id: UUID, limit: int = 50) -> list[DefinedVersion]:
     async with acquire(pool) as db:
         rows: list[Any] = await db.fetch(_DEFINED, events.stream(job_id), limit)
-    return [DefinedVersion(row["definition"], row["actor"] or "", row["recorded_at"]) for row in rows]
+    return [
+        DefinedVersion(complete_definition(row["definition"]), row["actor"] or "", row["recorded_at"]) for row in rows
+    ]

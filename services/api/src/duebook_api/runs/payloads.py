@@ -9,7 +9,7 @@ from duebook_common.store.definitions import in_force
 
 WITH_PAYLOAD = """
 SELECT *, CASE WHEN own_payload THEN payload ELSE (
-    SELECT data->'definition'->'payload' FROM events
+    SELECT coalesce(data->'definition'->'payload', jsonb_build_object()) FROM events
     WHERE stream = 'job-' || runs.job_id AND version = runs.definition_version
 ) END AS effective_payload
 FROM runs

@@ -1,6 +1,6 @@
 """The columns of lists. What a client or a task may make large is read as JSON text, to be passed on.
 
-`…_BYTES` is SQL for the size of a row, which is found without the text.
+`…_BYTES` is SQL for the size of a row, which is found without the text. A definition lacks a payload that is `{}`.
 """
 
 from duebook_api.schemas.views import RUN_FIELDS
@@ -16,7 +16,7 @@ RUN_BYTES = size_of("result")
 def _payload(runs: str) -> str:
     """The payload of a row of `runs`, which has this name in the query."""
     return f"""(CASE WHEN {runs}.own_payload THEN {runs}.payload ELSE (
-    SELECT data->'definition'->'payload' FROM events
+    SELECT coalesce(data->'definition'->'payload', jsonb_build_object()) FROM events
     WHERE stream = 'job-' || {runs}.job_id AND version = {runs}.definition_version
 ) END)"""  # noqa: S608
 
@@ -33,6 +33,7 @@ job_id, name, stream_version, version, definition_version, definition - 'payload
 runs, next_at, next_due_at, reason, held, backlog_since, request_hash, created_at, updated_at
 """
 LISTED_JOBS = f"""
-{JOB_COLUMNS}, (definition->'payload')::text AS payload, (definition->'metadata')::text AS metadata
+{JOB_COLUMNS}, coalesce(definition->'payload', jsonb_build_object())::text AS payload,
+coalesce(definition->'metadata', jsonb_build_object())::text AS metadata
 """
 JOB_BYTES = size_of("definition")
