@@ -13,7 +13,8 @@ from benchmarks.instants import Instants, aligned, herd, steady
 from benchmarks.punctuality import add_pending, immediate, recurring, spread
 from benchmarks.recorded_runs import Lateness
 from benchmarks.recovery import recovery
-from benchmarks.throughput import throughput
+from benchmarks.storage import growth, sizes
+from benchmarks.throughput import JOBS, throughput
 
 _PENDING = (0, 10_000, 1_000_000)
 
@@ -46,12 +47,16 @@ async def _baselines(bench: Bench, table: Table) -> float:
 
 
 async def _throughput(bench: Bench, db: asyncpg.Connection, table: Table, handler: float) -> None:
+    before = await sizes(db)
     rate, cpu = await throughput(bench, db)
+    stored = growth(before, await sizes(db), JOBS)
     share = f"{rate / handler:.2f} of the empty handler"
     table.add_row("(a)", "jobs/s, POST to success, 10,000 jobs", f"{rate:,.0f}", share)
     for name, milliseconds in sorted(cpu.items(), key=lambda item: -item[1]):
         table.add_row("(a)", f"CPU ms per job: {name}", f"{milliseconds:.3f}", "")
     table.add_row("(a)", "CPU ms per job: total", f"{sum(cpu.values()):.3f}", "")
+    tables = ", ".join(f"{name} {bytes_:,.0f}" for name, bytes_ in stored.items())
+    table.add_row("(a)", "bytes on disk per job with its run", f"{sum(stored.values()):,.0f}", tables)
 
 
 async def _recurring(bench: Bench, db: asyncpg.Connection, table: Table) -> None:

@@ -1,0 +1,19 @@
+"""Bytes on disk of each job: of all tables with their indexes, as they are, without a VACUUM."""
+
+import asyncpg
+
+_SIZES = """
+SELECT relname AS table, pg_total_relation_size(oid) AS bytes FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
+
+
+async def sizes(db: asyncpg.Connection) -> dict[str, int]:
+    """The bytes of each table with its indexes."""
+    return {row["table"]: row["bytes"] for row in await db.fetch(_SIZES)}
+
+
+def growth(before: dict[str, int], after: dict[str, int], jobs: int) -> dict[str, float]:
+    """The bytes that each table has grown by, per job, the largest first; without those that grew by less than one."""
+    grown = {table: (after[table] - before[table]) / jobs for table in before}
+    return {table: bytes_ for table, bytes_ in sorted(grown.items(), key=lambda item: -item[1]) if bytes_ >= 1}
