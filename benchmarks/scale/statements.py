@@ -83,7 +83,7 @@ OPERATIONAL = (
     """,
     "UPDATE jobs SET status = 'paused', wake_at = NULL, reason = 'a test' WHERE hashtext(job_id::text) % 50 = 0",
     "INSERT INTO queues SELECT 'queue-' || n, now() FROM generate_series(0, 99) AS n ON CONFLICT DO NOTHING",
-    "INSERT INTO tasks SELECT 'task-' || n, NULL, now() FROM generate_series(0, 19) AS n",
+    "INSERT INTO tasks (name, seen_at) SELECT 'task-' || n, now() FROM generate_series(0, 19) AS n",
     """
     INSERT INTO executors (executor, queues, tasks, host, version, slots, running, seen_at)
     SELECT 'executor-' || n, ARRAY(SELECT 'queue-' || q FROM generate_series(0, 99) AS q WHERE q % 20 = n),
