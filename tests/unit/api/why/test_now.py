@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from duebook_api.schemas.missing_executor import missing_executor
-from duebook_api.why.facts import ConcurrencySlots, QueuePosition, RatePosition
+from duebook_api.why.facts import MOST_AHEAD, ConcurrencySlots, QueuePosition, RatePosition
 from duebook_common.domain.definition import Concurrency, Overlap, Rate
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause
@@ -52,6 +52,14 @@ def test_a_run_in_the_line_of_a_rate_says_who_is_ahead_and_when_it_may_start() -
     assert texts(why)[1:] == [
         "With the key “stripe” 10 attempts started within the last PT1S, and 2 runs are sent and not started."
     ]
+
+
+def test_of_a_long_line_no_more_runs_are_counted_than_an_answer_names() -> None:
+    position = RatePosition(ahead=MOST_AHEAD + 1, started=10, sent=2, expected_at=NOW + MINUTE)
+    why = explain_run(first_event(a_job(rate=Rate("stripe", 10, SECOND))), rate_position=position, now=NOW)
+    assert why.answer.endswith(
+        "more than 10,000 runs are ahead of it, and it does not start before about 2026-11-24T01:01:00Z."
+    )
 
 
 def test_a_queued_run_says_how_many_are_ahead_and_what_is_known_of_executors() -> None:

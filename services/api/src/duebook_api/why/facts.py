@@ -11,6 +11,8 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 
+MOST_AHEAD = 10_000  # runs in the line of a rate that are counted
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -60,6 +62,7 @@ class ConcurrencySlots:
 class RatePosition:
     """A run's position in the line of its rate's key: how many runs are `ahead` of it, and about when it starts.
 
+    Of more than MOST_AHEAD runs ahead one more is counted: then the run starts at `expected_at` at the earliest.
     `started` counts the starts within the last span of the rate, `sent` the runs that were sent and have not started.
     """
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from duebook_api.why.facts import Cause, ExplainedRun, Explanation, RunContext
+from duebook_api.why.facts import MOST_AHEAD, Cause, ExplainedRun, Explanation, RatePosition, RunContext
 from duebook_api.why.job_sentences import event_clause
 from duebook_api.why.now import present_causes
 from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
@@ -152,10 +152,16 @@ def _waiting(run: Run, context: RunContext) -> str:
         return f"It waits for a slot of the concurrency key {quoted(key.key)}: {taken}, and {before}."
     position = context.rate_position
     if run.rate is not None and position is not None and position.expected_at > context.now:
-        at = event_time(position.expected_at, context.zone)
-        ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
-        return f"It waits for {rate_clause(run.rate)}: {ahead} ahead of it, and it may start at about {at}."
+        return f"It waits for {rate_clause(run.rate)}: {_in_line(position, context)}."
     return "It is ready, and waits for a scheduler to send it to its queue."
+
+
+def _in_line(position: RatePosition, context: RunContext) -> str:
+    at = event_time(position.expected_at, context.zone)
+    if position.ahead > MOST_AHEAD:
+        return f"more than {quantity(MOST_AHEAD, 'run')} are ahead of it, and it does not start before about {at}"
+    ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
+    return f"{ahead} ahead of it, and it may start at about {at}"
 
 
 def _retrying(run: Run, last_event: str, context: RunContext) -> str:

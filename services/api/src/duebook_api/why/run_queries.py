@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from duebook_api.why.facts import ConcurrencySlots, QueuePosition, RatePosition
+from duebook_api.why.facts import MOST_AHEAD, ConcurrencySlots, QueuePosition, RatePosition
 from duebook_common.domain.job.rates import admission_order, expected_at
 from duebook_common.domain.run import events
 from duebook_common.domain.run.events import BY_SCHEDULE, RunSkipped, Trigger
@@ -101,10 +101,14 @@ async def concurrency_slots(db: Connection, run: Run) -> ConcurrencySlots:
     return ConcurrencySlots(**counts, holders=await _runs(db, _HOLDERS, key, _MAX_RUNS))
 
 
-_AHEAD_IN_LINE = """
-SELECT count(*) FROM runs WHERE rate_key = $1 AND rate_key IS NOT NULL AND status = 'waiting'
-  AND ((trigger = 'backfill'), created_at, nominal_at, run_id) < ($2, $3, $4, $5)
-"""
+# A line may have a million runs, so that no more are counted than one more than an answer names.
+_AHEAD_IN_LINE = f"""
+SELECT count(*) FROM (
+    SELECT FROM runs WHERE rate_key = $1 AND rate_key IS NOT NULL AND status = 'waiting'
+      AND ((trigger = 'backfill'), created_at, nominal_at, run_id) < ($2, $3, $4, $5)
+    LIMIT {MOST_AHEAD + 1}
+) AS ahead
+"""  # noqa: S608
 
 
 async def rate_position(db: Connection, run: Run, now: datetime) -> RatePosition:
