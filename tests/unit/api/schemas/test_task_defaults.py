@@ -102,3 +102,11 @@ def test_what_a_task_says_is_what_the_api_reads(defaults: Defaults) -> None:
     backoff = defaults.backoff
     assert made.backoff == domain.Backoff(backoff.initial, backoff.factor, backoff.max, backoff.jitter)
     assert made.backoff.delay(3, 0.7) == backoff.delay(3, 0.7)
+
+
+def test_the_defaults_are_read_again_only_when_a_registration_has_changed() -> None:
+    one, same = executor("default", **SLOW), executor("default", **SLOW)
+    defaults = known(one)
+    assert defaults.updated({"t": {}}, (same,)) is defaults
+    changed = defaults.updated({"t": {}}, (executor("default", timeout="PT2H"),))
+    assert job(changed).timeout == timedelta(hours=2)

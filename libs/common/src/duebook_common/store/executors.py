@@ -49,7 +49,7 @@ _WITH_EXECUTOR = f"""
 SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
 WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
 """  # noqa: S608
-_REGISTERED = f"SELECT DISTINCT queues, tasks, defaults FROM executors WHERE {IS_LIVE}"  # noqa: S608
+_REGISTERED = f"SELECT DISTINCT queues, tasks, defaults FROM executors WHERE {IS_LIVE} ORDER BY 1, 2, 3"  # noqa: S608
 _SERVED = f"""
 SELECT queue, array_agg(DISTINCT task) AS tasks
 FROM executors, unnest(queues) AS queue, unnest(tasks) AS task WHERE {IS_LIVE} GROUP BY queue

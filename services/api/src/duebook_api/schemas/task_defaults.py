@@ -37,11 +37,16 @@ class DefaultsByTask:
     """
 
     def __init__(self, last: Mapping[str, Any], executors: Sequence[Registered]) -> None:
+        self._source = (last, executors)
         self._last = {task: _read(task, defaults) for task, defaults in last.items() if defaults}
         self._executors = [
             (each, {task: _read(task, defaults) for task, defaults in each.defaults.items()}) for each in executors
         ]
         self._choosing = self._last.keys() | {task for _, defaults in self._executors for task in defaults}
+
+    def updated(self, last: Mapping[str, Any], executors: Sequence[Registered]) -> "DefaultsByTask":
+        """The defaults of these registrations: the same object if nothing has changed."""
+        return self if (last, executors) == self._source else DefaultsByTask(last, executors)
 
     def of(self, task: str, queue: str | None) -> Mapping[str, Any]:
         """The fields that the task chooses for a job of this queue, or for one that names no queue."""

@@ -74,9 +74,8 @@ class TaskCatalogue:
             if self._cached is None or schemas != self._cached.schemas:
                 self._cached = TaskSchemas(schemas)
             self._cached.served = served
-            self._cached.defaults = DefaultsByTask(
-                {record["name"]: record["defaults"] for record in records}, executors
-            )
+            last = {record["name"]: record["defaults"] for record in records}
+            self._cached.defaults = self._cached.defaults.updated(last, executors)
         # After a failed first read nothing is checked for a while: else each waiting request would try, in turn.
         self._cached = self._cached or TaskSchemas({})
         return self._cached
