@@ -54,15 +54,19 @@ class DeadLetterQuery(PageQuery):
 def statement(q: DeadLetterQuery) -> Listing:
     """The page of dead letters, each with its payload."""
     conditions = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
-    found = listing("runs", RUNS, q, [conditions], _searched(q, "candidates"))
+    has_tag: Condition = ("(SELECT tags FROM jobs WHERE jobs.job_id = candidates.job_id) @> ARRAY[{}]", q.tag)
+    found = listing("runs", RUNS, q, [conditions], [*_searched(q), has_tag])
     return found._replace(page=within_bytes(found.page, RUNS, LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES))
 
 
-def _searched(q: DeadLetterQuery, table: str) -> list[Condition]:
-    """The conditions without an index. The rows come from this name."""
+# The jobs are read once, and the dead letters from their index alone.
+_IS_OF_TAG = "job_id IN (SELECT job_id FROM jobs WHERE tags @> ARRAY[{}] AND tags <> '{{}}')"
+
+
+def _searched(q: DeadLetterQuery) -> list[Condition]:
+    """The conditions without an index, but for that of the tag."""
     return [
         contains(q.q, "job_name", "error"),
-        (f"(SELECT tags FROM jobs WHERE jobs.job_id = {table}.job_id) @> ARRAY[{{}}]", q.tag),  # noqa: S608
         *between("finished_at", q.finished_from, q.finished_to),
     ]
 
@@ -156,7 +160,7 @@ async def find_groups(deps: Dependencies, q: DeadLetterQuery) -> views.View:
 def groups_statement(q: DeadLetterQuery) -> Statement:
     """The page of groups of all dead letters that match."""
     filters = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
-    which, arguments = where(*filters, *_searched(q, "runs"))
+    which, arguments = where(*filters, *_searched(q), (_IS_OF_TAG, q.tag))
     cursor = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
     behind, more = where(("(count(*), fingerprint) < ({}::bigint, {})", *cursor), first=len(arguments) + 1)
     return _GROUPS.format(which=which, behind=behind, limit=q.limit + 1), arguments + more
