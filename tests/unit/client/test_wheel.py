@@ -17,40 +17,7 @@ ALLOWED = {
     "hyperframe", "idna", "pydantic", "pydantic_core", "sniffio", "truststore", "typing_extensions",
     "typing_inspection",
 }  # fmt: skip
-TASKS = """
-from collections.abc import AsyncIterator
-
-from pydantic import BaseModel
-
-from duebook import Backoff, Context, resource, task
-
-
-class Report(BaseModel):
-    region: str
-
-
-class Pool: ...
-
-
-@resource
-async def pool() -> AsyncIterator[Pool]:
-    yield Pool()
-
-
-@task("reports.nightly", queue="reports", timeout=60, max_retries=5, backoff=Backoff(factor=3))
-async def nightly(report: Report, context: Context, pool: Pool) -> int:
-    context.log("started", level="debug", region=report.region)
-    context.progress(0.5, "half")
-    return 3
-
-
-@task("reports.plain")
-def plain() -> None: ...
-
-
-async def use(context: Context) -> int:
-    return await nightly(Report(region="eu"), context, Pool())
-"""
+APPLICATION = Path(__file__).with_name("typed_application.py")
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +80,10 @@ def test_the_package_alone_imports_nothing(wheel: Path) -> None:
     assert python("import duebook, sys; print('pydantic' in sys.modules)", wheel) == "False\n"
 
 
-def test_a_users_module_passes_the_strict_type_check(wheel: Path, tmp_path: Path) -> None:
-    (tmp_path / "tasks.py").write_text(TASKS)
+def test_an_application_passes_the_strict_type_check_and_its_faults_do_not(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "application.py").write_text(APPLICATION.read_text())
     environment = {**os.environ, "MYPYPATH": ""}
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "tasks.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "application.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("Success: no issues found in 1 source file\n", 0)
     assert (wheel / "duebook" / "py.typed").exists()

@@ -9,7 +9,7 @@ import pytest
 from duebook.cli.failures import Failure
 from duebook.cli.job_sets import service
 from duebook.cli.job_sets.files import FileJob, InvalidFiles, JobFiles
-from duebook.cli.job_sets.plan import Action, Plan, Step
+from duebook.cli.job_sets.plan import Action, Plan, Step, make_plan
 from duebook.client import Client, Response
 from support.client_answers import JOB
 
@@ -114,3 +114,15 @@ def test_a_deletion_names_the_job_that_was_compared_and_no_later_one_with_its_ke
     api = Api((204, None))
     list(service.execute(api.client, [Step(Action.DELETE, "one", "one", NOW)]))
     assert api.requests[0][:2] == ("DELETE", f"/api/job/{NOW['id']}")
+
+
+def test_two_hundred_jobs_are_planned_by_a_few_requests() -> None:
+    files = [FileJob(f"k{n}", "a", {"key": f"k{n}"}, "a.yaml", "", {}) for n in range(200)]
+    current = [NOW | {"key": file.key, "tags": ["set:a"]} for file in files]
+    planned = [{"job": job | {"timeout": "PT9M", "recurrence": "daily"}} for job in current]
+    api = Api((200, {"items": current, "next_cursor": None}), (200, {"items": planned}), *[(200, FORECAST)] * 2)
+    set_of_jobs = JobFiles(("a",), tuple(files))
+    found = service.current_jobs(api.client, set_of_jobs)
+    plan = make_plan(set_of_jobs, found, service.planned_jobs(api.client, set_of_jobs), prune=False)
+    assert service.effect_of(api.client, plan, ["a"]) is not None
+    assert (len(plan.steps), len(api.requests)) == (200, 4)
