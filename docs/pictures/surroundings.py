@@ -125,8 +125,8 @@ async def _bulk_operations(pool: Pool, now: datetime) -> None:
         wanted = BulkRequested(action=action, filter=chosen, reason=reason, rate=rate, matched=matched, at=now)
         bulk_id = uuids.uuid7()
         await request_bulk(pool, bulk_id, wanted, _OPS)
-        await executor.step(bulk_id, now, ahead=timedelta(seconds=20), wait=True)
-        await executor.step(bulk_id, now, wait=True)
+        for seconds in (0, 10, 20):
+            await executor.step(bulk_id, now + timedelta(seconds=seconds), wait=True)
 
 
 async def _matched(pool: Pool, chosen: BulkFilter) -> int:

@@ -53,9 +53,11 @@ class _Worker:
     async def work(self, page: Page, ahead: timedelta = YEAR) -> None:
         """Deal with what the page is about, as far as its rate allows within the time that lies ahead."""
         bulk_id, now = UUID(page.url.rpartition("/")[2]), self._api.deps.clock.now()
-        step = await self._executor.step(bulk_id, now, ahead=ahead, wait=True)
-        while ahead == YEAR and step.goes_on_at is not None:
-            step = await self._executor.step(bulk_id, now, ahead=ahead, wait=True)
+        at, until = now, now + ahead
+        while (step := await self._executor.step(bulk_id, at, wait=True)).goes_on_at is not None:
+            if step.goes_on_at > until:
+                break
+            at = step.goes_on_at
 
 
 async def _begin(page: Page, link: str, **fields: str) -> None:

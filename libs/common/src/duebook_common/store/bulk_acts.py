@@ -11,7 +11,7 @@ from uuid import UUID
 
 from duebook_common.domain.bulk.decide import NOTHING_TO_DO, why_refused
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, command_id
-from duebook_common.domain.bulk.progress import BatchOutcome, Slots
+from duebook_common.domain.bulk.progress import BatchOutcome
 from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import CommandRejected, JobDeletedAlready
@@ -56,13 +56,13 @@ class Acts:
 
 
 async def act(
-    db: Connection, bulk: BulkOperation, targets: Sequence[Target], taken: Slots, now: datetime, limits: BulkLimits
+    db: Connection, bulk: BulkOperation, targets: Sequence[Target], now: datetime, limits: BulkLimits
 ) -> Acts:
     """Act on each target. Nothing has been written in the transaction yet. Raises Conflict: roll back then."""
     actor = Actor(bulk.requested_by, bulk=str(bulk.id))
     if bulk.action in ON_JOBS:
         return await _act_on_jobs(db, bulk, targets, actor, _context(now, limits))
-    return await _act_on_runs(db, bulk, targets, actor, partial(_run_command, bulk, taken, now, limits))
+    return await _act_on_runs(db, bulk, targets, actor, partial(_run_command, bulk, now, limits))
 
 
 def _context(now: datetime, limits: BulkLimits) -> DecisionContext:
@@ -76,19 +76,15 @@ def _context(now: datetime, limits: BulkLimits) -> DecisionContext:
     )
 
 
-def _run_command(
-    bulk: BulkOperation, taken: Slots, now: datetime, limits: BulkLimits, n: int, target: Target
-) -> RunCommand:
-    """The command for the `n`-th target. Redriven runs start at the times of the rate, also while they wait."""
+def _run_command(bulk: BulkOperation, now: datetime, limits: BulkLimits, target: Target) -> RunCommand:
+    """The command for a target, whose turn in the rate has come: an abort has nothing to take back."""
     match bulk.action:
         case BulkAction.CANCEL:
             return CancelRun(bulk.reason, now)
         case BulkAction.DISCARD:
             return DiscardRun(bulk.reason, now)
         case _:
-            delay = max(taken.first + n * taken.interval - now, timedelta(0))
-            most = limits.max_active_runs
-            return RedriveRun(bulk.reason, target.max_attempts, now, delay=delay, max_active=most)
+            return RedriveRun(bulk.reason, target.max_attempts, now, max_active=limits.max_active_runs)
 
 
 @dataclass(slots=True)
@@ -113,14 +109,14 @@ async def _act_on_runs(
     bulk: BulkOperation,
     targets: Sequence[Target],
     actor: Actor,
-    command_for: Callable[[int, Target], RunCommand],
+    command_for: Callable[[Target], RunCommand],
 ) -> Acts:
     count = _Count()
     valid = list(targets)
     if bulk.action is BulkAction.REDRIVE:
         valid = [target for target in targets if not target.job_deleted]
         count.refused.update([why_refused(JobDeletedAlready(bulk.id))] * (len(targets) - len(valid)))
-    work = [RunWork(t.id, command_for(n, t), id=command_id(bulk.id, t.id)) for n, t in enumerate(valid)]
+    work = [RunWork(t.id, command_for(t), id=command_id(bulk.id, t.id)) for t in valid]
     results, freeing = await handle_in_transaction(db, work, actor)
     for item in work:
         await _count(db, count, item, results.get(item.id))

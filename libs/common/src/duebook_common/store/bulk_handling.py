@@ -7,7 +7,7 @@ transaction: whatever is killed, each target is dealt with once, and the counts 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import structlog
 
 from duebook_common.domain.bulk import state as bulk_state
 from duebook_common.domain.bulk.decide import FAILED, abort, end, is_complete
-from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkEvent, BulkRequested, stream
+from duebook_common.domain.bulk.events import ON_JOBS, BulkEvent, BulkRequested, stream
 from duebook_common.domain.bulk.progress import BatchOutcome, Cursor, Progress, Slots, advanced, slots
 from duebook_common.domain.bulk.state import BulkOperation, BulkStatus
 from duebook_common.domain.errors import CommandRejected
@@ -34,8 +34,6 @@ from duebook_common.store.locks import lock_bulk, try_lock_bulk
 log = structlog.stdlib.get_logger("bulk")
 
 _RUNS_AT_ONCE, _JOBS_AT_ONCE = 200, 50
-# Redriven runs get their times in the rate, so they may be redriven that early. An abort takes none of them back.
-AHEAD = timedelta(seconds=1)
 
 
 async def request_bulk(pool: Pool, bulk_id: UUID, event: BulkRequested, actor: Actor) -> BulkOperation | None:
@@ -115,40 +113,39 @@ class BulkExecutor:
     def __init__(self, pool: Pool, limits: BulkLimits, actor: Actor) -> None:
         self._pool, self._limits, self._actor = pool, limits, actor
 
-    async def step(self, bulk_id: UUID, now: datetime, *, ahead: timedelta = AHEAD, wait: bool = False) -> Step:
+    async def step(self, bulk_id: UUID, now: datetime, *, wait: bool = False) -> Step:
         """Deal with one batch of targets; `wait` for a process that is dealing with the operation.
 
         A batch that fails is repeated target by target, and a target that fails by itself is counted as refused.
         Raises what UNAVAILABLE lists.
         """
         try:
-            return await self._step(bulk_id, now, ahead, wait=wait)
+            return await self._step(bulk_id, now, wait=wait)
         except UNAVAILABLE:
             raise
         except Exception as error:
             log.warning("batch failed, targets are dealt with one by one", bulk=str(bulk_id), error=repr(error))
         for _ in range(_JOBS_AT_ONCE):
-            step = await self._step_alone(bulk_id, now, ahead)
+            step = await self._step_alone(bulk_id, now)
             if not step.dealt_with:
                 break
         return step
 
-    async def _step_alone(self, bulk_id: UUID, now: datetime, ahead: timedelta) -> Step:
+    async def _step_alone(self, bulk_id: UUID, now: datetime) -> Step:
         try:
-            return await self._step(bulk_id, now, ahead, most=1, wait=True)
+            return await self._step(bulk_id, now, most=1, wait=True)
         except UNAVAILABLE:
             raise
         except Conflict:
             return Step(goes_on_at=now)  # its runs keep changing: it is the first target of the next batch
         except _TargetFailed as failed:
             log.exception("a target of a bulk operation is left out", bulk=str(bulk_id), target=str(failed.target_id))
-            return await self._step(bulk_id, now, ahead, most=1, wait=True, leave_out=failed.target_id)
+            return await self._step(bulk_id, now, most=1, wait=True, leave_out=failed.target_id)
 
     async def _step(
         self,
         bulk_id: UUID,
         now: datetime,
-        ahead: timedelta,
         *,
         most: int | None = None,
         wait: bool = False,
@@ -166,7 +163,7 @@ class BulkExecutor:
             if await is_revoked(db, bulk.requested_by):
                 await _record(db, bulk, abort(bulk, progress, "its key was revoked", now), self._actor)
                 return Step()
-            batch = await _next_batch(db, bulk, progress, now, most, ahead)
+            batch = await _next_batch(db, bulk, progress, now, most)
             if batch is None:
                 await _record(db, bulk, end(bulk, progress, now), self._actor)
                 return Step()
@@ -174,7 +171,7 @@ class BulkExecutor:
                 after = _searched(progress, batch)
                 if after != progress:
                     await put_progress(db, bulk_id, after)
-                return Step(goes_on_at=_goes_on_at(bulk, after, now, ahead))
+                return Step(goes_on_at=_goes_on_at(after, now))
             if leave_out is not None and batch.targets[0].id != leave_out:
                 return Step(goes_on_at=now)  # another process has dealt with it meanwhile
             acts = _left_out(batch) if leave_out else await self._act(db, bulk, batch, now)
@@ -182,12 +179,12 @@ class BulkExecutor:
             await put_progress(db, bulk_id, after)
         await self._wake(acts.freeing)
         dealt_with = len(batch.targets) - len(acts.outcome.again)
-        goes_on_at = _goes_on_at(bulk, after, now, ahead)
+        goes_on_at = _goes_on_at(after, now)
         return Step(dealt_with, goes_on_at, stopping=acts.stopping, refusal=acts.refusal)
 
     async def _act(self, db: Connection, bulk: BulkOperation, batch: _Batch, now: datetime) -> Acts:
         try:
-            return await act(db, bulk, batch.targets, batch.slots, now, self._limits)
+            return await act(db, bulk, batch.targets, now, self._limits)
         except (Conflict, *UNAVAILABLE):
             raise
         except Exception as error:
@@ -197,10 +194,6 @@ class BulkExecutor:
         if freeing:
             async with acquire(self._pool) as db:
                 await wakeups.wake_waiting(db, _of_slots(freeing))
-
-
-def _ahead_of(bulk: BulkOperation, ahead: timedelta) -> timedelta:
-    return ahead if bulk.action is BulkAction.REDRIVE else timedelta(0)
 
 
 def _searched(progress: Progress, batch: _Batch) -> Progress:
@@ -219,19 +212,19 @@ def _of_slots(freeing: Sequence[Run]) -> list[Run]:
     return [*(run for run in freeing if run.dispatched_at is not None), *waited.values()]
 
 
-def _goes_on_at(bulk: BulkOperation, progress: Progress, now: datetime, ahead: timedelta) -> datetime:
+def _goes_on_at(progress: Progress, now: datetime) -> datetime:
     """When the rate allows the next batch."""
-    return now if progress.next_at is None else max(now, progress.next_at - _ahead_of(bulk, ahead))
+    return now if progress.next_at is None else max(now, progress.next_at)
 
 
 async def _next_batch(
-    db: Connection, bulk: BulkOperation, progress: Progress, now: datetime, most: int | None, ahead: timedelta
+    db: Connection, bulk: BulkOperation, progress: Progress, now: datetime, most: int | None
 ) -> _Batch | None:
     """The next targets, none if the rate allows none yet; None if there are no more."""
     if is_complete(bulk, progress):
         return None
     at_once = most or (_JOBS_AT_ONCE if bulk.action in ON_JOBS else _RUNS_AT_ONCE)
-    allowed = slots(bulk, progress, now, at_once, _ahead_of(bulk, ahead))
+    allowed = slots(bulk, progress, now, at_once)
     if allowed.size <= 0:
         return _Batch([], progress.cursor, allowed)
     first, later = progress.again[: allowed.size], progress.again[allowed.size :]

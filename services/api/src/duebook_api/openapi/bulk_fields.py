@@ -50,7 +50,10 @@ BULK: dict[str, Described] = {
     "BulkOperation.abort_reason": ("Why it was stopped; only then.", None),
     "BulkCount.matched": ("How many targets match now.", 1_000),
     "RedriveSummary.bulk": ("The bulk operation, to be watched and stopped; null in a dry run.", _JOB),
-    "RedriveSummary.pending": ("How many dead letters it has not reached yet: a scheduler goes on with them.", 0),
+    "RedriveSummary.pending": (
+        "How many of the redriven ones a scheduler redrives later, each when its turn has come.",
+        0,
+    ),
     "RedriveManyBody.limit": ("How many dead letters at most, the oldest first; null for all.", 100),
     "DeadLetterFilter.tag": ("Only those of jobs with this tag.", "tenant-7"),
     "DeadLetterFilter.q": ("Only those whose name or error contains this, in capitals or not.", "refused"),

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +23,11 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor
-from duebook_common.store.bulk_rows import BulkRow
 from duebook_common.store.bulk_targets import count_targets
 from duebook_common.store.database import UNAVAILABLE, acquire
 from duebook_common.store.run_handling import RunWork, handle_runs
 
-# A request redrives so many dead letters itself, for so long. An abort takes none of them back, so at a rate they are
-# few, and due within a minute.
-_AT_ONCE, _AT_A_RATE, _SECONDS = 1_000, 200, 5.0
-_AHEAD = timedelta(minutes=1)
+_AT_ONCE, _SECONDS = 1_000, 5.0  # a request redrives so many dead letters itself, for so long
 
 _RUN = """
 SELECT r.max_attempts, r.task, r.job_id, j.status = 'deleted' AS job_deleted FROM runs r JOIN jobs j USING (job_id)
@@ -72,9 +68,9 @@ async def redrive(deps: Dependencies, run_id: UUID, body: RedriveBody, actor: Ac
 async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) -> dict[str, Any]:
     """Redrive the dead letters that match, as a bulk operation; `reasons` say why the `invalid` ones cannot be.
 
-    The first ones are redriven here, so that the answer is true; a scheduler goes on with those that are `pending`.
-    `left` counts those with which their job would have too many active runs; raises TooManyActiveRuns if that holds
-    for all. Raises Problem 429 if the key has too many running operations.
+    The first ones are redriven here, at a rate one; a scheduler redrives those that are `pending` when their turn has
+    come. `left` counts those with which their job would have too many active runs; raises TooManyActiveRuns if that
+    holds for all. Raises Problem 429 if the key has too many running operations.
     """
     filter_ = to_filter(body.filter)
     if body.dry_run:
@@ -82,7 +78,18 @@ async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) 
     wanted = Request(BulkAction.REDRIVE, filter_, body.reason, body.rate, body.limit)
     row = await open_operation(deps, uuids.uuid7(), wanted, actor)
     refusal = await _execute(deps, row.bulk, actor)
-    return _summary(await show(deps, row.bulk.id), refusal)
+    row = await show(deps, row.bulk.id)
+    progress = row.progress or Progress()
+    if left(row.bulk, progress):
+        progress = await _with_deleted(deps, row.bulk, progress)
+    return _summary(row.bulk, progress, refusal)
+
+
+async def _with_deleted(deps: Dependencies, bulk: BulkOperation, progress: Progress) -> Progress:
+    """The progress as if the pending dead letters of deleted jobs were refused already, as they will be."""
+    async with deps.large_counts.slot(bulk.requested_by), acquire(deps.pool) as db:
+        deleted = await count_targets(db, bulk.action, bulk.filter, bulk.requested_at, of_deleted_jobs=True)
+    return replace(progress, refused=progress.refused | {JOB_DELETED: deleted}) if deleted else progress
 
 
 async def _count(deps: Dependencies, filter_: BulkFilter, client: str) -> dict[str, Any]:
@@ -96,28 +103,29 @@ async def _count(deps: Dependencies, filter_: BulkFilter, client: str) -> dict[s
 
 
 async def _execute(deps: Dependencies, bulk: BulkOperation, actor: Actor) -> CommandRejected | None:
-    """Redrive the first dead letters, each with its time in the rate; returns the first refusal."""
+    """Redrive the first dead letters, as far as the rate allows at once; returns the first refusal."""
     executor = BulkExecutor(deps.pool, BulkLimits(deps.misfire, deps.max_active_runs), actor)
     dealt_with, refusal, until = 0, None, time.monotonic() + _SECONDS
-    while dealt_with < (_AT_A_RATE if bulk.rate else _AT_ONCE) and time.monotonic() < until:
+    while dealt_with < _AT_ONCE and time.monotonic() < until:
         try:
-            step = await executor.step(bulk.id, deps.clock.now(), ahead=_AHEAD, wait=True)
+            step = await executor.step(bulk.id, deps.clock.now(), wait=True)
         except UNAVAILABLE:
             break  # it is recorded: a scheduler goes on with it
         dealt_with, refusal = dealt_with + step.dealt_with, refusal or step.refusal
         deps.hints.wake()
-        if step.goes_on_at is None or step.goes_on_at > deps.clock.now():
+        if step.goes_on_at is None or bulk.rate is not None:
             break
     return refusal
 
 
-def _summary(row: BulkRow, refusal: CommandRejected | None) -> dict[str, Any]:
-    bulk, progress = row.bulk, row.progress or Progress()
+def _summary(bulk: BulkOperation, progress: Progress, refusal: CommandRejected | None) -> dict[str, Any]:
     reasons = Counter(progress.refused)
     too_many = reasons.pop(TOO_MANY_ACTIVE_RUNS, 0)
-    if refusal is not None and too_many and not progress.done:
+    pending = left(bulk, progress)
+    accepted = progress.done + pending
+    if refusal is not None and too_many and not accepted:
         raise refusal
     dealt_with = progress.done + too_many + reasons.total()
-    summary = {"matched": max(bulk.matched, dealt_with), "redriven": progress.done, "invalid": reasons.total()}
-    more = {"left": too_many, "pending": left(bulk, progress), "reasons": dict(reasons)}
+    summary = {"matched": max(bulk.matched, dealt_with), "redriven": accepted, "invalid": reasons.total()}
+    more = {"left": too_many, "pending": pending, "reasons": dict(reasons)}
     return summary | {"bulk": bulk.id} | {name: value for name, value in more.items() if value}

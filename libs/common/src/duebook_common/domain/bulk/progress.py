@@ -45,8 +45,8 @@ class Slots(NamedTuple):
     interval: timedelta
 
 
-def slots(bulk: BulkOperation, progress: Progress, now: datetime, most: int, ahead: timedelta) -> Slots:
-    """What rate and limit allow now, at most `most`. With `ahead` also the times of the rate that lie so far ahead.
+def slots(bulk: BulkOperation, progress: Progress, now: datetime, most: int) -> Slots:
+    """What rate and limit allow now, at most `most`.
 
     Times of the rate that passed unused are lost, but for those of a moment: no burst follows an outage. No second has
     more than the rate.
@@ -54,20 +54,20 @@ def slots(bulk: BulkOperation, progress: Progress, now: datetime, most: int, ahe
     left = most if bulk.limit is None else min(most, bulk.limit - progress.done)
     if bulk.rate is None:
         return Slots(left, now, timedelta(0))
-    interval = _interval(bulk.rate, ahead)
-    unused = timedelta(0) if ahead else max(_CATCH_UP - interval, timedelta(0))
+    interval = _interval(bulk.rate)
+    unused = max(_CATCH_UP - interval, timedelta(0))
     latest = now + interval + _MOST_AHEAD  # later only if the database's clock has been set back
     first = now if progress.next_at is None else min(max(progress.next_at, now - unused), latest)
-    allowed = (now + ahead - first) // interval + 1 if first <= now + ahead else 0
+    allowed = (now - first) // interval + 1 if first <= now else 0
     return Slots(min(left, allowed), first, interval)
 
 
-def _interval(rate: float, ahead: timedelta) -> timedelta:
+def _interval(rate: float) -> timedelta:
     """The time between two targets, rounded up so that the rate is never exceeded.
 
-    Without `ahead` the times of a moment before a second may be used within it: they are further apart for that.
+    The times of a moment before a second may be used within it: they are further apart for that.
     """
-    seconds = 1 / rate if ahead else max(1 / rate, (1 + _CATCH_UP.total_seconds()) / (rate + 1))
+    seconds = max(1 / rate, (1 + _CATCH_UP.total_seconds()) / (rate + 1))
     return timedelta(microseconds=ceil(seconds * 1_000_000))
 
 
