@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from duebook_common.domain.run.commands import StartAttempt, Succeed
+from duebook_common.domain.statistics import HOUR, MINUTE, Dimension
 from duebook_common.store.statistics import StatisticsSubscriber
+from duebook_common.store.statistics_queries import StatisticsRange, read_starts
 from support.api_app import Api
 from support.counting import is_behind
 
@@ -55,6 +57,17 @@ async def test_further_keys_are_counted_together(api: Api) -> None:
     assert [(each["key"], each["counts"]["succeeded"]) for each in found["totals"]] == [("a", 2), (None, 2)]
     one = await api.json(200, "GET", "/api/stats?queue=b&step=P1D")
     assert [(each["key"], each["counts"]["succeeded"]) for each in one["totals"]] == [("b", 1)]
+
+
+async def test_the_starts_of_the_named_queues_are_read_without_histograms(api: Api) -> None:
+    for name in ("a", "a", "b", "c"):
+        await run(api, 0, 1, queue=name)
+    await count(api)
+    now = api.deps.clock.now()
+    hour = StatisticsRange(now - HOUR, now + HOUR, MINUTE, MINUTE, Dimension.QUEUE)
+    async with api.deps.pool.acquire() as db:
+        found = await read_starts(db, hour, ["a", "c", "none"])
+    assert {name: sum(each.number for each in found if each.key == name) for name in "abc"} == {"a": 2, "b": 0, "c": 1}
 
 
 async def test_a_job_is_counted_by_the_hour(api: Api) -> None:

@@ -21,7 +21,7 @@ from duebook_common.domain.statistics import (
     StepKey,
     admit,
     floor,
-    quantile,
+    quantiles,
     roll_up,
 )
 
@@ -85,13 +85,20 @@ def test_a_quantile_is_right_to_a_sixth(seconds: list[float], share: float) -> N
     for each in seconds:
         histogram[min(ceil(statistics.BUCKETS_PER_DECADE * log10(each * 1000)), statistics.LAST_BUCKET)] += 1
     expected = sorted(seconds)[ceil(share * len(seconds)) - 1]
-    assert quantile(histogram, share) == pytest.approx(expected, rel=1 / 6)
+    assert quantiles(histogram, share) == [pytest.approx(expected, rel=1 / 6)]
 
 
 def test_without_times_there_is_no_quantile() -> None:
-    assert quantile([], 0.5) is None
-    assert quantile([0, 0], 0.99) is None
+    assert quantiles([], 0.5, 0.95) == [None, None]
+    assert quantiles([0, 0], 0.99) == [None]
     assert floor(NOW, timedelta(minutes=5)) == AT.replace(minute=30)
+
+
+def test_rollups_of_any_length_are_added_slot_by_slot() -> None:
+    total, other = Rollup(([1], [], [5, 6])), Rollup(([1, 2], [3], [1]))
+    total.merge(other)
+    assert total.measures == ([2, 2], [3], [6, 6])
+    assert other.measures == ([1, 2], [3], [1])
 
 
 def test_a_part_is_taken_away_slot_by_slot() -> None:

@@ -3,10 +3,12 @@
 A histogram has a bucket for each eighth of a power of ten milliseconds, so that a quantile is right to a sixth.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
+from itertools import accumulate, zip_longest
 from math import ceil
 from typing import NamedTuple
 
@@ -85,9 +87,8 @@ class Rollup:
         slots[slot] += count
 
     def merge(self, other: "Rollup") -> None:
-        for measure, slots in enumerate(other.measures):
-            for slot, count in enumerate(slots):
-                self.add(measure, slot, count)
+        for slots, more in zip(self.measures, other.measures, strict=True):
+            slots[:] = map(sum, zip_longest(slots, more, fillvalue=0))
 
     def subtract(self, part: "Rollup") -> None:
         """Take away what a part of it has."""
@@ -158,14 +159,12 @@ def admit(rollups: dict[StepKey, Rollup], known: Collection[StepKey]) -> dict[St
     return admitted
 
 
-def quantile(histogram: Sequence[int], share: float) -> float | None:
-    """The seconds that so large a share of the times did not exceed; None without any."""
-    wanted, seen = ceil(share * sum(histogram)), 0
-    for bucket, count in enumerate(histogram):
-        seen += count
-        if count and seen >= wanted:
-            return round(_middle(bucket), 6)
-    return None
+def quantiles(histogram: Sequence[int], *shares: float) -> list[float | None]:
+    """For each share, above 0, the seconds that so large a share of the times did not exceed; None without any."""
+    seen = list(accumulate(histogram))
+    if not seen or not seen[-1]:
+        return [None] * len(shares)
+    return [round(_middle(bisect_left(seen, ceil(share * seen[-1]))), 6) for share in shares]
 
 
 def _middle(bucket: int) -> float:

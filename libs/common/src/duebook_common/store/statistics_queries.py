@@ -28,7 +28,10 @@ SELECT bin, key, measure, array_agg(slot) AS slots, array_agg(number) AS numbers
 ) AS slots
 GROUP BY bin, key, measure ORDER BY bin, key
 """
-
+_STARTS = """
+SELECT key, at, (SELECT sum(n) FROM unnest(lateness) AS n)::bigint AS number FROM statistics
+WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key = ANY($5::text[]) AND lateness <> '{}'
+"""
 
 _LONGER = {MINUTE: HOUR, HOUR: DAY}
 _MANY = 6
@@ -76,6 +79,20 @@ async def read_statistics(
             every[at, OTHER].subtract(rollup)
         found |= {step: rollup for step, rollup in every.items() if any(map(any, rollup.measures))}
     return dict(sorted(found.items()))
+
+
+class StartsOfStep(NamedTuple):
+    """How many runs of the key began in the step that begins at this time."""
+
+    key: str
+    at: datetime
+    number: int
+
+
+async def read_starts(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> list[StartsOfStep]:
+    """The starts of each of these keys in each counted step, in no order. Each run's first start has one lateness."""
+    row = (wanted.base, wanted.dimension, wanted.start, wanted.end)
+    return [StartsOfStep(*record) for record in await db.fetch(_STARTS, *row, list(keys))]
 
 
 async def _read(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> dict[tuple[datetime, str], Rollup]:

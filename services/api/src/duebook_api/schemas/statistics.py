@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from duebook_common.domain.statistics import Measure, Rollup, quantile
+from duebook_common.domain.statistics import Measure, Rollup
+from duebook_common.domain.statistics import quantiles as quantiles_of
 
 
 def rollup_view(rollup: Rollup) -> dict[str, Any]:
@@ -19,4 +20,5 @@ def rollup_view(rollup: Rollup) -> dict[str, Any]:
 
 def quantiles(histogram: Sequence[int]) -> dict[str, float | None]:
     """In seconds; null without any."""
-    return {f"p{share}": quantile(histogram, share / 100) for share in (50, 95, 99)}
+    p50, p95, p99 = quantiles_of(histogram, 0.5, 0.95, 0.99)
+    return {"p50": p50, "p95": p95, "p99": p99}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from duebook_api.console.pages.queues import BARS, queues_page, rate, starts_of
 from duebook_api.console.pages.times import Times
+from duebook_common.store.statistics_queries import StartsOfStep
 
 NOW = datetime(2026, 11, 26, 3, 12, tzinfo=UTC)
 TIMES = Times(NOW)
@@ -42,21 +43,16 @@ def test_without_statistics_there_are_no_rates() -> None:
 
 
 def test_starts_are_counted_by_queue_and_step_of_the_last_hour() -> None:
-    items = [
-        {"key": "mail", "at": NOW - timedelta(minutes=1), "started": 3},
-        {"key": "mail", "at": NOW - timedelta(minutes=60), "started": 1},
-        {"key": "mail", "at": NOW - timedelta(minutes=61), "started": 9},
-        {"key": None, "at": NOW - timedelta(minutes=1), "started": 9},
-    ]
-    starts = starts_of({"items": items}, NOW)
+    minutes = [StartsOfStep("mail", NOW - timedelta(minutes=ago), number) for ago, number in ((1, 3), (60, 1), (61, 9))]
+    starts = starts_of(minutes, NOW)
     assert list(starts) == ["mail"]
     assert (starts["mail"][-1], sum(starts["mail"])) == (3, 3)
 
 
 @given(st.lists(st.tuples(st.integers(-200, 200), st.integers(0, 2**60))))
 def test_starts_of_any_minutes_have_a_bar_or_none(items: list[tuple[int, int]]) -> None:
-    rows = [{"key": "q", "at": NOW - timedelta(minutes=minute), "started": number} for minute, number in items]
-    assert all(len(bars) == BARS for bars in starts_of({"items": rows}, NOW).values())
+    rows = [StartsOfStep("q", NOW - timedelta(minutes=minute), number) for minute, number in items]
+    assert all(len(bars) == BARS for bars in starts_of(rows, NOW).values())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The view model of the queues, and what can be done with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times, duration
 from duebook_api.console.pages.words import count
 from duebook_common.runtime.phrases import quantity
+from duebook_common.store.statistics_queries import StartsOfStep
 
 HOUR, BARS = timedelta(hours=1), 20
 STEP = HOUR / BARS
@@ -44,13 +45,13 @@ class QueuesPage:
 Starts = Mapping[str, Sequence[int]]
 
 
-def starts_of(statistics: Mapping[str, Any], now: datetime) -> dict[str, list[int]]:
-    """The starts of each queue in each step of the last hour, oldest first, from an answer in minutes."""
+def starts_of(minutes: Iterable[StartsOfStep], now: datetime) -> dict[str, list[int]]:
+    """The starts of each queue in each step of the last hour, oldest first, from those of its minutes."""
     found: dict[str, list[int]] = {}
-    for item in statistics["items"]:
-        bar = BARS - 1 - (now - item["at"]) // STEP
-        if item["key"] is not None and 0 <= bar < BARS:
-            found.setdefault(item["key"], [0] * BARS)[bar] += item["started"]
+    for minute in minutes:
+        bar = BARS - 1 - (now - minute.at) // STEP
+        if 0 <= bar < BARS:
+            found.setdefault(minute.key, [0] * BARS)[bar] += minute.number
     return found
 
 

@@ -1,5 +1,7 @@
 """The queues, their pauses, and the freeze of the whole installation."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,13 +18,14 @@ from duebook_api.queues.queue_list import command_installation, command_queue, c
 from duebook_api.queues.queue_list import freeze_of as freeze_in
 from duebook_api.schemas.bodies import ReasonBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
-from duebook_api.stats.query import StatsQuery
-from duebook_api.stats.routes import find_statistics
 from duebook_common.domain.queue.decide import PauseQueue, QueueCommand, ResumeQueue
+from duebook_common.domain.statistics import MINUTE, Dimension, floor
 from duebook_common.runtime.scopes import Scope
+from duebook_common.store.database import acquire
+from duebook_common.store.statistics_queries import StatisticsRange, read_starts
 
 router = APIRouter()
-_LIMIT, _MOST_RATES = 200, 50
+_LIMIT = 200
 _BACK = "/console/queues"
 
 
@@ -34,7 +37,7 @@ async def list_queues(request: Request) -> Response:
     if "limit" not in request.query_params:
         q = q.model_copy(update={"limit": _LIMIT})
     found = await find_queues(deps, q)
-    starts = await _starts(deps) if reader.may(Scope.SYSTEM_READ) else None
+    starts = await _starts(deps, [each["name"] for each in found["items"]]) if reader.may(Scope.SYSTEM_READ) else None
     return await render(
         request,
         "queues.html",
@@ -45,10 +48,11 @@ async def list_queues(request: Request) -> Response:
     )
 
 
-async def _starts(deps: Dependencies) -> page.Starts:
+async def _starts(deps: Dependencies, names: Sequence[str]) -> page.Starts:
     now = deps.clock.now()
-    q = StatsQuery.model_validate({"from": now - page.HOUR, "to": now, "step": "PT1M", "by": "queue"})
-    return page.starts_of(await find_statistics(deps, q.model_copy(update={"keys": _MOST_RATES})), now)
+    last_hour = StatisticsRange(floor(now - page.HOUR, MINUTE), now, MINUTE, MINUTE, Dimension.QUEUE)
+    async with acquire(deps.pool) as db:
+        return page.starts_of(await read_starts(db, last_hour, names), now)
 
 
 @router.get("/queues/{queue_name}/pause", **needs(Scope.QUEUES_WRITE))
