@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+import structlog
 import uuid_utils.compat as uuids
 
 from duebook.errors import TaskError
@@ -22,7 +23,7 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.loops import Loops, run_every
 from duebook_common.runtime.redis_check import check_redis
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
-from duebook_common.runtime.service import ServiceContext
+from duebook_common.runtime.service import Lifespan, ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.runtime.startup import CannotStart
 from duebook_common.store.actor import Actor
@@ -46,9 +47,18 @@ from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
 from duebook_executor.registration import LOOK_INTERVAL, Registration
 from duebook_executor.settings import ExecutorSettings
+from duebook_executor.start_line import start_line
 from duebook_executor.task_loop import TaskLoop
 
+log = structlog.stdlib.get_logger("executor")
+
 _HEARTBEAT_INTERVAL, _SIGN_INTERVAL, _RETRY_SECONDS = timedelta(seconds=0.5), timedelta(seconds=1), 1.0
+
+
+def prepare(settings: ExecutorSettings, name: str) -> Lifespan:
+    """The lifespan of an executor of this name. Before anything starts, a wrong task is refused like a setting."""
+    publisher = AmqpPublisher(settings.rabbitmq_url.get_secret_value(), settings.amqp_exchanges)
+    return partial(lifespan, name, load_tasks(settings, publisher), publisher)
 
 
 def load_tasks(settings: ExecutorSettings, publisher: AmqpPublisher) -> Registry:
@@ -92,14 +102,16 @@ class _Executor(NamedTuple):
 
 
 @asynccontextmanager
-async def lifespan(registry: Registry, publisher: AmqpPublisher, context: ServiceContext) -> AsyncIterator[None]:
+async def lifespan(
+    name: str, registry: Registry, publisher: AmqpPublisher, context: ServiceContext
+) -> AsyncIterator[None]:
     """Connect and consume; on the way out stop consuming, let attempts finish, release the rest."""
     settings = context.settings
     assert isinstance(settings, ExecutorSettings)
     clock, redis_url = Clock(), settings.redis_url.get_secret_value()
     # Unique to this start of this process: a name used twice would make a dead executor look alive.
     instance_id = uuids.uuid7()
-    actor = Actor(f"executor {socket.gethostname()}/{instance_id}")
+    actor = Actor(f"executor {name}/{instance_id}")
     await check_redis(redis_url)
     async with (
         open_database(context.health, settings.postgres_url.get_secret_value(), "executor", clock) as pool,
@@ -109,12 +121,15 @@ async def lifespan(registry: Registry, publisher: AmqpPublisher, context: Servic
     ):
         connections = _Connections(pool, clock, hints, RunLocks(redis, actor.name, settings.lease), actor)
         executor = _create(settings, registry, publisher, connections)
-        _show(context, settings, registry, executor)
+        _show(context, settings, executor)
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("sign of life", _give_sign(settings, actor))
         _start_heartbeat(context.loops, executor.heartbeat, hints, settings.lease)
         await open_resources(executor.attempts.task_loop, registry)
         async with _executing(context, settings, executor):
+            tasks = sorted(registry.registered())
+            line = start_line(name, settings.queues, tasks, settings.concurrency)
+            log.info(line, executor=name, queues=settings.queues, tasks=tasks, concurrency=settings.concurrency)
             yield
 
 
@@ -137,16 +152,11 @@ def _create(
     return _Executor(attempts, deliveries, consumer, heartbeat, registration, publisher)
 
 
-def _show(context: ServiceContext, settings: ExecutorSettings, registry: Registry, executor: _Executor) -> None:
-    """Let people see the executor: its health, its metrics, and the facts of its ready line."""
+def _show(context: ServiceContext, settings: ExecutorSettings, executor: _Executor) -> None:
+    """Let people see the executor: its health and its metrics."""
     context.health.checks["rabbitmq"] = executor.consumer.check
     context.health.checks["tasks"] = lambda: executor.attempts.task_loop.check(settings.max_abandoned)
     show_metrics(settings.queues)
-    context.facts = {
-        "queues": settings.queues,
-        "tasks": sorted(registry.registered()),
-        "concurrency": settings.concurrency,
-    }
 
 
 @asynccontextmanager

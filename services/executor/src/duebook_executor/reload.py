@@ -18,7 +18,8 @@ Files = Mapping[Path, int]
 
 MOST_FILES = 10_000
 _POLL_SECONDS = 0.5
-_KILL_AFTER = timedelta(seconds=10)  # beyond the grace, within which an executor ends by itself
+# Beyond the grace, within which an executor ends by itself; a parent waits ten seconds of them for its processes.
+_KILL_AFTER = timedelta(seconds=15)
 # A file that is changed twice in a second may keep its size; Python would take its first version from the cache.
 _OF_CHILD = {"DUEBOOK_RELOAD": "off", "PYTHONDONTWRITEBYTECODE": "1"}
 _OF_OTHERS = frozenset({"__pycache__", "node_modules", "site-packages"})

@@ -65,7 +65,9 @@ class ExecutorSettings(Settings):
     queues: Annotated[List, BeforeValidator(split), AfterValidator(_queues)] = ("default",)
     """The queues that the executor serves, comma separated."""
     concurrency: Annotated[int, AfterValidator(Bounds(1, 10_000))] = 100
-    """How many attempts the executor runs at once."""
+    """How many attempts the executor runs at once, in each of its processes."""
+    processes: Annotated[int, AfterValidator(Bounds(1, 64))] = 1
+    """How many processes the executor has. Each serves all its queues, and has memory and connections of its own."""
     max_timeout: MaxTimeout = timedelta(days=1)
     """The longest an attempt may take, whatever the timeout of its job. The same for the api."""
     http_timeout: MaxTimeout = timedelta(hours=1)

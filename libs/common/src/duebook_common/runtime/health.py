@@ -42,7 +42,12 @@ class Health:
         return "ok"
 
 
-def probes(health: Health) -> list[Route]:
+async def own_metrics() -> bytes:
+    """The metrics of this process, as Prometheus reads them."""
+    return generate_latest() + generate_latest(DEAD_LETTER_REGISTRY)
+
+
+def probes(health: Health, exposition: Callable[[], Awaitable[bytes]] = own_metrics) -> list[Route]:
     """The routes that every service has."""
 
     async def livez(_: Request) -> Response:
@@ -54,7 +59,6 @@ def probes(health: Health) -> list[Route]:
         return JSONResponse({"status": status, "components": components}, 200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
-        text = generate_latest() + generate_latest(DEAD_LETTER_REGISTRY)
-        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(await exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [Route(path, route) for path, route in zip(PROBES, (livez, readyz, metrics), strict=True)]

@@ -43,6 +43,9 @@ STALE_OUTCOMES = Counter("duebook_stale_outcomes_total", "Outcomes refused becau
 NOTIFICATIONS = Counter("duebook_notifications_total", "E-mails by outcome.", ["outcome"])
 DELIVERIES = Counter("duebook_deliveries_total", "Deliveries by the recorded state of their run.", ["verdict"])
 LOOP_FAILURES = Counter("duebook_loop_failures_total", "Failed steps of background loops.", ["loop"])
+PROCESS_RESTARTS = Counter(
+    "duebook_process_restarts_total", "Processes of an executor that have ended and were started again.", ["process"]
+)
 BUILD = Gauge("duebook_build_info", "The running version.", ["service", "version"])
 
 _Metric = Counter | Gauge | Histogram
@@ -52,6 +55,7 @@ MEASURED: dict[str, set[_Metric]] = {
     "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, LOG_AHEAD, FEED_HORIZON_AGE, CONFLICTS},
     "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS},
     "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
+    "executor-parent": {PROCESS_RESTARTS},
     "notifier": {NOTIFICATIONS, LOCKS, CONFLICTS},
 }
 
@@ -92,7 +96,7 @@ def configure(service: str, style: Literal["json", "console"], level: str) -> No
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in ("aio_pika", "aiormq", "uvicorn.access"):  # our own lines report the same, with more context
+    for name in ("aio_pika", "aiormq", "httpx2", "uvicorn.access"):  # our own lines report the same, with more context
         logging.getLogger(name).setLevel(logging.ERROR)
     BUILD.labels(service, version("duebook-common")).set(1)
 

@@ -36,6 +36,7 @@ KNOWN = frozenset(
         "NOTIFY_TO",
         "POLL_CRON",
         "PORT",
+        "PROCESSES",
         "POSTGRES_URL",
         "PUBLIC_URL",
         "QUEUES",
