@@ -7,19 +7,26 @@ from typing import Any
 
 import httpx2
 
+from duebook_common.domain.run.decide import EXECUTOR_ENDED
 from duebook_devstack.services import Service
 from support.fleet import Platform, eventually
-from support.load import Load, held, launch, metric, mix
+from support.load import Load, held, job_spec, launch, metric, mix
+
+_SUCCEEDED = 'duebook_runs_total{outcome="succeeded"'
+_SIGNS = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7244 AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
-def start(platform: Platform) -> tuple[Load, Service]:
-    load = Load(platform, DUEBOOK_PROCESSES="2")
+def start(platform: Platform, **environment: str) -> tuple[Load, Service]:
+    load = Load(platform, DUEBOOK_PROCESSES="2", **environment)
     launch(platform, api=1, scheduler=1, executor=1)
     return load, platform["executor", 0]
 
 
 def readyz(service: Service) -> tuple[int, dict[str, Any]]:
-    answer = httpx2.get(f"{service.url}/readyz", timeout=5, trust_env=False)
+    answer = httpx2.get(f"{service.url}/readyz", timeout=30, trust_env=False)
     return answer.status_code, answer.json()["components"]
 
 
@@ -45,25 +52,33 @@ def names(platform: Platform) -> list[str]:
     return sorted(re.sub(r".*-(\d+)/.*", r"\1", each["name"]) for each in found if each["state"] == "alive")
 
 
-def test_a_killed_process_is_started_again_and_the_others_go_on(platform: Platform) -> None:
-    load, parent = start(platform)
+def executors(rows: list[Any]) -> list[str]:
+    return [row["executor"] for row in rows]
+
+
+def test_a_task_that_kills_its_process_loses_the_attempts_of_that_process_alone(platform: Platform) -> None:
+    load, parent = start(platform, DUEBOOK_LEASE="PT1H")
     assert names(platform) == ["1", "2"]
     assert readyz(parent) == (200, {"process 1": "ok", "process 2": "ok"})
-    with load.submitting(mix(60), held(4, "gate"), mix(60)):
-        load.await_running(1, "gate")
-        killed = children(parent)[0]
-        os.kill(killed, signal.SIGKILL)
-        eventually(lambda: readyz(parent)[0] == 503)
-    eventually(lambda: readyz(parent)[0] == 200)
-    assert killed not in children(parent)
-    assert metric(parent, "duebook_process_restarts_total") == 1
+    assert [row["count"] for row in load.query(_SIGNS)] == [2], "each process gives its sign of life, the parent none"
+    load.submit(held(8, "gate"), [job_spec(gate="leak", kills=1)])
+    [leak] = executors(load.await_running(1, "leak"))
+    before = executors(load.await_running(8, "gate"))
+    assert len(set(before)) == 2
+    with load.submitting(mix(60)):
+        load.open("leak")
+    eventually(lambda: metric(parent, "duebook_process_restarts_total") == 1, 60)
+    eventually(lambda: readyz(parent)[0] == 200, 60)
+    eventually(lambda: len(load.events("AttemptLost")) == before.count(leak) + 1, 60)
     load.open("gate")
     load.check()
-    before = metric(parent, 'duebook_runs_total{outcome="succeeded"')
+    before_end = metric(parent, _SUCCEEDED)
     platform.await_run(platform.create(task="log")["id"], "succeeded")
-    eventually(lambda: metric(parent, 'duebook_runs_total{outcome="succeeded"') == before + 1)
+    eventually(lambda: metric(parent, _SUCCEEDED) == before_end + 1, 60)
+    assert {row["data"]["error"] for row in load.events("AttemptLost")} == {EXECUTOR_ENDED}
+    assert sum(row["failures"] for row in load.held("gate")) == before.count(leak)
     assert parent.stop() == 0
-    assert names(platform) == ["1"], "only the killed process has not signed off: it counts as alive for a minute"
+    eventually(lambda: names(platform) == [], 60)
 
 
 def test_a_stopped_parent_lets_its_processes_drain(platform: Platform) -> None:
@@ -72,11 +87,11 @@ def test_a_stopped_parent_lets_its_processes_drain(platform: Platform) -> None:
     load.await_running(8, "gate")
     pids = children(parent)
     parent.terminate()
-    eventually(lambda: readyz(parent)[0] == 503)
+    eventually(lambda: readyz(parent)[0] == 503, 60)
     load.open("gate")
     process = parent.process
     assert process is not None
-    assert eventually(lambda: [process.exit_code] if process.exit_code is not None else None) == [0]
+    assert eventually(lambda: [process.exit_code] if process.exit_code is not None else None, 60) == [0]
     assert not any(map(is_running, pids))
     load.check()
     assert {(row["attempt"], row["failures"]) for row in load.held("gate")} == {(1, 0)}
@@ -89,8 +104,8 @@ def test_the_processes_of_a_killed_parent_drain_and_end(platform: Platform) -> N
     pids = children(parent)
     assert parent.process is not None
     os.kill(parent.process.pid, signal.SIGKILL)
-    eventually(lambda: names(platform) == [])
+    eventually(lambda: names(platform) == [], 60)
     load.open("gate")
-    eventually(lambda: not any(map(is_running, pids)))
+    eventually(lambda: not any(map(is_running, pids)), 60)
     load.check()
     assert {(row["attempt"], row["failures"]) for row in load.held("gate")} == {(1, 0)}

@@ -5,6 +5,7 @@ A task whose payload names a gate waits until a file of that name exists, so tha
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ _TICK = 0.05
 
 
 class Work(BaseModel):
-    """What an attempt does; the first `failures` attempts fail."""
+    """What an attempt does; the first `failures` attempts fail, and the first `kills` kill their process."""
 
     seconds: float = 0
     gate: str | None = None
     failures: int = 0
+    kills: int = 0
 
 
 @task("effect")
@@ -55,6 +57,8 @@ def _is_open(work: Work) -> bool:
 
 
 def _finish(work: Work, context: Context) -> dict[str, Any]:
+    if context.attempt <= work.kills:  # as the kernel does where a task has taken all memory
+        os.kill(os.getpid(), signal.SIGKILL)
     if context.attempt <= work.failures:
         raise Fail("as the payload says")
     return {"attempt": context.attempt}

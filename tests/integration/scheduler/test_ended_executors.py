@@ -114,6 +114,12 @@ async def test_the_attempts_of_an_executor_that_ended_are_lost_at_once(world: Wo
     assert await world.pool.fetchval("SELECT seen_at < now() - interval '1 minute' FROM executors")
 
 
+async def test_a_sign_that_is_given_stays_given(world: World) -> None:
+    for _ in range(3):
+        await world.sign.step()
+    assert not world.sign.lost.is_set()
+
+
 async def test_a_sign_whose_connection_is_cut_is_given_again_and_nothing_is_lost(world: World) -> None:
     await world.end_sessions(_SIGN)
     async with asyncio.timeout(30):

@@ -82,7 +82,7 @@ class SignOfLife:
 
     async def _check(self) -> None:
         if self._session is not None and not self._session.is_closed():
-            await self._session.execute("")
+            await self._session.execute("SELECT 1")  # the library fails at an empty statement
             return
         self._session = await open_session(self._url, "sign-of-life")
         self._pooled = self._session is None
