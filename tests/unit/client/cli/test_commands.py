@@ -217,6 +217,17 @@ def test_a_wrong_server_is_reported_with_its_variable(error: Exception) -> None:
     assert "DUEBOOK_URL" in " ".join(explain(error, {}))
 
 
+def test_without_a_url_the_message_names_the_file_that_is_not_there() -> None:
+    [line] = explain(Unreachable("refused"), {})
+    assert line.startswith("no answer from http://127.0.0.1:8000 (refused); DUEBOOK_URL is not set, and this directory")
+    assert ".duebook/env: run `duebook` where `make up` runs, or set DUEBOOK_URL" in line
+
+
+def test_the_help_says_where_the_api_is_found() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
+    assert "DUEBOOK_URL and DUEBOOK_API_KEY, or those of the file .duebook/env" in shown
+
+
 def test_a_refused_key_has_another_message_than_a_missing_one() -> None:
     error = ApiError(401, "unauthorized", "d")
     assert "refused the key" in next(explain(error, {"DUEBOOK_API_KEY": "k"}))

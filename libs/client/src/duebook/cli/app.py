@@ -128,7 +128,11 @@ def every_command(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Every due job, accounted for."""
+    """Every due job, accounted for.
+
+    The API and its key are DUEBOOK_URL and DUEBOOK_API_KEY, or those of the file .duebook/env in this directory,
+    which `make up` writes.
+    """
 
 
 def dev(port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the API.")] = 8000) -> None:

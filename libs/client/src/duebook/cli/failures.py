@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from duebook.client import ApiError, ClientError, InvalidRequest, NotDuebook, Unreachable
-from duebook.client.environment import DEFAULT_URL, environment
+from duebook.client.environment import DEFAULT_URL, FILE, environment
 
 FAILURE, USAGE, NOT_FOUND = 1, 2, 3
 
@@ -35,6 +35,11 @@ def explain(error: Exception, variables: Mapping[str, str] | None = None) -> Ite
     variables = environment() if variables is None else variables
     url = variables.get("DUEBOOK_URL") or DEFAULT_URL
     match error:
+        case Unreachable() if not variables.get("DUEBOOK_URL"):
+            yield (
+                f"no answer from {url} ({error}); DUEBOOK_URL is not set, and this directory has no {FILE}: "
+                "run `duebook` where `make up` runs, or set DUEBOOK_URL"
+            )
         case Unreachable():
             yield f"no answer from {url} ({error}); is the api running, and is DUEBOOK_URL right?"
         case NotDuebook():
