@@ -53,6 +53,13 @@ async def test_one_tenants_runs_are_counted_then_cancelled_by_tag(api: Api) -> N
     assert (await api.json(200, "GET", f"/api/run/{other[0]}"))["status"] == "dispatched"
     assert [item["id"] for item in await api.pages("/api/bulk?status=ended&action=cancel", 1)] == [bulk["id"]]
     assert await api.pages("/api/bulk?status=running", 1) == []
+    assert ended["outcomes"] == {"cancelled": 3}
+    assert {run["id"] for run in await api.pages(f"/api/run?bulk={bulk['id']}&status=cancelled", 2)} == {*runs}
+    assert await api.pages(f"/api/run?bulk={bulk['id']}&status=running", 2) == []
+    assert (
+        f'/console/runs?bulk={bulk["id"]}&amp;status=cancelled">3 cancelled</a>'
+        in (await api.http.get(f"/console/bulk/{bulk['id']}")).text
+    )
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def show_operation(
     interval: _Interval = "1s",
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Show a bulk operation: who, why, its filter and its progress."""
+    """Show a bulk operation: who, why, its filter, its progress and what became of its runs."""
     seconds = parse_option("--interval", duration, interval)
     assert seconds is not None
     with connect() as api:

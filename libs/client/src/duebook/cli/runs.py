@@ -48,6 +48,7 @@ class Filters:
     queue: Filter = None
     trigger: Annotated[Trigger | None, typer.Option(help="Only those that this has made.")] = None
     cause: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Only those that repeat this run.")] = None
+    bulk: Annotated[str | None, typer.Option(metavar="BULK_ID", help="Only those on which it acted.")] = None
     executor: Annotated[str | None, typer.Option(help="Only those whose last attempt it started.")] = None
     tag: Annotated[str | None, typer.Option(help="Only those of jobs that have this tag.")] = None
     text: Text = None
@@ -61,7 +62,7 @@ class Filters:
             name: parse_option(f"--{name.replace('_', '-')}", timestamp, getattr(self, name))
             for name in ("due_from", "due_to", "finished_from", "finished_to")
         }
-        same = {name: getattr(self, name) for name in ("task", "queue", "trigger", "cause", "executor", "tag")}
+        same = {name: getattr(self, name) for name in ("task", "queue", "trigger", "cause", "bulk", "executor", "tag")}
         return times | same | {"status": joined(self.status), "q": self.text, "job_id": filter_id(api, self.job)}
 
 

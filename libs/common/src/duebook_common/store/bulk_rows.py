@@ -47,6 +47,19 @@ _RUNNING = "SELECT bulk_id FROM bulk_operations WHERE status = 'running' ORDER B
 _RUNNING_OF = "SELECT count(*) FROM bulk_operations WHERE status = 'running' AND requested_by = $1"
 # An act may have several events, and those of other streams, such as the runs that the end of a job cancels.
 _DONE = "SELECT count(DISTINCT stream) FROM events WHERE meta ->> 'bulk' = $1 AND starts_with(stream, $2)"
+MOST_RUNS = 20_000
+"""Of so many runs of one operation it is asked what became of them."""
+RUNS_OF_BULK = f"""
+SELECT substr(stream, 5)::uuid FROM (
+    SELECT DISTINCT stream FROM events
+    WHERE meta ? 'bulk' AND meta ->> 'bulk' = {{}} AND starts_with(stream, 'run-') ORDER BY stream LIMIT {MOST_RUNS}
+) AS acts
+"""  # noqa: S608
+# The array makes the database read the runs by their ids, however many others there are.
+_OUTCOMES = f"""
+SELECT status, count(*) AS runs FROM runs WHERE run_id = ANY(ARRAY({RUNS_OF_BULK.format("$1")}))
+GROUP BY status ORDER BY status
+"""  # noqa: S608
 _DELETE_ORPHANS = """
 WITH deleted AS (
     DELETE FROM bulk_operations WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'bulk-' || bulk_id) RETURNING 1
@@ -121,6 +134,16 @@ async def put_progress(db: Connection, bulk_id: UUID, progress: Progress) -> Non
 async def lost_progress(db: Connection, bulk: BulkOperation) -> Progress:
     """The progress of an operation whose row was lost, from the log: it is read whole, so this is rare."""
     return Progress(done=await db.fetchval(_DONE, str(bulk.id), acts_prefix(bulk.action)))
+
+
+async def outcomes(db: Connection, bulk: BulkOperation) -> dict[str, int] | None:
+    """What became of the runs that it acted on: how many have each status now, of `MOST_RUNS` at most.
+
+    None for an action on jobs that makes no runs.
+    """
+    if bulk.action in ON_JOBS - {BulkAction.TRIGGER}:
+        return None
+    return {row["status"]: row["runs"] for row in await db.fetch(_OUTCOMES, str(bulk.id))}
 
 
 def acts_prefix(action: BulkAction) -> str:

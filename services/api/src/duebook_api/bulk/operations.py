@@ -15,8 +15,10 @@ from duebook_api.jobs.requests import request_hash
 from duebook_api.schemas.bulk import BulkBody, faults_of, to_filter
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter, BulkRequested
+from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.errors import KeyReused
 from duebook_common.runtime.scopes import Scope, allowed
+from duebook_common.store import bulk_rows
 from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_handling import abort_bulk, request_bulk
 from duebook_common.store.bulk_rows import WITH_PROGRESS, BulkRow, count_running, load_bulk
@@ -124,6 +126,12 @@ async def show(deps: Dependencies, bulk_id: UUID) -> BulkRow:
     if row is None:
         raise not_found(f"bulk operation {bulk_id}")
     return row
+
+
+async def outcomes(deps: Dependencies, bulk: BulkOperation, client: str) -> dict[str, int] | None:
+    """What became of the runs that it acted on, by their status; None for an action on jobs."""
+    async with deps.large_counts.slot(client), acquire(deps.pool) as db:
+        return await bulk_rows.outcomes(db, bulk)
 
 
 async def list_operations(deps: Dependencies, q: BulkQuery, held: Collection[str]) -> list[Any]:

@@ -61,12 +61,13 @@ async def list_bulk(request: Request) -> Response:
 
 @router.get("/{bulk_id}", openapi_extra=operation(ANY_KEY), response_model=bulk.BulkOperation)
 async def show_bulk(request: Request, bulk_id: PathId) -> Response:
-    """The operation with its progress. It needs the scope to read its targets."""
+    """The operation with its progress, and what became of its runs. It needs the scope to read its targets."""
     query(request, NoQuery)
     deps = dependencies(request)
     row = await operations.show(deps, bulk_id)
     must_be_allowed(request.state.scopes, row.bulk.action, write=False)
-    return reply(view(row, deps.clock.now()))
+    outcomes = await operations.outcomes(deps, row.bulk, actor(request).name)
+    return reply(view(row, deps.clock.now()) | {"outcomes": outcomes})
 
 
 @router.post(

@@ -42,6 +42,10 @@ BULK: dict[str, Described] = {
     "BulkOperation.refused": ("How many targets it had to leave as they are.", 1),
     "BulkOperation.reasons": ("Why, and how many targets for each reason.", {"the job is deleted": 1}),
     "BulkOperation.left": ("How many targets are still to come.", 749),
+    "BulkOperation.outcomes": (
+        "How many of its runs have each status now, of 20,000 at most; null for actions on jobs. Not in lists.",
+        {"succeeded": 240, "running": 10},
+    ),
     "BulkOperation.requested_by": ("The key that requested it.", "key:1f2e3d4c5b6a7988"),
     "BulkOperation.requested_at": ("When it was requested.", _AT),
     "BulkOperation.estimated_end_at": ("When it ends at its present pace; null if unknown, or ended.", _LATER),

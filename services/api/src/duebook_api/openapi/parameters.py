@@ -53,6 +53,10 @@ PARAMETERS: dict[str, Described] = {
         "Only those that repeat this run, or that this bulk operation triggered.",
         "ad8fcdc3-571f-5635-90a8-c3108c47b91a",
     ),
+    "bulk": (
+        "Only those on which this bulk operation acted, of 20,000 of them at most.",
+        "01a218f6-cf4d-72cb-8988-eac87f8c671c",
+    ),
     "trigger": ("Only those that this has made.", "schedule"),
     "executor": ("Only those whose last attempt this executor started.", "executor-1"),
     "GET /api/run tag": ("Only those of jobs that have this tag.", "reports"),

@@ -19,6 +19,7 @@ from duebook_api.http.paging import (
 from duebook_api.http.search import between, contains, listing
 from duebook_api.schemas.listed import LISTED_RUNS, RUN_BYTES
 from duebook_common.domain.run.state import ENDED, RunStatus
+from duebook_common.store.bulk_rows import RUNS_OF_BULK
 
 Status = Literal[
     "waiting",
@@ -40,6 +41,7 @@ class RunQuery(PageQuery):
     task: Text | None = None
     queue: Text | None = None
     cause: Id | None = None
+    bulk: Id | None = None
     trigger: Literal["schedule", "manual", "catch_up", "backfill", "rerun", "follow_up"] | None = None
     executor: Text | None = None
     tag: Text | None = None
@@ -58,7 +60,8 @@ class RunQuery(PageQuery):
     @property
     def _usual_sort(self) -> Sort:
         """A range of times sorts by them, unless an index finds the few runs that come into question."""
-        if self.job_id is not None or self.cause is not None or (self.status and _RARE.issuperset(self.status)):
+        by_id = any(each is not None for each in (self.job_id, self.cause, self.bulk))
+        if by_id or (self.status and _RARE.issuperset(self.status)):
             return "-created_at"
         if self.due_from or self.due_to:
             return "-due_at"
@@ -77,6 +80,7 @@ _OF_STEPS = frozenset({RunStatus.DISPATCHED, RunStatus.RUNNING})
 _RARE = frozenset(RunStatus) - {*_OF_STEPS, RunStatus.SUCCEEDED}  # those that `runs_by_status` has
 # Most indexes hold only runs without `wake_at`: the few others are updated too often.
 _AT_REST, _TO_WAKE = ("wake_at IS NULL",), ("wake_at IS NOT NULL",)
+_OF_BULK = f"run_id = ANY(ARRAY({RUNS_OF_BULK}))"
 _TAGS = "(SELECT tags FROM jobs WHERE jobs.job_id = candidates.job_id)"
 
 
@@ -104,7 +108,8 @@ def statement(q: RunQuery) -> Listing:
 
 
 def _equal(q: RunQuery) -> list[Condition]:
-    return [("job_id = {}", q.job_id), ("task = {}", q.task), ("queue = {}", q.queue), ("cause = {}", q.cause)]
+    ids: list[Condition] = [("job_id = {}", q.job_id), ("cause = {}", q.cause), (_OF_BULK, q.bulk)]
+    return [*ids, ("task = {}", q.task), ("queue = {}", q.queue)]
 
 
 def _one_of(statuses: Sequence[Status]) -> Condition:
@@ -116,7 +121,7 @@ def _alternatives(q: RunQuery, bounds: list[Condition]) -> list[list[Condition]]
     conditions = [*_equal(q), *bounds]
     if q.status:
         return [[*conditions, *_in_status(status)] for status in dict.fromkeys(q.status)]
-    if q.job_id is None and q.cause is None and (q.task is not None or q.queue is not None):
+    if q.job_id is q.cause is q.bulk is None and (q.task is not None or q.queue is not None):
         return [[*conditions, part] for part in (_AT_REST, _TO_WAKE)]
     return [conditions]
 

@@ -129,6 +129,7 @@ class BulkOperation(BaseModel):
     ended_at: AwareDatetime | None
     aborted_by: str | None = None
     abort_reason: str | None = None
+    outcomes: dict[str, int] | None = None
 
 
 class BulkCount(BaseModel):

@@ -1,6 +1,6 @@
 import pytest
 
-from duebook_api.console.pages.bulk import BulkForm, bulk_link, dialog, fault_of_count
+from duebook_api.console.pages.bulk import BulkForm, bulk_link, dialog, fault_of_count, outcomes
 from duebook_common.domain.bulk.events import BulkAction
 
 
@@ -46,3 +46,10 @@ def test_the_command_line_repeats_the_filter() -> None:
     copies = dict(dialog(_form(3, status=("running", "waiting"), tag="a b"), "url", needs_key=True).copies)
     command = copies["as a command line"]
     assert command.startswith("duebook bulk cancel --status running --status waiting --tag 'a b' --reason")
+
+
+def test_redriven_runs_may_have_failed_again() -> None:
+    found = outcomes(BulkAction.REDRIVE, {"cancelled": 1, "running": 3, "dead_lettered": 1, "succeeded": 1_024})
+    assert [each.words for each in found] == ["1,024 succeeded", "1 failed again", "3 running", "1 cancelled"]
+    assert [each.words for each in outcomes(BulkAction.TRIGGER, {"dead_lettered": 2})] == ["2 failed"]
+    assert outcomes(BulkAction.PAUSE, None) == []

@@ -223,6 +223,30 @@ def _abort(operation: Mapping[str, Any]) -> str:
     return f"aborted by {operation['aborted_by']}{reason}"
 
 
+class Outcome(NamedTuple):
+    """So many runs have this status; `words` are like `1 failed again`."""
+
+    status: str
+    words: str
+
+
+_ORDER = ("succeeded", "dead_lettered", "running", "retrying", "dispatched", "waiting")
+
+
+def outcomes(action: BulkAction, found: Mapping[str, int] | None) -> list[Outcome]:
+    """What became of the runs, in the order of `_ORDER`; nothing for an action on jobs."""
+    numbers = dict.fromkeys(_ORDER, 0) | dict(found or {})
+    return [
+        Outcome(status, f"{count(number)} {_became(action, status)}") for status, number in numbers.items() if number
+    ]
+
+
+def _became(action: BulkAction, status: str) -> str:
+    if status == "dead_lettered":
+        return "failed again" if action is BulkAction.REDRIVE else "failed"
+    return "sent to an executor" if status == "dispatched" else status
+
+
 def now_matching(action: BulkAction, number: int) -> str:
     """How many match now: those that are still to come, those that were refused, and those that failed again."""
     nouns = {BulkAction.REDRIVE: "dead letter", BulkAction.CANCEL: "active run"}

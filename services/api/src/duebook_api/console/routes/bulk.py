@@ -136,11 +136,13 @@ async def show_bulk(request: Request, bulk_id: PathId) -> Response:
     row = await operations.show(deps, bulk_id)
     must_be_allowed(reader.scopes, row.bulk.action, write=False)
     now_matching = await operations.count(deps, row.bulk.action, row.bulk.filter, actor(request).name)
+    found = await operations.outcomes(deps, row.bulk, actor(request).name)
     now = deps.clock.now()
     return await render(
         request,
         "bulk.html",
         view=page.bulk_view(view(row, now), now),
+        outcomes=page.outcomes(row.bulk.action, found),
         now_matching=page.now_matching(row.bulk.action, now_matching),
         matching=_matching(reader, row.bulk.action, filter_view(row.bulk.filter)),
         may_abort=reader.may(scopes_of(row.bulk.action)[1]),

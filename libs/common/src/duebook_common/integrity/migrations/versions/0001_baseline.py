@@ -63,6 +63,9 @@ CREATE INDEX events_of_sweeps ON events (xid, position) WHERE type IN ('RunRedri
 CREATE INDEX events_of_people ON events (xid, position) WHERE
     left(meta ->> 'actor', 9) NOT IN ('executor ', 'scheduler', 'notifier ') AND NOT meta ? 'bulk';
 
+-- What this bulk operation did: the runs that it acted on.
+CREATE INDEX events_of_bulk ON events ((meta ->> 'bulk'), stream) WHERE meta ? 'bulk';
+
 -- The definitions with follow-ups: which ends of runs trigger others.
 CREATE INDEX events_of_chains ON events (stream, version) WHERE
     type IN ('JobCreated', 'JobChanged') AND jsonb_array_length(data #> '{definition,then}') > 0;
