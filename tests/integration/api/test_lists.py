@@ -26,6 +26,8 @@ JOBS: list[dict[str, Any]] = [
     *({name: "rare"} for name in ("name", "task", "queue", "tag")),
     *({name: "none"} for name in ("name", "task", "queue", "tag")),
     *({"status": status} for status in ("paused", "finished", "deleted")),
+    {"key": ["rare", "none"]},
+    {"key": ["rare"], "status": "active"},
     {"status": "paused", "tag": "rare"},
     {"status": "finished", "task": "log"},
     {},
@@ -38,7 +40,7 @@ async def test_each_filter_of_jobs_uses_an_index(pool: Pool) -> None:
     await created(pool, name="n")
     await grow_table(pool, "jobs", MANY)
     rare = await created(pool, name="rare", task="rare", queue="rare", tags=("rare",))
-    await pool.execute("UPDATE jobs SET created_at = '2000-01-01' WHERE job_id = $1", rare)
+    await pool.execute("UPDATE jobs SET created_at = '2000-01-01', key = 'rare' WHERE job_id = $1", rare)
     for status in ("paused", "finished", "deleted"):
         await pool.execute(
             "UPDATE jobs SET created_at = '2000-01-01', status = $2 WHERE job_id = $1", await created(pool), status
