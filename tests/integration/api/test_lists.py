@@ -129,7 +129,7 @@ async def test_a_late_page_costs_as_much_as_the_first(pool: Pool, filters: dict[
 # Filters that no index serves: a page looks at so many rows, and so costs the same among more of them.
 SEARCHES: list[dict[str, Any]] = [
     {"q": "none"},
-    {"tag": "none"},
+    {"tag": "of no run"},
     {"executor": "none"},
     {"trigger": "backfill"},
     {"q": "none", "status": "succeeded,dead_lettered"},
@@ -152,12 +152,27 @@ async def test_a_search_looks_at_so_many_rows_and_no_more(pool: Pool) -> None:
     await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL, finished_at = created_at")
     await pool.execute("VACUUM ANALYZE runs")
+    await created(pool, tags=("of no run",))
     for filters in SEARCHES:
         listing = run_list.statement(run_list.RunQuery(**filters))
         assert listing.last_searched is not None
         for statement in (listing.page, listing.last_searched):
             found = await query_cost(pool, *_flat(statement))
             assert found.buffers <= SEARCH_BUFFERS, (filters, found)
+
+
+async def test_a_search_for_a_tag_that_no_job_has_looks_at_no_run_and_ends(pool: Pool) -> None:
+    await started(pool)
+    await grow_table(pool, "runs", 1_000)
+    await pool.execute("UPDATE runs SET status = 'dead_lettered'")
+    for listing in (
+        run_list.statement(run_list.RunQuery(tag="none")),
+        run_list.statement(run_list.RunQuery(tag="none", sort="-due_at", task="log")),
+        dead_letters.statement(dead_letters.DeadLetterQuery(tag="none")),
+    ):
+        assert listing.last_searched is not None
+        for statement in (listing.page, listing.last_searched):
+            assert (await query_cost(pool, *_flat(statement))).buffers <= 10, statement
 
 
 RANGES: list[dict[str, Any]] = [

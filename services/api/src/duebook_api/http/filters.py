@@ -94,6 +94,11 @@ def job_conditions(name: str | None, task: str | None, queue: str | None, tag: s
     ]
 
 
+def some_job_has(tag: str | None) -> Condition:
+    """Once for the whole query: a search for a tag that no job has ends before it looks at a row."""
+    return ("EXISTS (SELECT FROM jobs WHERE tags @> ARRAY[{}] AND tags <> '{{}}')", tag)
+
+
 def dead_letter_conditions(
     job_id: str | None, task: str | None, queue: str | None, fingerprint: str | None
 ) -> list[Condition]:

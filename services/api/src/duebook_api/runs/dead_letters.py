@@ -9,7 +9,15 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.http.fields import JobId
-from duebook_api.http.filters import Condition, Listing, Statement, dead_letter_conditions, where, within_bytes
+from duebook_api.http.filters import (
+    Condition,
+    Listing,
+    Statement,
+    dead_letter_conditions,
+    some_job_has,
+    where,
+    within_bytes,
+)
 from duebook_api.http.paging import (
     RUNS,
     NoQuery,
@@ -55,7 +63,7 @@ def statement(q: DeadLetterQuery) -> Listing:
     """The page of dead letters, each with its payload."""
     conditions = dead_letter_conditions(q.job_id, q.task, q.queue, q.fingerprint)
     has_tag: Condition = ("(SELECT tags FROM jobs WHERE jobs.job_id = candidates.job_id) @> ARRAY[{}]", q.tag)
-    found = listing("runs", RUNS, q, [conditions], [*_searched(q), has_tag])
+    found = listing("runs", RUNS, q, [[*conditions, some_job_has(q.tag)]], [*_searched(q), has_tag])
     return found._replace(page=within_bytes(found.page, RUNS, LISTED_DEAD_LETTERS, DEAD_LETTER_BYTES))
 
 

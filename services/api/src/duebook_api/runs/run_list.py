@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from duebook_api.http.fields import JobId
-from duebook_api.http.filters import Condition, Listing, within_bytes
+from duebook_api.http.filters import Condition, Listing, some_job_has, within_bytes
 from duebook_api.http.paging import (
     RUNS,
     RUNS_BY_DUE_TIME,
@@ -97,12 +97,16 @@ def statement(q: RunQuery) -> Listing:
     ]
     if by_time == "created_at":
         # A run is created when it is due or later, and before it ends.
-        bounds: list[Condition] = [("created_at >= {}", q.due_from), ("created_at < {}", q.finished_to)]
+        bounds: list[Condition] = [
+            ("created_at >= {}", q.due_from),
+            ("created_at < {}", q.finished_to),
+            some_job_has(q.tag),
+        ]
         found = listing("runs", order, q, _alternatives(q, bounds), [*due, *finished, *others])
     else:
         own, other = (due, finished) if by_time == "due_at" else (finished, due)
         ended: list[Condition] = [] if by_time == "due_at" else [("finished_at IS NOT NULL",)]
-        parts = [[*own, *ended, part] for part in (_AT_REST, _TO_WAKE)]
+        parts = [[*own, *ended, some_job_has(q.tag), part] for part in (_AT_REST, _TO_WAKE)]
         found = listing("runs", order, q, parts, [*_equal(q), _one_of(q.status), *other, *others])
     return found._replace(page=within_bytes(found.page, order, LISTED_RUNS, RUN_BYTES))
 
