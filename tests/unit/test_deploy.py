@@ -105,10 +105,15 @@ def test_the_image_of_the_command_line_has_its_extra() -> None:
     assert '${EXTRA:+--extra "${EXTRA}"}' in (DEPLOY / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.tasks"])
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.six", "Dockerfile.tasks"])
 def test_a_dockerfile_passes_its_linter_and_needs_no_buildkit(name: str) -> None:
     tool("hadolint", f"deploy/{name}")
     assert not re.search(r"--mount=|^# *syntax=|<<|--chmod|--link", (DEPLOY / name).read_text(), re.MULTILINE)
+
+
+def test_the_image_in_six_lines_is_the_one_of_the_guide() -> None:
+    guide = (ROOT / "docs/how-to/build-an-image-with-your-tasks.md").read_text()
+    assert f"```text\n{(DEPLOY / 'Dockerfile.six').read_text()}```" in guide
 
 
 def test_the_image_runs_its_service_as_an_ordinary_user() -> None:
