@@ -1,7 +1,7 @@
 """Attempts in the test's own process: the tasks are executed, their outcomes are recorded in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -31,8 +31,11 @@ class MemoryRecorder:
         self.refused: set[UUID] = set()
         self.executor = EXECUTOR
 
-    async def start(self, assignments: Sequence[Assignment]) -> list[CommandResult | None]:
-        return [None if item.run.id in self.refused else self._start(item.run) for item in assignments]
+    async def start(
+        self, assignments: Sequence[Assignment], unlocked: Container[UUID] = frozenset()
+    ) -> list[CommandResult | None]:
+        refused = {run_id for run_id in self.refused if run_id not in unlocked}
+        return [None if item.run.id in refused else self._start(item.run) for item in assignments]
 
     async def end(self, outcomes: Sequence[EndedAttempt]) -> list[CommandResult]:
         self.commands += [outcome.command for outcome in outcomes]

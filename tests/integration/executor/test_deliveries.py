@@ -1,10 +1,10 @@
 """What the executor does with a delivery, by the recorded state of its run: every row of the decision table."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,7 +13,7 @@ from duebook.tasks import Registry, Task
 from duebook_common.broker.messages import RunMessage
 from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
 from duebook_common.domain.queue.events import INSTALLATION
-from duebook_common.domain.run.commands import FailAttempt, Succeed, WakeRun
+from duebook_common.domain.run.commands import FailAttempt, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.store.actor import Actor
@@ -156,13 +156,24 @@ async def test_an_attempt_elsewhere_is_left_alone(pool: Pool, executor: Executor
     assert await recorded(pool, run) == run
 
 
-async def test_a_run_locked_by_another_executor_is_left_alone(
+async def test_a_run_locked_by_another_executor_is_left_to_it(
     pool: Pool, executor: Executor, other_locks: RunLocks
 ) -> None:
     run = await dispatched(pool, task="held")
     assert await other_locks.acquire([run.id]) == [True]
-    assert await executor.receive(run) is Settlement.ACK
-    assert await status(pool, run) == RunStatus.DISPATCHED
+    received = asyncio.create_task(executor.receive(run))
+    await do(pool, run, StartAttempt(run.dispatch, "another executor", MINUTE, NOW))
+    assert await received is Settlement.ACK
+    assert (await recorded(pool, run)).executor == "another executor"
+
+
+async def test_a_lock_that_an_ended_executor_has_left_delays_a_start_by_a_second(
+    pool: Pool, executor: Executor, other_locks: RunLocks
+) -> None:
+    run = await dispatched(pool, task="failing")
+    assert await other_locks.acquire([run.id]) == [True]
+    assert await executor.receive(run) is Settlement.REJECT
+    assert await status(pool, run) == RunStatus.DEAD_LETTERED
 
 
 async def test_a_run_whose_task_the_executor_lacks_waits_uncharged(pool: Pool, executor: Executor) -> None:
@@ -238,9 +249,9 @@ async def test_a_pause_between_reading_and_starting_keeps_a_run_from_starting(
 ) -> None:
     run, start = await dispatched(pool, task="held"), executor.attempts.start
 
-    async def pause_first(assignments: Sequence[Assignment]) -> Sequence[Any]:
+    async def pause_first(assignments: Sequence[Assignment], unlocked: Container[UUID]) -> Sequence[Any]:
         await handle_queue(pool, "default", PauseQueue("provider down"), ACTOR)
-        return await start(assignments)
+        return await start(assignments, unlocked)
 
     monkeypatch.setattr(executor.attempts, "start", pause_first)
     assert await executor.receive(run) is Settlement.ACK

@@ -6,7 +6,7 @@ redelivery attaches to the attempt that is still under way.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -53,9 +53,14 @@ class Attempts:
     def has_task(self, name: str) -> bool:
         return name in self._tasks
 
-    async def start(self, assignments: Sequence[Assignment]) -> list[Attempt | QueueIsPaused | RateExceeded | None]:
-        """Start an attempt of each run; None if another executor has the run, or it has changed since it was read."""
-        results = await self._recorder.start(assignments)
+    async def start(
+        self, assignments: Sequence[Assignment], unlocked: Container[UUID] = frozenset()
+    ) -> list[Attempt | QueueIsPaused | RateExceeded | None]:
+        """Start an attempt of each run; None if another executor has the run, or it has changed since it was read.
+
+        `unlocked`: these runs are started although another executor may have their locks.
+        """
+        results = await self._recorder.start(assignments, unlocked)
         return [
             None if result is None else self._begin(assignment, result)
             for assignment, result in zip(assignments, results, strict=True)

@@ -34,6 +34,7 @@ _LONGEST_HOLD = timedelta(minutes=10)
 _RETRY_SECONDS = 0.2
 _SHORT_WAIT = timedelta(milliseconds=500)  # for a rate: it costs less than to send the run again
 _SHORT_WAITS = 5
+_LOCK_SECONDS = 1.0  # an executor that takes a lock records the start sooner, or has ended in between
 _STOP_SECONDS = 2.0  # how long a stopping executor waits for deliveries that are being classified
 
 
@@ -44,6 +45,8 @@ class ExecutorStopping(Exception):
 class _Delivery(NamedTuple):
     message: RunMessage
     from_dead_letters: bool
+    unlocked: bool = False
+    """The run is started although another executor may have its lock."""
 
 
 class _ClassifiedDelivery(NamedTuple):
@@ -102,6 +105,10 @@ class Deliveries:
             await asyncio.wait([attempt.work])
         delivery = _Delivery(message, from_dead_letters)
         classified = await self._classify_in_slot(delivery)
+        if classified.delivery_class is DeliveryClass.START and classified.attempt is None:
+            await asyncio.sleep(_LOCK_SECONDS)
+            delivery = delivery._replace(unlocked=True)  # the version of the run's stream decides alone
+            classified = await self._classify_in_slot(delivery)
         for _ in range(_SHORT_WAITS):  # the scheduler sends a run a bit before its rate allows the start
             if classified.wait is None or classified.wait > _SHORT_WAIT:
                 break
@@ -165,12 +172,13 @@ class Deliveries:
                 from_dead_letters=moved_back,
                 queue_paused=message.run_id in paused,
             )
-            for message, moved_back in deliveries
+            for message, moved_back, _ in deliveries
         ]
         due = {
             id_: assignments[id_] for id_, class_ in zip(run_ids, classes, strict=True) if class_ is DeliveryClass.START
         }
-        attempts = await self._attempts.start(list(due.values())) if due else []
+        unlocked = {delivery.message.run_id for delivery in deliveries if delivery.unlocked}
+        attempts = await self._attempts.start(list(due.values()), unlocked) if due else []
         started = dict(zip(due, attempts, strict=True))
         return [
             _with_attempt(class_, runs.get(id_), started.pop(id_, None) if class_ is DeliveryClass.START else None)

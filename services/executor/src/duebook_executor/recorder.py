@@ -1,6 +1,6 @@
 """Recording attempts: their starts and outcomes in PostgreSQL, each in batches, and their locks in Redis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -45,15 +45,20 @@ class AttemptRecorder:
         self._pool, self._clock, self._locks, self._queries, self._notes = pool, clock, locks, queries, notes
         self._actor, self._lease, self._wake_scheduler = actor, lease, wake_scheduler
 
-    async def start(self, assignments: Sequence[Assignment]) -> list[CommandResult | None]:
-        """Acquire the locks of these runs, and start an attempt of each in one commit; None without the lock."""
+    async def start(
+        self, assignments: Sequence[Assignment], unlocked: Container[UUID] = frozenset()
+    ) -> list[CommandResult | None]:
+        """Acquire the locks of these runs, and start an attempt of each in one commit; None without the lock.
+
+        `unlocked`: these runs need no lock.
+        """
         run_ids = [assignment.run.id for assignment in assignments]
         acquired = dict(zip(run_ids, await self._acquire_locks(run_ids), strict=True))
         now = self._clock.now()
         work = [
             RunWork(run.id, StartAttempt(run.dispatch, self._actor.name, self._lease, now), run)
             for run in (assignment.run for assignment in assignments)
-            if acquired[run.id]
+            if acquired[run.id] or run.id in unlocked
         ]
         results = {item.run_id: result for item, result in zip(work, await self._handle(work), strict=True)}
         refusals = QueueIsPaused | RateExceeded  # another executor may start the run soon
