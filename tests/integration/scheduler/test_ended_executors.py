@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -57,7 +57,8 @@ class World:
         return bool(self.watcher._history.watched)
 
     async def is_lost(self) -> bool:
-        await self.watcher.step()
+        with suppress(Exception):  # its loop repeats a failed step
+            await self.watcher.step()
         return (await self.recorded()).status is not RunStatus.RUNNING
 
     async def stays_running(self) -> bool:
@@ -88,9 +89,7 @@ async def world(pool: Pool, postgres_url: str, rabbitmq_url: str, redis_url: str
         await consumer.declare_presence(topology.presence_queue(name))
         await sign.step()
         await register(pool, name, ["default"], ["log"])
-        run = await dispatched(pool)
-        start = StartAttempt(run.dispatch, name, settings.lease, clock.now())
-        await handle_runs(pool, [RunWork(run.id, start)], Actor(name))
+        run = await _started(pool, name, clock)
         await locks.acquire([run.id])
         world = World(pool, watcher, sign, consumer, locks, run)
         await eventually(world.is_trusted)
@@ -98,6 +97,13 @@ async def world(pool: Pool, postgres_url: str, rabbitmq_url: str, redis_url: str
         watcher.close()
         sign.close()
         await consumer.close()
+
+
+async def _started(pool: Pool, executor: str, clock: Clock) -> Run:
+    run = await dispatched(pool)
+    start = StartAttempt(run.dispatch, executor, timedelta(seconds=30), clock.now())
+    await handle_runs(pool, [RunWork(run.id, start)], Actor(executor))
+    return run
 
 
 async def _never(*_: Any, **__: Any) -> Any:
@@ -112,6 +118,15 @@ async def test_the_attempts_of_an_executor_that_ended_are_lost_at_once(world: Wo
     assert (run.status, run.error, run.failures) == (RunStatus.RETRYING, EXECUTOR_ENDED, 1)
     assert await world.locks.release([run.id]) == 0  # it was released for the next executor
     assert await world.pool.fetchval("SELECT seen_at < now() - interval '1 minute' FROM executors")
+
+
+async def test_an_executor_that_connects_again_keeps_what_it_starts_then(world: World) -> None:
+    world.sign.close()
+    await world.consumer.close()
+    await eventually(world.is_lost)
+    await world.sign.step()
+    world.run = await _started(world.pool, (await world.recorded()).executor or "", Clock())
+    assert await world.stays_running()
 
 
 async def test_a_sign_that_is_given_stays_given(world: World) -> None:

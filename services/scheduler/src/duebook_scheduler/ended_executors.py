@@ -4,9 +4,11 @@ An executor has ended if PostgreSQL has given up its sign of life and RabbitMQ h
 alone may be a lost connection. Whatever is in doubt is left to the leases.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import random
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -34,13 +36,19 @@ _LATE_STARTS = timedelta(seconds=5)
 
 # What is running wakes at the end of a lease, so only rows that are due soon are read.
 _RUNNING = """
-SELECT run_id FROM unnest($1::text[], $2::int[]) AS lane (lane_queue, lane_priority), LATERAL (
-    SELECT run_id FROM runs
+SELECT run_id, executor FROM unnest($1::text[], $2::int[]) AS lane (lane_queue, lane_priority), LATERAL (
+    SELECT run_id, executor FROM runs
     WHERE wake_at IS NOT NULL AND runs.queue = lane_queue AND runs.priority = lane_priority AND wake_at <= $3
-    AND status = 'running' AND executor = $4
+    AND status = 'running' AND executor = ANY($4)
 ) AS runs
 LIMIT $5
 """
+
+
+class _End(NamedTuple):
+    since: datetime
+    """The sign has been missing since then (UTC)."""
+    noted_at: datetime
 
 
 class EndedExecutors:
@@ -53,7 +61,7 @@ class EndedExecutors:
         self._context, self._url, self._queues = context, url, queues
         self._redis, self._sender, self._wake = redis, sender, wake
         self._session: Session | None = None
-        self._history, self._ended = SignHistory(), dict[str, datetime]()
+        self._history, self._ended = SignHistory(), dict[str, _End]()
         self._pooled = False
 
     async def step(self) -> int:
@@ -62,17 +70,20 @@ class EndedExecutors:
             return 0
         assert self._session is not None
         try:
-            free = await free_signs(self._session, self._history.watched)
+            free = await free_signs(self._session, self._history.watched | self._ended.keys())
         except BaseException:
             self.close()
             raise
         now = self._context.clock.now()
+        given = {executor for executor, is_free in free.items() if not is_free}
         self._history.see(free, now)
-        await self._trust([executor for executor, is_free in free.items() if not is_free])
+        # An executor that gives its sign again had lost both connections only: what it starts from now on is its own.
+        self._ended = {executor: end for executor, end in self._ended.items() if executor not in given}
         await self._note_ended(now)
-        lost = [await self._lose_attempts(executor, ended_at) for executor, ended_at in self._ended.items()]
-        self._ended = {executor: at for executor, at in self._ended.items() if now - at < _LATE_STARTS}
-        return sum(lost)
+        await self._trust(given)
+        lost = await self._lose_attempts()
+        self._ended = {executor: end for executor, end in self._ended.items() if now - end.noted_at < _LATE_STARTS}
+        return lost
 
     async def _has_session(self) -> bool:
         if self._session is not None and self._session.is_closed():
@@ -89,9 +100,12 @@ class EndedExecutors:
             self._session.terminate()
             self._session = None
 
-    async def _trust(self, executors: Sequence[str]) -> None:
-        for executor in executors:
-            if executor not in self._history.watched and await self._queues.is_connected(executor):
+    async def _trust(self, executors: Collection[str]) -> None:
+        for executor in sorted(set(executors) - self._history.watched):
+            is_connected = await self._queues.is_connected(executor)
+            if is_connected is None:
+                return  # the broker does not answer: each further question would wait too
+            if is_connected:
                 self._history.trust(executor)
 
     async def _note_ended(self, now: datetime) -> None:
@@ -99,17 +113,22 @@ class EndedExecutors:
             if await self._queues.is_connected(executor) is False:
                 log.warning("executor ended without a word", executor=executor, since=since.isoformat())
                 self._history.forget(executor)
-                self._ended[executor] = since
+                self._ended[executor] = _End(since, now)
                 await expire(self._context.pool, executor)
 
-    async def _lose_attempts(self, executor: str, ended_at: datetime) -> int:
-        """Lose one batch of the attempts that the executor had; returns how many."""
-        run_ids = await self._running(executor)
-        if not run_ids:
+    async def _lose_attempts(self) -> int:
+        """Lose one batch of the attempts that the ended executors had; returns how many."""
+        running = await self._running([*self._ended])
+        if not running:
             return 0
-        await self._release_locks(executor, run_ids)
+        for executor, run_ids in running.items():
+            await self._release_locks(executor, run_ids)
         now = self._context.clock.now()
-        work = [RunWork(run_id, LoseAttempt(executor, ended_at, now, random())) for run_id in run_ids]
+        work = [
+            RunWork(run_id, LoseAttempt(executor, self._ended[executor].since, now, random()))
+            for executor, run_ids in running.items()
+            for run_id in run_ids
+        ]
         results = await handle_runs(self._context.pool, work, self._context.actor)
         lost = runs_with(AttemptLost, results)
         for result in results:
@@ -119,15 +138,21 @@ class EndedExecutors:
         await self._sender.send(runs_with(RunDeadLettered, results), bury=True)
         return len(lost)
 
-    async def _running(self, executor: str) -> list[UUID]:
+    async def _running(self, executors: Sequence[str]) -> Mapping[str, list[UUID]]:
+        """The runs that the executors have, a batch at most."""
+        if not executors:
+            return {}
         batch, lease = self._context.settings.batch, self._context.settings.lease
         async with acquire(self._context.pool) as db:
             found = [(lane.queue, lane.priority) for lane in await lanes(db, "runs")]
             if not found:
-                return []
+                return {}
             until = self._context.clock.now() + 2 * lease
-            records = await db.fetch(_RUNNING, *zip(*found, strict=True), until, executor, batch)
-        return [record["run_id"] for record in records]
+            records = await db.fetch(_RUNNING, *zip(*found, strict=True), until, executors, batch)
+        running = defaultdict[str, list[UUID]](list)
+        for record in records:
+            running[record["executor"]].append(record["run_id"])
+        return running
 
     async def _release_locks(self, executor: str, run_ids: Sequence[UUID]) -> None:
         """The next executor of the runs needs their locks, which otherwise end with the lease."""

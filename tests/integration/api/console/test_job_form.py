@@ -41,6 +41,18 @@ async def test_a_job_is_changed_in_what_differs_and_not_over_another_change(api:
     assert (await api.json(200, "GET", f"/api/job/{job['id']}"))["name"] == "each night"
 
 
+async def test_what_is_emptied_in_a_form_has_its_default_again(api: Api) -> None:
+    rate, concurrency = {"key": "a", "limit": 5, "per": "PT1M"}, {"key": "a", "limit": 5}
+    job = await api.create(name="nightly", rate=rate, concurrency=concurrency)
+    path = f"/console/jobs/{job['id']}/edit"
+    values = dict(re.findall(r'<input [^>]*name="(\w+)"[^>]*value="([^"]*)"', await get(api, path)))
+    emptied = {"rate_per": "", "concurrency_limit": ""}
+    sent = {name: value for name, value in values.items() if name != "q"} | {"kind": "none"} | emptied
+    assert (await submit(api, path, **sent)).status_code == 303
+    changed = await api.json(200, "GET", f"/api/job/{job['id']}")
+    assert (changed["rate"]["per"], changed["concurrency"]["limit"]) == ("PT1S", 1)
+
+
 async def test_the_preview_has_the_next_times_or_the_fault(api: Api) -> None:
     assert "02:00 on Monday through Friday" in (await submit(api, "/console/preview", **FIELDS)).text
     assert "fault" in (await submit(api, "/console/preview", kind="cron", rule="nonsense")).text

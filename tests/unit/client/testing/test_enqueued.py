@@ -93,6 +93,25 @@ def test_a_recorded_job_has_the_defaults_of_the_server(enqueued: EnqueuedTasks) 
     assert {name: getattr(job, name) for name in DEFAULTS} == {name: getattr(server, name) for name in DEFAULTS}
 
 
+@pytest.mark.parametrize(
+    ("fields", "whole"),
+    [
+        ({"backoff": {"initial": "PT5S"}}, {"initial": timedelta(seconds=5), "factor": 2}),
+        ({"notify": {"on": ["dead_lettered"]}}, {"to": [], "on": ["dead_lettered"]}),
+        ({"concurrency": {"key": "a"}}, {"key": "a", "limit": 1}),
+        ({"rate": {"key": "a", "limit": 2}}, {"limit": 2, "per": "PT1S"}),
+    ],
+    ids=["backoff", "notify", "concurrency", "rate"],
+)
+def test_a_recorded_job_has_the_members_that_were_not_given(
+    enqueued: EnqueuedTasks, fields: dict[str, Any], whole: dict[str, Any]
+) -> None:
+    clean_by_name: Any = clean.enqueue
+    found = clean_by_name(**fields).job.model_dump()[next(iter(fields))]
+    assert len(enqueued) == 1
+    assert {name: found[name] for name in whole} == whole
+
+
 def test_a_recorded_handle_has_every_member_of_the_real_one() -> None:
     from duebook.client import AsyncHandle, Handle
     from duebook.testing.handles import RecordedAsyncHandle, RecordedHandle

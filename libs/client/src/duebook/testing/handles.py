@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -25,12 +26,12 @@ class RecordedHandle:
     """In place of the handle of a `Client`."""
 
     def __init__(self, results: Callable[[str], Any], call: RecordedCall) -> None:
-        self._results, self._task, self._job = results, call.task, _job(call)
+        self._results, self._task, self._call = results, call.task, call
 
-    @property
+    @cached_property
     def job(self) -> Job:
         """The job, with the general defaults in place of those of the task."""
-        return self._job
+        return _job(self._call)
 
     def wait(self, timeout: float | None = None) -> Run:  # noqa: ARG002 - as of the real one
         """A run that has succeeded with what `will_return` was given; raises LookupError without it."""
@@ -49,12 +50,11 @@ class RecordedAsyncHandle:
 
     def __init__(self, results: Callable[[str], Any], call: RecordedCall) -> None:
         self._handle = RecordedHandle(results, call)
-        self._job = self._handle.job
 
     @property
     def job(self) -> Job:
         """The job, with the general defaults in place of those of the task."""
-        return self._job
+        return self._handle.job
 
     async def wait(self, timeout: float | None = None) -> Run:
         """Like that of `RecordedHandle`."""
@@ -71,11 +71,17 @@ class RecordedAsyncHandle:
 def _job(call: RecordedCall) -> Job:
     """The job with the fields that were given. Those that a server would fill in have its general defaults."""
     now = datetime.now(UTC)
-    given = {name: field for name, field in call.fields.items() if name != "at"}
+    given = {name: _whole(name, field) for name, field in call.fields.items() if name != "at"}
     due = call.fields.get("at", now)
     defaults = {"name": call.task, "task": call.task, "payload": call.payload, "scheduled_at": due, "next_due_at": due}
     times = {"created_at": now, "updated_at": now}
     return Job.model_validate({**_GENERAL, "id": uuid4(), **defaults, **times, **given})
+
+
+def _whole(name: str, field: Any) -> Any:
+    """The field with the defaults of the members that were not given."""
+    members = _MEMBERS.get(name) or _GENERAL.get(name)
+    return {**members, **field} if isinstance(members, Mapping) and isinstance(field, Mapping) else field
 
 
 def _run(job: Job, result: Any) -> Run:
@@ -87,6 +93,7 @@ def _run(job: Job, result: Any) -> Run:
     return Run.model_validate({**names, **times, **counts, **end, "queue": job.queue, "payload": job.payload})
 
 
+_MEMBERS: Mapping[str, Any] = {"concurrency": {"limit": 1}, "rate": {"per": "PT1S"}}
 _GENERAL: Mapping[str, Any] = {
     "recurrence": "none",
     "timezone": "UTC",

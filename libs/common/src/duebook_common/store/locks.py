@@ -40,12 +40,13 @@ async def lock_keys(db: Connection, keys: Iterable[str]) -> None:
         await db.execute(_LOCK, _KEYS, slices)
 
 
-async def lock_pauses(db: Connection) -> None:
+async def lock_pauses(db: Connection, longest: float) -> None:
     """Hold the lock of all pauses until the transaction ends. A transaction that sends or starts runs shares it.
 
-    Whatever shares it next waits behind this wait, so that is short: raises asyncpg.LockNotAvailableError after 0.1 s.
+    Whatever shares it next waits behind this wait, so that should be short: raises asyncpg.LockNotAvailableError after
+    `longest` seconds.
     """
-    await db.execute("SET LOCAL lock_timeout = '100ms'")
+    await db.execute("SELECT set_config('lock_timeout', $1, true)", f"{longest * 1000:.0f}ms")
     await db.execute("SELECT pg_advisory_xact_lock($1)", _PAUSES)
     await db.execute("SET LOCAL lock_timeout TO DEFAULT")
 

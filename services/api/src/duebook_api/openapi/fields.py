@@ -97,7 +97,10 @@ _RUNS: dict[str, Described] = {
     "Group.oldest": ("When the oldest of them became a dead letter.", _AT),
     "Group.newest": ("When the newest of them became a dead letter.", _LATER),
     "RedriveSummary.matched": ("How many dead letters the filter matches.", 12),
-    "RedriveSummary.redriven": ("How many of them are due again; 0 in a dry run.", 11),
+    "RedriveSummary.redriven": (
+        "How many of them are due again, or will be when their turn has come; 0 in a dry run.",
+        11,
+    ),
     "RedriveSummary.invalid": ("How many cannot be redriven.", 1),
     "RedriveSummary.reasons": (
         "Why the invalid ones cannot be, and how many for each reason.",

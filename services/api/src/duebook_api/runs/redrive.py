@@ -80,7 +80,7 @@ async def redrive_many(deps: Dependencies, body: RedriveManyBody, actor: Actor) 
     refusal = await _execute(deps, row.bulk, actor)
     row = await show(deps, row.bulk.id)
     progress = row.progress or Progress()
-    if left(row.bulk, progress):
+    if left(row.bulk, progress) and row.bulk.limit is None:
         progress = await _with_deleted(deps, row.bulk, progress)
     return _summary(row.bulk, progress, refusal)
 

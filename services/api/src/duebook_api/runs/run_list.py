@@ -106,14 +106,18 @@ def statement(q: RunQuery) -> Listing:
     else:
         own, other = (due, finished) if by_time == "due_at" else (finished, due)
         ended: list[Condition] = [] if by_time == "due_at" else [("finished_at IS NOT NULL",)]
-        parts = [[*own, *ended, some_job_has(q.tag), part] for part in (_AT_REST, _TO_WAKE)]
+        parts = [[*own, *ended, some_job_has(q.tag), _of_bulk(q), part] for part in (_AT_REST, _TO_WAKE)]
         found = listing("runs", order, q, parts, [*_equal(q), _one_of(q.status), *other, *others])
     return found._replace(page=within_bytes(found.page, order, LISTED_RUNS, RUN_BYTES))
 
 
 def _equal(q: RunQuery) -> list[Condition]:
-    ids: list[Condition] = [("job_id = {}", q.job_id), ("cause = {}", q.cause), (_OF_BULK, q.bulk)]
-    return [*ids, ("task = {}", q.task), ("queue = {}", q.queue)]
+    return [("job_id = {}", q.job_id), ("cause = {}", q.cause), ("task = {}", q.task), ("queue = {}", q.queue)]
+
+
+def _of_bulk(q: RunQuery) -> Condition:
+    """Always a reason to find runs by their ids: to look for each run of a page among 20,000 would take seconds."""
+    return (_OF_BULK, q.bulk)
 
 
 def _one_of(statuses: Sequence[Status]) -> Condition:
@@ -122,7 +126,7 @@ def _one_of(statuses: Sequence[Status]) -> Condition:
 
 def _alternatives(q: RunQuery, bounds: list[Condition]) -> list[list[Condition]]:
     """The conditions for which there is an index."""
-    conditions = [*_equal(q), *bounds]
+    conditions = [*_equal(q), _of_bulk(q), *bounds]
     if q.status:
         return [[*conditions, *_in_status(status)] for status in dict.fromkeys(q.status)]
     if q.job_id is q.cause is q.bulk is None and (q.task is not None or q.queue is not None):

@@ -7,18 +7,24 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
+import orjson
+
 from duebook_api.http import positions
 from duebook_api.http.replies import passed_on
 from duebook_api.schemas.missing_executor import ServedTasks, missing_executor
 from duebook_common.domain.definition import Definition
+from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
+from duebook_common.store.codec import complete_definition
 from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.rows import job_of
 
 View = dict[str, Any]
+
+_DEFINING = {JobCreated.__name__, JobChanged.__name__}
 
 
 def job(state: Job, served: ServedTasks) -> View:
@@ -127,10 +133,18 @@ def event(recorded: RecordedEvent) -> View:
         "stream": recorded.stream,
         "version": recorded.version,
         "type": recorded.type,
-        "data": passed_on(recorded.data),
+        "data": _data(recorded),
         "meta": recorded.meta,
         "recorded_at": recorded.recorded_at,
     }
+
+
+def _data(recorded: RecordedEvent) -> Any:
+    """The event's data; a definition, which is recorded without its defaults, with them."""
+    if recorded.type not in _DEFINING:
+        return passed_on(recorded.data)
+    data = orjson.loads(recorded.data)
+    return data | {"definition": complete_definition(data["definition"])}
 
 
 def ledger_entry(entry: LedgerEntry) -> View:

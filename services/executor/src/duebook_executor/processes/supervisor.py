@@ -66,12 +66,16 @@ class Supervisor:
             if self._stop.is_set():
                 return
             restarts = restarts.after(seconds_ready)
-            if restarts.hopeless or not self._first_ready.is_set():
+            if not self._first_ready.is_set() or (restarts.hopeless and not self._is_any_ready()):
                 self._give_up(number, code)
                 return
             log.warning("process ended", process=number, **_how(code), restarts_in_seconds=restarts.pause)
             await wait_until_set(self._stop, restarts.pause)
             PROCESS_RESTARTS.labels(str(number)).inc()
+
+    def _is_any_ready(self) -> bool:
+        """Whether another child works: what keeps one from starting, such as too little memory, may pass."""
+        return any(child.ready.is_set() for child in self.children.values())
 
     async def _run(self, number: int) -> tuple[int, float | None]:
         """Run one child; returns its exit code, and for how long it was ready."""

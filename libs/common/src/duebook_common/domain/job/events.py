@@ -17,7 +17,7 @@ def stream(job_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCreated:
-    """A client created the job. What equals a default is left out of the recorded definition."""
+    """A client created the job. The table `events` leaves out of the definition what equals a default."""
 
     definition: Definition
     next_at: datetime | None

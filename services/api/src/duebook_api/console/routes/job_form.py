@@ -40,6 +40,8 @@ from duebook_common.runtime.scopes import Scope
 
 router = APIRouter()
 
+WHOLE = ("payload", "concurrency", "rate")  # a merge would keep a member that was emptied in the form
+
 
 @router.get("/new-job", **needs(Scope.JOBS_WRITE))
 async def show_new_job(request: Request) -> Response:
@@ -79,7 +81,7 @@ async def edit_job(request: Request, job_id: PathJobId) -> Response:
     try:
         patch = changes(await _body(request, form), await _view(request, job_id))
         match = Preconditions(if_match=f'"{form["version"]}"' if form.get("version") else None)
-        await commands.patch(deps, job_id, patch, actor(request), match, whole=("payload",))
+        await commands.patch(deps, job_id, patch, actor(request), match, whole=WHOLE)
     except Problem as problem:
         return await _page(request, JobForm(form, str(job_id), faults_of(problem, form)), problem.status)
     return redirect(request, f"/console/jobs/{job_id}", "Changed.")
