@@ -34,6 +34,10 @@ from support.schedulers import RecordingSender
 
 _LEASE = timedelta(minutes=10)
 _SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY($1)"
+_SIGNS = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE locktype = 'advisory' AND classid = 7244 AND datname = current_database()
+"""
 _SIGN, _WATCH = "duebook-sign-of-life", "duebook-signs-of-life"
 
 
@@ -167,7 +171,7 @@ async def test_over_a_pooler_no_sign_is_given_and_none_is_watched(world: World, 
         sign = SignOfLife(url, "executor host/pooled")
         assert [await sign.step(), await sign.step()] == [0, 0]
     async with world.pool.acquire() as db:
-        assert await db.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7244") == 1
+        assert await db.fetchval(_SIGNS) == 1  # that of the executor without a pooler
 
 
 @asynccontextmanager

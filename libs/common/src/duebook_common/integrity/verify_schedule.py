@@ -70,9 +70,13 @@ def _breach(stream: str, says: str) -> Breach:
 
 
 def _check_totals(job: Job, periods: Sequence[SchedulePeriod], due_before: datetime) -> Iterator[Breach]:
-    """In each period as many nominal times are recorded as its schedule names: steps that all err alike show here."""
+    """In each period as many nominal times are recorded as its schedule names: steps that all err alike show here.
+
+    What a change has recorded may be due later than `due_before`.
+    """
+    latest = job.next_at - _INSTANT if job.next_at is not None else max(due_before, job.updated_at)
     for period in periods:
-        last = period.until or (job.next_at - _INSTANT if job.next_at is not None else due_before)
+        last = period.until or latest
         expected, recorded = period.count(EARLIEST, last), period.runs + sum(skip.count for skip in period.skips)
         if expected != recorded:
             says = f"{expected} nominal times were expected up to {last}, but {recorded} are recorded"
