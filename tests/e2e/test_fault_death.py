@@ -2,7 +2,7 @@
 
 import pytest
 
-from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
+from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST
 from duebook_devstack.stack import Stack
 from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix

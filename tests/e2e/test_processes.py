@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from duebook_common.domain.run.decide import EXECUTOR_ENDED
+from duebook_common.domain.run.losses import EXECUTOR_ENDED
 from duebook_devstack.services import Service
 from support.fleet import Platform, eventually
 from support.load import Load, held, job_spec, launch, metric, mix

@@ -13,7 +13,7 @@ import pytest
 
 from duebook_common.broker import topology
 from duebook_common.domain.run.commands import StartAttempt
-from duebook_common.domain.run.decide import EXECUTOR_ENDED
+from duebook_common.domain.run.losses import EXECUTOR_ENDED
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.runtime.settings import read

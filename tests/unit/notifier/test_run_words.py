@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
+from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_notifier.background import MOST_ALIKE, Alike, Background, error_group
 from duebook_notifier.links import Links

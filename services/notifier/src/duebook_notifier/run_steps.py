@@ -2,7 +2,7 @@
 
 import re
 
-from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
+from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.phrases import quantity
 from duebook_notifier.background import Background, error_group

@@ -1,6 +1,6 @@
 """One sentence about a run: the headline says what happened, and what follows it says why."""
 
-from duebook_common.domain.run.decide import EXECUTOR_ENDED, LOST
+from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.phrases import duration, quantity
 from duebook_notifier.phrases import isolated, one_line, quoted

@@ -10,8 +10,8 @@ import structlog
 
 from duebook_common.domain.errors import QueueIsPaused
 from duebook_common.domain.run.commands import WakeRun
-from duebook_common.domain.run.decide import BURY_WITHIN
 from duebook_common.domain.run.events import AttemptLost, RunDeadLettered, RunRequeued
+from duebook_common.domain.run.losses import BURY_WITHIN
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.telemetry import DEAD_LETTERS, RETRIES, RUNS
 from duebook_common.store.database import acquire

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.run.decide import EXECUTOR_ENDED
 from duebook_common.domain.run.events import (
     AttemptLost,
     AttemptReleased,
@@ -19,6 +18,7 @@ from duebook_common.domain.run.events import (
     RunRedriven,
     RunRequeued,
 )
+from duebook_common.domain.run.losses import EXECUTOR_ENDED
 from support.explanations import FAILED, STARTED, a_job_of, explain_run, first_event, running, texts
 from support.samples import DAY, HOUR, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_dispatch, a_job
 

@@ -18,7 +18,7 @@ from duebook_common.domain.run.commands import (
     RunCommand,
     Succeed,
 )
-from duebook_common.domain.run.decide import BURY_WITHIN, decide, needs_job_lock, pauses_job
+from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptReleased,
@@ -31,6 +31,7 @@ from duebook_common.domain.run.events import (
     RunRedriven,
 )
 from duebook_common.domain.run.fingerprint import fingerprint
+from duebook_common.domain.run.losses import BURY_WITHIN
 from duebook_common.domain.run.state import Run, RunStatus
 from support.run_commands import LEASE, dead, do, fail, redrive, running, start, wake
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_run, after, due

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Rate
 from duebook_common.domain.run.commands import DeferRun, FailAttempt, LoseAttempt, RedriveRun, StartAttempt
-from duebook_common.domain.run.decide import BURY_WITHIN, EXECUTOR_ENDED, LOST, decide, expired
+from duebook_common.domain.run.decide import decide, expired
 from duebook_common.domain.run.events import (
     AttemptLost,
     AttemptStarted,
@@ -15,6 +15,7 @@ from duebook_common.domain.run.events import (
     RunExpired,
     RunRequeued,
 )
+from duebook_common.domain.run.losses import BURY_WITHIN, EXECUTOR_ENDED, LOST
 from duebook_common.domain.run.state import Run, RunStatus
 from support.run_commands import LEASE, LOOK_AGAIN_AFTER, dead, defer, do, fail, running, start, wake
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_run, after, due

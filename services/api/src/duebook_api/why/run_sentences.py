@@ -5,7 +5,6 @@ from datetime import timedelta
 from duebook_api.why.facts import RunContext
 from duebook_api.why.opening_sentences import no_executor
 from duebook_api.why.phrases import capitalized, event_time, executor_name, ordinal, quoted, rate_clause, with_reason
-from duebook_common.domain.run.decide import EXECUTOR_ENDED
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,
@@ -25,6 +24,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
     RunResumed,
 )
+from duebook_common.domain.run.losses import EXECUTOR_ENDED
 from duebook_common.domain.run.state import QUEUE_PAUSED, RATE, Run, RunStatus
 from duebook_common.runtime.phrases import duration, quantity
 

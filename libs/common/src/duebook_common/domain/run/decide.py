@@ -29,13 +29,11 @@ from duebook_common.domain.run.commands import (
 )
 from duebook_common.domain.run.events import (
     AttemptFailed,
-    AttemptLost,
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
     RunCancelled,
     RunCancelRequested,
-    RunDeadLettered,
     RunDeferred,
     RunDiscarded,
     RunEvent,
@@ -45,15 +43,12 @@ from duebook_common.domain.run.events import (
     RunRequeued,
     RunResumed,
 )
-from duebook_common.domain.run.fingerprint import fingerprint
-from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, RATE, Run, RunStatus, evolve
+from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST, dead_letter, lose
+from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, RATE, Run, RunStatus
 
-BURY_WITHIN = timedelta(minutes=1)
 _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
 _SOON = timedelta(seconds=1)
 _FIRST_DEFERRAL, _DEFERRAL_FACTOR, _LONGEST_DEFERRAL = 0.25, 1.5, 30.0  # seconds
-LOST = "the executor was silent for longer than its lease"
-EXECUTOR_ENDED = "the executor ended during the attempt"
 
 
 def expired(run: Run, now: datetime) -> bool:
@@ -87,9 +82,7 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
             _must_own(run, command.attempt)
             return _release(run, command)
         case ConfirmCancel():
-            _must_own(run, command.attempt)
-            attempt, given_up = run.attempt, command.given_up
-            return [RunCancelled(attempt=attempt, given_up=given_up, reason=run.reason, at=command.now)]
+            return _confirm_cancel(run, command)
         case WakeRun():
             return _wake(run, command)
         case LoseAttempt():
@@ -113,6 +106,11 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
 def _must_own(run: Run, attempt: int) -> None:
     if run.status is not RunStatus.RUNNING or run.attempt != attempt:
         raise StaleAttempt(run.id, attempt, run.attempt)
+
+
+def _confirm_cancel(run: Run, command: ConfirmCancel) -> list[RunEvent]:
+    _must_own(run, command.attempt)
+    return [RunCancelled(attempt=run.attempt, given_up=command.given_up, reason=run.reason, at=command.now)]
 
 
 def _start(run: Run, command: StartAttempt) -> list[RunEvent]:
@@ -169,24 +167,13 @@ def _fail(run: Run, command: FailAttempt) -> list[RunEvent]:
         retry_at=command.now + delay if retries else None,
         at=command.now,
     )
-    return [failed] if retries else [failed, _dead_letter(run, failures, command.error, command.now)]
+    return [failed] if retries else [failed, dead_letter(run, failures, command.error, command.now)]
 
 
 def _release(run: Run, command: ReleaseAttempt) -> list[RunEvent]:
     if run.cancel_requested:
         return [RunCancelled(attempt=run.attempt, reason=run.reason, at=command.now)]
     return [AttemptReleased(attempt=run.attempt, at=command.now)]
-
-
-def _dead_letter(run: Run, failures: int, error: str, now: datetime) -> RunDeadLettered:
-    return RunDeadLettered(
-        dispatch=run.dispatch,
-        failures=failures,
-        error=error,
-        fingerprint=fingerprint(run.task, error),
-        wake_at=now + BURY_WITHIN,
-        at=now,
-    )
 
 
 def _wake(  # noqa: PLR0911 - one case for each state
@@ -196,7 +183,7 @@ def _wake(  # noqa: PLR0911 - one case for each state
     if run.wake_at is None or (run.wake_at > command.now and not command.free):
         return []  # another scheduler was faster
     if run.status is RunStatus.RUNNING:
-        return _lose(run, LOST, command.chance, command.now, command.now)
+        return lose(run, LOST, command.chance, command.now, command.now)
     if not run.active:
         return []
     if expired(run, command.now):
@@ -220,20 +207,7 @@ def _lose_with_executor(run: Run, command: LoseAttempt) -> list[RunEvent]:
     """The name of an executor is that of one start of one process, so a run that it still has is lost with it."""
     if run.status is not RunStatus.RUNNING or run.executor != command.executor:
         return []
-    return _lose(run, EXECUTOR_ENDED, command.chance, command.ended_at, command.now)
-
-
-def _lose(run: Run, error: str, chance: float, ended_at: datetime, now: datetime) -> list[RunEvent]:
-    """The attempt counts as failed. Its retry is delayed from the end of the attempt, as far as that is known."""
-    failures = run.failures + 1
-    retries = failures < run.max_attempts and not run.cancel_requested
-    retry_at = max(ended_at + run.backoff.delay(failures, chance), now) if retries else None
-    lost = AttemptLost(attempt=run.attempt, error=error, failures=failures, retry_at=retry_at, at=now)
-    if retries:
-        return [lost]
-    if run.cancel_requested:
-        return [lost, RunCancelled(attempt=run.attempt, reason=run.reason, at=now)]
-    return [lost, _dead_letter(evolve(run, lost), failures, error, now)]
+    return lose(run, EXECUTOR_ENDED, command.chance, command.ended_at, command.now)
 
 
 def _cancel(run: Run, command: CancelRun) -> list[RunEvent]:
