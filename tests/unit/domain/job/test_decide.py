@@ -22,6 +22,7 @@ from duebook_common.domain.job.commands import (
 from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import JobDeleted, JobFinished, JobPaused, JobResumed, OccurrencesSkipped
 from duebook_common.domain.job.state import Job, JobStatus, job_after
+from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.events import RunFact
 from duebook_common.domain.run.state import RunStatus
 from support.job_commands import active, after, deleted, finished, names, paused
@@ -141,6 +142,23 @@ def test_a_dead_letter_leaves_a_job_alone_that_is_not_active() -> None:
     dead = replace(a_run(), status=RunStatus.DEAD_LETTERED, finished_at=NOW)
     for job in (paused(), finished(), deleted()):
         assert decide(job, [], PauseOnDeadLetter(dead)) == []
+
+
+def test_a_dead_letter_does_not_skip_what_a_pause_kept_back() -> None:
+    dead = replace(a_run(), status=RunStatus.DEAD_LETTERED, finished_at=NOW + 3 * MINUTE)
+    pause = Pause("default", 1, NOW - SECOND, None, "ops")
+    job = a_job(recurrence=Every(MINUTE), catch_up=CatchUp("none"))
+    facts = decide(job, [], PauseOnDeadLetter(dead, [pause]))
+    assert names(facts) == ["RunBuffered"] * 4 + ["JobPaused"]
+    resumed = replace(pause, until=NOW + 2 * MINUTE)
+    assert names(decide(job, [], PauseOnDeadLetter(dead, [resumed])))[-1] == "JobPaused"
+    assert "OccurrencesSkipped" not in names(decide(job, [], PauseOnDeadLetter(dead, [resumed])))
+
+
+def test_a_dead_letter_whose_backlog_ends_the_job_does_not_pause_it() -> None:
+    dead = replace(a_run(), status=RunStatus.DEAD_LETTERED, finished_at=NOW + MINUTE)
+    pause = Pause("default", 1, NOW - SECOND, None, "ops")
+    assert names(decide(a_job(), [], PauseOnDeadLetter(dead, [pause]))) == ["RunBuffered", "JobFinished"]
 
 
 # Change

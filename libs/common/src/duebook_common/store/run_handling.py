@@ -14,6 +14,7 @@ import uuid_utils.compat as uuids
 from duebook_common.domain.errors import CommandRejected, QueueIsPaused, RateExceeded, TooManyActiveRuns
 from duebook_common.domain.job.admission import frees_slot, leaves_line
 from duebook_common.domain.job.commands import HoldRuns, PauseOnDeadLetter
+from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.commands import RedriveRun, RunCommand
@@ -26,9 +27,11 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.eventstore import Write, recorded_commands
-from duebook_common.store.job_handling import decide_jobs
+from duebook_common.store.job_handling import decide_jobs, load_locked, record
+from duebook_common.store.job_plan import decide_locked
 from duebook_common.store.locks import lock_jobs, share_pauses
 from duebook_common.store.projections import AppendResult
+from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.resilience import isolate_failures
 from duebook_common.store.rows import count_active_runs, load_runs_to_decide
 
@@ -205,10 +208,19 @@ async def _record(db: Connection, decisions: Sequence[RunDecision], actor: Actor
         accepted = [decision for decision in decisions if decision.events]
         result = await _append(db, accepted, actor)
         recorded = [d.run for d in accepted if d.run is not None and d.stream not in result.refused]
-        if pauses := {run.job_id: PauseOnDeadLetter(run) for run in recorded if pauses_job(run)}:
-            await decide_jobs(db, pauses, actor)
+        if dead := {run.job_id: run for run in recorded if pauses_job(run)}:
+            await _pause_jobs(db, dead, actor)
         await _hold(db, [d for d in accepted if d.stream not in result.lost and redriven(d.events)], actor)
     return result
+
+
+async def _pause_jobs(db: Connection, dead: Mapping[UUID, Run], actor: Actor) -> None:
+    """Pause the jobs of dead-lettered runs; the caller holds the jobs' locks."""
+    locked = await load_locked(db, dead)
+    due = [each.job.wake_at for each in locked if each.job.wake_at is not None]
+    pauses = await pauses_since(db, min(due)) if due else Pauses()
+    commands = [PauseOnDeadLetter(dead[job.id], pauses.of(job.definition.queue)) for job, _ in locked]
+    await record(db, [decide_locked(each, command) for each, command in zip(locked, commands, strict=True)], actor)
 
 
 async def _refuse_redrives(db: Connection, decisions: Iterable[RunDecision]) -> None:

@@ -63,9 +63,13 @@ class PauseJob:
 
 @dataclass(frozen=True, slots=True)
 class PauseOnDeadLetter:
-    """The run was dead-lettered, and its definition sets `pause_on_failure`."""
+    """The run was dead-lettered, and its definition sets `pause_on_failure`.
+
+    `pauses`: those of the job's queue and of the installation that ended after its first due time, or go on.
+    """
 
     run: Run
+    pauses: Sequence[Pause] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Pure: time and identifiers are arguments. A repeated command decides nothing.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from duebook_common.domain.job.commands import (
 from duebook_common.domain.job.events import Fact, JobCreated, JobDeleted, JobFinished, JobPaused, JobResumed
 from duebook_common.domain.job.hold import active_after, hold_runs, resume_runs
 from duebook_common.domain.job.new_runs import backfill, trigger_run
-from duebook_common.domain.job.occurrence import account, decide_due, skip_due
+from duebook_common.domain.job.occurrence import account, decide_due, kept_back, skip_due
 from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.commands import CancelRun, WakeRun
 from duebook_common.domain.run.decide import decide as decide_run
@@ -41,6 +41,7 @@ from duebook_common.domain.schedule.due import next_occurrence
 
 _NOT_STARTED = frozenset({RunStatus.WAITING, RunStatus.DISPATCHED, RunStatus.RETRYING})
 _LONGEST_REASON = 2_000  # characters
+_ON_TIME = timedelta(minutes=1)  # an executor, which does not know the setting, decides about pauses only
 
 
 def create(job_id: UUID, definition: Definition, now: datetime, request_hash: str | None = None) -> JobCreated:
@@ -72,7 +73,7 @@ def decide(  # noqa: C901, PLR0911 - one case for each command
         case PauseJob():
             return _pause(job, active, command)
         case PauseOnDeadLetter():
-            return _pause_on_dead_letter(job, command.run)
+            return _pause_on_dead_letter(job, active, command)
         case HoldRuns():
             return hold_runs(active, command.now) if job.held else []
         case ResumeJob():
@@ -133,12 +134,26 @@ def _pause(job: Job, active: Sequence[Run], command: PauseJob) -> Sequence[Fact]
     return [*decided, JobPaused(reason=command.reason, hold=hold, at=now), *hold_runs(others, now)]
 
 
-def _pause_on_dead_letter(job: Job, run: Run) -> Sequence[Fact]:
-    """Pause an active job because its run was dead-lettered; occurrences that are due at that moment are skipped."""
-    if job.status is not JobStatus.ACTIVE or run.finished_at is None:
+def _pause_on_dead_letter(job: Job, active: Sequence[Run], command: PauseOnDeadLetter) -> Sequence[Fact]:
+    """Pause an active job because its run was dead-lettered.
+
+    What is due at that moment is skipped, but decided if a pause of its queue kept it back: without that pause it would
+    have run before the dead letter.
+    """
+    run, now = command.run, command.run.finished_at
+    if job.status is not JobStatus.ACTIVE or now is None:
         return []
+    context = DecisionContext(
+        now=now, misfire=_ON_TIME, look_again_after=_ON_TIME, dispatch=0, pauses=command.pauses
+    )  # fmt: skip
+    if kept_back(job, active, context):
+        decided = decide_due(job, active, context, "paused")
+    else:
+        decided = [*skip_due(job, "paused", now)]
+    if job_after(job, decided).status is not JobStatus.ACTIVE:
+        return decided
     reason = f"run {run.id} was dead-lettered: {run.error}"[:_LONGEST_REASON]
-    return [*skip_due(job, "paused", run.finished_at), JobPaused(reason=reason, at=run.finished_at)]
+    return [*decided, JobPaused(reason=reason, at=now)]
 
 
 def _resume(job: Job, active: Sequence[Run], command: ResumeJob) -> Sequence[Fact]:

@@ -42,6 +42,14 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
     return [*decided, *_finish(job, decided, context.now)]
 
 
+def kept_back(job: Job, active: Sequence[Run], context: DecisionContext) -> bool:
+    """Whether a pause of the job's queue kept back what is due, or what is due belongs to the backlog of a pause."""
+    if job.wake_at is None or job.wake_at > context.now:
+        return False
+    late = lateness(job, ActiveRuns(active), context, min(_MAX_ACTIVE, context.max_active))
+    return any(each.start <= context.now and job.wake_at < each.end for each in late.kept)
+
+
 # Phase 1: skip missed occurrences in one range, without looking at each.
 
 

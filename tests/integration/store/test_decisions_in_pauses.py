@@ -1,18 +1,20 @@
-"""A bulk operation decides about a job in a paused queue as a command for this job alone does."""
+"""A bulk operation, and a dead letter, decide about a job in a paused queue as a command for this job alone does."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from duebook_common.domain.bulk.events import BulkAction, BulkFilter, BulkRequested
 from duebook_common.domain.definition import Every
 from duebook_common.domain.job.commands import DecisionContext, PauseJob
 from duebook_common.domain.queue.decide import PauseQueue
+from duebook_common.domain.run.commands import FailAttempt
+from duebook_common.integrity.verify import verify
 from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
 from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.queue_handling import handle_queue
-from support.bookkeeping import ACTOR, created, log
+from support.bookkeeping import ACTOR, created, dispatch, do, log, start
 from support.samples import MINUTE
 
 
@@ -43,3 +45,17 @@ async def test_a_bulk_pause_keeps_back_what_a_pause_of_one_job_keeps_back(pool: 
     assert await recorded(pool, many) == await recorded(pool, alone)
     assert ("OccurrencesSkipped", "missed") not in await recorded(pool, many)
     assert len(await recorded(pool, many)) > 5
+
+
+async def test_a_dead_letter_that_pauses_its_job_keeps_what_the_pause_kept_back(pool: Pool) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=30)
+    job = await created(pool, queue="mail", scheduled_at=began, recurrence=Every(MINUTE), pause_on_failure=True)
+    dispatched = await handle_job(pool, job, dispatch(began), ACTOR)
+    assert dispatched is not None
+    (run,) = dispatched.runs
+    await do(pool, run, start(run, began))
+    assert await handle_queue(pool, "mail", PauseQueue("the provider is down"), ACTOR) is not None
+    await do(pool, run, FailAttempt(1, "boom", began + 3 * MINUTE, 0, retry=False))
+    about_job = [type_ for type_, _ in await recorded(pool, job)][3:]
+    assert about_job == ["RunDeadLettered", *["RunBuffered"] * 3, "JobPaused"]
+    assert (await verify(pool)).breaches == []
