@@ -71,7 +71,7 @@ def run_command(chance: random.Random, run: Run, now: datetime) -> RunCommand:
         ConfirmCancel(attempt, now),
         WakeRun(now + DAY, chance.random(), MINUTE, job_deleted=chance.random() < 0.1),
         CancelRun("enough", now),
-        RedriveRun("again", 2, now, {"other": True}, own_payload=True, delay=MINUTE * chance.randint(0, 1)),
+        RedriveRun("again", 2, now, {"other": True}, own_payload=True),
         DiscardRun("no more", now),
     ]
     return chance.choice(commands)

@@ -9,7 +9,15 @@ import pytest
 
 from duebook_common.domain.definition import Concurrency, Overlap
 from duebook_common.domain.job.commands import TriggerRun
-from duebook_common.domain.run.commands import CancelRun, FailAttempt, RedriveRun, StartAttempt, Succeed, WakeRun
+from duebook_common.domain.run.commands import (
+    CancelRun,
+    FailAttempt,
+    HoldRun,
+    ResumeRun,
+    StartAttempt,
+    Succeed,
+    WakeRun,
+)
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
@@ -153,10 +161,9 @@ async def test_the_end_of_a_keys_holder_wakes_the_oldest_and_three_spares(pool: 
     assert len(await woken(pool, *runs)) == 4
 
 
-async def test_a_freed_key_wakes_no_redriven_run_before_its_time(pool: Pool) -> None:
-    """The rate of a redrive holds for runs with a key too: the end of one must not admit the next at once."""
+async def test_a_freed_key_wakes_no_run_before_its_own_time(pool: Pool) -> None:
     key = Concurrency("k", 1)
-    first, second, third = [await redriven(pool, delay * DAY, concurrency=key) for delay in (0, 1, 2000)]
+    first, second, third = [await retrying_after_a_hold(pool, delay * DAY, concurrency=key) for delay in (1, 1, 2000)]
     async with pool.acquire() as db:
         await wake_waiting(db, [first])
     assert third.id not in await woken(pool, first, second, third)
@@ -166,13 +173,14 @@ async def test_a_freed_key_wakes_no_redriven_run_before_its_time(pool: Pool) -> 
     assert third.id in await woken(pool, first, second, third)
 
 
-async def redriven(pool: Pool, delay: timedelta, **changes: Any) -> Run:
-    """A dead letter that was redriven for so much later, and waits for its key."""
-    run = await dispatched(pool, max_retries=0, **changes)
+async def retrying_after_a_hold(pool: Pool, delay: timedelta, **changes: Any) -> Run:
+    """A run whose retry, so much later, was held and resumed: it waits for its key."""
+    run = await dispatched(pool, **changes)
     await do(pool, run, WakeRun(NOW, 0, MINUTE, free=True))
     await do(pool, run, StartAttempt(1, "executor", MINUTE, NOW))
-    await do(pool, run, FailAttempt(1, "boom", NOW, 0.5))
-    result = await do(pool, run, RedriveRun("back up", 1, NOW, delay=delay))
+    await do(pool, run, FailAttempt(1, "boom", NOW, 0, delay=delay))
+    await do(pool, run, HoldRun(NOW))
+    result = await do(pool, run, ResumeRun(NOW))
     assert result.run is not None
     assert result.run.status is RunStatus.WAITING
     return result.run

@@ -7,7 +7,7 @@ from duebook_api.why.facts import MOST_AHEAD, ConcurrencySlots, QueuePosition, R
 from duebook_common.domain.definition import Concurrency, Overlap, Rate
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause
-from duebook_common.domain.run.events import RunDeadLettered, RunDeferred, RunRedriven
+from duebook_common.domain.run.events import RunDeferred, RunHeld, RunResumed
 from support.explanations import FAILED, OTHER, STARTED, explain_run, first_event, running, texts
 from support.samples import HOUR, MINUTE, NOW, SECOND, a_dispatch, a_job
 
@@ -90,14 +90,12 @@ def test_a_run_that_waits_for_its_task_says_what_is_missing() -> None:
     assert "No executor of the queue “default” had the task “log”, so it had to wait for one" in texts(alone)[1]
 
 
-def test_a_redriven_run_that_waits_because_of_the_rate_says_so() -> None:
-    last = replace(FAILED, failures=4, retry_at=None)
-    dead = RunDeadLettered(dispatch=1, failures=4, error="boom", fingerprint="f", wake_at=NOW, at=last.at)
-    redriven = RunRedriven(max_attempts=4, reason="back up", wake_at=NOW + HOUR, waits=True, at=NOW + MINUTE)
-    why = explain_run(a_dispatch(), STARTED, last, dead, redriven, now=NOW + 2 * MINUTE)
-    assert why.answer == (
-        "It waits until 2026-11-24T02:00:00Z, its time in the rate at which dead letters were redriven."
-    )
+def test_a_run_whose_retry_was_held_says_when_it_is_due() -> None:
+    held = RunHeld(not_before=NOW + HOUR, at=NOW + MINUTE)
+    first = first_event(a_job(concurrency=Concurrency("k", 1)))
+    resumed = RunResumed(wake_at=NOW + HOUR, at=NOW + MINUTE)
+    why = explain_run(first, STARTED, FAILED, held, resumed, now=NOW + 2 * MINUTE)
+    assert why.answer == "It waits until 2026-11-24T02:00:00Z, when its next attempt is due."
 
 
 def test_a_run_of_a_paused_queue_says_who_paused_it_and_why() -> None:

@@ -61,9 +61,9 @@ def test_a_key_admits_as_many_runs_as_it_has_slots_the_oldest_first() -> None:
     assert admitted(runs, runs, {"k": 3}) == []
 
 
-def test_a_redriven_run_is_not_admitted_before_its_time_in_the_rate() -> None:
+def test_a_run_whose_retry_was_held_is_not_admitted_before_its_time() -> None:
     key = Concurrency("k", 3)
-    first, early = (replace(waiting(n, "back up", key), not_before=LATER + n * SECOND) for n in (0, 1))
+    first, early = (replace(waiting(n, "paused", key), not_before=LATER + n * SECOND) for n in (0, 1))
     assert admitted([first, early], [first, early], {"k": 0}) == [0]
 
 

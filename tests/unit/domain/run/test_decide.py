@@ -34,7 +34,7 @@ from duebook_common.domain.run.fingerprint import fingerprint
 from duebook_common.domain.run.losses import BURY_WITHIN
 from duebook_common.domain.run.state import Run, RunStatus
 from support.run_commands import LEASE, dead, do, fail, redrive, running, start, wake
-from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_run, after, due
+from support.samples import DAY, HOUR, NOW, SECOND, a_run, after, due
 
 # Starts and outcomes
 
@@ -191,12 +191,8 @@ def test_a_redrive_resets_the_failures_but_not_the_attempts() -> None:
 
 def test_a_redrive_is_one_event() -> None:
     assert decide(dead(), redrive()) == [
-        RunRedriven(max_attempts=4, reason="the disk is empty again", wake_at=None, at=NOW),
+        RunRedriven(max_attempts=4, reason="the disk is empty again", at=NOW),
     ]
-
-
-def test_redrives_can_be_spread_over_time() -> None:
-    assert do(dead(), redrive(delay=5 * MINUTE)).wake_at == NOW + 5 * MINUTE
 
 
 def test_a_redrive_with_a_payload_of_its_own_is_an_edit() -> None:

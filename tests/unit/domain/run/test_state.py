@@ -116,8 +116,8 @@ def test_a_new_attempt_is_unfinished_and_a_success_clears_the_error() -> None:
 
 
 def test_a_redrive_resets_the_run_and_sets_its_due_time() -> None:
-    redriven = RunRedriven(max_attempts=9, reason=None, wake_at=LATER, at=NOW)
-    assert evolve(a_run(STARTED, FAILED, DEAD_LETTER), redriven).not_before == LATER
+    redriven = RunRedriven(max_attempts=9, reason=None, at=LATER)
+    assert evolve(replace(a_run(STARTED, FAILED, DEAD_LETTER), not_before=NOW), redriven).not_before is None
     run = evolve(a_run(STARTED, FAILED, DEAD_LETTER, RunCancelRequested(reason="x", at=NOW)), redriven)
     assert (run.failures, run.attempt, run.cancel_requested, run.finished_at) == (0, 1, False, None)
     assert (run.wake_at, run.edits, run.own_payload) == (LATER, 0, False)

@@ -138,7 +138,7 @@ def _waiting(run: Run, context: RunContext) -> str:
         return f"It waits, because {pause_clause(context.queue_pause, context.zone)}."
     if run.not_before is not None and run.not_before > context.now:
         at = event_time(run.not_before, context.zone)
-        return f"It waits until {at}, its time in the rate at which dead letters were redriven."
+        return f"It waits until {at}, when its next attempt is due."
     if context.blockers:
         more = len(context.blockers) - 1
         others = f"run {context.blockers[0].id}" + (f" and {quantity(more, 'further run')}" if more else "")

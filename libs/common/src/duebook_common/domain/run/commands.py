@@ -107,7 +107,7 @@ class TerminateRun:
 
 @dataclass(frozen=True, slots=True)
 class RedriveRun:
-    """Try a dead letter again after `delay`. `payload` counts if `own_payload` is set.
+    """Try a dead letter again. `payload` counts if `own_payload` is set.
 
     With `max_active` it is refused if the job would then have more active runs than that.
     """
@@ -117,7 +117,6 @@ class RedriveRun:
     now: datetime
     payload: Any = None
     own_payload: bool = False
-    delay: timedelta = timedelta(0)
     max_active: int | None = None
 
 

@@ -236,7 +236,6 @@ def _redrive(run: Run, command: RedriveRun) -> list[RunEvent]:
             reason=command.reason,
             payload=command.payload,
             own_payload=command.own_payload,
-            wake_at=command.now + command.delay if command.delay else None,
             waits=run.concurrency is not None or run.rate is not None,
             at=command.now,
         )

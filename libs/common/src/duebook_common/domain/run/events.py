@@ -256,13 +256,12 @@ class RunDeadLettered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRedriven:
-    """The run is due again at `wake_at`, None for at once; with `waits` once its concurrency key and rate allow it."""
+    """The run is due again at once; with `waits` once its concurrency key and rate allow it."""
 
     max_attempts: int
     reason: str | None
     payload: Any = None
     own_payload: bool = False
-    wake_at: datetime | None = None
     waits: bool = False
     at: datetime
 

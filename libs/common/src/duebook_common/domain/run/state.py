@@ -100,7 +100,7 @@ class Run:
     edits: int = 0
     fingerprint: str | None = None
     wake_at: datetime | None = None
-    not_before: datetime | None = None  # the time of a redriven run in the rate of its redrive
+    not_before: datetime | None = None  # when its next attempt was due as its job was paused with `hold`
 
     @property
     def active(self) -> bool:
@@ -285,8 +285,8 @@ def _redriven(run: Run, event: RunRedriven) -> dict[str, Any]:
         "reason": event.reason,
         "finished_at": None,
         "cancel_requested": False,
-        "wake_at": event.wake_at or event.at,
-        "not_before": event.wake_at,
+        "wake_at": event.at,
+        "not_before": None,
     }
     if event.own_payload:
         changes |= {"payload": event.payload, "own_payload": True, "edits": run.edits + 1}
