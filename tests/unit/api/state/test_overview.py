@@ -1,10 +1,11 @@
 """The counts of an overview."""
 
 from duebook_api.state.overview import summary
+from duebook_api.state.run_counts import RunCount
 
 
 def test_the_counts_of_queues_add_up() -> None:
-    found = summary([("mail", "running", 2), ("default", "due", 1), ("default", "running", 3)])
+    found = summary([RunCount("mail", "running", 2), RunCount("default", "due", 1), RunCount("default", "running", 3)])
     assert (found["running"], found["due"], found["retrying"]) == (5, 1, 0)
     assert [(each["queue"], each["running"]) for each in found["queues"]] == [("default", 3), ("mail", 2)]
 

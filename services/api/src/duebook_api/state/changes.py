@@ -28,12 +28,14 @@ _RECONNECT_AFTER = b"retry: 2000\n\n"  # milliseconds
 _MOST = 20_000  # events that one query counts
 # Events are counted by the first part of their stream's name: `job`, `run`, `mail`, `queue`, …
 _CHANGES = f"""
+WITH recent AS MATERIALIZED (
+    SELECT type, stream, xid, position FROM events WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
+    ORDER BY xid, position LIMIT $3
+), seen_to AS (SELECT xid::text::bigint AS xid, position FROM recent ORDER BY xid DESC, position DESC LIMIT 1)
 SELECT CASE WHEN type IN ('RunDeadLettered', 'RunRedriven', 'RunDiscarded') THEN 'dead-letter'
        ELSE split_part(stream, '-', 1) END AS resource, count(*) AS events,
-       max(xid::text::bigint) AS xid, (array_agg(position ORDER BY xid DESC, position DESC))[1] AS position
-FROM (SELECT type, stream, xid, position FROM events WHERE (xid, position) > ($1::xid8, $2) AND {HORIZON}
-      ORDER BY xid, position LIMIT $3) AS recent
-GROUP BY 1
+       (SELECT xid FROM seen_to) AS xid, (SELECT position FROM seen_to) AS position
+FROM recent GROUP BY 1
 """  # noqa: S608
 
 
@@ -61,7 +63,7 @@ class Changes:
             is_behind = events.total() >= self._most
             latest = (await positions.resolve(db, LATEST)).position if is_behind else None
         if rows:
-            self._position = latest or max(Position(row["xid"], row["position"]) for row in rows)
+            self._position = latest or Position(rows[0]["xid"], rows[0]["position"])
             self._seen_to = f"{self._position.xid}-{self._position.number}"
             self._events.update(events)
             self._events.update(RESOURCES if is_behind else ())

@@ -13,6 +13,7 @@ from duebook_api.state.feed import Feed
 from duebook_api.state.overview import Overview
 from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.queue_numbers import QueueNumbers
+from duebook_api.state.run_counts import RunCounts
 from duebook_api.state.run_waits import RunWaits
 from duebook_api.state.schedule_search import ScheduleSearch
 from duebook_api.state.system import System
@@ -40,16 +41,21 @@ class Dependencies:
     max_timeout: timedelta = timedelta(days=1)
     changes: Changes = field(default_factory=Changes)
     waits: RunWaits = field(default_factory=RunWaits)
-    overview: Overview = field(default_factory=Overview)
+    overview: Overview = field(init=False)
     system: System = field(default_factory=System)
     queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    queue_numbers: QueueNumbers = field(default_factory=QueueNumbers)
+    queue_numbers: QueueNumbers = field(init=False)
     preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     definition_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))
     large_counts: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_COUNTS, 1))
+
+    def __post_init__(self) -> None:
+        counts = RunCounts()
+        object.__setattr__(self, "overview", Overview(counts))
+        object.__setattr__(self, "queue_numbers", QueueNumbers(counts))
 
     async def task_schemas(self) -> TaskSchemas:
         """The tasks that executors have registered."""

@@ -1,25 +1,16 @@
 """What waits in each queue, and since when: counted at most once a second for all who ask this process."""
 
-import asyncio
-import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from duebook_api.state.kept_answer import KeptAnswer
+from duebook_api.state.run_counts import STATES, RunCount, RunCounts
 from duebook_common.store.database import Clock, Connection, Pool, acquire
 from duebook_common.store.predicates import IS_LIVE
 from duebook_common.store.queues import known_queues
 
-_AGE = 1.0  # seconds for which an answer serves everyone
-STATES = ("dispatched", "waiting", "running", "retrying", "dead_lettered")
-# A run that is dispatched without a number has yet to be sent to its queue.
-_RUNS = """
-SELECT queue, CASE WHEN status = 'dispatched' AND dispatch = 0 THEN 'due' ELSE status END AS state, count(*) AS runs,
-       min(due_at) FILTER (WHERE status IN ('waiting', 'dispatched') AND attempt = 0) AS oldest
-FROM runs WHERE wake_at IS NOT NULL AND status <> 'dead_lettered' GROUP BY 1, 2
-UNION ALL
-SELECT queue, 'dead_lettered', count(*), NULL FROM runs WHERE status = 'dead_lettered' GROUP BY queue
-"""
 # Steps from queue to queue along the index of due jobs, and reads only the due jobs of each.
 _JOBS = """
 WITH RECURSIVE queues AS (
@@ -46,21 +37,19 @@ Numbers = Mapping[str, dict[str, Any]]
 
 
 class QueueNumbers:
-    """The last answer, and the lock under which the next is made."""
+    """The last answer, whose runs are those of the overview."""
 
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._answer: Numbers = {}
-        self._until = 0.0
+    def __init__(self, counts: RunCounts) -> None:
+        self._counts, self._kept = counts, KeptAnswer[Numbers]()
 
     async def read(self, pool: Pool, clock: Clock) -> Numbers:
         """The numbers of every known queue, by its name."""
-        async with self._lock:
-            if time.monotonic() >= self._until:
-                async with acquire(pool) as db:
-                    self._answer = await _read(db, clock.now())
-                self._until = time.monotonic() + _AGE
-            return self._answer
+        return await self._kept.read(partial(self._make, pool, clock))
+
+    async def _make(self, pool: Pool, clock: Clock) -> Numbers:
+        counts = await self._counts.read(pool)
+        async with acquire(pool) as db:
+            return await _numbers(db, counts, clock.now())
 
     async def of(self, pool: Pool, clock: Clock, name: str) -> dict[str, Any] | None:
         """The numbers of one queue; None if there is none of this name, also since the last count."""
@@ -72,10 +61,10 @@ class QueueNumbers:
 
 
 def _nothing() -> dict[str, Any]:
-    return {"due": 0, **dict.fromkeys(STATES, 0), "oldest_due_at": None, "executors": 0}
+    return {**dict.fromkeys(STATES, 0), "oldest_due_at": None, "executors": 0}
 
 
-async def _read(db: Connection, now: datetime) -> Numbers:
+async def _numbers(db: Connection, counts: list[RunCount], now: datetime) -> Numbers:
     """`due` counts what is due and was not sent: runs, and jobs whose occurrence is not decided yet."""
     queues: dict[str, dict[str, Any]] = {}
 
@@ -84,9 +73,9 @@ async def _read(db: Connection, now: datetime) -> Numbers:
 
     for row in await db.fetch(_NAMES):
         of(row["name"])
-    for row in await db.fetch(_RUNS):
-        of(row["queue"])[row["state"]] = row["runs"]
-        _note_oldest(of(row["queue"]), row["oldest"])
+    for count in counts:
+        of(count.queue)[count.state] = count.runs
+        _note_oldest(of(count.queue), count.oldest)
     for row in await db.fetch(_JOBS, now):
         of(row["queue"])["due"] += row["jobs"]
         _note_oldest(of(row["queue"]), row["oldest"])

@@ -1,0 +1,35 @@
+"""One answer that all who ask this process share. It is made anew so seldom that making it costs little."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_SHARE = 0.05  # of the time, at most, is spent on making answers: the database of a full system is slow to count
+
+
+def kept_for(took: float, least: float) -> float:
+    """The seconds, at `least`, for which an answer serves that `took` seconds to make."""
+    return max(least, took / _SHARE)
+
+
+class KeptAnswer(Generic[T]):
+    """The last answer, and the lock under which the next is made. The callers share it, so none may change it."""
+
+    def __init__(self, age: float = 1.0) -> None:
+        """A quick answer serves for `age` seconds."""
+        self._age, self._lock = age, asyncio.Lock()
+        self._kept: tuple[T] | None = None
+        self._until = 0.0
+
+    async def read(self, make: Callable[[], Awaitable[T]]) -> T:
+        """The kept answer, or that of `make`; raises its error."""
+        async with self._lock:
+            began = time.monotonic()
+            if self._kept is None or began >= self._until:
+                self._kept = (await make(),)
+                ended = time.monotonic()
+                self._until = ended + kept_for(ended - began, self._age)
+            return self._kept[0]

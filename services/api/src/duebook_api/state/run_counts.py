@@ -1,0 +1,57 @@
+"""How many runs are active or dead-lettered, by queue and state: counted once for the overview and the queues."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+from duebook_api.state.kept_answer import KeptAnswer
+from duebook_common.store.database import Pool, acquire
+
+STATES = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
+_AGE = 0.1  # seconds: what is made of a count serves for a second itself
+# A run that is dispatched without a number has yet to be sent to its queue.
+_RUNS = """
+SELECT queue, CASE WHEN status = 'dispatched' AND dispatch = 0 THEN 'due' ELSE status END AS state, count(*) AS runs,
+       min(due_at) FILTER (WHERE status IN ('waiting', 'dispatched') AND attempt = 0) AS oldest
+FROM runs WHERE wake_at IS NOT NULL AND status <> 'dead_lettered' GROUP BY 1, 2
+UNION ALL
+SELECT queue, 'dead_lettered', count(*), NULL FROM runs WHERE status = 'dead_lettered' GROUP BY queue
+"""
+
+
+class RunCount(NamedTuple):
+    """The runs of one queue in one state, and since when the oldest of them has been due if none was ever started."""
+
+    queue: str
+    state: str
+    runs: int
+    oldest: datetime | None = None
+
+
+class RunCounts:
+    """The last count. A count of many active runs serves for longer than a second."""
+
+    def __init__(self) -> None:
+        self._kept = KeptAnswer[list[RunCount]](_AGE)
+
+    async def read(self, pool: Pool) -> list[RunCount]:
+        return await self._kept.read(partial(_read, pool))
+
+
+async def _read(pool: Pool) -> list[RunCount]:
+    async with acquire(pool) as db:
+        return [RunCount(*row) for row in await db.fetch(_RUNS)]
+
+
+def by_queue(counts: Iterable[RunCount]) -> dict[str, dict[str, int]]:
+    """The counts of each queue, by state, the queues by name."""
+    queues: dict[str, dict[str, int]] = {}
+    for count in sorted(counts, key=lambda count: count.queue):
+        queues.setdefault(count.queue, dict.fromkeys(STATES, 0))[count.state] = count.runs
+    return queues
+
+
+def in_all(queues: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """The counts of all queues together, by state."""
+    return {state: sum(each[state] for each in queues.values()) for state in STATES}

@@ -1,0 +1,37 @@
+"""Answers that many share."""
+
+import asyncio
+
+import pytest
+
+from duebook_api.state.kept_answer import KeptAnswer, kept_for
+
+
+def test_a_quick_answer_serves_for_a_second_and_a_slow_one_for_longer() -> None:
+    assert [kept_for(took, 1.0) for took in (0.001, 0.05, 0.4)] == [1.0, 1.0, 8.0]
+
+
+async def test_all_who_ask_at_once_share_one_answer() -> None:
+    made = list[int]()
+
+    async def make() -> int:
+        await asyncio.sleep(0)
+        made.append(1)
+        return len(made)
+
+    kept = KeptAnswer[int]()
+    assert await asyncio.gather(*(kept.read(make) for _ in range(50))) == [1] * 50
+    assert made == [1]
+
+
+async def test_an_answer_that_failed_is_made_again() -> None:
+    async def fail() -> int:
+        raise OSError
+
+    async def make() -> int:
+        return 1
+
+    kept = KeptAnswer[int]()
+    with pytest.raises(OSError):
+        await kept.read(fail)
+    assert await kept.read(make) == 1
