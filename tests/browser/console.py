@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.async_api import Browser, BrowserContext, Locator, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from duebook_api.access.session_cookie import NAME
 from support.console import FORM
@@ -82,6 +82,11 @@ class Console:
     async def _refuse(self, route: Any) -> None:
         self.faults.append(f"a request left the origin: {route.request.url}")
         await route.abort()
+
+
+async def is_live(page: Page) -> None:
+    """Wait until the page is told what changes from now on."""
+    await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on", timeout=LIVE_MS)
 
 
 async def dialog_of(link: Locator) -> Locator:

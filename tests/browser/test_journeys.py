@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from playwright.async_api import expect
 
-from browser.console import Console, dialog_of
+from browser.console import Console, dialog_of, is_live
 from duebook_common.domain.mail import MailFailed, message_id
 from duebook_common.store.actor import Actor
 from duebook_common.store.mail_handling import MailResult, record_mails
@@ -162,12 +162,8 @@ async def test_events_of_one_job_are_followed_live(console: Console) -> None:
         job = await api.create(name="followed")
         page = await console.page(f"/console/events?job_id={job['id']}&view=follow")
         await expect(page.locator("#events tbody tr")).to_have_count(1)
-        await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on")
-        for _ in range(100):  # the stream says only what comes after it was opened
-            await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
-            if await page.locator("#events tbody tr").count() > 1:
-                break
-            await asyncio.sleep(0.3)
+        await is_live(page)
+        await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
     await expect(page.locator("#events tbody tr").first).to_contain_text("Run")
 
 

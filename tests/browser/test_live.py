@@ -4,7 +4,7 @@ import asyncio
 
 from playwright.async_api import Request, Route, expect
 
-from browser.console import LIVE_MS, Console
+from browser.console import LIVE_MS, Console, is_live
 
 
 def _is_refresh(request: Request) -> bool:
@@ -26,6 +26,28 @@ async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Con
     await context.route("**/console/live", once_broken)
     async with page.expect_request(_is_refresh, timeout=LIVE_MS):
         await page.goto("/console/jobs")
+    await is_live(page)
+
+
+async def test_what_changes_before_the_stream_is_open_is_shown(console: Console) -> None:
+    context, requested, may_open = await console.context(), asyncio.Event(), asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        requested.set()
+        await may_open.wait()
+        await route.continue_()
+
+    await context.route("**/console/live", slow)
+    page = await context.new_page()
+    await page.goto("/console/runs?q=made+meanwhile")
+    async with asyncio.timeout(LIVE_MS / 1000):
+        await requested.wait()
+    job = (
+        await console.http.post("/api/job", json={"name": "made meanwhile", "scheduled_at": "2099-01-01T00:00:00Z"})
+    ).json()
+    await console.http.post(f"/api/job/{job['id']}/trigger", json={})
+    may_open.set()
+    await expect(page.get_by_text("1 new: show")).to_be_visible()
 
 
 async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty_console: Console) -> None:
@@ -34,7 +56,9 @@ async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty
     refreshes = list[Request]()
     page.on("request", lambda request: refreshes.append(request) if _is_refresh(request) else None)
     await page.goto("/console/system")
-    await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on", timeout=LIVE_MS)
+    async with asyncio.timeout(LIVE_MS / 1000):
+        while not refreshes:  # the one with which each page begins to follow
+            await asyncio.sleep(0.1)
     async with page.expect_request(_is_refresh, timeout=LIVE_MS):
         await page.clock.fast_forward(31_000)
         await page.clock.run_for(2_000)

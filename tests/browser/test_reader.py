@@ -1,10 +1,8 @@
 """What a page does by itself: it follows the log, and remembers what its reader has chosen."""
 
-import asyncio
-
 from playwright.async_api import expect
 
-from browser.console import Console
+from browser.console import Console, is_live
 
 
 async def test_the_theme_is_switched_and_remembered(console: Console) -> None:
@@ -36,16 +34,13 @@ async def test_a_new_run_is_announced_and_all_tabs_share_one_stream(console: Con
     page, other = await context.new_page(), await context.new_page()
     await page.goto(f"/console/jobs/{job}?tab=runs")
     await other.goto("/console")
-    await expect(page.locator("live-switch button")).to_have_attribute("data-state", "on")
+    await is_live(page)
+    await is_live(other)
     running = other.locator("#figures li").first
     before = await running.inner_text()
-    for _ in range(100):  # the stream says only what comes after it was opened
-        await console.http.post(f"/api/job/{job}/trigger", json={})
-        if await page.get_by_text("new: show").count() and await running.inner_text() != before:
-            break
-        await asyncio.sleep(0.3)
-    await expect(page.get_by_text("new: show")).to_be_visible()
-    assert await running.inner_text() != before
+    await console.http.post(f"/api/job/{job}/trigger", json={})
+    await expect(page.get_by_text("1 new: show")).to_be_visible()
+    await expect(running).not_to_have_text(before, use_inner_text=True)
     assert len(streams) <= 2
     await page.get_by_text("new: show").click()
     await expect(page.locator("tbody tr").first).to_contain_text("dispatched")

@@ -100,13 +100,30 @@ async def always() -> bool:
     return True
 
 
+async def test_a_stream_says_first_that_it_follows_the_log(api: Api) -> None:
+    frames = api.deps.changes.stream(always)
+    await anext(frames)  # the page is open
+    first = asyncio.ensure_future(anext(frames))
+    await asyncio.sleep(0)
+    assert not first.done()
+    await api.deps.changes.step(api.deps.pool)
+    position, data = (await first).decode().split("\n", 1)
+    assert (position.split(": ")[0], data) == ("id", "data: {}\n\n")
+    later = api.deps.changes.stream(always)
+    await anext(later)
+    assert (await anext(later)).decode() == f"{position}\ndata: {{}}\n\n"
+    for each in (frames, later):
+        await each.aclose()
+
+
 async def test_more_events_than_one_query_counts_do_not_let_pages_lag(api: Api) -> None:
     changes = Changes(most=2)
     frames = changes.stream(always)
     await anext(frames)  # the page is open
+    await changes.step(api.deps.pool)
+    await anext(frames)  # it follows the log
     frame = asyncio.ensure_future(anext(frames))
     await asyncio.sleep(0)  # it waits for a change
-    await changes.step(api.deps.pool)
     for _ in range(5):
         await api.create()
 

@@ -56,19 +56,22 @@ class Changes:
             return 0
         async with acquire(pool) as db:
             if self._position is None:
-                self._position = (await positions.resolve(db, LATEST)).position
+                self._follow((await positions.resolve(db, LATEST)).position)
                 return 0
             rows: list[Any] = await db.fetch(_CHANGES, *self._position, self._most)
             events = Counter({row["resource"]: row["events"] for row in rows})
             is_behind = events.total() >= self._most
             latest = (await positions.resolve(db, LATEST)).position if is_behind else None
         if rows:
-            self._position = latest or Position(rows[0]["xid"], rows[0]["position"])
-            self._seen_to = f"{self._position.xid}-{self._position.number}"
             self._events.update(events)
             self._events.update(RESOURCES if is_behind else ())
-            self._wake()
+            self._follow(latest or Position(rows[0]["xid"], rows[0]["position"]))
         return 0
+
+    def _follow(self, position: Position) -> None:
+        """The log has been read up to there."""
+        self._position, self._seen_to = position, f"{position.xid}-{position.number}"
+        self._wake()
 
     @property
     def seen_to(self) -> str:
@@ -86,18 +89,20 @@ class Changes:
     async def stream(self, permitted: Permitted) -> AsyncGenerator[bytes, None]:
         """Frames like `data: {"run":12,"job":1}`; ends when the reader's session has ended.
 
-        The id of a frame names the end of the log that was read, so that all who refresh by it can share a page.
+        The first one is empty: each event from now on is told. The id of a frame names the end of the log that was
+        read, so that all who refresh by it can share a page.
         """
         self._pages += 1
         try:
             yield _RECONNECT_AFTER
             seen, end = Counter(self._events), time.monotonic() + _MAX_STREAM_SECONDS
-            heartbeat_at = time.monotonic()
+            heartbeat_at, follows = time.monotonic(), False
             while not self._closed and time.monotonic() < end and await permitted():
                 changed = self._changed
-                if since := self._events - seen:
+                since, begins = self._events - seen, not follows and self._position is not None
+                if since or begins:
+                    seen, heartbeat_at, follows = Counter(self._events), time.monotonic(), True
                     yield b"id: %b\ndata: %b\n\n" % (self._seen_to.encode(), orjson.dumps(since))
-                    seen, heartbeat_at = Counter(self._events), time.monotonic()
                 await wait_until_set(changed, _ASK_AGAIN)
                 if time.monotonic() - heartbeat_at >= _HEARTBEAT:
                     heartbeat_at = time.monotonic()

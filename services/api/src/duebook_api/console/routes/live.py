@@ -14,7 +14,10 @@ router = APIRouter()
 
 @router.get("/live", response_class=EventStream, **needs(Scope.RUNS_READ))
 async def live(request: Request) -> Response:
-    """Like `data: {"run": 12, "job": 1}`, at most once a second: how many events of which resource have come."""
+    """Like `data: {"run": 12, "job": 1}`, at most once a second: how many events of which resource have come.
+
+    The first frame, `data: {}`, says that the stream follows the log from now on.
+    """
     deps = dependencies(request)
     if request.scope.get("head"):
         return Response(headers=HEADERS, media_type=EventStream.media_type)

@@ -17,7 +17,7 @@ let source = null;
 let refreshing = false;
 let lastRefresh = 0;
 let seen = "1"; // the end of the log that the stream has read: viewers who have seen the same share a page
-let wasLost = false; // what has changed while the stream was lost is in no event of the next one
+let state = "connecting"; // "on" once the stream follows the log: what has changed before is in none of its frames
 
 const parts = () => [...document.querySelectorAll("[data-live]")];
 const isOn = () => localStorage.getItem(KEY) !== "off";
@@ -31,7 +31,7 @@ function show(state) {
   if (!button) return;
   button.setAttribute("aria-pressed", String(isOn()));
   button.dataset.state = state;
-  const words = { on: "Live", off: "Live is off", lost: "Reconnecting…", paused: "Paused", ended: "Sign in again" };
+  const words = { off: "Live is off", lost: "Reconnecting…", paused: "Paused", ended: "Sign in again" };
   button.lastElementChild.textContent = words[state] ?? "Live";
 }
 
@@ -44,7 +44,8 @@ function start() {
       open();
     }))
     .catch(() => {});
-  show("on");
+  show(state);
+  channel.postMessage({ ask: true });
 }
 
 function stop() {
@@ -57,16 +58,11 @@ function stop() {
 }
 
 function open() {
+  pass({ state: "connecting" });
   source = new EventSource(`${consolePath}/live`);
-  source.onopen = () => {
-    pass({ state: "on", all: wasLost });
-    wasLost = false;
-  };
-  source.onerror = () => {
-    wasLost = true;
-    pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
-  };
-  source.onmessage = (event) => pass({ changed: Object.keys(JSON.parse(event.data)), seen: event.lastEventId });
+  source.onerror = () => pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
+  source.onmessage = (event) =>
+    pass({ state: "on", changed: Object.keys(JSON.parse(event.data)), seen: event.lastEventId });
 }
 
 function pass(message) {
@@ -75,10 +71,16 @@ function pass(message) {
 }
 
 function receive(message) {
-  if (message.state && isOn()) show(message.state);
+  if (message.ask) {
+    if (source && state === "on") channel.postMessage({ state, seen, changed: [] });
+    return;
+  }
+  const before = state;
+  state = message.state;
+  if (state !== before && isOn()) show(state);
   if (message.seen) seen = message.seen;
   for (const resource of message.changed ?? []) changed.add(resource);
-  if (message.all) refreshAll();
+  if (state === "on" && before !== "on") refreshAll();
   else refreshSoon();
 }
 
@@ -109,7 +111,7 @@ async function refresh() {
     for (const part of parts()) {
       if (part.dataset.live.split(" ").some((each) => resources.has(each))) replace(part, page.getElementById(part.id));
     }
-    show("on");
+    show(state);
   } catch {
     show("lost");
   } finally {
@@ -208,8 +210,8 @@ if (control && parts().length && navigator.locks) {
     localStorage.setItem(KEY, isOn() ? "off" : "on");
     if (isOn()) start();
     else stop();
-    show(isOn() ? "on" : "off");
+    show(isOn() ? state : "off");
   });
-  show(isOn() ? "on" : "off");
+  show(isOn() ? state : "off");
   start();
 }
