@@ -19,6 +19,7 @@ from duebook_devstack.ports import free_port
 from duebook_devstack.services import PORTS, Service
 from duebook_devstack.stack_dir import StackDir
 from support import servers
+from support.forked import ForkedService
 
 T = TypeVar("T")
 _DEFAULTS = {
@@ -78,7 +79,7 @@ class Platform:
         return started
 
     def _new(self, kind: str, number: int, environment: Mapping[str, str]) -> Service:
-        service = Service(self.stack_dir, f"{kind}-{number}", free_port(), {**self.environment, **environment})
+        service = ForkedService(self.stack_dir, f"{kind}-{number}", free_port(), {**self.environment, **environment})
         self.services[kind, number] = service
         return service
 
