@@ -3,12 +3,17 @@
 import os
 import re
 import signal
+from functools import partial
 from typing import Any
 
 import httpx2
+from aio_pika.abc import AbstractChannel
+from aiormq.exceptions import ChannelLockedResource
 
+from duebook_common.broker.topology import presence_queue
 from duebook_common.domain.run.losses import EXECUTOR_ENDED
 from duebook_devstack.services import Service
+from support.amqp import on_channel
 from support.fleet import Platform, eventually
 from support.load import Load, held, job_spec, launch, metric, mix
 
@@ -52,6 +57,19 @@ def names(platform: Platform) -> list[str]:
     return sorted(re.sub(r".*-(\d+)/.*", r"\1", each["name"]) for each in found if each["state"] == "alive")
 
 
+def is_connected(platform: Platform, executor: str) -> bool:
+    """Whether the executor has its presence queue, by which schedulers see that it is connected to RabbitMQ."""
+
+    async def look(channel: AbstractChannel) -> bool:
+        try:
+            await channel.declare_queue(presence_queue(executor), passive=True)
+        except ChannelLockedResource:
+            return True
+        return False
+
+    return on_channel(platform.environment["DUEBOOK_RABBITMQ_URL"], look)
+
+
 def executors(rows: list[Any]) -> list[str]:
     return [row["executor"] for row in rows]
 
@@ -61,6 +79,8 @@ def test_a_task_that_kills_its_process_loses_the_attempts_of_that_process_alone(
     assert names(platform) == ["1", "2"]
     assert readyz(parent) == (200, {"process 1": "ok", "process 2": "ok"})
     assert [row["count"] for row in load.query(_SIGNS)] == [2], "each process gives its sign of life, the parent none"
+    for each in platform.get("/api/executor")["items"]:
+        eventually(partial(is_connected, platform, each["name"]))
     load.submit(held(8, "gate"), [job_spec(gate="leak", kills=1)])
     [leak] = executors(load.await_running(1, "leak"))
     before = executors(load.await_running(8, "gate"))

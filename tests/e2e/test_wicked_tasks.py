@@ -109,20 +109,32 @@ def test_it_is_recorded_that_a_cancelled_plain_function_may_still_run(duebook: P
     assert metric(duebook["executor", 0], "duebook_abandoned_tasks") >= 1
 
 
-def test_what_a_task_prints_goes_to_the_output_of_its_executor_and_nowhere_else(duebook: Platform) -> None:
-    with executor_of(duebook, "printing"):
-        job = duebook.create(task="print.much", queue="printing", max_retries=0)
-        assert duebook.await_run(job["id"], "succeeded", 60)["result"] == 10_000
-        assert not [message for status, message in job_log(duebook, job["id"]) if status == "log"]
-        assert duebook.await_run(duebook.create(queue="printing")["id"], "succeeded")["attempt"] == 1
+@pytest.fixture(scope="module")
+def apart(duebook: Platform) -> Iterator[str]:
+    """A queue with an executor of its own, for tasks that do something to the whole process."""
+    with executor_of(duebook, "apart"):
+        yield "apart"
 
 
-def test_a_task_that_forks_has_one_outcome_and_its_executor_goes_on(duebook: Platform) -> None:
-    with executor_of(duebook, "forking"):
-        jobs = [duebook.create(task="fork", queue="forking", max_retries=0) for _ in range(5)]
-        for job in jobs:
-            run = duebook.await_run(job["id"], "succeeded")
-            assert run["result"] == 3
-            types = [event["type"] for event in events(duebook, run["id"])]
-            assert types == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
-        assert duebook.await_run(duebook.create(queue="forking")["id"], "succeeded")["attempt"] == 1
+def test_what_a_task_prints_goes_to_the_output_of_its_executor_and_nowhere_else(duebook: Platform, apart: str) -> None:
+    job = duebook.create(task="print.much", queue=apart, max_retries=0)
+    assert duebook.await_run(job["id"], "succeeded", 60)["result"] == 10_000
+    assert not [message for status, message in job_log(duebook, job["id"]) if status == "log"]
+    assert duebook["executor", 1].log.stat().st_size >= 100_000_000
+
+
+def test_a_task_that_forks_has_one_outcome_and_its_executor_goes_on(duebook: Platform, apart: str) -> None:
+    jobs = [duebook.create(task="fork", queue=apart, max_retries=0) for _ in range(5)]
+    for job in jobs:
+        run = duebook.await_run(job["id"], "succeeded")
+        assert run["result"] == 3
+        types = [event["type"] for event in events(duebook, run["id"])]
+        assert types == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
+    assert duebook.await_run(duebook.create(queue=apart)["id"], "succeeded")["attempt"] == 1
+
+
+def test_a_task_that_gets_no_more_memory_fails_and_gives_back_what_it_took(duebook: Platform, apart: str) -> None:
+    before = metric(duebook["executor", 1], "process_resident_memory_bytes")
+    assert dead(duebook, task="leak", queue=apart) == "MemoryError"
+    assert duebook.await_run(duebook.create(queue=apart)["id"], "succeeded")["attempt"] == 1
+    eventually(lambda: metric(duebook["executor", 1], "process_resident_memory_bytes") < before + 2**27)

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import resource
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -71,6 +73,20 @@ def fork() -> int:
     if child == 0:
         os._exit(3)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@task("leak")
+def leak() -> None:
+    """Takes memory until it gets none, as under `ulimit -v`."""
+    usual = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**28, usual[1]))
+    kept = []
+    try:
+        while True:
+            kept.append(bytearray(2**24))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, usual)
 
 
 @task("stubborn")

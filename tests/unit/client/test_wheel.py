@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
 
 CLIENT = Path(__file__).parents[3] / "libs" / "client"
 # What the package declares, and what these need in turn.
@@ -16,6 +19,11 @@ ALLOWED = {
     "annotated_types", "anyio", "certifi", "duebook", "h11", "h2", "hpack", "httpcore", "httpcore2", "httpx", "httpx2",
     "hyperframe", "idna", "pydantic", "pydantic_core", "sniffio", "truststore", "typing_extensions",
     "typing_inspection",
+}  # fmt: skip
+# What `pip install` brings, by the names of packages.
+PACKAGES = {
+    "annotated-types", "anyio", "duebook", "h11", "httpcore2", "httpx2", "idna", "pydantic", "pydantic-core",
+    "truststore", "typing-extensions", "typing-inspection",
 }  # fmt: skip
 APPLICATION = Path(__file__).with_name("typed_application.py")
 
@@ -36,6 +44,19 @@ def python(program: str, wheel: Path) -> str:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=wheel)
     return done.stdout
+
+
+def needed(requirements: list[str]) -> Iterator[str]:
+    """What is installed for these, extras left out, each as often as it is asked for."""
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement.name.replace("_", "-")
+            yield from needed(distribution(requirement.name).requires or [])
+
+
+def test_it_brings_few_packages_and_none_of_a_server(wheel: Path) -> None:
+    [metadata] = wheel.glob("duebook-*.dist-info")
+    assert {"duebook", *needed(PathDistribution(metadata).requires or [])} <= PACKAGES
 
 
 def test_tasks_and_tests_import_no_servers_library(wheel: Path) -> None:
@@ -74,6 +95,18 @@ def test_a_client_for_asyncio_imports_all_it_needs_when_it_is_made(wheel: Path) 
         "print({name for name in late if name.startswith(('duebook', 'pydantic', 'httpx2'))})"
     )
     assert python(program, wheel) == "set()\n"
+
+
+def milliseconds(statement: str, wheel: Path) -> float:
+    """Of CPU for an import by a new interpreter, the least of three."""
+    program = f"import time; begin = time.process_time(); {statement}; print(time.process_time() - begin)"
+    return min(float(python(program, wheel)) for _ in range(3)) * 1000
+
+
+def test_an_import_takes_no_longer_than_that_of_pydantics_models(wheel: Path) -> None:
+    """It took 65 ms in 2026, and pydantic's 145 ms; a bound in milliseconds would depend on the machine."""
+    ours = milliseconds("from duebook import AsyncClient, Client, Context, Fail, resource, task", wheel)
+    assert ours < milliseconds("from pydantic import BaseModel", wheel)
 
 
 def test_the_package_alone_imports_nothing(wheel: Path) -> None:

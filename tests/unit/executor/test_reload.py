@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from duebook_executor.reload import changed, exit_code, python_files
 
 AWAY = "//127.0.0.1:1"  # where no server listens: the executor imports its tasks before it connects
@@ -47,11 +49,11 @@ def test_a_child_that_was_killed_is_a_failure_and_one_that_was_just_starting_is_
 
 
 @contextmanager
-def reloading(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+def reloading(folder: Path, processes: int) -> Iterator["subprocess.Popen[str]"]:
     program = subprocess.Popen(
         [sys.executable, "-m", "duebook_executor"],
         cwd=folder,
-        env=os.environ | ENVIRONMENT,
+        env=os.environ | ENVIRONMENT | {"DUEBOOK_PROCESSES": str(processes)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,10 +73,11 @@ def await_line(program: "subprocess.Popen[str]", text: str) -> str:
     raise AssertionError(f"the program ended without {text!r}")
 
 
-def test_a_changed_module_is_loaded_and_a_broken_one_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_changed_module_is_loaded_and_a_broken_one_is_reported(tmp_path: Path, processes: int) -> None:
     module = tmp_path / "watched.py"
     write(module, 'print("loaded one")\n')
-    with reloading(tmp_path) as program:
+    with reloading(tmp_path, processes) as program:
         await_line(program, "loaded one")
         write(module, "def broken(:\n")
         assert "watched.py:1" in await_line(program, "DUEBOOK_TASKS is invalid")

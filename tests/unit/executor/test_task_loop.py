@@ -46,6 +46,19 @@ async def test_a_loop_that_answers_is_kept(loop: TaskLoop, monkeypatch: pytest.M
     assert loop._current is before
 
 
+async def test_too_many_given_up_tasks_that_still_run_make_unready(loop: TaskLoop) -> None:
+    may_end = threading.Event()
+    _, deaf = both_kinds(lambda: may_end.wait(10))
+    assert isinstance(await run_task(loop, deaf, timeout=SHORT), TaskFailure)
+    await loop.check(1)
+    with pytest.raises(RuntimeError, match="1 tasks that were given up still run; DUEBOOK_MAX_ABANDONED is 0"):
+        await loop.check(0)
+    may_end.set()
+    while loop.abandoned:
+        await asyncio.sleep(0.005)
+    await loop.check(0)
+
+
 async def test_plain_tasks_run_at_the_same_time(loop: TaskLoop) -> None:
     barrier = threading.Barrier(20, timeout=10)
     _, waiting = both_kinds(lambda: barrier.wait() >= 0)
