@@ -22,10 +22,9 @@ class Pool:
     """Connections to SQLite, each for one attempt at a time. asyncpg has a pool of its own, which you take instead."""
 
     def __init__(self, path: str, size: int = 4) -> None:
-        self._connections = [sqlite3.connect(path, check_same_thread=False) for _ in range(size)]
         self._free: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        for each in self._connections:
-            self._free.put(each)
+        for _ in range(size):
+            self._free.put(sqlite3.connect(path, check_same_thread=False))
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -37,8 +36,8 @@ class Pool:
             self._free.put(connection)
 
     def close(self) -> None:
-        for each in self._connections:
-            each.close()
+        while not self._free.empty():
+            self._free.get().close()
 
 
 @resource

@@ -1,10 +1,15 @@
 """Every example, run by the commands of its page on one platform."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from duebook_devstack.ports import free_port
 from duebook_devstack.redis import Redis
@@ -53,4 +58,20 @@ def nightly_report_is_written(platform: Platform) -> None:
     assert platform.await_run("key:nightly-report", "succeeded")["result"]["cents"] == 0
 
 
-CHECKS = {"nightly_report": nightly_report_is_written}
+def the_workflow_shows_the_plan_and_applies_it(platform: Platform) -> None:
+    """Its steps, as GitHub runs them."""
+    directory, example = servers.private_path(), ROOT / "examples/jobs_in_git"
+    (directory / "schedule").symlink_to(example / "schedule")
+    jobs = yaml.safe_load((example / "workflow.yml").read_text(encoding="utf-8"))["jobs"]
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    own = {"PATH": programs, "DUEBOOK_URL": platform["api", 0].url, "GITHUB_STEP_SUMMARY": str(directory / "summary")}
+    for name in ("plan", "apply"):
+        command = ["bash", "-e", "-c", jobs[name]["steps"][-1]["run"]]
+        subprocess.run(command, cwd=directory, env=os.environ | platform.environment | own, check=True)
+    assert "weekly-report" in (directory / "summary").read_text(encoding="utf-8")
+
+
+CHECKS = {
+    "nightly_report": nightly_report_is_written,
+    "jobs_in_git": the_workflow_shows_the_plan_and_applies_it,
+}

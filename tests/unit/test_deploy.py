@@ -129,7 +129,12 @@ def test_the_layer_of_common_packages_is_built_from_every_package_of_the_lock_fi
 
 
 def test_every_yaml_file_passes_its_linter() -> None:
-    tool("yamllint", "--strict", "-c", "deploy/yamllint.yaml", "docker-compose.yml", "deploy")
+    examples = sorted((ROOT / "examples").rglob("*.yaml"))
+    tool("yamllint", "--strict", "-c", "deploy/yamllint.yaml", "docker-compose.yml", "deploy", *examples)
+
+
+def test_the_workflow_of_an_example_is_valid() -> None:
+    tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "examples/jobs_in_git/workflow.yml")
 
 
 # --- Alerts
