@@ -59,6 +59,7 @@ def running(
             "DUEBOOK_REDIS_URL": redis.url,
             "DUEBOOK_TASKS": ",".join(Path(name).stem for name in task_modules() if not name.startswith("test_")),
             "PYTHONPATH": str(modules),
+            "TABLES_URL": database,
         }
         with Platform({**environment, **settings}) as platform:
             launch(platform, api=1, scheduler=1, executor=1)

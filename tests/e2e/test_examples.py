@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,16 +60,18 @@ def nightly_report_is_written(platform: Platform) -> None:
 
 
 def the_workflow_shows_the_plan_and_applies_it(platform: Platform) -> None:
-    """Its steps, as GitHub runs them."""
+    """Its steps, as GitHub runs them, after a change."""
     directory, example = servers.private_path(), ROOT / "examples/jobs_in_git"
-    (directory / "schedule").symlink_to(example / "schedule")
+    [file] = Path(shutil.copytree(example / "schedule", directory / "schedule")).iterdir()
+    file.write_text(file.read_text(encoding="utf-8").replace("PT6H", "PT12H"), encoding="utf-8")
     jobs = yaml.safe_load((example / "workflow.yml").read_text(encoding="utf-8"))["jobs"]
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     own = {"PATH": programs, "DUEBOOK_URL": platform["api", 0].url, "GITHUB_STEP_SUMMARY": str(directory / "summary")}
     for name in ("plan", "apply"):
-        command = ["bash", "-e", "-c", jobs[name]["steps"][-1]["run"]]
+        command = ["bash", "-e", "-o", "pipefail", "-c", jobs[name]["steps"][-1]["run"]]
         subprocess.run(command, cwd=directory, env=os.environ | platform.environment | own, check=True)
-    assert "weekly-report" in (directory / "summary").read_text(encoding="utf-8")
+    assert "PT12H" in (directory / "summary").read_text(encoding="utf-8")
+    assert platform.get("/api/job/key:cleanup")["recurrence"] == {"every": "PT12H"}
 
 
 CHECKS = {

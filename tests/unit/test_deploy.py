@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from support.deployment import DEPLOY, EXAMPLE, KNOWN, ROOT, SERVICES, documents, grace, settings_of, tool
+from support.documents import blocks
 
 SECRETS = {"POSTGRES_URL", "RABBITMQ_URL", "REDIS_URL", "SMTP_URL", "API_KEY", "WEBHOOK_SECRETS"}
 CONTRACT = SECRETS | {
@@ -35,6 +37,7 @@ def test_the_example_lists_exactly_what_the_services_read() -> None:
 
 # --- docker-compose.yml and the Dockerfile
 
+GUIDE = "docs/how-to/build-an-image-with-your-tasks.md"
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
@@ -112,8 +115,19 @@ def test_a_dockerfile_passes_its_linter_and_needs_no_buildkit(name: str) -> None
 
 
 def test_the_image_in_six_lines_is_the_one_of_the_guide() -> None:
-    guide = (ROOT / "docs/how-to/build-an-image-with-your-tasks.md").read_text()
+    guide = (ROOT / GUIDE).read_text()
     assert f"```text\n{(DEPLOY / 'Dockerfile.six').read_text()}```" in guide
+
+
+def test_the_override_of_the_guide_is_valid_and_changes_the_executor_alone(tmp_path: Path) -> None:
+    [block] = [each for each in blocks(ROOT / GUIDE) if each.language == "yaml"]
+    (tmp_path / "override.yml").write_text(block.text)
+    tool("check-jsonschema", "--builtin-schema", "vendor.compose-spec", tmp_path / "override.yml")
+    [(name, service)] = yaml.safe_load(block.text)["services"].items()
+    assert name == "executor"
+    assert set(service["environment"]) <= set(COMPOSE["services"]["executor"]["environment"])
+    context = ROOT / service["build"]["context"]
+    assert (context / service["build"]["dockerfile"]).resolve() == DEPLOY / "Dockerfile.tasks"
 
 
 def test_the_image_runs_its_service_as_an_ordinary_user() -> None:

@@ -40,5 +40,5 @@ def test_every_block_passes_the_strict_type_check(folder: Path) -> None:
 
 
 def test_the_tests_that_documents_show_pass(folder: Path) -> None:
-    assert {block.document.name for block in TESTS} == {"own-task.md", "test-your-tasks.md"}
+    assert len(TESTS) >= 4
     run(folder, "-m", "pytest", "-q", *map(file_name, TESTS))
