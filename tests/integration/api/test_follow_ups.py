@@ -4,6 +4,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
+import pytest
+
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.integrity.verify import verify
 from duebook_common.store import follow_ups
@@ -92,18 +95,41 @@ async def test_verify_names_an_old_end_that_no_subscriber_has_dealt_with(api: Ap
     assert [each.stream for each in breaches if "of `then`" in each.says] == [f"run-{run['id']}"]
 
 
-async def test_a_follow_up_that_fails_is_recorded_and_stops_no_other(api: Api) -> None:
+async def poison_two_of_three(api: Api) -> FollowUpSubscriber:
+    """An end whose first two follow-ups fail until the constraint `poison` is dropped."""
     poisoned = await api.create(key="poisoned")
     await api.create(key="b")
-    await api.create(key="a", then=[{"job": "key:poisoned"}, {"job": "key:b"}])
+    await api.create(key="a", then=[{"job": "key:poisoned"}, {"job": "key:poisoned"}, {"job": "key:b"}])
     await succeed(api, (await triggered(api, "key:a"))["id"])
-    async with acquire(api.deps.pool) as db:
-        await db.execute(
-            f"ALTER TABLE runs ADD CONSTRAINT poison CHECK (job_id <> '{poisoned['id']}' OR trigger <> 'follow_up')"
-        )
+    await api.deps.pool.execute(
+        f"ALTER TABLE runs ADD CONSTRAINT poison CHECK (job_id <> '{poisoned['id']}' OR trigger <> 'follow_up')"
+    )
+    await past_horizon(api.deps.pool)
+    return FollowUpSubscriber(api.deps.pool, api.deps.clock, Actor("s"), timedelta(minutes=1), 1_000)
+
+
+async def test_a_follow_up_that_fails_is_tried_again_and_stops_no_other(api: Api) -> None:
+    subscriber = await poison_two_of_three(api)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await subscriber.step()
+    assert len(await runs_of(api, "key:b")) == 1
+    await api.deps.pool.execute("ALTER TABLE runs DROP CONSTRAINT poison")
+    await subscriber.step()
+    assert len(await runs_of(api, "key:poisoned")) == 2
+    assert await refusals_of(api, "key:a") == []
+    await check_invariants(api.deps.pool)
+
+
+async def test_a_follow_up_that_fails_five_times_is_refused(api: Api) -> None:
+    subscriber = await poison_two_of_three(api)
+    for _ in range(4):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await subscriber.step()
+    await subscriber.step()
+    refused = [(each["entry"], each["reason"]) for each in await refusals_of(api, "key:a")]
+    assert sorted(refused) == [(0, "internal_error"), (1, "internal_error")]
     await follow_up(api)
     assert len(await runs_of(api, "key:b")) == 1
-    assert [(each["entry"], each["reason"]) for each in await refusals_of(api, "key:a")] == [(0, "internal_error")]
     await check_invariants(api.deps.pool)
 
 

@@ -5,6 +5,7 @@ id of a follow-up is a function of the end that it follows, so that changes noth
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ log = structlog.stdlib.get_logger("follow_ups")
 SUBSCRIBER = "follow-ups"
 MOST_LINKS = 100
 """How many follow-ups in a row a chain may have: then a cycle ends."""
+_TRIES = 5
 _BATCH, _AT_ONCE, _LARGEST_RESULT = 1000, 4, 256 * 1024
 _FOLLOW_UPS = 100  # of one step, about: its transaction is idle meanwhile, and PostgreSQL ends one that is so for 15 s
 ENDS = {
@@ -141,9 +143,14 @@ class FollowUpSubscriber:
     def __init__(self, pool: Pool, clock: Clock, actor: Actor, misfire: timedelta, max_active: int) -> None:
         self._pool, self._clock, self._actor = pool, clock, actor
         self._misfire, self._max_active = misfire, max_active
+        self._failures = Counter[tuple[UUID, int, int]]()  # of the follow-ups of this step, in this and earlier tries
 
     async def step(self, wake: Callable[[], None] = lambda: None) -> int:
-        """Deal with the next events; returns their number if there may be more, else 0. `wake`: something is due."""
+        """Deal with the next events; returns their number if there may be more, else 0. `wake`: something is due.
+
+        Raises the error of a follow-up that failed. Then the caller repeats the step after a pause: it tries again what
+        failed, and after some tries the follow-up is refused.
+        """
         async with transaction(self._pool) as db:
             seen = await claim(db, SUBSCRIBER)
             if seen is None:
@@ -155,6 +162,7 @@ class FollowUpSubscriber:
                 wake()
             if count:
                 await move_checkpoint(db, SUBSCRIBER, seen, records[count - 1])
+                self._failures.clear()
         return count if count < len(records) or count == _BATCH else 0
 
     async def _trigger_all(self, follow_ups: Sequence[OwedFollowUp]) -> None:
@@ -164,25 +172,35 @@ class FollowUpSubscriber:
             by_target.setdefault(each.follow_up.job, []).append(each)
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def work(group: Sequence[OwedFollowUp]) -> None:
+        async def work(group: Sequence[OwedFollowUp]) -> Exception | None:
+            errors = list[Exception | None]()
             for each in group:
                 async with slots:
-                    await self._trigger(each)
+                    errors.append(await self._trigger(each))
+            return next(filter(None, errors), None)
 
         # All targets get their turn before the failure of one is raised, which repeats the batch.
         for error in await asyncio.gather(*map(work, by_target.values()), return_exceptions=True):
             if error is not None:
                 raise error
 
-    async def _trigger(self, each: OwedFollowUp) -> None:
-        """Trigger the target, or record why not. An error that concerns this follow-up alone stops no other one."""
+    async def _trigger(self, each: OwedFollowUp) -> Exception | None:
+        """Trigger the target, or record why not. Returns the error after which it is to be tried again.
+
+        An error that concerns this follow-up alone stops no other one.
+        """
         try:
             await self._record_refusal(each, await self._refusal(each))
         except UNAVAILABLE:
             raise
         except Exception as error:
+            failed = (each.run_id, each.version, each.entry)
+            self._failures[failed] += 1
+            if self._failures[failed] < _TRIES:
+                return error
             log.exception("follow-up failed", run_id=str(each.run_id), job=each.follow_up.job, error=repr(error))
             await self._record_refusal(each, "internal_error")
+        return None
 
     async def _record_refusal(self, each: OwedFollowUp, reason: str | None) -> None:
         if reason is not None:
