@@ -46,6 +46,17 @@ async def test_migrating_needs_only_the_rights_of_the_databases_owner(empty_post
     assert await fetch(empty_postgres_url, "SELECT count(*) FROM events") == [(0,)]
 
 
+async def test_each_table_that_grows_or_changes_says_when_it_is_vacuumed(postgres_url: str) -> None:
+    """The others have few rows, which seldom change. The default would be a fifth of the rows, of any number."""
+    by_default = """
+        SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND NOT coalesce(reloptions::text ~ 'autovacuum_vacuum_(insert_)?scale_factor', false)
+    """
+    few = {"alembic_version", "bulk_operations", "keys", "notifier_settings", "queue_pauses", "queues", "sessions"}
+    found = await fetch(postgres_url, by_default)
+    assert {name for (name,) in found} == few | {"schema_programs", "tasks"}
+
+
 async def test_a_failed_migration_changes_nothing(empty_postgres_url: str) -> None:
     await fetch(empty_postgres_url, "CREATE TABLE checkpoints ()")
     with pytest.raises(Exception, match="checkpoints"):

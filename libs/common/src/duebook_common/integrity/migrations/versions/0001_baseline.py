@@ -633,8 +633,27 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_to_forget ON sessions (expires_at)
 """
 
+# By default a table is vacuumed once a fifth of its rows is dead, or new: of a hundred million that is far too late.
+_CHANGED = """
+autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000
+"""
+# Rows that never change are frozen by the first vacuum, so that no later one has to write their pages again.
+_APPENDED = """
+autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_freeze_min_age = 0
+"""
+_VACUUM = {
+    _APPENDED: ("events", "log_lines"),
+    _CHANGED: (
+        *("heads", "jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
+        *("leases", "progress", "task_checkpoints", "checkpoints", "executors", "services"),
+    ),
+}
+
 
 def upgrade() -> None:
     for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL):
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)
+    for settings, tables in _VACUUM.items():
+        for table in tables:
+            op.execute(f"ALTER TABLE {table} SET ({settings})")
