@@ -31,6 +31,13 @@ STALE = 'duebook_stale_outcomes_total{instance="1"}'
 ALL_UP = {f'up{{job="duebook-{name}"}}': UP for name in ("api", "scheduler", "executor", "notifier")}
 DELAY = "duebook_schedule_to_start_seconds_bucket"
 QUEUE = 'queue="duebook.runs.a"'
+HORIZON, XMIN = "duebook_feed_horizon_age_seconds", "duebook_oldest_xmin_age_transactions"
+
+
+def rows(live: int, dead: int) -> dict[str, str]:
+    counts = {"live": live, "dead": dead}
+    return {f'duebook_table_rows{{table="runs",state="{state}"}}': f"{n}x60" for state, n in counts.items()}
+
 
 CASES = [
     Case("DuebookSchedulerDown", ALL_UP, 5, None),
@@ -62,6 +69,13 @@ CASES = [
     Case("DuebookRelayLagHigh", {"duebook_relay_lag_events": "900x60"}, 10, None),
     Case("DuebookLogAhead", {"duebook_log_ahead": UP}, 5, 'severity="critical"'),
     Case("DuebookLogAhead", {"duebook_log_ahead": ZERO}, 5, None),
+    Case("DuebookFeedHeld", {HORIZON: "0+60x60"}, 10, 'severity="critical"'),
+    Case("DuebookFeedHeld", {HORIZON: "0 30 50 90 0 50 90 1x60"}, 10, None),
+    Case("DuebookVacuumHeld", {XMIN: "2000000x60"}, 15, 'severity="warning"'),
+    Case("DuebookVacuumHeld", {XMIN: "900000x60"}, 15, None),
+    Case("DuebookDeadRowsHigh", rows(live=1_000_000, dead=300_000), 40, 'severity="warning",table="runs"'),
+    Case("DuebookDeadRowsHigh", rows(live=9_000_000, dead=300_000), 40, None),
+    Case("DuebookDeadRowsHigh", rows(live=100, dead=90_000), 40, None),
     Case("DuebookDeadLettersPresent", {'duebook_dead_letters{queue="a"}': UP}, 10, 'severity="warning",queue="a"'),
     Case("DuebookDeadLettersPresent", {'duebook_dead_letters{queue="a"}': ZERO}, 10, None),
     *[

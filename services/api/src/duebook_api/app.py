@@ -47,6 +47,7 @@ from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
 from duebook_api.state import changes
 from duebook_api.state.create_batcher import JobCreateBatcher
+from duebook_api.state.database_gauges import DatabaseGauges
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
 from duebook_api.state.gauges import DeadLetterGauges
@@ -150,6 +151,8 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
     loops.start("changes", run_every("changes", changes.PAUSE, partial(deps.changes.step, deps.pool), longest=1))
     gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
     loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
+    database = DatabaseGauges(deps.pool, deps.system.horizon)
+    loops.start("database gauges", run_every("database gauges", _GAUGE_INTERVAL, database.refresh))
 
 
 def _keys(deps: Dependencies, settings: ApiSettings) -> ApiKeys | None:

@@ -33,6 +33,10 @@ RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not pro
 FEED_HORIZON_AGE = Gauge(
     "duebook_feed_horizon_age_seconds", "For how long a transaction that writes has held back the readers of the log."
 )
+OLDEST_XMIN_AGE = Gauge(
+    "duebook_oldest_xmin_age_transactions", "Transactions since the oldest snapshot for which vacuum keeps dead rows."
+)
+TABLE_ROWS = Gauge("duebook_table_rows", "Rows of a table by PostgreSQL's count: `live` or `dead`.", ["table", "state"])
 LOG_AHEAD = Gauge("duebook_log_ahead", "1 if the log was restored from another cluster and not rebased, else 0.")
 CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost a version conflict and were decided again.")
 LOCKS = Counter("duebook_locks_total", "Attempts to acquire or renew Redis locks, by result.", ["result"])
@@ -50,9 +54,10 @@ BUILD = Gauge("duebook_build_info", "The running version.", ["service", "version
 
 _Metric = Counter | Gauge | Histogram
 _OF_RUNS: set[_Metric] = {RUNS, RETRIES, DEAD_LETTERS}
+_OF_DATABASE: set[_Metric] = {LOG_AHEAD, FEED_HORIZON_AGE, OLDEST_XMIN_AGE, TABLE_ROWS}
 # What each service measures; all of them have LOOP_FAILURES, BUILD, and the metrics of their process.
 MEASURED: dict[str, set[_Metric]] = {
-    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, LOG_AHEAD, FEED_HORIZON_AGE, CONFLICTS},
+    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, *_OF_DATABASE, CONFLICTS},
     "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS},
     "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
     "executor-parent": {PROCESS_RESTARTS},

@@ -1,18 +1,14 @@
-"""Gauges that are read from the database: dead letters, overdue jobs, and how the log and its readers are."""
+"""Gauges of what waits for an operator: dead letters, overdue jobs and paused queues."""
 
 from datetime import datetime, timedelta
 
 from duebook_common.runtime.telemetry import (
     CURRENT_DEAD_LETTERS,
     DEAD_LETTER_AGE,
-    FEED_HORIZON_AGE,
-    LOG_AHEAD,
     OVERDUE_JOBS,
     PAUSED_QUEUES,
 )
 from duebook_common.store.database import Clock, Pool, acquire
-from duebook_common.store.log_origin import parts_ahead
-from duebook_common.store.log_progress import horizon_age
 
 _DEAD_LETTERS = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
@@ -52,8 +48,6 @@ class DeadLetterGauges:
             rows = await db.fetch(_DEAD_LETTERS)
             overdue: int = await db.fetchval(OVERDUE, now - self._misfire)
             paused: int = await db.fetchval(_PAUSED)
-            LOG_AHEAD.set(bool(await parts_ahead(db)))
-            FEED_HORIZON_AGE.set(await horizon_age(db))
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
         self._queues |= set(counts)
         for queue in self._queues:

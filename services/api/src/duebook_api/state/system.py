@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from duebook_common.store.database import Connection, Pool, acquire
-from duebook_common.store.log_progress import horizon_age, lag
+from duebook_common.store.log_progress import Horizon, lag
 from duebook_common.store.predicates import PRESENCE
 
 _AGE, _AGE_OF_SIZES = 1.0, 60.0  # seconds for which an answer serves everyone
@@ -24,9 +24,10 @@ WHERE relkind IN ('r', 'p') AND nspname = current_schema() ORDER BY bytes DESC, 
 
 
 class System:
-    """The last answer, and the lock under which the next is made."""
+    """The last answer, and the lock under which the next is made. `horizon` is watched by the gauges too."""
 
     def __init__(self) -> None:
+        self.horizon = Horizon()
         self._lock = asyncio.Lock()
         self._answer: dict[str, Any] = {}
         self._sizes: list[dict[str, Any]] = []
@@ -51,7 +52,7 @@ class System:
             "schema": database["schema"],
             "postgres": database["version"],
             "relay_lag_events": await lag(db, "relay"),
-            "feed_horizon_age_seconds": await horizon_age(db),
+            "feed_horizon_age_seconds": await self.horizon.age(db),
             "settings": settings(services),
             "services": [{name: value for name, value in each.items() if name != "settings"} for each in services],
             "tables": self._sizes,
