@@ -31,7 +31,7 @@ SELECT pg_snapshot_xmin(snapshot) AS oldest, pg_snapshot_xmax(snapshot) AS next,
 class Horizon:
     """For how long the oldest transaction that writes has held back the readers of the log.
 
-    Of transactions that PostgreSQL does not show to our role only the effect is seen: a horizon that stands still.
+    PostgreSQL hides from our role since when others' transactions run: there only a horizon that stands still is seen.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Horizon:
         self._since = 0.0
 
     async def age(self, db: Connection) -> float:
-        """Its age in seconds, 0 if nothing is held back. What is not shown counts since it was first noticed here."""
+        """Its age in seconds, 0 if nothing is held back. What is hidden counts since it was first noticed here."""
         record = await db.fetchrow(_HORIZON)
         assert record is not None
         shown: float = record["shown"]

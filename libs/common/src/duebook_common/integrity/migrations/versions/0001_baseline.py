@@ -5,6 +5,8 @@ ARCHITECTURE.md, "Invariants", says what the CHECKs and triggers keep.
 
 from alembic import op
 
+from duebook_common.integrity.bi_views import VIEWS
+
 revision = "0001_baseline"
 down_revision = None
 
@@ -651,7 +653,7 @@ _VACUUM = {
 
 
 def upgrade() -> None:
-    for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL):
+    for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL, VIEWS):
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)
     for settings, tables in _VACUUM.items():
