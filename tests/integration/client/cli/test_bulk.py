@@ -32,7 +32,7 @@ def test_each_action_is_requested_counted_listed_and_aborted(duebook: Program) -
     assert "cancel concerns only what is waiting" in refused.stderr
 
 
-def test_the_progress_can_be_watched_until_the_end(platform: Platform) -> None:
+def test_the_progress_is_watched_and_what_became_of_the_runs_is_shown(platform: Platform) -> None:
     platform.start("api")
     platform.start("scheduler")
     duebook = Program({"DUEBOOK_URL": platform["api", 0].url})
@@ -42,3 +42,8 @@ def test_the_progress_can_be_watched_until_the_end(platform: Platform) -> None:
     assert shown.exit_code == 0
     assert shown.stderr.splitlines()[-1].startswith("duebook: status=ended  done=3  refused=0  left=0")
     assert {each["status"] for each in duebook.data("job", "list")} == {"paused"}
+    bulk = duebook.data("bulk", "trigger", "--all", "--reason", "late data", "--watch", "--interval", "0.05s")
+    assert sum(duebook.data("bulk", "show", bulk["id"])["outcomes"].values()) == 3
+    triggered = duebook.data("run", "list", "--bulk", bulk["id"])
+    assert sorted(run["job_name"] for run in triggered) == ["one", "three", "two"]
+    assert duebook.data("run", "list", "--bulk", duebook.data("bulk", "list", "--action", "pause")[0]["id"]) == []

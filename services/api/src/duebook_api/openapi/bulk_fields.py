@@ -43,7 +43,7 @@ BULK: dict[str, Described] = {
     "BulkOperation.reasons": ("Why, and how many targets for each reason.", {"the job is deleted": 1}),
     "BulkOperation.left": ("How many targets are still to come.", 749),
     "BulkOperation.outcomes": (
-        "How many of its runs have each status now, of 20,000 at most; null for actions on jobs. Not in lists.",
+        "How many of its runs have each status now, of 20,000 at most; null if it concerns no runs. Not in lists.",
         {"succeeded": 240, "running": 10},
     ),
     "BulkOperation.requested_by": ("The key that requested it.", "key:1f2e3d4c5b6a7988"),
