@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 
+from duebook_api.state import last_hour
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.store.statistics import StatisticsSubscriber
 from support.api_app import Api
@@ -58,3 +60,27 @@ async def test_many_who_look_at_once_cost_one_count(api: Api) -> None:
     first = await api.json(200, "GET", "/api/overview")
     await api.dead_letter()
     assert (await api.json(200, "GET", "/api/overview"))["at"] == first["at"]
+
+
+async def test_an_overview_has_the_sums_of_the_ledgers_of_recurring_jobs(api: Api) -> None:
+    begin = (api.deps.clock.now() - timedelta(minutes=50)).isoformat()
+    await api.create(scheduled_at=begin)
+    jobs = [await api.create(scheduled_at=begin, recurrence={"every": f"PT{n}M"}) for n in (7, 10)]
+    await api.deps.pool.execute("UPDATE jobs SET next_at = next_at + '21 minutes', wake_at = now() WHERE runs = 0")
+    found = (await api.json(200, "GET", "/api/overview"))["ledger"]
+    span = urlencode({"from": found["from"], "to": found["to"]})
+    ledgers = [await api.json(200, "GET", f"/api/job/{job['id']}/ledger?{span}") for job in jobs]
+    expected = {name: sum(each[name] for each in ledgers) for name in ("expected", "unaccounted")}
+    assert found == {"from": found["from"], "to": found["to"], "jobs": 2, **expected}
+    assert expected == {"expected": 8 + 5 + 1, "unaccounted": 3 + 3}
+
+
+@pytest.mark.parametrize(("bound", "value", "left"), [("_TIMES", 12, 1), ("_JOBS", 1, 1), ("_TIMES", 3, 0)])
+async def test_the_ledgers_of_an_overview_are_bounded(
+    api: Api, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, left: int
+) -> None:
+    monkeypatch.setattr(last_hour, bound, value)
+    begin = (api.deps.clock.now() - timedelta(minutes=50)).isoformat()
+    for minutes in (7, 10):
+        await api.create(scheduled_at=begin, recurrence={"every": f"PT{minutes}M"})
+    assert (await api.json(200, "GET", "/api/overview"))["ledger"]["jobs"] == left

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from duebook_api.schedules.forecast.counts import ForecastTooLarge, hourly_counts
 from duebook_api.schedules.forecast.differences import JobChange, differences
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
-from duebook_api.schedules.forecast.forecast import compute_forecast
+from duebook_api.schedules.forecast.forecast import compute_comparison, compute_forecast
 from duebook_api.schedules.forecast.job_schedules import JobSchedule
 from duebook_common.domain.definition import Cron, Dst, Every, Overlap
 from duebook_common.domain.schedule.nominal import nominal_times
@@ -234,3 +234,17 @@ def test_a_window_without_runs_has_an_empty_forecast() -> None:
     forecast = a_forecast(a_schedule(scheduled_at=START + 9 * DAY))
     assert (forecast["jobs"], forecast["runs"]) == (0, 0)
     assert [forecast[field] for field in ("hours", "queues", "clock_changes")] == [[], [], []]
+
+
+def test_a_comparison_has_both_forecasts_and_computes_other_queues_once() -> None:
+    others = [a_schedule(n, queue=f"queue-{n}", recurrence=Every(HOUR)) for n in range(3)]
+    before, after = (a_schedule(9, queue="queue-0", recurrence=Every(n * HOUR)) for n in (1, 2))
+    changes, measures = [JobChange(before, after)], measured(log=7200)
+    found = compute_comparison(others, [before], changes, measures, START, START + DAY)
+    expected = (
+        a_forecast(*others, after, changes=changes, durations=measures),
+        a_forecast(*others, before, durations=measures),
+    )
+    assert found == expected
+    same = [one is other for one, other in zip(*(each["queues"] for each in found), strict=True)]
+    assert same == [False, True, True]

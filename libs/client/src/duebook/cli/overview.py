@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -20,7 +20,6 @@ from duebook.client.environment import environment
 
 _COUNTS = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
 _SERVICES = ("scheduler", "executor", "notifier")  # the api is asked by itself
-_RECURRING, _HOUR = 20, timedelta(hours=1)
 _RUNS = 10
 _CLEAR = "\x1b[H\x1b[2J"
 
@@ -36,7 +35,7 @@ def status(fmt: Output = Format.TABLE) -> None:
         services = [_health("api", api), *_others()]
         try:
             overview = api.get("/api/overview")
-            ledger = _last_hour(api, overview["at"])
+            ledger = overview.pop("ledger")
         except ApiError:
             _print_health(services, fmt)
             raise
@@ -109,16 +108,6 @@ def _health(name: str, service: Client) -> dict[str, Any]:
         return {"service": name, "state": health["status"], "components": dict(health.get("components", {}))}
     except (ValueError, KeyError, TypeError):
         raise NotDuebook(f"HTTP {answer.status} without a state of health") from None
-
-
-def _last_hour(api: Client, now: str) -> dict[str, Any]:
-    """The totals of the ledgers of the last hour, of the newest recurring jobs."""
-    end = datetime.fromisoformat(now).astimezone(UTC)
-    span = {"from": (end - _HOUR).isoformat(), "to": end.isoformat()}
-    jobs = [job for job in api.get("/api/job", status="active", limit=200)["items"] if job["recurrence"] != "none"]
-    ledgers = [api.get(f"/api/job/{job['id']}/ledger", limit=1, **span) for job in jobs[:_RECURRING]]
-    totals = {name: sum(ledger[name] for ledger in ledgers) for name in ("expected", "unaccounted")}
-    return {**span, "jobs": len(ledgers), **totals}
 
 
 def _screen(overview: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:

@@ -5,7 +5,7 @@ appends do not deadlock, and only streams whose head has that version get their 
 write of its transaction, so that the order of transaction ids is the order of events within each stream.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -162,7 +162,9 @@ HORIZON = "xid < pg_snapshot_xmin(pg_current_snapshot())"
 
 # The data of a job's event without what a client may make large, for those who need the rest of all its definitions.
 LIGHT_DATA = "data #- '{definition,payload}' #- '{definition,metadata}'"
-_READ_LIGHT = _READ.replace(" data,", f" {LIGHT_DATA} AS data,")
+_LIGHT = COLUMNS.replace(" data,", f" {LIGHT_DATA} AS data,")
+_READ_LIGHT = _READ.replace(COLUMNS, _LIGHT)
+_READ_LIGHT_OF = f"SELECT {_LIGHT} FROM events WHERE stream = ANY($1::text[]) ORDER BY stream, version"  # noqa: S608
 
 # `$3` events and one more, if there is one, whose data fits into the bytes of a page but for the last.
 _LISTED = "SELECT * FROM events WHERE {} ORDER BY {} LIMIT $3::int + 1"
@@ -185,6 +187,11 @@ async def read(db: Connection, stream: str, after: int = 0, limit: int | None = 
 async def read_light(db: Connection, stream: str) -> list[RecordedEvent]:
     """All events of a job's stream, oldest first, without the payload and metadata of its definitions."""
     return [RecordedEvent(**record) for record in await db.fetch(_READ_LIGHT, stream, 0, None)]
+
+
+async def read_light_of(db: Connection, streams: Iterable[str]) -> list[RecordedEvent]:
+    """The same of several jobs, stream after stream."""
+    return [RecordedEvent(**record) for record in await db.fetch(_READ_LIGHT_OF, list(streams))]
 
 
 class EventPage(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Concurrency, Rate
+from duebook_common.domain.job.ledger import RunOutcome
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus, of_fields
@@ -122,6 +123,15 @@ async def load_runs(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
 async def load_runs_to_decide(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
     """The runs that exist, without payload and result, in no order."""
     return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS_TO_DECIDE, list(run_ids))}
+
+
+_OUTCOMES = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])"
+
+
+async def load_outcomes(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, RunOutcome]:
+    """What the ledger shows of the runs that exist."""
+    records = await db.fetch(_OUTCOMES, list(run_ids))
+    return {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
 
 
 _ACTIVE_RUNS = f"SELECT {TO_DECIDE} FROM runs WHERE job_id = ANY($1::uuid[]) AND {ACTIVE}"  # noqa: S608

@@ -19,6 +19,7 @@ from duebook_common.store.database import UNAVAILABLE
 log = structlog.stdlib.get_logger("console")
 
 _AGE, _WAIT = 120.0, 0.05  # seconds
+_CLIENT = "overview"  # it is no client's own
 AHEAD = timedelta(hours=3)
 
 
@@ -42,7 +43,7 @@ class ForecastCache:
         end = (now + AHEAD).replace(minute=0, second=0, microsecond=0)  # whole hours, but for the present one
         body = ForecastBody.model_validate({"from": now.isoformat(), "to": end.isoformat()})
         try:
-            self._hours = (await forecast(deps, body))["hours"]
+            self._hours = (await forecast(deps, body, _CLIENT))["hours"]
         except (Problem, *UNAVAILABLE) as error:
             log.warning("the forecast of the overview failed", error=repr(error))
         finally:

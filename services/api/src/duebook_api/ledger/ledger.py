@@ -16,12 +16,11 @@ from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import RecordedEvent, read_light
-from duebook_common.store.rows import load_jobs
+from duebook_common.store.rows import load_jobs, load_outcomes
 
 _MAX_ENTRIES = 20_000  # nominal times in one range
 _BATCH = 1_000  # entries per query: its arguments and rows keep the event loop busy for some milliseconds
 _RESOLUTION = timedelta(microseconds=1)
-_RUNS = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])"
 
 
 async def job_ledger(
@@ -51,8 +50,7 @@ async def with_recorded_runs(db: Connection, job_id: UUID, entries: Sequence[Led
     run_ids = await asyncio.to_thread(ledger.run_ids, job_id, entries)
     runs: dict[UUID, RunOutcome] = {}
     for n in range(0, len(run_ids), _BATCH):
-        records = await db.fetch(_RUNS, [*chain.from_iterable(run_ids[n : n + _BATCH])])
-        runs |= {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
+        runs |= await load_outcomes(db, chain.from_iterable(run_ids[n : n + _BATCH]))
     return await asyncio.to_thread(ledger.with_runs, entries, run_ids, runs)
 
 

@@ -57,4 +57,5 @@ async def forecast_schedules(request: Request) -> Response:
     The jobs in `changes` are included whether or not the filter matches them, paused ones as if they were resumed.
     """
     value, _ = await read_json(request)
-    return reply(await queries.forecast(dependencies(request), validated(ForecastBody, value)))
+    body, client = validated(ForecastBody, value), request.state.client
+    return reply(await queries.forecast(dependencies(request), body, client))

@@ -81,6 +81,16 @@ class ServiceCounts(BaseModel):
     lost: int
 
 
+class LedgerHour(BaseModel):
+    """The nominal times of some recurring jobs in an hour."""
+
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+    jobs: int
+    expected: int
+    unaccounted: int
+
+
 class Overview(RunCounts):
     """`overdue_jobs` are due for longer than the misfire time. A queue without runs in these states is left out."""
 
@@ -93,6 +103,7 @@ class Overview(RunCounts):
     hours: list[HourRollup]
     throughput: float
     services: list[ServiceCounts]
+    ledger: LedgerHour
 
 
 class StatisticsTotal(Rollup):

@@ -1,6 +1,5 @@
 """What one process of the api keeps between requests, and how a route gets at it."""
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from duebook_api.state.queue_numbers import QueueNumbers
 from duebook_api.state.run_counts import RunCounts
 from duebook_api.state.run_waits import RunWaits
 from duebook_api.state.schedule_search import ScheduleSearch
+from duebook_api.state.shared_answers import SharedAnswers
 from duebook_api.state.system import System
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
@@ -25,6 +25,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
 
 _LARGE_BODIES, _OF_ONE_CLIENT = 3, 2  # at once; the objects of one take up to some 100 MiB
+_LEDGER_AGE = 5.0  # seconds for which the sums of the last hour serve everyone
 _LARGE_COUNTS = 3  # at once: of all that match a filter, or of the times of a year; each keeps a core and a connection
 
 
@@ -45,12 +46,13 @@ class Dependencies:
     system: System = field(default_factory=System)
     queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
-    forecast_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last_hour: SharedAnswers = field(default_factory=lambda: SharedAnswers(age=_LEDGER_AGE))
     queue_numbers: QueueNumbers = field(init=False)
     preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     definition_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))
     large_counts: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_COUNTS, 1))
+    forecasts: SharedSlots = field(default_factory=lambda: SharedSlots(1, 1))  # each keeps a core busy
 
     def __post_init__(self) -> None:
         counts = RunCounts()

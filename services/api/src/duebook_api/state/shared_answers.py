@@ -1,4 +1,4 @@
-"""Answers that many viewers ask for at once: one question to the database serves all who ask this process in a second.
+"""Answers that many ask for at once: one question to the database serves all who ask this process for some time.
 
 The key names all that an answer depends on. Whether the reader may see the answer is decided before.
 """
@@ -23,40 +23,48 @@ class _Answer:
 
 
 class SharedAnswers:
-    """The last answers by key. The callers share an answer, so none may change it."""
+    """The last answers by key. The callers share an answer, so none may change it.
 
-    def __init__(self, age: float = _AGE, most: int = _MOST) -> None:
-        self._age, self._most = age, most
+    An error serves everyone for `age_of_failure` seconds: without them, only those who wait for it.
+    """
+
+    def __init__(self, age: float = _AGE, most: int = _MOST, age_of_failure: float = 0.0) -> None:
+        self._age, self._most, self._age_of_failure = age, most, age_of_failure
         self._answers: dict[Hashable, _Answer] = {}
 
     def __len__(self) -> int:
         return len(self._answers)
 
+    def get(self, key: Hashable) -> "asyncio.Task[Any] | None":
+        """The answer that is kept, or being computed."""
+        answer = self._answers.get(key)
+        return None if answer is None or answer.task.cancelled() else answer.task
+
     async def read(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
         """The kept answer, or that of `compute`, which callers with the same key wait for together; raises its error.
 
-        A caller that is cancelled does not cancel what others wait for. An error is not kept.
+        A caller that is cancelled does not cancel what others wait for.
         """
         answer = self._answers.get(key)
-        if answer is None or answer.until <= time.monotonic():
-            answer = self._begin(key, compute)
-        found: T = await asyncio.shield(answer.task)
+        is_old = answer is None or answer.until <= time.monotonic()
+        task = self.begin(key, compute) if answer is None or is_old else answer.task
+        found: T = await asyncio.shield(task)
         return found
 
-    def _begin(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> _Answer:
+    def begin(self, key: Hashable, compute: Callable[[], Awaitable[Any]]) -> "asyncio.Task[Any]":
+        """Compute the answer anew. Where too many are kept, the oldest ones are forgotten."""
         self._answers.pop(key, None)
         while len(self._answers) >= self._most:
             del self._answers[next(iter(self._answers))]
         answer = self._answers[key] = _Answer(asyncio.ensure_future(_awaited(compute)))
         answer.task.add_done_callback(partial(self._end, key, answer))
-        return answer
+        return answer.task
 
     def _end(self, key: Hashable, answer: _Answer, task: "asyncio.Task[Any]") -> None:
-        answer.until = time.monotonic() + self._age
-        if task.cancelled() or task.exception() is not None:
-            self._forget(key, answer)
-        else:
-            asyncio.get_running_loop().call_later(self._age, self._forget, key, answer)
+        failed = task.cancelled() or task.exception() is not None
+        age = self._age_of_failure if failed else self._age
+        answer.until = time.monotonic() + age
+        asyncio.get_running_loop().call_later(age, self._forget, key, answer)
 
     def _forget(self, key: Hashable, answer: _Answer) -> None:
         if self._answers.get(key) is answer:

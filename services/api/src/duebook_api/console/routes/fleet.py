@@ -21,7 +21,7 @@ from duebook_api.http.problems import Problem
 from duebook_api.http.requests import validated
 from duebook_api.jobs.routes import find_job
 from duebook_api.schedules.forecast.bodies import ForecastBody
-from duebook_api.schedules.forecast.queries import forecast
+from duebook_api.schedules.forecast.queries import comparison
 from duebook_api.schemas import views
 from duebook_api.state.dependencies import dependencies
 from duebook_common.runtime.scopes import Scope
@@ -71,8 +71,8 @@ async def _effect(request: Request, changes_: list[dict[str, Any]]) -> dict[str,
     deps, reader = dependencies(request), reader_of(request)
     now = deps.clock.now()
     window = {"from": now.isoformat(), "to": (now + timedelta(days=page.DAYS)).isoformat()}
-    after = await forecast(deps, validated(ForecastBody, window | {"changes": changes_}))
-    before = await forecast(deps, validated(ForecastBody, window))
+    body = validated(ForecastBody, window | {"changes": changes_})
+    after, before = await comparison(deps, body, request.state.client)
     text = orjson.dumps(changes_).decode()
     link = reader.url("/console/forecast", days=page.DAYS, changes=text) if len(text) <= LONGEST_CHANGES else ""
     return NO_EFFECT | {"sentences": page.effect(after, before, reader.times), "link": link}

@@ -89,7 +89,7 @@ def _request(q: ForecastQuery, deps: Dependencies) -> dict[str, Any]:
 async def _views(request: Request, deps: Dependencies, body: dict[str, Any], q: ForecastQuery) -> Views | None:
     """The forecast, and with changes also the one without them; None while that of many jobs is being computed."""
     wanted = validated(ForecastBody, _with_changes(body, q))
-    compute = partial(_compute, deps, wanted, validated(ForecastBody, body) if q.changes else None)
+    compute = partial(_compute, deps, wanted, request.state.client)
     if not await queries.has_more_jobs(deps, wanted.filter, few_jobs(int(q.days))):
         return await compute()
     forecasts: LargeForecasts = request.app.state.large_forecasts
@@ -101,9 +101,10 @@ async def _views(request: Request, deps: Dependencies, body: dict[str, Any], q: 
     return found
 
 
-async def _compute(deps: Dependencies, wanted: ForecastBody, without: ForecastBody | None) -> Views:
-    found = await queries.forecast(deps, wanted)
-    return found, None if without is None else await queries.forecast(deps, without)
+async def _compute(deps: Dependencies, wanted: ForecastBody, client: str) -> Views:
+    if wanted.changes is not None:
+        return await queries.comparison(deps, wanted, client)
+    return await queries.forecast(deps, wanted, client), None
 
 
 async def _computed(compute: Callable[[], Awaitable[Views]]) -> Views | Problem:

@@ -43,9 +43,12 @@ def start_of(hour: int) -> datetime:
     return _EPOCH + hour * HOUR
 
 
-def hourly_counts(schedules: Iterable[JobSchedule], start: datetime, end: datetime) -> list[HourlyCounts]:
-    """The counts of the jobs that have runs in [start, end). Raises ForecastTooLarge."""
-    counts, cells = list[HourlyCounts](), 0
+def hourly_counts(
+    schedules: Iterable[JobSchedule], start: datetime, end: datetime, known: Iterable[HourlyCounts] = ()
+) -> list[HourlyCounts]:
+    """The counts of the jobs that have runs in [start, end), after the known ones. Raises ForecastTooLarge."""
+    counts = [*known]
+    cells = sum(len(job.hours) for job in counts)
     for schedule in schedules:
         job_counts, job_cells = _count(schedule, start, end, MAX_CELLS - cells)
         cells += job_cells

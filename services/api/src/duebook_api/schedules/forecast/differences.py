@@ -1,6 +1,6 @@
 """Which nominal times changes would add, and which they would remove."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -40,6 +40,11 @@ class TimesSummary:
     def merge(self, other: "TimesSummary") -> None:
         self.count += other.count
         self.earliest = sorted([*self.earliest, *other.earliest], key=lambda item: item[0])[:MAX_SHOWN]
+
+
+def schedules_after(changes: Iterable[JobChange]) -> list[JobSchedule]:
+    """Those of the changed jobs that are left."""
+    return [change.after for change in changes if change.after is not None]
 
 
 def differences(changes: Sequence[JobChange], start: datetime, end: datetime) -> tuple[TimesSummary, TimesSummary]:

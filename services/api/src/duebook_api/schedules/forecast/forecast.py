@@ -10,7 +10,7 @@ from typing import Any
 
 from duebook_api.schedules.forecast.clock_changes import ClockChange, clock_changes
 from duebook_api.schedules.forecast.counts import HourlyCounts, hourly_counts, start_of
-from duebook_api.schedules.forecast.differences import JobChange, TimesSummary, differences
+from duebook_api.schedules.forecast.differences import JobChange, TimesSummary, differences, schedules_after
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.job_schedules import JobSchedule
 from duebook_api.schedules.forecast.peaks import Peak, queue_peaks
@@ -32,31 +32,70 @@ def compute_forecast(
 
     `schedules` are those with the changes applied; `changes` only yield the differences.
     """
-    counts = hourly_counts(schedules, start, end)
+    queues = _Queues(durations)
+    view = _view(hourly_counts(schedules, start, end), queues, start, end)
+    return view if changes is None else view | _differences(changes, start, end)
+
+
+def compute_comparison(
+    unchanged: Sequence[JobSchedule],
+    before: Sequence[JobSchedule],
+    changes: Sequence[JobChange],
+    durations: MeasuredDurations,
+    start: datetime,
+    end: datetime,
+) -> tuple[View, View]:
+    """The forecast with the changes, and the one without, which has the schedules `before`. Raises ForecastTooLarge.
+
+    What both have in common, most of all, is computed once.
+    """
+    queues, known = _Queues(durations), hourly_counts(unchanged, start, end)
+    after = _view(hourly_counts(schedules_after(changes), start, end, known), queues, start, end)
+    without = _view(hourly_counts(before, start, end, known), queues, start, end)
+    return after | _differences(changes, start, end), without
+
+
+def _view(counts: Sequence[HourlyCounts], queues: "_Queues", start: datetime, end: datetime) -> View:
     hours = Counter[int]()
     for job in counts:
         hours.update(job.hours)
-    view: View = {
+    return {
         "from": start,
         "to": end,
         "jobs": len(counts),
         "runs": hours.total(),
         "hours": [{"at": start_of(hour), "runs": hours[hour]} for hour in sorted(hours)],
-        "queues": _queues(counts, durations),
+        "queues": queues.views(counts),
         "clock_changes": [_clock_change(change) for change in clock_changes(counts, start, end)],
     }
-    if changes is not None:
-        added, removed = differences(changes, start, end)
-        view |= {"added": _times(added), "removed": _times(removed)}
-    return view
 
 
-def _queues(counts: Sequence[HourlyCounts], durations: MeasuredDurations) -> list[View]:
-    by_queue: dict[str, list[HourlyCounts]] = {}
-    for job in counts:
-        by_queue.setdefault(job.schedule.definition.queue, []).append(job)
-    share = 1 / max(len(by_queue), 1)
-    return [_queue(name, by_queue[name], durations, share) for name in sorted(by_queue)]
+def _differences(changes: Sequence[JobChange], start: datetime, end: datetime) -> View:
+    added, removed = differences(changes, start, end)
+    return {"added": _times(added), "removed": _times(removed)}
+
+
+class _Queues:
+    """The queues of forecasts of the same window. One whose jobs are the same as before is not computed again."""
+
+    def __init__(self, durations: MeasuredDurations) -> None:
+        self._durations = durations
+        self._known: dict[str, tuple[list[HourlyCounts], float, View]] = {}
+
+    def views(self, counts: Sequence[HourlyCounts]) -> list[View]:
+        by_queue: dict[str, list[HourlyCounts]] = {}
+        for job in counts:
+            by_queue.setdefault(job.schedule.definition.queue, []).append(job)
+        share = 1 / max(len(by_queue), 1)
+        return [self._view(name, by_queue[name], share) for name in sorted(by_queue)]
+
+    def _view(self, name: str, queue: list[HourlyCounts], share: float) -> View:
+        known = self._known.get(name)
+        if known is not None and known[:2] == (queue, share):
+            return known[2]
+        view = _queue(name, queue, self._durations, share)
+        self._known[name] = (queue, share, view)
+        return view
 
 
 def _queue(name: str, queue: Sequence[HourlyCounts], durations: MeasuredDurations, share: float) -> View:

@@ -1,9 +1,9 @@
 """What a forecast reads from the database: jobs, and how long their attempts have taken."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat as uuids
@@ -15,9 +15,9 @@ from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.jobs.patch import patched
 from duebook_api.schedules.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
 from duebook_api.schedules.forecast.counts import ForecastTooLarge
-from duebook_api.schedules.forecast.differences import JobChange
+from duebook_api.schedules.forecast.differences import JobChange, schedules_after
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
-from duebook_api.schedules.forecast.forecast import View, compute_forecast
+from duebook_api.schedules.forecast.forecast import View, compute_comparison, compute_forecast
 from duebook_api.schedules.forecast.job_schedules import RESOLUTION, JobSchedule, job_schedule
 from duebook_api.schemas.listed import JOB_COLUMNS
 from duebook_api.state.dependencies import Dependencies
@@ -27,6 +27,8 @@ from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.store.database import Connection, acquire, snapshot
 from duebook_common.store.rows import job_of, load_jobs
+
+T = TypeVar("T")
 
 _MAX_JOBS = 10_000
 
@@ -56,35 +58,70 @@ _TASK_DURATIONS = _DURATIONS.format(
 )
 
 
-async def forecast(deps: Dependencies, body: ForecastBody) -> View:
-    """The forecast that the body asks for. Raises Problem 422."""
+class _Read(NamedTuple):
+    """What a forecast is computed from: the jobs that the filter matches, and those that changes are about."""
+
+    body: ForecastBody
+    jobs: Sequence[Any]
+    changed_jobs: Mapping[UUID, Job]
+    durations: MeasuredDurations
+    now: datetime
+
+
+async def forecast(deps: Dependencies, body: ForecastBody, client: str) -> View:
+    """The forecast that the body asks for; those of one client wait for each other. Raises Problem 422."""
+    return await _computed(deps, body, client, _forecast)
+
+
+async def comparison(deps: Dependencies, body: ForecastBody, client: str) -> tuple[View, View]:
+    """The forecast that the body asks for, and the one without its changes, of the same instant.
+
+    Raises Problem 422.
+    """
+    return await _computed(deps, body, client, _comparison)
+
+
+async def _computed(deps: Dependencies, body: ForecastBody, client: str, compute: Callable[[_Read], T]) -> T:
     now = deps.clock.now()
     if fault := body.window_fault(now):
         raise invalid(Fault(*fault))
     await resolve(deps, *_references(body))
-    async with snapshot(deps.pool) as db:
-        records = await _read_jobs(db, body.filter)
-        changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
-        durations = await _read_durations(db, {record["job_id"] for record in records} | changed_jobs.keys())
-    unchanged = [record for record in records if record["job_id"] not in changed_jobs]
-    async with deps.forecast_lock:  # one at a time: each keeps a core busy
-        return await asyncio.to_thread(_compute, body, unchanged, changed_jobs, durations, now)
+    async with deps.forecasts.slot(client):  # before anything is read: what waits holds no jobs in memory
+        async with snapshot(deps.pool) as db:
+            jobs = await _read_jobs(db, body.filter)
+            changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
+            durations = await _read_durations(db, {job["job_id"] for job in jobs} | changed_jobs.keys())
+        return await asyncio.to_thread(_within_limits, compute, _Read(body, jobs, changed_jobs, durations, now))
 
 
-def _compute(
-    body: ForecastBody,
-    unchanged: Sequence[Any],
-    changed_jobs: Mapping[UUID, Job],
-    durations: MeasuredDurations,
-    now: datetime,
-) -> View:
-    changes = [_job_change(change, changed_jobs, now, f"/changes/{n}") for n, change in enumerate(body.changes or ())]
-    schedules = [_job_schedule(job_of(record), now) for record in unchanged]
-    schedules += [change.after for change in changes if change.after is not None]
+def _within_limits(compute: Callable[[_Read], T], read: _Read) -> T:
     try:
-        return compute_forecast(schedules, None if body.changes is None else changes, durations, body.from_, body.to)
+        return compute(read)
     except ForecastTooLarge as error:
         raise invalid(Fault("", str(error))) from None
+
+
+def _forecast(read: _Read) -> View:
+    changes = None if read.body.changes is None else _job_changes(read)
+    schedules = [*_schedules(read, changed=False), *schedules_after(changes or ())]
+    return compute_forecast(schedules, changes, read.durations, read.body.from_, read.body.to)
+
+
+def _comparison(read: _Read) -> tuple[View, View]:
+    unchanged, before, changes = _schedules(read, changed=False), _schedules(read, changed=True), _job_changes(read)
+    window = (read.body.from_, read.body.to)
+    return compute_comparison(unchanged, before, changes, read.durations, *window)
+
+
+def _schedules(read: _Read, *, changed: bool) -> list[JobSchedule]:
+    """Those of the jobs that the filter matches, as they are: of the ones that changes are about, or of the others."""
+    jobs = (job for job in read.jobs if (job["job_id"] in read.changed_jobs) is changed)
+    return [_job_schedule(job_of(job), read.now) for job in jobs]
+
+
+def _job_changes(read: _Read) -> list[JobChange]:
+    changes = enumerate(read.body.changes or ())
+    return [_job_change(change, read.changed_jobs, read.now, f"/changes/{n}") for n, change in changes]
 
 
 def _job_schedule(job: Job, now: datetime, *, new: bool = False) -> JobSchedule:
