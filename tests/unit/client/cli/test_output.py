@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,32 @@ def test_an_error_takes_what_the_other_columns_leave_of_a_terminal() -> None:
     assert [len(line) for line in on_terminal(program, 80)[1:]] == [80]
     assert len(on_terminal(program, 30)[1].split("  ")[1]) == 20
     assert len(on_terminal(program, 400)[1].split("  ")[1]) == 80
+
+
+PAGES: list[dict[str, Any]] = [
+    {"items": [{"n": 1}], "next_cursor": "a"},
+    {"items": [], "next_cursor": "b"},
+    {"items": [{"n": 2}, {"n": 3}], "next_cursor": "c"},
+    {"items": [], "next_cursor": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("limit", "to_the_end", "found", "message"),
+    [
+        (9, False, [1], "use --all to search to the end"),
+        (9, True, [1, 2, 3], ""),
+        (2, True, [1, 2], "these are the first 2"),
+    ],
+)
+def test_a_search_ends_at_a_page_without_a_match(
+    capsys: pytest.CaptureFixture[str], limit: int, to_the_end: bool, found: list[int], message: str
+) -> None:
+    items = output.take_matching(PAGES, limit, to_the_end=to_the_end)
+    said = capsys.readouterr().err
+    assert ([item["n"] for item in items], message in said, bool(said)) == (found, True, bool(message))
+
+
+def test_an_empty_list_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output.take_matching(PAGES[3:], 9, to_the_end=False) == []
+    assert capsys.readouterr().err == ""

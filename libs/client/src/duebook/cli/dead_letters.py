@@ -13,6 +13,7 @@ from duebook.cli.options import (
     Payload,
     RequiredReason,
     Text,
+    ToTheEnd,
     connect,
     parse_option,
     payload_field,
@@ -69,11 +70,17 @@ class Search:
 
 @app.command("list")
 @spread
-def list_dead_letters(filters: Filters, search: Search, limit: Limit = 50, fmt: Output = Format.TABLE) -> None:
+def list_dead_letters(
+    filters: Filters,
+    search: Search,
+    limit: Limit = 50,
+    to_the_end: ToTheEnd = False,
+    fmt: Output = Format.TABLE,
+) -> None:
     """List dead letters, newest first."""
     with connect() as api:
-        dead_letters = api.items("/api/dead-letter", limit + 1, **filters.fields(api), **search.fields())
-        output.print_list(output.take(dead_letters, limit), _COLUMNS, fmt)
+        pages = api.pages("/api/dead-letter", limit + 1, **filters.fields(api), **search.fields())
+        output.print_list(output.take_matching(pages, limit, to_the_end=to_the_end), _COLUMNS, fmt)
 
 
 @app.command("show")

@@ -16,6 +16,7 @@ from duebook.cli.options import (
     Payload,
     Reason,
     Text,
+    ToTheEnd,
     Wait,
     connect,
     joined,
@@ -127,14 +128,15 @@ def list_jobs(
     text: Text = None,
     sort: Annotated[JobSort, typer.Option(help="The order; with - downwards.")] = JobSort.NEWEST,
     limit: Limit = 50,
+    to_the_end: ToTheEnd = False,
     fmt: Output = Format.TABLE,
 ) -> None:
     """List jobs, newest first unless --sort names another order."""
     filters = {"name": name, "task": task, "queue": queue, "tag": tag, "q": text}
     filters |= {"status": joined(status), "key": joined(key)}
     with connect() as api:
-        jobs = api.items("/api/job", limit + 1, **filters, sort=sort)
-        output.print_list(output.take(jobs, limit), _COLUMNS, fmt)
+        pages = api.pages("/api/job", limit + 1, **filters, sort=sort)
+        output.print_list(output.take_matching(pages, limit, to_the_end=to_the_end), _COLUMNS, fmt)
 
 
 @app.command("show")

@@ -34,6 +34,9 @@ Filter = Annotated[str | None, typer.Option(help="Only with exactly this value."
 Text = Annotated[
     str | None, typer.Option("--text", help="Only those whose name or error contains this, in capitals or not.")
 ]
+ToTheEnd = Annotated[
+    bool, typer.Option("--all", help="Search to the end, however many items there are without a match.")
+]
 Payload = Annotated[
     str | None, typer.Option(help="The payload as JSON, or @FILE to read it from a file (@- is stdin).")
 ]

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -155,3 +155,19 @@ def take(items: Iterable[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
             break
         taken.append(item)
     return taken
+
+
+def take_matching(pages: Iterable[Mapping[str, Any]], limit: int, *, to_the_end: bool) -> list[dict[str, Any]]:
+    """The first `limit` items of the pages of a search, which ends at a page without any unless `to_the_end`.
+
+    The API looks at so many items for a page; one that has none means that the next matches, if any, are far off.
+    """
+    return take(_matching(pages, to_the_end=to_the_end), limit)
+
+
+def _matching(pages: Iterable[Mapping[str, Any]], *, to_the_end: bool) -> Iterator[dict[str, Any]]:
+    for page in pages:
+        yield from page["items"]
+        if not page["items"] and page["next_cursor"] is not None and not to_the_end:
+            print_message("the search ended at a long stretch without a match; use --all to search to the end")
+            return

@@ -14,6 +14,7 @@ from duebook.cli.options import (
     Output,
     Reason,
     Text,
+    ToTheEnd,
     Wait,
     connect,
     joined,
@@ -74,12 +75,13 @@ def list_runs(
         RunSort | None, typer.Option(help="The order; with - downwards. Default: newest first, or by a range of times.")
     ] = None,
     limit: Limit = 50,
+    to_the_end: ToTheEnd = False,
     fmt: Output = Format.TABLE,
 ) -> None:
     """List runs, newest first unless --sort or a range of times orders them."""
     with connect() as api:
-        runs = api.items("/api/run", limit + 1, **filters.fields(api), sort=sort)
-        output.print_list(output.take(runs, limit), _COLUMNS, fmt)
+        runs = api.pages("/api/run", limit + 1, **filters.fields(api), sort=sort)
+        output.print_list(output.take_matching(runs, limit, to_the_end=to_the_end), _COLUMNS, fmt)
 
 
 @app.command("show")
