@@ -13,7 +13,7 @@ from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.store.database import Connection
 from duebook_common.store.queue_pauses import pauses_now, pauses_since
-from duebook_common.store.queue_wakeups import LONGEST_WAIT_FOR_RESUME, recall_dispatched, wake_queue
+from duebook_common.store.queue_wakeups import LONGEST_WAIT_FOR_RESUME, recall_dispatched, wake_queues
 from duebook_scheduler.lanes import lanes
 
 # Runs of one pass, which all queues share, so that it stays short; each queue gets a few at least.
@@ -43,20 +43,18 @@ class PausedQueues:
         return await self._recall_runs(db, now) + await self._wake_runs(db, now)
 
     async def _recall_runs(self, db: Connection, now: datetime) -> int:
-        moved, limit = 0, max(_FEW, _RECALLED_AT_ONCE // max(1, len(self._recall)))
-        for queue in sorted(self._recall):
-            recalled = await recall_dispatched(db, queue, now, limit)
-            moved += recalled
-            self._recall -= {queue} if recalled < limit else set()
-        return moved
+        if not self._recall:
+            return 0
+        limit = max(_FEW, _RECALLED_AT_ONCE // len(self._recall))
+        recalled = await recall_dispatched(db, self._recall, now, limit)
+        self._recall = {queue for queue, runs in recalled.items() if runs == limit}
+        return sum(recalled.values())
 
     async def _wake_runs(self, db: Connection, now: datetime) -> int:
-        moved, waking = 0, self._wake or {}
-        limit = max(_FEW, _WOKEN_AT_ONCE // max(1, len(waking)))
-        for queue, until in sorted(waking.items()):
-            woken, waking[queue] = await wake_queue(db, queue, now, until, limit)
-            moved += woken
-        self._wake = {queue: until for queue, until in waking.items() if until > now}
+        if not self._wake:
+            return 0
+        moved, left = await wake_queues(db, self._wake, now, max(_FEW, _WOKEN_AT_ONCE // len(self._wake)))
+        self._wake = {queue: until for queue, until in left.items() if until > now}
         return moved
 
 

@@ -12,11 +12,20 @@ HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
 # A service or an executor that was heard of lately: it renews its row every ten seconds.
 IS_HEARD = "seen_at > clock_timestamp() - interval '1 minute'"
 
-# A waiting run that nothing stops but what it waits for. A held run is woken by its resume, and one that was redriven
-# at a rate not before its time in it.
-MAY_START = """NOT held AND (not_before IS NULL OR not_before <= clock_timestamp()) AND NOT EXISTS (
-    SELECT FROM queue_pauses AS pause WHERE pause.until IS NULL AND pause.name IN (runs.queue, '*')
+
+def has_no_pause(queue: str) -> str:
+    """SQL for a queue that is not paused, and not frozen with all others."""
+    return f"""NOT EXISTS (
+    SELECT FROM queue_pauses AS pause WHERE pause.until IS NULL AND pause.name IN ({queue}, '*')
 )"""
+
+
+# A waiting run that nothing of its own stops: a held run is woken by its resume, and one that was redriven at a rate
+# not before its time in it.
+IS_FREE = "NOT held AND (not_before IS NULL OR not_before <= clock_timestamp())"
+
+# A waiting run that nothing stops but what it waits for.
+MAY_START = f"{IS_FREE} AND {has_no_pause('runs.queue')}"
 
 # An executor that runs, and takes work.
 IS_LIVE = f"{IS_HEARD} AND NOT draining"

@@ -13,7 +13,7 @@ from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.executors import QueueTask
-from duebook_common.store.predicates import MAY_START
+from duebook_common.store.predicates import IS_FREE, has_no_pause
 
 POSITIONS = 200  # of each line that are read: the runs behind them are postponed together
 Served = Callable[[Collection[QueueTask]], Awaitable[Collection[QueueTask]]]
@@ -23,17 +23,34 @@ _ROUNDS = 5
 
 # Runs that also wait for another run or for a concurrency key join the line only when they are due: they may have to
 # wait longer for that. A run that was due for seconds and is still here cannot be sent for a reason of its own.
+_IN_LINE = """rate_key IS NOT NULL AND status = 'waiting' AND reason IS DISTINCT FROM 'overlap'
+          AND concurrency_key IS NULL"""
+
+# Each line has a part for each queue, so that paused queues are left out without a look at their runs.
 _LINE = f"""
+WITH RECURSIVE parts AS (
+    SELECT wanted.rate_key, first.queue FROM unnest($1::text[]) AS wanted (rate_key), LATERAL (
+        SELECT queue FROM runs WHERE runs.rate_key = wanted.rate_key AND {_IN_LINE} ORDER BY queue LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT parts.rate_key, next.queue FROM parts, LATERAL (
+        SELECT queue FROM runs WHERE runs.rate_key = parts.rate_key AND queue > parts.queue AND {_IN_LINE}
+        ORDER BY queue LIMIT 1
+    ) AS next
+)
 SELECT line.* FROM unnest($1::text[]) AS wanted (rate_key), LATERAL (
-    SELECT run_id, rate_key, rate_limit, rate_per, trigger, created_at, nominal_at, queue, task, wake_at FROM runs
-    WHERE runs.rate_key = wanted.rate_key AND rate_key IS NOT NULL AND status = 'waiting'
-      AND reason IS DISTINCT FROM 'overlap' AND concurrency_key IS NULL AND {MAY_START}
-      AND due_at <= $5 AND wake_at > $5::timestamptz - interval '5 seconds'
-      AND (start_by IS NULL OR attempt > 0 OR start_by >= $5)
-      AND NOT EXISTS (
-          SELECT FROM unnest($2::text[], $3::text[]) AS missing (queue, task)
-          WHERE missing.queue = runs.queue AND missing.task = runs.task
-      )
+    SELECT first.* FROM parts, LATERAL (
+        SELECT run_id, rate_key, rate_limit, rate_per, trigger, created_at, nominal_at, queue, task, wake_at FROM runs
+        WHERE runs.rate_key = parts.rate_key AND runs.queue = parts.queue AND {_IN_LINE} AND {IS_FREE}
+          AND due_at <= $5 AND wake_at > $5::timestamptz - interval '5 seconds'
+          AND (start_by IS NULL OR attempt > 0 OR start_by >= $5)
+          AND NOT EXISTS (
+              SELECT FROM unnest($2::text[], $3::text[]) AS missing (queue, task)
+              WHERE missing.queue = runs.queue AND missing.task = runs.task
+          )
+        ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT $4
+    ) AS first
+    WHERE parts.rate_key = wanted.rate_key AND {has_no_pause("parts.queue")}
     ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT $4
 ) AS line
 """  # noqa: S608

@@ -230,8 +230,8 @@ CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
 CREATE INDEX runs_in_line ON runs (rate_key, (trigger = 'backfill'), created_at, nominal_at, run_id)
     WHERE rate_key IS NOT NULL AND status = 'waiting';
 
--- The same without those that wait for another run or for a concurrency key too: admission reads them in order.
-CREATE INDEX runs_in_line_alone ON runs (rate_key, (trigger = 'backfill'), created_at, nominal_at, run_id)
+-- The same by queue, without those that wait for another run or a concurrency key too: admission reads them in order.
+CREATE INDEX runs_in_line_alone ON runs (rate_key, queue, (trigger = 'backfill'), created_at, nominal_at, run_id)
     WHERE rate_key IS NOT NULL AND status = 'waiting' AND reason IS DISTINCT FROM 'overlap' AND concurrency_key IS NULL;
 
 -- The runs in the line of this key that are due before their turn: they are postponed together.
