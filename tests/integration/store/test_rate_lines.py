@@ -15,7 +15,7 @@ async def test_runs_that_wait_for_a_key_too_cost_a_line_nothing(pool: Pool) -> N
     await grow_table(pool, "runs", 5_000)
     await pool.execute("UPDATE runs SET status = 'waiting', reason = 'concurrency'")
     await pool.execute("VACUUM ANALYZE runs")
-    found = await query_cost(pool, _LINE, ["k"], [], [], POSITIONS, NOW)
+    found = await query_cost(pool, _LINE, ["k"], [], POSITIONS, NOW)
     assert not found.scans
     assert found.buffers <= 50, found
 
@@ -29,9 +29,9 @@ async def test_runs_of_a_paused_queue_cost_a_line_nothing(pool: Pool) -> None:
     paused = "SELECT 'queue-' || n, $1, 1, 'me' FROM generate_series(0, 9) AS n"
     await pool.execute(f"INSERT INTO queue_pauses (name, since, version, paused_by) {paused}", NOW)
     await pool.execute("VACUUM ANALYZE runs")
-    found = await query_cost(pool, _LINE, ["k"], [], [], POSITIONS, NOW + DAY)
+    found = await query_cost(pool, _LINE, ["k"], [], POSITIONS, NOW + DAY)
     assert found.buffers <= 100, found
     assert "runs" not in found.scans
-    line = await pool.fetch(_LINE, ["k"], [], [], POSITIONS, NOW + DAY)
+    line = await pool.fetch(_LINE, ["k"], [], POSITIONS, NOW + DAY)
     assert [run["queue"] for run in line] == ["last"] * 3
     assert sorted(line, key=itemgetter("created_at")) == line

@@ -37,21 +37,20 @@ WITH RECURSIVE parts AS (
         SELECT queue FROM runs WHERE runs.rate_key = parts.rate_key AND queue > parts.queue AND {_IN_LINE}
         ORDER BY queue LIMIT 1
     ) AS next
+), free AS MATERIALIZED (
+    SELECT * FROM parts WHERE {has_no_pause("parts.queue")}
 )
 SELECT line.* FROM unnest($1::text[]) AS wanted (rate_key), LATERAL (
-    SELECT first.* FROM parts, LATERAL (
+    SELECT first.* FROM free, LATERAL (
         SELECT run_id, rate_key, rate_limit, rate_per, trigger, created_at, nominal_at, queue, task, wake_at FROM runs
-        WHERE runs.rate_key = parts.rate_key AND runs.queue = parts.queue AND {_IN_LINE} AND {IS_FREE}
-          AND due_at <= $5 AND wake_at > $5::timestamptz - interval '5 seconds'
-          AND (start_by IS NULL OR attempt > 0 OR start_by >= $5)
-          AND NOT EXISTS (
-              SELECT FROM unnest($2::text[], $3::text[]) AS missing (queue, task)
-              WHERE missing.queue = runs.queue AND missing.task = runs.task
-          )
-        ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT $4
+        WHERE runs.rate_key = free.rate_key AND runs.queue = free.queue AND {_IN_LINE} AND {IS_FREE}
+          AND due_at <= $4 AND wake_at > $4::timestamptz - interval '5 seconds'
+          AND (start_by IS NULL OR attempt > 0 OR start_by >= $4)
+          AND queue || E'\n' || task <> ALL($2::text[])
+        ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT $3
     ) AS first
-    WHERE parts.rate_key = wanted.rate_key AND {has_no_pause("parts.queue")}
-    ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT $4
+    WHERE free.rate_key = wanted.rate_key
+    ORDER BY (trigger = 'backfill'), created_at, nominal_at, run_id LIMIT $3
 ) AS line
 """  # noqa: S608
 
@@ -93,8 +92,8 @@ async def load_line(db: Connection, keys: Sequence[str], served: Served, now: da
     """
     missing, line = set[QueueTask](), list[LineRun]()
     for _ in range(_ROUNDS if keys else 0):
-        queues, tasks = ([pair[0] for pair in missing], [pair[1] for pair in missing])
-        line = [_line_run(record) for record in await db.fetch(_LINE, keys, queues, tasks, POSITIONS, now)]
+        left_out = [f"{queue}\n{task}" for queue, task in missing]
+        line = [_line_run(record) for record in await db.fetch(_LINE, keys, left_out, POSITIONS, now)]
         pairs = {(run.queue, run.task) for run in line}
         without = pairs - set(await served(pairs)) if pairs else set()
         if not without:
