@@ -25,5 +25,5 @@ async def show_overview(request: Request) -> Response:
     query(request, NoQuery)
     deps = dependencies(request)
     numbers = await deps.overview.read(deps.pool, deps.clock, deps.misfire)
-    ledger = await deps.last_hour.read(None, lambda: last_hour(deps.pool, deps.clock.now()))
+    ledger = await deps.last_hour.read(lambda: last_hour(deps.pool, deps.clock.now()))
     return reply(numbers | {"ledger": ledger})

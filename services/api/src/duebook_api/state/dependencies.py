@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from starlette.requests import Request
 
@@ -9,13 +10,13 @@ from duebook_api.http.slots import SharedSlots
 from duebook_api.state.changes import Changes
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.feed import Feed
+from duebook_api.state.kept_answer import KeptAnswer
 from duebook_api.state.overview import Overview
 from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.queue_numbers import QueueNumbers
 from duebook_api.state.run_counts import RunCounts
 from duebook_api.state.run_waits import RunWaits
 from duebook_api.state.schedule_search import ScheduleSearch
-from duebook_api.state.shared_answers import SharedAnswers
 from duebook_api.state.system import System
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
@@ -46,7 +47,7 @@ class Dependencies:
     system: System = field(default_factory=System)
     queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
-    last_hour: SharedAnswers = field(default_factory=lambda: SharedAnswers(age=_LEDGER_AGE))
+    last_hour: KeptAnswer[dict[str, Any]] = field(default_factory=lambda: KeptAnswer(_LEDGER_AGE))
     queue_numbers: QueueNumbers = field(init=False)
     preview_search: ScheduleSearch = field(default_factory=ScheduleSearch)
     definition_search: ScheduleSearch = field(default_factory=ScheduleSearch)
