@@ -161,8 +161,8 @@ def test_a_search_ends_at_a_page_without_a_match(
     capsys: pytest.CaptureFixture[str], limit: int, to_the_end: bool, found: list[int], message: str
 ) -> None:
     items = output.take_matching(PAGES, limit, to_the_end=to_the_end)
-    said = capsys.readouterr().err
-    assert ([item["n"] for item in items], message in said, bool(said)) == (found, True, bool(message))
+    printed = capsys.readouterr().err
+    assert ([item["n"] for item in items], message in printed, bool(printed)) == (found, True, bool(message))
 
 
 def test_an_empty_list_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
