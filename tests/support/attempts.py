@@ -17,6 +17,7 @@ from duebook_executor.attempts import Attempts
 from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
+from duebook_executor.slots import Slots
 from support.executions import Function
 from support.samples import DAY, MINUTE, NOW, a_definition, a_dispatch
 
@@ -65,11 +66,11 @@ def an_attempt() -> Attempt:
 
 
 def attempts_with(
-    recorder: MemoryRecorder, function: Function, *, inline: bool = True, max_timeout: timedelta = DAY
+    recorder: MemoryRecorder, function: Function, *, inline: bool = True, max_timeout: timedelta = DAY, slots: int = 100
 ) -> Attempts:
     """An executor whose only task is this function, executed in the test's own event loop if `inline`."""
     registry = Registry([Task.of("t", function, inline=inline)])
-    return Attempts(cast(AttemptRecorder, recorder), Clock(), registry, EXECUTOR, max_timeout)
+    return Attempts(cast(AttemptRecorder, recorder), Clock(), registry, EXECUTOR, max_timeout, Slots(slots))
 
 
 async def started(attempts: Attempts, assignment: Assignment) -> Attempt:

@@ -11,6 +11,7 @@ import pytest
 from duebook.errors import Fail
 from duebook.tasks import Registry, Task
 from duebook_common.broker.messages import RunMessage
+from duebook_common.domain.job.commands import Dispatch
 from duebook_common.domain.queue.decide import PauseQueue, ResumeQueue
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.run.commands import FailAttempt, StartAttempt, Succeed, WakeRun
@@ -18,6 +19,7 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.redis_locks import RunLocks, redis_client
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Clock, Pool
+from duebook_common.store.job_handling import handle_job
 from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_runs
 from duebook_executor.acknowledgements import Settlement
@@ -27,8 +29,9 @@ from duebook_executor.note_queries import NoteQueries
 from duebook_executor.note_writer import NoteWriter
 from duebook_executor.queries import Assignment, ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
-from support.bookkeeping import NOW, dispatched, do, started
-from support.samples import DAY, MINUTE
+from duebook_executor.slots import Slots
+from support.bookkeeping import NOW, context, created, dispatched, do, started
+from support.samples import DAY, MINUTE, SECOND
 
 ACTOR = Actor("executor test")
 LATER = NOW + DAY
@@ -50,8 +53,8 @@ class Executor:
         notes = NoteWriter(NoteQueries(pool))
         recorder = AttemptRecorder(pool, clock, locks, queries, notes, ACTOR, MINUTE, lambda: None)
         registry = Registry([Task.of("held", self._held, inline=True), Task.of("failing", self._failing, inline=True)])
-        self.attempts = Attempts(recorder, clock, registry, ACTOR.name, DAY)
-        self.deliveries = Deliveries(pool, clock, queries, self.attempts, ACTOR, 10, MINUTE)
+        self.attempts = Attempts(recorder, clock, registry, ACTOR.name, DAY, Slots(10))
+        self.deliveries = Deliveries(pool, clock, queries, self.attempts, ACTOR, MINUTE)
 
     async def receive(self, run: Run, *, from_dead_letters: bool = False) -> Settlement:
         async with asyncio.timeout(20):
@@ -121,6 +124,20 @@ async def test_a_long_attempt_is_acknowledged_once_it_has_started(pool: Pool, ex
     run = await dispatched(pool, task="held", timeout=timedelta(hours=1))
     assert await executor.receive(run) is Settlement.ACK
     assert await status(pool, run) == RunStatus.RUNNING
+
+
+async def test_the_message_of_an_attempt_that_waits_without_a_slot_is_acknowledged(
+    pool: Pool, executor: Executor
+) -> None:
+    """The broker sends no more messages than the executor has slots, until some are acknowledged."""
+    executor.attempts.slots.note_duration("held", 0)
+    job_id = await created(pool, task="held", scheduled_at=LATER + SECOND)
+    result = await handle_job(pool, job_id, Dispatch(context(LATER + SECOND)), ACTOR)
+    assert result is not None
+    (run,) = result.runs
+    assert await executor.receive(run) is Settlement.ACK
+    assert await status(pool, run) == RunStatus.RUNNING
+    assert executor.attempts.running[run.id].held
 
 
 async def test_a_redelivery_attaches_to_the_attempt_that_is_under_way_here(pool: Pool, executor: Executor) -> None:

@@ -18,6 +18,7 @@ from duebook_executor.note_queries import NoteQueries
 from duebook_executor.note_writer import NoteWriter
 from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
+from duebook_executor.slots import Slots
 from support.bookkeeping import dispatched, do
 from support.samples import DAY, MINUTE, NOW
 
@@ -46,7 +47,7 @@ async def attempts(pool: Pool, redis_url: str) -> AsyncIterator[Attempts]:
         notes, locks = NoteWriter(NoteQueries(pool)), RunLocks(client, ACTOR.name, MINUTE)
         queries = ExecutorQueries(pool)
         recorder = AttemptRecorder(pool, LaterClock(), locks, queries, notes, ACTOR, MINUTE, lambda: None)
-        yield Attempts(recorder, LaterClock(), Registry([Task.of("imports", imports)]), ACTOR.name, DAY)
+        yield Attempts(recorder, LaterClock(), Registry([Task.of("imports", imports)]), ACTOR.name, DAY, Slots(10))
 
 
 async def execute(pool: Pool, attempts: Attempts, run: Run) -> Run:

@@ -59,6 +59,7 @@ async def status_of(pool: Pool, run_id: UUID) -> RunStatus:
 
 async def test_a_job_is_dispatched_and_started_before_it_is_due(scheduler: Scheduler, pool: Pool) -> None:
     run = await ahead(scheduler, pool)
+    assert run.wake_at == run.due_at + 3 * SECOND, "a message that is lost until then is sent again"
     begun = await start(pool, run)
     assert (begun.started_at, begun.wake_at) == (run.due_at, run.due_at + MINUTE)
     assert await scheduler.poll() == []
@@ -78,6 +79,30 @@ async def test_a_job_with_a_concurrency_key_is_decided_when_it_is_due(scheduler:
     await created(pool, scheduled_at=instant(), concurrency=Concurrency("key", 1))
     assert await scheduler.poll() == []
     assert scheduler.poller.pause() > timedelta(0)
+
+
+async def test_jobs_are_decided_ahead_while_others_are_due(scheduler: Scheduler, pool: Pool) -> None:
+    later = await created(pool, scheduled_at=instant())
+    due = await created(pool, scheduled_at=datetime.now(UTC) - SECOND)
+    await scheduler.poller.step()
+    assert [run.job_id for run in scheduler.sender.runs] == [due, later]
+
+
+async def test_no_job_overtakes_those_of_its_queue_that_are_due(pool: Pool, postgres_url: str) -> None:
+    """But those of other queues are decided ahead, however much is due."""
+    for queue in ("crowded", "other"):
+        await serve(pool, queue)
+    now = datetime.now(UTC)
+    due = {await created(pool, queue="crowded", scheduled_at=now - SECOND) for _ in range(11)}
+    later, other = [await created(pool, queue=queue, scheduled_at=instant()) for queue in ("crowded", "other")]
+    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S", DUEBOOK_BATCH="10") as scheduler:
+        await scheduler.poller.step()
+        first = [run.job_id for run in scheduler.sender.runs]
+        await scheduler.poller.step()
+        second = [run.job_id for run in scheduler.sender.runs][len(first) :]
+    assert set(first[:10]) < due
+    assert first[10:] == [other]
+    assert set(second) == due - set(first) | {later}
 
 
 async def test_a_pause_of_a_job_waits_for_the_instant(scheduler: Scheduler, pool: Pool) -> None:

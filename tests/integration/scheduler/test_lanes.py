@@ -4,7 +4,7 @@ from typing import Any
 
 from duebook_common.domain.job.schedule_history import EARLIEST
 from duebook_common.store.database import Pool
-from duebook_scheduler.dispatch import _CANDIDATES
+from duebook_scheduler.due_jobs import _CANDIDATES
 from duebook_scheduler.due_runs import _DUE_RUNS, load_due_runs
 from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
 from support.bookkeeping import NOW, created, started

@@ -47,6 +47,7 @@ from duebook_executor.queries import ExecutorQueries
 from duebook_executor.recorder import AttemptRecorder
 from duebook_executor.registration import LOOK_INTERVAL, Registration
 from duebook_executor.settings import ExecutorSettings
+from duebook_executor.slots import Slots
 from duebook_executor.start_line import start_line
 from duebook_executor.task_loop import TaskLoop
 
@@ -140,8 +141,8 @@ def _create(
     pool, clock, hints, locks, actor = connections
     queries, notes = ExecutorQueries(pool), NoteWriter(NoteQueries(pool))
     recorder = AttemptRecorder(pool, clock, locks, queries, notes, actor, settings.lease, hints.wake)
-    attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout)
-    deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.concurrency, settings.lease)
+    attempts = Attempts(recorder, clock, registry, actor.name, settings.max_timeout, Slots(settings.concurrency))
+    deliveries = Deliveries(pool, clock, queries, attempts, actor, settings.lease)
     rabbitmq_url = settings.rabbitmq_url.get_secret_value()
     consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
     heartbeat = Heartbeat(attempts, queries, notes, locks, settings.lease)

@@ -35,6 +35,7 @@ class Attempt:
     """One attempt under way. `run` is the run as AttemptStarted left it.
 
     `started_at` is in seconds of the event loop's clock. `has_lease` says that PostgreSQL holds a lease of the attempt.
+    `held`: it waits for its instant without a slot. `acknowledged`: so is its delivery, so a dead letter needs another.
     """
 
     run: Run
@@ -43,6 +44,8 @@ class Attempt:
     notes: Notes
     work: "asyncio.Task[Run | None]" = field(init=False)
     has_lease: bool = False
+    held: bool = False
+    acknowledged: bool = False
     state: AttemptState = AttemptState.RUNNING
 
     def interrupt(self, state: AttemptState) -> bool:

@@ -30,6 +30,7 @@ from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
 from duebook_executor.run_task import execute
+from duebook_executor.slots import NoSlot, Slots
 from duebook_executor.task_loop import TaskLoop
 
 log = structlog.stdlib.get_logger("attempts")
@@ -38,12 +39,16 @@ _RELEASE_SECONDS = 5.0
 
 
 class Attempts:
-    """Starts attempts and leads each through its work to its outcome. `running` has all that have not ended."""
+    """Starts attempts and leads each through its work to its outcome. `running` has all that have not ended.
+
+    An attempt that is started has a slot, which it releases when its work is over.
+    """
 
     def __init__(
-        self, recorder: AttemptRecorder, clock: Clock, registry: Registry, executor: str, max_timeout: timedelta
-    ) -> None:
-        self._max_timeout = max_timeout
+        self, recorder: AttemptRecorder, clock: Clock, registry: Registry, executor: str, max_timeout: timedelta,
+        slots: Slots,
+    ) -> None:  # fmt: skip
+        self._max_timeout, self.slots = max_timeout, slots
         self._recorder, self._clock, self.executor = recorder, clock, executor
         self._tasks = registry.registered()
         self._outcomes = Batcher(recorder.end)
@@ -92,6 +97,7 @@ class Attempts:
         notes = Notes(run, self._clock.now)
         ahead = seconds_until(run.started_at, self._clock.now())
         attempt = Attempt(run, assignment, asyncio.get_running_loop().time() + ahead, notes)
+        attempt.held = ahead > 0 and self.slots.hold(run.task)
         self.running[run.id] = attempt
         attempt.work = asyncio.create_task(self._run(attempt))
         return attempt
@@ -101,7 +107,10 @@ class Attempts:
         run = attempt.run
         with structlog.contextvars.bound_contextvars(job_id=str(run.job_id), run_id=str(run.id), attempt=run.attempt):
             try:
-                command = await self._work(attempt)
+                try:
+                    command = await self._work(attempt)
+                finally:
+                    self._leave_slot(attempt)
                 attempt.end()
                 result = await self._outcomes.submit(EndedAttempt(attempt, command))
                 count_outcome(attempt, result)
@@ -109,10 +118,20 @@ class Attempts:
             finally:
                 self.running.pop(run.id, None)
 
+    def _leave_slot(self, attempt: Attempt) -> None:
+        if attempt.held:
+            self.slots.stop_holding()
+        else:
+            self.slots.release()
+
     async def _work(self, attempt: Attempt) -> RunCommand:
         """Execute the task; returns the command that records how the attempt ended."""
         try:
+            await self._begin_on_time(attempt)
             outcome = await self._execute(attempt)
+        except NoSlot:
+            log.info("attempt released: no slot was free at its instant")
+            return ReleaseAttempt(attempt.run.attempt, self._clock.now())
         except asyncio.CancelledError as interruption:
             command = self._interrupted(attempt, given_up=isinstance(interruption, GivenUp))
             if command is None:
@@ -122,7 +141,17 @@ class Attempts:
         number, now = attempt.run.attempt, self._clock.now()
         if isinstance(outcome, TaskSuccess):
             return Succeed(number, outcome.result, now)
-        return FailAttempt(number, outcome.error, now, random.random(), outcome.retry, outcome.delay)
+        return FailAttempt(
+            number, outcome.error, now, random.random(), outcome.retry, outcome.delay, acknowledged=attempt.acknowledged
+        )
+
+    async def _begin_on_time(self, attempt: Attempt) -> None:
+        """Return at the attempt's instant, and with a slot. Raises NoSlot."""
+        await wait_for_instant(attempt.run.started_at, self._clock)
+        if attempt.held:
+            await self.slots.acquire_again()
+            self.slots.stop_holding()
+            attempt.held = False
 
     async def _execute(self, attempt: Attempt) -> TaskOutcome:
         name, assignment = attempt.run.task, attempt.assignment
@@ -130,9 +159,13 @@ class Attempts:
         if task is None:
             return TaskFailure(f"this executor has no task {name!r}")  # `Deliveries` defers such a run
         timeout = min(assignment.definition.timeout, self._max_timeout)
-        await wait_for_instant(attempt.run.started_at, self._clock)
         context = self._context(attempt, self._clock.now() + timeout)
-        return await execute(task, assignment.payload, context, timeout, self.task_loop)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await execute(task, assignment.payload, context, timeout, self.task_loop)
+        finally:
+            self.slots.note_duration(name, loop.time() - began)
 
     def _interrupted(self, attempt: Attempt, *, given_up: bool) -> RunCommand | None:
         """The command of an interrupted attempt; None if the cancellation was not ours."""

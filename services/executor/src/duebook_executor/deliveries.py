@@ -75,14 +75,12 @@ def _with_attempt(
 class Deliveries:
     """Handles deliveries by the run's recorded state alone; the broker's redelivery counts decide nothing."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - called once, in app.py
-        self, pool: Pool, clock: Clock, queries: ExecutorQueries, attempts: Attempts, actor: Actor, concurrency: int,
-        lease: timedelta,
-    ) -> None:  # fmt: skip
+    def __init__(
+        self, pool: Pool, clock: Clock, queries: ExecutorQueries, attempts: Attempts, actor: Actor, lease: timedelta
+    ) -> None:
         self._pool, self._clock, self._queries, self._attempts = pool, clock, queries, attempts
         self._actor, self._lease = actor, lease
         self._classifier = Batcher(self._classify)
-        self._slots = asyncio.Semaphore(concurrency)
         self._stopping = False
 
     async def stop(self) -> None:
@@ -141,8 +139,8 @@ class Deliveries:
                 assert_never(delivery_class)
 
     async def _classify_in_slot(self, delivery: _Delivery) -> _ClassifiedDelivery:
-        """Classify the delivery while it holds one of the executor's slots; an attempt keeps the slot to its end."""
-        await self._slots.acquire()
+        """Classify the delivery while it has one of the executor's slots, which passes to its attempt."""
+        await self._attempts.slots.acquire()
         attempt = None
         try:
             if self._stopping:
@@ -151,9 +149,7 @@ class Deliveries:
             attempt = classified.attempt
         finally:
             if attempt is None:
-                self._slots.release()
-        if attempt is not None:
-            attempt.work.add_done_callback(lambda _: self._slots.release())
+                self._attempts.slots.release()
         return classified
 
     async def _classify(self, deliveries: Sequence[_Delivery]) -> list[_ClassifiedDelivery]:
@@ -191,8 +187,13 @@ class Deliveries:
         return await retry_while_unavailable("reading runs", read, longest=_RETRY_SECONDS)
 
     async def _follow(self, attempt: Attempt) -> Settlement:
-        """Hold the delivery until the attempt has ended, unless the attempt may take longer than a hold may last."""
-        if attempt.assignment.definition.timeout > _LONGEST_HOLD:
+        """Keep the delivery until the attempt has ended, unless that may take longer than a delivery may be kept.
+
+        The broker sends no more than it is acknowledged, so an attempt that waits for its instant without a slot must
+        not keep its delivery either.
+        """
+        if attempt.held or attempt.assignment.definition.timeout > _LONGEST_HOLD:
+            attempt.acknowledged = True
             return Settlement.ACK  # from here on the lease covers the attempt; a dead letter gets its own message
         run = await asyncio.shield(attempt.work)
         if run is not None and run.status is RunStatus.DEAD_LETTERED:

@@ -10,6 +10,7 @@ import structlog
 
 from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
+from duebook_common.domain.run.events import AttemptReleased
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import RunLocks
@@ -79,7 +80,7 @@ class AttemptRecorder:
         await self._notes.forget_checkpoints(
             [a for a, result in zip(attempts, results, strict=True) if _is_over(result)]
         )
-        if any(result.frees for result in results):
+        if any(map(_needs_scheduler, attempts, results)):
             self._wake_scheduler()
         return results
 
@@ -120,3 +121,10 @@ class AttemptRecorder:
 def _is_over(result: CommandResult) -> bool:
     """Whether no further attempt of the run can follow."""
     return result.error is None and result.run is not None and result.run.status in _OVER
+
+
+def _needs_scheduler(attempt: Attempt, result: CommandResult) -> bool:
+    """Whether waiting runs can start now, or the run itself has to be sent again or buried."""
+    status = None if result.run is None else result.run.status
+    buried = attempt.acknowledged and status is RunStatus.DEAD_LETTERED
+    return result.frees or buried or any(isinstance(event, AttemptReleased) for event in result.events)

@@ -5,8 +5,7 @@ job's stream that each commit checks (`_writes` in `store/job_plan.py`), and the
 nominal time (`run_id_at` in `domain/run/events.py`), so that its stream can be opened only once.
 """
 
-import time
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,21 +15,21 @@ import structlog
 from duebook_common.domain.job.ahead import decision_time
 from duebook_common.domain.job.commands import DecisionContext, Dispatch
 from duebook_common.domain.job.schedule_history import EARLIEST
-from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, acquire, transaction
-from duebook_common.store.executors import QueueTask
 from duebook_common.store.job_handling import load_locked, record
-from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
+from duebook_common.store.job_plan import JobResult, LockedJob
 from duebook_common.store.locks import lock_jobs, share_pauses, try_lock_jobs
 from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.resilience import isolate_failures, one_by_one
 from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.contended_jobs import ContendedJobs
+from duebook_scheduler.dispatch_decisions import context_of, decide_within_limits, is_blocked, queue_task
 from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.due_jobs import find_due_jobs
 from duebook_scheduler.lanes import Lane, lanes, next_look
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_queues
@@ -38,26 +37,9 @@ from duebook_scheduler.run_sender import RunSender
 
 log = structlog.stdlib.get_logger("dispatch")
 
-# The lanes of a queue share its capacity: higher priorities take it first. Queues take turns, so that the backlog of
-# one does not delay the first dispatches of the others.
-_CANDIDATES = """
-SELECT job_id FROM (
-    SELECT due.job_id, due.wake_at, lane.priority, lane.capacity,
-           row_number() OVER (PARTITION BY lane.queue ORDER BY lane.priority DESC, due.wake_at) AS rank
-    FROM unnest($1::text[], $2::int[], $3::int[]) AS lane (queue, priority, capacity), LATERAL (
-        SELECT job_id, wake_at FROM jobs
-        WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority
-          AND wake_at > $7 AND wake_at <= $4
-          AND job_id <> ALL($5::uuid[])
-        ORDER BY jobs.queue, jobs.priority, wake_at LIMIT lane.capacity
-    ) AS due
-) AS ranked
-WHERE rank <= capacity
-ORDER BY rank, priority DESC, wake_at LIMIT $6
-"""
-
 _SHORTLY, _SOON, _AFTER_ERROR = timedelta(milliseconds=50), timedelta(seconds=1), timedelta(minutes=1)
-_DECIDING_SECONDS, _MOST_FACTS = 0.05, 1_000  # limits of one batch; the jobs beyond them stay due
+_LOST_AFTER = timedelta(seconds=3)  # after the instant of a run that was decided ahead: an executor had time for it
+_SHARE_AHEAD = 5  # of a batch, for what is not due, while more is due than a batch takes
 
 
 class Dispatcher:
@@ -70,6 +52,7 @@ class Dispatcher:
         self._hints, self._served, self._paused = hints, context.served, context.paused
         self._deferred: dict[UUID, datetime] = {}
         self._not_ahead: dict[UUID, datetime] = {}  # these jobs are decided when they are due
+        self._backlog = False  # more was due than the last batch took
         self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
 
@@ -82,9 +65,12 @@ class Dispatcher:
         until = now + self._settings.look_ahead
         open_lanes = await self._open_lanes(now, until)
         due = [(lane, capacity) for lane, capacity in open_lanes if lane.first <= now]
-        if due and (decided := await self._dispatch(due, now)):
-            return decided  # what is due comes first
-        return await self._dispatch_ahead(open_lanes, now, until) if open_lanes and until > now else 0
+        self._backlog = False
+        decided = await self._dispatch(due, now) if due else 0  # what is due comes first
+        if until > now and (may_be_ahead := self._may_be_ahead(open_lanes, due)):
+            most = self._settings.batch // _SHARE_AHEAD if self._backlog else self._settings.batch
+            decided += await self._dispatch_ahead(may_be_ahead, now, until, max(1, most))
+        return decided
 
     async def close(self) -> None:
         """Decide nothing more beside the poll, and send what was decided."""
@@ -106,6 +92,14 @@ class Dispatcher:
             capacity = await self._window.capacity(db, queues, now)
         return [(lane, capacity[lane.queue]) for lane in due if capacity.get(lane.queue, 0) > 0]
 
+    def _may_be_ahead(
+        self, open_lanes: Sequence[tuple[Lane, int]], due: Sequence[tuple[Lane, int]]
+    ) -> list[tuple[Lane, int]]:
+        """The lanes whose jobs may be decided ahead: where more is due than one batch takes, none overtakes it."""
+        behind = {lane.queue for lane, _ in due} if self._backlog else set[str]()
+        lanes = [lane for lane, _ in open_lanes if lane.queue not in behind]
+        return [(lane, left) for lane in lanes if (left := self._window.left(lane.queue)) > 0]
+
     async def _dispatch(self, open_lanes: Sequence[tuple[Lane, int]], now: datetime) -> int:
         candidates: list[UUID] = []
         job_ids: list[UUID] = []
@@ -123,13 +117,16 @@ class Dispatcher:
         if self._contended.waiting:
             self.next_due = now + _SHORTLY
         await self._send(results)
+        self._backlog = len(candidates) >= self._settings.batch or len(results) < len(job_ids)
         return sum(bool(result.facts) for result in results)
 
-    async def _dispatch_ahead(self, open_lanes: Sequence[tuple[Lane, int]], now: datetime, until: datetime) -> int:
+    async def _dispatch_ahead(
+        self, open_lanes: Sequence[tuple[Lane, int]], now: datetime, until: datetime, most: int
+    ) -> int:
         """Decide what is due by `until`, as far as nothing can change the decision; the rest is decided when due."""
         self._not_ahead = {job_id: due_at for job_id, due_at in self._not_ahead.items() if due_at > now}
         async with acquire(self._pool) as db:
-            candidates = await self._candidates(db, open_lanes, until, now)
+            candidates = await self._candidates(db, open_lanes, until, now, most)
         if not candidates:
             return 0
         try:
@@ -146,16 +143,14 @@ class Dispatcher:
         return sum(bool(result.facts) for result in results)
 
     async def _candidates(
-        self, db: Connection, open_lanes: Sequence[tuple[Lane, int]], until: datetime, after: datetime = EARLIEST
-    ) -> list[UUID]:
-        """The jobs due after `after` and by `until`."""
-        most = self._settings.batch
-        rows = [(lane.queue, lane.priority, min(capacity, most)) for lane, capacity in open_lanes]
+        self, db: Connection, open_lanes: Sequence[tuple[Lane, int]], until: datetime, after: datetime = EARLIEST,
+        most: int | None = None,
+    ) -> list[UUID]:  # fmt: skip
+        """The jobs due after `after` and by `until`, at most `most`, or a batch."""
         if after is EARLIEST:
             self._deferred = {job_id: time for job_id, time in self._deferred.items() if time > until}
         left_out = [*self._deferred, *(self._not_ahead if after is not EARLIEST else ())]
-        records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), until, left_out, most, after)
-        return [record["job_id"] for record in records]
+        return await find_due_jobs(db, open_lanes, after, until, left_out, most or self._settings.batch)
 
     async def _decide(
         self, db: Connection, job_ids: Sequence[UUID], *, ahead: bool = False
@@ -172,13 +167,13 @@ class Dispatcher:
         jobs = await load_locked(db, job_ids)
         pauses = await pauses_since(db, min((job.job.wake_at or now for job in jobs), default=now))
         jobs = [job for job in jobs if pauses.going_on(job.job.definition.queue) is None]
-        served = await self._served.among(db, map(_queue_task, jobs), now)
-        contexts = [_context_of(job, context, pauses, served) for job in jobs]
+        served = await self._served.among(db, map(queue_task, jobs), now)
+        contexts = [context_of(job, context, pauses, served) for job in jobs]
         if ahead:
             jobs, contexts = self._certain(jobs, contexts)
-        results = _decide_within_limits(jobs, [*map(Dispatch, contexts)])
+        results = decide_within_limits(jobs, [*map(Dispatch, contexts)])
         await record(db, results, self._actor)
-        await postpone_jobs(db, [result.job.id for result in results if _is_blocked(result)], now + _SOON)
+        await postpone_jobs(db, [result.job.id for result in results if is_blocked(result)], now + _SOON)
         return results
 
     def _certain(
@@ -188,7 +183,8 @@ class Dispatcher:
         decided: list[tuple[LockedJob, DecisionContext]] = []
         for job, context in zip(jobs, contexts, strict=True):
             if (time := decision_time(*job, context)) is not None:
-                decided.append((job, replace(context, now=time)))
+                look_again = min(context.look_again_after, _LOST_AFTER) if time > context.now else self._settings.lease
+                decided.append((job, replace(context, now=time, look_again_after=look_again)))
             elif job.job.wake_at is not None:
                 self._not_ahead[job.job.id] = job.job.wake_at
         return [job for job, _ in decided], [context for _, context in decided]
@@ -252,36 +248,3 @@ class Dispatcher:
         await self._sender.send(sorted(dispatched, key=lambda run: (-run.priority, run.due_at)))
         for run_id in (run_id for result in results for run_id in result.stopped):
             self._hints.cancel(run_id)
-
-
-def _queue_task(job: LockedJob) -> QueueTask:
-    return job.job.definition.queue, job.job.definition.task
-
-
-def _context_of(
-    job: LockedJob, context: DecisionContext, pauses: Pauses, served: Container[QueueTask]
-) -> DecisionContext:
-    """The context of one job: whether its task has an executor, and the pauses of its queue."""
-    of_queue, has_executor = pauses.of(job.job.definition.queue), _queue_task(job) in served
-    if has_executor and not of_queue:
-        return context
-    return replace(context, has_executor=has_executor, pauses=of_queue)
-
-
-def _decide_within_limits(jobs: Sequence[LockedJob], commands: Sequence[Dispatch]) -> list[JobResult[Dispatch]]:
-    """Decide one job after the other until a limit of time or of facts is reached, so that one pass stays short."""
-    results: list[JobResult[Dispatch]] = []
-    facts, until = 0, time.monotonic() + _DECIDING_SECONDS
-    for job, command in zip(jobs, commands, strict=True):
-        if facts >= _MOST_FACTS or time.monotonic() > until:
-            break
-        result = decide_locked(job, command)
-        facts += len(result.facts)
-        results.append(result)
-    return results
-
-
-def _is_blocked(result: JobResult[Dispatch]) -> bool:
-    """Whether the job is due, but its catch-up has to wait until some of its runs have ended."""
-    wake_at = result.job.wake_at
-    return not result.facts and wake_at is not None and wake_at <= result.command.context.now

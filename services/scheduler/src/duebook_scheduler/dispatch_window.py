@@ -28,6 +28,10 @@ class DispatchWindow:
             self._counted_at |= dict.fromkeys(stale, now)
         return {queue: self._capacity[queue] for queue in queues}
 
+    def left(self, queue: str) -> int:
+        """The capacity that the queue had when it was counted, less what was used since."""
+        return self._capacity.get(queue, 0)
+
     def use(self, runs: Iterable[Run]) -> None:
         """Take capacity for runs that were just dispatched."""
         for run in runs:

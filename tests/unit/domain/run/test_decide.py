@@ -81,6 +81,13 @@ def test_the_last_failure_dead_letters_the_run() -> None:
     ]
 
 
+def test_a_dead_letter_whose_message_is_gone_is_buried_at_once() -> None:
+    run = running(max_retries=0)
+    _, dead = decide(run, fail(run, acknowledged=True))
+    assert isinstance(dead, RunDeadLettered)
+    assert dead.wake_at == NOW
+
+
 def test_a_run_gets_as_many_attempts_as_its_definition_allows() -> None:
     run = a_run(max_retries=2)
     for _ in range(2):

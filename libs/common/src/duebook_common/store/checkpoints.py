@@ -5,6 +5,7 @@ from typing import Any
 from zlib import crc32
 
 from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import HORIZON
 from duebook_common.store.log_origin import LogAhead
 
 _SUBSCRIBERS = 7239
@@ -13,6 +14,13 @@ _TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1, $2)"
 _READ = """
 SELECT xid, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead FROM checkpoints WHERE subscriber = $1
 """
+# One statement, for subscribers at rest. A checkpoint that lies ahead of the log is for `claim` to refuse.
+_HAS_NEWS = f"""
+SELECT seen.xid >= pg_snapshot_xmax(pg_current_snapshot())
+    OR EXISTS (SELECT FROM events WHERE (xid, position) > (seen.xid, seen.position) AND {HORIZON})
+FROM (SELECT '0'::xid8 AS xid, 0::bigint AS position WHERE NOT EXISTS (SELECT FROM checkpoints WHERE subscriber = $1)
+      UNION ALL SELECT xid, position FROM checkpoints WHERE subscriber = $1) AS seen
+"""  # noqa: S608
 _MOVE = """
 INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
 ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position
@@ -43,6 +51,11 @@ async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
     if record and record["is_ahead"]:
         raise LogAhead([f"checkpoint {subscriber}"])
     return Checkpoint(record["xid"], record["position"]) if record else Checkpoint(0, 0)
+
+
+async def has_news(db: Connection, subscriber: str) -> bool:
+    """Whether the log has events for the subscriber, or its checkpoint lies ahead, which `claim` tells."""
+    return bool(await db.fetchval(_HAS_NEWS, subscriber))
 
 
 async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:

@@ -26,8 +26,8 @@ from duebook_common.domain.statistics import (
     admit,
     roll_up,
 )
-from duebook_common.store.checkpoints import claim, forget_checkpoint, move_checkpoint, wait_for_claim
-from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.checkpoints import claim, forget_checkpoint, has_news, move_checkpoint, wait_for_claim
+from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import HORIZON
 
 SUBSCRIBER = "statistics"
@@ -138,6 +138,9 @@ class StatisticsSubscriber:
 
     async def step(self, now: datetime) -> int:
         """Count one batch. Returns its number of events if it was full, else 0."""
+        async with acquire(self._pool) as db:
+            if not await has_news(db, SUBSCRIBER):
+                return 0
         async with transaction(self._pool) as db:
             checkpoint = await claim(db, SUBSCRIBER)
             if checkpoint is None:

@@ -37,7 +37,10 @@ class Succeed:
 
 @dataclass(frozen=True, slots=True)
 class FailAttempt:
-    """`delay` replaces the backoff, which `chance` in [0, 1) varies; `retry` False dead-letters the run at once."""
+    """`delay` replaces the backoff, which `chance` in [0, 1) varies; `retry` False dead-letters the run at once.
+
+    `acknowledged`: its message is gone already, so a dead letter needs another one now.
+    """
 
     attempt: int
     error: str
@@ -45,6 +48,7 @@ class FailAttempt:
     chance: float
     retry: bool = True
     delay: timedelta | None = None
+    acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from duebook_common.domain.run.events import (
     RunRequeued,
     RunResumed,
 )
-from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST, dead_letter, lose
+from duebook_common.domain.run.losses import BURY_WITHIN, EXECUTOR_ENDED, LOST, dead_letter, lose
 from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, RATE, Run, RunStatus
 
 _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
@@ -167,7 +167,10 @@ def _fail(run: Run, command: FailAttempt) -> list[RunEvent]:
         retry_at=command.now + delay if retries else None,
         at=command.now,
     )
-    return [failed] if retries else [failed, dead_letter(run, failures, command.error, command.now)]
+    if retries:
+        return [failed]
+    bury_within = timedelta(0) if command.acknowledged else BURY_WITHIN
+    return [failed, dead_letter(run, failures, command.error, command.now, bury_within)]
 
 
 def _release(run: Run, command: ReleaseAttempt) -> list[RunEvent]:

@@ -24,13 +24,13 @@ def lose(run: Run, error: str, chance: float, ended_at: datetime, now: datetime)
     return [lost, dead_letter(evolve(run, lost), failures, error, now)]
 
 
-def dead_letter(run: Run, failures: int, error: str, now: datetime) -> RunDeadLettered:
-    """No attempt is left: its message is buried."""
+def dead_letter(run: Run, failures: int, error: str, now: datetime, within: timedelta = BURY_WITHIN) -> RunDeadLettered:
+    """No attempt is left: its message is buried `within` that time, or else the scheduler sends another one."""
     return RunDeadLettered(
         dispatch=run.dispatch,
         failures=failures,
         error=error,
         fingerprint=fingerprint(run.task, error),
-        wake_at=now + BURY_WITHIN,
+        wake_at=now + within,
         at=now,
     )

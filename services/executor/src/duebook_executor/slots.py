@@ -1,0 +1,61 @@
+"""The slots of an executor: `DUEBOOK_CONCURRENCY` attempts work at once, and some more may wait for their instant.
+
+An attempt whose start was recorded ahead of its instant would take a slot for nothing while it waits. It gives its slot
+back if slots become free soon after the instant, by what its task took lately: otherwise it would keep a run from
+another executor of the queue.
+"""
+
+import asyncio
+
+_HELD_FOR_EACH_SLOT = 10
+_LONGEST_QUEUE_SECONDS = 0.1  # of the work of held attempts, shared out to the slots
+_LONGEST_WAIT_SECONDS = 1.0  # for a slot, after the instant
+_DECLINE = 0.1  # of a duration, towards a shorter one
+
+
+class NoSlot(Exception):
+    """No slot became free soon after the instant."""
+
+
+class Slots:
+    """Slots for `concurrency` attempts, acquired in turn. An attempt that is held gets its slot after its instant."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._free = asyncio.Semaphore(concurrency)
+        self._seconds: dict[str, float] = {}
+        self._held = 0
+
+    async def acquire(self) -> None:
+        await self._free.acquire()
+
+    def release(self) -> None:
+        self._free.release()
+
+    def note_duration(self, task: str, seconds: float) -> None:
+        """Learn from an attempt that has ended: a longer duration counts at once, a shorter one by and by."""
+        last = self._seconds.get(task, seconds)
+        self._seconds[task] = max(seconds, last + (seconds - last) * _DECLINE)
+
+    def hold(self, task: str) -> bool:
+        """Release the slot of an attempt until its instant, if it will soon get one then; False: it keeps its slot."""
+        seconds = self._seconds.get(task)
+        if seconds is None or self._held >= self._concurrency * _HELD_FOR_EACH_SLOT:
+            return False
+        if self._held * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
+            return False
+        self._held += 1
+        self._free.release()
+        return True
+
+    async def acquire_again(self) -> None:
+        """Wait for the slot of a held attempt, whose instant has come; raises NoSlot if none becomes free soon."""
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise NoSlot from None
+
+    def stop_holding(self) -> None:
+        """A held attempt has its slot again, or has ended without one."""
+        self._held -= 1

@@ -1,0 +1,36 @@
+"""Finding the jobs that are due, or will be soon, lane by lane."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from duebook_common.store.database import Connection
+from duebook_scheduler.lanes import Lane
+
+# The lanes of a queue share its capacity: higher priorities take it first. Queues take turns, so that the backlog of
+# one does not delay the first dispatches of the others.
+_CANDIDATES = """
+SELECT job_id FROM (
+    SELECT due.job_id, due.wake_at, lane.priority, lane.capacity,
+           row_number() OVER (PARTITION BY lane.queue ORDER BY lane.priority DESC, due.wake_at) AS rank
+    FROM unnest($1::text[], $2::int[], $3::int[]) AS lane (queue, priority, capacity), LATERAL (
+        SELECT job_id, wake_at FROM jobs
+        WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority
+          AND wake_at > $7 AND wake_at <= $4
+          AND job_id <> ALL($5::uuid[])
+        ORDER BY jobs.queue, jobs.priority, wake_at LIMIT lane.capacity
+    ) AS due
+) AS ranked
+WHERE rank <= capacity
+ORDER BY rank, priority DESC, wake_at LIMIT $6
+"""
+
+
+async def find_due_jobs(
+    db: Connection, open_lanes: Sequence[tuple[Lane, int]], after: datetime, until: datetime, left_out: Sequence[UUID],
+    most: int,
+) -> list[UUID]:  # fmt: skip
+    """The jobs due after `after` and by `until`, at most `most`, and of each lane as many as it has capacity for."""
+    rows = [(lane.queue, lane.priority, min(capacity, most)) for lane, capacity in open_lanes]
+    records = await db.fetch(_CANDIDATES, *zip(*rows, strict=True), until, left_out, most, after)
+    return [record["job_id"] for record in records]

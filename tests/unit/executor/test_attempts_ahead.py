@@ -1,0 +1,110 @@
+"""Attempts whose start was recorded ahead of their instant: in or without a slot, they begin at it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, StartAttempt, Succeed
+from duebook_common.domain.run.state import Run, opened
+from duebook_common.store.run_handling import CommandResult
+from duebook_executor import slots as module
+from duebook_executor.attempt import AttemptState
+from duebook_executor.attempts import Attempts
+from duebook_executor.queries import Assignment
+from support.attempts import MemoryRecorder, attempts_with, handled, started
+from support.samples import MINUTE, a_definition, a_dispatch
+
+SHORTLY = timedelta(milliseconds=200)
+
+
+class Recorder(MemoryRecorder):
+    """Records starts by the wall clock."""
+
+    def _start(self, run: Run) -> CommandResult:
+        return handled(run, StartAttempt(run.dispatch, self.executor, MINUTE, datetime.now(UTC)))
+
+
+class Executor:
+    """An executor with one slot, which knows its only task as a short one. `began` has the times of its starts."""
+
+    def __init__(self, **options: Any) -> None:
+        self.recorder, self.began = Recorder(), list[datetime]()
+        self.attempts: Attempts = attempts_with(self.recorder, self._task, slots=1, **options)
+        self.attempts.slots.note_duration("t", 0.001)
+
+    async def _task(self) -> None:
+        self.began.append(datetime.now(UTC))
+
+    async def start(self, instant: datetime) -> Any:
+        """Start an attempt in the slot, as a delivery does."""
+        async with asyncio.timeout(20):
+            await self.attempts.slots.acquire()
+        run = opened(uuid4(), a_dispatch(instant, task="t"))
+        return await started(self.attempts, Assignment(run, a_definition(task="t"), None))
+
+
+async def test_attempts_that_wait_for_their_instant_share_a_slot() -> None:
+    executor, instant = Executor(), datetime.now(UTC) + SHORTLY
+    attempts = [await executor.start(instant) for _ in range(5)]
+    await asyncio.gather(*(attempt.work for attempt in attempts))
+    assert len(executor.began) == 5
+    assert min(executor.began) >= instant
+    assert [type(command) for command in executor.recorder.commands] == [Succeed] * 5
+    await executor.attempts.slots.acquire()
+
+
+async def test_an_attempt_without_a_slot_after_its_instant_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST_WAIT_SECONDS", 0.01)
+    executor = Executor()
+    attempt = await executor.start(datetime.now(UTC) + SHORTLY)
+    await executor.attempts.slots.acquire()  # a longer attempt has it
+    await attempt.work
+    assert [type(command) for command in executor.recorder.commands] == [ReleaseAttempt]
+    assert executor.began == []
+
+
+async def test_an_attempt_that_is_cancelled_before_its_instant_never_begins() -> None:
+    executor = Executor()
+    attempt = await executor.start(datetime.now(UTC) + SHORTLY)
+    attempt.interrupt(AttemptState.CANCELLING)
+    await attempt.work
+    assert [type(command) for command in executor.recorder.commands] == [ConfirmCancel]
+    assert executor.began == []
+    async with asyncio.timeout(20):
+        await executor.attempts.slots.acquire()
+
+
+async def test_an_attempt_that_ended_makes_room_before_its_outcome_is_recorded() -> None:
+    executor, may_record = Executor(), asyncio.Event()
+    record = executor.recorder.end
+
+    async def end_later(outcomes: Any) -> Any:
+        await may_record.wait()
+        return await record(outcomes)
+
+    executor.attempts = attempts_with(executor.recorder, executor._task, slots=1)
+    executor.attempts._outcomes._process = end_later
+    attempt = await executor.start(datetime.now(UTC) - MINUTE)
+    async with asyncio.timeout(20):
+        await executor.attempts.slots.acquire()
+    assert not attempt.work.done()
+    may_record.set()
+    await attempt.work
+
+
+async def test_a_failure_says_whether_its_message_is_gone() -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    recorder = MemoryRecorder()
+    attempts = attempts_with(recorder, fail)
+    for acknowledged in (False, True):
+        run = opened(uuid4(), a_dispatch(task="t"))
+        (attempt,) = await attempts.start([Assignment(run, a_definition(task="t"), None)])
+        attempt.acknowledged = acknowledged  # type: ignore[union-attr]
+        await attempt.work  # type: ignore[union-attr]
+    commands = [command for command in recorder.commands if isinstance(command, FailAttempt)]
+    assert [command.acknowledged for command in commands] == [False, True]

@@ -1,0 +1,59 @@
+"""Slots: attempts that wait for their instant take none if one will be free soon after it."""
+
+import asyncio
+
+import pytest
+
+from duebook_executor import slots as module
+from duebook_executor.slots import NoSlot, Slots
+
+
+async def slots_in_use(concurrency: int, in_use: int) -> Slots:
+    slots = Slots(concurrency)
+    for _ in range(in_use):
+        await slots.acquire()
+    return slots
+
+
+async def test_an_attempt_of_an_unknown_task_keeps_its_slot() -> None:
+    slots = await slots_in_use(1, 1)
+    assert not slots.hold("t")
+
+
+async def test_an_attempt_of_a_short_task_gives_its_slot_back() -> None:
+    slots = await slots_in_use(1, 1)
+    slots.note_duration("t", 0.001)
+    assert slots.hold("t")
+    async with asyncio.timeout(5):
+        await slots.acquire()
+
+
+async def test_no_more_attempts_are_held_than_ten_for_each_slot() -> None:
+    slots = await slots_in_use(2, 2)
+    slots.note_duration("t", 0)
+    assert sum(slots.hold("t") for _ in range(100)) == 20
+    slots.stop_holding()
+    assert slots.hold("t")
+
+
+async def test_no_more_work_is_held_than_the_slots_soon_do() -> None:
+    slots = await slots_in_use(2, 2)
+    slots.note_duration("t", 0.05)
+    assert sum(slots.hold("t") for _ in range(100)) == 5
+
+
+async def test_a_longer_duration_counts_at_once_and_a_shorter_one_by_and_by() -> None:
+    slots = await slots_in_use(1, 1)
+    for seconds in (0.001, 60, 0.001):
+        slots.note_duration("t", seconds)
+    assert slots.hold("t")
+    assert not slots.hold("t")
+
+
+async def test_a_held_attempt_waits_for_a_slot_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = await slots_in_use(1, 1)
+    monkeypatch.setattr(module, "_LONGEST_WAIT_SECONDS", 0.01)
+    with pytest.raises(NoSlot):
+        await slots.acquire_again()
+    slots.release()
+    await slots.acquire_again()
