@@ -49,7 +49,7 @@ def plain_effect(work: Work, context: Context) -> dict[str, Any]:
 
 def _record(context: Context) -> None:
     with (_DIRECTORY / "effects").open("a", encoding="ascii") as file:  # the append of a short line is atomic
-        file.write(f"{context.run_id} {context.attempt}\n")
+        file.write(f"{context.run_id} {context.attempt} {time.time()}\n")
 
 
 def _is_open(work: Work) -> bool:

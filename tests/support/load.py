@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -129,9 +130,15 @@ class Load:
 
     def effects(self) -> Counter[tuple[str, int]]:
         """How often each attempt of each run had its effect."""
+        return Counter((run_id, int(attempt)) for run_id, attempt, _ in self._effects())
+
+    def effect_times(self) -> dict[str, datetime]:
+        """When each run had its first effect, by the wall clock."""
+        return {run_id: datetime.fromtimestamp(float(time), UTC) for run_id, _, time in reversed(self._effects())}
+
+    def _effects(self) -> list[list[str]]:
         file = self.directory / "effects"
-        lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
-        return Counter((run_id, int(attempt)) for run_id, attempt in map(str.split, lines))
+        return [line.split() for line in file.read_text(encoding="ascii").splitlines()] if file.exists() else []
 
     # --- queries ------------------------------------------------------------------------------------------
 
