@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from uuid import UUID, uuid4
 
 from duebook_common.domain.job.events import JobPaused
-from duebook_common.store.checkpoints import Checkpoint, claim, has_news, move_checkpoint
+from duebook_common.store.checkpoints import Checkpoint, claim, has_new_events, move_checkpoint
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import RecordedEvent, Write, append, tail
 from support.bookkeeping import NOW, by_stream, eventually, log
@@ -50,22 +50,22 @@ async def test_a_later_commit_of_an_earlier_position_is_not_missed(pool: Pool) -
     await eventually(both)
 
 
-async def test_there_is_news_until_the_checkpoint_is_moved_past_it(pool: Pool) -> None:
-    async def news() -> bool:
+async def test_events_are_new_until_the_checkpoint_is_moved_past_it(pool: Pool) -> None:
+    async def new_events() -> bool:
         async with pool.acquire() as db:
-            return await has_news(db, "reader")
+            return await has_new_events(db, "reader")
 
-    assert not await news()
+    assert not await new_events()
     await put(pool, write("a"))
-    await eventually(news)
+    await eventually(new_events)
     async with transaction(pool) as db:
         (record,) = await pool.fetch("SELECT xid, position FROM events")
         await move_checkpoint(db, "reader", START, record)
-    assert not await news()
+    assert not await new_events()
     await put(pool, write("b"))
-    await eventually(news)
+    await eventually(new_events)
     await pool.execute("UPDATE checkpoints SET xid = '9000000000'")
-    assert await news(), "ahead of the log, for `claim` to refuse"
+    assert await new_events(), "ahead of the log, for `claim` to refuse"
 
 
 async def test_the_events_of_sixteen_writers_are_read_once_and_in_order(pool: Pool) -> None:

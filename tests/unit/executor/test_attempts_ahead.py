@@ -77,7 +77,7 @@ async def test_an_attempt_that_is_cancelled_before_its_instant_never_begins() ->
         await executor.attempts.slots.acquire()
 
 
-async def test_an_attempt_that_ended_makes_room_before_its_outcome_is_recorded() -> None:
+async def test_an_attempt_releases_its_slot_before_its_outcome_is_recorded() -> None:
     executor, may_record = Executor(), asyncio.Event()
     record = executor.recorder.end
 

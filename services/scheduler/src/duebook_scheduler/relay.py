@@ -7,7 +7,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import MAIL_DEFAULT, MAIL_NAMED, declare_events
 from duebook_common.domain.mail import MISSED_REASONS
 from duebook_common.runtime.telemetry import RELAY_LAG
-from duebook_common.store.checkpoints import claim, has_news, move_checkpoint
+from duebook_common.store.checkpoints import claim, has_new_events, move_checkpoint
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON
@@ -49,7 +49,7 @@ class Relay:
                 await declare_events(channel)
             self._declared = True
         async with acquire(self._pool) as db:
-            if not await has_news(db, "relay"):
+            if not await has_new_events(db, "relay"):
                 RELAY_LAG.set(0)
                 return 0
         async with transaction(self._pool) as db:

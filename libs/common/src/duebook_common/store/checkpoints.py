@@ -15,7 +15,7 @@ _READ = """
 SELECT xid, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead FROM checkpoints WHERE subscriber = $1
 """
 # One statement, for subscribers at rest. A checkpoint that lies ahead of the log is for `claim` to refuse.
-_HAS_NEWS = f"""
+_HAS_NEW_EVENTS = f"""
 SELECT seen.xid >= pg_snapshot_xmax(pg_current_snapshot())
     OR EXISTS (SELECT FROM events WHERE (xid, position) > (seen.xid, seen.position) AND {HORIZON})
 FROM (SELECT '0'::xid8 AS xid, 0::bigint AS position WHERE NOT EXISTS (SELECT FROM checkpoints WHERE subscriber = $1)
@@ -53,9 +53,9 @@ async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
     return Checkpoint(record["xid"], record["position"]) if record else Checkpoint(0, 0)
 
 
-async def has_news(db: Connection, subscriber: str) -> bool:
+async def has_new_events(db: Connection, subscriber: str) -> bool:
     """Whether the log has events for the subscriber, or its checkpoint lies ahead, which `claim` tells."""
-    return bool(await db.fetchval(_HAS_NEWS, subscriber))
+    return bool(await db.fetchval(_HAS_NEW_EVENTS, subscriber))
 
 
 async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:

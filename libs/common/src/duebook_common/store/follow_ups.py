@@ -21,7 +21,7 @@ from duebook_common.domain.job.events import FollowUpRefused
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import Trigger, run_id_of_follow_up
 from duebook_common.store.actor import Actor
-from duebook_common.store.checkpoints import claim, has_news, move_checkpoint
+from duebook_common.store.checkpoints import claim, has_new_events, move_checkpoint
 from duebook_common.store.codec import FOLLOW_UPS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import HORIZON
@@ -152,7 +152,7 @@ class FollowUpSubscriber:
         failed, and after some tries the follow-up is refused.
         """
         async with acquire(self._pool) as db:
-            if not await has_news(db, SUBSCRIBER):
+            if not await has_new_events(db, SUBSCRIBER):
                 return 0
         async with transaction(self._pool) as db:
             seen = await claim(db, SUBSCRIBER)

@@ -26,7 +26,7 @@ from duebook_common.domain.statistics import (
     admit,
     roll_up,
 )
-from duebook_common.store.checkpoints import claim, forget_checkpoint, has_news, move_checkpoint, wait_for_claim
+from duebook_common.store.checkpoints import claim, forget_checkpoint, has_new_events, move_checkpoint, wait_for_claim
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import HORIZON
 
@@ -139,7 +139,7 @@ class StatisticsSubscriber:
     async def step(self, now: datetime) -> int:
         """Count one batch. Returns its number of events if it was full, else 0."""
         async with acquire(self._pool) as db:
-            if not await has_news(db, SUBSCRIBER):
+            if not await has_new_events(db, SUBSCRIBER):
                 return 0
         async with transaction(self._pool) as db:
             checkpoint = await claim(db, SUBSCRIBER)
