@@ -52,9 +52,10 @@ def is_running(pid: int) -> bool:
 
 
 def names(platform: Platform) -> list[str]:
-    """The names of the executors that are registered, without the host."""
+    """The names of the executors that are registered, without that of the machine."""
     found = platform.get("/api/executor")["items"]
-    return sorted(re.sub(r".*-(\d+)/.*", r"\1", each["name"]) for each in found if each["state"] == "alive")
+    assert all(each["name"].startswith(f"executor {each['host']}/") for each in found)
+    return sorted(re.sub(r".*-(\d+)$", r"\1", each["host"]) for each in found if each["state"] == "alive")
 
 
 def is_connected(platform: Platform, executor: str) -> bool:

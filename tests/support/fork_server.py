@@ -81,6 +81,7 @@ def run_service(kind: str, program: str, environment: dict[str, str]) -> None:
 def main() -> None:
     for kind in KINDS:
         import_module(f"duebook_{kind}.__main__")
+        import_module(f"duebook_{kind}.app")
     gc.collect()
     gc.freeze()  # else the collector would copy the pages of every object into every child
     request = serve(socket.socket(fileno=int(sys.argv[1])))

@@ -8,9 +8,6 @@ from pathlib import Path
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
 from duebook_common.runtime.telemetry import configure
-from duebook_executor.app import prepare
-from duebook_executor.processes.parent import run_parent
-from duebook_executor.reload import Reloader
 from duebook_executor.settings import ExecutorSettings
 
 
@@ -23,11 +20,28 @@ def main() -> None:
     if arguments.reload or settings.reload == "on":
         sys.exit(_reload(settings))
     if settings.processes > 1:
-        run_parent(settings)
+        _run_parent(settings)
+    _run(settings)
+
+
+# Each imports what only it needs: a parent and a reloader hold no client of a server in memory, and start soon.
+
+
+def _run(settings: ExecutorSettings) -> None:
+    from duebook_executor.app import prepare  # noqa: PLC0415
+
     run("executor", settings, settings.port, prepare(settings, socket.gethostname()))
 
 
+def _run_parent(settings: ExecutorSettings) -> None:
+    from duebook_executor.processes.parent import run_parent  # noqa: PLC0415
+
+    run_parent(settings)
+
+
 def _reload(settings: ExecutorSettings) -> int:
+    from duebook_executor.reload import Reloader  # noqa: PLC0415
+
     configure("executor", settings.log_format, settings.log_level)
     return Reloader([sys.executable, "-m", "duebook_executor"], Path.cwd(), settings.grace).run()
 

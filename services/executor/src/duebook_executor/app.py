@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -121,7 +120,7 @@ async def lifespan(
         redis_client(redis_url) as redis,
     ):
         connections = _Connections(pool, clock, hints, RunLocks(redis, actor.name, settings.lease), actor)
-        executor = _create(settings, registry, publisher, connections)
+        executor = _create(name, settings, registry, publisher, connections)
         _show(context, settings, executor)
         context.loops.start("clock", clock.keep_measuring(pool))
         context.loops.start("sign of life", _give_sign(settings, actor))
@@ -135,7 +134,7 @@ async def lifespan(
 
 
 def _create(
-    settings: ExecutorSettings, registry: Registry, publisher: AmqpPublisher, connections: _Connections
+    name: str, settings: ExecutorSettings, registry: Registry, publisher: AmqpPublisher, connections: _Connections
 ) -> _Executor:
     """Create the parts and connect them."""
     pool, clock, hints, locks, actor = connections
@@ -146,7 +145,7 @@ def _create(
     rabbitmq_url = settings.rabbitmq_url.get_secret_value()
     consumer = Consumer(rabbitmq_url, settings.queues, settings.concurrency, deliveries.receive)
     heartbeat = Heartbeat(attempts, queries, notes, locks, settings.lease)
-    about = About(socket.gethostname(), VERSION, settings.concurrency, clock.now(), defaults_of(registry))
+    about = About(name, VERSION, settings.concurrency, clock.now(), defaults_of(registry))
     registration = Registration(
         pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
     )

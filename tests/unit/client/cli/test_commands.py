@@ -199,9 +199,9 @@ def test_a_key_file_that_cannot_be_read_is_named() -> None:
             ["refused (invalid):", "  /name: too long", "  body: odd"],
         ),
         (
-            Unreachable("refused"),
+            Unreachable("no answer from http://h: refused"),
             1,
-            ["no answer from http://h (refused); is the api running, and is DUEBOOK_URL right?"],
+            ["no answer from http://h: refused; is the api running, and is DUEBOOK_URL right?"],
         ),
         (NotFound("there is none"), 3, ["there is none"]),
         (Failure("it broke"), 1, ["it broke"]),
@@ -218,8 +218,8 @@ def test_a_wrong_server_is_reported_with_its_variable(error: Exception) -> None:
 
 
 def test_without_a_url_the_message_names_the_file_that_is_not_there() -> None:
-    [line] = explain(Unreachable("refused"), {})
-    assert line.startswith("no answer from http://127.0.0.1:8000 (refused); DUEBOOK_URL is not set, and this directory")
+    [line] = explain(Unreachable("no answer from http://127.0.0.1:8000: refused"), {})
+    assert line.startswith("no answer from http://127.0.0.1:8000: refused; DUEBOOK_URL is not set, and this directory")
     assert ".duebook/env: run `duebook` where `make up` runs, or set DUEBOOK_URL" in line
 
 

@@ -141,8 +141,8 @@ async def test_the_client_for_asyncio_sends_the_same() -> None:
 
 
 async def test_a_server_that_does_not_listen_is_unreachable_for_asyncio() -> None:
-    async with AsyncClient("http://127.0.0.1:1", retry_for=0) as api:
-        with pytest.raises(Unreachable):
+    async with AsyncClient("http://user:secret@127.0.0.1:1/base", retry_for=0) as api:
+        with pytest.raises(Unreachable, match=r"^no answer from http://127\.0\.0\.1:1: "):
             await api.jobs.get("1")
 
 

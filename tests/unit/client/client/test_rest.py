@@ -91,7 +91,8 @@ def test_no_content_is_none() -> None:
 
 
 def test_a_server_that_does_not_listen_is_unreachable() -> None:
-    with Client("http://127.0.0.1:1", retry_for=0) as api, pytest.raises(Unreachable):
+    away = pytest.raises(Unreachable, match=r"^no answer from http://127\.0\.0\.1:1: ")
+    with Client("http://user:secret@127.0.0.1:1/base", retry_for=0) as api, away:
         api.get("/api/job")
 
 

@@ -37,11 +37,11 @@ def explain(error: Exception, variables: Mapping[str, str] | None = None) -> Ite
     match error:
         case Unreachable() if not variables.get("DUEBOOK_URL"):
             yield (
-                f"no answer from {url} ({error}); DUEBOOK_URL is not set, and this directory has no {FILE}: "
+                f"{error}; DUEBOOK_URL is not set, and this directory has no {FILE}: "
                 "run `duebook` where `make up` runs, or set DUEBOOK_URL"
             )
         case Unreachable():
-            yield f"no answer from {url} ({error}); is the api running, and is DUEBOOK_URL right?"
+            yield f"{error}; is the api running, and is DUEBOOK_URL right?"
         case NotDuebook():
             yield f"the server at {url} is not Duebook's API ({error}); set DUEBOOK_URL"
         case InvalidRequest():

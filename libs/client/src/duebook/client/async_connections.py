@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import httpx2
 
-from duebook.client.connection import is_loopback
+from duebook.client.connection import is_loopback, reason, server_of
 from duebook.client.errors import InvalidRequest, Unreachable
 from duebook.client.wire import Response
 
@@ -33,9 +33,9 @@ class AsyncConnections:
             url = self._url.copy_with(raw_path=path)
             answer = await self._http.request(method, url, headers=headers, content=body, timeout=seconds)
         except (httpx2.InvalidURL, ValueError) as error:
-            raise InvalidRequest(_reason(error)) from error
+            raise InvalidRequest(reason(error)) from error
         except (httpx2.HTTPError, OSError) as error:
-            raise Unreachable(_reason(error)) from error
+            raise Unreachable(f"no answer from {server_of(str(self._url))}: {reason(error)}") from error
         return Response(answer.status_code, answer.content, {name.lower(): it for name, it in answer.headers.items()})
 
     async def close(self) -> None:
@@ -50,7 +50,3 @@ def _url(text: str) -> httpx2.URL:
     if url.scheme not in {"http", "https"} or not url.host or not 0 < (url.port or 1) < 65_536:
         raise InvalidRequest(f"{text!r} is not a URL of an API: it must begin with http:// or https:// and name a host")
     return url
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

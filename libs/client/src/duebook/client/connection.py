@@ -52,6 +52,16 @@ class Connection:
         self._http.close()
 
 
+def server_of(url: str) -> str:
+    """The URL of a server as a message shows it: without user, password, path and query."""
+    server = urlsplit(url)
+    return f"{server.scheme}://{_address(server)}"
+
+
+def reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
 def _open(server: SplitResult, proxy: SplitResult | None) -> http.client.HTTPConnection:
     to = proxy or server
     assert to.hostname

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from http.client import HTTPException, InvalidURL
 
-from duebook.client.connection import Connection
+from duebook.client.connection import Connection, reason, server_of
 from duebook.client.errors import InvalidRequest, Unreachable
 from duebook.client.wire import Response
 
@@ -26,7 +26,12 @@ class Connections:
     ) -> Response:
         """The answer; raises Unreachable without one, and InvalidRequest for what HTTP cannot carry."""
         connection = self._take()
-        response = convert_errors(lambda: connection.request(method, target, headers, body, seconds))
+        try:
+            response = connection.request(method, target, headers, body, seconds)
+        except (InvalidURL, ValueError) as error:
+            raise InvalidRequest(reason(error)) from error
+        except (HTTPException, OSError) as error:
+            raise Unreachable(f"no answer from {server_of(self._url)}: {reason(error)}") from error
         self._idle.append(connection)
         return response
 
@@ -48,17 +53,3 @@ class Connections:
             return Connection(url)
         except ValueError as error:
             raise InvalidRequest(f"{url!r} is not a URL of an API: {error}") from error
-
-
-def convert_errors(request: Callable[[], Response]) -> Response:
-    """The answer of a request; errors of the transport become those of the client."""
-    try:
-        return request()
-    except (InvalidURL, ValueError) as error:
-        raise InvalidRequest(_reason(error)) from error
-    except (HTTPException, OSError) as error:
-        raise Unreachable(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -19,7 +19,7 @@ _JOB, _RUN = "01a218f6-cf4d-72cb-8988-eac87f8c671c", "ad8fcdc3-571f-5635-90a8-c3
 _EXECUTORS: dict[str, Described] = {
     "Executor.id": ("The id of this start of the process.", _EXECUTOR),
     "Executor.name": ("Its name, as runs have it in `executor`.", f"executor worker-1/{_EXECUTOR}"),
-    "Executor.host": ("The machine or the container.", "worker-1"),
+    "Executor.host": ("The machine or the container; with a number, one of several processes there.", "worker-1"),
     "Executor.version": ("The version of Duebook.", "0.1.0"),
     "Executor.state": ("`alive`, `draining` (finishes what it has), or `lost` (silent for a minute).", "alive"),
     "Executor.queues": ("The queues that it serves.", ["default"]),
