@@ -13,19 +13,8 @@ from support import servers
 from support.fleet import Platform, eventually
 from support.load import Load, held
 from support.program import Program
-from support.restore import copy, mailed, spend_transaction_ids
+from support.restore import copy, feed, mailed, spend_transaction_ids
 from support.smtp_server import Mailbox
-
-
-def feed(platform: Platform) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    while (page := platform.get(f"/api/events?limit=200{_after(items)}"))["items"]:
-        items += page["items"]
-    return items
-
-
-def _after(items: list[dict[str, Any]]) -> str:
-    return f"&after={items[-1]['position']}" if items else ""
 
 
 def not_ready(platform: Platform, kind: str) -> str:

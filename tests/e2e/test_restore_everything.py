@@ -2,26 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from uuid import uuid4
 
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.redis import Redis
 from support import servers
 from support.fleet import Platform, eventually
-from support.load import JobSpec, Load, held, launch, mix
+from support.load import Load, held, launch, mix
 from support.program import Program
-from support.restore import copy, mailed, spend_transaction_ids
+from support.restore import copy, mailed, named, spend_transaction_ids
 from support.smtp_server import Mailbox
-
-_NOTIFY = {"to": ["ops@example.com"], "on": ["succeeded", "dead_lettered"]}
-
-
-def named(prefix: str, specs: Sequence[JobSpec]) -> list[JobSpec]:
-    """The same jobs with names of their own, which tell their mails apart."""
-    own = [{"name": f"{prefix} {n}", "notify": _NOTIFY} for n in range(len(specs))]
-    return [replace(spec, job=spec.job | each) for spec, each in zip(specs, own, strict=True)]
 
 
 def ended(load: Load, prefix: str, count: int) -> None:

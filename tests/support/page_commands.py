@@ -3,7 +3,9 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
+from duebook_devstack.accounts import Account
 from duebook_devstack.postgres import Postgres
 from support.documents import ROOT, blocks
 
@@ -11,7 +13,10 @@ from support.documents import ROOT, blocks
 class PageCommands:
     """The blocks of a page that are marked `sh operator`, in order; each `run` does the next ones."""
 
-    def __init__(self, page: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, page: str, environment: Mapping[str, str], account: Account | None = None, programs: Path | None = None
+    ) -> None:
+        self._account, self._programs = account, programs
         self._blocks = [block for block in blocks(ROOT / "docs" / page) if block.mark == "operator"]
         self.environment = dict(environment)
 
@@ -21,13 +26,22 @@ class PageCommands:
         assert len(todo) == count, "the page has fewer blocks"
         return "".join(self._do(block.text, block.where) for block in todo)
 
+    def skip(self) -> None:
+        """Leave the next block out."""
+        del self._blocks[0]
+
     def all_done(self) -> bool:
         return not self._blocks
 
     def _do(self, text: str, where: str) -> str:
         command = ["bash", "-c", f"set -eo pipefail\n{text}"]
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        path = os.pathsep.join([*([str(self._programs)] if self._programs else []), os.environ["PATH"]])
+        environment = {**os.environ, "PATH": path, **self.environment}
+        account = self._account.popen() if self._account else {}
+        directory = "/" if self._account else ROOT
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, env=environment, cwd=directory, capture_output=True, text=True, check=False, **account
+        )
         assert done.returncode == 0, f"{where}\n{text}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

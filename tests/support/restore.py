@@ -2,10 +2,15 @@
 
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import asyncpg
 
 from support import servers
+from support.fleet import Platform
+from support.load import JobSpec
 from support.smtp_server import Mailbox
 
 _SPENT = 5_000  # transaction ids: more than a new cluster spends on the load of a dump
@@ -29,3 +34,24 @@ def copy(source: str, target: str) -> None:
 
 def mailed(smtp: Mailbox) -> Counter[str]:
     return Counter(message["subject"] for message in smtp.messages)
+
+
+_NOTIFY = {"to": ["ops@example.com"], "on": ["succeeded", "dead_lettered"]}
+
+
+def named(prefix: str, specs: Sequence[JobSpec]) -> list[JobSpec]:
+    """The same jobs with names of their own, which tell their mails apart."""
+    own = [{"name": f"{prefix} {n}", "notify": _NOTIFY} for n in range(len(specs))]
+    return [replace(spec, job=spec.job | each) for spec, each in zip(specs, own, strict=True)]
+
+
+def feed(platform: Platform) -> list[dict[str, Any]]:
+    """All events that the feed delivers now."""
+    items: list[dict[str, Any]] = []
+    while (page := platform.get(f"/api/events?limit=200{_after(items)}"))["items"]:
+        items += page["items"]
+    return items
+
+
+def _after(items: list[dict[str, Any]]) -> str:
+    return f"&after={items[-1]['position']}" if items else ""

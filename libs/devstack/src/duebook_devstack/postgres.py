@@ -48,6 +48,11 @@ class Postgres(Server):
     def superuser_url(self) -> str:
         return f"postgresql://postgres:{self.stack_dir.password('superuser')}@127.0.0.1:{self._port}/postgres"
 
+    @property
+    def programs(self) -> Path:
+        """The directory of the server's programs, once it was started."""
+        return self._programs
+
     def command(self) -> Sequence[str | Path]:
         data = self.directory / "data"
         self._programs, self.origin = _programs(data)
