@@ -12,6 +12,8 @@ PACKAGED = Path(__file__).parents[2] / "libs/client/src/duebook/cli/job_sets/job
 _COMPONENTS, _DEFS = "#/components/schemas/", "#/$defs/"
 _SET = "The name of the set: with --prune, apply deletes jobs of the set that are in no file."
 
+_OWN = "What several jobs share by anchors and merge keys of YAML; apply does not read it."
+
 
 def render() -> str:
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
@@ -29,6 +31,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["set", "jobs"],
+        "patternProperties": {"^x-": {"description": _OWN}},
         "properties": {
             "$schema": {"type": "string"},
             "set": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]{0,62}$", "description": _SET},

@@ -216,6 +216,14 @@ def test_aliases_of_ordinary_files_are_followed(tmp_path: Path) -> None:
     assert [len(job["payload"]) for job in document["jobs"]] == [10_000] * 1000
 
 
+def test_own_keys_override_merged_ones_at_any_depth(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 1}\nw: {v: {u: &b {<<: *a, x: 2}}}\nc: {<<: *b, y: 3}\nd: {<<: [*b, *a], z: 4}\n"
+    (tmp_path / "job.yaml").write_text(text)
+    document = parsing.document(f"{tmp_path}/job.yaml")
+    assert [document["w"]["v"]["u"], document["c"]] == [{"x": 2, "y": 1}, {"x": 2, "y": 3}]
+    assert document["d"] == {"x": 2, "y": 1, "z": 4}
+
+
 def test_a_file_that_looks_like_json_must_be_json(tmp_path: Path) -> None:
     for name, text in (("job.json", "a: 1"), ("job", "{a: 1}")):
         (tmp_path / name).write_text(text)

@@ -1,5 +1,7 @@
 """Files of jobs: what is read, and where each fault is found."""
 
+import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,7 @@ def test_every_fault_of_all_files_is_found_at_once(tmp_path: Path) -> None:
     assert [fault.partition(" ")[0] for fault in found] == [
         "b.yaml:4:",
         "b.yaml:8:",
-        "c.yaml:1:",
+        "c.yaml",
         "d.json:1:",
         "e.yaml:1:",
     ]
@@ -90,7 +92,26 @@ def test_a_file_of_another_shape_is_refused_at_its_line(tmp_path: Path, text: st
     assert words in fault
 
 
-def test_a_directory_without_files_and_a_missing_file_are_refused(tmp_path: Path) -> None:
-    for name in (tmp_path, tmp_path / "none.yaml"):
-        with pytest.raises(InvalidFiles, match=str(name)):
+def test_what_several_jobs_share_stands_beside_them(tmp_path: Path) -> None:
+    text = "set: a\nx-base: &base {task: t, timeout: PT1M}\njobs:\n  - {<<: *base, key: b, timeout: PT2M}\n"
+    [job] = read(tmp_path, a_yaml=text).jobs
+    assert job.body == {"task": "t", "timeout": "PT2M", "key": "b", "tags": ["set:a"]}
+
+
+def test_what_cannot_be_read_has_no_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    reasons = {
+        tmp_path / "none.yaml": f"cannot read {tmp_path}/none.yaml: No such file or directory",
+        tmp_path / "broken.json": f"{tmp_path}/broken.json is not JSON: ",
+        tmp_path / "empty": f"the directory {tmp_path}/empty has no .yaml, .yml or .json file",
+    }
+    (tmp_path / "empty").mkdir()
+    for name, reason in reasons.items():
+        with pytest.raises(InvalidFiles, match=f"^{re.escape(reason)}"):
             read_files([str(name)])
+
+
+def test_the_text_of_stdin_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("set: a\njobs: 1\n"))
+    with pytest.raises(InvalidFiles, match=r"^stdin:2: jobs: "):
+        read_files(["-"])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -102,6 +103,19 @@ def test_the_jobs_of_many_new_keys_are_read_together() -> None:
     assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {}
     targets = sorted(target for _, target, _, _ in api.requests)
     assert [target.count("k", target.index("key=") + 4) for target in targets[:2]] == [50, 10]
+
+
+def test_the_keys_of_one_request_fit_into_the_line_that_a_proxy_takes() -> None:
+    files = [FileJob(f"{n:03}{'@' * 150}", "a", {}, "a.yaml", "", {}) for n in range(60)]
+    files.append(FileJob("€" * 1000, "a", {}, "a.yaml", "", {}))
+    api = Api(*[NOTHING] * 9)
+    assert service.current_jobs(api.client, JobFiles(("a",), tuple(files))) == {}
+    targets = [target for _, target, _, _ in api.requests]
+    assert max(map(len, targets)) < 4_100
+    requested = {
+        key for target in targets if "key=" in target for key in parse_qs(urlsplit(target).query)["key"][0].split(",")
+    }
+    assert requested == {file.key for file in files[:-1]}
 
 
 def test_a_key_that_no_job_can_have_keeps_no_other_from_being_found() -> None:

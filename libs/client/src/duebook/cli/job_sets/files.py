@@ -13,11 +13,13 @@ TAG = "set:"
 _SET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _MEMBERS = {"set", "jobs", "$schema"}
+_OWN = "x-"  # members for what several jobs share by YAML's anchors; nothing reads them
+_UNKNOWN = "there is no such field; there are `set` and `jobs`, and names that begin with `x-` for what jobs share"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong in a file, and where."""
+    """What is wrong in a file, and where. The line is 0 if none is known; then the message names the file."""
 
     file: str
     line: int
@@ -25,7 +27,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.field}{': ' if self.field else ''}{self.message}"
+        where = f"{self.file}:{self.line}: " if self.line else ""
+        return f"{where}{self.field}{': ' if self.field else ''}{self.message}"
 
 
 class InvalidFiles(Exception):
@@ -95,7 +98,7 @@ def _paths(names: Iterable[str]) -> Iterator[str]:
             continue
         found = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
         if not found:
-            raise InvalidFiles([Fault(name, 1, "", "this directory has no .yaml, .yml or .json file")])
+            raise InvalidFiles([Fault(name, 0, "", f"the directory {name} has no .yaml, .yml or .json file")])
         yield from map(str, found)
 
 
@@ -105,20 +108,18 @@ def _read(name: str) -> Iterator[Fault | FileJob | str]:
         text = parsing.text_of(name)
         value = parsing.parsed(text, name)
     except ValueError as error:
-        yield Fault(name, 1, "", str(error))
+        yield Fault(name, 0, "", str(error))
         return
-    lines = lines_of(text)
-    yield from _file(name, value, lines)
+    yield from _file("stdin" if name == "-" else name, value, lines_of(text))
 
 
 def _file(name: str, value: Any, lines: Lines) -> Iterator[Fault | FileJob | str]:
     if not isinstance(value, dict):
         yield Fault(name, 1, "", "a file of jobs is an object with the fields `set` and `jobs`")
         return
-    for member in value.keys() - _MEMBERS:
-        yield Fault(
-            name, line_of(lines, f"/{member}"), str(member), "there is no such field; there are `set` and `jobs`"
-        )
+    for member in value:
+        if member not in _MEMBERS and not str(member).startswith(_OWN):
+            yield Fault(name, line_of(lines, f"/{member}"), str(member), _UNKNOWN)
     set_name, jobs = value.get("set"), value.get("jobs")
     if not isinstance(set_name, str) or not _SET.fullmatch(set_name):
         message = "a set has a name of 1 to 63 characters: a to z, 0 to 9, and after the first also _ . -"

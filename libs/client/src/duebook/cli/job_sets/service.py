@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
+from urllib.parse import quote_plus
 
 from duebook.cli.failures import Failure
 from duebook.cli.job_sets import effects
@@ -19,7 +20,8 @@ from duebook.client.wire import Request
 T = TypeVar("T")
 
 _BATCH, _AT_ONCE = 500, 8
-_KEYS = 50  # of one request, whose line has a limited length
+# Keys of one request, and their characters as a URL has them: some proxies take 8 KB for the line of a request.
+_KEYS, _KEY_CHARACTERS = 50, 4_000
 _DAYS = timedelta(days=7)
 
 
@@ -36,8 +38,25 @@ def current_jobs(api: Client, files: JobFiles) -> dict[str, dict[str, Any]]:
     found = {job["key"]: job for job in tagged if job["key"] is not None}
     missing = [job.key for job in files.jobs if job.key not in found]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        others = chain.from_iterable(threads.map(partial(_jobs, api), _batches(missing, _KEYS)))
+        others = chain.from_iterable(threads.map(partial(_jobs, api), _key_batches(missing)))
         return found | {job["key"]: job for job in others}
+
+
+def _key_batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    """Batches of keys, each for one request. No job has a key that is too long for one: the dry run refuses it."""
+    batch: list[str] = []
+    characters = 0
+    for key in keys:
+        size = len(quote_plus(f"{key},"))
+        if size > _KEY_CHARACTERS:
+            continue
+        if len(batch) == _KEYS or characters + size > _KEY_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+        batch.append(key)
+        characters += size
+    if batch:
+        yield batch
 
 
 def _jobs(api: Client, keys: Sequence[str]) -> list[dict[str, Any]]:
