@@ -1,6 +1,8 @@
 """A task as a program calls it that is no executor: it is enqueued, and its result is awaited."""
 
+import sys
 from collections.abc import Coroutine
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 from duebook.unset import UNSET
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 Payload = TypeVar("Payload")
+_DEFAULT = "duebook.client.default"
 
 
 class RemoteTask(Generic[R, Payload]):
@@ -61,6 +64,15 @@ class RemoteTask(Generic[R, Payload]):
         self: Any, payload: Any = UNSET, *, client: "AsyncClient | None" = None, **options: Any
     ) -> "AsyncHandle[Any]":
         """Like `enqueue`, for asyncio: `await (await task.aenqueue(payload)).result(timeout=60)`."""
-        from duebook.client.default import default_async_client  # noqa: PLC0415 - an executor needs no client
+        return await (client or await _async_client()).enqueue(self, payload, **options)
 
-        return await (client or default_async_client()).enqueue(self, payload, **options)
+
+async def _async_client() -> "AsyncClient":
+    """The client of the environment. What it needs is imported in a thread, while other work of the loop goes on."""
+    import asyncio  # noqa: PLC0415 - long since imported where there is a loop
+
+    if _DEFAULT not in sys.modules:
+        await asyncio.to_thread(import_module, _DEFAULT)
+    from duebook.client.default import default_async_client  # noqa: PLC0415 - an executor needs no client
+
+    return await default_async_client()

@@ -203,6 +203,11 @@ def test_a_key_file_that_cannot_be_read_is_named() -> None:
             1,
             ["no answer from http://h: refused; is the api running, and is DUEBOOK_URL right?"],
         ),
+        (
+            ApiError(404, "not_found", "there is no queue 'x'; GET /api/queue lists all"),
+            3,
+            ["there is no queue 'x'; `duebook queue list` lists all"],
+        ),
         (NotFound("there is none"), 3, ["there is none"]),
         (Failure("it broke"), 1, ["it broke"]),
     ],
@@ -221,6 +226,24 @@ def test_without_a_url_the_message_names_the_file_that_is_not_there() -> None:
     [line] = explain(Unreachable("no answer from http://127.0.0.1:8000: refused"), {})
     assert line.startswith("no answer from http://127.0.0.1:8000: refused; DUEBOOK_URL is not set, and this directory")
     assert ".duebook/env: run `duebook` where `make up` runs, or set DUEBOOK_URL" in line
+
+
+def test_no_message_shows_the_user_and_password_of_a_url() -> None:
+    for error in (NotDuebook("HTTP 200"), ApiError(401, "unauthorized", "d")):
+        [line] = explain(error, {"DUEBOOK_URL": "https://user:secret@h/base"})
+        assert "https://h" in line
+        assert "secret" not in line
+
+
+def test_lists_of_commands_have_whole_sentences() -> None:
+    for group in ([], ["job"], ["run"]):
+        shown = CliRunner().invoke(app, [*group, "--help"], env={"COLUMNS": "80"}).stdout
+        assert "..." not in shown.replace("[ARGS]...", "")
+
+
+def test_a_wrong_choice_is_refused_in_plain_words() -> None:
+    stderr = duebook("job", "list", "--status", "x").stderr
+    assert "Invalid value for '--status': 'x' is not one of 'active'" in stderr
 
 
 def test_the_help_says_where_the_api_is_found() -> None:

@@ -1,6 +1,10 @@
 """Enqueueing a task: what is sent, how its run is awaited, and what becomes of its result."""
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -168,5 +172,31 @@ async def test_without_a_client_the_environment_names_it(monkeypatch: pytest.Mon
     monkeypatch.setenv("DUEBOOK_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(default, "_clients", [])
     assert default_client() is default_client()
-    assert default_async_client() is default_async_client()
-    await default_async_client().aclose()
+    clients = await asyncio.gather(default_async_client(), default_async_client())
+    assert clients[0] is clients[1]
+    await clients[0].aclose()
+
+
+def test_the_event_loop_waits_for_no_import_of_the_default_client() -> None:
+    program = """
+import asyncio, sys, threading
+from duebook import task
+from duebook.client import InvalidRequest
+@task("empty")
+def empty(): ...
+class Watch:
+    def find_spec(self, name, *_):
+        heavy = name.partition(".")[0] in {"httpx2", "pydantic"} or name == "duebook.client.default"
+        if heavy and threading.current_thread() is threading.main_thread():
+            print(name)
+async def main():
+    sys.meta_path.insert(0, Watch())
+    await empty.aenqueue(client=None)
+try:
+    asyncio.run(main())
+except InvalidRequest:
+    print("httpx2" in sys.modules)
+"""
+    environment = os.environ | {"DUEBOOK_URL": "ftp://no.api"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr

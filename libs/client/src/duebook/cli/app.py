@@ -1,5 +1,6 @@
 """The command line: `duebook --help`."""
 
+import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
@@ -80,10 +81,20 @@ def _load(name: str) -> TyperGroup | TyperCommand:
     assert isinstance(command, TyperGroup | TyperCommand)
     command.name = name
     convert_plainly(command)
+    _describe_in_full(command)
     return command
 
 
+def _describe_in_full(command: TyperGroup | TyperCommand) -> None:
+    """Let lists of commands have the whole first sentence of each; else a narrow terminal would cut it."""
+    command.short_help = re.split(r"(?<=\.)\s", command.help or "")[0]
+    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
+        assert isinstance(each, TyperGroup | TyperCommand)
+        _describe_in_full(each)
+
+
 _EXTRA = "Got unexpected extra argument"
+_OF_PYDANTIC = "Value error, "
 _QUOTES = "put a value that has spaces into quotes, like 'cron 30 2 * * *' or 'every 15m'"
 
 
@@ -106,6 +117,7 @@ class ErrorHandlingGroup(TyperGroup):
                 print_message(line)
             raise typer.Exit(exit_code(error)) from None
         except TyperException as error:
+            error.message = error.message.replace(_OF_PYDANTIC, "")
             if error.message.startswith(_EXTRA):
                 error.message += f"; {_QUOTES}"
             raise

@@ -1,11 +1,19 @@
 """The message and the exit code of each expected failure: one line with the cause and the remedy."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from duebook.client import ApiError, ClientError, InvalidRequest, NotDuebook, Unreachable
+from duebook.client.connection import server_of
 from duebook.client.environment import DEFAULT_URL, FILE, environment
 
 FAILURE, USAGE, NOT_FOUND = 1, 2, 3
+
+# Where the API names a route, the command line names the command.
+_ROUTES = {
+    re.compile(r"GET /api/queue\b"): "`duebook queue list`",
+    re.compile(r"POST /api/dead-letter/(\S+)/(redrive|discard)"): r"`duebook dead-letter \2 \1`",
+}
 
 
 class NotFound(Exception):
@@ -33,7 +41,6 @@ def exit_code(error: Exception) -> int:
 def explain(error: Exception, variables: Mapping[str, str] | None = None) -> Iterator[str]:
     """The lines that describe the failure: one, and one more for each fault of an invalid request."""
     variables = environment() if variables is None else variables
-    url = variables.get("DUEBOOK_URL") or DEFAULT_URL
     match error:
         case Unreachable() if not variables.get("DUEBOOK_URL"):
             yield (
@@ -43,23 +50,34 @@ def explain(error: Exception, variables: Mapping[str, str] | None = None) -> Ite
         case Unreachable():
             yield f"{error}; is the api running, and is DUEBOOK_URL right?"
         case NotDuebook():
-            yield f"the server at {url} is not Duebook's API ({error}); set DUEBOOK_URL"
+            yield f"the server at {_server(variables)} is not Duebook's API ({error}); set DUEBOOK_URL"
         case InvalidRequest():
             yield f"invalid request: {error}; check DUEBOOK_URL and DUEBOOK_API_KEY"
         case ApiError(status=401) if _has_key(variables):
             yield (
-                f"{url} refused the key in DUEBOOK_API_KEY: it is unknown, expired or revoked; "
+                f"{_server(variables)} refused the key in DUEBOOK_API_KEY: it is unknown, expired or revoked; "
                 "`duebook key list` shows which keys are still valid, `duebook key create` makes one"
             )
         case ApiError(status=401):
-            yield f"{url} requires a key; set DUEBOOK_API_KEY, or make a key with `duebook key create`"
+            yield f"{_server(variables)} requires a key; set DUEBOOK_API_KEY, or make a key with `duebook key create`"
         case ApiError(faults=[_, *_]):
             yield f"refused ({error.code}):"
             yield from (f"  {fault.pointer or 'body'}: {fault.detail}" for fault in error.faults)
         case ApiError():
-            yield error.detail
+            yield as_commands(error.detail)
         case _:
             yield from str(error).splitlines()
+
+
+def _server(variables: Mapping[str, str]) -> str:
+    return server_of(variables.get("DUEBOOK_URL") or DEFAULT_URL)
+
+
+def as_commands(text: str) -> str:
+    """A sentence of the API, with commands in place of routes."""
+    for route, command in _ROUTES.items():
+        text = route.sub(command, text)
+    return text
 
 
 def _has_key(variables: Mapping[str, str]) -> bool:

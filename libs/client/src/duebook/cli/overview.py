@@ -97,7 +97,7 @@ def _others() -> Iterator[dict[str, Any]]:
                 with Client(url, timeout=3, retry_for=0) as service:
                     yield _health(name, service)
             except ClientError as error:
-                yield {"service": name, "state": "no answer", "components": {url: str(error)}}
+                yield {"service": name, "state": "no answer", "components": {"connection": str(error)}}
 
 
 def _health(name: str, service: Client) -> dict[str, Any]:

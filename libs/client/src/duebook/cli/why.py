@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from duebook.cli import output
+from duebook.cli.failures import as_commands
 from duebook.cli.output import Format
 
 _NOW, _WIDTH = "now", len("2026-11-24T01:00:00.000000Z")
@@ -14,5 +15,9 @@ def print_why(why: Mapping[str, Any], fmt: Format) -> None:
     if fmt is Format.JSON:
         output.print_json(why)
         return
-    causes = (f"  {cause['at'] or _NOW:{_WIDTH}}  {output.one_line(cause['says'])}" for cause in why["because"])
-    output.print_data("\n".join([output.one_line(why["answer"]), *causes]))
+    causes = (f"  {cause['at'] or _NOW:{_WIDTH}}  {_line(cause['says'])}" for cause in why["because"])
+    output.print_data("\n".join([_line(why["answer"]), *causes]))
+
+
+def _line(sentence: str) -> str:
+    return as_commands(output.one_line(sentence))

@@ -59,7 +59,9 @@ def server_of(url: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """What the error says, without the number that the system gives it."""
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__
 
 
 def _open(server: SplitResult, proxy: SplitResult | None) -> http.client.HTTPConnection:

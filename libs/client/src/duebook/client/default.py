@@ -20,11 +20,19 @@ def default_client() -> Client:
     return _clients[0]
 
 
-def default_async_client() -> "AsyncClient":
-    """The client of the running event loop, with the URL and the key of the environment."""
-    from duebook.client.async_client import AsyncClient  # noqa: PLC0415 - it imports httpx2
+async def default_async_client() -> "AsyncClient":
+    """The client of the running event loop, with the URL and the key of the environment.
 
+    A thread makes it: the imports that it needs would keep all other work of the loop waiting.
+    """
     loop = asyncio.get_running_loop()
     if loop not in _of_loops:
-        _of_loops[loop] = AsyncClient()
+        made = await asyncio.to_thread(_make)
+        _of_loops.setdefault(loop, made)  # others may have asked meanwhile; what is left over has no connection yet
     return _of_loops[loop]
+
+
+def _make() -> "AsyncClient":
+    from duebook.client.async_client import AsyncClient  # noqa: PLC0415 - it imports httpx2
+
+    return AsyncClient()

@@ -100,11 +100,14 @@ def record_enqueued() -> Iterator[EnqueuedTasks]:
     async def aenqueue(_client: Any, task: Any, payload: Any = UNSET, **options: Any) -> RecordedAsyncHandle:
         return RecordedAsyncHandle(calls.result, calls.record(task, payload, **options))
 
+    async def async_client() -> AsyncClient:
+        return object.__new__(AsyncClient)
+
     with (
         patch.object(Client, "enqueue", enqueue),
         patch.object(AsyncClient, "enqueue", aenqueue),
         patch.object(default, "default_client", lambda: object.__new__(Client)),
-        patch.object(default, "default_async_client", lambda: object.__new__(AsyncClient)),
+        patch.object(default, "default_async_client", async_client),
     ):
         yield calls
 

@@ -41,8 +41,9 @@ def _caused(other: Run, zone: str) -> Cause:
 
 
 def _choices(run: Run) -> Cause:
-    redrive = f"POST /api/dead-letter/{run.id}/redrive runs it again"
-    return Cause(f"It stays a dead letter until a client decides: {redrive}, and …/discard discards it for good.")
+    path = f"POST /api/dead-letter/{run.id}"
+    choices = f"{path}/redrive runs it again, {path}/discard discards it for good"
+    return Cause(f"It stays a dead letter until a client decides: {choices}.")
 
 
 def _slots(run: Run, slots: ConcurrencySlots) -> Iterator[Cause]:
