@@ -11,7 +11,7 @@ MOMENT = timedelta(microseconds=1)
 
 def trusting() -> SignHistory:
     history = SignHistory()
-    history.see(GIVEN, NOW)
+    assert history.see(GIVEN | {"executor b": True}, NOW) == {"executor a"}
     history.trust("executor a")
     return history
 

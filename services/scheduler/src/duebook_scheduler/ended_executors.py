@@ -75,8 +75,7 @@ class EndedExecutors:
             self.close()
             raise
         now = self._context.clock.now()
-        given = {executor for executor, is_free in free.items() if not is_free}
-        self._history.see(free, now)
+        given = self._history.see(free, now)
         # An executor that gives its sign again had lost both connections only: what it starts from now on is its own.
         self._ended = {executor: end for executor, end in self._ended.items() if executor not in given}
         await self._note_ended(now)

@@ -22,11 +22,12 @@ class SignHistory:
     def watched(self) -> frozenset[str]:
         return frozenset(self._given)
 
-    def see(self, free: Mapping[str, bool], now: datetime) -> None:
-        """Take note of one look at all signs; `now` in UTC."""
+    def see(self, free: Mapping[str, bool], now: datetime) -> frozenset[str]:
+        """Take note of one look at all signs, `now` in UTC; returns the executors that give theirs."""
         self._given &= free.keys()
-        given = {executor for executor, is_free in free.items() if not is_free}
+        given = frozenset(executor for executor, is_free in free.items() if not is_free)
         self._missing_since = {executor: self._missing_since.get(executor, now) for executor in self._given - given}
+        return given
 
     def trust(self, executor: str) -> None:
         """The sign is given, and the broker knows the executor too: from now on its end will be noticed."""
