@@ -114,3 +114,13 @@ async def running_api(
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=JSON) as http:
             yield Api(http, deps)
         await hints.close()
+
+
+def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of an error of this status and code, whose shape is that of all errors."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert {"type", "title", "detail", "instance"} <= set(problem)
+    return problem

@@ -3,14 +3,11 @@
 After each step the invariants of `verify` hold. At the end of each example `rebuild` replaces no row.
 """
 
-import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -47,75 +44,19 @@ from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import check_job
 from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.integrity.verify_rates import check_rates
-from duebook_common.runtime.hints import Hints
-from duebook_common.runtime.settings import read
-from duebook_common.store.database import Clock, Pool, acquire, connect
+from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.rows import load_jobs, run_of
 from duebook_common.store.run_handling import RunWork, handle_runs
-from duebook_scheduler.admission import Admission
-from duebook_scheduler.dispatch import Dispatcher
-from duebook_scheduler.dispatch_window import DispatchWindow
-from duebook_scheduler.poll_context import PollContext
-from duebook_scheduler.run_sender import RunSender
-from duebook_scheduler.settings import SchedulerSettings
-from support.bookkeeping import ACTOR, NOW, check_invariants, created, log, serve
+from support.bookkeeping import ACTOR, NOW, check_invariants, created, log
+from support.scheduler_world import MISFIRE, World
 from support.state_machines import run_state_machine
 
-T = TypeVar("T")
 HOUR = timedelta(hours=1)
-_MISFIRE = 2 * HOUR
 _RUNS = """
 SELECT * FROM runs WHERE job_id = ANY($1) AND status = ANY($2) ORDER BY nominal_at, job_id, trigger, created_at
 """
 _DUE = "SELECT * FROM runs WHERE job_id = ANY($1) AND status = 'waiting' AND wake_at <= $2"
-
-
-class SetClock(Clock):
-    """A clock that shows the time to which it was set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-
-class NoSender(RunSender):
-    """Sends nothing, because there is no broker."""
-
-    connected, held_queues = True, frozenset[str]()
-
-    def __init__(self) -> None:
-        pass
-
-    async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
-        pass
-
-
-class World:
-    """The dispatcher and the admission of a scheduler on one database, with the event loop on which they run."""
-
-    def __init__(self, url: str) -> None:
-        self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
-        names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
-        settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
-        settings = settings.model_copy(update={"misfire": _MISFIRE})
-        self.clock, self.numbers = SetClock(), count(1)
-        self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
-        self.run(serve(self.pool))
-        hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
-        poll = PollContext(self.pool, self.clock, settings, ACTOR)
-        self.dispatcher = Dispatcher(poll, NoSender(), DispatchWindow(10_000), hints)
-        self.admission = Admission(poll)
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
-
-    def close(self) -> None:
-        self.run(self._stack.aclose())
-        self._runner.close()
 
 
 picks = st.integers(0, 30)
@@ -231,7 +172,7 @@ class Machine(RuleBasedStateMachine):
         return commands[kind]
 
     def _change_job(self, act: str, job_id: UUID, data: st.DataObject) -> None:
-        context = DecisionContext(now=self.now, misfire=_MISFIRE, look_again_after=HOUR, dispatch=0)
+        context = DecisionContext(now=self.now, misfire=MISFIRE, look_again_after=HOUR, dispatch=0)
         changed = data.draw(policies) if act == "change" else {}
         overlap = data.draw(st.sampled_from(Overlap)) if act == "trigger" else Overlap.SKIP
         job = self.world.run(self._job(job_id))

@@ -1,0 +1,72 @@
+"""A scheduler's dispatcher and admission on one database, with a clock that a test sets, and without a broker."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+from duebook_common.domain.run.state import Run
+from duebook_common.runtime.hints import Hints
+from duebook_common.runtime.settings import read
+from duebook_common.store.database import Clock, Pool, connect
+from duebook_scheduler.admission import Admission
+from duebook_scheduler.dispatch import Dispatcher
+from duebook_scheduler.dispatch_window import DispatchWindow
+from duebook_scheduler.poll_context import PollContext
+from duebook_scheduler.run_sender import RunSender
+from duebook_scheduler.settings import SchedulerSettings
+from support.bookkeeping import ACTOR, NOW, serve
+
+T = TypeVar("T")
+
+
+MISFIRE = timedelta(hours=2)
+
+
+class SetClock(Clock):
+    """A clock that shows the time to which it was set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class NoSender(RunSender):
+    """Sends nothing, because there is no broker."""
+
+    connected, held_queues = True, frozenset[str]()
+
+    def __init__(self) -> None:
+        pass
+
+    async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
+        pass
+
+
+class World:
+    """The dispatcher and the admission of a scheduler on one database, with the event loop on which they run."""
+
+    def __init__(self, url: str) -> None:
+        self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
+        names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
+        settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
+        settings = settings.model_copy(update={"misfire": MISFIRE})
+        self.clock, self.numbers = SetClock(), count(1)
+        self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
+        self.run(serve(self.pool))
+        hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
+        poll = PollContext(self.pool, self.clock, settings, ACTOR)
+        self.dispatcher = Dispatcher(poll, NoSender(), DispatchWindow(10_000), hints)
+        self.admission = Admission(poll)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        self.run(self._stack.aclose())
+        self._runner.close()
