@@ -8,6 +8,7 @@ from rich.table import Table
 
 from benchmarks import baselines
 from benchmarks.bench import Bench, machine, running
+from benchmarks.client import async_results, plans, results
 from benchmarks.creation import creation
 from benchmarks.instants import Instants, aligned, herd, steady
 from benchmarks.punctuality import add_pending, immediate, recurring, spread
@@ -30,6 +31,7 @@ async def measure(bench: Bench, table: Table) -> None:
         await _recurring(bench, db, table)
         await _instants(bench, db, table)
         await _recovery_and_creation(bench, db, table)
+        await _client(bench, table)
         await _pending(bench, db, table)
     finally:
         await db.close()
@@ -87,6 +89,13 @@ async def _recovery_and_creation(bench: Bench, db: asyncpg.Connection, table: Ta
         rate, took = await creation(bench, clients)
         p99, others = _cells(took)
         table.add_row("(i)", f"jobs/s created one by one by {clients} client(s)", f"{rate:,.0f}", f"{p99}, {others}")
+
+
+async def _client(bench: Bench, table: Table) -> None:
+    table.add_row("(j)", "enqueue with wait to result of a no-op", *_cells(await asyncio.to_thread(results, bench)))
+    table.add_row("(j)", "the same from asyncio", *_cells(await async_results(bench)))
+    for name, took in (await asyncio.to_thread(plans, bench)).items():
+        table.add_row("(k)", f"apply --plan of 200 jobs: {name}", *_cells(took))
 
 
 async def _pending(bench: Bench, db: asyncpg.Connection, table: Table) -> None:

@@ -1,4 +1,4 @@
-"""The task of the workloads that measure punctuality: its result is the time of its first line, by the wall clock."""
+"""Tasks of the workloads: one whose result is the time of its first line, by the wall clock, and a no-op."""
 
 import time
 
@@ -9,3 +9,8 @@ from duebook.tasks import task
 async def instant() -> float:
     """Return the time in seconds since 1970."""
     return time.time()
+
+
+@task("bench.nothing")
+async def nothing() -> None:
+    """Do nothing."""

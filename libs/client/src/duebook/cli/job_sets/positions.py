@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
+from duebook.cli.yaml_text import compose
+
 Lines = Mapping[str, int]
 
 
@@ -13,7 +15,7 @@ def lines_of(text: str) -> Lines:
     The parser of YAML calls itself for each level, so it reads fewer levels than that of JSON.
     """
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = compose(text)
         return dict(_lines(node, "")) if node is not None else {}
     except (yaml.YAMLError, RecursionError):
         return {}
