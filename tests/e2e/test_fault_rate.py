@@ -1,7 +1,9 @@
 """A rate holds in every span of time, with any number of schedulers and executors, some of which die or freeze."""
 
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +11,14 @@ from support.fleet import Platform, eventually
 from support.load import JobSpec, Load, job_spec, launch
 
 SECOND = timedelta(seconds=1)
-_LIMIT, _RUNS = int(os.environ.get("TESTS_RATE", "25")), int(os.environ.get("TESTS_RATE_RUNS", "150"))
+_LIMIT, _RUNS = (10, 500) if os.environ.get("DUEBOOK_TEST_RATE") == "full" else (25, 150)
+
+_LINE = "SELECT run_id::text FROM runs ORDER BY created_at, nominal_at, run_id"
+_AHEAD = """
+SELECT count(*) FROM runs, (SELECT created_at, nominal_at, run_id FROM runs WHERE run_id = $1::uuid) AS last
+WHERE status = 'waiting'
+AND (runs.created_at, runs.nominal_at, runs.run_id) < (last.created_at, last.nominal_at, last.run_id)
+"""
 
 
 def rated(count: int, **fields: Any) -> list[JobSpec]:
@@ -36,11 +45,35 @@ def starts(load: Load) -> list[datetime]:
 
 def check_order(load: Load) -> None:
     """The runs were sent in the order of their creation, but for what schedulers decide at the same moment."""
-    created = "SELECT run_id::text FROM runs ORDER BY created_at, nominal_at, run_id"
-    line = [row["run_id"] for row in load.query(created)]
+    line = [row["run_id"] for row in load.query(_LINE)]
     sent = [row["run_id"] for row in load.events("RunRequeued")]
     ahead_of_others = [line.index(run_id) - number for number, run_id in enumerate(dict.fromkeys(sent))]
     assert max(map(abs, ahead_of_others)) <= _LIMIT
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What `why` has said of a run in the line: that it starts at this time at the earliest."""
+
+    run_id: str
+    at: datetime
+
+
+def promised(load: Load) -> Promise:
+    """Ask `why` about a run in the middle of the line, and check how many runs it says are ahead."""
+    run_id = load.query(_LINE)[4 * _LIMIT]["run_id"]
+    most = load.query(_AHEAD, run_id)[0]["count"]
+    answer = load.platform.get(f"/api/run/{run_id}/why")["answer"]
+    found = re.search(r"allows \d+ starts in any PT1S.* (\d+) runs are ahead of it, .* start at about (\S+?)\.", answer)
+    assert found, answer
+    assert load.query(_AHEAD, run_id)[0]["count"] - _LIMIT <= int(found[1]) <= most + _LIMIT
+    return Promise(run_id, datetime.fromisoformat(found[2]))
+
+
+def check_promise(load: Load, promise: Promise) -> None:
+    """The run has started at that time or later, but for what schedulers decide at the same moment."""
+    [start] = [row["recorded_at"] for row in load.events("AttemptStarted") if row["run_id"] == promise.run_id]
+    assert start >= promise.at - 2 * SECOND
 
 
 def show(load: Load, times: Sequence[datetime]) -> None:
@@ -56,12 +89,14 @@ def test_a_rate_holds_while_one_of_three_schedulers_is_killed(platform: Platform
     load.submit(rated(_RUNS))
     eventually(lambda: len(load.events("AttemptStarted")) > 2 * _LIMIT)
     platform["scheduler", 0].kill()
+    promise = promised(load)
     load.check()
     times = starts(load)
     show(load, times)
     assert len(times) == _RUNS
     assert most_in_a_span(times, SECOND) <= _LIMIT
     check_order(load)
+    check_promise(load, promise)
 
 
 def test_a_frozen_executor_with_messages_exceeds_no_rate_later(platform: Platform) -> None:
