@@ -46,6 +46,19 @@ def test_a_calendar_is_well_formed_and_each_day_with_times_is_a_link(days: dict[
     assert links == [f"/console/jobs/1?day={day}" for day in sorted(days) if days[day]]
 
 
+def test_the_calendar_of_a_new_job_is_as_large_as_that_of_an_old_one() -> None:
+    new, old = (
+        ET.fromstring(calendar({}, first, TODAY, TODAY, "/console/jobs/1?day=")).get("viewBox")
+        for first in (TODAY, TODAY - timedelta(days=364))
+    )
+    assert new == old
+
+
+def test_a_day_that_is_not_over_looks_like_what_its_past_times_came_to() -> None:
+    assert day_look(Counter(succeeded=2, upcoming=30), 8) == "day fill-succeeded shade-1"
+    assert day_look(Counter(upcoming=30), 8) == "day outlined"
+
+
 def test_a_day_looks_like_what_most_of_its_times_came_to() -> None:
     assert day_look(Counter(succeeded=9, dead_lettered=1), 10) == "day fill-succeeded shade-4"
     assert day_look(Counter(dead_lettered=1, succeeded=1), 10) == "day fill-dead shade-1"

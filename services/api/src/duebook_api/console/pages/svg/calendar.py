@@ -1,7 +1,8 @@
 """The ledger calendar: a year of days, each a square that says what became of its nominal times.
 
-A day's square has the look of what most of its times came to; a mark says that some of them did not succeed. Days to
-come are outlined, days without a nominal time are dots.
+A day's square has the look of what most of its past times came to; a mark says that some of them did not succeed. Days
+to come are outlined, days without a nominal time are dots. A new job has the calendar of a year too, so that all have
+one size.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from duebook_api.console.pages.svg.elements import number, path, rect, svg, text
 
 Days = Mapping[date, Counter[str]]
 _STEP, _CELL, _LEFT, _TOP = 20, 16, 38, 20
-_WEEK = timedelta(days=7)
+_WEEK, _WEEKS = timedelta(days=7), 53
 _SHADES = 4
 _WORST = ("unaccounted", "dead_lettered", "retrying")
 _WEEKDAYS = ((0, "Mon"), (2, "Wed"), (4, "Fri"))
@@ -25,13 +26,14 @@ UPCOMING = "upcoming"
 
 def calendar(days: Days, first: date, last: date, today: date, link: str) -> Markup:
     """The days from `first` to `last`; `link` is the path of a day, to which its date is added."""
-    start = first - timedelta(days=first.weekday())
+    end = last - timedelta(days=last.weekday())
+    start = min(first - timedelta(days=first.weekday()), end - (_WEEKS - 1) * _WEEK)
     weeks = (last - start).days // 7 + 1
-    most = max([1, *(day.total() for day in days.values())])
+    most = max([1, *(_past(day).total() for day in days.values())])
     content = [
         *(text(0, _TOP + row * _STEP + 12, name) for row, name in _WEEKDAYS),
         *_months(start, weeks),
-        *(_day(start, day, days.get(day, Counter()), most, link) for day in _dates(first, last)),
+        *(_day(start, day, days.get(day, Counter()), most, link) for day in _dates(start, last)),
     ]
     width, height = _LEFT + weeks * _STEP, _TOP + 7 * _STEP
     if start <= today <= last:
@@ -71,12 +73,17 @@ def _day(start: date, day: date, outcomes: Counter[str], most: int, link: str) -
 
 
 def day_look(outcomes: Counter[str], most: int) -> str:
-    """The class of the square: the role of what most times came to, and how many there were as a shade."""
-    main = max(outcomes, key=lambda status: (outcomes[status], status in _WORST))
-    if main == UPCOMING:
+    """The class of the square: the role of what most past times came to, and how many there were as a shade."""
+    past = _past(outcomes)
+    if not past:
         return "day outlined"
-    shade = -(-outcomes.total() * _SHADES // most)
+    main = max(past, key=lambda status: (past[status], status in _WORST))
+    shade = -(-past.total() * _SHADES // most)
     return f"day fill-{look(main).role} shade-{shade}"
+
+
+def _past(outcomes: Counter[str]) -> Counter[str]:
+    return Counter({status: count for status, count in outcomes.items() if status != UPCOMING})
 
 
 def _mark(x: float, y: float, outcomes: Counter[str]) -> Markup:
@@ -84,7 +91,7 @@ def _mark(x: float, y: float, outcomes: Counter[str]) -> Markup:
     failed = sum(outcomes[status] for status in _WORST[:2])
     if not failed:
         return Markup()
-    if failed * 2 >= outcomes.total():
+    if failed * 2 >= _past(outcomes).total():
         return path(f"M{number(x + 5)} {number(y + 5)}l6 6m0-6l-6 6", "mark")
     return path(f"M{number(x + 15.5)} {number(y + 7)}v8.5h-8.5z", "fill-dead")
 
