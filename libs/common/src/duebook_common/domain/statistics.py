@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
+from functools import cache
 from itertools import accumulate, zip_longest
 from math import ceil
 from typing import NamedTuple
@@ -92,9 +93,8 @@ class Rollup:
 
     def subtract(self, part: "Rollup") -> None:
         """Take away what a part of it has."""
-        for measure, slots in enumerate(part.measures):
-            for slot, count in enumerate(slots):
-                self.add(measure, slot, -count)
+        for slots, less in zip(self.measures, part.measures, strict=True):
+            slots[:] = [n - m for n, m in zip_longest(slots, less, fillvalue=0)]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -167,6 +167,7 @@ def quantiles(histogram: Sequence[int], *shares: float) -> list[float | None]:
     return [round(_middle(bisect_left(seen, ceil(share * seen[-1]))), 6) for share in shares]
 
 
+@cache
 def _middle(bucket: int) -> float:
     """The middle of the bucket on its logarithmic scale, in seconds."""
     return float(10 ** ((max(bucket, 0.5) - 0.5) / BUCKETS_PER_DECADE) / 1000)

@@ -14,20 +14,9 @@ SELECT key FROM statistics
 WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key <> ''
 GROUP BY key ORDER BY sum({_RUNS}) DESC, key LIMIT $5
 """  # noqa: S608
-_STEPS = """
-SELECT bin, key, measure, array_agg(slot) AS slots, array_agg(number) AS numbers FROM (
-    SELECT date_bin($6, at, $7) AS bin, key, measure, slot, sum(n)::bigint AS number
-    FROM statistics
-    CROSS JOIN LATERAL (
-        SELECT 0, slot, n FROM unnest(counts) WITH ORDINALITY AS c (n, slot)
-        UNION ALL SELECT 1, slot, n FROM unnest(lateness) WITH ORDINALITY AS l (n, slot)
-        UNION ALL SELECT 2, slot, n FROM unnest(duration) WITH ORDINALITY AS d (n, slot)
-    ) AS measures (measure, slot, n)
-    WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key = ANY($5::text[]) AND n > 0
-    GROUP BY 1, 2, 3, 4
-) AS slots
-GROUP BY bin, key, measure ORDER BY bin, key
-"""
+_OF_KEYS = "FROM statistics WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key = ANY($5::text[])"
+_MEASURES = "counts", "lateness", "duration"
+_LENGTHS = f"SELECT {', '.join(f'max(cardinality({name}))' for name in _MEASURES)} {_OF_KEYS}"
 _STARTS = """
 SELECT key, at, (SELECT sum(n) FROM unnest(lateness) AS n)::bigint AS number FROM statistics
 WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key = ANY($5::text[]) AND lateness <> '{}'
@@ -96,11 +85,28 @@ async def read_starts(db: Connection, wanted: StatisticsRange, keys: Sequence[st
 
 
 async def _read(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> dict[tuple[datetime, str], Rollup]:
-    row = (wanted.base, wanted.dimension, wanted.start, wanted.end)
-    records: Any = await db.fetch(_STEPS, *row, list(keys), wanted.step, EPOCH)
-    rollups: dict[tuple[datetime, str], Rollup] = {}
-    for record in records:
-        rollup = rollups.setdefault((record["bin"], record["key"]), Rollup())
-        for slot, number in zip(record["slots"], record["numbers"], strict=True):
-            rollup.add(record["measure"], slot - 1, number)
-    return rollups
+    row = (wanted.base, wanted.dimension, wanted.start, wanted.end, list(keys))
+    records: Any = await db.fetch(_steps(await _lengths(db, wanted, keys)), *row, wanted.step, EPOCH)
+    return {(record["bin"], record["key"]): _rollup(record) for record in records}
+
+
+def _rollup(record: Any) -> Rollup:
+    counts, lateness, duration = ([number or 0 for number in record[name]] for name in _MEASURES)
+    return Rollup((counts, lateness, duration))
+
+
+async def _lengths(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> list[int]:
+    """How many slots each measure has at most. The rows of longer steps are fewer, and have no shorter ones."""
+    rows = coarse(wanted)
+    record: Any = await db.fetchrow(_LENGTHS, rows.base, rows.dimension, rows.start, rows.end, list(keys))
+    return [length or 0 for length in record]
+
+
+def _steps(lengths: Sequence[int]) -> str:
+    """The sums of each step and key, slot by slot: to unnest the arrays takes four times as long."""
+    sums = ", ".join(_sums(name, length) for name, length in zip(_MEASURES, lengths, strict=True))
+    return f"SELECT date_bin($6, at, $7) AS bin, key, {sums} {_OF_KEYS} GROUP BY 1, 2 ORDER BY 1, 2"
+
+
+def _sums(column: str, slots: int) -> str:
+    return f"ARRAY[{', '.join(f'sum({column}[{slot}])' for slot in range(1, slots + 1))}]::bigint[] AS {column}"
