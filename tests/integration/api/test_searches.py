@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from duebook_api.http import search
+from duebook_api.runs import of_tag
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from support.api_app import Api, fail_for_good
 
@@ -81,6 +82,21 @@ async def test_runs_are_found_by_each_filter(api: Api) -> None:
         expected = [run["id"] for run in every if matches(run)]
         for limit in (2, 50):
             assert [run["id"] for run in await api.pages(f"/api/run?{urlencode(query)}", limit)] == expected, query
+
+
+@pytest.mark.parametrize("few", [0, 1])
+async def test_runs_of_a_tag_that_few_jobs_have_need_no_search(
+    api: Api, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(of_tag, "FEW_JOBS", few)
+    every = await runs(api)
+    of_mail = [run["id"] for run in every if run["job_name"] == MAIL]
+    for sort, expected in (("-created_at", of_mail), ("created_at", of_mail[::-1])):
+        for limit in (3, 50):
+            assert [run["id"] for run in await api.pages(f"/api/run?tag=b&sort={sort}", limit)] == expected
+    first = await api.json(200, "GET", "/api/run?tag=b")
+    assert (len(first["items"]) == len(of_mail), first["next_cursor"] is None) == (few == 1, few == 1)
+    assert (await api.json(200, "GET", "/api/run?tag=none"))["items"] == []
 
 
 async def test_runs_are_found_by_ranges_of_times(api: Api) -> None:

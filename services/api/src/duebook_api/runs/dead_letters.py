@@ -43,7 +43,7 @@ from duebook_api.schemas.listed import DEAD_LETTER_BYTES, DEAD_LETTERS, LISTED_D
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import DiscardRun
 from duebook_common.runtime.scopes import Scope
-from duebook_common.store.database import acquire
+from duebook_common.store.database import acquire, snapshot
 
 router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
 
@@ -145,6 +145,7 @@ CROSS JOIN LATERAL (
 ) AS last
 ORDER BY g.runs DESC, g.fingerprint DESC
 """
+_SORT_IN_MEMORY = "SET LOCAL work_mem = '16MB'"  # for 200,000 dead letters; on disk a sort takes twice as long
 
 
 @router.get(
@@ -160,7 +161,8 @@ async def list_groups(request: Request) -> Response:
 async def find_groups(deps: Dependencies, q: DeadLetterQuery) -> views.View:
     """One page of the groups."""
     sql, arguments = groups_statement(q)
-    async with acquire(deps.pool) as db:
+    async with snapshot(deps.pool) as db:
+        await db.execute(_SORT_IN_MEMORY)
         rows: list[Any] = await db.fetch(sql, *arguments)
     return page_of(rows, q, dict, lambda row: (row["count"], row["fingerprint"]))
 

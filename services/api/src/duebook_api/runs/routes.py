@@ -20,8 +20,9 @@ from duebook_api.http.requests import read_optional, validated
 from duebook_api.http.search import read_listing
 from duebook_api.jobs.waiting import wait_for_run, wait_reserved
 from duebook_api.runs import rerun
+from duebook_api.runs.of_tag import run_listing
 from duebook_api.runs.payloads import WITH_PAYLOAD, payload_of
-from duebook_api.runs.run_list import RunQuery, statement
+from duebook_api.runs.run_list import RunQuery
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import NothingBody, ReasonBody
 from duebook_api.state.dependencies import Dependencies, actor, dependencies
@@ -51,7 +52,7 @@ async def list_runs(request: Request) -> Response:
 
 async def find_runs(deps: Dependencies, q: RunQuery) -> views.View:
     """One page of the list of runs."""
-    listing = statement(q)
+    listing = await run_listing(deps.pool, q)
     found = await read_listing(deps.pool, listing, q.limit)
     order = listing.order.of
     return page_of(found.rows, q, views.listed_run, order, more=found.more, searched_to=found.searched_to)

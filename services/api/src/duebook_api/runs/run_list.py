@@ -84,9 +84,13 @@ _OF_BULK = f"run_id = ANY(ARRAY({RUNS_OF_BULK}))"
 _TAGS = "(SELECT tags FROM jobs WHERE jobs.job_id = candidates.job_id)"
 
 
+def order_of(q: RunQuery) -> SortOrder:
+    return _ORDERS[q.sort_name]
+
+
 def statement(q: RunQuery) -> Listing:
     """The page of runs."""
-    order = _ORDERS[q.sort_name]
+    order = order_of(q)
     by_time = order.columns[0]
     due, finished = between("due_at", q.due_from, q.due_to), between("finished_at", q.finished_from, q.finished_to)
     others: list[Condition] = [
