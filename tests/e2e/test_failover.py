@@ -1,21 +1,19 @@
 """The primary is killed and a standby promoted, by the commands of the page: what it promises holds."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from duebook_common.integrity.migrate import migrate
 from duebook_devstack.postgres import Postgres
-from support.clusters import CopiedPostgres, copied, database_administrator
+from support.clusters import CopiedPostgres, copied, database_administrator, superuser_says
 from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix
 from support.page_commands import PageCommands, superuser_of
-from support.restore import feed, mailed, named
+from support.restore import await_mails, feed, mailed, named
 from support.smtp_server import Mailbox
 
 PAGE = "how-to/fail-over.md"
@@ -27,18 +25,6 @@ class Cluster(NamedTuple):
     primary: Postgres
     standby: CopiedPostgres
     page: PageCommands
-
-    def primary_says(self, statement: str, *arguments: str) -> Any:
-        """What the primary answers to a superuser."""
-
-        async def ask() -> Any:
-            db = await asyncpg.connect(self.primary.superuser_url)
-            try:
-                return await db.fetchval(statement, *arguments)
-            finally:
-                await db.close()
-
-        return asyncio.run(ask())
 
     @property
     def url(self) -> str:
@@ -69,19 +55,13 @@ def load(cluster: Cluster, rabbitmq_url: str, redis_url: str, smtp: Mailbox) -> 
         yield load
 
 
-def await_mails(load: Load, smtp: Mailbox, count: int) -> None:
-    """Wait until so many mails were sent, and are recorded as sent."""
-    eventually(lambda: len(smtp.messages) >= count, 60, lambda: str(mailed(smtp)))
-    eventually(lambda: load.query("SELECT count(*) AS n FROM mails WHERE status = 'sent'")[0]["n"] >= count, 60)
-
-
 def mark(events: list[dict[str, Any]]) -> list[tuple[str, int, str]]:
     return [(event["stream"], event["version"], event["position"]) for event in events]
 
 
 def test_a_synchronous_standby_takes_over_and_nothing_is_lost(load: Load, cluster: Cluster, smtp: Mailbox) -> None:
     cluster.page.run(2)
-    eventually(lambda: cluster.primary_says(_ATTACHED))
+    eventually(lambda: superuser_says(cluster.primary, _ATTACHED))
     load.submit(named("mailed", mix(20)), held(6, "gate"))
     load.await_running(6, "gate")
     await_mails(load, smtp, 20)
@@ -105,8 +85,8 @@ def test_an_asynchronous_standby_forgets_only_the_end(load: Load, cluster: Clust
     before, known, expected = feed(load.platform), mailed(smtp), dict(load.expected)
     cluster.page.run()
     cluster.page.skip()  # how it becomes synchronous
-    written = cluster.primary_says("SELECT pg_current_wal_lsn()::text")
-    eventually(lambda: cluster.primary_says(_HAS_ALL, written))
+    written = superuser_says(cluster.primary, "SELECT pg_current_wal_lsn()::text")
+    eventually(lambda: superuser_says(cluster.primary, _HAS_ALL, written))
     cluster.standby.stop()
     lost = load.submit(mix(20), held(2, "lost gate"))
     load.await_running(2, "lost gate")

@@ -1,8 +1,12 @@
 """A PostgreSQL server made from the data of another: a standby, or what a backup brings back."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
+
+import asyncpg
 
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.stack_dir import StackDir
@@ -46,3 +50,16 @@ def database_administrator(page: str, postgres: Postgres, **environment: object)
     """Does what a page says on the account of the servers, with the programs of their version."""
     texts = {name: str(value) for name, value in environment.items()}
     return PageCommands(page, texts, postgres.stack_dir.account, postgres.programs)
+
+
+def superuser_says(postgres: Postgres, query: str, *arguments: Any) -> Any:
+    """The value that the query of a superuser has there."""
+
+    async def ask() -> Any:
+        db = await asyncpg.connect(postgres.superuser_url)
+        try:
+            return await db.fetchval(query, *arguments)
+        finally:
+            await db.close()
+
+    return asyncio.run(ask())

@@ -26,6 +26,10 @@ class PageCommands:
         assert len(todo) == count, "the page has fewer blocks"
         return "".join(self._do(block.text, block.where) for block in todo)
 
+    def repeat(self) -> str:
+        """Do the next block, which stays the next one."""
+        return self._do(self._blocks[0].text, self._blocks[0].where)
+
     def skip(self) -> None:
         """Leave the next block out."""
         del self._blocks[0]

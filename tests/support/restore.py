@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 from support import servers
-from support.fleet import Platform
-from support.load import JobSpec
+from support.fleet import Platform, eventually
+from support.load import JobSpec, Load
 from support.smtp_server import Mailbox
 
 _SPENT = 5_000  # transaction ids: more than a new cluster spends on the load of a dump
@@ -55,3 +55,9 @@ def feed(platform: Platform) -> list[dict[str, Any]]:
 
 def _after(items: list[dict[str, Any]]) -> str:
     return f"&after={items[-1]['position']}" if items else ""
+
+
+def await_mails(load: Load, smtp: Mailbox, count: int) -> None:
+    """Wait until so many mails were sent, and are recorded as sent."""
+    eventually(lambda: len(smtp.messages) >= count, 60, lambda: str(mailed(smtp)))
+    eventually(lambda: load.query("SELECT count(*) AS n FROM mails WHERE status = 'sent'")[0]["n"] >= count, 60)

@@ -21,6 +21,11 @@ UPDATE checkpoints AS c SET xid = '0', position = coalesce(
      WHERE (e.xid, e.position) > (c.xid, c.position) OR e.position > c.position),
     (SELECT max(position) FROM events), 0)
 """
+_CONTINUE_SEQUENCE = """
+SELECT setval('events_position_seq', greatest(
+    last_value, (SELECT max(position) FROM events), (SELECT max(position) FROM log_lines)
+)) FROM events_position_seq
+"""
 _ALLOW, _REFUSE = (f"ALTER TABLE events {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE"))
 _REBASE_EVENTS = "UPDATE events SET xid = '0' WHERE xid <> '0'"
 _REBASE_LOG_LINES = "UPDATE log_lines SET xid = '0' WHERE xid <> '0'"
@@ -39,6 +44,8 @@ async def rebase_log(pool: Pool) -> RebaseSummary:
     """Rebase the log if it lies ahead of the cluster: all in one transaction, so that a crash leaves it as it was."""
     async with transaction(pool) as db:
         await db.execute(_LOCK)
+        if "positions" in await parts_ahead(db):
+            await db.execute(_CONTINUE_SEQUENCE)
         if not await parts_ahead(db):
             return RebaseSummary()
         checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))

@@ -2,7 +2,8 @@
 
 Transaction ids order the log, and a new cluster counts them anew. So in a database that was restored from a dump, or
 copied logically, events and checkpoints may lie ahead of every transaction: subscribers would wait for them in vain,
-and pass over new events. `duebook rebase-log` mends it.
+and pass over new events. A logical copy also leaves the sequence of positions at its start. `duebook rebase-log`
+mends both.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,11 @@ SELECT part FROM (
     UNION ALL
     SELECT 'checkpoint ' || subscriber, xid FROM checkpoints
 ) AS parts
-WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()) ORDER BY part DESC
+WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
+UNION ALL
+SELECT 'positions' FROM events_position_seq
+WHERE last_value < (SELECT position FROM events ORDER BY xid DESC, position DESC LIMIT 1)
+ORDER BY part DESC
 """
 REMEDY = "the database was restored from another cluster; stop the services and run: duebook rebase-log"
 
@@ -28,7 +33,10 @@ class LogAhead(Exception):
 
 
 async def parts_ahead(db: Connection) -> list[str]:
-    """What lies ahead of every transaction: `events`, or `checkpoint` and its subscriber. Two index probes."""
+    """What lies ahead of every transaction: `events`, or `checkpoint` and its subscriber. Two index probes.
+
+    `positions` if that of the newest event lies ahead of their sequence.
+    """
     return [record["part"] for record in await db.fetch(_AHEAD)]
 
 
