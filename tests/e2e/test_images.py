@@ -6,7 +6,7 @@ Needs Docker and DUEBOOK_TEST_BASE_IMAGE, the name of a base image that is at ha
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +24,8 @@ from duebook import task
 async def draw(payload: str) -> str:
     return pyfiglet.figlet_format(payload)
 """
+
+Build = Callable[[str, Path, str], subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.skipif(
     not (_BASE and shutil.which("docker")), reason="needs Docker and DUEBOOK_TEST_BASE_IMAGE"
@@ -51,8 +53,20 @@ def build_tasks(executor_image: str, folder: Path, requirements: str) -> subproc
     return docker("build", "-q", "-f", DEPLOY / "Dockerfile.tasks", *arguments, "-t", f"{executor_image}-own", folder)
 
 
-def test_an_image_with_own_tasks_executes_them(executor_image: str, platform: Platform, tmp_path: Path) -> None:
-    built = build_tasks(executor_image, tmp_path, "pyfiglet==1.0.4\n")
+def build_in_six_lines(executor_image: str, folder: Path, requirements: str) -> subprocess.CompletedProcess[str]:
+    """The user changes two names: that of the image that it builds on, and that of her module."""
+    text = (DEPLOY / "Dockerfile.six").read_text().replace("duebook-executor:0.1.0", executor_image)
+    (folder / "Dockerfile").write_text(text.replace("invoices", "banner"))
+    (folder / "banner.py").write_text(_MODULE)
+    (folder / "requirements.txt").write_text(requirements)
+    return docker("build", "-q", "-t", f"{executor_image}-own", folder)
+
+
+@pytest.mark.parametrize("build", [build_tasks, build_in_six_lines])
+def test_an_image_with_own_tasks_executes_them(
+    executor_image: str, platform: Platform, tmp_path: Path, build: Build
+) -> None:
+    built = build(executor_image, tmp_path, "pyfiglet==1.0.4\n")
     assert built.returncode == 0, built.stderr
     environment = [f"--env={name}={value}" for name, value in platform.environment.items() if name.endswith("_URL")]
     restrictions = ["--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL"]
