@@ -51,6 +51,7 @@ async def _picture(browser: Browser, url: str, key: str, picture: Picture) -> No
     if picture.click:
         await page.locator(picture.click).first.click()
         await page.get_by_role("dialog").wait_for()
+    await page.locator("live-switch button:not([data-state=connecting])").wait_for(state="attached")
     await page.evaluate("document.fonts.ready")
     await _save(page, picture.name)
     await page.context.close()

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from duebook_api.console.pages.svg.elements import rect, svg
 
-_WIDTH, _HEIGHT = 120, 8
+_WIDTH, _HEIGHT = 100, 8
 
 
 def duration_bar(seconds: float, longest: float, role: str, title: str) -> Markup:
