@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
+from uuid import UUID
 
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.hints import Hints
@@ -21,8 +22,8 @@ from support.bookkeeping import ACTOR, NOW, serve
 
 T = TypeVar("T")
 
-
-MISFIRE = timedelta(hours=2)
+MISFIRE, SHORTLY = timedelta(hours=2), timedelta(milliseconds=10)
+_NEXT_DUE = "SELECT min(wake_at) FROM jobs WHERE job_id = ANY($1) AND wake_at > $2"
 
 
 class SetClock(Clock):
@@ -55,7 +56,7 @@ class World:
         self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
         names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
         settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
-        settings = settings.model_copy(update={"misfire": MISFIRE})
+        settings = settings.model_copy(update={"misfire": MISFIRE, "look_ahead": 2 * SHORTLY})
         self.clock, self.numbers = SetClock(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
         self.run(serve(self.pool))
@@ -66,6 +67,12 @@ class World:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
+
+    def go_to_next_due_time(self, jobs: Sequence[UUID]) -> None:
+        """Set the clock shortly before the next of these jobs is due, so that the dispatcher decides it ahead."""
+        next_due: datetime | None = self.run(self.pool.fetchval(_NEXT_DUE, jobs, self.clock.time + SHORTLY))
+        if next_due is not None:
+            self.clock.time = next_due - SHORTLY
 
     def close(self) -> None:
         self.run(self._stack.aclose())

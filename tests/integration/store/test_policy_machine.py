@@ -79,7 +79,7 @@ policies = st.fixed_dictionaries(
     }
 )
 times = st.sampled_from([timedelta(seconds=1), timedelta(minutes=21), HOUR, HOUR, 9 * HOUR])
-schedulers = ["poll"] * 9 + ["no poll"] * 3
+schedulers = ["poll"] * 7 + ["no poll"] * 3 + ["poll ahead"] * 3
 executors = ["start"] * 3 + ["all succeed"] * 3 + ["defer"] * 2
 executors += ["succeed", "fail", "fail for good", "fail for good", "release", "lose", "retry", "retry", "confirm"]
 clients = ["cancel", "redrive", "redrive", "discard", "pause", "hold", "hold", "resume", "resume", "resume"]
@@ -114,6 +114,9 @@ class Machine(RuleBasedStateMachine):
         match what:
             case "poll":
                 self.world.clock.time += later
+                self._poll()
+            case "poll ahead":
+                self.world.go_to_next_due_time(self.jobs)
                 self._poll()
             case "no poll":
                 self.world.clock.time += later

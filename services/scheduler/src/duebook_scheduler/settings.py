@@ -34,7 +34,7 @@ class SchedulerSettings(Settings):
     """How long an executor may be silent before its attempts count as lost. The same for executors and schedulers."""
     misfire: Misfire = timedelta(minutes=1)
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
-    look_ahead: LookAhead = timedelta(0)
+    look_ahead: LookAhead = timedelta(milliseconds=150)
     """How long before its due time an occurrence may be decided, so that its task begins on time. `PT0S`: not before.
     A pause, resume or change of a job that comes in between waits until the run has begun."""
     dispatch_ahead: Annotated[int, AfterValidator(Bounds(1, 1_000_000))] = 10_000
