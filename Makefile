@@ -10,7 +10,7 @@ IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .DEFAULT_GOAL := help
-.PHONY: up install test check fmt lint unit docs pictures bench bench-scale images help sync
+.PHONY: up install test check fmt lint unit docs pictures bench bench-peers bench-scale images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -48,6 +48,9 @@ pictures: sync ## Draw the pages of the console into docs/images, with Chromium
 
 bench: sync ## Run the benchmark suite and print one table
 	@$(RUN) python -m benchmarks
+
+bench-peers: sync ## Run the same no-op tasks on Celery, TaskIQ, Dramatiq and Procrastinate, and print ratios; ROUNDS=3
+	@$(RUN) python -m benchmarks.peers $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-scale: sync ## Measure the console, lists and statistics at a million runs; KEEP=DIR keeps the filled servers
 	@$(RUN) python -m benchmarks.scale $(if $(KEEP),--keep $(KEEP))

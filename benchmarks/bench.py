@@ -96,15 +96,16 @@ def _cpu(pid: int) -> float:
 
 
 @contextmanager
-def running() -> Iterator[Bench]:
-    """A bench on its own servers, which are removed in the end."""
+def running(*, services: bool = True) -> Iterator[Bench]:
+    """A bench on its own servers, which are removed in the end; its services run already, unless told otherwise."""
     with tempfile.TemporaryDirectory(prefix="duebook-bench-") as path:
         Path(path).chmod(0o711)
         with Stack(Path(path), report=lambda line: print(line, file=sys.stderr)) as stack:
             migrate(stack.postgres.url)
             bench = Bench(stack)
-            bench.start()
             try:
+                if services:
+                    bench.start()
                 yield bench
             finally:
                 bench.stop()

@@ -22,6 +22,7 @@ TARGETS = [
     "docs",
     "pictures",
     "bench",
+    "bench-peers",
     "bench-scale",
     "images",
     "help",

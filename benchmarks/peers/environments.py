@@ -1,0 +1,36 @@
+"""The environment of each peer: made by uv when it is first needed, and again when its packages change."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.peers.catalogue import Peer
+
+FOLDER = Path(__file__).parents[2] / ".duebook" / "peers"
+_UV = FOLDER.parent / "tools" / "bin" / "uv"  # where `make` puts it
+
+
+class CannotInstall(Exception):
+    """uv could not make the environment; the text is what it says."""
+
+
+def python_of(peer: Peer, folder: Path = FOLDER) -> Path:
+    """The peer's Python. Raises CannotInstall."""
+    environment = folder / peer.name.lower()
+    python, marker = environment / "bin" / "python", environment / "packages"
+    wanted = "\n".join(peer.packages)
+    if not marker.exists() or marker.read_text() != wanted:
+        print(f"installing {peer.name} into {environment}", file=sys.stderr)
+        _uv("venv", "--clear", "--python", sys.executable, str(environment))
+        _uv("pip", "install", "--python", str(python), *peer.packages)
+        marker.write_text(wanted)
+    return python
+
+
+def _uv(*arguments: str) -> None:
+    done = subprocess.run(
+        [shutil.which("uv") or _UV, *arguments, "--quiet"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise CannotInstall(done.stderr.strip())
