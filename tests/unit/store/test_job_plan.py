@@ -15,7 +15,15 @@ from duebook_common.domain.run.events import RunBuffered, RunCancelled, RunCance
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime import timezones
 from duebook_common.store.actor import Actor
-from duebook_common.store.job_plan import CommitPlan, JobResult, LockedJob, decide_locked, plan_commit, plan_creation
+from duebook_common.store.job_plan import (
+    CommitPlan,
+    JobResult,
+    LockedJob,
+    NewJob,
+    decide_locked,
+    plan_commit,
+    plan_creation,
+)
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_job, a_run, context
 
 ACTOR = Actor("test")
@@ -39,7 +47,7 @@ def names(events: Sequence[object]) -> list[str]:
 
 def test_new_jobs_open_their_streams() -> None:
     event = create(JOB_ID, a_definition(), NOW)
-    created = plan_creation({JOB_ID: event}, ACTOR)
+    created = plan_creation([NewJob(JOB_ID, event, ACTOR)])
     (write,) = created.writes
     assert (write.stream, write.expected, write.events, write.job_id) == (stream(JOB_ID), 0, [event], JOB_ID)
     assert created.created_jobs == [a_job()]

@@ -30,6 +30,7 @@ from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
 from duebook_api.http.base_path import BasePath
+from duebook_api.http.direct_routes import DirectRoutes
 from duebook_api.http.path_ids import are_ids
 from duebook_api.http.problems import Problem, on_error, problem_response
 from duebook_api.installation import executors, system, tasks, whoami
@@ -208,9 +209,10 @@ def build(
     app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     limiter = limiter or RateLimiter(None, "redis://")
+    direct = DirectRoutes(app, job_routes.BUSY, (permitted, keys_resolved))
     if console is None:
-        return AuthMiddleware(app, keys, limiter)
-    both = WithConsole(app, console_app(deps, console, sessions))
+        return AuthMiddleware(direct, keys, limiter)
+    both = WithConsole(direct, console_app(deps, console, sessions))
     page = partial(plain_problem_page, console)
     return BasePath(AuthMiddleware(both, keys, limiter, sessions, page), console.base_path)
 

@@ -5,7 +5,7 @@ life needs no lock, since the run's version detects conflicts: see `run_handling
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -27,7 +27,7 @@ from duebook_common.runtime.telemetry import CONFLICTS
 from duebook_common.store import projections, wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
-from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import append
 from duebook_common.store.job_plan import (
     CommandT,
@@ -35,6 +35,7 @@ from duebook_common.store.job_plan import (
     CommitPlan,
     JobResult,
     LockedJob,
+    NewJob,
     decide_locked,
     plan_commit,
     plan_creation,
@@ -60,13 +61,25 @@ class Preparation(Protocol[CommandT_co]):
 
 async def create_jobs(pool: Pool, created: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """Open the streams of new jobs, all or none; None if one of them exists already."""
-    plan = plan_creation(created, actor)
+    plan = plan_creation([NewJob(id_, event, actor) for id_, event in created.items()])
     try:
         async with transaction(pool) as db:
             await _execute(db, plan)
     except Conflict:
         return None
     return plan.created_jobs
+
+
+async def create_each(pool: Pool, new_jobs: Sequence[NewJob]) -> list[Job | None]:
+    """Open the streams of new jobs in one commit of one statement; None in place of each that exists already.
+
+    The ids differ. A job with a key is the only one: several could deadlock with those of another commit. Raises
+    JobKeyTaken.
+    """
+    plan = plan_creation(new_jobs)
+    async with acquire(pool) as db:
+        opened = await projections.append_and_insert_jobs(db, plan.writes, plan.created_jobs)
+    return [job if write.stream in opened else None for write, job in zip(plan.writes, plan.created_jobs, strict=True)]
 
 
 async def handle_job(

@@ -3,7 +3,7 @@
 Pure; `job_handling` loads the states and executes the plan.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -88,12 +88,23 @@ class CommitPlan:
         return [run for run in self.updated_runs if frees_slot(run)]
 
 
-def plan_creation(created: Mapping[UUID, JobCreated], actor: Actor) -> CommitPlan:
+class NewJob(NamedTuple):
+    """A job to be created, and who asked for it."""
+
+    id: UUID
+    event: JobCreated
+    actor: Actor
+
+    @property
+    def write(self) -> Write:
+        return Write(job_events.stream(self.id), 0, [self.event], self.id, meta=self.actor.meta_of_schedule())
+
+
+def plan_creation(new_jobs: Sequence[NewJob]) -> CommitPlan:
     """Open the streams of new jobs."""
-    meta = actor.meta_of_schedule()
     return CommitPlan(
-        writes=[Write(job_events.stream(id_), 0, [event], id_, meta=meta) for id_, event in created.items()],
-        created_jobs=[job_state.opened(id_, event) for id_, event in created.items()],
+        writes=[new.write for new in new_jobs],
+        created_jobs=[job_state.opened(new.id, new.event) for new in new_jobs],
     )
 
 

@@ -148,6 +148,11 @@ _UPDATE_RUNS, _updated_run_arguments = update("runs", _RUN_UPDATED), arguments(_
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
 _UPDATE_ACCEPTED = update("runs", _RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
+# The new jobs whose streams were opened.
+_INSERT_OPENED = insert(
+    "jobs", _JOB, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
+)
+_APPEND_AND_INSERT_JOBS = f"{APPEND}, projected AS ({_INSERT_OPENED}) SELECT stream FROM accepted"  # noqa: S608
 _DELETE_JOBS = """
 DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND status <> 'deleted')
 """
@@ -184,6 +189,16 @@ async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
         in_order = sorted(jobs, key=lambda job: job.definition.key or "")
         with _unique_keys():
             await db.execute(_INSERT_JOBS, *_job_arguments(in_order))
+
+
+async def append_and_insert_jobs(db: Connection, writes: Sequence[Write], jobs: Sequence[Job]) -> set[str]:
+    """Append, and insert the jobs whose streams are new: one statement, so one commit without a transaction.
+
+    Returns the streams that are new. `jobs` are the states after the writes, one for each. Raises JobKeyTaken.
+    """
+    with _unique_keys():
+        records = await db.fetch(_APPEND_AND_INSERT_JOBS, *append_arguments(writes), *_job_arguments(jobs))
+    return {record["stream"] for record in records}
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import Preparation, create_jobs, handle_job
-from duebook_common.store.job_plan import CommandT, JobResult
+from duebook_common.store.job_plan import CommandT, JobResult, NewJob
 from duebook_common.store.rows import load_jobs
 
 _SOON = timedelta(minutes=1)
@@ -105,14 +105,11 @@ def queue_pointers(definitions: Sequence[Definition], root: str) -> dict[str, st
 
 
 async def _append(deps: Dependencies, events: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
-    """The new jobs; None, and nothing written, if one of them exists already. Raises JobKeyTaken.
-
-    A job with a key commits alone: its refusal keeps no other from the commit.
-    """
-    if len(events) > 1 or any(event.definition.key is not None for event in events.values()):
+    """The new jobs; None, and nothing written, if one of them exists already. Raises JobKeyTaken."""
+    if len(events) > 1:
         return await create_jobs(deps.pool, events, actor)
     [(job_id, event)] = events.items()
-    job = await deps.create_batcher.create(job_id, event, actor)
+    job = await deps.create_batcher.create(NewJob(job_id, event, actor))
     return None if job is None else [job]
 
 

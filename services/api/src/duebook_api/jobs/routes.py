@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -283,3 +284,6 @@ async def _answer(deps: Dependencies, job: Job, status: int = 200, **more: Any) 
     schemas = await deps.task_schemas()
     headers = {"ETag": f'"{job.version}"'} | ({"Location": f"/api/job/{job.id}"} if status == 201 else {})
     return reply(views.job(job, schemas.served) | more, status, headers)
+
+
+BUSY = [route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is create_job]
