@@ -12,6 +12,7 @@ TABLES = (
 
 _OF_BATCH = f"{WANTED} AS w JOIN bench_samples AS s ON s.status = w.status"
 
+# The messages of the dead letters rest in RabbitMQ, so that their rows need not be looked at again.
 COPY_RUNS = f"""
 INSERT INTO runs SELECT r.* FROM {_OF_BATCH}
 JOIN runs AS sample ON sample.run_id = s.run_id
@@ -27,7 +28,7 @@ CROSS JOIN LATERAL jsonb_populate_record(sample, jsonb_build_object(
                    THEN w.nominal_at + interval '1 s' + w.n % 60 * interval '1 s' END,
     'error', CASE WHEN sample.error IS NOT NULL THEN 'timeout of the warehouse in case ' || w.cause END,
     'fingerprint', CASE WHEN sample.fingerprint IS NOT NULL THEN md5(w.cause::text) END,
-    'wake_at', CASE WHEN sample.wake_at IS NOT NULL THEN now() + interval '10 days' END,
+    'wake_at', CASE WHEN sample.wake_at IS NOT NULL AND w.status <> 'dead_lettered' THEN now() + interval '10 days' END,
     'planned_wake_at', CASE WHEN sample.wake_at IS NOT NULL THEN now() + interval '10 days' END
 )) AS r
 WHERE w.n >= $1 AND w.n < $2
