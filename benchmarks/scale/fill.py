@@ -12,7 +12,6 @@ from benchmarks.scale.samples import sample_runs
 from benchmarks.scale.statements import (
     AFTER,
     COPY_EVENTS,
-    COPY_HEADS,
     COPY_LINES,
     COPY_MAILS,
     COPY_RUNS,
@@ -120,5 +119,5 @@ def _status(k: int) -> str:
 async def _copy(pool: Pool) -> None:
     """The oldest first, so that the log is in order."""
     for start in range(0, JOBS * RUNS_OF_JOB, _BATCH):
-        for statement in (COPY_RUNS, COPY_HEADS, COPY_EVENTS, COPY_LINES, COPY_MAILS):
+        for statement in (COPY_RUNS, COPY_EVENTS, COPY_LINES, COPY_MAILS):
             await pool.execute(statement, start, start + _BATCH)

@@ -34,12 +34,6 @@ CROSS JOIN LATERAL jsonb_populate_record(sample, jsonb_build_object(
 WHERE w.n >= $1 AND w.n < $2
 """
 
-COPY_HEADS = f"""
-INSERT INTO heads SELECT 'run-' || w.run_id, h.version, w.nominal_at + interval '1 s' + w.n % 60 * interval '1 s'
-FROM {_OF_BATCH} JOIN heads AS h ON h.stream = 'run-' || s.run_id
-WHERE w.n >= $1 AND w.n < $2
-"""
-
 COPY_EVENTS = f"""
 INSERT INTO events (stream, version, id, type, job_id, data, meta, recorded_at)
 SELECT 'run-' || w.run_id, e.version, gen_random_uuid(), e.type, w.job_id,

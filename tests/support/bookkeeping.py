@@ -135,7 +135,7 @@ async def check_invariants(pool: Pool, job_ids: set[UUID] | None = None) -> None
         run_ids = [record["run_id"] for record in await db.fetch(_RUN_IDS, ids)]
         job_rows, run_rows = await load_jobs(db, ids), await load_runs(db, run_ids)
         columns, mail_rows = await db.fetch(_COLUMNS, ids), await db.fetch(_MAILS, ids)
-        heads = await heads_of(db, {event.stream for event in events})
+        versions = await versions_of(db, {event.stream for event in events})
     jobs, runs, mails = fold(events)
     assert job_rows == jobs
     assert {row["job_id"]: _without_postponement(row, jobs) for row in columns} == {
@@ -143,7 +143,7 @@ async def check_invariants(pool: Pool, job_ids: set[UUID] | None = None) -> None
     }
     assert {run_id: _without_wakeup(row, runs.get(run_id)) for run_id, row in run_rows.items()} == runs
     assert {(m["run_id"], m["outcome"], m["recipient"]): mail_projection.mail_of(m) for m in mail_rows} == mails
-    _check_log(events, heads)
+    _check_log(events, versions)
     for run in runs.values():
         assert run.wake_at is not None or run.status in ENDED
 
@@ -168,9 +168,12 @@ def _without_wakeup(row: Run, run: Run | None) -> Run:
     return replace(row, wake_at=run.wake_at)
 
 
-async def heads_of(db: Connection | Pool, streams: Iterable[str]) -> dict[str, int]:
+_VERSIONS = "SELECT stream, max(version) AS version FROM events WHERE stream = ANY($1) GROUP BY stream"
+
+
+async def versions_of(db: Connection | Pool, streams: Iterable[str]) -> dict[str, int]:
     """The version of each stream."""
-    found = await db.fetch("SELECT stream, version FROM heads WHERE stream = ANY($1)", list(streams))
+    found = await db.fetch(_VERSIONS, list(streams))
     return {record["stream"]: record["version"] for record in found}
 
 
@@ -181,9 +184,9 @@ def by_stream(events: Sequence[RecordedEvent]) -> dict[str, list[RecordedEvent]]
     return streams
 
 
-def _check_log(events: Sequence[RecordedEvent], heads: Mapping[str, int]) -> None:
+def _check_log(events: Sequence[RecordedEvent], versions: Mapping[str, int]) -> None:
     for stream, history in by_stream(events).items():
-        assert [recorded.version for recorded in history] == list(range(1, heads[stream] + 1)), stream
+        assert [recorded.version for recorded in history] == list(range(1, versions[stream] + 1)), stream
         times = [recorded.recorded_at for recorded in history]
         assert times == sorted(times), stream
         if stream.startswith("run-"):

@@ -13,7 +13,6 @@ REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another c
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
 WRITERS = {
     "events": {STORE + "eventstore", REBASE},
-    "heads": {STORE + "eventstore"},
     "jobs": {STORE + "projections", STORE + "wakeups"},
     "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups")},
     "mails": {STORE + "mail_projection"},
@@ -113,7 +112,7 @@ def test_every_table_has_its_writers_named() -> None:
         ('_SQL = """\nWITH x AS (\n    DELETE FROM\n    jobs RETURNING 1)\nSELECT"""', {"jobs"}),
         ('f"INSERT INTO events ({columns}) SELECT"', {"events"}),
         ('f"INSERT INTO {table} VALUES ($1)"', {"{"}),
-        ('"TRUNCATE heads"', {"heads"}),
+        ('"TRUNCATE events"', {"events"}),
         ('"SELECT run_id FROM runs FOR UPDATE OF runs"', set()),
         ('"INSERT INTO keys VALUES ($1) ON CONFLICT DO UPDATE SET name = $1"', {"keys"}),
     ],

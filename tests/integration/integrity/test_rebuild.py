@@ -1,12 +1,17 @@
 """`rebuild` makes rows from the log, leaves sound ones alone, and deletes those that have no stream."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
+from duebook_common.domain.job.events import JobPaused
+from duebook_common.domain.run.commands import Succeed
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.store.database import Pool, transaction
-from support.bookkeeping import NOW, check_invariants, created, dispatched, started, waiting
+from duebook_common.store.eventstore import Write, append
+from duebook_common.store.run_handling import RunWork, handle_runs
+from support.bookkeeping import ACTOR, NOW, check_invariants, created, dispatched, started, waiting
 from support.samples import DAY
 
 _COPY = "CREATE TABLE copy AS SELECT * FROM {table}"
@@ -43,6 +48,27 @@ async def test_rows_without_a_stream_are_deleted(pool: Pool) -> None:
     await pool.execute("INSERT INTO jobs SELECT * FROM copies")
     assert (await rebuild(pool)).replaced == 1
     await check_invariants(pool)
+
+
+async def test_a_writer_that_waits_for_a_rebuild_updates_the_new_row(pool: Pool) -> None:
+    run = await started(pool)
+    await pool.execute("DELETE FROM runs")
+    async with transaction(pool) as db:
+        await db.execute("LOCK TABLE runs IN SHARE MODE")  # the rebuild may read, and waits before it writes
+        task = asyncio.create_task(rebuild(pool))
+        await waiting(pool, task)
+        work = [RunWork(run.id, Succeed(run.attempt, None, NOW), run)]
+        writer = asyncio.create_task(handle_runs(pool, work, ACTOR))
+        await waiting(pool, writer, count=2)
+    await asyncio.gather(task, writer)
+    await check_invariants(pool)
+
+
+async def test_a_rebuild_of_sound_rows_waits_for_no_writer(pool: Pool) -> None:
+    await started(pool)
+    async with transaction(pool) as db:
+        await append(db, [Write("x", 0, [JobPaused(reason=None, at=NOW)], UUID(int=1))])
+        assert (await rebuild(pool)).replaced == 0
 
 
 async def test_a_stream_that_is_being_rebuilt_waits_for_its_writer(pool: Pool) -> None:

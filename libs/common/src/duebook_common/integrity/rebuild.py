@@ -1,26 +1,35 @@
 """`duebook rebuild`: write the read models again from the log, while services go on working.
 
-Streams are rebuilt in batches, each in a transaction of its own. A batch holds the heads of its streams, or the locks
-of its jobs, while it folds, compares and replaces, so no event is appended to them meanwhile.
+Streams are rebuilt in batches. An append and its rows are one commit, so a snapshot shows which rows are wrong. Only
+these are written, in a transaction that keeps others from appending: no row falls behind its stream meanwhile. The rows
+of jobs are written under the locks of the jobs.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID
 
+from duebook_common.domain.bulk.state import BulkOperation
+from duebook_common.domain.mail import Mail
 from duebook_common.domain.queue import events as queue_events
+from duebook_common.domain.queue.state import Pause
+from duebook_common.domain.run.state import Run
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
-from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.database import Connection, Pool, snapshot, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.replay import by_stream, fold_bulk, fold_job, fold_mails, fold_pauses, fold_run, stream_id
 
 _BATCH = 500  # streams
 
-_STREAMS = "SELECT stream FROM heads WHERE stream > $1 AND stream < $2 ORDER BY stream LIMIT $3"
-_HOLD_HEADS = "SELECT stream FROM heads WHERE stream = ANY($1::text[]) ORDER BY stream FOR UPDATE"
+Streams = Mapping[str, Sequence[RecordedEvent]]
+T = TypeVar("T")
+
+_STREAMS = "SELECT stream FROM events WHERE version = 1 AND stream > $1 AND stream < $2 ORDER BY stream LIMIT $3"
+_KEEP_FROM_APPENDING = "LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"
 _EVENTS = f"SELECT {COLUMNS} FROM events WHERE stream = ANY($1::text[]) ORDER BY stream, version"  # noqa: S608
 _EVENTS_MOVING_JOB = f"""
 SELECT {COLUMNS} FROM events WHERE stream = 'job-' || $1::uuid
@@ -44,16 +53,17 @@ async def rebuild(pool: Pool) -> RebuildSummary:
     """Make every row the fold of its stream. Runs come first: their rows lead to the events that move their jobs."""
     summary = RebuildSummary()
     async for streams in _batches(pool, "run-"):
-        await _rebuild_runs(pool, streams, summary)
+        await _rebuild(pool, streams, summary, _wrong_runs, projections.replace_runs)
     async for streams in _batches(pool, "job-"):
         await _rebuild_jobs(pool, [stream_id(stream) for stream in streams], summary)
     async for streams in _batches(pool, "mail-"):
-        await _rebuild_mails(pool, streams, summary)
+        await _rebuild(pool, streams, summary, _wrong_mails, mail_projection.put_mails)
     async for streams in _batches(pool, "queue-"):
-        await _rebuild_pauses(pool, streams, summary)
-    await _rebuild_pauses(pool, [queue_events.stream(queue_events.INSTALLATION)], summary)
+        await _rebuild(pool, streams, summary, _wrong_pauses, _put_pauses)
+    installation = [queue_events.stream(queue_events.INSTALLATION)]
+    await _rebuild(pool, installation, summary, _wrong_pauses, _put_pauses)
     async for streams in _batches(pool, "bulk-"):
-        await _rebuild_bulk(pool, streams, summary)
+        await _rebuild(pool, streams, summary, _wrong_bulk, _put_bulk)
     await statistics.rebuild(pool, datetime.now(UTC))
     async with transaction(pool) as db:
         summary.replaced += await _delete_orphans(db)
@@ -67,19 +77,61 @@ async def _batches(pool: Pool, prefix: str) -> AsyncIterator[list[str]]:
         last = streams[-1]
 
 
-async def _rebuild_runs(pool: Pool, streams: Sequence[str], summary: RebuildSummary) -> None:
-    async with transaction(pool) as db:
-        folds = [fold_run(recorded) for recorded in (await _held(db, streams)).values()]
-        wrong = await wrong_runs(db, folds)
-        await projections.replace_runs(db, wrong)
-    summary.streams += len(folds)
-    summary.replaced += len(wrong)
+async def _rebuild(
+    pool: Pool,
+    streams: Sequence[str],
+    summary: RebuildSummary,
+    find: Callable[[Connection, Streams], Awaitable[Sequence[T]]],
+    write: Callable[[Connection, Sequence[T]], Awaitable[None]],
+) -> None:
+    """Write what `find` finds wrong in the rows of these streams."""
+    async with snapshot(pool) as db:
+        recorded = await _recorded(db, streams)
+        wrong = await find(db, recorded)
+    summary.streams += len(recorded)
+    if wrong:
+        async with transaction(pool) as db:
+            await db.execute(_KEEP_FROM_APPENDING)
+            wrong = await find(db, await _recorded(db, streams))
+            await write(db, wrong)
+        summary.replaced += len(wrong)
 
 
-async def _held(db: Connection, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
-    """The events by stream. No event is appended to these streams before the transaction ends: it holds their heads."""
-    await db.fetch(_HOLD_HEADS, streams)
+async def _recorded(db: Connection, streams: Sequence[str]) -> Streams:
     return by_stream(RecordedEvent(**record) for record in await db.fetch(_EVENTS, streams))
+
+
+async def _wrong_runs(db: Connection, recorded: Streams) -> list[Run]:
+    return await wrong_runs(db, [fold_run(events) for events in recorded.values()])
+
+
+async def _wrong_mails(db: Connection, recorded: Streams) -> list[Mail]:
+    wrong: list[Mail] = []
+    for stream, events in recorded.items():
+        rows = await mail_projection.load_mails(db, stream_id(stream))
+        wrong += [mail for key, mail in fold_mails(events).items() if rows.get(key) != mail]
+    return wrong
+
+
+async def _wrong_pauses(db: Connection, recorded: Streams) -> list[tuple[str, list[Pause]]]:
+    folds = [(queue_events.name_of(stream), fold_pauses(events)) for stream, events in recorded.items()]
+    return [(name, fold) for name, fold in folds if await queue_pauses.pauses_of(db, name) != fold]
+
+
+async def _put_pauses(db: Connection, wrong: Sequence[tuple[str, list[Pause]]]) -> None:
+    for name, pauses in wrong:
+        await queue_pauses.replace_pauses(db, name, pauses)
+
+
+async def _wrong_bulk(db: Connection, recorded: Streams) -> list[BulkOperation]:
+    folds = [fold_bulk(events) for events in recorded.values()]
+    rows = await bulk_rows.load_bulk(db, [fold.id for fold in folds])
+    return [fold for fold in folds if fold.id not in rows or rows[fold.id].bulk != fold]
+
+
+async def _put_bulk(db: Connection, wrong: Sequence[BulkOperation]) -> None:
+    for bulk in wrong:
+        await bulk_rows.put_bulk(db, bulk)
 
 
 async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], summary: RebuildSummary) -> None:
@@ -94,38 +146,6 @@ async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], summary: RebuildSum
 
 async def _events_moving_job(db: Connection, job_id: UUID) -> list[RecordedEvent]:
     return [RecordedEvent(**record) for record in await db.fetch(_EVENTS_MOVING_JOB, job_id)]
-
-
-async def _rebuild_mails(pool: Pool, streams: Sequence[str], summary: RebuildSummary) -> None:
-    async with transaction(pool) as db:
-        for stream, recorded in (await _held(db, streams)).items():
-            rows = await mail_projection.load_mails(db, stream_id(stream))
-            wrong = [mail for key, mail in fold_mails(recorded).items() if rows.get(key) != mail]
-            await mail_projection.put_mails(db, wrong)
-            summary.replaced += len(wrong)
-    summary.streams += len(streams)
-
-
-async def _rebuild_pauses(pool: Pool, streams: Sequence[str], summary: RebuildSummary) -> None:
-    async with transaction(pool) as db:
-        recorded = await _held(db, streams)
-        for stream, items in recorded.items():
-            name, folds = queue_events.name_of(stream), fold_pauses(items)
-            if await queue_pauses.pauses_of(db, name) != folds:
-                await queue_pauses.replace_pauses(db, name, folds)
-                summary.replaced += 1
-    summary.streams += len(recorded)
-
-
-async def _rebuild_bulk(pool: Pool, streams: Sequence[str], summary: RebuildSummary) -> None:
-    async with transaction(pool) as db:
-        folds = [fold_bulk(recorded) for recorded in (await _held(db, streams)).values()]
-        rows = await bulk_rows.load_bulk(db, [fold.id for fold in folds])
-        for fold in folds:
-            if fold.id not in rows or rows[fold.id].bulk != fold:
-                await bulk_rows.put_bulk(db, fold)
-                summary.replaced += 1
-    summary.streams += len(folds)
 
 
 async def _delete_orphans(db: Connection) -> int:

@@ -15,6 +15,13 @@ from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.mail_projection import load_mails
 from duebook_common.store.replay import by_stream, fold_job, fold_mails, fold_run, moving_job, stream_id
 
+_WITHOUT_EVENTS = """
+SELECT rows.stream FROM (
+    SELECT 'run-' || run_id AS stream FROM runs UNION ALL SELECT 'job-' || job_id FROM jobs
+    UNION SELECT 'mail-' || run_id FROM mails
+) AS rows
+WHERE NOT EXISTS (SELECT FROM events WHERE events.stream = rows.stream AND events.version = 1) ORDER BY stream
+"""
 Batch = Mapping[UUID, Sequence[RecordedEvent]]
 
 
@@ -24,6 +31,12 @@ async def check_rows(db: Connection, batch: Batch) -> list[Breach]:
     `batch` has the events by job. A stream whose first event is missing has no fold; other checks report it.
     """
     return [*await _check_jobs(db, batch), *await _check_runs(db, batch), *await _check_mails(db, batch)]
+
+
+async def check_orphans(db: Connection) -> list[Breach]:
+    """Rows of jobs, runs and mails whose stream has no first event."""
+    says = "has a row, and no event"
+    return [Breach(Invariant.READ_MODELS, row["stream"], says) for row in await db.fetch(_WITHOUT_EVENTS)]
 
 
 async def _check_jobs(db: Connection, batch: Batch) -> list[Breach]:

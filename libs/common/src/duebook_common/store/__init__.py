@@ -1,1 +1,1 @@
-"""PostgreSQL: the only SQL that writes events, stream heads, jobs, runs and mails."""
+"""PostgreSQL: the only SQL that writes events, jobs, runs and mails."""

@@ -62,7 +62,9 @@ GROUP BY status ORDER BY status
 """  # noqa: S608
 _DELETE_ORPHANS = """
 WITH deleted AS (
-    DELETE FROM bulk_operations WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'bulk-' || bulk_id) RETURNING 1
+    DELETE FROM bulk_operations WHERE NOT EXISTS (
+        SELECT FROM events WHERE stream = 'bulk-' || bulk_id AND version = 1
+    ) RETURNING 1
 )
 SELECT count(*) FROM deleted
 """

@@ -1,8 +1,8 @@
 """The log: append to many streams in one statement, read one stream, read all streams in order without gaps.
 
-A writer names the version that it expects each stream to have. The heads of the streams are locked in sorted order, so
-appends do not deadlock, and only streams whose head has that version get their events. An append must be the first
-write of its transaction, so that the order of transaction ids is the order of events within each stream.
+A writer names the version that it expects each stream to have. The key of the table, stream and version, refuses the
+second event of a version. Streams get their events in sorted order, so appends do not deadlock. An append must be the
+first write of its transaction, so that the order of transaction ids is the order of events within each stream.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,39 +63,44 @@ class RecordedEvent:
 
 
 # `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that
-# got their events.
-_APPENDING = """
+# got their events. The key of `events` judges: of two writers with the same version the second waits for the commit of
+# the first, and then conflicts. Only the first event of each write can conflict, so the others follow those accepted.
+# A write without events looks at what is committed and holds nothing.
+_EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at) OVERRIDING SYSTEM VALUE"
+_APPENDING = f"""
 WITH asked AS MATERIALIZED (
     SELECT stream, expected, size, queue IS NOT NULL AND (SELECT paused_queues()) && ARRAY[queue, '*'] AS paused
     FROM unnest($1::text[], $2::int[], $3::int[], $4::text[]) AS w (stream, expected, size, queue)
-), {writes}, locked AS MATERIALIZED (
-    SELECT h.stream, h.version FROM heads h JOIN writes w USING (stream)
-    WHERE w.expected > 0 ORDER BY h.stream FOR UPDATE OF h
-), advanced AS (
-    UPDATE heads h
-    SET version = w.expected + w.size, recorded_at = greatest(h.recorded_at, clock_timestamp())
-    FROM writes w JOIN locked USING (stream)
-    WHERE h.stream = w.stream AND locked.version = w.expected AND w.size > 0
-    RETURNING h.stream, h.recorded_at
+), {{writes}}, known AS MATERIALIZED (
+    SELECT w.*, greatest(last_at, clock_timestamp()) AS recorded_at FROM (
+        SELECT *, (SELECT e.recorded_at FROM events e WHERE e.stream = w.stream AND e.version = w.expected) AS last_at
+        FROM writes w
+    ) AS w WHERE expected = 0 OR last_at IS NOT NULL
+), numbered AS MATERIALIZED (
+    SELECT e.*, known.expected, known.recorded_at, nextval('events_position_seq') AS position FROM (
+        SELECT * FROM unnest($5::text[], $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::jsonb[], $11::uuid[])
+        WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n) ORDER BY n
+    ) AS e JOIN known USING (stream) ORDER BY e.n
 ), opened AS (
-    INSERT INTO heads (stream, version, recorded_at)
-    SELECT stream, size, clock_timestamp() FROM writes WHERE expected = 0 ORDER BY stream
-    ON CONFLICT DO NOTHING
+    INSERT INTO events {_EVENT}
+    SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at
+    FROM numbered WHERE version = expected + 1 ORDER BY stream
+    ON CONFLICT (stream, version) DO NOTHING
     RETURNING stream, recorded_at
 ), accepted AS MATERIALIZED (
-    SELECT * FROM advanced UNION ALL SELECT * FROM opened UNION ALL
-    SELECT w.stream, NULL FROM writes w JOIN locked USING (stream) WHERE locked.version = w.expected AND w.size = 0
+    SELECT * FROM opened UNION ALL
+    SELECT stream, NULL FROM known
+    WHERE size = 0 AND NOT EXISTS (
+        SELECT FROM events e WHERE e.stream = known.stream AND e.version = known.expected + 1
+    )
 ), recorded AS (
-    INSERT INTO events (stream, version, id, type, data, meta, job_id, recorded_at)
-    SELECT e.stream, e.version, e.id, e.type, {data}, e.meta, e.job_id, accepted.recorded_at
-    FROM unnest($5::text[], $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::jsonb[], $11::uuid[])
-         WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n)
-    JOIN accepted USING (stream)
-    ORDER BY e.n
+    INSERT INTO events {_EVENT}
+    SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at
+    FROM numbered JOIN opened USING (stream) WHERE version > expected + 1 ORDER BY n
 )
-"""
+"""  # noqa: S608
 APPEND = _APPENDING.format(
-    writes="writes AS MATERIALIZED (SELECT stream, expected, size FROM asked WHERE NOT paused)", data="e.data"
+    writes="writes AS MATERIALIZED (SELECT stream, expected, size FROM asked WHERE NOT paused)", data="data"
 )
 APPEND_PARAMETERS = 11
 # The same for starts of attempts that have a rate. `at` in their data is the time that the database has recorded, so
@@ -106,8 +111,8 @@ APPEND_STARTS = _APPENDING.format(
 ), writes AS MATERIALIZED (
     SELECT stream, expected, size FROM asked JOIN rated USING (stream) WHERE NOT paused AND wait IS NULL
 )""",
-    data="""e.data || jsonb_build_object(
-        'at', to_char(accepted.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    data="""data || jsonb_build_object(
+        'at', to_char(numbered.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     )""",
 )
 APPEND_STARTS_PARAMETERS = 15
@@ -121,7 +126,7 @@ def event_id(command: UUID, stream: str, version: int) -> UUID:
 async def append(db: Connection, writes: Sequence[Write]) -> set[str]:
     """Append each write whose stream has the expected version; returns the streams that have another one.
 
-    A write without events only checks the version, and holds the head until the transaction ends.
+    A write without events only checks the version. That it stays is for a lock of the caller's to see to.
     """
     if not writes:
         return set()
@@ -132,8 +137,8 @@ async def append(db: Connection, writes: Sequence[Write]) -> set[str]:
 def append_arguments(writes: Sequence[Write]) -> list[Any]:
     """The arguments of APPEND: arrays of streams, versions, sizes and queues, then one array per column of events."""
     rows = _rows(writes)
-    heads = zip(*((w.stream, w.expected, len(w.events), w.queue) for w in writes), strict=True)
-    return [*heads, *(zip(*rows, strict=True) if rows else ([],) * 7)]
+    expected = zip(*((w.stream, w.expected, len(w.events), w.queue) for w in writes), strict=True)
+    return [*expected, *(zip(*rows, strict=True) if rows else ([],) * 7)]
 
 
 def start_arguments(writes: Sequence[Write]) -> list[Any]:

@@ -29,7 +29,7 @@ _NOW = "SELECT clock_timestamp() AS now, clock_timestamp() + $1::interval AS exp
 _INSERT = """
 INSERT INTO keys (key_id, name, hash, scopes, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-_VERSION = "SELECT version FROM heads WHERE stream = $1"
+_VERSION = "SELECT max(version) FROM events WHERE stream = $1"
 _REVOKE = "UPDATE keys SET revoked_at = $2 WHERE key_id = $1 AND revoked_at IS NULL"
 _IS_REVOKED = """
 SELECT EXISTS (SELECT FROM keys WHERE key_id = substring($1 FROM '^key:(.*)$') AND revoked_at IS NOT NULL)

@@ -19,7 +19,9 @@ ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {", ".join(f"{name} = excluded.{na
 _LOAD = "SELECT * FROM mails WHERE run_id = ANY($1::uuid[])"
 _DELETE_ORPHANS = """
 WITH deleted AS (
-    DELETE FROM mails WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'mail-' || mails.run_id) RETURNING 1
+    DELETE FROM mails WHERE NOT EXISTS (
+        SELECT FROM events WHERE stream = 'mail-' || mails.run_id AND version = 1
+    ) RETURNING 1
 )
 SELECT count(*) FROM deleted
 """

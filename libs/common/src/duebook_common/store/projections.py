@@ -159,9 +159,13 @@ DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND st
 _DELETE_RUNS = "DELETE FROM runs WHERE run_id = ANY($1::uuid[])"
 _DELETE_ORPHANS = """
 WITH deleted_runs AS (
-    DELETE FROM runs WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'run-' || runs.run_id) RETURNING 1
+    DELETE FROM runs WHERE NOT EXISTS (
+        SELECT FROM events WHERE stream = 'run-' || runs.run_id AND version = 1
+    ) RETURNING 1
 ), deleted_jobs AS (
-    DELETE FROM jobs WHERE NOT EXISTS (SELECT FROM heads WHERE stream = 'job-' || jobs.job_id) RETURNING 1
+    DELETE FROM jobs WHERE NOT EXISTS (
+        SELECT FROM events WHERE stream = 'job-' || jobs.job_id AND version = 1
+    ) RETURNING 1
 )
 SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
 """

@@ -24,7 +24,8 @@ _DELETE_OF_NAME = "DELETE FROM queue_pauses WHERE name = $1"
 _DELETE_ORPHANS = """
 WITH deleted AS (
     DELETE FROM queue_pauses WHERE NOT EXISTS (
-        SELECT FROM heads WHERE stream = CASE name WHEN '*' THEN 'installation' ELSE 'queue-' || name END
+        SELECT FROM events
+        WHERE stream = CASE name WHEN '*' THEN 'installation' ELSE 'queue-' || name END AND version = 1
     ) RETURNING 1
 )
 SELECT count(*) FROM deleted

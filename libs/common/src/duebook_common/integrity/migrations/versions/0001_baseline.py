@@ -11,16 +11,9 @@ revision = "0001_baseline"
 down_revision = None
 
 _LOG = """
--- One row per stream: the version of its last event. Writers lock this row to check the version that they expect.
-CREATE TABLE heads (
-    stream text COLLATE "C" PRIMARY KEY,
-    version int NOT NULL CHECK (version > 0),
-    recorded_at timestamptz NOT NULL
-) WITH (fillfactor = 70);
-
 -- The log, append-only. (xid, position) orders all events; (stream, version) orders the events of one stream.
--- The key answers: the events of this stream, from this version on. The streams of queues, of the installation and of
--- bulk operations belong to no job.
+-- The key refuses a second event of the same version, and answers: the events of this stream, from this version on. The
+-- streams of queues, of the installation and of bulk operations belong to no job.
 CREATE TABLE events (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint GENERATED ALWAYS AS IDENTITY,
@@ -83,9 +76,6 @@ END
 $$;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON events
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-
-CREATE TRIGGER heads_stay BEFORE DELETE OR TRUNCATE ON heads
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
 
