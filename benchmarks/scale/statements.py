@@ -38,8 +38,8 @@ COPY_EVENTS = f"""
 INSERT INTO events (stream, version, id, type, job_id, data, meta, recorded_at)
 SELECT 'run-' || w.run_id, e.version, gen_random_uuid(), e.type, w.job_id,
        e.data || jsonb_build_object('at', e.at) || CASE WHEN e.version = 1 THEN jsonb_build_object(
-           'job_id', w.job_id, 'job_name', j.name, 'task', j.task, 'queue', j.queue, 'priority', j.priority,
-           'nominal_at', w.nominal_at, 'due_at', w.nominal_at, 'trigger', 'schedule', 'next_at', w.next_at
+           'job_name', j.name, 'task', j.task, 'queue', j.queue, 'priority', j.priority,
+           'nominal_at', w.nominal_at, 'trigger', 'schedule', 'next_at', w.next_at
        ) ELSE '{{}}' END || CASE WHEN e.data ? 'error' THEN jsonb_build_object(
            'error', 'timeout of the warehouse in case ' || w.cause
        ) ELSE '{{}}' END || CASE WHEN e.data ? 'fingerprint' THEN jsonb_build_object(

@@ -161,7 +161,7 @@ async def test_no_mail_to_retry_lacks_a_wake_at(pool: Pool) -> None:
     assert await pool.execute("UPDATE mails SET status = 'sent', wake_at = NULL") == "UPDATE 2"
 
 
-# Fails if the transaction has an id before the append: a write or a row lock has assigned it. An append has two INSERTs.
+# Fails if the transaction has an id before the append: a write or a row lock has assigned it.
 _WATCH = """
 CREATE FUNCTION refuse_late_append() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -97,7 +97,7 @@ class ExecutorQueries:
 
 
 def _assignment(record: Any, checkpoints: Mapping[UUID, Any]) -> Assignment:
-    event = decode(record["definition_type"], record["definition_data"])
+    event = decode(record["definition_type"], record["definition_data"], record["job_id"])
     assert isinstance(event, JobCreated | JobChanged)
     last = checkpoints.get(record["run_id"])
     return Assignment(run_of(record), event.definition, record["trace"], record["queue_paused"], last)

@@ -214,5 +214,5 @@ def test_any_body_is_refused_with_a_problem_or_survives_storage(body: dict[str, 
     assert created.next_at is not None
     type_, data = encode(created)
     assert b"\\u0000" not in data or "\0" not in str(orjson.loads(data))
-    assert decode(type_, orjson.loads(data)) == created
+    assert decode(type_, orjson.loads(data), None) == created
     assert DEFINITION.validate_python(orjson.loads(DEFINITION.dump_json(definition))) == definition

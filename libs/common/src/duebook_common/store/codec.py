@@ -1,13 +1,15 @@
 """Events to JSON and back. Unknown fields are ignored and missing ones get their defaults: fields may be added.
 
-Of a job's definition what equals its default is left out: a third remains, in the log and in the job's row. So no
-default in `domain/definition.py` ever changes; `unit/store/test_codec.py` has them all.
+Of a job's definition and of the first event of a run what equals its default is left out: a third remains, in the log
+and in the rows. So no default in `domain/definition.py` and `domain/run/events.py` ever changes;
+`unit/store/test_codec.py` has them all.
 """
 
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from math import isfinite
 from typing import Any, get_args
+from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
@@ -18,11 +20,14 @@ from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent
 from duebook_common.domain.key import KeyEvent
 from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.queue.events import QueueEvent
-from duebook_common.domain.run.events import RunEvent
+from duebook_common.domain.run.events import FirstEvent, RunEvent
 
 Event = JobEvent | RunEvent | MailEvent | QueueEvent | KeyEvent | BulkEvent
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in get_args(Event)}
+
+_OPENING = {cls.__name__ for cls in get_args(FirstEvent)}
+_DEFINING = {JobCreated.__name__, JobChanged.__name__}
 
 DEFINITION: TypeAdapter[Definition] = TypeAdapter(Definition)
 BACKOFF: TypeAdapter[Backoff] = TypeAdapter(Backoff)
@@ -33,7 +38,21 @@ FOLLOW_UPS: TypeAdapter[tuple[FollowUp, ...]] = TypeAdapter(tuple[FollowUp, ...]
 def encode(event: Event) -> tuple[str, bytes]:
     """The event's type and its data as JSON."""
     name = type(event).__name__
-    return name, _ADAPTERS[name].dump_json(event, exclude_defaults=isinstance(event, JobCreated | JobChanged))
+    adapter = _ADAPTERS[name]
+    if isinstance(event, FirstEvent):
+        known = {"job_id", "due_at"} if event.due_at == event.nominal_at else {"job_id"}
+        return name, adapter.dump_json(event, exclude_defaults=True, exclude=known)
+    return name, adapter.dump_json(event, exclude_defaults=name in _DEFINING)
+
+
+def encode_backoff(backoff: Backoff) -> bytes:
+    """The backoff as JSON, without what equals its default."""
+    return BACKOFF.dump_json(backoff, exclude_defaults=True)
+
+
+def encode_notify(notify: Notify) -> bytes:
+    """The outcomes and recipients of mails as JSON, without what equals its default."""
+    return NOTIFY.dump_json(notify, exclude_defaults=True)
 
 
 def encode_definition(definition: Definition) -> bytes:
@@ -47,8 +66,32 @@ def complete_definition(data: Any) -> dict[str, Any]:
     return complete
 
 
-def decode(type_: str, data: Any) -> Event:
-    """The event of this type; raises KeyError for an unknown type."""
+def is_whole(type_: str) -> bool:
+    """Whether the log leaves out nothing of the events of this type."""
+    return type_ not in _OPENING and type_ not in _DEFINING
+
+
+def complete(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
+    """The JSON object of a recorded event with every field that the log leaves out; `job_id` is its job."""
+    if type_ in _DEFINING:
+        return data | {"definition": complete_definition(data["definition"])}
+    if type_ not in _OPENING:
+        return data
+    whole: dict[str, Any] = _ADAPTERS[type_].dump_python(decode(type_, data, job_id), mode="json")
+    return data | whole
+
+
+def complete_light(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
+    """The same of data that was read without its payload: the first event of a run with all other fields."""
+    if type_ not in _OPENING:
+        return data
+    return {name: value for name, value in complete(type_, data, job_id).items() if name != "payload"}
+
+
+def decode(type_: str, data: Any, job_id: UUID | None) -> Event:
+    """The event of this type and job; raises KeyError for an unknown type."""
+    if type_ in _OPENING:
+        data = {"job_id": job_id, "due_at": data["nominal_at"], **data}
     event: Event = _ADAPTERS[type_].validate_python(data)
     return event
 

@@ -59,7 +59,7 @@ class RecordedEvent:
 
     @property
     def event(self) -> Event:
-        return decode(self.type, self.data)
+        return decode(self.type, self.data, self.job_id)
 
 
 # `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that

@@ -16,7 +16,7 @@ from asyncpg import UniqueViolationError
 from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.store.codec import BACKOFF, NOTIFY, dumps, encode_definition
+from duebook_common.store.codec import dumps, encode_backoff, encode_definition, encode_notify
 from duebook_common.store.columns import Column, Columns, arguments, insert, update
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
@@ -71,8 +71,8 @@ _RUN_FIXED: Columns[Run] = (
     Column("nominal_at", "timestamptz"),
     Column("due_at", "timestamptz"),
     Column("trigger", "text"),
-    Column("backoff", "jsonb", lambda run: BACKOFF.dump_json(run.backoff)),
-    Column("notify", "jsonb", lambda run: NOTIFY.dump_json(run.notify)),
+    Column("backoff", "jsonb", lambda run: encode_backoff(run.backoff)),
+    Column("notify", "jsonb", lambda run: encode_notify(run.notify)),
     Column("created_at", "timestamptz"),
     Column("request_hash", "text"),
     Column("start_by", "timestamptz"),

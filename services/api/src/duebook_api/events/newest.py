@@ -5,6 +5,7 @@ from typing import Any
 from duebook_api.events.filters import EventQuery
 from duebook_api.http import positions
 from duebook_api.state.dependencies import Dependencies
+from duebook_common.store.codec import complete_light
 from duebook_common.store.database import snapshot
 from duebook_common.store.event_scan import EventFilter
 from duebook_common.store.newest_events import END, newest_events
@@ -26,5 +27,6 @@ def _text(row: Any) -> str:
 
 
 def _view(row: Any) -> dict[str, Any]:
-    names = ("stream", "version", "type", "job_id", "data", "meta", "recorded_at")
-    return {"position": _text(row), **{name: row[name] for name in names}}
+    names = ("stream", "version", "type", "job_id", "meta", "recorded_at")
+    view = {"position": _text(row), **{name: row[name] for name in names}}
+    return view | {"data": complete_light(row["type"], row["data"], row["job_id"])}

@@ -26,6 +26,7 @@ from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, installation
 from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.runtime.scopes import Scope, allowed
+from duebook_common.store.codec import complete_light
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.predicates import IS_OF_PEOPLE
 
@@ -113,5 +114,5 @@ def _view(row: Any) -> dict[str, Any]:
         "job_id": row["job_id"],
         "run_id": id_ if kind in {"run", "mail"} else None,
         "reason": row["data"].get("reason"),
-        "data": row["data"],
+        "data": complete_light(row["type"], row["data"], row["job_id"]),
     }

@@ -13,18 +13,15 @@ from duebook_api.http import positions
 from duebook_api.http.replies import passed_on
 from duebook_api.schemas.missing_executor import ServedTasks, missing_executor
 from duebook_common.domain.definition import Definition
-from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
-from duebook_common.store.codec import complete_definition
+from duebook_common.store.codec import complete, is_whole
 from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.rows import job_of
 
 View = dict[str, Any]
-
-_DEFINING = {JobCreated.__name__, JobChanged.__name__}
 
 
 def job(state: Job, served: ServedTasks) -> View:
@@ -140,11 +137,10 @@ def event(recorded: RecordedEvent) -> View:
 
 
 def _data(recorded: RecordedEvent) -> Any:
-    """The event's data; a definition, which is recorded without its defaults, with them."""
-    if recorded.type not in _DEFINING:
+    """The event's data, with what the log leaves out."""
+    if is_whole(recorded.type):
         return passed_on(recorded.data)
-    data = orjson.loads(recorded.data)
-    return data | {"definition": complete_definition(data["definition"])}
+    return complete(recorded.type, orjson.loads(recorded.data), recorded.job_id)
 
 
 def ledger_entry(entry: LedgerEntry) -> View:

@@ -58,28 +58,34 @@ class Trigger(StrEnum):
 BY_SCHEDULE = frozenset({Trigger.SCHEDULE, Trigger.CATCH_UP})
 
 
+_BACKOFF, _NOTIFY = Backoff(), Notify()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The fields of every first event: the occurrence, and the definition in force at the dispatch."""
+    """The fields of every first event: the occurrence, and the definition in force at the dispatch.
+
+    The table `events` leaves out what equals a default, the job's id and a `due_at` that is the nominal time.
+    """
 
     job_id: UUID
     job_name: str
-    job_version: int
-    definition_at: int  # the version of the job's stream that holds the definition
-    task: str
-    queue: str
-    priority: int
+    job_version: int = 1
+    definition_at: int = 1  # the version of the job's stream that holds the definition
+    task: str = "log"
+    queue: str = "default"
+    priority: int = 4
     nominal_at: datetime
     due_at: datetime
-    trigger: Trigger
-    max_attempts: int
-    backoff: Backoff
-    notify: Notify
+    trigger: Trigger = Trigger.SCHEDULE
+    max_attempts: int = 4
+    backoff: Backoff = _BACKOFF
+    notify: Notify = _NOTIFY
     concurrency: Concurrency | None = None
     rate: Rate | None = None
     pause_on_failure: bool = False
     cause: UUID | None = None  # the run that it repeats or follows, or the bulk operation that triggered it
-    next_at: datetime | None  # the job's next nominal time after this one
+    next_at: datetime | None = None  # the job's next nominal time after this one
     next_due_at: datetime | None = None  # when that is due, where jitter makes it later
     at: datetime
 
@@ -88,7 +94,7 @@ class Identity:
 class Startable(Identity):
     """The further fields of a first event whose run is to be executed."""
 
-    start_by: datetime | None
+    start_by: datetime | None = None
     wake_at: datetime
     payload: Any = None  # counts if `own_payload` is set; otherwise the definition's payload does
     own_payload: bool = False
@@ -100,7 +106,7 @@ class Startable(Identity):
 class RunDispatched(Startable):
     """The run is to start. `dispatch` 0: the scheduler sends the first message at `wake_at`."""
 
-    dispatch: int
+    dispatch: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,14 @@ _LOG = """
 CREATE TABLE events (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint GENERATED ALWAYS AS IDENTITY,
-    stream text COLLATE "C" NOT NULL,
+    recorded_at timestamptz NOT NULL,
     version int NOT NULL CHECK (version > 0),
     id uuid NOT NULL,
-    type text COLLATE "C" NOT NULL,
     job_id uuid,
+    stream text COLLATE "C" NOT NULL,
+    type text COLLATE "C" NOT NULL,
     data jsonb NOT NULL,
     meta jsonb NOT NULL,
-    recorded_at timestamptz NOT NULL,
     PRIMARY KEY (stream, version)
 );
 
