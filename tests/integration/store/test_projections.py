@@ -166,7 +166,7 @@ _WATCH = """
 CREATE FUNCTION refuse_late_append() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF pg_current_xact_id_if_assigned() IS NOT NULL
-        AND NOT EXISTS (SELECT FROM events WHERE xid = pg_current_xact_id())
+        AND NOT EXISTS (SELECT FROM events WHERE xid = pg_current_xact_id_if_assigned())
     THEN RAISE EXCEPTION 'the append is not the first write'; END IF;
     RETURN NULL;
 END
