@@ -83,8 +83,8 @@ async def test_events_of_a_run_are_listed_oldest_first(api: Api) -> None:
     assert list(events[0]) == ["position", "stream", "version", "type", "data", "meta", "recorded_at"]
     assert [event["version"] for event in events] == [1, 2, 3]
     assert events[0]["meta"] == {"actor": "anonymous", "tzdata": timezones.VERSION}
-    opening = events[0]["data"]  # the log leaves out most of it
-    assert (opening["job_id"], opening["due_at"], opening["queue"]) == (run["job_id"], run["due_at"], "default")
+    first = events[0]["data"]  # the log leaves out most of it
+    assert (first["job_id"], first["due_at"], first["queue"]) == (run["job_id"], run["due_at"], "default")
 
 
 async def two_runs_with_logs(api: Api) -> tuple[Any, Any]:

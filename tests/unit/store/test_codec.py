@@ -196,7 +196,7 @@ def test_unknown_fields_are_ignored_and_unknown_types_refused() -> None:
         decode("RunPainted", data, None)
 
 
-OPENING_DEFAULTS: dict[str, Any] = {
+FIRST_DEFAULTS: dict[str, Any] = {
     "job_version": 1,
     "definition_at": 1,
     "task": "log",
@@ -233,7 +233,7 @@ def test_the_storage_format_of_an_event_is_fixed() -> None:
             "wake_at": "2026-11-24T01:00:30Z",
         },
     )
-    assert complete(*stored(event), JOB_ID) == stored(event)[1] | OPENING_DEFAULTS | {
+    assert complete(*stored(event), JOB_ID) == stored(event)[1] | FIRST_DEFAULTS | {
         "job_id": "00000000-0000-0000-0000-000000000007",
         "due_at": "2026-11-24T01:00:00Z",
         "notify": {"to": ["a@example.com"], "on": ["succeeded", "dead_lettered"]},

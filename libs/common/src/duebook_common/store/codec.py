@@ -26,7 +26,7 @@ Event = JobEvent | RunEvent | MailEvent | QueueEvent | KeyEvent | BulkEvent
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in get_args(Event)}
 
-_OPENING = {cls.__name__ for cls in get_args(FirstEvent)}
+_FIRST = {cls.__name__ for cls in get_args(FirstEvent)}
 _DEFINING = {JobCreated.__name__, JobChanged.__name__}
 
 DEFINITION: TypeAdapter[Definition] = TypeAdapter(Definition)
@@ -68,14 +68,14 @@ def complete_definition(data: Any) -> dict[str, Any]:
 
 def is_whole(type_: str) -> bool:
     """Whether the log leaves out nothing of the events of this type."""
-    return type_ not in _OPENING and type_ not in _DEFINING
+    return type_ not in _FIRST and type_ not in _DEFINING
 
 
 def complete(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
     """The JSON object of a recorded event with every field that the log leaves out; `job_id` is its job."""
     if type_ in _DEFINING:
         return data | {"definition": complete_definition(data["definition"])}
-    if type_ not in _OPENING:
+    if type_ not in _FIRST:
         return data
     whole: dict[str, Any] = _ADAPTERS[type_].dump_python(decode(type_, data, job_id), mode="json")
     return data | whole
@@ -83,14 +83,14 @@ def complete(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str,
 
 def complete_light(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
     """The same of data that was read without its payload: the first event of a run with all other fields."""
-    if type_ not in _OPENING:
+    if type_ not in _FIRST:
         return data
     return {name: value for name, value in complete(type_, data, job_id).items() if name != "payload"}
 
 
 def decode(type_: str, data: Any, job_id: UUID | None) -> Event:
     """The event of this type and job; raises KeyError for an unknown type."""
-    if type_ in _OPENING:
+    if type_ in _FIRST:
         data = {"job_id": job_id, "due_at": data["nominal_at"], **data}
     event: Event = _ADAPTERS[type_].validate_python(data)
     return event
