@@ -636,7 +636,7 @@ autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 
 _VACUUM = {
     _APPENDED: ("events", "log_lines"),
     _CHANGED: (
-        *("heads", "jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
+        *("jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
         *("leases", "progress", "task_checkpoints", "checkpoints", "executors", "services"),
     ),
 }
