@@ -44,6 +44,7 @@ APPENDING = {
     },
     STORE + "eventstore.append_arguments": {STORE + "projections"},
     STORE + "eventstore.APPEND": {STORE + "projections"},
+    STORE + "eventstore.APPEND_ONE_EACH": {STORE + "projections"},
     STORE + "columns.insert": {STORE + "projections"},
     STORE + "columns.update": {STORE + "projections"},
     STORE + "projections": {STORE + "job_handling", STORE + "run_handling", "duebook_common.integrity.rebuild"},

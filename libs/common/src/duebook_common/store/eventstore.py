@@ -93,30 +93,37 @@ WITH asked AS MATERIALIZED (
     WHERE size = 0 AND NOT EXISTS (
         SELECT FROM events e WHERE e.stream = known.stream AND e.version = known.expected + 1
     )
-), recorded AS (
+){{rest}}
+"""  # noqa: S608
+_REST = f""", recorded AS (
     INSERT INTO events {_EVENT}
     SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at
     FROM numbered JOIN opened USING (stream) WHERE version > expected + 1 ORDER BY n
-)
-"""  # noqa: S608
-APPEND = _APPENDING.format(
-    writes="writes AS MATERIALIZED (SELECT stream, expected, size FROM asked WHERE NOT paused)", data="data"
-)
+)"""  # noqa: S608
+_WRITES = "writes AS MATERIALIZED (SELECT stream, expected, size FROM asked WHERE NOT paused)"
+APPEND = _APPENDING.format(writes=_WRITES, data="data", rest=_REST.format(data="data"))
+# The same for writes of one event each, as nearly all are: PostgreSQL has one INSERT less to prepare.
+APPEND_ONE_EACH = _APPENDING.format(writes=_WRITES, data="data", rest="")
 APPEND_PARAMETERS = 11
 # The same for starts of attempts that have a rate. `at` in their data is the time that the database has recorded, so
 # that the start counts in its rate at exactly the time that the log shows.
+_START_DATA = """data || jsonb_build_object(
+    'at', to_char(numbered.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+)"""
 APPEND_STARTS = _APPENDING.format(
     writes="""rated AS MATERIALIZED (
     SELECT * FROM rate_waits($12::text[], $13::text[], $14::int[], $15::interval[])
 ), writes AS MATERIALIZED (
     SELECT stream, expected, size FROM asked JOIN rated USING (stream) WHERE NOT paused AND wait IS NULL
 )""",
-    data="""data || jsonb_build_object(
-        'at', to_char(numbered.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-    )""",
+    data=_START_DATA,
+    rest=_REST.format(data=_START_DATA),
 )
 APPEND_STARTS_PARAMETERS = 15
-_APPEND = f"{APPEND} SELECT stream FROM accepted"  # noqa: S608
+_APPEND, _APPEND_ONE_EACH = (
+    f"{appending} SELECT stream FROM accepted"  # noqa: S608
+    for appending in (APPEND, APPEND_ONE_EACH)
+)
 
 
 def event_id(command: UUID, stream: str, version: int) -> UUID:
@@ -130,8 +137,13 @@ async def append(db: Connection, writes: Sequence[Write]) -> set[str]:
     """
     if not writes:
         return set()
-    accepted = await db.fetch(_APPEND, *append_arguments(writes))
+    accepted = await db.fetch(_APPEND_ONE_EACH if one_each(writes) else _APPEND, *append_arguments(writes))
     return {write.stream for write in writes} - {record["stream"] for record in accepted}
+
+
+def one_each(writes: Sequence[Write]) -> bool:
+    """Whether no write has a second event: then APPEND_ONE_EACH does."""
+    return all(len(write.events) < 2 for write in writes)
 
 
 def append_arguments(writes: Sequence[Write]) -> list[Any]:

@@ -21,11 +21,13 @@ from duebook_common.store.columns import Column, Columns, arguments, insert, upd
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
     APPEND,
+    APPEND_ONE_EACH,
     APPEND_PARAMETERS,
     APPEND_STARTS,
     APPEND_STARTS_PARAMETERS,
     Write,
     append_arguments,
+    one_each,
     start_arguments,
 )
 from duebook_common.store.rate_starts import COUNT_STARTS
@@ -152,7 +154,7 @@ _UPDATE_ACCEPTED = update("runs", _RUN_UPDATED, first=APPEND_PARAMETERS + 1, joi
 _INSERT_OPENED = insert(
     "jobs", _JOB, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
 )
-_APPEND_AND_INSERT_JOBS = f"{APPEND}, projected AS ({_INSERT_OPENED}) SELECT stream FROM accepted"  # noqa: S608
+_APPEND_AND_INSERT_JOBS = f"{APPEND_ONE_EACH}, projected AS ({_INSERT_OPENED}) SELECT stream FROM accepted"  # noqa: S608
 _DELETE_JOBS = """
 DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND status <> 'deleted')
 """
@@ -169,11 +171,14 @@ WITH deleted_runs AS (
 )
 SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
 """
-_APPEND_AND_UPDATE_RUNS = f"""
-{APPEND}, projected AS ({_UPDATE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
+_APPEND_AND_UPDATE_RUNS, _APPEND_ONE_AND_UPDATE_RUNS = (
+    f"""
+{appending}, projected AS ({_UPDATE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
 SELECT asked.stream, asked.paused, projected.awaited, accepted.stream IS NOT NULL AS accepted
 FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
 """  # noqa: S608
+    for appending in (APPEND, APPEND_ONE_EACH)
+)
 _STARTED_AT: Column[Run] = Column("started_at", "timestamptz", sql="accepted.recorded_at")
 _RUN_STARTED = tuple(_STARTED_AT if column.name == "started_at" else column for column in _RUN_UPDATED)
 _UPDATE_STARTED = update("runs", _RUN_STARTED, first=APPEND_STARTS_PARAMETERS + 1, join=_ACCEPTED)
@@ -282,7 +287,8 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
     result = AppendResult()
     if writes:
         arguments = append_arguments(writes), _updated_run_arguments(runs)
-        for record in await db.fetch(_APPEND_AND_UPDATE_RUNS, *chain(*arguments)):
+        statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
+        for record in await db.fetch(statement, *chain(*arguments)):
             result.add(record)
     return result
 
