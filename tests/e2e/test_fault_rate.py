@@ -12,6 +12,8 @@ from support.load import JobSpec, Load, job_spec, launch
 
 SECOND = timedelta(seconds=1)
 _LIMIT, _RUNS = (10, 500) if os.environ.get("DUEBOOK_TEST_RATE") == "full" else (25, 150)
+# Positions in the line: a scheduler leaves out the runs whose jobs another one has locked, and looks at them again.
+_AT_ONCE = 25
 
 _LINE = "SELECT run_id::text FROM runs ORDER BY created_at, nominal_at, run_id"
 _AHEAD = """
@@ -48,7 +50,7 @@ def check_order(load: Load) -> None:
     line = [row["run_id"] for row in load.query(_LINE)]
     sent = [row["run_id"] for row in load.events("RunRequeued")]
     ahead_of_others = [line.index(run_id) - number for number, run_id in enumerate(dict.fromkeys(sent))]
-    assert max(map(abs, ahead_of_others)) <= _LIMIT
+    assert max(map(abs, ahead_of_others)) <= _AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,14 @@ def promised(load: Load) -> Promise:
     answer = load.platform.get(f"/api/run/{run_id}/why")["answer"]
     found = re.search(r"allows \d+ starts in any PT1S.* (\d+) runs are ahead of it, .* start at about (\S+?)\.", answer)
     assert found, answer
-    assert load.query(_AHEAD, run_id)[0]["count"] - _LIMIT <= int(found[1]) <= most + _LIMIT
+    assert load.query(_AHEAD, run_id)[0]["count"] - _AT_ONCE <= int(found[1]) <= most + _AT_ONCE
     return Promise(run_id, datetime.fromisoformat(found[2]))
 
 
 def check_promise(load: Load, promise: Promise) -> None:
     """The run has started at that time or later, but for what schedulers decide at the same moment."""
     [start] = [row["recorded_at"] for row in load.events("AttemptStarted") if row["run_id"] == promise.run_id]
-    assert start >= promise.at - 2 * SECOND
+    assert start >= promise.at - 3 * SECOND
 
 
 def show(load: Load, times: Sequence[datetime]) -> None:

@@ -98,7 +98,7 @@ _RUNS: dict[str, Described] = {
     "Group.newest": ("When the newest of them became a dead letter.", _LATER),
     "RedriveSummary.matched": ("How many dead letters the filter matches.", 12),
     "RedriveSummary.redriven": (
-        "How many of them are due again, or will be when their turn has come; 0 in a dry run.",
+        "How many are due again, or will be. What a scheduler refuses then is in `refused` of the operation.",
         11,
     ),
     "RedriveSummary.invalid": ("How many cannot be redriven.", 1),
