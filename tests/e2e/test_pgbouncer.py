@@ -13,11 +13,11 @@ from support.page_commands import PageCommands, superuser_of
 from support.restore import await_mails, mailed, named
 from support.smtp_server import Mailbox
 
-pytestmark = pytest.mark.skipif(pgbouncer.missing() is not None, reason=str(pgbouncer.missing()))
-
 
 @pytest.fixture
 def load(private_postgres: Postgres, rabbitmq_url: str, redis_url: str, smtp: Mailbox) -> Iterator[Load]:
+    if why := pgbouncer.missing():
+        pytest.skip(why)
     migrate(private_postgres.url)
     urls = {"SUPERUSER_URL": superuser_of(private_postgres)}
     PageCommands(pgbouncer.PAGE, urls, programs=private_postgres.programs).run()

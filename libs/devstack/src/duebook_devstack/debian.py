@@ -44,7 +44,7 @@ def _installed() -> Path | None:
 
 
 def _install() -> None:
-    with _no_daemons():
+    with no_daemons():
         try:
             _apt("install", "--yes", "--no-install-recommends", "rabbitmq-server")
         except ServerNotFound:  # on a new machine the package lists are missing or outdated
@@ -53,7 +53,7 @@ def _install() -> None:
 
 
 @contextmanager
-def _no_daemons() -> Iterator[None]:
+def no_daemons() -> Iterator[None]:
     """Keep the package from starting its daemon, by a policy-rc.d that exits with 101; restore the file afterwards."""
     before = _POLICY.with_name("policy-rc.d.before-duebook")
     if _POLICY.exists():

@@ -108,7 +108,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", hide_input_in_errors=True)
 
     postgres_url: PostgresUrl
-    """The database: `postgresql://user:password@host:port/name`."""
+    """The database: `postgresql://user:password@host:port/name`.
+
+    With a standby: `…@host1,host2/name?target_session_attrs=read-write`, and services find the one that can write.
+    """
     host: str = "127.0.0.1"
     """The address on which the service's HTTP listens."""
     log_format: Literal["json", "console"] = "json"
