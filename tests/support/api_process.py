@@ -36,7 +36,7 @@ async def api_process(
 
 
 async def wait_until_ready(http: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 if (await http.get("/readyz")).status_code == 200:
