@@ -115,7 +115,10 @@ class Machine(RuleBasedStateMachine):
             case "poll":
                 self.world.clock.time += later
                 self._poll()
-            case "poll ahead":
+            case "poll ahead":  # nothing is decided ahead while a run is active
+                self._poll()
+                self._command_all("start", RunStatus.DISPATCHED)
+                self._command_all("succeed", RunStatus.RUNNING)
                 self.world.go_to_next_due_time(self.jobs)
                 self._poll()
             case "no poll":
