@@ -26,7 +26,7 @@ Columns = tuple[Column[S], ...]
 def insert(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -> str:
     """The INSERT of many rows; its parameters are one array per column, from `$first` on."""
     names, values = ", ".join(c.name for c in columns), ", ".join(map(_value, columns))
-    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {_rows(columns, first)} {join}"  # noqa: S608
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {_rows(columns, first)} {join}".rstrip()  # noqa: S608
 
 
 def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -> str:
