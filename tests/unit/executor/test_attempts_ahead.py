@@ -38,11 +38,11 @@ class Executor:
     async def _task(self) -> None:
         self.began.append(datetime.now(UTC))
 
-    async def start(self, instant: datetime) -> Any:
+    async def start(self, instant: datetime, **of_run: Any) -> Any:
         """Start an attempt in the slot, as a delivery does."""
         async with asyncio.timeout(20):
             await self.attempts.slots.acquire()
-        run = opened(uuid4(), a_dispatch(instant, task="t"))
+        run = opened(uuid4(), a_dispatch(instant, task="t", **of_run))
         return await started(self.attempts, Assignment(run, a_definition(task="t"), None))
 
 
@@ -64,6 +64,14 @@ async def test_an_attempt_without_a_slot_after_its_instant_is_released(monkeypat
     await attempt.work
     assert [type(command) for command in executor.recorder.commands] == [ReleaseAttempt]
     assert executor.began == []
+
+
+async def test_an_attempt_that_has_to_start_within_a_time_keeps_its_slot() -> None:
+    executor, instant = Executor(), datetime.now(UTC) + SHORTLY
+    attempt = await executor.start(instant, start_within=MINUTE)
+    assert not attempt.held
+    await attempt.work
+    assert [type(command) for command in executor.recorder.commands] == [Succeed]
 
 
 async def test_an_attempt_that_is_cancelled_before_its_instant_never_begins() -> None:

@@ -97,7 +97,8 @@ class Attempts:
         notes = Notes(run, self._clock.now)
         ahead = seconds_until(run.started_at, self._clock.now())
         attempt = Attempt(run, assignment, asyncio.get_running_loop().time() + ahead, notes)
-        attempt.held = ahead > 0 and self.slots.hold(run.task)
+        # A released attempt has started, so its `start_within` would count no more: such a run keeps its slot.
+        attempt.held = ahead > 0 and run.start_by is None and self.slots.hold(run.task)
         self.running[run.id] = attempt
         attempt.work = asyncio.create_task(self._run(attempt))
         return attempt

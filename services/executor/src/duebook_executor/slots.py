@@ -42,7 +42,7 @@ class Slots:
         seconds = self._seconds.get(task)
         if seconds is None or self._held >= self._concurrency * _HELD_FOR_EACH_SLOT:
             return False
-        if self._held * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
+        if (self._held + 1) * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
             return False
         self._held += 1
         self._free.release()
