@@ -87,4 +87,5 @@ async def test_the_events_of_a_run_hide_its_payload_from_other_keys(api: Api) ->
         held = await key(api, "runs:read", scope)
         [event] = (await api.json(200, "GET", path, authorization=held))["items"]
         assert ("1234" in str(event)) is visible
+        assert ("payload" in event["data"]) is visible
         assert event["data"]["own_payload"] is True

@@ -1,5 +1,6 @@
 """The runs of a job, and the events of a job or a run."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -89,4 +90,5 @@ async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, *, w
         events, more = await read_page(db, stream, version, q.limit, with_payload=with_payload)
     if not events and not version:
         raise not_found(what)
-    return page_of(events, q, views.event, lambda event: (event.version,), more=more)
+    view = partial(views.event, with_payload=with_payload)
+    return page_of(events, q, view, lambda event: (event.version,), more=more)

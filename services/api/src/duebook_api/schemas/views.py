@@ -1,11 +1,12 @@
 """Answers from states and rows. Times and ids become text when the answer is serialized."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
+from uuid import UUID
 
 import orjson
 
@@ -17,7 +18,7 @@ from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.durations import iso
-from duebook_common.store.codec import complete, is_whole
+from duebook_common.store.codec import complete, complete_light, is_whole
 from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.rows import job_of
 
@@ -123,24 +124,24 @@ def _if_any(**values: Any) -> View:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def event(recorded: RecordedEvent) -> View:
-    """An event of an `EventPage`."""
+def event(recorded: RecordedEvent, *, with_payload: bool = True) -> View:
+    """An event of an `EventPage`, which was read `with_payload` or without."""
     return {
         "position": positions.text_of(recorded),
         "stream": recorded.stream,
         "version": recorded.version,
         "type": recorded.type,
-        "data": _data(recorded),
+        "data": _data(recorded, complete if with_payload else complete_light),
         "meta": recorded.meta,
         "recorded_at": recorded.recorded_at,
     }
 
 
-def _data(recorded: RecordedEvent) -> Any:
+def _data(recorded: RecordedEvent, completed: Callable[[str, Any, UUID | None], Any]) -> Any:
     """The event's data, with what the log leaves out."""
     if is_whole(recorded.type):
         return passed_on(recorded.data)
-    return complete(recorded.type, orjson.loads(recorded.data), recorded.job_id)
+    return completed(recorded.type, orjson.loads(recorded.data), recorded.job_id)
 
 
 def ledger_entry(entry: LedgerEntry) -> View:
