@@ -11,6 +11,10 @@ def test_a_quick_answer_serves_for_a_second_and_a_slow_one_for_longer() -> None:
     assert [kept_for(took, 1.0) for took in (0.001, 0.05, 0.4)] == [1.0, 1.0, 8.0]
 
 
+def test_an_answer_that_an_outage_made_slow_serves_for_half_a_minute_at_most() -> None:
+    assert kept_for(20, 1.0) == 30
+
+
 async def test_all_who_ask_at_once_share_one_answer() -> None:
     made = list[int]()
 

@@ -23,7 +23,7 @@ installation_router = APIRouter(prefix="/api", tags=["queues"])
 async def list_queues(request: Request) -> Response:
     """The work queues by name: what waits in each, who serves it, and whether it is paused.
 
-    The numbers are up to a second old.
+    The numbers are up to a second old, or up to a minute where it takes long to count.
     """
     return reply(await queue_list.find_queues(dependencies(request), query(request, PageQuery)))
 

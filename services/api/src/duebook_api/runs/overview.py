@@ -19,8 +19,9 @@ router = APIRouter(prefix="/api/overview", tags=["runs"])
 async def show_overview(request: Request) -> Response:
     """How many runs are in which state, in all and by queue; how many jobs are overdue; what came of the last hours.
 
-    The numbers are up to a second old, those of the last hours and of the ledger some seconds. The ledger counts
-    the nominal times of the last hour, of the newest recurring jobs: 20 at most, which have 5,000 times together.
+    The numbers are up to a second old, those of the last hours and of the ledger some seconds, and up to a minute
+    where it takes long to count. The ledger counts the nominal times of the last hour, of the newest recurring jobs:
+    20 at most, which have 5,000 times together.
     """
     query(request, NoQuery)
     deps = dependencies(request)

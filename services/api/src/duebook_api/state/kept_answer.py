@@ -7,12 +7,13 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_SHARE = 0.05  # of the time, at most, is spent on making answers: the database of a full system is slow to count
+_SHARE = 0.05  # of the time is spent on making answers: the database of a full system is slow to count
+_LONGEST = 30.0  # seconds: an answer may be slow because of an outage, and then the next ones are needed soon
 
 
 def kept_for(took: float, least: float) -> float:
     """The seconds, at `least`, for which an answer serves that `took` seconds to make."""
-    return max(least, took / _SHARE)
+    return max(least, min(took / _SHARE, _LONGEST))
 
 
 class KeptAnswer(Generic[T]):
