@@ -45,3 +45,10 @@ async def check_log(pool: Pool) -> None:
     async with acquire(pool) as db:
         if parts := await parts_ahead(db):
             raise LogAhead(parts)
+
+
+async def check_positions(pool: Pool) -> None:
+    """Raises LogAhead if new events would get positions that events have already. A service does not start then."""
+    async with acquire(pool) as db:
+        if "positions" in await parts_ahead(db):
+            raise LogAhead(["positions"])

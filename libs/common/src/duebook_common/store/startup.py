@@ -1,4 +1,4 @@
-"""How a service opens its database: it waits for PostgreSQL and for the schema."""
+"""How a service opens its database: it waits for PostgreSQL, for the schema, and for new positions of events."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ import asyncpg
 from duebook_common.runtime.health import Health
 from duebook_common.runtime.startup import Server, reason, tls_refusal, wait_for
 from duebook_common.store.database import Clock, Pool, connect
+from duebook_common.store.log_origin import check_positions
 from duebook_common.store.schema import check_schema
 
 # A role or password, a database, a URL: an operator has to correct them.
@@ -28,6 +29,7 @@ async def open_database(
             pool = await stack.enter_async_context(connect(url, application, size))
             await clock.measure(pool)
             await check_schema(pool)
+            await check_positions(pool)
             return pool, stack.pop_all()
 
     pool, opened = await wait_for(health, Server("postgres", url, refusal), attempt)
