@@ -1,4 +1,4 @@
-"""`duebook verify`, `rebuild` and `migrate`. Against a real api and database."""
+"""`duebook verify`, `rebuild`, `rebase-log` and `migrate`. Against a real api and database."""
 
 import asyncpg
 
@@ -24,3 +24,14 @@ async def test_a_falsified_row_is_a_breach_that_rebuild_repairs(duebook: Program
     assert "1 breach" in verified.stderr
     assert duebook.data("rebuild") == {"streams": 1, "replaced": 1}
     assert duebook("verify").exit_code == 0
+
+
+async def test_a_rebase_says_nothing_had_to_be_done_only_if_so(duebook: Program) -> None:
+    duebook.run()
+    db = await asyncpg.connect(duebook.environment["DUEBOOK_POSTGRES_URL"])
+    await db.execute("SELECT setval('events_position_seq', 1)")
+    await db.close()
+    for is_needed in (True, False):
+        rebased = duebook("rebase-log")
+        assert rebased.exit_code == 0
+        assert ("nothing had to be done" in rebased.stderr) is not is_needed

@@ -59,7 +59,7 @@ def rebase_log(fmt: Output = Format.TABLE) -> None:
 
     summary = with_database(library.rebase_log)
     output.print_item(asdict(summary), fmt)
-    if not summary.events:
+    if summary == library.RebaseSummary():
         output.print_message("the log belongs to this cluster: nothing had to be done")
 
 

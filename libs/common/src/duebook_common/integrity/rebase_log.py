@@ -33,8 +33,9 @@ _REBASE_LOG_LINES = "UPDATE log_lines SET xid = '0' WHERE xid <> '0'"
 
 @dataclass(frozen=True, slots=True)
 class RebaseSummary:
-    """How many rows were moved; none if the log belongs to the cluster already."""
+    """How many rows and sequences were moved; none if the log belongs to the cluster already."""
 
+    sequences: int = 0
     events: int = 0
     log_lines: int = 0
     checkpoints: int = 0
@@ -44,13 +45,16 @@ async def rebase_log(pool: Pool) -> RebaseSummary:
     """Rebase the log if it lies ahead of the cluster: all in one transaction, so that a crash leaves it as it was."""
     async with transaction(pool) as db:
         await db.execute(_LOCK)
+        sequences = 0
         if "positions" in await parts_ahead(db):
             await db.execute(_CONTINUE_SEQUENCE)
+            sequences = 1
         if not await parts_ahead(db):
-            return RebaseSummary()
+            return RebaseSummary(sequences)
         checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))
         await statistics.forget(db)  # its subscriber must meet no event again
-        return RebaseSummary(await _rebase_events(db), _count(await db.execute(_REBASE_LOG_LINES)), checkpoints)
+        events, log_lines = await _rebase_events(db), _count(await db.execute(_REBASE_LOG_LINES))
+        return RebaseSummary(sequences, events, log_lines, checkpoints)
 
 
 async def _rebase_events(db: Connection) -> int:
