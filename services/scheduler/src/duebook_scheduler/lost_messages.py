@@ -1,6 +1,6 @@
 """Whether the message of a dispatched run is taken for lost.
 
-It is if a run that was dispatched later to its queue is running, or if the queue has no ready message. Only then is the
+It is if a run that was dispatched later to its queue is running, or if the queue has no ready message. Only then the
 message is sent again: a long queue alone must not double its own messages.
 """
 

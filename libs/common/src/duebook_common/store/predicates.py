@@ -20,8 +20,8 @@ def has_no_pause(queue: str) -> str:
 )"""
 
 
-# A waiting run that nothing of its own stops: a held run is woken by its resume, and one that was redriven at a rate
-# not before its time in it.
+# A waiting run that nothing of its own stops: a held run is woken by its resume, and one that was held before a retry
+# not before the time of that retry.
 IS_FREE = "NOT held AND (not_before IS NULL OR not_before <= clock_timestamp())"
 
 # A waiting run that nothing stops but what it waits for.
