@@ -31,13 +31,15 @@ class PausedQueues:
 
     async def read(self, db: Connection, now: datetime) -> int:
         """Read the pauses, and follow up on changes; returns how many runs were moved."""
-        before, self.now = self.now, await pauses_now(db)
-        paused, resumed = self.now.names - before.names, before.names - self.now.names
+        before, after = self.now, await pauses_now(db)
+        paused, resumed = after.names - before.names, before.names - after.names
         if self._wake is None:
             ended = await pauses_since(db, now - LONGEST_WAIT_FOR_RESUME - timedelta(minutes=1))
-            self._wake, resumed = {}, ended.names - self.now.names
-        self._recall |= await _queues(db, paused)
-        self._wake |= dict.fromkeys(await _queues(db, resumed), _NEVER)
+            resumed = ended.names - after.names
+        to_recall, to_wake = await _queues(db, paused), await _queues(db, resumed)
+        self.now = after  # once nothing can fail any more: a failed pass must see the change again
+        self._recall |= to_recall
+        self._wake = (self._wake or {}) | dict.fromkeys(to_wake, _NEVER)
         self._recall = {queue for queue in self._recall if self.now.going_on(queue) is not None}
         self._wake = {queue: until for queue, until in self._wake.items() if self.now.going_on(queue) is None}
         return await self._recall_runs(db, now) + await self._wake_runs(db, now)
