@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from duebook_common.domain.run.commands import StartAttempt, Succeed
-from duebook_common.domain.statistics import HOUR, MINUTE, Dimension
+from duebook_common.domain.statistics import DAY, HOUR, MINUTE, Dimension
 from duebook_common.store.statistics import StatisticsSubscriber
 from duebook_common.store.statistics_queries import StatisticsRange, read_starts
 from support.api_app import Api
@@ -57,6 +57,16 @@ async def test_further_keys_are_counted_together(api: Api) -> None:
     assert [(each["key"], each["counts"]["succeeded"]) for each in found["totals"]] == [("a", 2), (None, 2)]
     one = await api.json(200, "GET", "/api/stats?queue=b&step=P1D")
     assert [(each["key"], each["counts"]["succeeded"]) for each in one["totals"]] == [("b", 1)]
+
+
+async def test_a_key_is_shown_also_where_the_next_longer_step_has_it_among_the_others(api: Api) -> None:
+    await run(api, 2, 30, task="rare")
+    await count(api)
+    await api.deps.pool.execute("DELETE FROM statistics WHERE step = $1 AND dimension = 'task'", DAY)
+    since = (api.deps.clock.now() - 8 * DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = await api.json(200, "GET", f"/api/stats?task=rare&step=PT1H&from={since}")
+    assert [(each["key"], each["counts"]["succeeded"]) for each in found["totals"]] == [("rare", 1)]
+    assert found["totals"][0]["duration"]["p50"] == pytest.approx(30, rel=1 / 6)
 
 
 async def test_the_starts_of_the_named_queues_are_read_without_histograms(api: Api) -> None:

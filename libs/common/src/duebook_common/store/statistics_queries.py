@@ -86,7 +86,7 @@ async def read_starts(db: Connection, wanted: StatisticsRange, keys: Sequence[st
 
 async def _read(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> dict[tuple[datetime, str], Rollup]:
     row = (wanted.base, wanted.dimension, wanted.start, wanted.end, list(keys))
-    records: Any = await db.fetch(_steps(await _lengths(db, wanted, keys)), *row, wanted.step, EPOCH)
+    records: Any = await db.fetch(_steps(await _lengths(db, wanted)), *row, wanted.step, EPOCH)
     return {(record["bin"], record["key"]): _rollup(record) for record in records}
 
 
@@ -95,10 +95,13 @@ def _rollup(record: Any) -> Rollup:
     return Rollup((counts, lateness, duration))
 
 
-async def _lengths(db: Connection, wanted: StatisticsRange, keys: Sequence[str]) -> list[int]:
-    """How many slots each measure has at most. The rows of longer steps are fewer, and have no shorter ones."""
-    rows = coarse(wanted)
-    record: Any = await db.fetchrow(_LENGTHS, rows.base, rows.dimension, rows.start, rows.end, list(keys))
+async def _lengths(db: Connection, wanted: StatisticsRange) -> list[int]:
+    """How many slots each measure has at most: none has more than the sums of all runs, whose rows are few.
+
+    The rows of a key would not do: in a longer step the key may be among those that are counted together.
+    """
+    rows = coarse(wanted._replace(dimension=Dimension.ALL))
+    record: Any = await db.fetchrow(_LENGTHS, rows.base, rows.dimension, rows.start, rows.end, [OTHER])
     return [length or 0 for length in record]
 
 
