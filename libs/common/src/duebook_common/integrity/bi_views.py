@@ -11,7 +11,7 @@ CREATE VIEW duebook_bi.jobs AS
 SELECT job_id, name, key, status, reason, task, queue, priority, tags, version,
        coalesce(definition ->> 'recurrence', 'none') AS recurrence,
        coalesce(definition ->> 'timezone', 'UTC') AS timezone,
-       wake_at AS next_due_at, created_at, updated_at
+       CASE WHEN status = 'active' THEN coalesce(next_due_at, next_at) END AS next_due_at, created_at, updated_at
 FROM jobs;
 
 CREATE VIEW duebook_bi.runs AS
