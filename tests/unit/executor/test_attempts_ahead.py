@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, StartAttempt, Succeed
 from duebook_common.domain.run.state import Run, opened
@@ -65,6 +66,18 @@ async def test_an_attempt_without_a_slot_after_its_instant_is_released(monkeypat
     await attempt.work
     assert [type(command) for command in executor.recorder.commands] == [ReleaseAttempt]
     assert executor.began == []
+
+
+async def test_the_delay_of_a_start_includes_the_wait_for_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST_WAIT_SECONDS", 20)
+    executor, instant = Executor(), datetime.now(UTC) + LATER
+    attempt = await executor.start(instant, queue="measured")
+    await executor.attempts.slots.acquire()
+    await asyncio.sleep(LATER.total_seconds() + 0.1)
+    executor.attempts.slots.release()
+    await attempt.work
+    assert [type(command) for command in executor.recorder.commands] == [Succeed]
+    assert (REGISTRY.get_sample_value("duebook_schedule_to_start_seconds_sum", {"queue": "measured"}) or 0) >= 0.05
 
 
 async def test_an_attempt_that_has_to_start_within_a_time_keeps_its_slot() -> None:

@@ -93,7 +93,6 @@ class Attempts:
             return None
         if run.status is not RunStatus.RUNNING or run.executor != self.executor or run.id in self.running:
             return None
-        count_start(run, self._clock.now())
         notes = Notes(run, self._clock.now)
         ahead = seconds_until(run.started_at, self._clock.now())
         attempt = Attempt(run, assignment, asyncio.get_running_loop().time() + ahead, notes)
@@ -129,6 +128,7 @@ class Attempts:
         """Execute the task; returns the command that records how the attempt ended."""
         try:
             await self._begin_on_time(attempt)
+            count_start(attempt.run, self._clock.now())
             outcome = await self._execute(attempt)
         except NoSlot:
             log.info("attempt released: no slot was free at its instant")
