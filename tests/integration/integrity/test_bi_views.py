@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from duebook_common.domain.definition import CatchUp
-from duebook_common.domain.run.commands import CancelRun, FailAttempt, ReleaseAttempt, Succeed
+from duebook_common.domain.run.commands import CancelRun, DiscardRun, FailAttempt, ReleaseAttempt, Succeed
 from duebook_common.integrity.migrate import migrate
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.eventstore import tail
@@ -98,6 +98,18 @@ async def test_jobs_runs_and_dead_letters_equal_those_of_the_api(api: Api) -> No
         assert len(rows) > 1
         for id_, row in rows.items():
             alike(row, answers[id_], **{key: "id"})
+
+
+async def test_a_decision_after_the_last_attempt_does_not_lengthen_it(pool: Pool) -> None:
+    for decide in (DiscardRun("obsolete", NOW + DAY), CancelRun("obsolete", NOW + DAY)):
+        retry = isinstance(decide, CancelRun)
+        run = await started(pool)
+        await do(pool, run, FailAttempt(1, "boom", NOW + MINUTE, 0.5, retry=retry))
+        [row] = await view(pool, "runs", f"run_id = '{run.id}'")
+        assert row["last_attempt_took"] == MINUTE
+        await do(pool, run, decide)
+        [row] = await view(pool, "runs", f"run_id = '{run.id}'")
+        assert (row["finished_at"], row["last_attempt_took"]) == (NOW + DAY, None)
 
 
 async def test_attempts_equal_those_of_the_job_log(api: Api) -> None:

@@ -14,10 +14,12 @@ SELECT job_id, name, key, status, reason, task, queue, priority, tags, version,
        CASE WHEN status = 'active' THEN coalesce(next_due_at, next_at) END AS next_due_at, created_at, updated_at
 FROM jobs;
 
+-- The end of a run that was cancelled, discarded or skipped need not be that of its last attempt.
 CREATE VIEW duebook_bi.runs AS
 SELECT run_id, job_id, job_name, job_version, task, queue, priority, trigger, cause, nominal_at, due_at, status, reason,
        attempt, failures, max_attempts, executor, error, fingerprint, created_at, started_at, finished_at,
-       finished_at - started_at AS last_attempt_took
+       CASE WHEN status NOT IN ('cancelled', 'discarded', 'skipped') THEN finished_at - started_at END
+           AS last_attempt_took
 FROM runs;
 
 -- By way of `runs`, so that conditions on a job or on times of runs find few runs first, and then their events.
