@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from duebook_common.domain.run.commands import StartAttempt, Succeed
+from duebook_common.domain.run.commands import DiscardRun, FailAttempt, StartAttempt, Succeed
 from support.api_app import Api
 
 BEGIN = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -75,6 +75,18 @@ async def test_durations_come_from_the_latest_runs_of_the_job_or_else_of_its_tas
     assert [by_queue[name]["peak"]["mean"]["runs"] for name in ("default", "other", "unknown")] == [4, 4, 1]
     assert [by_queue[name]["unmeasured_jobs"] for name in ("default", "other", "unknown")] == [0, 0, 1]
     assert other["id"] != slow["id"]
+
+
+async def test_what_an_operator_took_to_discard_a_run_is_no_duration_of_it(api: Api) -> None:
+    job = await hourly(api, recurrence={"every": "PT30M"}, overlap="allow_all")
+    run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
+    now = datetime.now(UTC)
+    failed = FailAttempt(1, "boom", now - 2 * HOUR, 0.5, retry=False)
+    await api.execute(
+        run["id"], StartAttempt(0, "executor-1", HOUR, now - 2 * HOUR), failed, DiscardRun("obsolete", now)
+    )
+    [queue] = (await forecast(api))["queues"]
+    assert (queue["peak"]["mean"]["runs"], queue["unmeasured_jobs"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

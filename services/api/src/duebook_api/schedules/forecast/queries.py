@@ -36,24 +36,25 @@ _MAX_JOBS = 10_000
 _JOBS = f"SELECT {JOB_COLUMNS} FROM jobs WHERE {{}} LIMIT {{}}"  # noqa: S608
 _HAS_MORE = "SELECT EXISTS (SELECT FROM jobs WHERE {} OFFSET {})"
 
+# A run that was cancelled, discarded or skipped may have ended long after its last attempt.
 _DURATIONS = """
 SELECT avg(seconds)::float8 AS mean, percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95, {key} AS key FROM (
     SELECT {key}, extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM {latest}
-    WHERE finished_at >= started_at
+    WHERE finished_at >= started_at AND status NOT IN ('cancelled', 'discarded', 'skipped')
 ) AS durations
 GROUP BY {key}
 """
 _JOB_DURATIONS = _DURATIONS.format(
     key="job_id",
     latest="""unnest($1::uuid[]) AS job (id), LATERAL (
-    SELECT job_id, started_at, finished_at FROM runs
+    SELECT job_id, status, started_at, finished_at FROM runs
     WHERE job_id = job.id ORDER BY created_at DESC, run_id DESC LIMIT 20
 ) AS latest""",
 )
 _TASK_DURATIONS = _DURATIONS.format(
     key="task",
     latest="""(
-    SELECT task, started_at, finished_at FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 5000
+    SELECT task, status, started_at, finished_at FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 5000
 ) AS latest""",
 )
 
