@@ -36,10 +36,10 @@ async def test_a_service_does_not_start_while_events_would_get_positions_of_othe
         async with open_database(health, postgres_url, "test", Clock()):
             pass
 
-    opening = asyncio.create_task(open_and_close())
+    starting = asyncio.create_task(open_and_close())
     async with asyncio.timeout(20):
         while "duebook rebase-log" not in health.waiting.get("postgres", ""):
-            assert not opening.done()
+            assert not starting.done()
             await asyncio.sleep(0.01)
         await rebase_log(pool)
-        await opening
+        await starting

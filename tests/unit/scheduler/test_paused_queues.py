@@ -13,7 +13,7 @@ from duebook_scheduler.paused_queues import PausedQueues
 from support.samples import NOW
 
 
-class Books:
+class Log:
     """The pauses that go on, the only queue with runs, and what was recalled and woken."""
 
     def __init__(self) -> None:
@@ -43,22 +43,22 @@ class Books:
 
 
 @pytest.fixture
-def books(monkeypatch: pytest.MonkeyPatch) -> Books:
-    books = Books()
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    log = Log()
     for name in ("pauses_now", "pauses_since", "lanes", "recall_dispatched", "wake_queues"):
-        monkeypatch.setattr(module, name, getattr(books, name))
-    return books
+        monkeypatch.setattr(module, name, getattr(log, name))
+    return log
 
 
-async def test_a_change_that_a_failed_look_has_seen_is_followed_up_by_the_next(books: Books) -> None:
+async def test_a_change_that_a_failed_look_has_seen_is_followed_up_by_the_next(log: Log) -> None:
     db: Any = None
     queues = PausedQueues()
     await queues.read(db, NOW)
     frozen = [Pause(INSTALLATION, 1, NOW, None, "me")]
     for pauses in (frozen, []):
-        books.pauses, books.fails = pauses, True
+        log.pauses, log.fails = pauses, True
         with pytest.raises(ConnectionError):
             await queues.read(db, NOW)
-        books.fails = False
+        log.fails = False
         await queues.read(db, NOW)
-    assert (books.recalled, books.woken) == (["default"], ["default"])
+    assert (log.recalled, log.woken) == (["default"], ["default"])
