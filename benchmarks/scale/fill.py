@@ -21,7 +21,7 @@ from benchmarks.scale.statements import (
 )
 from duebook_common.domain.definition import Cron, Definition, Every
 from duebook_common.domain.job import decide as job_decide
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.store import statistics
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool, acquire, connect

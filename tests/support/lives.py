@@ -38,7 +38,8 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.decide import decide
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact, run_id_at
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunFact
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.nominal import nominal_times
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, a_definition, context, past

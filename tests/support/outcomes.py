@@ -19,7 +19,7 @@ from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.mail import mail_topic
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.redis_locks import redis_client
 from duebook_common.runtime.service import ServiceContext

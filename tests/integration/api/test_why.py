@@ -7,7 +7,7 @@ from uuid import UUID
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import Backfill, DecisionContext, Dispatch, JobCommand
 from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import acquire

@@ -17,7 +17,7 @@ from duebook_common.broker.topology import EVENTS, NOTIFICATIONS, declare_events
 from duebook_common.domain.definition import CatchUp, Notify
 from duebook_common.domain.job.commands import ChangeJob, PauseJob, ResumeJob
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, Succeed
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_scheduler.relay import Relay

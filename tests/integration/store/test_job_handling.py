@@ -12,7 +12,8 @@ from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import DeleteJob, PauseJob
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import Succeed
-from duebook_common.domain.run.events import RunDispatched, RunFact, run_id_at
+from duebook_common.domain.run.events import RunDispatched, RunFact
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime import timezones
 from duebook_common.store import job_handling

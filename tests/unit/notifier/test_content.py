@@ -15,7 +15,7 @@ from typer.main import get_command
 from duebook.cli.app import app
 from duebook_common.domain.definition import CatchUp
 from duebook_common.domain.job.events import OccurrencesSkipped
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_notifier.background import Alike, Background
 from duebook_notifier.content import compose

@@ -11,7 +11,8 @@ from duebook_common.domain.job.decide import create
 from duebook_common.domain.job.events import JobFinished, OccurrencesSkipped, stream
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run import events as run_events
-from duebook_common.domain.run.events import RunBuffered, RunCancelled, RunCancelRequested, RunDispatched, run_id_at
+from duebook_common.domain.run.events import RunBuffered, RunCancelled, RunCancelRequested, RunDispatched
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime import timezones
 from duebook_common.store.actor import Actor

@@ -8,6 +8,7 @@ from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.mail import MISSED
 from duebook_common.domain.run import events
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.definitions import in_force
@@ -74,7 +75,7 @@ async def _missed(db: Connection, run_id: UUID, job_id: UUID, version: int) -> M
     stream = job_events.stream(job_id)
     recorded = await read(db, stream, version - 1, 1)
     skipped = recorded[0].event if recorded else None
-    if not isinstance(skipped, OccurrencesSkipped) or events.run_id_at(job_id, skipped.last) != run_id:
+    if not isinstance(skipped, OccurrencesSkipped) or run_id_at(job_id, skipped.last) != run_id:
         raise UnknownOutcome(f"event {version} of job {job_id} does not skip the occurrence of run {run_id}")
     [definition] = await in_force(db, [(stream, version)])
     return MissedOccurrences(run_id, job_id, definition, skipped)

@@ -2,7 +2,7 @@
 
 Three guards keep schedulers from dispatching an occurrence twice: the job's lock (`store/locks.py`), the version of the
 job's stream that each commit checks (`_writes` in `store/job_plan.py`), and the run's id, which follows from job and
-nominal time (`run_id_at` in `domain/run/events.py`), so that its stream can be opened only once.
+nominal time (`run_id_at` in `domain/run/ids.py`), so that its stream can be opened only once.
 """
 
 from collections.abc import Sequence

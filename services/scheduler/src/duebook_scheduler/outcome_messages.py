@@ -10,7 +10,7 @@ from duebook_common.broker.messages import OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_DEFAULT, MAIL_NAMED
 from duebook_common.domain.definition import Definition, Notify
 from duebook_common.domain.mail import MISSED, wants_mail
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.store.codec import NOTIFY
 from duebook_common.store.mails_owed import OwedMail
 

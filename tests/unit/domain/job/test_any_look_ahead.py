@@ -24,7 +24,8 @@ from duebook_common.domain.job.commands import (
 )
 from duebook_common.domain.job.state import JobStatus
 from duebook_common.domain.run.commands import CancelRun, DeferRun, ReleaseAttempt, RunCommand, StartAttempt, Succeed
-from duebook_common.domain.run.events import AttemptStarted, FirstEvent, RunFact, run_id_at
+from duebook_common.domain.run.events import AttemptStarted, FirstEvent, RunFact
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.integrity.verify_limits import check_overlap
 from duebook_common.integrity.verify_run import check_run

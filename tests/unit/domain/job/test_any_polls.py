@@ -15,7 +15,8 @@ from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import Fact, JobFinished, OccurrencesSkipped
 from duebook_common.domain.job.occurrence import account, skip_due
 from duebook_common.domain.job.state import Job, JobStatus, job_after
-from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunFact, RunSkipped, run_id_at
+from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunFact, RunSkipped
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.schedule.nominal import nominal_times
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, SECOND, a_definition, a_job, a_running_run, context
 

@@ -23,7 +23,7 @@ from duebook_common.domain.job.ledger import (
 )
 from duebook_common.domain.job.schedule_history import EARLIEST, schedule_periods
 from duebook_common.domain.job.state import JobStatus
-from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
+from duebook_common.domain.run.ids import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
 from support.lives import Life, lives, new_life
 from support.samples import DAY, HOUR, JOB_ID, NOW, SECOND, a_definition

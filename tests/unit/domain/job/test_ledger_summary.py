@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from duebook_common.domain.job.ledger import LedgerEntry, RunOutcome, entries, run_ids, with_runs
 from duebook_common.domain.job.ledger_summary import expected_counts, outcomes
 from duebook_common.domain.job.schedule_history import schedule_periods
-from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
+from duebook_common.domain.run.ids import run_id_at, run_id_of_backfill
 from support.lives import Life, lives
 from support.samples import JOB_ID
 

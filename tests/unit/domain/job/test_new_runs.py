@@ -14,15 +14,8 @@ from duebook_common.domain.job.commands import Backfill, TriggerRun
 from duebook_common.domain.job.new_runs import backfill, trigger_run
 from duebook_common.domain.job.schedule_history import DefinitionVersion
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import (
-    RunBuffered,
-    RunDispatched,
-    RunEvent,
-    RunFact,
-    RunSkipped,
-    Trigger,
-    run_id_of_backfill,
-)
+from duebook_common.domain.run.events import RunBuffered, RunDispatched, RunEvent, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.ids import run_id_of_backfill
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import DAY, HOUR, JOB_ID, NOW, RUN_ID, SECOND, a_definition, a_job, a_run, context, past
 

@@ -14,15 +14,8 @@ from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.domain.job.events import Fact, OccurrencesSkipped
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job, job_after
-from duebook_common.domain.run.events import (
-    Identity,
-    RunBuffered,
-    RunDispatched,
-    RunFact,
-    RunSkipped,
-    Trigger,
-    run_id_at,
-)
+from duebook_common.domain.run.events import Identity, RunBuffered, RunDispatched, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.ids import run_id_at
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_job, a_run, a_running_run, context
 
 

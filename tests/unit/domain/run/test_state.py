@@ -1,9 +1,7 @@
 """The state of a run after each of its events."""
 
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
-from uuid import UUID
 
 import pytest
 
@@ -29,12 +27,10 @@ from duebook_common.domain.run.events import (
     RunResumed,
     RunSkipped,
     Startable,
-    run_id_at,
-    run_id_for,
     stream,
 )
 from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve, opened
-from support.samples import HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
+from support.samples import HOUR, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
 
 LATER = NOW + HOUR
 STARTED = AttemptStarted(attempt=1, executor="executor-1", wake_at=NOW + 30 * SECOND, at=NOW)
@@ -160,21 +156,5 @@ def test_a_first_event_only_opens_a_stream() -> None:
         evolve(a_run(), a_dispatch())
 
 
-def test_equal_occurrences_have_the_same_run_and_others_have_another() -> None:
-    assert run_id_at(JOB_ID, NOW) == run_id_at(JOB_ID, datetime(2026, 11, 24, 1, tzinfo=UTC))
-    others = {
-        run_id_at(JOB_ID, NOW),
-        run_id_at(JOB_ID, NOW + timedelta(microseconds=1)),
-        run_id_at(UUID(int=9), NOW),
-        run_id_for(JOB_ID, "key:1", "a"),
-        run_id_for(JOB_ID, "key:1", "b"),
-        run_id_for(JOB_ID, "key:2", "a"),
-        run_id_for(UUID(int=9), "key:1", "a"),
-    }
-    assert len(others) == 7
+def test_a_stream_is_named_after_its_run() -> None:
     assert stream(RUN_ID) == "run-00000000-0000-0000-0000-000000000008"
-
-
-def test_run_ids_never_change() -> None:
-    assert run_id_at(JOB_ID, NOW) == UUID("2928db49-bce4-58c3-9ea4-e4940661dbf9")
-    assert run_id_for(JOB_ID, "key:1", "a") == UUID("a1550e4c-6125-517c-8bef-4ab36c3a2632")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from duebook_common.domain.run.events import run_id_of_follow_up
+from duebook_common.domain.run.ids import run_id_of_follow_up
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.codec import FOLLOW_UPS
 from duebook_common.store.database import Connection

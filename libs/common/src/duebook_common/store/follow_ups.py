@@ -19,7 +19,8 @@ from duebook_common.domain.errors import JobDeletedAlready, TooManyActiveRuns
 from duebook_common.domain.job.commands import DecisionContext, RefuseFollowUp, TriggerRun
 from duebook_common.domain.job.events import FollowUpRefused
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.run.events import Trigger, run_id_of_follow_up
+from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.ids import run_id_of_follow_up
 from duebook_common.store.actor import Actor
 from duebook_common.store.checkpoints import claim, has_new_events, move_checkpoint
 from duebook_common.store.codec import FOLLOW_UPS

@@ -27,7 +27,7 @@ from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import JobCommand
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.run.events import run_id_for
+from duebook_common.domain.run.ids import run_id_for
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict

@@ -26,7 +26,7 @@ from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.job.commands import ChangeJob, DeleteJob, TriggerRun
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Connection
 from duebook_common.store.rows import load_runs

@@ -12,7 +12,7 @@ from duebook_api.schemas import views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.run.events import run_id_at
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.runtime.scopes import Scope, allowed
 from duebook_common.store.database import acquire
 from duebook_common.store.rows import load_jobs, load_runs

@@ -15,7 +15,7 @@ from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.job.commands import Backfill, PastOccurrence
 from duebook_common.domain.job.ledger import UNACCOUNTED, LedgerEntry
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import run_id_of_backfill
+from duebook_common.domain.run.ids import run_id_of_backfill
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.actor import Actor
 from duebook_common.store.codec import rfc3339

@@ -14,7 +14,7 @@ from duebook_common.domain.definition import Overlap
 from duebook_common.domain.errors import JobDeletedAlready
 from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import run_id_of_rerun
+from duebook_common.domain.run.ids import run_id_of_rerun
 from duebook_common.domain.run.state import ENDED, Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Connection

@@ -6,7 +6,7 @@ from uuid import UUID
 from duebook_api.why.facts import JobEventSummary
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job.state import Job
-from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
+from duebook_common.domain.run.ids import run_id_at, run_id_of_backfill
 from duebook_common.store.database import Connection
 from duebook_common.store.predicates import ACTIVE
 

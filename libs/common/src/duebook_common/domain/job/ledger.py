@@ -15,7 +15,7 @@ from uuid import UUID
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.job.schedule_history import EARLIEST, DefinitionVersion, SchedulePeriod
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import run_id_at, run_id_of_backfill
+from duebook_common.domain.run.ids import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
 
 DUE, UNACCOUNTED = "due", "unaccounted"

@@ -12,15 +12,8 @@ from duebook_common.domain.job.backlog import apply_beside_caught_up
 from duebook_common.domain.job.commands import Backfill, DecisionContext, PastOccurrence, TriggerRun
 from duebook_common.domain.job.overlap import ActiveRuns, OverlapDecision, apply_overlap
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.events import (
-    BY_SCHEDULE,
-    RunBuffered,
-    RunDispatched,
-    RunFact,
-    RunSkipped,
-    Trigger,
-    run_id_of_backfill,
-)
+from duebook_common.domain.run.events import BY_SCHEDULE, RunBuffered, RunDispatched, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.ids import run_id_of_backfill
 from duebook_common.domain.run.state import ENDED, HELD, QUEUE_PAUSED, RATE, Run, RunStatus
 from duebook_common.domain.schedule.due import Occurrence
 

@@ -13,7 +13,8 @@ from duebook_common.domain.job.lateness import Lateness, lateness
 from duebook_common.domain.job.new_runs import NewRun, open_run, run_identity
 from duebook_common.domain.job.overlap import ActiveRuns
 from duebook_common.domain.job.state import Job, JobStatus, job_after
-from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger, run_id_at
+from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger
+from duebook_common.domain.run.ids import run_id_at
 from duebook_common.domain.run.state import Run
 from duebook_common.domain.schedule.due import Occurrence, next_occurrence, occurrences
 from duebook_common.domain.schedule.nominal import count_between, last_between
