@@ -16,8 +16,7 @@ from asyncpg import UniqueViolationError
 from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.store.codec import dumps, encode_backoff, encode_definition, encode_notify
-from duebook_common.store.columns import Column, Columns, arguments, insert, update
+from duebook_common.store.columns import Column, arguments, insert, update
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
     APPEND,
@@ -30,129 +29,22 @@ from duebook_common.store.eventstore import (
     one_each,
     start_arguments,
 )
+from duebook_common.store.projected_columns import JOB, JOB_REDEFINED, JOB_UPDATED, RUN, RUN_UPDATED
 from duebook_common.store.rate_starts import COUNT_STARTS
 
-_JOB_KEY: Columns[Job] = (Column("job_id", "uuid", "id"),)
-_JOB_FIXED: Columns[Job] = (
-    Column("created_at", "timestamptz"),
-    Column("request_hash", "text"),
-)
-_JOB_STATE: Columns[Job] = (
-    Column("stream_version", "int"),
-    Column("version", "int"),
-    Column("definition_version", "int"),
-    Column("status", "text"),
-    Column("runs", "int"),
-    Column("next_at", "timestamptz"),
-    Column("next_due_at", "timestamptz"),
-    Column("wake_at", "timestamptz"),
-    Column("backlog_since", "timestamptz"),
-    Column("held", "bool"),
-    Column("reason", "text"),
-    Column("updated_at", "timestamptz"),
-)
-_JOB_DEFINITION: Columns[Job] = (
-    Column("name", "text", "definition.name"),
-    Column("task", "text", "definition.task"),
-    Column("queue", "text", "definition.queue"),
-    Column("key", "text", "definition.key"),
-    Column("priority", "smallint", "definition.priority"),
-    # As JSON, because asyncpg would turn lists in a list into one array of two dimensions.
-    Column("tags", "jsonb", lambda job: dumps(job.definition.tags), "ARRAY(SELECT jsonb_array_elements_text(r.tags))"),
-    Column("definition", "jsonb", lambda job: encode_definition(job.definition)),
-)
-_RUN_KEY: Columns[Run] = (Column("run_id", "uuid", "id"),)
-_RUN_FIXED: Columns[Run] = (
-    Column("job_id", "uuid"),
-    Column("job_name", "text"),
-    Column("job_version", "int"),
-    Column("definition_version", "int"),
-    Column("task", "text"),
-    Column("queue", "text"),
-    Column("priority", "smallint"),
-    Column("nominal_at", "timestamptz"),
-    Column("due_at", "timestamptz"),
-    Column("trigger", "text"),
-    Column("backoff", "jsonb", lambda run: encode_backoff(run.backoff)),
-    Column("notify", "jsonb", lambda run: encode_notify(run.notify)),
-    Column("created_at", "timestamptz"),
-    Column("request_hash", "text"),
-    Column("start_by", "timestamptz"),
-    Column("concurrency_key", "text", lambda run: run.concurrency and run.concurrency.key),
-    Column("concurrency_limit", "int", lambda run: run.concurrency and run.concurrency.limit),
-    Column("rate_key", "text", lambda run: run.rate and run.rate.key),
-    Column("rate_limit", "int", lambda run: run.rate and run.rate.limit),
-    Column("rate_per", "interval", lambda run: run.rate and run.rate.per),
-    Column("pause_on_failure", "bool"),
-    Column("backlog", "bool"),
-    Column("cause", "uuid"),
-    Column("resumed_at", "timestamptz"),
-)
-_RUN_STATE: Columns[Run] = (
-    Column("version", "int"),
-    Column("max_attempts", "int"),
-    Column("status", "text"),
-    Column("dispatch", "int"),
-    Column("dispatched_at", "timestamptz"),
-    Column("deferrals", "int"),
-    Column("attempt", "int"),
-    Column("failures", "int"),
-    Column("executor", "text"),
-    Column("started_at", "timestamptz"),
-    Column("finished_at", "timestamptz"),
-    Column("error", "text"),
-    Column("result", "jsonb", lambda run: None if run.result is None else dumps(run.result)),
-    Column("reason", "text"),
-    Column("cancel_requested", "bool"),
-    Column("own_payload", "bool"),
-    Column("edits", "int"),
-    Column("fingerprint", "text"),
-    Column("wake_at", "timestamptz"),
-    Column("not_before", "timestamptz"),
-    Column("held", "bool"),
-)
-
-_PAYLOAD: Columns[Run] = (Column("payload", "jsonb", lambda run: dumps(run.payload) if run.own_payload else None),)
-# Runs are decided without their payload (`rows.TO_DECIDE`), so an update writes it only where an edit has brought one.
-_EDITED_PAYLOAD: Columns[Run] = (
-    Column(
-        "payload",
-        "jsonb",
-        lambda run: dumps(run.payload) if run.edits else None,
-        "CASE WHEN r.edits > runs.edits THEN r.payload ELSE runs.payload END",
-    ),
-)
-
-_PLANNED: Columns[Run] = (Column("planned_wake_at", "timestamptz", "wake_at"),)
-# An event that sets no `wake_at`, such as a request to cancel, leaves it, moved as it may be (`wakeups`), and its plan.
-_PLANNED_ANEW: Columns[Run] = (
-    Column(
-        "planned_wake_at",
-        "timestamptz",
-        "wake_at",
-        "CASE WHEN r.wake_at = runs.wake_at THEN runs.planned_wake_at ELSE r.wake_at END",
-    ),
-)
-
-_JOB = _JOB_KEY + _JOB_FIXED + _JOB_STATE + _JOB_DEFINITION
-_JOB_UPDATED = _JOB_KEY + _JOB_STATE
-_JOB_REDEFINED = _JOB_UPDATED + _JOB_DEFINITION
-_RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE + _PLANNED + _PAYLOAD
-_RUN_UPDATED = _RUN_KEY + _RUN_STATE + _PLANNED_ANEW + _EDITED_PAYLOAD
-
 # INSERT INTO jobs (job_id, created_at, …) SELECT …
-_INSERT_JOBS, _job_arguments = insert("jobs", _JOB), arguments(_JOB)
+_INSERT_JOBS, _job_arguments = insert("jobs", JOB), arguments(JOB)
 # UPDATE jobs SET stream_version = r.stream_version, … FROM …
-_UPDATE_JOBS, _updated_job_arguments = update("jobs", _JOB_UPDATED), arguments(_JOB_UPDATED)
-_REDEFINE_JOBS, _redefined_job_arguments = update("jobs", _JOB_REDEFINED), arguments(_JOB_REDEFINED)
-_INSERT_RUNS, _run_arguments = insert("runs", _RUN), arguments(_RUN)
-_UPDATE_RUNS, _updated_run_arguments = update("runs", _RUN_UPDATED), arguments(_RUN_UPDATED)
+_UPDATE_JOBS, _updated_job_arguments = update("jobs", JOB_UPDATED), arguments(JOB_UPDATED)
+_REDEFINE_JOBS, _redefined_job_arguments = update("jobs", JOB_REDEFINED), arguments(JOB_REDEFINED)
+_INSERT_RUNS, _run_arguments = insert("runs", RUN), arguments(RUN)
+_UPDATE_RUNS, _updated_run_arguments = update("runs", RUN_UPDATED), arguments(RUN_UPDATED)
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
-_UPDATE_ACCEPTED = update("runs", _RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
+_UPDATE_ACCEPTED = update("runs", RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
 # The new jobs whose streams were opened.
 _INSERT_OPENED = insert(
-    "jobs", _JOB, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
+    "jobs", JOB, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
 )
 _APPEND_AND_INSERT_JOBS = f"{APPEND_ONE_EACH}, projected AS ({_INSERT_OPENED}) SELECT stream FROM accepted"  # noqa: S608
 _DELETE_JOBS = """
@@ -180,7 +72,7 @@ FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
     for appending in (APPEND, APPEND_ONE_EACH)
 )
 _STARTED_AT: Column[Run] = Column("started_at", "timestamptz", sql="accepted.recorded_at")
-_RUN_STARTED = tuple(_STARTED_AT if column.name == "started_at" else column for column in _RUN_UPDATED)
+_RUN_STARTED = tuple(_STARTED_AT if column.name == "started_at" else column for column in RUN_UPDATED)
 _UPDATE_STARTED = update("runs", _RUN_STARTED, first=APPEND_STARTS_PARAMETERS + 1, join=_ACCEPTED)
 _APPEND_AND_START_RUNS = f"""
 {APPEND_STARTS}, {COUNT_STARTS}, projected AS (

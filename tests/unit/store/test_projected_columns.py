@@ -4,8 +4,8 @@ from dataclasses import fields
 
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
-from duebook_common.store import projections
 from duebook_common.store.columns import Column
+from duebook_common.store.projected_columns import JOB, RUN
 
 
 def names(columns: tuple[Column[Job], ...] | tuple[Column[Run], ...]) -> list[str]:
@@ -13,7 +13,7 @@ def names(columns: tuple[Column[Job], ...] | tuple[Column[Run], ...]) -> list[st
 
 
 def test_each_field_of_a_run_has_a_column() -> None:
-    columns = names(projections._RUN)
+    columns = names(RUN)
     assert len(columns) == len(set(columns))
     wanted = {field.name for field in fields(Run)} - {"id", "concurrency", "rate"}
     of_limits = {"concurrency_key", "concurrency_limit", "rate_key", "rate_limit", "rate_per"}
@@ -21,7 +21,7 @@ def test_each_field_of_a_run_has_a_column() -> None:
 
 
 def test_each_field_of_a_job_has_a_column() -> None:
-    columns = names(projections._JOB)
+    columns = names(JOB)
     assert len(columns) == len(set(columns))
     wanted = {field.name for field in fields(Job)} - {"id"}
     assert set(columns) == wanted | {"job_id", "wake_at", "name", "task", "queue", "priority", "tags", "key"}
