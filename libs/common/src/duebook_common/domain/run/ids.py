@@ -1,4 +1,4 @@
-"""The ids of runs: functions of what a run stands for, so that whoever makes it again makes the same."""
+"""The ids of runs: functions of what a run stands for, so that each process which makes one makes the same."""
 
 from datetime import datetime
 from uuid import UUID
