@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from duebook_api.console.pages.diffs import DiffLine, diff
-from duebook_api.console.pages.status import look
+from duebook_api.console.pages.runs import bar_of, is_late_success, longest_of
 from duebook_api.console.pages.svg.calendar import UPCOMING, calendar, notable
-from duebook_api.console.pages.svg.duration_bar import duration_bar
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import ordinal
 from duebook_api.history.definitions import DefinedVersion
 from duebook_common.domain.definition import Definition
@@ -59,33 +58,23 @@ class RunRow:
 
 def run_rows(runs: Sequence[Mapping[str, Any]], now: datetime) -> list[RunRow]:
     """The runs with bars to the scale of the longest of them."""
-    longest = max((_seconds(run, now) for run in runs), default=0.0)
+    longest = longest_of(runs, now)
     return [_run_row(run, now, longest) for run in runs]
 
 
-def _run_row(run: Mapping[str, Any], now: datetime, longest: float) -> RunRow:
-    seconds = _seconds(run, now)
-    took = duration(timedelta(seconds=seconds)) if run["started_at"] else ""
-    succeeded_late = run["status"] == "succeeded" and run["attempt"] > 1
-    role = "retrying" if succeeded_late else look(run["status"]).role
+def _run_row(run: Mapping[str, Any], now: datetime, longest: timedelta) -> RunRow:
+    took, bar = bar_of(run, now, longest)
     return RunRow(
         id=run["id"],
         nominal_at=run["nominal_at"],
         status=run["status"],
-        more=f"{ordinal(run['attempt'])} attempt" if succeeded_late else "",
+        more=f"{ordinal(run['attempt'])} attempt" if is_late_success(run) else "",
         attempts=run["attempt"],
         took=took,
-        bar=duration_bar(seconds, longest, role, f"took {took}") if took else Markup(),
+        bar=bar,
         error=_first_line(run["error"]) if run["status"] not in {"succeeded", "skipped"} else "",
         reason=run.get("reason") or "",
     )
-
-
-def _seconds(run: Mapping[str, Any], now: datetime) -> float:
-    if run["started_at"] is None:
-        return 0.0
-    took: timedelta = (run["finished_at"] or now) - run["started_at"]
-    return max(0.0, took.total_seconds())
 
 
 def _first_line(error: str | None) -> str:

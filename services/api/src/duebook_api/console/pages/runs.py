@@ -1,7 +1,7 @@
 """The view model of the list of runs."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,7 +78,7 @@ class RunsPage:
 
 
 def runs_page(runs: Sequence[Mapping[str, Any]], q: RunQuery, times: Times) -> RunsPage:
-    longest = max((took(run, times.now) for run in runs), default=timedelta(0))
+    longest = longest_of(runs, times.now)
     used = used_filters(q)
     return RunsPage(
         rows=[_row(run, times, longest) for run in runs],
@@ -89,12 +89,28 @@ def runs_page(runs: Sequence[Mapping[str, Any]], q: RunQuery, times: Times) -> R
     )
 
 
-def took(run: Mapping[str, Any], now: datetime) -> timedelta:
-    """How long its last attempt took, or has been running."""
-    if run["started_at"] is None:
-        return timedelta(0)
-    span: timedelta = (run["finished_at"] or now) - run["started_at"]
-    return max(timedelta(0), span)
+def took(run: Mapping[str, Any], now: datetime) -> timedelta | None:
+    """How long its last attempt took, or has been running; None if it has not started, or its end is not known.
+
+    A run knows when it ended. That is the end of its attempt only where the attempt's outcome was that of the run.
+    """
+    ends = {"running": now, "succeeded": run["finished_at"], "dead_lettered": run["finished_at"]}
+    end = ends.get(run["status"])
+    return None if end is None or run["started_at"] is None else max(timedelta(0), end - run["started_at"])
+
+
+def longest_of(runs: Iterable[Mapping[str, Any]], now: datetime) -> timedelta:
+    """The scale of the bars."""
+    return max((span for run in runs if (span := took(run, now)) is not None), default=timedelta(0))
+
+
+def bar_of(run: Mapping[str, Any], now: datetime, longest: timedelta) -> tuple[str, Markup]:
+    """How long its last attempt took, in words and as a bar; empty where that is not known."""
+    span = took(run, now)
+    if span is None:
+        return "", Markup()
+    words, second = duration(span), timedelta(seconds=1)
+    return words, duration_bar(span / second, longest / second, role_of(run), f"took {words}")
 
 
 def because(run: Mapping[str, Any]) -> str:
@@ -109,16 +125,16 @@ def because(run: Mapping[str, Any]) -> str:
 
 def role_of(run: Mapping[str, Any]) -> str:
     """The colour of its bar: a success after retries looks retried."""
-    return "retrying" if _is_late_success(run) else look(run["status"]).role
+    return "retrying" if is_late_success(run) else look(run["status"]).role
 
 
-def _is_late_success(run: Mapping[str, Any]) -> bool:
+def is_late_success(run: Mapping[str, Any]) -> bool:
+    """Whether it succeeded after retries."""
     return run["status"] == "succeeded" and int(run["attempt"]) > 1
 
 
 def _row(run: Mapping[str, Any], times: Times, longest: timedelta) -> RunRow:
-    span = took(run, times.now)
-    words = duration(span) if run["started_at"] else ""
+    words, bar = bar_of(run, times.now, longest)
     return RunRow(
         id=run["id"],
         job_id=run["job_id"],
@@ -126,13 +142,11 @@ def _row(run: Mapping[str, Any], times: Times, longest: timedelta) -> RunRow:
         task=run["task"],
         queue=run["queue"],
         status=run["status"],
-        more=f"{ordinal(run['attempt'])} attempt" if _is_late_success(run) else "",
+        more=f"{ordinal(run['attempt'])} attempt" if is_late_success(run) else "",
         because=because(run),
         due_at=run["due_at"],
         took=words,
-        bar=duration_bar(span / timedelta(seconds=1), longest / timedelta(seconds=1), role_of(run), f"took {words}")
-        if words
-        else Markup(),
+        bar=bar,
         attempts=f"{run['attempt']} of {run['max_attempts']}" if run["attempt"] else "",
         executor=run["executor"] or "",
         trigger=dict(TRIGGERS).get(run["trigger"], run["trigger"].replace("_", " ")),

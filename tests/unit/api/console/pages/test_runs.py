@@ -1,0 +1,50 @@
+"""How long the last attempt of a run took."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from duebook_api.console.pages.runs import longest_of, took
+from support.samples import NOW
+
+SECOND = timedelta(seconds=1)
+
+
+def a_run(status: str, seconds: float | None) -> dict[str, Any]:
+    """A run that was started a minute ago, and ended after so many seconds."""
+    started = NOW - 60 * SECOND
+    return {
+        "status": status,
+        "started_at": started,
+        "finished_at": None if seconds is None else started + seconds * SECOND,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "expected"),
+    [
+        ("succeeded", 2, 2),
+        ("dead_lettered", 3, 3),
+        ("running", None, 60),
+        ("succeeded", -1, 0),  # clocks of two machines
+        ("discarded", 50, None),
+        ("cancelled", 50, None),
+        ("retrying", None, None),
+        ("dispatched", None, None),  # redriven
+    ],
+)
+def test_a_duration_ends_with_the_attempt_and_not_with_a_decision(
+    status: str, seconds: float | None, expected: float | None
+) -> None:
+    assert took(a_run(status, seconds), NOW) == (None if expected is None else expected * SECOND)
+
+
+def test_the_scale_is_that_of_the_durations_that_are_known() -> None:
+    runs = [
+        a_run("discarded", 50),
+        a_run("succeeded", 2),
+        {"status": "waiting", "started_at": None, "finished_at": None},
+    ]
+    assert longest_of(runs, NOW) == 2 * SECOND
+    assert longest_of([], NOW) == timedelta(0)
