@@ -67,6 +67,7 @@ from duebook_common.store.log_origin import check_log
 from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 
+_CHECKS = (permitted, keys_resolved)  # before each endpoint, whether the framework calls it or `DirectRoutes`
 _ROUTERS = (
     job_routes.router,
     history_routes.router,
@@ -195,7 +196,7 @@ def build(
         redoc_url=None,
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
-        dependencies=[Depends(permitted), Depends(keys_resolved)],
+        dependencies=[*map(Depends, _CHECKS)],
     )
     app.state.dependencies = deps
     for router in _ROUTERS:
@@ -209,7 +210,7 @@ def build(
     app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     limiter = limiter or RateLimiter(None, "redis://")
-    direct = DirectRoutes(app, job_routes.BUSY, (permitted, keys_resolved))
+    direct = DirectRoutes(app, job_routes.BUSY, _CHECKS)
     if console is None:
         return AuthMiddleware(direct, keys, limiter)
     both = WithConsole(direct, console_app(deps, console, sessions))
