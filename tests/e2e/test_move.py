@@ -10,9 +10,9 @@ from duebook_common.integrity.migrate import migrate
 from duebook_devstack.postgres import Postgres
 from support import servers
 from support.fleet import Platform, eventually
-from support.load import Load, held, launch, mix
+from support.load import Load, launch, mix
 from support.page_commands import PageCommands, superuser_of
-from support.restore import await_mails, feed, mailed, named, spend_transaction_ids
+from support.restore import await_mails, begin, feed, mailed, named, servers_beside, spend_transaction_ids
 from support.smtp_server import Mailbox
 
 PAGE = "how-to/move-to-another-cluster.md"
@@ -52,13 +52,9 @@ def test_a_moved_database_goes_on_and_repeats_no_mail(
     redis_url: str,
     smtp: Mailbox,
 ) -> None:
-    urls = {"RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp.url}
-    environment = {f"DUEBOOK_{name}_URL": url for name, url in urls.items()}
+    environment = servers_beside(rabbitmq_url, redis_url, smtp)
     with Platform({**environment, "DUEBOOK_POSTGRES_URL": private_postgres.url}) as before:
-        load = Load(before)
-        launch(before, api=1, scheduler=1, executor=1, notifier=1)
-        load.submit(named("mailed", mix(20)), held(3, "gate"))
-        load.await_running(3, "gate")
+        load = begin(before)
         page.run()
         load.submit(named("meanwhile", mix(20)))
         await_mails(load, smtp, 40)

@@ -11,7 +11,7 @@ from support.clusters import CopiedPostgres, copied, database_administrator, sup
 from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix
 from support.page_commands import PageCommands, superuser_of
-from support.restore import await_mails, feed, mailed, named
+from support.restore import await_mails, begin, feed, mailed, named, servers_beside
 from support.smtp_server import Mailbox
 
 PAGE = "how-to/back-up-and-restore.md"
@@ -50,13 +50,9 @@ def test_a_restored_moment_forgets_what_came_after_and_no_more(
     page: PageCommands, private_postgres: Postgres, restored: CopiedPostgres, rabbitmq_url: str, redis_url: str,
     smtp: Mailbox,
 ) -> None:  # fmt: skip
-    urls = {"RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp.url}
-    environment = {f"DUEBOOK_{name}_URL": url for name, url in urls.items()}
+    environment = servers_beside(rabbitmq_url, redis_url, smtp)
     with Platform({**environment, "DUEBOOK_POSTGRES_URL": private_postgres.url}) as before:
-        load = Load(before)
-        launch(before, api=1, scheduler=1, executor=1, notifier=1)
-        load.submit(named("mailed", mix(20)), held(3, "gate"))
-        load.await_running(3, "gate")
+        load = begin(before)
         page.run()
         load.submit(named("later", mix(10)))
         await_mails(load, smtp, 30)

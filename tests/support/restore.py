@@ -10,7 +10,7 @@ import asyncpg
 
 from support import servers
 from support.fleet import Platform, eventually
-from support.load import JobSpec, Load
+from support.load import JobSpec, Load, held, launch, mix
 from support.smtp_server import Mailbox
 
 _SPENT = 5_000  # transaction ids: more than a new cluster spends on the load of a dump
@@ -43,6 +43,20 @@ def named(prefix: str, specs: Sequence[JobSpec]) -> list[JobSpec]:
     """The same jobs with names of their own, which tell their mails apart."""
     own = [{"name": f"{prefix} {n}", "notify": _NOTIFY} for n in range(len(specs))]
     return [replace(spec, job=spec.job | each) for spec, each in zip(specs, own, strict=True)]
+
+
+def servers_beside(rabbitmq_url: str, redis_url: str, smtp: Mailbox) -> dict[str, str]:
+    """The variables of services, but for their database."""
+    return {"DUEBOOK_RABBITMQ_URL": rabbitmq_url, "DUEBOOK_REDIS_URL": redis_url, "DUEBOOK_SMTP_URL": smtp.url}
+
+
+def begin(platform: Platform) -> Load:
+    """A service of each kind, with twenty jobs whose ends are mailed, and with three runs held at a gate."""
+    load = Load(platform)
+    launch(platform, api=1, scheduler=1, executor=1, notifier=1)
+    load.submit(named("mailed", mix(20)), held(3, "gate"))
+    load.await_running(3, "gate")
+    return load
 
 
 def feed(platform: Platform) -> list[dict[str, Any]]:
