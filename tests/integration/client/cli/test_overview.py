@@ -17,7 +17,7 @@ def test_a_status_is_one_screen(duebook: Program) -> None:
     assert ["all", "1", "0", "0", "0", "0", "0"] in lines
     assert ["dead", "letters", "0"] in lines
     assert "last hour     0 succeeded, 0 dead-lettered; 0.0 runs/s" in shown.stdout
-    assert "unaccounted   0 of 3 times of 1 jobs in the last hour" in shown.stdout
+    assert "unaccounted   0 of 3 times of 1 recurring jobs in the last hour" in shown.stdout
     data = duebook.data("status")
     assert (data["overview"]["due"], data["ledger"]["unaccounted"]) == (1, 0)
 

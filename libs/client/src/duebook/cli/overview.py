@@ -112,7 +112,7 @@ def _health(name: str, service: Client) -> dict[str, Any]:
 
 def _screen(overview: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
     yield from _numbers(overview)
-    expected = f"{ledger['expected']} times of {ledger['jobs']} jobs in the last hour"
+    expected = f"{ledger['expected']} times of {ledger['jobs']} recurring jobs in the last hour"
     yield f"unaccounted   {ledger['unaccounted']} of {expected}"
 
 
