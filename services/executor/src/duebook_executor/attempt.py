@@ -35,7 +35,7 @@ class Attempt:
     """One attempt under way. `run` is the run as AttemptStarted left it.
 
     `started_at` is in seconds of the event loop's clock. `has_lease` says that PostgreSQL holds a lease of the attempt.
-    `held`: it waits for its instant without a slot. `acknowledged`: so is its delivery, so a dead letter needs another.
+    `held`: it waits for its instant without a slot. `acknowledged`: its delivery is, so a dead letter needs another.
     """
 
     run: Run
