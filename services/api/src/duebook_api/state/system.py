@@ -1,15 +1,15 @@
 """What runs, and how the database and the log are: read at most once a second for all who ask this process."""
 
-import asyncio
-import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from duebook_api.state.kept_answer import KeptAnswer
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.log_progress import Horizon, lag
 from duebook_common.store.predicates import PRESENCE
 
-_AGE, _AGE_OF_SIZES = 1.0, 60.0  # seconds for which an answer serves everyone
+_AGE_OF_SIZES = 60.0  # seconds
 _MOST_SERVICES = 500
 _SERVICES = f"""
 SELECT instance_id AS id, service, host, version, schema, tzdata, settings, started_at, seen_at, {PRESENCE} AS state
@@ -24,27 +24,21 @@ WHERE relkind IN ('r', 'p') AND nspname = current_schema() ORDER BY bytes DESC, 
 
 
 class System:
-    """The last answer, and the lock under which the next is made. `horizon` is watched by the gauges too."""
+    """The last answer. `horizon` is watched by the gauges too."""
 
     def __init__(self) -> None:
         self.horizon = Horizon()
-        self._lock = asyncio.Lock()
-        self._answer: dict[str, Any] = {}
-        self._sizes: list[dict[str, Any]] = []
-        self._until = self._sizes_until = 0.0
+        self._kept = KeptAnswer[dict[str, Any]]()
+        self._sizes = KeptAnswer[list[dict[str, Any]]](_AGE_OF_SIZES)
 
     async def read(self, pool: Pool) -> dict[str, Any]:
-        async with self._lock:
-            if time.monotonic() >= self._until:
-                async with acquire(pool) as db:
-                    self._answer = await self._read(db)
-                self._until = time.monotonic() + _AGE
-            return self._answer
+        return await self._kept.read(partial(self._make, pool))
+
+    async def _make(self, pool: Pool) -> dict[str, Any]:
+        async with acquire(pool) as db:
+            return await self._read(db)
 
     async def _read(self, db: Connection) -> dict[str, Any]:
-        if time.monotonic() >= self._sizes_until:
-            self._sizes = [dict(row) for row in await db.fetch(_SIZES)]
-            self._sizes_until = time.monotonic() + _AGE_OF_SIZES
         database: Any = await db.fetchrow(_DATABASE)
         services = [dict(row) for row in await db.fetch(_SERVICES)]
         return {
@@ -55,8 +49,12 @@ class System:
             "feed_horizon_age_seconds": await self.horizon.age(db),
             "settings": settings(services),
             "services": [{name: value for name, value in each.items() if name != "settings"} for each in services],
-            "tables": self._sizes,
+            "tables": await self._sizes.read(partial(_read_sizes, db)),
         }
+
+
+async def _read_sizes(db: Connection) -> list[dict[str, Any]]:
+    return [dict(row) for row in await db.fetch(_SIZES)]
 
 
 def settings(services: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
