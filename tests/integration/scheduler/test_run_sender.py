@@ -1,5 +1,6 @@
 """A queue that is new, slow or broken concerns the messages of its own runs only."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -174,3 +175,21 @@ async def test_a_silent_queue_is_renewed_and_delays_no_other_queue(private_rabbi
 
 async def holds(sender: RunSender, queues: set[str]) -> bool:
     return sender.held_queues == queues
+
+
+async def test_a_queue_that_its_broker_has_half_forgotten_is_renewed(private_rabbitmq: RabbitMQ) -> None:
+    """RabbitMQ 3.10 notes the process of a new queue half a second late."""
+    async with (
+        await topology.connect(private_rabbitmq.url, "tests") as connection,
+        await topology.connect(private_rabbitmq.url, "tests") as questions,
+    ):
+        sender = RunSender(Publisher(connection, timeout=2), WorkQueues(questions, timeout=3))
+        await sender.send(runs("a"))
+        await eventually(lambda: ready(sender, "a"))
+        private_rabbitmq.kill()
+        await asyncio.to_thread(private_rabbitmq.start)
+        await sender.send(runs("a"))
+        await eventually(lambda: holds(sender, {"a"}))
+        await eventually(lambda: ready(sender, "a"), 240)
+    async with await aio_pika.connect(private_rabbitmq.url) as another:
+        await take(await another.channel(), work_queue("a"))

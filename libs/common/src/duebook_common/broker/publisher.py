@@ -17,6 +17,7 @@ from duebook_common.broker.frames import OutgoingMessage, encode_message
 from duebook_common.broker.topology import BROKER_ERRORS
 
 _MOST_IN_FLIGHT = 1000
+_CLOSING_SECONDS = 1.0
 
 _Confirm = asyncio.Future[object]
 
@@ -28,6 +29,7 @@ class Publisher:
         self._connection, self._timeout = connection, timeout
         self._channel: AbstractRobustChannel | None = None
         self._channel_lock = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def channel(self) -> AbstractRobustChannel:
         """The publishing channel; opened again if the last one was closed."""
@@ -55,10 +57,29 @@ class Publisher:
     async def _publish(self, messages: Sequence[OutgoingMessage]) -> list[BaseException | None]:
         try:
             async with asyncio.timeout(self._timeout):
-                channel = cast(aiormq.Channel, await (await self.channel()).get_underlay_channel())
-            return await _send(channel, messages, self._timeout)
+                channel = await self.channel()
+                underlay = cast(aiormq.Channel, await channel.get_underlay_channel())
+            errors = await _send(underlay, messages, self._timeout)
         except BROKER_ERRORS as error:
             return [error] * len(messages)
+        if any(isinstance(error, TimeoutError) for error in errors):
+            self._leave(channel)
+        return errors
+
+    def _leave(self, channel: AbstractRobustChannel) -> None:
+        """Publish what follows on another channel: on one, RabbitMQ may hold up all messages for a broken queue."""
+        if channel is self._channel:
+            self._channel = None
+            leaving = asyncio.create_task(self._close(channel))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _close(self, channel: AbstractRobustChannel) -> None:
+        """Close the channel once all that it was given has been confirmed, or has waited long enough for that."""
+        await asyncio.sleep(self._timeout)
+        with suppress(*BROKER_ERRORS):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await channel.close()
 
 
 async def _send(
