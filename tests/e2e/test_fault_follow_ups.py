@@ -45,9 +45,9 @@ def test_each_end_has_its_follow_ups_once_whatever_is_killed(platform: Platform,
 
 
 def _kill_at_random(platform: Platform, stack: Stack, random: Random) -> None:
-    """PostgreSQL, Redis and the notifier once, and other services, in any order; each comes back soon."""
+    """Each server and the notifier once, and other services, in any order; each comes back soon."""
     services = random.choices([*platform.services.values()], k=_KILLS_OF_SERVICES - 1)
-    servers = [each for each in (stack.postgres, stack.redis) if isinstance(each, Server)]
+    servers = [each for each in (stack.postgres, stack.rabbitmq, stack.redis) if isinstance(each, Server)]
     victims: list[Service | Server] = [platform["notifier", 0], *services, *servers]
     random.shuffle(victims)
     for victim in victims:

@@ -14,8 +14,9 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.smtp import smtp_server
 from duebook_common.runtime.telemetry import LOCKS, NOTIFICATIONS, show_at_zero
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import Clock, acquire
+from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.mails_owed import set_default_recipients
+from duebook_common.store.resilience import retry_while_unavailable
 from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 from duebook_notifier.consumer import Consumer
@@ -63,8 +64,9 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
         )
         await stack.enter_async_context(present(pool, "notifier", settings, context.health, clock))
         redis = await stack.enter_async_context(redis_client(redis_url))
-        async with acquire(pool) as db:
-            await set_default_recipients(db, has_default)
+        await retry_while_unavailable(
+            "noting default recipients", partial(_note_recipients, pool, has_default=has_default)
+        )
         dead_letters = DeadLetterPublisher(rabbitmq_url, default_recipients=has_default)
         stack.push_async_callback(dead_letters.close)
         sender = MailSender(pool, clock, dead_letters, policy, Actor(f"notifier {socket.gethostname()}"))
@@ -89,6 +91,11 @@ async def notifying(context: ServiceContext, settings: NotifierSettings, policy:
             await context.loops.stop()
             await consumer.cancel()
             await in_flight.drain(settings.grace)
+
+
+async def _note_recipients(pool: Pool, *, has_default: bool) -> None:
+    async with acquire(pool) as db:
+        await set_default_recipients(db, has_default)
 
 
 async def _connect_broker(dead_letters: DeadLetterPublisher, consumer: Consumer) -> int:
