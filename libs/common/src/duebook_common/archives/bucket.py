@@ -1,0 +1,52 @@
+"""Archives in a bucket that speaks the protocol of S3.
+
+Credentials, region and endpoint come from the variables that other programs use too: `AWS_ACCESS_KEY_ID`,
+`AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`; or from the role of the machine.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+_PART = 1024 * 1024  # bytes
+_TIMEOUT = timedelta(minutes=2)  # for one request
+
+
+class Bucket:
+    def __init__(self, url: str) -> None:
+        self.address = url
+        parts, plain = urlsplit(url), os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+        with self._errors():
+            self._store = S3Store(
+                parts.netloc,
+                prefix=parts.path.strip("/") or None,
+                client_options={"timeout": _TIMEOUT, "allow_http": plain},
+            )
+
+    async def put(self, name: str, content: bytes) -> None:
+        with self._errors():
+            await obstore.put_async(self._store, name, content)
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        with self._errors():
+            async for part in (await obstore.get_async(self._store, name)).stream(_PART):
+                yield bytes(part)
+
+    async def names(self) -> list[str]:
+        with self._errors():
+            return sorted([entry["path"] async for entries in obstore.list(self._store) for entry in entries])
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise what the client raises as OSError or FileNotFoundError, with one line that names the bucket."""
+        try:
+            yield
+        except (BaseError, FileNotFoundError) as error:
+            kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
+            raise kind(f"{self.address}: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,61 @@
+"""Rows as lines of JSON, compressed. What is compressed is kept in memory until its file is complete."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import zstandard
+
+from duebook_common.archives.chain import FileState
+from duebook_common.archives.manifest import ArchiveFile
+
+_LEVEL = 3
+_MOST_BYTES_OF_LINE = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class LineFile:
+    """A file under way: lines come as parts of any length, as PostgreSQL sends them."""
+
+    name: str
+    table: str
+    lines: int = 0
+    _parts: list[bytes] = field(default_factory=list)
+    _compressor: Any = field(
+        default_factory=lambda: zstandard.ZstdCompressor(_LEVEL, write_checksum=True).compressobj()
+    )
+
+    async def write(self, part: bytes) -> None:
+        self.lines += part.count(b"\n")
+        self._parts.append(self._compressor.compress(part))
+
+    def complete(self) -> tuple[ArchiveFile, bytes]:
+        """What the manifest says of the file, and its content."""
+        content = b"".join([*self._parts, self._compressor.flush()])
+        return ArchiveFile(self.name, self.table, self.lines, len(content), sha256(content).hexdigest()), content
+
+
+async def file_state(parts: AsyncIterator[bytes]) -> FileState:
+    """Size and hash of a file that is read in parts."""
+    hashed, size = sha256(), 0
+    async for part in parts:
+        hashed.update(part)
+        size += len(part)
+    return FileState(size, hashed.hexdigest())
+
+
+async def read_lines(parts: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """The lines of a compressed file, some at a time. Raises ValueError if it is damaged or not complete."""
+    decompress, rest = zstandard.ZstdDecompressor().decompressobj(), b""
+    async for part in parts:
+        try:
+            *lines, rest = (rest + decompress.decompress(part)).split(b"\n")
+        except zstandard.ZstdError as error:
+            raise ValueError(f"not a file of an archive: {error}") from error
+        if len(rest) > _MOST_BYTES_OF_LINE:
+            raise ValueError(f"a line is longer than {_MOST_BYTES_OF_LINE:,} bytes")
+        if lines:
+            yield lines
+    if rest or not decompress.eof:
+        raise ValueError("the file ends too early")

@@ -1,0 +1,50 @@
+"""Archives made up by hand, each with two files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from duebook_common.archives.chain import RecordedArchive
+from duebook_common.archives.lines import LineFile
+from duebook_common.archives.manifest import LogPosition, Manifest, digest, encode, manifest_name
+from duebook_common.archives.targets import Target
+
+EMPTY = Manifest(
+    number=1,
+    period="2026-01",
+    start=datetime(2026, 1, 1, tzinfo=UTC),
+    end=datetime(2026, 2, 1, tzinfo=UTC),
+    previous=None,
+    events=0,
+    first=None,
+    last=None,
+    files=(),
+    written_at=datetime(2026, 4, 1, tzinfo=UTC),
+)
+
+
+async def write_archive(target: Target, manifest: Manifest, tables: Mapping[str, Sequence[bytes]]) -> RecordedArchive:
+    """Write an archive with one file for each table; returns what the log would say of it."""
+    files = []
+    for table, lines in tables.items():
+        file = LineFile(f"{manifest.period}/{table}-00001.ndjson.zst", table)
+        await file.write(b"".join(line + b"\n" for line in lines))
+        described, content = file.complete()
+        await target.put(described.name, content)
+        files.append(described)
+    events = len(tables.get("events", ()))
+    whole = replace(manifest, files=files, events=events, first=LogPosition(1, 1), last=LogPosition(1, events))
+    content = encode(whole)
+    await target.put(manifest_name(whole.period), content)
+    return RecordedArchive(whole.number, whole.period, digest(content), whole.previous)
+
+
+async def write_archives(target: Target, months: int) -> list[RecordedArchive]:
+    """A chain of archives, from January 2026 on."""
+    recorded: list[RecordedArchive] = []
+    for number in range(1, months + 1):
+        previous = recorded[-1].digest if recorded else None
+        manifest = replace(EMPTY, number=number, period=f"2026-{number:02}", previous=previous)
+        events = [b'{"version": %d, "month": %d}' % (version, number) for version in range(1, 101)]
+        recorded.append(await write_archive(target, manifest, {"events": events, "runs": events[:10]}))
+    return recorded
