@@ -6,10 +6,12 @@ from contextlib import AsyncExitStack, suppress
 from uuid import UUID, uuid4
 
 from duebook_common.domain.job.events import JobPaused
-from duebook_common.store.checkpoints import Checkpoint, claim, has_new_events, move_checkpoint
+from duebook_common.store.checkpoints import HAS_NEW_EVENTS, Checkpoint, claim, has_new_events, move_checkpoint
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import RecordedEvent, Write, append, tail
+from duebook_common.store.log_progress import LAG
 from support.bookkeeping import NOW, by_stream, eventually, log
+from support.query_cost import query_cost
 
 START = Checkpoint(0, 0)
 _BY_POSITION = "SELECT position, stream FROM events WHERE position > $1 ORDER BY position"
@@ -66,6 +68,19 @@ async def test_events_are_new_until_the_checkpoint_is_moved_past_it(pool: Pool) 
     await eventually(new_events)
     await pool.execute("UPDATE checkpoints SET xid = '9000000000'")
     assert await new_events(), "ahead of the log, for `claim` to refuse"
+
+
+async def test_a_subscriber_at_rest_does_not_read_the_log(pool: Pool) -> None:
+    """It asks many times a second, and the log has millions of events."""
+    await put(pool, write("a", 0, 5_000))
+    async with transaction(pool) as db:
+        record = await db.fetchrow("SELECT xid, position FROM events ORDER BY xid DESC, position DESC LIMIT 1")
+        await move_checkpoint(db, "reader", START, record)
+    await pool.execute("VACUUM ANALYZE events")
+    for query in (HAS_NEW_EVENTS, LAG):
+        cost = await query_cost(pool, query, "reader")
+        assert cost.buffers < 30
+        assert not cost.scans & {"events"}
 
 
 async def test_the_events_of_sixteen_writers_are_read_once_and_in_order(pool: Pool) -> None:

@@ -14,10 +14,14 @@ _TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1, $2)"
 _READ = """
 SELECT xid, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead FROM checkpoints WHERE subscriber = $1
 """
-# One statement, for subscribers at rest. A checkpoint that lies ahead of the log is for `claim` to refuse.
-_HAS_NEW_EVENTS = f"""
-SELECT seen.xid >= pg_snapshot_xmax(pg_current_snapshot())
-    OR EXISTS (SELECT FROM events WHERE (xid, position) > (seen.xid, seen.position) AND {HORIZON})
+# One statement, for subscribers at rest. A checkpoint that lies ahead of the log is for `claim` to refuse. Ordered, so
+# that it is one probe of the feed's index: EXISTS would scan the whole log, because a third of it may be new for all
+# that the planner knows.
+HAS_NEW_EVENTS = f"""
+SELECT seen.xid >= pg_snapshot_xmax(pg_current_snapshot()) OR (
+    SELECT true FROM events WHERE (xid, position) > (seen.xid, seen.position) AND {HORIZON}
+    ORDER BY xid, position LIMIT 1
+) IS NOT NULL
 FROM (SELECT '0'::xid8 AS xid, 0::bigint AS position WHERE NOT EXISTS (SELECT FROM checkpoints WHERE subscriber = $1)
       UNION ALL SELECT xid, position FROM checkpoints WHERE subscriber = $1) AS seen
 """  # noqa: S608
@@ -55,7 +59,7 @@ async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
 
 async def has_new_events(db: Connection, subscriber: str) -> bool:
     """Whether the log has events for the subscriber, or its checkpoint lies ahead, which `claim` tells."""
-    return bool(await db.fetchval(_HAS_NEW_EVENTS, subscriber))
+    return bool(await db.fetchval(HAS_NEW_EVENTS, subscriber))
 
 
 async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:

@@ -7,12 +7,12 @@ from duebook_common.store.eventstore import HORIZON
 
 MOST_LAG = 10_000
 
-_LAG = f"""
+LAG = f"""
 SELECT count(*) FROM (
     SELECT FROM events WHERE (xid, position) > (
         coalesce((SELECT xid FROM checkpoints WHERE subscriber = $1), '0'::xid8),
         coalesce((SELECT position FROM checkpoints WHERE subscriber = $1), 0)
-    ) AND {HORIZON} LIMIT {MOST_LAG}
+    ) AND {HORIZON} ORDER BY xid, position LIMIT {MOST_LAG}
 ) AS behind
 """  # noqa: S608
 # A transaction that has written holds the horizon until it ends, whatever database of the cluster it is in. PostgreSQL
@@ -58,5 +58,5 @@ class Horizon:
 
 async def lag(db: Connection, subscriber: str) -> int:
     """How many events the subscriber has yet to process; MOST_LAG also for more."""
-    count: int = await db.fetchval(_LAG, subscriber)
+    count: int = await db.fetchval(LAG, subscriber)
     return count
