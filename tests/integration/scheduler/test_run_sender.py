@@ -188,7 +188,7 @@ async def test_a_queue_that_its_broker_has_half_forgotten_is_renewed(private_rab
         await eventually(lambda: ready(sender, "a"))
         private_rabbitmq.kill()
         await asyncio.to_thread(private_rabbitmq.start)
-        await sender.send(runs("a"))
+        await sender.send(runs(*["a"] * 500))  # on a connection, RabbitMQ reads no further than 400 that wait
         await eventually(lambda: holds(sender, {"a"}))
         await eventually(lambda: ready(sender, "a"), 240)
     async with await aio_pika.connect(private_rabbitmq.url) as another:

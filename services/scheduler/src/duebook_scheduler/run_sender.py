@@ -118,14 +118,20 @@ class RunSender:
             await asyncio.sleep(min(pause, _LONGEST_PAUSE))
 
     async def _send_held(self, queue: str) -> None:
-        """Declare the queue and publish what is held for it: then it is ready. Raises what the broker raises."""
+        """Declare the queue and publish what is held for it: then it is ready. Raises what the broker raises.
+
+        The first message goes alone: once 400 wait for a silent queue, RabbitMQ reads nothing more on the connection,
+        and the queue cannot be renewed over it.
+        """
         await self._queues.declare(queue)
-        while messages := self._held[queue][:]:
+        most: int | None = 1
+        while messages := self._held[queue][:most]:
             errors = await self._queues.publish(messages)
             failed = [message for message, error in zip(messages, errors, strict=True) if error is not None]
             self._held[queue] = failed + self._held[queue][len(messages) :]
             if failed:
                 raise await self._queues.cause(queue, next(error for error in errors if error is not None))
+            most = None
         del self._held[queue]
         self._ready.add(queue)
         self._on_ready()
