@@ -10,6 +10,7 @@ import pytest
 from duebook_devstack.server import Server
 from duebook_devstack.services import Service
 from duebook_devstack.stack import Stack
+from support.faults import note_queues
 from support.fleet import Platform, eventually
 from support.load import JobSpec, Load, job_spec, launch
 
@@ -26,6 +27,7 @@ def platform(stack: Stack) -> Iterator[Platform]:
 def test_each_end_has_its_follow_ups_once_whatever_is_killed(platform: Platform, stack: Stack) -> None:
     load, random = Load(platform), Random(7)
     launch(platform, api=1, scheduler=2, executor=2, notifier=1)
+    note_queues(stack)
     _define(platform, "c", notify={"to": ["ops@example.com"], "on": ["succeeded"]})
     _define(platform, "b", then=[{"job": "key:c"}])
     chained = JobSpec(job_spec().job | {"then": [{"job": "key:b", "payload": "result"}, {"job": "key:none"}]})

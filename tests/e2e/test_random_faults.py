@@ -21,7 +21,7 @@ import pytest
 from duebook_devstack.server import Server
 from duebook_devstack.stack import Stack
 from support.counting import check_statistics
-from support.faults import Clocks, Faults, Partitions
+from support.faults import Clocks, Faults, Partitions, note_queues
 from support.fleet import Platform, eventually
 from support.load import Load, launch, mix
 from support.smtp_server import Mailbox
@@ -61,6 +61,7 @@ def test_random_faults_on_everything_lose_nothing(
         [reached] = platform.launch("executor", 1, own_ways)
         launch(platform, api=1, scheduler=2, executor=2, notifier=2)
         reached.await_ready()
+        note_queues(stack)
         series = _series(platform)
         with Faults(stack, platform, smtp, Clocks(tmp_path), ways) as faults, _submitting(load):
             while len(faults.history) < _FAULTS:
