@@ -3,8 +3,9 @@
 import asyncpg
 
 _SIZES = """
-SELECT relname AS table, pg_total_relation_size(oid) AS bytes FROM pg_class
-WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+SELECT root.relname AS table, sum(pg_total_relation_size(c.oid))::bigint AS bytes
+FROM pg_class AS c JOIN pg_class AS root ON root.oid = coalesce(pg_partition_root(c.oid), c.oid)
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY 1
 """
 
 

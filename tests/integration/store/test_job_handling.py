@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,7 +20,7 @@ from duebook_common.runtime import timezones
 from duebook_common.store import job_handling
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, acquire, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import Write, append_each
 from duebook_common.store.job_handling import create_jobs, decide_jobs, handle_job, load_locked, record
 from duebook_common.store.job_plan import LockedJob, decide_locked
 from duebook_common.store.locks import lock_jobs, slice_of
@@ -199,12 +200,13 @@ async def test_a_command_is_prepared_under_the_jobs_lock(pool: Pool) -> None:
 
 async def test_a_command_is_prepared_again_after_a_conflict(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id, request = await created(pool), Prepared()
-    losers = iter([{f"job-{job_id}"}])
+    losers = iter([dict[str, datetime]()])
 
-    async def lose_once(db: Connection, writes: Sequence[Write]) -> set[str]:
-        return next(losers, None) or await append(db, writes)
+    async def lose_once(db: Connection, writes: Sequence[Write]) -> dict[str, datetime]:
+        lost = next(losers, None)
+        return await append_each(db, writes) if lost is None else lost
 
-    monkeypatch.setattr(job_handling, "append", lose_once)
+    monkeypatch.setattr(job_handling, "append_each", lose_once)
     assert await handle_job(pool, job_id, request, ACTOR) is not None
     assert len(request.jobs) == 2
 

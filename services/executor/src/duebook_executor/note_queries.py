@@ -12,9 +12,11 @@ from duebook_common.store.database import Pool, acquire
 
 # Asynchronous commit: the outcome is committed later and waits for the disk, which flushes these rows too.
 _INSERT_LOG_LINES = """
-INSERT INTO log_lines (job_id, run_id, attempt, message, level, fields, logged_at)
-SELECT lines.* FROM set_config('synchronous_commit', 'off', true),
-    unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::timestamptz[]) AS lines
+INSERT INTO log_lines (job_id, run_id, attempt, message, level, fields, logged_at, born)
+SELECT lines.*, runs.born FROM set_config('synchronous_commit', 'off', true),
+    unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::timestamptz[])
+        AS lines (job_id, run_id, attempt, message, level, fields, logged_at)
+    JOIN runs USING (run_id)
 """
 # What an earlier attempt says late replaces nothing.
 _PUT_PROGRESS = """

@@ -16,8 +16,10 @@ from duebook_common.store.wakeups import mark_buried
 
 _ASSIGNMENTS = """
 SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace,
-       ARRAY[queue, '*'] && ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL) AS queue_paused
-FROM runs JOIN events ON events.stream = 'job-' || runs.job_id AND events.version = runs.definition_version
+       ARRAY[runs.queue, '*'] && ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL) AS queue_paused
+FROM runs JOIN jobs USING (job_id)
+JOIN events ON events.stream = 'job-' || runs.job_id AND events.version = runs.definition_version
+    AND events.born = jobs.born
 WHERE run_id = ANY($1::uuid[])
 """
 

@@ -30,14 +30,15 @@ SELECT runs.run_id, runs.job_id, runs.job_name, runs.task, runs.queue, runs.crea
        (started.data ->> 'at')::timestamptz AS started_at, ended.at AS ended_at,
        ended.at - (started.data ->> 'at')::timestamptz AS took
 FROM runs
-JOIN events AS started ON started.stream = 'run-' || runs.run_id AND started.type = 'AttemptStarted'
+JOIN events AS started ON started.stream = 'run-' || runs.run_id AND started.born = runs.born
+    AND started.type = 'AttemptStarted'
 LEFT JOIN LATERAL (
     SELECT CASE type
                WHEN 'AttemptSucceeded' THEN 'succeeded' WHEN 'AttemptFailed' THEN 'failed'
                WHEN 'AttemptLost' THEN 'lost' WHEN 'AttemptReleased' THEN 'released' ELSE 'cancelled' END AS outcome,
            data ->> 'error' AS error, (data ->> 'at')::timestamptz AS at
     FROM events
-    WHERE stream = started.stream AND version > started.version
+    WHERE stream = started.stream AND born = started.born AND version > started.version
       AND type IN ('AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased', 'RunCancelled')
     ORDER BY version LIMIT 1
 ) AS ended ON true;
@@ -55,7 +56,8 @@ CREATE VIEW duebook_bi.skipped AS
 SELECT jobs.job_id,
        (data ->> 'first')::timestamptz AS first_nominal_at, (data ->> 'last')::timestamptz AS last_nominal_at,
        (data ->> 'count')::int AS occurrences, data ->> 'reason' AS reason, recorded_at
-FROM jobs JOIN events ON events.stream = 'job-' || jobs.job_id AND events.type = 'OccurrencesSkipped';
+FROM jobs JOIN events ON events.stream = 'job-' || jobs.job_id AND events.born = jobs.born
+    AND events.type = 'OccurrencesSkipped';
 
 CREATE VIEW duebook_bi.dead_letters AS
 SELECT run_id, job_id, job_name, task, queue, nominal_at, attempt AS attempts, error, fingerprint,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.replay import same_run
+from duebook_common.store.replay import same_job, same_run
 from duebook_common.store.rows import inconsistent_jobs, load_jobs, load_runs, planned_wakeups
 
 
@@ -13,7 +13,7 @@ async def wrong_jobs(db: Connection, folds: Sequence[Job]) -> list[Job]:
     """The jobs whose row is missing, differs from the fold or contradicts itself."""
     job_ids = [fold.id for fold in folds]
     rows, inconsistent = await load_jobs(db, job_ids), await inconsistent_jobs(db, job_ids)
-    return [fold for fold in folds if rows.get(fold.id) != fold or fold.id in inconsistent]
+    return [fold for fold in folds if not same_job(rows.get(fold.id), fold) or fold.id in inconsistent]
 
 
 async def wrong_runs(db: Connection, folds: Sequence[Run]) -> list[Run]:

@@ -35,7 +35,7 @@ _EVENTS_MOVING_JOB = f"""
 SELECT {COLUMNS} FROM events WHERE stream = 'job-' || $1::uuid
 UNION ALL
 SELECT {", ".join(f"events.{column}" for column in COLUMNS.split(", "))} FROM runs
-JOIN events ON events.stream = 'run-' || runs.run_id AND events.version = 1
+JOIN events ON events.stream = 'run-' || runs.run_id AND events.born = runs.born AND events.version = 1
 WHERE runs.job_id = $1::uuid
 ORDER BY xid, position
 """  # noqa: S608

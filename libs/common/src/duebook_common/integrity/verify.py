@@ -35,7 +35,7 @@ SELECT DISTINCT queue FROM runs WHERE resumed_at IS NOT NULL
   AND (created_at > $1 OR (wake_at IS NOT NULL AND status <> 'dead_lettered'))
 """
 _GAPS = """
-SELECT stream FROM events GROUP BY stream HAVING count(*) <> max(version)
+SELECT stream FROM events GROUP BY stream HAVING count(*) <> max(version) OR min(born) <> max(born)
 """
 
 
@@ -79,8 +79,8 @@ async def _check_origin(db: Connection) -> list[Breach]:
 
 
 async def _check_versions(db: Connection) -> list[Breach]:
-    """Invariant 8: the versions of each stream count from 1, without a gap."""
-    says = "versions are not contiguous"
+    """Invariant 8: the versions of each stream count from 1, without a gap, in one period."""
+    says = "versions are not contiguous, or lie in two periods"
     return [Breach(Invariant.APPEND_ONLY, record["stream"], says) for record in await db.fetch(_GAPS)]
 
 

@@ -18,7 +18,7 @@ _ENDS = """
 SELECT run.run_id, run.job_id, e.type, e.version, d.data #> '{definition,then}' AS follow_ups
 FROM events d
 JOIN runs run ON run.job_id = substring(d.stream FROM 5)::uuid AND run.definition_version = d.version
-JOIN events e ON e.stream = 'run-' || run.run_id AND e.type = ANY($1::text[])
+JOIN events e ON e.stream = 'run-' || run.run_id AND e.born = run.born AND e.type = ANY($1::text[])
 LEFT JOIN checkpoints c ON c.subscriber = $2
 WHERE ((e.xid, e.position) <= (c.xid, c.position) OR e.recorded_at < $3)
     AND d.type IN ('JobCreated', 'JobChanged') AND jsonb_array_length(d.data #> '{definition,then}') > 0

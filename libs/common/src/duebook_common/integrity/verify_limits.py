@@ -41,7 +41,7 @@ _ALONE = frozenset({Overlap.SKIP, Overlap.BUFFER_ONE, Overlap.BUFFER_ALL, Overla
 
 _EVENTS_BY_KEY = f"""
 SELECT runs.concurrency_key AS key, {", ".join(f"e.{column}" for column in COLUMNS.split(", "))}
-FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id
+FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id AND e.born = runs.born
 WHERE runs.concurrency_key IS NOT NULL
 ORDER BY runs.concurrency_key, e.xid, e.position
 """  # noqa: S608

@@ -11,7 +11,7 @@ from duebook_common.store.database import Connection
 
 _STARTS_BY_KEY = """
 SELECT runs.rate_key, runs.rate_limit, runs.rate_per, e.stream, e.recorded_at
-FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id
+FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id AND e.born = runs.born
 WHERE runs.rate_key IS NOT NULL AND e.type = 'AttemptStarted'
 ORDER BY runs.rate_key, e.xid, e.position
 """

@@ -27,7 +27,7 @@ from duebook_common.store.bulk_rows import BulkRow, load_bulk, lost_progress, pu
 from duebook_common.store.bulk_targets import Target, named_targets, next_targets, phases
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, Pool, acquire, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import PERMANENT, Write, append
 from duebook_common.store.key_handling import is_revoked
 from duebook_common.store.locks import lock_bulk, try_lock_bulk
 
@@ -40,7 +40,7 @@ async def request_bulk(pool: Pool, bulk_id: UUID, event: BulkRequested, actor: A
     """Open the stream of a new operation; None if it exists already."""
     bulk = bulk_state.opened(bulk_id, actor.name, event)
     async with transaction(pool) as db:
-        if await append(db, [Write(stream(bulk_id), 0, [event], None, meta=actor.meta())]):
+        if await append(db, [Write(stream(bulk_id), 0, [event], None, meta=actor.meta(), born=PERMANENT)]):
             return None
         await put_bulk(db, bulk)
         await put_progress(db, bulk_id, Progress())
@@ -64,7 +64,7 @@ async def abort_bulk(pool: Pool, bulk_id: UUID, reason: str | None, actor: Actor
 async def _record(db: Connection, bulk: BulkOperation, events: Sequence[BulkEvent], actor: Actor) -> BulkOperation:
     if not events:
         return bulk
-    if await append(db, [Write(stream(bulk.id), bulk.version, events, None, meta=actor.meta())]):
+    if await append(db, [Write(stream(bulk.id), bulk.version, events, None, meta=actor.meta(), born=PERMANENT)]):
         raise Conflict(f"the row of bulk operation {bulk.id} is not that of its stream: run `duebook rebuild`")
     for event in events:
         bulk = bulk_state.evolve(bulk, actor.name, event)

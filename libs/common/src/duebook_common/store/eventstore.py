@@ -1,13 +1,14 @@
 """The log: append to many streams in one statement, read one stream, read all streams in order without gaps.
 
 A writer names the version that it expects each stream to have. The key of the table, stream and version, refuses the
-second event of a version. Streams get their events in sorted order, so appends do not deadlock. An append must be the
-first write of its transaction, so that the order of transaction ids is the order of events within each stream.
+second event of a version. A stream lies in the partition of the period in which it was opened. Streams get their events
+in sorted order, so appends do not deadlock. An append must be the first write of its transaction, so that the order of
+transaction ids is the order of events within each stream.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,6 +21,8 @@ from duebook_common.store.byte_bounds import PAGE_BYTES, bounded, size_of
 from duebook_common.store.codec import Event, decode, encode
 from duebook_common.store.database import Connection
 
+PERMANENT = datetime.min.replace(tzinfo=UTC)  # -infinity: the period of what is kept for ever
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -28,7 +31,8 @@ class Write:
     `order` has a number for each event. It sorts the events of all writes of an append, if one decision made them.
     `queue`: nothing is appended while that queue is paused. `rate`: the write is the start of an attempt, and nothing
     is appended while the rate allows no further start. `job_id` is None for streams that belong to no job: those
-    of queues and of the installation.
+    of queues and of the installation. `born` is the period of the stream; None where the writer does not know it, which
+    takes a search of all periods, and for a new stream, which then gets the period that is open.
     """
 
     stream: str
@@ -40,11 +44,15 @@ class Write:
     order: Sequence[int] = ()
     queue: str | None = None
     rate: Rate | None = None
+    born: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event of the log. `xid` and `position` together give its position in the whole log."""
+    """An event of the log. `xid` and `position` together give its position in the whole log.
+
+    `born` (UTC) is the period of its stream.
+    """
 
     xid: int
     position: int
@@ -56,6 +64,7 @@ class RecordedEvent:
     meta: Any
     job_id: UUID | None
     recorded_at: datetime
+    born: datetime = PERMANENT
 
     @property
     def event(self) -> Event:
@@ -65,46 +74,58 @@ class RecordedEvent:
 # `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that
 # got their events. The key of `events` judges: of two writers with the same version the second waits for the commit of
 # the first, and then conflicts. Only the first event of each write can conflict, so the others follow those accepted.
-# A write without events looks at what is committed and holds nothing.
-_EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at) OVERRIDING SYSTEM VALUE"
+# A write without events looks at what is committed and holds nothing. The key judges within a period: that no stream is
+# opened in a second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time.
+_EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born)"
+_IS_OPEN = """CASE left(w.stream, 4)
+    WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid)
+    WHEN 'job-' THEN EXISTS (SELECT FROM jobs WHERE job_id = substring(w.stream FROM 5)::uuid)
+    ELSE false END"""
 _APPENDING = f"""
 WITH asked AS MATERIALIZED (
-    SELECT stream, expected, size, queue IS NOT NULL AND (SELECT paused_queues()) && ARRAY[queue, '*'] AS paused
-    FROM unnest($1::text[], $2::int[], $3::int[], $4::text[]) AS w (stream, expected, size, queue)
+    SELECT stream, expected, size, queue IS NOT NULL AND (SELECT paused_queues()) && ARRAY[queue, '*'] AS paused,
+           CASE WHEN born IS NOT NULL THEN born
+           WHEN expected = 0 THEN (SELECT p.born FROM periods p WHERE p.status = 'open')
+           ELSE (SELECT e.born FROM events e WHERE e.stream = w.stream AND e.version = w.expected) END AS born
+    FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::timestamptz[])
+        AS w (stream, expected, size, queue, born)
 ), {{writes}}, known AS MATERIALIZED (
     SELECT w.*, greatest(last_at, clock_timestamp()) AS recorded_at FROM (
-        SELECT *, (SELECT e.recorded_at FROM events e WHERE e.stream = w.stream AND e.version = w.expected) AS last_at
+        SELECT *, CASE WHEN expected > 0 THEN (
+            SELECT e.recorded_at FROM events e
+            WHERE e.stream = w.stream AND e.version = w.expected AND e.born = w.born
+        ) END AS last_at
         FROM writes w
-    ) AS w WHERE expected = 0 OR last_at IS NOT NULL
+    ) AS w WHERE CASE WHEN expected = 0 THEN NOT {_IS_OPEN} ELSE last_at IS NOT NULL END
 ), numbered AS MATERIALIZED (
-    SELECT e.*, known.expected, known.recorded_at, nextval('events_position_seq') AS position FROM (
-        SELECT * FROM unnest($5::text[], $6::int[], $7::uuid[], $8::text[], $9::jsonb[], $10::jsonb[], $11::uuid[])
+    SELECT e.*, known.expected, known.recorded_at, known.born, nextval('events_position_seq') AS position FROM (
+        SELECT * FROM unnest($6::text[], $7::int[], $8::uuid[], $9::text[], $10::jsonb[], $11::jsonb[], $12::uuid[])
         WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n) ORDER BY n
     ) AS e JOIN known USING (stream) ORDER BY e.n
 ), opened AS (
     INSERT INTO events {_EVENT}
-    SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at
+    SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at, born
     FROM numbered WHERE version = expected + 1 ORDER BY stream
-    ON CONFLICT (stream, version) DO NOTHING
-    RETURNING stream, recorded_at
+    ON CONFLICT (stream, version, born) DO NOTHING
+    RETURNING stream, born, recorded_at
 ), accepted AS MATERIALIZED (
     SELECT * FROM opened UNION ALL
-    SELECT stream, NULL FROM known
+    SELECT stream, born, NULL FROM known
     WHERE size = 0 AND NOT EXISTS (
-        SELECT FROM events e WHERE e.stream = known.stream AND e.version = known.expected + 1
+        SELECT FROM events e WHERE e.stream = known.stream AND e.version = known.expected + 1 AND e.born = known.born
     )
 ){{rest}}
 """  # noqa: S608
 _REST = f""", recorded AS (
     INSERT INTO events {_EVENT}
-    SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at
+    SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at, numbered.born
     FROM numbered JOIN opened USING (stream) WHERE version > expected + 1 ORDER BY n
 )"""  # noqa: S608
-_WRITES = "writes AS MATERIALIZED (SELECT stream, expected, size FROM asked WHERE NOT paused)"
+_WRITES = "writes AS MATERIALIZED (SELECT stream, expected, size, born FROM asked WHERE NOT paused)"
 APPEND = _APPENDING.format(writes=_WRITES, data="data", rest=_REST.format(data="data"))
 # The same for writes of one event each, as nearly all are: PostgreSQL has one INSERT less to prepare.
 APPEND_ONE_EACH = _APPENDING.format(writes=_WRITES, data="data", rest="")
-APPEND_PARAMETERS = 11
+APPEND_PARAMETERS = 12
 # The same for starts of attempts that have a rate. `at` in their data is the time that the database has recorded, so
 # that the start counts in its rate at exactly the time that the log shows.
 _START_DATA = """data || jsonb_build_object(
@@ -112,16 +133,16 @@ _START_DATA = """data || jsonb_build_object(
 )"""
 APPEND_STARTS = _APPENDING.format(
     writes="""rated AS MATERIALIZED (
-    SELECT * FROM rate_waits($12::text[], $13::text[], $14::int[], $15::interval[])
+    SELECT * FROM rate_waits($13::text[], $14::text[], $15::int[], $16::interval[])
 ), writes AS MATERIALIZED (
-    SELECT stream, expected, size FROM asked JOIN rated USING (stream) WHERE NOT paused AND wait IS NULL
+    SELECT stream, expected, size, born FROM asked JOIN rated USING (stream) WHERE NOT paused AND wait IS NULL
 )""",
     data=_START_DATA,
     rest=_REST.format(data=_START_DATA),
 )
-APPEND_STARTS_PARAMETERS = 15
+APPEND_STARTS_PARAMETERS = 16
 _APPEND, _APPEND_ONE_EACH = (
-    f"{appending} SELECT stream FROM accepted"  # noqa: S608
+    f"{appending} SELECT stream, born FROM accepted"  # noqa: S608
     for appending in (APPEND, APPEND_ONE_EACH)
 )
 
@@ -135,10 +156,15 @@ async def append(db: Connection, writes: Sequence[Write]) -> set[str]:
 
     A write without events only checks the version. That it stays is for a lock of the caller's to see to.
     """
+    return {write.stream for write in writes} - (await append_each(db, writes)).keys()
+
+
+async def append_each(db: Connection, writes: Sequence[Write]) -> dict[str, datetime]:
+    """The same; returns the streams that had the expected version, and the period (UTC) of each."""
     if not writes:
-        return set()
+        return {}
     accepted = await db.fetch(_APPEND_ONE_EACH if one_each(writes) else _APPEND, *append_arguments(writes))
-    return {write.stream for write in writes} - {record["stream"] for record in accepted}
+    return {record["stream"]: record["born"] for record in accepted}
 
 
 def one_each(writes: Sequence[Write]) -> bool:
@@ -147,9 +173,9 @@ def one_each(writes: Sequence[Write]) -> bool:
 
 
 def append_arguments(writes: Sequence[Write]) -> list[Any]:
-    """The arguments of APPEND: arrays of streams, versions, sizes and queues, then one array per column of events."""
+    """The arguments of APPEND: arrays of streams, versions, sizes, queues, periods; then one per column of events."""
     rows = _rows(writes)
-    expected = zip(*((w.stream, w.expected, len(w.events), w.queue) for w in writes), strict=True)
+    expected = zip(*((w.stream, w.expected, len(w.events), w.queue, w.born) for w in writes), strict=True)
     return [*expected, *(zip(*rows, strict=True) if rows else ([],) * 7)]
 
 
@@ -169,7 +195,7 @@ def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, byt
     return [row for _, row in sorted(zip(order, rows, strict=True), key=itemgetter(0))]
 
 
-COLUMNS = "xid, position, stream, version, id, type, data, meta, job_id, recorded_at"
+COLUMNS = "xid, position, stream, version, id, type, data, meta, job_id, recorded_at, born"
 
 _READ = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND version > $2 ORDER BY version LIMIT $3"  # noqa: S608
 

@@ -28,7 +28,7 @@ from duebook_common.store import projections, wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, acquire, transaction
-from duebook_common.store.eventstore import append
+from duebook_common.store.eventstore import append_each
 from duebook_common.store.job_plan import (
     CommandT,
     CommandT_co,
@@ -175,10 +175,12 @@ async def record(db: Connection, results: Iterable[JobResult[JobCommand]], actor
 
 
 async def _execute(db: Connection, plan: CommitPlan) -> None:
-    if lost := await append(db, plan.writes):
+    accepted = await append_each(db, plan.writes)
+    if len(accepted) < len(plan.writes):
         raise Conflict(
-            jobs=(write.job_id for write in plan.writes if write.stream in lost and write.job_id is not None)
+            jobs=(write.job_id for write in plan.writes if write.stream not in accepted and write.job_id is not None)
         )
+    plan.note_periods(accepted)
     await projections.insert_jobs(db, plan.created_jobs)
     await projections.redefine_jobs(db, plan.redefined_jobs)
     await projections.update_jobs(db, plan.updated_jobs)

@@ -3,8 +3,9 @@
 Pure; `job_handling` loads the states and executes the plan.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from duebook_common.domain.run import state as run_state
 from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancelRequested, RunEvent, RunFact
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
-from duebook_common.store.eventstore import Write
+from duebook_common.store.eventstore import PERMANENT, Write
 
 CommandT = TypeVar("CommandT", bound=JobCommand)
 CommandT_co = TypeVar("CommandT_co", bound=JobCommand, covariant=True)
@@ -82,6 +83,12 @@ class CommitPlan:
     updated_runs: list[Run] = field(default_factory=list)
     awaited_runs: list[Run] = field(default_factory=list)
 
+    def note_periods(self, periods: Mapping[str, datetime]) -> None:
+        """Take note of the periods (UTC), by stream, in which the new streams were opened."""
+        self.created_jobs = [replace(job, born=periods[job_events.stream(job.id)]) for job in self.created_jobs]
+        opened = [(run, periods[run_events.stream(run.id)]) for run in self.opened_runs]
+        self.opened_runs = [run_state.of_fields({**vars(run), "born": born}) for run, born in opened]
+
     @property
     def freeing_runs(self) -> list[Run]:
         """The runs that may let others start."""
@@ -97,7 +104,10 @@ class NewJob(NamedTuple):
 
     @property
     def write(self) -> Write:
-        return Write(job_events.stream(self.id), 0, [self.event], self.id, meta=self.actor.meta_of_schedule())
+        """A recurring job is kept for ever: each of its occurrences is accounted for by the events of its stream."""
+        born = None if self.event.definition.recurrence == "none" else PERMANENT
+        meta = self.actor.meta_of_schedule()
+        return Write(job_events.stream(self.id), 0, [self.event], self.id, meta=meta, born=born)
 
 
 def plan_creation(new_jobs: Sequence[NewJob]) -> CommitPlan:
@@ -133,14 +143,15 @@ def _writes(result: JobResult[JobCommand], meta: bytes) -> list[Write]:
             by_run.setdefault(fact.run_id, {})[order] = fact.event
         else:
             own[order] = fact
-    job, versions = result.before.job, {run.id: run.version for run in result.runs}
+    job, runs = result.before.job, {run.id: run for run in result.runs}
     writes = [
         Write(
-            run_events.stream(run_id), versions[run_id] - len(events), [*events.values()], job.id,
-            meta=meta, order=[*events],
+            run_events.stream(run_id), runs[run_id].version - len(events), [*events.values()], job.id,
+            meta=meta, order=[*events], born=runs[run_id].born,
         )
         for run_id, events in by_run.items()
     ]  # fmt: skip
     # The job's write may be empty: it checks the job's version, on which the decision depends.
     stream = job_events.stream(job.id)
-    return [*writes, Write(stream, job.stream_version, [*own.values()], job.id, meta=meta, order=[*own])]
+    own_events = [*own.values()]
+    return [*writes, Write(stream, job.stream_version, own_events, job.id, meta=meta, order=[*own], born=job.born)]

@@ -13,7 +13,7 @@ from duebook_common.runtime.api_keys import NewKey
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import PERMANENT, Write, append
 
 MOST_KEYS = 1_000
 
@@ -64,7 +64,7 @@ async def add_key(pool: Pool, request: KeyRequest, key: NewKey, actor: Actor) ->
             raise TooManyKeys
         scopes = sorted(set(request.scopes))
         made = KeyMade(key_id=key.id, name=request.name, scopes=tuple(scopes), expires_at=expires_at, at=now)
-        await append(db, [Write(stream(key.id), 0, [made], None, meta=actor.meta())])
+        await append(db, [Write(stream(key.id), 0, [made], None, meta=actor.meta(), born=PERMANENT)])
         await db.execute(_INSERT, key.id, request.name, key.hash, scopes, now, actor.name, expires_at)
         return await _row(db, key.id)
 
@@ -79,7 +79,9 @@ async def revoke_key(pool: Pool, key_id: str, reason: str | None, actor: Actor) 
             now = await db.fetchval("SELECT clock_timestamp()")
             revoked = KeyRevoked(key_id=key_id, name=row["name"], reason=reason, at=now)
             version = await db.fetchval(_VERSION, stream(key_id)) or 0
-            if not await append(db, [Write(stream(key_id), version, [revoked], None, meta=actor.meta())]):
+            if not await append(
+                db, [Write(stream(key_id), version, [revoked], None, meta=actor.meta(), born=PERMANENT)]
+            ):
                 await db.execute(_REVOKE, key_id, now)
                 return await _row(db, key_id)
     raise Conflict(f"the key {key_id} kept changing while it was revoked")

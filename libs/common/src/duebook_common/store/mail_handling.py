@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import Write, append, read
 from duebook_common.store.mail_projection import MailKey, load_mails_of, put_mails
+from duebook_common.store.rows import periods_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,15 @@ class _Plan:
 
 
 async def _plans(db: Connection, results: Sequence[MailResult], actor: Actor) -> list[_Plan]:
-    known = await load_mails_of(db, [result.run_id for result in results])
+    run_ids = [result.run_id for result in results]
+    known, born = await load_mails_of(db, run_ids), await periods_of(db, run_ids)
     by_run = groupby(results, key=_run_id)
-    plans = [_plan(known.get(run_id, {}), list(of_run), actor) for run_id, of_run in by_run]
+    plans = [_plan(known.get(run_id, {}), list(of_run), actor, born.get(run_id)) for run_id, of_run in by_run]
     return [plan for plan in plans if plan.results]
 
 
-def _plan(known: Mapping[MailKey, Mail], results: Sequence[MailResult], actor: Actor) -> _Plan:
+def _plan(known: Mapping[MailKey, Mail], results: Sequence[MailResult], actor: Actor, born: datetime | None) -> _Plan:
+    """`born`: the period (UTC) of the run, which is that of the stream of its mails."""
     expected = max((mail.version for mail in known.values()), default=0)
     mails, new = dict(known), list[MailResult]()
     for result in results:
@@ -72,7 +76,7 @@ def _plan(known: Mapping[MailKey, Mail], results: Sequence[MailResult], actor: A
             mails[key] = mail_domain.evolve(mails.get(key), result.run_id, result.job_id, version, event)
     first = results[0]
     stream, events = mail_domain.stream(first.run_id), [result.event for result in new]
-    write = Write(stream, expected, events, first.job_id, meta=actor.meta())
+    write = Write(stream, expected, events, first.job_id, meta=actor.meta(), born=born)
     return _Plan(write, [mail for key, mail in mails.items() if mail != known.get(key)], new)
 
 
@@ -104,7 +108,8 @@ async def resend_mail(pool: Pool, run_id: UUID, key: MailKey, request: ResendReq
             if not mail_domain.resend(mail, event):
                 return mail
             expected = max(each.version for each in mails.values())
-            write = Write(mail_domain.stream(run_id), expected, [event], mail.job_id, meta=actor.meta())
+            stream, born = mail_domain.stream(run_id), (await periods_of(db, [run_id])).get(run_id)
+            write = Write(stream, expected, [event], mail.job_id, meta=actor.meta(), born=born)
             if not await append(db, [write]):
                 changed = mail_domain.evolve(mail, run_id, mail.job_id, expected + 1, event)
                 await put_mails(db, [changed])

@@ -11,7 +11,7 @@ END = (2**63 - 1, 2**63 - 1)  # after every event
 
 _BEFORE = f"SELECT {{}} FROM events WHERE (xid, position) < ($1::xid8, $2) AND {HORIZON}"  # noqa: S608
 _ORDER = "ORDER BY xid DESC, position DESC"
-_COLUMNS = "xid, position, id, stream, version, type, job_id, meta, recorded_at"
+_COLUMNS = "xid, position, id, stream, version, type, job_id, meta, recorded_at, born"
 _ROWS = f"{_BEFORE.format(_COLUMNS)} {_ORDER} LIMIT $4"
 # The few events of a run are found by their streams, so the whole log is searched at once.
 _ROWS_OF_STREAMS = f"{_BEFORE.format(_COLUMNS)} AND stream = ANY($8::text[]) AND $4::int IS NOT NULL"
@@ -27,7 +27,8 @@ def _page(rows: str) -> str:
     # The data of an event is read for those that match only.
     return f"""
     SELECT found.*,
-           (SELECT {_LIGHT} FROM events AS e WHERE e.stream = found.stream AND e.version = found.version) AS data
+           (SELECT {_LIGHT} FROM events AS e
+            WHERE e.stream = found.stream AND e.version = found.version AND e.born = found.born) AS data
     FROM (SELECT * FROM ({rows}) AS scanned WHERE {_MATCHES} {_ORDER} LIMIT $3::int + 1) AS found
     {_ORDER}
     """  # noqa: S608

@@ -7,6 +7,7 @@ from duebook_common.store.columns import Column, Columns
 
 _JOB_KEY: Columns[Job] = (Column("job_id", "uuid", "id"),)
 _JOB_FIXED: Columns[Job] = (
+    Column("born", "timestamptz"),
     Column("created_at", "timestamptz"),
     Column("request_hash", "text"),
 )
@@ -36,6 +37,7 @@ _JOB_DEFINITION: Columns[Job] = (
 )
 _RUN_KEY: Columns[Run] = (Column("run_id", "uuid", "id"),)
 _RUN_FIXED: Columns[Run] = (
+    Column("born", "timestamptz"),
     Column("job_id", "uuid"),
     Column("job_name", "text"),
     Column("job_version", "int"),

@@ -17,6 +17,7 @@ from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.store.columns import Column, arguments, insert, update
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
     APPEND,
@@ -43,8 +44,10 @@ _UPDATE_RUNS, _updated_run_arguments = update("runs", RUN_UPDATED), arguments(RU
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
 _UPDATE_ACCEPTED = update("runs", RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
 # The new jobs whose streams were opened.
+_BORN: Column[Job] = Column("born", "timestamptz", sql="accepted.born")
+_JOB_OPENED = tuple(_BORN if column.name == "born" else column for column in JOB)
 _INSERT_OPENED = insert(
-    "jobs", JOB, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
+    "jobs", _JOB_OPENED, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
 )
 _APPEND_AND_INSERT_JOBS = f"{APPEND_ONE_EACH}, projected AS ({_INSERT_OPENED}) SELECT stream FROM accepted"  # noqa: S608
 _DELETE_JOBS = """
@@ -85,7 +88,10 @@ FROM asked JOIN rated USING (stream) LEFT JOIN accepted USING (stream) LEFT JOIN
 
 
 async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
-    """Raises JobKeyTaken. In the order of their keys, so that inserts which share keys do not deadlock."""
+    """In the order of their keys, so that inserts which share keys do not deadlock.
+
+    Raises JobKeyTaken, and Conflict for a job that another writer opens in another period at the same time.
+    """
     if jobs:
         in_order = sorted(jobs, key=lambda job: job.definition.key or "")
         with _unique_keys():
@@ -104,13 +110,15 @@ async def append_and_insert_jobs(db: Connection, writes: Sequence[Write], jobs: 
 
 @contextmanager
 def _unique_keys() -> Iterator[None]:
-    """Raise the violation of the jobs' only unique index as JobKeyTaken."""
+    """Raise the violation of a row's key as Conflict, and that of the keys of jobs as JobKeyTaken."""
     try:
         yield
     except UniqueViolationError as error:
-        if error.constraint_name != "jobs_by_key":
-            raise
-        raise JobKeyTaken from None
+        if error.constraint_name == "jobs_by_key":
+            raise JobKeyTaken from None
+        if error.constraint_name in {"jobs_pkey", "runs_pkey"}:
+            raise Conflict("opened in another period at the same time") from None
+        raise
 
 
 async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
@@ -127,8 +135,10 @@ async def redefine_jobs(db: Connection, jobs: Sequence[Job]) -> None:
 
 
 async def insert_runs(db: Connection, runs: Sequence[Run]) -> None:
+    """Raises Conflict for a run that another writer opens in another period at the same time."""
     if runs:
-        await db.execute(_INSERT_RUNS, *_run_arguments(runs))
+        with _unique_keys():
+            await db.execute(_INSERT_RUNS, *_run_arguments(runs))
 
 
 async def update_runs(db: Connection, runs: Sequence[Run]) -> None:

@@ -15,7 +15,7 @@ from duebook_common.domain.run.ahead import LONGEST_LOOK_AHEAD
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection, Pool, transaction
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import PERMANENT, Write, append
 from duebook_common.store.locks import lock_pauses
 from duebook_common.store.queue_pauses import last_pause, put_pause
 
@@ -78,7 +78,7 @@ async def _record(
     db: Connection, name: str, last: Pause | None, events: list[QueueEvent], actor: Actor
 ) -> Pause | None:
     expected = 0 if last is None else last.version
-    if await append(db, [Write(stream(name), expected, events, None, meta=actor.meta())]):
+    if await append(db, [Write(stream(name), expected, events, None, meta=actor.meta(), born=PERMANENT)]):
         raise Conflict(f"the row of the pause of {name} is not that of its stream: run `duebook rebuild`")
     for version, event in enumerate(events, expected + 1):
         last = queue_state.evolve(last, name, version, actor.name, event)

@@ -48,7 +48,7 @@ def fold_run(recorded: Sequence[RecordedEvent]) -> Run:
     run = run_state.opened(stream_id(recorded[0].stream), first)
     for event in later:
         run = run_state.evolve(run, event)  # type: ignore[arg-type]
-    return run
+    return replace(run, born=recorded[0].born)
 
 
 def fold_job(job_id: UUID, recorded: Sequence[RecordedEvent]) -> Job:
@@ -58,14 +58,19 @@ def fold_job(job_id: UUID, recorded: Sequence[RecordedEvent]) -> Job:
     job = job_state.opened(job_id, first)
     for event in later:
         job = job_state.evolve(job, event)  # type: ignore[arg-type]
-    return job
+    return replace(job, born=recorded[0].born)
 
 
 def same_run(row: Run | None, fold: Run) -> bool:
     """Whether the row shows the fold. `wake_at` may differ (`wakeups`), but only a dead letter's may be cleared."""
     if row is None or (row.wake_at is None and fold.wake_at is not None and row.status != "dead_lettered"):
         return False
-    return replace(row, wake_at=fold.wake_at) == fold
+    return replace(row, wake_at=fold.wake_at) == fold and row.born == fold.born
+
+
+def same_job(row: Job | None, fold: Job) -> bool:
+    """Whether the row shows the fold."""
+    return row is not None and row == fold and row.born == fold.born
 
 
 def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]:

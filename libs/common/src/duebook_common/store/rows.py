@@ -134,6 +134,14 @@ async def load_outcomes(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, R
     return {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
 
 
+_PERIODS = "SELECT run_id, born FROM runs WHERE run_id = ANY($1::uuid[])"
+
+
+async def periods_of(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """The periods (UTC) in which the streams of the runs that exist were opened."""
+    return {record["run_id"]: record["born"] for record in await db.fetch(_PERIODS, list(run_ids))}
+
+
 _ACTIVE_RUNS = f"SELECT {TO_DECIDE} FROM runs WHERE job_id = ANY($1::uuid[]) AND {ACTIVE}"  # noqa: S608
 
 

@@ -270,7 +270,10 @@ def _write(decision: RunDecision, run: Run, meta: bytes) -> Write:
     sent = isinstance(decision.events[-1], AttemptStarted | RunRequeued)
     queue = run.queue if sent else None
     rate = run.rate if isinstance(decision.events[-1], AttemptStarted) else None
-    return Write(decision.stream, expected, decision.events, run.job_id, decision.work.id, meta, queue=queue, rate=rate)
+    return Write(
+        decision.stream, expected, decision.events, run.job_id, decision.work.id, meta,
+        queue=queue, rate=rate, born=run.born,
+    )  # fmt: skip
 
 
 def _freeing(recorded: Iterable[RunDecision], awaited: set[str]) -> list[Run]:

@@ -58,7 +58,8 @@ def _bucket(interval: str) -> str:
 # are told apart only if they are among these. What a pause kept back was due at its end.
 _FACTS = f"""
 WITH batch AS MATERIALIZED (
-    SELECT xid, position, stream, version, type, job_id, recorded_at, row_number() OVER (ORDER BY xid, position) AS n,
+    SELECT xid, position, stream, version, type, job_id, recorded_at, born,
+           row_number() OVER (ORDER BY xid, position) AS n,
            CASE WHEN type IN ('AttemptStarted', 'AttemptSucceeded', 'AttemptFailed')
            THEN (data ->> 'at')::timestamptz END AS at,
            CASE WHEN type = 'OccurrencesSkipped' THEN (data ->> 'count')::bigint END AS count,
@@ -79,7 +80,7 @@ WITH batch AS MATERIALIZED (
         (1, CASE WHEN e.is_first_start THEN {_bucket("e.at - greatest(run.due_at, run.resumed_at)")} END),
         (2, CASE e.type WHEN 'AttemptSucceeded' THEN {_bucket("e.at - run.started_at")} WHEN 'AttemptFailed' THEN (
             SELECT {_bucket("e.at - (s.data ->> 'at')::timestamptz")} FROM events AS s
-            WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'
+            WHERE s.stream = e.stream AND s.born = e.born AND s.version < e.version AND s.type = 'AttemptStarted'
             ORDER BY s.version DESC LIMIT 1) END)
     ) AS m (measure, slot)
     WHERE m.slot IS NOT NULL
@@ -90,7 +91,8 @@ WITH batch AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT coalesce(d.data #>> '{{definition,queue}}', 'default') AS queue,
                coalesce(d.data #>> '{{definition,task}}', 'log') AS task FROM events AS d
-        WHERE d.stream = e.stream AND d.version <= e.version AND d.type IN ('JobCreated', 'JobChanged')
+        WHERE d.stream = e.stream AND d.born = e.born AND d.version <= e.version
+          AND d.type IN ('JobCreated', 'JobChanged')
         ORDER BY d.version DESC LIMIT 1
     ) AS definition
     WHERE e.type = 'OccurrencesSkipped'

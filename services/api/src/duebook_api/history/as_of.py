@@ -31,13 +31,13 @@ _CREATED = "SELECT recorded_at FROM events WHERE stream = $1 AND version = 1"
 # these clocks, the order of the log decides which one is the last. A run is decided before it is recorded.
 _LAST_FIRST_EVENT = f"""
 WITH opened AS NOT MATERIALIZED (
-    SELECT runs.created_at, events.* FROM runs
-    JOIN events ON events.stream = 'run-' || runs.run_id AND events.version = 1
+    SELECT runs.created_at AS opened_at, events.* FROM runs
+    JOIN events ON events.stream = 'run-' || runs.run_id AND events.born = runs.born AND events.version = 1
     WHERE runs.job_id = $1 AND runs.trigger = ANY($2::text[])
       AND runs.created_at <= $3::timestamptz + $4::interval AND events.recorded_at <= $3
 )
 SELECT {COLUMNS} FROM opened
-WHERE created_at >= (SELECT created_at FROM opened ORDER BY created_at DESC LIMIT 1) - $4::interval
+WHERE opened_at >= (SELECT opened_at FROM opened ORDER BY opened_at DESC LIMIT 1) - $4::interval
 ORDER BY xid DESC, position DESC LIMIT 1
 """  # noqa: S608
 _CLOCK_DIFFERENCE = timedelta(seconds=1)

@@ -30,7 +30,7 @@ SELECT xid, position, job_id, substr(stream, 5)::uuid AS run_id, type, data->>'e
        recorded_at AS logged_at,
        CASE type WHEN 'RunDeadLettered' THEN (
            SELECT max((s.data->>'attempt')::int) FROM events s
-           WHERE s.stream = e.stream AND s.version < e.version AND s.type = 'AttemptStarted'
+           WHERE s.stream = e.stream AND s.born = e.born AND s.version < e.version AND s.type = 'AttemptStarted'
        ) ELSE (data->>'attempt')::int END AS attempt, NULL AS level, NULL::jsonb AS fields
 FROM events e
 WHERE type IN (

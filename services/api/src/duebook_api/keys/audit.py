@@ -37,14 +37,15 @@ HIDDEN = f"hidden: it needs a key with the scope {Scope.JOBS_READ}, too"
 _XID, _POSITION = 2**64 - 1, 2**63 - 1
 
 _NEWEST = f"""
-SELECT xid, position, id, stream, version, type, job_id, meta, recorded_at FROM events
+SELECT xid, position, id, stream, version, type, job_id, meta, recorded_at, born FROM events
 WHERE {IS_OF_PEOPLE} AND (xid, position) < ($1::xid8, $2) ORDER BY xid DESC, position DESC
 """  # noqa: S608
 # What a client may make large is left out: payloads and metadata.
 _DATA = "data - 'payload' #- '{{definition,payload}}' #- '{{definition,metadata}}'"
 _MATCHING = f"""
 SELECT found.*, keys.name AS key_name,
-       (SELECT {_DATA} FROM events AS e WHERE e.stream = found.stream AND e.version = found.version) AS data
+       (SELECT {_DATA} FROM events AS e
+        WHERE e.stream = found.stream AND e.version = found.version AND e.born = found.born) AS data
 FROM (
     SELECT * FROM ({_NEWEST} LIMIT $3) AS scanned WHERE {{}} ORDER BY xid DESC, position DESC LIMIT $4
 ) AS found

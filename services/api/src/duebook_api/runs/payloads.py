@@ -11,6 +11,7 @@ WITH_PAYLOAD = """
 SELECT *, CASE WHEN own_payload THEN payload ELSE (
     SELECT coalesce(data->'definition'->'payload', jsonb_build_object()) FROM events
     WHERE stream = 'job-' || runs.job_id AND version = runs.definition_version
+      AND born = (SELECT jobs.born FROM jobs WHERE jobs.job_id = runs.job_id)
 ) END AS effective_payload
 FROM runs
 """

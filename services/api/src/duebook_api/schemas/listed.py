@@ -18,6 +18,7 @@ def _payload(runs: str) -> str:
     return f"""(CASE WHEN {runs}.own_payload THEN {runs}.payload ELSE (
     SELECT coalesce(data->'definition'->'payload', jsonb_build_object()) FROM events
     WHERE stream = 'job-' || {runs}.job_id AND version = {runs}.definition_version
+      AND born = (SELECT jobs.born FROM jobs WHERE jobs.job_id = {runs}.job_id)
 ) END)"""  # noqa: S608
 
 
@@ -30,7 +31,7 @@ DEAD_LETTERS = f"SELECT {_dead_letters('runs')} FROM runs"  # noqa: S608
 
 JOB_COLUMNS = """
 job_id, name, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
-runs, next_at, next_due_at, reason, held, backlog_since, request_hash, created_at, updated_at
+runs, next_at, next_due_at, reason, held, backlog_since, request_hash, created_at, updated_at, born
 """
 LISTED_JOBS = f"""
 {JOB_COLUMNS}, coalesce(definition->'payload', jsonb_build_object())::text AS payload,

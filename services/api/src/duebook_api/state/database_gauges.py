@@ -15,8 +15,11 @@ SELECT coalesce(max(age), 0) FROM (
     SELECT age(transaction) FROM pg_prepared_xacts WHERE database = current_database()
 ) AS held (age)
 """
+# The partitions of a table count together, under its name.
 _ROWS = """
-SELECT relname, n_live_tup AS live, n_dead_tup AS dead FROM pg_stat_user_tables WHERE schemaname = current_schema()
+SELECT root.relname, sum(n_live_tup) AS live, sum(n_dead_tup) AS dead FROM pg_stat_user_tables AS s
+JOIN pg_class AS root ON root.oid = coalesce(pg_partition_root(relid), relid)
+WHERE schemaname = current_schema() GROUP BY root.relname
 """
 
 

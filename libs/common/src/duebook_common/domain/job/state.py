@@ -1,7 +1,7 @@
 """The state of a job, folded from its events."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -49,6 +49,7 @@ class Job:
     request_hash: str | None
     created_at: datetime
     updated_at: datetime
+    born: datetime | None = field(default=None, compare=False)  # the period of the log in which its stream lies
 
     @property
     def wake_at(self) -> datetime | None:

@@ -1,7 +1,7 @@
 """The state of a run, folded from its events."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -101,6 +101,7 @@ class Run:
     fingerprint: str | None = None
     wake_at: datetime | None = None
     not_before: datetime | None = None  # when its next attempt was due as its job was paused with `hold`
+    born: datetime | None = field(default=None, compare=False)  # the period of the log in which its stream lies
 
     @property
     def active(self) -> bool:
@@ -123,7 +124,7 @@ class Run:
         return self.resumed_at if self.fingerprint is None else None
 
 
-_DEFAULTS = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
+_DEFAULTS = {f.name: f.default for f in fields(Run) if f.default is not MISSING}
 _RENAMED = {"definition_at": "definition_version"}
 _NOT_KEPT = {"next_at", "next_due_at", "at"}
 _IDENTITY = {name: _RENAMED.get(name, name) for name in Identity.__dataclass_fields__ if name not in _NOT_KEPT}

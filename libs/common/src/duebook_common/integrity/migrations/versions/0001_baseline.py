@@ -14,9 +14,14 @@ _LOG = """
 -- The log, append-only. (xid, position) orders all events; (stream, version) orders the events of one stream.
 -- The key refuses a second event of the same version, and answers: the events of this stream, from this version on. The
 -- streams of queues, of the installation and of bulk operations belong to no job.
+-- `born` is the period in which the stream was opened: all its events lie in one partition. What is kept for ever has
+-- '-infinity': the streams of recurring jobs, keys, queues, the installation and bulk operations, and what was still
+-- open when its period left.
+CREATE SEQUENCE events_position_seq;
+
 CREATE TABLE events (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    position bigint GENERATED ALWAYS AS IDENTITY,
+    position bigint NOT NULL DEFAULT nextval('events_position_seq'),
     recorded_at timestamptz NOT NULL,
     version int NOT NULL CHECK (version > 0),
     id uuid NOT NULL,
@@ -25,8 +30,9 @@ CREATE TABLE events (
     type text COLLATE "C" NOT NULL,
     data jsonb NOT NULL,
     meta jsonb NOT NULL,
-    PRIMARY KEY (stream, version)
-);
+    born timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (stream, version, born)
+) PARTITION BY LIST (born);
 
 -- The events after this position: relay, event feed.
 CREATE INDEX events_feed ON events (xid, position);
@@ -75,8 +81,67 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON events
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+-- An event may only move, as it is, to what is kept for ever. `add_partitions` makes the first of these triggers for
+-- each partition too, because it fires for the table that the command names.
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
+    OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, data, meta ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER only_kept BEFORE UPDATE OF born ON events
+    FOR EACH ROW WHEN (NEW.born <> '-infinity') EXECUTE FUNCTION refuse_change()
+"""
+
+_PERIODS = """
+-- One row per period of the log: the streams opened in it have its start as `born`. One period is open; a closed one
+-- may leave once it is old enough, and its streams with it.
+CREATE TABLE periods (
+    born timestamptz PRIMARY KEY,
+    status text NOT NULL CHECK (status IN ('open', 'closed', 'leaving', 'archived')),
+    closed_at timestamptz,
+    CONSTRAINT closed_at_is_known CHECK ((status = 'open') = (closed_at IS NULL))
+);
+
+-- The period in which new streams are opened now.
+CREATE UNIQUE INDEX periods_open ON periods (status) WHERE status = 'open';
+
+-- Rows that never change are frozen by the first vacuum, so that no later one has to write their pages again.
+-- Each partition is made first and attached then, so that neither readers nor writers of the table wait.
+CREATE FUNCTION add_partitions(period timestamptz, suffix text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    parent text;
+    part text;
+BEGIN
+    FOREACH parent IN ARRAY ARRAY['events', 'log_lines'] LOOP
+        part := parent || '_' || suffix;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, parent);
+        EXECUTE format('ALTER TABLE %I SET (autovacuum_vacuum_insert_scale_factor = 0.02,
+            autovacuum_analyze_scale_factor = 0.02, autovacuum_freeze_min_age = 0)', part);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES IN (%L)', parent, part, period);
+    END LOOP;
+    EXECUTE format('CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
+        OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, data, meta ON %I
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', 'events_' || suffix);
+END
+$$;
+
+-- Open the period that starts then, if it is later than the one that is open, and close that one. Returns whether it
+-- did. A stream that is being opened meanwhile may still get the period that is closed.
+CREATE FUNCTION open_period(start timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7245);
+    IF EXISTS (SELECT FROM periods WHERE status = 'open' AND born >= start) THEN
+        RETURN false;
+    END IF;
+    PERFORM add_partitions(start, to_char(start AT TIME ZONE 'UTC', 'YYYYMMDDHH24'));
+    UPDATE periods SET status = 'closed', closed_at = clock_timestamp() WHERE status = 'open';
+    INSERT INTO periods VALUES (start, 'open');
+    RETURN true;
+END
+$$;
+
+SELECT add_partitions('-infinity', 'kept');
+
+SELECT open_period(date_trunc('month', clock_timestamp(), 'UTC'))
 """
 
 _JOBS = """
@@ -104,6 +169,7 @@ CREATE TABLE jobs (
     next_due_at timestamptz,
     backlog_since timestamptz,
     held boolean NOT NULL DEFAULT false,
+    born timestamptz NOT NULL DEFAULT '-infinity',
     CONSTRAINT nothing_strands CHECK (status <> 'active' OR wake_at IS NOT NULL)
 ) WITH (fillfactor = 85);
 
@@ -192,6 +258,7 @@ CREATE TABLE runs (
     held boolean NOT NULL DEFAULT false,
     planned_wake_at timestamptz,
     awaited boolean NOT NULL DEFAULT false,
+    born timestamptz NOT NULL DEFAULT '-infinity',
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
     )
@@ -574,8 +641,8 @@ CREATE TABLE services (
     seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 
--- One row per line that a task logged. The position is drawn from the same sequence as those of events, so that the
--- job log can merge both.
+-- One row per line that a task logged; `born` is that of its run. The position is drawn from the same sequence as those
+-- of events, so that the job log can merge both.
 CREATE TABLE log_lines (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint NOT NULL DEFAULT nextval('events_position_seq'),
@@ -586,8 +653,9 @@ CREATE TABLE log_lines (
     level text COLLATE "C" NOT NULL DEFAULT 'info',
     fields jsonb NOT NULL DEFAULT '{}',
     logged_at timestamptz NOT NULL,
-    PRIMARY KEY (xid, position)
-);
+    born timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (xid, position, born)
+) PARTITION BY LIST (born);
 
 -- The newest lines of this job.
 CREATE INDEX log_lines_of_job ON log_lines (job_id, xid, position);
@@ -629,23 +697,16 @@ CREATE INDEX sessions_to_forget ON sessions (expires_at)
 _CHANGED = """
 autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000
 """
-# Rows that never change are frozen by the first vacuum, so that no later one has to write their pages again.
-_APPENDED = """
-autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_freeze_min_age = 0
-"""
-_VACUUM = {
-    _APPENDED: ("events", "log_lines"),
-    _CHANGED: (
-        *("jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
-        *("leases", "progress", "task_checkpoints", "checkpoints", "executors", "services"),
-    ),
-}
+_TABLES_CHANGED = (
+    *("jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
+    *("leases", "progress", "task_checkpoints", "checkpoints", "executors", "services"),
+)
 
 
 def upgrade() -> None:
-    for part in (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL, VIEWS):
+    parts = (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL, _PERIODS, VIEWS)
+    for part in parts:
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)
-    for settings, tables in _VACUUM.items():
-        for table in tables:
-            op.execute(f"ALTER TABLE {table} SET ({settings})")
+    for table in _TABLES_CHANGED:
+        op.execute(f"ALTER TABLE {table} SET ({_CHANGED})")
