@@ -1,7 +1,7 @@
 """A stream lies in the period in which it was opened, whatever is appended to it when."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -17,12 +17,13 @@ from duebook_common.store.job_plan import NewJob
 from duebook_common.store.partitions import Period, open_current_period, open_period, periods
 from support.bookkeeping import ACTOR, NOW, check_invariants, context, created, definition, started
 
+DAY = timedelta(days=1)
 LATER = datetime.fromisoformat("2999-01-01T00:00:00Z")
 
 
 async def test_a_stream_goes_on_in_the_period_of_its_birth(pool: Pool) -> None:
-    old = await created(pool)
-    recurring = await created(pool, recurrence="daily")
+    old = await created(pool, scheduled_at=NOW + DAY)
+    recurring = await created(pool, recurrence="daily", scheduled_at=NOW + DAY)
     [first] = await all_periods(pool)
     await opened(pool, LATER)
     for job_id in (old, recurring):
@@ -86,7 +87,7 @@ async def test_no_partition_lets_an_event_be_changed(pool: Pool, table: str) -> 
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
             await pool.execute(statement.format(part))
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
-        await pool.execute("UPDATE events SET born = $1 WHERE version = 1", LATER)
+        await pool.execute("UPDATE events SET born = '-infinity' WHERE version = 1")
 
 
 async def all_periods(pool: Pool) -> list[Period]:

@@ -15,8 +15,8 @@ _LOG = """
 -- The key refuses a second event of the same version, and answers: the events of this stream, from this version on. The
 -- streams of queues, of the installation and of bulk operations belong to no job.
 -- `born` is the period in which the stream was opened: all its events lie in one partition. What is kept for ever has
--- '-infinity': the streams of recurring jobs, keys, queues, the installation and bulk operations, and what was still
--- open when its period left.
+-- '-infinity': the streams of recurring jobs, keys, queues, the installation and bulk operations. What is still open
+-- when its period leaves moves to the period that is open then.
 CREATE SEQUENCE events_position_seq;
 
 CREATE TABLE events (
@@ -81,23 +81,25 @@ BEGIN
 END
 $$;
 
--- An event may only move, as it is, to what is kept for ever. `add_partitions` makes the first of these triggers for
--- each partition too, because it fires for the table that the command names.
+-- An event may only move, as it is, to a later period. `add_partitions` makes the first of these triggers for each
+-- partition too, because it fires for the table that the command names.
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
     OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, data, meta ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER only_kept BEFORE UPDATE OF born ON events
-    FOR EACH ROW WHEN (NEW.born <> '-infinity') EXECUTE FUNCTION refuse_change()
+CREATE TRIGGER only_later BEFORE UPDATE OF born ON events
+    FOR EACH ROW WHEN (NEW.born <= OLD.born) EXECUTE FUNCTION refuse_change()
 """
 
 _PERIODS = """
 -- One row per period of the log: the streams opened in it have its start as `born`. One period is open; a closed one
--- may leave once it is old enough, and its streams with it.
+-- may leave once it is old enough, and its streams with it. `sealed_at` is a transaction: what was appended to a leaving
+-- period by a younger one is not in its archive.
 CREATE TABLE periods (
     born timestamptz PRIMARY KEY,
     status text NOT NULL CHECK (status IN ('open', 'closed', 'leaving', 'archived')),
     closed_at timestamptz,
+    sealed_at xid8,
     CONSTRAINT closed_at_is_known CHECK ((status = 'open') = (closed_at IS NULL))
 );
 
@@ -110,6 +112,7 @@ CREATE FUNCTION add_partitions(period timestamptz, suffix text) RETURNS void LAN
 DECLARE
     parent text;
     part text;
+    unnamed record;
 BEGIN
     FOREACH parent IN ARRAY ARRAY['events', 'log_lines'] LOOP
         part := parent || '_' || suffix;
@@ -117,6 +120,15 @@ BEGIN
         EXECUTE format('ALTER TABLE %I SET (autovacuum_vacuum_insert_scale_factor = 0.02,
             autovacuum_analyze_scale_factor = 0.02, autovacuum_freeze_min_age = 0)', part);
         EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES IN (%L)', parent, part, period);
+        -- Named like the indexes of the table, so that a plan says which one it uses.
+        FOR unnamed IN
+            SELECT own.relname AS name, whole.relname || '_' || suffix AS wanted
+            FROM pg_index AS i JOIN pg_class AS own ON own.oid = i.indexrelid
+            JOIN pg_inherits ON inhrelid = own.oid JOIN pg_class AS whole ON whole.oid = inhparent
+            WHERE i.indrelid = part::regclass
+        LOOP
+            EXECUTE format('ALTER INDEX %I RENAME TO %I', unnamed.name, unnamed.wanted);
+        END LOOP;
     END LOOP;
     EXECUTE format('CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
         OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, data, meta ON %I
