@@ -8,7 +8,7 @@ transaction ids is the order of events within each stream.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,7 +21,7 @@ from duebook_common.store.byte_bounds import PAGE_BYTES, bounded, size_of
 from duebook_common.store.codec import Event, decode, encode
 from duebook_common.store.database import Connection
 
-PERMANENT = datetime.min.replace(tzinfo=UTC)  # -infinity: the period of what is kept for ever
+PERMANENT = datetime.min  # -infinity, as the driver reads it: the period of what is kept for ever
 
 
 @dataclass(frozen=True, slots=True)
