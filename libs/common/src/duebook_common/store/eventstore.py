@@ -21,7 +21,8 @@ from duebook_common.store.byte_bounds import PAGE_BYTES, bounded, size_of
 from duebook_common.store.codec import Event, decode, encode
 from duebook_common.store.database import Connection
 
-PERMANENT = datetime.min  # -infinity, as the driver reads it: the period of what is kept for ever
+# -infinity, as the driver reads it: the period of what is kept for ever.
+PERMANENT = datetime.min  # noqa: DTZ901
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,8 @@ CREATE TRIGGER only_later BEFORE UPDATE OF born ON events
 
 _PERIODS = """
 -- One row per period of the log: the streams opened in it have its start as `born`. One period is open; a closed one
--- may leave once it is old enough, and its streams with it. `sealed_at` is a transaction: what a younger one appended to
--- a leaving period is not in its archive.
+-- may leave once it is old enough, and its streams with it. `sealed_at` is a transaction: what a younger one has
+-- appended to a leaving period is not in its archive.
 CREATE TABLE periods (
     born timestamptz PRIMARY KEY,
     status text NOT NULL CHECK (status IN ('open', 'closed', 'leaving', 'archived')),
