@@ -13,9 +13,12 @@ REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another c
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
 WRITERS = {
     "events": {STORE + "eventstore", REBASE},
-    "jobs": {STORE + "projections", STORE + "wakeups"},
-    "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups")},
+    "jobs": {STORE + "projections", STORE + "wakeups", STORE + "ledger_lines"},
+    "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines")},
     "mails": {STORE + "mail_projection"},
+    "ledger_lines": {STORE + "ledger_lines"},
+    "archives": {STORE + "archive_handling"},
+    "archived_jobs": {STORE + "ledger_lines"},
     "queue_pauses": {STORE + "queue_pauses"},
     "mails_owed": {STORE + "mails_owed"},
     "mail_budgets": {STORE + "mail_budgets"},
@@ -41,7 +44,7 @@ WRITERS = {
 }
 APPENDING = {
     STORE + "eventstore.append": {
-        STORE + name for name in ("bulk_handling", "key_handling", "mail_handling", "queue_handling")
+        STORE + f"{name}_handling" for name in ("archive", "bulk", "key", "mail", "queue")
     },
     STORE + "eventstore.append_each": {STORE + "job_handling"},
     STORE + "eventstore.append_arguments": {STORE + "projections"},

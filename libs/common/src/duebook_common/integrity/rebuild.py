@@ -20,8 +20,18 @@ from duebook_common.integrity.differences import wrong_jobs, wrong_runs
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
 from duebook_common.store.database import Connection, Pool, snapshot, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
+from duebook_common.store.ledger_lines import archived_first_events
 from duebook_common.store.locks import lock_jobs
-from duebook_common.store.replay import by_stream, fold_bulk, fold_job, fold_mails, fold_pauses, fold_run, stream_id
+from duebook_common.store.replay import (
+    by_stream,
+    fold_bulk,
+    fold_job,
+    fold_mails,
+    fold_pauses,
+    fold_run,
+    moving_job,
+    stream_id,
+)
 
 _BATCH = 500  # streams
 
@@ -145,7 +155,9 @@ async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], summary: RebuildSum
 
 
 async def _events_moving_job(db: Connection, job_id: UUID) -> list[RecordedEvent]:
-    return [RecordedEvent(**record) for record in await db.fetch(_EVENTS_MOVING_JOB, job_id)]
+    recorded = [RecordedEvent(**record) for record in await db.fetch(_EVENTS_MOVING_JOB, job_id)]
+    archived = await archived_first_events(db, [job_id])
+    return moving_job(recorded, archived[job_id]) if archived else recorded
 
 
 async def _delete_orphans(db: Connection) -> int:

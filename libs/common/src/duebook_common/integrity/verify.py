@@ -22,6 +22,7 @@ from duebook_common.integrity.verify_schedule import check_schedule
 from duebook_common.integrity.verify_wakeups import check_wakeups
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
+from duebook_common.store.ledger_lines import archived_first_events
 from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
@@ -63,9 +64,10 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
         async for batch in _batches(db):
             jobs += len(batch)
             events += sum(map(len, batch.values()))
-            for recorded in batch.values():
-                breaches += check_job(recorded, now - overdue, pauses, working_off)
-            breaches += await check_rows(db, batch)
+            archived = await archived_first_events(db, batch)
+            for job_id, recorded in batch.items():
+                breaches += check_job(recorded, now - overdue, pauses, working_off, archived.get(job_id, ()))
+            breaches += await check_rows(db, batch, archived)
         events += len(others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
@@ -103,13 +105,14 @@ def check_job(
     due_before: datetime,
     pauses: Pauses = _NO_PAUSES,
     working_off: Container[str] = frozenset(),
+    archived: Sequence[RecordedEvent] = (),
 ) -> Iterator[Breach]:
     """Check one job with all its runs, which must account for what was due at `due_before` (UTC).
 
     `recorded` are all events about the job, in the order of the log. `pauses` are those of all queues; the queues
-    `working_off` go on to work off what one kept back.
+    `working_off` go on to work off what one kept back. `archived` are the first events of archived runs.
     """
     for stream, items in by_stream(recorded, "run-").items():
         yield from check_run(stream, [item.event for item in items])
-    yield from check_schedule(moving_job(recorded), due_before, pauses, working_off)
+    yield from check_schedule(moving_job(recorded, archived), due_before, pauses, working_off)
     yield from check_overlap(recorded)

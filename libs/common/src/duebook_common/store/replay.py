@@ -36,9 +36,14 @@ def by_stream(recorded: Iterable[RecordedEvent], prefix: str = "") -> dict[str, 
     return streams
 
 
-def moving_job(recorded: Iterable[RecordedEvent]) -> list[RecordedEvent]:
-    """Of all events about a job those that move it: its own, and the first event of each of its runs."""
-    return [r for r in recorded if r.stream.startswith("job-") or (r.stream.startswith("run-") and r.version == 1)]
+def moving_job(recorded: Iterable[RecordedEvent], archived: Sequence[RecordedEvent] = ()) -> list[RecordedEvent]:
+    """Of all events about a job those that move it: its own, and the first event of each of its runs.
+
+    `archived` are the first events of its archived runs. Events that move a job are appended under its lock, so that
+    their positions have the order of the log, too.
+    """
+    moving = [r for r in recorded if r.stream.startswith("job-") or (r.stream.startswith("run-") and r.version == 1)]
+    return sorted([*moving, *archived], key=lambda r: r.position) if archived else moving
 
 
 def fold_run(recorded: Sequence[RecordedEvent]) -> Run:

@@ -125,13 +125,18 @@ async def load_runs_to_decide(db: Connection, run_ids: Iterable[UUID]) -> dict[U
     return {record["run_id"]: run_of(record) for record in await db.fetch(_LOAD_RUNS_TO_DECIDE, list(run_ids))}
 
 
-_OUTCOMES = "SELECT run_id, status, reason FROM runs WHERE run_id = ANY($1::uuid[])"
+_OUTCOMES = """
+SELECT run_id, status, reason, NULL AS archived FROM runs WHERE run_id = ANY($1::uuid[])
+UNION ALL
+SELECT run_id, status, reason, archives.period FROM ledger_lines
+JOIN archives ON archives.number = ledger_lines.archive WHERE run_id = ANY($1::uuid[])
+"""
 
 
 async def load_outcomes(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, RunOutcome]:
-    """What the ledger shows of the runs that exist."""
+    """What the ledger shows of the runs that exist, or have left for an archive."""
     records = await db.fetch(_OUTCOMES, list(run_ids))
-    return {record["run_id"]: RunOutcome(record["status"], record["reason"]) for record in records}
+    return {record["run_id"]: RunOutcome(record["status"], record["reason"], record["archived"]) for record in records}
 
 
 _PERIODS = "SELECT run_id, born FROM runs WHERE run_id = ANY($1::uuid[])"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from duebook_api.history.archived import archived, archived_job_periods, archived_run, missing_job
 from duebook_api.http.problems import Problem, not_found
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job.state import Job
@@ -52,6 +53,8 @@ _SCHEDULED = [trigger.value for trigger in BY_SCHEDULE]
 
 async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     """The job; raises Problem 404 if it did not exist. Reads few rows, however many runs the job has."""
+    if await archived_job_periods(db, [job_id]):
+        raise await missing_job(db, job_id)
     stream = job_events.stream(job_id)
     recorded = await _recorded_until(db, _JOB_BY_THEN, stream, f"job {job_id}", time)
     last = await db.fetchrow(_LAST_FIRST_EVENT, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
@@ -62,9 +65,20 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     return replace(job, runs=await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, first_event.event.at))
 
 
-async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> Run:
-    """The run; raises Problem 404 if it did not exist."""
-    return fold_run(await _recorded_until(db, _BY_THEN, events.stream(run_id), f"run {run_id}", time))
+async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> tuple[Run, str | None]:
+    """The run, and the archive that has its events, if it is archived.
+
+    Raises Problem 404 if it did not exist, and 410 if only the archive knows how far it was.
+    """
+    found = await archived_run(db, run_id)
+    if found is None:
+        return fold_run(await _recorded_until(db, _BY_THEN, events.stream(run_id), f"run {run_id}", time)), None
+    run = found.run
+    if time < run.created_at:
+        raise _too_early(f"run {run_id}", time, run.created_at)
+    if run.finished_at is not None and time < run.finished_at:
+        raise archived(f"the state of run {run_id} at {rfc3339(time)}", found.period)
+    return run, found.period
 
 
 async def _recorded_until(
@@ -76,4 +90,8 @@ async def _recorded_until(
     created: datetime | None = await db.fetchval(_CREATED, stream)
     if created is None:
         raise not_found(what)
-    raise Problem(404, "not_found", f"there was no {what} at {rfc3339(time)}: it exists since {rfc3339(created)}")
+    raise _too_early(what, time, created)
+
+
+def _too_early(what: str, time: datetime, created: datetime) -> Problem:
+    return Problem(404, "not_found", f"there was no {what} at {rfc3339(time)}: it exists since {rfc3339(created)}")

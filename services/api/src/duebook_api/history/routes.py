@@ -1,5 +1,6 @@
 """The runs of a job, and the events of a job or a run."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,11 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
+from duebook_api.history.archived import missing_job, missing_run
 from duebook_api.http.filters import is_cut, newest_first, within_bytes
 from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page_of, query
 from duebook_api.http.path_ids import PathId, PathJobId
-from duebook_api.http.problems import not_found
+from duebook_api.http.problems import Problem
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.listed import LISTED_RUNS, RUN_BYTES
@@ -21,7 +23,7 @@ from duebook_api.state.dependencies import Dependencies, dependencies
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.run import events as run_events
 from duebook_common.runtime.scopes import Scope
-from duebook_common.store.database import acquire
+from duebook_common.store.database import Connection, acquire
 from duebook_common.store.eventstore import read_page
 
 router = APIRouter(prefix="/api")
@@ -47,7 +49,7 @@ async def find_runs_of_job(deps: Dependencies, job_id: UUID, q: PageQuery) -> vi
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(statement, *arguments)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
-            raise not_found(f"job {job_id}")
+            raise await missing_job(db, job_id)
     return page_of(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
 
 
@@ -63,8 +65,8 @@ async def list_events_of_job(request: Request, job_id: PathJobId) -> Response:
 
 
 async def find_events_of_job(deps: Dependencies, job_id: UUID, q: PageQuery) -> views.View:
-    """A page of the job's events; raises Problem 404."""
-    return await _events(deps, job_events.stream(job_id), f"job {job_id}", q, with_payload=True)
+    """A page of the job's events; raises Problem 404 or 410."""
+    return await _events(deps, job_events.stream(job_id), partial(missing_job, job_id=job_id), q, with_payload=True)
 
 
 @router.get(
@@ -80,15 +82,23 @@ async def list_events_of_run(request: Request, run_id: PathId) -> Response:
 
 
 async def find_events_of_run(deps: Dependencies, run_id: UUID, q: PageQuery, *, with_payload: bool) -> views.View:
-    """A page of the run's events; raises Problem 404."""
-    return await _events(deps, run_events.stream(run_id), f"run {run_id}", q, with_payload=with_payload)
+    """A page of the run's events; raises Problem 404 or 410."""
+    missing = partial(missing_run, run_id=run_id)
+    return await _events(deps, run_events.stream(run_id), missing, q, with_payload=with_payload)
 
 
-async def _events(deps: Dependencies, stream: str, what: str, q: PageQuery, *, with_payload: bool) -> views.View:
+async def _events(
+    deps: Dependencies,
+    stream: str,
+    missing: Callable[[Connection], Awaitable[Problem]],
+    q: PageQuery,
+    *,
+    with_payload: bool,
+) -> views.View:
     [version] = decode_cursor(q, integer_between(0, 2**31 - 1)) or [0]
     async with acquire(deps.pool) as db:
         events, more = await read_page(db, stream, version, q.limit, with_payload=with_payload)
-    if not events and not version:
-        raise not_found(what)
+        if not events and not version:
+            raise await missing(db)
     view = partial(views.event, with_payload=with_payload)
     return page_of(events, q, view, lambda event: (event.version,), more=more)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_api.http.problems import Fault, Problem, invalid, not_found
+from duebook_api.history.archived import missing_job
+from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.chains import must_not_trigger_itself
 from duebook_api.jobs.definition import define, must_be_accepted
@@ -125,10 +126,11 @@ async def _created_before(deps: Dependencies, ids: Sequence[UUID], hash_: str | 
 async def handle(
     deps: Dependencies, job_id: UUID, command: CommandT | Preparation[CommandT], actor: Actor
 ) -> JobResult[CommandT]:
-    """Execute a command; raises Problem 404 if there is no such job."""
+    """Execute a command; raises Problem 404 or 410 if there is no such job."""
     result = await handle_job(deps.pool, job_id, command, actor)
     if result is None:
-        raise not_found(f"job {job_id}")
+        async with acquire(deps.pool) as db:
+            raise await missing_job(db, job_id)
     _send_hints(deps, result)
     return result
 

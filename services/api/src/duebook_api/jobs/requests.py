@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from duebook_api.history.archived import archived
 from duebook_api.jobs.chains import must_not_trigger_itself
 from duebook_api.jobs.definition import define, must_be_accepted
 from duebook_api.jobs.derived_ids import derived_id
@@ -29,9 +30,12 @@ from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.ids import run_id_at
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Connection
+from duebook_common.store.ledger_lines import load_lines
 from duebook_common.store.rows import load_runs
 
-_RUN_EXISTS = "SELECT EXISTS (SELECT FROM runs WHERE run_id = $1)"
+_RUN_EXISTS = """
+SELECT EXISTS (SELECT FROM runs WHERE run_id = $1) OR EXISTS (SELECT FROM ledger_lines WHERE run_id = $1)
+"""
 
 
 def request_hash(request: Any) -> str:
@@ -124,8 +128,10 @@ class TriggerRequest:
     overlap: Overlap
 
     async def prepare(self, db: Connection, job: Job) -> TriggerRun:
-        """Raises JobDeletedAlready, and Problem 422 if the job's task does not accept the payload."""
+        """Raises JobDeletedAlready, Problem 410 if the run is archived, 422 if its task does not accept the payload."""
         earlier = (await load_runs(db, [self.run_id])).get(self.run_id)
+        if earlier is None and (line := (await load_lines(db, [self.run_id])).get(self.run_id)) is not None:
+            raise archived(f"run {self.run_id}, which this Idempotency-Key started,", line.period)
         if earlier is None and job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
         own_payload = "payload" in self.request

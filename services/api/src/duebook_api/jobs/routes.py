@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
+from duebook_api.history.archived import missing_job
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import AsOf, NoQuery, WaitQuery, page_of, query
 from duebook_api.http.path_ids import PathJobId
-from duebook_api.http.problems import Fault, invalid, not_found
+from duebook_api.http.problems import Fault, invalid
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import (
     MEBIBYTE,
@@ -169,8 +170,8 @@ async def find_job(deps: Dependencies, job_id: UUID, as_of: datetime | None = No
             return await job_as_of(db, job_id, as_of)
     async with acquire(deps.pool) as db:
         jobs = await load_jobs(db, [job_id])
-    if not jobs:
-        raise not_found(f"job {job_id}")
+        if not jobs:
+            raise await missing_job(db, job_id)
     return jobs[job_id]
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook_api.http.problems import Fault, invalid, not_found
+from duebook_api.history.archived import missing_job
+from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.commands import handle
 from duebook_api.ledger.ledger import range_too_long, read_ledger
 from duebook_api.schemas.bodies import BackfillBody
@@ -40,7 +41,7 @@ class BackfillRequest:
         """Raises JobDeletedAlready, and Problem 422 if the range is not past or holds too many times."""
         _must_be_past(job, self.body, self.now)
         ledger = await read_ledger(db, job, self.body.start, self.body.end - _INSTANT)
-        entries = [entry for entry in ledger if entry.outcome in _NOT_RUN or _is_backfilled(job.id, entry)]
+        entries = [entry for entry in ledger if _needs_backfill(job.id, entry)]
         if len(entries) > _MAX_RUNS:
             message = f"{len(entries):,} times in this range have not run, and one request backfills {_MAX_RUNS:,}"
             raise range_too_long(message, entries[_MAX_RUNS].nominal_at)
@@ -70,7 +71,7 @@ async def plan(deps: Dependencies, job_id: UUID, body: BackfillBody) -> dict[str
     async with snapshot(deps.pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
-            raise not_found(f"job {job_id}")
+            raise await missing_job(db, job_id)
         prepared = await BackfillRequest(deps, body, deps.clock.now()).prepare(db, job)
         active = await load_active_runs(db, [job_id])
     decide_locked(LockedJob(job, active.get(job_id, [])), prepared)
@@ -87,5 +88,8 @@ def _must_be_past(job: Job, body: BackfillBody, now: datetime) -> None:
         raise invalid(Fault("/to", f"only past times can be backfilled, and it is {rfc3339(now)}"))
 
 
-def _is_backfilled(job_id: UUID, entry: LedgerEntry) -> bool:
-    return entry.run_id == run_id_of_backfill(job_id, entry.nominal_at)
+def _needs_backfill(job_id: UUID, entry: LedgerEntry) -> bool:
+    """Whether the time has not run, or has a backfill, which the answer repeats unless it is archived."""
+    if entry.run_id == run_id_of_backfill(job_id, entry.nominal_at):
+        return entry.archived is None
+    return entry.outcome in _NOT_RUN

@@ -7,7 +7,8 @@ from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
-from duebook_api.http.problems import Fault, Problem, invalid, not_found
+from duebook_api.history.archived import missing_job
+from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import ledger
 from duebook_common.domain.job.ledger import LedgerEntry, RunOutcome
@@ -34,7 +35,7 @@ async def job_ledger(
     async with snapshot(pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
-            raise not_found(f"job {job_id}")
+            raise await missing_job(db, job_id)
         return await read_ledger(db, job, EARLIEST if start is None else start, last)
 
 

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from duebook_api.history.archived import missing_job
 from duebook_api.http.fields import Zone
 from duebook_api.http.paging import NoQuery, Time
-from duebook_api.http.problems import Fault, invalid, not_found
+from duebook_api.http.problems import Fault, invalid
 from duebook_api.ledger.ledger import with_recorded_runs
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import ledger
@@ -31,10 +32,15 @@ _USUAL = {"day": timedelta(days=365), "month": timedelta(days=3650)}
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 12, 30, tzinfo=UTC)
 
 # The runs by step. A backfill counts where the time has no run of its own, or one that was skipped; `before` is what
-# the time was by the job's own stream if it has no run of its own.
+# the time was by the job's own stream if it has no run of its own. A run has a row, or a line once it is archived.
 _RUNS = """
 WITH mine AS MATERIALIZED (
     SELECT nominal_at, status, trigger = 'backfill' AS late FROM runs
+    WHERE job_id = $1 AND trigger IN ('schedule', 'catch_up', 'backfill')
+      AND nominal_at >= ($2::timestamptz[])[1] AND nominal_at <= $3::timestamptz
+      AND nominal_at <> ALL($4::timestamptz[])
+    UNION ALL
+    SELECT nominal_at, status, trigger = 'backfill' FROM ledger_lines
     WHERE job_id = $1 AND trigger IN ('schedule', 'catch_up', 'backfill')
       AND nominal_at >= ($2::timestamptz[])[1] AND nominal_at <= $3::timestamptz
       AND nominal_at <> ALL($4::timestamptz[])
@@ -75,7 +81,7 @@ async def ledger_summary(pool: Pool, job_id: UUID, q: SummaryQuery, now: datetim
     async with snapshot(pool) as db:
         job = (await load_jobs(db, [job_id])).get(job_id)
         if job is None:
-            raise not_found(f"job {job_id}")
+            raise await missing_job(db, job_id)
         steps = _steps(q, job, now)
         last = min(now, steps.bounds[-1] - _RESOLUTION)
         recorded: Any = await read_light(db, job_events.stream(job_id))

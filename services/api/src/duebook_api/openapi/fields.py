@@ -125,6 +125,7 @@ _HISTORY: dict[str, Described] = {
     "LogEntry.logged_at": ("When.", _LATER),
     "LogEntry.level": ("How important a line of the task is; only for these.", "info"),
     "LogEntry.fields": ("The fields that the task gave to its line; only if there are any.", {"rows": 1200}),
+    "archived": ("The archive that has its events, if they have left the database; only then.", "2026-10"),
     "progress": ("The progress that the task of the last attempt has reported; only if it has.", COMPOSED),
     "Progress.share": ("The share that is done, from 0 to 1; null if the task does not know it.", 0.4),
     "Progress.text": ("What the task says of it.", "1,200 of 3,000 rows"),

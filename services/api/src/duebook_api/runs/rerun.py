@@ -5,6 +5,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
+from duebook_api.history.archived import archived, missing_run
 from duebook_api.jobs.commands import handle
 from duebook_api.jobs.requests import request_hash
 from duebook_api.runs.payloads import payload_of
@@ -18,6 +19,7 @@ from duebook_common.domain.run.ids import run_id_of_rerun
 from duebook_common.domain.run.state import ENDED, Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Connection
+from duebook_common.store.ledger_lines import load_lines
 from duebook_common.store.rows import load_runs
 
 
@@ -33,7 +35,11 @@ class RerunRequest:
     async def prepare(self, db: Connection, job: Job) -> TriggerRun:
         """Raises JobDeletedAlready, and Problem 422 if the job's task does not accept the payload."""
         runs = await load_runs(db, [self.run_id, self.of_run])
+        if self.of_run not in runs:
+            raise await missing_run(db, self.of_run)
         repeated, earlier = runs[self.of_run], runs.get(self.run_id)
+        if earlier is None and (line := (await load_lines(db, [self.run_id])).get(self.run_id)) is not None:
+            raise archived(f"run {self.run_id}, which this Idempotency-Key started,", line.period)
         if earlier is None and job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
         payload = await payload_of(db, repeated)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
+from duebook_api.history.archived import archived_run, missing_run
 from duebook_api.history.as_of import run_as_of
 from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import AsOf, WaitQuery, page_of, query
@@ -30,7 +31,7 @@ from duebook_common.domain.run.commands import CancelRun, RunCommand
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.actor import Actor
-from duebook_common.store.database import acquire
+from duebook_common.store.database import Connection, acquire
 from duebook_common.store.rows import load_runs_to_decide
 from duebook_common.store.run_handling import RunWork, handle_runs
 
@@ -87,14 +88,24 @@ async def find_run(
     """The run now, or as it was at `as_of`; raises Problem 404."""
     async with acquire(deps.pool) as db:
         if as_of is not None:
-            run = await run_as_of(db, run_id, as_of)
+            run, period = await run_as_of(db, run_id, as_of)
+            if period is not None:
+                return views.run(run) | {"archived": period}
             return views.run(run) | ({"payload": await payload_of(db, run)} if with_payload else {})
         row: Any = await db.fetchrow(f"{WITH_PAYLOAD if with_payload else _RUNS} WHERE run_id = $1", run_id)
         if row is None:
-            raise not_found(f"run {run_id}")
+            return await _archived(db, run_id)
         progress = await db.fetchrow(_PROGRESS, run_id, row["attempt"])
     payload = {"payload": row["effective_payload"]} if with_payload else {}
     return views.run_row(row) | payload | ({"progress": dict(progress)} if progress else {})
+
+
+async def _archived(db: Connection, run_id: UUID) -> views.View:
+    """What the ledger line of an archived run knows; raises Problem 404."""
+    found = await archived_run(db, run_id)
+    if found is None:
+        raise not_found(f"run {run_id}")
+    return views.run(found.run) | {"archived": found.period}
 
 
 _RUNS = "SELECT * FROM runs"
@@ -135,19 +146,20 @@ async def rerun_run(request: Request, run_id: PathId) -> Response:
 
 
 async def rerun_of(deps: Dependencies, run_id: UUID, key: str | None, actor: Actor) -> Run:
-    """The new run; raises Problem 404 if there is no run to repeat, and what `rerun` raises."""
+    """The new run; raises Problem 404 or 410 if there is no run to repeat, and what `rerun` raises."""
     async with acquire(deps.pool) as db:
         runs = await load_runs_to_decide(db, [run_id])
-    if run_id not in runs:
-        raise not_found(f"run {run_id}")
+        if run_id not in runs:
+            raise await missing_run(db, run_id)
     return await rerun.rerun(deps, runs[run_id], key, actor)
 
 
 async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, actor: Actor) -> Run:
-    """The run after the command; raises Problem 404, or the reason why the command is refused."""
+    """The run after the command; raises Problem 404 or 410, or the reason why the command is refused."""
     decided = (await handle_runs(deps.pool, [RunWork(run_id, command)], actor))[0]
     if decided.error is not None:
         raise decided.error
     if decided.run is None:
-        raise not_found(f"run {run_id}")
+        async with acquire(deps.pool) as db:
+            raise await missing_run(db, run_id)
     return decided.run

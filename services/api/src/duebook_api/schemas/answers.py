@@ -87,6 +87,7 @@ class JobWithRun(Job):
 class RunWithPayload(Run):
     payload: Any = Field(None, description="What its task got; only for keys with the scope `payloads:read`.")
     progress: Progress | None = None
+    archived: str | None = None
 
 
 class Event(BaseModel):
@@ -184,6 +185,7 @@ class LedgerEntry(BaseModel):
     outcome: str
     run_id: UUID | None
     reason: str | None
+    archived: str | None = None
 
 
 class Ledger(Page[LedgerEntry]):

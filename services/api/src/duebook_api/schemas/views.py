@@ -145,7 +145,8 @@ def _data(recorded: RecordedEvent, completed: Callable[[str, Any, UUID | None], 
 
 
 def ledger_entry(entry: LedgerEntry) -> View:
-    return {name: getattr(entry, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
+    view: View = {name: getattr(entry, name) for name in ("nominal_at", "outcome", "run_id", "reason")}
+    return view | _if_any(archived=entry.archived)
 
 
 def dead_letter(record: Mapping[str, Any], lineage: Iterable[View], now: datetime) -> View:

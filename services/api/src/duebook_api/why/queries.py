@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from duebook_api.history.archived import archived_run
 from duebook_api.schemas.missing_executor import missing_executor
 from duebook_api.state.dependencies import Dependencies
-from duebook_api.why import at_time, nominal_times, of_job, of_run
+from duebook_api.why import at_time, nominal_times, of_archived_run, of_job, of_run
 from duebook_api.why.facts import ExplainedRun, Explanation, JobContext, RunContext
 from duebook_api.why.job_queries import job_event_summaries, last_hold, present_run_ids, run_ids_at
 from duebook_api.why.run_queries import (
@@ -72,6 +73,9 @@ async def _explain_runs(db: Connection, deps: Dependencies, run_ids: Iterable[UU
         recorded = await read(db, events.stream(run_id))
         if recorded:
             explained.append(of_run.explain(run_id, recorded, await _run_context(db, deps, recorded)))
+        elif (found := await archived_run(db, run_id)) is not None:
+            [zone] = [job.definition.timezone for job in (await load_jobs(db, [found.run.job_id])).values()] or ["UTC"]
+            explained.append(of_archived_run.explain(found.run, found.period, zone))
     return explained
 
 

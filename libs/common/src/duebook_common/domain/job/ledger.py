@@ -22,17 +22,19 @@ DUE, UNACCOUNTED = "due", "unaccounted"
 
 
 class RunOutcome(NamedTuple):
-    """The part of a recorded run that the ledger shows."""
+    """The part of a recorded run that the ledger shows. `archived` is the period whose archive has its events."""
 
     status: str
     reason: str | None
+    archived: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One nominal time, with the definition in force at it.
 
-    `outcome` is the status of its run, `skipped` if it lies in a range of skips, `due`, or `unaccounted`.
+    `outcome` is the status of its run, `skipped` if it lies in a range of skips, `due`, or `unaccounted`. `archived` is
+    the period whose archive has the events of its run, None while the database has them.
     """
 
     nominal_at: datetime
@@ -40,6 +42,7 @@ class LedgerEntry:
     outcome: str
     run_id: UUID | None = None
     reason: str | None = None
+    archived: str | None = None
 
 
 class Totals(NamedTuple):
@@ -111,11 +114,11 @@ def with_runs(
 
 def _with_run(entry: LedgerEntry, own: UUID, backfill: UUID, runs: Mapping[UUID, RunOutcome]) -> LedgerEntry:
     if (run := runs.get(own)) is not None:
-        entry = replace(entry, outcome=run.status, run_id=own, reason=run.reason)
+        entry = replace(entry, outcome=run.status, run_id=own, reason=run.reason, archived=run.archived)
         if run.status != RunStatus.SKIPPED:
             return entry
     run = runs.get(backfill)
-    return entry if run is None else replace(entry, outcome=run.status, run_id=backfill)
+    return entry if run is None else replace(entry, outcome=run.status, run_id=backfill, archived=run.archived)
 
 
 def totals(ledger: Sequence[LedgerEntry]) -> Totals:

@@ -36,7 +36,8 @@ _MAX_JOBS = 10_000
 _JOBS = f"SELECT {JOB_COLUMNS} FROM jobs WHERE {{}} LIMIT {{}}"  # noqa: S608
 _HAS_MORE = "SELECT EXISTS (SELECT FROM jobs WHERE {} OFFSET {})"
 
-# A run that was cancelled, discarded or skipped may have ended long after its last attempt.
+# A run that was cancelled, discarded or skipped may have ended long after its last attempt. The archived runs of a job
+# count if it has no others.
 _DURATIONS = """
 SELECT avg(seconds)::float8 AS mean, percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95, {key} AS key FROM (
     SELECT {key}, extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM {latest}
@@ -47,8 +48,11 @@ GROUP BY {key}
 _JOB_DURATIONS = _DURATIONS.format(
     key="job_id",
     latest="""unnest($1::uuid[]) AS job (id), LATERAL (
-    SELECT job_id, status, started_at, finished_at FROM runs
-    WHERE job_id = job.id ORDER BY created_at DESC, run_id DESC LIMIT 20
+    (SELECT job_id, status, started_at, finished_at FROM runs
+     WHERE job_id = job.id ORDER BY created_at DESC, run_id DESC LIMIT 20)
+    UNION ALL
+    (SELECT job_id, status, started_at, finished_at FROM ledger_lines
+     WHERE job_id = job.id AND NOT EXISTS (SELECT FROM runs WHERE job_id = job.id) ORDER BY nominal_at DESC LIMIT 20)
 ) AS latest""",
 )
 _TASK_DURATIONS = _DURATIONS.format(

@@ -548,6 +548,66 @@ CREATE FUNCTION add_counts(bigint[], bigint[]) RETURNS bigint[] LANGUAGE sql IMM
 $$
 """
 
+_ARCHIVES = """
+-- One row per archive: the event that recorded it. What the archive holds has left the database, or is leaving it.
+CREATE TABLE archives (
+    number int PRIMARY KEY,
+    period text COLLATE "C" NOT NULL UNIQUE,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    digest text NOT NULL,
+    previous text,
+    address text NOT NULL,
+    events bigint NOT NULL,
+    bytes bigint NOT NULL,
+    last_xid xid8,
+    last_position bigint,
+    archived_at timestamptz NOT NULL
+);
+
+-- One row per run that left the table of runs for an archive: what the ledger says of it, for ever. `position` and
+-- `version`, and what its decision set, are what the history of its job is checked by. A null in `due_at` means the
+-- nominal time. The key answers: what became of this run?
+CREATE TABLE ledger_lines (
+    nominal_at timestamptz NOT NULL,
+    due_at timestamptz,
+    created_at timestamptz NOT NULL,
+    started_at timestamptz,
+    finished_at timestamptz,
+    next_at timestamptz,
+    next_due_at timestamptz,
+    resumed_at timestamptz,
+    position bigint NOT NULL,
+    archive int NOT NULL,
+    definition_version int NOT NULL,
+    job_version int NOT NULL,
+    version smallint NOT NULL,
+    attempt smallint NOT NULL,
+    failures smallint NOT NULL,
+    run_id uuid PRIMARY KEY,
+    job_id uuid NOT NULL,
+    status text COLLATE "C" NOT NULL,
+    trigger text COLLATE "C" NOT NULL,
+    reason text
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0);
+
+-- The archived runs of this job, in the order of their nominal times.
+CREATE INDEX ledger_lines_of_job ON ledger_lines (job_id, nominal_at);
+
+-- One row per job that left the table of jobs for an archive: its id is not given again.
+CREATE TABLE archived_jobs (
+    job_id uuid PRIMARY KEY,
+    name text NOT NULL,
+    task text NOT NULL,
+    queue text COLLATE "C" NOT NULL,
+    status text COLLATE "C" NOT NULL,
+    request_hash text,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    archive int NOT NULL
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0)
+"""
+
 _OPERATIONAL = """
 -- One row per running attempt: until when the scheduler takes its executor for alive.
 CREATE TABLE leases (
@@ -716,7 +776,7 @@ _TABLES_CHANGED = (
 
 
 def upgrade() -> None:
-    parts = (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _OPERATIONAL, _PERIODS, VIEWS)
+    parts = (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _ARCHIVES, _OPERATIONAL, _PERIODS, VIEWS)
     for part in parts:
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)
