@@ -131,6 +131,7 @@ class Run(Model):
     payload: Any = None
     """Only of a single run, and for a key with the scope `payloads:read`."""
     progress: Progress | None = None
+    archived: str | None = None
     """Of the last attempt, and only of a single run whose task has reported it."""
 
     @property
@@ -211,6 +212,7 @@ class LedgerEntry(Model):
     outcome: str
     run_id: UUID | None
     reason: str | None
+    archived: str | None = None
 
 
 class Because(Model):

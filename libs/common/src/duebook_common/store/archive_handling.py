@@ -6,7 +6,7 @@ from duebook_common.domain.archive import STREAM, LogArchived
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import Write, append
+from duebook_common.store.eventstore import PERMANENT, Write, append
 
 _ARCHIVES = "SELECT * FROM archives ORDER BY number"
 _LAST = "SELECT number, digest FROM archives ORDER BY number DESC LIMIT 1"
@@ -23,9 +23,13 @@ ON CONFLICT (number) DO UPDATE SET
 
 async def record_archive(db: Connection, archived: LogArchived, actor: Actor) -> None:
     """Append the event and write its row. Raises Conflict if another process archives at the same time."""
-    if await append(db, [Write(STREAM, archived.number - 1, [archived], None, meta=actor.meta())]):
+    if await append(db, [_write(archived, actor)]):
         raise Conflict("another process records an archive at the same time")
     await put_archive(db, archived)
+
+
+def _write(archived: LogArchived, actor: Actor) -> Write:
+    return Write(STREAM, archived.number - 1, [archived], None, meta=actor.meta(), born=PERMANENT)
 
 
 async def put_archive(db: Connection, archived: LogArchived) -> None:

@@ -24,6 +24,7 @@ _COMMON: dict[str, Described] = {
     "run_id": ("The id of the run.", _RUN),
     "nominal_at": ("The time that the schedule names.", _AT),
     "reason": ("Why, in words.", "the target is back"),
+    "archived": ("The archive that has the events of the run; only if they have left the database.", "2026-10"),
     "cause": (
         "The run that it repeats, or the bulk operation that triggered it; only then.",
         "0f1e2d3c-571f-5635-90a8-c3108c47b91a",
@@ -125,7 +126,6 @@ _HISTORY: dict[str, Described] = {
     "LogEntry.logged_at": ("When.", _LATER),
     "LogEntry.level": ("How important a line of the task is; only for these.", "info"),
     "LogEntry.fields": ("The fields that the task gave to its line; only if there are any.", {"rows": 1200}),
-    "archived": ("The archive that has its events, if they have left the database; only then.", "2026-10"),
     "progress": ("The progress that the task of the last attempt has reported; only if it has.", COMPOSED),
     "Progress.share": ("The share that is done, from 0 to 1; null if the task does not know it.", 0.4),
     "Progress.text": ("What the task says of it.", "1,200 of 3,000 rows"),
