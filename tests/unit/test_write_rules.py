@@ -43,9 +43,7 @@ WRITERS = {
     "{": {STORE + "columns"},
 }
 APPENDING = {
-    STORE + "eventstore.append": {
-        STORE + f"{name}_handling" for name in ("archive", "bulk", "key", "mail", "queue")
-    },
+    STORE + "eventstore.append": {STORE + f"{name}_handling" for name in ("archive", "bulk", "key", "mail", "queue")},
     STORE + "eventstore.append_each": {STORE + "job_handling"},
     STORE + "eventstore.append_arguments": {STORE + "projections"},
     STORE + "eventstore.APPEND": {STORE + "projections"},

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
@@ -132,3 +133,16 @@ async def test_an_archived_job_answers_410_and_leaves_a_line(api: Api) -> None:
         assert (await api.json(410, method, f"/api/job/{job['id']}{path}"))["code"] == "archived", path
     shown = await api.json(200, "GET", f"/api/run/{run['id']}")
     assert (shown["job_name"], shown["status"], shown["archived"]) == ("a job", "succeeded", "2026-02")
+
+
+async def test_a_repeated_request_does_not_make_an_archived_job_again(api: Api) -> None:
+    chosen, body = str(uuid4()), {"name": "once", "scheduled_at": ago(api, HOUR)}
+    await api.json(201, "PUT", f"/api/job/{chosen}", body)
+    job = await api.json(201, "POST", "/api/job", body, Idempotency_Key="first")
+    for each in (chosen, job["id"]):
+        await dispatch(api, {"id": each})
+        [run] = await runs_of(api, {"id": each})
+        await succeed(api, run)
+        assert await archive_runs(api.deps.pool, [run["id"]], [each]) == 2
+    assert (await api.json(410, "PUT", f"/api/job/{chosen}", body))["code"] == "archived"
+    assert (await api.json(410, "POST", "/api/job", body, Idempotency_Key="first"))["code"] == "archived"

@@ -76,8 +76,8 @@ class RecordedEvent:
 # got their events. The key of `events` judges: of two writers with the same version the second waits for the commit of
 # the first, and then conflicts. Only the first event of each write can conflict, so the others follow those accepted.
 # A write without events looks at what is committed and holds nothing. The key judges within a period: that no stream is
-# opened in a second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time. Whoever
-# opens a run by an id that a client can name asks for its ledger line; a schedule never names an earlier time again.
+# opened in a second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time. A
+# command that opens a run by an id that a client can repeat reads its ledger line; no schedule names a time again.
 _EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born)"
 _IS_OPEN = """CASE left(w.stream, 4)
     WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid)

@@ -84,7 +84,7 @@ class LedgerLine:
 _MOVE = """
 WITH leaving AS (
     DELETE FROM runs USING events AS first
-    WHERE runs.run_id = ANY($1::uuid[]) 
+    WHERE runs.run_id = ANY($1::uuid[])
       AND first.stream = 'run-' || runs.run_id AND first.version = 1 AND first.born = runs.born
     RETURNING runs.*, first.position, first.data
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from duebook_api.history.archived import missing_job
+from duebook_api.history.archived import archived, archived_job_periods, missing_job
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import must_fit, validated
 from duebook_api.jobs.chains import must_not_trigger_itself
@@ -32,7 +32,7 @@ from duebook_common.domain.run.ids import run_id_for
 from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
-from duebook_common.store.database import acquire
+from duebook_common.store.database import Connection, acquire
 from duebook_common.store.job_handling import Preparation, create_jobs, handle_job
 from duebook_common.store.job_plan import CommandT, JobResult, NewJob
 from duebook_common.store.rows import load_jobs
@@ -115,12 +115,20 @@ async def _append(deps: Dependencies, events: Mapping[UUID, JobCreated], actor: 
 
 
 async def _created_before(deps: Dependencies, ids: Sequence[UUID], hash_: str | None) -> list[Job] | None:
-    """The jobs that an equal request has created; None if there was none."""
+    """The jobs that an equal request has created; None if there was none. Raises Problem 410 if they are archived."""
     async with acquire(deps.pool) as db:
         jobs = await load_jobs(db, ids)
+        if len(jobs) < len(ids):
+            await _must_not_be_archived(db, ids)
     if len(jobs) < len(ids) or any(job.request_hash != hash_ for job in jobs.values()):
         return None
     return [jobs[id_] for id_ in ids]
+
+
+async def _must_not_be_archived(db: Connection, job_ids: Sequence[UUID]) -> None:
+    """Raises Problem 410: an archived job keeps its id, so that what a repeat asks for is not done again."""
+    for job_id, period in (await archived_job_periods(db, job_ids)).items():
+        raise archived(f"job {job_id}", period)
 
 
 async def handle(
@@ -227,6 +235,8 @@ async def _replace(
         if created:
             deps.hints.wake()
             return created[0], True
+    async with acquire(deps.pool) as db:
+        await _must_not_be_archived(db, [job_id])
     raise Conflict(f"job {job_id} existed while it was created, but not while it was changed")
 
 
