@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.archive import LogArchived
+from duebook_common.domain.periods import period_name
 from duebook_common.store.actor import Actor
 from duebook_common.store.archive_handling import last_archive, record_archive
 from duebook_common.store.database import Pool, transaction
@@ -22,11 +23,13 @@ async def archive_runs(pool: Pool, run_ids: Iterable[Any], job_ids: Iterable[Any
     """Record an archive, and let these runs and jobs leave; returns how many rows have left."""
     async with transaction(pool) as db:
         number, previous = await last_archive(db)
+        month = datetime(2026, number + 1, 1, tzinfo=UTC)
+        start, end = month, month + timedelta(days=31)
         archived = LogArchived(
             number=number + 1,
-            period=f"2026-{number + 1:02}",
-            start=NOW + timedelta(days=number),
-            end=NOW + timedelta(days=number + 1),
+            period=period_name(start, end),
+            start=start,
+            end=end,
             digest=f"{number + 1:064}",
             previous=previous,
             address="/archives",

@@ -1,6 +1,6 @@
 """The periods of the log: what was opened in the same period is stored together, and can leave together."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 
@@ -19,3 +19,17 @@ def period_start(time: datetime, length: PeriodLength) -> datetime:
         return hour
     day = hour.replace(hour=0)
     return day if length is PeriodLength.DAY else day.replace(day=1)
+
+
+def period_name(start: datetime, end: datetime) -> str:
+    """The name of the period from `start` until before `end`, by which people call it and its archive.
+
+    Like 2026-10, 2026-10-05 or 2026-10-05T13. No two periods have the same name, since no two have the same start.
+    """
+    start = start.astimezone(UTC)
+    if (start.hour, start.day) == (0, 1) and end - start >= _SHORTEST_MONTH:
+        return f"{start:%Y-%m}"
+    return f"{start:%Y-%m-%d}" if start.hour == 0 and end - start >= _DAY else f"{start:%Y-%m-%dT%H}"
+
+
+_DAY, _SHORTEST_MONTH = timedelta(days=1), timedelta(days=28)

@@ -1,0 +1,77 @@
+"""The files of a period hold its rows, whole and in order, whatever is in them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from duebook_common.archives import export
+from duebook_common.archives.export import ExportedTable, Exporter
+from duebook_common.archives.folder import Folder
+from duebook_common.archives.lines import read_lines
+from duebook_common.archives.manifest import LogPosition
+from duebook_common.domain.run.commands import Succeed
+from duebook_common.store.database import Pool
+from support.bookkeeping import NOW, do, started
+
+WICKED: dict[str, Any] = {
+    "text": "quotes \" ' \\ \n \r \t , \u2028 \x01 \x02 \\. ü 漢 🎉",
+    "nested": [None, True, 1.5e300, {"": []}],
+}
+
+
+async def period(pool: Pool) -> datetime:
+    born: datetime = await pool.fetchval("SELECT born FROM periods WHERE status = 'open'")
+    return born.astimezone(UTC)
+
+
+async def rows_of(folder: Path, exported: ExportedTable) -> list[Any]:
+    names = [file.name for file in exported.files]
+    files = [Folder(str(folder)).read(name) for name in names]
+    return [orjson.loads(line) for file in files async for lines in read_lines(file) for line in lines]
+
+
+async def horizon(pool: Pool) -> int:
+    xid: int = await pool.fetchval("SELECT pg_current_xact_id()")
+    return xid
+
+
+async def test_every_row_of_the_period_is_exported_in_order(pool: Pool, tmp_path: Path) -> None:
+    for _ in range(3):
+        run = await started(pool)
+        await do(pool, run, Succeed(1, WICKED, NOW))
+    sealed_at = await horizon(pool)
+    await started(pool)  # by a later transaction
+    exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), sealed_at)
+    exported = await exporter.export("events")
+    rows = await rows_of(tmp_path, exported)
+    part = f"events_{await period(pool):%Y%m%d%H}"
+    wanted = f"SELECT to_jsonb(e) FROM {part} AS e WHERE xid < $1 ORDER BY xid, position"
+    assert rows == [record[0] for record in await pool.fetch(wanted, sealed_at)]
+    assert WICKED in [row["data"].get("result") for row in rows]
+    assert exported.lines == len(rows) > 0
+    assert exported.first == LogPosition(int(rows[0]["xid"]), rows[0]["position"])
+    assert exported.last == LogPosition(int(rows[-1]["xid"]), rows[-1]["position"])
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_ROWS", 4), ("MOST_BYTES", 1)])
+async def test_files_end_by_rows_and_by_size(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    for _ in range(3):
+        await do(pool, await started(pool), Succeed(1, None, NOW))
+    exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), await horizon(pool), pace=0)
+    whole = await rows_of(tmp_path, await exporter.export("events"))
+    monkeypatch.setattr(export, limit, value)
+    exported = await exporter.export("events")
+    assert await rows_of(tmp_path, exported) == whole
+    assert {file.lines for file in exported.files[:-1]} == {4 if limit == "MOST_ROWS" else 1}
+    again = await exporter.export("events")
+    assert again.files == exported.files
+
+
+async def test_a_table_without_rows_has_no_file(pool: Pool, tmp_path: Path) -> None:
+    exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), await horizon(pool))
+    assert await exporter.export("log_lines") == ExportedTable([], None, None)
