@@ -49,7 +49,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 404 | `not_found` | There is no such thing. |
 | 405 | `method_not_allowed` | The path has no such method; `Allow` names those that it has. |
 | 408 | `body_too_slow` | The body did not arrive within a minute. |
-| 409 | `wrong_status`, `job_deleted`, `stale_attempt`, `conflict`, `too_many_active_runs`, `too_many_queues`, `too_many_keys`, `own_key`, `key_taken` | The state of the job, the run or the installation does not admit the command. |
+| 409 | `wrong_status`, `job_deleted`, `stale_attempt`, `conflict`, `too_many_active_runs`, `too_many_queues`, `too_many_keys`, `own_key`, `key_taken`, `outcome_pending`, `erased` | The state of the job, the run or the installation does not admit the command. |
 | 410 | `archived` | It has left the database for an archive, which the answer names. Its ledger line remains. |
 | 410 | `position_gone` | The log has no event at this position: its database was restored since. |
 | 412 | `stale_version` | `If-Match` names another version, or `If-None-Match` the one that the job has. |

@@ -109,6 +109,8 @@ def fold(events: Sequence[RecordedEvent]) -> tuple[dict[UUID, Job], dict[UUID, R
         event, own_id, job_id = recorded.event, UUID(recorded.stream[-36:]), recorded.job_id
         if isinstance(event, MailSent | MailFailed | MailHeld | MailDigested):
             key = (own_id, event.outcome, event.recipient)
+            if not event.recipient:
+                continue  # its contents were erased
             mails[key] = mail_domain.evolve(mails.get(key), own_id, job_id, recorded.version, event)
         elif isinstance(event, JobCreated):
             jobs[own_id] = job_state.opened(own_id, event)
@@ -198,7 +200,7 @@ _ENDS = {"AttemptSucceeded", "RunSkipped", "RunExpired", "RunCancelled", "RunDis
 
 
 def _check_attempts(types: Sequence[str], facts: Sequence[Any]) -> None:
-    """One active attempt at a time, at most one outcome for each, and no event after an end."""
+    """One active attempt at a time, at most one outcome for each, and nothing but an erasure after an end."""
     active, latest = None, 0
     for type_, fact in zip(types, facts, strict=True):
         if type_ == "AttemptStarted":
@@ -208,7 +210,8 @@ def _check_attempts(types: Sequence[str], facts: Sequence[Any]) -> None:
         elif type_ in _OUTCOMES or (type_ == "RunCancelled" and active is not None):
             assert fact["attempt"] == active
             active = None
-    assert not _ENDS & set(types[:-1])
+    until_erasure = types[:-1] if types[-1] == "RunErased" else types
+    assert not _ENDS & set(until_erasure[:-1])
 
 
 def meanwhile(url: str, work: Callable[[Pool], Coroutine[Any, Any, object]]) -> None:

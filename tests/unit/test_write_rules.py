@@ -11,11 +11,14 @@ ROOT = Path(__file__).parents[2]
 STORE = "duebook_common.store."
 REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another cluster
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
+CONTENTS = STORE + "contents"
 WRITERS = {
-    "events": {STORE + "eventstore", REBASE},
-    "jobs": {STORE + "projections", STORE + "wakeups", STORE + "ledger_lines"},
-    "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines")},
-    "mails": {STORE + "mail_projection"},
+    "events": {STORE + "eventstore", CONTENTS, REBASE},
+    "jobs": {STORE + name for name in ("projections", "wakeups", "ledger_lines", "contents")},
+    "runs": {
+        STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines", "contents")
+    },
+    "mails": {STORE + "mail_projection", CONTENTS},
     "ledger_lines": {STORE + "ledger_lines"},
     "archives": {STORE + "archive_handling"},
     "archived_jobs": {STORE + "ledger_lines"},
@@ -28,13 +31,14 @@ WRITERS = {
     "statistics": {STORE + "statistics"},
     "rate_starts": {STORE + "rate_starts"},
     "leases": {"duebook_executor.queries"},
-    "log_lines": {"duebook_executor.note_queries", REBASE},
-    "progress": {"duebook_executor.note_queries"},
-    "task_checkpoints": {"duebook_executor.note_queries"},
+    "log_lines": {"duebook_executor.note_queries", CONTENTS, REBASE},
+    "progress": {"duebook_executor.note_queries", CONTENTS},
+    "task_checkpoints": {"duebook_executor.note_queries", CONTENTS},
     "tasks": {"duebook_executor.registration"},
     "executors": {STORE + "executors"},
     "services": {STORE + "services"},
     "queues": {STORE + "queues"},
+    "erasures": {STORE + "erasure", CONTENTS},
     "checkpoints": {STORE + "checkpoints", REBASE},
     "keys": {STORE + "key_handling"},
     "sessions": {"duebook_api.access.sessions"},

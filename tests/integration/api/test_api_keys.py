@@ -99,6 +99,10 @@ REQUIRED = {
         GET /api/system
         GET /api/stats
     """,
+    "erase": """
+        POST /api/run/{run_id}/erase
+        POST /api/job/{job_id}/erase
+    """,
     "keys": """
         GET /api/key
         POST /api/key

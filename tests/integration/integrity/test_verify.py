@@ -129,7 +129,8 @@ async def test_more_runs_than_a_key_allows_break_invariant_2(pool: Pool) -> None
     for _ in range(2):
         run = await dispatched(pool, concurrency=key)
         await pool.execute("UPDATE runs SET status = 'dispatched' WHERE run_id = $1", run.id)
-        await pool.execute("DROP TRIGGER IF EXISTS append_only ON events")
+        for trigger in ("append_only", "only_erasure"):
+            await pool.execute(f"DROP TRIGGER IF EXISTS {trigger} ON events")
         await pool.execute(
             "UPDATE events SET type = 'RunDispatched', data = data || '{\"dispatch\": 1}' WHERE type = 'RunBuffered'"
         )

@@ -81,6 +81,7 @@ async def test_one_of_two_creates_a_job_while_a_period_opens(pool: Pool) -> None
 @pytest.mark.parametrize("table", ["events", "events_kept", "only period"])
 async def test_no_partition_lets_an_event_be_changed(pool: Pool, table: str) -> None:
     await started(pool)
+    await created(pool, recurrence="daily")
     [period] = await all_periods(pool)
     part = f"events_{period.born:%Y%m%d%H}" if table == "only period" else table
     for statement in ("DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET data = '{{}}'", "UPDATE {} SET version = 7"):

@@ -182,7 +182,7 @@ async def test_a_dead_letter_pauses_its_job_in_the_same_commit(pool: Pool) -> No
         "AttemptFailed", "RunDeadLettered", "OccurrencesSkipped", "JobPaused",
     ]  # fmt: skip
     assert len({recorded.xid for recorded in events}) == 1
-    assert events[-1].data["reason"] == f"run {run.id} was dead-lettered: boom"
+    assert events[-1].data["reason"] == f"run {run.id} was dead-lettered"
     await check_invariants(pool)
 
 

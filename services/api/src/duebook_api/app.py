@@ -26,6 +26,7 @@ from duebook_api.console.app import WithConsole, console_app
 from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.rendering import plain_problem_page
 from duebook_api.docs_page import routes as docs_page
+from duebook_api.erasure import routes as erasure_routes
 from duebook_api.events import routes as event_routes
 from duebook_api.history import job_logs
 from duebook_api.history import routes as history_routes
@@ -90,6 +91,7 @@ _ROUTERS = (
     key_routes.router,
     mail_routes.router,
     audit.router,
+    erasure_routes.router,
 )
 _POOL_SIZE = 20
 log = structlog.stdlib.get_logger("api")

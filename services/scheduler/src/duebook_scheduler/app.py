@@ -29,6 +29,7 @@ from duebook_scheduler.bulk_worker import BulkWorker
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.ended_executors import EndedExecutors
+from duebook_scheduler.erasures import Erasures
 from duebook_scheduler.idle_queues import IdleQueues
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.mending import WakeupMender
@@ -50,6 +51,7 @@ _IDLE_INTERVAL = timedelta(seconds=20)
 _MEND_INTERVAL = timedelta(seconds=10)
 _RATE_INTERVAL = timedelta(minutes=1)
 _STATISTICS_INTERVAL = timedelta(seconds=1)
+_ERASE_INTERVAL = timedelta(seconds=5)
 _SIGN_INTERVAL = timedelta(milliseconds=200)
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
@@ -118,6 +120,8 @@ def _start_workers(
     loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
     loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))
     loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
+    erasures = Erasures(pool, context.clock)
+    loops.start("erasures", run_every("erasures", _ERASE_INTERVAL, erasures.step))
     idle_queues = IdleQueues(pool, work_queues, context.settings.queue_idle)
     loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
 

@@ -20,6 +20,7 @@ def test_a_job_is_created_listed_paused_resumed_and_deleted(duebook: Program) ->
     deleted = duebook("job", "delete", job["id"])
     assert (deleted.exit_code, deleted.stdout) == (0, "")
     assert duebook.data("job", "show", job["id"])["status"] == "deleted"
+    assert duebook.data("job", "erase", job["id"], "--reason", "request 7")["erased_at"] is not None
 
 
 def test_a_job_comes_from_a_file_and_options_override_it(duebook: Program) -> None:

@@ -42,6 +42,13 @@ def test_a_run_that_has_ended_is_repeated_once_for_each_key(duebook: Program) ->
     assert [each["id"] for each in duebook.data("run", "list", "--cause", run["id"])] == [again["id"]]
 
 
+def test_a_run_is_erased_only_once_its_outcome_is_mailed(duebook: Program) -> None:
+    run = duebook.run()
+    assert "cancel it, or wait for its end" in duebook("run", "erase", run["id"]).stderr
+    duebook.data("run", "cancel", run["id"])
+    assert "repeat the request" in duebook("run", "erase", run["id"], "--reason", "request 7").stderr
+
+
 def test_why_prints_a_sentence_and_its_causes(duebook: Program) -> None:
     run = duebook.run()
     answer, *causes = duebook("run", "why", run["id"]).stdout.splitlines()

@@ -6,7 +6,7 @@ from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.schemas.schedules import PreviewBody, ScheduleFields
 from duebook_common.domain.definition import Definition
-from support.samples import RUN_ID, a_definition, a_job, a_run
+from support.samples import NOW, RUN_ID, a_definition, a_job, a_run
 
 DEFINITION = [field.name for field in fields(Definition) if field.compare]
 
@@ -26,10 +26,10 @@ def test_a_view_has_each_field_of_a_definition_in_its_order() -> None:
 
 
 def test_the_view_of_a_job_has_the_fields_of_its_answer_in_their_order() -> None:
-    view = views.job(replace(a_job(), reason="maintenance", held=True), {})
+    view = views.job(replace(a_job(), reason="maintenance", held=True, erased_at=NOW), {})
     assert list(view) == list(answers.Job.model_fields)
 
 
 def test_the_view_of_a_run_has_the_fields_of_its_answer_in_their_order() -> None:
-    view = views.run(replace(a_run(), reason="overlap", cause=RUN_ID))
+    view = views.run(replace(a_run(), reason="overlap", cause=RUN_ID, erased_at=NOW))
     assert list(view) == list(answers.Run.model_fields)

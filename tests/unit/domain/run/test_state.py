@@ -19,6 +19,7 @@ from duebook_common.domain.run.events import (
     RunDeadLettered,
     RunDeferred,
     RunDiscarded,
+    RunErased,
     RunEvent,
     RunExpired,
     RunHeld,
@@ -61,6 +62,7 @@ EVENTS: list[tuple[RunEvent, dict[str, Any]]] = [
         {"status": "retrying", "max_attempts": 9, "reason": "x", "payload": [2], "edits": 1, "wake_at": LATER},
     ),
     (RunDiscarded(reason="x", at=LATER), {"status": "discarded", "reason": "x", "finished_at": LATER}),
+    (RunErased(reason="x", at=LATER), {"erased_at": LATER, "payload": None, "result": None, "error": None}),
 ]
 
 

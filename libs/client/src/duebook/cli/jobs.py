@@ -257,3 +257,10 @@ def delete_job(job: Job, fmt: Output = Format.TABLE) -> None:
     if fmt is Format.JSON:
         output.print_json({"id": id_, "status": "deleted"})
     output.print_message(f"deleted job {id_}")
+
+
+@app.command("erase")
+def erase_job(job: Job, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
+    """Erase what a deleted job and its runs held, for ever. What happened when stays in their history."""
+    with connect() as api:
+        _print_job(api.post(job_path(api, job, "erase"), without_none(reason=reason)), fmt)

@@ -31,7 +31,9 @@ from duebook.cli.values import Level, RunSort, RunStatus, Trigger
 from duebook.client import Client
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Inspect, watch, cancel and repeat runs, and read their logs."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Inspect, watch, cancel, repeat and erase runs, and read their logs.",
 )
 
 _COLUMNS = ("id", "job_name", "status", "trigger", "attempt", "due_at", "finished_at", "error")
@@ -137,6 +139,13 @@ def rerun(run_id: RunId, idempotency_key: IdempotencyKey = None, fmt: Output = F
     with connect() as api:
         path = resource_path("run", run_id, "rerun")
         output.print_item(api.post(path, {}, idempotency_key=idempotency_key), fmt)
+
+
+@app.command("erase")
+def erase_run(run_id: RunId, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
+    """Erase what a run held, for ever: payload, result, errors, log lines. What happened when stays in its history."""
+    with connect() as api:
+        output.print_item(api.post(resource_path("run", run_id, "erase"), without_none(reason=reason)), fmt)
 
 
 @app.command("watch")

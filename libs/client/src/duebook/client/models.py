@@ -92,6 +92,7 @@ class Job(Model):
     """What keeps its runs from starting at present, such as a task that no executor has."""
     reason: str | None = None
     held: bool = False
+    erased_at: datetime | None = None
     run: "Run | None" = None
     """Only of a job that was created with `wait`: its run, None if it had not begun by then."""
 
@@ -128,6 +129,7 @@ class Run(Model):
     trigger: str
     reason: str | None = None
     cause: UUID | None = None
+    erased_at: datetime | None = None
     payload: Any = None
     """Only of a single run, and for a key with the scope `payloads:read`."""
     progress: Progress | None = None

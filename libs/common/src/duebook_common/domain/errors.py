@@ -39,6 +39,27 @@ class JobDeletedAlready(CommandRejected):
         super().__init__(f"job {job_id} is deleted; create a new one instead")
 
 
+class OutcomePending(CommandRejected):
+    """The outcome of the run is still to be mailed, or its follow-ups are to be triggered: its contents are needed."""
+
+    code = "outcome_pending"
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(
+            f"the outcome of run {run_id} is still to be mailed, or its follow-ups are to be triggered; repeat the "
+            "request once its mails are sent or given up"
+        )
+
+
+class ContentsErased(CommandRejected):
+    """The contents of the run were erased: it cannot be repeated."""
+
+    code = "erased"
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(f"the payload of run {run_id} was erased; trigger its job with the payload that is wanted")
+
+
 class TooManyActiveRuns(CommandRejected):
     """The job has as many active runs as it may have."""
 

@@ -4,6 +4,8 @@ The topic of a mail is the outcome and the version of its event in the run's str
 topic; an outcome that happens again, after a retry or a redrive, has another one. Occurrences that were missed
 together have no run: their mails are in the stream of the run that the last of them would have had, and the version in
 their topic is that of the event in the job's stream.
+
+An event whose contents were erased has no recipient any more: its mail is not told of again.
 """
 
 from collections.abc import Iterable
@@ -72,8 +74,8 @@ class MailSent:
     """The SMTP server accepted the mail for this recipient. `outcome` is the mail's topic."""
 
     outcome: str
-    recipient: str
-    message_id: str
+    recipient: str = ""
+    message_id: str = ""
     at: datetime
 
 
@@ -82,9 +84,9 @@ class MailFailed:
     """The SMTP server did not accept the mail. Without `retry_at` it is given up and dead-lettered."""
 
     outcome: str
-    recipient: str
-    message_id: str
-    error: str
+    recipient: str = ""
+    message_id: str = ""
+    error: str = ""
     tries: int
     retry_at: datetime | None
     at: datetime
@@ -98,8 +100,8 @@ class MailHeld:
     """
 
     outcome: str
-    recipient: str
-    message_id: str
+    recipient: str = ""
+    message_id: str = ""
     until: datetime
     at: datetime
     tries: int = 0
@@ -111,8 +113,8 @@ class MailDigested:
     """The SMTP server accepted a digest that tells this outcome. `message_id` is that of the digest."""
 
     outcome: str
-    recipient: str
-    message_id: str
+    recipient: str = ""
+    message_id: str = ""
     at: datetime
 
 
@@ -124,8 +126,8 @@ class MailResendRequested:
     """
 
     outcome: str
-    recipient: str
-    message_id: str
+    recipient: str = ""
+    message_id: str = ""
     reason: str | None
     at: datetime
     request: str | None = None

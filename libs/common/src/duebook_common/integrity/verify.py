@@ -12,6 +12,7 @@ from uuid import UUID
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
+from duebook_common.integrity.verify_erasures import check_erasures
 from duebook_common.integrity.verify_follow_ups import check_follow_ups
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
@@ -58,6 +59,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> Verif
     async with snapshot(pool) as db:
         now = await db.fetchval("SELECT clock_timestamp()")
         breaches = [*await _check_origin(db), *await _check_versions(db), *await check_orphans(db)]
+        breaches += await check_erasures(db)
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
         pauses = fold_all_pauses(others)
         working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, now - overdue)}

@@ -17,6 +17,7 @@ from duebook_common.domain.run.events import (
     RunCancelled,
     RunDeadLettered,
     RunDiscarded,
+    RunErased,
     RunExpired,
     RunHeld,
     RunRedriven,
@@ -84,10 +85,13 @@ def _hold_faults(events: Sequence[object]) -> Iterator[str]:
 
 
 def _end_faults(events: Sequence[object]) -> Iterator[str]:
-    """At most one event ends the run, and none follows it."""
+    """At most one event ends the run, and only the erasure of its contents follows it."""
     ends = [n for n, event in enumerate(events) if isinstance(event, _ENDS)]
-    if ends and ends[0] != len(events) - 1:
-        yield f"{type(events[ends[0]]).__name__} is followed by {type(events[ends[0] + 1]).__name__}"
+    after = events[ends[0] + 1 :] if ends else []
+    if len(after) > 1 or any(not isinstance(event, RunErased) for event in after):
+        yield f"{type(events[ends[0]]).__name__} is followed by {type(after[-1]).__name__}"
+    if any(isinstance(event, RunErased) for event in events) and not ends:
+        yield "RunErased before an end"
 
 
 def _budget_faults(events: Sequence[object]) -> Iterator[str]:

@@ -8,8 +8,9 @@ class Scope(StrEnum):
     """`read` grants every `…:read` scope, `write` every `…:write` scope, `*` everything. No other implies another.
 
     Commands that make or stop runs (trigger, backfill, cancel) need `runs:write`: they do not change the job, but a
-    trigger chooses the payload. `payloads:read` adds the payload to the answers about runs. `keys` is granted by
-    neither verb: a key that may make keys must have been given that, and may give no scope that it does not hold.
+    trigger chooses the payload. `payloads:read` adds the payload to the answers about runs. `erase` and `keys` are
+    granted by neither verb: what is erased is gone, and a key that may make keys must have been given that, and may
+    give no scope that it does not hold.
     """
 
     JOBS_READ = "jobs:read"
@@ -26,6 +27,7 @@ class Scope(StrEnum):
     MAILS_READ = "mails:read"
     MAILS_WRITE = "mails:write"
     SYSTEM_READ = "system:read"
+    ERASE = "erase"
     KEYS = "keys"
     READ = "read"
     WRITE = "write"

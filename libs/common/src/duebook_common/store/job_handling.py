@@ -27,6 +27,7 @@ from duebook_common.runtime.telemetry import CONFLICTS
 from duebook_common.store import projections, wakeups
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import TRIES, Conflict
+from duebook_common.store.contents import erase_jobs
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import append_each
 from duebook_common.store.job_plan import (
@@ -171,7 +172,9 @@ async def load_locked(db: Connection, job_ids: Iterable[UUID]) -> list[LockedJob
 
 async def record(db: Connection, results: Iterable[JobResult[JobCommand]], actor: Actor) -> None:
     """Append the facts and write the rows. Raises Conflict if a stream has changed since its read: roll back then."""
-    await _execute(db, plan_commit(results, actor))
+    plan = plan_commit(results, actor)
+    await _execute(db, plan)
+    await erase_jobs(db, plan.erased_jobs, actor)
 
 
 async def _execute(db: Connection, plan: CommitPlan) -> None:

@@ -14,7 +14,7 @@ from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.admission import frees_slot, runs_to_await
 from duebook_common.domain.job.commands import JobCommand
 from duebook_common.domain.job.decide import decide
-from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobEvent
+from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobErased, JobEvent
 from duebook_common.domain.job.state import Job, job_after
 from duebook_common.domain.run import events as run_events
 from duebook_common.domain.run import state as run_state
@@ -82,6 +82,7 @@ class CommitPlan:
     opened_runs: list[Run] = field(default_factory=list)
     updated_runs: list[Run] = field(default_factory=list)
     awaited_runs: list[Run] = field(default_factory=list)
+    erased_jobs: list[Job] = field(default_factory=list)
 
     def note_periods(self, periods: Mapping[str, datetime]) -> None:
         """Take note of the periods (UTC), by stream, in which the new streams were opened."""
@@ -124,8 +125,9 @@ def plan_commit(results: Iterable[JobResult[JobCommand]], actor: Actor) -> Commi
     for result in results:
         if result.facts:
             plan.writes += _writes(result, meta)
-            redefined = any(isinstance(fact, JobChanged) for fact in result.facts)
+            redefined = any(isinstance(fact, JobChanged | JobErased) for fact in result.facts)
             (plan.redefined_jobs if redefined else plan.updated_jobs).append(result.job)
+            plan.erased_jobs += [result.job for fact in result.facts if isinstance(fact, JobErased)]
         before = {run.id: run for run in result.before.active}
         for run in result.runs:
             (plan.updated_runs if run.id in before else plan.opened_runs).append(run)

@@ -10,6 +10,7 @@ _JOB_FIXED: Columns[Job] = (
     Column("born", "timestamptz"),
     Column("created_at", "timestamptz"),
     Column("request_hash", "text"),
+    Column("erased_at", "timestamptz"),  # `erasure` writes it
 )
 _JOB_STATE: Columns[Job] = (
     Column("stream_version", "int"),
@@ -62,6 +63,7 @@ _RUN_FIXED: Columns[Run] = (
     Column("backlog", "bool"),
     Column("cause", "uuid"),
     Column("resumed_at", "timestamptz"),
+    Column("erased_at", "timestamptz"),  # `erasure` writes it
 )
 _RUN_STATE: Columns[Run] = (
     Column("version", "int"),

@@ -79,12 +79,14 @@ def same_job(row: Job | None, fold: Job) -> bool:
 
 
 def fold_mails(recorded: Iterable[RecordedEvent]) -> dict[tuple[str, str], Mail]:
-    """The mails about a run from their stream, by outcome and recipient."""
+    """The mails about a run from their stream, by outcome and recipient, without those that were erased."""
     mails: dict[tuple[str, str], Mail] = {}
     for item in recorded:
         event = item.event
         assert isinstance(event, MailEvent)
         assert item.job_id is not None
+        if not event.recipient:
+            continue
         key = event.outcome, event.recipient
         mails[key] = mail_domain.evolve(mails.get(key), stream_id(item.stream), item.job_id, item.version, event)
     return mails

@@ -62,6 +62,7 @@ _RUNS: dict[str, Described] = {
         "Why it waits, was skipped, cancelled or discarded; only if there is a reason.",
         "overlap",
     ),
+    "erased_at": ("When its contents were erased; only then.", None),
     "RunWithPayload.payload": (
         "What its task gets; only for keys with the scope `payloads:read`.",
         {"url": "https://example.com/hook"},

@@ -71,6 +71,7 @@ JOB_STATE: dict[str, Described] = {
     "Job.warnings": ("What may keep the job from running as meant.", []),
     "Job.held": ("Whether it was paused with `hold`: no run starts before the resume.", False),
     "Job.reason": ("Why it is paused, if a reason was given.", "maintenance"),
+    "Job.erased_at": ("When its contents were erased; only then.", None),
     "DstBody.gap": ("A time that the clocks skip runs at the first instant after it, or not at all.", "run_after"),
     "DstBody.fold": ("A time that occurs twice runs at its first occurrence, its second, or both.", "first"),
     "BackoffBody.initial": ("The delay before the first retry.", "PT1S"),

@@ -12,7 +12,7 @@ from duebook_api.runs.payloads import payload_of
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Overlap
-from duebook_common.domain.errors import JobDeletedAlready
+from duebook_common.domain.errors import ContentsErased, JobDeletedAlready
 from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.ids import run_id_of_rerun
@@ -33,7 +33,7 @@ class RerunRequest:
     of_run: UUID
 
     async def prepare(self, db: Connection, job: Job) -> TriggerRun:
-        """Raises JobDeletedAlready, and Problem 422 if the job's task does not accept the payload."""
+        """Raises JobDeletedAlready, ContentsErased, and Problem 422 if the job's task does not accept the payload."""
         runs = await load_runs(db, [self.run_id, self.of_run])
         if self.of_run not in runs:
             raise await missing_run(db, self.of_run)
@@ -42,6 +42,8 @@ class RerunRequest:
             raise archived(f"run {self.run_id}, which this Idempotency-Key started,", line.period)
         if earlier is None and job.status is JobStatus.DELETED:
             raise JobDeletedAlready(job.id)
+        if earlier is None and repeated.erased_at is not None:
+            raise ContentsErased(repeated.id)
         payload = await payload_of(db, repeated)
         if earlier is None and repeated.status in ENDED:
             self.schemas.must_accept(job.definition.task, payload)

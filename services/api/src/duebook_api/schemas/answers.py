@@ -65,11 +65,13 @@ class Job(_JobFields):
     warnings: list[str]
     reason: str | None = Field(None, description="Why it is paused, if a reason was given.")
     held: bool = False
+    erased_at: AwareDatetime | None = None
 
 
 class Run(_RunFields):
     reason: str | None = Field(None, description="Why it waits, was skipped, cancelled or discarded.")
     cause: UUID | None = Field(None, description="The run that it repeats, or the bulk operation that triggered it.")
+    erased_at: AwareDatetime | None = None
 
 
 class Progress(BaseModel):

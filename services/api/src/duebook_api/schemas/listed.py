@@ -8,7 +8,7 @@ from duebook_common.store.byte_bounds import ROWS, size_of
 
 LISTED_RUNS = ", ".join(
     "result::text AS result" if name == "result" else name
-    for name in ("run_id", *RUN_FIELDS, "reason", "cause", "created_at", "fingerprint")
+    for name in ("run_id", *RUN_FIELDS, "reason", "cause", "erased_at", "created_at", "fingerprint")
 )
 RUN_BYTES = size_of("result")
 
@@ -31,7 +31,7 @@ DEAD_LETTERS = f"SELECT {_dead_letters('runs')} FROM runs"  # noqa: S608
 
 JOB_COLUMNS = """
 job_id, name, stream_version, version, definition_version, definition - 'payload' - 'metadata' AS definition, status,
-runs, next_at, next_due_at, reason, held, backlog_since, request_hash, created_at, updated_at, born
+runs, next_at, next_due_at, reason, held, backlog_since, request_hash, erased_at, created_at, updated_at, born
 """
 LISTED_JOBS = f"""
 {JOB_COLUMNS}, coalesce(definition->'payload', jsonb_build_object())::text AS payload,

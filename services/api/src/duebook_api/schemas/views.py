@@ -40,7 +40,7 @@ def job(state: Job, served: ServedTasks) -> View:
         view["reason"] = state.reason
     if state.held:
         view["held"] = True
-    return view
+    return view | _if_any(erased_at=state.erased_at)
 
 
 def listed_job(record: Mapping[str, Any], served: ServedTasks) -> View:
@@ -106,13 +106,13 @@ RUN_FIELDS = (
 
 def run(state: Run) -> View:
     view: View = {"id": state.id} | {name: getattr(state, name) for name in RUN_FIELDS}
-    return view | _if_any(reason=state.reason, cause=state.cause)
+    return view | _if_any(reason=state.reason, cause=state.cause, erased_at=state.erased_at)
 
 
 def run_row(record: Mapping[str, Any]) -> View:
     """A row of the table `runs`."""
     view: View = {"id": record["run_id"]} | {name: record[name] for name in RUN_FIELDS}
-    return view | _if_any(reason=record["reason"], cause=record["cause"])
+    return view | _if_any(reason=record["reason"], cause=record["cause"], erased_at=record["erased_at"])
 
 
 def listed_run(record: Mapping[str, Any]) -> View:

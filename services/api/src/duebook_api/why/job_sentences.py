@@ -10,7 +10,7 @@ from duebook_common.runtime.durations import iso
 from duebook_common.runtime.phrases import quantity
 
 CREATED, CHANGED, PAUSED, RESUMED = "JobCreated", "JobChanged", "JobPaused", "JobResumed"
-DELETED, FINISHED, SKIPPED = "JobDeleted", "JobFinished", "OccurrencesSkipped"
+DELETED, ERASED, FINISHED, SKIPPED = "JobDeleted", "JobErased", "JobFinished", "OccurrencesSkipped"
 
 
 def latest(events: Sequence[JobEventSummary], *types: str, before: int | None = None) -> JobEventSummary | None:
@@ -35,7 +35,9 @@ def _cause(event: JobEventSummary, definition: Definition, created_at: datetime)
     return Cause(f"{capitalized(clause)}.", event.at, event.type)
 
 
-def event_clause(event: JobEventSummary, zone: str) -> str:
+def event_clause(  # noqa: PLR0911 - one case for each event
+    event: JobEventSummary, zone: str
+) -> str:
     """Who did what and when, as a clause: "API key “ops” paused the job at …"."""
     at, actor = f"at {event_time(event.at, zone)}", acting(event.actor, event.bulk)
     match event.type:
@@ -54,6 +56,8 @@ def event_clause(event: JobEventSummary, zone: str) -> str:
             return f"the end of a run triggered nothing {at}{with_reason(event.reason)}"
         case "JobDeleted":
             return f"{actor} deleted the job {at}{with_reason(event.bulk_reason) if event.bulk_reason else ''}"
+        case "JobErased":
+            return f"{actor} erased what the job and its runs held {at}{with_reason(event.reason)}"
         case _:
             return f"the job finished {at}, because it has no further occurrence"
 

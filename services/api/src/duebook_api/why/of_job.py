@@ -5,6 +5,7 @@ from duebook_api.why.facts import Cause, ExplainedRun, Explanation, JobContext
 from duebook_api.why.job_sentences import (
     CHANGED,
     DELETED,
+    ERASED,
     FINISHED,
     PAUSED,
     RESUMED,
@@ -24,7 +25,9 @@ def explain(context: JobContext) -> Explanation:
     events, job = context.events, context.job
     last_command = latest(events, PAUSED, RESUMED, DELETED, FINISHED)
     causes = job_causes(
-        [events[0], latest(events, CHANGED), latest(events, SKIPPED), last_command], job.definition, job.created_at
+        [events[0], latest(events, CHANGED), latest(events, SKIPPED), last_command, latest(events, ERASED)],
+        job.definition,
+        job.created_at,
     )
     causes.append(Cause(f"Its schedule: {description(job.definition)}{_bounds(job)}."))
     return Explanation(_answer(context), [*causes, *(_run_cause(each, context.zone) for each in context.runs)])

@@ -17,6 +17,7 @@ from duebook_common.domain.run.events import (
     RunDeadLettered,
     RunDeferred,
     RunDiscarded,
+    RunErased,
     RunEvent,
     RunExpired,
     RunHeld,
@@ -73,6 +74,8 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             return f"{subject} redrove it{edited}{with_reason(event.reason)}."
         case RunDiscarded():
             return f"{subject} discarded it{with_reason(event.reason)}."
+        case RunErased():
+            return f"{subject} erased its payload, result, errors and log lines{with_reason(event.reason)}."
         case _:
             assert isinstance(event, FirstEvent)
             raise ValueError("`opening_sentences` has the sentence for a run's first event")

@@ -91,6 +91,15 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseJob:
+    """Erase the contents of a deleted job and of its runs. `dead_letters`: some of its runs are dead letters."""
+
+    reason: str | None
+    now: datetime
+    dead_letters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerRun:
     """Start a run now. `earlier` is the run that the same Idempotency-Key has started before, if any.
 
@@ -161,6 +170,7 @@ JobCommand = (
     | HoldRuns
     | ResumeJob
     | DeleteJob
+    | EraseJob
     | TriggerRun
     | RefuseFollowUp
     | Backfill

@@ -20,6 +20,7 @@ from duebook_common.domain.job.commands import (
     DecisionContext,
     DeleteJob,
     Dispatch,
+    EraseJob,
     HoldRuns,
     JobCommand,
     PauseJob,
@@ -28,7 +29,7 @@ from duebook_common.domain.job.commands import (
     ResumeJob,
     TriggerRun,
 )
-from duebook_common.domain.job.events import Fact, JobCreated, JobDeleted, JobFinished, JobPaused, JobResumed
+from duebook_common.domain.job.events import Fact, JobCreated, JobDeleted, JobErased, JobFinished, JobPaused, JobResumed
 from duebook_common.domain.job.hold import active_after, hold_runs, resume_runs
 from duebook_common.domain.job.new_runs import backfill, trigger_run
 from duebook_common.domain.job.occurrence import account, decide_due, kept_back, skip_due
@@ -40,7 +41,6 @@ from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.domain.schedule.due import next_occurrence
 
 _NOT_STARTED = frozenset({RunStatus.WAITING, RunStatus.DISPATCHED, RunStatus.RETRYING})
-_LONGEST_REASON = 2_000  # characters
 _ON_TIME = timedelta(minutes=1)  # an executor, which does not know the setting, decides about pauses only
 
 
@@ -50,7 +50,7 @@ def create(job_id: UUID, definition: Definition, now: datetime, request_hash: st
     return JobCreated(definition=definition, **first._asdict(), request_hash=request_hash, at=now)
 
 
-def decide(  # noqa: C901, PLR0911 - one case for each command
+def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
     job: Job, active: Sequence[Run], command: JobCommand
 ) -> Sequence[Fact]:
     """The events that the command causes, in order; none if it is a repeat. `active` are the job's active runs.
@@ -80,6 +80,8 @@ def decide(  # noqa: C901, PLR0911 - one case for each command
             return _resume(job, active, command)
         case DeleteJob():
             return _delete(job, active, command.now)
+        case EraseJob():
+            return _erase(job, active, command)
         case _:
             assert_never(command)
 
@@ -152,7 +154,7 @@ def _pause_on_dead_letter(job: Job, active: Sequence[Run], command: PauseOnDeadL
         decided = [*skip_due(job, "paused", now)]
     if job_after(job, decided).status is not JobStatus.ACTIVE:
         return decided
-    reason = f"run {run.id} was dead-lettered: {run.error}"[:_LONGEST_REASON]
+    reason = f"run {run.id} was dead-lettered"  # without the error, which can be erased with the run
     return [*decided, JobPaused(reason=reason, at=now)]
 
 
@@ -184,3 +186,14 @@ def _delete(job: Job, active: Sequence[Run], now: datetime) -> Sequence[Fact]:
     not_started = [run for run in active if run.status in _NOT_STARTED]
     cancelled = [RunFact(run.id, event) for run in not_started for event in decide_run(run, cancel)]
     return [*skipped, JobDeleted(at=now.astimezone(UTC)), *cancelled]
+
+
+def _erase(job: Job, active: Sequence[Run], command: EraseJob) -> Sequence[Fact]:
+    if job.erased_at is not None:
+        return []
+    if job.status is not JobStatus.DELETED:
+        raise WrongStatus(f"job {job.id}", job.status, "deleted; delete it first, or erase some of its runs")
+    if active or command.dead_letters:
+        status = "with runs that have not ended" if active else "with dead letters"
+        raise WrongStatus(f"job {job.id} is deleted", status, "without; wait, cancel or discard them first")
+    return [JobErased(reason=command.reason, at=command.now)]

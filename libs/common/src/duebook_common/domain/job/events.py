@@ -63,6 +63,14 @@ class JobDeleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobErased:
+    """The contents of the job's definitions were erased. Those of its runs follow, each with an event `RunErased`."""
+
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished:
     """The schedule names no further occurrence, or `max_runs` allows no further run."""
 
@@ -95,7 +103,15 @@ class FollowUpRefused:
 
 
 JobEvent = (
-    JobCreated | JobChanged | JobPaused | JobResumed | JobDeleted | JobFinished | OccurrencesSkipped | FollowUpRefused
+    JobCreated
+    | JobChanged
+    | JobPaused
+    | JobResumed
+    | JobDeleted
+    | JobErased
+    | JobFinished
+    | OccurrencesSkipped
+    | FollowUpRefused
 )
 
 Fact = JobEvent | RunFact  # a decision about a job appends to the job's stream and to the streams of its runs

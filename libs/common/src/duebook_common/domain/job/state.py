@@ -14,6 +14,7 @@ from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
     JobDeleted,
+    JobErased,
     JobEvent,
     JobFinished,
     JobPaused,
@@ -47,6 +48,7 @@ class Job:
     held: bool = False  # paused, and none of its runs may start an attempt
     reason: str | None
     request_hash: str | None
+    erased_at: datetime | None = None  # since then its definition has no payload, metadata and recipients of mails
     created_at: datetime
     updated_at: datetime
     born: datetime | None = field(default=None, compare=False)  # the period of the log in which its stream lies
@@ -99,6 +101,8 @@ def _changes(job: Job, event: JobEvent) -> dict[str, Any]:
         case JobDeleted():
             deleted = {"status": JobStatus.DELETED, "held": False}
             return deleted | {"next_at": None, "next_due_at": None, "updated_at": event.at}
+        case JobErased():
+            return _erased(job, event)
         case JobFinished():
             return {"status": JobStatus.FINISHED, "next_at": None, "next_due_at": None, "updated_at": event.at}
         case FollowUpRefused():
@@ -122,6 +126,12 @@ def _redefined(job: Job, event: JobChanged) -> dict[str, Any]:
         "updated_at": event.at,
     }
     return changes | _next(event)
+
+
+def _erased(job: Job, event: JobErased) -> dict[str, Any]:
+    notify = replace(job.definition.notify, to=())
+    definition = replace(job.definition, payload={}, metadata={}, notify=notify)
+    return {"definition": definition, "request_hash": None, "erased_at": event.at, "updated_at": event.at}
 
 
 def opened(job_id: UUID, event: JobCreated) -> Job:

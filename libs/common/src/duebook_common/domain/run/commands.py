@@ -131,6 +131,18 @@ class DiscardRun:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseRun:
+    """Erase the contents of a run that has ended.
+
+    `pending`: its outcome is still to be mailed, or its follow-ups are to be triggered.
+    """
+
+    reason: str | None
+    now: datetime
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HoldRun:
     """Start no attempt until ResumeRun. Only a decision about the job gives it, under the job's lock."""
 
@@ -155,6 +167,7 @@ RunCommand = (
     | TerminateRun
     | RedriveRun
     | DiscardRun
+    | EraseRun
     | HoldRun
     | ResumeRun
 )

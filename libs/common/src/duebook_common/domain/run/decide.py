@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from duebook_common.domain.errors import StaleAttempt, WrongStatus
+from duebook_common.domain.errors import OutcomePending, StaleAttempt, WrongStatus
 from duebook_common.domain.run.ahead import instant_ahead
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,
     DeferRun,
     DiscardRun,
+    EraseRun,
     FailAttempt,
     HoldRun,
     LoseAttempt,
@@ -36,6 +37,7 @@ from duebook_common.domain.run.events import (
     RunCancelRequested,
     RunDeferred,
     RunDiscarded,
+    RunErased,
     RunEvent,
     RunExpired,
     RunHeld,
@@ -95,6 +97,8 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
             return _redrive(run, command)
         case DiscardRun():
             return _discard(run, command)
+        case EraseRun():
+            return _erase(run, command)
         case HoldRun():
             return _hold(run, command.now)
         case ResumeRun():
@@ -251,6 +255,17 @@ def _discard(run: Run, command: DiscardRun) -> list[RunEvent]:
     if run.status is not RunStatus.DEAD_LETTERED:
         raise WrongStatus(f"run {run.id}", run.status, RunStatus.DEAD_LETTERED)
     return [RunDiscarded(reason=command.reason, at=command.now)]
+
+
+def _erase(run: Run, command: EraseRun) -> list[RunEvent]:
+    if run.erased_at is not None:
+        return []
+    if run.status not in ENDED:
+        first = "; discard it first" if run.status is RunStatus.DEAD_LETTERED else "; cancel it, or wait for its end"
+        raise WrongStatus(f"run {run.id}", run.status, f"succeeded, skipped, cancelled or discarded{first}")
+    if command.pending:
+        raise OutcomePending(run.id)
+    return [RunErased(reason=command.reason, at=command.now)]
 
 
 def _hold(run: Run, now: datetime) -> list[RunEvent]:

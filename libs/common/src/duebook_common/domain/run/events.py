@@ -11,6 +11,8 @@ from uuid import UUID
 
 from duebook_common.domain.definition import Backoff, Concurrency, Notify, Rate
 
+ERASED = "erased"  # the text of an error whose contents were erased
+
 
 def stream(run_id: UUID) -> str:
     return f"run-{run_id}"
@@ -164,7 +166,7 @@ class AttemptSucceeded:
     """The task returned a result."""
 
     attempt: int
-    result: Any
+    result: Any = None
     at: datetime
 
 
@@ -173,7 +175,7 @@ class AttemptFailed:
     """The task failed. Without `retry_at` no further attempt follows."""
 
     attempt: int
-    error: str
+    error: str = ERASED
     failures: int
     retry_at: datetime | None
     at: datetime
@@ -184,7 +186,7 @@ class AttemptLost:
     """The executor has ended, or did not renew the lease in time; `error` says which. Counts as a failure."""
 
     attempt: int
-    error: str
+    error: str = ERASED
     failures: int
     retry_at: datetime | None
     at: datetime
@@ -225,8 +227,8 @@ class RunDeadLettered:
 
     dispatch: int
     failures: int
-    error: str
-    fingerprint: str
+    error: str = ERASED
+    fingerprint: str = ERASED
     wake_at: datetime
     at: datetime
 
@@ -246,6 +248,14 @@ class RunRedriven:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDiscarded:
     """An operator closed a dead letter without a retry."""
+
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunErased:
+    """The run's contents were erased: what the fields of its events held that `frame_of()` in the schema leaves out."""
 
     reason: str | None
     at: datetime
@@ -272,6 +282,7 @@ RunEvent = (
     | RunDeadLettered
     | RunRedriven
     | RunDiscarded
+    | RunErased
 )
 
 

@@ -1,7 +1,7 @@
 """The state of a run, folded from its events."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
@@ -23,6 +23,7 @@ from duebook_common.domain.run.events import (
     RunDeferred,
     RunDiscarded,
     RunDispatched,
+    RunErased,
     RunEvent,
     RunExpired,
     RunHeld,
@@ -100,6 +101,7 @@ class Run:
     edits: int = 0
     fingerprint: str | None = None
     wake_at: datetime | None = None
+    erased_at: datetime | None = None  # since then it has neither payload, result, error nor recipients of mails
     not_before: datetime | None = None  # when its next attempt was due as its job was paused with `hold`
     born: datetime | None = field(default=None, compare=False)  # the period of the log in which its stream lies
 
@@ -210,6 +212,8 @@ def _changes(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             return _dead_lettered(event)
         case RunRedriven():
             return _redriven(run, event)
+        case RunErased():
+            return _erased(run, event)
         case _:
             assert_never(event)
 
@@ -263,6 +267,12 @@ def _dead_lettered(event: RunDeadLettered) -> dict[str, Any]:
         "finished_at": event.at,
         "wake_at": event.wake_at,
     }
+
+
+def _erased(run: Run, event: RunErased) -> dict[str, Any]:
+    contents = ("payload", "result", "error", "fingerprint", "request_hash")
+    without = dict.fromkeys(contents) | {"notify": replace(run.notify, to=())}
+    return without | {"erased_at": event.at}
 
 
 def _closed(at: datetime) -> dict[str, Any]:

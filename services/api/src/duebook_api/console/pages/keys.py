@@ -23,6 +23,7 @@ LIFETIMES = (
 SCOPE_FIELD = "scope-"
 _HINTS = {
     Scope.PAYLOADS_READ: "Payloads, results and log lines are shown.",
+    Scope.ERASE: "Payloads, results and log lines are erased for ever. Neither read nor write grants it.",
     Scope.KEYS: "Keys and the audit. Neither read nor write grants it.",
     Scope.READ: "All scopes that end with read.",
     Scope.WRITE: "All scopes that end with write.",

@@ -1,4 +1,4 @@
-"""What can be done with a job: run, pause, resume, backfill, delete. Each is a page that becomes a dialog."""
+"""What can be done with a job: run, pause, resume, backfill, delete, erase. Each is a page that becomes a dialog."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +16,7 @@ from duebook_api.console.pages.payload_form import parse_text
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
+from duebook_api.erasure.routes import erased_job
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import in_thread, must_fit, validated
@@ -111,6 +112,22 @@ def _delete(job: Job, reader: Reader) -> Action:
     )
 
 
+def _erase(job: Job, reader: Reader) -> Action:
+    return Action(
+        title=f"Erase what “{job.definition.name}” and its runs held",
+        submit="Erase for ever",
+        path=f"/console/jobs/{job.id}/erase",
+        back=f"/console/jobs/{job.id}",
+        notes=(
+            "Payloads, metadata, results, errors and log lines, and the recipients of mails. This cannot be undone.",
+            "What happened when stays in the history. So does the reason: name no person in it.",
+        ),
+        fields=(REASON,),
+        is_dangerous=True,
+        copies=_copies(job, reader, "erase", {"reason": "…"}, "--reason", "…"),
+    )
+
+
 def _copies(job: Job, reader: Reader, name: str, body: Any, *options: str) -> list[tuple[str, str]]:
     request = curl(reader.api(f"/api/job/{job.id}/{name}"), "POST", body, needs_key=reader.needs_key)
     return copies(request, ["job", name, str(job.id), *options])
@@ -128,6 +145,7 @@ def _ask(name: str, scope: Scope, action: Callable[[Job, Reader], Action]) -> No
 _ask("pause", Scope.JOBS_WRITE, _pause)
 _ask("resume", Scope.JOBS_WRITE, _resume)
 _ask("delete", Scope.JOBS_WRITE, _delete)
+_ask("erase", Scope.ERASE, _erase)
 _ask("trigger", Scope.RUNS_WRITE, _trigger)
 _ask("backfill", Scope.RUNS_WRITE, _backfill)
 
@@ -153,6 +171,14 @@ async def delete(request: Request, job_id: PathJobId) -> Response:
     deps = dependencies(request)
     await commands.handle(deps, job_id, DeleteRequest(deps.clock.now(), Preconditions()), actor(request))
     return redirect(request, "/console/jobs", "Deleted.")
+
+
+@router.post("/erase", **needs(Scope.ERASE))
+async def erase(request: Request, job_id: PathJobId) -> Response:
+    form = await read_form(request)
+    body = validated(ReasonBody, {"reason": form.get("reason") or None})
+    await erased_job(dependencies(request), job_id, body.reason, actor(request))
+    return redirect(request, f"/console/jobs/{job_id}", "Erased; its runs follow.")
 
 
 @router.post("/trigger", **needs(Scope.RUNS_WRITE))

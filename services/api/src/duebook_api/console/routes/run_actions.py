@@ -1,4 +1,4 @@
-"""What can be done with a run: cancel it, or run it again. Each is a page that becomes a dialog."""
+"""What can be done with a run: cancel it, run it again, or erase its contents. Each is a page that becomes a dialog."""
 
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import needs, read_form
+from duebook_api.erasure.routes import erased_run
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.requests import validated
 from duebook_api.runs.routes import execute, find_run, rerun_of
@@ -79,6 +80,39 @@ async def rerun(request: Request, run_id: PathId) -> Response:
     form = await read_form(request)
     run = await rerun_of(dependencies(request), run_id, form.get("once") or None, actor(request))
     return redirect(request, f"/console/runs/{run.id}", "This is the new run.")
+
+
+@router.get("/erase", **needs(Scope.ERASE))
+async def ask_erase(request: Request, run_id: PathId) -> Response:
+    """The dialog that erases the run's contents."""
+    name, reader = await _name(request, run_id), reader_of(request)
+    body = {"reason": "…"}
+    action = Action(
+        title=f"Erase what this run of “{name}” held",
+        submit="Erase for ever",
+        path=f"/console/runs/{run_id}/erase",
+        back=f"/console/runs/{run_id}",
+        notes=(
+            "Its payload, result, errors and log lines, and the recipients of its mails. This cannot be undone.",
+            "What happened when stays in the history. So does the reason: name no person in it.",
+        ),
+        fields=(REASON,),
+        is_dangerous=True,
+        copies=copies(
+            curl(reader.api(f"/api/run/{run_id}/erase"), "POST", body, needs_key=reader.needs_key),
+            ["run", "erase", str(run_id), "--reason", "…"],
+        ),
+    )
+    return await render(request, "action.html", action=action)
+
+
+@router.post("/erase", **needs(Scope.ERASE))
+async def erase(request: Request, run_id: PathId) -> Response:
+    """Erase the run's contents."""
+    form = await read_form(request)
+    reason = validated(ReasonBody, {"reason": form.get("reason", "").strip() or None}).reason
+    await erased_run(dependencies(request), run_id, reason, actor(request))
+    return redirect(request, f"/console/runs/{run_id}", "Erased.")
 
 
 async def _name(request: Request, run_id: UUID) -> str:

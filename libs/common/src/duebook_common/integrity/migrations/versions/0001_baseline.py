@@ -31,6 +31,8 @@ CREATE TABLE events (
     data jsonb NOT NULL,
     meta jsonb NOT NULL,
     born timestamptz NOT NULL DEFAULT '-infinity',
+    salt uuid DEFAULT gen_random_uuid(),
+    sealed bytea,
     PRIMARY KEY (stream, version, born)
 ) PARTITION BY LIST (born);
 
@@ -81,10 +83,10 @@ BEGIN
 END
 $$;
 
--- An event may only move, as it is, to a later period. `add_partitions` makes the first of these triggers for each
--- partition too, because it fires for the table that the command names.
+-- An event may only move, as it is, to a later period, or lose its contents (`only_erasure`). `add_partitions` makes
+-- the first of these triggers for each partition too, because it fires for the table that the command names.
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
-    OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, data, meta ON events
+    OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, meta ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER only_later BEFORE UPDATE OF born ON events
@@ -131,7 +133,7 @@ BEGIN
         END LOOP;
     END LOOP;
     EXECUTE format('CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
-        OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, data, meta ON %I
+        OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, meta ON %I
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', 'events_' || suffix);
 END
 $$;
@@ -154,6 +156,45 @@ $$;
 SELECT add_partitions('-infinity', 'kept');
 
 SELECT open_period(date_trunc('month', clock_timestamp(), 'UTC'))
+"""
+
+# For its data each event has a commitment: SHA-256 of a random salt and of the data. An erasure keeps the commitment as
+# `sealed`, and removes the salt with the contents, so that no trial can find out what they were. A hash of the frame
+# and the commitment stays the same.
+_ERASURE = """
+-- What the data of an event says after its contents were erased.
+CREATE FUNCTION frame_of(data jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT data - '{payload,result,error,fingerprint,request,request_hash,recipient,message_id}'::text[]
+        #- '{notify,to}' #- '{definition,payload}' #- '{definition,metadata}' #- '{definition,notify,to}'
+$$;
+
+CREATE FUNCTION commitment_of(salt uuid, data jsonb) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT sha256(uuid_send(salt) || convert_to(data::text, 'UTF8'))
+$$;
+
+CREATE FUNCTION refuse_all_but_erasure() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.salt IS NULL OR NEW.salt IS NOT NULL
+        OR NEW.sealed IS DISTINCT FROM commitment_of(OLD.salt, OLD.data)
+        OR NEW.data::text <> frame_of(OLD.data)::text
+        OR (to_jsonb(NEW) - '{salt,sealed,data}'::text[])::text <> (to_jsonb(OLD) - '{salt,sealed,data}'::text[])::text
+    THEN
+        RAISE EXCEPTION 'the log is append-only: % on % is refused', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER only_erasure BEFORE UPDATE OF data, salt, sealed ON events
+    FOR EACH ROW EXECUTE FUNCTION refuse_all_but_erasure();
+
+-- One row per erased job some of whose runs may still have contents. `wake_at` is when a scheduler erases them.
+CREATE TABLE erasures (
+    job_id uuid PRIMARY KEY,
+    requested_by text NOT NULL,
+    wake_at timestamptz NOT NULL
+)
 """
 
 _JOBS = """
@@ -182,6 +223,7 @@ CREATE TABLE jobs (
     backlog_since timestamptz,
     held boolean NOT NULL DEFAULT false,
     born timestamptz NOT NULL DEFAULT '-infinity',
+    erased_at timestamptz,
     CONSTRAINT nothing_strands CHECK (status <> 'active' OR wake_at IS NOT NULL)
 ) WITH (fillfactor = 85);
 
@@ -271,6 +313,7 @@ CREATE TABLE runs (
     planned_wake_at timestamptz,
     awaited boolean NOT NULL DEFAULT false,
     born timestamptz NOT NULL DEFAULT '-infinity',
+    erased_at timestamptz,
     CONSTRAINT nothing_strands CHECK (
         status IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') OR wake_at IS NOT NULL
     )
@@ -776,7 +819,10 @@ _TABLES_CHANGED = (
 
 
 def upgrade() -> None:
-    parts = (_LOG, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _ARCHIVES, _OPERATIONAL, _PERIODS, VIEWS)
+    parts = (
+        *(_LOG, _ERASURE, _JOBS, _RUNS, _MAILS, _STATISTICS, _QUEUES, _RATES, _BULK, _ARCHIVES, _OPERATIONAL),
+        *(_PERIODS, VIEWS),
+    )
     for part in parts:
         for statement in part.split(";\n\n"):  # the driver prepares one statement at a time
             op.execute(statement)

@@ -1,0 +1,1 @@
+"""Erasing what a run or job held: payloads, results, errors, recipients of mails, log lines."""

@@ -1,0 +1,173 @@
+"""Erasing contents over REST, on a real database: nothing is left of them in any table, and the books agree."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from duebook_common.domain.mail import MailFailed, MailSent
+from duebook_common.domain.run.commands import FailAttempt, StartAttempt, Succeed, WakeRun
+from duebook_common.integrity.rebuild import rebuild
+from duebook_common.integrity.verify import verify
+from duebook_common.store.actor import Actor
+from duebook_common.store.erasure import erase_runs_of_a_job
+from duebook_common.store.mail_handling import MailResult, record_mails
+from support.api_app import Api
+from support.bookkeeping import check_invariants
+from support.contents import read_the_log, tables_with
+
+SECRET = "jane.doe@example.org"
+TOPIC = "succeeded-6"
+SECOND = timedelta(seconds=1)
+LINE = """
+INSERT INTO log_lines (job_id, run_id, attempt, message, fields, logged_at)
+VALUES ($1, $2, 1, 'wrote to ' || $3, jsonb_build_object('to', $3), now())
+"""
+NOTES = (
+    "INSERT INTO progress VALUES ($1, 1, 0.5, 'at ' || $2, now())",
+    "INSERT INTO task_checkpoints VALUES ($1, 1, to_jsonb($2::text), now())",
+)
+
+
+async def run_with_secrets(api: Api, job_id: str) -> dict[str, Any]:
+    """A run that has succeeded, with the secret wherever a client, a task or a mail server can have put it."""
+    body = {"payload": {"to": SECRET}}
+    run = await api.json(202, "POST", f"/api/job/{job_id}/trigger", body, Idempotency_Key=uuid4().hex)
+    now, run_id = api.deps.clock.now(), UUID(run["id"])
+    await api.execute(
+        run["id"], StartAttempt(0, "executor-1", 30 * SECOND, now), FailAttempt(1, f"no {SECRET}", now, 0)
+    )
+    return await end_again(api, job_id, run_id)
+
+
+async def end_again(api: Api, job_id: str, run_id: UUID) -> dict[str, Any]:
+    now = api.deps.clock.now() + 60 * SECOND
+    await api.execute(str(run_id), WakeRun(now, 0.5, 60 * SECOND), StartAttempt(1, "executor-1", 30 * SECOND, now))
+    await api.execute(str(run_id), Succeed(2, {"sent": SECRET}, now))
+    await api.deps.pool.execute(LINE, UUID(job_id), run_id, SECRET)
+    for statement in NOTES:
+        await api.deps.pool.execute(statement, run_id, SECRET)
+    mails = (
+        MailFailed(outcome=TOPIC, recipient=SECRET, message_id=SECRET, error=SECRET, tries=1, retry_at=now, at=now),
+        MailSent(outcome=TOPIC, recipient=SECRET, message_id=SECRET, at=now),
+    )
+    for event in mails:
+        await record_mails(api.deps.pool, [MailResult(run_id, UUID(job_id), event)], Actor("notifier"))
+    await read_the_log(api.deps.pool)
+    shown: dict[str, Any] = await api.json(200, "GET", f"/api/run/{run_id}")
+    return shown
+
+
+async def must_agree(api: Api) -> None:
+    await check_invariants(api.deps.pool)
+    assert (await verify(api.deps.pool)).breaches == []
+    assert (await rebuild(api.deps.pool)).replaced == 0
+
+
+async def types(api: Api, path: str) -> Sequence[str]:
+    return [event["type"] for event in (await api.json(200, "GET", f"{path}/events"))["items"]]
+
+
+async def test_an_erased_run_leaves_its_frame_and_nothing_of_its_contents(api: Api) -> None:
+    job = await api.create(max_retries=1)
+    run = await run_with_secrets(api, job["id"])
+    path, before = f"/api/run/{run['id']}", await types(api, f"/api/run/{run['id']}")
+    held = {"events", "runs", "log_lines", "progress", "task_checkpoints", "mails"}
+    assert await tables_with(api.deps.pool, SECRET) == held
+    erased = await api.json(200, "POST", f"{path}/erase", {"reason": "request 7"})
+    assert await tables_with(api.deps.pool, SECRET) == set()
+    assert (erased["status"], erased["result"], erased["error"]) == ("succeeded", None, None)
+    assert erased["erased_at"] is not None
+    assert await types(api, path) == [*before, "RunErased"]
+    assert (await api.json(200, "GET", path))["payload"] is None
+    assert "erased" in (await api.json(200, "GET", f"{path}/why"))["because"][-1]["says"]
+    await must_agree(api)
+
+
+async def test_a_second_erasure_erases_what_came_late(api: Api) -> None:
+    job = await api.create(max_retries=1)
+    run = await run_with_secrets(api, job["id"])
+    first = await api.json(200, "POST", f"/api/run/{run['id']}/erase")
+    await api.deps.pool.execute(LINE, UUID(job["id"]), UUID(run["id"]), SECRET)
+    [breach] = (await verify(api.deps.pool)).breaches
+    assert (breach.stream, "erase it again" in breach.says) == (f"run-{run['id']}", True)
+    assert await api.json(200, "POST", f"/api/run/{run['id']}/erase") == first
+    assert await tables_with(api.deps.pool, SECRET) == set()
+    await must_agree(api)
+
+
+async def test_contents_that_are_still_needed_are_not_erased(api: Api) -> None:
+    dead = await api.dead_letter()
+    refused = await api.json(409, "POST", f"/api/run/{dead['id']}/erase")
+    assert (refused["code"], "discard it first" in refused["detail"]) == ("wrong_status", True)
+    assert (await api.json(409, "POST", f"/api/job/{dead['job_id']}/erase"))["code"] == "wrong_status"
+    await api.json(200, "POST", f"/api/dead-letter/{dead['id']}/discard", {"reason": "over"})
+    pending = await api.json(409, "POST", f"/api/run/{dead['id']}/erase")  # no relay has read the log yet
+    assert (pending["code"], "repeat the request" in pending["detail"]) == ("outcome_pending", True)
+    await read_the_log(api.deps.pool)
+    await api.json(200, "POST", f"/api/run/{dead['id']}/erase")
+    assert (await api.json(409, "POST", f"/api/run/{dead['id']}/rerun"))["code"] == "erased"
+    await api.json(404, "POST", f"/api/run/{uuid4()}/erase")
+    await must_agree(api)
+
+
+async def test_an_erased_job_is_erased_with_all_its_runs(api: Api) -> None:
+    fields = {"payload": {"to": SECRET}, "metadata": {"of": SECRET}, "notify": {"to": [SECRET]}, "max_retries": 1}
+    job = await api.create(**fields)
+    await api.json(200, "PATCH", f"/api/job/{job['id']}", {"metadata": {"still": SECRET}})
+    for _ in range(2):
+        await run_with_secrets(api, job["id"])
+    path = f"/api/job/{job['id']}"
+    assert "delete it first" in (await api.json(409, "POST", f"{path}/erase"))["detail"]
+    await api.json(204, "DELETE", path)
+    erased = await api.json(202, "POST", f"{path}/erase", {"reason": "request 7"})
+    assert (erased["payload"], erased["metadata"], erased["notify"]["to"]) == ({}, {}, [])
+    await must_agree(api)
+    assert await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now()) == 1
+    assert await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now()) == 0
+    assert await tables_with(api.deps.pool, SECRET) == set()
+    assert await api.deps.pool.fetch("SELECT job_id FROM erasures") == []
+    assert (await types(api, path))[-1] == "JobErased"
+    await must_agree(api)
+
+
+async def test_runs_with_pending_outcomes_are_erased_later(api: Api) -> None:
+    job = await api.create(max_retries=1)
+    run = await run_with_secrets(api, job["id"])
+    owed = "INSERT INTO mails_owed VALUES ($1, $2, 'succeeded', 5, 0, now())"
+    await api.deps.pool.execute(owed, UUID(run["id"]), UUID(job["id"]))
+    await api.json(204, "DELETE", f"/api/job/{job['id']}")
+    await api.json(202, "POST", f"/api/job/{job['id']}/erase")
+    await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now())
+    assert "runs" in await tables_with(api.deps.pool, SECRET)
+    await api.deps.pool.execute("DELETE FROM mails_owed")
+    await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now() + 61 * SECOND)
+    assert await tables_with(api.deps.pool, SECRET) == set()
+    await must_agree(api)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        'data = data || \'{"at": "2026-01-01T00:00:00Z"}\'',
+        "data = frame_of(data)",
+        "data = frame_of(data), salt = NULL, sealed = '\\x00'",
+        "data = frame_of(data), salt = NULL, sealed = commitment_of(salt, data), type = 'RunSkipped'",
+        "salt = gen_random_uuid()",
+    ],
+)
+async def test_the_log_lets_nothing_change_but_by_an_erasure(api: Api, change: str) -> None:
+    await api.create(payload={"n": 1})
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+        await api.deps.pool.execute(f"UPDATE events SET {change}")
+
+
+async def test_verify_finds_contents_that_are_gone_without_an_erasure(api: Api) -> None:
+    job = await api.create(payload={"n": 1})
+    change = "data = frame_of(data), salt = NULL, sealed = commitment_of(salt, data)"
+    await api.deps.pool.execute(f"UPDATE events SET {change}")
+    breaches = (await verify(api.deps.pool)).breaches
+    assert (f"job-{job['id']}", "lacks contents") in {(breach.stream, breach.says) for breach in breaches}
