@@ -10,15 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STORE = "duebook_common.store."
 REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another cluster
+CONTENTS, DEPARTURE = STORE + "contents", STORE + "departure"  # what is erased, and what leaves for an archive
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
-CONTENTS = STORE + "contents"
 WRITERS = {
-    "events": {STORE + "eventstore", CONTENTS, REBASE},
-    "jobs": {STORE + name for name in ("projections", "wakeups", "ledger_lines", "contents")},
-    "runs": {
-        STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines", "contents")
-    },
-    "mails": {STORE + "mail_projection", CONTENTS},
+    "events": {STORE + "eventstore", CONTENTS, DEPARTURE, REBASE},
+    "jobs": {STORE + name for name in ("projections", "wakeups", "ledger_lines")} | {CONTENTS, DEPARTURE},
+    "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines")}
+    | {CONTENTS, DEPARTURE},
+    "mails": {STORE + "mail_projection", CONTENTS, DEPARTURE},
     "ledger_lines": {STORE + "ledger_lines"},
     "archives": {STORE + "archive_handling"},
     "archived_jobs": {STORE + "ledger_lines"},
@@ -31,9 +30,9 @@ WRITERS = {
     "statistics": {STORE + "statistics"},
     "rate_starts": {STORE + "rate_starts"},
     "leases": {"duebook_executor.queries"},
-    "log_lines": {"duebook_executor.note_queries", CONTENTS, REBASE},
-    "progress": {"duebook_executor.note_queries", CONTENTS},
-    "task_checkpoints": {"duebook_executor.note_queries", CONTENTS},
+    "log_lines": {"duebook_executor.note_queries", CONTENTS, DEPARTURE, REBASE},
+    "progress": {"duebook_executor.note_queries", CONTENTS, DEPARTURE},
+    "task_checkpoints": {"duebook_executor.note_queries", CONTENTS, DEPARTURE},
     "tasks": {"duebook_executor.registration"},
     "executors": {STORE + "executors"},
     "services": {STORE + "services"},
@@ -42,7 +41,7 @@ WRITERS = {
     "checkpoints": {STORE + "checkpoints", REBASE},
     "keys": {STORE + "key_handling"},
     "sessions": {"duebook_api.access.sessions"},
-    "periods": set(),  # `open_period` of the schema writes it
+    "periods": {DEPARTURE},  # and `open_period` and `drop_period` of the schema
     "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns"},
 }

@@ -20,7 +20,7 @@ from duebook_common.integrity.differences import wrong_jobs, wrong_runs
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
 from duebook_common.store.database import Connection, Pool, snapshot, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
-from duebook_common.store.ledger_lines import archived_first_events
+from duebook_common.store.ledger_lines import SETTLED, archived_first_events
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.replay import (
     by_stream,
@@ -38,7 +38,9 @@ _BATCH = 500  # streams
 Streams = Mapping[str, Sequence[RecordedEvent]]
 T = TypeVar("T")
 
-_STREAMS = "SELECT stream FROM events WHERE version = 1 AND stream > $1 AND stream < $2 ORDER BY stream LIMIT $3"
+_STREAMS = f"""
+SELECT stream FROM events WHERE version = 1 AND stream > $1 AND stream < $2 AND NOT {SETTLED} ORDER BY stream LIMIT $3
+"""  # noqa: S608
 _KEEP_FROM_APPENDING = "LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"
 _EVENTS = f"SELECT {COLUMNS} FROM events WHERE stream = ANY($1::text[]) ORDER BY stream, version"  # noqa: S608
 _EVENTS_MOVING_JOB = f"""

@@ -23,13 +23,15 @@ from duebook_common.integrity.verify_schedule import check_schedule
 from duebook_common.integrity.verify_wakeups import check_wakeups
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
-from duebook_common.store.ledger_lines import archived_first_events
+from duebook_common.store.ledger_lines import SETTLED, archived_first_events
 from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
 _BATCH = 500  # jobs
 _NO_PAUSES = Pauses()
-_EVENTS_OF_JOBS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL ORDER BY job_id, xid, position"  # noqa: S608
+_EVENTS_OF_JOBS = f"""
+SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL AND NOT {SETTLED} ORDER BY job_id, xid, position
+"""  # noqa: S608
 _OTHER_EVENTS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NULL ORDER BY xid, position"  # noqa: S608
 # Of a queue that works off the backlog of a pause, runs that it kept back go on, or were opened a short time ago.
 _WORKING_OFF = """

@@ -78,6 +78,7 @@ class RecordedEvent:
 # A write without events looks at what is committed and holds nothing. The key judges within a period: that no stream is
 # opened in a second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time. A
 # command that opens a run by an id that a client can repeat reads its ledger line; no schedule names a time again.
+# Nothing is appended to a period that is leaving.
 _EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born)"
 _IS_OPEN = """CASE left(w.stream, 4)
     WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid)
@@ -100,6 +101,7 @@ WITH asked AS MATERIALIZED (
         ) END AS last_at
         FROM writes w
     ) AS w WHERE CASE WHEN expected = 0 THEN NOT {_IS_OPEN} ELSE last_at IS NOT NULL END
+    AND born <> ALL(ARRAY(SELECT p.born FROM periods p WHERE p.status = 'leaving'))
 ), numbered AS MATERIALIZED (
     SELECT e.*, known.expected, known.recorded_at, known.born, nextval('events_position_seq') AS position FROM (
         SELECT * FROM unnest($6::text[], $7::int[], $8::uuid[], $9::text[], $10::jsonb[], $11::jsonb[], $12::uuid[])

@@ -80,6 +80,15 @@ class LedgerLine:
         )
 
 
+# An event of a leaving period whose stream has a line and no row any more: it is in the archive, and leaves soon.
+SETTLED = """(
+    born = ANY(ARRAY(SELECT periods.born FROM periods WHERE periods.status = 'leaving')) AND CASE left(stream, 4)
+        WHEN 'run-' THEN EXISTS (SELECT FROM ledger_lines WHERE run_id = substring(stream FROM 5)::uuid)
+        WHEN 'mail' THEN EXISTS (SELECT FROM ledger_lines WHERE run_id = substring(stream FROM 6)::uuid)
+        WHEN 'job-' THEN EXISTS (
+            SELECT FROM archived_jobs WHERE archived_jobs.job_id = substring(stream FROM 5)::uuid)
+        ELSE false END
+)"""
 # A run without its first event stays: it has to be looked at.
 _MOVE = """
 WITH leaving AS (

@@ -95,8 +95,8 @@ CREATE TRIGGER only_later BEFORE UPDATE OF born ON events
 
 _PERIODS = """
 -- One row per period of the log: the streams opened in it have its start as `born`. One period is open; a closed one
--- may leave once it is old enough, and its streams with it. `sealed_at` is a transaction: what a younger one has
--- appended to a leaving period is not in its archive.
+-- may leave once it is old enough, and its streams with it. Nothing is appended to a period that is leaving: all its
+-- events are of transactions before `sealed_at`.
 CREATE TABLE periods (
     born timestamptz PRIMARY KEY,
     status text NOT NULL CHECK (status IN ('open', 'closed', 'leaving', 'archived')),
@@ -150,6 +150,21 @@ BEGIN
     UPDATE periods SET status = 'closed', closed_at = clock_timestamp() WHERE status = 'open';
     INSERT INTO periods VALUES (start, 'open');
     RETURN true;
+END
+$$;
+
+-- Drop what a leaving period has left. A repetition finds nothing.
+CREATE FUNCTION drop_period(start timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    parent text;
+BEGIN
+    LOCK TABLE events, log_lines IN ACCESS EXCLUSIVE MODE;
+    UPDATE periods SET status = 'archived' WHERE born = start AND status = 'leaving';
+    IF FOUND THEN
+        FOREACH parent IN ARRAY ARRAY['events', 'log_lines'] LOOP
+            EXECUTE format('DROP TABLE %I', parent || to_char(start AT TIME ZONE 'UTC', '_YYYYMMDDHH24'));
+        END LOOP;
+    END IF;
 END
 $$;
 
