@@ -27,9 +27,11 @@ from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.resilience import isolate_failures, one_by_one
 from duebook_common.store.wakeups import postpone_jobs
 from duebook_scheduler.contended_jobs import ContendedJobs
+from duebook_scheduler.crowds import Crowds
 from duebook_scheduler.dispatch_decisions import context_of, decide_within_limits, is_blocked, queue_task
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_jobs import find_due_jobs
+from duebook_scheduler.early_runs import EarlyRuns
 from duebook_scheduler.lanes import Lane, lanes, next_look
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_queues
@@ -53,6 +55,7 @@ class Dispatcher:
         self._deferred: dict[UUID, datetime] = {}
         self._not_ahead: dict[UUID, datetime] = {}  # these jobs are decided when they are due
         self._backlog = False  # more was due than the last batch took
+        self._crowds, self._early = Crowds(), EarlyRuns(context.settings.look_ahead)
         self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
 
@@ -62,8 +65,8 @@ class Dispatcher:
             return 0  # RabbitMQ is unavailable: the due jobs stay due
         await self._send(self._contended.take())
         now = self._clock.now()
-        until = now + self._settings.look_ahead
-        open_lanes = await self._open_lanes(now, until)
+        await self._sender.send(self._early.take(now))
+        open_lanes, until = await self._open_lanes(now)
         due = [(lane, capacity) for lane, capacity in open_lanes if lane.first <= now]
         self._backlog = False
         decided = await self._dispatch(due, now) if due else 0  # what is due comes first
@@ -76,21 +79,25 @@ class Dispatcher:
         """Decide nothing more beside the poll, and send what was decided."""
         await self._contended.close()
         await self._send(self._contended.take())
+        await self._sender.send(self._early.take())
 
-    async def _open_lanes(self, now: datetime, until: datetime) -> list[tuple[Lane, int]]:
-        """The lanes with jobs due by `until` whose queue is ready and has capacity, each with that capacity."""
+    async def _open_lanes(self, now: datetime) -> tuple[list[tuple[Lane, int]], datetime]:
+        """How far ahead to decide, and the lanes with jobs due by then whose queue has capacity, each with that."""
+        ahead = self._settings.look_ahead
         async with acquire(self._pool) as db:
             found = await lanes(db, "jobs")
             show_queues(lane.queue for lane in found)
-            self.next_due = next_look(found, now, until - now)
+            until, look_at = await self._crowds.horizon(db, found, now, ahead)
+            looks = (next_look(found, now, ahead), look_at, self._early.next_at)
+            self.next_due = min((time for time in looks if time is not None), default=None)
             due = [lane for lane in found if lane.first <= until and self._paused.now.going_on(lane.queue) is None]
             if not due:
-                return []
+                return [], until
             # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.
             self.next_due = min(self.next_due or now + _SOON, now + _SOON)
             queues = {lane.queue for lane in due} - self._sender.held_queues
             capacity = await self._window.capacity(db, queues, now)
-        return [(lane, capacity[lane.queue]) for lane in due if capacity.get(lane.queue, 0) > 0]
+        return [(lane, capacity[lane.queue]) for lane in due if capacity.get(lane.queue, 0) > 0], until
 
     def _may_be_ahead(
         self, open_lanes: Sequence[tuple[Lane, int]], due: Sequence[tuple[Lane, int]]
@@ -245,6 +252,7 @@ class Dispatcher:
         for run in runs:
             if run.status is RunStatus.SKIPPED:
                 RUNS.labels(run.queue, "skipped").inc()
-        await self._sender.send(sorted(dispatched, key=lambda run: (-run.priority, run.due_at)))
+        soon = self._early.keep(dispatched, self._clock.now())
+        await self._sender.send(sorted(soon, key=lambda run: (-run.priority, run.due_at)))
         for run_id in (run_id for result in results for run_id in result.stopped):
             self._hints.cancel(run_id)

@@ -1,0 +1,30 @@
+"""Messages of runs that were decided long ahead wait until shortly before their instants."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from duebook_scheduler.early_runs import EarlyRuns
+from support.samples import NOW, SECOND, a_run
+
+NONE = timedelta(0)
+
+
+def test_a_run_is_kept_until_shortly_before_its_instant() -> None:
+    early, sent = EarlyRuns(NONE), [replace(a_run(), created_at=NOW + ahead * SECOND) for ahead in (0, 0.3, 1, 2)]
+    assert early.keep(sent, NOW) == sent[:2]
+    assert early.next_at == NOW + 0.6 * SECOND
+    assert early.take(NOW + 0.5 * SECOND) == []
+    assert early.take(NOW + 0.6 * SECOND) == [sent[2]]
+    assert early.next_at == NOW + 1.6 * SECOND
+
+
+def test_a_longer_look_ahead_sends_as_early_as_it_says() -> None:
+    early, far = EarlyRuns(5 * SECOND), replace(a_run(), created_at=NOW + 4 * SECOND)
+    assert early.keep([far], NOW) == [far]
+
+
+def test_in_the_end_all_are_taken() -> None:
+    early, far = EarlyRuns(NONE), [replace(a_run(), created_at=NOW + ahead * SECOND) for ahead in (3, 2)]
+    assert early.keep(far, NOW) == []
+    assert early.take() == [far[1], far[0]]
+    assert early.next_at is None
