@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from duebook_common.store.database import Clock
-from duebook_executor.instant import seconds_until, wait_for_instant
+from duebook_executor.instant import Instants, seconds_until, wait_for_instant
 from support.samples import HOUR, NOW, SECOND
 
 
@@ -51,3 +51,17 @@ def test_nothing_is_waited_for_that_has_come_or_lies_too_far_ahead() -> None:
     assert seconds_until(NOW - SECOND, NOW) == 0
     assert seconds_until(NOW + HOUR, NOW) == 0, "the clock was set back"
     assert seconds_until(NOW + SECOND, NOW) == 1
+
+
+async def test_waits_for_the_same_instant_end_together_and_one_can_be_given_up() -> None:
+    clock = SteppedClock()
+    instants, instant = Instants(clock), clock.now() + timedelta(milliseconds=200)
+    waits = [asyncio.create_task(instants.wait(instant)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waits[0].cancel()
+    async with asyncio.timeout(20):
+        await asyncio.wait(waits)
+    assert waits[0].cancelled()
+    assert clock.now() >= instant
+    await instants.wait(instant)
+    await instants.wait(None)

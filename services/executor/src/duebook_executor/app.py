@@ -147,7 +147,14 @@ def _create(
     heartbeat = Heartbeat(attempts, queries, notes, locks, settings.lease)
     about = About(name, VERSION, settings.concurrency, clock.now(), defaults_of(registry))
     registration = Registration(
-        pool, actor.name, settings.queues, registry.registered(), hints.wake, about=about, running=attempts.running
+        pool,
+        actor.name,
+        settings.queues,
+        registry.registered(),
+        hints.wake,
+        about=about,
+        running=attempts.running,
+        short=attempts.slots.short_tasks,
     )
     return _Executor(attempts, deliveries, consumer, heartbeat, registration, publisher)
 

@@ -25,7 +25,7 @@ from duebook_common.store.database import Clock
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt, AttemptState
 from duebook_executor.attempt_metrics import count_outcome, count_start
-from duebook_executor.instant import seconds_until, wait_for_instant
+from duebook_executor.instant import Instants, seconds_until
 from duebook_executor.notes import Notes
 from duebook_executor.queries import Assignment
 from duebook_executor.recorder import AttemptRecorder, EndedAttempt
@@ -52,6 +52,7 @@ class Attempts:
         self._recorder, self._clock, self.executor = recorder, clock, executor
         self._tasks = registry.registered()
         self._outcomes = Batcher(recorder.end)
+        self._instants = Instants(clock)
         self.task_loop = TaskLoop()
         self.running: dict[UUID, Attempt] = {}
 
@@ -148,7 +149,7 @@ class Attempts:
 
     async def _begin_on_time(self, attempt: Attempt) -> None:
         """Return at the attempt's instant, and with a slot. Raises NoSlot."""
-        await wait_for_instant(attempt.run.started_at, self._clock)
+        await self._instants.wait(attempt.run.started_at)
         if attempt.held:
             await self.slots.acquire_again()
             self.slots.stop_holding()

@@ -21,9 +21,9 @@ _MIN_AGE_SECONDS = 0.5
 
 
 class Heartbeat:
-    """One step looks at every attempt older than half a second.
+    """One step looks at every attempt older than half a second, and at those that wait for their instant.
 
-    A shorter one needs no row in `leases`: the first lease is the run's `wake_at`.
+    Only the former need rows in `leases`: the first lease is the run's `wake_at`.
     """
 
     def __init__(
@@ -37,13 +37,12 @@ class Heartbeat:
         """Check and extend; always returns 0, because no work is left for a next step at once."""
         self._attempts.task_loop.replace_if_blocked()
         now = asyncio.get_running_loop().time()
-        attempts = [
-            a for a in self._attempts.running.values() if _is_working(a) and now - a.started_at > _MIN_AGE_SECONDS
-        ]
+        attempts = [a for a in self._attempts.running.values() if _is_working(a) and (a.held or _is_old(a, now))]
         if not attempts:
             return 0
         states = await self._queries.recorded_states(attempt.run.id for attempt in attempts)
         owned = interrupt_by_state([attempt for attempt in attempts if _is_working(attempt)], states)
+        owned = [attempt for attempt in owned if _is_old(attempt, now)]
         await self._notes.write(owned)
         if owned and now >= self._extend_at:
             self._extend_at = now + self._lease.total_seconds() / 3
@@ -78,6 +77,10 @@ def interrupt_by_state(attempts: Sequence[Attempt], states: Mapping[UUID, Record
             attempt.interrupt(AttemptState.CANCELLING)
         owned.append(attempt)
     return owned
+
+
+def _is_old(attempt: Attempt, now: float) -> bool:
+    return now - attempt.started_at > _MIN_AGE_SECONDS
 
 
 def _is_working(attempt: Attempt) -> bool:

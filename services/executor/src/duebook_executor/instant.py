@@ -23,3 +23,21 @@ async def wait_for_instant(instant: datetime | None, clock: Clock) -> None:
     while left > 0:
         await asyncio.sleep(min(left, _LOOK_SECONDS))
         left = min(seconds_until(instant, clock.now()), latest - loop.time())
+
+
+class Instants:
+    """The instants for which attempts wait: those of one instant share a wait, however many they are."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waits: dict[datetime, asyncio.Task[None]] = {}
+
+    async def wait(self, instant: datetime | None) -> None:
+        """Return at the instant, by the clock, and never before it."""
+        if instant is None or seconds_until(instant, self._clock.now()) <= 0:
+            return
+        wait = self._waits.get(instant)
+        if wait is None:
+            wait = self._waits[instant] = asyncio.create_task(wait_for_instant(instant, self._clock))
+            wait.add_done_callback(lambda _: self._waits.pop(instant, None))
+        await asyncio.shield(wait)

@@ -34,6 +34,7 @@ class Registration:
     """Registers the executor with its tasks, and renews that. `wake` tells the scheduler that runs may have become due.
 
     `running` are the attempts under way, by run: a change of it is recorded soon, so that people see what runs where.
+    `short`: the tasks of which the executor takes a crowd before its instant.
     If the row was lost, with the database or because it was not renewed for long, it is registered anew.
     """
 
@@ -47,9 +48,10 @@ class Registration:
         *,
         about: About,
         running: Collection[UUID],
+        short: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._pool, self._executor, self._queues, self._tasks = pool, executor, queues, tasks
-        self._wake, self._about, self._running = wake, about, running
+        self._wake, self._about, self._running, self._short = wake, about, running, short
         self._renew_at, self._recorded, self._draining = 0.0, NO_WORK, False
         self._schemas_at = -_SCHEMAS_SECONDS
         self._to_wake: executors.NewlyServed | None = None
@@ -59,7 +61,7 @@ class Registration:
 
         Always returns 0, because no work is left for a next step at once.
         """
-        work = Work(len(self._running), [*islice(self._running, _SHOWN)])
+        work = Work(len(self._running), [*islice(self._running, _SHOWN)], self._short())
         if time.monotonic() < self._renew_at and work == self._recorded and self._to_wake is None:
             return 0
         if self._draining:

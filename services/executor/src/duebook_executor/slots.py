@@ -7,9 +7,11 @@ another executor of the queue.
 
 import asyncio
 
-_HELD_FOR_EACH_SLOT = 10
+HELD_FOR_EACH_SLOT = 100
 _LONGEST_QUEUE_SECONDS = 0.1  # of the work of held attempts, shared out to the slots
+_SHORT_SECONDS = 0.02  # a crowd of so short tasks is held whole
 _LONGEST_WAIT_SECONDS = 1.0  # for a slot, after the instant
+_BEGUN_PER_SECOND = 2_500  # held attempts: the more there are, the longer each may wait
 _DECLINE = 0.1  # of a duration, towards a shorter one
 
 
@@ -37,12 +39,16 @@ class Slots:
         last = self._seconds.get(task, seconds)
         self._seconds[task] = max(seconds, last + (seconds - last) * _DECLINE)
 
+    def short_tasks(self) -> list[str]:
+        """The tasks whose attempts are so short that a crowd of them is held: a scheduler may send it early."""
+        return sorted(task for task, seconds in self._seconds.items() if seconds <= _SHORT_SECONDS)
+
     def hold(self, task: str) -> bool:
         """Release the slot of an attempt until its instant, if it will soon get one then; False: it keeps its slot."""
         seconds = self._seconds.get(task)
-        if seconds is None or self._held >= self._concurrency * _HELD_FOR_EACH_SLOT:
+        if seconds is None or self._held >= self._concurrency * HELD_FOR_EACH_SLOT:
             return False
-        if (self._held + 1) * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
+        if seconds > _SHORT_SECONDS and (self._held + 1) * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
             return False
         self._held += 1
         self._free.release()
@@ -51,7 +57,7 @@ class Slots:
     async def acquire_again(self) -> None:
         """Wait for the slot of a held attempt, whose instant has come; raises NoSlot if none becomes free soon."""
         try:
-            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS + self._held / _BEGUN_PER_SECOND):
                 await self._free.acquire()
         except TimeoutError:
             raise NoSlot from None

@@ -15,11 +15,12 @@ import structlog
 from duebook_common.domain.job.ahead import decision_time
 from duebook_common.domain.job.commands import DecisionContext, Dispatch
 from duebook_common.domain.job.schedule_history import EARLIEST
-from duebook_common.domain.run.state import RunStatus
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.telemetry import RUNS
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, acquire, transaction
+from duebook_common.store.executors import QueueTask, slots_for_short
 from duebook_common.store.job_handling import load_locked, record
 from duebook_common.store.job_plan import JobResult, LockedJob
 from duebook_common.store.locks import lock_jobs, share_pauses, try_lock_jobs
@@ -252,7 +253,16 @@ class Dispatcher:
         for run in runs:
             if run.status is RunStatus.SKIPPED:
                 RUNS.labels(run.queue, "skipped").inc()
-        soon = self._early.keep(dispatched, self._clock.now())
+        soon = await self._keep_early(dispatched)
         await self._sender.send(sorted(soon, key=lambda run: (-run.priority, run.due_at)))
         for run_id in (run_id for result in results for run_id in result.stopped):
             self._hints.cancel(run_id)
+
+    async def _keep_early(self, runs: Sequence[Run]) -> list[Run]:
+        """Keep what need not be sent yet; returns the runs to send now."""
+        now = self._clock.now()
+        slots: dict[QueueTask, int] = {}
+        if far := self._early.far(runs, now):
+            async with acquire(self._pool) as db:
+                slots = await slots_for_short(db, far)
+        return self._early.keep(runs, now, slots)

@@ -22,7 +22,7 @@ QueueTasks = AbstractSet[QueueTask]
 _WOKEN_AT_ONCE = 10_000  # runs: a statement may take 15 seconds
 
 _RENEW = f"""
-UPDATE executors SET seen_at = clock_timestamp(), running = $2, doing = $3
+UPDATE executors SET seen_at = clock_timestamp(), running = $2, doing = $3, short = $4
 WHERE executor = $1 AND {IS_LIVE} RETURNING true
 """  # noqa: S608
 _REGISTER = """
@@ -48,6 +48,11 @@ _EXPIRE = "UPDATE executors SET seen_at = least(seen_at, clock_timestamp() - int
 _WITH_EXECUTOR = f"""
 SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
 WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
+"""  # noqa: S608
+_ROOM = f"""
+SELECT wanted.queue, wanted.task, sum(slots) AS slots FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
+JOIN executors ON {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks)
+GROUP BY 1, 2 HAVING bool_and(wanted.task = ANY(short))
 """  # noqa: S608
 _REGISTERED = f"SELECT DISTINCT queues, tasks, defaults FROM executors WHERE {IS_LIVE} ORDER BY 1, 2, 3"  # noqa: S608
 _SERVED = f"""
@@ -79,10 +84,11 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How many attempts an executor has under way, and the first of their runs."""
+    """How many attempts an executor has under way, the first of their runs, and its tasks that are short ones."""
 
     running: int = 0
     doing: Sequence[UUID] = ()
+    short: Sequence[str] = ()
 
 
 NO_WORK, NOTHING = Work(), About()
@@ -91,7 +97,7 @@ NO_WORK, NOTHING = Work(), About()
 async def renew(pool: Pool, executor: str, work: Work = NO_WORK) -> bool:
     """Say that the executor runs; False if it has to be registered: it is new, or was taken for gone."""
     async with acquire(pool) as db:
-        return bool(await db.fetchval(_RENEW, executor, work.running, work.doing))
+        return bool(await db.fetchval(_RENEW, executor, work.running, work.doing, work.short))
 
 
 async def drain(pool: Pool, executor: str, work: Work = NO_WORK) -> None:
@@ -148,6 +154,12 @@ async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[Queu
     """Of these pairs those whose task an executor of the queue has now."""
     queues, tasks = zip(*wanted, strict=True)
     return {(record["queue"], record["task"]) for record in await db.fetch(_WITH_EXECUTOR, queues, tasks)}
+
+
+async def slots_for_short(db: Connection, wanted: Iterable[QueueTask]) -> dict[QueueTask, int]:
+    """Of these pairs those whose task is a short one for all executors that have it, with their slots."""
+    queues, tasks = zip(*wanted, strict=True)
+    return {(record["queue"], record["task"]): record["slots"] for record in await db.fetch(_ROOM, queues, tasks)}
 
 
 async def served_tasks(db: Connection) -> Mapping[str, frozenset[str]]:

@@ -752,6 +752,7 @@ CREATE TABLE executors (
     slots int NOT NULL DEFAULT 0,
     running int NOT NULL DEFAULT 0,
     doing uuid[] NOT NULL DEFAULT '{}',
+    short text[] NOT NULL DEFAULT '{}',
     draining boolean NOT NULL DEFAULT false,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL
