@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from duebook_executor.attempt import Attempt, AttemptState
-from duebook_executor.heartbeat import interrupt_by_state
+from duebook_executor.heartbeat import interrupt_by_state, needs_look
 from duebook_executor.queries import RecordedState
-from support.attempts import MemoryRecorder, an_assignment, attempts_with, started
+from support.attempts import MemoryRecorder, an_assignment, an_attempt, attempts_with, started
 
 OURS = RecordedState(cancel_requested=False, attempt=1, status="running")
 
@@ -22,6 +22,14 @@ async def attempt() -> AsyncIterator[Attempt]:
     yield attempt
     attempt.interrupt(AttemptState.RELEASING)
     await attempt.work
+
+
+def test_an_attempt_that_waits_for_its_instant_or_takes_long_is_looked_at() -> None:
+    attempt = an_attempt()
+    attempt.started_at = 10
+    assert [needs_look(attempt, now) for now in (8, 10.1, 11)] == [True, False, True]
+    attempt.state = AttemptState.ENDING
+    assert not needs_look(attempt, 11)
 
 
 def test_an_attempt_that_still_owns_its_run_goes_on(attempt: Attempt) -> None:

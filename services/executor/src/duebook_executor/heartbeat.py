@@ -37,7 +37,7 @@ class Heartbeat:
         """Check and extend; always returns 0, because no work is left for a next step at once."""
         self._attempts.task_loop.replace_if_blocked()
         now = asyncio.get_running_loop().time()
-        attempts = [a for a in self._attempts.running.values() if _is_working(a) and (a.held or _is_old(a, now))]
+        attempts = [a for a in self._attempts.running.values() if needs_look(a, now)]
         if not attempts:
             return 0
         states = await self._queries.recorded_states(attempt.run.id for attempt in attempts)
@@ -77,6 +77,12 @@ def interrupt_by_state(attempts: Sequence[Attempt], states: Mapping[UUID, Record
             attempt.interrupt(AttemptState.CANCELLING)
         owned.append(attempt)
     return owned
+
+
+def needs_look(attempt: Attempt, now: float) -> bool:
+    """Whether the attempt may have lost its run, or been cancelled. `now`: seconds of the event loop's clock."""
+    waits = attempt.started_at > now
+    return _is_working(attempt) and (waits or _is_old(attempt, now))
 
 
 def _is_old(attempt: Attempt, now: float) -> bool:
