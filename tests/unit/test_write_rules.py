@@ -41,7 +41,7 @@ WRITERS = {
     "checkpoints": {STORE + "checkpoints", REBASE},
     "keys": {STORE + "key_handling"},
     "sessions": {"duebook_api.access.sessions"},
-    "periods": {DEPARTURE},  # and `open_period` and `drop_period` of the schema
+    "periods": {DEPARTURE, REBASE},  # and `open_period` and `drop_period` of the schema
     "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns"},
 }

@@ -10,8 +10,9 @@ import pytest
 from duebook_common.domain.job.commands import PauseJob
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.periods import PeriodLength
+from duebook_common.domain.queue.events import QueuePaused
 from duebook_common.store.database import Pool, transaction
-from duebook_common.store.eventstore import PERMANENT
+from duebook_common.store.eventstore import PERMANENT, Write, append
 from duebook_common.store.job_handling import create_each, create_jobs, handle_job
 from duebook_common.store.job_plan import NewJob
 from duebook_common.store.partitions import Period, open_current_period, open_period, periods
@@ -56,6 +57,16 @@ async def test_a_period_opens_once_and_never_before_another(pool: Pool) -> None:
     async with transaction(pool) as db:
         assert not await open_period(db, LATER)
         assert not await open_period(db, NOW)
+
+
+async def test_a_period_opens_beside_readers_and_writers(pool: Pool) -> None:
+    async with transaction(pool) as writer:
+        line = "INSERT INTO log_lines (job_id, run_id, attempt, message, logged_at) SELECT $1, $1, 1, 'm', now()"
+        await writer.execute(line, uuid4())
+        await append(writer, [Write("queue-q", 0, [QueuePaused(reason=None, at=NOW)], None, born=PERMANENT)])
+        async with transaction(pool) as db:
+            await db.execute("SET LOCAL lock_timeout = '2s'")
+            assert await open_period(db, LATER)
 
 
 async def test_a_job_is_created_once_in_whatever_period(pool: Pool) -> None:

@@ -33,6 +33,7 @@ from duebook_scheduler.erasures import Erasures
 from duebook_scheduler.idle_queues import IdleQueues
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.mending import WakeupMender
+from duebook_scheduler.period_opener import PeriodOpener
 from duebook_scheduler.poll import Poller
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_known_queues
@@ -49,6 +50,7 @@ _RELAY_INTERVAL = timedelta(milliseconds=250)
 _FOLLOW_UP_INTERVAL = timedelta(milliseconds=100)
 _IDLE_INTERVAL = timedelta(seconds=20)
 _MEND_INTERVAL = timedelta(seconds=10)
+_PERIOD_INTERVAL = timedelta(minutes=1)
 _RATE_INTERVAL = timedelta(minutes=1)
 _STATISTICS_INTERVAL = timedelta(seconds=1)
 _ERASE_INTERVAL = timedelta(seconds=5)
@@ -118,6 +120,8 @@ def _start_workers(
     pool, bulk = context.pool, _bulk_worker(context, hints)
     loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
     loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
+    periods = PeriodOpener(pool, context.settings.partitions)
+    loops.start("periods", run_every("periods", _PERIOD_INTERVAL, periods.step))
     loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))
     loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
     erasures = Erasures(pool, context.clock)

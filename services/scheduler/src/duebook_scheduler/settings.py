@@ -6,6 +6,7 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
+from duebook_common.domain.periods import PeriodLength
 from duebook_common.runtime.bounds import Bounds, Idle, Lease, LookAhead, Misfire, Port
 from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl, Settings
 
@@ -48,6 +49,9 @@ class SchedulerSettings(Settings):
 
     queue_idle: Idle = timedelta(hours=1)
     """How long a work queue that nothing uses stays in RabbitMQ."""
+    partitions: PeriodLength = PeriodLength.MONTH
+    """How long the periods are in which the log is stored, and leaves for an archive: `month`, `day` or `hour` of UTC.
+    Take shorter ones where a month does not fit on the disk. A change holds from the next period on."""
 
     def next_poll(self, now: datetime) -> datetime:
         """The first time after `now` that the cron expression names; hints and known due times may come sooner."""

@@ -29,6 +29,7 @@ SELECT setval('events_position_seq', greatest(
 _ALLOW, _REFUSE = (f"ALTER TABLE events {how} TRIGGER append_only" for how in ("DISABLE", "ENABLE"))
 _REBASE_EVENTS = "UPDATE events SET xid = '0' WHERE xid <> '0'"
 _REBASE_LOG_LINES = "UPDATE log_lines SET xid = '0' WHERE xid <> '0'"
+_REBASE_PERIODS = "UPDATE periods SET sealed_at = pg_current_xact_id() WHERE sealed_at IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ async def rebase_log(pool: Pool) -> RebaseSummary:
             return RebaseSummary(sequences)
         checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))
         await statistics.forget(db)  # its subscriber must meet no event again
+        await db.execute(_REBASE_PERIODS)
         events, log_lines = await _rebase_events(db), _count(await db.execute(_REBASE_LOG_LINES))
         return RebaseSummary(sequences, events, log_lines, checkpoints)
 

@@ -35,6 +35,7 @@ KNOWN = frozenset(
         "MAX_TIMEOUT",
         "MISFIRE",
         "NOTIFY_TO",
+        "PARTITIONS",
         "POLL_CRON",
         "PORT",
         "PROCESSES",
