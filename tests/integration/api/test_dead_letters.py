@@ -1,11 +1,12 @@
 """Dead letters over REST, on a real database."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from duebook_api.runs import redrive
+from duebook_api.runs.dead_letter_times import times_of_death
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
@@ -196,3 +197,15 @@ async def test_a_job_at_its_limit_of_active_runs_is_left_alone(postgres_url: str
             problem = await api.json(409, "POST", path, body)
             assert problem["code"] == "too_many_active_runs"
             assert "would have 3 active runs, and DUEBOOK_MAX_ACTIVE_RUNS allows 2" in problem["detail"]
+
+
+async def test_times_of_death_fall_into_equal_steps_and_none_falls_out(api: Api) -> None:
+    for _ in range(3):
+        await api.dead_letter("boom")
+    dead = await api.pages("/api/dead-letter", 10)
+    group = dead[0]["fingerprint"]
+    died = [datetime.fromisoformat(each["finished_at"]) for each in reversed(dead)]
+    start, step = died[1], (died[2] - died[1]) / 3
+    counts = await times_of_death(api.deps, [group, "none"], start, start + 2 * step, 2)
+    assert counts == {group: [2, 1], "none": [0, 0]}  # the first died before the range, and the last after it
+    assert await times_of_death(api.deps, [group], start, start, 2) == {group: [0, 0]}
