@@ -1,0 +1,106 @@
+"""Months with an archive for each say the same as months that were never archived, and take no more and more rows.
+
+Longer with DUEBOOK_TEST_MONTHS and DUEBOOK_TEST_JOBS: 60 and 200 are five years.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asyncpg import DeadlockDetectedError, LockNotAvailableError
+
+from duebook_common.integrity.verify import verify
+from duebook_common.store.database import Pool, connect
+from support import servers
+from support.api_app import Api, running_api
+from support.leaving import all_periods, leave
+from support.years import START, Life
+
+MONTHS = int(os.environ.get("DUEBOOK_TEST_MONTHS", "7"))
+JOBS = int(os.environ.get("DUEBOOK_TEST_JOBS", "7"))
+KEPT = 2  # months, with the current one
+LONG = timedelta(days=400_000)
+_ROWS = "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM runs) + (SELECT count(*) FROM jobs)"
+
+
+@pytest.fixture
+async def twin_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
+    name = f"test_{uuid4().hex}"
+    yield await servers.create_database(_postgres, name, empty=False)
+    await servers.drop_database(_postgres, name)
+
+
+async def test_archived_months_say_what_kept_ones_say(postgres_url: str, twin_url: str) -> None:
+    async with connect(postgres_url, "archived", 10) as archived, connect(twin_url, "twin", 10) as kept:
+        lives = [Life(pool, JOBS) for pool in (archived, kept)]
+        await asyncio.gather(*(life.begin() for life in lives))
+        rows = []
+        for _ in range(MONTHS):
+            await asyncio.gather(*(live_a_month(life) for life in lives))
+            await archive_old_periods(archived)
+            rows.append(await archived.fetchval(_ROWS))
+        await must_be_the_same(lives, postgres_url, twin_url)
+        assert (await verify(archived, LONG)).breaches == (await verify(kept, LONG)).breaches == []
+        assert max(rows[4:]) < 1.2 * rows[3], rows  # what is open is at most six weeks older than what is kept
+        assert rows[-1] < await kept.fetchval(_ROWS) / 2
+
+
+async def live_a_month(life: Life) -> None:
+    month = life.now.month
+    while life.now.month == month:
+        await life.live_a_day()
+
+
+async def archive_old_periods(pool: Pool) -> None:
+    known = await all_periods(pool)
+    for period in known[:-KEPT]:
+        if period.status != "archived":
+            await leave_in_spite_of_kills(pool, period.born)
+
+
+async def leave_in_spite_of_kills(pool: Pool, born: Any) -> None:
+    longest = 0.05
+    while True:
+        longest *= 1.5
+        try:
+            async with asyncio.timeout(random.uniform(0, longest)):
+                return await leave(pool, born)
+        except (TimeoutError, LockNotAvailableError, DeadlockDetectedError):
+            continue
+
+
+async def must_be_the_same(lives: list[Life], *urls: str) -> None:
+    async with running_api(urls[0]) as archived, running_api(urls[1]) as kept:
+        for api in (archived, kept):
+            api.pass_time(lives[0].now - api.deps.clock.now())
+        for job_id in lives[0].jobs:
+            assert await ledger(archived, job_id) == await ledger(kept, job_id), job_id
+            summary = f"/api/job/{job_id}/ledger/summary"
+            assert await archived.json(200, "GET", summary) == await kept.json(200, "GET", summary)
+        for job_id in lives[0].jobs[:7]:
+            assert await made_up_for(archived, job_id) == await made_up_for(kept, job_id)
+            assert await ledger(archived, job_id) == await ledger(kept, job_id), job_id
+        assert await forecast(archived, lives[0]) == await forecast(kept, lives[0])
+
+
+async def ledger(api: Api, job_id: Any) -> list[Any]:
+    items = await api.pages(f"/api/job/{job_id}/ledger?from={START:%Y-%m-%dT%H:%M:%SZ}", 200)
+    return [{name: value for name, value in item.items() if name != "archived"} for item in items]
+
+
+async def made_up_for(api: Api, job_id: Any) -> list[Any]:
+    """What a backfill of the first days that were missed runs."""
+    span = {"from": "2200-03-01T00:00:00Z", "to": "2200-03-20T00:00:00Z"}
+    answer = await api.json(202, "POST", f"/api/job/{job_id}/backfill", span)
+    return [(item["id"], item["nominal_at"]) for item in answer["items"]]
+
+
+async def forecast(api: Api, life: Life) -> Any:
+    until = life.now + timedelta(days=20)
+    span = {"from": f"{life.now:%Y-%m-%dT%H:%M:%SZ}", "to": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+    return await api.json(200, "POST", "/api/schedule/forecast", span)
