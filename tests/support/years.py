@@ -22,7 +22,7 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run
-from duebook_common.store.database import Pool, transaction
+from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.job_handling import create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.partitions import open_period
@@ -140,7 +140,8 @@ class Life:
         return [record[0] for record in await self.pool.fetch(_AWAKE, statuses, before or self.now)]
 
     async def _runs(self, ids: Sequence[UUID]) -> list[Run]:
-        runs = await load_runs_to_decide(self.pool, ids)
+        async with acquire(self.pool) as db:
+            runs = await load_runs_to_decide(db, ids)
         return [runs[id_] for id_ in ids]
 
     async def _do(self, commands: Sequence[tuple[UUID, RunCommand]]) -> None:

@@ -83,7 +83,7 @@ async def must_be_the_same(lives: list[Life], *urls: str) -> None:
             summary = f"/api/job/{job_id}/ledger/summary"
             assert await archived.json(200, "GET", summary) == await kept.json(200, "GET", summary)
         for job_id in lives[0].jobs[:7]:
-            assert await made_up_for(archived, job_id) == await made_up_for(kept, job_id)
+            assert await backfilled(archived, job_id) == await backfilled(kept, job_id)
             assert await ledger(archived, job_id) == await ledger(kept, job_id), job_id
         assert await forecast(archived, lives[0]) == await forecast(kept, lives[0])
 
@@ -93,7 +93,7 @@ async def ledger(api: Api, job_id: Any) -> list[Any]:
     return [{name: value for name, value in item.items() if name != "archived"} for item in items]
 
 
-async def made_up_for(api: Api, job_id: Any) -> list[Any]:
+async def backfilled(api: Api, job_id: Any) -> list[Any]:
     """What a backfill of the first days that were missed runs."""
     span = {"from": "2200-03-01T00:00:00Z", "to": "2200-03-20T00:00:00Z"}
     answer = await api.json(202, "POST", f"/api/job/{job_id}/backfill", span)
