@@ -146,3 +146,15 @@ async def test_a_repeated_request_does_not_make_an_archived_job_again(api: Api) 
         assert await archive_runs(api.deps.pool, [run["id"]], [each]) == 2
     assert (await api.json(410, "PUT", f"/api/job/{chosen}", body))["code"] == "archived"
     assert (await api.json(410, "POST", "/api/job", body, Idempotency_Key="first"))["code"] == "archived"
+
+
+async def test_the_feed_begins_behind_what_is_archived(api: Api) -> None:
+    await with_history(api)
+    events = (await api.json(200, "GET", "/api/events?limit=200"))["items"]
+    xid, number, _ = events[5]["position"].split("-")
+    await archive_runs(api.deps.pool, [], last_xid=int(xid), last_position=int(number))
+    assert (await api.json(200, "GET", "/api/events?limit=200"))["items"][:-1] == events[6:]
+    assert (await api.json(200, "GET", f"/api/events?after={events[5]['position']}"))["items"][0] == events[6]
+    for path in ("/api/events", "/api/events/stream"):
+        problem = await api.json(410, "GET", f"{path}?after={events[4]['position']}")
+        assert (problem["code"], PERIOD in problem["detail"]) == ("archived", True)

@@ -72,3 +72,25 @@ def test_defaults_and_durations() -> None:
     settings: Any = given()
     assert (settings.lease, settings.misfire, settings.port) == (30 * SECOND, MINUTE, 8001)
     assert given(LEASE="PT5S", MISFIRE="PT2M").misfire == 2 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("given_", "variable", "says"),
+    [
+        ({"RETENTION": "P90D"}, "archive_url", "DUEBOOK_RETENTION needs it"),
+        ({"RETENTION": "PT1M", "ARCHIVE_URL": "/archives"}, "retention", "PT1M is out of bounds"),
+        ({"ARCHIVE_URL": "archives"}, "archive_url", "the absolute path of a folder"),
+        ({"ARCHIVE_URL": "s3:///prefix"}, "archive_url", "name the bucket"),
+        ({"ARCHIVE_URL": "https://host/bucket"}, "archive_url", "or s3://bucket/duebook"),
+    ],
+)
+def test_archives_that_could_not_be_written_are_refused(given_: dict[str, str], variable: str, says: str) -> None:
+    with pytest.raises(ValidationError, match=says) as refused:
+        given(**given_)
+    assert refused.value.errors()[0]["loc"] == (variable,)
+
+
+def test_runs_stay_for_ever_unless_a_retention_is_set() -> None:
+    assert given().retention is None
+    assert given(RETENTION="P90D", ARCHIVE_URL="file:///archives").retention == timedelta(days=90)
+    assert given(RETENTION="P90D", ARCHIVE_URL="s3://bucket").archive_url == "s3://bucket"

@@ -46,6 +46,8 @@ from duebook_scheduler.sweep import Sweeper
 from duebook_scheduler.waker import Waker
 from duebook_scheduler.work_queues import WorkQueues
 
+_ARCHIVE_INTERVAL = timedelta(minutes=1)
+_ARCHIVE_RETRY_SECONDS = 300.0
 _RELAY_INTERVAL = timedelta(milliseconds=250)
 _FOLLOW_UP_INTERVAL = timedelta(milliseconds=100)
 _IDLE_INTERVAL = timedelta(seconds=20)
@@ -126,8 +128,19 @@ def _start_workers(
     loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
     erasures = Erasures(pool, context.clock)
     loops.start("erasures", run_every("erasures", _ERASE_INTERVAL, erasures.step))
+    _start_archiving(loops, context)
     idle_queues = IdleQueues(pool, work_queues, context.settings.queue_idle)
     loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
+
+
+def _start_archiving(loops: Loops, context: PollContext) -> None:
+    """Only where runs do not stay for ever; only then the libraries for archives are loaded."""
+    if context.settings.retention is None:
+        return
+    from duebook_scheduler.archiving import ArchiveKeeper  # noqa: PLC0415
+
+    keeper = ArchiveKeeper(context.pool, context.settings, context.actor)
+    loops.start("archives", run_every("archives", _ARCHIVE_INTERVAL, keeper.step, longest=_ARCHIVE_RETRY_SECONDS))
 
 
 def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hints: Hints) -> Poller:

@@ -6,9 +6,10 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator
 
+from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.domain.periods import PeriodLength
 from duebook_common.runtime.bounds import Bounds, Idle, Lease, LookAhead, Misfire, Port
-from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl, Settings
+from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl
 
 
 def _poll_cron(expression: str) -> str:
@@ -22,7 +23,7 @@ def _poll_cron(expression: str) -> str:
     return expression
 
 
-class SchedulerSettings(Settings):
+class SchedulerSettings(ArchiveSettings):
     rabbitmq_url: RabbitmqUrl
     """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
     redis_url: RedisUrl

@@ -37,6 +37,7 @@ COMMANDS = {
     "audit": ("audit", "audit"),
     "whoami": ("installation", "whoami"),
     "stats": ("stats", "stats"),
+    "archive": ("archives", "app"),
     "verify": ("integrity", "verify"),
     "rebuild": ("integrity", "rebuild"),
     "rebase-log": ("integrity", "rebase_log"),

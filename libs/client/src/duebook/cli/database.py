@@ -1,13 +1,16 @@
 """The connection of the commands that work on the database and not through the API."""
 
+import getpass
+import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from duebook.cli.failures import Failure
 from duebook.client.environment import environment
 
 if TYPE_CHECKING:
+    from duebook_common.store.actor import Actor
     from duebook_common.store.database import Pool
 
 T = TypeVar("T")
@@ -64,3 +67,12 @@ def database_errors() -> Iterator[None]:
 def one_line(error: Exception) -> str:
     """What the error says, or its type if it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def operator() -> "Actor":
+    """Who works on the database itself, as the machine knows the person."""
+    from duebook_common.store.actor import Actor
+
+    with suppress(OSError, KeyError):
+        return Actor(f"operator {getpass.getuser()}@{socket.gethostname()}")
+    return Actor(f"operator {socket.gethostname()}")

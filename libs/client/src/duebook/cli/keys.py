@@ -1,15 +1,12 @@
 """`duebook key`. It writes to the database directly, so that the first key can be created without a key."""
 
-import getpass
-import socket
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import with_database
+from duebook.cli.database import operator, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, Reason, parse_option
 from duebook.cli.output import Format
@@ -18,7 +15,6 @@ from duebook_common.runtime.api_keys import new_key
 from duebook_common.runtime.scopes import Scope
 
 if TYPE_CHECKING:
-    from duebook_common.store.actor import Actor
     from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, list and revoke API keys.")
@@ -30,15 +26,6 @@ SELECT key_id, name, scopes, created_at, created_by, expires_at, last_used_at, r
 ORDER BY created_at, key_id
 """
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
-
-
-def _operator() -> "Actor":
-    """Who works on the database itself, as the machine knows the person."""
-    from duebook_common.store.actor import Actor
-
-    with suppress(OSError, KeyError):
-        return Actor(f"operator {getpass.getuser()}@{socket.gethostname()}")
-    return Actor(f"operator {socket.gethostname()}")
 
 
 def _lifetime(text: str) -> timedelta:
@@ -68,7 +55,7 @@ def create_key(
 
     key, request = new_key(), KeyRequest(name, [each.value for each in scope], lifetime)
     try:
-        with_database(lambda pool: add_key(pool, request, key, _operator()))
+        with_database(lambda pool: add_key(pool, request, key, operator()))
     except TooManyKeys:
         raise Failure(f"there are {MOST_KEYS:,} keys; revoke some first: `duebook key list`") from None
     if fmt is Format.JSON:
@@ -102,7 +89,7 @@ def revoke_key(
     """Revoke a key. The API refuses it within a second."""
     from duebook_common.store.key_handling import revoke_key as revoke
 
-    if with_database(lambda pool: revoke(pool, key_id, reason, _operator())) is None:
+    if with_database(lambda pool: revoke(pool, key_id, reason, operator())) is None:
         raise NotFound(f"there is no key {key_id!r}; `duebook key list` shows all keys")
     if fmt is Format.JSON:
         output.print_json({"key_id": key_id, "status": "revoked"})

@@ -10,6 +10,7 @@ from duebook_common.store.eventstore import PERMANENT, Write, append
 
 _ARCHIVES = "SELECT * FROM archives ORDER BY number"
 _LAST = "SELECT number, digest FROM archives ORDER BY number DESC LIMIT 1"
+_BEHIND = "SELECT subscriber FROM checkpoints WHERE (xid, position) < ($1::xid8, $2) ORDER BY subscriber"
 _INSERT = """
 INSERT INTO archives (
     number, period, starts_at, ends_at, digest, previous, address, events, bytes, last_xid, last_position, archived_at
@@ -43,6 +44,11 @@ async def last_archive(db: Connection) -> tuple[int, str | None]:
     """Number and hash of the newest archive; 0 and None if there is none."""
     record = await db.fetchrow(_LAST)
     return (0, None) if record is None else (record["number"], record["digest"])
+
+
+async def subscribers_behind(db: Connection, xid: int, position: int) -> list[str]:
+    """The subscribers of the log that have not dealt with the event at this position."""
+    return [record["subscriber"] for record in await db.fetch(_BEHIND, xid, position)]
 
 
 async def archives(db: Connection) -> list[Any]:

@@ -24,7 +24,9 @@ from duebook_common.store.eventstore import tail
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 
-After = Annotated[str, Field(max_length=100, description="A position, or `latest`; the beginning if omitted.")]
+After = Annotated[
+    str, Field(max_length=100, description="A position, or `latest`; without it all that is not archived.")
+]
 
 
 class FeedQuery(PageQuery, EventQuery):

@@ -33,9 +33,17 @@ LOG_START, LATEST = Position(0, 0), "latest"
 _TEXT = re.compile(r"(\d{1,19})-(\d{1,18})-([0-9a-f]{8})", re.ASCII)
 _ID = "SELECT id FROM events WHERE xid = $1::xid8 AND position = $2"
 _LATEST = f"SELECT xid, position, id FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
+_ARCHIVED = """
+SELECT last_xid AS xid, last_position AS position, period FROM archives WHERE last_xid IS NOT NULL
+ORDER BY last_xid DESC, last_position DESC LIMIT 1
+"""
 _GONE = (
     "the log has no event at this position, because its database was restored since. Resume after an earlier position "
     "that you have kept, or without a position, from the beginning"
+)
+_LEFT = (
+    "events after this position have left the database for archives, up to {}. Resume without a position, from the "
+    "first event of which all later ones are there; `duebook archive restore` makes the others readable"
 )
 
 
@@ -60,13 +68,17 @@ def _text(position: Position, event_id: UUID) -> str:
 async def resolve(db: Connection, text: str | None, pointer: str = "/after") -> Start:
     """Where to start for a position that a client sent, which may be `latest` or None, the beginning.
 
-    Raises Problem 422 for a text that is no position, and 410 if the log does not have its event.
+    That is behind all archived events, so that nothing is missing between two events that a reader gets. Raises Problem
+    422 for a text that is no position, and 410 if the log does not have its event, or not all events after it.
     """
-    if text is None:
-        return Start(LOG_START, None)
     if text == LATEST:
         return await _latest(db)
+    row: Any = await db.fetchrow(_ARCHIVED)
+    if text is None:
+        return Start(LOG_START if row is None else Position(row["xid"], row["position"]), None)
     position = parse(text, pointer)
+    if row is not None and position < (row["xid"], row["position"]):
+        raise Problem(410, "archived", _LEFT.format(row["period"]))
     event_id = await db.fetchval(_ID, *position)
     if event_id is None or _text(position, event_id) != text:
         raise Problem(410, "position_gone", _GONE)

@@ -1,0 +1,201 @@
+"""Archive a period: what is open moves on, the rest is written to files, recorded, and leaves the database.
+
+Killed anywhere, the period is there or its archive is, and the next call goes on. One process at a time does it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from asyncpg import LockNotAvailableError
+
+from duebook_common.archives.chain import ArchiveFault, check_files
+from duebook_common.archives.check import file_states
+from duebook_common.archives.export import TABLES, Exporter
+from duebook_common.archives.manifest import LogPosition, Manifest, digest, encode, manifest_name
+from duebook_common.archives.targets import Target
+from duebook_common.domain.archive import LogArchived
+from duebook_common.domain.periods import period_name
+from duebook_common.domain.retention import Span, due, spans
+from duebook_common.store import departure
+from duebook_common.store.actor import Actor
+from duebook_common.store.archive_handling import archives, last_archive, record_archive, subscribers_behind
+from duebook_common.store.database import Connection, Pool, acquire, transaction
+from duebook_common.store.partitions import Period, periods
+
+_LOCK = 7246
+_TRIES, _WAIT = 40, 0.25  # for a lock that appends hold: they go on in between
+_NOW = "SELECT clock_timestamp()"
+_HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
+
+
+class NotArchived(Exception):
+    """The period stays as it is: `args` say why, and the next try may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archiver:
+    """Archives to `target`. `pool` must have two connections.
+
+    `pace` is how long to rest after each file, as a multiple of the time that it took.
+    """
+
+    pool: Pool
+    target: Target
+    actor: Actor
+    pace: float = 1.0
+
+    async def archive_due(self, retention: timedelta | None) -> LogArchived | None:
+        """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was begun.
+
+        None if there is nothing to do, or another process does it. Raises NotArchived, and what database and target
+        raise.
+        """
+        async with self._alone() as alone:
+            if alone is None:
+                return None
+            async with acquire(self.pool) as db:
+                known, now = await periods(db), await db.fetchval(_NOW)
+            present = _present(known)
+            begun = next((span for span, period in present.items() if period.status == "leaving"), None)
+            span = begun or due([*present], retention, now)
+            return None if span is None else await self._archive(alone, span, present[span])
+
+    async def overdue(self, retention: timedelta | None) -> float:
+        """For how many seconds the oldest period could have left; 0 if none could."""
+        async with acquire(self.pool) as db:
+            known, now = await periods(db), await db.fetchval(_NOW)
+        span = due([*_present(known)], retention, now)
+        return 0.0 if span is None or retention is None else (now - retention - span.end).total_seconds()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Connection | None]:
+        """Whether no other process archives, as long as the yielded connection lives.
+
+        The lock is that of a transaction that does nothing else, so that a pooler keeps it, and vacuum is not held up.
+        """
+        async with transaction(self.pool) as db:
+            await db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            yield db if await db.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK) else None
+
+    async def _archive(self, alone: Connection, span: Span, period: Period) -> LogArchived:
+        archived = await self._recorded(span)
+        if archived is None:
+            await self._seal(span, period)
+            try:
+                archived = await self._write(alone, span)
+            except Exception:
+                await alone.fetchval(_NOW)  # without the lock another process may write the archive now
+                await departure.unseal(self.pool, span.start)
+                raise
+        if left := await departure.settle(self.pool, span.start, archived.number):
+            raise NotArchived(f"{left} rows of the period {archived.period} have no events; run `duebook verify`")
+        await _until_locked(departure.drop, self.pool, span.start)
+        return archived
+
+    async def _recorded(self, span: Span) -> LogArchived | None:
+        """The archive of the period, if the log has recorded it: only the rest is to be done."""
+        async with acquire(self.pool) as db:
+            for row in await archives(db):
+                if row["starts_at"] == span.start:
+                    return _event(row)
+        return None
+
+    async def _seal(self, span: Span, period: Period) -> None:
+        if period.status == "closed":
+            await _until_locked(departure.move_open, self.pool, span.start)
+            await _until_locked(departure.seal, self.pool, span.start)
+        await _until_locked(departure.move_open, self.pool, span.start)
+
+    async def _write(self, alone: Connection, span: Span) -> LogArchived:
+        manifest = await self._export(span)
+        content = encode(manifest)
+        await alone.fetchval(_NOW)  # raises if the lock is lost
+        await self.target.put(manifest_name(manifest.period), content)
+        async with transaction(self.pool) as db:
+            if manifest.last is not None:
+                await _must_be_read(db, manifest.last)
+            archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
+            await record_archive(db, archived, self.actor)
+        return archived
+
+    async def _export(self, span: Span) -> Manifest:
+        """Write the files, and read them again: the rows are deleted after this. Raises NotArchived."""
+        async with acquire(self.pool) as db:
+            (number, previous), sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
+            now = await db.fetchval(_NOW)
+        name = period_name(span.start, span.end)
+        exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, self.pace)
+        tables = {table: await exporter.export(table) for table in TABLES}
+        events = tables["events"]
+        manifest = Manifest(
+            number=number + 1,
+            period=name,
+            start=span.start,
+            end=span.end,
+            previous=previous,
+            events=events.lines,
+            first=events.first,
+            last=events.last,
+            files=[file for table in tables.values() for file in table.files],
+            written_at=now,
+        )
+        faults = list(check_files(manifest, await file_states(self.target, manifest)))
+        if faults:
+            raise NotArchived(_says(faults[0]))
+        return manifest
+
+
+def _present(known: list[Period]) -> dict[Span, Period]:
+    """The periods that have ended and not left, by their spans."""
+    by_start = {period.born: period for period in known}
+    return {s: by_start[s.start] for s in spans([*by_start]) if by_start[s.start].status in {"closed", "leaving"}}
+
+
+def _says(fault: ArchiveFault) -> str:
+    return f"the archive {fault.period} is not what was written: {fault.says}"
+
+
+async def _must_be_read(db: Connection, last: LogPosition) -> None:
+    """Raises NotArchived if a subscriber of the log has yet to read what would leave."""
+    if behind := await subscribers_behind(db, last.xid, last.position):
+        raise NotArchived(f"{', '.join(behind)} has yet to read events of the period")
+
+
+def _archived(manifest: Manifest, content: bytes, address: str, now: datetime) -> LogArchived:
+    last = manifest.last
+    return LogArchived(
+        number=manifest.number,
+        period=manifest.period,
+        start=manifest.start,
+        end=manifest.end,
+        digest=digest(content),
+        previous=manifest.previous,
+        address=address,
+        events=manifest.events,
+        bytes=manifest.bytes,
+        last_xid=None if last is None else last.xid,
+        last_position=None if last is None else last.position,
+        at=now,
+    )
+
+
+def _event(row: Any) -> LogArchived:
+    same = ("number", "period", "digest", "previous", "address", "events", "bytes", "last_xid", "last_position")
+    times = {"start": row["starts_at"], "end": row["ends_at"], "at": row["archived_at"]}
+    return LogArchived(**{name: row[name] for name in same}, **times)
+
+
+async def _until_locked(step: Any, *arguments: Any) -> None:
+    """Try the step again while others hold the lock that it needs; raises LockNotAvailableError after ten seconds."""
+    for n in range(_TRIES):
+        try:
+            await step(*arguments)
+            return
+        except LockNotAvailableError:
+            if n == _TRIES - 1:
+                raise
+        await asyncio.sleep(_WAIT)

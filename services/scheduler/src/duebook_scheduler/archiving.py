@@ -1,0 +1,41 @@
+"""The loop that archives: one period after the other leaves the database once it is older than the retention."""
+
+import time
+
+import structlog
+
+from duebook_common.archives.archiver import Archiver, NotArchived
+from duebook_common.archives.settings import ArchiveSettings
+from duebook_common.archives.targets import open_target
+from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVED_EVENTS, ARCHIVES
+from duebook_common.store.actor import Actor
+from duebook_common.store.database import Pool
+
+log = structlog.stdlib.get_logger("archives")
+
+
+class ArchiveKeeper:
+    """Any number of schedulers may run it; one at a time archives."""
+
+    def __init__(self, pool: Pool, settings: ArchiveSettings, actor: Actor) -> None:
+        assert settings.archive_url is not None
+        self._archiver = Archiver(pool, open_target(settings.archive_url), actor)
+        self._retention = settings.retention
+
+    async def step(self) -> int:
+        """Archive one period, if one is due; returns 1 if one has left."""
+        began = time.monotonic()
+        try:
+            archived = await self._archiver.archive_due(self._retention)
+        except NotArchived as error:
+            log.warning("the period is archived later", reason=str(error))
+            return 0
+        finally:
+            ARCHIVE_OVERDUE.set(await self._archiver.overdue(self._retention))
+        if archived is None:
+            return 0
+        ARCHIVES.inc()
+        ARCHIVED_EVENTS.inc(archived.events)
+        log.info("a period was archived", period=archived.period, events=archived.events, bytes=archived.bytes,
+                 seconds=round(time.monotonic() - began, 1))  # fmt: skip
+        return 1

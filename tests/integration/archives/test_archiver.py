@@ -1,0 +1,211 @@
+"""A period leaves the database for an archive: as a whole, once, and whatever stops it on its way."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duebook_common.archives import archiver as module
+from duebook_common.archives.archiver import Archiver, NotArchived
+from duebook_common.archives.chain import RecordedArchive, check_manifest
+from duebook_common.archives.check import check_archives
+from duebook_common.archives.folder import Folder
+from duebook_common.archives.manifest import Manifest, manifest_name
+from duebook_common.archives.restore import restore
+from duebook_common.archives.targets import read_whole
+from duebook_common.domain.run.commands import FailAttempt, Succeed
+from duebook_common.integrity.verify import verify
+from duebook_common.store.archive_handling import archives
+from duebook_common.store.database import Pool, acquire, transaction
+from duebook_common.store.partitions import open_period
+from support.bookkeeping import ACTOR, NOW, created, do, started
+
+LATER = datetime.fromisoformat("2999-01-01T00:00:00Z")
+ANY_AGE = timedelta(days=-400_000)  # of a period that ends later than today
+LONG_AGO = timedelta(days=400_000)
+
+
+async def with_history(pool: Pool) -> Any:
+    """Two runs that ended, a dead letter and a running one, in a period that has ended; returns the period's start."""
+    for _ in range(2):
+        await do(pool, await started(pool), Succeed(1, {"rows": 3}, NOW))
+    await do(pool, await started(pool, max_retries=0), FailAttempt(1, "boom", NOW, chance=0.5, retry=False))
+    await started(pool)
+    await created(pool)
+    born = await pool.fetchval("SELECT born FROM periods")
+    await end_period(pool, LATER)
+    return born
+
+
+async def end_period(pool: Pool, end: datetime) -> None:
+    async with transaction(pool) as db:
+        assert await open_period(db, end)
+
+
+async def recorded(pool: Pool) -> list[RecordedArchive]:
+    async with acquire(pool) as db:
+        rows = await archives(db)
+    return [RecordedArchive(row["number"], row["period"], row["digest"], row["previous"]) for row in rows]
+
+
+async def must_have_left(pool: Pool, folder: Path, born: Any) -> None:
+    """The period's archive is sound, what had ended has lines, and what had not is where it was."""
+    target = Folder(str(folder))
+    assert not [fault async for fault in check_archives(target, await recorded(pool))]
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "archived"
+    assert await pool.fetchval("SELECT count(*) FROM events WHERE born = $1", born) == 0
+    assert await pool.fetch("SELECT status, count(*) FROM ledger_lines GROUP BY 1") == [("succeeded", 2)]
+    statuses = await pool.fetch("SELECT status, count(*) FROM runs GROUP BY 1 ORDER BY 1")
+    assert statuses == [("dead_lettered", 1), ("running", 1)]
+    assert (await verify(pool, LONG_AGO)).breaches == []
+
+
+async def manifest_of(pool: Pool, folder: Path) -> Manifest:
+    [archive] = await recorded(pool)
+    content = await read_whole(Folder(str(folder)), manifest_name(archive.period))
+    manifest = check_manifest(archive, content)
+    assert isinstance(manifest, Manifest)
+    return manifest
+
+
+async def test_what_has_ended_leaves_and_what_is_open_stays(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    assert await archiver.overdue(ANY_AGE) > 0
+    archived = await archiver.archive_due(ANY_AGE)
+    assert archived is not None
+    await must_have_left(pool, tmp_path, born)
+    assert await archiver.archive_due(ANY_AGE) is None
+    assert await archiver.overdue(ANY_AGE) == 0
+    manifest = await manifest_of(pool, tmp_path)
+    assert (manifest.number, manifest.previous, manifest.start) == (1, None, born)
+    assert archived.events == manifest.events > 0
+
+
+async def test_nothing_leaves_before_its_time(pool: Pool, tmp_path: Path) -> None:
+    await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR)
+    assert await archiver.archive_due(timedelta(days=90)) is None
+    assert await archiver.archive_due(None) is None
+    assert [*tmp_path.iterdir()] == []
+
+
+class _Killed(BaseException):
+    """Ends a process at a step."""
+
+
+def kill(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, at: int = 1) -> None:
+    step, calls = getattr(owner, name), 0
+
+    async def killed(*arguments: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at and not after:
+            raise _Killed
+        result = await step(*arguments, **more)
+        if calls == at:
+            raise _Killed
+        return result
+
+    monkeypatch.setattr(owner, name, killed)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (module.departure, "move_open"),
+        (module.departure, "seal"),
+        (Folder, "put"),
+        (module, "file_states"),
+        (module, "record_archive"),
+        (module.departure, "settle"),
+        (module.departure, "drop"),
+    ],
+)
+async def test_it_goes_on_wherever_it_was_killed(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
+) -> None:
+    born = await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    with monkeypatch.context() as patch:
+        kill(patch, owner, name, after=after)
+        with pytest.raises(_Killed):
+            await archiver.archive_due(ANY_AGE)
+    while await archiver.archive_due(ANY_AGE) is not None:
+        pass
+    await must_have_left(pool, tmp_path, born)
+
+
+async def test_a_target_that_fails_leaves_the_period_as_it_was(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    with pytest.raises(OSError, match="does not exist"):
+        await Archiver(pool, Folder(str(tmp_path / "absent")), ACTOR).archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+    assert await recorded(pool) == []
+    assert (await verify(pool, LONG_AGO)).breaches == []
+
+
+async def test_a_subscriber_that_is_behind_keeps_the_period(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    await pool.execute("INSERT INTO checkpoints VALUES ('relay', '0', 0)")
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    with pytest.raises(NotArchived, match="relay has yet to read"):
+        await archiver.archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+    await pool.execute("DELETE FROM checkpoints")
+    assert await archiver.archive_due(ANY_AGE) is not None
+    await must_have_left(pool, tmp_path, born)
+
+
+async def test_a_file_that_changed_after_it_was_written_keeps_the_period(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_history(pool)
+    put = Folder.put
+
+    async def damaging(self: Folder, name: str, content: bytes) -> None:
+        await put(self, name, content[:-1] if name.endswith(".zst") else content)
+
+    monkeypatch.setattr(Folder, "put", damaging)
+    with pytest.raises(NotArchived, match="not what was written"):
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
+    assert await recorded(pool) == []
+
+
+async def test_two_schedulers_do_not_archive_at_once(pool: Pool, tmp_path: Path) -> None:
+    await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    async with archiver._alone() as alone:
+        assert alone is not None
+        assert await archiver.archive_due(ANY_AGE) is None
+
+
+async def test_archives_form_a_chain_and_what_stays_leaves_later(pool: Pool, tmp_path: Path) -> None:
+    await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    first = await archiver.archive_due(ANY_AGE)
+    running = await pool.fetchval("SELECT run_id FROM runs WHERE status = 'running'")
+    await end_period(pool, LATER.replace(month=2))
+    second = await archiver.archive_due(ANY_AGE)
+    assert first is not None
+    assert second is not None
+    assert (second.number, second.previous) == (2, first.digest)
+    assert await pool.fetchval("SELECT count(*) FROM runs WHERE run_id = $1", running) == 1
+    assert not [fault async for fault in check_archives(Folder(str(tmp_path)), await recorded(pool))]
+
+
+async def test_a_restored_archive_has_the_rows_that_left(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    gone = "SELECT to_jsonb(e) FROM events AS e WHERE born = $1 AND stream = ANY($2) ORDER BY xid, position"
+    ended = [f"run-{r['run_id']}" for r in await pool.fetch("SELECT run_id FROM runs WHERE status = 'succeeded'")]
+    before = await pool.fetch(gone, born, ended)
+    await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
+    manifest = await manifest_of(pool, tmp_path)
+    schema = f"archive_{manifest.period.replace('-', '_').lower()}"
+    for _ in range(2):
+        assert await restore(pool, Folder(str(tmp_path)), manifest) == sum(file.lines for file in manifest.files)
+        restored = gone.replace("FROM events", f"FROM {schema}.events")
+        assert await pool.fetch(restored, born, ended) == before
+    assert (await verify(pool, LONG_AGO)).breaches == []
