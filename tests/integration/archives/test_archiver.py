@@ -91,6 +91,9 @@ async def test_nothing_leaves_before_its_time(pool: Pool, tmp_path: Path) -> Non
     assert [*tmp_path.iterdir()] == []
 
 
+_KNOWN = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM ledger_lines JOIN archives ON number = archive)"
+
+
 class _Killed(BaseException):
     """Ends a process at a step."""
 
@@ -133,6 +136,8 @@ async def test_it_goes_on_wherever_it_was_killed(
         kill(patch, owner, name, after=after)
         with pytest.raises(_Killed):
             await archiver.archive_due(ANY_AGE)
+    assert (await verify(pool, LONG_AGO)).breaches == []
+    assert await pool.fetchval(_KNOWN) == 4
     while await archiver.archive_due(ANY_AGE) is not None:
         pass
     await must_have_left(pool, tmp_path, born)
