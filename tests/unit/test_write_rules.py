@@ -43,7 +43,7 @@ WRITERS = {
     "sessions": {"duebook_api.access.sessions"},
     "periods": {DEPARTURE, REBASE},  # and `open_period` and `drop_period` of the schema
     "schema_programs": set(),  # migrations write it
-    "{": {STORE + "columns"},
+    "{": {STORE + "columns", "duebook_common.archives.restore"},
 }
 APPENDING = {
     STORE + "eventstore.append": {STORE + f"{name}_handling" for name in ("archive", "bulk", "key", "mail", "queue")},

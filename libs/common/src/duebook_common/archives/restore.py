@@ -18,7 +18,7 @@ SELECT found.* FROM unnest($1::text[]) AS line, json_populate_record(NULL::{tabl
 
 def schema_of(period: str) -> str:
     """The schema that has the tables of a restored period: `archive_2026_10`."""
-    return "archive_" + "".join(letter if letter.isalnum() else "_" for letter in period.lower())
+    return "archive_" + "".join(char if char.isalnum() else "_" for char in period.lower())
 
 
 async def restore(pool: Pool, target: Target, manifest: Manifest) -> int:
