@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-# Of the queue that all benches use: a filled database has others, which nobody serves.
+# Of the queue that all benches use: a filled database has others, which no executor serves.
 _UNFINISHED = """
 SELECT EXISTS (SELECT FROM runs WHERE queue = 'default' AND wake_at IS NOT NULL)
     OR EXISTS (SELECT FROM jobs WHERE queue = 'default' AND wake_at <= now())
