@@ -26,6 +26,7 @@ from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.bulk_worker import BulkWorker
+from duebook_scheduler.day_lines import DayLines
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.ended_executors import EndedExecutors
@@ -56,6 +57,7 @@ _PERIOD_INTERVAL = timedelta(minutes=1)
 _RATE_INTERVAL = timedelta(minutes=1)
 _STATISTICS_INTERVAL = timedelta(seconds=1)
 _ERASE_INTERVAL = timedelta(seconds=5)
+_DAY_LINE_INTERVAL = timedelta(minutes=5)
 _SIGN_INTERVAL = timedelta(milliseconds=200)
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
@@ -129,6 +131,8 @@ def _start_workers(
     erasures = Erasures(pool, context.clock)
     loops.start("erasures", run_every("erasures", _ERASE_INTERVAL, erasures.step))
     _start_archiving(loops, context)
+    lines = DayLines(pool, context.clock)
+    loops.start("day lines", run_every("day lines", _DAY_LINE_INTERVAL, lines.step))
     idle_queues = IdleQueues(pool, work_queues, context.settings.queue_idle)
     loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
 

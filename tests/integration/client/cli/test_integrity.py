@@ -1,7 +1,11 @@
-"""`duebook verify`, `rebuild`, `rebase-log` and `migrate`. Against a real api and database."""
+"""`duebook verify`, `day-lines`, `rebuild`, `rebase-log` and `migrate`. Against a real api and database."""
+
+from datetime import UTC, datetime
 
 import asyncpg
 
+from duebook_common.store.database import connect
+from duebook_common.store.day_lines import write_line
 from support.program import Program
 
 
@@ -35,3 +39,17 @@ async def test_a_rebase_says_nothing_had_to_be_done_only_if_so(duebook: Program)
         rebased = duebook("rebase-log")
         assert rebased.exit_code == 0
         assert ("nothing had to be done" in rebased.stderr) is not is_needed
+
+
+async def test_a_line_that_was_kept_elsewhere_must_be_one_of_those_that_are_printed(duebook: Program) -> None:
+    duebook.run()
+    assert duebook("day-lines").stdout == ""
+    async with connect(duebook.environment["DUEBOOK_POSTGRES_URL"], "test") as pool:
+        now = datetime.now(UTC)
+        assert await write_line(pool, now.date(), now) is not None
+    line = duebook("day-lines").stdout.strip()
+    assert [each["hash"] for each in duebook.data("day-lines", "--limit", "1")] == [line[-64:]]
+    assert duebook("verify", "--line", line).exit_code == 0
+    other = duebook("verify", "--line", line[:-64] + "0" * 64)
+    assert (other.exit_code, "is not in the chain" in other.stdout) == (1, True)
+    assert duebook("verify", "--line", "yesterday").exit_code == 2

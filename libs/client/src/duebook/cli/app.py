@@ -39,6 +39,7 @@ COMMANDS = {
     "stats": ("stats", "stats"),
     "archive": ("archives", "app"),
     "verify": ("integrity", "verify"),
+    "day-lines": ("integrity", "day_lines"),
     "rebuild": ("integrity", "rebuild"),
     "rebase-log": ("integrity", "rebase_log"),
     "migrate": ("integrity", "migrate"),

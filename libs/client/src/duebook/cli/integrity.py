@@ -1,8 +1,9 @@
-"""`duebook verify`, `rebuild`, `rebase-log` and `migrate`."""
+"""`duebook verify`, `day-lines`, `rebuild`, `rebase-log` and `migrate`."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,21 +15,42 @@ from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 
+Line = Annotated[
+    str | None, typer.Option(help="The line of a day that was kept elsewhere, as `duebook day-lines` prints it.")
+]
 
-def verify(fmt: Output = Format.TABLE) -> None:
+
+def verify(line: Line = None, fmt: Output = Format.TABLE) -> None:
     """Check the invariants over the whole log. Exits with 1 if one is broken."""
+    from duebook_common.domain.day_hash import parse_line
     from duebook_common.integrity import verify as library
 
-    report = with_database(library.verify)
+    kept = parse_option("--line", parse_line, line)
+    report = with_database(partial(library.verify, kept=kept))
     breaches = [asdict(breach) for breach in report.breaches]
     if fmt is Format.JSON:
         output.print_json({"jobs": report.jobs, "events": report.events, "breaches": breaches})
     elif breaches:
         output.print_list(breaches, ("invariant", "stream", "says"), fmt)
     output.print_message(f"checked {report.jobs} jobs and {report.events} events: {len(breaches) or 'no'} breaches")
-    for line in _remedies({breach.invariant for breach in report.breaches}):
-        output.print_message(line)
+    for remedy in _remedies({breach.invariant for breach in report.breaches}):
+        output.print_message(remedy)
     raise typer.Exit(1 if breaches else 0)
+
+
+def day_lines(
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of lines: the newest.")] = 30,
+    fmt: Output = Format.TABLE,
+) -> None:
+    """Print the line of each day that is over: to keep elsewhere, as proof of what the log was. Oldest first."""
+    from duebook_common.integrity.verify_days import written_lines
+
+    lines = with_database(written_lines)[-limit:]
+    if fmt is Format.JSON:
+        output.print_json([{"day": str(line.day), "events": line.events, "hash": line.hash} for line in lines])
+    else:
+        for line in lines:
+            typer.echo(str(line))
 
 
 def _remedies(invariants: set[int]) -> Iterator[str]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from duebook_common.domain.day_hash import DayLine
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify_bulk import check_bulk
+from duebook_common.integrity.verify_days import check_days
 from duebook_common.integrity.verify_erasures import check_erasures
 from duebook_common.integrity.verify_follow_ups import check_follow_ups
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
@@ -52,16 +54,16 @@ class VerifyReport:
     breaches: Sequence[Breach]
 
 
-async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5)) -> VerifyReport:
+async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5), kept: DayLine | None = None) -> VerifyReport:
     """Check everything. An occurrence of an active job that has been due for more than `overdue` counts as missing.
 
-    So does the follow-up of an end that was recorded before that.
+    So does the follow-up of an end that was recorded before that. `kept`: the line of a day that was kept elsewhere.
     """
     jobs = events = 0
     async with snapshot(pool) as db:
         now = await db.fetchval("SELECT clock_timestamp()")
         breaches = [*await _check_origin(db), *await _check_versions(db), *await check_orphans(db)]
-        breaches += await check_erasures(db)
+        breaches += [*await check_erasures(db), *await check_days(db, kept)]
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
         pauses = fold_all_pauses(others)
         working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, now - overdue)}

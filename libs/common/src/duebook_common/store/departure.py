@@ -12,6 +12,7 @@ from duebook_common.domain.job import events as job_events
 from duebook_common.domain.mail import stream as mail_stream
 from duebook_common.domain.run import events as run_events
 from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.day_lines import note_departure
 from duebook_common.store.ledger_lines import move_jobs_to_lines, move_to_lines
 from duebook_common.store.replay import stream_id
 
@@ -85,7 +86,10 @@ async def unseal(pool: Pool, born: datetime) -> None:
 
 
 async def settle(pool: Pool, born: datetime, archive: int) -> int:
-    """Replace the rows of a sealed period (UTC) by lines that name its archive; returns how many rows are left."""
+    """Replace the rows of a sealed period (UTC) by lines that name its archive; returns how many rows are left.
+
+    The hashes of days keep what its events count for.
+    """
     left = 0
     async for run_ids in _batches(pool, born, "run-"):
         async with transaction(pool) as db:
@@ -97,6 +101,7 @@ async def settle(pool: Pool, born: datetime, archive: int) -> int:
         async with transaction(pool) as db:
             await move_jobs_to_lines(db, await _ids(db, _JOBS_LEFT, born, job_ids), archive)
             left += len(await _ids(db, _JOBS_LEFT, born, job_ids))
+    await note_departure(pool, born)
     return left
 
 

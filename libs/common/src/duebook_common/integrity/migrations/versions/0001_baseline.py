@@ -204,6 +204,36 @@ $$;
 CREATE TRIGGER only_erasure BEFORE UPDATE OF data, salt, sealed ON events
     FOR EACH ROW EXECUTE FUNCTION refuse_all_but_erasure();
 
+-- The events that were recorded in this range of times: the hash of a day.
+CREATE INDEX events_recorded ON events USING brin (recorded_at);
+
+-- One row per day (UTC) that is over: how many events it had, the hash of their set (`domain/set_hash.py`), and the
+-- hash of its line, which covers the line of the day before.
+CREATE TABLE day_lines (
+    day date PRIMARY KEY,
+    events bigint NOT NULL,
+    state bytea NOT NULL,
+    hash text NOT NULL,
+    sealed_at timestamptz NOT NULL
+);
+
+-- One row per day and period: the events of that day which have left with the period. `covered_by` is the day whose
+-- line covers this row.
+CREATE TABLE departed_days (
+    day date,
+    born timestamptz,
+    events bigint NOT NULL,
+    state bytea NOT NULL,
+    covered_by date,
+    PRIMARY KEY (day, born)
+);
+
+-- At most one row: until when a scheduler is at work on the line of a day.
+CREATE TABLE day_claims (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    until timestamptz NOT NULL
+);
+
 -- One row per erased job some of whose runs may still have contents. `wake_at` is when a scheduler erases them.
 CREATE TABLE erasures (
     job_id uuid PRIMARY KEY,

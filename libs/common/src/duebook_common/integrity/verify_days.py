@@ -1,0 +1,54 @@
+"""Invariant 8: the events of each day that is over are those that its line covers, and the lines form a chain."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from duebook_common.domain.day_hash import DayLine, DepartedDay, EventSet, line_of
+from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.store.database import Connection, Pool, snapshot
+from duebook_common.store.day_lines import DAY, departed, lines, sets_until
+
+
+async def check_days(db: Connection, kept: DayLine | None = None) -> list[Breach]:
+    """Compute the lines of all days again. `kept`: a line that was kept elsewhere, which must be one of them."""
+    written, gone = await lines(db), await departed(db)
+    breaches = [*check_chain(written, gone)]
+    if kept is not None and kept not in [line for line, _ in written]:
+        breaches.append(_breach(kept, "the line that was kept elsewhere is not in the chain"))
+    if written:
+        found = await sets_until(db, written[0][0].day, written[-1][0].day + DAY)
+        for each in (each for days in gone.values() for each in days):
+            found.setdefault(each.day, EventSet()).include(each.events)
+        for line, events in written:
+            if not events.same(found.get(line.day, EventSet())):
+                breaches.append(_breach(line, _difference(line, found.get(line.day, EventSet()))))
+    return breaches
+
+
+async def written_lines(pool: Pool) -> list[DayLine]:
+    """The lines of all days that are over, oldest first."""
+    async with snapshot(pool) as db:
+        return [line for line, _ in await lines(db)]
+
+
+def check_chain(
+    written: list[tuple[DayLine, EventSet]], gone: Mapping[date | None, list[DepartedDay]]
+) -> Iterator[Breach]:
+    """Each line follows from its day's events, from what has left, and from the line before. No day is left out."""
+    before: DayLine | None = None
+    for line, events in written:
+        if before is not None and line.day != before.day + DAY:
+            yield _breach(line, f"follows {before.day}: lines are missing")
+        if line_of(line.day, events, before, gone.get(line.day, [])) != line:
+            yield _breach(line, "the line does not follow from its events and from the line before")
+        before = line
+
+
+def _difference(line: DayLine, found: EventSet) -> str:
+    if line.events != found.events:
+        return f"has {found.events:,} events, and its line covers {line.events:,}"
+    return "its events were changed since its line was written"
+
+
+def _breach(line: DayLine, says: str) -> Breach:
+    return Breach(Invariant.APPEND_ONLY, f"day {line.day}", says)
