@@ -7,23 +7,28 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from asyncpg import DeadlockDetectedError, LockNotAvailableError
 
+from duebook_common.archives.archiver import Archiver
+from duebook_common.archives.chain import RecordedArchive
+from duebook_common.archives.check import check_archives
+from duebook_common.archives.folder import Folder
 from duebook_common.integrity.verify import verify
-from duebook_common.store.database import Pool, connect
+from duebook_common.store.archive_handling import archives
+from duebook_common.store.database import Pool, acquire, connect
 from support import servers
 from support.api_app import Api, running_api
-from support.leaving import all_periods, leave
+from support.bookkeeping import ACTOR
 from support.years import START, Life
 
 MONTHS = int(os.environ.get("DUEBOOK_TEST_MONTHS", "7"))
 JOBS = int(os.environ.get("DUEBOOK_TEST_JOBS", "7"))
-KEPT = 2  # months, with the current one
 LONG = timedelta(days=400_000)
 _ROWS = "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM runs) + (SELECT count(*) FROM jobs)"
 
@@ -35,19 +40,27 @@ async def twin_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
     await servers.drop_database(_postgres, name)
 
 
-async def test_archived_months_say_what_kept_ones_say(postgres_url: str, twin_url: str) -> None:
+async def test_archived_months_say_what_kept_ones_say(postgres_url: str, twin_url: str, tmp_path: Path) -> None:
     async with connect(postgres_url, "archived", 10) as archived, connect(twin_url, "twin", 10) as kept:
         lives = [Life(pool, JOBS) for pool in (archived, kept)]
         await asyncio.gather(*(life.begin() for life in lives))
         rows = []
         for _ in range(MONTHS):
             await asyncio.gather(*(live_a_month(life) for life in lives))
-            await archive_old_periods(archived)
+            await archive_old_periods(lives[0], tmp_path)
             rows.append(await archived.fetchval(_ROWS))
         await must_be_the_same(lives, postgres_url, twin_url)
         assert (await verify(archived, LONG)).breaches == (await verify(kept, LONG)).breaches == []
+        assert [fault async for fault in check_archives(Folder(str(tmp_path)), await recorded(archived))] == []
         assert max(rows[4:]) < 1.2 * rows[3], rows  # what is open is at most six weeks older than what is kept
         assert rows[-1] < await kept.fetchval(_ROWS) / 2
+
+
+async def recorded(pool: Pool) -> list[RecordedArchive]:
+    async with acquire(pool) as db:
+        rows = await archives(db)
+    assert len(rows) >= MONTHS - 2
+    return [RecordedArchive(row["number"], row["period"], row["digest"], row["previous"]) for row in rows]
 
 
 async def live_a_month(life: Life) -> None:
@@ -56,20 +69,16 @@ async def live_a_month(life: Life) -> None:
         await life.live_a_day()
 
 
-async def archive_old_periods(pool: Pool) -> None:
-    known = await all_periods(pool)
-    for period in known[:-KEPT]:
-        if period.status != "archived":
-            await leave_in_spite_of_kills(pool, period.born)
-
-
-async def leave_in_spite_of_kills(pool: Pool, born: Any) -> None:
-    longest = 0.05
+async def archive_old_periods(life: Life, folder: Path) -> None:
+    """Archive all that has ended longer ago than a month, by an archiver that is killed again and again."""
+    archiver = Archiver(life.pool, Folder(str(folder)), ACTOR, pace=0)
+    retention, longest = datetime.now(UTC) - life.now + timedelta(days=25), 0.05
     while True:
         longest *= 1.5
         try:
             async with asyncio.timeout(random.uniform(0, longest)):
-                return await leave(pool, born)
+                if await archiver.archive_due(retention) is None:
+                    return
         except (TimeoutError, LockNotAvailableError, DeadlockDetectedError):
             continue
 
