@@ -168,3 +168,13 @@ async def test_the_feed_begins_behind_what_is_archived(api: Api) -> None:
     for path in ("/api/events", "/api/events/stream"):
         problem = await api.json(410, "GET", f"{path}?after={positions[4]}")
         assert (problem["code"], PERIOD in problem["detail"]) == ("archived", True)
+
+
+async def test_the_page_of_an_archived_run_says_where_the_rest_is(api: Api) -> None:
+    _, runs = await with_history(api)
+    run = scheduled(runs)
+    await archive_runs(api.deps.pool, [run["id"]])
+    answer = await api.http.get(f"/console/runs/{run['id']}")
+    assert answer.status_code == 200, answer.text
+    assert f"are in the archive {PERIOD}" in answer.text
+    assert "Run again" not in answer.text

@@ -40,7 +40,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     as_of = time_in_url(reader, "as_of")
     with_payload = reader.may(Scope.PAYLOADS_READ)
     run = await find_run(deps, run_id, as_of, with_payload=with_payload)
-    events = await _events(deps, run_id, as_of)
+    events = [] if "archived" in run else await _events(deps, run_id, as_of)
     why = await why_run(deps, run_id) if as_of is None else None
     times = reader.times.at(as_of) if as_of else reader.times
     view = page.run_page(run, events, times, await _zone(deps, run["job_id"]))
