@@ -31,9 +31,8 @@ async def archive_runs(pool: Pool, run_ids: Iterable[Any], job_ids: Iterable[Any
             start=start,
             end=end,
             digest=f"{number + 1:064}",
-            previous=previous,
             address="/archives",
-            **{"events": 1, "bytes": 1, "last_xid": None, "last_position": None} | fields,
+            **{"previous": previous, "events": 1, "bytes": 1, "last_xid": None, "last_position": None} | fields,
             at=NOW,
         )
         await record_archive(db, archived, Actor("test"))

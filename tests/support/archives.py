@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from duebook_common.archives.chain import RecordedArchive
 from duebook_common.archives.lines import LineFile
 from duebook_common.archives.manifest import LogPosition, Manifest, digest, encode, manifest_name
 from duebook_common.archives.targets import Target
 
+LATER = datetime(2999, 1, 1, tzinfo=UTC)  # when a test opens the next period
+ANY_AGE = timedelta(days=-400_000)  # a retention after which also a period that ends then is old enough
 EMPTY = Manifest(
     number=1,
     period="2026-01",

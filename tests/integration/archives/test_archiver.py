@@ -20,10 +20,9 @@ from duebook_common.store import departure
 from duebook_common.store.archive_handling import archives
 from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.partitions import open_period
+from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, created, do, started
 
-LATER = datetime.fromisoformat("2999-01-01T00:00:00Z")
-ANY_AGE = timedelta(days=-400_000)  # of a period that ends later than today
 LONG_AGO = timedelta(days=400_000)
 
 

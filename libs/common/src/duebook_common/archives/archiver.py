@@ -22,7 +22,13 @@ from duebook_common.domain.periods import period_name
 from duebook_common.domain.retention import Span, due, spans
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
-from duebook_common.store.archive_handling import archives, last_archive, record_archive, subscribers_behind
+from duebook_common.store.archive_handling import (
+    archived_of,
+    archives,
+    last_archive,
+    record_archive,
+    subscribers_behind,
+)
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
@@ -101,7 +107,7 @@ class Archiver:
         async with acquire(self.pool) as db:
             for row in await archives(db):
                 if row["starts_at"] == span.start:
-                    return _event(row)
+                    return archived_of(row)
         return None
 
     async def _seal(self, span: Span, period: Period) -> None:
@@ -181,12 +187,6 @@ def _archived(manifest: Manifest, content: bytes, address: str, now: datetime) -
         last_position=None if last is None else last.position,
         at=now,
     )
-
-
-def _event(row: Any) -> LogArchived:
-    same = ("number", "period", "digest", "previous", "address", "events", "bytes", "last_xid", "last_position")
-    times = {"start": row["starts_at"], "end": row["ends_at"], "at": row["archived_at"]}
-    return LogArchived(**{name: row[name] for name in same}, **times)
 
 
 async def _until_locked(step: Any, *arguments: Any) -> None:

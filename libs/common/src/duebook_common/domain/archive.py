@@ -15,7 +15,7 @@ class LogArchived:
 
     `number` counts archives from 1. `digest` is the SHA-256 of the manifest, `previous` that of the archive before.
     `address` says where the archives are. `events` and `bytes` are what the files hold, `last_xid` and `last_position`
-    the position of the last event. `kept` streams are in the archive and in the database, since they had not ended.
+    the position of the last event.
     """
 
     number: int
@@ -29,5 +29,4 @@ class LogArchived:
     bytes: int
     last_xid: int | None
     last_position: int | None
-    kept: int = 0
     at: datetime

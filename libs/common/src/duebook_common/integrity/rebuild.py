@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
+from duebook_common.domain.archive import STREAM as ARCHIVES
+from duebook_common.domain.archive import LogArchived
 from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.mail import Mail
 from duebook_common.domain.queue import events as queue_events
@@ -18,6 +20,7 @@ from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
+from duebook_common.store.archive_handling import put_archive, wrong_archives
 from duebook_common.store.database import Connection, Pool, snapshot, transaction
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.ledger_lines import SETTLED, archived_first_events
@@ -74,6 +77,7 @@ async def rebuild(pool: Pool) -> RebuildSummary:
         await _rebuild(pool, streams, summary, _wrong_pauses, _put_pauses)
     installation = [queue_events.stream(queue_events.INSTALLATION)]
     await _rebuild(pool, installation, summary, _wrong_pauses, _put_pauses)
+    await _rebuild(pool, [ARCHIVES], summary, _wrong_archives, _put_archives)
     async for streams in _batches(pool, "bulk-"):
         await _rebuild(pool, streams, summary, _wrong_bulk, _put_bulk)
     await statistics.rebuild(pool, datetime.now(UTC))
@@ -133,6 +137,15 @@ async def _wrong_pauses(db: Connection, recorded: Streams) -> list[tuple[str, li
 async def _put_pauses(db: Connection, wrong: Sequence[tuple[str, list[Pause]]]) -> None:
     for name, pauses in wrong:
         await queue_pauses.replace_pauses(db, name, pauses)
+
+
+async def _wrong_archives(db: Connection, recorded: Streams) -> list[LogArchived]:
+    return await wrong_archives(db, recorded.get(ARCHIVES, ()))
+
+
+async def _put_archives(db: Connection, wrong: Sequence[LogArchived]) -> None:
+    for archived in wrong:
+        await put_archive(db, archived)
 
 
 async def _wrong_bulk(db: Connection, recorded: Streams) -> list[BulkOperation]:

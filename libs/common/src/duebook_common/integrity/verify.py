@@ -12,6 +12,7 @@ from uuid import UUID
 from duebook_common.domain.day_hash import DayLine
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verify_archives import check_archives
 from duebook_common.integrity.verify_bulk import check_bulk
 from duebook_common.integrity.verify_days import check_days
 from duebook_common.integrity.verify_erasures import check_erasures
@@ -75,6 +76,7 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5), kept: Da
                 breaches += check_job(recorded, now - overdue, pauses, working_off, archived.get(job_id, ()))
             breaches += await check_rows(db, batch, archived)
         events += len(others)
+        breaches += await check_archives(db, others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
         breaches += await check_follow_ups(db, now - overdue)

@@ -1,12 +1,13 @@
 """Recording that a period was archived: the event, and the row of the table `archives` that is its read model."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from duebook_common.domain.archive import STREAM, LogArchived
 from duebook_common.store.actor import Actor
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import PERMANENT, Write, append
+from duebook_common.store.eventstore import PERMANENT, RecordedEvent, Write, append
 
 _ARCHIVES = "SELECT * FROM archives ORDER BY number"
 _LAST = "SELECT number, digest FROM archives ORDER BY number DESC LIMIT 1"
@@ -54,3 +55,17 @@ async def subscribers_behind(db: Connection, xid: int, position: int) -> list[st
 async def archives(db: Connection) -> list[Any]:
     """All archives, oldest first."""
     return list(await db.fetch(_ARCHIVES))
+
+
+def archived_of(row: Any) -> LogArchived:
+    """The event that a row of `archives` shows."""
+    same = ("number", "period", "digest", "previous", "address", "events", "bytes", "last_xid", "last_position")
+    times = {"start": row["starts_at"], "end": row["ends_at"], "at": row["archived_at"]}
+    return LogArchived(**{name: row[name] for name in same}, **times)
+
+
+async def wrong_archives(db: Connection, recorded: Iterable[RecordedEvent]) -> list[LogArchived]:
+    """Of the events of the stream of archives those whose row is missing, or differs."""
+    rows = {row["number"]: archived_of(row) for row in await archives(db)}
+    events = [item.event for item in recorded]
+    return [event for event in events if isinstance(event, LogArchived) and rows.get(event.number) != event]
