@@ -3,11 +3,14 @@
 import asyncio
 import random
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from duebook_common.domain.job.commands import PauseJob
+from duebook_common.domain.mail import MailFailed, MailSent
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt, RedriveRun, Succeed
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.rebuild import rebuild
@@ -16,6 +19,7 @@ from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Pool
 from duebook_common.store.departure import drop, move_open, seal, settle, unseal
 from duebook_common.store.job_handling import handle_job
+from duebook_common.store.mail_handling import MailResult, record_mails
 from support.bookkeeping import ACTOR, NOW, context, created, dispatch, do, start, started, trigger
 from support.leaving import all_periods, archive, close, leave
 
@@ -93,6 +97,24 @@ async def test_writers_go_on_while_a_period_leaves_and_is_killed(pool: Pool) -> 
         await leave_with_kills(pool, await close(pool))
     await writers
     assert await pool.fetchval("SELECT count(*) FROM ledger_lines") == 3
+    await sound(pool)
+
+
+async def test_a_mail_without_a_run_leaves_once_it_is_sent(pool: Pool) -> None:
+    """As those about missed occurrences."""
+    job_id = await created(pool, recurrence="daily", scheduled_at=NOW + DAY)
+    sent, failed = uuid4(), uuid4()
+    about: dict[str, Any] = {"outcome": "missed", "recipient": "a@example.com", "at": NOW}
+    again = MailFailed(**about, tries=1, retry_at=NOW)
+    results = [MailResult(sent, job_id, MailSent(**about)), MailResult(failed, job_id, again)]
+    await record_mails(pool, results, ACTOR)
+    born = await close(pool)
+    await move_open(pool, born)
+    await seal(pool, born)
+    assert await settle(pool, born, await archive(pool, born)) == 0
+    await sound(pool)
+    await drop(pool, born)
+    assert [row["run_id"] for row in await pool.fetch("SELECT run_id FROM mails")] == [failed]
     await sound(pool)
 
 

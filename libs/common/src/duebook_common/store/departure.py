@@ -35,24 +35,29 @@ SELECT job_id FROM jobs WHERE job_id = ANY($2::uuid[]) AND born = $1 AND (
     OR EXISTS (SELECT FROM runs WHERE runs.job_id = jobs.job_id AND runs.born <> $1)
 )
 """
+# Mails about missed occurrences have no run, and a period of their own. Those of a run move with it.
+_OPEN_MAILS = """
+SELECT DISTINCT run_id FROM mails WHERE run_id = ANY($2::uuid[]) AND wake_at IS NOT NULL AND $1::timestamptz IS NOT NULL
+"""
+_KINDS = (("run-", _OPEN_RUNS), ("mail-", _OPEN_MAILS), ("job-", _OPEN_JOBS))
 _RUNS_LEFT = "SELECT run_id FROM runs WHERE run_id = ANY($2::uuid[]) AND born = $1"
 _JOBS_LEFT = "SELECT job_id FROM jobs WHERE job_id = ANY($2::uuid[]) AND born = $1"
 # An append waits for this lock and then sees what has moved: the stream has another period, so its writer reads again.
 _KEEP_FROM_APPENDING = "LOCK TABLE events, log_lines IN SHARE ROW EXCLUSIVE MODE"
 _OPEN = "(SELECT born FROM periods WHERE status = 'open')"
-_MOVE = (
-    f"UPDATE events SET born = {_OPEN} WHERE born = $1 AND stream = ANY($2::text[])",  # noqa: S608
-    f"""UPDATE log_lines SET born = {_OPEN} WHERE born = $1 AND run_id = ANY($2::uuid[])
-    AND job_id IN (SELECT job_id FROM runs WHERE run_id = ANY($2::uuid[]))""",  # noqa: S608
-    f"UPDATE runs SET born = {_OPEN} WHERE born = $1 AND run_id = ANY($2::uuid[])",  # noqa: S608
-    f"UPDATE jobs SET born = {_OPEN} WHERE born = $1 AND job_id = ANY($2::uuid[])",  # noqa: S608
-)
+_MOVE_EVENTS = f"UPDATE events SET born = {_OPEN} WHERE born = $1 AND stream = ANY($2::text[])"  # noqa: S608
+_MOVE_LINES = f"""
+UPDATE log_lines SET born = {_OPEN} WHERE born = $1 AND run_id = ANY($2::uuid[])
+AND job_id IN (SELECT job_id FROM runs WHERE run_id = ANY($2::uuid[]))
+"""  # noqa: S608
+_MOVE_RUNS = f"UPDATE runs SET born = {_OPEN} WHERE born = $1 AND run_id = ANY($2::uuid[])"  # noqa: S608
+_MOVE_JOBS = f"UPDATE jobs SET born = {_OPEN} WHERE born = $1 AND job_id = ANY($2::uuid[])"  # noqa: S608
 _SEAL = """
 UPDATE periods SET status = 'leaving', sealed_at = pg_current_xact_id() WHERE born = $1 AND status = 'closed'
 """
 _UNSEAL = "UPDATE periods SET status = 'closed', sealed_at = NULL WHERE born = $1 AND status = 'leaving'"
-_FORGET = (
-    "DELETE FROM mails WHERE run_id = ANY($1::uuid[])",
+_FORGET_MAILS = "DELETE FROM mails WHERE run_id = ANY($1::uuid[])"
+_FORGET_NOTES = (
     "DELETE FROM progress WHERE run_id = ANY($1::uuid[])",
     "DELETE FROM task_checkpoints WHERE run_id = ANY($1::uuid[])",
 )
@@ -65,10 +70,9 @@ async def move_open(pool: Pool, born: datetime) -> int:
     A job moves with its runs, and where one of its runs is of another period; a run with its mails and log lines.
     """
     moved = 0
-    async for run_ids in _batches(pool, born, "run-"):
-        moved += await _move_runs(pool, born, run_ids)
-    async for job_ids in _batches(pool, born, "job-"):
-        moved += await _move_jobs(pool, born, job_ids)
+    for kind, find in _KINDS:
+        async for ids in _batches(pool, born, kind):
+            moved += await _move_batch(pool, born, kind, find, ids)
     return moved
 
 
@@ -94,9 +98,11 @@ async def settle(pool: Pool, born: datetime, archive: int) -> int:
     async for run_ids in _batches(pool, born, "run-"):
         async with transaction(pool) as db:
             await move_to_lines(db, await _ids(db, _RUNS_LEFT, born, run_ids), archive)
-            for statement in _FORGET:
+            for statement in _FORGET_NOTES:
                 await db.execute(statement, run_ids)
             left += len(await _ids(db, _RUNS_LEFT, born, run_ids))
+    async for run_ids in _batches(pool, born, "mail-"):
+        await pool.execute(_FORGET_MAILS, run_ids)
     async for job_ids in _batches(pool, born, "job-"):
         async with transaction(pool) as db:
             await move_jobs_to_lines(db, await _ids(db, _JOBS_LEFT, born, job_ids), archive)
@@ -123,42 +129,31 @@ async def _batches(pool: Pool, born: datetime, prefix: str) -> AsyncIterator[lis
         last = streams[-1]
 
 
-async def _move_runs(pool: Pool, born: datetime, run_ids: Sequence[UUID]) -> int:
-    if not await _ids(pool, _OPEN_RUNS, born, run_ids):
+async def _move_batch(pool: Pool, born: datetime, kind: str, find: str, ids: Sequence[UUID]) -> int:
+    """Move those of these streams of a kind that `find` finds to be open; returns how many."""
+    if not await _ids(pool, find, born, ids):
         return 0
     async with transaction(pool) as db:
         await _keep_from_appending(db)
-        open_ = await _ids(db, _OPEN_RUNS, born, run_ids)
-        streams = [stream(run_id) for run_id in open_ for stream in (run_events.stream, mail_stream)]
-        await _move(db, born, streams, run_ids=open_)
+        open_ = await _ids(db, find, born, ids)
+        for statement, moved in _moves(kind, open_):
+            await db.execute(statement, born, moved)
     return len(open_)
 
 
-async def _move_jobs(pool: Pool, born: datetime, job_ids: Sequence[UUID]) -> int:
-    if not await _ids(pool, _OPEN_JOBS, born, job_ids):
-        return 0
-    async with transaction(pool) as db:
-        await _keep_from_appending(db)
-        open_ = await _ids(db, _OPEN_JOBS, born, job_ids)
-        await _move(db, born, [job_events.stream(job_id) for job_id in open_], job_ids=open_)
-    return len(open_)
+def _moves(kind: str, ids: Sequence[UUID]) -> list[tuple[str, Sequence[str] | Sequence[UUID]]]:
+    """The statements that move these streams, and their rows, each with its argument."""
+    if kind == "mail-":
+        return [(_MOVE_EVENTS, [*map(mail_stream, ids)])]
+    if kind == "job-":
+        return [(_MOVE_EVENTS, [*map(job_events.stream, ids)]), (_MOVE_JOBS, ids)]
+    streams = [*map(run_events.stream, ids), *map(mail_stream, ids)]
+    return [(_MOVE_EVENTS, streams), (_MOVE_LINES, ids), (_MOVE_RUNS, ids)]
 
 
 async def _keep_from_appending(db: Connection) -> None:
     await db.execute(_LOCK_WAIT)
     await db.execute(_KEEP_FROM_APPENDING)
-
-
-async def _move(
-    db: Connection,
-    born: datetime,
-    streams: Sequence[str],
-    run_ids: Sequence[UUID] = (),
-    job_ids: Sequence[UUID] = (),
-) -> None:
-    for statement, moved in zip(_MOVE, (streams, run_ids, run_ids, job_ids), strict=True):
-        if moved:
-            await db.execute(statement, born, moved)
 
 
 async def _ids(db: Connection | Pool, statement: str, born: datetime, ids: Sequence[UUID]) -> list[UUID]:

@@ -84,7 +84,7 @@ class LedgerLine:
 SETTLED = """(
     born = ANY(ARRAY(SELECT periods.born FROM periods WHERE periods.status = 'leaving')) AND CASE left(stream, 4)
         WHEN 'run-' THEN EXISTS (SELECT FROM ledger_lines WHERE run_id = substring(stream FROM 5)::uuid)
-        WHEN 'mail' THEN EXISTS (SELECT FROM ledger_lines WHERE run_id = substring(stream FROM 6)::uuid)
+        WHEN 'mail' THEN NOT EXISTS (SELECT FROM mails WHERE mails.run_id = substring(stream FROM 6)::uuid)
         WHEN 'job-' THEN EXISTS (
             SELECT FROM archived_jobs WHERE archived_jobs.job_id = substring(stream FROM 5)::uuid)
         ELSE false END
