@@ -22,6 +22,7 @@ from duebook_common.store.bulk_handling import BulkExecutor
 from duebook_common.store.database import Clock
 from duebook_common.store.follow_ups import FollowUpSubscriber
 from duebook_common.store.log_origin import check_log
+from duebook_common.store.log_pulse import LogPulse
 from duebook_common.store.services import present
 from duebook_common.store.startup import open_database
 from duebook_scheduler.admission import Admission
@@ -59,6 +60,7 @@ _STATISTICS_INTERVAL = timedelta(seconds=1)
 _ERASE_INTERVAL = timedelta(seconds=5)
 _DAY_LINE_INTERVAL = timedelta(minutes=5)
 _SIGN_INTERVAL = timedelta(milliseconds=200)
+_PULSE_SECONDS, _IDLE_PULSE_SECONDS = 0.08, 0.25  # between two looks at the end of the log
 _SWEEP_INTERVAL = timedelta(seconds=5)
 
 
@@ -109,11 +111,12 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
 def _start_log_readers(loops: Loops, context: PollContext, publisher: Publisher, wake: asyncio.Event) -> None:
     """The loops that follow the log: outcomes to RabbitMQ, follow-ups, statistics."""
     pool, clock, settings = context.pool, context.clock, context.settings
-    loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher).step))
-    follow_ups = FollowUpSubscriber(pool, clock, context.actor, settings.misfire, settings.max_active_runs)
+    pulse = LogPulse(pool, _PULSE_SECONDS, _IDLE_PULSE_SECONDS)
+    loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher, pulse).step))
+    follow_ups = FollowUpSubscriber(pool, clock, context.actor, settings.misfire, settings.max_active_runs, pulse)
     follow_up = partial(follow_ups.step, wake.set)
     loops.start("follow-ups", run_every("follow-ups", _FOLLOW_UP_INTERVAL, follow_up))
-    keeper = StatisticsKeeper(pool, clock)
+    keeper = StatisticsKeeper(pool, clock, pulse)
     loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
 
 

@@ -7,10 +7,11 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import MAIL_DEFAULT, MAIL_NAMED, declare_events
 from duebook_common.domain.mail import MISSED_REASONS
 from duebook_common.runtime.telemetry import RELAY_LAG
-from duebook_common.store.checkpoints import claim, has_new_events, move_checkpoint
+from duebook_common.store.checkpoints import claim, move_checkpoint
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.definitions import in_force
 from duebook_common.store.eventstore import HORIZON
+from duebook_common.store.log_pulse import LogPulse
 from duebook_common.store.mails_owed import has_default_recipients, owe
 from duebook_scheduler.outcome_messages import OUTCOMES, RelayedOutcome, of_missed, of_run
 
@@ -35,8 +36,8 @@ _BATCH = 1000
 class Relay:
     """Publishes outcomes in the order of the log. Any number of relays may run; one at a time holds the lock."""
 
-    def __init__(self, pool: Pool, publisher: Publisher) -> None:
-        self._pool, self._publisher = pool, publisher
+    def __init__(self, pool: Pool, publisher: Publisher, pulse: LogPulse | None = None) -> None:
+        self._pool, self._publisher, self._pulse = pool, publisher, pulse or LogPulse(pool)
         self._declared = False
 
     async def step(self) -> int:
@@ -48,10 +49,9 @@ class Relay:
             async with await self._publisher.extra_channel() as channel:
                 await declare_events(channel)
             self._declared = True
-        async with acquire(self._pool) as db:
-            if not await has_new_events(db, "relay"):
-                RELAY_LAG.set(0)
-                return 0
+        if not await self._pulse.has_new_events("relay"):
+            RELAY_LAG.set(0)
+            return 0
         async with transaction(self._pool) as db:
             checkpoint = await claim(db, "relay")
             if checkpoint is None:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from duebook_common.domain.statistics import EPOCH
 from duebook_common.store.database import Clock, Pool
+from duebook_common.store.log_pulse import LogPulse
 from duebook_common.store.statistics import StatisticsSubscriber, prune
 
 _PRUNE_INTERVAL = timedelta(minutes=10)
@@ -12,9 +13,9 @@ _PRUNE_INTERVAL = timedelta(minutes=10)
 class StatisticsKeeper:
     """Any number of schedulers may run it; one at a time counts."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, pulse: LogPulse) -> None:
         self._pool, self._clock = pool, clock
-        self._subscriber, self._pruned_at = StatisticsSubscriber(pool), EPOCH
+        self._subscriber, self._pruned_at = StatisticsSubscriber(pool, pulse), EPOCH
 
     async def step(self) -> int:
         """Count one batch. Returns its number of events if it was full, else 0."""

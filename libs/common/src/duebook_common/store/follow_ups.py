@@ -22,11 +22,12 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.ids import run_id_of_follow_up
 from duebook_common.store.actor import Actor
-from duebook_common.store.checkpoints import claim, has_new_events, move_checkpoint
+from duebook_common.store.checkpoints import claim, move_checkpoint
 from duebook_common.store.codec import FOLLOW_UPS
 from duebook_common.store.database import UNAVAILABLE, Clock, Connection, Pool, acquire, transaction
 from duebook_common.store.eventstore import HORIZON
 from duebook_common.store.job_handling import handle_job
+from duebook_common.store.log_pulse import LogPulse
 from duebook_common.store.rows import job_ids_of_keys, load_runs
 
 log = structlog.stdlib.get_logger("follow_ups")
@@ -141,8 +142,11 @@ class _Refuse:
 class FollowUpSubscriber:
     """Triggers what follows the ends of runs. Any number may run; one at a time acts."""
 
-    def __init__(self, pool: Pool, clock: Clock, actor: Actor, misfire: timedelta, max_active: int) -> None:
-        self._pool, self._clock, self._actor = pool, clock, actor
+    def __init__(
+        self, pool: Pool, clock: Clock, actor: Actor, misfire: timedelta, max_active: int,
+        pulse: LogPulse | None = None,
+    ) -> None:  # fmt: skip
+        self._pool, self._clock, self._actor, self._pulse = pool, clock, actor, pulse or LogPulse(pool)
         self._misfire, self._max_active = misfire, max_active
         self._failures = Counter[tuple[UUID, int, int]]()  # of the follow-ups of this step, in this and earlier tries
 
@@ -152,9 +156,8 @@ class FollowUpSubscriber:
         Raises the error of a follow-up that failed. Then the caller repeats the step after a pause: it tries again what
         failed, and after some tries the follow-up is refused.
         """
-        async with acquire(self._pool) as db:
-            if not await has_new_events(db, SUBSCRIBER):
-                return 0
+        if not await self._pulse.has_new_events(SUBSCRIBER):
+            return 0
         async with transaction(self._pool) as db:
             seen = await claim(db, SUBSCRIBER)
             if seen is None:

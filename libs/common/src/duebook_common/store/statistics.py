@@ -26,9 +26,10 @@ from duebook_common.domain.statistics import (
     admit,
     roll_up,
 )
-from duebook_common.store.checkpoints import claim, forget_checkpoint, has_new_events, move_checkpoint, wait_for_claim
-from duebook_common.store.database import Connection, Pool, acquire, transaction
+from duebook_common.store.checkpoints import claim, forget_checkpoint, move_checkpoint, wait_for_claim
+from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import HORIZON
+from duebook_common.store.log_pulse import LogPulse
 
 SUBSCRIBER = "statistics"
 BATCH = 5_000  # events
@@ -134,15 +135,14 @@ _FORGET = "DELETE FROM statistics"
 class StatisticsSubscriber:
     """Counts the log's events. Any number may run; one at a time holds the lock."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, pulse: LogPulse | None = None) -> None:
+        self._pool, self._pulse = pool, pulse or LogPulse(pool)
         self._full: dict[datetime, set[StepKey]] = {}  # hours with their most jobs, which change no more
 
     async def step(self, now: datetime) -> int:
         """Count one batch. Returns its number of events if it was full, else 0."""
-        async with acquire(self._pool) as db:
-            if not await has_new_events(db, SUBSCRIBER):
-                return 0
+        if not await self._pulse.has_new_events(SUBSCRIBER):
+            return 0
         async with transaction(self._pool) as db:
             checkpoint = await claim(db, SUBSCRIBER)
             if checkpoint is None:

@@ -1,0 +1,56 @@
+"""One question for all subscribers of a process that are at rest: has the log grown?"""
+
+import time
+from typing import NamedTuple
+
+from duebook_common.store.checkpoints import has_new_events
+from duebook_common.store.database import Pool, acquire
+from duebook_common.store.eventstore import HORIZON
+
+_NEWEST = f"SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
+_IDLE_AFTER_SECONDS = 10.0
+_TRUSTED_SECONDS = 5.0  # then a subscriber looks at its checkpoint too, which a rebuild may have reset
+
+
+class _Rest(NamedTuple):
+    """A subscriber had nothing to do while this was the end of the log."""
+
+    end: tuple[int, int] | None
+    since: float
+
+
+class LogPulse:
+    """Remembers the end of the log for so many seconds: `busy` if it has grown lately, else `idle`.
+
+    What becomes readable later lies after the end, because readers stay below the horizon. So a subscriber that had
+    nothing to do has nothing to do as long as the end stays.
+    """
+
+    def __init__(self, pool: Pool, busy: float = 0.0, idle: float = 0.0) -> None:
+        self._pool, self._busy, self._idle = pool, busy, idle
+        self._end: tuple[int, int] | None = None
+        self._read_at = self._grown_at = -_IDLE_AFTER_SECONDS
+        self._rests: dict[str, _Rest] = {}
+
+    async def has_new_events(self, subscriber: str) -> bool:
+        """Whether the log has events for the subscriber, or its checkpoint lies ahead, which `claim` tells."""
+        end, now, rest = await self._read_end(), time.monotonic(), self._rests.get(subscriber)
+        if rest is not None and rest.end == end and now - rest.since < _TRUSTED_SECONDS:
+            return False
+        async with acquire(self._pool) as db:
+            found = await has_new_events(db, subscriber)
+        if not found:
+            self._rests[subscriber] = _Rest(end, now)
+        return found
+
+    async def _read_end(self) -> tuple[int, int] | None:
+        now = time.monotonic()
+        good_for = self._busy if now - self._grown_at < _IDLE_AFTER_SECONDS else self._idle
+        if now - self._read_at < good_for:
+            return self._end
+        async with acquire(self._pool) as db:
+            record = await db.fetchrow(_NEWEST)
+        end = None if record is None else (record["xid"], record["position"])
+        self._grown_at = now if end != self._end else self._grown_at
+        self._end, self._read_at = end, now
+        return end
