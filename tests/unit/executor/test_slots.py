@@ -67,3 +67,25 @@ async def test_a_held_attempt_waits_for_a_slot_for_a_while_only(monkeypatch: pyt
         await slots.acquire_again()
     slots.release()
     await slots.acquire_again()
+
+
+async def test_what_can_wait_waits_until_a_crowd_has_begun() -> None:
+    slots = await slots_in_use(1, 1)
+    async with asyncio.timeout(20):
+        await slots.let_crowd_begin()
+        crowd = [asyncio.create_task(slots.acquire_again()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for attempt in crowd:
+            attempt.add_done_callback(lambda _: slots.release())
+        slots.release()
+        await slots.let_crowd_begin()
+    assert all(attempt.done() for attempt in crowd)
+
+
+async def test_nothing_waits_for_a_crowd_that_gets_no_slots() -> None:
+    slots = await slots_in_use(1, 1)
+    waiting = asyncio.create_task(slots.acquire_again())
+    await asyncio.sleep(0)
+    await slots.let_crowd_begin()
+    assert not waiting.done()
+    waiting.cancel()

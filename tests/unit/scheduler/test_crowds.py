@@ -40,4 +40,4 @@ def test_what_is_due_before_a_crowd_belongs_to_it() -> None:
 def test_a_steady_stream_is_no_crowd() -> None:
     """A hundred jobs each second are decided little earlier than one alone."""
     assert until({n / 8: 12 for n in range(1, 24)}) == NOW + AHEAD
-    assert until({n / 8: 125 for n in range(1, 24)}) < NOW + 0.3 * SECOND
+    assert until({n / 8: 125 for n in range(1, 24)}) <= NOW + 0.5 * SECOND

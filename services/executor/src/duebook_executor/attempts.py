@@ -51,7 +51,7 @@ class Attempts:
         self._max_timeout, self.slots = max_timeout, slots
         self._recorder, self._clock, self.executor = recorder, clock, executor
         self._tasks = registry.registered()
-        self._outcomes = Batcher(recorder.end)
+        self._outcomes = Batcher(self._record_ends)
         self._instants = Instants(clock)
         self.task_loop = TaskLoop()
         self.running: dict[UUID, Attempt] = {}
@@ -118,6 +118,10 @@ class Attempts:
                 return result.run if result.error is None else None
             finally:
                 self.running.pop(run.id, None)
+
+    async def _record_ends(self, ended: Sequence[EndedAttempt]) -> list[CommandResult]:
+        await self.slots.let_crowd_begin()
+        return await self._recorder.end(ended)
 
     def _leave_slot(self, attempt: Attempt) -> None:
         if attempt.held:

@@ -11,6 +11,7 @@ HELD_FOR_EACH_SLOT = 100
 _LONGEST_QUEUE_SECONDS = 0.1  # of the work of held attempts, shared out to the slots
 _SHORT_SECONDS = 0.02  # a crowd of so short tasks is held whole
 _LONGEST_WAIT_SECONDS = 1.0  # for a slot, after the instant
+_LOOK_SECONDS, _LONGEST_CROWD_SECONDS = 0.005, 1.0
 _BEGUN_PER_SECOND = 2_500  # held attempts: the more there are, the longer each may wait
 _DECLINE = 0.1  # of a duration, towards a shorter one
 
@@ -26,7 +27,7 @@ class Slots:
         self._concurrency = concurrency
         self._free = asyncio.Semaphore(concurrency)
         self._seconds: dict[str, float] = {}
-        self._held = 0
+        self._held = self._queued = 0
 
     async def acquire(self) -> None:
         await self._free.acquire()
@@ -56,11 +57,25 @@ class Slots:
 
     async def acquire_again(self) -> None:
         """Wait for the slot of a held attempt, whose instant has come; raises NoSlot if none becomes free soon."""
+        self._queued += 1
         try:
             async with asyncio.timeout(_LONGEST_WAIT_SECONDS + self._held / _BEGUN_PER_SECOND):
                 await self._free.acquire()
         except TimeoutError:
             raise NoSlot from None
+        finally:
+            self._queued -= 1
+
+    async def let_crowd_begin(self) -> None:
+        """Wait while held attempts whose instant has come get their slots; returns if none gets one, or after a second.
+
+        What can wait, such as the record of an end, takes the processor from those that should have begun.
+        """
+        until = asyncio.get_running_loop().time() + _LONGEST_CROWD_SECONDS
+        while (queued := self._queued) and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._queued >= queued:
+                return
 
     def stop_holding(self) -> None:
         """A held attempt has its slot again, or has ended without one."""

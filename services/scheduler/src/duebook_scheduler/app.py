@@ -59,7 +59,7 @@ _RATE_INTERVAL = timedelta(minutes=1)
 _STATISTICS_INTERVAL = timedelta(seconds=1)
 _ERASE_INTERVAL = timedelta(seconds=5)
 _DAY_LINE_INTERVAL = timedelta(minutes=5)
-_SIGN_INTERVAL = timedelta(milliseconds=200)
+_SIGN_INTERVAL = timedelta(milliseconds=250)
 _PULSE_SECONDS, _IDLE_PULSE_SECONDS = 0.08, 0.25  # between two looks at the end of the log
 _SWEEP_INTERVAL = timedelta(seconds=5)
 

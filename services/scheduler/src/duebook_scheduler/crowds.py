@@ -16,6 +16,7 @@ LONGEST_LEAD = timedelta(seconds=3)
 """No job is decided longer ahead than that, however many are due with it."""
 _PER_SECOND = 3_000  # jobs that are decided and started in a second by two cores
 _LEAST = 50  # jobs: fewer are decided in time by the look-ahead of the setting
+_HEAD_START = timedelta(milliseconds=200)  # the first of them are decided, sent and started in that time
 _MOST = 10_000  # jobs of a lane that are counted
 _COUNT_INTERVAL = timedelta(milliseconds=200)
 
@@ -49,7 +50,7 @@ def horizon(due: Sequence[DueSoon], now: datetime, ahead: timedelta) -> Horizon:
     until, look_at, jobs = now + ahead, None, 0
     for entry in due:
         jobs += entry.jobs
-        begin = entry.by - ahead - timedelta(seconds=jobs / _PER_SECOND)
+        begin = entry.by - ahead - _HEAD_START - timedelta(seconds=jobs / _PER_SECOND)
         if jobs < _LEAST:
             continue
         if begin <= now:
