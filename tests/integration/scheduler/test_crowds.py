@@ -66,6 +66,7 @@ async def crowd(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cr
 async def test_a_crowd_is_decided_ahead_and_sent_shortly_before_its_instant(pool: Pool, crowd: Crowd) -> None:
     lead = SETTINGS.look_ahead + 2.2 * SECOND
     assert await crowd.poll(4.4 * SECOND) == 0
+    assert await crowd.poll(lead + 0.1 * SECOND) == 0
     assert crowd.dispatcher.next_due == INSTANT - lead
     assert await crowd.poll(lead) == 100
     assert crowd.sender.jobs == []

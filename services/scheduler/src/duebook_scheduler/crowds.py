@@ -70,7 +70,7 @@ class Crowds:
     async def horizon(self, db: Connection, lanes: Sequence[Lane], now: datetime, ahead: timedelta) -> Horizon:
         """How far ahead the jobs of these lanes may be decided, and when to look again."""
         near = [lane for lane in lanes if lane.first <= now + LONGEST_LEAD]
-        if ahead and near and now >= self._count_at:
+        if ahead and near and (now >= self._count_at or now >= (self._found.look_at or self._count_at)):
             names, priorities = [lane.queue for lane in near], [lane.priority for lane in near]
             records = await db.fetch(_DUE_SOON, names, priorities, now, now + LONGEST_LEAD, _MOST)
             self._found = horizon([DueSoon(*record) for record in records], now, ahead)
