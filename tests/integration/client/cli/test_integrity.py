@@ -53,3 +53,20 @@ async def test_a_line_that_was_kept_elsewhere_must_be_one_of_those_that_are_prin
     other = duebook("verify", "--line", line[:-64] + "0" * 64)
     assert (other.exit_code, "is not in the chain" in other.stdout) == (1, True)
     assert duebook("verify", "--line", "yesterday").exit_code == 2
+
+
+async def test_changes_are_verified_from_the_last_verification_that_found_nothing(duebook: Program) -> None:
+    for _ in range(2):
+        duebook.run()
+    assert duebook.data("verify", "--changes")["jobs"] == 2  # all: nothing was verified before
+    assert duebook.data("verify", "--changes") == {"jobs": 0, "events": 0, "breaches": []}
+    run = duebook.run()
+    assert duebook.data("verify", "--changes")["jobs"] == 1
+    duebook.data("run", "cancel", run["id"])
+    db = await asyncpg.connect(duebook.environment["DUEBOOK_POSTGRES_URL"])
+    await db.execute("UPDATE runs SET error = 'falsified' WHERE status = 'cancelled'")
+    await db.close()
+    for _ in range(2):  # a breach is found again
+        verified = duebook("verify", "--changes")
+        assert (verified.exit_code, f"run-{run['id']}" in verified.stdout) == (1, True)
+    assert duebook("verify", "--changes", "--line", f"2026-11-26 1 event {'0' * 64}").exit_code == 2

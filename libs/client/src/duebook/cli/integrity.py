@@ -1,10 +1,12 @@
 """`duebook verify`, `day-lines`, `rebuild`, `rebase-log` and `migrate`."""
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,18 +17,29 @@ from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 
+if TYPE_CHECKING:
+    from duebook_common.domain.day_hash import DayLine
+    from duebook_common.integrity.verify import VerifyReport
+    from duebook_common.store.database import Pool
+
 Line = Annotated[
     str | None, typer.Option(help="The line of a day that was kept elsewhere, as `duebook day-lines` prints it.")
 ]
 
 
-def verify(line: Line = None, fmt: Output = Format.TABLE) -> None:
-    """Check the invariants over the whole log. Exits with 1 if one is broken."""
+Changes = Annotated[
+    bool, typer.Option("--changes", help="Only check jobs with events since the last verification that found nothing.")
+]
+
+
+def verify(changes: Changes = False, line: Line = None, fmt: Output = Format.TABLE) -> None:
+    """Check the invariants over the whole log. Exits with 1 if one is broken. Says every few seconds how far it is."""
     from duebook_common.domain.day_hash import parse_line
-    from duebook_common.integrity import verify as library
 
     kept = parse_option("--line", parse_line, line)
-    report = with_database(partial(library.verify, kept=kept))
+    if changes and kept is not None:
+        raise typer.BadParameter("--line needs the whole log; leave --changes out", param_hint="--changes")
+    report = with_database(partial(_verified, changes, kept))
     breaches = [asdict(breach) for breach in report.breaches]
     if fmt is Format.JSON:
         output.print_json({"jobs": report.jobs, "events": report.events, "breaches": breaches})
@@ -36,6 +49,38 @@ def verify(line: Line = None, fmt: Output = Format.TABLE) -> None:
     for remedy in _remedies({breach.invariant for breach in report.breaches}):
         output.print_message(remedy)
     raise typer.Exit(1 if breaches else 0)
+
+
+async def _verified(changes: bool, kept: "DayLine | None", pool: "Pool") -> "VerifyReport":
+    from duebook_common.integrity.verified import remember
+    from duebook_common.integrity.verify import verify as verify_all
+    from duebook_common.integrity.verify import verify_changes
+    from duebook_common.store.database import UNAVAILABLE
+
+    seldom = Seldom()
+
+    def progress(jobs: int, events: int) -> None:
+        seldom.print(f"{jobs:,} jobs and {events:,} events so far")
+
+    report = await verify_changes(pool, progress=progress) if changes else None
+    if report is None:
+        report = await verify_all(pool, kept=kept, progress=progress)
+    if not report.breaches and report.end is not None:
+        with suppress(*UNAVAILABLE):  # a standby can be verified too
+            await remember(pool, report.end)
+    return report
+
+
+class Seldom:
+    """Prints messages at most every few seconds."""
+
+    def __init__(self, seconds: float = 5) -> None:
+        self._seconds, self._next = seconds, time.monotonic() + seconds
+
+    def print(self, message: str) -> None:
+        if time.monotonic() >= self._next:
+            output.print_message(message)
+            self._next = time.monotonic() + self._seconds
 
 
 def day_lines(
@@ -69,7 +114,12 @@ def rebuild(fmt: Output = Format.TABLE) -> None:
     """Rebuild the read models from the log. Services may run meanwhile."""
     from duebook_common.integrity import rebuild as library
 
-    output.print_item(asdict(with_database(library.rebuild)), fmt)
+    seldom = Seldom()
+
+    def progress(summary: library.RebuildSummary) -> None:
+        seldom.print(f"{summary.streams:,} streams so far, {summary.replaced:,} rows replaced")
+
+    output.print_item(asdict(with_database(partial(library.rebuild, progress=progress))), fmt)
 
 
 def rebase_log(fmt: Output = Format.TABLE) -> None:

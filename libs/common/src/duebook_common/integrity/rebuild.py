@@ -64,13 +64,22 @@ class RebuildSummary:
     replaced: int = 0
 
 
-async def rebuild(pool: Pool) -> RebuildSummary:
-    """Make every row the fold of its stream. Runs come first: their rows lead to the events that move their jobs."""
+def _silent(_: RebuildSummary) -> None:
+    """Tell nothing of the progress."""
+
+
+async def rebuild(pool: Pool, progress: Callable[[RebuildSummary], None] = _silent) -> RebuildSummary:
+    """Make every row the fold of its stream. Runs come first: their rows lead to the events that move their jobs.
+
+    `progress` is called with what was done so far, after each batch of runs and of jobs.
+    """
     summary = RebuildSummary()
     async for streams in _batches(pool, "run-"):
         await _rebuild(pool, streams, summary, _wrong_runs, projections.replace_runs)
+        progress(summary)
     async for streams in _batches(pool, "job-"):
         await _rebuild_jobs(pool, [stream_id(stream) for stream in streams], summary)
+        progress(summary)
     async for streams in _batches(pool, "mail-"):
         await _rebuild(pool, streams, summary, _wrong_mails, mail_projection.put_mails)
     async for streams in _batches(pool, "queue-"):

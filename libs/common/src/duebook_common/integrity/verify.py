@@ -4,17 +4,19 @@ All is read in one snapshot, so services may go on working. No check uses `decid
 which `test_oracle.py` compares with other code.
 """
 
-from collections.abc import AsyncIterator, Container, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.day_hash import DayLine
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verified import EVENTS_OF_SOME_JOBS, changed_jobs, end_of_log, verified_to
 from duebook_common.integrity.verify_archives import check_archives
 from duebook_common.integrity.verify_bulk import check_bulk
-from duebook_common.integrity.verify_days import check_days
+from duebook_common.integrity.verify_days import check_chain, check_days
 from duebook_common.integrity.verify_erasures import check_erasures
 from duebook_common.integrity.verify_follow_ups import check_follow_ups
 from duebook_common.integrity.verify_limits import check_keys, check_overlap
@@ -24,13 +26,16 @@ from duebook_common.integrity.verify_rows import check_orphans, check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
 from duebook_common.integrity.verify_wakeups import check_wakeups
+from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.database import Connection, Pool, snapshot
+from duebook_common.store.day_lines import departed, lines
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.ledger_lines import SETTLED, archived_first_events
 from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
 _BATCH = 500  # jobs
+Progress = Callable[[int, int], None]
 _NO_PAUSES = Pauses()
 _EVENTS_OF_JOBS = f"""
 SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL AND NOT {SETTLED} ORDER BY job_id, xid, position
@@ -48,21 +53,32 @@ SELECT stream FROM events GROUP BY stream HAVING count(*) <> max(version) OR min
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """How much was checked, and every breach."""
+    """How much was checked, and every breach. `end`: up to which event; None if the log has none."""
 
     jobs: int
     events: int
     breaches: Sequence[Breach]
+    end: Checkpoint | None = None
 
 
-async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5), kept: DayLine | None = None) -> VerifyReport:
+def _silent(_jobs: int, _events: int) -> None:
+    """Tell nothing of the progress."""
+
+
+async def verify(
+    pool: Pool,
+    overdue: timedelta = timedelta(minutes=5),
+    kept: DayLine | None = None,
+    progress: Progress = _silent,
+) -> VerifyReport:
     """Check everything. An occurrence of an active job that has been due for more than `overdue` counts as missing.
 
     So does the follow-up of an end that was recorded before that. `kept`: the line of a day that was kept elsewhere.
+    `progress` is called with the number of jobs and of events that were checked so far.
     """
     jobs = events = 0
     async with snapshot(pool) as db:
-        now = await db.fetchval("SELECT clock_timestamp()")
+        now, end = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db)
         breaches = [*await _check_origin(db), *await _check_versions(db), *await check_orphans(db)]
         breaches += [*await check_erasures(db), *await check_days(db, kept)]
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
@@ -75,12 +91,42 @@ async def verify(pool: Pool, overdue: timedelta = timedelta(minutes=5), kept: Da
             for job_id, recorded in batch.items():
                 breaches += check_job(recorded, now - overdue, pauses, working_off, archived.get(job_id, ()))
             breaches += await check_rows(db, batch, archived)
+            progress(jobs, events)
         events += len(others)
         breaches += await check_archives(db, others)
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
         breaches += await check_follow_ups(db, now - overdue)
-    return VerifyReport(jobs, events, breaches)
+    return VerifyReport(jobs, events, breaches, end)
+
+
+async def verify_changes(
+    pool: Pool, overdue: timedelta = timedelta(minutes=5), progress: Progress = _silent
+) -> VerifyReport | None:
+    """Check what has changed since the last verification that found nothing; None if there was none.
+
+    These are the jobs with events since then, and those that are overdue, each with all its runs, and whether the
+    lines of days form a chain. What needs the whole log is left to `verify`.
+    """
+    jobs = events = 0
+    async with snapshot(pool) as db:
+        now, end, since = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db), await verified_to(db)
+        if since is None:
+            return None
+        breaches = [*await _check_origin(db), *check_chain(await lines(db), await departed(db))]
+        others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
+        pauses = fold_all_pauses(others)
+        working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, now - overdue)}
+        async for batch in _batches(db, EVENTS_OF_SOME_JOBS, await changed_jobs(db, since, now - overdue)):
+            jobs, events = jobs + len(batch), events + sum(map(len, batch.values()))
+            archived = await archived_first_events(db, batch)
+            for job_id, recorded in batch.items():
+                breaches += check_job(recorded, now - overdue, pauses, working_off, archived.get(job_id, ()))
+            breaches += await check_rows(db, batch, archived)
+            progress(jobs, events)
+        breaches += [*await check_archives(db, others), *await check_pauses(db, others), *await check_bulk(db, others)]
+        breaches += await check_wakeups(db)
+    return VerifyReport(jobs, events, breaches, end)
 
 
 async def _check_origin(db: Connection) -> list[Breach]:
@@ -94,10 +140,12 @@ async def _check_versions(db: Connection) -> list[Breach]:
     return [Breach(Invariant.APPEND_ONLY, record["stream"], says) for record in await db.fetch(_GAPS)]
 
 
-async def _batches(db: Connection) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
+async def _batches(
+    db: Connection, statement: str = _EVENTS_OF_JOBS, *arguments: Any
+) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
     """All that concerns jobs, some jobs at a time: the events of each job with its runs and mails."""
     batch: dict[UUID, list[RecordedEvent]] = {}
-    async for record in db.cursor(_EVENTS_OF_JOBS, prefetch=2000):
+    async for record in db.cursor(statement, *arguments, prefetch=2000):
         recorded = RecordedEvent(**record)
         assert recorded.job_id is not None
         if len(batch) == _BATCH and recorded.job_id not in batch:

@@ -31,6 +31,11 @@ ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.p
 WHERE (checkpoints.xid, checkpoints.position) = ($4, $5)
 """
 
+_PUT = """
+INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
+ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position
+WHERE (checkpoints.xid, checkpoints.position) < (excluded.xid, excluded.position)
+"""
 _FORGET = "DELETE FROM checkpoints WHERE subscriber = $1"
 
 
@@ -65,6 +70,11 @@ async def has_new_events(db: Connection, subscriber: str) -> bool:
 async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:
     """Move the checkpoint from `seen` to the event `record`; changes nothing if it is no longer `seen`."""
     await db.execute(_MOVE, subscriber, record["xid"], record["position"], seen.xid, seen.position)
+
+
+async def put_checkpoint(db: Connection, subscriber: str, checkpoint: Checkpoint) -> None:
+    """Move the checkpoint forwards; changes nothing if it is further already."""
+    await db.execute(_PUT, subscriber, checkpoint.xid, checkpoint.position)
 
 
 async def wait_for_claim(db: Connection, subscriber: str) -> None:
