@@ -16,6 +16,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.erasure import erase_runs_of_a_job
 from duebook_common.store.mail_handling import MailResult, record_mails
 from support.api_app import Api
+from support.archived_runs import archive_runs
 from support.bookkeeping import check_invariants
 from support.contents import read_the_log, tables_with
 
@@ -171,3 +172,10 @@ async def test_verify_finds_contents_that_are_gone_without_an_erasure(api: Api) 
     await api.deps.pool.execute(f"UPDATE events SET {change}")
     breaches = (await verify(api.deps.pool)).breaches
     assert (f"job-{job['id']}", "lacks contents") in {(breach.stream, breach.says) for breach in breaches}
+
+
+async def test_an_archived_run_answers_that_its_contents_are_in_an_archive(api: Api) -> None:
+    job = await api.create(max_retries=1)
+    run = await run_with_secrets(api, job["id"])
+    await archive_runs(api.deps.pool, [run["id"]])
+    assert (await api.json(410, "POST", f"/api/run/{run['id']}/erase"))["code"] == "archived"

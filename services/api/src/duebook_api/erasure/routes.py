@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.history.archived import missing_job, missing_run
 from duebook_api.http.path_ids import PathId, PathJobId
-from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import read_optional, validated
 from duebook_api.schemas import answers, views
@@ -19,6 +19,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store import erasure
 from duebook_common.store.actor import Actor
+from duebook_common.store.database import acquire
 
 router = APIRouter(prefix="/api")
 
@@ -40,12 +41,13 @@ async def erase_run(request: Request, run_id: PathId) -> Response:
 
 
 async def erased_run(deps: Dependencies, run_id: UUID, reason: str | None, by: Actor) -> Run:
-    """The run after its erasure; raises Problem 404, WrongStatus and OutcomePending."""
+    """The run after its erasure; raises Problem 404 or 410, WrongStatus and OutcomePending."""
     result = (await erasure.erase_runs(deps.pool, [run_id], reason, deps.clock.now(), by))[run_id]
     if result.error is not None:
         raise result.error
     if result.run is None:
-        raise not_found(f"run {run_id}")
+        async with acquire(deps.pool) as db:
+            raise await missing_run(db, run_id)
     return result.run
 
 
@@ -69,8 +71,9 @@ async def erase_job(request: Request, job_id: PathJobId) -> Response:
 
 
 async def erased_job(deps: Dependencies, job_id: UUID, reason: str | None, by: Actor) -> Job:
-    """The job after its erasure; raises Problem 404 and WrongStatus."""
+    """The job after its erasure; raises Problem 404 or 410, and WrongStatus."""
     job = await erasure.erase_job(deps.pool, job_id, reason, deps.clock.now(), by)
     if job is None:
-        raise not_found(f"job {job_id}")
+        async with acquire(deps.pool) as db:
+            raise await missing_job(db, job_id)
     return job
