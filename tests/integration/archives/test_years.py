@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from asyncpg import DeadlockDetectedError, LockNotAvailableError
 
 from duebook_common.archives.archiver import Archiver
 from duebook_common.archives.chain import RecordedArchive
@@ -21,7 +20,7 @@ from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
 from duebook_common.integrity.verify import verify
 from duebook_common.store.archive_handling import archives
-from duebook_common.store.database import Pool, acquire, connect
+from duebook_common.store.database import UNAVAILABLE, Pool, acquire, connect
 from support import servers
 from support.api_app import Api, running_api
 from support.bookkeeping import ACTOR
@@ -79,7 +78,7 @@ async def archive_old_periods(life: Life, folder: Path) -> None:
             async with asyncio.timeout(random.uniform(0, longest)):
                 if await archiver.archive_due(retention) is None:
                     return
-        except (TimeoutError, LockNotAvailableError, DeadlockDetectedError):
+        except UNAVAILABLE:  # as the driver says where it was stopped within a statement
             continue
 
 
