@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "timeout": "PT5M",
     "start_within": None,
     "jitter": None,
+    "keep": None,
     "pause_on_failure": False,
     "overlap": "skip",
     "catch_up": {"policy": "latest", "window": "P365D"},

@@ -219,3 +219,15 @@ async def test_a_restored_archive_has_the_rows_that_left(pool: Pool, tmp_path: P
         restored = gone.replace("FROM events", f"FROM {schema}.events")
         assert await pool.fetch(restored, born, ended) == before
     assert (await verify(pool, LONG_AGO)).breaches == []
+
+
+async def test_the_runs_of_a_job_that_keeps_them_longer_stay(pool: Pool, tmp_path: Path) -> None:
+    for keep in (timedelta(seconds=1), timedelta(days=36_500)):
+        await do(pool, await started(pool, keep=keep), Succeed(1, None, NOW))
+    await pool.execute("UPDATE runs SET created_at = clock_timestamp() - interval '400 days'")
+    await end_period(pool, LATER)
+    assert await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE) is not None
+    assert await statuses(pool, "ledger_lines") == {"succeeded": 1}
+    assert await statuses(pool, "runs") == {"succeeded": 1}
+    kept = await pool.fetchval("SELECT definition ->> 'keep' FROM jobs JOIN runs USING (job_id)")
+    assert kept == "P100Y"

@@ -48,6 +48,7 @@ def test_every_field_reaches_the_definition() -> None:
         "backoff": {"initial": "PT2S", "factor": 1, "max": "P1D", "jitter": 0},
         "timeout": "PT1H30M",
         "start_within": "PT10M",
+        "keep": "P365D",
         "overlap": "allow_all",
         "catch_up": {"policy": "latest", "window": "P1W"},
         "queue": "q.1",
@@ -69,6 +70,7 @@ def test_every_field_reaches_the_definition() -> None:
         backoff=Backoff(timedelta(seconds=2), 1, timedelta(days=1), 0),
         timeout=timedelta(minutes=90),
         start_within=timedelta(minutes=10),
+        keep=timedelta(days=365),
         overlap=Definition(name="", scheduled_at=NOW).overlap.ALLOW_ALL,
         catch_up=CatchUp("latest", timedelta(weeks=1)),
         queue="q.1",
@@ -113,6 +115,7 @@ def test_every_field_reaches_the_definition() -> None:
         {"timeout": "P1M"},
         {"timeout": 60},
         {"start_within": "PT0S"},
+        {"keep": "PT0S"},
         {"overlap": "buffer_two"},
         {"queue": "Q"},
         {"queue": "q\n"},
@@ -167,7 +170,15 @@ def test_all_faults_of_a_batch_are_reported_at_once() -> None:
 
 
 def test_an_optional_field_may_be_null() -> None:
-    nulls = {"ends_at": None, "max_runs": None, "start_within": None, "jitter": None, "concurrency": None, "rate": None}
+    nulls = {
+        "ends_at": None,
+        "max_runs": None,
+        "start_within": None,
+        "keep": None,
+        "jitter": None,
+        "concurrency": None,
+        "rate": None,
+    }
     assert faults(**nulls, pause_on_failure=False) == []
 
 
@@ -189,6 +200,7 @@ FIELDS = {
     "backoff": st.fixed_dictionaries({}, optional={"initial": LENGTHS, "factor": st.floats(), "jitter": st.floats()}),
     "timeout": LENGTHS,
     "start_within": LENGTHS,
+    "keep": LENGTHS,
     "catch_up": st.fixed_dictionaries({}, optional={"window": LENGTHS}) | ANY_JSON,
     "queue": st.text(max_size=3) | ANY_JSON,
     "priority": st.integers() | ANY_JSON,

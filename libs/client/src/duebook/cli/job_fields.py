@@ -45,6 +45,7 @@ class JobFields:
     start_within: Annotated[
         str | None, typer.Option(help="Skip a run that has not started within this time, e.g. 10m.")
     ] = None
+    keep: Annotated[str | None, typer.Option(help="How long its runs stay in the database at least, e.g. 365d.")] = None
     pause_on_failure: Annotated[
         bool | None,
         typer.Option("--pause-on-failure/--no-pause-on-failure", help="Whether a dead letter pauses the job."),
@@ -90,6 +91,7 @@ class JobFields:
             jitter=parse_option("--jitter", parsing.iso_duration, self.jitter),
             timeout=parse_option("--timeout", parsing.iso_duration, self.timeout),
             start_within=parse_option("--start-within", parsing.iso_duration, self.start_within),
+            keep=parse_option("--keep", parsing.iso_duration, self.keep),
         )
 
     def _nested(self) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class RunFields(TypedDict, total=False):
     timeout: Duration
     """The limit of one attempt."""
     start_within: Duration | None
+    keep: Duration | None
+    """How long its runs stay in the database at least, where the installation's retention is shorter."""
     jitter: Duration | None
     pause_on_failure: bool
     overlap: str

@@ -80,6 +80,7 @@ class Job(Model):
     metadata: dict[str, Any]
     rate: dict[str, Any] | None
     then: Sequence[dict[str, Any]]
+    keep: timedelta | None
     key: str | None
     status: str
     """`active`, `paused`, `finished` or `deleted`."""

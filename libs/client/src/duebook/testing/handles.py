@@ -116,6 +116,7 @@ _GENERAL: Mapping[str, Any] = {
     "metadata": {},
     "rate": None,
     "then": [],
+    "keep": None,
     "key": None,
     "status": "active",
     "version": 1,

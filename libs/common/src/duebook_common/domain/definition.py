@@ -151,6 +151,7 @@ class Definition:
     rate: Rate | None = None
     notify: Notify = Notify()
     then: tuple[FollowUp, ...] = ()
+    keep: timedelta | None = None
     key: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -27,6 +27,10 @@ SELECT run_id FROM runs WHERE run_id = ANY($2::uuid[]) AND born = $1 AND (
     status NOT IN ('succeeded', 'cancelled', 'skipped', 'discarded')
     OR EXISTS (SELECT FROM mails_owed WHERE mails_owed.run_id = runs.run_id)
     OR EXISTS (SELECT FROM mails WHERE mails.run_id = runs.run_id AND mails.wake_at IS NOT NULL)
+    OR EXISTS (
+        SELECT FROM jobs WHERE jobs.job_id = runs.job_id
+          AND runs.created_at + (definition ->> 'keep')::interval > clock_timestamp()
+    )
 )
 """
 _OPEN_JOBS = """

@@ -53,6 +53,10 @@ JOB_FIELDS: dict[str, Described] = {
         "What an end of a run triggers: for each entry a run of that job, its `trigger` is `follow_up`.",
         [{"job": "key:billing.mail", "on": ["succeeded"], "payload": "result"}],
     ),
+    "keep": (
+        "How long its runs stay in the database at least, where `DUEBOOK_RETENTION` is shorter; null for no longer.",
+        "P365D",
+    ),
     "key": (
         "A name of its own, unique among jobs that are not deleted: `key:` and it stand for the job's id anywhere.",
         "billing.nightly",

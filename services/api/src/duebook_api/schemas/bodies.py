@@ -127,6 +127,7 @@ class JobBody(ScheduleFields, TaskFields):
     rate: Annotated[Rate, ReadAs(RateBody)] | None = None
     notify: Annotated[Notify, ReadAs(NotifyBody)] = Notify()
     then: Annotated[tuple[FollowUp, ...], ReadAs(Annotated[list[_FOLLOW_UP], Field(max_length=20)], tuple)] = ()
+    keep: Positive | None = None
     key: JobKey | None = None
     tags: Annotated[tuple[str, ...], ReadAs(Annotated[list[Tag], Field(max_length=100)], tuple)] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
