@@ -11,6 +11,7 @@ KNOWN = frozenset(
     {
         "AMQP_EXCHANGES",
         "API_KEY",
+        "ARCHIVE_URL",
         "AUTH",
         "BASE_PATH",
         "BATCH",
@@ -45,6 +46,7 @@ KNOWN = frozenset(
         "QUEUE_IDLE",
         "RABBITMQ_URL",
         "RATE_LIMIT",
+        "RETENTION",
         "EXECUTOR_URL",
         "NOTIFIER_URL",
         "REVISION",
