@@ -76,6 +76,8 @@ async def test_a_sound_log_agrees_with_its_lines_also_after_an_erasure(pool: Poo
         "UPDATE events SET recorded_at = recorded_at + interval '1 microsecond' WHERE position = {}",
         "UPDATE events SET salt = gen_random_uuid() WHERE position = {}",
         "UPDATE events SET sealed = '' WHERE position = {}",
+        """UPDATE events SET sealed = commitment_of(salt, data), salt = NULL,
+           data = jsonb_set(data, '{{result}}', '"forged"') WHERE type = 'AttemptSucceeded'""",
         "DELETE FROM events WHERE position = {}",
         "UPDATE day_lines SET events = events + 1 WHERE day = (SELECT min(day) FROM day_lines)",
         "UPDATE day_lines SET hash = repeat('a', 64) WHERE day = (SELECT max(day) FROM day_lines)",
@@ -115,6 +117,35 @@ async def test_what_has_left_with_its_period_still_counts(pool: Pool) -> None:
     assert await found(pool) == []
     await pool.execute("UPDATE departed_days SET events = events + 1, covered_by = covered_by")
     assert await found(pool) != []
+
+
+async def test_contents_that_were_put_into_an_erased_event_are_found(pool: Pool) -> None:
+    await days_of_events(pool)
+    await read_the_log(pool)
+    runs = [run_id for (run_id,) in await pool.fetch("SELECT run_id FROM runs WHERE status = 'succeeded'")]
+    await erase_runs(pool, runs, None, NOW, ACTOR)
+    await unguarded(pool, """UPDATE events SET data = data || '{"result": "forged"}' WHERE type = 'AttemptSucceeded'""")
+    assert await found(pool) != []
+
+
+async def test_a_period_that_leaves_while_a_line_is_written_counts_once(pool: Pool) -> None:
+    await created(pool)
+    async with snapshot(pool) as db:
+        day = await next_day(db)
+    assert day is not None
+    born = await pool.fetchval("SELECT born FROM periods WHERE status = 'open'")
+    async with transaction(pool) as db:
+        assert await open_period(db, born + timedelta(days=40))
+    await note_departure(pool, born)
+    await pool.execute(
+        "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE periods SET status = 'archived' "
+        f"WHERE born = '{born.isoformat()}'; RETURN NULL; END $$"
+    )
+    await pool.execute("CREATE TRIGGER leave AFTER UPDATE OF until ON day_claims FOR EACH ROW EXECUTE FUNCTION leave()")
+    assert await write_line(pool, day, datetime.now(UTC)) is None
+    await unguarded(pool, f"DELETE FROM events WHERE born = '{born.isoformat()}'")
+    assert await write_line(pool, day, datetime.now(UTC)) is not None
+    assert await found(pool) == []
 
 
 async def test_one_process_at_a_time_writes_the_line_of_a_day(pool: Pool) -> None:

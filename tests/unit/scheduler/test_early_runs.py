@@ -41,3 +41,9 @@ def test_runs_of_a_short_task_are_sent_early_as_many_as_executors_hold() -> None
     assert len(early.take(NOW + 1.7 * SECOND)) == 53
     later = [replace(run, created_at=NOW + 4 * SECOND) for run in of_short]
     assert len(early.keep(later, NOW + 2 * SECOND, slots)) == 200, "the first have begun"
+
+
+def test_a_run_that_may_expire_is_kept_as_no_executor_holds_it() -> None:
+    early, far = EarlyRuns(NONE), replace(a_run(), created_at=NOW + 2 * SECOND, start_by=NOW + 60 * SECOND)
+    assert early.keep([far], NOW, {(far.queue, far.task): 100}) == []
+    assert early.take() == [far]

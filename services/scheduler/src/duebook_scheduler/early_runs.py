@@ -1,7 +1,8 @@
 """Runs that were decided long ahead: their messages wait here, so that they take no slot of an executor meanwhile.
 
 Those of short tasks are sent at once, as many as their executors hold without a slot: each records its start before its
-instant too. After a crash they are sent like any message that was lost: three seconds after their instant.
+instant too. A run with a `start_within` would be held with a slot, so it waits here. After a crash they are sent like
+any message that was lost: three seconds after their instant.
 """
 
 from collections import Counter
@@ -41,7 +42,9 @@ class EarlyRuns:
         under_way = sum(self._sent.values(), Counter[str]())
         soon: list[Run] = []
         for run in runs:
-            send_at, may_be_sent = run.created_at - self._ahead, slots.get((run.queue, run.task), 0) * _FOR_EACH_SLOT
+            send_at, may_be_sent = run.created_at - self._ahead, 0
+            if run.start_by is None:
+                may_be_sent = slots.get((run.queue, run.task), 0) * _FOR_EACH_SLOT
             if send_at > now and under_way[run.queue] >= may_be_sent:
                 self._kept.setdefault(send_at, []).append(run)
                 continue

@@ -18,9 +18,11 @@ _CHUNK = timedelta(minutes=10)  # of a day: no transaction lasts longer than its
 _ROWS = 500  # digests that are added in one go
 _CLAIM = timedelta(minutes=10)
 
-# A JSON array, so that no two events have the same text. The numbers of seconds has six decimals.
+# A JSON array, so that no two events have the same text. The numbers of seconds has six decimals. An event without a
+# salt has been erased: it has a frame only, and whatever else its data says now counts.
 _DIGEST = """sha256(convert_to(jsonb_build_array(
-    stream, version, position, id, type, extract(epoch FROM recorded_at), job_id, meta, frame_of(data)
+    stream, version, position, id, type, extract(epoch FROM recorded_at), job_id, meta,
+    CASE WHEN salt IS NULL THEN data ELSE frame_of(data) END
 )::text, 'UTF8') || coalesce(sealed, commitment_of(salt, data), ''))"""
 _DIGESTS = f"SELECT (recorded_at AT TIME ZONE 'UTC')::date AS day, {_DIGEST} AS digest FROM events"  # noqa: S608
 _OF_RANGE = f"{_DIGESTS} WHERE recorded_at >= $1 AND recorded_at < $2"
@@ -34,6 +36,9 @@ ON CONFLICT DO NOTHING RETURNING true
 """
 _DEPARTED = """
 SELECT day, born, events, state, covered_by FROM departed_days JOIN periods USING (born) WHERE status = 'archived'
+"""
+_LEFT_WITH = """
+SELECT born FROM departed_days JOIN periods USING (born) WHERE day = $1 AND status = 'archived' ORDER BY born
 """
 _COVER = "UPDATE departed_days SET covered_by = $1 WHERE covered_by IS NULL AND born = ANY($2::timestamptz[])"
 _NOTE = """
@@ -96,13 +101,15 @@ async def departed(db: Connection) -> dict[date | None, list[DepartedDay]]:
 
 
 async def write_line(pool: Pool, day: date, now: datetime) -> DayLine | None:
-    """Write the line of a day that is over, at `now` (UTC); None if another process is at work, or has written it.
+    """Write the line of a day that is over, at `now` (UTC); None if it is not written now.
 
-    In many short transactions: the events of the day do not change any more but by erasures, which change no digest.
+    Another process is at work, or has written it, or a period with events of the day has left meanwhile. In many short
+    transactions: the events of the day do not change any more but by erasures, which change no digest.
     """
     if not await pool.fetchval(_TAKE, now, _CLAIM):
         return None
     events = EventSet()
+    left = await pool.fetch(_LEFT_WITH, day)
     for n in range(DAY // _CHUNK):
         start = _midnight(day) + n * _CHUNK
         async with transaction(pool) as db:
@@ -110,7 +117,8 @@ async def write_line(pool: Pool, day: date, now: datetime) -> DayLine | None:
                 events.add(digest)
         await pool.execute(_RENEW, _CLAIM)
     async with transaction(pool) as db:
-        line = await _write(db, day, events)
+        # Of a period that has left since, the events may have been counted above, and would count again.
+        line = await _write(db, day, events) if await db.fetch(_LEFT_WITH, day) == left else None
         await db.execute(_GIVE_BACK)
         return line
 
