@@ -178,3 +178,15 @@ async def test_the_page_of_an_archived_run_says_where_the_rest_is(api: Api) -> N
     assert answer.status_code == 200, answer.text
     assert f"are in the archive {PERIOD}" in answer.text
     assert "Run again" not in answer.text
+
+
+async def test_the_system_shows_what_has_left(api: Api) -> None:
+    _, runs = await with_history(api)
+    await archive_runs(api.deps.pool, [scheduled(runs)["id"]], events=1200, bytes=2048)
+    shown = (await api.json(200, "GET", "/api/system"))["archives"]
+    assert (shown["count"], shown["events"], shown["bytes"]) == (1, 1200, 2048)
+    [archive] = shown["newest"]
+    assert (archive["number"], archive["period"], archive["address"]) == (1, PERIOD, "/archives")
+    page = (await api.http.get("/console/system")).text
+    assert "1 period with 1,200 events in 2.0 kB" in page
+    assert archive["digest"] in page

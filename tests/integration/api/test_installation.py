@@ -105,4 +105,6 @@ async def test_the_system_shows_services_settings_and_sizes(api: Api) -> None:
     assert shown["feed_horizon_age_seconds"] < 60
     assert shown["schema"] == shown["services"][0]["schema"]
     assert {"events", "runs"} <= {table["name"] for table in shown["tables"]}
+    assert (shown["archives"]["count"], shown["archives"]["newest"]) == (0, [])
+    assert datetime.fromisoformat(shown["archives"]["kept_since"]) <= datetime.now(UTC)
     assert "s3cret" not in str(shown)

@@ -103,6 +103,28 @@ class TableSize(BaseModel):
     bytes: int
 
 
+class Archive(BaseModel):
+    """A period of the log that has left the database for files."""
+
+    number: int
+    period: str
+    events: int
+    bytes: int
+    digest: str
+    address: str
+    archived_at: AwareDatetime
+
+
+class Archives(BaseModel):
+    """What has left the database, and since when the database has all."""
+
+    count: int
+    events: int
+    bytes: int
+    kept_since: AwareDatetime
+    newest: list[Archive]
+
+
 class System(BaseModel):
     """The services that run, and the state of the database and the log."""
 
@@ -113,6 +135,7 @@ class System(BaseModel):
     feed_horizon_age_seconds: float
     services: list[Service]
     settings: list[Setting]
+    archives: Archives
     tables: list[TableSize]
 
 

@@ -25,6 +25,16 @@ JOIN pg_class root ON root.oid = coalesce(pg_partition_root(c.oid), c.oid)
 WHERE c.relkind = 'r' AND nspname = current_schema() GROUP BY root.relname ORDER BY bytes DESC, name
 """
 
+_NEWEST_ARCHIVES = 12
+_ARCHIVES = """
+SELECT count(*), coalesce(sum(events), 0)::bigint AS events, coalesce(sum(bytes), 0)::bigint AS bytes FROM archives
+"""
+_ARCHIVED = f"""
+SELECT number, period, events, bytes, digest, address, archived_at FROM archives
+ORDER BY number DESC LIMIT {_NEWEST_ARCHIVES}
+"""  # noqa: S608
+_KEPT_SINCE = "SELECT min(born) FROM periods WHERE status <> 'archived'"
+
 
 class System:
     """The last answer. `horizon` is watched by the gauges too."""
@@ -52,8 +62,15 @@ class System:
             "feed_horizon_age_seconds": await self.horizon.age(db),
             "settings": settings(services),
             "services": [{name: value for name, value in each.items() if name != "settings"} for each in services],
+            "archives": await _read_archives(db),
             "tables": await self._sizes.read(partial(_read_sizes, db)),
         }
+
+
+async def _read_archives(db: Connection) -> dict[str, Any]:
+    sums: Any = await db.fetchrow(_ARCHIVES)
+    newest = [dict(row) for row in await db.fetch(_ARCHIVED)]
+    return {**sums, "kept_since": await db.fetchval(_KEPT_SINCE), "newest": newest}
 
 
 async def _read_sizes(db: Connection) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ def service(**fields: Any) -> dict[str, Any]:
 
 
 def system(*services: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    log = {"relay_lag_events": 0, "feed_horizon_age_seconds": 0.0}
+    archives = {"count": 0, "events": 0, "bytes": 0, "kept_since": NOW, "newest": []}
+    log: dict[str, Any] = {"archives": archives, "relay_lag_events": 0, "feed_horizon_age_seconds": 0.0}
     rest = {"at": NOW, "schema": "0001", "postgres": "17", "services": list(services), "settings": [], "tables": []}
     return rest | log | fields
 
@@ -42,6 +43,17 @@ def test_a_sound_installation_is_not_warned_of() -> None:
 def test_each_danger_has_a_sentence(state: dict[str, Any], words: str) -> None:
     [sentence] = warnings(state, [])
     assert words in sentence
+
+
+def test_archives_are_counted_and_the_newest_listed() -> None:
+    assert system_page(system()).archived == "nothing has left"
+    archive = {"number": 2, "period": "2026-08", "digest": "ab" * 32, "address": "/archive", "archived_at": NOW}
+    newest = [archive | {"events": 1200, "bytes": 2048}]
+    archives = {"count": 2, "events": 3000, "bytes": 5 * 1024**2, "kept_since": NOW, "newest": newest}
+    page = system_page(system(archives=archives))
+    assert page.archived == "2 periods with 3,000 events in 5.0 MB"
+    [row] = page.archives
+    assert (row.period, row.events, row.size) == ("2026-08", "1,200", "2.0 kB")
 
 
 def test_settings_that_differ_name_the_services() -> None:

@@ -57,6 +57,16 @@ class TableRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveRow:
+    period: str
+    events: str
+    size: str
+    digest: str
+    address: str
+    archived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SystemPage:
     """`warnings` are sentences on what an operator should look at."""
 
@@ -66,6 +76,9 @@ class SystemPage:
     facts: list[tuple[str, str]]
     tables: list[TableRow]
     total_size: str
+    archives: list[ArchiveRow]
+    archived: str
+    kept_since: datetime
     settings: list[SettingRow]
 
 
@@ -80,6 +93,9 @@ def system_page(system: Mapping[str, Any]) -> SystemPage:
         facts=_facts(system),
         tables=[_table(each, largest) for each in system["tables"]],
         total_size=size(total),
+        archives=[_archive(each) for each in system["archives"]["newest"]],
+        archived=_archived(system["archives"]),
+        kept_since=system["archives"]["kept_since"],
         settings=settings,
     )
 
@@ -144,6 +160,18 @@ def _facts(system: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _table(table: Mapping[str, Any], largest: int) -> TableRow:
     text = size(table["bytes"])
     return TableRow(table["name"], count(table["rows"]), text, gauge(table["bytes"], largest + 1, text))
+
+
+def _archive(archive: Mapping[str, Any]) -> ArchiveRow:
+    same = {name: archive[name] for name in ("period", "digest", "address", "archived_at")}
+    return ArchiveRow(events=count(archive["events"]), size=size(archive["bytes"]), **same)
+
+
+def _archived(archives: Mapping[str, Any]) -> str:
+    if not archives["count"]:
+        return "nothing has left"
+    events = quantity(archives["events"], "event")
+    return f"{quantity(archives['count'], 'period')} with {events} in {size(archives['bytes'])}"
 
 
 def size(number: int) -> str:
