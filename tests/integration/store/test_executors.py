@@ -108,6 +108,15 @@ async def test_runs_are_woken_in_batches_until_none_is_left(pool: Pool, monkeypa
     assert await awake(pool) == waiting
 
 
+async def test_slots_for_short_tasks_are_shared_out_to_the_queues_of_an_executor(pool: Pool) -> None:
+    for name, queues in (("first", ["gpu", "cpu"]), ("second", ["gpu"])):
+        await executors.register(pool, name, queues, ["short", "long"], executors.About("host-1", "0.1.0", 10))
+        assert await executors.renew(pool, name, executors.Work(short=["short"]))
+    wanted = [("gpu", "short"), ("cpu", "short"), ("cpu", "long"), ("none", "short")]
+    async with acquire(pool) as db:
+        assert await executors.slots_for_short(db, wanted) == {("gpu", "short"): 15, ("cpu", "short"): 5}
+
+
 async def serves(pool: Pool) -> bool:
     async with acquire(pool) as db:
         return await executors.with_executor(db, [("gpu", "report")]) == {("gpu", "report")}

@@ -36,7 +36,7 @@ class EarlyRuns:
     def keep(self, runs: Iterable[Run], now: datetime, slots: Mapping[QueueTask, int]) -> list[Run]:
         """Keep those of the runs whose instant lies far ahead; returns the others, which are to be sent now.
 
-        `slots` has the short tasks, and how many slots their executors have.
+        `slots` has the short tasks, and how many slots their executors have for the queue.
         """
         self._sent = {instant: sent for instant, sent in self._sent.items() if instant > now}
         under_way = sum(self._sent.values(), Counter[str]())

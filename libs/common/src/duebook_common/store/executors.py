@@ -50,7 +50,8 @@ SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (
 WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
 """  # noqa: S608
 _SLOTS_FOR_SHORT = f"""
-SELECT wanted.queue, wanted.task, sum(slots) AS slots FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
+SELECT wanted.queue, wanted.task, sum(slots / cardinality(queues)) AS slots
+FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
 JOIN executors ON {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks)
 GROUP BY 1, 2 HAVING bool_and(wanted.task = ANY(short))
 """  # noqa: S608
@@ -157,7 +158,10 @@ async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[Queu
 
 
 async def slots_for_short(db: Connection, wanted: Iterable[QueueTask]) -> dict[QueueTask, int]:
-    """Of these pairs those whose task is a short one for all executors that have it, with their slots."""
+    """Of these pairs those whose task is a short one for all executors that have it, with the share of their slots.
+
+    An executor shares its slots out to its queues: what all of them get is no more than it has.
+    """
     queues, tasks = zip(*wanted, strict=True)
     return {
         (record["queue"], record["task"]): record["slots"] for record in await db.fetch(_SLOTS_FOR_SHORT, queues, tasks)
