@@ -88,6 +88,17 @@ async def test_an_erased_run_leaves_its_frame_and_nothing_of_its_contents(api: A
     await must_agree(api)
 
 
+async def test_the_payload_of_a_job_outlives_the_erasure_of_its_run(api: Api) -> None:
+    dead = await api.dead_letter(payload={"to": SECRET})
+    await api.json(200, "POST", f"/api/dead-letter/{dead['id']}/discard", {"reason": "over"})
+    await read_the_log(api.deps.pool)
+    await api.json(200, "POST", f"/api/run/{dead['id']}/erase")
+    assert (await api.json(200, "GET", f"/api/run/{dead['id']}"))["payload"] == {"to": SECRET}
+    await api.json(204, "DELETE", f"/api/job/{dead['job_id']}")
+    await api.json(202, "POST", f"/api/job/{dead['job_id']}/erase")
+    assert (await api.json(200, "GET", f"/api/run/{dead['id']}"))["payload"] == {}
+
+
 async def test_a_second_erasure_erases_what_came_late(api: Api) -> None:
     job = await api.create(max_retries=1)
     run = await run_with_secrets(api, job["id"])

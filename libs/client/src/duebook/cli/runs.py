@@ -143,7 +143,10 @@ def rerun(run_id: RunId, idempotency_key: IdempotencyKey = None, fmt: Output = F
 
 @app.command("erase")
 def erase_run(run_id: RunId, reason: Reason = None, fmt: Output = Format.TABLE) -> None:
-    """Erase what a run held, for ever: payload, result, errors, log lines. What happened when stays in its history."""
+    """Erase what a run held, for ever: payload, result, errors, log lines. What happened when stays in its history.
+
+    A payload that is the job's own stays until the job is erased.
+    """
     with connect() as api:
         output.print_item(api.post(resource_path("run", run_id, "erase"), without_none(reason=reason)), fmt)
 

@@ -33,8 +33,9 @@ router = APIRouter(prefix="/api")
 async def erase_run(request: Request, run_id: PathId) -> Response:
     """Erase what a run that has ended held: payload, result, errors, recipients of mails, log lines, for ever.
 
-    The history keeps what happened when, without these contents. A repeat erases what came later, such as lines of code
-    that was given up. A dead letter is discarded first.
+    A payload that is the job's own stays until the job is erased. The history keeps what happened when, without these
+    contents. A repeat erases what came later, such as lines of code that was given up. A dead letter is discarded
+    first.
     """
     body = validated(ReasonBody, await read_optional(request))
     return reply(views.run(await erased_run(dependencies(request), run_id, body.reason, actor(request))))

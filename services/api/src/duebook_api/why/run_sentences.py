@@ -75,7 +75,7 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
         case RunDiscarded():
             return f"{subject} discarded it{with_reason(event.reason)}."
         case RunErased():
-            return f"{subject} erased its payload, result, errors and log lines{with_reason(event.reason)}."
+            return f"{subject} erased its own payload, its result, errors and log lines{with_reason(event.reason)}."
         case _:
             assert isinstance(event, FirstEvent)
             raise ValueError("`opening_sentences` has the sentence for a run's first event")

@@ -94,6 +94,7 @@ async def ask_erase(request: Request, run_id: PathId) -> Response:
         back=f"/console/runs/{run_id}",
         notes=(
             "Its payload, result, errors and log lines, and the recipients of its mails. This cannot be undone.",
+            "A payload that is the job's own stays until the job is deleted and erased.",
             "What happened when stays in the history. So does the reason: name no person in it.",
         ),
         fields=(REASON,),
