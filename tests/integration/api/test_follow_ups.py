@@ -16,6 +16,7 @@ from duebook_common.store.database import acquire
 from duebook_common.store.follow_ups import SUBSCRIBER, FollowUpSubscriber
 from support.api_app import FUTURE, Api, fail_for_good, running_api
 from support.bookkeeping import check_invariants, past_horizon
+from support.leaving import close, leave
 
 
 async def follow_up(api: Api, times: int = 2) -> None:
@@ -83,6 +84,18 @@ async def test_verify_names_an_end_without_its_follow_up(api: Api) -> None:
         await db.execute("DELETE FROM runs WHERE trigger = 'follow_up'")
     says = [breach.says for breach in (await verify(api.deps.pool)).breaches if breach.stream == f"run-{run['id']}"]
     assert says == ["its event 3 has 0 follow-ups or refusals for entry 0 of `then`, not 1"]
+
+
+async def test_an_archived_follow_up_of_a_dead_letter_is_not_missing(api: Api) -> None:
+    await api.create(key="b")
+    await api.create(key="a", max_retries=0, then=[{"job": "key:b", "on": ["dead_lettered"]}])
+    await api.execute((await triggered(api, "key:a"))["id"], *fail_for_good("boom"))
+    await follow_up(api)
+    [after] = await runs_of(api, "key:b")
+    await succeed(api, after["id"])
+    await leave(api.deps.pool, await close(api.deps.pool))
+    assert await api.deps.pool.fetchval("SELECT count(*) FROM ledger_lines") == 1
+    assert (await verify(api.deps.pool)).breaches == []
 
 
 async def test_verify_names_an_old_end_that_no_subscriber_has_dealt_with(api: Api) -> None:

@@ -27,7 +27,10 @@ _REFUSED = """
 SELECT data ->> 'run_id' AS run_id, (data ->> 'version')::int AS version, (data ->> 'entry')::int AS entry
 FROM events WHERE type = 'FollowUpRefused' AND data ->> 'run_id' = ANY($1::text[])
 """
-_EXISTING = "SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[]) AND trigger = 'follow_up'"
+_EXISTING = """
+SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[]) AND trigger = 'follow_up'
+UNION SELECT run_id FROM ledger_lines WHERE run_id = ANY($1::uuid[]) AND trigger = 'follow_up'
+"""
 _AT_ONCE = 1_000  # ends, so that any number of them needs little memory
 
 
