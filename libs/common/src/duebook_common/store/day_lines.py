@@ -5,7 +5,7 @@ of a day does not count, so neither a move to another period nor a rebase of the
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -27,7 +27,11 @@ _DIGEST = """sha256(convert_to(jsonb_build_array(
 _DIGESTS = f"SELECT (recorded_at AT TIME ZONE 'UTC')::date AS day, {_DIGEST} AS digest FROM events"  # noqa: S608
 _OF_RANGE = f"{_DIGESTS} WHERE recorded_at >= $1 AND recorded_at < $2"
 _OF_PERIOD = f"{_DIGESTS} WHERE born = $1"
-_FIRST_DAY = "SELECT min((recorded_at AT TIME ZONE 'UTC')::date) FROM events"
+# Of the first events in the order of the log, because no index has the first time.
+_FIRST_DAY = """
+SELECT min((recorded_at AT TIME ZONE 'UTC')::date)
+FROM (SELECT recorded_at FROM events ORDER BY xid, position LIMIT 1000) AS first
+"""
 _LAST_LINE = "SELECT day, events, hash FROM day_lines ORDER BY day DESC LIMIT 1"
 _LINES = "SELECT day, events, state, hash FROM day_lines ORDER BY day"
 _INSERT = """
@@ -36,9 +40,6 @@ ON CONFLICT DO NOTHING RETURNING true
 """
 _DEPARTED = """
 SELECT day, born, events, state, covered_by FROM departed_days JOIN periods USING (born) WHERE status = 'archived'
-"""
-_LEFT_WITH = """
-SELECT born FROM departed_days JOIN periods USING (born) WHERE day = $1 AND status = 'archived' ORDER BY born
 """
 _COVER = "UPDATE departed_days SET covered_by = $1 WHERE covered_by IS NULL AND born = ANY($2::timestamptz[])"
 _NOTE = """
@@ -109,7 +110,8 @@ async def write_line(pool: Pool, day: date, now: datetime) -> DayLine | None:
     if not await pool.fetchval(_TAKE, now, _CLAIM):
         return None
     events = EventSet()
-    left = await pool.fetch(_LEFT_WITH, day)
+    async with acquire(pool) as db:
+        left = _of_day(await departed(db), day)
     for n in range(DAY // _CHUNK):
         start = _midnight(day) + n * _CHUNK
         async with transaction(pool) as db:
@@ -117,15 +119,16 @@ async def write_line(pool: Pool, day: date, now: datetime) -> DayLine | None:
                 events.add(digest)
         await pool.execute(_RENEW, _CLAIM)
     async with transaction(pool) as db:
-        # Of a period that has left since, the events may have been counted above, and would count again.
-        line = await _write(db, day, events) if await db.fetch(_LEFT_WITH, day) == left else None
+        line = await _write(db, day, events, left)
         await db.execute(_GIVE_BACK)
         return line
 
 
-async def _write(db: Connection, day: date, events: EventSet) -> DayLine | None:
+async def _write(db: Connection, day: date, events: EventSet, left: list[DepartedDay]) -> DayLine | None:
     gone = await departed(db)
-    for each in (each for days in gone.values() for each in days if each.day == day):
+    if len(_of_day(gone, day)) != len(left):
+        return None  # the events of what has left since may have been counted, and would count again
+    for each in left:
         events.include(each.events)
     new = gone.get(None, [])
     line = line_of(day, events, await last_line(db), new)
@@ -133,6 +136,11 @@ async def _write(db: Connection, day: date, events: EventSet) -> DayLine | None:
         return None
     await db.execute(_COVER, day, [each.born for each in new])
     return line
+
+
+def _of_day(gone: Mapping[date | None, list[DepartedDay]], day: date) -> list[DepartedDay]:
+    """What has left of the events of this day."""
+    return [each for days in gone.values() for each in days if each.day == day]
 
 
 async def note_departure(pool: Pool, born: datetime) -> None:
