@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asyncpg import LockNotAvailableError
 
 from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
@@ -15,9 +16,11 @@ from duebook_common.archives.manifest import Manifest, manifest_name
 from duebook_common.archives.restore import restore
 from duebook_common.archives.targets import read_whole
 from duebook_common.domain.run.commands import FailAttempt, Succeed
+from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify
 from duebook_common.store import departure
 from duebook_common.store.archive_handling import archives
+from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.partitions import open_period
 from support.archives import ANY_AGE, LATER
@@ -103,17 +106,19 @@ class _Killed(BaseException):
     """Ends a process at a step."""
 
 
-def kill(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, at: int = 1) -> None:
+def kill(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, at: int = 1, by: Any = _Killed
+) -> None:
     step, calls = getattr(owner, name), 0
 
     async def killed(*arguments: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == at and not after:
-            raise _Killed
+            raise by
         result = await step(*arguments, **more)
         if calls == at:
-            raise _Killed
+            raise by
         return result
 
     monkeypatch.setattr(owner, name, killed)
@@ -157,6 +162,17 @@ async def test_a_target_that_fails_leaves_the_period_as_it_was(pool: Pool, tmp_p
     assert (await verify(pool, LONG_AGO)).breaches == []
 
 
+async def test_a_seal_is_taken_back_where_the_rest_cannot_move(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = await with_history(pool)
+    kill(monkeypatch, departure, "move_open", after=False, at=2, by=LockNotAvailableError)
+    monkeypatch.setattr(module, "_TRIES", 1)
+    with pytest.raises(LockNotAvailableError):
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+
+
 async def test_a_subscriber_that_is_behind_keeps_the_period(pool: Pool, tmp_path: Path) -> None:
     born = await with_history(pool)
     await pool.execute("INSERT INTO checkpoints VALUES ('relay', '0', 0)")
@@ -166,6 +182,42 @@ async def test_a_subscriber_that_is_behind_keeps_the_period(pool: Pool, tmp_path
     assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
     await pool.execute("DELETE FROM checkpoints")
     assert await archiver.archive_due(ANY_AGE) is not None
+    await must_have_left(pool, tmp_path, born)
+
+
+async def test_a_verification_of_long_ago_keeps_no_period(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    await remember(pool, Checkpoint(0, 1))
+    assert await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE) is not None
+    await must_have_left(pool, tmp_path, born)
+
+
+async def test_an_outcome_that_is_to_be_mailed_keeps_its_run(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relay was behind, and catches up while the files are written."""
+    born, put = await with_history(pool), Folder.put
+    owed = "INSERT INTO mails_owed SELECT run_id, job_id, 'succeeded', 3, 0, now() FROM runs WHERE status = 'succeeded'"
+
+    async def catching_up(self: Folder, name: str, content: bytes) -> None:
+        await put(self, name, content)
+        await pool.execute(f"{owed} ON CONFLICT DO NOTHING")
+
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "put", catching_up)
+        with pytest.raises(NotArchived, match="mails"):
+            await archiver.archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+    assert await archiver.archive_due(ANY_AGE) is not None
+    assert await statuses(pool, "runs") == {"dead_lettered": 1, "running": 1, "succeeded": 2}
+
+
+async def test_a_vacuum_of_another_period_does_not_hold_a_period_back(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    async with transaction(pool) as db:
+        await db.execute("LOCK TABLE ONLY events_kept IN SHARE UPDATE EXCLUSIVE MODE")  # that of a vacuum
+        assert await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE) is not None
     await must_have_left(pool, tmp_path, born)
 
 

@@ -127,3 +127,12 @@ async def waiting_for_a_lock(pool: Pool) -> None:
     waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     while not await pool.fetchval(waits):
         await asyncio.sleep(0.01)
+
+
+async def test_appends_do_not_read_the_periods_that_have_left(pool: Pool) -> None:
+    """An append asks which periods are leaving; years of hours are tens of thousands that have left."""
+    hours = "SELECT '2000-01-01Z'::timestamptz + n * interval '1 hour' FROM generate_series(1, 9000) AS n"
+    await pool.execute(f"INSERT INTO periods SELECT born, 'archived', now() FROM ({hours}) AS hours (born)")
+    await pool.execute("ANALYZE periods")
+    plan = await pool.fetch("EXPLAIN SELECT born FROM periods WHERE status = 'leaving'")
+    assert "Seq Scan" not in str(plan)

@@ -90,8 +90,8 @@ class Archiver:
     async def _archive(self, alone: Connection, span: Span, period: Period) -> LogArchived:
         archived = await self._recorded(span)
         if archived is None:
-            await self._seal(span, period)
             try:
+                await self._seal(span, period)
                 archived = await self._write(alone, span)
             except Exception:
                 await alone.fetchval(_NOW)  # without the lock another process may write the archive now
@@ -124,6 +124,8 @@ class Archiver:
         async with transaction(self.pool) as db:
             if manifest.last is not None:
                 await _must_be_read(db, manifest.last)
+            if await departure.owes_mails(db, span.start):
+                raise NotArchived("mails about runs of the period have yet to be written")
             archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
             await record_archive(db, archived, self.actor)
         return archived

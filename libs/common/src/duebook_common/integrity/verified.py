@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from duebook_common.store.checkpoints import Checkpoint, put_checkpoint
+from duebook_common.store.checkpoints import VERIFICATION, Checkpoint, put_checkpoint
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import COLUMNS, HORIZON
 
-_SUBSCRIBER = "verify"
 _READ = "SELECT xid, position FROM checkpoints WHERE subscriber = $1"
 _END = f"SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
 # A job that is overdue may lack an event.
@@ -27,7 +26,7 @@ SELECT {COLUMNS} FROM events JOIN (
 
 async def verified_to(db: Connection) -> Checkpoint | None:
     """Up to where the log was verified; None if it never was."""
-    record = await db.fetchrow(_READ, _SUBSCRIBER)
+    record = await db.fetchrow(_READ, VERIFICATION)
     return Checkpoint(record["xid"], record["position"]) if record else None
 
 
@@ -45,4 +44,4 @@ async def changed_jobs(db: Connection, since: Checkpoint, due_before: datetime) 
 async def remember(pool: Pool, end: Checkpoint) -> None:
     """Note that the log was verified up to there. A later note stays."""
     async with transaction(pool) as db:
-        await put_checkpoint(db, _SUBSCRIBER, end)
+        await put_checkpoint(db, VERIFICATION, end)

@@ -5,13 +5,16 @@ from typing import Any
 
 from duebook_common.domain.archive import STREAM, LogArchived
 from duebook_common.store.actor import Actor
+from duebook_common.store.checkpoints import VERIFICATION
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import PERMANENT, RecordedEvent, Write, append
 
 _ARCHIVES = "SELECT * FROM archives ORDER BY number"
 _LAST = "SELECT number, digest FROM archives ORDER BY number DESC LIMIT 1"
-_BEHIND = "SELECT subscriber FROM checkpoints WHERE (xid, position) < ($1::xid8, $2) ORDER BY subscriber"
+_BEHIND = """
+SELECT subscriber FROM checkpoints WHERE (xid, position) < ($1::xid8, $2) AND subscriber <> $3 ORDER BY subscriber
+"""
 _INSERT = """
 INSERT INTO archives (
     number, period, starts_at, ends_at, digest, previous, address, events, bytes, last_xid, last_position, archived_at
@@ -48,8 +51,8 @@ async def last_archive(db: Connection) -> tuple[int, str | None]:
 
 
 async def subscribers_behind(db: Connection, xid: int, position: int) -> list[str]:
-    """The subscribers of the log that have not dealt with the event at this position."""
-    return [record["subscriber"] for record in await db.fetch(_BEHIND, xid, position)]
+    """The subscribers of the log that have not dealt with the event at this position. A verification need not."""
+    return [record["subscriber"] for record in await db.fetch(_BEHIND, xid, position, VERIFICATION)]
 
 
 async def archives(db: Connection) -> list[Any]:

@@ -10,6 +10,7 @@ from duebook_common.store.log_origin import LogAhead
 
 _SUBSCRIBERS = 7239
 
+VERIFICATION = "verify"  # not a subscriber: up to where the log was verified
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1, $2)"
 _READ = """
 SELECT xid, position, xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead FROM checkpoints WHERE subscriber = $1

@@ -47,7 +47,8 @@ _KINDS = (("run-", _OPEN_RUNS), ("mail-", _OPEN_MAILS), ("job-", _OPEN_JOBS))
 _RUNS_LEFT = "SELECT run_id FROM runs WHERE run_id = ANY($2::uuid[]) AND born = $1"
 _JOBS_LEFT = "SELECT job_id FROM jobs WHERE job_id = ANY($2::uuid[]) AND born = $1"
 # An append waits for this lock and then sees what has moved: the stream has another period, so its writer reads again.
-_KEEP_FROM_APPENDING = "LOCK TABLE events, log_lines IN SHARE ROW EXCLUSIVE MODE"
+# The partitions stay unlocked, so that a vacuum of one does not hold a period back.
+_KEEP_FROM_APPENDING = "LOCK TABLE ONLY events, ONLY log_lines IN SHARE ROW EXCLUSIVE MODE"
 _OPEN = "(SELECT born FROM periods WHERE status = 'open')"
 _MOVE_EVENTS = f"UPDATE events SET born = {_OPEN} WHERE born = $1 AND stream = ANY($2::text[])"  # noqa: S608
 _MOVE_LINES = f"""
@@ -65,6 +66,7 @@ _FORGET_NOTES = (
     "DELETE FROM progress WHERE run_id = ANY($1::uuid[])",
     "DELETE FROM task_checkpoints WHERE run_id = ANY($1::uuid[])",
 )
+_MAILS_OWED = "SELECT EXISTS (SELECT FROM mails_owed JOIN runs USING (run_id) WHERE runs.born = $1)"
 _DROP = "SELECT drop_period($1)"
 
 
@@ -91,6 +93,12 @@ async def seal(pool: Pool, born: datetime) -> None:
 async def unseal(pool: Pool, born: datetime) -> None:
     """Take the seal back: the archive could not be written."""
     await pool.execute(_UNSEAL, born)
+
+
+async def owes_mails(db: Connection, born: datetime) -> bool:
+    """Whether outcomes of runs of this period (UTC) are to be mailed yet: then they must move first."""
+    owes: bool = await db.fetchval(_MAILS_OWED, born)
+    return owes
 
 
 async def settle(pool: Pool, born: datetime, archive: int) -> int:

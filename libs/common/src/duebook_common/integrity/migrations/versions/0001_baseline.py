@@ -108,6 +108,9 @@ CREATE TABLE periods (
 -- The period in which new streams are opened now.
 CREATE UNIQUE INDEX periods_open ON periods (status) WHERE status = 'open';
 
+-- What each append asks for. Periods that have left are never deleted: an hour each, they are 8,760 a year.
+CREATE INDEX periods_leaving ON periods (born) WHERE status = 'leaving';
+
 -- Rows that never change are frozen by the first vacuum, so that no later one has to write their pages again.
 -- Each partition is made first and attached then, so that neither readers nor writers of the table wait.
 CREATE FUNCTION add_partitions(period timestamptz, suffix text) RETURNS void LANGUAGE plpgsql AS $$
@@ -158,7 +161,7 @@ CREATE FUNCTION drop_period(start timestamptz) RETURNS void LANGUAGE plpgsql AS 
 DECLARE
     parent text;
 BEGIN
-    LOCK TABLE events, log_lines IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE ONLY events, ONLY log_lines IN ACCESS EXCLUSIVE MODE;
     UPDATE periods SET status = 'archived' WHERE born = start AND status = 'leaving';
     IF FOUND THEN
         FOREACH parent IN ARRAY ARRAY['events', 'log_lines'] LOOP
