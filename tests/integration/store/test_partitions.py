@@ -102,6 +102,16 @@ async def test_no_partition_lets_an_event_be_changed(pool: Pool, table: str) -> 
         await pool.execute("UPDATE events SET born = '-infinity' WHERE version = 1")
 
 
+@pytest.mark.parametrize("status", ["leaving", "archived"])
+async def test_no_event_moves_to_a_period_that_leaves(pool: Pool, status: str) -> None:
+    await created(pool, recurrence="daily")
+    [period] = await all_periods(pool)
+    await opened(pool, LATER)
+    await pool.execute("UPDATE periods SET status = $2 WHERE born = $1", period.born, status)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+        await pool.execute("UPDATE events SET born = $1 WHERE born < $1", period.born)
+
+
 async def all_periods(pool: Pool) -> list[Period]:
     async with transaction(pool) as db:
         return await periods(db)

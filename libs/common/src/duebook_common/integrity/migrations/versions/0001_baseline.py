@@ -83,14 +83,28 @@ BEGIN
 END
 $$;
 
--- An event may only move, as it is, to a later period, or lose its contents (`only_erasure`). `add_partitions` makes
--- the first of these triggers for each partition too, because it fires for the table that the command names.
+-- In a period that is leaving, an event would be dropped without having been archived.
+CREATE FUNCTION refuse_all_but_later() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.born <= OLD.born
+        OR NOT EXISTS (SELECT FROM periods WHERE born = NEW.born AND status IN ('open', 'closed'))
+    THEN
+        RAISE EXCEPTION 'the log is append-only: % on % is refused', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- An event may only move, as it is, to a later period that stays, or lose its contents (`only_erasure`).
+-- `add_partitions` makes the first of these triggers for each partition too, because it fires for the table that the
+-- command names.
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
     OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, meta ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER only_later BEFORE UPDATE OF born ON events
-    FOR EACH ROW WHEN (NEW.born <= OLD.born) EXECUTE FUNCTION refuse_change()
+    FOR EACH ROW EXECUTE FUNCTION refuse_all_but_later()
 """
 
 _PERIODS = """
