@@ -78,7 +78,8 @@ class RecordedEvent:
 # A write without events looks at what is committed and holds nothing. The key judges within a period: that no stream is
 # opened in a second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time. A
 # command that opens a run by an id that a client can repeat reads its ledger line; no schedule names a time again.
-# Nothing is appended to a period that is leaving.
+# Nothing is appended to a period that is leaving. Arrays come as subselects: if PostgreSQL knew how long they are while
+# it plans, it would plan each append anew once there are some dozens of periods.
 _EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born)"
 _IS_OPEN = """CASE left(w.stream, 4)
     WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid)
@@ -91,8 +92,8 @@ WITH asked AS MATERIALIZED (
            CASE WHEN born IS NOT NULL THEN born
            WHEN expected = 0 THEN (SELECT p.born FROM periods p WHERE p.status = 'open')
            ELSE (SELECT e.born FROM events e WHERE e.stream = w.stream AND e.version = w.expected) END AS born
-    FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::timestamptz[])
-        AS w (stream, expected, size, queue, born)
+    FROM unnest((SELECT $1::text[]), (SELECT $2::int[]), (SELECT $3::int[]), (SELECT $4::text[]),
+        (SELECT $5::timestamptz[])) AS w (stream, expected, size, queue, born)
 ), {{writes}}, known AS MATERIALIZED (
     SELECT w.*, greatest(last_at, clock_timestamp()) AS recorded_at FROM (
         SELECT *, CASE WHEN expected > 0 THEN (
@@ -104,7 +105,8 @@ WITH asked AS MATERIALIZED (
     AND born <> ALL(ARRAY(SELECT p.born FROM periods p WHERE p.status = 'leaving'))
 ), numbered AS MATERIALIZED (
     SELECT e.*, known.expected, known.recorded_at, known.born, nextval('events_position_seq') AS position FROM (
-        SELECT * FROM unnest($6::text[], $7::int[], $8::uuid[], $9::text[], $10::jsonb[], $11::jsonb[], $12::uuid[])
+        SELECT * FROM unnest((SELECT $6::text[]), (SELECT $7::int[]), (SELECT $8::uuid[]), (SELECT $9::text[]),
+            (SELECT $10::jsonb[]), (SELECT $11::jsonb[]), (SELECT $12::uuid[]))
         WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n) ORDER BY n
     ) AS e JOIN known USING (stream) ORDER BY e.n
 ), opened AS (
