@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from duebook_common.store.database import Pool
+from duebook_common.store.erasure import erase_runs
 from duebook_notifier.links import Links
 from duebook_notifier.subject import UnknownOutcome
+from support.bookkeeping import ACTOR
+from support.contents import read_the_log
 from support.outcomes import NOW, OPS, MailServer, OutcomeFactory, StartMailer, mail_events, mail_status
 
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -25,6 +28,19 @@ async def test_a_repeated_outcome_is_mailed_once(
         await first.mail(success)
     assert len(smtp.messages) == 1
     assert await mail_events(pool) == ["MailSent"]
+
+
+async def test_a_repeated_outcome_of_an_erased_run_is_not_mailed_again(
+    pool: Pool, outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
+) -> None:
+    success = await outcomes.succeeded(await outcomes.run("jane@example.com"))
+    async with start_mailer(default_to=(OPS,)) as mailer:
+        await mailer.mail(success)
+        await read_the_log(pool)
+        [result] = (await erase_runs(pool, [success.run_id], None, NOW, ACTOR)).values()
+        assert result.error is None
+        await mailer.mail(success)
+    assert smtp.to() == ["jane@example.com"]
 
 
 async def test_without_redis_two_mailers_record_a_mail_once_and_share_its_id(

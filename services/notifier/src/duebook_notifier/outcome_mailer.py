@@ -33,6 +33,7 @@ Outcome = OutcomeMessage | OwedMail  # both have its run, its job, what it is, a
 _DUE_BATCH = 100
 _AT_ONCE = 8  # outcomes that are looked up in the database
 
+_RUN_IS_ERASED = "SELECT erased_at IS NOT NULL FROM runs WHERE run_id = $1"
 _DUE = "SELECT * FROM mails WHERE status = 'retrying' AND wake_at <= $1 ORDER BY wake_at LIMIT $2"
 
 
@@ -90,7 +91,13 @@ class OutcomeMailer:
         """The recipients that the mail is to be sent to now, and how often that was tried."""
         known = await self._load_mails(subject.id)
         mails = {recipient: known.get((topic, recipient)) for recipient in recipients}
-        return {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
+        missing = {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
+        return {} if missing and await self._is_erased(subject) else missing
+
+    async def _is_erased(self, subject: MailSubject) -> bool:
+        """Whether its recipients and its mails were erased with it: a message that comes again finds none of them."""
+        async with acquire(self._pool) as db:
+            return bool(await db.fetchval(_RUN_IS_ERASED, subject.id))
 
     async def _over_limit(self, recipients: Iterable[str]) -> dict[str, datetime]:
         """Take one mail from each recipient's budget; those that had none left, and when their digest is due."""
