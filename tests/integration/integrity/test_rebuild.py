@@ -9,6 +9,7 @@ from duebook_common.domain.job.events import JobPaused
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.store.database import Pool, transaction
+from duebook_common.store.departure import alone
 from duebook_common.store.eventstore import Write, append
 from duebook_common.store.run_handling import RunWork, handle_runs
 from support.bookkeeping import ACTOR, NOW, check_invariants, created, dispatched, started, waiting
@@ -69,6 +70,19 @@ async def test_a_rebuild_of_sound_rows_waits_for_no_writer(pool: Pool) -> None:
     async with transaction(pool) as db:
         await append(db, [Write("x", 0, [JobPaused(reason=None, at=NOW)], UUID(int=1))])
         assert (await rebuild(pool)).replaced == 0
+
+
+async def test_no_period_leaves_during_a_rebuild(pool: Pool) -> None:
+    await created(pool)
+    async with transaction(pool) as db:
+        await db.execute("SELECT pg_advisory_xact_lock(7238, slice) FROM generate_series(0, 1023) AS slice")
+        task = asyncio.create_task(rebuild(pool))
+        await waiting(pool, task)
+        async with alone(pool) as leaving:
+            assert leaving is None
+    await task
+    async with alone(pool) as leaving:
+        assert leaving is not None
 
 
 async def test_a_stream_that_is_being_rebuilt_waits_for_its_writer(pool: Pool) -> None:

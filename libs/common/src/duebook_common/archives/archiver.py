@@ -4,8 +4,6 @@ Killed anywhere, the period is there or its archive is, and the next call goes o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +30,6 @@ from duebook_common.store.archive_handling import (
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
-_LOCK = 7246
 _TRIES, _WAIT = 40, 0.25  # for a lock that appends hold: they go on in between
 _NOW = "SELECT clock_timestamp()"
 _HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
@@ -60,7 +57,7 @@ class Archiver:
         None if there is nothing to do, or another process does it. Raises NotArchived, and what database and target
         raise.
         """
-        async with self._alone() as alone:
+        async with departure.alone(self.pool) as alone:
             if alone is None:
                 return None
             async with acquire(self.pool) as db:
@@ -76,16 +73,6 @@ class Archiver:
             known, now = await periods(db), await db.fetchval(_NOW)
         span = due([*_present(known)], retention, now)
         return 0.0 if span is None or retention is None else (now - retention - span.end).total_seconds()
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[Connection | None]:
-        """Whether no other process archives, as long as the yielded connection lives.
-
-        The lock is that of a transaction that does nothing else, so that a pooler keeps it, and vacuum is not held up.
-        """
-        async with transaction(self.pool) as db:
-            await db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            yield db if await db.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK) else None
 
     async def _archive(self, alone: Connection, span: Span, period: Period) -> LogArchived:
         archived = await self._recorded(span)

@@ -22,6 +22,7 @@ from duebook_common.integrity.differences import wrong_jobs, wrong_runs
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
 from duebook_common.store.archive_handling import put_archive, wrong_archives
 from duebook_common.store.database import Connection, Pool, snapshot, transaction
+from duebook_common.store.departure import periods_stay
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.ledger_lines import SETTLED, archived_first_events
 from duebook_common.store.locks import lock_jobs
@@ -71,8 +72,14 @@ def _silent(_: RebuildSummary) -> None:
 async def rebuild(pool: Pool, progress: Callable[[RebuildSummary], None] = _silent) -> RebuildSummary:
     """Make every row the fold of its stream. Runs come first: their rows lead to the events that move their jobs.
 
-    `progress` is called with what was done so far, after each batch of runs and of jobs.
+    `progress` is called with what was done so far, after each batch of runs and of jobs. No period leaves meanwhile:
+    of a run that has become a line, the row would be written again. Waits for a period that is leaving.
     """
+    async with periods_stay(pool):
+        return await _rebuild_all(pool, progress)
+
+
+async def _rebuild_all(pool: Pool, progress: Callable[[RebuildSummary], None]) -> RebuildSummary:
     summary = RebuildSummary()
     async for streams in _batches(pool, "run-"):
         await _rebuild(pool, streams, summary, _wrong_runs, projections.replace_runs)

@@ -4,7 +4,9 @@ In this order: `move_open`, `seal`, `move_open` again for what came in between, 
 `settle`, `drop`. Each step may be stopped anywhere, and repeated.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from duebook_common.store.day_lines import note_departure
 from duebook_common.store.ledger_lines import move_jobs_to_lines, move_to_lines
 from duebook_common.store.replay import stream_id
 
+_ALONE = 7246
 _BATCH = 500  # streams
 _LOCK_WAIT = "SET LOCAL lock_timeout = '250ms'"  # whatever needs the table next waits behind this wait
 
@@ -68,6 +71,28 @@ _FORGET_NOTES = (
 )
 _MAILS_OWED = "SELECT EXISTS (SELECT FROM mails_owed JOIN runs USING (run_id) WHERE runs.born = $1)"
 _DROP = "SELECT drop_period($1)"
+
+
+@asynccontextmanager
+async def alone(pool: Pool) -> AsyncIterator[Connection | None]:
+    """Whether no other process archives or rebuilds, as long as the yielded connection lives; None if one does.
+
+    The lock is that of a transaction that does nothing else, so that a pooler keeps it, and vacuum is not held up.
+    """
+    async with transaction(pool) as db:
+        await db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield db if await db.fetchval("SELECT pg_try_advisory_xact_lock($1)", _ALONE) else None
+
+
+@asynccontextmanager
+async def periods_stay(pool: Pool, pause: float = 1.0) -> AsyncIterator[None]:
+    """Let no period leave during the block; first waits for one that leaves, and looks every `pause` seconds."""
+    while True:
+        async with alone(pool) as db:
+            if db is not None:
+                yield
+                return
+        await asyncio.sleep(pause)
 
 
 async def move_open(pool: Pool, born: datetime) -> int:
