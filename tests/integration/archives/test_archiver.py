@@ -239,7 +239,7 @@ async def test_a_file_that_changed_after_it_was_written_keeps_the_period(
 async def test_two_schedulers_do_not_archive_at_once(pool: Pool, tmp_path: Path) -> None:
     await with_history(pool)
     archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
-    async with alone(pool) as db:
+    async with departure.alone(pool) as db:
         assert db is not None
         assert await archiver.archive_due(ANY_AGE) is None
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from duebook_scheduler.crowds import LONGEST_LEAD, DueSoon, horizon
+from duebook_scheduler.crowds import LONGEST_LEAD, DueSoon, Horizon, horizon, is_old, last_ahead
 from support.samples import NOW, SECOND
 
 AHEAD = 0.1 * SECOND
@@ -41,3 +41,13 @@ def test_a_steady_stream_is_no_crowd() -> None:
     """A hundred jobs each second are decided little earlier than one alone."""
     assert until({n / 8: 12 for n in range(1, 24)}) == NOW + AHEAD
     assert until({n / 8: 125 for n in range(1, 24)}) <= NOW + 0.5 * SECOND
+
+
+def test_a_clock_that_was_set_back_lets_no_job_be_decided_earlier() -> None:
+    of_before = Horizon(NOW + 3600 * SECOND, None)
+    assert last_ahead(of_before, NOW, AHEAD) == NOW + LONGEST_LEAD
+    assert last_ahead(Horizon(NOW + SECOND, None), NOW, AHEAD) == NOW + SECOND
+    assert last_ahead(Horizon(NOW - SECOND, None), NOW, AHEAD) == NOW + AHEAD
+    assert is_old(NOW + 3600 * SECOND, NOW)
+    assert is_old(NOW - SECOND, NOW)
+    assert not is_old(NOW, NOW)

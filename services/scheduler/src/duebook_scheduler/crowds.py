@@ -60,21 +60,32 @@ def horizon(due: Sequence[DueSoon], now: datetime, ahead: timedelta) -> Horizon:
     return Horizon(until, look_at)
 
 
+def is_old(counted_at: datetime, now: datetime) -> bool:
+    """Whether to count again: also after the clock was set back, as the count was of another time."""
+    return abs(now - counted_at) >= _COUNT_INTERVAL
+
+
+def last_ahead(found: Horizon, now: datetime, ahead: timedelta) -> datetime:
+    """Up to which time jobs are decided now: never beyond LONGEST_LEAD, also after the clock was set back."""
+    return max(now + ahead, min(found.until, now + LONGEST_LEAD))
+
+
 class Crowds:
     """Counts what is due soon, some times a second while there is anything."""
 
     def __init__(self) -> None:
         self._found = Horizon(EARLIEST, None)
-        self._count_at = EARLIEST
+        self._counted_at = EARLIEST
 
     async def horizon(self, db: Connection, lanes: Sequence[Lane], now: datetime, ahead: timedelta) -> Horizon:
         """How far ahead the jobs of these lanes may be decided, and when to look again."""
         near = [lane for lane in lanes if lane.first <= now + LONGEST_LEAD]
-        if ahead and near and (now >= self._count_at or now >= (self._found.look_at or self._count_at)):
+        look_at = self._found.look_at
+        if ahead and near and (is_old(self._counted_at, now) or (look_at is not None and now >= look_at)):
             names, priorities = [lane.queue for lane in near], [lane.priority for lane in near]
             records = await db.fetch(_DUE_SOON, names, priorities, now, now + LONGEST_LEAD, _MOST)
             self._found = horizon([DueSoon(*record) for record in records], now, ahead)
-            self._count_at = now + _COUNT_INTERVAL
+            self._counted_at = now
         later = [lane.first - LONGEST_LEAD for lane in lanes if lane.first > now + LONGEST_LEAD]
         looks = [time for time in (self._found.look_at, *later) if ahead and time is not None and time > now]
-        return Horizon(max(self._found.until, now + ahead), min(looks, default=None))
+        return Horizon(last_ahead(self._found, now, ahead), min(looks, default=None))
