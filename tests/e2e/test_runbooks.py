@@ -31,9 +31,10 @@ def commands(path: Path) -> Iterator[str]:
 class Operator:
     """Types what runbooks say. Before each command a new job has the trouble that the command is to mend."""
 
-    def __init__(self, platform: Platform, postgres_url: str) -> None:
+    def __init__(self, platform: Platform, postgres_url: str, archives: Path) -> None:
         self._platform, self._postgres_url = platform, postgres_url
-        self.duebook = Program({**platform.environment, "DUEBOOK_URL": platform["api", 0].url})
+        own = {"DUEBOOK_URL": platform["api", 0].url, "DUEBOOK_ARCHIVE_URL": str(archives), "DUEBOOK_RETENTION": "P90D"}
+        self.duebook = Program({**platform.environment, **own})
 
     async def type(self, command: str) -> None:
         match command.split(maxsplit=1)[0]:
@@ -85,9 +86,9 @@ class Operator:
         assert done.stdout, command
 
 
-async def test_every_command_of_a_runbook_can_be_done(platform: Platform, postgres_url: str) -> None:
+async def test_every_command_of_a_runbook_can_be_done(platform: Platform, postgres_url: str, tmp_path: Path) -> None:
     platform.start_all()
-    operator = Operator(platform, postgres_url)
+    operator = Operator(platform, postgres_url, tmp_path)
     done = [command for path in RUNBOOKS for command in commands(path)]
     assert len(done) > len(RUNBOOKS)
     for command in dict.fromkeys(done):

@@ -51,7 +51,7 @@ def run(
         raise Failure(str(error)) from error
     if fmt is Format.JSON:
         output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in done])
-    output.print_message(f"{len(done) or 'no'} periods were archived")
+    output.print_message(f"periods archived: {len(done)}")
 
 
 @app.command("list")
