@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from duebook_common.domain.job.commands import DeleteJob
 from duebook_common.store.database import Pool
-from duebook_common.store.erasure import erase_runs
+from duebook_common.store.erasure import erase_job, erase_runs, erase_runs_of_a_job
+from duebook_common.store.job_handling import handle_job
 from duebook_notifier.links import Links
 from duebook_notifier.subject import UnknownOutcome
 from support.bookkeeping import ACTOR
@@ -40,6 +43,20 @@ async def test_a_repeated_outcome_of_an_erased_run_is_not_mailed_again(
         [result] = (await erase_runs(pool, [success.run_id], None, NOW, ACTOR)).values()
         assert result.error is None
         await mailer.mail(success)
+    assert smtp.to() == ["jane@example.com"]
+
+
+async def test_missed_occurrences_of_an_erased_job_are_mailed_no_more(
+    pool: Pool, outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
+) -> None:
+    missed = await outcomes.missed("jane@example.com")
+    async with start_mailer(default_to=(OPS,)) as mailer:
+        await mailer.mail(missed)
+        await handle_job(pool, missed.job_id, DeleteJob(NOW), ACTOR)
+        await read_the_log(pool)
+        await erase_job(pool, missed.job_id, None, NOW, ACTOR)
+        await erase_runs_of_a_job(pool, NOW + timedelta(days=1))
+        await mailer.mail(missed)
     assert smtp.to() == ["jane@example.com"]
 
 

@@ -25,7 +25,7 @@ from duebook_notifier.fair_slots import FairSlots
 from duebook_notifier.mail_lock import mail_lock
 from duebook_notifier.mail_sender import MailPolicy, MailSender, Report
 from duebook_notifier.single_flight import SingleFlight
-from duebook_notifier.subject import MailSubject, UnknownOutcome, load_subject
+from duebook_notifier.subject import MailSubject, MissedOccurrences, UnknownOutcome, load_subject
 
 log = structlog.stdlib.get_logger("outcome_mailer")
 
@@ -34,6 +34,7 @@ _DUE_BATCH = 100
 _AT_ONCE = 8  # outcomes that are looked up in the database
 
 _RUN_IS_ERASED = "SELECT erased_at IS NOT NULL FROM runs WHERE run_id = $1"
+_JOB_IS_ERASED = "SELECT erased_at IS NOT NULL FROM jobs WHERE job_id = $1"
 _DUE = "SELECT * FROM mails WHERE status = 'retrying' AND wake_at <= $1 ORDER BY wake_at LIMIT $2"
 
 
@@ -96,8 +97,10 @@ class OutcomeMailer:
 
     async def _is_erased(self, subject: MailSubject) -> bool:
         """Whether its recipients and its mails were erased with it: a message that comes again finds none of them."""
+        of_job = isinstance(subject, MissedOccurrences)
+        question, id_ = (_JOB_IS_ERASED, subject.job_id) if of_job else (_RUN_IS_ERASED, subject.id)
         async with acquire(self._pool) as db:
-            return bool(await db.fetchval(_RUN_IS_ERASED, subject.id))
+            return bool(await db.fetchval(question, id_))
 
     async def _over_limit(self, recipients: Iterable[str]) -> dict[str, datetime]:
         """Take one mail from each recipient's budget; those that had none left, and when their digest is due."""
