@@ -5,6 +5,7 @@ In this order: `move_open`, `seal`, `move_open` again for what came in between, 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -98,12 +99,15 @@ async def periods_stay(pool: Pool, pause: float = 1.0) -> AsyncIterator[None]:
 async def move_open(pool: Pool, born: datetime) -> int:
     """Move what is still open in this period (UTC) to the open one, batch by batch; returns how many streams moved.
 
-    A job moves with its runs, and where one of its runs is of another period; a run with its mails and log lines.
+    A job moves with its runs, and where one of its runs is of another period; a run with its mails and log lines. After
+    each batch, appends have as long as the batch kept them from appending.
     """
     moved = 0
     for kind, find in _KINDS:
         async for ids in _batches(pool, born, kind):
-            moved += await _move_batch(pool, born, kind, find, ids)
+            began = time.monotonic()
+            moved += (count := await _move_batch(pool, born, kind, find, ids))
+            await asyncio.sleep(time.monotonic() - began if count else 0)
     return moved
 
 
