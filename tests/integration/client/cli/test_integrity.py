@@ -6,6 +6,7 @@ import asyncpg
 
 from duebook_common.store.database import connect
 from duebook_common.store.day_lines import write_line
+from support.bookkeeping import past_horizon
 from support.program import Program
 
 
@@ -58,6 +59,8 @@ async def test_a_line_that_was_kept_elsewhere_must_be_one_of_those_that_are_prin
 async def test_changes_are_verified_from_the_last_verification_that_found_nothing(duebook: Program) -> None:
     for _ in range(2):
         duebook.run()
+    async with connect(duebook.environment["DUEBOOK_POSTGRES_URL"], "test") as pool:
+        await past_horizon(pool)
     assert duebook.data("verify", "--changes")["jobs"] == 2  # all: nothing was verified before
     assert duebook.data("verify", "--changes") == {"jobs": 0, "events": 0, "breaches": []}
     run = duebook.run()
