@@ -31,7 +31,6 @@ INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
 ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position
 WHERE (checkpoints.xid, checkpoints.position) = ($4, $5)
 """
-
 _PUT = """
 INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
 ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position

@@ -18,7 +18,7 @@ _CHUNK = timedelta(minutes=10)  # of a day: no transaction lasts longer than its
 _ROWS = 500  # digests that are added in one go
 _CLAIM = timedelta(minutes=10)
 
-# A JSON array, so that no two events have the same text. The numbers of seconds has six decimals. An event without a
+# A JSON array, so that no two events have the same text. The seconds have six decimals. An event without a
 # salt has been erased: it has a frame only, and whatever else its data says now counts.
 _DIGEST = """sha256(convert_to(jsonb_build_array(
     stream, version, position, id, type, extract(epoch FROM recorded_at), job_id, meta,

@@ -114,8 +114,7 @@ async def move_open(pool: Pool, born: datetime) -> int:
 async def seal(pool: Pool, born: datetime) -> None:
     """Let nothing be appended to this closed period (UTC) from now on. Waits for the appends under way."""
     async with transaction(pool) as db:
-        await db.execute(_LOCK_WAIT)
-        await db.execute(_KEEP_FROM_APPENDING)
+        await _keep_from_appending(db)
         await db.execute(_SEAL, born)
 
 
