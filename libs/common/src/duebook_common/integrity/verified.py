@@ -6,10 +6,9 @@ from uuid import UUID
 
 from duebook_common.store.checkpoints import VERIFICATION, Checkpoint, put_checkpoint
 from duebook_common.store.database import Connection, Pool, transaction
-from duebook_common.store.eventstore import COLUMNS, HORIZON
+from duebook_common.store.eventstore import COLUMNS
 
 _READ = "SELECT xid, position FROM checkpoints WHERE subscriber = $1"
-_END = f"SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
 # A job that is overdue may lack an event.
 _CHANGED = """
 SELECT job_id FROM events WHERE (xid, position) > ($1::xid8, $2) AND job_id IS NOT NULL
@@ -27,12 +26,6 @@ SELECT {COLUMNS} FROM events JOIN (
 async def verified_to(db: Connection) -> Checkpoint | None:
     """Up to where the log was verified; None if it never was."""
     record = await db.fetchrow(_READ, VERIFICATION)
-    return Checkpoint(record["xid"], record["position"]) if record else None
-
-
-async def end_of_log(db: Connection) -> Checkpoint | None:
-    """The last event before which none can appear any more; None without an event."""
-    record = await db.fetchrow(_END)
     return Checkpoint(record["xid"], record["position"]) if record else None
 
 

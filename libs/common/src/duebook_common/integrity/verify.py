@@ -13,7 +13,7 @@ from uuid import UUID
 from duebook_common.domain.day_hash import DayLine
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.integrity.breach import Breach, Invariant
-from duebook_common.integrity.verified import EVENTS_OF_SOME_JOBS, changed_jobs, end_of_log, verified_to
+from duebook_common.integrity.verified import EVENTS_OF_SOME_JOBS, changed_jobs, verified_to
 from duebook_common.integrity.verify_archives import check_archives
 from duebook_common.integrity.verify_bulk import check_bulk
 from duebook_common.integrity.verify_days import check_chain, check_days
@@ -26,7 +26,7 @@ from duebook_common.integrity.verify_rows import check_orphans, check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
 from duebook_common.integrity.verify_wakeups import check_wakeups
-from duebook_common.store.checkpoints import Checkpoint
+from duebook_common.store.checkpoints import Checkpoint, end_of_log
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.day_lines import departed, lines
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
@@ -76,28 +76,17 @@ async def verify(
     So does the follow-up of an end that was recorded before that. `kept`: the line of a day that was kept elsewhere.
     `progress` is called with the number of jobs and of events that were checked so far.
     """
-    jobs = events = 0
     async with snapshot(pool) as db:
         now, end = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db)
         breaches = [*await _check_origin(db), *await _check_versions(db), *await check_orphans(db)]
         breaches += [*await check_erasures(db), *await check_days(db, kept)]
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
-        pauses = fold_all_pauses(others)
-        working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, now - overdue)}
-        async for batch in _batches(db):
-            jobs += len(batch)
-            events += sum(map(len, batch.values()))
-            archived = await archived_first_events(db, batch)
-            for job_id, recorded in batch.items():
-                breaches += check_job(recorded, now - overdue, pauses, working_off, archived.get(job_id, ()))
-            breaches += await check_rows(db, batch, archived)
-            progress(jobs, events)
-        events += len(others)
-        breaches += await check_archives(db, others)
+        checked = await _check_jobs(db, others, now - overdue, progress)
+        breaches += [*checked.breaches, *await check_archives(db, others)]
         breaches += [*await check_pauses(db, others), *await check_bulk(db, others)]
         breaches += [*await check_keys(db), *await check_rates(db), *await check_wakeups(db)]
         breaches += await check_follow_ups(db, now - overdue)
-    return VerifyReport(jobs, events, breaches, end)
+    return VerifyReport(checked.jobs, checked.events + len(others), breaches, end)
 
 
 async def verify_changes(
@@ -108,25 +97,44 @@ async def verify_changes(
     These are the jobs with events since then, and those that are overdue, each with all its runs, and whether the
     lines of days form a chain. What needs the whole log is left to `verify`.
     """
-    jobs = events = 0
     async with snapshot(pool) as db:
         now, end, since = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db), await verified_to(db)
         if since is None:
             return None
         breaches = [*await _check_origin(db), *check_chain(await lines(db), await departed(db))]
         others = [RecordedEvent(**record) for record in await db.fetch(_OTHER_EVENTS)]
-        pauses = fold_all_pauses(others)
-        working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, now - overdue)}
-        async for batch in _batches(db, EVENTS_OF_SOME_JOBS, await changed_jobs(db, since, now - overdue)):
-            jobs, events = jobs + len(batch), events + sum(map(len, batch.values()))
-            archived = await archived_first_events(db, batch)
-            for job_id, recorded in batch.items():
-                breaches += check_job(recorded, now - overdue, pauses, working_off, archived.get(job_id, ()))
-            breaches += await check_rows(db, batch, archived)
-            progress(jobs, events)
-        breaches += [*await check_archives(db, others), *await check_pauses(db, others), *await check_bulk(db, others)]
+        changed = await changed_jobs(db, since, now - overdue)
+        checked = await _check_jobs(db, others, now - overdue, progress, EVENTS_OF_SOME_JOBS, changed)
+        breaches += [
+            *checked.breaches,
+            *await check_archives(db, others),
+            *await check_pauses(db, others),
+            *await check_bulk(db, others),
+        ]
         breaches += await check_wakeups(db)
-    return VerifyReport(jobs, events, breaches, end)
+    return VerifyReport(checked.jobs, checked.events, breaches, end)
+
+
+async def _check_jobs(
+    db: Connection,
+    others: Sequence[RecordedEvent],
+    due_before: datetime,
+    progress: Progress,
+    statement: str = _EVENTS_OF_JOBS,
+    *arguments: Any,
+) -> VerifyReport:
+    """Check the jobs whose events the statement reads. `others`: all events that belong to no job."""
+    report, pauses = VerifyReport(0, 0, []), fold_all_pauses(others)
+    working_off = {record["queue"] for record in await db.fetch(_WORKING_OFF, due_before)}
+    async for batch in _batches(db, statement, *arguments):
+        archived, found = await archived_first_events(db, batch), list[Breach]()
+        for job_id, recorded in batch.items():
+            found += check_job(recorded, due_before, pauses, working_off, archived.get(job_id, ()))
+        found += await check_rows(db, batch, archived)
+        events = report.events + sum(map(len, batch.values()))
+        report = VerifyReport(report.jobs + len(batch), events, [*report.breaches, *found])
+        progress(report.jobs, report.events)
+    return report
 
 
 async def _check_origin(db: Connection) -> list[Breach]:
@@ -140,9 +148,7 @@ async def _check_versions(db: Connection) -> list[Breach]:
     return [Breach(Invariant.APPEND_ONLY, record["stream"], says) for record in await db.fetch(_GAPS)]
 
 
-async def _batches(
-    db: Connection, statement: str = _EVENTS_OF_JOBS, *arguments: Any
-) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
+async def _batches(db: Connection, statement: str, *arguments: Any) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
     """All that concerns jobs, some jobs at a time: the events of each job with its runs and mails."""
     batch: dict[UUID, list[RecordedEvent]] = {}
     async for record in db.cursor(statement, *arguments, prefetch=2000):

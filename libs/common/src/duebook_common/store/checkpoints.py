@@ -36,6 +36,7 @@ INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
 ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position
 WHERE (checkpoints.xid, checkpoints.position) < (excluded.xid, excluded.position)
 """
+_END = f"SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
 _FORGET = "DELETE FROM checkpoints WHERE subscriber = $1"
 
 
@@ -65,6 +66,12 @@ async def claim(db: Connection, subscriber: str) -> Checkpoint | None:
 async def has_new_events(db: Connection, subscriber: str) -> bool:
     """Whether the log has events for the subscriber, or its checkpoint lies ahead, which `claim` tells."""
     return bool(await db.fetchval(HAS_NEW_EVENTS, subscriber))
+
+
+async def end_of_log(db: Connection) -> Checkpoint | None:
+    """The last event before which none can appear any more; None without an event."""
+    record = await db.fetchrow(_END)
+    return Checkpoint(record["xid"], record["position"]) if record else None
 
 
 async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, record: Any) -> None:

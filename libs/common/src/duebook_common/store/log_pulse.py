@@ -3,11 +3,9 @@
 import time
 from typing import NamedTuple
 
-from duebook_common.store.checkpoints import has_new_events
+from duebook_common.store.checkpoints import Checkpoint, end_of_log, has_new_events
 from duebook_common.store.database import Pool, acquire
-from duebook_common.store.eventstore import HORIZON
 
-_NEWEST = f"SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
 _IDLE_AFTER_SECONDS = 10.0
 _TRUSTED_SECONDS = 5.0  # then a subscriber looks at its checkpoint too, which a rebuild may have reset
 
@@ -15,7 +13,7 @@ _TRUSTED_SECONDS = 5.0  # then a subscriber looks at its checkpoint too, which a
 class _Rest(NamedTuple):
     """A subscriber had nothing to do while this was the end of the log."""
 
-    end: tuple[int, int] | None
+    end: Checkpoint | None
     since: float
 
 
@@ -28,7 +26,7 @@ class LogPulse:
 
     def __init__(self, pool: Pool, busy: float = 0.0, idle: float = 0.0) -> None:
         self._pool, self._busy, self._idle = pool, busy, idle
-        self._end: tuple[int, int] | None = None
+        self._end: Checkpoint | None = None
         self._read_at = self._grown_at = -_IDLE_AFTER_SECONDS
         self._rests: dict[str, _Rest] = {}
 
@@ -43,14 +41,13 @@ class LogPulse:
             self._rests[subscriber] = _Rest(end, now)
         return found
 
-    async def _read_end(self) -> tuple[int, int] | None:
+    async def _read_end(self) -> Checkpoint | None:
         now = time.monotonic()
         good_for = self._busy if now - self._grown_at < _IDLE_AFTER_SECONDS else self._idle
         if now - self._read_at < good_for:
             return self._end
         async with acquire(self._pool) as db:
-            record = await db.fetchrow(_NEWEST)
-        end = None if record is None else (record["xid"], record["position"])
+            end = await end_of_log(db)
         self._grown_at = now if end != self._end else self._grown_at
         self._end, self._read_at = end, now
         return end
