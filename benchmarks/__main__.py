@@ -14,6 +14,7 @@ from benchmarks.instants import Instants, aligned, herd, steady
 from benchmarks.punctuality import add_pending, immediate, recurring, spread
 from benchmarks.recorded_runs import Lateness
 from benchmarks.recovery import recovery
+from benchmarks.schedulers import by_schedulers
 from benchmarks.storage import growth, sizes
 from benchmarks.throughput import JOBS, throughput
 
@@ -32,6 +33,7 @@ async def measure(bench: Bench, table: Table) -> None:
         await _instants(bench, db, table)
         await _recovery_and_creation(bench, db, table)
         await _client(bench, table)
+        await _schedulers(bench, db, table)
         await _pending(bench, db, table)
     finally:
         await db.close()
@@ -96,6 +98,11 @@ async def _client(bench: Bench, table: Table) -> None:
     table.add_row("(j)", "the same from asyncio", *_cells(await async_results(bench)))
     for name, took in (await asyncio.to_thread(plans, bench)).items():
         table.add_row("(k)", f"apply --plan of 200 jobs: {name}", *_cells(took))
+
+
+async def _schedulers(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
+    async for count, rate, cpu in by_schedulers(bench, db):
+        table.add_row("(l)", f"jobs/s with {count} scheduler(s)", f"{rate:,.0f}", f"CPU ms per job of them: {cpu:.3f}")
 
 
 async def _pending(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
