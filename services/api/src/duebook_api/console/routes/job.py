@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.console.pages import as_of as slider
 from duebook_api.console.pages import job as page
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.schedules import in_words
@@ -16,6 +17,7 @@ from duebook_api.console.rendering import render
 from duebook_api.console.requests import filters, needs
 from duebook_api.console.routes import job_ledger
 from duebook_api.history.definitions import defined_versions
+from duebook_api.history.recorded import recorded_events
 from duebook_api.history.routes import find_events_of_job, find_runs_of_job
 from duebook_api.http.paging import PageQuery
 from duebook_api.http.path_ids import PathJobId
@@ -87,9 +89,13 @@ async def _runs_tab(request: Request, deps: Dependencies, reader: Reader, job: J
     return {"runs": await _runs(deps, reader, job.id, q)}
 
 
-async def _definition(_: Request, deps: Dependencies, __: Reader, job: Job) -> dict[str, Any]:
+async def _definition(_: Request, deps: Dependencies, reader: Reader, job: Job) -> dict[str, Any]:
     defined = await defined_versions(deps.pool, job.id)
-    return {"versions": page.versions(defined, max(job.version, len(defined)))}
+    events = await recorded_events(deps.pool, job.id, slider.MOST)
+    return {
+        "versions": page.versions(defined, max(job.version, len(defined))),
+        "instants": slider.instants(events, time_in_url(reader, "as_of")),
+    }
 
 
 async def _events(request: Request, deps: Dependencies, _: Reader, job: Job) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The page of one run, and its payload and result as files."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +9,9 @@ from starlette.responses import Response
 
 from duebook_api.console.guard import config
 from duebook_api.console.pages import run as page
+from duebook_api.console.pages.as_of import instants
 from duebook_api.console.pages.attempts import RunEvent, run_events
 from duebook_api.console.pages.copies import copies, curl
-from duebook_api.console.pages.local_times import field_values
 from duebook_api.console.reader import Reader, reader_of, time_in_url
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import needs
@@ -40,7 +39,8 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     as_of = time_in_url(reader, "as_of")
     with_payload = reader.may(Scope.PAYLOADS_READ)
     run = await find_run(deps, run_id, as_of, with_payload=with_payload)
-    events = [] if "archived" in run else await _events(deps, run_id, as_of)
+    recorded = [] if "archived" in run else await _events(deps, run_id)
+    events = [event for event in recorded if as_of is None or event.recorded_at <= as_of]
     why = await why_run(deps, run_id) if as_of is None else None
     times = reader.times.at(as_of) if as_of else reader.times
     view = page.run_page(run, events, times, await _zone(deps, run["job_id"]))
@@ -51,7 +51,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
         trace_url=config(request).trace_of(view.trace),
         why=why.view if why else None,
         as_of=as_of,
-        as_of_field=field_values({"as_of": as_of}, reader.times)["as_of"],
+        instants=instants(recorded, as_of),
         shows_payload=with_payload,
         lines=await _lines(deps, reader, run_id) if as_of is None else None,
         most_lines=_LINES,
@@ -60,8 +60,8 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     )
 
 
-async def _events(deps: Dependencies, run_id: UUID, as_of: datetime | None) -> list[RunEvent]:
-    """The run's events by then, at most a thousand."""
+async def _events(deps: Dependencies, run_id: UUID) -> list[RunEvent]:
+    """The run's events, at most a thousand."""
     found: list[RunEvent] = []
     q = PageQuery(limit=200)
     for _ in range(_PAGES_OF_EVENTS):
@@ -70,7 +70,7 @@ async def _events(deps: Dependencies, run_id: UUID, as_of: datetime | None) -> l
         if answer["next_cursor"] is None:
             break
         q = PageQuery(limit=200, cursor=answer["next_cursor"])
-    return [event for event in found if as_of is None or event.recorded_at <= as_of]
+    return found
 
 
 async def _zone(deps: Dependencies, job_id: UUID) -> str | None:

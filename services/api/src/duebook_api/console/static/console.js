@@ -5,7 +5,7 @@ import "./dialogs.js";
 import "./copy.js";
 import { remember } from "./cookies.js";
 import "./times.js";
-import "./history.js";
+import "./as-of.js";
 import "./payload.js";
 
 remember("duebook_own_tz", Intl.DateTimeFormat().resolvedOptions().timeZone);
