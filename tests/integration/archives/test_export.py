@@ -47,7 +47,7 @@ async def test_every_row_of_the_period_is_exported_in_order(pool: Pool, tmp_path
     exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), sealed_at)
     exported = await exporter.export("events")
     rows = await rows_of(tmp_path, exported)
-    part = f"events_{await period(pool):%Y%m%d%H}"
+    part = f"events_{await period(pool):%Y%m%d%H%M}"
     wanted = f"SELECT to_jsonb(e) FROM {part} AS e WHERE xid < $1 ORDER BY xid, position"
     assert rows == [record[0] for record in await pool.fetch(wanted, sealed_at)]
     assert WICKED in [row["data"].get("result") for row in rows]

@@ -35,7 +35,7 @@ async def test_what_is_open_moves_and_the_rest_has_lines(pool: Pool) -> None:
     assert await births(pool) == {f"job-{pending}", f"job-{dead.job_id}", f"run-{dead.id}"}
     assert await pool.fetchval("SELECT run_id FROM ledger_lines") == ended.id
     assert await pool.fetchval("SELECT job_id FROM archived_jobs") == ended.job_id
-    assert await pool.fetchval("SELECT to_regclass($1)", f"events_{born:%Y%m%d%H}") is None
+    assert await pool.fetchval("SELECT to_regclass($1)", f"events_{born:%Y%m%d%H%M}") is None
     await do(pool, dead, RedriveRun("again", 3, NOW))
     await handle_job(pool, pending, PauseJob("a test", context()), ACTOR)
     await sound(pool)

@@ -94,7 +94,7 @@ async def test_no_partition_lets_an_event_be_changed(pool: Pool, table: str) -> 
     await started(pool)
     await created(pool, recurrence="daily")
     [period] = await all_periods(pool)
-    part = f"events_{period.born:%Y%m%d%H}" if table == "only period" else table
+    part = f"events_{period.born:%Y%m%d%H%M}" if table == "only period" else table
     for statement in ("DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET data = '{{}}'", "UPDATE {} SET version = 7"):
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
             await pool.execute(statement.format(part))

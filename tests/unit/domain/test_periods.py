@@ -31,6 +31,7 @@ def test_a_period_starts_by_the_calendar_of_utc(length: PeriodLength, start: str
         ("2026-10-05T00:00Z", "2026-12-24T00:00Z", "2026-10-05"),
         ("2026-10-01T00:00Z", "2026-10-01T01:00Z", "2026-10-01T00"),
         ("2026-10-05T13:00Z", "2026-10-06T13:00Z", "2026-10-05T13"),
+        ("2026-10-05T13:05Z", "2026-10-06T13:00Z", "2026-10-05T1305"),
     ],
 )
 def test_a_period_has_a_short_name(start: str, end: str, name: str) -> None:

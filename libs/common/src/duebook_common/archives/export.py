@@ -63,7 +63,7 @@ class Exporter:
     async def export(self, table: str) -> ExportedTable:
         """Write the files of `events` or of `log_lines`. To begin again writes the same files again."""
         exported = ExportedTable()
-        part = f"{table}_{self.born:%Y%m%d%H}"
+        part = f"{table}_{self.born:%Y%m%d%H%M}"
         async for first, last in self._ranges(part):
             began = time.monotonic()
             name = f"{self.period}/{table}-{len(exported.files) + 1:05}.ndjson.zst"

@@ -24,9 +24,12 @@ def period_start(time: datetime, length: PeriodLength) -> datetime:
 def period_name(start: datetime, end: datetime) -> str:
     """The name of the period from `start` until before `end`, by which people call it and its archive.
 
-    Like 2026-10, 2026-10-05 or 2026-10-05T13. No two periods have the same name, since no two have the same start.
+    Like 2026-10, 2026-10-05 or 2026-10-05T13, and 2026-10-05T1330 for one that does not start at a full hour. No two
+    periods have the same name, since no two have the same start.
     """
     start = start.astimezone(UTC)
+    if start.minute:
+        return f"{start:%Y-%m-%dT%H%M}"
     if (start.hour, start.day) == (0, 1) and end - start >= _SHORTEST_MONTH:
         return f"{start:%Y-%m}"
     return f"{start:%Y-%m-%d}" if start.hour == 0 and end - start >= _DAY else f"{start:%Y-%m-%dT%H}"

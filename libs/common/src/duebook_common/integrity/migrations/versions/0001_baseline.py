@@ -163,7 +163,7 @@ BEGIN
     IF EXISTS (SELECT FROM periods WHERE status = 'open' AND born >= start) THEN
         RETURN false;
     END IF;
-    PERFORM add_partitions(start, to_char(start AT TIME ZONE 'UTC', 'YYYYMMDDHH24'));
+    PERFORM add_partitions(start, to_char(start AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI'));
     UPDATE periods SET status = 'closed', closed_at = clock_timestamp() WHERE status = 'open';
     INSERT INTO periods VALUES (start, 'open');
     RETURN true;
@@ -179,7 +179,7 @@ BEGIN
     UPDATE periods SET status = 'archived' WHERE born = start AND status = 'leaving';
     IF FOUND THEN
         FOREACH parent IN ARRAY ARRAY['events', 'log_lines'] LOOP
-            EXECUTE format('DROP TABLE %I', parent || to_char(start AT TIME ZONE 'UTC', '_YYYYMMDDHH24'));
+            EXECUTE format('DROP TABLE %I', parent || to_char(start AT TIME ZONE 'UTC', '_YYYYMMDDHH24MI'));
         END LOOP;
     END IF;
 END
