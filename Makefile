@@ -10,7 +10,7 @@ IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .DEFAULT_GOAL := help
-.PHONY: up install test check fmt lint unit docs pictures bench bench-peers bench-scale images help sync
+.PHONY: up install test check fmt lint unit docs pictures bench bench-peers bench-scale soak images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -54,6 +54,9 @@ bench-peers: sync ## Run the same no-op tasks on Celery, TaskIQ, Dramatiq and Pr
 
 bench-scale: sync ## Measure the console, lists and statistics at a million runs; KEEP=DIR keeps the filled servers
 	@$(RUN) python -m benchmarks.scale $(if $(KEEP),--keep $(KEEP))
+
+soak: sync ## Run at 300 jobs/s with retention for MINUTES=60, and print what grows
+	@$(RUN) python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 images: ## Build the images of all services and of the command line with Docker; BASE_IMAGE and VERSION may be set
 	@for service in api scheduler executor notifier; do $(IMAGE) --build-arg SERVICE=$$service -t duebook-$$service:$(VERSION) . || exit 1; done

@@ -28,8 +28,15 @@ class Bench:
         self.stack = stack
         own = {"DUEBOOK_AUTH": "off", "DUEBOOK_LOG_LEVEL": "warning", "DUEBOOK_TASKS": "benchmarks.tasks"}
         self.environment = {**stack.environment, **own}
-        self.services = {kind: Service(stack.stack_dir, kind, free_port(), self.environment) for kind in PORTS}
+        self._ports = {kind: free_port() for kind in PORTS}
+        self.set_environment()
         self.api = httpx2.Client(base_url=self.services["api"].url, timeout=60, trust_env=False)
+
+    def set_environment(self, **variables: str) -> None:
+        """Add variables for services that have not been started."""
+        self.environment |= variables
+        stack_dir = self.stack.stack_dir
+        self.services = {kind: Service(stack_dir, kind, port, self.environment) for kind, port in self._ports.items()}
 
     def start(self) -> None:
         for service in self.services.values():

@@ -1,6 +1,6 @@
 """Bytes on disk of each job: of all tables with their indexes, as they are, without a VACUUM."""
 
-import asyncpg
+from duebook_common.store.database import Connection
 
 _SIZES = """
 SELECT root.relname AS table, sum(pg_total_relation_size(c.oid))::bigint AS bytes
@@ -9,7 +9,7 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY 1
 """
 
 
-async def sizes(db: asyncpg.Connection) -> dict[str, int]:
+async def sizes(db: Connection) -> dict[str, int]:
     """The bytes of each table with its indexes."""
     return {row["table"]: row["bytes"] for row in await db.fetch(_SIZES)}
 

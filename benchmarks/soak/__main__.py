@@ -1,0 +1,118 @@
+"""`make soak MINUTES=60`: all services at a steady rate, while periods leave for archives; prints a table of slopes.
+
+`--samples FILE` keeps what was measured, `--picture FILE` draws it, and `--of FILE` prints and draws that again.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.bench import Bench, machine, running
+from benchmarks.soak.load import Load
+from benchmarks.soak.periods import RETENTION, Periods
+from benchmarks.soak.picture import picture
+from benchmarks.soak.report import Soak, beside, slopes_found, table
+from benchmarks.soak.samples import Sampler, Samples
+from duebook_common.store.database import connect
+
+_PERIODS = 15  # in the whole time
+_KEPT = 2  # periods that stay after their end
+_STEADY = 4  # periods after which the database has as many as it will have
+
+
+async def measure(bench: Bench, minutes: float, rate: float, period: timedelta) -> Soak:
+    """Create jobs for so many minutes, and sample what becomes of the installation."""
+    began, seconds = time.monotonic(), period.total_seconds()
+    async with connect(bench.stack.postgres.url, "soak", 4) as pool:
+        periods = Periods(pool, period, _KEPT * period, began)
+        load, sampler = Load(bench.services["api"].url, rate), Sampler(bench, pool, began)
+        async with asyncio.TaskGroup() as tasks:
+            endless = [tasks.create_task(each) for each in (periods.open_all(), periods.watch(), sampler.run())]
+            tasks.create_task(load.run())
+            await asyncio.sleep(minutes * 60)
+            load.stop()
+            for task in endless:
+                task.cancel()
+    print(f"{load.created:,} one-off jobs, {load.lost} requests without an answer", flush=True)
+    return Soak(sampler.samples, periods.archiving, seconds, min(_STEADY * seconds, minutes * 20))
+
+
+def verify(bench: Bench) -> bool:
+    """Run `duebook verify` and `duebook archive verify`; returns whether neither found anything."""
+    program = str(Path(sys.executable).with_name("duebook"))
+    commands = (["verify"], ["archive", "verify"])
+    codes = []
+    for words in commands:
+        done = subprocess.run([program, *words], env=bench.environment, capture_output=True, text=True, check=False)
+        print(f"duebook {' '.join(words)}: exit code {done.returncode}\n{done.stdout}", flush=True)
+        codes.append(done.returncode)
+    return not any(codes)
+
+
+def report(soak: Soak, title: str) -> None:
+    console = Console(width=140)
+    console.print(table(soak, title))
+    for kind, found in zip(("while a period leaves", "while none does"), beside(soak), strict=True):
+        figures = f"{found.rate:,.1f} runs/s, lateness p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms"
+        console.print(f"{kind}: {found.seconds} s, {figures}")
+    console.print(f"slopes found: {', '.join(slopes_found(soak)) or 'none'}")
+
+
+def save(soak: Soak, path: Path) -> None:
+    path.write_text(json.dumps(asdict(soak)), encoding="utf-8")
+
+
+def load_samples(path: Path) -> Soak:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    samples = found.pop("samples")
+    by_second = {name: {int(second): each for second, each in samples.pop(name).items()} for name in ("late", "ended")}
+    return Soak(Samples(**samples, **by_second), **found)
+
+
+def run(chosen: argparse.Namespace) -> tuple[Soak, str]:
+    """Start everything, measure, verify, stop."""
+    period = timedelta(minutes=max(1, round(chosen.minutes / _PERIODS)))
+    title = f"{chosen.minutes:g} minutes at {chosen.rate:g} jobs/s, periods of {period}; {machine()}"
+    with running(services=False) as bench:
+        archives = bench.stack.stack_dir.path / "archives"
+        archives.mkdir()
+        bench.set_environment(
+            DUEBOOK_RETENTION=f"PT{RETENTION.total_seconds():.0f}S", DUEBOOK_ARCHIVE_URL=str(archives)
+        )
+        bench.start()
+        soak = asyncio.run(measure(bench, chosen.minutes, chosen.rate, period))
+        if chosen.samples:
+            save(soak, chosen.samples)
+        for name, service in bench.services.items():
+            lines = service.log.read_text(encoding="utf-8").splitlines()
+            print(f"log of {name}: {len(lines)} lines", *lines[-3:], sep="\n  ", flush=True)
+        if not verify(bench):
+            title += "; VERIFY FAILED"
+    return soak, title
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--rate", type=float, default=300)
+    parser.add_argument("--samples", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--of", type=Path)
+    chosen = parser.parse_args()
+    soak, title = (load_samples(chosen.of), str(chosen.of)) if chosen.of else run(chosen)
+    report(soak, title)
+    if chosen.picture:
+        chosen.picture.write_text(picture(soak, "An hour at a steady rate while periods leave"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
