@@ -24,6 +24,7 @@ TARGETS = [
     "bench",
     "bench-peers",
     "bench-scale",
+    "soak",
     "images",
     "help",
 ]

@@ -26,7 +26,7 @@ def test_only_what_should_not_grow_is_reported_to_grow() -> None:
     assert table(a_soak(), "a title").row_count == 3
 
 
-def test_seconds_with_and_without_an_archive_are_told_apart() -> None:
+def test_seconds_in_which_a_period_leaves_have_figures_of_their_own() -> None:
     leaving, others = beside(a_soak())
     assert (leaving.rate, leaving.p99) == (2, 9)
     assert (others.rate, others.p99) == (3, 5)
