@@ -81,6 +81,16 @@ def python(program: str, *without: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-c", hide + program], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("service", ["api", "scheduler", "executor", "notifier"])
+def test_a_service_loads_nothing_only_to_draw_tracebacks(service: str) -> None:
+    done = python(f"import duebook_{service}.__main__; print({{'rich', 'pygments', 'greenlet'}} & sys.modules.keys())")
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
+def test_a_task_may_load_what_structlog_does_without() -> None:
+    assert python("import duebook_executor.__main__; import rich").returncode == 0
+
+
 def test_the_sdk_works_without_the_common_library() -> None:
     program = "from duebook import AsyncClient, Client; AsyncClient('http://a').jobs; Client('http://a').jobs"
     done = python(program, "duebook_common", "duebook_devstack", "typer", "rich")

@@ -1,5 +1,6 @@
 """Subscribers at rest share one look at the end of the log, and each sees what is new for it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from duebook_common.domain.job.events import JobPaused
@@ -37,6 +38,24 @@ async def test_each_subscriber_sees_what_is_new_for_it(pool: Pool) -> None:
     await eventually(lambda: pulse.has_new_events("a"))
     await read_all(pool, "a", seen)
     assert [await pulse.has_new_events(name) for name in "ab"] == [False, True]
+
+
+async def test_a_reader_without_a_checkpoint_sees_that_the_log_has_grown(pool: Pool) -> None:
+    pulse = LogPulse(pool)
+    assert await pulse.has_grown("a", 60), "it has not looked yet"
+    assert not await pulse.has_grown("a", 60)
+    await put(pool, "one")
+    await eventually(lambda: pulse.has_grown("a", 60))
+    assert not await pulse.has_grown("a", 60)
+    assert await pulse.has_grown("a", 0), "the last time is too long ago"
+
+
+async def test_a_subscriber_rests_longer_while_the_log_does_not_grow(pool: Pool) -> None:
+    pulse, short = LogPulse(pool, busy=0, idle=0.25), timedelta(milliseconds=100)
+    assert pulse.pause(short) == timedelta(milliseconds=250)
+    await put(pool, "one")
+    await eventually(lambda: pulse.has_new_events("a"))
+    assert pulse.pause(short) == short
 
 
 async def test_a_subscriber_at_rest_asks_nothing_while_the_end_is_known(pool: Pool) -> None:

@@ -1,5 +1,6 @@
 """`duebook-api`."""
 
+import duebook_common.runtime.lean  # noqa: F401 - before anything loads structlog
 from duebook_api.app import lifespan
 from duebook_api.settings import ApiSettings
 from duebook_common.runtime import connections

@@ -5,6 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
+import duebook_common.runtime.lean  # noqa: F401 - before anything loads structlog
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
 from duebook_common.runtime.telemetry import configure

@@ -3,6 +3,8 @@
 It is a full executor with a name of its own. Its HTTP listens where only its parent looks for it.
 """
 
+import duebook_common.runtime.lean  # noqa: F401, I001 - before anything loads structlog
+
 import socket
 import sys
 from functools import partial

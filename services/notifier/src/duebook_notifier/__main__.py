@@ -2,6 +2,7 @@
 
 import os
 
+import duebook_common.runtime.lean  # noqa: F401 - before anything loads structlog
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
 from duebook_notifier.app import lifespan

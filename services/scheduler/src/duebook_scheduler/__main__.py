@@ -1,5 +1,6 @@
 """`duebook-scheduler`."""
 
+import duebook_common.runtime.lean  # noqa: F401 - before anything loads structlog
 from duebook_common.runtime.service import run
 from duebook_common.runtime.settings import load
 from duebook_scheduler.app import lifespan

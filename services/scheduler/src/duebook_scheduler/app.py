@@ -95,8 +95,11 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         loops.start("hints", hints.listen(wake))
         loops.start("clock", clock.keep_measuring(pool))
         loops.start("poll", run_every("poll", poller.pause, poller.step, wake))
-        _start_log_readers(loops, poll_context, publisher, wake)
-        _start_workers(loops, poll_context, publisher, hints, work_queues)
+        pulse = LogPulse(pool, _PULSE_SECONDS, _IDLE_PULSE_SECONDS)
+        _start_log_readers(loops, poll_context, publisher, wake, pulse)
+        bulk = _bulk_worker(poll_context, hints, pulse)
+        loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
+        _start_workers(loops, poll_context, publisher, work_queues)
         ended = EndedExecutors(poll_context, postgres_url, work_queues, redis, sender, wake.set)
         loops.start("ended executors", run_every("ended executors", _SIGN_INTERVAL, ended.step))
         try:
@@ -108,25 +111,23 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
             await sender.drain()
 
 
-def _start_log_readers(loops: Loops, context: PollContext, publisher: Publisher, wake: asyncio.Event) -> None:
+def _start_log_readers(
+    loops: Loops, context: PollContext, publisher: Publisher, wake: asyncio.Event, pulse: LogPulse
+) -> None:
     """The loops that follow the log: outcomes to RabbitMQ, follow-ups, statistics."""
     pool, clock, settings = context.pool, context.clock, context.settings
-    pulse = LogPulse(pool, _PULSE_SECONDS, _IDLE_PULSE_SECONDS)
     loops.start("relay", run_every("relay", _RELAY_INTERVAL, Relay(pool, publisher, pulse).step))
     follow_ups = FollowUpSubscriber(pool, clock, context.actor, settings.misfire, settings.max_active_runs, pulse)
     follow_up = partial(follow_ups.step, wake.set)
-    loops.start("follow-ups", run_every("follow-ups", _FOLLOW_UP_INTERVAL, follow_up))
+    loops.start("follow-ups", run_every("follow-ups", partial(pulse.pause, _FOLLOW_UP_INTERVAL), follow_up))
     keeper = StatisticsKeeper(pool, clock, pulse)
     loops.start("statistics", run_every("statistics", _STATISTICS_INTERVAL, keeper.step))
 
 
-def _start_workers(
-    loops: Loops, context: PollContext, publisher: Publisher, hints: Hints, work_queues: WorkQueues
-) -> None:
-    """The loops that tidy up, and execute bulk operations."""
-    pool, bulk = context.pool, _bulk_worker(context, hints)
+def _start_workers(loops: Loops, context: PollContext, publisher: Publisher, work_queues: WorkQueues) -> None:
+    """The loops that tidy up."""
+    pool = context.pool
     loops.start("sweep", run_every("sweep", _SWEEP_INTERVAL, Sweeper(pool, publisher).step))
-    loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
     periods = PeriodOpener(pool, context.settings.partitions)
     loops.start("periods", run_every("periods", _PERIOD_INTERVAL, periods.step))
     loops.start("rates", run_every("rates", _RATE_INTERVAL, StartPruner(pool).step))
@@ -158,9 +159,9 @@ def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hi
     return Poller(context, dispatcher, waker)
 
 
-def _bulk_worker(context: PollContext, hints: Hints) -> BulkWorker:
+def _bulk_worker(context: PollContext, hints: Hints, pulse: LogPulse) -> BulkWorker:
     limits = BulkLimits(context.settings.misfire, context.settings.max_active_runs)
-    return BulkWorker(context, BulkExecutor(context.pool, limits, context.actor), hints)
+    return BulkWorker(context, BulkExecutor(context.pool, limits, context.actor), hints, pulse)
 
 
 def _connected(publisher: Publisher) -> Check:

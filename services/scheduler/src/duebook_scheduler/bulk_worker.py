@@ -11,11 +11,13 @@ from duebook_common.runtime.hints import Hints
 from duebook_common.store.bulk_handling import BulkExecutor, Step
 from duebook_common.store.bulk_rows import running_bulk
 from duebook_common.store.database import acquire
+from duebook_common.store.log_pulse import LogPulse
 from duebook_scheduler.poll_context import PollContext
 
 log = structlog.stdlib.get_logger("bulk")
 
 _SHORTEST, _LONGEST = timedelta(milliseconds=50), timedelta(milliseconds=250)
+_LOOK_SECONDS = 1.0  # a new operation is an event; the log is read up to the oldest transaction only
 _AFTER_ERROR, _LOOK_AGAIN = timedelta(seconds=2), timedelta(seconds=10)
 
 
@@ -25,13 +27,17 @@ class BulkWorker:
     Any number of schedulers may work; one at a time deals with an operation.
     """
 
-    def __init__(self, context: PollContext, executor: BulkExecutor, hints: Hints) -> None:
-        self._pool, self._clock = context.pool, context.clock
+    def __init__(
+        self, context: PollContext, executor: BulkExecutor, hints: Hints, pulse: LogPulse | None = None
+    ) -> None:
+        self._pool, self._clock, self._pulse = context.pool, context.clock, pulse or LogPulse(context.pool)
         self._executor, self._hints = executor, hints
         self._goes_on_at: dict[UUID, datetime] = {}
 
     async def step(self) -> int:
         """One batch of each operation that may go on; returns how many targets were dealt with."""
+        if not self._goes_on_at and not await self._pulse.has_grown("bulk", _LOOK_SECONDS):
+            return 0
         async with acquire(self._pool) as db:
             running = await running_bulk(db)
         now = self._clock.now()

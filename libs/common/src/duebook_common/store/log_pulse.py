@@ -1,6 +1,7 @@
 """One question for all subscribers of a process that are at rest: has the log grown?"""
 
 import time
+from datetime import timedelta
 from typing import NamedTuple
 
 from duebook_common.store.checkpoints import Checkpoint, end_of_log, has_new_events
@@ -40,6 +41,19 @@ class LogPulse:
         if not found:
             self._rests[subscriber] = _Rest(end, now)
         return found
+
+    async def has_grown(self, reader: str, seconds: float) -> bool:
+        """For a reader without a checkpoint: whether the log has grown, or the last True was so many seconds ago."""
+        end, now, rest = await self._read_end(), time.monotonic(), self._rests.get(reader)
+        if rest is not None and rest.end == end and now - rest.since < seconds:
+            return False
+        self._rests[reader] = _Rest(end, now)
+        return True
+
+    def pause(self, busy: timedelta) -> timedelta:
+        """How long a subscriber rests: `busy`, and at least as long as the end is remembered if that has not grown."""
+        is_busy = time.monotonic() - self._grown_at < _IDLE_AFTER_SECONDS
+        return busy if is_busy else max(busy, timedelta(seconds=self._idle))
 
     async def _read_end(self) -> Checkpoint | None:
         now = time.monotonic()
