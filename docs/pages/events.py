@@ -25,7 +25,7 @@ Everything that happens is an event in one append-only log. Read it with `GET /a
 | field of an event | meaning |
 | --- | --- |
 | `position` | Its place in the log: opaque, in the order of delivery. Read on `after` the last one that you have dealt with. |
-| `stream`, `version` | `job-{id}`, `run-{id}`, `mail-{run_id}`, `key-{id}`, `queue-{name}`, `installation`, `bulk-{id}` or `archives`, and the number within it, from 1 without gaps. |
+| `stream`, `version` | `job-{id}`, `run-{id}`, `mail-{run_id}`, `key-{id}`, `queue-{name}`, `installation`, `bulk-{id}`, `archives` or `archive-{number}`, and the number within it, from 1 without gaps. |
 | `type`, `data` | One of the types below, and its fields. |
 | `meta` | `actor`: the API key, scheduler, executor or notifier that caused it. `traceparent`: its trace. `tzdata`: the time zone rules. `bulk`: the bulk operation of which it is a part. |
 | `recorded_at` | When it was appended. It never runs backwards within a stream. |
@@ -39,7 +39,7 @@ _STREAMS = {
     "key": "Keys: `key-{id}`",
     "queue": "Queues: `queue-{name}`, and `installation`",
     "bulk": "Bulk operations: `bulk-{id}`",
-    "archive": "Archives: `archives`",
+    "archive": "Archives: `archives`, and `archive-{number}`",
 }
 _COMMENT = re.compile(r"^    (\w+): [^#\n]*  # (.+)$", re.MULTILINE)
 _TYPES: dict[Any, str] = {

@@ -22,7 +22,7 @@ NOW = datetime(2026, 12, 1, tzinfo=UTC)
 async def archive_runs(pool: Pool, run_ids: Iterable[Any], job_ids: Iterable[Any] = (), **fields: Any) -> int:
     """Record an archive, and let these runs and jobs leave; returns how many rows have left."""
     async with transaction(pool) as db:
-        number, previous = await last_archive(db)
+        number, link, previous = await last_archive(db)
         month = datetime(2026, number + 1, 1, tzinfo=UTC)
         start, end = month, month + timedelta(days=31)
         archived = LogArchived(
@@ -35,7 +35,7 @@ async def archive_runs(pool: Pool, run_ids: Iterable[Any], job_ids: Iterable[Any
             **{"previous": previous, "events": 1, "bytes": 1, "last_xid": None, "last_position": None} | fields,
             at=NOW,
         )
-        await record_archive(db, archived, Actor("test"))
+        await record_archive(db, archived, link + 1, Actor("test"))
         runs, jobs = ([UUID(str(id_)) for id_ in ids] for ids in (run_ids, job_ids))
         count = await move_to_lines(db, runs, number + 1) + await move_jobs_to_lines(db, jobs, number + 1)
         await db.execute("ALTER TABLE events DISABLE TRIGGER USER")

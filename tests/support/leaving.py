@@ -40,12 +40,12 @@ async def archive(pool: Pool, born: datetime) -> int:
         recorded = await db.fetchval("SELECT number FROM archives WHERE period = $1", period)
         if recorded is not None:
             return int(recorded)
-        number, previous = await last_archive(db)
+        number, link, previous = await last_archive(db)
         extent: dict[str, Any] = {"period": period, "start": born, "end": born + timedelta(days=40), "at": born}
         files: dict[str, Any] = {"address": "/archives", "events": 1, "bytes": 1, "last_xid": None}
         digest = f"{number + 1:064}"
         archived = LogArchived(
             number=number + 1, digest=digest, previous=previous, last_position=None, **extent, **files
         )
-        await record_archive(db, archived, Actor("test"))
+        await record_archive(db, archived, link + 1, Actor("test"))
     return number + 1

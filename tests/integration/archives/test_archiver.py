@@ -9,7 +9,7 @@ from asyncpg import LockNotAvailableError
 
 from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
-from duebook_common.archives.chain import RecordedArchive, check_manifest
+from duebook_common.archives.chain import RecordedManifest, check_manifest, recorded_manifests
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
 from duebook_common.archives.manifest import Manifest, manifest_name
@@ -19,7 +19,7 @@ from duebook_common.domain.run.commands import FailAttempt, Succeed
 from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify
 from duebook_common.store import departure
-from duebook_common.store.archive_handling import archives
+from duebook_common.store.archive_handling import chain
 from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.partitions import open_period
@@ -46,10 +46,9 @@ async def end_period(pool: Pool, end: datetime) -> None:
         assert await open_period(db, end)
 
 
-async def recorded(pool: Pool) -> list[RecordedArchive]:
+async def recorded(pool: Pool) -> list[RecordedManifest]:
     async with acquire(pool) as db:
-        rows = await archives(db)
-    return [RecordedArchive(row["number"], row["period"], row["digest"], row["previous"]) for row in rows]
+        return recorded_manifests(await chain(db))
 
 
 async def must_have_left(pool: Pool, folder: Path, born: Any) -> None:
@@ -71,7 +70,7 @@ async def statuses(pool: Pool, table: str) -> dict[str, int]:
 
 async def manifest_of(pool: Pool, folder: Path) -> Manifest:
     [archive] = await recorded(pool)
-    content = await read_whole(Folder(str(folder)), manifest_name(archive.period))
+    content = await read_whole(Folder(str(folder)), manifest_name(archive.period, archive.digest))
     manifest = check_manifest(archive, content)
     assert isinstance(manifest, Manifest)
     return manifest

@@ -15,11 +15,11 @@ from uuid import uuid4
 import pytest
 
 from duebook_common.archives.archiver import Archiver
-from duebook_common.archives.chain import RecordedArchive
+from duebook_common.archives.chain import RecordedManifest, recorded_manifests
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
 from duebook_common.integrity.verify import verify
-from duebook_common.store.archive_handling import archives
+from duebook_common.store.archive_handling import chain
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire, connect
 from support import servers
 from support.api_app import Api, running_api
@@ -55,11 +55,11 @@ async def test_archived_months_say_what_kept_ones_say(postgres_url: str, twin_ur
         assert rows[-1] < await kept.fetchval(_ROWS) / 2
 
 
-async def recorded(pool: Pool) -> list[RecordedArchive]:
+async def recorded(pool: Pool) -> list[RecordedManifest]:
     async with acquire(pool) as db:
-        rows = await archives(db)
-    assert len(rows) >= MONTHS - 2
-    return [RecordedArchive(row["number"], row["period"], row["digest"], row["previous"]) for row in rows]
+        found = recorded_manifests(await chain(db))
+    assert len(found) >= MONTHS - 2
+    return found
 
 
 async def live_a_month(life: Life) -> None:

@@ -13,19 +13,25 @@ from support.archives import write_archives
 MONTH = "2026-02"
 
 
+def the(folder: Path, kind: str) -> Path:
+    """The file of this kind of the month."""
+    [file] = (folder / MONTH).glob(f"{kind}-*")
+    return file
+
+
 def _flip_a_bit(folder: Path) -> None:
-    file = folder / MONTH / "events-00001.ndjson.zst"
+    file = the(folder, "events")
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
 
 
 def _remove_a_file(folder: Path) -> None:
-    (folder / MONTH / "runs-00001.ndjson.zst").unlink()
+    the(folder, "runs").unlink()
 
 
 def _swap_two_files(folder: Path) -> None:
-    one, other = folder / MONTH / "events-00001.ndjson.zst", folder / MONTH / "runs-00001.ndjson.zst"
+    one, other = the(folder, "events"), the(folder, "runs")
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(content)
@@ -38,17 +44,17 @@ def _swap_two_archives(folder: Path) -> None:
 
 
 def _edit_the_manifest(folder: Path) -> None:
-    manifest = folder / MONTH / "manifest.json"
+    manifest = the(folder, "manifest")
     manifest.write_bytes(manifest.read_bytes().replace(b'"events": 100', b'"events": 101'))
 
 
 def _remove_the_manifest(folder: Path) -> None:
-    (folder / MONTH / "manifest.json").unlink()
+    the(folder, "manifest").unlink()
 
 
 async def _rewrite(folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
     """Change the lines of a file, and compress them again, so that the file itself is sound."""
-    target, name = Folder(str(folder)), f"{MONTH}/events-00001.ndjson.zst"
+    target, name = Folder(str(folder)), f"{MONTH}/{the(folder, 'events').name}"
     lines = [line async for some in read_lines(target.read(name)) for line in some]
     file = LineFile(name, "events")
     await file.write(b"".join(line + b"\n" for line in change(lines)))

@@ -13,7 +13,7 @@ FULL = replace(
     events=7,
     first=LogPosition(2**40, 5),
     last=LogPosition(2**63, 2**62),
-    files=(ArchiveFile("2026-01/events-00001.ndjson.zst", "events", 7, 400, "cd" * 32),),
+    files=(ArchiveFile("2026-01/events-00001-cdcdcdcdcdcd.ndjson.zst", "events", 7, 400, "cd" * 32),),
 )
 
 

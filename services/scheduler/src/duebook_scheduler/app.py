@@ -142,8 +142,8 @@ def _start_workers(loops: Loops, context: PollContext, publisher: Publisher, wor
 
 
 def _start_archiving(loops: Loops, context: PollContext) -> None:
-    """Only where runs do not stay for ever; only then the libraries for archives are loaded."""
-    if context.settings.retention is None:
+    """Only where there are archives, if only to erase from them; only then the libraries for archives are loaded."""
+    if context.settings.archive_url is None:
         return
     from duebook_scheduler.archiving import ArchiveKeeper  # noqa: PLC0415
 

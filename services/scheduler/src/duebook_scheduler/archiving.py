@@ -1,13 +1,18 @@
-"""The loop that archives: one period after the other leaves the database once it is older than the retention."""
+"""The loop that archives: one period after the other leaves the database once it is older than the retention.
+
+And what was erased leaves the archives.
+"""
 
 import time
 
 import structlog
 
 from duebook_common.archives.archiver import Archiver, NotArchived
+from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.archives.targets import open_target
-from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVED_EVENTS, ARCHIVES
+from duebook_common.domain.archive import Archive
+from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVED_EVENTS, ARCHIVES, ERASURE_OVERDUE
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool
 
@@ -19,11 +24,17 @@ class ArchiveKeeper:
 
     def __init__(self, pool: Pool, settings: ArchiveSettings, actor: Actor) -> None:
         assert settings.archive_url is not None
-        self._archiver = Archiver(pool, open_target(settings.archive_url), actor)
+        target = open_target(settings.archive_url)
+        self._archiver, self._rewriter = Archiver(pool, target, actor), Rewriter(pool, target, actor)
         self._retention = settings.retention
 
     async def step(self) -> int:
-        """Archive one period, if one is due; returns 1 if one has left."""
+        """Archive one period, if one is due, and let erasures reach the archives; returns 1 if a period has left."""
+        left = await self._archive()
+        await self._rewrite()
+        return left
+
+    async def _archive(self) -> int:
         began = time.monotonic()
         try:
             archived = await self._archiver.archive_due(self._retention)
@@ -39,3 +50,15 @@ class ArchiveKeeper:
         log.info("a period was archived", period=archived.period, events=archived.events, bytes=archived.bytes,
                  seconds=round(time.monotonic() - began, 1))  # fmt: skip
         return 1
+
+    async def _rewrite(self) -> None:
+        try:
+            await self._rewriter.rewrite_due(_log_rewritten)
+        except NotArchived as error:
+            log.warning("contents stay in an archive", reason=str(error))
+        finally:
+            ERASURE_OVERDUE.set(await self._rewriter.overdue())
+
+
+def _log_rewritten(archive: Archive) -> None:
+    log.info("contents were erased from an archive", period=archive.period, bytes=archive.bytes)

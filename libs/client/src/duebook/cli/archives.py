@@ -13,13 +13,13 @@ from duebook.cli.parsing import duration
 from duebook.client.environment import environment
 
 if TYPE_CHECKING:
-    from duebook_common.archives.chain import RecordedArchive
+    from duebook_common.archives.chain import RecordedManifest
     from duebook_common.archives.targets import Target
     from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Archive old runs, and check and read archives.")
 
-_COLUMNS = ("number", "period", "events", "bytes", "archived_at", "address", "digest")
+_COLUMNS = ("number", "period", "events", "bytes", "archived_at", "address", "link", "digest")
 Period = Annotated[str, typer.Argument(help="The period, as `duebook archive list` names it, like 2026-10.")]
 
 
@@ -30,57 +30,74 @@ def run(
     ] = None,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Archive every period that is older than the retention, as schedulers do by themselves. Services may run."""
+    """Archive every period that is older than the retention, and let erasures reach the archives.
+
+    Schedulers do both by themselves. Services may run.
+    """
     from duebook_common.archives.archiver import Archiver, NotArchived
+    from duebook_common.archives.rewriter import Rewriter
 
     settings, target = _settings(), _target()
     retention = settings.retention if older_than is None else parse_option("--older-than", duration, older_than)
-    if retention is None:
-        raise Failure("everything is kept for ever: set DUEBOOK_RETENTION, or give --older-than")
+    done: list[Any] = []
+    rewritten: list[Any] = []
 
-    async def work(pool: "Pool") -> list[Any]:
-        archiver, done = Archiver(pool, target, operator(), pace=0), []
+    async def work(pool: "Pool") -> None:
+        archiver = Archiver(pool, target, operator(), pace=0)
         while (archived := await archiver.archive_due(retention)) is not None:
             output.print_message(f"archived {archived.period}: {archived.events} events, {archived.bytes} bytes")
             done.append(archived)
-        return done
+        await Rewriter(pool, target, operator(), pace=0).rewrite_due(rewritten.append)
 
     try:
-        done = with_database(work)
+        with_database(work)
     except NotArchived as error:
         raise Failure(str(error)) from error
+    if retention is None and not rewritten:
+        raise Failure("everything is kept for ever: set DUEBOOK_RETENTION, or give --older-than")
     if fmt is Format.JSON:
         output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in done])
-    output.print_message(f"periods archived: {len(done)}")
+    output.print_message(f"periods archived: {len(done)}, archives without what was erased: {len(rewritten)}")
 
 
 @app.command("list")
 def list_archives(fmt: Output = Format.TABLE) -> None:
-    """List the archives. The line of the last one, kept elsewhere, proves that none was changed since."""
+    """List the archives. The digest of that with the highest link, kept elsewhere, proves that none was changed since.
+
+    An erasure gives an archive a new link and digest.
+    """
     from duebook_common.store.archive_handling import archives
 
     rows = with_database(lambda pool: _with_connection(pool, archives))
-    output.print_list([{name: row[name] for name in _COLUMNS} for row in rows], _COLUMNS, fmt)
+    output.print_list([{name: getattr(row, name) for name in _COLUMNS} for row in rows], _COLUMNS, fmt)
 
 
 @app.command("verify")
 def verify(fmt: Output = Format.TABLE) -> None:
-    """Read every archive as a whole, and check it by the hashes that the log has. Exits with 1 if one was changed."""
+    """Read every archive as a whole, and check it by the hashes that the log has. Exits with 1 if one was changed.
+
+    Says how many archives still have contents that were erased: the next `duebook archive run` removes them.
+    """
+    from duebook_common.archives.chain import in_force
     from duebook_common.archives.check import check_archives
+    from duebook_common.store.archive_handling import pending_archives
 
     target = _target()
 
-    async def work(pool: "Pool") -> tuple[int, list[Any]]:
-        recorded = await _recorded(pool)
-        return len(recorded), [fault async for fault in check_archives(target, recorded)]
+    async def work(pool: "Pool") -> tuple[int, list[Any], int]:
+        recorded, pending = await _recorded(pool), await _with_connection(pool, pending_archives)
+        faults = [fault async for fault in check_archives(target, recorded, pool)]
+        return len(in_force(recorded)), faults, len(pending)
 
-    count, faults = with_database(work)
+    count, faults, waiting = with_database(work)
     found = [{"period": fault.period, "says": fault.says} for fault in faults]
     if fmt is Format.JSON:
         output.print_json({"archives": count, "faults": found})
     elif found:
         output.print_list(found, ("period", "says"), fmt)
     output.print_message(f"checked {count} archives: {len(found) or 'no'} faults")
+    if waiting:
+        output.print_message(f"{waiting} archives have contents that were erased: `duebook archive run` removes them")
     raise typer.Exit(1 if found else 0)
 
 
@@ -96,12 +113,13 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
     target = _target()
 
     async def work(pool: "Pool") -> int:
-        archive = next((each for each in await _recorded(pool) if each.period == period), None)
-        if archive is None:
+        recorded = [each for each in await _recorded(pool) if each.period == period]
+        if not recorded:
             raise NotFound(f"there is no archive {period}; `duebook archive list` names them")
-        async for fault in check_archive(target, archive):
+        async for fault in check_archive(target, recorded, pool):
             raise Failure(f"the archive {period} is damaged, and nothing was loaded: {fault.says}")
-        manifest = check_manifest(archive, await read_whole(target, manifest_name(period)))
+        last = recorded[-1]
+        manifest = check_manifest(last, await read_whole(target, manifest_name(period, last.digest)))
         assert not isinstance(manifest, ArchiveFault)
         return await library.restore(pool, target, manifest)
 
@@ -126,12 +144,11 @@ def _target() -> "Target":
     return open_target(url)
 
 
-async def _recorded(pool: "Pool") -> list["RecordedArchive"]:
-    from duebook_common.archives.chain import RecordedArchive
-    from duebook_common.store.archive_handling import archives
+async def _recorded(pool: "Pool") -> list["RecordedManifest"]:
+    from duebook_common.archives.chain import recorded_manifests
+    from duebook_common.store.archive_handling import chain
 
-    rows = await _with_connection(pool, archives)
-    return [RecordedArchive(row["number"], row["period"], row["digest"], row["previous"]) for row in rows]
+    return recorded_manifests(await _with_connection(pool, chain))
 
 
 async def _with_connection(pool: "Pool", read: Any) -> Any:

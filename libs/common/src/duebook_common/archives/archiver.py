@@ -13,20 +13,14 @@ from asyncpg import LockNotAvailableError
 from duebook_common.archives.chain import ArchiveFault, check_files
 from duebook_common.archives.check import file_states
 from duebook_common.archives.export import TABLES, Exporter
-from duebook_common.archives.manifest import LogPosition, Manifest, digest, encode, manifest_name
+from duebook_common.archives.manifest import Manifest, digest, encode, manifest_name
 from duebook_common.archives.targets import Target
-from duebook_common.domain.archive import LogArchived
+from duebook_common.domain.archive import Archive, LogArchived
 from duebook_common.domain.periods import period_name
 from duebook_common.domain.retention import Span, due, spans
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
-from duebook_common.store.archive_handling import (
-    archived_of,
-    archives,
-    last_archive,
-    record_archive,
-    subscribers_behind,
-)
+from duebook_common.store.archive_handling import archives, last_archive, record_archive, subscribers_behind
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
@@ -51,7 +45,7 @@ class Archiver:
     actor: Actor
     pace: float = 1.0
 
-    async def archive_due(self, retention: timedelta | None) -> LogArchived | None:
+    async def archive_due(self, retention: timedelta | None) -> Archive | None:
         """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was begun.
 
         None if there is nothing to do, or another process does it. Raises NotArchived, and what database and target
@@ -74,7 +68,7 @@ class Archiver:
         span = due([*_present(known)], retention, now)
         return 0.0 if span is None or retention is None else (now - retention - span.end).total_seconds()
 
-    async def _archive(self, alone: Connection, span: Span, period: Period) -> LogArchived:
+    async def _archive(self, alone: Connection, span: Span, period: Period) -> Archive:
         archived = await self._recorded(span)
         if archived is None:
             try:
@@ -89,13 +83,10 @@ class Archiver:
         await _until_locked(departure.drop, self.pool, span.start)
         return archived
 
-    async def _recorded(self, span: Span) -> LogArchived | None:
+    async def _recorded(self, span: Span) -> Archive | None:
         """The archive of the period, if the log has recorded it: only the rest is to be done."""
         async with acquire(self.pool) as db:
-            for row in await archives(db):
-                if row["starts_at"] == span.start:
-                    return archived_of(row)
-        return None
+            return next((archive for archive in await archives(db) if archive.start == span.start), None)
 
     async def _seal(self, span: Span, period: Period) -> None:
         if period.status == "closed":
@@ -103,35 +94,34 @@ class Archiver:
             await _until_locked(departure.seal, self.pool, span.start)
         await _until_locked(departure.move_open, self.pool, span.start)
 
-    async def _write(self, alone: Connection, span: Span) -> LogArchived:
+    async def _write(self, alone: Connection, span: Span) -> Archive:
         manifest = await self._export(span)
+        async with acquire(self.pool) as db:
+            await _may_leave(db, span, manifest)
         content = encode(manifest)
         await alone.fetchval(_NOW)  # raises if the lock is lost
-        await self.target.put(manifest_name(manifest.period), content)
+        await self.target.put(manifest_name(manifest.period, digest(content)), content)
         async with transaction(self.pool) as db:
-            if manifest.last is not None:
-                await _must_be_read(db, manifest.last)
-            if await departure.owes_mails(db, span.start):
-                raise NotArchived("mails about runs of the period have yet to be written")
+            await _may_leave(db, span, manifest)
             archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
-            await record_archive(db, archived, self.actor)
-        return archived
+            return await record_archive(db, archived, manifest.link, self.actor)
 
     async def _export(self, span: Span) -> Manifest:
         """Write the files, and read them again: the rows are deleted after this. Raises NotArchived."""
         async with acquire(self.pool) as db:
-            (number, previous), sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
+            last, sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
             now = await db.fetchval(_NOW)
         name = period_name(span.start, span.end)
         exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, self.pace)
         tables = {table: await exporter.export(table) for table in TABLES}
         events = tables["events"]
         manifest = Manifest(
-            number=number + 1,
+            number=last.number + 1,
+            link=last.link + 1,
             period=name,
             start=span.start,
             end=span.end,
-            previous=previous,
+            previous=last.digest,
             events=events.lines,
             first=events.first,
             last=events.last,
@@ -154,10 +144,13 @@ def _says(fault: ArchiveFault) -> str:
     return f"the archive {fault.period} is not what was written: {fault.says}"
 
 
-async def _must_be_read(db: Connection, last: LogPosition) -> None:
-    """Raises NotArchived if a subscriber of the log has yet to read what would leave."""
-    if behind := await subscribers_behind(db, last.xid, last.position):
+async def _may_leave(db: Connection, span: Span, manifest: Manifest) -> None:
+    """Raises NotArchived if a subscriber of the log has yet to read what would leave, or mails are owed."""
+    last = manifest.last
+    if last is not None and (behind := await subscribers_behind(db, last.xid, last.position)):
         raise NotArchived(f"{', '.join(behind)} has yet to read events of the period")
+    if await departure.owes_mails(db, span.start):
+        raise NotArchived("mails about runs of the period have yet to be written")
 
 
 def _archived(manifest: Manifest, content: bytes, address: str, now: datetime) -> LogArchived:

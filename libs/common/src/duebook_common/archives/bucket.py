@@ -6,7 +6,7 @@ Credentials, region and endpoint come from the variables that other programs use
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -38,9 +38,17 @@ class Bucket:
             async for part in (await obstore.get_async(self._store, name)).stream(_PART):
                 yield bytes(part)
 
-    async def names(self) -> list[str]:
+    async def names(self, under: str = "") -> list[str]:
         with self._errors():
-            return sorted([entry["path"] async for entries in obstore.list(self._store) for entry in entries])
+            listed = obstore.list(self._store, under or None)
+            return sorted([entry["path"] async for entries in listed for entry in entries])
+
+    async def delete(self, name: str) -> None:
+        with self._errors(), suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, name)
+
+    async def delete_unfinished(self, under: str) -> None:
+        """An upload that was not finished is no object; a rule of the bucket drops its parts."""
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

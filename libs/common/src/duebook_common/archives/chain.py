@@ -3,20 +3,25 @@
 Pure: the content of the files is hashed elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from duebook_common.archives.manifest import Manifest, ManifestInvalid, decode, digest
+from duebook_common.archives.manifest import Manifest, ManifestInvalid, decode, digest, is_manifest
+from duebook_common.domain.archive import ArchiveRewritten, LogArchived
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedArchive:
-    """What the log says of an archive. `digest` is the SHA-256 of its manifest, `previous` that of the one before."""
+class RecordedManifest:
+    """What the log says of a manifest of an archive: its SHA-256, and that of the one before in the chain.
+
+    `replaces` is the SHA-256 of the manifest that held until then for the same archive, None for its first.
+    """
 
     number: int
     period: str
     digest: str
     previous: str | None
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +40,53 @@ class ArchiveFault:
     says: str
 
 
-def check_chain(recorded: Sequence[RecordedArchive]) -> Iterator[ArchiveFault]:
-    """Faults in the chain that the log itself has: numbers without a gap, each with the hash of the one before."""
+def recorded_manifests(chain: Iterable[LogArchived | ArchiveRewritten]) -> list[RecordedManifest]:
+    """What the events of the chain say of each manifest, in their order."""
+    found: list[RecordedManifest] = []
+    periods: dict[int, str] = {}
+    for event in chain:
+        if isinstance(event, LogArchived):
+            periods[event.number] = event.period
+        replaces = event.replaces if isinstance(event, ArchiveRewritten) else None
+        period = periods.get(event.number, f"number {event.number}")
+        found.append(RecordedManifest(event.number, period, event.digest, event.previous, replaces))
+    return found
+
+
+def in_force(recorded: Iterable[RecordedManifest]) -> dict[int, RecordedManifest]:
+    """The last manifest of each archive, by the number of the archive."""
+    return {manifest.number: manifest for manifest in recorded}
+
+
+def check_chain(recorded: Sequence[RecordedManifest]) -> Iterator[ArchiveFault]:
+    """Faults in the chain that the log itself has: each manifest follows from the one before, no archive is left out.
+
+    A manifest that replaces one replaces the one that was in force.
+    """
     previous: str | None = None
-    for number, archive in enumerate(recorded, 1):
-        if archive.number != number:
-            yield ArchiveFault(archive.period, f"the archive has number {archive.number}, expected {number}")
-        if archive.previous != previous:
-            yield ArchiveFault(archive.period, "the log names another archive before it than it had")
-        previous = archive.digest
+    held: dict[int, str] = {}
+    for manifest in recorded:
+        if manifest.replaces is None and manifest.number != len(held) + 1:
+            yield ArchiveFault(manifest.period, f"the archive has number {manifest.number}, expected {len(held) + 1}")
+        if manifest.replaces != held.get(manifest.number):
+            yield ArchiveFault(manifest.period, "a manifest replaces another one than that which was in force")
+        if manifest.previous != previous:
+            yield ArchiveFault(manifest.period, "the log names another manifest before it than it had")
+        previous = held[manifest.number] = manifest.digest
 
 
-def check_manifest(archive: RecordedArchive, content: bytes | None) -> Manifest | ArchiveFault:
-    """The manifest of a recorded archive, or what is wrong with it. `content` is None if its file is missing."""
+def check_manifest(recorded: RecordedManifest, content: bytes | None) -> Manifest | ArchiveFault:
+    """The recorded manifest, or what is wrong with it. `content` is None if its file is missing."""
     if content is None:
-        return ArchiveFault(archive.period, "the manifest is missing")
-    if digest(content) != archive.digest:
-        return ArchiveFault(archive.period, "the manifest was changed: its hash is not the one that the log has")
+        return ArchiveFault(recorded.period, "the manifest is missing")
+    if digest(content) != recorded.digest:
+        return ArchiveFault(recorded.period, "the manifest was changed: its hash is not the one that the log has")
     try:
         manifest = decode(content)
     except ManifestInvalid as error:
-        return ArchiveFault(archive.period, str(error))
-    if manifest.previous != archive.previous:
-        return ArchiveFault(archive.period, "the manifest names another archive before it than the log does")
+        return ArchiveFault(recorded.period, str(error))
+    if (manifest.previous, manifest.replaces) != (recorded.previous, recorded.replaces):
+        return ArchiveFault(recorded.period, "the manifest names another manifest before it than the log does")
     return manifest
 
 
@@ -69,3 +98,44 @@ def check_files(manifest: Manifest, found: Mapping[str, FileState]) -> Iterator[
             yield ArchiveFault(manifest.period, f"{file.name} is missing")
         elif state != FileState(file.bytes, file.sha256):
             yield ArchiveFault(manifest.period, f"{file.name} was changed: its hash is not that of the manifest")
+
+
+def check_rewriting(before: Manifest, after: Manifest) -> Iterator[ArchiveFault]:
+    """Faults in what a manifest says against the one that it replaces: an erasure leaves each event in its place."""
+    same = replace(
+        before,
+        link=after.link,
+        previous=after.previous,
+        replaces=after.replaces,
+        erasures=after.erasures,
+        written_at=after.written_at,
+        files=after.files,
+    )
+    if same != after or after.erasures <= before.erasures:
+        yield ArchiveFault(after.period, "the manifest of an erasure says something else of the period than before")
+    events = [[file.lines for file in each.files if file.table == "events"] for each in (before, after)]
+    if events[0] != events[1]:
+        yield ArchiveFault(after.period, "an erasure has changed the number of events of a file")
+
+
+def left_over(kept: Manifest, earlier: Iterable[Manifest], names: Iterable[str]) -> Iterator[ArchiveFault]:
+    """The files of earlier manifests that are still there, with contents that were erased since."""
+    current = {file.name for file in kept.files}
+    old = {file.name for manifest in earlier for file in manifest.files} - current
+    for name in sorted(old.intersection(names)):
+        says = f"{name} still has contents that were erased; `duebook archive run` deletes it"
+        yield ArchiveFault(kept.period, says)
+
+
+def to_sweep(names: Iterable[str], chain: Iterable[str], keep: Iterable[Manifest]) -> list[str]:
+    """Of the names of a period's files those that neither the chain has nor a manifest that is to be kept.
+
+    `chain` are the names of the manifests of the chain.
+    """
+    named = {*chain, *(file.name for manifest in keep for file in manifest.files)}
+    return sorted(set(names) - named)
+
+
+def unknown_manifests(names: Iterable[str], chain: Iterable[str]) -> list[str]:
+    """Of the names of a period's files those of manifests that the chain does not have."""
+    return sorted(set(filter(is_manifest, names)) - {*chain})

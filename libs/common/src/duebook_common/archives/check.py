@@ -1,37 +1,96 @@
 """Check archives where they lie: every file of each archive that the log names is read as a whole."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from itertools import pairwise
 
 from duebook_common.archives.chain import (
     ArchiveFault,
     FileState,
-    RecordedArchive,
+    RecordedManifest,
     check_chain,
     check_files,
     check_manifest,
+    check_rewriting,
+    in_force,
+    left_over,
 )
-from duebook_common.archives.lines import file_state
+from duebook_common.archives.lines import file_state, read_lines
 from duebook_common.archives.manifest import Manifest, manifest_name
 from duebook_common.archives.targets import Target, read_whole
+from duebook_common.domain.day_hash import EventSet
+from duebook_common.store.database import Pool, acquire
+from duebook_common.store.day_lines import departed_of, digests_of
+
+_BATCH = 500  # lines
 
 
-async def check_archives(target: Target, recorded: Sequence[RecordedArchive]) -> AsyncIterator[ArchiveFault]:
-    """Every fault of the archives that the log names, in order. Raises OSError if the target cannot be reached."""
+async def check_archives(
+    target: Target, recorded: Sequence[RecordedManifest], pool: Pool | None = None
+) -> AsyncIterator[ArchiveFault]:
+    """Every fault of the archives that the log names, in order. Raises OSError if the target cannot be reached.
+
+    With `pool` the events of archives from which contents were erased are compared with the hashes of days that were
+    noted when the period left.
+    """
     for fault in check_chain(recorded):
         yield fault
-    for archive in recorded:
-        async for fault in check_archive(target, archive):
+    for number in in_force(recorded):
+        async for fault in check_archive(target, [each for each in recorded if each.number == number], pool):
             yield fault
 
 
-async def check_archive(target: Target, archive: RecordedArchive) -> AsyncIterator[ArchiveFault]:
-    """Every fault of one archive."""
-    manifest = check_manifest(archive, await read_whole(target, manifest_name(archive.period)))
-    if isinstance(manifest, ArchiveFault):
-        yield manifest
-        return
-    for fault in check_files(manifest, await file_states(target, manifest)):
+async def check_archive(
+    target: Target, recorded: Sequence[RecordedManifest], pool: Pool | None = None
+) -> AsyncIterator[ArchiveFault]:
+    """Every fault of one archive, by all its manifests."""
+    manifests: list[Manifest] = []
+    for each in recorded:
+        manifest = check_manifest(each, await read_whole(target, manifest_name(each.period, each.digest)))
+        if isinstance(manifest, ArchiveFault):
+            yield manifest
+            return
+        manifests.append(manifest)
+    for fault in _faults_of_manifests(manifests):
         yield fault
+    *earlier, last = manifests
+    damaged = list(check_files(last, await file_states(target, last)))
+    for fault in damaged:
+        yield fault
+    if earlier:
+        for fault in left_over(last, earlier, await target.names(f"{last.period}/")):
+            yield fault
+    if earlier and pool is not None and not damaged:
+        async for fault in _check_days(pool, target, last):
+            yield fault
+
+
+def _faults_of_manifests(manifests: Sequence[Manifest]) -> list[ArchiveFault]:
+    return [fault for before, after in pairwise(manifests) for fault in check_rewriting(before, after)]
+
+
+async def _check_days(pool: Pool, target: Target, manifest: Manifest) -> AsyncIterator[ArchiveFault]:
+    """Faults in frames and commitments: neither changes by an erasure, and the lines of days cover both."""
+    async with acquire(pool) as db:
+        noted = await departed_of(db, manifest.start)
+    if noted is None:
+        return
+    found: dict[date, EventSet] = {}
+    async for lines in _events_of(target, manifest):
+        async with acquire(pool) as db:
+            for day, digest in await digests_of(db, lines):
+                found.setdefault(day, EventSet()).add(digest)
+    for day in sorted({*noted, *found}):
+        if not noted.get(day, EventSet()).same(found.get(day, EventSet())):
+            yield ArchiveFault(manifest.period, f"its events of {day} are not those that left the database")
+
+
+async def _events_of(target: Target, manifest: Manifest) -> AsyncIterator[list[str]]:
+    for file in manifest.files:
+        if file.table == "events":
+            async for lines in read_lines(target.read(file.name)):
+                for start in range(0, len(lines), _BATCH):
+                    yield [line.decode() for line in lines[start : start + _BATCH]]
 
 
 async def file_states(target: Target, manifest: Manifest) -> dict[str, FileState]:

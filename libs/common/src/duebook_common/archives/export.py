@@ -66,8 +66,8 @@ class Exporter:
         part = f"{table}_{self.born:%Y%m%d%H%M}"
         async for first, last in self._ranges(part):
             began = time.monotonic()
-            name = f"{self.period}/{table}-{len(exported.files) + 1:05}.ndjson.zst"
-            exported.files.append(await self._write(LineFile(name, table), part, first, last))
+            stem = f"{self.period}/{table}-{len(exported.files) + 1:05}"
+            exported.files.append(await self._write(LineFile(stem, table), part, first, last))
             exported.first, exported.last = exported.first or await self._first(part), last
             await asyncio.sleep((time.monotonic() - began) * self.pace)
         return exported

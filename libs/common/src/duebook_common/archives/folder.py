@@ -37,12 +37,25 @@ class Folder:
             while part := await asyncio.to_thread(file.read, _PART):
                 yield part
 
-    async def names(self) -> list[str]:
-        return await asyncio.to_thread(self._names)
+    async def names(self, under: str = "") -> list[str]:
+        paths = await asyncio.to_thread(self._files, under)
+        return sorted(path.relative_to(self._path).as_posix() for path in paths if path.suffix != _UNFINISHED)
 
-    def _names(self) -> list[str]:
-        paths = (path for path in self._path.rglob("*") if path.is_file() and path.suffix != _UNFINISHED)
-        return sorted(path.relative_to(self._path).as_posix() for path in paths)
+    def _files(self, under: str) -> list[Path]:
+        return [path for path in (self._path / under).rglob("*") if path.is_file()]
+
+    async def delete(self, name: str) -> None:
+        await asyncio.to_thread(self._delete, self._path / name)
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            _sync(path.parent)
+
+    async def delete_unfinished(self, under: str) -> None:
+        for path in await asyncio.to_thread(self._files, under):
+            if path.suffix == _UNFINISHED:
+                await asyncio.to_thread(self._delete, path)
 
 
 def _sync(directory: Path) -> None:

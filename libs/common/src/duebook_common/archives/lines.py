@@ -8,7 +8,7 @@ from typing import Any
 import zstandard
 
 from duebook_common.archives.chain import FileState
-from duebook_common.archives.manifest import ArchiveFile
+from duebook_common.archives.manifest import ArchiveFile, file_name
 
 _LEVEL = 3
 _MOST_BYTES_OF_LINE = 64 * 1024 * 1024
@@ -16,9 +16,9 @@ _MOST_BYTES_OF_LINE = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class LineFile:
-    """A file under way: lines come as parts of any length, as PostgreSQL sends them."""
+    """A file under way: lines come as parts of any length. The name is `stem` and the hash."""
 
-    name: str
+    stem: str
     table: str
     lines: int = 0
     _parts: list[bytes] = field(default_factory=list)
@@ -33,7 +33,8 @@ class LineFile:
     def complete(self) -> tuple[ArchiveFile, bytes]:
         """What the manifest says of the file, and its content."""
         content = b"".join([*self._parts, self._compressor.flush()])
-        return ArchiveFile(self.name, self.table, self.lines, len(content), sha256(content).hexdigest()), content
+        hashed = sha256(content).hexdigest()
+        return ArchiveFile(file_name(self.stem, hashed), self.table, self.lines, len(content), hashed), content
 
 
 async def file_state(parts: AsyncIterator[bytes]) -> FileState:

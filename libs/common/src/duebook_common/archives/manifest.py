@@ -1,4 +1,7 @@
-"""The manifest of an archive: what its files hold, and the hash of the manifest before: archives form a chain."""
+"""The manifest of an archive: what its files hold, and the hash of the manifest before: manifests form a chain.
+
+Every file is named by its content, so that no writer can replace what another one has written.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 FORMAT = 1
-MANIFEST = "manifest.json"
+_DIGITS = 12  # of a digest, in the name of its file
 
 
 class ManifestInvalid(ValueError):
@@ -42,11 +45,14 @@ class LogPosition:
 class Manifest:
     """What an archive holds: the rows whose streams were opened from `start` until before `end` (UTC).
 
-    `number` counts archives from 1, and `previous` is the hash of the manifest before, None for the first. `events`
-    counts events; `first` and `last` are the positions of the first and the last, None where there is none.
+    `number` counts archives from 1. `link` counts manifests from 1, and `previous` is the hash of the one before, None
+    for the first. `events` counts events; `first` and `last` are the positions of the first and the last, None where
+    there is none. A manifest of files from which contents were erased `replaces` the one with that hash, and obeys the
+    archive's erasures up to the version `erasures`.
     """
 
     number: int
+    link: int
     period: str
     start: datetime
     end: datetime
@@ -56,6 +62,8 @@ class Manifest:
     last: LogPosition | None
     files: Sequence[ArchiveFile]
     written_at: datetime
+    replaces: str | None = None
+    erasures: int = 0
     format: int = FORMAT
 
     @property
@@ -66,9 +74,19 @@ class Manifest:
 _MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 
 
-def manifest_name(period: str) -> str:
-    """The name of the period's manifest, below the address of all archives."""
-    return f"{period}/{MANIFEST}"
+def manifest_name(period: str, sha256: str) -> str:
+    """The name of the period's manifest with this hash, below the address of all archives."""
+    return f"{period}/manifest-{sha256[:_DIGITS]}.json"
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file has the name of a manifest."""
+    return name.rpartition("/")[2].startswith("manifest-")
+
+
+def file_name(stem: str, sha256: str) -> str:
+    """The name of a file of rows: like `2026-10/events-00001-5b1e0f6a2c9d.ndjson.zst`."""
+    return f"{stem}-{sha256[:_DIGITS]}.ndjson.zst"
 
 
 def encode(manifest: Manifest) -> bytes:

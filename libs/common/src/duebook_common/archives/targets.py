@@ -21,8 +21,14 @@ class Target(Protocol):
     def read(self, name: str) -> AsyncIterator[bytes]:
         """The content of a file, in parts. Raises FileNotFoundError."""
 
-    async def names(self) -> list[str]:
-        """The names of all files, sorted."""
+    async def names(self, under: str = "") -> list[str]:
+        """The names of all files that begin with `under`, the name of a directory with its slash; sorted."""
+
+    async def delete(self, name: str) -> None:
+        """Delete a file; one that is missing is deleted."""
+
+    async def delete_unfinished(self, under: str) -> None:
+        """Delete what a writer that was killed has left of files that begin with `under`."""
 
 
 def open_target(url: str) -> Target:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from duebook_common.domain.archive import STREAM as ARCHIVES
-from duebook_common.domain.archive import LogArchived
+from duebook_common.domain.archive import Archive, ArchivedContentsErased
 from duebook_common.domain.bulk.state import BulkOperation
 from duebook_common.domain.mail import Mail
 from duebook_common.domain.queue import events as queue_events
@@ -20,7 +20,7 @@ from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
-from duebook_common.store.archive_handling import put_archive, wrong_archives
+from duebook_common.store.archive_handling import put_archive, put_erasure, wrong_archives, wrong_erasures
 from duebook_common.store.database import Connection, Pool, snapshot, transaction
 from duebook_common.store.departure import periods_stay
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
@@ -94,6 +94,8 @@ async def _rebuild_all(pool: Pool, progress: Callable[[RebuildSummary], None]) -
     installation = [queue_events.stream(queue_events.INSTALLATION)]
     await _rebuild(pool, installation, summary, _wrong_pauses, _put_pauses)
     await _rebuild(pool, [ARCHIVES], summary, _wrong_archives, _put_archives)
+    async for streams in _batches(pool, "archive-"):
+        await _rebuild(pool, streams, summary, _wrong_erasures, _put_erasures)
     async for streams in _batches(pool, "bulk-"):
         await _rebuild(pool, streams, summary, _wrong_bulk, _put_bulk)
     await statistics.rebuild(pool, datetime.now(UTC))
@@ -155,13 +157,22 @@ async def _put_pauses(db: Connection, wrong: Sequence[tuple[str, list[Pause]]]) 
         await queue_pauses.replace_pauses(db, name, pauses)
 
 
-async def _wrong_archives(db: Connection, recorded: Streams) -> list[LogArchived]:
+async def _wrong_archives(db: Connection, recorded: Streams) -> list[Archive]:
     return await wrong_archives(db, recorded.get(ARCHIVES, ()))
 
 
-async def _put_archives(db: Connection, wrong: Sequence[LogArchived]) -> None:
-    for archived in wrong:
-        await put_archive(db, archived)
+async def _put_archives(db: Connection, wrong: Sequence[Archive]) -> None:
+    for archive in wrong:
+        await put_archive(db, archive)
+
+
+async def _wrong_erasures(db: Connection, recorded: Streams) -> list[tuple[ArchivedContentsErased, int]]:
+    return await wrong_erasures(db, [item for events in recorded.values() for item in events])
+
+
+async def _put_erasures(db: Connection, wrong: Sequence[tuple[ArchivedContentsErased, int]]) -> None:
+    for event, version in wrong:
+        await put_erasure(db, event, version)
 
 
 async def _wrong_bulk(db: Connection, recorded: Streams) -> list[BulkOperation]:

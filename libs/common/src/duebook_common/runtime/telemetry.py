@@ -42,6 +42,9 @@ ARCHIVED_EVENTS = Counter("duebook_archived_events_total", "Events that have lef
 ARCHIVE_OVERDUE = Gauge(
     "duebook_archive_overdue_seconds", "For how long the oldest period is older than the retention and has not left."
 )
+ERASURE_OVERDUE = Gauge(
+    "duebook_archive_erasure_overdue_seconds", "For how long the oldest erasure has not reached its archive."
+)
 LOG_AHEAD = Gauge("duebook_log_ahead", "1 if the log was restored from another cluster and not rebased, else 0.")
 CONFLICTS = Counter("duebook_append_conflicts_total", "Appends that lost a version conflict and were decided again.")
 LOCKS = Counter("duebook_locks_total", "Attempts to acquire or renew Redis locks, by result.", ["result"])
@@ -63,7 +66,7 @@ _OF_DATABASE: set[_Metric] = {LOG_AHEAD, FEED_HORIZON_AGE, OLDEST_XMIN_AGE, TABL
 # What each service measures; all of them have LOOP_FAILURES, BUILD, and the metrics of their process.
 MEASURED: dict[str, set[_Metric]] = {
     "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, *_OF_DATABASE, CONFLICTS},
-    "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS, ARCHIVES, ARCHIVED_EVENTS, ARCHIVE_OVERDUE},
+    "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS, ARCHIVES, ARCHIVED_EVENTS, ARCHIVE_OVERDUE, ERASURE_OVERDUE},
     "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
     "executor-parent": {PROCESS_RESTARTS},
     "notifier": {NOTIFICATIONS, LOCKS, CONFLICTS},

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
-from duebook_common.domain.archive import LogArchived
+from duebook_common.domain.archive import ArchivedContentsErased, ArchiveRewritten, LogArchived
 from duebook_common.domain.bulk.events import BulkEvent
 from duebook_common.domain.definition import Backoff, Definition, FollowUp, Notify
 from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent
@@ -23,7 +23,8 @@ from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.queue.events import QueueEvent
 from duebook_common.domain.run.events import FirstEvent, RunEvent
 
-Event = JobEvent | RunEvent | MailEvent | QueueEvent | KeyEvent | BulkEvent | LogArchived
+ArchiveEvent = LogArchived | ArchivedContentsErased | ArchiveRewritten
+Event = JobEvent | RunEvent | MailEvent | QueueEvent | KeyEvent | BulkEvent | ArchiveEvent
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in get_args(Event)}
 

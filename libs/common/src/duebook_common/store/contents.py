@@ -13,6 +13,7 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.actor import Actor
 from duebook_common.store.codec import encode_notify
 from duebook_common.store.database import Connection
+from duebook_common.store.run_notes import forget_notes
 
 _EVENTS = """
 UPDATE events SET sealed = commitment_of(salt, data), salt = NULL, data = frame_of(data)
@@ -22,11 +23,21 @@ _RUNS = """
 UPDATE runs SET payload = NULL, request_hash = NULL, notify = erased.notify, erased_at = erased.at
 FROM unnest($1::uuid[], $2::jsonb[], $3::timestamptz[]) AS erased (id, notify, at) WHERE run_id = erased.id
 """
-_NOTES_OF_RUNS = (
-    "DELETE FROM progress WHERE run_id = ANY($1::uuid[])",
-    "DELETE FROM task_checkpoints WHERE run_id = ANY($1::uuid[])",
-    "DELETE FROM mails WHERE run_id = ANY($1::uuid[])",
-)
+# The same of rows in an archive, as JSON.
+_OF_LINES = """
+SELECT row_to_json(after)::text AS line
+FROM unnest($1::text[]) WITH ORDINALITY AS given (line, number),
+    json_populate_record(NULL::events, given.line::json) AS old
+    CROSS JOIN LATERAL (SELECT old.salt IS NOT NULL AND frame_of(old.data) <> old.data AS has) AS contents
+    CROSS JOIN LATERAL (
+        SELECT old.xid, old.position, old.recorded_at, old.version, old.id, old.job_id, old.stream, old.type,
+            CASE WHEN has THEN frame_of(old.data) ELSE old.data END AS data, old.meta, old.born,
+            CASE WHEN NOT has THEN old.salt END AS salt,
+            CASE WHEN has THEN commitment_of(old.salt, old.data) ELSE old.sealed END AS sealed
+    ) AS after
+ORDER BY number
+"""
+_MAILS_OF_RUNS = "DELETE FROM mails WHERE run_id = ANY($1::uuid[])"
 _LINES_OF_RUNS = "DELETE FROM log_lines WHERE job_id = ANY($2::uuid[]) AND run_id = ANY($1::uuid[])"
 _JOB = "UPDATE jobs SET request_hash = NULL, erased_at = $2 WHERE job_id = $1"
 REMEMBER = """
@@ -44,8 +55,8 @@ async def erase_runs(db: Connection, runs: Sequence[Run]) -> None:
     ids, notify = [run.id for run in runs], [encode_notify(run.notify) for run in runs]
     await db.execute(_EVENTS, [f"{kind}-{id_}" for id_ in ids for kind in ("run", "mail")])
     await db.execute(_RUNS, ids, notify, [run.erased_at for run in runs])
-    for statement in _NOTES_OF_RUNS:
-        await db.execute(statement, ids)
+    await db.execute(_MAILS_OF_RUNS, ids)
+    await forget_notes(db, ids)
     await db.execute(_LINES_OF_RUNS, ids, list({run.job_id for run in runs}))
 
 
@@ -55,6 +66,11 @@ async def erase_jobs(db: Connection, jobs: Iterable[Job], actor: Actor) -> None:
         await db.execute(_EVENTS, [job_events.stream(job.id)])
         await db.execute(_JOB, job.id, job.erased_at)
         await db.execute(REMEMBER, job.id, actor.name)
+
+
+async def erase_lines(db: Connection, lines: Sequence[str]) -> list[str]:
+    """Events of an archive, each a row as JSON, without their contents."""
+    return [record["line"] for record in await db.fetch(_OF_LINES, lines)]
 
 
 async def erase_rest_of_job(db: Connection, job_id: UUID) -> None:

@@ -5,7 +5,7 @@ of a day does not count, so neither a move to another period nor a rebase of the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from duebook_common.store.database import Connection, Pool, acquire, transaction
 DAY = timedelta(days=1)
 _CHUNK = timedelta(minutes=10)  # of a day: no transaction lasts longer than its events take
 _ROWS = 500  # digests that are added in one go
+_STEP = 2_000  # events of a period that leaves, in one statement
 _CLAIM = timedelta(minutes=10)
 
 # A JSON array, so that no two events have the same text. The seconds have six decimals. An event without a
@@ -26,7 +27,14 @@ _DIGEST = """sha256(convert_to(jsonb_build_array(
 )::text, 'UTF8') || coalesce(sealed, commitment_of(salt, data), ''))"""
 _DIGESTS = f"SELECT (recorded_at AT TIME ZONE 'UTC')::date AS day, {_DIGEST} AS digest FROM events"  # noqa: S608
 _OF_RANGE = f"{_DIGESTS} WHERE recorded_at >= $1 AND recorded_at < $2"
-_OF_PERIOD = f"{_DIGESTS} WHERE born = $1"
+_OF_PERIOD = f"""
+{_DIGESTS.replace("SELECT", "SELECT xid, position,")} WHERE born = $1 AND (xid, position) > ($2::xid8, $3)
+ORDER BY xid, position LIMIT $4
+"""
+_OF_LINES = f"""
+{_DIGESTS.replace("FROM events", "")} FROM unnest($1::text[]) WITH ORDINALITY AS given (line, number),
+    json_populate_record(NULL::events, line::json) ORDER BY number
+"""
 # Of the first events in the order of the log, because no index has the first time.
 _FIRST_DAY = """
 SELECT min((recorded_at AT TIME ZONE 'UTC')::date)
@@ -41,6 +49,8 @@ ON CONFLICT DO NOTHING RETURNING true
 _DEPARTED = """
 SELECT day, born, events, state, covered_by FROM departed_days JOIN periods USING (born) WHERE status = 'archived'
 """
+_STATUS = "SELECT status FROM periods WHERE born = $1"
+_DEPARTED_WITH = "SELECT day, events, state FROM departed_days WHERE born = $1"
 _COVER = "UPDATE departed_days SET covered_by = $1 WHERE covered_by IS NULL AND born = ANY($2::timestamptz[])"
 _NOTE = """
 INSERT INTO departed_days (day, born, events, state) VALUES ($1, $2, $3, $4)
@@ -144,14 +154,35 @@ def _of_day(gone: Mapping[date | None, list[DepartedDay]], day: date) -> list[De
 
 
 async def note_departure(pool: Pool, born: datetime) -> None:
-    """Note the events of a sealed period (UTC) by day, before it is dropped. To repeat it is harmless."""
+    """Note the events of a sealed period (UTC) by day, before it is dropped. To repeat it is harmless.
+
+    In short statements, so that vacuum is not held back: nothing changes in a sealed period but by erasures.
+    """
     sets: dict[date, EventSet] = {}
-    async with transaction(pool) as db:
-        async for day, digest in digests(db, _OF_PERIOD, born):
-            sets.setdefault(day, EventSet()).add(digest)
+    last = (0, 0)
+    while records := await pool.fetch(_OF_PERIOD, born, *last, _STEP):
+        _add(sets, records)
+        last = records[-1]["xid"], records[-1]["position"]
     async with acquire(pool) as db:
         for day, events in sets.items():
             await db.execute(_NOTE, day, born, events.events, events.hash.state)
+
+
+async def departed_of(db: Connection, born: datetime) -> dict[date, EventSet] | None:
+    """What has left with a period (UTC), by day; None as long as it is in the database."""
+    if await db.fetchval(_STATUS, born) != "archived":
+        return None
+    return {record["day"]: _set(record) for record in await db.fetch(_DEPARTED_WITH, born)}
+
+
+async def digests_of(db: Connection, lines: Sequence[str]) -> list[tuple[date, bytes]]:
+    """The day and the digest of each event, from its row as JSON. An erasure changes neither."""
+    return [(record["day"], record["digest"]) for record in await db.fetch(_OF_LINES, lines)]
+
+
+def _add(sets: dict[date, EventSet], records: Iterable[Any]) -> None:
+    for record in records:
+        sets.setdefault(record["day"], EventSet()).add(record["digest"])
 
 
 def _set(record: Any) -> EventSet:

@@ -18,6 +18,7 @@ from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.day_lines import note_departure
 from duebook_common.store.ledger_lines import move_jobs_to_lines, move_to_lines
 from duebook_common.store.replay import stream_id
+from duebook_common.store.run_notes import forget_notes
 
 _ALONE = 7246
 _BATCH = 500  # streams
@@ -65,11 +66,13 @@ _SEAL = """
 UPDATE periods SET status = 'leaving', sealed_at = pg_current_xact_id() WHERE born = $1 AND status = 'closed'
 """
 _UNSEAL = "UPDATE periods SET status = 'closed', sealed_at = NULL WHERE born = $1 AND status = 'leaving'"
-_FORGET_MAILS = "DELETE FROM mails WHERE run_id = ANY($1::uuid[])"
-_FORGET_NOTES = (
-    "DELETE FROM progress WHERE run_id = ANY($1::uuid[])",
-    "DELETE FROM task_checkpoints WHERE run_id = ANY($1::uuid[])",
-)
+# A mail about missed occurrences has no run, whose line would say later that the archive has mails about the job.
+_FORGET_MAILS = """
+WITH gone AS (DELETE FROM mails WHERE run_id = ANY($1::uuid[]) RETURNING job_id, run_id)
+INSERT INTO archived_mails (job_id, archive)
+SELECT DISTINCT job_id, $2::int FROM gone
+WHERE NOT EXISTS (SELECT FROM ledger_lines WHERE ledger_lines.run_id = gone.run_id) ON CONFLICT DO NOTHING
+"""
 _MAILS_OWED = "SELECT EXISTS (SELECT FROM mails_owed JOIN runs USING (run_id) WHERE runs.born = $1)"
 _DROP = "SELECT drop_period($1)"
 
@@ -138,11 +141,10 @@ async def settle(pool: Pool, born: datetime, archive: int) -> int:
     async for run_ids in _batches(pool, born, "run-"):
         async with transaction(pool) as db:
             await move_to_lines(db, await _ids(db, _RUNS_LEFT, born, run_ids), archive)
-            for statement in _FORGET_NOTES:
-                await db.execute(statement, run_ids)
+            await forget_notes(db, run_ids)
             left += len(await _ids(db, _RUNS_LEFT, born, run_ids))
     async for run_ids in _batches(pool, born, "mail-"):
-        await pool.execute(_FORGET_MAILS, run_ids)
+        await pool.execute(_FORGET_MAILS, run_ids, archive)
     async for job_ids in _batches(pool, born, "job-"):
         async with transaction(pool) as db:
             await move_jobs_to_lines(db, await _ids(db, _JOBS_LEFT, born, job_ids), archive)

@@ -1,23 +1,31 @@
-"""Commands that erase contents: of runs, of a job, and, as a scheduler works them off, of the runs of erased jobs."""
+"""Commands that erase contents: of runs, of a job, and, as a scheduler works them off, of the runs of erased jobs.
 
+What is in an archive is erased by an event that the next run of the archiver obeys.
+"""
+
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from duebook_common.domain.archive import ArchivedContentsErased
 from duebook_common.domain.job.commands import EraseJob
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.commands import EraseRun
 from duebook_common.domain.statistics import EPOCH
 from duebook_common.store.actor import Actor
+from duebook_common.store.archive_handling import erase_from_archive
 from duebook_common.store.conflict import TRIES, Conflict
 from duebook_common.store.contents import REMEMBER, erase_rest_of_job
 from duebook_common.store.contents import erase_runs as erase_contents
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.job_handling import handle_job
+from duebook_common.store.ledger_lines import forget_request
 from duebook_common.store.run_handling import CommandResult, RunWork, handle_in_transaction
 
 _BATCH = 100  # runs
+_JOB_ERASED = "its job was erased"
 _AGAIN_AFTER = timedelta(minutes=1)
 _FIRST = EPOCH, EPOCH, UUID(int=0)
 
@@ -53,6 +61,13 @@ SELECT EXISTS (SELECT FROM mails_owed WHERE job_id = $1)
     OR EXISTS (SELECT FROM mails WHERE job_id = $1 AND wake_at IS NOT NULL)
 """
 _FORGET = "DELETE FROM erasures WHERE job_id = $1"
+_ARCHIVE_OF_RUN = "SELECT archive FROM ledger_lines WHERE run_id = $1"
+_ARCHIVES_OF_JOB = """
+SELECT archive FROM ledger_lines WHERE job_id = $1
+UNION SELECT archive FROM archived_jobs WHERE job_id = $1
+UNION SELECT archive FROM archived_mails WHERE job_id = $1
+ORDER BY archive
+"""
 
 
 async def erase_runs(
@@ -98,21 +113,45 @@ async def erase_job(pool: Pool, job_id: UUID, reason: str | None, now: datetime,
     return result.job
 
 
+async def erase_archived_run(pool: Pool, run_id: UUID, reason: str | None, now: datetime, actor: Actor) -> None:
+    """Record that the contents of a run are to leave its archive, if it is archived."""
+    number = await pool.fetchval(_ARCHIVE_OF_RUN, run_id)
+    if number is not None:
+        await _erase(pool, ArchivedContentsErased(number=number, run_ids=(run_id,), job_ids=(), reason=reason, at=now),
+                     actor)  # fmt: skip
+
+
+async def erase_archived_job(pool: Pool, job_id: UUID, reason: str | None, now: datetime, actor: Actor) -> None:
+    """Record that the contents of a job and of its archived runs are to leave all archives that have some."""
+    for (number,) in await pool.fetch(_ARCHIVES_OF_JOB, job_id):
+        await _erase(pool, ArchivedContentsErased(number=number, run_ids=(), job_ids=(job_id,), reason=reason, at=now),
+                     actor)  # fmt: skip
+    await forget_request(pool, job_id)
+
+
+async def _erase(pool: Pool, event: ArchivedContentsErased, actor: Actor) -> None:
+    async with transaction(pool) as db:
+        await erase_from_archive(db, event, actor)
+
+
 async def erase_runs_of_a_job(pool: Pool, now: datetime) -> int:
     """Erase the contents of the runs of one erased job; returns 0 if none is due. Safe to run anywhere, and again.
 
-    A run whose outcome is still pending keeps its contents; then the job is due again after a minute.
+    A run whose outcome is still pending keeps its contents; then the job is due again after a minute. Runs that leave
+    for an archive meanwhile have a line by then, so the archives come last.
     """
     claimed = await pool.fetchrow(_CLAIM, now, _AGAIN_AFTER)
     if claimed is None:
         return 0
-    job_id, actor = claimed["job_id"], Actor(claimed["requested_by"])
+    job_id, actor, began = claimed["job_id"], Actor(claimed["requested_by"]), time.monotonic()
     after, refused = _FIRST, False
     while rows := await pool.fetch(_RUNS, job_id, *after, _BATCH):
-        results = await erase_runs(pool, [row["run_id"] for row in rows], "its job was erased", now, actor)
+        present = now + timedelta(seconds=time.monotonic() - began)
+        results = await erase_runs(pool, [row["run_id"] for row in rows], _JOB_ERASED, present, actor)
         refused |= any(result.error is not None for result in results.values())
         after = rows[-1]["created_at"], rows[-1]["nominal_at"], rows[-1]["run_id"]
-        await pool.execute(_PUT_OFF, job_id, now + _AGAIN_AFTER)
+        await pool.execute(_PUT_OFF, job_id, present + _AGAIN_AFTER)
+    await erase_archived_job(pool, job_id, _JOB_ERASED, now, actor)
     if not refused:
         await _finish(pool, job_id)
     return 1

@@ -15,7 +15,7 @@ from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunSkipped
 from duebook_common.domain.run.events import stream as run_stream
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.codec import encode
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, Pool
 from duebook_common.store.eventstore import RecordedEvent
 
 
@@ -115,6 +115,7 @@ WITH leaving AS (
 INSERT INTO archived_jobs (job_id, name, task, queue, status, request_hash, created_at, updated_at, archive)
 SELECT job_id, name, task, queue, status, request_hash, created_at, updated_at, $2 FROM leaving
 """
+_FORGET_REQUEST = "UPDATE archived_jobs SET request_hash = NULL WHERE job_id = $1"
 _LINES = """
 SELECT run_id, job_id, nominal_at, coalesce(due_at, nominal_at) AS due_at, created_at, started_at, finished_at, next_at,
        next_due_at, resumed_at, position, archive, period, definition_version, job_version, version, attempt, failures,
@@ -135,6 +136,11 @@ async def move_jobs_to_lines(db: Connection, job_ids: Iterable[UUID], archive: i
     """Replace the rows of those of these jobs that have ended, as all their runs have; returns how many."""
     status = await db.execute(_MOVE_JOBS, list(job_ids), archive)
     return int(status.rpartition(" ")[2])
+
+
+async def forget_request(pool: Pool, job_id: UUID) -> None:
+    """Forget what an archived job was created with: the hash of a request tells of its contents."""
+    await pool.execute(_FORGET_REQUEST, job_id)
 
 
 async def load_lines(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, LedgerLine]:

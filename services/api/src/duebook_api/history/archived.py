@@ -1,19 +1,24 @@
 """What the API answers about runs and jobs that have left the database for an archive."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
 from duebook_api.http.problems import Problem, not_found
-from duebook_common.domain.definition import Backoff, Notify
+from duebook_common.domain.definition import Backoff, Definition, Notify
 from duebook_common.domain.job import events as job_events
+from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.definitions import in_force
 from duebook_common.store.ledger_lines import LedgerLine, load_lines
 from duebook_common.store.rows import load_jobs
 
+_ERASED_AT = "SELECT min(erased_at) FROM archive_erasures WHERE archive = $1 AND id = ANY($2::uuid[])"
+_JOB = """
+SELECT name, task, queue, status, created_at, updated_at, archived_jobs.archive FROM archived_jobs WHERE job_id = $1
+"""
 _JOBS = """
 SELECT job_id, name, task, queue, archives.period FROM archived_jobs
 JOIN archives ON archives.number = archived_jobs.archive WHERE job_id = ANY($1::uuid[])
@@ -42,7 +47,31 @@ async def archived_run(db: Connection, run_id: UUID) -> ArchivedRun | None:
     line = (await load_lines(db, [run_id])).get(run_id)
     if line is None:
         return None
-    return ArchivedRun(_run(line, await _names(db, line)), line.period)
+    erased_at = await db.fetchval(_ERASED_AT, line.archive, [line.run_id, line.job_id])
+    return ArchivedRun(replace(_run(line, await _names(db, line)), erased_at=erased_at), line.period)
+
+
+async def archived_job(db: Connection, job_id: UUID) -> Job | None:
+    """The job, if it is archived. Its schedule, payload and metadata are not known any more."""
+    record = await db.fetchrow(_JOB, job_id)
+    if record is None:
+        return None
+    return Job(
+        id=job_id,
+        stream_version=0,
+        version=0,
+        definition_version=0,
+        definition=Definition(
+            name=record["name"], task=record["task"], queue=record["queue"], scheduled_at=record["created_at"]
+        ),
+        status=JobStatus(record["status"]),
+        next_at=None,
+        reason=None,
+        request_hash=None,
+        created_at=record["created_at"],
+        updated_at=record["updated_at"],
+        erased_at=await db.fetchval(_ERASED_AT, record["archive"], [job_id]),
+    )
 
 
 async def _names(db: Connection, line: LedgerLine) -> _JobNames:

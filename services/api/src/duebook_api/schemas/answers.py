@@ -86,6 +86,10 @@ class JobWithRun(Job):
     run: Run | None = None
 
 
+class ErasedRun(Run):
+    archived: str | None = None
+
+
 class RunWithPayload(Run):
     payload: Any = Field(None, description="What its task got; only for keys with the scope `payloads:read`.")
     progress: Progress | None = None

@@ -654,9 +654,12 @@ $$
 """
 
 _ARCHIVES = """
--- One row per archive: the event that recorded it. What the archive holds has left the database, or is leaving it.
+-- One row per archive: its folded state. What the archive holds has left the database, or is leaving it. `link` is the
+-- place of its manifest in the chain, and `erasures` the version of the last erasure that its files obey. `sweep_due`:
+-- files of an earlier manifest may still lie there.
 CREATE TABLE archives (
     number int PRIMARY KEY,
+    link int NOT NULL,
     period text COLLATE "C" NOT NULL UNIQUE,
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
@@ -667,7 +670,26 @@ CREATE TABLE archives (
     bytes bigint NOT NULL,
     last_xid xid8,
     last_position bigint,
-    archived_at timestamptz NOT NULL
+    erasures int NOT NULL DEFAULT 0,
+    archived_at timestamptz NOT NULL,
+    sweep_due boolean NOT NULL DEFAULT false
+);
+
+-- One row per archived run, or job with all its runs, whose contents are to leave an archive. `version` is that of the
+-- event, in the stream of the archive.
+CREATE TABLE archive_erasures (
+    archive int,
+    id uuid,
+    version int NOT NULL,
+    erased_at timestamptz NOT NULL,
+    PRIMARY KEY (archive, id)
+);
+
+-- One row per job and archive that has mails about missed occurrences of it: these have no run.
+CREATE TABLE archived_mails (
+    job_id uuid,
+    archive int,
+    PRIMARY KEY (job_id, archive)
 );
 
 -- One row per run that left the table of runs for an archive: what the ledger says of it, for ever. `position` and
@@ -819,8 +841,9 @@ CREATE TABLE services (
     seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 
--- One row per line that a task logged; `born` is that of its run. The position is drawn from the same sequence as those
--- of events, so that the job log can merge both.
+-- One row per line that a task logged; `born` is that of its run. By `salt` the digest of a file of an archive tells
+-- nothing of a line that was erased from it. The position is drawn from the same sequence as those of events, so that
+-- the job log can merge both.
 CREATE TABLE log_lines (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint NOT NULL DEFAULT nextval('events_position_seq'),
@@ -832,6 +855,7 @@ CREATE TABLE log_lines (
     fields jsonb NOT NULL DEFAULT '{}',
     logged_at timestamptz NOT NULL,
     born timestamptz NOT NULL DEFAULT '-infinity',
+    salt uuid DEFAULT gen_random_uuid(),
     PRIMARY KEY (xid, position, born)
 ) PARTITION BY LIST (born);
 

@@ -1,0 +1,225 @@
+"""What was erased leaves its archive with the next run: nothing of it is left in any file, and the chain holds."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duebook_common.archives import rewriter as module
+from duebook_common.archives.archiver import NotArchived
+from duebook_common.archives.folder import Folder
+from duebook_common.archives.rewriter import Rewriter
+from duebook_common.archives.targets import Target, open_target
+from duebook_common.store import departure
+from duebook_common.store.erasure import erase_runs_of_a_job
+from support.api_app import Api, running_api
+from support.contents import read_the_log, tables_with
+from support.s3_server import s3_server
+from support.secret_archives import ACTOR, all_archives, archive_period, archived_job, faults, files_with
+from support.secret_runs import SECRET, must_agree, run_with_secrets
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    with s3_server() as environment:
+        yield environment
+
+
+@pytest.fixture(params=["folder", "s3"])
+def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    if request.param == "folder":
+        return open_target(str(tmp_path))
+    for name, value in request.getfixturevalue("s3").items():
+        monkeypatch.setenv(name, value)
+    return open_target(f"s3://archives/{tmp_path.name}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Target:
+    return open_target(str(tmp_path))
+
+
+@pytest.fixture
+async def api(postgres_url: str) -> AsyncIterator[Api]:
+    async with running_api(postgres_url) as api:
+        yield api
+
+
+async def rewrite(api: Api, target: Target) -> list[str]:
+    """The periods of the archives that were written anew."""
+    done: list[Any] = []
+    await Rewriter(api.deps.pool, target, ACTOR, pace=0).rewrite_due(done.append)
+    return [archive.period for archive in done]
+
+
+async def erase(api: Api, run: Any) -> Any:
+    return await api.json(200, "POST", f"/api/run/{run['id']}/erase", {"reason": "request 7"})
+
+
+async def must_be_gone(api: Api, target: Target) -> None:
+    assert await files_with(target, SECRET) == []
+    assert await faults(api.deps.pool, target) == []
+    assert await tables_with(api.deps.pool, SECRET) == set()
+    await must_agree(api)
+
+
+async def test_an_erased_run_leaves_its_archive(api: Api, target: Target) -> None:
+    _, [run] = await archived_job(api, target)
+    tables = {name.rpartition("/")[2].partition("-")[0] for name in await files_with(target, SECRET)}
+    assert tables == {"events", "log_lines"}
+    before = await all_archives(api.deps.pool)
+    erased = await erase(api, run)
+    assert (erased["archived"], erased["erased_at"] is not None) == (before[0].period, True)
+    assert await api.json(200, "GET", f"/api/run/{run['id']}") == erased
+    assert await erase(api, run) == erased
+    assert await Rewriter(api.deps.pool, target, ACTOR).overdue() > 0
+    assert await rewrite(api, target) == [before[0].period]
+    assert await rewrite(api, target) == []
+    [after] = await all_archives(api.deps.pool)
+    assert (after.link, after.previous, after.events) == (2, before[0].digest, before[0].events)
+    [left] = await files_with(target, SECRET)  # the mail about missed occurrences is the job's
+    assert left.rpartition("/")[2].startswith("events-")
+    assert await files_with(target, "no jane") == []
+    assert await faults(api.deps.pool, target) == []
+    assert await Rewriter(api.deps.pool, target, ACTOR).overdue() == 0
+    await must_agree(api)
+
+
+async def test_an_erased_job_leaves_all_its_archives(api: Api, target: Target) -> None:
+    job, _ = await archived_job(api, target, runs=2)
+    await run_with_secrets(api, job["id"])
+    await archive_period(api, target, month=2)
+    await run_with_secrets(api, job["id"])
+    await api.json(204, "DELETE", f"/api/job/{job['id']}")
+    await api.json(202, "POST", f"/api/job/{job['id']}/erase")
+    await read_the_log(api.deps.pool)
+    assert await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now()) == 1
+    assert len(await files_with(target, SECRET)) == 4
+    assert len(await rewrite(api, target)) == 2
+    await must_be_gone(api, target)
+
+
+async def test_an_archived_one_off_job_is_erased_with_its_runs(api: Api, folder: Target) -> None:
+    job = await api.create(payload={"to": SECRET}, metadata={"of": SECRET}, max_retries=1)
+    await run_with_secrets(api, job["id"])
+    await api.json(204, "DELETE", f"/api/job/{job['id']}")
+    await archive_period(api, folder)
+    assert await api.deps.pool.fetchval("SELECT count(*) FROM archived_jobs") == 1
+    shown = await api.json(202, "POST", f"/api/job/{job['id']}/erase")
+    assert (shown["id"], shown["payload"], shown["erased_at"] is not None) == (job["id"], {}, True)
+    assert await api.deps.pool.fetchval("SELECT request_hash FROM archived_jobs") is None
+    assert len(await rewrite(api, folder)) == 1
+    await must_be_gone(api, folder)
+
+
+class _Killed(BaseException):
+    """Ends a process at a step."""
+
+
+def kill(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, at: int) -> None:
+    step, calls = getattr(owner, name), 0
+
+    async def killed(*arguments: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at and not after:
+            raise _Killed
+        result = await step(*arguments, **more)
+        if calls == at:
+            raise _Killed
+        return result
+
+    monkeypatch.setattr(owner, name, killed)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("owner", "name", "at"),
+    [
+        (Folder, "put", 1),
+        (Folder, "put", 2),
+        (Folder, "put", 3),
+        (module, "record_archive", 1),
+        (Folder, "delete", 1),
+        (Folder, "delete", 2),
+        (module, "note_swept", 1),
+    ],
+)
+async def test_it_goes_on_wherever_it_was_killed(
+    api: Api, folder: Target, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int, after: bool
+) -> None:
+    job, _ = await archived_job(api, folder)
+    await api.json(204, "DELETE", f"/api/job/{job['id']}")
+    await api.json(202, "POST", f"/api/job/{job['id']}/erase")
+    await read_the_log(api.deps.pool)
+    assert await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now()) == 1
+    with monkeypatch.context() as patch:
+        kill(patch, owner, name, at=at, after=after)
+        with pytest.raises(_Killed):
+            await rewrite(api, folder)
+    assert {fault.says for fault in await faults(api.deps.pool, folder) if "still has" not in fault.says} == set()
+    await rewrite(api, folder)
+    await must_be_gone(api, folder)
+
+
+async def test_a_damaged_archive_is_left_as_it_is_and_others_go_on(api: Api, folder: Target, tmp_path: Path) -> None:
+    _, [first] = await archived_job(api, folder)
+    _, [second] = await archived_again(api, folder)
+    for run in (first, second):
+        await erase(api, run)
+    damaged = tmp_path / next(name for name in await files_with(folder, SECRET) if "events" in name)
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-9] + bytes(9))
+    before = sorted(await folder.names(f"{damaged.parent.name}/"))
+    with pytest.raises(NotArchived, match="is damaged, so that an erasure cannot reach it"):
+        await rewrite(api, folder)
+    assert sorted(await folder.names(f"{damaged.parent.name}/")) == before
+    damaged.write_bytes(content)
+    assert len(await rewrite(api, folder)) == 1
+    assert await faults(api.deps.pool, folder) == []
+
+
+async def archived_again(api: Api, folder: Target) -> tuple[Any, list[Any]]:
+    job = await api.create(recurrence="daily", max_retries=1)
+    run = await run_with_secrets(api, job["id"])
+    await archive_period(api, folder, month=2)
+    return job, [run]
+
+
+async def test_one_process_at_a_time_writes_archives(api: Api, folder: Target) -> None:
+    _, [run] = await archived_job(api, folder)
+    await erase(api, run)
+    async with departure.alone(api.deps.pool) as db:
+        assert db is not None
+        assert await rewrite(api, folder) == []
+    assert len(await rewrite(api, folder)) == 1
+
+
+async def test_files_that_were_never_finished_go_too(api: Api, folder: Target, tmp_path: Path) -> None:
+    _, [run] = await archived_job(api, folder)
+    [archive] = await all_archives(api.deps.pool)
+    half = tmp_path / archive.period / "events-00001-0123456789ab.ndjson.zst"
+    for path in (half, half.with_name(half.name + ".unfinished")):
+        path.write_bytes(SECRET.encode())
+    await erase(api, run)
+    await rewrite(api, folder)
+    assert not [*half.parent.glob("*0123456789ab*")]
+
+
+async def test_what_a_restored_database_does_not_know_yet_stays(api: Api, folder: Target) -> None:
+    """The database is that of before an erasure: the archive of afterwards is not swept away."""
+    _, [run] = await archived_job(api, folder)
+    await erase(api, run)
+    pool = api.deps.pool
+    await pool.execute("CREATE TABLE before AS SELECT * FROM archives")
+    await rewrite(api, folder)
+    names = await folder.names()
+    await pool.execute("ALTER TABLE events DISABLE TRIGGER USER")
+    await pool.execute("ALTER TABLE events_kept DISABLE TRIGGER USER")
+    await pool.execute("DELETE FROM events WHERE type = 'ArchiveRewritten'")
+    await pool.execute("DELETE FROM archives")
+    await pool.execute("INSERT INTO archives SELECT * FROM before")
+    with pytest.raises(NotArchived, match="is missing"):
+        await rewrite(api, folder)
+    assert await folder.names() == names
