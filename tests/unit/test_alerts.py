@@ -78,6 +78,8 @@ CASES = [
     Case("DuebookDeadRowsHigh", rows(live=100, dead=90_000), 40, None),
     Case("DuebookArchiveOverdue", {"duebook_archive_overdue_seconds": "90000x60"}, 20, 'severity="warning"'),
     Case("DuebookArchiveOverdue", {"duebook_archive_overdue_seconds": "80000x60"}, 20, None),
+    Case("DuebookErasureOverdue", {"duebook_archive_erasure_overdue_seconds": "90000x60"}, 20, 'severity="warning"'),
+    Case("DuebookErasureOverdue", {"duebook_archive_erasure_overdue_seconds": "80000x60"}, 20, None),
     Case("DuebookDeadLettersPresent", {'duebook_dead_letters{queue="a"}': UP}, 10, 'severity="warning",queue="a"'),
     Case("DuebookDeadLettersPresent", {'duebook_dead_letters{queue="a"}': ZERO}, 10, None),
     *[

@@ -12,7 +12,7 @@ from duebook_common.archives.archiver import Archiver, NotArchived
 from duebook_common.archives.chain import RecordedManifest, check_manifest, recorded_manifests
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
-from duebook_common.archives.manifest import Manifest, manifest_name
+from duebook_common.archives.manifest import Manifest, is_manifest, manifest_name
 from duebook_common.archives.restore import restore
 from duebook_common.archives.targets import read_whole
 from duebook_common.domain.run.commands import FailAttempt, Succeed
@@ -21,7 +21,8 @@ from duebook_common.integrity.verify import verify
 from duebook_common.store import departure
 from duebook_common.store.archive_handling import chain
 from duebook_common.store.checkpoints import Checkpoint
-from duebook_common.store.database import Pool, acquire, transaction
+from duebook_common.store.conflict import Conflict
+from duebook_common.store.database import UNAVAILABLE, Pool, acquire, transaction
 from duebook_common.store.partitions import open_period
 from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, created, do, started
@@ -241,6 +242,31 @@ async def test_two_schedulers_do_not_archive_at_once(pool: Pool, tmp_path: Path)
     async with departure.alone(pool) as db:
         assert db is not None
         assert await archiver.archive_due(ANY_AGE) is None
+
+
+_LOSE_THE_LOCK = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND objid = 7246 AND datname = current_database()
+"""
+
+
+async def test_a_writer_that_lost_its_lock_changes_no_recorded_archive(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process archives the period between the last look at the lock and the manifest."""
+    born, put, target = await with_history(pool), Folder.put, Folder(str(tmp_path))
+
+    async def overtaken(self: Folder, name: str, content: bytes) -> None:
+        if is_manifest(name):
+            monkeypatch.setattr(Folder, "put", put)
+            await pool.execute(_LOSE_THE_LOCK)
+            assert await Archiver(pool, target, ACTOR, pace=0).archive_due(ANY_AGE) is not None
+        await put(self, name, content)
+
+    monkeypatch.setattr(Folder, "put", overtaken)
+    with pytest.raises((Conflict, *UNAVAILABLE)):
+        await Archiver(pool, target, ACTOR, pace=0).archive_due(ANY_AGE)
+    await must_have_left(pool, tmp_path, born)
 
 
 async def test_archives_form_a_chain_and_what_stays_leaves_later(pool: Pool, tmp_path: Path) -> None:

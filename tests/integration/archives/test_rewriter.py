@@ -1,6 +1,7 @@
 """What was erased leaves its archive with the next run: nothing of it is left in any file, and the chain holds."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,19 @@ import pytest
 from duebook_common.archives import rewriter as module
 from duebook_common.archives.archiver import NotArchived
 from duebook_common.archives.folder import Folder
+from duebook_common.archives.lines import LineFile
+from duebook_common.archives.manifest import decode, digest, encode, manifest_name
 from duebook_common.archives.rewriter import Rewriter
-from duebook_common.archives.targets import Target, open_target
+from duebook_common.archives.targets import Target, open_target, read_whole
+from duebook_common.domain.archive import ArchiveRewritten
 from duebook_common.store import departure
+from duebook_common.store.archive_handling import record_archive
+from duebook_common.store.database import transaction
 from duebook_common.store.erasure import erase_runs_of_a_job
 from support.api_app import Api, running_api
 from support.contents import read_the_log, tables_with
 from support.s3_server import s3_server
-from support.secret_archives import ACTOR, all_archives, archive_period, archived_job, faults, files_with
+from support.secret_archives import ACTOR, all_archives, archive_period, archived_job, faults, files_with, lines_of
 from support.secret_runs import SECRET, must_agree, run_with_secrets
 
 
@@ -185,6 +191,50 @@ async def archived_again(api: Api, folder: Target) -> tuple[Any, list[Any]]:
     run = await run_with_secrets(api, job["id"])
     await archive_period(api, folder, month=2)
     return job, [run]
+
+
+async def forge(api: Api, folder: Target, change: tuple[bytes, bytes]) -> None:
+    """Change an event of the archive, and record that as if it were an erasure, as an owner of the database can."""
+    [archive] = await all_archives(api.deps.pool)
+    content = await read_whole(folder, manifest_name(archive.period, archive.digest))
+    assert content is not None
+    manifest = decode(content)
+    [events] = [file for file in manifest.files if file.table == "events"]
+    file = LineFile(f"{archive.period}/events-00001", "events")
+    lines = [line async for line in lines_of(folder, events.name)]
+    assert any(change[0] in line for line in lines)
+    await file.write(b"".join(line.replace(*change) + b"\n" for line in lines))
+    described, written = file.complete()
+    await folder.put(described.name, written)
+    files = [described if each is events else each for each in manifest.files]
+    forged = replace(
+        manifest, files=files, link=archive.link + 1, previous=archive.digest, replaces=archive.digest, erasures=1
+    )
+    await folder.put(manifest_name(archive.period, digest(encode(forged))), encode(forged))
+    event = ArchiveRewritten(
+        number=archive.number,
+        digest=digest(encode(forged)),
+        replaces=archive.digest,
+        previous=archive.digest,
+        erasures=1,
+        bytes=forged.bytes,
+        at=archive.archived_at,
+    )
+    async with transaction(api.deps.pool) as db:
+        await record_archive(db, event, forged.link, ACTOR)
+    await folder.delete(events.name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [(b'"executor-1"', b'"executor-2"'), (b"no jane.doe@example.org", b"no one")],
+    ids=["frame", "contents"],
+)
+async def test_a_forged_erasure_is_found(api: Api, folder: Target, change: tuple[bytes, bytes]) -> None:
+    await archived_job(api, folder)
+    await forge(api, folder, change)
+    [fault] = await faults(api.deps.pool, folder)
+    assert "are not those that left the database" in fault.says
 
 
 async def test_one_process_at_a_time_writes_archives(api: Api, folder: Target) -> None:

@@ -1,6 +1,20 @@
 """The chain of archives as the log has it."""
 
-from duebook_common.archives.chain import RecordedManifest, check_chain
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from duebook_common.archives.chain import (
+    RecordedManifest,
+    check_chain,
+    check_rewriting,
+    left_over,
+    to_sweep,
+    unknown_manifests,
+)
+from duebook_common.archives.manifest import ArchiveFile
+from support.archives import EMPTY
 
 FIRST = RecordedManifest(1, "2026-01", "a1", None)
 SECOND = RecordedManifest(2, "2026-02", "a2", "a1")
@@ -19,3 +33,53 @@ def test_an_archive_that_the_log_lost_is_noticed() -> None:
 def test_an_archive_that_another_replaced_is_noticed() -> None:
     replaced = RecordedManifest(2, "2026-02", "b2", "a1")
     assert [fault.period for fault in check_chain([FIRST, replaced, THIRD])] == ["2026-03"]
+
+
+REWRITTEN = RecordedManifest(1, "2026-01", "b1", "a2", "a1")
+
+
+def test_an_erasure_is_a_link_of_the_chain() -> None:
+    third = replace(THIRD, previous="b1")
+    assert not list(check_chain([FIRST, SECOND, REWRITTEN, third]))
+    assert [fault.period for fault in check_chain([FIRST, SECOND, REWRITTEN, THIRD])] == ["2026-03"]
+
+
+@pytest.mark.parametrize("changes", [{"replaces": "b9"}, {"replaces": None}, {"number": 2}, {"previous": "a1"}])
+def test_an_erasure_that_follows_from_no_manifest_is_noticed(changes: dict[str, Any]) -> None:
+    assert list(check_chain([FIRST, SECOND, replace(REWRITTEN, **changes)]))
+
+
+def file(number: int, table: str = "events", lines: int = 7) -> ArchiveFile:
+    return ArchiveFile(f"2026-01/{table}-{number}.zst", table, lines, 400, f"{number:064}")
+
+
+BEFORE = replace(EMPTY, files=(file(1), file(2), file(3, "log_lines")))
+AFTER = replace(BEFORE, files=(file(1), file(5), file(6, "log_lines", 3)), link=2, replaces="a1", erasures=1)
+
+
+def test_an_erasure_changes_files_and_nothing_else() -> None:
+    assert not list(check_rewriting(BEFORE, AFTER))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"erasures": 0}, {"events": 6}, {"period": "2026-02"}, {"files": (file(1), file(5, lines=6))}]
+)
+def test_an_erasure_that_changes_more_is_noticed(changes: dict[str, Any]) -> None:
+    assert list(check_rewriting(BEFORE, replace(AFTER, **changes)))
+
+
+def test_old_files_that_are_still_there_are_noticed() -> None:
+    names = [f.name for f in (*BEFORE.files, *AFTER.files)]
+    assert [fault.says.partition(" ")[0] for fault in left_over(AFTER, [BEFORE], names)] == [
+        "2026-01/events-2.zst",
+        "2026-01/log_lines-3.zst",
+    ]
+
+
+def test_what_no_manifest_names_is_swept() -> None:
+    names = ["m/manifest-a.json", "m/manifest-b.json", *(f.name for f in (*BEFORE.files, *AFTER.files))]
+    assert to_sweep(names, ["m/manifest-a.json", "m/manifest-b.json"], [AFTER]) == [
+        "2026-01/events-2.zst",
+        "2026-01/log_lines-3.zst",
+    ]
+    assert unknown_manifests(names, ["m/manifest-a.json"]) == ["m/manifest-b.json"]
