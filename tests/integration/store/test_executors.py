@@ -15,6 +15,10 @@ from support.bookkeeping import NOW, dispatched, do, eventually
 _AWAKE = "SELECT run_id FROM runs WHERE wake_at <= clock_timestamp()"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour'"
 _NOT_BEFORE = "UPDATE runs SET not_before = clock_timestamp() + interval '1 minute' WHERE run_id = $1"
+_SERVICE = """
+INSERT INTO services (instance_id, service, host, version, schema, tzdata, settings, draining, started_at, seen_at)
+VALUES (gen_random_uuid(), $1, 'host', '1', '1', '1', '{}', $3, now(), now() - $2 * interval '1 second')
+"""
 _LOCK = "SELECT FROM runs WHERE run_id = $1 FOR UPDATE"
 _SILENT = "UPDATE executors SET seen_at = clock_timestamp() - interval '2 minutes' WHERE executor = $1"
 
@@ -115,6 +119,16 @@ async def test_slots_for_short_tasks_are_shared_out_to_the_queues_of_an_executor
     wanted = [("gpu", "short"), ("cpu", "short"), ("cpu", "long"), ("none", "short")]
     async with acquire(pool) as db:
         assert await executors.slots_for_short(db, wanted) == {("gpu", "short"): 15, ("cpu", "short"): 5}
+
+
+async def test_slots_for_short_tasks_are_shared_out_to_the_schedulers_that_live(pool: Pool) -> None:
+    await executors.register(pool, "first", ["gpu"], ["short"], executors.About("host-1", "0.1.0", 1))
+    assert await executors.renew(pool, "first", executors.Work(short=["short"]))
+    for service, age, draining in [("scheduler", 0, False)] * 2 + [("scheduler", 90, False), ("api", 0, False)]:
+        await pool.execute(_SERVICE, service, age, draining)
+    await pool.execute(_SERVICE, "scheduler", 0, True)
+    async with acquire(pool) as db:
+        assert await executors.slots_for_short(db, [("gpu", "short")]) == {("gpu", "short"): 0.5}
 
 
 async def serves(pool: Pool) -> bool:

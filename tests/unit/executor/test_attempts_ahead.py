@@ -88,6 +88,16 @@ async def test_an_attempt_that_has_to_start_within_a_time_keeps_its_slot() -> No
     assert [type(command) for command in executor.recorder.commands] == [Succeed]
 
 
+async def test_a_held_attempt_counts_with_its_payload_until_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD_BYTES", 3)
+    executor = Executor()
+    attempt = await executor.start(datetime.now(UTC) + SHORTLY)
+    assert (attempt.held, attempt.held_bytes) == (True, len("{}"))
+    assert not executor.attempts.slots.hold(attempt.run.task, 2)
+    await attempt.work
+    assert executor.attempts.slots.hold(attempt.run.task, 2)
+
+
 async def test_an_attempt_that_is_cancelled_before_its_instant_never_begins() -> None:
     executor = Executor()
     attempt = await executor.start(datetime.now(UTC) + LATER)

@@ -37,6 +37,15 @@ async def test_a_crowd_of_a_short_task_is_held_up_to_a_hundred_for_each_slot() -
     assert slots.hold("t")
 
 
+async def test_attempts_are_held_as_long_as_their_payloads_fit_into_memory() -> None:
+    slots, size = await slots_in_use(1, 1), module.HELD_BYTES // 3
+    slots.note_duration("t", 0.01)
+    assert [slots.hold("t", size) for _ in range(4)] == [True, True, True, False]
+    assert slots.hold("t", 1), "what is small still fits"
+    slots.stop_holding(size)
+    assert slots.hold("t", size)
+
+
 async def test_no_more_work_is_held_than_the_slots_soon_do() -> None:
     slots = await slots_in_use(2, 2)
     slots.note_duration("t", 0.05)

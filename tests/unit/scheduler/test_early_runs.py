@@ -43,6 +43,11 @@ def test_runs_of_a_short_task_are_sent_early_as_many_as_executors_hold() -> None
     assert len(early.keep(later, NOW + 2 * SECOND, slots)) == 200, "the first have begun"
 
 
+def test_of_several_schedulers_each_sends_its_share_early() -> None:
+    early, runs = EarlyRuns(NONE), [replace(a_run(), created_at=NOW + 2 * SECOND) for _ in range(50)]
+    assert len(early.keep(runs, NOW, {(runs[0].queue, runs[0].task): 1 / 3})) == 33
+
+
 def test_a_run_that_may_expire_is_kept_as_no_executor_holds_it() -> None:
     early, far = EarlyRuns(NONE), replace(a_run(), created_at=NOW + 2 * SECOND, start_by=NOW + 60 * SECOND)
     assert early.keep([far], NOW, {(far.queue, far.task): 100}) == []

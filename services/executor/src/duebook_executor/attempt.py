@@ -35,7 +35,8 @@ class Attempt:
     """One attempt under way. `run` is the run as AttemptStarted left it.
 
     `started_at` is in seconds of the event loop's clock. `has_lease` says that PostgreSQL holds a lease of the attempt.
-    `held`: it waits for its instant without a slot. `acknowledged`: its delivery is, so a dead letter needs another.
+    `held`: it waits for its instant without a slot, with so many bytes of payload as JSON. `acknowledged`: its delivery
+    is, so a dead letter needs another.
     """
 
     run: Run
@@ -45,6 +46,7 @@ class Attempt:
     work: "asyncio.Task[Run | None]" = field(init=False)
     has_lease: bool = False
     held: bool = False
+    held_bytes: int = 0
     acknowledged: bool = False
     state: AttemptState = AttemptState.RUNNING
 

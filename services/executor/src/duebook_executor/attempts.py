@@ -21,6 +21,7 @@ from duebook_common.domain.errors import QueueIsPaused, RateExceeded
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, RunCommand, Succeed
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
+from duebook_common.store.codec import dumps
 from duebook_common.store.database import Clock
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt, AttemptState
@@ -98,7 +99,9 @@ class Attempts:
         ahead = seconds_until(run.started_at, self._clock.now())
         attempt = Attempt(run, assignment, asyncio.get_running_loop().time() + ahead, notes)
         # A released attempt has started, so its `start_within` would count no more: such a run keeps its slot.
-        attempt.held = ahead > 0 and run.start_by is None and self.slots.hold(run.task)
+        if ahead > 0 and run.start_by is None:
+            attempt.held_bytes = len(dumps(assignment.payload))
+            attempt.held = self.slots.hold(run.task, attempt.held_bytes)
         self.running[run.id] = attempt
         attempt.work = asyncio.create_task(self._run(attempt))
         return attempt
@@ -125,7 +128,7 @@ class Attempts:
 
     def _leave_slot(self, attempt: Attempt) -> None:
         if attempt.held:
-            self.slots.stop_holding()
+            self.slots.stop_holding(attempt.held_bytes)
         else:
             self.slots.release()
 
@@ -156,7 +159,7 @@ class Attempts:
         await self._instants.wait(attempt.run.started_at)
         if attempt.held:
             await self.slots.acquire_again()
-            self.slots.stop_holding()
+            self.slots.stop_holding(attempt.held_bytes)
             attempt.held = False
 
     async def _execute(self, attempt: Attempt) -> TaskOutcome:

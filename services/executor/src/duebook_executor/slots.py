@@ -8,6 +8,8 @@ another executor of the queue.
 import asyncio
 
 HELD_FOR_EACH_SLOT = 100
+HELD_BYTES = 16 * 1024 * 1024
+"""Of payloads as JSON; as objects of Python they may take ten times as much."""
 _LONGEST_QUEUE_SECONDS = 0.1  # of the work of held attempts, shared out to the slots
 _SHORT_SECONDS = 0.02  # a crowd of so short tasks is held whole
 _LONGEST_WAIT_SECONDS = 1.0  # for a slot, after the instant
@@ -27,7 +29,7 @@ class Slots:
         self._concurrency = concurrency
         self._free = asyncio.Semaphore(concurrency)
         self._seconds: dict[str, float] = {}
-        self._held = self._queued = 0
+        self._held = self._held_bytes = self._queued = 0
 
     async def acquire(self) -> None:
         await self._free.acquire()
@@ -44,14 +46,20 @@ class Slots:
         """The tasks whose attempts are so short that a crowd of them is held: a scheduler may send it early."""
         return sorted(task for task, seconds in self._seconds.items() if seconds <= _SHORT_SECONDS)
 
-    def hold(self, task: str) -> bool:
-        """Release the slot of an attempt until its instant, if it will soon get one then; False: it keeps its slot."""
+    def hold(self, task: str, size: int = 0) -> bool:
+        """Release the slot of an attempt until its instant, if it will soon get one then; False: it keeps its slot.
+
+        `size` is that of its payload in bytes: large ones of many attempts would take the memory of this process.
+        """
         seconds = self._seconds.get(task)
         if seconds is None or self._held >= self._concurrency * HELD_FOR_EACH_SLOT:
             return False
         if seconds > _SHORT_SECONDS and (self._held + 1) * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
             return False
+        if self._held_bytes + size > HELD_BYTES:
+            return False
         self._held += 1
+        self._held_bytes += size
         self._free.release()
         return True
 
@@ -77,6 +85,7 @@ class Slots:
             if self._queued >= queued:
                 return
 
-    def stop_holding(self) -> None:
-        """A held attempt has its slot again, or has ended without one."""
+    def stop_holding(self, size: int = 0) -> None:
+        """A held attempt, whose payload has this size, has its slot again, or has ended without one."""
         self._held -= 1
+        self._held_bytes -= size

@@ -261,7 +261,7 @@ class Dispatcher:
     async def _keep_early(self, runs: Sequence[Run]) -> list[Run]:
         """Keep what need not be sent yet; returns the runs to send now."""
         now = self._clock.now()
-        slots: dict[QueueTask, int] = {}
+        slots: dict[QueueTask, float] = {}
         if far := self._early.far(runs, now):
             async with acquire(self._pool) as db:
                 slots = await slots_for_short(db, far)

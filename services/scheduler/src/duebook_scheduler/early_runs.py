@@ -33,10 +33,10 @@ class EarlyRuns:
         """The queues and tasks of those of the runs whose instant lies far ahead."""
         return {(run.queue, run.task) for run in runs if run.created_at - self._ahead > now}
 
-    def keep(self, runs: Iterable[Run], now: datetime, slots: Mapping[QueueTask, int]) -> list[Run]:
+    def keep(self, runs: Iterable[Run], now: datetime, slots: Mapping[QueueTask, float]) -> list[Run]:
         """Keep those of the runs whose instant lies far ahead; returns the others, which are to be sent now.
 
-        `slots` has the short tasks, and how many slots their executors have for the queue.
+        `slots` has the short tasks, and this scheduler's share of the slots that their executors have for the queue.
         """
         self._sent = {instant: sent for instant, sent in self._sent.items() if instant > now}
         under_way = sum(self._sent.values(), Counter[str]())
@@ -44,7 +44,7 @@ class EarlyRuns:
         for run in runs:
             send_at, may_be_sent = run.created_at - self._ahead, 0
             if run.start_by is None:
-                may_be_sent = slots.get((run.queue, run.task), 0) * _FOR_EACH_SLOT
+                may_be_sent = int(slots.get((run.queue, run.task), 0) * _FOR_EACH_SLOT)
             if send_at > now and under_way[run.queue] >= may_be_sent:
                 self._kept.setdefault(send_at, []).append(run)
                 continue

@@ -50,7 +50,9 @@ SELECT wanted.queue, wanted.task FROM unnest($1::text[], $2::text[]) AS wanted (
 WHERE EXISTS (SELECT FROM executors WHERE {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks))
 """  # noqa: S608
 _SLOTS_FOR_SHORT = f"""
-SELECT wanted.queue, wanted.task, sum(slots / cardinality(queues)) AS slots
+SELECT wanted.queue, wanted.task, sum(slots / cardinality(queues))::float8 / (
+    SELECT greatest(count(*), 1) FROM services WHERE service = 'scheduler' AND {IS_LIVE}
+) AS slots
 FROM unnest($1::text[], $2::text[]) AS wanted (queue, task)
 JOIN executors ON {IS_LIVE} AND wanted.queue = ANY(queues) AND wanted.task = ANY(tasks)
 GROUP BY 1, 2 HAVING bool_and(wanted.task = ANY(short))
@@ -157,10 +159,10 @@ async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[Queu
     return {(record["queue"], record["task"]) for record in await db.fetch(_WITH_EXECUTOR, queues, tasks)}
 
 
-async def slots_for_short(db: Connection, wanted: Iterable[QueueTask]) -> dict[QueueTask, int]:
-    """Of these pairs those whose task is a short one for all executors that have it, with the share of their slots.
+async def slots_for_short(db: Connection, wanted: Iterable[QueueTask]) -> dict[QueueTask, float]:
+    """Of these pairs those whose task is a short one for all executors that have it, with one scheduler's share of slots.
 
-    An executor shares its slots out to its queues: what all of them get is no more than it has.
+    An executor shares its slots out to its queues, and these to all schedulers: what they get is no more than it has.
     """
     queues, tasks = zip(*wanted, strict=True)
     return {
