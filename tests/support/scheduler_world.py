@@ -52,18 +52,21 @@ class NoSender(RunSender):
 class World:
     """The dispatcher and the admission of a scheduler on one database, with the event loop on which they run."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, look_ahead: timedelta = 2 * SHORTLY) -> None:
         self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
         names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
         settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
-        settings = settings.model_copy(update={"misfire": MISFIRE, "look_ahead": 2 * SHORTLY})
+        settings = settings.model_copy(update={"misfire": MISFIRE, "look_ahead": look_ahead})
         self.clock, self.numbers = SetClock(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
         self.run(serve(self.pool))
-        hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
-        poll = PollContext(self.pool, self.clock, settings, ACTOR)
-        self.dispatcher = Dispatcher(poll, NoSender(), DispatchWindow(10_000), hints)
-        self.admission = Admission(poll)
+        self._hints = self.run(self._stack.enter_async_context(Hints("redis://127.0.0.1:1")))
+        self._poll = PollContext(self.pool, self.clock, settings, ACTOR)
+        self.dispatcher = self.new_dispatcher(NoSender())
+        self.admission = Admission(self._poll)
+
+    def new_dispatcher(self, sender: RunSender) -> Dispatcher:
+        return Dispatcher(self._poll, sender, DispatchWindow(10_000), self._hints)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)

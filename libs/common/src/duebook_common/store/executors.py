@@ -160,7 +160,7 @@ async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[Queu
 
 
 async def slots_for_short(db: Connection, wanted: Iterable[QueueTask]) -> dict[QueueTask, float]:
-    """Of these pairs those whose task is a short one for all executors that have it, with one scheduler's share of slots.
+    """Of these pairs those whose task is a short one for all executors that have it, with a scheduler's share of slots.
 
     An executor shares its slots out to its queues, and these to all schedulers: what they get is no more than it has.
     """
