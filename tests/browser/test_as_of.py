@@ -15,7 +15,7 @@ async def test_the_slider_of_a_job_shows_an_earlier_version(console: Console) ->
     assert await axe_violations(page) == []
     await slider.press("Home")
     await expect(page.locator("as-of-slider output")).to_contain_text("1 of 2: Job created")
-    await expect(page.locator("p.notice").first).to_contain_text("As it stood at")
+    await expect(page.locator("main p.notice").first).to_contain_text("As it stood at")
     await expect(page.locator(".sentence")).to_contain_text("queue before")
     await expect(slider).to_be_focused()
     assert "as_of=" in page.url

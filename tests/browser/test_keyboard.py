@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page, expect
 
-from browser.console import KEY, Console, axe_violations
+from browser.console import KEY, Console, axe_violations, is_live
 
 
 async def _press(page: Page, keys: str) -> None:
@@ -79,6 +79,25 @@ async def test_g_and_r_lead_to_the_runs_whose_filter_takes_the_focus(console: Co
     await expect(row).to_have_class("current")
     await _press(page, "Enter")
     await expect(page.locator("#timeline")).to_be_visible()
+
+
+async def test_selected_rows_pause_the_page_and_give_their_ids(console: Console) -> None:
+    page = await console.page("/console/jobs")
+    await is_live(page)
+    await _press(page, "j x j x")
+    rows = page.locator("#jobs tr.selected")
+    await expect(rows).to_have_count(2)
+    await expect(page.get_by_text("2 selected, Live is paused.")).to_be_visible()
+    ids = [(await row.get_attribute("id") or "").removeprefix("job-") for row in await rows.all()]
+    await expect(page.get_by_role("button", name="Copy their ids")).to_have_attribute("data-copy", "\n".join(ids))
+    assert await axe_violations(page) == []
+    made = {"name": "made while rows are selected", "scheduled_at": "2100-01-01T00:00:00Z"}
+    await console.http.post("/api/job", json=made)
+    await expect(page.locator("live-switch button")).to_have_attribute("data-state", "paused")
+    await expect(rows).to_have_count(2)
+    await _press(page, "Escape")
+    await expect(rows).to_have_count(0)
+    await expect(page.get_by_text("1 new: show")).to_be_visible()
 
 
 async def test_shortcuts_are_listed_and_can_be_switched_off(console: Console) -> None:

@@ -29,6 +29,31 @@ async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Con
     await is_live(page)
 
 
+async def test_a_page_says_that_it_is_stale_while_nothing_answers(empty_console: Console) -> None:
+    empty_console.expected.add(503)
+    context, answers = await empty_console.context(), asyncio.Event()
+    answers.set()
+
+    async def maybe(route: Route) -> None:
+        if answers.is_set():
+            await route.continue_()
+        else:
+            await route.fulfill(status=503, content_type="text/plain", body="restarting")
+
+    page = await context.new_page()
+    await page.clock.install()
+    await page.goto("/console/jobs")
+    await is_live(page)
+    await expect(page.locator("#stale")).to_be_hidden()
+    await context.route("**/console/**", maybe)
+    answers.clear()
+    await page.clock.run_for(65_000)
+    await expect(page.locator("#stale")).to_contain_text("The server does not answer.")
+    answers.set()
+    await page.clock.run_for(65_000)
+    await expect(page.locator("#stale")).to_be_hidden()
+
+
 async def test_what_changes_before_the_stream_is_open_is_shown(console: Console) -> None:
     context, requested, may_open = await console.context(), asyncio.Event(), asyncio.Event()
 

@@ -111,6 +111,24 @@ async def test_what_only_the_archive_has_answers_410(api: Api) -> None:
     assert (again["code"], manual["id"] in again["detail"]) == ("archived", True)
 
 
+async def test_the_log_of_an_archived_run_says_where_it_is(api: Api) -> None:
+    job, runs = await with_history(api)
+    run, other = scheduled(runs), uuid4()
+    await archive_runs(api.deps.pool, [run["id"]])
+    gone = await api.json(410, "GET", f"/api/job-log?run_id={run['id']}")
+    assert gone["code"] == "archived"
+    assert f"what run {run['id']} has logged has left the database for the archive {PERIOD}" in gone["detail"]
+    assert (await api.json(200, "GET", f"/api/job-log?run_id={other}"))["items"] == []
+    assert (await api.json(200, "GET", f"/api/job-log/job/{job['id']}"))["items"]
+
+
+async def test_a_job_all_of_whose_runs_are_archived_does_not_seem_new(api: Api) -> None:
+    job, runs = await with_history(api)
+    await archive_runs(api.deps.pool, ids(runs))
+    page = (await api.http.get(f"/console/jobs/{job['id']}")).text
+    assert "Its runs have left the database for archives." in page
+
+
 async def test_a_backfill_leaves_archived_runs_alone(api: Api) -> None:
     job, runs = await with_history(api)
     path, whole = f"/api/job/{job['id']}/backfill", {"from": job["created_at"], "to": ago(api, 0 * HOUR)}

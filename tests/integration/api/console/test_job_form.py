@@ -86,6 +86,18 @@ async def test_the_payload_has_fields_of_its_tasks_schema_which_change_it(api: A
     assert changed["payload"] == {"to": "b", "n": 2**60, "more": 2**60}
 
 
+async def test_the_copies_of_the_form_are_what_it_would_send(api: Api) -> None:
+    new = unescape((await submit(api, "/console/new-job/copies", **FIELDS | {"keep": "P30D"})).text)
+    assert "duebook job create " in new
+    assert " --keep P30D" in new
+    job = await api.create(keep="P90D")
+    path = f"/console/jobs/{job['id']}/edit/copies"
+    changed = unescape((await submit(api, path, name=job["name"], keep="", queue="mail")).text)
+    assert '-d \'{"queue":"mail","keep":null}\'' in changed
+    broken = unescape((await submit(api, path, name="x", max_retries="many")).text)
+    assert "job update" in broken
+
+
 async def test_a_large_payload_is_read_without_blocking_the_event_loop(api: Api) -> None:
     form, read, answered = {"payload": "[" + "1," * 200_000 + "1]"}, list[float](), list[float]()
     for _ in range(3):

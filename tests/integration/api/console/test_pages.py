@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from html import unescape
 
 import pytest
 
@@ -11,6 +12,7 @@ from duebook_api.console.guard import is_open_redirect
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import Pool
 from support.api_app import Api, running_api
+from support.command_lines import faults
 from support.console import get, links, sign_in, walk
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} \U0001f600"
@@ -33,6 +35,23 @@ async def test_all_links_of_a_full_installation_lead_somewhere(api: Api) -> None
     await _fill(api)
     pages = await walk(api.http)
     assert any(path.startswith("/console/jobs/") for path in pages)
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["empty", "full"])
+async def test_every_page_shows_a_command_line_that_exists(api: Api, is_full: bool) -> None:
+    if is_full:
+        await _fill(api)
+    wrong, without = list[str](), set[str]()
+    for path in await walk(api.http):
+        answer = await api.http.get(path)
+        if path.startswith("/console") and answer.headers.get("content-type", "").startswith("text/html"):
+            texts = [unescape(text) for text in re.findall(r'data-copy="([^"]*)"', answer.text)]
+            for command in (line for text in texts for line in text.splitlines() if line.startswith("duebook ")):
+                wrong += faults(command)
+            if not texts:
+                without.add(path)
+    assert wrong == []
+    assert without == set()
 
 
 async def test_no_page_has_markup_of_a_payload_or_inline_code(api: Api) -> None:

@@ -18,6 +18,16 @@ def test_runs_are_listed_shown_and_cancelled(duebook: Program) -> None:
     assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "never mind")
 
 
+def test_a_run_is_shown_as_it_stood(duebook: Program) -> None:
+    run = duebook.run()
+    before = datetime.now(UTC).isoformat()
+    duebook.data("run", "cancel", run["id"])
+    assert duebook.data("run", "show", run["id"])["status"] == "cancelled"
+    assert duebook.data("run", "show", run["id"], "--as-of", before)["status"] == "dispatched"
+    assert duebook("run", "show", run["id"], "--as-of", "soon").exit_code == 2
+    assert duebook("run", "show", run["id"], "--as-of", before, "--wait", "1s").exit_code == 2
+
+
 def test_runs_are_listed_by_text_statuses_and_times(duebook: Program) -> None:
     run, other = duebook.run(), duebook.run()
     duebook.data("run", "cancel", run["id"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_api.schedules.forecast.counts import ForecastTooLarge, hourly_counts
+from duebook_api.schedules.forecast.counts import ForecastTooLarge, hourly_counts, step_counts
 from duebook_api.schedules.forecast.differences import JobChange, differences
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.forecast import compute_comparison, compute_forecast
@@ -96,6 +96,23 @@ def test_a_forecast_of_a_year_of_seconds_is_computed_in_time() -> None:
     jobs = [a_schedule(recurrence=Every(SECOND))]
     assert a_forecast(*jobs, length=400 * DAY)["runs"] == 400 * 86400
     assert cpu_seconds(lambda: a_forecast(*jobs, length=400 * DAY)) < 5
+
+
+@given(st.sampled_from([SECOND, 90 * SECOND, 7 * MINUTE, HOUR]), st.integers(0, 3_000))
+def test_the_counts_of_short_steps_are_those_of_the_hours(every: timedelta, later: int) -> None:
+    start = START + later * SECOND
+    jobs = [a_schedule(recurrence=Every(every)), a_schedule(2, recurrence=Every(11 * MINUTE))]
+    [first, second] = hourly_counts(jobs, start, start + 3 * HOUR)
+    steps = step_counts(jobs, start, start + 3 * HOUR, 5 * MINUTE, 1_000)
+    by_hour = Counter[int]()
+    for step, runs in steps.items():
+        by_hour[step // 12] += runs
+    assert by_hour == first.hours + second.hours
+
+
+def test_more_steps_than_wanted_are_refused() -> None:
+    with pytest.raises(ForecastTooLarge):
+        step_counts([a_schedule(recurrence=Every(SECOND))], START, START + 3 * HOUR, 5 * MINUTE, 30)
 
 
 def test_more_hours_than_a_forecast_may_count_are_refused() -> None:

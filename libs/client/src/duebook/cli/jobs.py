@@ -9,6 +9,7 @@ from duebook.cli.apply import apply
 from duebook.cli.job_fields import JobFields, OverlapOption
 from duebook.cli.names import Job, job_id, job_path
 from duebook.cli.options import (
+    AsOf,
     Filter,
     IdempotencyKey,
     Limit,
@@ -140,10 +141,11 @@ def list_jobs(
 
 
 @app.command("show")
-def show_job(job: Job, fmt: Output = Format.TABLE) -> None:
+def show_job(job: Job, as_of: AsOf = None, fmt: Output = Format.TABLE) -> None:
     """Show a job with all its fields, including defaults."""
+    time = parse_option("--as-of", timestamp, as_of)
     with connect() as api:
-        output.print_item(api.get(job_path(api, job)), fmt)
+        output.print_item(api.get(job_path(api, job), as_of=time), fmt)
 
 
 @app.command("why")

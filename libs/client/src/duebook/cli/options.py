@@ -45,6 +45,9 @@ RequiredReason = Annotated[str, typer.Option(help="The reason, for the history."
 Wait = Annotated[
     str | None, typer.Option(help="Wait until the run has ended, but no longer than this, e.g. 30s; 60s at most.")
 ]
+AsOf = Annotated[
+    str | None, typer.Option(help="As it stood at this time: one with an offset, or e.g. '1h ago'.", metavar="TIME")
+]
 IdempotencyKey = Annotated[
     str | None,
     typer.Option(

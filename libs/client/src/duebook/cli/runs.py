@@ -8,6 +8,7 @@ import typer
 from duebook.cli import logs, output, watch, why
 from duebook.cli.names import OfJob, filter_id
 from duebook.cli.options import (
+    AsOf,
     Filter,
     IdempotencyKey,
     Limit,
@@ -87,10 +88,16 @@ def list_runs(
 
 
 @app.command("show")
-def show_run(run_id: RunId, wait: Wait = None, fmt: Output = Format.TABLE) -> None:
+def show_run(run_id: RunId, wait: Wait = None, as_of: AsOf = None, fmt: Output = Format.TABLE) -> None:
     """Show a run with its status and outcome."""
+    time = parse_option("--as-of", timestamp, as_of)
     query, held = waiting(wait)
+    if time is not None and wait is not None:
+        raise typer.BadParameter("the past does not change; leave --wait or --as-of out")
     with connect() as api:
+        if time is not None:
+            output.print_item(api.get(resource_path("run", run_id), as_of=time), fmt)
+            return
         output.print_item(api.get_held(resource_path("run", run_id) + query, held), fmt)
 
 

@@ -48,10 +48,10 @@ class Reader:
         chosen = {name: value for name, value in query.items() if value is not None}
         return path + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
 
-    def api(self, path: str, q: BaseModel | None = None) -> str:
-        """The whole URL of a request to the API, for copies."""
+    def api(self, path: str, q: BaseModel | None = None, **more: object) -> str:
+        """The whole URL of a request to the API, for copies; further parameters that are None are left out."""
         query = q.model_dump(mode="json", exclude_defaults=True, by_alias=True, warnings=False) if q is not None else {}
-        return self.origin + self.url(path, **query)
+        return self.origin + self.url(path, **query, **more)
 
     def copies_of(self, path: str, q: BaseModel, *words: str) -> Copies:
         """A list of the API with its filters, as a request and as a command line."""

@@ -106,6 +106,12 @@ async def missing_run(db: Connection, run_id: UUID) -> Problem:
     return not_found(f"run {run_id}") if line is None else archived(f"run {run_id}", line.period)
 
 
+async def must_not_be_archived(db: Connection, run_id: UUID) -> None:
+    """Raises Problem 410 about what the run has logged: its archive has it, and the database nothing."""
+    if (line := (await load_lines(db, [run_id])).get(run_id)) is not None:
+        raise archived(f"what run {run_id} has logged", line.period)
+
+
 async def missing_job(db: Connection, job_id: UUID) -> Problem:
     """Problem 410 if the job is archived, else 404."""
     periods = await archived_job_periods(db, [job_id])

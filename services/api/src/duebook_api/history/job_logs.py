@@ -2,12 +2,14 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
+from duebook_api.history.archived import missing_job, must_not_be_archived
 from duebook_api.http.paging import Id, NoQuery, PageQuery, decode_cursor, integer_between, page, page_of, query
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import not_found
@@ -111,10 +113,12 @@ async def list_job_logs(request: Request) -> Response:
 
 
 async def find_job_logs(deps: Dependencies, q: LogQuery) -> views.View:
-    """One page of the entries."""
+    """One page of the entries; raises Problem 410 for a run that is archived."""
     sql, arguments = statement(q)
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(sql, *arguments)
+        if not rows and q.run_id is not None:
+            await must_not_be_archived(db, UUID(q.run_id))
     return page_of(rows, q, views.log_entry, _order)
 
 
@@ -129,7 +133,7 @@ async def list_logs_of_job(request: Request, job_id: PathJobId) -> Response:
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
         if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
-            raise not_found(f"job {job_id}")
+            raise await missing_job(db, job_id)
     return page(rows, q, views.log_entry, _order)
 
 

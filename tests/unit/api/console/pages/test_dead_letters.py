@@ -43,6 +43,12 @@ def test_the_range_of_the_drawings_is_at_most_a_day() -> None:
     assert timedelta(days=1) <= end - start <= timedelta(days=1, seconds=2)
 
 
+def test_the_range_begins_with_the_causes_that_grew_within_a_day() -> None:
+    old = _group(oldest=NOW - timedelta(days=30), last_seen=NOW - timedelta(days=29))
+    start, _ = range_of([old, _group(oldest=NOW - timedelta(hours=1), last_seen=NOW)], NOW)
+    assert start == NOW - timedelta(hours=1, seconds=1)
+
+
 @pytest.mark.parametrize(("old", "new", "same"), [(1, True, False), ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True)])
 def test_payloads_are_compared_as_json(old: Any, new: Any, same: bool) -> None:
     assert is_same(old, new) == same

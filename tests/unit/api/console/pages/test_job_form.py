@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from duebook_api.console.pages.job_form import body_of, changes, faults_of, values_of
+from duebook_api.console.pages.job_form import JobForm, body_of, changes, faults_of, values_of
 from duebook_api.http.problems import Fault, Problem, invalid
 
 JOB: dict[str, Any] = {
@@ -16,7 +16,10 @@ JOB: dict[str, Any] = {
     "recurrence": {"cron": "0 2 * * *"},
     "scheduled_at": datetime(2026, 11, 1, tzinfo=UTC),
     "max_retries": 3,
+    "priority": 4,
     "key": None,
+    "start_within": None,
+    "keep": "P365D",
     "concurrency": None,
     "rate": {"key": "stripe", "limit": 10, "per": "PT1S"},
     "tags": ["a", "b"],
@@ -50,6 +53,20 @@ def test_a_fault_stands_beside_its_field() -> None:
     problem = invalid(Fault("/recurrence/cron", "five fields"), Fault("/tags/0", "too long"))
     assert faults_of(problem) == {"rule": "five fields", "tags": "too long"}
     assert faults_of(Problem(412, "stale_version", "changed meanwhile")) == {"": "changed meanwhile"}
+
+
+def test_the_time_to_keep_runs_is_changed_or_left_to_the_installation() -> None:
+    form = values_of(JOB)
+    assert form["keep"] == "P365D"
+    untouched = {"scheduled_at": "2026-11-01T00:00:00Z"}
+    assert changes(body_of(form | {"keep": " P30D "}) | untouched, JOB) == {"keep": "P30D"}
+    assert changes(body_of(form | {"keep": ""}) | untouched, JOB) == {"keep": None}
+
+
+def test_limits_are_unfolded_where_one_is_set_or_wrong() -> None:
+    assert JobForm({"keep": "P30D"}).has_limits
+    assert JobForm({}, None, {"start_within": "write it like PT10M"}).has_limits
+    assert not JobForm({"name": "n", "priority": "4"}).has_limits
 
 
 def test_a_rate_is_sent_as_one_object_and_removed_by_empty_fields() -> None:

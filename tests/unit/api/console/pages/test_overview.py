@@ -2,16 +2,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_api.console.pages.overview import blocks, causes, figures, first_step, picture, punctuality, queue_rows
+from duebook_api.console.pages.overview import (
+    STEP,
+    Upcoming,
+    blocks,
+    causes,
+    figures,
+    first_step,
+    picture,
+    punctuality,
+    queue_rows,
+    sentence,
+)
 from duebook_api.console.pages.svg.bars import nice_top
 from duebook_api.console.pages.times import Times
 
 NOW = datetime(2026, 11, 26, 2, 12, tzinfo=UTC)
 TIMES = Times(NOW, "Europe/Berlin")
 HOUR = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
+NOTHING = Upcoming(STEP, ())
 COUNTS = st.dictionaries(st.sampled_from(["succeeded", "failed", "dead_lettered", "skipped"]), st.integers(0, 10**6))
 
 
@@ -30,22 +43,46 @@ def drawing(markup: str) -> ET.Element:
 def test_the_picture_is_well_formed_and_its_twin_has_each_number(counts: list[dict[str, int]], runs: list[int]) -> None:
     start = first_step(NOW)
     items = [an_item(start + n * timedelta(minutes=5), each) for n, each in enumerate(counts)]
-    hours = [{"at": HOUR + timedelta(hours=n), "runs": each} for n, each in enumerate(runs)]
-    markup = picture(items, hours, TIMES)
+    coming = [{"at": HOUR + timedelta(hours=n), "runs": each} for n, each in enumerate(runs)]
+    markup = picture(items, Upcoming(timedelta(hours=1), coming), TIMES)
     assert drawing(markup).get("aria-label")
     rows = ET.fromstring(f"<div>{markup}</div>").findall(".//tbody/tr")
     assert len(rows) == len(counts) + len(runs)
 
 
 def test_an_attempt_that_failed_and_was_not_the_last_is_a_retry() -> None:
-    markup = picture([an_item(HOUR, {"succeeded": 3, "failed": 6, "dead_lettered": 2})], [], TIMES)
+    markup = picture([an_item(HOUR, {"succeeded": 3, "failed": 6, "dead_lettered": 2})], NOTHING, TIMES)
     assert "3 succeeded, 4 retrying, 2 dead letter" in markup
 
 
-def test_of_the_present_hour_the_forecast_shows_what_is_left() -> None:
-    first, second = blocks([{"at": HOUR, "runs": 7}, {"at": HOUR + timedelta(hours=1), "runs": 60}], NOW)
+def test_of_the_present_step_the_forecast_shows_what_is_left() -> None:
+    coming = [{"at": HOUR, "runs": 7}, {"at": HOUR + timedelta(hours=1), "runs": 60}]
+    first, second = blocks(Upcoming(timedelta(hours=1), coming), NOW)
     assert (first.start, first.end, first.runs) == (NOW, HOUR + timedelta(hours=1), 7)
     assert (second.start, second.runs) == (HOUR + timedelta(hours=1), 60)
+
+
+def test_steps_that_are_over_are_not_shown() -> None:
+    coming = [{"at": HOUR, "runs": 7}, {"at": HOUR + 3 * STEP, "runs": 2}]
+    assert [each.runs for each in blocks(Upcoming(STEP, coming), NOW)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("unaccounted", "end"),
+    [(0, "none is unaccounted for."), (1, "1 is unaccounted for."), (2, "2 are unaccounted for.")],
+)
+def test_the_sentence_says_what_came_of_the_last_hour(unaccounted: int, end: str) -> None:
+    numbers = {"last_hour": {"counts": {"succeeded": 1_200, "failed": 4, "dead_lettered": 1}}}
+    words = sentence(numbers, {"jobs": 8, "expected": 85, "unaccounted": unaccounted})
+    assert words.startswith(
+        "In the last hour 1,200 runs succeeded, 3 attempts were retried and 1 run failed for good. "
+    )
+    assert words.endswith(f"Of 85 times of 8 recurring jobs {end}")
+
+
+def test_without_a_recurring_job_the_sentence_is_about_runs_only() -> None:
+    words = sentence({"last_hour": {"counts": {}}}, {"jobs": 0, "expected": 0, "unaccounted": 0})
+    assert words == "In the last hour 0 runs succeeded, 0 attempts were retried and 0 runs failed for good."
 
 
 @given(st.floats(0.1, 1e12))

@@ -104,6 +104,64 @@ def test_a_large_or_broken_json_has_no_fields_and_says_why() -> None:
     assert "whole" in sent_form(_form() | {"payload": "{"}, "mail", {"mail": SCHEMA}).hint
 
 
+DEEP: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "request": {
+            "properties": {
+                "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+                "retry": {"properties": {"after": {"type": "array", "items": {"type": "number"}}}},
+            }
+        },
+        "day": {"type": "string", "format": "date"},
+        "share": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+}
+
+
+def _deep(payload: Any, **changed: str) -> dict[str, str]:
+    shown = payload_form(json_text(payload), "t", DEEP)
+    fields = {field.name: field.text for field in shown.fields}
+    others = {f"payload/{name.replace('__', '/')}": text for name, text in changed.items()}
+    return {"payload": shown.text, "payload_shown": shown.shown, "payload_task": "t"} | fields | others
+
+
+def test_members_within_objects_have_fields_too() -> None:
+    fields = {field.name.removeprefix("payload/"): field for field in payload_form("{}", "t", DEEP).fields}
+    assert list(fields) == ["day", "share", "request/headers", "request/retry/after"]
+    assert fields["day"].hint == "Like 2026-11-26."
+    assert fields["share"].hint == "From 0 to 1."
+    assert [fields[name].kind for name in ("request/headers", "request/retry/after")] == ["area", "area"]
+
+
+def test_an_object_of_texts_and_a_list_of_numbers_are_read_line_by_line() -> None:
+    payload = {"request": {"headers": {"Accept": "a: b"}, "retry": {"after": [1, 2.5]}, "more": 1}}
+    assert merged(_deep(payload), DEEP) == payload
+    changed = _deep(payload, request__headers="Accept: x:y\r\n\r\nHost:  h ", request__retry__after="3\n4.5\n")
+    assert merged(changed, DEEP) == {
+        "request": {"headers": {"Accept": "x:y", "Host": "h"}, "retry": {"after": [3, 4.5]}, "more": 1}
+    }
+
+
+@pytest.mark.parametrize(("field", "text"), [("request/headers", "no colon"), ("request/retry/after", "1\nx")])
+def test_a_line_that_cannot_be_read_is_a_fault_of_its_field(field: str, text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        merged(_deep({}, **{field.replace("/", "__"): text}), DEEP)
+    assert [fault.pointer for fault in caught.value.faults] == [f"/payload/{field}"]
+
+
+@pytest.mark.parametrize("headers", [{"a:b": "c"}, {"a": " c"}, {"a": 1}, {"a": "b\nc"}, {"": "x"}])
+def test_an_object_that_lines_could_not_show_stays_json(headers: Any) -> None:
+    names = [field.name for field in payload_form(json_text({"request": {"headers": headers}}), "t", DEEP).fields]
+    assert "payload/request/headers" not in names
+
+
+def test_a_schema_that_refers_to_itself_costs_a_bounded_number_of_steps() -> None:
+    wide = {f"m{n}": {"$ref": "#/$defs/wide"} for n in range(100)}
+    schema = {"properties": wide, "$defs": {"wide": {"type": "object", "properties": wide}}}
+    assert payload_form("{}", "t", schema).fields == ()
+
+
 NAMES = st.sampled_from(["a", "b/c", "~d", "properties", "$ref", "type"])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 JSON = st.recursive(
@@ -111,7 +169,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=12,
 )
-WILD = st.dictionaries(st.sampled_from(["properties", "required", "$defs", "type", "enum", "anyOf", "$ref"]), JSON)
+_KEYWORDS = ["properties", "required", "$defs", "type", "enum", "anyOf", "$ref", "items", "additionalProperties"]
+WILD = st.dictionaries(st.sampled_from(_KEYWORDS), JSON)
 
 
 @given(WILD | JSON, st.dictionaries(NAMES, JSON, max_size=4))

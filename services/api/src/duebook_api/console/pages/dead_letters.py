@@ -54,8 +54,9 @@ class DeadLettersPage:
 
 
 def range_of(groups: Sequence[Mapping[str, Any]], now: datetime) -> tuple[datetime, datetime]:
-    """The range of the drawings: since the oldest of these dead letters, at most a day."""
-    oldest = min((group["oldest"] for group in groups), default=now - _RANGE)
+    """The range of the drawings: since the oldest of the causes that grew within a day, and that day at most."""
+    grew = (group["oldest"] for group in groups if group["last_seen"] >= now - _RANGE)
+    oldest = min(grew, default=now - _RANGE)
     return max(oldest - timedelta(seconds=1), now - _RANGE), now + timedelta(seconds=1)
 
 

@@ -12,7 +12,7 @@ from duebook_common.store.codec import Event
 
 _CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # Times are a column of their own, and what the stream or the definition repeats is no news.
-_LEFT_OUT = {"at", "job_id", "run_id", "key_id", "job_name", "definition", "dispatch", "fingerprint"}
+_LEFT_OUT = {"at", "job_id", "run_id", "key_id", "job_name", "definition", "dispatch", "fingerprint", "message_id"}
 _MOST_FACTS, _LONGEST_FACT = 4, 80
 _GONE_WITHOUT_SCOPE = ("payload", "result")
 

@@ -21,6 +21,9 @@ KINDS = (
 )
 OVERLAPS = ("skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all")
 _TEXTS = ("name", "task", "queue", "timezone", "overlap", "timeout")
+_NUMBERS = ("max_retries", "priority")
+_EMPTIED = ("key", "start_within", "keep")  # null where the form has nothing
+LIMITS = ("concurrency_key", "rate_key", "start_within", "keep")
 _GROUPS = {"concurrency": ("key", "limit"), "rate": ("key", "limit", "per")}  # `rate_key` is that of `rate`
 _SCHEDULE = ("recurrence", "scheduled_at", "timezone")
 
@@ -36,6 +39,11 @@ class JobForm:
     def value(self, name: str) -> str:
         return self.values.get(name, "")
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether one of the fields that are folded at first has a text or a fault."""
+        return any(self.value(name) for name in LIMITS) or any(map(self.fault, LIMITS))
+
     def fault(self, name: str) -> str:
         return (self.faults or {}).get(name, "")
 
@@ -50,11 +58,11 @@ def values_of(job: Mapping[str, Any]) -> dict[str, str]:
     kind, rule = (recurrence, "") if isinstance(recurrence, str) else next(iter(recurrence.items()))
     return {
         **{name: str(job[name]) for name in _TEXTS},
-        "key": job["key"] or "",
+        **{name: job[name] or "" for name in _EMPTIED},
         "kind": kind,
         "rule": rule,
         "scheduled_at": job["scheduled_at"].isoformat().replace("+00:00", "Z"),
-        "max_retries": str(job["max_retries"]),
+        **{name: str(job[name]) for name in _NUMBERS},
         "tags": ", ".join(job["tags"]),
         **{
             f"{group}_{name}": str((job[group] or {}).get(name, ""))
@@ -75,10 +83,9 @@ def body_of(form: Mapping[str, str], schema: Any = None) -> dict[str, Any]:
     body["recurrence"] = {kind: rule} if kind in {"cron", "every", "rrule"} else kind
     if form.get("scheduled_at", "").strip():
         body["scheduled_at"] = form["scheduled_at"].strip()
-    if form.get("max_retries", "").strip():
-        body["max_retries"] = _number(form["max_retries"], "/max_retries")
-    if "key" in form:
-        body["key"] = form["key"].strip() or None
+    given = [name for name in _NUMBERS if form.get(name, "").strip()]
+    body |= {name: _number(form[name], f"/{name}") for name in given}
+    body |= {name: form[name].strip() or None for name in _EMPTIED if name in form}
     if "tags" in form:
         body["tags"] = [tag.strip() for tag in form["tags"].split(",") if tag.strip()]
     body |= {group: _group(form, group) for group in _GROUPS if f"{group}_key" in form}

@@ -124,7 +124,7 @@ def create_form(url: str, scopes: Collection[str], form: Mapping[str, str], faul
         fields=(name, lifetime, *checks),
         copies=copies(
             curl(url, "POST", body, needs_key=needs_key),
-            ["key", "create", "--name", "…", "--scope", "read", "--expires-in", "90d"],
+            ["key", "create", "--name", "…", "--scope", "read", "--expires", "90d"],
         ),
         fault=fault,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -11,6 +11,7 @@ from duebook_api.console.pages.svg.bars import Bar, Block, outcome_bars
 from duebook_api.console.pages.svg.lines import Point, lateness_lines
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times, duration
+from duebook_common.runtime.phrases import quantity
 
 STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
 LAST_HOUR = timedelta(hours=1)
@@ -18,6 +19,13 @@ _ORDER = ("due", "waiting", "running", "retrying", "dead_lettered")
 _WORDS = {"dead_lettered": "dead letters"}
 _PATHS = {"dead_lettered": "/console/dead-letters"}
 Items = Sequence[Mapping[str, Any]]
+
+
+class Upcoming(NamedTuple):
+    """A forecast by steps: the items are like `{"at": …, "runs": 41}`."""
+
+    step: timedelta
+    items: Items
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,14 @@ class Services:
     lost: list[str]
 
 
-def figures(numbers: Mapping[str, Any], times: Times) -> list[Figure]:
-    """The numbers of `GET /api/overview`."""
+def figures(numbers: Mapping[str, Any], times: Times, slots: int | None = None) -> list[Figure]:
+    """The numbers of `GET /api/overview`; `slots` are those of all executors, None for a key that may not see them."""
     oldest: datetime | None = numbers["oldest_dead_letter_at"]
-    remark = f"oldest {duration(times.now - oldest)}" if oldest else ""
-    shown = [_figure(name, numbers[name], remark if name == "dead_lettered" else "") for name in _ORDER]
+    remarks = {
+        "dead_lettered": f"oldest {duration(times.now - oldest)}" if oldest else "",
+        "running": f"of {quantity(slots, 'slot')}" if slots is not None else "",
+    }
+    shown = [_figure(name, numbers[name], remarks.get(name, "")) for name in _ORDER]
     overdue = numbers["overdue_jobs"]
     return [*shown, Figure("overdue", overdue, "due", "/console/jobs", role="dead" if overdue else "")]
 
@@ -85,11 +96,25 @@ def _figure(name: str, number: int, remark: str) -> Figure:
     return Figure(_WORDS.get(name, name), number, name, _PATHS.get(name, "/console/runs"), query, remark, role)
 
 
-def picture(items: Items, hours: Items, times: Times) -> Markup:
+def sentence(numbers: Mapping[str, Any], ledger: Mapping[str, int]) -> str:
+    """What came of the last hour, and whether the times of the newest recurring jobs are accounted for."""
+    stack = _stack(numbers["last_hour"]["counts"])
+    succeeded, dead = (quantity(stack[name], "run") for name in ("succeeded", "dead_lettered"))
+    retried = quantity(stack["retrying"], "attempt was", "attempts were")
+    words = f"In the last hour {succeeded} succeeded, {retried} retried and {dead} failed for good."
+    if not ledger["expected"]:
+        return words
+    times, jobs = quantity(ledger["expected"], "time"), quantity(ledger["jobs"], "recurring job")
+    number = ledger["unaccounted"]
+    accounted = "none is" if not number else f"{quantity(number, 'is', 'are')}"
+    return f"{words} Of {times} of {jobs} {accounted} unaccounted for."
+
+
+def picture(items: Items, upcoming: Upcoming, times: Times) -> Markup:
     """Outcomes of the last hours and the forecast of the next ones on one axis."""
     start = first_step(times.now)
     bars = [Bar(item["at"], _stack(item["counts"])) for item in items if item["at"] >= start]
-    return outcome_bars(bars, STEP, blocks(hours, times.now), times, start)
+    return outcome_bars(bars, STEP, blocks(upcoming, times.now), times, start)
 
 
 def first_step(now: datetime) -> datetime:
@@ -108,18 +133,10 @@ def _stack(counts: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def blocks(hours: Items, now: datetime) -> list[Block]:
-    """The hours of a forecast; of the present one what is left, at the same rate."""
-    shown = []
-    for item in hours:
-        end = item["at"] + LAST_HOUR
-        if end > now + STEP:
-            start = max(item["at"], now)
-            share = (end - start) / LAST_HOUR
-            # The forecast begins now, so the runs of the present hour are those of what is left of it.
-            whole = item["at"] < now
-            shown.append(Block(start, end, item["runs"] if whole else round(item["runs"] * share)))
-    return shown
+def blocks(upcoming: Upcoming, now: datetime) -> list[Block]:
+    """The steps of a forecast that are not over; of the present one what is left of its time."""
+    ends = ((item, item["at"] + upcoming.step) for item in upcoming.items)
+    return [Block(max(item["at"], now), end, item["runs"]) for item, end in ends if end > now]
 
 
 def causes(groups: Items) -> list[Cause]:

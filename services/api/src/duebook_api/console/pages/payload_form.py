@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duebook_api.console.pages.json_text import json_text
-from duebook_api.console.pages.payload_schema import NOTHING, Member, as_json, members, value_at
+from duebook_api.console.pages.payload_schema import LINES, NOTHING, Member, as_json, is_number, members, value_at
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.strict_json import parse
 
@@ -127,11 +127,15 @@ def text_of(member: Member, value: Any) -> str:
         return ""
     if member.kind == "text":
         return str(value).replace("\r\n", "\n").replace("\r", "\n")
-    return "\n".join(value) if member.kind == "lines" else as_json(value)
+    if member.kind == "pairs":
+        return "\n".join(f"{name}: {each}" for name, each in value.items())
+    if member.kind in LINES:
+        return "\n".join(each if isinstance(each, str) else as_json(each) for each in value)
+    return as_json(value)
 
 
 def _field(member: Member, text: str) -> PayloadField:
-    is_long = member.kind == "lines" or "\n" in text or len(text) > LONG
+    is_long = member.kind in LINES or "\n" in text or len(text) > LONG
     choices = [(each, _word(each)) for each in member.choices]
     if choices and not (text and member.required):
         choices.insert(0, ("", "not given"))
@@ -146,15 +150,25 @@ def _word(text: str) -> str:
 
 def _value(member: Member, text: str) -> Any:
     """What a text of the field stands for; NOTHING removes the member."""
-    if not text and not (member.required and member.kind in {"text", "lines"}):
+    if not text and not (member.required and member.kind in {"text", *LINES}):
         return NOTHING
     if member.kind == "text":
         return text
-    if member.kind == "lines":
-        return [line for line in text.split("\n") if line]
+    if member.kind in LINES:
+        return _of_lines(member, [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()])
     if member.kind == "choice":
         return parse(text.encode()) if text in member.choices else _refuse(member, "this is none of the values")
     return _number(member, text.strip())
+
+
+def _of_lines(member: Member, lines: Sequence[str]) -> Any:
+    if member.kind == "lines":
+        return list(lines)
+    if member.kind == "numbers":
+        return [_number(member, line.strip()) for line in lines]
+    if any(not line.partition(":")[1] or not line.partition(":")[0].strip() for line in lines):
+        _refuse(member, "each line must be a name, a colon and a value")
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _number(member: Member, text: str) -> Any:
@@ -165,8 +179,7 @@ def _number(member: Member, text: str) -> Any:
     except Problem as problem:
         message = "this must be a number" if problem.status == 400 else problem.faults[0].message
         _refuse(member, message)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else _refuse(member, "this must be a number")
+    return value if is_number(value) else _refuse(member, "this must be a number")
 
 
 def _refuse(member: Member, message: str) -> Any:

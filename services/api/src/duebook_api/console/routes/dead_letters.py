@@ -13,7 +13,7 @@ from duebook_api.bulk.operations import BulkQuery
 from duebook_api.console.pages import dead_letters as page
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.bulk import BulkView, bulk_view, used_filters
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import Copies, copies, curl
 from duebook_api.console.pages.json_text import json_text, plain
 from duebook_api.console.pages.local_times import field_values, with_offsets
 from duebook_api.console.pages.payload_form import TASK, merged, sent_form
@@ -154,7 +154,7 @@ async def show_workbench(request: Request, run_id: PathId) -> Response:
         dead = await find_dead_letter(deps, run_id)
     except Problem:
         return redirect(request, f"/console/runs/{run_id}", "This run is no dead letter any more.")
-    return await render(request, "workbench.html", bench=await _bench(request, dead))
+    return await render(request, "workbench.html", bench=await _bench(request, dead), copies=_copies(request, run_id))
 
 
 @router.post("/{run_id}", **needs(Scope.DEAD_LETTERS_WRITE))
@@ -177,7 +177,15 @@ async def work(request: Request, run_id: PathId) -> Response:
             fault, status = str(error), 409
     sent = form if "payload" in form else None
     bench = await _bench(request, dead, sent, fault)
-    return await render(request, "workbench.html", status_code=status, bench=bench)
+    copies_ = _copies(request, run_id)
+    return await render(request, "workbench.html", status_code=status, bench=bench, copies=copies_)
+
+
+def _copies(request: Request, run_id: UUID) -> Copies:
+    """The redrive of this run."""
+    reader, body = reader_of(request), {"reason": "…"}
+    request_ = curl(reader.api(f"/api/dead-letter/{run_id}/redrive"), "POST", body, needs_key=reader.needs_key)
+    return copies(request_, ["dead-letter", "redrive", str(run_id), "--reason", "…"])
 
 
 async def _try(request: Request, dead: Any, form: dict[str, str]) -> None:

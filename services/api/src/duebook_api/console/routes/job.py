@@ -1,6 +1,6 @@
 """The page of one job: its ledger, runs, definition and events, and why it runs or does not."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from duebook_api.console.pages import as_of as slider
 from duebook_api.console.pages import job as page
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import Copies, copies, curl, options
 from duebook_api.console.pages.schedules import in_words
 from duebook_api.console.reader import Reader, reader_of, time_in_url
 from duebook_api.console.rendering import render
@@ -60,9 +60,24 @@ async def show_job(request: Request, job_id: PathJobId) -> Response:
         why=explanation.view if explanation else None,
         as_of=as_of,
         at=at,
-        copies=copies(curl(reader.api(f"/api/job/{job_id}"), needs_key=reader.needs_key), ["job", "show", str(job_id)]),
+        copies=_copies(reader, job_id, tab, as_of, at),
         **await _PARTS[tab](request, deps, reader, job),
     )
+
+
+def _copies(reader: Reader, job_id: UUID, tab: str, as_of: datetime | None, at: datetime | None) -> Copies:
+    """What the tab shows: by another instant if the URL has one."""
+    resource, id_ = f"/api/job/{job_id}", str(job_id)
+    path, words, given = {
+        "runs": (f"{resource}/runs", ["run", "list", "--job", id_], {}),
+        "ledger": (f"{resource}/ledger", ["job", "ledger", id_], {}),
+        "events": (f"{resource}/events", ["events", "tail", "--job", id_], {}),
+    }.get(tab, (resource, ["job", "show", id_], {"as_of": as_of}))
+    if tab == "ledger" and at is not None:
+        path, words, given = f"{resource}/why", ["job", "why", id_], {"at": at}
+    times = {name: time.isoformat() for name, time in given.items() if time is not None}
+    request = curl(reader.api(path, **times), needs_key=reader.needs_key)
+    return copies(request, [*words, *options(times)])
 
 
 async def _ledger(request: Request, deps: Dependencies, reader: Reader, job: Job) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import Copies
+from duebook_api.console.pages.job_copies import job_copies
 from duebook_api.console.pages.job_form import (
     KINDS,
     OVERLAPS,
@@ -87,6 +88,20 @@ async def edit_job(request: Request, job_id: PathJobId) -> Response:
     return redirect(request, f"/console/jobs/{job_id}", "Changed.")
 
 
+@router.post("/new-job/copies", **needs(Scope.JOBS_WRITE))
+async def show_copies_of_new_job(request: Request) -> Response:
+    """What the form would send, as it is filled in."""
+    form = JobForm(await read_form(request))
+    return await render(request, "job_form_copies.html", path=_path(form), copies=await _copies(request, form))
+
+
+@router.post("/jobs/{job_id}/edit/copies", **needs(Scope.JOBS_WRITE))
+async def show_copies_of_edit(request: Request, job_id: PathJobId) -> Response:
+    """The change that the form would send, as it is filled in."""
+    form = JobForm(await read_form(request), str(job_id))
+    return await render(request, "job_form_copies.html", path=_path(form), copies=await _copies(request, form))
+
+
 @router.post("/preview", **needs(Scope.JOBS_READ))
 async def show_preview(request: Request) -> Response:
     """The next times of the schedule in the form, for the part of the page beside it."""
@@ -124,17 +139,13 @@ async def _preview(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
-    reader = reader_of(request)
-    path = f"/console/jobs/{form.job_id}/edit" if form.job_id else "/console/new-job"
-    method, target = ("PATCH", f"/api/job/{form.job_id}") if form.job_id else ("POST", "/api/job")
     version = (await _view(request, UUID(form.job_id)))["version"] if form.job_id else ""
-    words = ["job", "update", form.job_id] if form.job_id else ["job", "create"]
     return await render(
         request,
         "job_form.html",
         status_code=status,
         form=form,
-        path=path,
+        path=_path(form),
         back=f"/console/jobs/{form.job_id}" if form.job_id else "/console/jobs",
         version=form.value("version") or version,
         kinds=KINDS,
@@ -142,5 +153,22 @@ async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
         payload=await _payload(request, form.values),
         preview=await _preview(request, form.values),
         fleet=await effect_of(request, form.values, form.job_id) if "preview" in form.values else NO_EFFECT,
-        copies=copies(curl(reader.api(target), method, {"name": "…"}, needs_key=reader.needs_key), words),
+        copies=await _copies(request, form),
     )
+
+
+def _path(form: JobForm) -> str:
+    return f"/console/jobs/{form.job_id}/edit" if form.job_id else "/console/new-job"
+
+
+async def _copies(request: Request, form: JobForm) -> Copies:
+    """What the form would send; a form that no body can say sends its name."""
+    reader = reader_of(request)
+    try:
+        body = await _body(request, form.values)
+        if form.job_id:
+            body = changes(body, await _view(request, UUID(form.job_id)))
+    except Problem:
+        body = {"name": form.value("name")}
+    url = reader.api(f"/api/job/{form.job_id}" if form.job_id else "/api/job")
+    return job_copies(url, body, form.job_id, needs_key=reader.needs_key)

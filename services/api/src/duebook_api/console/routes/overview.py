@@ -15,9 +15,11 @@ from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import needs
 from duebook_api.http.paging import PageQuery
+from duebook_api.installation.executors import ExecutorQuery, find_executors
 from duebook_api.queues.queue_list import find_queues
 from duebook_api.runs.dead_letters import DeadLetterQuery, find_groups
 from duebook_api.state.dependencies import Dependencies, dependencies
+from duebook_api.state.last_hour import last_hour
 from duebook_api.stats.query import StatsQuery
 from duebook_api.stats.routes import find_statistics
 from duebook_common.runtime.scopes import Scope
@@ -31,14 +33,17 @@ async def show_overview(request: Request) -> Response:
     """Each part is shown to a key that may read it."""
     deps, reader = dependencies(request), reader_of(request)
     numbers = await deps.overview.read(deps.pool, deps.clock, deps.misfire)
+    ledger = await deps.last_hour.read(lambda: last_hour(deps.pool, deps.clock.now()))
     parts = await _statistics(deps, reader, page.PAST)
-    hours = await _forecast(request, deps, reader)
+    upcoming = await _forecast(request, deps, reader)
     return await render(
         request,
         "overview.html",
-        figures=page.figures(numbers, reader.times),
+        sentence=page.sentence(numbers, ledger),
+        figures=page.figures(numbers, reader.times, await _slots(deps, reader)),
         paused=numbers["paused"],
-        picture=page.picture(parts, hours, reader.times) if parts or hours else None,
+        picture=page.picture(parts, upcoming, reader.times) if parts or upcoming.items else None,
+        is_by_hour=upcoming.step > page.STEP,
         punctuality=page.punctuality(parts, reader.times),
         causes=await _causes(deps, reader, numbers),
         dead_letters=numbers["dead_lettered"],
@@ -60,9 +65,17 @@ async def _statistics(deps: Dependencies, reader: Reader, past: timedelta, **mor
     return items
 
 
-async def _forecast(request: Request, deps: Dependencies, reader: Reader) -> list[dict[str, Any]]:
+async def _forecast(request: Request, deps: Dependencies, reader: Reader) -> page.Upcoming:
     cache: ForecastCache = request.app.state.forecast
-    return await cache.hours(deps) if reader.may(Scope.JOBS_READ) else []
+    return await cache.read(deps) if reader.may(Scope.JOBS_READ) else page.Upcoming(page.STEP, ())
+
+
+async def _slots(deps: Dependencies, reader: Reader) -> int | None:
+    """The slots of all executors that are alive."""
+    if not _may_see_system(reader):
+        return None
+    found = (await find_executors(deps, ExecutorQuery(state="alive", limit=200)))["items"]
+    return sum(int(each["slots"]) for each in found)
 
 
 async def _causes(deps: Dependencies, reader: Reader, numbers: Mapping[str, Any]) -> list[page.Cause] | None:

@@ -11,7 +11,7 @@ from duebook_api.console.guard import config
 from duebook_api.console.pages import run as page
 from duebook_api.console.pages.as_of import instants
 from duebook_api.console.pages.attempts import RunEvent, run_events
-from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.copies import copies, curl, options
 from duebook_api.console.reader import Reader, reader_of, time_in_url
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import needs
@@ -43,6 +43,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     events = [event for event in recorded if as_of is None or event.recorded_at <= as_of]
     why = await why_run(deps, run_id) if as_of is None else None
     times = reader.times.at(as_of) if as_of else reader.times
+    time = {"as_of": as_of.isoformat()} if as_of else {}
     view = page.run_page(run, events, times, await _zone(deps, run["job_id"]))
     return await render(
         request,
@@ -53,10 +54,13 @@ async def show_run(request: Request, run_id: PathId) -> Response:
         as_of=as_of,
         instants=instants(recorded, as_of),
         shows_payload=with_payload,
-        lines=await _lines(deps, reader, run_id) if as_of is None else None,
+        lines=await _lines(deps, reader, run_id) if as_of is None and "archived" not in run else None,
         most_lines=_LINES,
         reruns=(await find_runs(deps, RunQuery(cause=str(run_id), limit=_RERUNS)))["items"],
-        copies=copies(curl(reader.api(f"/api/run/{run_id}"), needs_key=reader.needs_key), ["run", "show", str(run_id)]),
+        copies=copies(
+            curl(reader.api(f"/api/run/{run_id}", **time), needs_key=reader.needs_key),
+            ["run", "show", str(run_id), *options(time)],
+        ),
     )
 
 

@@ -5,6 +5,7 @@ export function showCopyButtons(root = document) {
   for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
 }
 
+document.addEventListener("htmx:load", (event) => showCopyButtons(event.target));
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

@@ -24,7 +24,7 @@ const isOn = () => localStorage.getItem(KEY) !== "off";
 const wanted = () => control && isOn() && !document.hidden && parts().length > 0;
 const isBusy = () =>
   document.hidden ||
-  document.querySelector("dialog[open], details.menu[open], main input:focus, main textarea:focus, main select:focus, main input[type=checkbox][data-select]:checked") ||
+  document.querySelector("dialog[open], details.menu[open], main input:not([type=range]):focus, main textarea:focus, main select:focus, main tr.selected") ||
   String(getSelection() ?? "") !== "";
 
 function show(state) {
@@ -33,6 +33,20 @@ function show(state) {
   button.dataset.state = state;
   const words = { off: "Live is off", lost: "Reconnecting…", paused: "Paused", ended: "Sign in again" };
   button.lastElementChild.textContent = words[state] ?? "Live";
+  showStale(state);
+}
+
+// What a page shows while nothing answers is of an earlier instant, and must not be taken for the present.
+const STALE = {
+  lost: "The server does not answer. What stands here goes on by itself as soon as it does.",
+  ended: "The session has ended. Load the page again to sign in.",
+};
+
+function showStale(state) {
+  const notice = document.getElementById("stale");
+  const text = isOn() ? STALE[state] : "";
+  notice.hidden = !text;
+  notice.textContent = text ? `This page shows what was at ${notice.dataset.at}. ${text}` : "";
 }
 
 function start() {
@@ -60,7 +74,10 @@ function stop() {
 function open() {
   pass({ state: "connecting" });
   source = new EventSource(`${consolePath}/live`);
-  source.onerror = () => pass({ state: source?.readyState === EventSource.CLOSED ? "ended" : "lost" });
+  source.onerror = () => {
+    pass({ state: "lost" });
+    if (source?.readyState === EventSource.CLOSED) refreshAll(); // an error page, or that of the sign-in: the page tells
+  };
   source.onmessage = (event) =>
     pass({ state: "on", changed: Object.keys(JSON.parse(event.data)), seen: event.lastEventId });
 }
@@ -107,10 +124,12 @@ async function refresh() {
     changed.clear();
     const answer = await fetch(location.href, { headers: { "X-Live": seen } });
     if (!answer.ok || answer.redirected) return show(answer.redirected ? "ended" : "lost");
+    if (document.querySelector("main tr.selected")) return; // selected while the answer was on its way
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of parts()) {
       if (part.dataset.live.split(" ").some((each) => resources.has(each))) replace(part, page.getElementById(part.id));
     }
+    document.getElementById("stale").dataset.at = page.getElementById("stale").dataset.at;
     show(state);
   } catch {
     show("lost");

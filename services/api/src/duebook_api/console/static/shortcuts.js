@@ -1,6 +1,7 @@
 // Keys: `/` `?` `g`+page `j` `k` `x` `Enter` `.` `t` `Esc`. They can be switched off, and never act while a field has the focus.
 import { remember } from "./cookies.js";
 import { announce } from "./messages.js";
+import { clear, toggle } from "./selection.js";
 
 const KEY = "duebook-shortcuts";
 const THEMES = ["", "light", "dark"];
@@ -33,8 +34,8 @@ function theme() {
 }
 
 function select() {
-  const box = current()?.querySelector("input[type=checkbox]");
-  if (box) box.click();
+  const row = current();
+  if (row) toggle(row);
 }
 
 const actions = {
@@ -54,6 +55,7 @@ document.addEventListener("keydown", (event) => {
     const menu = document.querySelector("details.menu[open]");
     if (menu) menu.open = false;
     else if (field) field.blur();
+    else if (clear()) return;
     else document.querySelector("[data-back]")?.click();
     return;
   }

@@ -1,4 +1,4 @@
-"""Counts the runs of each hour without a step for each run."""
+"""Counts the runs of each hour, or of shorter steps, without a step for each run."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -34,13 +34,26 @@ class HourlyCounts:
         return self.hours.total()
 
 
-def hour_of(time: datetime) -> int:
-    """The number of whole hours since 1970."""
-    return (time - _EPOCH) // HOUR
+def hour_of(time: datetime, step: timedelta = HOUR) -> int:
+    """The number of whole hours, or of other steps, since 1970."""
+    return (time - _EPOCH) // step
 
 
-def start_of(hour: int) -> datetime:
-    return _EPOCH + hour * HOUR
+def start_of(hour: int, step: timedelta = HOUR) -> datetime:
+    return _EPOCH + hour * step
+
+
+def step_counts(
+    schedules: Iterable[JobSchedule], start: datetime, end: datetime, step: timedelta, max_cells: int
+) -> Counter[int]:
+    """The runs of all jobs together by step, as `hour_of` numbers them. Raises ForecastTooLarge."""
+    counts, cells = Counter[int](), 0
+    for schedule in schedules:
+        job_counts, job_cells = _count(schedule, start, end, max_cells - cells, step)
+        cells += job_cells
+        if job_counts is not None:
+            counts.update(job_counts.hours)
+    return counts
 
 
 def hourly_counts(
@@ -57,16 +70,18 @@ def hourly_counts(
     return counts
 
 
-def _count(schedule: JobSchedule, start: datetime, end: datetime, max_cells: int) -> tuple[HourlyCounts | None, int]:
-    """The job's counts, None if it has no runs, and the number of steps: one for each hour, whatever its runs."""
+def _count(
+    schedule: JobSchedule, start: datetime, end: datetime, max_cells: int, step: timedelta = HOUR
+) -> tuple[HourlyCounts | None, int]:
+    """The job's counts, None if it has no runs, and the number of cells: one for each hour, whatever its runs."""
     hours, cells = Counter[int](), 1
     first = last = None
     for chunk in nominal_times(schedule, start, end):
         first, last = first or chunk.first, chunk.last
         rest = chunk
         while rest:
-            hour = hour_of(rest.first)
-            later = rest.since(start_of(hour + 1))
+            hour = hour_of(rest.first, step)
+            later = rest.since(start_of(hour + 1, step))
             hours[hour] += len(rest) - len(later)
             rest, cells = later, cells + 1
             if cells > max_cells:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from duebook_api.jobs.definition import define
 from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.jobs.patch import patched
 from duebook_api.schedules.forecast.bodies import ChangeBody, ForecastBody, ForecastFilter
-from duebook_api.schedules.forecast.counts import ForecastTooLarge
+from duebook_api.schedules.forecast.counts import ForecastTooLarge, start_of, step_counts
 from duebook_api.schedules.forecast.differences import JobChange, schedules_after
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.forecast import View, compute_comparison, compute_forecast
@@ -86,6 +87,11 @@ async def comparison(deps: Dependencies, body: ForecastBody, client: str) -> tup
     return await _computed(deps, body, client, _comparison)
 
 
+async def steps(deps: Dependencies, body: ForecastBody, client: str, step: timedelta, max_cells: int) -> list[View]:
+    """The runs of each step of the window, like `[{"at": …, "runs": 41}]`. Raises Problem 422, also for many jobs."""
+    return await _computed(deps, body, client, partial(_steps, step, max_cells))
+
+
 async def _computed(deps: Dependencies, body: ForecastBody, client: str, compute: Callable[[_Read], T]) -> T:
     now = deps.clock.now()
     if fault := body.window_fault(now):
@@ -110,6 +116,11 @@ def _forecast(read: _Read) -> View:
     changes = None if read.body.changes is None else _job_changes(read)
     schedules = [*_schedules(read, changed=False), *schedules_after(changes or ())]
     return compute_forecast(schedules, changes, read.durations, read.body.from_, read.body.to)
+
+
+def _steps(step: timedelta, max_cells: int, read: _Read) -> list[View]:
+    counts = step_counts(_schedules(read, changed=False), read.body.from_, read.body.to, step, max_cells)
+    return [{"at": start_of(number, step), "runs": counts[number]} for number in sorted(counts)]
 
 
 def _comparison(read: _Read) -> tuple[View, View]:

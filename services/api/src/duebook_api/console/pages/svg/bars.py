@@ -51,9 +51,9 @@ class Axis(NamedTuple):
 def outcome_bars(
     bars: Sequence[Bar], step: timedelta, blocks: Sequence[Block], times: Times, start: datetime
 ) -> Markup:
-    """The drawing and its twin. The forecast is by the hour; its height is that of one step."""
+    """The drawing and its twin. The height of the forecast is that of one step, also where it is by the hour."""
     end = max([times.now + step, *(block.end for block in blocks)])
-    rates = [(block, block.runs * (step / (block.end - block.start))) for block in blocks]
+    rates = [(block, block.runs * min(1.0, step / (block.end - block.start))) for block in blocks]
     axis = Axis(start, end, nice_top(max([1.0, *(bar.total for bar in bars), *(rate for _, rate in rates)])))
     content = [
         *_grid(axis),
@@ -63,7 +63,9 @@ def outcome_bars(
         *_now(axis, times),
     ]
     title = f"Outcomes since {times.text(start)}, and the forecast until {times.text(end)}"
-    return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars", content), title) + _twin(bars, blocks, times)
+    return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars outcomes-bars", content), title) + _twin(
+        bars, blocks, times
+    )
 
 
 def nice_top(highest: float) -> int:
@@ -103,7 +105,8 @@ def _words(bar: Bar) -> str:
 def _outline(block: Block, rate: float, axis: Axis, times: Times) -> Markup:
     x, width, y = axis.x(block.start), axis.x(block.end) - axis.x(block.start), axis.y(rate)
     title = f"{times.text(block.start)}: {block.runs:,} runs are scheduled until {times.text(block.end)}"
-    return rect(x + 1, y + 0.5, max(1.0, width - 2), max(0.5, axis.y(0) - y), "outline", title, 1)
+    gap = min(1.0, width / 8)
+    return rect(x + gap, y + 0.5, max(1.0, width - 2 * gap), max(0.5, axis.y(0) - y), "outline", title, 1)
 
 
 def _hours(axis: Axis, times: Times) -> Iterator[Markup]:

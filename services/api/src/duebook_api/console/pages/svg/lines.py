@@ -40,7 +40,7 @@ def lateness_lines(points: Sequence[Point], times: Times, start: datetime) -> Ma
         if values:
             content.append(path("M" + "L".join(f"{number(x(at))} {number(y(value))}" for at, value in values), css))
     title = f"How late runs started since {times.text(start)}: median and 99th percentile"
-    return svg(title, _WIDTH, _HEIGHT, "drawing lines", content) + _twin(points, times)
+    return svg(title, _WIDTH, _HEIGHT, "drawing lines lateness", content) + _twin(points, times)
 
 
 def _twin(points: Sequence[Point], times: Times) -> Markup:
