@@ -9,6 +9,7 @@ from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
 from support.api_app import Api
 from support.archived_runs import archive_runs
+from support.console import get, submit
 from support.event_log import positions_in_order
 from support.ledgers import EVERY_DAY, ago, dispatch, ledger, succeed
 from support.samples import DAY, HOUR, SECOND
@@ -196,6 +197,16 @@ async def test_the_page_of_an_archived_run_says_where_the_rest_is(api: Api) -> N
     assert answer.status_code == 200, answer.text
     assert f"are in the archive {PERIOD}" in answer.text
     assert "Run again" not in answer.text
+
+
+async def test_the_contents_of_an_archived_run_are_erased_by_its_page(api: Api) -> None:
+    _, runs = await with_history(api)
+    path = f"/console/runs/{scheduled(runs)['id']}"
+    await archive_runs(api.deps.pool, [scheduled(runs)["id"]])
+    assert f'href="{path}/erase"' in await get(api, path)
+    assert "They leave the archive with the next run of the archiver." in await get(api, f"{path}/erase")
+    assert (await submit(api, f"{path}/erase", reason="asked for")).status_code == 303
+    assert await api.deps.pool.fetchval("SELECT count(*) FROM events WHERE type = 'ArchivedContentsErased'") == 1
 
 
 async def test_the_system_shows_what_has_left(api: Api) -> None:

@@ -85,15 +85,17 @@ async def rerun(request: Request, run_id: PathId) -> Response:
 @router.get("/erase", **needs(Scope.ERASE))
 async def ask_erase(request: Request, run_id: PathId) -> Response:
     """The dialog that erases the run's contents."""
-    name, reader = await _name(request, run_id), reader_of(request)
+    run, reader = await find_run(dependencies(request), run_id, with_payload=False), reader_of(request)
     body = {"reason": "…"}
+    archived = ("They leave the archive with the next run of the archiver.",) if "archived" in run else ()
     action = Action(
-        title=f"Erase what this run of “{name}” held",
+        title=f"Erase what this run of “{run['job_name']}” held",
         submit="Erase for ever",
         path=f"/console/runs/{run_id}/erase",
         back=f"/console/runs/{run_id}",
         notes=(
             "Its payload, result, errors and log lines, and the recipients of its mails. This cannot be undone.",
+            *archived,
             "A payload that is the job's own stays until the job is deleted and erased.",
             "What happened when stays in the history. So does the reason: name no person in it.",
         ),
