@@ -76,7 +76,7 @@ def _copies(reader: Reader, job_id: UUID, tab: str, as_of: datetime | None, at: 
     if tab == "ledger" and at is not None:
         path, words, given = f"{resource}/why", ["job", "why", id_], {"at": at}
     times = {name: time.isoformat() for name, time in given.items() if time is not None}
-    request = curl(reader.api(path, **times), needs_key=reader.needs_key)
+    request = curl(reader.api(path, None, **times), needs_key=reader.needs_key)
     return copies(request, [*words, *options(times)])
 
 

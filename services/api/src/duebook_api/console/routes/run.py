@@ -58,7 +58,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
         most_lines=_LINES,
         reruns=(await find_runs(deps, RunQuery(cause=str(run_id), limit=_RERUNS)))["items"],
         copies=copies(
-            curl(reader.api(f"/api/run/{run_id}", **time), needs_key=reader.needs_key),
+            curl(reader.api(f"/api/run/{run_id}", None, **time), needs_key=reader.needs_key),
             ["run", "show", str(run_id), *options(time)],
         ),
     )
