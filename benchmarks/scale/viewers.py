@@ -1,4 +1,4 @@
-"""What fifty viewers of live pages cost: windows of load with and without them take turns in the same run.
+"""Fifty viewers of live pages.
 
 A viewer is what `live.js` does: an event stream, and a refresh of its page when the log has grown, at most once a
 second. The viewers run in a process of their own, with the lowest priority: browsers do not run on the servers.
@@ -6,49 +6,21 @@ second. The viewers run in a process of their own, with the lowest priority: bro
 
 import asyncio
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
+from contextlib import contextmanager
 
-import asyncpg
 import httpx2
-
-from benchmarks.bench import Bench
-from benchmarks.throughput import throughput
 
 VIEWERS = 50
 _PAGES = ("/console", "/console/jobs", "/console/runs")
 _REFRESH_SECONDS = 1.0
 
 
-class Cost(NamedTuple):
-    """The medians of the windows: jobs per second, and the CPU milliseconds per job of all processes."""
-
-    rate: float
-    cpu: float
-
-
-def compare(bench: Bench, pairs: int) -> tuple[Cost, Cost]:
-    """The cost without viewers and with them."""
-    without, watched = list[Cost](), list[Cost]()
-    for n in range(pairs):
-        for is_watched in (False, True) if n % 2 else (True, False):
-            (watched if is_watched else without).append(_window(bench, is_watched=is_watched))
-    return _median(without), _median(watched)
-
-
-def _window(bench: Bench, *, is_watched: bool) -> Cost:
-    with _viewers(bench.services["api"].url) if is_watched else nullcontext():
-        rate, cpu = asyncio.run(_throughput(bench))
-    return Cost(rate, sum(cpu.values()))
-
-
 @contextmanager
-def _viewers(url: str) -> Iterator[None]:
+def watching(url: str) -> Iterator[None]:
     """Fifty viewers with open streams. Raises RuntimeError if they end early: the window would have none."""
     command = [sys.executable, "-m", "benchmarks.scale.viewers", url]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -60,19 +32,6 @@ def _viewers(url: str) -> Iterator[None]:
                 raise RuntimeError("the viewers ended before the measurement")
         finally:
             process.terminate()
-
-
-async def _throughput(bench: Bench) -> tuple[float, dict[str, float]]:
-    db = await asyncpg.connect(bench.stack.postgres.url)
-    try:
-        await db.execute("DELETE FROM runs WHERE job_name = 'throughput'")
-        return await throughput(bench, db)
-    finally:
-        await db.close()
-
-
-def _median(costs: list[Cost]) -> Cost:
-    return Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
 
 
 async def watch(url: str) -> None:
