@@ -2,42 +2,58 @@
 
 The time is that from a request to its answer, one request at a time, as a client on the same machine sees it. All paths
 take turns, so that what the api keeps for a second is mostly not there, and so that other load falls on all of them.
+The time alone is without the waits for a core: about that of a machine without other programs.
 """
 
-import statistics
+import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from benchmarks.bench import Bench
+from benchmarks.scale.core_waits import processes, waited
 from benchmarks.scale.paths import PAGES, ROUTES
 
 ROUNDS = 40
 
 
-@dataclass(frozen=True)
-class Served:
-    """The milliseconds of one path."""
+class Times(NamedTuple):
+    """Milliseconds."""
+
+    p50: float
+    p95: float
+    worst: float
+
+
+class Served(NamedTuple):
+    """The times of one path."""
 
     path: str
     status: int
-    p50: float
-    p95: float
-    least: float
+    whole: Times
+    alone: Times
 
 
-def serve_all(bench: Bench, ids: Mapping[str, str], rounds: int = ROUNDS, of: str = "") -> list[Served]:
-    """Ask each path whose text contains `of` once in each round."""
-    paths = [path.format_map(ids) for path in (*PAGES, *ROUTES) if of in path]
+def serve_all(bench: Bench, ids: Mapping[str, str], rounds: int = ROUNDS, of: str = "", but: str = "") -> list[Served]:
+    """Ask each path whose text contains `of`, and not `but` if it is given, once in each round."""
+    paths = [path.format_map(ids) for path in (*PAGES, *ROUTES) if of in path and not (but and but in path)]
     statuses = {path: bench.api.get(path).status_code for path in paths}
-    times: dict[str, list[float]] = {path: [] for path in paths}
+    times: dict[str, list[tuple[float, float]]] = {path: [] for path in paths}
     for _ in range(rounds):
+        pids = asyncio.run(processes(bench))
         for path in paths:
-            start = time.perf_counter()
-            bench.api.get(path)
-            times[path].append((time.perf_counter() - start) * 1000)
-    return [_served(path, statuses[path], sorted(times[path])) for path in paths]
+            times[path].append(_ask(bench, path, pids))
+    return [Served(path, statuses[path], *map(_times, zip(*times[path], strict=True))) for path in paths]
 
 
-def _served(path: str, status: int, times: list[float]) -> Served:
-    return Served(path, status, statistics.median(times), times[int(len(times) * 0.95)], times[0])
+def _ask(bench: Bench, path: str, pids: Sequence[int]) -> tuple[float, float]:
+    """The whole time, and that without the waits for a core."""
+    before, start = waited(pids), time.perf_counter()
+    bench.api.get(path)
+    whole = (time.perf_counter() - start) * 1000
+    return whole, max(whole - (waited(pids) - before), 0.0)
+
+
+def _times(values: Sequence[float]) -> Times:
+    ordered = sorted(values)
+    return Times(ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)], ordered[-1])
