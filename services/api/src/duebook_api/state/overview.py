@@ -1,6 +1,6 @@
 """How many runs wait, run and rest, by queue: counted at most once a second for all who ask this process."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,6 @@ from duebook_api.state.run_counts import RunCount, RunCounts, by_queue, in_all
 from duebook_common.domain.queue.state import Pause
 from duebook_common.store.database import Clock, Pool, acquire
 from duebook_common.store.queue_pauses import pauses_now
-
-_OLDEST = "SELECT min(finished_at) FROM runs WHERE status = 'dead_lettered'"
 
 
 class Overview:
@@ -29,14 +27,13 @@ class Overview:
     async def _make(self, pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
         counts, now = await self._counts.read(pool), clock.now()
         async with acquire(pool) as db:
-            oldest: datetime | None = await db.fetchval(_OLDEST)
             overdue: int = await db.fetchval(OVERDUE, now - misfire)
             history, processes = await recent(db, now), await services(db)
         return {
             "at": now,
             **summary(counts),
             "overdue_jobs": overdue,
-            "oldest_dead_letter_at": oldest,
+            "oldest_dead_letter_at": min((each.first_died for each in counts if each.first_died), default=None),
             **history,
             "services": processes,
         }

@@ -13,20 +13,24 @@ _AGE = 0.1  # seconds: what is made of a count serves for a second itself
 # A run that is dispatched without a number has yet to be sent to its queue.
 _RUNS = """
 SELECT queue, CASE WHEN status = 'dispatched' AND dispatch = 0 THEN 'due' ELSE status END AS state, count(*) AS runs,
-       min(due_at) FILTER (WHERE status IN ('waiting', 'dispatched') AND attempt = 0) AS oldest
+       min(due_at) FILTER (WHERE status IN ('waiting', 'dispatched') AND attempt = 0) AS oldest, NULL AS first_died
 FROM runs WHERE wake_at IS NOT NULL AND status <> 'dead_lettered' GROUP BY 1, 2
 UNION ALL
-SELECT queue, 'dead_lettered', count(*), NULL FROM runs WHERE status = 'dead_lettered' GROUP BY queue
+SELECT queue, 'dead_lettered', count(*), NULL, min(finished_at) FROM runs WHERE status = 'dead_lettered' GROUP BY queue
 """
 
 
 class RunCount(NamedTuple):
-    """The runs of one queue in one state, and since when the oldest of them has been due if none was ever started."""
+    """The runs of one queue in one state.
+
+    `oldest` is since when the oldest of them has been due if none was ever started, `first_died` of dead letters only.
+    """
 
     queue: str
     state: str
     runs: int
     oldest: datetime | None = None
+    first_died: datetime | None = None
 
 
 class RunCounts:

@@ -426,6 +426,9 @@ CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
 CREATE INDEX runs_failed_alike ON runs (fingerprint, created_at, nominal_at, run_id) INCLUDE (job_id, finished_at)
     WHERE status = 'dead_lettered';
 
+-- How many dead letters each queue has, and since when, from the index alone: the overview, the gauges.
+CREATE INDEX runs_dead_by_queue ON runs (queue, finished_at) WHERE status = 'dead_lettered';
+
 -- The newest runs.
 CREATE INDEX runs_newest ON runs (created_at, nominal_at, run_id);
 
