@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from duebook_common.domain.statistics import DAY, EPOCH, HOUR, MINUTE, OTHER, Dimension, Rollup, floor
+from duebook_common.domain.statistics import DAY, EPOCH, FIVE_MINUTES, HOUR, MINUTE, OTHER, Dimension, Rollup, floor
 from duebook_common.store.database import Connection
 
 # The counts of runs; those of failed attempts come after them.
@@ -22,7 +22,7 @@ SELECT key, at, (SELECT sum(n) FROM unnest(lateness) AS n)::bigint AS number FRO
 WHERE step = $1 AND dimension = $2 AND at >= $3 AND at < $4 AND key = ANY($5::text[]) AND lateness <> '{}'
 """
 
-_LONGER = {MINUTE: HOUR, HOUR: DAY}
+_LONGER = {MINUTE: HOUR, FIVE_MINUTES: HOUR, HOUR: DAY}
 _MANY = 6
 
 

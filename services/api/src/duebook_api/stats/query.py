@@ -8,7 +8,7 @@ from pydantic import Field
 from duebook_api.http.fields import JobId, Positive
 from duebook_api.http.paging import NoQuery, Text, Time
 from duebook_api.http.problems import Fault, invalid
-from duebook_common.domain.statistics import DAY, HOUR, MINUTE, Dimension, floor, kept_since
+from duebook_common.domain.statistics import DAY, FIVE_MINUTES, HOUR, MINUTE, Dimension, floor, kept_since
 from duebook_common.runtime.durations import iso
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.statistics_queries import StatisticsRange
@@ -72,8 +72,9 @@ class StatsQuery(NoQuery):
     def _must_be_short(self, wanted: StatisticsRange) -> None:
         count = (wanted.end - wanted.start) // wanted.base
         if count > MOST_STEPS:
-            longer = {MINUTE: f", or a step of {iso(HOUR)}", HOUR: f", or a step of {iso(DAY)}"}
-            remedy = f"ask for a shorter range{longer.get(wanted.base, '')}"
+            longer = {MINUTE: FIVE_MINUTES, FIVE_MINUTES: HOUR, HOUR: DAY}.get(wanted.base)
+            other = f", or a step of {iso(longer)}" if longer else ""
+            remedy = f"ask for a shorter range{other}"
             message = f"this range has {count:,} steps of {iso(wanted.base)}, more than {MOST_STEPS:,}; {remedy}"
             raise invalid(Fault("/from", message))
         items = (wanted.end - wanted.start) // wanted.step * (self.keys + 1)
@@ -86,7 +87,7 @@ class StatsQuery(NoQuery):
 
 def _base(step: timedelta, dimension: Dimension) -> timedelta:
     """The longest counted step of which this one is a multiple."""
-    counted = (HOUR,) if dimension is Dimension.JOB else (DAY, HOUR, MINUTE)
+    counted = (HOUR,) if dimension is Dimension.JOB else (DAY, HOUR, FIVE_MINUTES, MINUTE)
     base = next((each for each in counted if not step % each), None)
     if base is None:
         raise invalid(Fault("/step", f"this must be a multiple of {iso(counted[-1])}, such as {iso(HOUR)}"))
