@@ -37,6 +37,7 @@ _SETTINGS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
     "jit": "off",  # compiling a plan costs more than it saves on any query here
+    "max_parallel_workers_per_gather": "0",  # so does starting workers; they would take the cores of others
     "timezone": "UTC",
 }
 
