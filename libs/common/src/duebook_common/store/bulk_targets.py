@@ -94,6 +94,9 @@ _RUNS = _Table(
     },
 )
 
+# The jobs of the tag are read once. A page looks at the job of each run instead, because it ends with its last run.
+_OF_COUNTS = {"tag": "job_id IN (SELECT job_id FROM jobs WHERE tags @> ARRAY[{}]::text[] AND tags <> '{{}}')"}
+
 
 def _table_of(action: BulkAction) -> _Table:
     return _JOBS if action in ON_JOBS else _RUNS
@@ -109,7 +112,10 @@ class _Search:
         requested_at: datetime,
         statuses: Sequence[str],
         after: Cursor | None = None,
+        *,
+        counts: bool = False,
     ) -> None:
+        """With `counts` every row is looked at."""
         self._table, self._statuses = _table_of(action), statuses
         self.arguments: list[object] = []
         self._indexed = [self._given("created_at <= {}", requested_at)]
@@ -122,11 +128,10 @@ class _Search:
             marks = ", ".join(["{}"] * len(key))
             self._indexed.append(self._given(f"({self._table.order}) > ({marks})", *key))
         self.indexed_arguments = [*self.arguments]
+        conditions = self._table.conditions | (_OF_COUNTS if counts else {})
         values = {name: getattr(filter_, name) for name in self._table.conditions}
         values["q"] = None if filter_.q is None else containing(filter_.q)
-        self._others = [
-            self._given(self._table.conditions[name], value) for name, value in values.items() if value is not None
-        ]
+        self._others = [self._given(conditions[name], value) for name, value in values.items() if value is not None]
 
     def _given(self, condition: str, *values: object) -> str:
         numbers = range(len(self.arguments) + 1, len(self.arguments) + len(values) + 1)
@@ -173,7 +178,7 @@ async def count_targets(
 ) -> int:
     """How many targets match now; of runs only those of deleted jobs, if asked for."""
     every = dict.fromkeys(status for statuses in phases(action, filter_) for status in statuses)
-    search = _Search(action, filter_, requested_at, list(every))
+    search = _Search(action, filter_, requested_at, list(every), counts=True)
     if of_deleted_jobs:
         search.add_deleted()
     count: int = await db.fetchval(search.count(), *search.arguments)
