@@ -93,6 +93,7 @@ def _with_names(events: Sequence[RecordedEvent]) -> Iterator[tuple[RecordedEvent
 def _rows(recorded: RecordedEvent, queue: str, task: str) -> Iterator[Row]:
     at = recorded.recorded_at.replace(second=0, microsecond=0)
     steps = {timedelta(minutes=1): at, timedelta(hours=1): at.replace(minute=0)}
+    steps[timedelta(minutes=5)] = at.replace(minute=at.minute // 5 * 5)
     steps[timedelta(days=1)] = at.replace(minute=0, hour=0)
     for step, start in steps.items():
         yield from ((step, dimension, start, key) for dimension, key in (("all", ""), ("queue", queue), ("task", task)))

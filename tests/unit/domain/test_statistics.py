@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from duebook_common.domain import statistics
 from duebook_common.domain.statistics import (
     DAY,
+    FIVE_MINUTES,
     HOUR,
     MINUTE,
     OTHER,
@@ -37,7 +38,7 @@ def test_a_fact_counts_in_each_step_for_all_its_queue_and_its_task() -> None:
     rows = roll_up([facts(count=2), facts(count=3)], NOW)
     assert {(row.group.step, row.group.dimension, row.group.at, row.key) for row in rows} == {
         (step, dimension, floor(AT, step), key)
-        for step in (MINUTE, HOUR, DAY)
+        for step in (MINUTE, FIVE_MINUTES, HOUR, DAY)
         for dimension, key in ((Dimension.ALL, OTHER), (Dimension.QUEUE, "q"), (Dimension.TASK, "t"))
     }
     assert {rollup.counts["succeeded"] for rollup in rows.values()} == {5}
