@@ -7,7 +7,7 @@ import pytest
 from duebook_common.domain.bulk.events import BulkAction, BulkFilter
 from duebook_common.domain.bulk.progress import Cursor, Progress
 from duebook_common.store import bulk_targets
-from duebook_common.store.bulk_targets import next_targets, phases
+from duebook_common.store.bulk_targets import count_targets, next_targets, phases
 from duebook_common.store.database import Pool, acquire
 from support.bookkeeping import NOW, created, dispatched
 from support.query_cost import grow_table, query_cost
@@ -57,6 +57,21 @@ async def test_a_look_for_jobs_is_bounded(pool: Pool, monkeypatch: pytest.Monkey
     await created(pool)
     await grow_table(pool, "jobs", ROWS)
     await _check(pool, BulkAction.PAUSE, BulkFilter(**filter_), finds=not filter_)
+
+
+async def test_a_count_of_a_tag_reads_its_jobs_once(pool: Pool) -> None:
+    tagged = await dispatched(pool, tags=("x",))
+    await pool.execute("UPDATE runs SET status = 'dead_lettered', fingerprint = 'f', wake_at = NULL")
+    await grow_table(pool, "runs", ROWS)
+    await dispatched(pool, tags=("y",))
+    filter_ = BulkFilter(tag="x")
+    search = bulk_targets._Search(BulkAction.REDRIVE, filter_, LATER, ["dead_lettered"], counts=True)
+    async with acquire(pool) as db:
+        of_tag = await count_targets(db, BulkAction.REDRIVE, filter_, LATER)
+        assert await count_targets(db, BulkAction.REDRIVE, BulkFilter(job_id=str(tagged.job_id)), LATER) == of_tag
+        assert await count_targets(db, BulkAction.REDRIVE, BulkFilter(tag="y"), LATER) == 0
+    assert of_tag > 0
+    assert (await query_cost(pool, search.count(), *search.arguments)).buffers < 2 * BUFFERS
 
 
 async def _check(pool: Pool, action: BulkAction, filter_: BulkFilter, *, finds: bool) -> None:
