@@ -47,7 +47,6 @@ from duebook_api.runs import dead_letters, overview
 from duebook_api.runs import routes as run_routes
 from duebook_api.schedules import routes as schedule_routes
 from duebook_api.settings import ApiSettings
-from duebook_api.state import changes
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.database_gauges import DatabaseGauges
 from duebook_api.state.dependencies import Dependencies
@@ -152,7 +151,7 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
     if keys is not None:
         loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
     loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
-    loops.start("changes", run_every("changes", changes.PAUSE, partial(deps.changes.step, deps.pool), longest=1))
+    loops.start("changes", run_every("changes", deps.changes.pause, partial(deps.changes.step, deps.pool), longest=1))
     gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
     loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
     database = DatabaseGauges(deps.pool, deps.system.horizon)

@@ -9,13 +9,14 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from duebook_api.console.live_pages import LivePages, later
+from duebook_api.state.changes import LONGEST_PAUSE, PAUSE, Changes
 
 
 class App:
     """Answers with what it gets, and counts the requests."""
 
-    def __init__(self, response: type[Response] = HTMLResponse) -> None:
-        self.requests, self._response = 0, response
+    def __init__(self, response: type[Response] = HTMLResponse, takes: float = 0) -> None:
+        self.requests, self._response, self._takes = 0, response, takes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.requests += 1
@@ -26,7 +27,7 @@ class App:
             *sorted(request.cookies),
             request.headers.get("x-a"),
         ]
-        await asyncio.sleep(0)
+        await asyncio.sleep(self._takes)
         await self._response(f"{words}")(scope, receive, send)
 
 
@@ -59,7 +60,9 @@ async def ask(pages: LivePages, scope: Scope) -> str:
 
 
 def live_pages(app: App, seen_to: str = "", age: float = 60) -> LivePages:
-    return LivePages(app, lambda: seen_to, age)
+    changes = Changes()
+    changes._seen_to = seen_to
+    return LivePages(app, changes, age)
 
 
 async def test_fifty_viewers_of_a_page_cost_one_rendering() -> None:
@@ -67,6 +70,17 @@ async def test_fifty_viewers_of_a_page_cost_one_rendering() -> None:
     pages = live_pages(app)
     assert len({*await asyncio.gather(*(ask(pages, refresh(state={"actor": n})) for n in range(50)))}) == 1
     assert app.requests == 1
+
+
+async def test_slow_refreshes_make_pages_follow_less_often() -> None:
+    changes = Changes()
+    await ask(LivePages(App(), changes), refresh())
+    assert changes.pause() == PAUSE
+    await ask(LivePages(App(takes=0.15), changes), refresh())
+    assert PAUSE < changes.pause() <= LONGEST_PAUSE
+    assert changes.pause() == PAUSE
+    changes.note_refresh(60)
+    assert changes.pause() == LONGEST_PAUSE
 
 
 async def test_a_page_that_shows_the_viewers_own_key_is_not_shared() -> None:

@@ -92,7 +92,7 @@ class WithConsole:
 
     def __init__(self, api: ASGIApp, console: FastAPI) -> None:
         deps: Dependencies = console.state.dependencies
-        self._api, self._console = api, LivePages(console, lambda: deps.changes.seen_to)
+        self._api, self._console = api, LivePages(console, deps.changes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._console if scope["type"] == "http" and is_console(scope["path"]) else self._api

@@ -9,7 +9,8 @@ a viewer who comes late does not cause another rendering, and no two positions w
 """
 
 import re
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_api.console.reader import OWN_ZONE, THEME, ZONE
+from duebook_api.state.changes import Changes
 from duebook_api.state.shared_answers import SharedAnswers
 from duebook_common.store.actor import Actor
 
@@ -43,12 +45,11 @@ class LiveKey(NamedTuple):
 class LivePages:
     """The console, with refreshes shared. Other requests, and answers that are no page, are left alone."""
 
-    def __init__(self, app: ASGIApp, seen_to: Callable[[], str], age: float = 1.0) -> None:
-        """`seen_to` gives the position up to which this process has read the log, empty before it has read any."""
-        self._app, self._seen_to, self._pages = app, seen_to, SharedAnswers(age)
+    def __init__(self, app: ASGIApp, changes: Changes, age: float = 1.0) -> None:
+        self._app, self._changes, self._pages = app, changes, SharedAnswers(age)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = live_key(scope, self._seen_to())
+        key = live_key(scope, self._changes.seen_to)
         page = None if key is None else await self._pages.read(key, partial(self._render, scope, key))
         if page is None:
             await self._app(scope, receive, send)
@@ -58,7 +59,7 @@ class LivePages:
 
     async def _render(self, scope: Scope, key: LiveKey) -> list[Message] | None:
         """The messages of the page; None for an answer that is no page, such as a stream."""
-        messages: list[Message] = []
+        messages, start = list[Message](), time.monotonic()
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start" and not _is_page(message):
@@ -69,6 +70,7 @@ class LivePages:
             await self._app(_shared_scope(scope, key), _nothing_sent, send)
         except _NoPage:
             return None
+        self._changes.note_refresh(time.monotonic() - start)
         return messages
 
 

@@ -2,6 +2,8 @@
 
 One query a second reads the end of the log for all pages of this process, and none while no page is open. Where more
 events have come than one query counts, the rest is skipped and everything counts as changed: no page lags behind.
+Where the refreshes take long, as on a machine that is full, the query comes as much less often, at least every three
+seconds: the runs come first.
 """
 
 import asyncio
@@ -20,7 +22,8 @@ from duebook_common.runtime.loops import wait_until_set
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.eventstore import HORIZON
 
-PAUSE = timedelta(seconds=1)
+PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=3)
+_SHARE = 0.1  # of the time may be spent on the refreshes that changes cause, if pauses of that length suffice
 RESOURCES = ("run", "job", "dead-letter", "queue", "mail", "bulk", "key", "installation")
 """What the parts of pages are about."""
 _ASK_AGAIN, _HEARTBEAT, _MAX_STREAM_SECONDS = 2.0, 15.0, 900.0
@@ -46,6 +49,7 @@ class Changes:
         self._most, self._pages, self._closed = most, 0, False
         self._position: Position | None = None
         self._seen_to = ""
+        self._refreshing = 0.0
         self._events = Counter[str]()
         self._changed = asyncio.Event()
 
@@ -67,6 +71,15 @@ class Changes:
             self._events.update(RESOURCES if is_behind else ())
             self._follow(latest or Position(rows[0]["xid"], rows[0]["position"]))
         return 0
+
+    def note_refresh(self, seconds: float) -> None:
+        """A page was rendered for all its viewers, which took so long."""
+        self._refreshing += seconds
+
+    def pause(self) -> timedelta:
+        """The pause before the next step, by what refreshes have taken since the last one."""
+        seconds, self._refreshing = self._refreshing, 0.0
+        return min(max(PAUSE, timedelta(seconds=seconds / _SHARE)), LONGEST_PAUSE)
 
     def _follow(self, position: Position) -> None:
         """The log has been read up to there."""
