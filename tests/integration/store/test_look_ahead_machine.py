@@ -27,7 +27,7 @@ from duebook_common.domain.job.commands import (
     TriggerRun,
 )
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.domain.run.ahead import decided_ahead, started_ahead
+from duebook_common.domain.run.ahead import LONGEST_LOOK_AHEAD, decided_ahead, started_ahead
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.rebuild import rebuild
@@ -161,7 +161,8 @@ class Machine(RuleBasedStateMachine):
         run = self._command(message.id, StartAttempt(message.dispatch, f"executor {pick % 2}", LEASE, self._now))
         if run is not None and run.status is RunStatus.RUNNING:
             assert run.started_at is not None
-            assert run.started_at >= run.created_at, "no attempt begins before its instant"
+            was_set_back = run.created_at > run.started_at + LONGEST_LOOK_AHEAD  # the clock, since the decision
+            assert was_set_back or run.started_at >= run.created_at, "no attempt begins before its instant"
 
     def _end(self, what: str, pick: int) -> None:
         """A task ends after its instant; by the clock of an executor that is ahead, before it."""
