@@ -5,6 +5,7 @@ loopback address (DNS rebinding) passes for this server's own, but for the name 
 """
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -36,6 +37,7 @@ def must_be_local(headers: Headers, *, is_page: bool = False) -> None:
         raise Problem(403, "foreign_origin", "a request from another web site needs a key, and this server has none")
 
 
+@lru_cache(16)  # clients name the same host in each request
 def is_local(authority: str) -> bool:
     """Whether the host of `host:port` is `localhost` or a loopback address."""
     match = _AUTHORITY.fullmatch(authority)

@@ -109,6 +109,8 @@ def query(request: Request, model: type[Q]) -> Q:
 
 def parameters(request: Request) -> list[tuple[str, str]]:
     """The query parameters, with ids in the place of the keys of jobs (`jobs/keys.py`)."""
+    if not request.scope.get("query_string"):
+        return []
     ids = getattr(request.state, "job_ids", {})
     return [(n, ids.get(value, value) if n == "job_id" else value) for n, value in request.query_params.multi_items()]
 

@@ -24,7 +24,8 @@ async def keys_resolved(request: Request) -> None:
 
     Raises Problem 404 if no job has the key in the path, and 422 if none has that of a filter.
     """
-    path, filters = request.path_params.get("job_id", ""), request.query_params.getlist("job_id")
+    path = request.path_params.get("job_id", "")
+    filters = request.query_params.getlist("job_id") if request.scope.get("query_string") else []
     names = [text.removeprefix(KEY_PREFIX) for text in (path, *filters) if text.startswith(KEY_PREFIX)]
     if not names:
         return
