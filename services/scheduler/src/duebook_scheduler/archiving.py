@@ -30,9 +30,10 @@ class ArchiveKeeper:
 
     async def step(self) -> int:
         """Archive one period, if one is due, and let erasures reach the archives; returns 1 if a period has left."""
-        left = await self._archive()
-        await self._rewrite()
-        return left
+        try:
+            return await self._archive()
+        finally:  # an archive that fails keeps no erasure back, nor the gauge that tells of it
+            await self._rewrite()
 
     async def _archive(self) -> int:
         began = time.monotonic()

@@ -35,6 +35,13 @@ def test_the_newest_instant_by_then_is_chosen() -> None:
     assert chosen == [False, True, False]
 
 
+def test_an_instant_before_all_events_is_the_first_and_chosen() -> None:
+    first, *others = instants(EVENTS, NOW - timedelta(hours=1))
+    assert (first.at, first.words, first.chosen) == (NOW - timedelta(hours=1), "before these events", True)
+    assert len(others) == 3
+    assert not any(each.chosen for each in others)
+
+
 def test_newest_first_is_the_same() -> None:
     assert [each.at for each in instants(EVENTS[::-1], None)] == [each.at for each in instants(EVENTS, None)]
 

@@ -31,11 +31,16 @@ class Instant(NamedTuple):
 
 
 def instants(events: Iterable[Recorded], as_of: datetime | None) -> list[Instant]:
-    """The instants, oldest first. One transaction records several events at the same one."""
+    """The instants, oldest first. One transaction records several events at the same one.
+
+    An `as_of` before all of them is an instant too, the first: the page shows it.
+    """
     ordered = sorted(events, key=attrgetter("recorded_at"))[-MOST:]
     found = [
         (at, ", ".join(dict.fromkeys(type_in_words(event.type) for event in same)))
         for at, same in groupby(ordered, attrgetter("recorded_at"))
     ]
+    if as_of is not None and found and as_of < found[0][0]:
+        found.insert(0, (as_of, "before these events"))
     reached = sum(1 for at, _ in found if as_of is not None and at <= as_of)
     return [Instant(at, words, n == reached) for n, (at, words) in enumerate(found, 1)]

@@ -7,9 +7,8 @@ const SETTLED_MS = 120;
 class AsOfSlider extends HTMLElement {
   connectedCallback() {
     this.list = this.querySelector("select");
-    this.range = Object.assign(document.createElement("input"), { type: "range", min: 0, max: this.list.options.length - 1 });
+    this.range = Object.assign(document.createElement("input"), { type: "range", min: 0 });
     this.shown = document.createElement("output");
-    this.range.value = this.list.selectedIndex;
     this.range.id = `${this.list.id}-slider`;
     this.shown.htmlFor = this.range.id;
     this.querySelector("label").htmlFor = this.range.id;
@@ -17,16 +16,22 @@ class AsOfSlider extends HTMLElement {
     this.list.hidden = true;
     this.list.form.querySelector("button").hidden = true;
     this.append(this.range, this.shown);
+    this.follow();
+  }
+
+  follow() {
+    this.range.max = this.list.options.length - 1;
+    this.range.value = this.list.selectedIndex;
     this.say();
   }
 
   say() {
-    this.list.selectedIndex = this.range.value;
     this.shown.textContent = this.list.selectedOptions[0].text;
     this.range.setAttribute("aria-valuetext", this.shown.textContent);
   }
 
   choose() {
+    this.list.selectedIndex = this.range.value;
     this.say();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.load(), SETTLED_MS);
@@ -48,7 +53,7 @@ class AsOfSlider extends HTMLElement {
     }
   }
 
-  // All of the page but the panel of the slider, which keeps the focus and the pointer.
+  // All of the page but the panel of the slider, which keeps the focus and the pointer, and gets instants that are new.
   replaceOthers(page) {
     const panel = this.closest("[data-as-of]");
     const next = page.getElementById(panel.id);
@@ -59,7 +64,12 @@ class AsOfSlider extends HTMLElement {
     const at = parts.indexOf(next);
     panel.before(...parts.slice(0, at));
     panel.after(...parts.slice(at + 1));
-    document.querySelector(".heading").replaceChildren(...page.querySelector(".heading").childNodes);
+    for (const one of [".heading", ".zone"]) document.querySelector(one).replaceChildren(...page.querySelector(one).childNodes);
+    document.title = page.title;
+    const { value } = this.list;
+    this.list.replaceChildren(...page.getElementById(this.list.id).childNodes);
+    this.list.value = value;
+    this.follow();
     showCopyButtons(main);
     globalThis.htmx?.process(main);
   }

@@ -122,10 +122,12 @@ async function refresh() {
     }
     const resources = new Set(changed);
     changed.clear();
-    const answer = await fetch(location.href, { headers: { "X-Live": seen } });
+    const url = location.href;
+    const answer = await fetch(url, { headers: { "X-Live": seen } });
     if (!answer.ok || answer.redirected) return show(answer.redirected ? "ended" : "lost");
     if (document.querySelector("main tr.selected")) return; // selected while the answer was on its way
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (location.href !== url) return; // the slider has moved the page to another instant
     for (const part of parts()) {
       if (part.dataset.live.split(" ").some((each) => resources.has(each))) replace(part, page.getElementById(part.id));
     }
