@@ -144,12 +144,16 @@ class Machine(RuleBasedStateMachine):
             self._set_clock(min(due) - before - self._now)
 
     def _poll(self, pick: int) -> None:
-        before = {run.id for run in self._runs_in(*_OPEN)}
+        before = self._runs_in(*RunStatus)
+        known, busy = {run.id for run in before}, {run.job_id for run in before if run.active}
         for _ in range(20):
             if not self.world.run(self.schedulers[pick % 2].step()):
                 break
-        for run in self._runs_in(*_OPEN):
-            assert run.id in before or run.created_at <= self._now + LONGEST_LEAD
+        for run in self._runs_in(*RunStatus):
+            if run.id not in known and run.created_at > self._now:
+                assert run.created_at <= self._now + LONGEST_LEAD
+                assert run.status is RunStatus.DISPATCHED, "only what nothing can change is decided ahead"
+                assert run.job_id not in busy
 
     def _deliver(self, pick: int, *, again: bool) -> None:
         """An executor receives a message, maybe once more, and records the start."""
