@@ -1,6 +1,7 @@
 """Attempts whose start was recorded ahead of their instant: in or without a slot, they begin at it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,8 +10,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, StartAttempt, Succeed
-from duebook_common.domain.run.state import Run, opened
+from duebook_common.domain.run.state import Run, RunStatus, opened
 from duebook_common.store.run_handling import CommandResult
+from duebook_executor import attempts as attempts_module
 from duebook_executor import slots as module
 from duebook_executor.attempt import AttemptState
 from duebook_executor.attempts import Attempts
@@ -19,6 +21,7 @@ from support.attempts import MemoryRecorder, attempts_with, handled, started
 from support.samples import MINUTE, a_definition, a_dispatch
 
 SHORTLY = timedelta(milliseconds=200)
+FAR_AHEAD = timedelta(seconds=4)
 LATER = timedelta(seconds=1)  # what comes before the instant in a test does so on a loaded machine too
 
 
@@ -40,12 +43,12 @@ class Executor:
     async def _task(self) -> None:
         self.began.append(datetime.now(UTC))
 
-    async def start(self, instant: datetime, **of_run: Any) -> Any:
+    async def start(self, instant: datetime, dispatch: int = 1, **of_run: Any) -> Any:
         """Start an attempt in the slot, as a delivery does."""
         async with asyncio.timeout(20):
             await self.attempts.slots.acquire()
         run = opened(uuid4(), a_dispatch(instant, task="t", **of_run))
-        return await started(self.attempts, Assignment(run, a_definition(task="t"), None))
+        return await started(self.attempts, Assignment(replace(run, dispatch=dispatch), a_definition(task="t"), None))
 
 
 async def test_attempts_that_wait_for_their_instant_share_a_slot() -> None:
@@ -96,6 +99,51 @@ async def test_a_held_attempt_counts_with_its_payload_until_it_begins(monkeypatc
     assert not executor.attempts.slots.hold(attempt.run.task, 2)
     await attempt.work
     assert executor.attempts.slots.hold(attempt.run.task, 2)
+
+
+@pytest.mark.parametrize("limit", ["HELD_BYTES", "HELD_FOR_EACH_SLOT"])
+async def test_what_is_due_starts_while_a_crowd_exceeds_what_is_held(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A scheduler sends a crowd seconds ahead, by the number of runs alone: it knows neither sizes nor schedulers."""
+    monkeypatch.setattr(module, limit, 0)
+    executor, instant = Executor(), datetime.now(UTC) + FAR_AHEAD
+    crowd = [await executor.start(instant) for _ in range(3)]
+    due = await executor.start(datetime.now(UTC) - MINUTE)
+    ended = [await attempt.work for attempt in (due, *crowd)]
+    assert datetime.now(UTC) < instant
+    assert [type(command) for command in executor.recorder.commands] == [ReleaseAttempt] * 3 + [Succeed]
+    assert len(executor.began) == 1
+    assert {(run.status, run.wake_at, run.failures) for run in ended[1:]} == {(RunStatus.RETRYING, instant, 0)}
+
+
+async def test_a_run_that_was_sent_again_keeps_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a scheduler whose clock is ahead would send it again and again until its instant."""
+    monkeypatch.setattr(module, "HELD_BYTES", 0)
+    executor, instant = Executor(), datetime.now(UTC) + LATER
+    attempt = await executor.start(instant, dispatch=2)
+    await attempt.work
+    assert [type(command) for command in executor.recorder.commands] == [Succeed]
+    assert min(executor.began) >= instant
+
+
+@pytest.mark.parametrize("seconds", [None, 60.0])
+async def test_a_task_that_no_scheduler_takes_for_short_keeps_its_slot(seconds: float | None) -> None:
+    """By a long look-ahead such a run is sent as early on purpose."""
+    executor, instant = Executor(), datetime.now(UTC) + LATER
+    executor.attempts = attempts_with(executor.recorder, executor._task, slots=1)
+    if seconds is not None:
+        executor.attempts.slots.note_duration("t", seconds)
+    attempt = await executor.start(instant)
+    await attempt.work
+    assert [type(command) for command in executor.recorder.commands] == [Succeed]
+
+
+async def test_only_a_payload_that_may_be_held_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD_FOR_EACH_SLOT", 0)
+    monkeypatch.setattr(attempts_module, "dumps", lambda _: pytest.fail("its size decides nothing"))
+    attempt = await Executor().start(datetime.now(UTC) + SHORTLY)
+    await attempt.work
 
 
 async def test_an_attempt_that_is_cancelled_before_its_instant_never_begins() -> None:

@@ -37,6 +37,7 @@ from duebook_executor.task_loop import TaskLoop
 log = structlog.stdlib.get_logger("attempts")
 
 _RELEASE_SECONDS = 5.0
+_KEPT_SECONDS = 0.4  # schedulers keep a run until so long before its instant, unless an executor holds it
 
 
 class Attempts:
@@ -99,7 +100,7 @@ class Attempts:
         ahead = seconds_until(run.started_at, self._clock.now())
         attempt = Attempt(run, assignment, asyncio.get_running_loop().time() + ahead, notes)
         # A released attempt has started, so its `start_within` would count no more: such a run keeps its slot.
-        if ahead > 0 and run.start_by is None:
+        if ahead > 0 and run.start_by is None and self.slots.may_hold(run.task):
             attempt.held_bytes = len(dumps(assignment.payload))
             attempt.held = self.slots.hold(run.task, attempt.held_bytes)
         self.running[run.id] = attempt
@@ -139,7 +140,7 @@ class Attempts:
             count_start(attempt.run, self._clock.now())
             outcome = await self._execute(attempt)
         except NoSlot:
-            log.info("attempt released: no slot was free at its instant")
+            log.info("attempt released: no slot is free for it")
             return ReleaseAttempt(attempt.run.attempt, self._clock.now())
         except asyncio.CancelledError as interruption:
             command = self._interrupted(attempt, given_up=isinstance(interruption, GivenUp))
@@ -156,11 +157,23 @@ class Attempts:
 
     async def _begin_on_time(self, attempt: Attempt) -> None:
         """Return at the attempt's instant, and with a slot. Raises NoSlot."""
+        if self._keeps_slot_from_others(attempt):
+            raise NoSlot
         await self._instants.wait(attempt.run.started_at)
         if attempt.held:
             await self.slots.acquire_again()
             self.slots.stop_holding(attempt.held_bytes)
             attempt.held = False
+
+    def _keeps_slot_from_others(self, attempt: Attempt) -> bool:
+        """Whether a scheduler sent the run as one that this executor holds, and it is one too many.
+
+        A run that was sent again is not: it would come back until its instant where the scheduler's clock is ahead.
+        """
+        run = attempt.run
+        if attempt.held or run.dispatch > 1 or run.start_by is not None or not self.slots.is_short(run.task):
+            return False
+        return seconds_until(run.started_at, self._clock.now()) > _KEPT_SECONDS
 
     async def _execute(self, attempt: Attempt) -> TaskOutcome:
         name, assignment = attempt.run.task, attempt.assignment

@@ -6,6 +6,7 @@ another executor of the queue.
 """
 
 import asyncio
+from math import inf
 
 HELD_FOR_EACH_SLOT = 100
 HELD_BYTES = 16 * 1024 * 1024
@@ -19,7 +20,7 @@ _DECLINE = 0.1  # of a duration, towards a shorter one
 
 
 class NoSlot(Exception):
-    """No slot became free soon after the instant."""
+    """No slot became free soon after the instant, or the attempt would keep one from others until then."""
 
 
 class Slots:
@@ -44,19 +45,24 @@ class Slots:
 
     def short_tasks(self) -> list[str]:
         """The tasks whose attempts are so short that a crowd of them is held: a scheduler may send it early."""
-        return sorted(task for task, seconds in self._seconds.items() if seconds <= _SHORT_SECONDS)
+        return sorted(filter(self.is_short, self._seconds))
+
+    def is_short(self, task: str) -> bool:
+        return self._seconds.get(task, inf) <= _SHORT_SECONDS
+
+    def may_hold(self, task: str) -> bool:
+        """Whether an attempt of the task will soon get a slot after its instant, if it releases its slot until then."""
+        seconds = self._seconds.get(task)
+        if seconds is None or self._held >= self._concurrency * HELD_FOR_EACH_SLOT:
+            return False
+        return seconds <= _SHORT_SECONDS or (self._held + 1) * seconds <= self._concurrency * _LONGEST_QUEUE_SECONDS
 
     def hold(self, task: str, size: int = 0) -> bool:
         """Release the slot of an attempt until its instant, if it will soon get one then; False: it keeps its slot.
 
         `size` is that of its payload in bytes: large ones of many attempts would take the memory of this process.
         """
-        seconds = self._seconds.get(task)
-        if seconds is None or self._held >= self._concurrency * HELD_FOR_EACH_SLOT:
-            return False
-        if seconds > _SHORT_SECONDS and (self._held + 1) * seconds > self._concurrency * _LONGEST_QUEUE_SECONDS:
-            return False
-        if self._held_bytes + size > HELD_BYTES:
+        if not self.may_hold(task) or self._held_bytes + size > HELD_BYTES:
             return False
         self._held += 1
         self._held_bytes += size

@@ -202,7 +202,7 @@ def _default_message(type_: str, executor: str | None) -> str:
         case "AttemptSucceeded":
             return "succeeded"
         case "AttemptReleased":
-            return "handed back by a stopping executor; not charged"
+            return "handed back by an executor that was stopping or had no free slot; not charged"
         case "RunCancelled":
             return "cancelled"
         case _:

@@ -28,7 +28,7 @@ from duebook_common.runtime.phrases import duration, quantity
 from duebook_common.store.eventstore import RecordedEvent
 
 _RESTARTS = {
-    "AttemptReleased": "its executor was stopping and released it",
+    "AttemptReleased": "its executor was stopping, or had no slot for it, and released it",
     "RunRedriven": "it was dead-lettered, and then redriven",
     "RunResumed": "its job was held, and then resumed",
 }

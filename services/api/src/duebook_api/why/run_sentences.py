@@ -62,7 +62,8 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             return f"{lost}, so attempt {event.attempt} counts as failed{_attempts_used(run, event, context)}."
         case AttemptReleased():
             executor = capitalized(executor_name(run.executor))
-            return f"{executor} was stopping and released attempt {event.attempt}, which is not charged."
+            why = "it was stopping, or had no slot for it at its instant"
+            return f"{executor} released attempt {event.attempt}, which is not charged: {why}."
         case RunCancelRequested():
             return f"{subject} asked it to stop{with_reason(event.reason)}."
         case RunCancelled():

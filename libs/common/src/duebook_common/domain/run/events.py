@@ -194,7 +194,7 @@ class AttemptLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReleased:
-    """A stopping executor handed the attempt back. Does not count as a failure."""
+    """The executor handed the attempt back: it was stopping, or had no slot for it. Does not count as a failure."""
 
     attempt: int
     at: datetime
