@@ -4,13 +4,14 @@ Two databases that live the same days hold the same jobs and runs.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from duebook_common.domain.definition import CatchUp, Cron, Every, Overlap, Rrule
 from duebook_common.domain.job import decide as job_decide
-from duebook_common.domain.job.commands import DecisionContext, Dispatch, PauseJob, ResumeJob
+from duebook_common.domain.job.commands import ChangeJob, DecisionContext, Dispatch, PauseJob, ResumeJob
 from duebook_common.domain.run.commands import (
     CancelRun,
     DiscardRun,
@@ -26,7 +27,7 @@ from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.job_handling import create_jobs, decide_jobs, handle_job
 from duebook_common.store.locks import lock_jobs
 from duebook_common.store.partitions import open_period
-from duebook_common.store.rows import load_runs_to_decide
+from duebook_common.store.rows import load_jobs, load_runs_to_decide
 from duebook_common.store.run_handling import RunWork, handle_runs
 from support.bookkeeping import ACTOR, definition
 
@@ -40,7 +41,14 @@ _KINDS: tuple[dict[str, Any], ...] = (
     {"recurrence": Rrule("FREQ=MONTHLY;BYDAY=-1FR"), "max_retries": 0},
     {"recurrence": "daily", "catch_up": CatchUp("all"), "max_retries": 1},
     {"recurrence": "daily", "catch_up": CatchUp("none"), "overlap": Overlap.CANCEL_OTHER},
+    {"recurrence": "daily", "overlap": Overlap.BUFFER_ONE, "jitter": timedelta(hours=3)},
+    {"recurrence": Cron("30 2 * * *"), "timezone": "America/New_York", "overlap": Overlap.BUFFER_ALL},
+    {"recurrence": Every(timedelta(hours=12)), "overlap": Overlap.TERMINATE_OTHER, "catch_up": CatchUp("all", 2 * DAY)},
+    {"recurrence": Rrule("FREQ=WEEKLY;BYDAY=MO,TH"), "start_within": timedelta(hours=20), "priority": 9},
+    {"recurrence": "daily", "max_runs": 100, "tags": ("few",)},
+    {"recurrence": "weekly", "ends_at": START + 200 * DAY, "queue": "other"},
 )
+KINDS = len(_KINDS)
 _DUE = "SELECT job_id FROM jobs WHERE wake_at <= $1 ORDER BY wake_at, job_id LIMIT 500"
 _AWAKE = "SELECT run_id FROM runs WHERE wake_at IS NOT NULL AND status = ANY($1) AND created_at <= $2 ORDER BY run_id"
 # Of the runs that wait for another run of their job the first, once that has ended.
@@ -83,6 +91,7 @@ class Life:
             await self._open_period()
         await self._create_one_offs()
         await self._pause_or_resume()
+        await self._change()
         if self.now.month % 3 == 0 and self.now.day <= 3:
             return
         while due := [record[0] for record in await self.pool.fetch(_DUE, self.now)]:
@@ -110,6 +119,17 @@ class Life:
             pause, resume = PauseJob("a test", self._context()), ResumeJob("a test", self.now)
             for id_ in self.jobs[::5]:
                 await handle_job(self.pool, id_, pause if self.now.day == 10 else resume, ACTOR)
+
+    async def _change(self) -> None:
+        """In the middle of each year a few jobs get another schedule, and change back in the next one."""
+        if (self.now.month, self.now.day) != (7, 15):
+            return
+        async with acquire(self.pool) as db:
+            jobs = await load_jobs(db, self.jobs[::11])
+        for job in jobs.values():
+            recurrence = "daily" if job.definition.recurrence == "weekly" else "weekly"
+            changed = replace(job.definition, recurrence=recurrence, ends_at=None, max_runs=None)
+            await handle_job(self.pool, job.id, ChangeJob(changed, self._context(), run_exists=False), ACTOR)
 
     async def _end_dead_letters(self) -> None:
         """After six weeks half of them are discarded, and half redriven."""

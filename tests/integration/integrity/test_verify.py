@@ -1,6 +1,8 @@
 """`verify` on a database: no breach in a consistent log, and one for each kind of falsified row or event."""
 
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,9 +10,11 @@ from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.mail import MailSent
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
+from duebook_common.integrity import verify as verify_module
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify import verify
-from duebook_common.store.database import Pool, acquire
+from duebook_common.store import database
+from duebook_common.store.database import Pool, acquire, connect
 from duebook_common.store.mail_handling import MailResult, record_mails
 from duebook_common.store.wakeups import postpone_jobs, postpone_runs
 from duebook_scheduler.mending import WakeupMender
@@ -137,3 +141,30 @@ async def test_more_runs_than_a_key_allows_break_invariant_2(pool: Pool) -> None
     found = [breach for breach in await breaches(pool) if breach.invariant is Invariant.LIMITS]
     assert [breach.stream for breach in found] == [f"run-{run.id}"]
     assert "starts as number 2 under the key 'k', which allows 1" in found[0].says
+
+
+async def test_checks_may_take_longer_than_a_service_may_be_idle(
+    postgres_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history of one job may take a minute to check, and no statement is sent meanwhile."""
+    await consistent_log(pool)
+    monkeypatch.setitem(database._SETTINGS, "idle_in_transaction_session_timeout", "100ms")
+    check = verify_module.check_job
+
+    def slow_check(*arguments: Any) -> Any:
+        time.sleep(0.5)
+        return [*check(*arguments)]
+
+    monkeypatch.setattr(verify_module, "check_job", slow_check)
+    async with connect(postgres_url, "verify") as impatient:
+        assert (await verify(impatient, LONG_AGO)).breaches == []
+
+
+async def test_a_batch_of_jobs_with_long_histories_is_short(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_module, "_BATCH_EVENTS", 3)
+    for _ in range(4):
+        await consistent_log(pool)
+    batches: list[tuple[int, int]] = []
+    report = await verify(pool, LONG_AGO, progress=lambda jobs, events: batches.append((jobs, events)))
+    assert (report.jobs, report.breaches) == (4, [])
+    assert batches == [(1, 6), (2, 12), (3, 18), (4, 24)]

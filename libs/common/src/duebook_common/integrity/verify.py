@@ -34,13 +34,15 @@ from duebook_common.store.ledger_lines import SETTLED, archived_first_events
 from duebook_common.store.log_origin import REMEDY, parts_ahead
 from duebook_common.store.replay import by_stream, moving_job
 
-_BATCH = 500  # jobs
+_BATCH, _BATCH_EVENTS = 500, 20_000  # jobs, and events after which a batch takes no further job
 Progress = Callable[[int, int], None]
 _NO_PAUSES = Pauses()
 _EVENTS_OF_JOBS = f"""
 SELECT {COLUMNS} FROM events WHERE job_id IS NOT NULL AND NOT {SETTLED} ORDER BY job_id, xid, position
 """  # noqa: S608
 _OTHER_EVENTS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NULL ORDER BY xid, position"  # noqa: S608
+# The history of one job may take a minute to check. A process that is frozen holds back vacuum no longer than this.
+_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 # Of a queue that works off the backlog of a pause, runs that it kept back go on, or were opened a short time ago.
 _WORKING_OFF = """
 SELECT DISTINCT queue FROM runs WHERE resumed_at IS NOT NULL
@@ -77,6 +79,7 @@ async def verify(
     `progress` is called with the number of jobs and of events that were checked so far.
     """
     async with snapshot(pool) as db:
+        await db.execute(_PATIENCE)
         now, end = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db)
         breaches = [*await _check_origin(db), *await _check_versions(db), *await check_orphans(db)]
         breaches += [*await check_erasures(db), *await check_days(db, kept)]
@@ -151,12 +154,14 @@ async def _check_versions(db: Connection) -> list[Breach]:
 async def _batches(db: Connection, statement: str, *arguments: Any) -> AsyncIterator[dict[UUID, list[RecordedEvent]]]:
     """All that concerns jobs, some jobs at a time: the events of each job with its runs and mails."""
     batch: dict[UUID, list[RecordedEvent]] = {}
+    events = 0
     async for record in db.cursor(statement, *arguments, prefetch=2000):
         recorded = RecordedEvent(**record)
         assert recorded.job_id is not None
-        if len(batch) == _BATCH and recorded.job_id not in batch:
+        if recorded.job_id not in batch and (len(batch) == _BATCH or events >= _BATCH_EVENTS):
             yield batch
-            batch = {}
+            batch, events = {}, 0
+        events += 1
         batch.setdefault(recorded.job_id, []).append(recorded)
     if batch:
         yield batch
