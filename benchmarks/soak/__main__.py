@@ -74,8 +74,9 @@ def save(soak: Soak, path: Path) -> None:
 def load_samples(path: Path) -> Soak:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     samples = found.pop("samples")
-    by_second = {name: {int(second): each for second, each in samples.pop(name).items()} for name in ("late", "ended")}
-    return Soak(Samples(**samples, **by_second), **found)
+    for name in ("late", "ended"):
+        samples[name] = {int(second): value for second, value in samples[name].items()}
+    return Soak(Samples(**samples), **found)
 
 
 def run(chosen: argparse.Namespace) -> tuple[Soak, str]:

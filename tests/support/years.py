@@ -4,12 +4,14 @@ Two databases that live the same days hold the same jobs and runs.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from duebook_common.domain.definition import CatchUp, Cron, Every, Overlap, Rrule
+from duebook_common.domain.definition import CatchUp, Cron, Every, Overlap, Recurrence, Rrule
+from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import ChangeJob, DecisionContext, Dispatch, PauseJob, ResumeJob
 from duebook_common.domain.run.commands import (
@@ -118,7 +120,8 @@ class Life:
         if self.now.day in {10, 20} and self.now.month % 4 == 0:
             pause, resume = PauseJob("a test", self._context()), ResumeJob("a test", self.now)
             for id_ in self.jobs[::5]:
-                await handle_job(self.pool, id_, pause if self.now.day == 10 else resume, ACTOR)
+                with suppress(WrongStatus):  # it has finished
+                    await handle_job(self.pool, id_, pause if self.now.day == 10 else resume, ACTOR)
 
     async def _change(self) -> None:
         """In the middle of each year a few jobs get another schedule, and change back in the next one."""
@@ -127,9 +130,10 @@ class Life:
         async with acquire(self.pool) as db:
             jobs = await load_jobs(db, self.jobs[::11])
         for job in jobs.values():
-            recurrence = "daily" if job.definition.recurrence == "weekly" else "weekly"
+            recurrence: Recurrence = "daily" if job.definition.recurrence == "weekly" else "weekly"
             changed = replace(job.definition, recurrence=recurrence, ends_at=None, max_runs=None)
-            await handle_job(self.pool, job.id, ChangeJob(changed, self._context(), run_exists=False), ACTOR)
+            with suppress(WrongStatus):
+                await handle_job(self.pool, job.id, ChangeJob(changed, self._context(), run_exists=False), ACTOR)
 
     async def _end_dead_letters(self) -> None:
         """After six weeks half of them are discarded, and half redriven."""

@@ -94,3 +94,15 @@ def test_runs_stay_for_ever_unless_a_retention_is_set() -> None:
     assert given().retention is None
     assert given(RETENTION="P90D", ARCHIVE_URL="file:///archives").retention == timedelta(days=90)
     assert given(RETENTION="P90D", ARCHIVE_URL="s3://bucket").archive_url == "s3://bucket"
+
+
+@pytest.mark.parametrize(("partitions", "retention"), [("hour", "P15D"), ("day", "P365D"), ("month", "P10000D")])
+def test_periods_may_be_hundreds(partitions: str, retention: str) -> None:
+    settings = given(PARTITIONS=partitions, RETENTION=retention, ARCHIVE_URL="/archives")
+    assert settings.partitions == partitions
+
+
+@pytest.mark.parametrize(("partitions", "retention"), [("hour", "P17D"), ("day", "P730D")])
+def test_more_periods_are_refused_with_a_remedy(partitions: str, retention: str) -> None:
+    with pytest.raises(ValidationError, match=r"periods within DUEBOOK_RETENTION, and 400 are the most; take longer"):
+        given(PARTITIONS=partitions, RETENTION=retention, ARCHIVE_URL="/archives")

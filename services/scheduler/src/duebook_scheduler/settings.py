@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo, field_validator
 
 from duebook_common.archives.settings import ArchiveSettings
-from duebook_common.domain.periods import PeriodLength
+from duebook_common.domain.periods import MOST, PeriodLength, periods_kept
 from duebook_common.runtime.bounds import Bounds, Idle, Lease, LookAhead, Misfire, Port
 from duebook_common.runtime.settings import MaxActiveRuns, RabbitmqUrl, RedisUrl
 
@@ -52,7 +52,18 @@ class SchedulerSettings(ArchiveSettings):
     """How long a work queue that nothing uses stays in RabbitMQ."""
     partitions: PeriodLength = PeriodLength.MONTH
     """How long the periods are in which the log is stored, and leaves for an archive: `month`, `day` or `hour` of UTC.
-    Take shorter ones where a month does not fit on the disk. A change holds from the next period on."""
+    Take shorter ones where a month does not fit on the disk. A change holds from the next period on. More than 400
+    within the retention are refused."""
+
+    @field_validator("partitions")
+    @classmethod
+    def _must_be_few(cls, length: PeriodLength, info: ValidationInfo) -> PeriodLength:
+        retention = info.data.get("retention")
+        if retention is not None and (count := periods_kept(retention, length)) > MOST:
+            raise ValueError(
+                f"makes {count:,} periods within DUEBOOK_RETENTION, and {MOST} are the most; take longer ones"
+            )
+        return length
 
     def next_poll(self, now: datetime) -> datetime:
         """The first time after `now` that the cron expression names; hints and known due times may come sooner."""

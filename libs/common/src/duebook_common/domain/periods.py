@@ -1,7 +1,11 @@
 """The periods of the log: what was opened in the same period is stored together, and can leave together."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+MANY = 60  # periods in the database: with more, each statement on the log is noticeably slower
+MOST = 400
 
 
 class PeriodLength(StrEnum):
@@ -21,6 +25,11 @@ def period_start(time: datetime, length: PeriodLength) -> datetime:
     return day if length is PeriodLength.DAY else day.replace(day=1)
 
 
+def periods_kept(retention: timedelta, length: PeriodLength) -> int:
+    """How many periods the database has at most: those of the retention, the open one and the one that leaves."""
+    return math.ceil(retention / _SHORTEST[length]) + 2
+
+
 def period_name(start: datetime, end: datetime) -> str:
     """The name of the period from `start` until before `end`, by which people call it and its archive.
 
@@ -36,3 +45,8 @@ def period_name(start: datetime, end: datetime) -> str:
 
 
 _DAY, _SHORTEST_MONTH = timedelta(days=1), timedelta(days=28)
+_SHORTEST = {
+    PeriodLength.MONTH: _SHORTEST_MONTH,
+    PeriodLength.DAY: _DAY,
+    PeriodLength.HOUR: timedelta(hours=1),
+}

@@ -13,6 +13,7 @@ from duebook_common.store.database import Connection
 _NOW = "SELECT clock_timestamp()"
 _IS_OPEN = "SELECT EXISTS (SELECT FROM periods WHERE status = 'open' AND born >= $1)"
 _OPEN = "SELECT open_period($1)"
+_COUNT = "SELECT count(*) FROM periods WHERE status <> 'archived'"
 _PERIODS = "SELECT born, status, closed_at FROM periods ORDER BY born"
 
 
@@ -31,6 +32,12 @@ class Period:
 async def periods(db: Connection) -> list[Period]:
     """All periods, oldest first, also those that have left."""
     return [Period(**record) for record in await db.fetch(_PERIODS)]
+
+
+async def count_periods(db: Connection) -> int:
+    """How many periods the database has: those that have not left."""
+    count: int = await db.fetchval(_COUNT)
+    return count
 
 
 async def open_period(db: Connection, start: datetime) -> bool:
