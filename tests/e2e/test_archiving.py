@@ -56,7 +56,7 @@ def test_each_period_leaves_once_however_often_its_scheduler_is_killed(platform:
         [killed] = platform.launch("scheduler", 1, archives)
         asyncio.run(wait_for(url, fact, archived))
         killed.kill()
-    platform.start("scheduler", **archives)
+    platform.launch("scheduler", 1, archives)
     eventually(lambda: platform.get("/api/system")["archives"]["count"] == len(_MOMENTS), 60)
     eventually(lambda: not asyncio.run(holds(url, _LEAVING)), 60)
     asyncio.run(must_be_whole(url, tmp_path, created))
