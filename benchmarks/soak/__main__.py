@@ -53,7 +53,7 @@ def verify(bench: Bench) -> bool:
     codes = []
     for words in commands:
         done = subprocess.run([program, *words], env=bench.environment, capture_output=True, text=True, check=False)
-        print(f"duebook {' '.join(words)}: exit code {done.returncode}\n{done.stdout}", flush=True)
+        print(f"duebook {' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr[-2000:]}", flush=True)
         codes.append(done.returncode)
     return not any(codes)
 
