@@ -2,7 +2,7 @@
 
 The time is that from a request to its answer, one request at a time, as a client on the same machine sees it. All paths
 take turns, so that what the api keeps for a second is mostly not there, and so that other load falls on all of them.
-The time alone is without the waits for a core: about that of a machine without other programs.
+The core time is that of the api's event loop and of PostgreSQL: about the whole time on a machine without other work.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.bench import Bench
-from benchmarks.scale.core_waits import processes, waited
+from benchmarks.scale.core_time import Processes, core_time, core_times, processes
 from benchmarks.scale.paths import PAGES, ROUTES
 
 ROUNDS = 40
@@ -31,7 +31,7 @@ class Served(NamedTuple):
     path: str
     status: int
     whole: Times
-    alone: Times
+    core: Times
 
 
 def serve_all(bench: Bench, ids: Mapping[str, str], rounds: int = ROUNDS, of: str = "", but: str = "") -> list[Served]:
@@ -40,18 +40,18 @@ def serve_all(bench: Bench, ids: Mapping[str, str], rounds: int = ROUNDS, of: st
     statuses = {path: bench.api.get(path).status_code for path in paths}
     times: dict[str, list[tuple[float, float]]] = {path: [] for path in paths}
     for _ in range(rounds):
-        pids = asyncio.run(processes(bench))
+        of_request = asyncio.run(processes(bench))
         for path in paths:
-            times[path].append(_ask(bench, path, pids))
+            times[path].append(_ask(bench, path, of_request))
     return [Served(path, statuses[path], *map(_times, zip(*times[path], strict=True))) for path in paths]
 
 
-def _ask(bench: Bench, path: str, pids: Sequence[int]) -> tuple[float, float]:
-    """The whole time, and that without the waits for a core."""
-    before, start = waited(pids), time.perf_counter()
+def _ask(bench: Bench, path: str, of_request: Processes) -> tuple[float, float]:
+    """The whole time and the core time."""
+    before, start = core_times(of_request), time.perf_counter()
     bench.api.get(path)
     whole = (time.perf_counter() - start) * 1000
-    return whole, max(whole - (waited(pids) - before), 0.0)
+    return whole, core_time(before, core_times(of_request))
 
 
 def _times(values: Sequence[float]) -> Times:
