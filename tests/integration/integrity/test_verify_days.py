@@ -7,8 +7,9 @@ import pytest
 from duebook_common.domain.day_hash import DayLine
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.integrity.verify_days import check_days
+from duebook_common.integrity.verify_parts import TimeRange, plan
 from duebook_common.store.database import Pool, snapshot, transaction
-from duebook_common.store.day_lines import lines, next_day, note_departure, write_line
+from duebook_common.store.day_lines import lines, next_day, note_departure, sets_between, write_line
 from duebook_common.store.erasure import erase_runs
 from duebook_common.store.partitions import open_period
 from support.bookkeeping import ACTOR, NOW, created, do, started
@@ -43,7 +44,9 @@ async def unguarded(pool: Pool, statement: str) -> None:
 
 async def found(pool: Pool, kept: DayLine | None = None) -> list[str]:
     async with snapshot(pool) as db:
-        return [breach.says for breach in await check_days(db, kept)]
+        ranges = [part for part in await plan(db, 2) if isinstance(part, TimeRange)]
+        days = [await sets_between(db, part.start, part.end) for part in ranges]
+        return [breach.says for breach in await check_days(db, days, kept)]
 
 
 async def written(pool: Pool) -> list[DayLine]:

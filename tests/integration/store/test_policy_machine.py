@@ -41,7 +41,7 @@ from duebook_common.domain.run.commands import (
 )
 from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from duebook_common.integrity.rebuild import rebuild
-from duebook_common.integrity.verify import check_job
+from duebook_common.integrity.verify_jobs import check_job
 from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.integrity.verify_rates import check_rates
 from duebook_common.store.database import acquire

@@ -18,7 +18,7 @@ from duebook_common.domain.job.events import (
     OccurrencesSkipped,
 )
 from duebook_common.domain.run.events import FirstEvent, RunFact
-from duebook_common.integrity.verify import check_job
+from duebook_common.integrity.verify_jobs import check_job
 from support.lives import Life, lives, new_life
 from support.recorded import recorded
 from support.samples import DAY, HOUR, NOW, a_definition

@@ -1,8 +1,9 @@
 """`duebook verify`, `day-lines`, `rebuild`, `rebase-log` and `migrate`."""
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from duebook.cli.parsing import duration
 if TYPE_CHECKING:
     from duebook_common.domain.day_hash import DayLine
     from duebook_common.integrity.verify import VerifyReport
+    from duebook_common.integrity.workers import Workers
     from duebook_common.store.database import Pool
 
 Line = Annotated[
@@ -32,14 +34,21 @@ Changes = Annotated[
 ]
 
 
-def verify(changes: Changes = False, line: Line = None, fmt: Output = Format.TABLE) -> None:
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, help="How many processes share the work on a large log. Default: the processors."),
+]
+
+
+def verify(changes: Changes = False, line: Line = None, jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
     """Check the invariants over the whole log. Exits with 1 if one is broken. Says every few seconds how far it is."""
     from duebook_common.domain.day_hash import parse_line
 
     kept = parse_option("--line", parse_line, line)
     if changes and kept is not None:
         raise typer.BadParameter("--line needs the whole log; leave --changes out", param_hint="--changes")
-    report = with_database(partial(_verified, changes, kept))
+    with process_errors():
+        report = with_database(partial(_verified, changes, kept, jobs))
     breaches = [asdict(breach) for breach in report.breaches]
     if fmt is Format.JSON:
         output.print_json({"jobs": report.jobs, "events": report.events, "breaches": breaches})
@@ -51,7 +60,7 @@ def verify(changes: Changes = False, line: Line = None, fmt: Output = Format.TAB
     raise typer.Exit(1 if breaches else 0)
 
 
-async def _verified(changes: bool, kept: "DayLine | None", pool: "Pool") -> "VerifyReport":
+async def _verified(changes: bool, kept: "DayLine | None", jobs: int | None, pool: "Pool") -> "VerifyReport":
     from duebook_common.integrity.verified import remember
     from duebook_common.integrity.verify import verify as verify_all
     from duebook_common.integrity.verify import verify_changes
@@ -64,11 +73,28 @@ async def _verified(changes: bool, kept: "DayLine | None", pool: "Pool") -> "Ver
 
     report = await verify_changes(pool, progress=progress) if changes else None
     if report is None:
-        report = await verify_all(pool, kept=kept, progress=progress)
+        report = await verify_all(pool, kept=kept, progress=progress, workers=_workers(jobs))
     if not report.breaches and report.end is not None:
         with suppress(*UNAVAILABLE):  # a standby can be verified too
             await remember(pool, report.end)
     return report
+
+
+def _workers(jobs: int | None) -> "Workers":
+    from duebook_common.integrity.workers import Workers
+
+    return Workers(postgres_url(), jobs or len(os.sched_getaffinity(0)))
+
+
+@contextmanager
+def process_errors() -> Iterator[None]:
+    """Turn the end of a process that shares the work into a Failure."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise Failure("a process that shared the work was ended, perhaps for lack of memory; try --jobs 1") from error
 
 
 class Seldom:
@@ -110,7 +136,7 @@ def _remedies(invariants: set[int]) -> Iterator[str]:
         yield "the invariants stand in ARCHITECTURE.md, what to do in docs/how-to/back-up-and-restore.md"
 
 
-def rebuild(fmt: Output = Format.TABLE) -> None:
+def rebuild(jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
     """Rebuild the read models from the log. Services may run meanwhile."""
     from duebook_common.integrity import rebuild as library
 
@@ -119,7 +145,9 @@ def rebuild(fmt: Output = Format.TABLE) -> None:
     def progress(summary: library.RebuildSummary) -> None:
         seldom.print(f"{summary.streams:,} streams so far, {summary.replaced:,} rows replaced")
 
-    output.print_item(asdict(with_database(partial(library.rebuild, progress=progress))), fmt)
+    with process_errors():
+        summary = with_database(partial(library.rebuild, progress=progress, workers=_workers(jobs)))
+    output.print_item(asdict(summary), fmt)
 
 
 def rebase_log(fmt: Output = Format.TABLE) -> None:

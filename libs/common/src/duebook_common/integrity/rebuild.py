@@ -8,6 +8,7 @@ of jobs are written under the locks of the jobs.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TypeVar
 from uuid import UUID
 
@@ -19,9 +20,10 @@ from duebook_common.domain.queue import events as queue_events
 from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
+from duebook_common.integrity.workers import Workers, spread, worth
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
 from duebook_common.store.archive_handling import put_archive, put_erasure, wrong_archives, wrong_erasures
-from duebook_common.store.database import Connection, Pool, snapshot, transaction
+from duebook_common.store.database import Connection, Pool, acquire, snapshot, transaction
 from duebook_common.store.departure import periods_stay
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.ledger_lines import SETTLED, archived_first_events
@@ -69,34 +71,43 @@ def _silent(_: RebuildSummary) -> None:
     """Tell nothing of the progress."""
 
 
-async def rebuild(pool: Pool, progress: Callable[[RebuildSummary], None] = _silent) -> RebuildSummary:
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """The streams of runs, jobs or mails behind `start` and before `end`, in the order of their names."""
+
+    start: str
+    end: str
+
+
+async def rebuild(
+    pool: Pool, progress: Callable[[RebuildSummary], None] = _silent, workers: Workers | None = None
+) -> RebuildSummary:
     """Make every row the fold of its stream. Runs come first: their rows lead to the events that move their jobs.
 
-    `progress` is called with what was done so far, after each batch of runs and of jobs. No period leaves meanwhile:
-    of a run that has become a line, the row would be written again. Waits for a period that is leaving.
+    `progress` is called with what was done so far, after each batch of runs and of jobs. `workers` share a large log.
+    No period leaves meanwhile: of a run that has become a line, the row would be written again. Waits for a period that
+    is leaving.
     """
     async with periods_stay(pool):
-        return await _rebuild_all(pool, progress)
+        async with acquire(pool) as db:
+            workers = await worth(db, workers)
+        return await _rebuild_all(pool, progress, workers)
 
 
-async def _rebuild_all(pool: Pool, progress: Callable[[RebuildSummary], None]) -> RebuildSummary:
+async def _rebuild_all(
+    pool: Pool, progress: Callable[[RebuildSummary], None], workers: Workers | None
+) -> RebuildSummary:
     summary = RebuildSummary()
-    async for streams in _batches(pool, "run-"):
-        await _rebuild(pool, streams, summary, _wrong_runs, projections.replace_runs)
-        progress(summary)
-    async for streams in _batches(pool, "job-"):
-        await _rebuild_jobs(pool, [stream_id(stream) for stream in streams], summary)
-        progress(summary)
-    async for streams in _batches(pool, "mail-"):
-        await _rebuild(pool, streams, summary, _wrong_mails, mail_projection.put_mails)
-    async for streams in _batches(pool, "queue-"):
+    for kind in ("run", "job", "mail"):
+        await _rebuild_kind(pool, kind, summary, progress, workers)
+    async for streams in _batches(pool, _all_of("queue")):
         await _rebuild(pool, streams, summary, _wrong_pauses, _put_pauses)
     installation = [queue_events.stream(queue_events.INSTALLATION)]
     await _rebuild(pool, installation, summary, _wrong_pauses, _put_pauses)
     await _rebuild(pool, [ARCHIVES], summary, _wrong_archives, _put_archives)
-    async for streams in _batches(pool, "archive-"):
+    async for streams in _batches(pool, _all_of("archive")):
         await _rebuild(pool, streams, summary, _wrong_erasures, _put_erasures)
-    async for streams in _batches(pool, "bulk-"):
+    async for streams in _batches(pool, _all_of("bulk")):
         await _rebuild(pool, streams, summary, _wrong_bulk, _put_bulk)
     await statistics.rebuild(pool, datetime.now(UTC))
     async with transaction(pool) as db:
@@ -104,9 +115,54 @@ async def _rebuild_all(pool: Pool, progress: Callable[[RebuildSummary], None]) -
     return summary
 
 
-async def _batches(pool: Pool, prefix: str) -> AsyncIterator[list[str]]:
-    last, end = prefix, prefix[:-1] + "."  # '.' follows '-'
-    while streams := [r["stream"] for r in await pool.fetch(_STREAMS, last, end, _BATCH)]:
+async def _rebuild_kind(
+    pool: Pool,
+    kind: str,
+    summary: RebuildSummary,
+    progress: Callable[[RebuildSummary], None],
+    workers: Workers | None,
+) -> None:
+    def add(done: RebuildSummary) -> None:
+        summary.streams += done.streams
+        summary.replaced += done.replaced
+        progress(summary)
+
+    if workers is None:
+        async for done in _rebuilt(pool, _all_of(kind)):
+            add(done)
+        return
+    cuts = [f"{kind}-", *(f"{kind}-{digit}" for digit in "123456789abcdef"), f"{kind}."]
+    await spread(workers, _rebuild_part, [_Streams(*pair) for pair in pairwise(cuts)], add)
+
+
+async def _rebuild_part(pool: Pool, part: _Streams) -> RebuildSummary:
+    summary = RebuildSummary()
+    async for done in _rebuilt(pool, part):
+        summary.streams += done.streams
+        summary.replaced += done.replaced
+    return summary
+
+
+async def _rebuilt(pool: Pool, part: _Streams) -> AsyncIterator[RebuildSummary]:
+    """What each batch of streams was: runs, jobs or mails."""
+    async for streams in _batches(pool, part):
+        summary = RebuildSummary()
+        if part.start.startswith("run-"):
+            await _rebuild(pool, streams, summary, _wrong_runs, projections.replace_runs)
+        elif part.start.startswith("job-"):
+            await _rebuild_jobs(pool, [stream_id(stream) for stream in streams], summary)
+        else:
+            await _rebuild(pool, streams, summary, _wrong_mails, mail_projection.put_mails)
+        yield summary
+
+
+def _all_of(kind: str) -> _Streams:
+    return _Streams(f"{kind}-", f"{kind}.")  # '.' follows '-'
+
+
+async def _batches(pool: Pool, part: _Streams) -> AsyncIterator[list[str]]:
+    last = part.start
+    while streams := [r["stream"] for r in await pool.fetch(_STREAMS, last, part.end, _BATCH)]:
         yield streams
         last = streams[-1]
 

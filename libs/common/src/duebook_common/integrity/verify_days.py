@@ -1,27 +1,33 @@
 """Invariant 8: the events of each day that is over are those that its line covers, and the lines form a chain."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from duebook_common.domain.day_hash import DayLine, DepartedDay, EventSet, line_of
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.database import Connection, Pool, snapshot
-from duebook_common.store.day_lines import DAY, departed, lines, sets_until
+from duebook_common.store.day_lines import DAY, departed, lines
 
 
-async def check_days(db: Connection, kept: DayLine | None = None) -> list[Breach]:
-    """Compute the lines of all days again. `kept`: a line that was kept elsewhere, which must be one of them."""
+async def check_days(
+    db: Connection, parts: Iterable[Mapping[date, EventSet]], kept: DayLine | None = None
+) -> list[Breach]:
+    """Compare the lines of all days with their events, of which each part has some.
+
+    `kept`: a line that was kept elsewhere, which must be one of them.
+    """
     written, gone = await lines(db), await departed(db)
     breaches = [*check_chain(written, gone)]
     if kept is not None and kept not in [line for line, _ in written]:
         breaches.append(_breach(kept, "the line that was kept elsewhere is not in the chain"))
-    if written:
-        found = await sets_until(db, written[0][0].day, written[-1][0].day + DAY)
-        for each in (each for days in gone.values() for each in days):
-            found.setdefault(each.day, EventSet()).include(each.events)
-        for line, events in written:
-            if not events.same(found.get(line.day, EventSet())):
-                breaches.append(_breach(line, _difference(line, found.get(line.day, EventSet()))))
+    found: dict[date, EventSet] = {}
+    left = ({each.day: each.events} for days in gone.values() for each in days)
+    for some in (*parts, *left):
+        for day, events in some.items():
+            found.setdefault(day, EventSet()).include(events)
+    for line, events in written:
+        if not events.same(found.get(line.day, EventSet())):
+            breaches.append(_breach(line, _difference(line, found.get(line.day, EventSet()))))
     return breaches
 
 

@@ -74,10 +74,10 @@ async def digests(db: Connection, statement: str, *arguments: Any) -> AsyncItera
             await asyncio.sleep(0)
 
 
-async def sets_until(db: Connection, start: date, end: date) -> dict[date, EventSet]:
-    """The events in the database of each day from `start` until before `end`. Needs a transaction."""
+async def sets_between(db: Connection, start: datetime, end: datetime) -> dict[date, EventSet]:
+    """The events in the database by day, recorded from `start` until before `end` (UTC). Needs a transaction."""
     sets: dict[date, EventSet] = {}
-    async for day, digest in digests(db, _OF_RANGE, _midnight(start), _midnight(end)):
+    async for day, digest in digests(db, _OF_RANGE, start, end):
         sets.setdefault(day, EventSet()).add(digest)
     return sets
 

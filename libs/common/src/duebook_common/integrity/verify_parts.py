@@ -1,0 +1,159 @@
+"""A verification in parts that need nothing of each other but one snapshot: so processes can share them.
+
+What a part finds is the same whichever process checks it, so that all parts together find what one pass would.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+from duebook_common.domain.day_hash import EventSet
+from duebook_common.domain.queue.state import Pauses
+from duebook_common.integrity.breach import Breach
+from duebook_common.integrity.verify_follow_ups import check_follow_ups
+from duebook_common.integrity.verify_jobs import EVENTS_OF_RANGE, Checked, check_jobs
+from duebook_common.integrity.verify_limits import check_keys
+from duebook_common.integrity.verify_rates import check_rates
+from duebook_common.integrity.verify_rows import check_orphans
+from duebook_common.integrity.verify_streams import check_left_contents, check_streams
+from duebook_common.integrity.verify_wakeups import check_wakeups
+from duebook_common.store.database import Connection
+from duebook_common.store.day_lines import lines, sets_between
+
+_PIECES = 8  # of the jobs, and of the days, for each worker
+_SHORTEST = timedelta(hours=1)
+_DAY = timedelta(days=1)
+# The ids that cut the runs into pieces of about the same size, from a sample of some 100,000.
+_CUTS = """
+SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY job_id) FROM runs TABLESAMPLE SYSTEM ($2)
+"""
+_ROWS = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'runs'::regclass"
+_SAMPLE = 100_000
+_HEX = "0123456789abcdef"
+
+
+@dataclass(frozen=True, slots=True)
+class PartContext:
+    """What all parts share."""
+
+    pauses: Pauses
+    due_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """What a part has found. `days` are the sets of the events of days, which other parts may have more of."""
+
+    jobs: int = 0
+    events: int = 0
+    breaches: list[Breach] = field(default_factory=list)
+    days: dict[date, EventSet] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRange:
+    """The jobs from one id until before another; None: without a limit."""
+
+    start: UUID | None
+    end: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRange:
+    """The streams from one name until before another."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """What was recorded from a time until before another (UTC)."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCheck:
+    """One of the checks that are not cut: what it is called in `_WHOLE`."""
+
+    name: str
+
+
+Part = JobRange | StreamRange | TimeRange | WholeCheck
+_WHOLE: dict[str, Callable[[Connection, PartContext], Awaitable[list[Breach]]]] = {
+    "orphans": lambda db, _: check_orphans(db),
+    "left contents": lambda db, _: check_left_contents(db),
+    "keys": lambda db, _: check_keys(db),
+    "rates": lambda db, _: check_rates(db),
+    "wakeups": lambda db, _: check_wakeups(db),
+    "follow-ups": lambda db, context: check_follow_ups(db, context.due_before),
+}
+
+
+async def plan(db: Connection, workers: int) -> list[Part]:
+    """The parts of a verification, the long ones first; more parts than workers, so that all have work to the end."""
+    jobs = await _job_ranges(db, workers * _PIECES if workers > 1 else 1)
+    return [*jobs, *await _time_ranges(db, workers * _PIECES), *_stream_ranges(), *map(WholeCheck, _WHOLE)]
+
+
+async def check_part(db: Connection, part: Part, context: PartContext, checked: Checked) -> PartReport:
+    """Check a part; `checked` is called as the jobs of the part go on."""
+    match part:
+        case JobRange():
+            return await _check_jobs(db, part, context, checked)
+        case TimeRange():
+            return PartReport(days=await sets_between(db, part.start, part.end))
+        case StreamRange():
+            return PartReport(breaches=await check_streams(db, part.start, part.end))
+        case WholeCheck():
+            return PartReport(breaches=await _WHOLE[part.name](db, context))
+
+
+async def _check_jobs(db: Connection, part: JobRange, context: PartContext, checked: Checked) -> PartReport:
+    jobs = events = 0
+
+    def count(some_jobs: int, some_events: int) -> None:
+        nonlocal jobs, events
+        jobs, events = jobs + some_jobs, events + some_events
+        checked(some_jobs, some_events)
+
+    found = await check_jobs(db, context.pauses, context.due_before, count, EVENTS_OF_RANGE, part.start, part.end)
+    return PartReport(jobs, events, found)
+
+
+async def _job_ranges(db: Connection, pieces: int) -> list[JobRange]:
+    fractions = [n / pieces for n in range(1, pieces)]
+    percent = min(100.0, 100.0 * _SAMPLE / await db.fetchval(_ROWS))
+    cuts = sorted(set(await db.fetchval(_CUTS, fractions, percent) or [])) if fractions else []
+    return [JobRange(start, end) for start, end in pairwise([None, *cuts, None])]
+
+
+async def _time_ranges(db: Connection, pieces: int) -> list[TimeRange]:
+    """The days that have a line, in pieces of an hour at least."""
+    written = await lines(db)
+    if not written:
+        return []
+    first, last = _midnight(written[0][0].day), _midnight(written[-1][0].day + _DAY)
+    step = max(_SHORTEST, (last - first) / pieces)
+    return list(_steps(first, last, step))
+
+
+def _steps(first: datetime, last: datetime, step: timedelta) -> Iterator[TimeRange]:
+    start = first
+    while start < last:
+        yield TimeRange(start, min(start + step, last))
+        start += step
+
+
+def _stream_ranges() -> list[StreamRange]:
+    """Of each kind with many streams a part for each first digit of their ids, and what lies between the kinds."""
+    cuts = [f"{kind}-{digit}" for kind in ("job", "mail", "run") for digit in _HEX]
+    return [StreamRange(start, end) for start, end in pairwise(["", *cuts, "\U0010ffff"])]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

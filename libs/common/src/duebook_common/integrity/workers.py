@@ -1,0 +1,82 @@
+"""Processes that share the work on a large log: they see one snapshot, and each has one connection at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TypeVar
+
+from duebook_common.store.database import Connection, Pool, connect, snapshot
+
+_TIMEOUT = 3600.0  # seconds for one statement
+_FEW = 50_000  # events, for which no process is worth its start
+# The snapshot lasts as long as its transaction, which waits for the processes meanwhile.
+_WAIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
+_EXPORT = "SELECT pg_export_snapshot()"
+_IS_SMALL = f"SELECT count(*) < {_FEW} FROM (SELECT FROM events LIMIT {_FEW}) AS first"  # noqa: S608
+
+P, R = TypeVar("P"), TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """`count` processes, each with connections of its own to the database `url`; one: this process does all."""
+
+    url: str
+    count: int
+
+
+async def worth(db: Connection, workers: Workers | None) -> Workers | None:
+    """The workers, if there are several and the log is large enough for them."""
+    if workers is None or workers.count < 2 or await db.fetchval(_IS_SMALL):
+        return None
+    return workers
+
+
+async def export_snapshot(db: Connection) -> str:
+    """The name by which other transactions see what this one sees, as long as it lasts."""
+    await db.execute(_WAIT)
+    name: str = await db.fetchval(_EXPORT)
+    return name
+
+
+@asynccontextmanager
+async def imported_snapshot(pool: Pool, name: str) -> AsyncIterator[Connection]:
+    """A read-only transaction that sees what the one sees that exported its snapshot under this name."""
+    async with snapshot(pool) as db:
+        await db.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
+        yield db
+
+
+async def spread(
+    workers: Workers, work: Callable[[Pool, P], Awaitable[R]], parts: Sequence[P], done: Callable[[R], None]
+) -> list[R]:
+    """The result of each part, in their order; `done` gets each as soon as it is there. `work` is a module's function.
+
+    Raises what a part raises first, and BrokenProcessPool if a process ends.
+    """
+    loop, results = asyncio.get_running_loop(), dict[int, R]()
+
+    async def one(number: int, part: P, pool: ProcessPoolExecutor) -> None:
+        results[number] = await loop.run_in_executor(pool, _work, workers.url, work, part)
+        done(results[number])
+
+    with ProcessPoolExecutor(workers.count, get_context("spawn")) as pool:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, part in enumerate(parts):
+                    group.create_task(one(number, part, pool))
+        except BaseExceptionGroup as errors:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise errors.exceptions[0] from None
+    return [results[number] for number in range(len(parts))]
+
+
+def _work(url: str, work: Callable[[Pool, P], Awaitable[R]], part: P) -> R:
+    async def connected() -> R:
+        async with connect(url, "integrity", 2, _TIMEOUT) as pool:
+            return await work(pool, part)
+
+    return asyncio.run(connected())

@@ -1,0 +1,123 @@
+"""Processes that share a verification or a rebuild find and write what one process does."""
+
+import os
+import signal
+from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from duebook_common.domain.mail import MailSent
+from duebook_common.domain.run.commands import FailAttempt, Succeed
+from duebook_common.integrity import workers as module
+from duebook_common.integrity.rebuild import rebuild
+from duebook_common.integrity.verify import verify
+from duebook_common.integrity.workers import Workers, spread
+from duebook_common.store.database import Pool, transaction
+from duebook_common.store.day_lines import write_line
+from duebook_common.store.mail_handling import MailResult, record_mails
+from support.bookkeeping import ACTOR, NOW, do, started
+
+LONG_AGO = timedelta(days=400_000)
+# Each breaks the log or a row in another way, at a place that the seed chooses.
+FAULTS = (
+    "UPDATE events SET meta = '{}' WHERE id = (SELECT id FROM events ORDER BY md5($1 || id) LIMIT 1)",
+    "DELETE FROM events WHERE id = (SELECT id FROM events WHERE version > 1 ORDER BY md5($1 || id) LIMIT 1)",
+    "DELETE FROM events WHERE id = (SELECT id FROM events WHERE version = 1 ORDER BY md5($1 || id) LIMIT 1)",
+    (
+        "UPDATE events SET salt = NULL, sealed = commitment_of(salt, data), data = frame_of(data)"
+        " WHERE id = (SELECT id FROM events ORDER BY md5($1 || id) LIMIT 1)"
+    ),
+    "UPDATE runs SET attempt = attempt + 7 WHERE run_id = (SELECT run_id FROM runs ORDER BY md5($1 || run_id) LIMIT 1)",
+    "DELETE FROM runs WHERE run_id = (SELECT run_id FROM runs ORDER BY md5($1 || run_id) LIMIT 1)",
+    "UPDATE jobs SET queue = 'x' WHERE job_id = (SELECT job_id FROM jobs ORDER BY md5($1 || job_id) LIMIT 1)",
+    (
+        "UPDATE runs SET wake_at = now() WHERE run_id ="
+        " (SELECT run_id FROM runs WHERE status = 'succeeded' ORDER BY md5($1 || run_id) LIMIT 1)"
+    ),
+    (
+        "INSERT INTO runs SELECT (jsonb_populate_record(runs, jsonb_build_object('run_id', gen_random_uuid()))).*"
+        " FROM (SELECT * FROM runs ORDER BY md5($1 || run_id) LIMIT 1) AS runs"
+    ),
+    (
+        "UPDATE events SET born = (SELECT born FROM periods WHERE status = 'open') WHERE id ="
+        " (SELECT id FROM events WHERE stream LIKE 'job-%' AND version = 2 ORDER BY md5($1 || id) LIMIT 1)"
+    ),
+)
+
+
+@pytest.fixture
+def two(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Workers:
+    """Two processes, for a log of any size."""
+    monkeypatch.setattr(module, "_IS_SMALL", "SELECT false")
+    return Workers(postgres_url, 2)
+
+
+async def with_history(pool: Pool) -> None:
+    """Jobs with runs that ended in all ways, with mails, and the line of the day."""
+    for n in range(24):
+        run = await started(pool, max_retries=0)
+        if n % 3:
+            await do(pool, run, Succeed(1, {"n": n}, NOW))
+            sent = MailSent(outcome="succeeded-3", recipient=f"{n}@example.com", message_id=f"<{n}@duebook>", at=NOW)
+            assert await record_mails(pool, [MailResult(run.id, run.job_id, sent)], ACTOR)
+        elif n % 2:
+            await do(pool, run, FailAttempt(1, "boom", NOW, chance=0.5, retry=False))
+    now = datetime.now(UTC)
+    assert await write_line(pool, now.date(), now) is not None
+
+
+async def plant(pool: Pool, fault: str, seed: str) -> None:
+    """Break something as only the owner of the database can, who removes its triggers first."""
+    async with transaction(pool) as db:
+        await db.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        await db.execute(fault.replace("$1", f"'{seed}'"))
+        await db.execute("ALTER TABLE events ENABLE TRIGGER ALL")
+
+
+@pytest.mark.parametrize("seed", ["a", "b", "c"])
+async def test_two_processes_find_what_one_finds(pool: Pool, two: Workers, seed: str) -> None:
+    await with_history(pool)
+    sound = await verify(pool, LONG_AGO, workers=two)
+    assert (sound.breaches, sound.jobs, sound.events) == ([], 24, (await verify(pool, LONG_AGO)).events)
+    known = 0
+    for fault in FAULTS:
+        await plant(pool, fault, seed)
+        found = len((await verify(pool, LONG_AGO)).breaches)
+        assert found > known, fault
+        known = found
+    one, both = await verify(pool, LONG_AGO), await verify(pool, LONG_AGO, workers=two)
+    assert (both.breaches, both.jobs, both.events) == (one.breaches, one.jobs, one.events)
+
+
+async def test_two_processes_rebuild_what_one_rebuilds(pool: Pool, two: Workers) -> None:
+    await with_history(pool)
+    tables = ("jobs", "runs", "mails")
+    order = "SELECT t::text FROM {} AS t ORDER BY 1"
+    before = [await pool.fetch(order.format(table)) for table in tables]
+    await pool.execute("UPDATE runs SET attempt = 7, status = 'running', wake_at = now() WHERE attempt > 0")
+    await pool.execute("UPDATE jobs SET reason = 'x'")
+    await pool.execute("DELETE FROM mails")
+    summary = await rebuild(pool, workers=two)
+    assert (summary.streams, summary.replaced) == (24 + 24 + 16, 24 + 24 + 16)
+    assert [await pool.fetch(order.format(table)) for table in tables] == before
+    assert (await rebuild(pool, workers=two)).replaced == 0
+
+
+async def _fail(_: Pool, part: int) -> int:
+    if part:
+        raise ValueError(f"part {part}")
+    return part
+
+
+async def _die(_: Pool, signal_: int) -> None:
+    os.kill(os.getpid(), signal_)
+
+
+async def test_the_fault_of_a_part_is_that_of_the_whole(two: Workers) -> None:
+    assert await spread(two, _fail, [0, 0], partial(int)) == [0, 0]
+    with pytest.raises(ValueError, match="part 1"):
+        await spread(two, _fail, [0, 1, 0], partial(int))
+    with pytest.raises(BrokenProcessPool):
+        await spread(two, _die, [signal.SIGKILL], print)
