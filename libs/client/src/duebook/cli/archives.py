@@ -53,7 +53,7 @@ def run(
         with_database(work)
     except NotArchived as error:
         raise Failure(str(error)) from error
-    if retention is None and not rewritten:
+    if retention is None and not done and not rewritten:
         raise Failure("everything is kept for ever: set DUEBOOK_RETENTION, or give --older-than")
     if fmt is Format.JSON:
         output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in done])

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Container, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from duebook_common.integrity.verify_limits import check_overlap
 from duebook_common.integrity.verify_rows import check_rows
 from duebook_common.integrity.verify_run import check_run
 from duebook_common.integrity.verify_schedule import check_schedule
+from duebook_common.store.codec import Event, decode
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.ledger_lines import SETTLED, archived_first_events
@@ -29,6 +31,14 @@ _WORKING_OFF = """
 SELECT DISTINCT queue FROM runs WHERE resumed_at IS NOT NULL
   AND (created_at > $1 OR (wake_at IS NOT NULL AND status <> 'dead_lettered'))
 """
+
+
+class _ReadEvent(RecordedEvent):
+    """An event that several checks look at: it is decoded once."""
+
+    @cached_property
+    def event(self) -> Event:
+        return decode(self.type, self.data, self.job_id)
 
 
 async def check_jobs(
@@ -54,7 +64,7 @@ async def _batches(db: Connection, statement: str, *arguments: Any) -> AsyncIter
     batch: dict[UUID, list[RecordedEvent]] = {}
     events = 0
     async for record in db.cursor(statement, *arguments, prefetch=2000):
-        recorded = RecordedEvent(**record)
+        recorded = _ReadEvent(**record)
         assert recorded.job_id is not None
         if recorded.job_id not in batch and (len(batch) == _BATCH or events >= _EVENTS):
             yield batch

@@ -52,9 +52,9 @@ ON CONFLICT (archive, id) DO UPDATE SET version = excluded.version, erased_at = 
 _ERASURES = "SELECT archive, id, version, erased_at FROM archive_erasures"
 _ERASED = f"{_ERASURES} WHERE archive = $1"
 _PENDING = """
-SELECT archives.number, min(erased_at) FILTER (WHERE version > erasures) AS since FROM archives
-LEFT JOIN archive_erasures ON archive = number GROUP BY archives.number
-HAVING archives.sweep_due OR coalesce(max(version), 0) > erasures ORDER BY archives.number
+SELECT number, since FROM archives CROSS JOIN LATERAL (
+    SELECT min(erased_at) AS since FROM archive_erasures WHERE archive = number AND version > erasures
+) AS pending WHERE sweep_due OR since IS NOT NULL ORDER BY number
 """
 
 

@@ -688,6 +688,9 @@ CREATE TABLE archive_erasures (
     PRIMARY KEY (archive, id)
 );
 
+-- What was erased after this version: what has yet to leave the archive.
+CREATE INDEX archive_erasures_newest ON archive_erasures (archive, version);
+
 -- One row per job and archive that has mails about missed occurrences of it: these have no run.
 CREATE TABLE archived_mails (
     job_id uuid,
