@@ -106,12 +106,6 @@ async def fail() -> None:
     raise Fail("as ever")
 
 
-@task("fail.saying")
-async def fail_saying(payload: dict[str, str], context: Context) -> None:
-    context.log(payload["text"])
-    raise ValueError(payload["text"])
-
-
 @task("fail.for_good")
 async def fail_for_good() -> None:
     raise Fail("no use in trying", retry=False)

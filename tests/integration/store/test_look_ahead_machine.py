@@ -31,7 +31,7 @@ from duebook_common.domain.run.ahead import LONGEST_LOOK_AHEAD, decided_ahead, s
 from duebook_common.domain.run.commands import CancelRun, FailAttempt, RunCommand, StartAttempt, Succeed, WakeRun
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.rebuild import rebuild
-from duebook_common.integrity.verify import check_job
+from duebook_common.integrity.verify_jobs import check_job
 from duebook_common.store import job_handling
 from duebook_common.store.database import acquire
 from duebook_common.store.job_handling import handle_job

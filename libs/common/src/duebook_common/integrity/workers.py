@@ -17,7 +17,8 @@ _WAIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 _EXPORT = "SELECT pg_export_snapshot()"
 _IS_SMALL = f"SELECT count(*) < {_FEW} FROM (SELECT FROM events LIMIT {_FEW}) AS first"  # noqa: S608
 
-P, R = TypeVar("P"), TypeVar("R")
+P = TypeVar("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)

@@ -686,7 +686,7 @@ CREATE TABLE archive_erasures (
     version int NOT NULL,
     erased_at timestamptz NOT NULL,
     PRIMARY KEY (archive, id)
-);
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0);
 
 -- What was erased after this version: what has yet to leave the archive.
 CREATE INDEX archive_erasures_newest ON archive_erasures (archive, version);
@@ -696,7 +696,7 @@ CREATE TABLE archived_mails (
     job_id uuid,
     archive int,
     PRIMARY KEY (job_id, archive)
-);
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0);
 
 -- One row per run that left the table of runs for an archive: what the ledger says of it, for ever. `position` and
 -- `version`, and what its decision set, are what the history of its job is checked by. A null in `due_at` means the
