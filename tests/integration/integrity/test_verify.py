@@ -10,7 +10,7 @@ from duebook_common.domain.definition import Concurrency
 from duebook_common.domain.mail import MailSent
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.domain.run.state import Run
-from duebook_common.integrity import verify as verify_module
+from duebook_common.integrity import verify_jobs
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.integrity.verify import verify
 from duebook_common.store import database
@@ -149,19 +149,19 @@ async def test_checks_may_take_longer_than_a_service_may_be_idle(
     """The history of one job may take a minute to check, and no statement is sent meanwhile."""
     await consistent_log(pool)
     monkeypatch.setitem(database._SETTINGS, "idle_in_transaction_session_timeout", "100ms")
-    check = verify_module.check_job
+    check = verify_jobs.check_job
 
     def slow_check(*arguments: Any) -> Any:
         time.sleep(0.5)
         return [*check(*arguments)]
 
-    monkeypatch.setattr(verify_module, "check_job", slow_check)
+    monkeypatch.setattr(verify_jobs, "check_job", slow_check)
     async with connect(postgres_url, "verify") as impatient:
         assert (await verify(impatient, LONG_AGO)).breaches == []
 
 
 async def test_a_batch_of_jobs_with_long_histories_is_short(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "_BATCH_EVENTS", 3)
+    monkeypatch.setattr(verify_jobs, "_BATCH_EVENTS", 3)
     for _ in range(4):
         await consistent_log(pool)
     batches: list[tuple[int, int]] = []

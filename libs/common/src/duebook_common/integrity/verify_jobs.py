@@ -18,7 +18,7 @@ from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.ledger_lines import SETTLED, archived_first_events
 from duebook_common.store.replay import by_stream, moving_job
 
-_BATCH, _EVENTS = 500, 20_000  # jobs and events of a batch, but for those of its last job
+_BATCH, _BATCH_EVENTS = 500, 20_000  # jobs and events of a batch, but for those of its last job
 Checked = Callable[[int, int], None]
 _NO_PAUSES = Pauses()
 EVENTS_OF_RANGE = f"""
@@ -66,7 +66,7 @@ async def _batches(db: Connection, statement: str, *arguments: Any) -> AsyncIter
     async for record in db.cursor(statement, *arguments, prefetch=2000):
         recorded = _ReadEvent(**record)
         assert recorded.job_id is not None
-        if recorded.job_id not in batch and (len(batch) == _BATCH or events >= _EVENTS):
+        if recorded.job_id not in batch and (len(batch) == _BATCH or events >= _BATCH_EVENTS):
             yield batch
             batch, events = {}, 0
         batch.setdefault(recorded.job_id, []).append(recorded)
