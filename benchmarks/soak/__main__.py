@@ -1,6 +1,7 @@
 """`make soak MINUTES=60`: all services at a steady rate, while periods leave for archives; prints a table of slopes.
 
 `--samples FILE` keeps what was measured, `--picture FILE` draws it, and `--of FILE` prints and draws that again.
+The exit code is 1 if a slope is found, `duebook verify` finds something, or a request is lost.
 """
 
 import argparse
@@ -17,10 +18,12 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.bench import Bench, machine, running
+from benchmarks.soak.beside import beside_table
 from benchmarks.soak.load import Load
 from benchmarks.soak.periods import RETENTION, Periods
 from benchmarks.soak.picture import picture
-from benchmarks.soak.report import Soak, beside, slopes_found, table
+from benchmarks.soak.remarks import remarks
+from benchmarks.soak.report import Soak, failures, table
 from benchmarks.soak.samples import Sampler, Samples
 from duebook_common.store.database import connect
 
@@ -34,7 +37,7 @@ async def measure(bench: Bench, minutes: float, rate: float, period: timedelta) 
     began, seconds = time.monotonic(), period.total_seconds()
     async with connect(bench.stack.postgres.url, "soak", 4) as pool:
         periods = Periods(pool, period, _KEPT * period, began)
-        load, sampler = Load(bench.services["api"].url, rate), Sampler(bench, pool, began)
+        load, sampler = Load(bench.services["api"].url, rate, began), Sampler(bench, pool, began)
         async with asyncio.TaskGroup() as tasks:
             endless = [tasks.create_task(each) for each in (periods.open_all(), periods.watch(), sampler.run())]
             tasks.create_task(load.run())
@@ -42,8 +45,8 @@ async def measure(bench: Bench, minutes: float, rate: float, period: timedelta) 
             load.stop()
             for task in endless:
                 task.cancel()
-    print(f"{load.created:,} one-off jobs, {load.lost} requests without an answer", flush=True)
-    return Soak(sampler.samples, periods.archiving, seconds, min(_STEADY * seconds, minutes * 20))
+    steady_from = min(_STEADY * seconds, minutes * 20)
+    return Soak(sampler.samples, periods.archiving, seconds, steady_from, load.created, load.lost, load.posts)
 
 
 def verify(bench: Bench) -> bool:
@@ -58,17 +61,17 @@ def verify(bench: Bench) -> bool:
     return not any(codes)
 
 
-def report(soak: Soak, title: str) -> None:
-    console = Console(width=140)
-    console.print(table(soak, title))
-    for kind, found in zip(("while a period leaves", "while none does"), beside(soak), strict=True):
-        figures = f"{found.rate:,.1f} runs/s, lateness p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms"
-        console.print(f"{kind}: {found.seconds} s, {figures}")
-    console.print(f"slopes found: {', '.join(slopes_found(soak)) or 'none'}")
+def report(soak: Soak, title: str) -> bool:
+    """Print all of it; returns whether the soak succeeded."""
+    console, failed = Console(width=160), failures(soak)
+    for part in (table(soak, title), beside_table(soak), *remarks(soak), *(f"FAILED: {each}" for each in failed)):
+        console.print(part, highlight=False)
+    return not failed
 
 
-def save(soak: Soak, path: Path) -> None:
-    path.write_text(json.dumps(asdict(soak)), encoding="utf-8")
+def keep(soak: Soak, path: Path | None) -> None:
+    if path:
+        path.write_text(json.dumps(asdict(soak)), encoding="utf-8")
 
 
 def load_samples(path: Path) -> Soak:
@@ -91,17 +94,16 @@ def run(chosen: argparse.Namespace) -> tuple[Soak, str]:
         )
         bench.start()
         soak = asyncio.run(measure(bench, chosen.minutes, chosen.rate, period))
-        if chosen.samples:
-            save(soak, chosen.samples)
+        keep(soak, chosen.samples)  # also if what follows fails
         for name, service in bench.services.items():
             lines = service.log.read_text(encoding="utf-8").splitlines()
             print(f"log of {name}: {len(lines)} lines", *lines[-3:], sep="\n  ", flush=True)
-        if not verify(bench):
-            title += "; VERIFY FAILED"
+        soak.verified = verify(bench)
+        keep(soak, chosen.samples)
     return soak, title
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=300)
@@ -110,10 +112,11 @@ def main() -> None:
     parser.add_argument("--of", type=Path)
     chosen = parser.parse_args()
     soak, title = (load_samples(chosen.of), str(chosen.of)) if chosen.of else run(chosen)
-    report(soak, title)
+    succeeded = report(soak, title)
     if chosen.picture:
         chosen.picture.write_text(picture(soak, "An hour at a steady rate while periods leave"), encoding="utf-8")
+    return 0 if succeeded else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
+import math
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,50 +27,63 @@ def one_off(n: int, now: datetime) -> dict[str, Any]:
             return {"name": "talking", "task": "bench.talking", "payload": n}
         case kind if kind <= 96:
             later = now + timedelta(seconds=1 + n % 60)
-            return {"name": "later", "task": "bench.nothing", "scheduled_at": later.isoformat()}
+            return {"name": "later", "task": "bench.instant", "scheduled_at": later.isoformat()}
         case kind if kind <= 136:
-            return {"name": "large", "task": "bench.nothing", "payload": {"text": "x" * 1000}}
+            return {"name": "large", "task": "bench.instant", "payload": {"text": "x" * 1000}}
         case _:
-            return {"name": "at once", "task": "bench.nothing"}
+            return {"name": "at once", "task": "bench.instant"}
 
 
 def series(rate: float, now: datetime) -> list[dict[str, Any]]:
     """Jobs that together have a sixth of the rate, evenly spread."""
     count = int(rate / SERIES_SHARE * EVERY)
-    start, common = now + timedelta(seconds=5), {"task": "bench.nothing", "recurrence": {"every": f"PT{EVERY}S"}}
+    start, common = now + timedelta(seconds=5), {"task": "bench.instant", "recurrence": {"every": f"PT{EVERY}S"}}
     firsts = [start + timedelta(seconds=EVERY * n / count) for n in range(count)]
     return [common | {"name": "series", "scheduled_at": first.isoformat()} for first in firsts]
+
+
+def created_by(rate: float, tick: int) -> int:
+    """How many one-off jobs the rate wants in so many ticks, so that no tick loses a part of a job."""
+    return math.floor(rate * (1 - 1 / SERIES_SHARE) * TICK * tick + 1e-6)
 
 
 class Load:
     """Creates jobs at a rate until it is stopped. What it cannot create in time follows as soon as it can.
 
-    `lost` counts the requests that had no answer, or one that says to come back later.
+    `lost` counts the requests that had no answer, or one that says to come back later. `posts` has for each batch the
+    second since `began` in which it was planned, and how many milliseconds later it was sent and answered: a batch that
+    waits for the one before is late, although its own request may be quick.
     """
 
-    def __init__(self, url: str, rate: float) -> None:
+    def __init__(self, url: str, rate: float, began: float) -> None:
         self._api, self._rate = httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False), rate
-        self._stopped, self.created, self.lost = asyncio.Event(), 0, 0
+        self._stopped, self.created, self.lost, self._began = asyncio.Event(), 0, 0, began
+        self.posts: list[tuple[float, float, float]] = []
 
     async def run(self) -> None:
         async with self._api, asyncio.TaskGroup() as tasks:
             await self._post("/api/job/batch", {"jobs": series(self._rate, datetime.now(UTC))})
             tasks.create_task(self._tidy())
-            for behind in _ticks(TICK):
-                await asyncio.sleep(max(0.0, behind))
+            start = time.monotonic()
+            for tick in itertools.count(1):
+                planned = start + tick * TICK
+                await asyncio.sleep(max(0.0, planned - time.monotonic()))
                 if self._stopped.is_set():
                     return
-                await self._create()
+                await self._create(tick, planned)
 
     def stop(self) -> None:
         """Create no more jobs. Those that recur go on."""
         self._stopped.set()
 
-    async def _create(self) -> None:
-        share = self._rate * (1 - 1 / SERIES_SHARE) * TICK
-        first, self.created = self.created, self.created + round(share)
-        now = datetime.now(UTC)
+    async def _create(self, tick: int, planned: float) -> None:
+        first, self.created = self.created, created_by(self._rate, tick)
+        if first == self.created:
+            return
+        now, sent = datetime.now(UTC), time.monotonic()
         await self._post("/api/job/batch", {"jobs": [one_off(n, now) for n in range(first, self.created)]})
+        sent_late, answered_late = (round((each - planned) * 1000, 1) for each in (sent, time.monotonic()))
+        self.posts.append((round(planned - self._began, 1), sent_late, answered_late))
 
     async def _tidy(self) -> None:
         """Discard dead letters that have rested for five minutes, as people do."""
@@ -92,10 +105,3 @@ class Load:
             self.lost += 1
         elif answer.is_error:
             raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:500]}")
-
-
-def _ticks(seconds: float) -> Iterator[float]:
-    """How long to wait until the next tick of a steady rhythm; negative for one that is past."""
-    start = time.monotonic()
-    for n in itertools.count(1):
-        yield start + n * seconds - time.monotonic()

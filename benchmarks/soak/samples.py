@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
 
 import psutil
 
@@ -20,14 +20,19 @@ SELECT pg_database_size(current_database()) AS bytes,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
        (SELECT count(*) FROM archives) AS archives,
        (SELECT n_live_tup FROM pg_stat_user_tables WHERE relname = 'ledger_lines') AS lines,
-       (SELECT count(*) FROM runs WHERE status = 'dead_lettered') AS dead_letters
+       (SELECT count(*) FROM runs WHERE status = 'dead_lettered') AS dead_letters,
+       (SELECT count(*) FROM runs WHERE wake_at IS NOT NULL AND due_at < now() - interval '10 seconds') AS overdue
 """
-# The first attempts of those that ended in a stretch of time, by the second in which they were due.
+# The runs that ended in a span of time, and how late the first line of those with a result came. A run that ends counts
+# for its window only if it is committed when the window is read, so windows lag.
 _LATE = """
 SELECT extract(epoch FROM due_at)::float8 AS due, extract(epoch FROM finished_at)::float8 AS ended,
-       (extract(epoch FROM started_at - due_at) * 1000)::float8 AS late
-FROM runs WHERE wake_at IS NULL AND finished_at >= $1 AND finished_at < $2 AND attempt = 1
+       CASE WHEN task = 'bench.instant' AND status = 'succeeded'
+       THEN ((result #>> '{}')::float8 - extract(epoch FROM due_at)::float8) * 1000 END AS late
+FROM runs WHERE wake_at IS NULL AND finished_at >= $1 AND finished_at < $2
 """
+LAG = timedelta(seconds=30)
+FIRST_LINE, RECORDED = "first line", "recorded start"
 _MIB = 2**20
 
 
@@ -36,13 +41,14 @@ class Samples:
     """One list for each series, with one value for each sample; `at` is in seconds since the begin.
 
     `late` has for each second the milliseconds that the runs which were due in it were late, and `ended` the number of
-    those that ended in it.
+    runs that ended in it. `lateness_of` says of what: of the task's first line, or of the start as recorded.
     """
 
     at: list[float] = field(default_factory=list)
     series: dict[str, list[float]] = field(default_factory=dict)
     late: dict[int, list[float]] = field(default_factory=dict)
     ended: dict[int, int] = field(default_factory=dict)
+    lateness_of: str = RECORDED
 
     def add(self, at: float, values: Mapping[str, float]) -> None:
         self.at.append(at)
@@ -55,7 +61,7 @@ class Sampler:
 
     def __init__(self, bench: Bench, pool: Pool, began: float, every: float = 15) -> None:
         self._bench, self._pool, self._began, self._every = bench, pool, began, every
-        self._horizon, self.samples = Horizon(), Samples()
+        self._horizon, self.samples = Horizon(), Samples(lateness_of=FIRST_LINE)
         self._began_at = time.time() - (time.monotonic() - began)
 
     async def run(self) -> None:
@@ -75,33 +81,37 @@ class Sampler:
             self.samples.add(time.monotonic() - self._began, values)
             cpu, since = used, until
 
-    async def _read(self, db: Connection, since: Any, until: Any) -> dict[str, float]:
+    async def _read(self, db: Connection, since: datetime, until: datetime) -> dict[str, float]:
         record = await db.fetchrow(_DATABASE)
         assert record is not None
         by_table = {name: size / _MIB for name, size in (await sizes(db)).items()}
         lines = sum(by_table[name] for name in LINES)
         hot = sum(by_table.values()) - lines
-        late = await self._late(db, since, until)
+        ended, late = await self._late(db, since - LAG, until - LAG)
         values = {
-            "runs/s": len(late) / (until - since).total_seconds(),
-            "lateness p50": _percentile(late, 0.5),
-            "lateness p99": _percentile(late, 0.99),
+            "runs/s": ended / (until - since).total_seconds(),
+            "lateness p50": percentile(late, 0.5),
+            "lateness p99": percentile(late, 0.99),
             "hot tables": hot,
             "lines for ever": lines,
             "database without lines": record["bytes"] / _MIB - lines,
             "feed horizon": await self._horizon.age(db),
-            **{name: float(record[name]) for name in ("dead", "connections", "archives", "lines", "dead_letters")},
+            **{
+                name: float(record[name])
+                for name in ("dead", "connections", "archives", "lines", "dead_letters", "overdue")
+            },
         }
         return values | {f"table {name}": by_table[name] for name in by_table if name not in LINES}
 
-    async def _late(self, db: Connection, since: Any, until: Any) -> list[float]:
-        found = []
-        for record in await db.fetch(_LATE, since, until):
-            found.append(record["late"])
-            self.samples.late.setdefault(int(record["due"] - self._began_at), []).append(record["late"])
+    async def _late(self, db: Connection, since: datetime, until: datetime) -> tuple[int, list[float]]:
+        """How many runs ended, and the milliseconds that they were late, in order."""
+        found = await db.fetch(_LATE, since, until)
+        for record in found:
+            if record["late"] is not None:
+                self.samples.late.setdefault(int(record["due"] - self._began_at), []).append(record["late"])
             second = int(record["ended"] - self._began_at)
             self.samples.ended[second] = self.samples.ended.get(second, 0) + 1
-        return sorted(found)
+        return len(found), sorted(record["late"] for record in found if record["late"] is not None)
 
 
 def memory(bench: Bench) -> dict[str, float]:
@@ -122,5 +132,5 @@ def _proportional(pid: int) -> int:
     return total
 
 
-def _percentile(ordered: list[float], share: float) -> float:
+def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
