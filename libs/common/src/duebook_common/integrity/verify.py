@@ -18,7 +18,7 @@ from duebook_common.integrity.verify_jobs import check_jobs
 from duebook_common.integrity.verify_parts import Part, PartContext, PartReport, check_part, plan
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
 from duebook_common.integrity.verify_wakeups import check_wakeups
-from duebook_common.integrity.workers import PATIENCE, Workers, export_snapshot, imported_snapshot, spread, worth
+from duebook_common.integrity.workers import LONG_IDLE, Workers, export_snapshot, imported_snapshot, spread, worth
 from duebook_common.store.checkpoints import Checkpoint, end_of_log
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.day_lines import departed, lines
@@ -68,7 +68,7 @@ async def verify(
     `progress` is called with the number of jobs and of events that were checked so far. `workers` share a large log.
     """
     async with snapshot(pool) as db:
-        await db.execute(PATIENCE)
+        await db.execute(LONG_IDLE)
         now, end = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db)
         others = await _other_events(db)
         breaches = [*await _check_origin(db), *await _check_others(db, others)]

@@ -15,7 +15,7 @@ _FEW = 50_000  # events, for which no process is worth its start
 # The snapshot lasts as long as its transaction, which waits for the processes meanwhile.
 _WAIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 # The history of one job may take a minute to check. A process that is frozen holds back vacuum no longer than this.
-PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
+LONG_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 _EXPORT = "SELECT pg_export_snapshot()"
 _IS_SMALL = f"SELECT count(*) < {_FEW} FROM (SELECT FROM events LIMIT {_FEW}) AS first"  # noqa: S608
 
@@ -50,7 +50,7 @@ async def imported_snapshot(pool: Pool, name: str) -> AsyncIterator[Connection]:
     """A read-only transaction that sees what the one sees that exported its snapshot under this name."""
     async with snapshot(pool) as db:
         await db.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
-        await db.execute(PATIENCE)
+        await db.execute(LONG_IDLE)
         yield db
 
 
