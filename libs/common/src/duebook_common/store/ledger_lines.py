@@ -25,7 +25,7 @@ class LedgerLine:
 
     `period` is the archive that has its events, and `archive` its number. `version` is that of its last event.
     `created_at` is when it was decided, `next_at`, `next_due_at` and `resumed_at` are of its first event, and
-    `position` is the number of that event in the log.
+    `position` is the number of that event in the log. `erased_at` is set if its contents were erased before it left.
     """
 
     run_id: UUID
@@ -49,6 +49,7 @@ class LedgerLine:
     status: RunStatus
     trigger: Trigger
     reason: str | None
+    erased_at: datetime | None = None
 
     @property
     def first_event(self) -> FirstEvent:
@@ -99,12 +100,13 @@ WITH leaving AS (
 )
 INSERT INTO ledger_lines (
     run_id, job_id, nominal_at, due_at, created_at, started_at, finished_at, next_at, next_due_at, resumed_at, position,
-    archive, definition_version, job_version, version, attempt, failures, status, trigger, reason
+    archive, definition_version, job_version, version, attempt, failures, status, trigger, reason,
+    erased_at
 )
 SELECT run_id, job_id, nominal_at, nullif(due_at, nominal_at), created_at, started_at, finished_at,
        (data ->> 'next_at')::timestamptz, (data ->> 'next_due_at')::timestamptz, (data ->> 'resumed_at')::timestamptz,
        position, $2, definition_version, job_version, least(version, 32767), least(attempt, 32767),
-       least(failures, 32767), status, trigger, reason
+       least(failures, 32767), status, trigger, reason, erased_at
 FROM leaving
 """
 _MOVE_JOBS = """
@@ -112,14 +114,15 @@ WITH leaving AS (
     DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) AND status IN ('finished', 'deleted')
     AND NOT EXISTS (SELECT FROM runs WHERE runs.job_id = jobs.job_id) RETURNING *
 )
-INSERT INTO archived_jobs (job_id, name, task, queue, status, request_hash, created_at, updated_at, archive)
-SELECT job_id, name, task, queue, status, request_hash, created_at, updated_at, $2 FROM leaving
+INSERT INTO archived_jobs (
+    job_id, name, task, queue, status, request_hash, created_at, updated_at, archive, erased_at
+) SELECT job_id, name, task, queue, status, request_hash, created_at, updated_at, $2, erased_at FROM leaving
 """
 _FORGET_REQUEST = "UPDATE archived_jobs SET request_hash = NULL WHERE job_id = $1"
 _LINES = """
 SELECT run_id, job_id, nominal_at, coalesce(due_at, nominal_at) AS due_at, created_at, started_at, finished_at, next_at,
        next_due_at, resumed_at, position, archive, period, definition_version, job_version, version, attempt, failures,
-       status, trigger, reason
+       status, trigger, reason, erased_at
 FROM ledger_lines JOIN archives ON archives.number = ledger_lines.archive
 """
 _BY_ID = f"{_LINES} WHERE run_id = ANY($1::uuid[])"

@@ -17,7 +17,7 @@ from duebook_common.store.rows import load_jobs
 
 _ERASED_AT = "SELECT min(erased_at) FROM archive_erasures WHERE archive = $1 AND id = ANY($2::uuid[])"
 _JOB = """
-SELECT name, task, queue, status, created_at, updated_at, archived_jobs.archive FROM archived_jobs WHERE job_id = $1
+SELECT name, task, queue, status, created_at, updated_at, archive, erased_at FROM archived_jobs WHERE job_id = $1
 """
 _JOBS = """
 SELECT job_id, name, task, queue, archives.period FROM archived_jobs
@@ -47,7 +47,7 @@ async def archived_run(db: Connection, run_id: UUID) -> ArchivedRun | None:
     line = (await load_lines(db, [run_id])).get(run_id)
     if line is None:
         return None
-    erased_at = await db.fetchval(_ERASED_AT, line.archive, [line.run_id, line.job_id])
+    erased_at = line.erased_at or await db.fetchval(_ERASED_AT, line.archive, [line.run_id, line.job_id])
     return ArchivedRun(replace(_run(line, await _names(db, line)), erased_at=erased_at), line.period)
 
 
@@ -70,7 +70,7 @@ async def archived_job(db: Connection, job_id: UUID) -> Job | None:
         request_hash=None,
         created_at=record["created_at"],
         updated_at=record["updated_at"],
-        erased_at=await db.fetchval(_ERASED_AT, record["archive"], [job_id]),
+        erased_at=record["erased_at"] or await db.fetchval(_ERASED_AT, record["archive"], [job_id]),
     )
 
 

@@ -700,7 +700,8 @@ CREATE TABLE archived_mails (
 
 -- One row per run that left the table of runs for an archive: what the ledger says of it, for ever. `position` and
 -- `version`, and what its decision set, are what the history of its job is checked by. A null in `due_at` means the
--- nominal time. The key answers: what became of this run?
+-- nominal time, and `erased_at` is set where its contents were erased before it left. The key answers: what became of
+-- this run?
 CREATE TABLE ledger_lines (
     nominal_at timestamptz NOT NULL,
     due_at timestamptz,
@@ -721,13 +722,15 @@ CREATE TABLE ledger_lines (
     job_id uuid NOT NULL,
     status text COLLATE "C" NOT NULL,
     trigger text COLLATE "C" NOT NULL,
-    reason text
+    reason text,
+    erased_at timestamptz
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0);
 
 -- The archived runs of this job, in the order of their nominal times.
 CREATE INDEX ledger_lines_of_job ON ledger_lines (job_id, nominal_at);
 
--- One row per job that left the table of jobs for an archive: its id is not given again.
+-- One row per job that left the table of jobs for an archive: its id is not given again. `erased_at` is set where its
+-- contents were erased before it left.
 CREATE TABLE archived_jobs (
     job_id uuid PRIMARY KEY,
     name text NOT NULL,
@@ -737,7 +740,8 @@ CREATE TABLE archived_jobs (
     request_hash text,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    archive int NOT NULL
+    archive int NOT NULL,
+    erased_at timestamptz
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0)
 """
 
