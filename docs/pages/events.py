@@ -102,6 +102,8 @@ def _json_type(hint: Any) -> str:
     if get_origin(hint) in {Union, types.UnionType}:
         *rest, last = (part for part in get_args(hint) if part is not type(None))
         return " or ".join(map(_json_type, [*rest, last])) + " or null" * (type(None) in get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"array of {_json_type(get_args(hint)[0])}"
     if get_origin(hint) is Literal:
         return ", ".join(map(code, get_args(hint)))
     if isinstance(hint, type) and issubclass(hint, Enum):
