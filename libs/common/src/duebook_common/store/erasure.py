@@ -60,6 +60,19 @@ _MAILS_PENDING = """
 SELECT EXISTS (SELECT FROM mails_owed WHERE job_id = $1)
     OR EXISTS (SELECT FROM mails WHERE job_id = $1 AND wake_at IS NOT NULL)
 """
+# The mails about missed occurrences are in no archive that `archived_mails` names before their period has settled. The
+# lock keeps a period from being sealed before the erasure is committed.
+_PERIODS_OF_MAILS = """
+SELECT status FROM periods WHERE born IN (
+    SELECT events.born FROM mails JOIN events ON stream = 'mail-' || run_id WHERE mails.job_id = $1
+) FOR SHARE
+"""
+_MAILS_ARCHIVED = """
+SELECT EXISTS (
+    SELECT FROM archived_mails AS mail WHERE job_id = $1
+    AND NOT EXISTS (SELECT FROM archive_erasures AS erasure WHERE erasure.archive = mail.archive AND id = $1)
+)
+"""
 _FORGET = "DELETE FROM erasures WHERE job_id = $1"
 _ARCHIVE_OF_RUN = "SELECT archive FROM ledger_lines WHERE run_id = $1"
 _ARCHIVES_OF_JOB = """
@@ -159,6 +172,9 @@ async def erase_runs_of_a_job(pool: Pool, now: datetime) -> int:
 
 async def _finish(pool: Pool, job_id: UUID) -> None:
     async with transaction(pool) as db:
+        leaving = any(row["status"] == "leaving" for row in await db.fetch(_PERIODS_OF_MAILS, job_id))
+        if leaving or await db.fetchval(_MAILS_ARCHIVED, job_id):
+            return
         if not await db.fetchval(_MAILS_PENDING, job_id):
             await erase_rest_of_job(db, job_id)
             await db.execute(_FORGET, job_id)
