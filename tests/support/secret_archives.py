@@ -8,6 +8,7 @@ from duebook_common.archives.archiver import Archiver
 from duebook_common.archives.chain import ArchiveFault, recorded_manifests
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.lines import read_lines
+from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.targets import Target
 from duebook_common.domain.archive import Archive
 from duebook_common.domain.mail import MailSent
@@ -30,20 +31,30 @@ async def archived_job(api: Api, target: Target, runs: int = 1) -> tuple[Any, li
     ended = [await run_with_secrets(api, jobs[0]["id"]) for _ in range(runs)]
     other = await api.json(202, "POST", f"/api/job/{jobs[1]['id']}/trigger", {"payload": {"to": "another"}})
     await api.execute(other["id"])
-    missed = MailSent(outcome="missed", recipient=SECRET, message_id=SECRET, at=api.deps.clock.now())
-    await record_mails(api.deps.pool, [MailResult(uuid4(), UUID(jobs[0]["id"]), missed)], Actor("notifier"))
+    await mail_missed(api, jobs[0])
     await archive_period(api, target)
     return jobs[0], ended
 
 
+async def mail_missed(api: Api, job: Any) -> None:
+    """Send a mail with the secret about a missed occurrence of the job."""
+    missed = MailSent(outcome="missed", recipient=SECRET, message_id=SECRET, at=api.deps.clock.now())
+    await record_mails(api.deps.pool, [MailResult(uuid4(), UUID(job["id"]), missed)], Actor("notifier"))
+
+
 async def archive_period(api: Api, target: Target, month: int = 1) -> Archive:
     """Archive what has ended so far."""
-    async with transaction(api.deps.pool) as db:
-        assert await open_period(db, LATER.replace(month=month))
-    await read_the_log(api.deps.pool)
+    await end_period(api, month)
     archive = await Archiver(api.deps.pool, target, ACTOR, pace=0).archive_due(ANY_AGE)
     assert archive is not None
     return archive
+
+
+async def end_period(api: Api, month: int) -> None:
+    """Open the period that follows in this month."""
+    async with transaction(api.deps.pool) as db:
+        assert await open_period(db, LATER.replace(month=month))
+    await read_the_log(api.deps.pool)
 
 
 async def files_with(target: Target, text: str) -> list[str]:
@@ -74,3 +85,14 @@ async def faults(pool: Pool, target: Target) -> list[ArchiveFault]:
 async def all_archives(pool: Pool) -> list[Archive]:
     async with acquire(pool) as db:
         return await archives(db)
+
+
+async def rewrite(api: Api, target: Target) -> list[str]:
+    """The periods of the archives that were written anew."""
+    done: list[Any] = []
+    await Rewriter(api.deps.pool, target, ACTOR, pace=0).rewrite_due(done.append)
+    return [each.archive.period for each in done if each.rewritten]
+
+
+async def erase(api: Api, run: Any) -> Any:
+    return await api.json(200, "POST", f"/api/run/{run['id']}/erase", {"reason": "request 7"})

@@ -9,12 +9,11 @@ from asyncpg import LockNotAvailableError
 
 from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
-from duebook_common.archives.chain import RecordedManifest, check_manifest, recorded_manifests
-from duebook_common.archives.check import check_archives
+from duebook_common.archives.chain import RecordedManifest, recorded_manifests
+from duebook_common.archives.check import check_archives, read_manifest
 from duebook_common.archives.folder import Folder
-from duebook_common.archives.manifest import Manifest, is_manifest, manifest_name
+from duebook_common.archives.manifest import Manifest, is_manifest
 from duebook_common.archives.restore import restore
-from duebook_common.archives.targets import read_whole
 from duebook_common.domain.run.commands import FailAttempt, Succeed
 from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify
@@ -71,8 +70,7 @@ async def statuses(pool: Pool, table: str) -> dict[str, int]:
 
 async def manifest_of(pool: Pool, folder: Path) -> Manifest:
     [archive] = await recorded(pool)
-    content = await read_whole(Folder(str(folder)), manifest_name(archive.period, archive.digest))
-    manifest = check_manifest(archive, content)
+    manifest = await read_manifest(Folder(str(folder)), archive)
     assert isinstance(manifest, Manifest)
     return manifest
 

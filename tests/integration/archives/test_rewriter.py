@@ -1,28 +1,41 @@
 """What was erased leaves its archive with the next run: nothing of it is left in any file, and the chain holds."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from duebook_common.archives import rewriter as module
-from duebook_common.archives.archiver import NotArchived
+from duebook_common.archives.archiver import Archiver, NotArchived
 from duebook_common.archives.folder import Folder
 from duebook_common.archives.lines import LineFile
 from duebook_common.archives.manifest import decode, digest, encode, manifest_name
 from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.targets import Target, open_target, read_whole
 from duebook_common.domain.archive import ArchiveRewritten
-from duebook_common.store import departure
+from duebook_common.store import departure, erasure
 from duebook_common.store.archive_handling import record_archive
 from duebook_common.store.database import transaction
 from duebook_common.store.erasure import erase_runs_of_a_job
 from support.api_app import Api, running_api
+from support.archives import ANY_AGE
 from support.contents import read_the_log, tables_with
 from support.s3_server import s3_server
-from support.secret_archives import ACTOR, all_archives, archive_period, archived_job, faults, files_with, lines_of
+from support.secret_archives import (
+    ACTOR,
+    all_archives,
+    archive_period,
+    archived_job,
+    erase,
+    faults,
+    files_with,
+    lines_of,
+    mail_missed,
+    rewrite,
+)
 from support.secret_runs import SECRET, must_agree, run_with_secrets
 
 
@@ -52,17 +65,6 @@ async def api(postgres_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-async def rewrite(api: Api, target: Target) -> list[str]:
-    """The periods of the archives that were written anew."""
-    done: list[Any] = []
-    await Rewriter(api.deps.pool, target, ACTOR, pace=0).rewrite_due(done.append)
-    return [archive.period for archive in done]
-
-
-async def erase(api: Api, run: Any) -> Any:
-    return await api.json(200, "POST", f"/api/run/{run['id']}/erase", {"reason": "request 7"})
-
-
 async def must_be_gone(api: Api, target: Target) -> None:
     assert await files_with(target, SECRET) == []
     assert await faults(api.deps.pool, target) == []
@@ -89,6 +91,17 @@ async def test_an_erased_run_leaves_its_archive(api: Api, target: Target) -> Non
     assert await files_with(target, "no jane") == []
     assert await faults(api.deps.pool, target) == []
     assert await Rewriter(api.deps.pool, target, ACTOR).overdue() == 0
+    await must_agree(api)
+
+
+async def test_what_was_erased_before_it_left_says_so_in_its_archive(api: Api, folder: Target) -> None:
+    job = await api.create(recurrence="daily", max_retries=1)
+    run = await run_with_secrets(api, job["id"])
+    before = (await erase(api, run))["erased_at"]
+    await archive_period(api, folder)
+    assert await files_with(folder, SECRET) == []
+    shown = await api.json(200, "GET", f"/api/run/{run['id']}")
+    assert (shown["archived"] is not None, shown["erased_at"]) == (True, before)
     await must_agree(api)
 
 
@@ -139,6 +152,38 @@ def kill(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool,
     monkeypatch.setattr(owner, name, killed)
 
 
+@pytest.mark.parametrize("at", ["before", "between"])
+async def test_a_mail_of_a_period_that_leaves_is_erased_later(
+    api: Api, folder: Target, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """The archive has the mail already, and the job has no line that says so."""
+    job = await api.create(recurrence="daily", max_retries=1)
+    await mail_missed(api, job)
+    await api.json(204, "DELETE", f"/api/job/{job['id']}")
+    await api.json(202, "POST", f"/api/job/{job['id']}/erase")
+    pool, erase_archived = api.deps.pool, erasure.erase_archived_job
+    with monkeypatch.context() as patch:
+        kill(patch, departure, "settle", after=False, at=1)
+        with pytest.raises(_Killed):
+            await archive_period(api, folder)
+    with monkeypatch.context() as patch:
+        if at == "between":
+
+            async def settled_then(*arguments: Any) -> None:
+                await erase_archived(*arguments)
+                await departure.settle(pool, await pool.fetchval("SELECT min(born) FROM periods"), 1)
+
+            patch.setattr(erasure, "erase_archived_job", settled_then)
+        assert await erase_runs_of_a_job(pool, await pool.fetchval("SELECT now()")) == 1
+    assert await Archiver(pool, folder, ACTOR, pace=0).archive_due(ANY_AGE) is not None
+    await pool.execute("UPDATE erasures SET wake_at = now()")
+    assert await erase_runs_of_a_job(pool, await pool.fetchval("SELECT now()")) == 1
+    assert await files_with(folder, SECRET) != []
+    assert len(await rewrite(api, folder)) == 1
+    assert await pool.fetchval("SELECT count(*) FROM erasures") == 0
+    await must_be_gone(api, folder)
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("owner", "name", "at"),
@@ -169,18 +214,29 @@ async def test_it_goes_on_wherever_it_was_killed(
     await must_be_gone(api, folder)
 
 
-async def test_a_damaged_archive_is_left_as_it_is_and_others_go_on(api: Api, folder: Target, tmp_path: Path) -> None:
+_DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "changed": lambda content: content[:-9] + bytes(9),
+    "no JSON": lambda _: zstandard.compress(b"{\n"),
+    "another row": lambda _: zstandard.compress(b"[1]\n{}\n"),
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+async def test_a_damaged_archive_is_left_as_it_is_and_others_go_on(
+    api: Api, folder: Target, tmp_path: Path, damage: str
+) -> None:
     _, [first] = await archived_job(api, folder)
     _, [second] = await archived_again(api, folder)
     for run in (first, second):
         await erase(api, run)
     damaged = tmp_path / next(name for name in await files_with(folder, SECRET) if "events" in name)
     content = damaged.read_bytes()
-    damaged.write_bytes(content[:-9] + bytes(9))
+    damaged.write_bytes(_DAMAGES[damage](content))
     before = sorted(await folder.names(f"{damaged.parent.name}/"))
     with pytest.raises(NotArchived, match="is damaged, so that an erasure cannot reach it"):
         await rewrite(api, folder)
     assert sorted(await folder.names(f"{damaged.parent.name}/")) == before
+    assert await Rewriter(api.deps.pool, folder, ACTOR).overdue() > 0
     damaged.write_bytes(content)
     assert len(await rewrite(api, folder)) == 1
     assert await faults(api.deps.pool, folder) == []
@@ -244,32 +300,3 @@ async def test_one_process_at_a_time_writes_archives(api: Api, folder: Target) -
         assert db is not None
         assert await rewrite(api, folder) == []
     assert len(await rewrite(api, folder)) == 1
-
-
-async def test_files_that_were_never_finished_go_too(api: Api, folder: Target, tmp_path: Path) -> None:
-    _, [run] = await archived_job(api, folder)
-    [archive] = await all_archives(api.deps.pool)
-    half = tmp_path / archive.period / "events-00001-0123456789ab.ndjson.zst"
-    for path in (half, half.with_name(half.name + ".unfinished")):
-        path.write_bytes(SECRET.encode())
-    await erase(api, run)
-    await rewrite(api, folder)
-    assert not [*half.parent.glob("*0123456789ab*")]
-
-
-async def test_what_a_restored_database_does_not_know_yet_stays(api: Api, folder: Target) -> None:
-    """The database is that of before an erasure: the archive of afterwards is not swept away."""
-    _, [run] = await archived_job(api, folder)
-    await erase(api, run)
-    pool = api.deps.pool
-    await pool.execute("CREATE TABLE before AS SELECT * FROM archives")
-    await rewrite(api, folder)
-    names = await folder.names()
-    await pool.execute("ALTER TABLE events DISABLE TRIGGER USER")
-    await pool.execute("ALTER TABLE events_kept DISABLE TRIGGER USER")
-    await pool.execute("DELETE FROM events WHERE type = 'ArchiveRewritten'")
-    await pool.execute("DELETE FROM archives")
-    await pool.execute("INSERT INTO archives SELECT * FROM before")
-    with pytest.raises(NotArchived, match="is missing"):
-        await rewrite(api, folder)
-    assert await folder.names() == names

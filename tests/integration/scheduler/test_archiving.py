@@ -3,12 +3,16 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.domain.run.commands import Succeed
-from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVES
+from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVES, ERASURE_OVERDUE
 from duebook_common.store.database import Pool, transaction
+from duebook_common.store.erasure import erase_archived_run
 from duebook_common.store.partitions import open_period
 from duebook_scheduler.archiving import ArchiveKeeper
+from duebook_scheduler.waiting_erasures import WaitingErasures
 from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, do, started
 
@@ -37,3 +41,42 @@ async def test_what_cannot_leave_yet_is_overdue_and_no_failure_of_the_loop(pool:
     await pool.execute("INSERT INTO checkpoints VALUES ('relay', '0', 0)")
     assert await keeper(pool, tmp_path, ANY_AGE).step() == 0
     assert ARCHIVE_OVERDUE._value.get() > 0
+
+
+async def with_an_erasure(pool: Pool, folder: Path) -> None:
+    """An archive that has the contents of a run that was erased."""
+    run = await started(pool)
+    await do(pool, run, Succeed(1, {"rows": 3}, NOW))
+    async with transaction(pool) as db:
+        assert await open_period(db, LATER)
+    assert await keeper(pool, folder, ANY_AGE).step() == 1
+    await erase_archived_run(pool, run.id, None, NOW, ACTOR)
+
+
+async def test_an_erasure_reaches_its_archive(pool: Pool, tmp_path: Path) -> None:
+    await with_an_erasure(pool, tmp_path)
+    await WaitingErasures(pool).step()
+    assert ERASURE_OVERDUE._value.get() > 0
+    await keeper(pool, tmp_path, ANY_AGE).step()
+    assert ERASURE_OVERDUE._value.get() == 0
+    assert await pool.fetchval("SELECT erasures FROM archives") == 1
+
+
+async def test_an_erasure_that_cannot_reach_its_archive_is_overdue(pool: Pool, tmp_path: Path) -> None:
+    await with_an_erasure(pool, tmp_path)
+    [events] = tmp_path.glob("*/events-*")
+    events.unlink()
+    await keeper(pool, tmp_path, ANY_AGE).step()
+    assert ERASURE_OVERDUE._value.get() > 0
+
+
+async def test_a_scheduler_without_archives_says_that_erasures_wait(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = WaitingErasures(pool)
+    await waiting.step()
+    assert (ERASURE_OVERDUE._value.get(), capsys.readouterr().out) == (0, "")
+    await with_an_erasure(pool, tmp_path)
+    await waiting.step()
+    assert ERASURE_OVERDUE._value.get() > 0
+    assert "DUEBOOK_ARCHIVE_URL is missing" in capsys.readouterr().out

@@ -8,12 +8,14 @@ import pytest
 from duebook_common.archives.chain import (
     RecordedManifest,
     check_chain,
+    check_manifest,
     check_rewriting,
     left_over,
     to_sweep,
     unknown_manifests,
+    was_tried,
 )
-from duebook_common.archives.manifest import ArchiveFile
+from duebook_common.archives.manifest import ArchiveFile, decode, digest, encode
 from support.archives import EMPTY
 
 FIRST = RecordedManifest(1, "2026-01", "a1", None)
@@ -50,11 +52,11 @@ def test_an_erasure_that_follows_from_no_manifest_is_noticed(changes: dict[str, 
 
 
 def file(number: int, table: str = "events", lines: int = 7) -> ArchiveFile:
-    return ArchiveFile(f"2026-01/{table}-{number}.zst", table, lines, 400, f"{number:064}")
+    return ArchiveFile(f"2026-01/{table}-{number % 4}-{number}.zst", table, lines, 400, f"{number:064}")
 
 
 BEFORE = replace(EMPTY, files=(file(1), file(2), file(3, "log_lines")))
-AFTER = replace(BEFORE, files=(file(1), file(5), file(6, "log_lines", 3)), link=2, replaces="a1", erasures=1)
+AFTER = replace(BEFORE, files=(file(1), file(6), file(7, "log_lines", 3)), link=2, replaces="a1", erasures=1)
 
 
 def test_an_erasure_changes_files_and_nothing_else() -> None:
@@ -62,7 +64,17 @@ def test_an_erasure_changes_files_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"erasures": 0}, {"events": 6}, {"period": "2026-02"}, {"files": (file(1), file(5, lines=6))}]
+    "changes",
+    [
+        {"erasures": 0},
+        {"events": 6},
+        {"period": "2026-02"},
+        {"files": (file(1), file(6, lines=6), file(7, "log_lines", 3))},
+        {"files": (file(1), file(6), file(7, "log_lines", 8))},
+        {"files": (file(1), file(6), file(4, "log_lines", 3))},
+        {"files": (file(1), file(6))},
+        {"files": (replace(file(1), sha256="0"), file(6), file(7, "log_lines", 3))},
+    ],
 )
 def test_an_erasure_that_changes_more_is_noticed(changes: dict[str, Any]) -> None:
     assert list(check_rewriting(BEFORE, replace(AFTER, **changes)))
@@ -71,15 +83,32 @@ def test_an_erasure_that_changes_more_is_noticed(changes: dict[str, Any]) -> Non
 def test_old_files_that_are_still_there_are_noticed() -> None:
     names = [f.name for f in (*BEFORE.files, *AFTER.files)]
     assert [fault.says.partition(" ")[0] for fault in left_over(AFTER, [BEFORE], names)] == [
-        "2026-01/events-2.zst",
-        "2026-01/log_lines-3.zst",
+        "2026-01/events-2-2.zst",
+        "2026-01/log_lines-3-3.zst",
     ]
 
 
 def test_what_no_manifest_names_is_swept() -> None:
     names = ["m/manifest-a.json", "m/manifest-b.json", *(f.name for f in (*BEFORE.files, *AFTER.files))]
     assert to_sweep(names, ["m/manifest-a.json", "m/manifest-b.json"], [AFTER]) == [
-        "2026-01/events-2.zst",
-        "2026-01/log_lines-3.zst",
+        "2026-01/events-2-2.zst",
+        "2026-01/log_lines-3-3.zst",
     ]
     assert unknown_manifests(names, ["m/manifest-a.json"]) == ["m/manifest-b.json"]
+
+
+def test_a_manifest_that_obeys_other_erasures_than_the_log_says_is_noticed() -> None:
+    content = encode(AFTER)
+    recorded = RecordedManifest(1, "2026-01", digest(content), None, "a1", 1)
+    assert check_manifest(recorded, content) == decode(content)
+    assert check_manifest(replace(recorded, erasures=2), content) != decode(content)
+
+
+@pytest.mark.parametrize(
+    ("link", "previous", "tried"),
+    [(1, None, True), (2, "a1", True), (2, "b1", False), (3, "a2", False), (9, "a8", False)],
+)
+def test_a_try_follows_from_the_chain_and_another_history_does_not(
+    link: int, previous: str | None, tried: bool
+) -> None:
+    assert was_tried(replace(EMPTY, link=link, previous=previous), ["a1", "a2"]) is tried

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import zstandard
 
-from duebook_common.archives.lines import LineFile, file_state, read_lines
+from duebook_common.archives.lines import LineFile, file_state, line_batches, read_lines
 
 LINES = [b'{"n": %d}' % n for n in range(5_000)]
 
@@ -47,3 +48,26 @@ async def test_a_file_that_was_cut_off_is_refused() -> None:
 async def test_a_file_that_is_no_archive_is_refused() -> None:
     with pytest.raises(ValueError, match="not a file of an archive"):
         [some async for some in read_lines(_parts(b"not compressed at all", 5))]
+
+
+async def test_what_expands_without_bound_is_read_in_bounded_steps() -> None:
+    """40 MiB of lines in 1.3 kB: no part of a file makes more than its share of the memory."""
+    line = b"0" * 1023 + b"\n"
+    content = zstandard.compress(line * 200_000)
+    sizes = [sum(map(len, some)) async for some in line_batches(_parts(content, 10**6), 500_000)]
+    assert sum(sizes) == 1023 * 200_000
+    assert max(sizes) < 9 * 1024 * 1024
+    assert max([sum(map(len, some)) async for some in read_lines(_parts(content, 10**6))]) < 40 * 1024 * 1024
+
+
+async def test_a_line_that_never_ends_is_refused() -> None:
+    with pytest.raises(ValueError, match="a line is longer"):
+        [some async for some in read_lines(_parts(zstandard.compress(b"0" * 80_000_000), 10**6))]
+
+
+@pytest.mark.parametrize("most", [1, 500, 5_001])
+async def test_lines_come_in_batches(most: int) -> None:
+    _, content = await _written()
+    batches = [some async for some in line_batches(_parts(content, 100), most)]
+    assert [line for some in batches for line in some] == LINES
+    assert max(map(len, batches)) == min(most, len(LINES))

@@ -45,11 +45,12 @@ from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.statistics import StatisticsKeeper
 from duebook_scheduler.sweep import Sweeper
+from duebook_scheduler.waiting_erasures import WaitingErasures
 from duebook_scheduler.waker import Waker
 from duebook_scheduler.work_queues import WorkQueues
 
 _ARCHIVE_INTERVAL = timedelta(minutes=1)
-_ARCHIVE_RETRY_SECONDS = 300.0
+_ARCHIVE_RETRY = timedelta(minutes=5)
 _RELAY_INTERVAL = timedelta(milliseconds=250)
 _FOLLOW_UP_INTERVAL = timedelta(milliseconds=100)
 _IDLE_INTERVAL = timedelta(seconds=20)
@@ -144,11 +145,15 @@ def _start_workers(loops: Loops, context: PollContext, publisher: Publisher, wor
 def _start_archiving(loops: Loops, context: PollContext) -> None:
     """Only where there are archives, if only to erase from them; only then the libraries for archives are loaded."""
     if context.settings.archive_url is None:
+        waiting = WaitingErasures(context.pool)
+        loops.start("archives", run_every("archives", _ARCHIVE_RETRY, waiting.step))
         return
     from duebook_scheduler.archiving import ArchiveKeeper  # noqa: PLC0415
 
     keeper = ArchiveKeeper(context.pool, context.settings, context.actor)
-    loops.start("archives", run_every("archives", _ARCHIVE_INTERVAL, keeper.step, longest=_ARCHIVE_RETRY_SECONDS))
+    loops.start(
+        "archives", run_every("archives", _ARCHIVE_INTERVAL, keeper.step, longest=_ARCHIVE_RETRY.total_seconds())
+    )
 
 
 def _poller(context: PollContext, sender: RunSender, work_queues: WorkQueues, hints: Hints) -> Poller:

@@ -8,10 +8,9 @@ import time
 import structlog
 
 from duebook_common.archives.archiver import Archiver, NotArchived
-from duebook_common.archives.rewriter import Rewriter
+from duebook_common.archives.rewriter import Rewriter, RewriterResult
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.archives.targets import open_target
-from duebook_common.domain.archive import Archive
 from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVED_EVENTS, ARCHIVES, ERASURE_OVERDUE
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool
@@ -61,5 +60,9 @@ class ArchiveKeeper:
             ERASURE_OVERDUE.set(await self._rewriter.overdue())
 
 
-def _log_rewritten(archive: Archive) -> None:
-    log.info("contents were erased from an archive", period=archive.period, bytes=archive.bytes)
+def _log_rewritten(result: RewriterResult) -> None:
+    archive = result.archive
+    if result.rewritten:
+        log.info("contents were erased from an archive", period=archive.period, bytes=archive.bytes)
+    else:
+        log.info("old files of an archive were deleted", period=archive.period, files=result.deleted)

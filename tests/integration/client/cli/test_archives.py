@@ -1,9 +1,19 @@
 """`duebook archive`, against a real database and a folder."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from duebook_common.archives.archiver import Archiver
+from duebook_common.archives.targets import open_target
+from duebook_common.domain.run.commands import Succeed
+from duebook_common.store import departure
+from duebook_common.store.database import Pool, transaction
+from duebook_common.store.erasure import erase_archived_run
+from duebook_common.store.partitions import open_period
+from support.archives import ANY_AGE, LATER
+from support.bookkeeping import ACTOR, NOW, do, started
 from support.program import Program
 
 
@@ -32,3 +42,31 @@ def test_what_is_not_old_enough_stays(duebook: Program, archives: dict[str, str]
     assert (checked.exit_code, "checked 0 archives: no faults" in checked.stderr) == (0, True)
     missing = duebook("archive", "restore", "2026-01", **archives)
     assert (missing.exit_code, "there is no archive 2026-01" in missing.stderr) == (3, True)
+
+
+async def test_erasures_reach_archives_also_where_a_period_cannot_leave(
+    offline: Program, archives: dict[str, str], pool: Pool
+) -> None:
+    run = await started(pool)
+    await do(pool, run, Succeed(1, {"rows": 3}, NOW))
+    for month in (1, 2):
+        async with transaction(pool) as db:
+            assert await open_period(db, LATER.replace(month=month))
+        if month == 1:
+            archiver = Archiver(pool, open_target(archives["DUEBOOK_ARCHIVE_URL"]), ACTOR, pace=0)
+            assert await archiver.archive_due(ANY_AGE) is not None
+            await do(pool, await started(pool), Succeed(1, {"rows": 3}, NOW))
+    await erase_archived_run(pool, run.id, None, NOW, ACTOR)
+    async with departure.alone(pool):
+        busy = await asyncio.to_thread(offline, "archive", "run", **archives)
+    assert (busy.exit_code, "another process works on archives" in busy.stderr) == (1, True)
+    await pool.execute(
+        "UPDATE periods SET status = 'leaving', sealed_at = pg_current_xact_id() WHERE status = 'closed'"
+    )
+    await pool.execute("INSERT INTO checkpoints VALUES ('relay', '0', 0)")
+    done = await asyncio.to_thread(offline, "archive", "run", **archives)
+    assert (done.exit_code, "relay has yet to read" in done.stderr) == (1, True)
+    assert await pool.fetchval("SELECT erasures FROM archives") == 1
+    period = await pool.fetchval("SELECT period FROM archives")
+    restored = await asyncio.to_thread(offline, "archive", "restore", period, **archives)
+    assert (restored.exit_code, "DROP SCHEMA" in restored.stderr) == (0, True)

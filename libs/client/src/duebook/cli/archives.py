@@ -36,28 +36,41 @@ def run(
     """
     from duebook_common.archives.archiver import Archiver, NotArchived
     from duebook_common.archives.rewriter import Rewriter
+    from duebook_common.store.archive_handling import erasure_overdue
 
     settings, target = _settings(), _target()
     retention = settings.retention if older_than is None else parse_option("--older-than", duration, older_than)
     done: list[Any] = []
-    rewritten: list[Any] = []
+    changed: list[Any] = []
+    faults: list[str] = []
 
-    async def work(pool: "Pool") -> None:
+    async def work(pool: "Pool") -> float:
         archiver = Archiver(pool, target, operator(), pace=0)
-        while (archived := await archiver.archive_due(retention)) is not None:
-            output.print_message(f"archived {archived.period}: {archived.events} events, {archived.bytes} bytes")
-            done.append(archived)
-        await Rewriter(pool, target, operator(), pace=0).rewrite_due(rewritten.append)
+        try:
+            while (archived := await archiver.archive_due(retention)) is not None:
+                output.print_message(f"archived {archived.period}: {archived.events} events, {archived.bytes} bytes")
+                done.append(archived)
+        except NotArchived as error:
+            faults.append(str(error))
+        try:
+            await Rewriter(pool, target, operator(), pace=0).rewrite_due(changed.append)
+        except NotArchived as error:
+            faults.append(str(error))
+        return await _with_connection(pool, erasure_overdue)
 
-    try:
-        with_database(work)
-    except NotArchived as error:
-        raise Failure(str(error)) from error
-    if retention is None and not done and not rewritten:
+    overdue = with_database(work)
+    if faults:
+        raise Failure("; ".join(faults))
+    if overdue:
+        raise Failure("an archive has contents that were erased, and another process works on archives: try again")
+    if retention is None and not done and not changed:
         raise Failure("everything is kept for ever: set DUEBOOK_RETENTION, or give --older-than")
+    rewritten, deleted = sum(each.rewritten for each in changed), sum(each.deleted for each in changed)
     if fmt is Format.JSON:
         output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in done])
-    output.print_message(f"periods archived: {len(done)}, archives without what was erased: {len(rewritten)}")
+    output.print_message(f"periods archived: {len(done)}, archives without what was erased: {rewritten}")
+    if deleted:
+        output.print_message(f"old files deleted: {deleted}")
 
 
 @app.command("list")
@@ -86,8 +99,8 @@ def verify(fmt: Output = Format.TABLE) -> None:
 
     async def work(pool: "Pool") -> tuple[int, list[Any], int]:
         recorded, pending = await _recorded(pool), await _with_connection(pool, pending_archives)
-        faults = [fault async for fault in check_archives(target, recorded, pool)]
-        return len(in_force(recorded)), faults, len(pending)
+        faults = [fault async for fault in check_archives(target, recorded, pool, lambda: _recorded(pool))]
+        return len(in_force(recorded)), faults, sum(each.since is not None for each in pending)
 
     count, faults, waiting = with_database(work)
     found = [{"period": fault.period, "says": fault.says} for fault in faults]
@@ -103,23 +116,28 @@ def verify(fmt: Output = Format.TABLE) -> None:
 
 @app.command("restore")
 def restore(period: Period, fmt: Output = Format.TABLE) -> None:
-    """Load an archive into tables of its own, beside the log, for reading: the schema `archive_PERIOD`."""
+    """Load an archive into tables of its own, beside the log, for reading: the schema `archive_PERIOD`.
+
+    Waits until no other process works on archives; none does meanwhile.
+    """
     from duebook_common.archives import restore as library
-    from duebook_common.archives.chain import ArchiveFault, check_manifest
-    from duebook_common.archives.check import check_archive
-    from duebook_common.archives.manifest import manifest_name
-    from duebook_common.archives.targets import read_whole
+    from duebook_common.archives.chain import ArchiveFault
+    from duebook_common.archives.check import check_archive, read_manifest
+    from duebook_common.store.departure import periods_stay
 
     target = _target()
 
     async def work(pool: "Pool") -> int:
+        async with periods_stay(pool):
+            return await load(pool)
+
+    async def load(pool: "Pool") -> int:
         recorded = [each for each in await _recorded(pool) if each.period == period]
         if not recorded:
             raise NotFound(f"there is no archive {period}; `duebook archive list` names them")
         async for fault in check_archive(target, recorded, pool):
             raise Failure(f"the archive {period} is damaged, and nothing was loaded: {fault.says}")
-        last = recorded[-1]
-        manifest = check_manifest(last, await read_whole(target, manifest_name(period, last.digest)))
+        manifest = await read_manifest(target, recorded[-1])
         assert not isinstance(manifest, ArchiveFault)
         return await library.restore(pool, target, manifest)
 

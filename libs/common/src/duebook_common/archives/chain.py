@@ -14,7 +14,8 @@ from duebook_common.domain.archive import ArchiveRewritten, LogArchived
 class RecordedManifest:
     """What the log says of a manifest of an archive: its SHA-256, and that of the one before in the chain.
 
-    `replaces` is the SHA-256 of the manifest that held until then for the same archive, None for its first.
+    `replaces` is the SHA-256 of the manifest that held until then for the same archive, None for its first. `erasures`
+    is the version of the last erasure that its files obey.
     """
 
     number: int
@@ -22,6 +23,7 @@ class RecordedManifest:
     digest: str
     previous: str | None
     replaces: str | None = None
+    erasures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ def recorded_manifests(chain: Iterable[LogArchived | ArchiveRewritten]) -> list[
     for event in chain:
         if isinstance(event, LogArchived):
             periods[event.number] = event.period
-        replaces = event.replaces if isinstance(event, ArchiveRewritten) else None
+        replaces, erasures = (event.replaces, event.erasures) if isinstance(event, ArchiveRewritten) else (None, 0)
         period = periods.get(event.number, f"number {event.number}")
-        found.append(RecordedManifest(event.number, period, event.digest, event.previous, replaces))
+        found.append(RecordedManifest(event.number, period, event.digest, event.previous, replaces, erasures))
     return found
 
 
@@ -75,10 +77,8 @@ def check_chain(recorded: Sequence[RecordedManifest]) -> Iterator[ArchiveFault]:
         previous = held[manifest.number] = manifest.digest
 
 
-def check_manifest(recorded: RecordedManifest, content: bytes | None) -> Manifest | ArchiveFault:
-    """The recorded manifest, or what is wrong with it. `content` is None if its file is missing."""
-    if content is None:
-        return ArchiveFault(recorded.period, "the manifest is missing")
+def check_manifest(recorded: RecordedManifest, content: bytes) -> Manifest | ArchiveFault:
+    """The recorded manifest, or what is wrong with its content."""
     if digest(content) != recorded.digest:
         return ArchiveFault(recorded.period, "the manifest was changed: its hash is not the one that the log has")
     try:
@@ -87,6 +87,8 @@ def check_manifest(recorded: RecordedManifest, content: bytes | None) -> Manifes
         return ArchiveFault(recorded.period, str(error))
     if (manifest.previous, manifest.replaces) != (recorded.previous, recorded.replaces):
         return ArchiveFault(recorded.period, "the manifest names another manifest before it than the log does")
+    if manifest.erasures != recorded.erasures:
+        return ArchiveFault(recorded.period, "the manifest obeys other erasures than the log says")
     return manifest
 
 
@@ -113,9 +115,14 @@ def check_rewriting(before: Manifest, after: Manifest) -> Iterator[ArchiveFault]
     )
     if same != after or after.erasures <= before.erasures:
         yield ArchiveFault(after.period, "the manifest of an erasure says something else of the period than before")
-    events = [[file.lines for file in each.files if file.table == "events"] for each in (before, after)]
-    if events[0] != events[1]:
-        yield ArchiveFault(after.period, "an erasure has changed the number of events of a file")
+    if [(file.stem, file.table) for file in before.files] != [(file.stem, file.table) for file in after.files]:
+        yield ArchiveFault(after.period, "an erasure has added or removed a file")
+        return
+    for old, new in zip(before.files, after.files, strict=True):
+        if old.name == new.name and old != new:
+            yield ArchiveFault(after.period, f"{new.name} has another hash than before an erasure")
+        if new.lines > old.lines or (new.table == "events" and new.lines != old.lines):
+            yield ArchiveFault(after.period, f"an erasure has changed the number of rows of {new.name}")
 
 
 def left_over(kept: Manifest, earlier: Iterable[Manifest], names: Iterable[str]) -> Iterator[ArchiveFault]:
@@ -134,6 +141,16 @@ def to_sweep(names: Iterable[str], chain: Iterable[str], keep: Iterable[Manifest
     """
     named = {*chain, *(file.name for manifest in keep for file in manifest.files)}
     return sorted(set(names) - named)
+
+
+def was_tried(manifest: Manifest, links: Sequence[str]) -> bool:
+    """Whether a manifest that the chain does not have is a try to add to it that was not recorded.
+
+    `links` are the digests of the chain. Otherwise the manifest is of another history: of after the moment to which the
+    database was restored.
+    """
+    before = [None, *links]
+    return manifest.link <= len(links) and before[manifest.link - 1] == manifest.previous
 
 
 def unknown_manifests(names: Iterable[str], chain: Iterable[str]) -> list[str]:

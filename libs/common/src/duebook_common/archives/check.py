@@ -1,6 +1,6 @@
 """Check archives where they lie: every file of each archive that the log names is read as a whole."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from duebook_common.archives.chain import (
     in_force,
     left_over,
 )
-from duebook_common.archives.lines import file_state, read_lines
+from duebook_common.archives.lines import file_state, line_batches
 from duebook_common.archives.manifest import Manifest, manifest_name
 from duebook_common.archives.targets import Target, read_whole
 from duebook_common.domain.day_hash import EventSet
@@ -25,19 +25,36 @@ from duebook_common.store.day_lines import departed_of, digests_of
 _BATCH = 500  # lines
 
 
+Recorded = Sequence[RecordedManifest]
+
+
 async def check_archives(
-    target: Target, recorded: Sequence[RecordedManifest], pool: Pool | None = None
+    target: Target,
+    recorded: Recorded,
+    pool: Pool | None = None,
+    again: Callable[[], Awaitable[Recorded]] | None = None,
 ) -> AsyncIterator[ArchiveFault]:
     """Every fault of the archives that the log names, in order. Raises OSError if the target cannot be reached.
 
     With `pool` the events of archives from which contents were erased are compared with the hashes of days that were
-    noted when the period left.
+    noted when the period left. With `again`, which reads from the log what it says now, an archive that was written
+    anew meanwhile is checked once more.
     """
     for fault in check_chain(recorded):
         yield fault
     for number in in_force(recorded):
-        async for fault in check_archive(target, [each for each in recorded if each.number == number], pool):
+        manifests = _of(recorded, number)
+        while faults := [fault async for fault in check_archive(target, manifests, pool)]:
+            now = manifests if again is None else _of(await again(), number)
+            if not now or now[-1].digest == manifests[-1].digest:
+                break
+            manifests = now
+        for fault in faults:
             yield fault
+
+
+def _of(recorded: Recorded, number: int) -> list[RecordedManifest]:
+    return [each for each in recorded if each.number == number]
 
 
 async def check_archive(
@@ -46,7 +63,7 @@ async def check_archive(
     """Every fault of one archive, by all its manifests."""
     manifests: list[Manifest] = []
     for each in recorded:
-        manifest = check_manifest(each, await read_whole(target, manifest_name(each.period, each.digest)))
+        manifest = await read_manifest(target, each)
         if isinstance(manifest, ArchiveFault):
             yield manifest
             return
@@ -61,8 +78,19 @@ async def check_archive(
         for fault in left_over(last, earlier, await target.names(f"{last.period}/")):
             yield fault
     if earlier and pool is not None and not damaged:
-        async for fault in _check_days(pool, target, last):
-            yield fault
+        try:
+            async for fault in _check_days(pool, target, last):
+                yield fault
+        except FileNotFoundError:
+            yield ArchiveFault(last.period, "a file was deleted while it was read")
+
+
+async def read_manifest(target: Target, recorded: RecordedManifest) -> Manifest | ArchiveFault:
+    """The recorded manifest, or what is wrong with it."""
+    content = await read_whole(target, manifest_name(recorded.period, recorded.digest))
+    if content is None:
+        return ArchiveFault(recorded.period, f"the manifest is missing in {target.address}")
+    return check_manifest(recorded, content)
 
 
 def _faults_of_manifests(manifests: Sequence[Manifest]) -> list[ArchiveFault]:
@@ -88,9 +116,8 @@ async def _check_days(pool: Pool, target: Target, manifest: Manifest) -> AsyncIt
 async def _events_of(target: Target, manifest: Manifest) -> AsyncIterator[list[str]]:
     for file in manifest.files:
         if file.table == "events":
-            async for lines in read_lines(target.read(file.name)):
-                for start in range(0, len(lines), _BATCH):
-                    yield [line.decode() for line in lines[start : start + _BATCH]]
+            async for lines in line_batches(target.read(file.name), _BATCH):
+                yield [line.decode() for line in lines]
 
 
 async def file_states(target: Target, manifest: Manifest) -> dict[str, FileState]:

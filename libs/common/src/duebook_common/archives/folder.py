@@ -32,6 +32,8 @@ class Folder:
             _sync(directory)
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
+        if not await asyncio.to_thread(self._path.is_dir):
+            raise NotADirectoryError(f"the folder for archives does not exist: {self.address}")
         file = await asyncio.to_thread((self._path / name).open, "rb")
         with file:
             while part := await asyncio.to_thread(file.read, _PART):

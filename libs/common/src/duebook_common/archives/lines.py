@@ -12,6 +12,9 @@ from duebook_common.archives.manifest import ArchiveFile, file_name
 
 _LEVEL = 3
 _MOST_BYTES_OF_LINE = 64 * 1024 * 1024
+_MOST_BYTES_OF_BATCH = 8 * 1024 * 1024
+# A kilobyte may be 32 MiB of lines, as four bytes may stand for 128 KiB; the decompressor itself knows no bound.
+_STEP = 1024
 
 
 @dataclass(slots=True)
@@ -48,15 +51,34 @@ async def file_state(parts: AsyncIterator[bytes]) -> FileState:
 
 async def read_lines(parts: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     """The lines of a compressed file, some at a time. Raises ValueError if it is damaged or not complete."""
-    decompress, rest = zstandard.ZstdDecompressor().decompressobj(), b""
+    decompress, rest, size = zstandard.ZstdDecompressor().decompressobj(), list[bytes](), 0
     async for part in parts:
-        try:
-            *lines, rest = (rest + decompress.decompress(part)).split(b"\n")
-        except zstandard.ZstdError as error:
-            raise ValueError(f"not a file of an archive: {error}") from error
-        if len(rest) > _MOST_BYTES_OF_LINE:
-            raise ValueError(f"a line is longer than {_MOST_BYTES_OF_LINE:,} bytes")
-        if lines:
-            yield lines
-    if rest or not decompress.eof:
+        for start in range(0, len(part), _STEP):
+            try:
+                content = decompress.decompress(part[start : start + _STEP])
+            except zstandard.ZstdError as error:
+                raise ValueError(f"not a file of an archive: {error}") from error
+            rest.append(content)
+            size += len(content)
+            if b"\n" in content:
+                *lines, last = b"".join(rest).split(b"\n")
+                rest, size = [last], len(last)
+                yield lines
+            if size > _MOST_BYTES_OF_LINE:
+                raise ValueError(f"a line is longer than {_MOST_BYTES_OF_LINE:,} bytes")
+    if size or not decompress.eof:
         raise ValueError("the file ends too early")
+
+
+async def line_batches(parts: AsyncIterator[bytes], most: int) -> AsyncIterator[list[bytes]]:
+    """The lines of a compressed file, `most` at a time, or fewer where these are large. Raises ValueError as above."""
+    batch, size = list[bytes](), 0
+    async for lines in read_lines(parts):
+        for line in lines:
+            batch.append(line)
+            size += len(line)
+            if len(batch) == most or size > _MOST_BYTES_OF_BATCH:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch

@@ -32,6 +32,11 @@ class ArchiveFile:
     bytes: int
     sha256: str
 
+    @property
+    def stem(self) -> str:
+        """The name without the hash: it stays as the content changes."""
+        return self.name.rpartition("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from duebook_common.archives.export import TABLES
-from duebook_common.archives.lines import read_lines
+from duebook_common.archives.lines import line_batches
 from duebook_common.archives.manifest import ArchiveFile, Manifest
 from duebook_common.archives.targets import Target
 from duebook_common.store.database import Pool, transaction
@@ -42,6 +42,5 @@ async def restore(pool: Pool, target: Target, manifest: Manifest) -> int:
 
 
 async def _batches(target: Target, file: ArchiveFile) -> AsyncIterator[list[str]]:
-    async for lines in read_lines(target.read(file.name)):
-        for start in range(0, len(lines), _BATCH):
-            yield [line.decode() for line in lines[start : start + _BATCH]]
+    async for lines in line_batches(target.read(file.name), _BATCH):
+        yield [line.decode() for line in lines]

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -17,15 +18,16 @@ import orjson
 from duebook_common.archives.archiver import NotArchived
 from duebook_common.archives.chain import (
     ArchiveFault,
+    FileState,
     check_files,
-    check_manifest,
     in_force,
     recorded_manifests,
     to_sweep,
     unknown_manifests,
+    was_tried,
 )
-from duebook_common.archives.check import file_states
-from duebook_common.archives.lines import LineFile, read_lines
+from duebook_common.archives.check import file_states, read_manifest
+from duebook_common.archives.lines import LineFile, file_state, line_batches
 from duebook_common.archives.manifest import (
     ArchiveFile,
     Manifest,
@@ -43,6 +45,7 @@ from duebook_common.store.archive_handling import (
     archives,
     chain,
     erased_from,
+    erasure_overdue,
     last_archive,
     note_swept,
     pending_archives,
@@ -54,6 +57,14 @@ from duebook_common.store.day_lines import digests_of
 
 _BATCH = 500  # lines
 _NOW = "SELECT clock_timestamp()"
+
+
+class RewriterResult(NamedTuple):
+    """Whether an archive was `rewritten` without what was erased, and how many old files of it were `deleted`."""
+
+    archive: Archive
+    rewritten: bool
+    deleted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,8 @@ class Rewriter:
     actor: Actor
     pace: float = 1.0
 
-    async def rewrite_due(self, done: Callable[[Archive], None]) -> None:
-        """Let each erasure reach its archives; `done` gets each archive that has no erased contents any more.
+    async def rewrite_due(self, done: Callable[[RewriterResult], None]) -> None:
+        """Let each erasure reach its archives, and delete old files; `done` gets each archive that changed.
 
         Does nothing where another process archives. Raises NotArchived after all others where an archive is damaged,
         and what database and target raise.
@@ -81,56 +92,72 @@ class Rewriter:
                 if alone is None:
                     return
                 try:
-                    done(await self._rewrite(alone, each.number))
+                    result = await self._rewrite(alone, each.number)
                 except NotArchived as error:
                     faults.append(str(error))
+                else:
+                    if result.rewritten or result.deleted:
+                        done(result)
         if faults:
             raise NotArchived("; ".join(faults))
 
     async def overdue(self) -> float:
         """For how many seconds the oldest erasure has not reached its archive; 0 if all have."""
         async with acquire(self.pool) as db:
-            waiting = [each.since for each in await pending_archives(db) if each.since is not None]
-            now = await db.fetchval(_NOW)
-        return max(0.0, (now - min(waiting)).total_seconds()) if waiting else 0.0
+            return await erasure_overdue(db)
 
-    async def _rewrite(self, alone: Connection, number: int) -> Archive:
+    async def _rewrite(self, alone: Connection, number: int) -> RewriterResult:
         async with acquire(self.pool) as db:
             archive = next(each for each in await archives(db) if each.number == number)
-            erased, version = await erased_from(db, number)
-        if version > archive.erasures:
+            erased, version = await erased_from(db, number, archive.erasures)
+        names, rewritten = await self.target.names(f"{archive.period}/"), version > archive.erasures
+        if rewritten:
             before = await self._manifest(archive)
             files = [await self._without(archive.period, file, erased) for file in before.files]
             archive = await self._replace(alone, archive, before, replace(before, files=files, erasures=version))
-        await self._sweep(archive)
+        deleted = await self._sweep(alone, archive, names)
         await note_swept(self.pool, archive)
-        return archive
+        return RewriterResult(archive, rewritten, deleted)
 
     async def _manifest(self, archive: Archive) -> Manifest:
         """The manifest in force. Raises NotArchived if it is not what the log says."""
         async with acquire(self.pool) as db:
             recorded = in_force(recorded_manifests(await chain(db)))[archive.number]
-        manifest = check_manifest(
-            recorded, await read_whole(self.target, manifest_name(archive.period, archive.digest))
-        )
+        manifest = await read_manifest(self.target, recorded)
         if isinstance(manifest, ArchiveFault):
             raise NotArchived(_damaged(archive.period, manifest.says))
         return manifest
 
     async def _without(self, period: str, file: ArchiveFile, erased: frozenset[UUID]) -> ArchiveFile:
-        """The file without these contents; itself, if it has none of them."""
-        began, ids, concerned = time.monotonic(), {str(id_) for id_ in erased}, False
+        """The file without these contents; itself, if it has none of them. Raises NotArchived if it is damaged."""
+        began, ids = time.monotonic(), {str(id_) for id_ in erased}
+        try:
+            await self._check(period, file)
+            written = await self._written_without(period, file, ids)
+        except FileNotFoundError:
+            raise NotArchived(_damaged(period, f"{file.name} is missing")) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotArchived(_damaged(period, f"{file.name}: {error}")) from error
+        await asyncio.sleep((time.monotonic() - began) * self.pace)
+        return written
+
+    async def _check(self, period: str, file: ArchiveFile) -> None:
+        """Raises NotArchived if the file is not what the manifest says: what it holds may be anything then."""
+        if await file_state(self.target.read(file.name)) != FileState(file.bytes, file.sha256):
+            raise NotArchived(_damaged(period, f"{file.name} was changed"))
+
+    async def _written_without(self, period: str, file: ArchiveFile, ids: set[str]) -> ArchiveFile:
+        concerned = False
         async for lines in self._lines(period, file):
             concerned = concerned or any(_concerns(line, ids) for line in lines)
         if not concerned:
             return file
-        written = LineFile(_stem(file), file.table)
+        written = LineFile(file.stem, file.table)
         async for lines in self._lines(period, file):
             kept = await self._erased(period, file, lines, ids)
             await written.write(b"".join(line + b"\n" for line in kept))
         described, content = written.complete()
         await self.target.put(described.name, content)
-        await asyncio.sleep((time.monotonic() - began) * self.pace)
         return described
 
     async def _lines(self, period: str, file: ArchiveFile) -> AsyncIterator[Sequence[bytes]]:
@@ -142,15 +169,9 @@ class Rewriter:
                 hashed.update(part)
                 yield part
 
-        try:
-            async for lines in read_lines(parts()):
-                for start in range(0, len(lines), _BATCH):
-                    yield lines[start : start + _BATCH]
-                    await asyncio.sleep(0)
-        except FileNotFoundError:
-            raise NotArchived(_damaged(period, f"{file.name} is missing")) from None
-        except ValueError as error:
-            raise NotArchived(_damaged(period, f"{file.name}: {error}")) from error
+        async for lines in line_batches(parts(), _BATCH):
+            yield lines
+            await asyncio.sleep(0)
         if hashed.hexdigest() != file.sha256:
             raise NotArchived(_damaged(period, f"{file.name} was changed"))
 
@@ -194,22 +215,31 @@ class Rewriter:
         async with transaction(self.pool) as db:
             return await record_archive(db, event, manifest.link, self.actor)
 
-    async def _sweep(self, archive: Archive) -> None:
-        """Delete the files that neither the manifest in force nor, after a restore of the database, a later one has."""
+    async def _sweep(self, alone: Connection, archive: Archive, before: Sequence[str]) -> int:
+        """Delete those of the names of `before` that neither the manifest in force nor one of another history has.
+
+        The names are those of before the rewriting: what came later may be another process's. Returns how many went.
+        Raises NotArchived, and deletes nothing, where a file of the manifest in force is missing.
+        """
         async with acquire(self.pool) as db:
-            recorded = [each for each in recorded_manifests(await chain(db)) if each.number == archive.number]
-            last = await last_archive(db)
-        names = await self.target.names(f"{archive.period}/")
-        known = [manifest_name(each.period, each.digest) for each in recorded]
-        keep = [await self._manifest(archive)]
+            events = await chain(db)
+        links = [event.digest for event in events]
+        known = [manifest_name(e.period, e.digest) for e in recorded_manifests(events) if e.number == archive.number]
+        keep, names = [await self._manifest(archive)], await self.target.names(f"{archive.period}/")
+        if missing := {file.name for file in keep[0].files} - {*names}:
+            raise NotArchived(_damaged(archive.period, f"{min(missing)} is missing"))
         for name in unknown_manifests(names, known):
-            later = _decoded(await read_whole(self.target, name))
-            if later is not None and later.link > last.link:
-                keep.append(later)
+            unknown = _decoded(await read_whole(self.target, name))
+            if unknown is not None and not was_tried(unknown, links):
+                keep.append(unknown)
                 known.append(name)
-        for name in to_sweep(names, known, keep):
+        old = to_sweep({*names}.intersection(before), known, keep)
+        for name in old:
+            await alone.fetchval(_NOW)  # raises if the lock is lost
             await self.target.delete(name)
+        await alone.fetchval(_NOW)
         await self.target.delete_unfinished(f"{archive.period}/")
+        return len(old)
 
 
 def _decoded(content: bytes | None) -> Manifest | None:
@@ -223,11 +253,6 @@ def _concerns(line: bytes, ids: set[str]) -> bool:
     """Whether the row is of one of these runs, or of a job with all that is about it."""
     row = orjson.loads(line)
     return row["job_id"] in ids or row.get("run_id") in ids or row.get("stream", "")[-36:] in ids
-
-
-def _stem(file: ArchiveFile) -> str:
-    """The name of a file of rows without its hash."""
-    return file.name.rpartition("-")[0]
 
 
 def _damaged(period: str, says: str) -> str:

@@ -28,12 +28,12 @@ _LAST = "SELECT (SELECT max(number) FROM archives) AS number, link, digest FROM 
 _BEHIND = """
 SELECT subscriber FROM checkpoints WHERE (xid, position) < ($1::xid8, $2) AND subscriber <> $3 ORDER BY subscriber
 """
-# A period that was archived without erasures leaves nothing to sweep.
+# A try before this one may have left files.
 _PUT = """
 INSERT INTO archives (
     number, link, period, starts_at, ends_at, digest, previous, address, events, bytes, last_xid, last_position,
     erasures, archived_at, sweep_due
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::bigint::text::xid8, $12, $13, $14, $13 > 0)
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::bigint::text::xid8, $12, $13, $14, true)
 ON CONFLICT (number) DO UPDATE SET
     link = excluded.link, period = excluded.period, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
     digest = excluded.digest, previous = excluded.previous, address = excluded.address, events = excluded.events,
@@ -50,7 +50,7 @@ INSERT INTO archive_erasures (archive, id, version, erased_at) SELECT $1, id, $3
 ON CONFLICT (archive, id) DO UPDATE SET version = excluded.version, erased_at = excluded.erased_at
 """
 _ERASURES = "SELECT archive, id, version, erased_at FROM archive_erasures"
-_ERASED = f"{_ERASURES} WHERE archive = $1"
+_ERASED = f"{_ERASURES} WHERE archive = $1 AND version > $2"
 _PENDING = """
 SELECT number, since FROM archives CROSS JOIN LATERAL (
     SELECT min(erased_at) AS since FROM archive_erasures WHERE archive = number AND version > erasures
@@ -186,10 +186,20 @@ async def wrong_erasures(db: Connection, recorded: Iterable[RecordedEvent]) -> l
     ]
 
 
-async def erased_from(db: Connection, number: int) -> tuple[frozenset[UUID], int]:
-    """The runs and jobs whose contents are to leave the archive, and the version of the last of these erasures."""
-    records = await db.fetch(_ERASED, number)
-    return frozenset(record["id"] for record in records), max((record["version"] for record in records), default=0)
+async def erased_from(db: Connection, number: int, obeyed: int) -> tuple[frozenset[UUID], int]:
+    """The runs and jobs whose contents are to leave the archive by erasures after the version `obeyed`.
+
+    And the version of the last of these erasures, `obeyed` if there is none.
+    """
+    records = await db.fetch(_ERASED, number, obeyed)
+    return frozenset(record["id"] for record in records), max([obeyed, *(record["version"] for record in records)])
+
+
+async def erasure_overdue(db: Connection) -> float:
+    """For how many seconds the oldest erasure has not reached its archive; 0 if all have."""
+    waiting = [each.since for each in await pending_archives(db) if each.since is not None]
+    now: datetime = await db.fetchval("SELECT clock_timestamp()")
+    return max(0.0, (now - min(waiting)).total_seconds()) if waiting else 0.0
 
 
 async def pending_archives(db: Connection) -> list[PendingArchive]:
