@@ -56,7 +56,8 @@ def run(
             await Rewriter(pool, target, operator(), pace=0).rewrite_due(changed.append)
         except NotArchived as error:
             faults.append(str(error))
-        return await _with_connection(pool, erasure_overdue)
+        overdue: float = await _with_connection(pool, erasure_overdue)
+        return overdue
 
     overdue = with_database(work)
     if faults:
