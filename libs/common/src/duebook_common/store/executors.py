@@ -162,7 +162,9 @@ async def with_executor(db: Connection, wanted: Iterable[QueueTask]) -> set[Queu
 async def slots_for_short(db: Connection, wanted: Iterable[QueueTask]) -> dict[QueueTask, float]:
     """Of these pairs those whose task is a short one for all executors that have it, with a scheduler's share of slots.
 
-    An executor shares its slots out to its queues, and these to all schedulers: what they get is no more than it has.
+    An executor shares its slots out to its queues, and these to the schedulers that live now. After a change of their
+    number, or of one scheduler's memory by a restart, they send more together for a few seconds than the executor
+    holds: it hands back what is beyond that, uncharged.
     """
     queues, tasks = zip(*wanted, strict=True)
     return {
