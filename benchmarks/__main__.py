@@ -101,8 +101,14 @@ async def _client(bench: Bench, table: Table) -> None:
 
 
 async def _schedulers(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
+    measured: dict[int, list[tuple[float, float]]] = {}
     async for count, rate, cpu in by_schedulers(bench, db):
-        table.add_row("(l)", f"jobs/s with {count} scheduler(s)", f"{rate:,.0f}", f"CPU ms per job of them: {cpu:.3f}")
+        measured.setdefault(count, []).append((rate, cpu))
+    for count, pairs in measured.items():
+        rates, costs = zip(*pairs, strict=True)
+        cpu_ms = ", ".join(f"{cpu:.3f}" for cpu in costs)
+        text = ", ".join(f"{rate:,.0f}" for rate in rates)
+        table.add_row("(l)", f"jobs/s with {count} scheduler(s)", text, f"CPU ms per job of them: {cpu_ms}")
 
 
 async def _pending(bench: Bench, db: asyncpg.Connection, table: Table) -> None:

@@ -1,4 +1,8 @@
-"""(l) Jobs per second with 1, 2, 4 and 8 schedulers, on the same servers: what sharing the jobs costs, and gains."""
+"""(l) Jobs per second with 1, 2, 4 and 8 schedulers, on the same servers: what sharing the jobs costs, and gains.
+
+Each number is measured twice, first in ascending and then in descending order: the log grows from one to the next, so
+what its size costs lowers the first figure of the many, and the second one of the few.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +13,7 @@ from benchmarks.throughput import throughput
 from duebook_devstack.ports import free_port
 from duebook_devstack.services import Service
 
-COUNTS = (1, 2, 4, 8)
+COUNTS = (1, 2, 4, 8, 8, 4, 2, 1)
 
 
 async def by_schedulers(bench: Bench, db: asyncpg.Connection) -> AsyncIterator[tuple[int, float, float]]:
@@ -19,12 +23,18 @@ async def by_schedulers(bench: Bench, db: asyncpg.Connection) -> AsyncIterator[t
         for count in COUNTS:
             while len(added) < count - 1:
                 added.append(_scheduler(bench, len(added) + 2))
+            while len(added) > count - 1:
+                _stop(bench, added.pop())
             await bench.settle()
             rate, cpu = await throughput(bench, db)
             yield count, rate, sum(cost for name, cost in cpu.items() if name.startswith("scheduler"))
     finally:
         for scheduler in added:
-            bench.services.pop(scheduler.name).stop()
+            _stop(bench, scheduler)
+
+
+def _stop(bench: Bench, scheduler: Service) -> None:
+    bench.services.pop(scheduler.name).stop()
 
 
 def _scheduler(bench: Bench, number: int) -> Service:
