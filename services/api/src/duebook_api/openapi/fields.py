@@ -62,6 +62,7 @@ _RUNS: dict[str, Described] = {
         "Why it waits, was skipped, cancelled or discarded; only if there is a reason.",
         "overlap",
     ),
+    "ErasedRun.reason": ("Why it was skipped, cancelled or discarded; only if there is a reason.", "overlap"),
     "erased_at": ("When its contents were erased; only then.", None),
     "RunWithPayload.payload": (
         "What its task gets; only for keys with the scope `payloads:read`.",
@@ -264,7 +265,7 @@ _SINGLE = (
 )
 _OF_JOBS, _OF_RUNS = (
     frozenset({"Job", "JobDefinition", "JobBody", "PreviewBody"}),
-    frozenset({"Run", "RunWithPayload", "DeadLetter"}),
+    frozenset({"Run", "RunWithPayload", "ErasedRun", "DeadLetter"}),
 )
 
 

@@ -14,6 +14,7 @@ SCHEMAS: dict[str, str] = {
     "ClockChange": "A change of the clocks in one time zone.",
     "Concurrency": "A limit that runs of several jobs may share.",
     "ConcurrencyBody": "A limit that runs of several jobs may share.",
+    "ErasedRun": "A run whose contents were erased.",
     "Rate": "How many runs, of several jobs maybe, may start in a span of time.",
     "RateBody": "How many runs, of several jobs maybe, may start in a span of time.",
     "Cron": "A recurrence by a cron expression.",
