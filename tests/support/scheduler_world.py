@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
@@ -37,6 +38,17 @@ class SetClock(Clock):
         return self.time
 
 
+class OtherClock(Clock):
+    """The clock of another machine: it is ahead by `offset`."""
+
+    def __init__(self, clock: Clock, offset: timedelta) -> None:
+        super().__init__()
+        self._other, self._ahead_by = clock, offset
+
+    def now(self) -> datetime:
+        return self._other.now() + self._ahead_by
+
+
 class NoSender(RunSender):
     """Sends nothing, because there is no broker."""
 
@@ -65,8 +77,9 @@ class World:
         self.dispatcher = self.new_dispatcher(NoSender())
         self.admission = Admission(self._poll)
 
-    def new_dispatcher(self, sender: RunSender) -> Dispatcher:
-        return Dispatcher(self._poll, sender, DispatchWindow(10_000), self._hints)
+    def new_dispatcher(self, sender: RunSender, clock: Clock | None = None) -> Dispatcher:
+        poll = self._poll if clock is None else replace(self._poll, clock=clock)
+        return Dispatcher(poll, sender, DispatchWindow(10_000), self._hints)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
