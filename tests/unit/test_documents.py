@@ -167,7 +167,7 @@ def test_a_decision_has_context_decision_consequences_and_its_code(path: Path) -
     text = path.read_text(encoding="utf-8")
     assert re.match(rf"# {path.name[:4]}\. \S", text)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
-    assert re.search(r"^Kept by: .*`[\w/]+\.(py|toml)`", text, re.MULTILINE)
+    assert re.search(r"^Kept by: .*`[\w/]+\.(py|sql|toml)`", text, re.MULTILINE)
 
 
 def test_the_index_of_decisions_is_complete() -> None:

@@ -27,17 +27,17 @@ def test_the_log_shows_each_event_that_names_an_attempt() -> None:
 
 
 def test_each_index_of_the_log_has_the_types_that_the_log_shows() -> None:
-    versions = resources.files("duebook_common.integrity") / "migrations/versions"
-    baseline = (versions / "0001_baseline.py").read_text(encoding="utf-8")
+    schema = resources.files("duebook_common.integrity") / "migrations/schema"
+    log = (schema / "log.sql").read_text(encoding="utf-8")
     for index in ("events_logged", "events_of_attempts"):
-        assert types_after(baseline, f"CREATE INDEX {index} ") == LOGGED, index
+        assert types_after(log, f"CREATE INDEX {index} ") == LOGGED, index
 
 
 def test_a_type_that_is_rare_has_an_index_of_its_own() -> None:
-    versions = resources.files("duebook_common.integrity") / "migrations/versions"
-    baseline = (versions / "0001_baseline.py").read_text(encoding="utf-8")
+    schema = resources.files("duebook_common.integrity") / "migrations/schema"
+    log = (schema / "log.sql").read_text(encoding="utf-8")
     common = {"AttemptStarted", "AttemptSucceeded"}
-    assert types_after(baseline, "CREATE INDEX events_logged_by_type ") == LOGGED - common
+    assert types_after(log, "CREATE INDEX events_logged_by_type ") == LOGGED - common
 
 
 def test_each_type_that_the_log_shows_has_a_status() -> None:

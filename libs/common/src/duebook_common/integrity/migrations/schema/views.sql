@@ -1,10 +1,7 @@
-"""The views that programs for reports read: the schema `duebook_bi`. Names and columns stay; columns may be added.
+-- The views that programs for reports read. Names and columns stay; columns may be added.
+-- None shows a payload, a result, metadata or a line that a task has logged. A view is read with the rights of its owner,
+-- so a role that may read the views needs no right on any table.
 
-None shows a payload, a result, metadata or a line that a task has logged. A view is read with the rights of its owner,
-so a role that may read the views needs no right on any table.
-"""
-
-VIEWS = """
 CREATE SCHEMA duebook_bi;
 
 CREATE VIEW duebook_bi.jobs AS
@@ -70,5 +67,3 @@ SELECT (at AT TIME ZONE 'UTC')::date AS day, dimension AS by, nullif(key, '') AS
        coalesce(counts[3], 0) AS cancelled, coalesce(counts[4], 0) AS skipped,
        coalesce(counts[5], 0) AS discarded, coalesce(counts[6], 0) AS failed_attempts
 FROM statistics WHERE step = interval '1 day' AND dimension IN ('all', 'queue', 'task')
-"""
-"""Statements, each but the last ended by a semicolon and an empty line."""
