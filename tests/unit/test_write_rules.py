@@ -112,8 +112,8 @@ def test_only_the_store_appends_and_only_rebuild_else_projects() -> None:
 
 
 def test_every_table_has_its_writers_named() -> None:
-    (baseline,) = ROOT.glob("libs/common/src/duebook_common/integrity/migrations/versions/*.py")
-    tables = re.findall(r"CREATE TABLE (\w+)", baseline.read_text(encoding="utf-8"))
+    parts = ROOT.glob("libs/common/src/duebook_common/integrity/migrations/schema/*.sql")
+    tables = [name for part in parts for name in re.findall(r"CREATE TABLE (\w+)", part.read_text(encoding="utf-8"))]
     assert sorted(tables) == sorted(WRITERS.keys() - {"{"})
 
 
