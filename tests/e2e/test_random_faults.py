@@ -114,8 +114,10 @@ def _with_recipient(job: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _ended(load: Load) -> int:
-    ended = "SELECT count(*) FROM runs JOIN jobs USING (job_id) WHERE jobs.name LIKE 'load-%' AND "
-    return int(load.query(ended + "(finished_at IS NOT NULL OR runs.status = 'dead_lettered')")[0][0])
+    under_way = "('waiting', 'dispatched', 'running', 'retrying')"
+    of_load = "SELECT count(*) FROM runs JOIN jobs USING (job_id) WHERE jobs.name LIKE 'load-%'"
+    ended = f"{of_load} AND runs.status NOT IN {under_way}"
+    return int(load.query(ended)[0][0])
 
 
 def _names(load: Load) -> list[str]:

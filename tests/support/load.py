@@ -187,7 +187,8 @@ class Load:
         runs = [run for run in self.listed_runs() if run["job_id"] in self.expected]
         statuses = {run["job_id"]: run["status"] for run in runs}
         assert len(runs) == len(statuses), "a job has two runs"
-        assert {job_id: status for job_id, status in statuses.items() if self.expected[job_id] != status} == {}
+        others = {job_id: status for job_id, status in statuses.items() if self.expected[job_id] != status}
+        assert others == {}, f"{others} of {self.summary()}"
         assert statuses.keys() == self.expected.keys()
         self.check_effects(runs)
         self.check_invariants()
