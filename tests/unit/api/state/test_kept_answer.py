@@ -39,3 +39,16 @@ async def test_an_answer_that_failed_is_made_again() -> None:
     with pytest.raises(OSError):
         await kept.read(fail)
     assert await kept.read(make) == 1
+
+
+async def test_an_answer_of_another_state_serves_no_more() -> None:
+    async def make() -> int:
+        return 1
+
+    async def make_another() -> int:
+        return 2
+
+    kept = KeptAnswer[int](age=60)
+    assert await kept.read(make, "3-7") == 1
+    assert await kept.read(make_another, "3-7") == 1
+    assert await kept.read(make_another, "3-8") == 2

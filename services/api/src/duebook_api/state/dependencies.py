@@ -56,7 +56,7 @@ class Dependencies:
     forecasts: SharedSlots = field(default_factory=lambda: SharedSlots(1, 1))  # each keeps a core busy
 
     def __post_init__(self) -> None:
-        counts = RunCounts()
+        counts = RunCounts(self.changes)
         object.__setattr__(self, "overview", Overview(counts))
         object.__setattr__(self, "queue_numbers", QueueNumbers(counts))
 

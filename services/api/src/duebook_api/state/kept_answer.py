@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -24,13 +24,14 @@ class KeptAnswer(Generic[T]):
         self._age, self._lock = age, asyncio.Lock()
         self._kept: tuple[T] | None = None
         self._until = 0.0
+        self._state: Hashable = None
 
-    async def read(self, make: Callable[[], Awaitable[T]]) -> T:
-        """The kept answer, or that of `make`; raises its error."""
+    async def read(self, make: Callable[[], Awaitable[T]], state: Hashable = None) -> T:
+        """The kept answer, or that of `make`; raises its error. One that was made in another `state` serves no more."""
         async with self._lock:
             began = time.monotonic()
-            if self._kept is None or began >= self._until:
-                self._kept = (await make(),)
+            if self._kept is None or began >= self._until or state != self._state:
+                self._kept, self._state = (await make(),), state
                 ended = time.monotonic()
                 self._until = ended + kept_for(ended - began, self._age)
             return self._kept[0]

@@ -1,4 +1,4 @@
-"""How many runs wait, run and rest, by queue: counted at most once a second for all who ask this process."""
+"""How many runs wait, run and rest, by queue, and what the last hours were like: made once for all who ask."""
 
 from datetime import timedelta
 from functools import partial
@@ -14,29 +14,26 @@ from duebook_common.store.queue_pauses import pauses_now
 
 
 class Overview:
-    """The last answer, whose counts are those that the queues show."""
+    """The last answer, but for the counts, which the queues show too: these follow the log."""
 
     def __init__(self, counts: RunCounts) -> None:
         self._counts, self._kept = counts, KeptAnswer[dict[str, Any]]()
 
     async def read(self, pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
-        answer = await self._kept.read(partial(self._make, pool, clock, misfire))
+        answer = await self._kept.read(partial(_make, pool, clock, misfire))
+        counts = await self._counts.read(pool)
+        oldest = min((each.first_died for each in counts if each.first_died), default=None)
         async with acquire(pool) as db:  # what an operator has just done must show
-            return answer | {"paused": [_paused(pause) for pause in (await pauses_now(db)).all]}
+            paused = [_paused(pause) for pause in (await pauses_now(db)).all]
+        return {**answer, **summary(counts), "oldest_dead_letter_at": oldest, "paused": paused}
 
-    async def _make(self, pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
-        counts, now = await self._counts.read(pool), clock.now()
-        async with acquire(pool) as db:
-            overdue: int = await db.fetchval(OVERDUE, now - misfire)
-            history, processes = await recent(db, now), await services(db)
-        return {
-            "at": now,
-            **summary(counts),
-            "overdue_jobs": overdue,
-            "oldest_dead_letter_at": min((each.first_died for each in counts if each.first_died), default=None),
-            **history,
-            "services": processes,
-        }
+
+async def _make(pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
+    now = clock.now()
+    async with acquire(pool) as db:
+        overdue: int = await db.fetchval(OVERDUE, now - misfire)
+        history, processes = await recent(db, now), await services(db)
+    return {"at": now, "overdue_jobs": overdue, **history, "services": processes}
 
 
 def _paused(pause: Pause) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from duebook_api.state.changes import Changes
 from duebook_api.state.kept_answer import KeptAnswer
 from duebook_common.store.database import Pool, acquire
 
@@ -34,13 +35,16 @@ class RunCount(NamedTuple):
 
 
 class RunCounts:
-    """The last count. A count of many active runs serves for longer than a second."""
+    """The last count. A count of many active runs serves for longer than a second, but not for a later end of the log.
 
-    def __init__(self) -> None:
-        self._kept = KeptAnswer[list[RunCount]](_AGE)
+    So a page that is loaded again because the log has grown shows what has come.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes, self._kept = changes, KeptAnswer[list[RunCount]](_AGE)
 
     async def read(self, pool: Pool) -> list[RunCount]:
-        return await self._kept.read(partial(_read, pool))
+        return await self._kept.read(partial(_read, pool), self._changes.seen_to)
 
 
 async def _read(pool: Pool) -> list[RunCount]:
