@@ -52,3 +52,20 @@ async def test_an_answer_of_another_state_serves_no_more() -> None:
     assert await kept.read(make, "3-7") == 1
     assert await kept.read(make_another, "3-7") == 1
     assert await kept.read(make_another, "3-8") == 2
+
+
+async def test_a_slow_answer_of_another_state_serves_for_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("duebook_api.state.kept_answer.time.monotonic", lambda: now)
+
+    async def make() -> float:
+        nonlocal now
+        now += 1
+        return now
+
+    kept = KeptAnswer[float]()
+    assert await kept.read(make, "3-7") == 101
+    now = 104.9
+    assert await kept.read(make, "3-8") == 101
+    now = 105.0
+    assert await kept.read(make, "3-8") == 106

@@ -58,7 +58,7 @@ class Dependencies:
     def __post_init__(self) -> None:
         counts = RunCounts(self.changes)
         object.__setattr__(self, "overview", Overview(counts))
-        object.__setattr__(self, "queue_numbers", QueueNumbers(counts))
+        object.__setattr__(self, "queue_numbers", QueueNumbers(counts, self.changes))
 
     async def task_schemas(self) -> TaskSchemas:
         """The tasks that executors have registered."""

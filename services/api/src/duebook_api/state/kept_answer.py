@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _SHARE = 0.05  # of the time is spent on making answers: the database of a full system is slow to count
+_SHARE_OF_CHANGES = 0.2  # where each answer is out of date as soon as it is there
 _LONGEST = 30.0  # seconds: an answer may be slow because of an outage, and then the next ones are needed soon
 
 
@@ -23,15 +24,19 @@ class KeptAnswer(Generic[T]):
         """A quick answer serves for `age` seconds."""
         self._age, self._lock = age, asyncio.Lock()
         self._kept: tuple[T] | None = None
-        self._until = 0.0
+        self._until = self._until_changed = 0.0
         self._state: Hashable = None
 
     async def read(self, make: Callable[[], Awaitable[T]], state: Hashable = None) -> T:
-        """The kept answer, or that of `make`; raises its error. One that was made in another `state` serves no more."""
+        """The kept answer, or that of `make`; raises its error.
+
+        One that was made in another `state` serves no more, except for four times as long as it took.
+        """
         async with self._lock:
             began = time.monotonic()
-            if self._kept is None or began >= self._until or state != self._state:
+            if self._kept is None or began >= (self._until if state == self._state else self._until_changed):
                 self._kept, self._state = (await make(),), state
                 ended = time.monotonic()
                 self._until = ended + kept_for(ended - began, self._age)
+                self._until_changed = ended + (ended - began) * (1 / _SHARE_OF_CHANGES - 1)
             return self._kept[0]

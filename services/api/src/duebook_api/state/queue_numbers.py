@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from duebook_api.state.changes import Changes
 from duebook_api.state.kept_answer import KeptAnswer
 from duebook_api.state.run_counts import STATES, RunCount, RunCounts
 from duebook_common.store.database import Clock, Connection, Pool, acquire
@@ -37,14 +38,14 @@ Numbers = Mapping[str, dict[str, Any]]
 
 
 class QueueNumbers:
-    """The last answer, whose runs are those of the overview."""
+    """The last answer, whose runs are those of the overview. It follows the log as these do."""
 
-    def __init__(self, counts: RunCounts) -> None:
-        self._counts, self._kept = counts, KeptAnswer[Numbers]()
+    def __init__(self, counts: RunCounts, changes: Changes) -> None:
+        self._counts, self._changes, self._kept = counts, changes, KeptAnswer[Numbers]()
 
     async def read(self, pool: Pool, clock: Clock) -> Numbers:
         """The numbers of every known queue, by its name."""
-        return await self._kept.read(partial(self._make, pool, clock))
+        return await self._kept.read(partial(self._make, pool, clock), self._changes.seen_to)
 
     async def _make(self, pool: Pool, clock: Clock) -> Numbers:
         counts = await self._counts.read(pool)
