@@ -19,18 +19,12 @@ from duebook_common.integrity.verify_rates import check_rates
 from duebook_common.integrity.verify_rows import check_orphans
 from duebook_common.integrity.verify_streams import check_left_contents, check_streams
 from duebook_common.integrity.verify_wakeups import check_wakeups
+from duebook_common.integrity.workers import PIECES, job_cuts
 from duebook_common.store.database import Connection
 from duebook_common.store.day_lines import lines, sets_between
 
-_PIECES = 8  # of the jobs, and of the days, for each worker
 _SHORTEST = timedelta(hours=1)
 _DAY = timedelta(days=1)
-# The ids that cut the runs into pieces of about the same size, from a sample of some 100,000.
-_CUTS = """
-SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY job_id) FROM runs TABLESAMPLE SYSTEM ($2)
-"""
-_ROWS = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'runs'::regclass"
-_SAMPLE = 100_000
 _HEX = "0123456789abcdef"
 
 
@@ -96,8 +90,9 @@ _WHOLE: dict[str, Callable[[Connection, PartContext], Awaitable[list[Breach]]]] 
 
 async def plan(db: Connection, workers: int) -> list[Part]:
     """The parts of a verification, the long ones first; more parts than workers, so that all have work to the end."""
-    jobs = await _job_ranges(db, workers * _PIECES if workers > 1 else 1)
-    return [*jobs, *await _time_ranges(db, workers * _PIECES), *_stream_ranges(), *map(WholeCheck, _WHOLE)]
+    cuts = await job_cuts(db, workers * PIECES if workers > 1 else 1)
+    jobs = [JobRange(start, end) for start, end in pairwise([None, *cuts, None])]
+    return [*jobs, *await _time_ranges(db, workers * PIECES), *_stream_ranges(), *map(WholeCheck, _WHOLE)]
 
 
 async def check_part(db: Connection, part: Part, context: PartContext, checked: Checked) -> PartReport:
@@ -123,13 +118,6 @@ async def _check_jobs(db: Connection, part: JobRange, context: PartContext, chec
 
     found = await check_jobs(db, context.pauses, context.due_before, count, EVENTS_OF_RANGE, part.start, part.end)
     return PartReport(jobs, events, found)
-
-
-async def _job_ranges(db: Connection, pieces: int) -> list[JobRange]:
-    fractions = [n / pieces for n in range(1, pieces)]
-    percent = min(100.0, 100.0 * _SAMPLE / await db.fetchval(_ROWS))
-    cuts = sorted(set(await db.fetchval(_CUTS, fractions, percent) or [])) if fractions else []
-    return [JobRange(start, end) for start, end in pairwise([None, *cuts, None])]
 
 
 async def _time_ranges(db: Connection, pieces: int) -> list[TimeRange]:
