@@ -18,6 +18,7 @@ from duebook.execution import GivenUp
 from duebook.outcomes import TaskFailure, TaskOutcome, TaskSuccess
 from duebook.tasks import Registry
 from duebook_common.domain.errors import QueueIsPaused, RateExceeded
+from duebook_common.domain.run.ahead import KEPT_UNTIL
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, RunCommand, Succeed
 from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.batching import Batcher
@@ -37,7 +38,6 @@ from duebook_executor.task_loop import TaskLoop
 log = structlog.stdlib.get_logger("attempts")
 
 _RELEASE_SECONDS = 5.0
-_KEPT_SECONDS = 0.4  # schedulers keep a run until so long before its instant, unless an executor holds it
 
 
 class Attempts:
@@ -173,7 +173,7 @@ class Attempts:
         run = attempt.run
         if attempt.held or run.dispatch > 1 or run.start_by is not None or not self.slots.is_short(run.task):
             return False
-        return seconds_until(run.started_at, self._clock.now()) > _KEPT_SECONDS
+        return seconds_until(run.started_at, self._clock.now()) > KEPT_UNTIL.total_seconds()
 
     async def _execute(self, attempt: Attempt) -> TaskOutcome:
         name, assignment = attempt.run.task, attempt.assignment

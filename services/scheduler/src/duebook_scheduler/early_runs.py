@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from duebook_common.domain.run.ahead import KEPT_UNTIL
 from duebook_common.domain.run.state import Run
 from duebook_common.store.executors import QueueTask
 
-_LEAST_AHEAD = timedelta(milliseconds=400)
 _FOR_EACH_SLOT = 100  # runs of short tasks that are sent early; an executor holds as many
 
 
 class EarlyRuns:
-    """Keeps runs until shortly before their instants: until 0.4 s before, or `ahead` if that is longer."""
+    """Keeps runs until shortly before their instants: until `KEPT_UNTIL` before, or `ahead` if that is longer."""
 
     def __init__(self, ahead: timedelta) -> None:
-        self._ahead = max(ahead, _LEAST_AHEAD)
+        self._ahead = max(ahead, KEPT_UNTIL)
         self._kept: dict[datetime, list[Run]] = {}
         self._sent: dict[datetime, Counter[str]] = {}  # early, by their instant and queue
 

@@ -12,6 +12,9 @@ from duebook_common.domain.run.state import Run, RunStatus
 LONGEST_LOOK_AHEAD = timedelta(seconds=5)
 """No run is decided earlier than that. One that seems to be was decided before the clock was set back."""
 
+KEPT_UNTIL = timedelta(milliseconds=400)
+"""Schedulers keep a run until so long before its instant at least, unless an executor holds it without a slot."""
+
 
 def instant_ahead(run: Run, now: datetime) -> datetime | None:
     """The instant at which the run is due, if it lies ahead; None if it has come."""
