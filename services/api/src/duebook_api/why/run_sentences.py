@@ -57,13 +57,9 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
             failed = f"Attempt {event.attempt} failed{_after(run, event)} with {quoted(event.error)}"
             return f"{failed}{_attempts_used(run, event, context)}."
         case AttemptLost():
-            cause = "ended" if event.error == EXECUTOR_ENDED else "was lost: it did not renew its lease in time"
-            lost = f"{capitalized(executor_name(run.executor))} {cause}"
-            return f"{lost}, so attempt {event.attempt} counts as failed{_attempts_used(run, event, context)}."
+            return f"{_lost(run, event)}{_attempts_used(run, event, context)}."
         case AttemptReleased():
-            executor = capitalized(executor_name(run.executor))
-            why = "it was stopping, or had no slot for it at its instant"
-            return f"{executor} released attempt {event.attempt}, which is not charged: {why}."
+            return f"{_released(run, event)}."
         case RunCancelRequested():
             return f"{subject} asked it to stop{with_reason(event.reason)}."
         case RunCancelled():
@@ -80,6 +76,16 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
         case _:
             assert isinstance(event, FirstEvent)
             raise ValueError("`opening_sentences` has the sentence for a run's first event")
+
+
+def _lost(run: Run, event: AttemptLost) -> str:
+    cause = "ended" if event.error == EXECUTOR_ENDED else "was lost: it did not renew its lease in time"
+    return f"{capitalized(executor_name(run.executor))} {cause}, so attempt {event.attempt} counts as failed"
+
+
+def _released(run: Run, event: AttemptReleased) -> str:
+    executor, why = capitalized(executor_name(run.executor)), "it was stopping, or had no slot for it at its instant"
+    return f"{executor} released attempt {event.attempt}, which is not charged: {why}"
 
 
 def failures_text(count: int, error: str | None) -> str:
