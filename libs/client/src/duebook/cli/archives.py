@@ -1,6 +1,9 @@
 """`duebook archive`. It works on the database and on the archives themselves, without the API."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -20,6 +23,17 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Archive old runs, and check and read archives.")
 
 _COLUMNS = ("number", "period", "events", "bytes", "archived_at", "address", "link", "digest")
+
+
+class _Archived(NamedTuple):
+    """The new archives, those that were written anew or swept, what went wrong, and how long an erasure has waited."""
+
+    archived: Sequence[Any]
+    changed: Sequence[Any]
+    faults: Sequence[str]
+    overdue: float
+
+
 Period = Annotated[str, typer.Argument(help="The period, as `duebook archive list` names it, like 2026-10.")]
 
 
@@ -34,44 +48,46 @@ def run(
 
     Schedulers do both by themselves. Services may run.
     """
-    from duebook_common.archives.archiver import Archiver, NotArchived
-    from duebook_common.archives.rewriter import Rewriter
-    from duebook_common.store.archive_handling import erasure_overdue
-
     settings, target = _settings(), _target()
     retention = settings.retention if older_than is None else parse_option("--older-than", duration, older_than)
-    done: list[Any] = []
-    changed: list[Any] = []
-    faults: list[str] = []
-
-    async def work(pool: "Pool") -> float:
-        archiver = Archiver(pool, target, operator(), pace=0)
-        try:
-            while (archived := await archiver.archive_due(retention)) is not None:
-                output.print_message(f"archived {archived.period}: {archived.events} events, {archived.bytes} bytes")
-                done.append(archived)
-        except NotArchived as error:
-            faults.append(str(error))
-        try:
-            await Rewriter(pool, target, operator(), pace=0).rewrite_due(changed.append)
-        except NotArchived as error:
-            faults.append(str(error))
-        overdue: float = await _with_connection(pool, erasure_overdue)
-        return overdue
-
-    overdue = with_database(work)
+    archived, changed, faults, overdue = with_database(partial(_archive, target, retention))
     if faults:
         raise Failure("; ".join(faults))
     if overdue:
         raise Failure("an archive has contents that were erased, and another process works on archives: try again")
-    if retention is None and not done and not changed:
+    if retention is None and not archived and not changed:
         raise Failure("everything is kept for ever: set DUEBOOK_RETENTION, or give --older-than")
     rewritten, deleted = sum(each.rewritten for each in changed), sum(each.deleted for each in changed)
     if fmt is Format.JSON:
-        output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in done])
-    output.print_message(f"periods archived: {len(done)}, archives without what was erased: {rewritten}")
+        output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in archived])
+    output.print_message(f"periods archived: {len(archived)}, archives without what was erased: {rewritten}")
     if deleted:
         output.print_message(f"old files deleted: {deleted}")
+
+
+async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") -> _Archived:
+    """Archive all that is due, and then let erasures reach the archives, also where archiving has failed."""
+    from duebook_common.archives.archiver import Archiver, NotArchived
+    from duebook_common.archives.rewriter import Rewriter
+    from duebook_common.store.archive_handling import erasure_overdue
+
+    archiver, archived, changed, faults = (
+        Archiver(pool, target, operator(), pace=0),
+        list[Any](),
+        list[Any](),
+        list[str](),
+    )
+    try:
+        while (archive := await archiver.archive_due(retention)) is not None:
+            output.print_message(f"archived {archive.period}: {archive.events} events, {archive.bytes} bytes")
+            archived.append(archive)
+    except NotArchived as error:
+        faults.append(str(error))
+    try:
+        await Rewriter(pool, target, operator(), pace=0).rewrite_due(changed.append)
+    except NotArchived as error:
+        faults.append(str(error))
+    return _Archived(archived, changed, faults, await _with_connection(pool, erasure_overdue))
 
 
 @app.command("list")
