@@ -1,6 +1,6 @@
 """What was erased leaves its archive with the next run: nothing of it is left in any file, and the chain holds."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,15 @@ from duebook_common.archives.folder import Folder
 from duebook_common.archives.lines import LineFile
 from duebook_common.archives.manifest import decode, digest, encode, manifest_name
 from duebook_common.archives.rewriter import Rewriter
-from duebook_common.archives.targets import Target, open_target, read_whole
+from duebook_common.archives.targets import Target, read_whole
 from duebook_common.domain.archive import ArchiveRewritten
 from duebook_common.store import departure, erasure
 from duebook_common.store.archive_handling import record_archive
 from duebook_common.store.database import transaction
 from duebook_common.store.erasure import erase_runs_of_a_job
-from support.api_app import Api, running_api
+from support.api_app import Api
 from support.archives import ANY_AGE
 from support.contents import read_the_log, tables_with
-from support.s3_server import s3_server
 from support.secret_archives import (
     ACTOR,
     all_archives,
@@ -37,32 +36,6 @@ from support.secret_archives import (
     rewrite,
 )
 from support.secret_runs import SECRET, must_agree, run_with_secrets
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[dict[str, str]]:
-    with s3_server() as environment:
-        yield environment
-
-
-@pytest.fixture(params=["folder", "s3"])
-def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
-    if request.param == "folder":
-        return open_target(str(tmp_path))
-    for name, value in request.getfixturevalue("s3").items():
-        monkeypatch.setenv(name, value)
-    return open_target(f"s3://archives/{tmp_path.name}")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Target:
-    return open_target(str(tmp_path))
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 async def must_be_gone(api: Api, target: Target) -> None:

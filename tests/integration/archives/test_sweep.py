@@ -1,7 +1,6 @@
 """Old files leave the folder of a period, and nothing else does: those of the manifest in force stay."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from duebook_common.archives.manifest import Manifest, is_manifest
 from duebook_common.archives.targets import Target, open_target
 from duebook_common.store.archive_handling import chain
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
-from support.api_app import Api, running_api
+from support.api_app import Api
 from support.contents import tables_with
 from support.secret_archives import (
     all_archives,
@@ -28,17 +27,6 @@ from support.secret_archives import (
     rewrite,
 )
 from support.secret_runs import SECRET, run_with_secrets
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Target:
-    return open_target(str(tmp_path))
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 @pytest.mark.parametrize("at", [1, 2], ids=["before the manifest", "after it"])

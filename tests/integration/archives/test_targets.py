@@ -1,6 +1,5 @@
 """Both kinds of target keep files alike."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,22 +7,6 @@ import pytest
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.targets import Target, open_target, read_whole
 from support.archives import write_archives
-from support.s3_server import s3_server
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[dict[str, str]]:
-    with s3_server() as environment:
-        yield environment
-
-
-@pytest.fixture(params=["folder", "s3"])
-def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
-    if request.param == "folder":
-        return open_target(tmp_path.as_uri())
-    for name, value in request.getfixturevalue("s3").items():
-        monkeypatch.setenv(name, value)
-    return open_target(f"s3://archives/{tmp_path.name}/deep")
 
 
 async def test_a_file_is_read_back_and_replaced(target: Target) -> None:
