@@ -22,6 +22,7 @@ from duebook_common.domain.statistics import (
     StepKey,
     admit,
     floor,
+    merge_unknown,
     quantiles,
     roll_up,
 )
@@ -78,6 +79,15 @@ def _kept_in_batches(queues: list[str], size: int) -> dict[str, int]:
         for row, rollup in admit(roll_up(batch, NOW), set(total)).items():
             total[row] = total.get(row, 0) + rollup.counts["succeeded"]
     return {row.key: n for row, n in total.items() if row.group[:2] == (MINUTE, Dimension.QUEUE)}
+
+
+def test_a_job_that_another_full_hour_knows_is_another_here() -> None:
+    hours = [Group(HOUR, Dimension.JOB, floor(AT, HOUR) + n * HOUR) for n in (0, 1)]
+    full = {hours[0]: {"a"}, hours[1]: {"b"}}
+    batch = {StepKey(hour, key): Rollup(([1], [], [])) for hour in hours for key in ("a", "b", OTHER)}
+    counts = {(row.group, row.key): rollup.measures[0] for row, rollup in merge_unknown(batch, full).items()}
+    expected = [((hours[0], "a"), [1]), ((hours[0], OTHER), [2]), ((hours[1], "b"), [1]), ((hours[1], OTHER), [2])]
+    assert counts == dict(expected)
 
 
 @given(st.lists(st.floats(0.001, 1e5), min_size=1, max_size=50), st.sampled_from([0.5, 0.95, 0.99, 1.0]))

@@ -4,7 +4,7 @@ A histogram has a bucket for each eighth of a power of ten milliseconds, so that
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -163,6 +163,15 @@ def admit(rollups: dict[StepKey, Rollup], known: Collection[StepKey]) -> dict[St
                 taken[row.group] = taken.get(row.group, 0) + 1
         admitted.setdefault(target, Rollup(first=rollup.first)).merge(rollup)
     return admitted
+
+
+def merge_unknown(rollups: dict[StepKey, Rollup], full: Mapping[Group, Collection[str]]) -> dict[StepKey, Rollup]:
+    """The rollups of groups that have their most keys, those of other keys merged into one."""
+    merged: dict[StepKey, Rollup] = {}
+    for row, rollup in rollups.items():
+        target = row if row.key in full[row.group] else StepKey(row.group, OTHER)
+        merged.setdefault(target, Rollup(first=rollup.first)).merge(rollup)
+    return merged
 
 
 def quantiles(histogram: Sequence[int], *shares: float) -> list[float | None]:

@@ -24,6 +24,7 @@ from duebook_common.domain.statistics import (
     Rollup,
     StepKey,
     admit,
+    merge_unknown,
     roll_up,
 )
 from duebook_common.store.checkpoints import claim, forget_checkpoint, move_checkpoint, wait_for_claim
@@ -50,13 +51,18 @@ _SLOT = " ".join(f"WHEN '{type_}' THEN {OUTCOMES.index(outcome)}" for type_, out
 
 def _bucket(interval: str) -> str:
     """SQL for the bucket of a histogram into which the interval falls."""
-    decades = f"log(greatest(extract(epoch FROM {interval})::float8 * 1000, 1))"
+    decades = f"log(greatest(date_part('epoch', {interval}) * 1000, 1))"
     return f"least({LAST_BUCKET}, ceil({BUCKETS_PER_DECADE} * {decades}))::int"
 
 
-# OFFSET 0 keeps the planner from joining all runs: it makes one probe of the primary key for each event. After a
-# success nothing changes the run's row, so its last start stands there. The jobs of hours that have their most keys
-# are told apart only if they are among these. What a pause kept back was due at its end.
+def _floor(step: str) -> str:
+    """SQL for the start of the step into which `recorded_at` falls."""
+    return f"date_bin('{step}', recorded_at, '1970-01-01Z')"
+
+
+# OFFSET 0 keeps the planner from joining all runs: it probes the primary key once for each event of an attempt or
+# an end. After a success nothing changes the run's row, so its last start stands there. The jobs of hours that have
+# their most keys are told apart only if they are among these. What a pause kept back was due at its end.
 _FACTS = f"""
 WITH batch AS MATERIALIZED (
     SELECT xid, position, stream, version, type, job_id, recorded_at, born,
@@ -74,7 +80,7 @@ WITH batch AS MATERIALIZED (
     FROM batch AS e
     CROSS JOIN LATERAL (
         SELECT queue, task, job_id, due_at, resumed_at, started_at FROM runs
-        WHERE run_id = CASE WHEN e.type IN ({_OF_RUNS}) THEN substring(e.stream FROM 5)::uuid END OFFSET 0
+        WHERE run_id = substring(e.stream FROM 5)::uuid OFFSET 0
     ) AS run
     CROSS JOIN LATERAL (VALUES
         (0, CASE e.type {_SLOT} END),
@@ -84,7 +90,7 @@ WITH batch AS MATERIALIZED (
             WHERE s.stream = e.stream AND s.born = e.born AND s.version < e.version AND s.type = 'AttemptStarted'
             ORDER BY s.version DESC LIMIT 1) END)
     ) AS m (measure, slot)
-    WHERE m.slot IS NOT NULL
+    WHERE e.type IN ({_OF_RUNS}) AND m.slot IS NOT NULL
     UNION ALL
     SELECT e.n, e.recorded_at, definition.queue, definition.task, e.job_id, 0, {OUTCOMES.index("skipped")},
            e.count
@@ -100,8 +106,8 @@ WITH batch AS MATERIALIZED (
 ), grouped AS (
     SELECT minute, hour, queue, task, job, measure, slot, sum(count)::bigint AS count, min(n) AS first
     FROM (
-        SELECT *, date_trunc('minute', recorded_at, 'UTC') AS minute, date_trunc('hour', recorded_at, 'UTC') AS hour,
-               CASE WHEN date_trunc('hour', recorded_at, 'UTC') <> ALL($4::timestamptz[])
+        SELECT *, {_floor("1 minute")} AS minute, {_floor("1 hour")} AS hour,
+               CASE WHEN {_floor("1 hour")} <> ALL($4::timestamptz[])
                OR job_id IN (SELECT unnest($5::uuid[])) THEN job_id END AS job
         FROM facts
     ) AS f
@@ -137,7 +143,7 @@ class StatisticsSubscriber:
 
     def __init__(self, pool: Pool, pulse: LogPulse | None = None) -> None:
         self._pool, self._pulse = pool, pulse or LogPulse(pool)
-        self._full: dict[datetime, set[StepKey]] = {}  # hours with their most jobs, which change no more
+        self._full: dict[Group, set[str]] = {}  # hours with their most jobs, which change no more
 
     async def step(self, now: datetime) -> int:
         """Count one batch. Returns its number of events if it was full, else 0."""
@@ -147,9 +153,9 @@ class StatisticsSubscriber:
             checkpoint = await claim(db, SUBSCRIBER)
             if checkpoint is None:
                 return 0
-            jobs = [row.key for rows in self._full.values() for row in rows]
+            jobs = [key for keys in self._full.values() for key in keys]
             position = (checkpoint.xid, checkpoint.position)
-            records = await db.fetch(_FACTS, *position, BATCH, list(self._full), jobs)
+            records = await db.fetch(_FACTS, *position, BATCH, [hour.at for hour in self._full], jobs)
             if not records:
                 return 0
             await self._add(db, roll_up(map(_facts_of, _with_facts(records)), now))
@@ -158,21 +164,19 @@ class StatisticsSubscriber:
         return size if size == BATCH else 0
 
     async def _add(self, db: Connection, rollups: dict[StepKey, Rollup]) -> None:
-        groups = {row.group for row in rollups if not self._is_full(row.group)}
-        known = (await _known(db, groups)).union(*self._full.values())
+        of_full_hours = {row: rollups.pop(row) for row in [*rollups] if row.group in self._full}
+        known = await _known(db, {row.group for row in rollups})
         added = admit(rollups, known)
-        await db.execute(_ADD, orjson.dumps([_row(row, rollup) for row, rollup in added.items()]))
+        rows = (added | merge_unknown(of_full_hours, self._full)).items()
+        await db.execute(_ADD, orjson.dumps([_row(row, rollup) for row, rollup in rows]))
         self._remember_full_hours(known | added.keys())
 
-    def _is_full(self, group: Group) -> bool:
-        return group.dimension is Dimension.JOB and group.at in self._full
-
     def _remember_full_hours(self, rows: Iterable[StepKey]) -> None:
-        jobs: dict[datetime, set[StepKey]] = {}
+        jobs: dict[Group, set[str]] = {}
         for row in rows:
             if row.group.dimension is Dimension.JOB and row.key != OTHER:
-                jobs.setdefault(row.group.at, set()).add(row)
-        full = {at: keys for at, keys in jobs.items() if len(keys) >= MOST_KEYS[Dimension.JOB]}
+                jobs.setdefault(row.group, set()).add(row.key)
+        full = {hour: keys for hour, keys in jobs.items() if len(keys) >= MOST_KEYS[Dimension.JOB]}
         self._full = dict(sorted((self._full | full).items())[-2:])
 
 
