@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from duebook_common.domain.definition import CatchUp, Every, Recurrence
 from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
@@ -94,6 +95,33 @@ def test_a_finished_job_with_a_greater_max_runs_goes_on_from_the_change() -> Non
     life.change(replace(life.job.definition, max_runs=2))
     assert life.job.next_at is not None
     assert breaches(life.history, life.now) == []
+
+
+EACH_12_HOURS, EACH_48_HOURS = Every(12 * HOUR), Every(48 * HOUR)
+
+
+@pytest.mark.parametrize("recurrence", ["none", "weekly", EACH_12_HOURS, EACH_48_HOURS])
+@pytest.mark.parametrize("paused", [False, True], ids=["active", "paused"])
+@pytest.mark.parametrize("back", [HOUR, 2 * DAY + HOUR, 9 * DAY])
+def test_a_change_after_the_clock_was_set_back_is_no_breach(
+    recurrence: Recurrence, paused: bool, back: timedelta
+) -> None:
+    """What the old schedule has accounted for is not expected of the new one, and does not run again."""
+    life = new_life(a_definition(recurrence="daily", catch_up=CatchUp("none")), NOW - HOUR)
+    for _ in range(4):
+        life.wait(DAY)
+        life.poll()
+    if paused:
+        life.pause()
+    life.now -= back
+    life.change(replace(life.job.definition, recurrence=recurrence))
+    assert breaches(life.history, life.job.next_at or life.now) == []
+    for n in range(24):
+        life.now += 12 * HOUR
+        if paused and n == 20:
+            life.resume()
+        life.poll()
+        assert breaches(life.history, life.now) == []
 
 
 def test_a_finish_before_the_next_due_time_is_a_breach() -> None:

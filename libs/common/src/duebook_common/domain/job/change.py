@@ -1,13 +1,15 @@
 """A change of a job's definition, and where its schedule continues."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job.events import JobChanged, JobEvent, JobFinished, OccurrencesSkipped
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.schedule.due import NextOccurrence, next_occurrence
-from duebook_common.domain.schedule.nominal import last_between
+from duebook_common.domain.schedule.nominal import last_of_both
+
+_INSTANT = timedelta(microseconds=1)
 
 
 def change(job: Job, definition: Definition, now: datetime, *, run_exists: bool) -> list[JobEvent]:
@@ -40,13 +42,13 @@ def _continuation(job: Job, definition: Definition, now: datetime, *, run_exists
     moved = definition.scheduled_at != job.definition.scheduled_at  # else it lies ahead, or is accounted for
     if definition.recurrence == "none" and moved and not run_exists:
         return next_occurrence(job.id, definition, None)
-    ahead = next_occurrence(job.id, definition, now)
-    while ahead.next_at is not None and _is_accounted_for(job, ahead.next_at):
-        ahead = next_occurrence(job.id, definition, ahead.next_at)
-    return ahead
+    return next_occurrence(job.id, definition, _accounted_for_until(job, definition, now))
 
 
-def _is_accounted_for(job: Job, time: datetime) -> bool:
-    """Whether a nominal time after `now` has been dispatched already, by a scheduler whose clock is ahead of ours."""
-    end = job.next_at or job.updated_at
-    return time < end and last_between(job.definition, time, time) is not None
+def _accounted_for_until(job: Job, definition: Definition, now: datetime) -> datetime:
+    """The latest time after `now` of the new schedule that has its run already, else `now`.
+
+    A scheduler whose clock is ahead of ours has opened it, or ours was set back.
+    """
+    decided_until = (job.next_at or job.updated_at) - _INSTANT
+    return last_of_both(job.definition, definition, now + _INSTANT, decided_until) or now

@@ -19,7 +19,7 @@ from duebook_common.domain.job.events import (
     OccurrencesSkipped,
 )
 from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent
-from duebook_common.domain.schedule.nominal import chunks_between, count_between
+from duebook_common.domain.schedule.nominal import chunks_between, count_between, last_of_both
 from duebook_common.domain.schedule.times import TimeSequence
 
 EARLIEST = datetime(1969, 12, 31, tzinfo=UTC)  # no schedule names a time before 1970
@@ -105,7 +105,8 @@ def schedule_periods(history: Iterable[JobEvent | FirstEvent]) -> list[ScheduleP
 def _change(periods: list[SchedulePeriod], event: JobChanged, stream_version: int) -> None:
     """Add a version if the schedule stays the same, else a period.
 
-    A new schedule names times after the change only; a one-off that was moved may lie in the past.
+    A new schedule names times after the change only, and after the last that the old one names too and has accounted
+    for: a clock may have been set back before the change. A one-off that was moved may lie in the past.
     """
     period = periods[-1]
     before = period.versions[-1]
@@ -116,8 +117,15 @@ def _change(periods: list[SchedulePeriod], event: JobChanged, stream_version: in
     moved = event.definition.scheduled_at != before.definition.scheduled_at
     if event.definition.recurrence == "none" and moved:
         version = replace(version, since=EARLIEST)
+    else:
+        version = replace(version, since=_accounted_for_until(period, event))
     _end(period, event.at)
     periods.append(SchedulePeriod([version]))
+
+
+def _accounted_for_until(period: SchedulePeriod, event: JobChanged) -> datetime:
+    decided_until = max(period.latest, period.versions[0].since, period.until or EARLIEST)
+    return last_of_both(period.schedule, event.definition, event.at + _INSTANT, decided_until) or event.at
 
 
 def _end(period: SchedulePeriod, at: datetime) -> None:

@@ -47,6 +47,18 @@ def last_between(definition: Definition, first: datetime, last: datetime) -> dat
     return latest
 
 
+def last_of_both(one: Definition, other: Definition, first: datetime, last: datetime) -> datetime | None:
+    """The latest time from `first` to `last`, both included, that both schedules name. Looks at each time of both."""
+    if first > last:
+        return None  # the usual case
+    named = {time for chunk in chunks_between(one, first, last) for time in chunk}
+    if not named:
+        return None
+    return max(
+        (time for chunk in chunks_between(other, first, max(named)) for time in chunk if time in named), default=None
+    )
+
+
 def chunks_between(definition: Definition, first: datetime, last: datetime) -> Iterator[TimeSequence]:
     """The nominal times from `first` to `last`, both included, in ascending chunks that are not empty.
 
