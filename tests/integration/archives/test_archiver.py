@@ -1,71 +1,23 @@
-"""A period leaves the database for an archive: as a whole, once, and whatever stops it on its way."""
+"""A period leaves the database for an archive: as a whole, once, in a chain."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from asyncpg import LockNotAvailableError
 
-from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
-from duebook_common.archives.chain import RecordedManifest, recorded_manifests
 from duebook_common.archives.check import check_archives, read_manifest
 from duebook_common.archives.folder import Folder
-from duebook_common.archives.manifest import Manifest, is_manifest
+from duebook_common.archives.manifest import Manifest
 from duebook_common.archives.restore import restore
-from duebook_common.domain.run.commands import FailAttempt, Succeed
+from duebook_common.domain.run.commands import Succeed
 from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify
-from duebook_common.store import departure
-from duebook_common.store.archive_handling import chain
 from duebook_common.store.checkpoints import Checkpoint
-from duebook_common.store.conflict import Conflict
-from duebook_common.store.database import UNAVAILABLE, Pool, acquire, transaction
-from duebook_common.store.partitions import open_period
+from duebook_common.store.database import Pool, transaction
+from support.archiver import LONG_AGO, end_period, must_have_left, recorded, statuses, with_history
 from support.archives import ANY_AGE, LATER
-from support.bookkeeping import ACTOR, NOW, created, do, started
-
-LONG_AGO = timedelta(days=400_000)
-
-
-async def with_history(pool: Pool) -> Any:
-    """Two runs that ended, a dead letter and a running one, in a period that has ended; returns the period's start."""
-    for _ in range(2):
-        await do(pool, await started(pool), Succeed(1, {"rows": 3}, NOW))
-    await do(pool, await started(pool, max_retries=0), FailAttempt(1, "boom", NOW, chance=0.5, retry=False))
-    await started(pool)
-    await created(pool)
-    born = await pool.fetchval("SELECT born FROM periods")
-    await end_period(pool, LATER)
-    return born
-
-
-async def end_period(pool: Pool, end: datetime) -> None:
-    async with transaction(pool) as db:
-        assert await open_period(db, end)
-
-
-async def recorded(pool: Pool) -> list[RecordedManifest]:
-    async with acquire(pool) as db:
-        return recorded_manifests(await chain(db))
-
-
-async def must_have_left(pool: Pool, folder: Path, born: Any) -> None:
-    """The period's archive is sound, what had ended has lines, and what had not is where it was."""
-    target = Folder(str(folder))
-    assert not [fault async for fault in check_archives(target, await recorded(pool))]
-    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "archived"
-    assert await pool.fetchval("SELECT count(*) FROM events WHERE born = $1", born) == 0
-    assert await statuses(pool, "ledger_lines") == {"succeeded": 2}
-    assert await statuses(pool, "runs") == {"dead_lettered": 1, "running": 1}
-    assert (await verify(pool, LONG_AGO)).breaches == []
-
-
-async def statuses(pool: Pool, table: str) -> dict[str, int]:
-    return {
-        row["status"]: row["n"] for row in await pool.fetch(f"SELECT status, count(*) AS n FROM {table} GROUP BY 1")
-    }
+from support.bookkeeping import ACTOR, NOW, do, started
 
 
 async def manifest_of(pool: Pool, folder: Path) -> Manifest:
@@ -95,80 +47,6 @@ async def test_nothing_leaves_before_its_time(pool: Pool, tmp_path: Path) -> Non
     assert await archiver.archive_due(timedelta(days=90)) is None
     assert await archiver.archive_due(None) is None
     assert [*tmp_path.iterdir()] == []
-
-
-_KNOWN = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM ledger_lines JOIN archives ON number = archive)"
-
-
-class _Killed(BaseException):
-    """Ends a process at a step."""
-
-
-def kill(
-    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, at: int = 1, by: Any = _Killed
-) -> None:
-    step, calls = getattr(owner, name), 0
-
-    async def killed(*arguments: Any, **more: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == at and not after:
-            raise by
-        result = await step(*arguments, **more)
-        if calls == at:
-            raise by
-        return result
-
-    monkeypatch.setattr(owner, name, killed)
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
-    ("owner", "name"),
-    [
-        (departure, "move_open"),
-        (departure, "seal"),
-        (Folder, "put"),
-        (module, "file_states"),
-        (module, "record_archive"),
-        (departure, "settle"),
-        (departure, "drop"),
-    ],
-)
-async def test_it_goes_on_wherever_it_was_killed(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
-) -> None:
-    born = await with_history(pool)
-    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
-    with monkeypatch.context() as patch:
-        kill(patch, owner, name, after=after)
-        with pytest.raises(_Killed):
-            await archiver.archive_due(ANY_AGE)
-    assert (await verify(pool, LONG_AGO)).breaches == []
-    assert await pool.fetchval(_KNOWN) == 4
-    while await archiver.archive_due(ANY_AGE) is not None:
-        pass
-    await must_have_left(pool, tmp_path, born)
-
-
-async def test_a_target_that_fails_leaves_the_period_as_it_was(pool: Pool, tmp_path: Path) -> None:
-    born = await with_history(pool)
-    with pytest.raises(OSError, match="does not exist"):
-        await Archiver(pool, Folder(str(tmp_path / "absent")), ACTOR).archive_due(ANY_AGE)
-    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
-    assert await recorded(pool) == []
-    assert (await verify(pool, LONG_AGO)).breaches == []
-
-
-async def test_a_seal_is_taken_back_where_the_rest_cannot_move(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    born = await with_history(pool)
-    kill(monkeypatch, departure, "move_open", after=False, at=2, by=LockNotAvailableError)
-    monkeypatch.setattr(module, "_TRIES", 1)
-    with pytest.raises(LockNotAvailableError):
-        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
-    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
 
 
 async def test_a_subscriber_that_is_behind_keeps_the_period(pool: Pool, tmp_path: Path) -> None:
@@ -216,54 +94,6 @@ async def test_a_vacuum_of_another_period_does_not_hold_a_period_back(pool: Pool
     async with transaction(pool) as db:
         await db.execute("LOCK TABLE ONLY events_kept IN SHARE UPDATE EXCLUSIVE MODE")  # that of a vacuum
         assert await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE) is not None
-    await must_have_left(pool, tmp_path, born)
-
-
-async def test_a_file_that_changed_after_it_was_written_keeps_the_period(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await with_history(pool)
-    put = Folder.put
-
-    async def damaging(self: Folder, name: str, content: bytes) -> None:
-        await put(self, name, content[:-1] if name.endswith(".zst") else content)
-
-    monkeypatch.setattr(Folder, "put", damaging)
-    with pytest.raises(NotArchived, match="not what was written"):
-        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
-    assert await recorded(pool) == []
-
-
-async def test_two_schedulers_do_not_archive_at_once(pool: Pool, tmp_path: Path) -> None:
-    await with_history(pool)
-    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
-    async with departure.alone(pool) as db:
-        assert db is not None
-        assert await archiver.archive_due(ANY_AGE) is None
-
-
-_LOSE_THE_LOCK = """
-SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-WHERE locktype = 'advisory' AND objid = 7246 AND datname = current_database()
-"""
-
-
-async def test_a_writer_that_lost_its_lock_changes_no_recorded_archive(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process archives the period between the last look at the lock and the manifest."""
-    born, put, target = await with_history(pool), Folder.put, Folder(str(tmp_path))
-
-    async def overtaken(self: Folder, name: str, content: bytes) -> None:
-        if is_manifest(name):
-            monkeypatch.setattr(Folder, "put", put)
-            await pool.execute(_LOSE_THE_LOCK)
-            assert await Archiver(pool, target, ACTOR, pace=0).archive_due(ANY_AGE) is not None
-        await put(self, name, content)
-
-    monkeypatch.setattr(Folder, "put", overtaken)
-    with pytest.raises((Conflict, *UNAVAILABLE)):
-        await Archiver(pool, target, ACTOR, pace=0).archive_due(ANY_AGE)
     await must_have_left(pool, tmp_path, born)
 
 

@@ -15,6 +15,7 @@ from duebook_common.archives.targets import Target, open_target
 from duebook_common.store.archive_handling import chain
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire
 from support.api_app import Api
+from support.archiver import lose_the_lock
 from support.contents import tables_with
 from support.secret_archives import (
     all_archives,
@@ -57,12 +58,6 @@ async def test_what_a_try_that_was_not_recorded_has_left_goes(
     assert await tables_with(api.deps.pool, SECRET) == set()
 
 
-_LOSE_THE_LOCK = """
-SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-WHERE locktype = 'advisory' AND objid = 7246 AND datname = current_database()
-"""
-
-
 @pytest.mark.parametrize("at", [1, 2])
 async def test_a_sweeper_that_lost_its_lock_deletes_no_new_file(
     api: Api, folder: Target, monkeypatch: pytest.MonkeyPatch, at: int
@@ -83,7 +78,7 @@ async def test_a_sweeper_that_lost_its_lock_deletes_no_new_file(
         nonlocal calls
         calls += 1
         if calls == at:
-            await api.deps.pool.execute(_LOSE_THE_LOCK)
+            await lose_the_lock(api.deps.pool)
             await erase(api, run)
             other.append(asyncio.create_task(rewrite(api, folder)))
             await written.wait()

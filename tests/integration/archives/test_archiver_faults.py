@@ -1,0 +1,112 @@
+"""An archiver that is stopped, refused or overtaken leaves the period or its archive, and the next run goes on."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncpg import LockNotAvailableError
+
+from duebook_common.archives import archiver as module
+from duebook_common.archives.archiver import Archiver, NotArchived
+from duebook_common.archives.folder import Folder
+from duebook_common.archives.manifest import is_manifest
+from duebook_common.integrity.verify import verify
+from duebook_common.store import departure
+from duebook_common.store.conflict import Conflict
+from duebook_common.store.database import UNAVAILABLE, Pool
+from support.archiver import LONG_AGO, Killed, kill, lose_the_lock, must_have_left, recorded, with_history
+from support.archives import ANY_AGE
+from support.bookkeeping import ACTOR
+
+_KNOWN = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM ledger_lines JOIN archives ON number = archive)"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (departure, "move_open"),
+        (departure, "seal"),
+        (Folder, "put"),
+        (module, "file_states"),
+        (module, "record_archive"),
+        (departure, "settle"),
+        (departure, "drop"),
+    ],
+)
+async def test_it_goes_on_wherever_it_was_killed(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
+) -> None:
+    born = await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    with monkeypatch.context() as patch:
+        kill(patch, owner, name, after=after)
+        with pytest.raises(Killed):
+            await archiver.archive_due(ANY_AGE)
+    assert (await verify(pool, LONG_AGO)).breaches == []
+    assert await pool.fetchval(_KNOWN) == 4
+    while await archiver.archive_due(ANY_AGE) is not None:
+        pass
+    await must_have_left(pool, tmp_path, born)
+
+
+async def test_a_target_that_fails_leaves_the_period_as_it_was(pool: Pool, tmp_path: Path) -> None:
+    born = await with_history(pool)
+    with pytest.raises(OSError, match="does not exist"):
+        await Archiver(pool, Folder(str(tmp_path / "absent")), ACTOR).archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+    assert await recorded(pool) == []
+    assert (await verify(pool, LONG_AGO)).breaches == []
+
+
+async def test_a_seal_is_taken_back_where_the_rest_cannot_move(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = await with_history(pool)
+    kill(monkeypatch, departure, "move_open", after=False, at=2, by=LockNotAvailableError)
+    monkeypatch.setattr(module, "_TRIES", 1)
+    with pytest.raises(LockNotAvailableError):
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+
+
+async def test_a_file_that_changed_after_it_was_written_keeps_the_period(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_history(pool)
+    put = Folder.put
+
+    async def damaging(self: Folder, name: str, content: bytes) -> None:
+        await put(self, name, content[:-1] if name.endswith(".zst") else content)
+
+    monkeypatch.setattr(Folder, "put", damaging)
+    with pytest.raises(NotArchived, match="not what was written"):
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0).archive_due(ANY_AGE)
+    assert await recorded(pool) == []
+
+
+async def test_two_schedulers_do_not_archive_at_once(pool: Pool, tmp_path: Path) -> None:
+    await with_history(pool)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    async with departure.alone(pool) as db:
+        assert db is not None
+        assert await archiver.archive_due(ANY_AGE) is None
+
+
+async def test_a_writer_that_lost_its_lock_changes_no_recorded_archive(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process archives the period between the last look at the lock and the manifest."""
+    born, put, target = await with_history(pool), Folder.put, Folder(str(tmp_path))
+
+    async def overtaken(self: Folder, name: str, content: bytes) -> None:
+        if is_manifest(name):
+            monkeypatch.setattr(Folder, "put", put)
+            await lose_the_lock(pool)
+            assert await Archiver(pool, target, ACTOR, pace=0).archive_due(ANY_AGE) is not None
+        await put(self, name, content)
+
+    monkeypatch.setattr(Folder, "put", overtaken)
+    with pytest.raises((Conflict, *UNAVAILABLE)):
+        await Archiver(pool, target, ACTOR, pace=0).archive_due(ANY_AGE)
+    await must_have_left(pool, tmp_path, born)
