@@ -21,6 +21,7 @@ from duebook_common.store.archive_handling import record_archive
 from duebook_common.store.database import transaction
 from duebook_common.store.erasure import erase_runs_of_a_job
 from support.api_app import Api
+from support.archiver import Killed, kill
 from support.archives import ANY_AGE
 from support.contents import read_the_log, tables_with
 from support.secret_archives import (
@@ -99,30 +100,18 @@ async def test_an_archived_one_off_job_is_erased_with_its_runs(api: Api, folder:
     await archive_period(api, folder)
     assert await api.deps.pool.fetchval("SELECT count(*) FROM archived_jobs") == 1
     shown = await api.json(202, "POST", f"/api/job/{job['id']}/erase")
-    assert (shown["id"], shown["payload"], shown["erased_at"] is not None) == (job["id"], {}, True)
+    [archive] = await all_archives(api.deps.pool)
+    known = {name: job[name] for name in ("id", "name", "task", "queue", "created_at")}
+    assert shown == known | {
+        "status": "deleted",
+        "updated_at": shown["updated_at"],
+        "erased_at": shown["erased_at"],
+        "archived": archive.period,
+    }
+    assert shown["erased_at"] >= shown["updated_at"] > job["created_at"]
     assert await api.deps.pool.fetchval("SELECT request_hash FROM archived_jobs") is None
     assert len(await rewrite(api, folder)) == 1
     await must_be_gone(api, folder)
-
-
-class _Killed(BaseException):
-    """Ends a process at a step."""
-
-
-def kill(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool, at: int) -> None:
-    step, calls = getattr(owner, name), 0
-
-    async def killed(*arguments: Any, **more: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == at and not after:
-            raise _Killed
-        result = await step(*arguments, **more)
-        if calls == at:
-            raise _Killed
-        return result
-
-    monkeypatch.setattr(owner, name, killed)
 
 
 @pytest.mark.parametrize("at", ["before", "between"])
@@ -137,7 +126,7 @@ async def test_a_mail_of_a_period_that_leaves_is_erased_later(
     pool, erase_archived = api.deps.pool, erasure.erase_archived_job
     with monkeypatch.context() as patch:
         kill(patch, departure, "settle", after=False, at=1)
-        with pytest.raises(_Killed):
+        with pytest.raises(Killed):
             await archive_period(api, folder)
     with monkeypatch.context() as patch:
         if at == "between":
@@ -180,7 +169,7 @@ async def test_it_goes_on_wherever_it_was_killed(
     assert await erase_runs_of_a_job(api.deps.pool, api.deps.clock.now()) == 1
     with monkeypatch.context() as patch:
         kill(patch, owner, name, at=at, after=after)
-        with pytest.raises(_Killed):
+        with pytest.raises(Killed):
             await rewrite(api, folder)
     assert {fault.says for fault in await faults(api.deps.pool, folder) if "still has" not in fault.says} == set()
     await rewrite(api, folder)

@@ -1,5 +1,6 @@
 """Erasing the contents of a run, or of a job with all its runs."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -7,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.history.archived import archived_job, archived_run
+from duebook_api.history.archived import ArchivedJob, archived_job, archived_run
 from duebook_api.http.path_ids import PathId, PathJobId
 from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
@@ -61,21 +62,24 @@ async def erased_run(deps: Dependencies, run_id: UUID, reason: str | None, by: A
     tags=["jobs"],
     status_code=202,
     openapi_extra=operation(Scope.ERASE, ReasonBody, required=False),
-    response_model=answers.Job,
+    response_model=answers.Job | answers.ArchivedJob,
 )
 async def erase_job(request: Request, job_id: PathJobId) -> Response:
     """Erase what a deleted job held: payload, metadata and recipients of all its definitions, for ever.
 
     A scheduler then erases all its runs, at once or as soon as their outcomes are mailed. A repeat erases what came
-    later. What is archived leaves its archive with the next run of the archiver.
+    later. What is archived leaves its archive with the next run of the archiver; of an archived job the answer has what
+    is still known.
     """
     deps = dependencies(request)
     body = validated(ReasonBody, await read_optional(request))
     job = await erased_job(deps, job_id, body.reason, actor(request))
+    if isinstance(job, ArchivedJob):
+        return reply(asdict(job), 202)
     return reply(views.job(job, (await deps.task_schemas()).served), 202)
 
 
-async def erased_job(deps: Dependencies, job_id: UUID, reason: str | None, by: Actor) -> Job:
+async def erased_job(deps: Dependencies, job_id: UUID, reason: str | None, by: Actor) -> Job | ArchivedJob:
     """The job after its erasure, as far as it is known; raises Problem 404, and WrongStatus."""
     now = deps.clock.now()
     job = await erasure.erase_job(deps.pool, job_id, reason, now, by)

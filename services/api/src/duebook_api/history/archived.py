@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from duebook_api.http.problems import Problem, not_found
-from duebook_common.domain.definition import Backoff, Definition, Notify
+from duebook_common.domain.definition import Backoff, Notify
 from duebook_common.domain.job import events as job_events
-from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.job.state import JobStatus
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.definitions import in_force
@@ -17,7 +18,8 @@ from duebook_common.store.rows import load_jobs
 
 _ERASED_AT = "SELECT min(erased_at) FROM archive_erasures WHERE archive = $1 AND id = ANY($2::uuid[])"
 _JOB = """
-SELECT name, task, queue, status, created_at, updated_at, archive, erased_at FROM archived_jobs WHERE job_id = $1
+SELECT name, task, queue, status, archived_jobs.created_at, updated_at, archive, erased_at, period FROM archived_jobs
+JOIN archives ON archives.number = archived_jobs.archive WHERE job_id = $1
 """
 _JOBS = """
 SELECT job_id, name, task, queue, archives.period FROM archived_jobs
@@ -51,26 +53,33 @@ async def archived_run(db: Connection, run_id: UUID) -> ArchivedRun | None:
     return ArchivedRun(replace(_run(line, await _names(db, line)), erased_at=erased_at), line.period)
 
 
-async def archived_job(db: Connection, job_id: UUID) -> Job | None:
-    """The job, if it is archived. Its schedule, payload and metadata are not known any more."""
+@dataclass(frozen=True, slots=True)
+class ArchivedJob:
+    """What is kept of a job. `archived` is the period whose archive has its events."""
+
+    id: UUID
+    name: str
+    task: str
+    queue: str
+    status: JobStatus
+    created_at: datetime
+    updated_at: datetime
+    erased_at: datetime | None
+    archived: str
+
+
+async def archived_job(db: Connection, job_id: UUID) -> ArchivedJob | None:
+    """The job, if it is archived. Its schedule, payload, metadata and version are not known any more."""
     record = await db.fetchrow(_JOB, job_id)
     if record is None:
         return None
-    return Job(
+    same = ("name", "task", "queue", "created_at", "updated_at")
+    return ArchivedJob(
         id=job_id,
-        stream_version=0,
-        version=0,
-        definition_version=0,
-        definition=Definition(
-            name=record["name"], task=record["task"], queue=record["queue"], scheduled_at=record["created_at"]
-        ),
         status=JobStatus(record["status"]),
-        next_at=None,
-        reason=None,
-        request_hash=None,
-        created_at=record["created_at"],
-        updated_at=record["updated_at"],
         erased_at=record["erased_at"] or await db.fetchval(_ERASED_AT, record["archive"], [job_id]),
+        archived=record["period"],
+        **{name: record[name] for name in same},
     )
 
 

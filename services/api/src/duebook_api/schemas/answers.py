@@ -68,6 +68,20 @@ class Job(_JobFields):
     erased_at: AwareDatetime | None = None
 
 
+class ArchivedJob(BaseModel):
+    """What is known of a job that has left the database for an archive."""
+
+    id: UUID
+    name: str
+    task: str
+    queue: str
+    status: JobStatus
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    erased_at: AwareDatetime | None = None
+    archived: str
+
+
 class Run(_RunFields):
     reason: str | None = Field(None, description="Why it waits, was skipped, cancelled or discarded.")
     cause: UUID | None = Field(None, description="The run that it repeats, or the bulk operation that triggered it.")
