@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from duebook_common.domain.day_hash import DayLine
+from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.integrity.verify_days import check_days
-from duebook_common.integrity.verify_parts import TimeRange, plan
+from duebook_common.integrity.verify_parts import PartContext, TimeRange, plan
 from duebook_common.store.database import Pool, snapshot, transaction
 from duebook_common.store.day_lines import lines, next_day, note_departure, sets_between, write_line
 from duebook_common.store.erasure import erase_runs
 from duebook_common.store.partitions import open_period
 from support.bookkeeping import ACTOR, NOW, created, do, started
 from support.contents import read_the_log
+from support.planted_faults import unguarded
 
 TRIGGERS = ("append_only", "only_erasure", "only_later")
 DAYS = 3
@@ -34,17 +36,9 @@ async def days_of_events(pool: Pool) -> None:
         assert await write_line(pool, first + timedelta(days=n), datetime.now(UTC)) is not None
 
 
-async def unguarded(pool: Pool, statement: str) -> None:
-    """Change the log as only the owner of the database can who removes its triggers first."""
-    async with transaction(pool) as db:
-        await db.execute("ALTER TABLE events DISABLE TRIGGER ALL")
-        await db.execute(statement)
-        await db.execute("ALTER TABLE events ENABLE TRIGGER ALL")
-
-
 async def found(pool: Pool, kept: DayLine | None = None) -> list[str]:
     async with snapshot(pool) as db:
-        ranges = [part for part in await plan(db, 2) if isinstance(part, TimeRange)]
+        ranges = [part for part in await plan(db, PartContext(Pauses(), NOW), 2) if isinstance(part, TimeRange)]
         days = [await sets_between(db, part.start, part.end) for part in ranges]
         return [breach.says for breach in await check_days(db, days, kept)]
 

@@ -4,8 +4,7 @@ import os
 import signal
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,35 +14,17 @@ from duebook_common.integrity import workers as module
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
 from duebook_common.integrity.workers import Workers, spread
-from duebook_common.store.database import Pool, transaction
+from duebook_common.store.database import Pool
 from duebook_common.store.day_lines import write_line
 from duebook_common.store.mail_handling import MailResult, record_mails
 from support.bookkeeping import ACTOR, NOW, do, started
-
-LONG_AGO = timedelta(days=400_000)
-# Each breaks the log or a row of another job `$1` in another way.
-FAULTS = (
-    "UPDATE events SET meta = '{}' WHERE stream = 'job-' || $1",
-    "DELETE FROM events WHERE job_id = $1 AND type = 'AttemptStarted'",
-    "DELETE FROM events WHERE job_id = $1 AND stream LIKE 'run-%' AND version = 1",
-    "UPDATE events SET salt = NULL, sealed = commitment_of(salt, data) WHERE stream = 'job-' || $1 AND version = 1",
-    "UPDATE runs SET attempt = attempt + 7 WHERE job_id = $1",
-    "DELETE FROM runs WHERE job_id = $1",
-    "UPDATE jobs SET queue = 'x' WHERE job_id = $1",
-    "UPDATE runs SET wake_at = now() WHERE job_id = $1 AND status = 'succeeded'",
-    (
-        "INSERT INTO runs SELECT (jsonb_populate_record(r, jsonb_build_object('run_id', gen_random_uuid()))).* "
-        "FROM runs AS r WHERE job_id = $1"
-    ),
-    "UPDATE events SET born = '-infinity' WHERE job_id = $1 AND type = 'AttemptStarted'",
-)
-_JOBS = "SELECT job_id FROM events WHERE type = 'JobCreated' ORDER BY position"
+from support.planted_faults import FAULTS, JOBS, LONG_AGO, plant
 
 
 @pytest.fixture
 def two(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Workers:
     """Two processes, for a log of any size."""
-    monkeypatch.setattr(module, "_IS_SMALL", "SELECT false")
+    monkeypatch.setattr(module, "_FEW", 0)
     return Workers(postgres_url, 2)
 
 
@@ -61,20 +42,12 @@ async def with_history(pool: Pool) -> None:
     assert await write_line(pool, now.date(), now) is not None
 
 
-async def plant(pool: Pool, fault: str, job_id: UUID) -> None:
-    """Break something as only the owner of the database can, who removes its triggers first."""
-    async with transaction(pool) as db:
-        await db.execute("ALTER TABLE events DISABLE TRIGGER ALL")
-        await db.execute(fault.replace("$1", f"'{job_id}'::uuid"))
-        await db.execute("ALTER TABLE events ENABLE TRIGGER ALL")
-
-
 async def test_two_processes_find_what_one_finds(pool: Pool, two: Workers) -> None:
     await with_history(pool)
     sound = await verify(pool, LONG_AGO, workers=two)
     assert (sound.breaches, sound.jobs, sound.events) == ([], 24, (await verify(pool, LONG_AGO)).events)
     known = 0
-    for fault, (job_id,) in zip(FAULTS, await pool.fetch(_JOBS), strict=False):
+    for fault, (job_id,) in zip(FAULTS, await pool.fetch(JOBS), strict=False):
         await plant(pool, fault, job_id)
         found = len((await verify(pool, LONG_AGO)).breaches)
         assert found > known, fault

@@ -29,8 +29,8 @@ Line = Annotated[
 ]
 
 
-Changes = Annotated[
-    bool, typer.Option("--changes", help="Only check jobs with events since the last verification that found nothing.")
+Full = Annotated[
+    bool, typer.Option("--full", help="Check everything, and not only what came since the checkpoint. So does --line.")
 ]
 
 
@@ -40,43 +40,57 @@ Jobs = Annotated[
 ]
 
 
-def verify(changes: Changes = False, line: Line = None, jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
-    """Check the invariants over the whole log. Exits with 1 if one is broken. Says every few seconds how far it is."""
+def verify(full: Full = False, line: Line = None, jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
+    """Check the invariants. Exits with 1 if one is broken. Says every few seconds how far it is.
+
+    Without --full it begins at the checkpoint of the last verification that found nothing, if there was one: it checks
+    the jobs with events since then, and that the lines of all days form the chain that signs the checkpoint.
+    """
     from duebook_common.domain.day_hash import parse_line
 
     kept = parse_option("--line", parse_line, line)
-    if changes and kept is not None:
-        raise typer.BadParameter("--line needs the whole log; leave --changes out", param_hint="--changes")
     with process_errors():
-        report = with_database(partial(_verified, changes, kept, jobs))
+        report = with_database(partial(_verified, full, kept, jobs))
     breaches = [asdict(breach) for breach in report.breaches]
     if fmt is Format.JSON:
-        output.print_json({"jobs": report.jobs, "events": report.events, "breaches": breaches})
+        counts = {"jobs": report.jobs, "events": report.events, "full": report.since is None}
+        output.print_json(counts | {"breaches": breaches})
     elif breaches:
         output.print_list(breaches, ("invariant", "stream", "says"), fmt)
-    output.print_message(f"checked {report.jobs} jobs and {report.events} events: {len(breaches) or 'no'} breaches")
-    for remedy in _remedies({breach.invariant for breach in report.breaches}):
-        output.print_message(remedy)
+    for remark in _remarks(report):
+        output.print_message(remark)
     raise typer.Exit(1 if breaches else 0)
 
 
-async def _verified(changes: bool, kept: "DayLine | None", jobs: int | None, pool: "Pool") -> "VerifyReport":
+def _remarks(report: "VerifyReport") -> Iterator[str]:
+    """What was checked, what was not, and what to do."""
+    since = "" if report.since is None else " since the last verification"
+    found = len(report.breaches) or "no"
+    yield f"checked {report.jobs} jobs and {report.events} events{since}: {found} breaches"
+    if report.since is not None:
+        yield "what was verified before was not checked again; --full does"
+    yield from _remedies({breach.invariant for breach in report.breaches})
+    if not report.breaches and report.line is not None:
+        yield f"signed by the line to keep elsewhere: {report.line}"
+
+
+async def _verified(full: bool, kept: "DayLine | None", jobs: int | None, pool: "Pool") -> "VerifyReport":
     from duebook_common.integrity.verified import remember
     from duebook_common.integrity.verify import verify as verify_all
-    from duebook_common.integrity.verify import verify_changes
+    from duebook_common.integrity.verify import verify_recent
     from duebook_common.store.database import UNAVAILABLE
 
-    seldom = Seldom()
+    seldom, workers = Seldom(), _workers(jobs)
 
     def progress(jobs: int, events: int) -> None:
         seldom.print(f"{jobs:,} jobs and {events:,} events so far")
 
-    report = await verify_changes(pool, progress=progress) if changes else None
+    report = None if full or kept is not None else await verify_recent(pool, progress=progress, workers=workers)
     if report is None:
-        report = await verify_all(pool, kept=kept, progress=progress, workers=_workers(jobs))
+        report = await verify_all(pool, kept=kept, progress=progress, workers=workers)
     if not report.breaches and report.end is not None:
         with suppress(*UNAVAILABLE):  # a standby can be verified too
-            await remember(pool, report.end)
+            await remember(pool, report.end, report.line)
     return report
 
 

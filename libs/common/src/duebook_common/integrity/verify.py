@@ -10,18 +10,16 @@ from datetime import timedelta
 
 from duebook_common.domain.day_hash import DayLine
 from duebook_common.integrity.breach import Breach, Invariant
-from duebook_common.integrity.verified import EVENTS_OF_SOME_JOBS, changed_jobs, verified_to
+from duebook_common.integrity.verified import Verified, verified_to
 from duebook_common.integrity.verify_archives import check_archives
 from duebook_common.integrity.verify_bulk import check_bulk
-from duebook_common.integrity.verify_days import check_chain, check_days
-from duebook_common.integrity.verify_jobs import check_jobs
+from duebook_common.integrity.verify_days import check_days
 from duebook_common.integrity.verify_parts import Part, PartContext, PartReport, check_part, plan
 from duebook_common.integrity.verify_queues import check_pauses, fold_all_pauses
-from duebook_common.integrity.verify_wakeups import check_wakeups
 from duebook_common.integrity.workers import LONG_IDLE, Workers, export_snapshot, imported_snapshot, spread, worth
 from duebook_common.store.checkpoints import Checkpoint, end_of_log
 from duebook_common.store.database import Connection, Pool, snapshot
-from duebook_common.store.day_lines import departed, lines
+from duebook_common.store.day_lines import last_line
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 from duebook_common.store.log_origin import REMEDY, parts_ahead
 
@@ -31,12 +29,17 @@ _OTHER_EVENTS = f"SELECT {COLUMNS} FROM events WHERE job_id IS NULL ORDER BY xid
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """How much was checked, and every breach. `end`: up to which event; None if the log has none."""
+    """How much was checked, and every breach. `end`: up to which event; None if the log has none.
+
+    `line` is the newest line of a day, `since` the checkpoint from which on was checked; None: from the first event.
+    """
 
     jobs: int
     events: int
     breaches: Sequence[Breach]
     end: Checkpoint | None = None
+    line: DayLine | None = None
+    since: Verified | None = None
 
 
 class _Count:
@@ -68,38 +71,44 @@ async def verify(
     `progress` is called with the number of jobs and of events that were checked so far. `workers` share a large log.
     """
     async with snapshot(pool) as db:
-        await db.execute(LONG_IDLE)
-        now, end = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db)
-        others = await _other_events(db)
-        breaches = [*await _check_origin(db), *await _check_others(db, others)]
-        context = PartContext(fold_all_pauses(others), now - overdue)
-        reports = await _check_parts(db, context, progress, await worth(db, workers))
-        breaches += [breach for report in reports for breach in report.breaches]
-        breaches += await check_days(db, [report.days for report in reports], kept)
-    jobs, events = sum(report.jobs for report in reports), sum(report.events for report in reports)
-    return VerifyReport(jobs, events + len(others), breaches, end)
+        return await _verify(db, overdue, kept, progress, workers, None)
 
 
-async def verify_changes(
-    pool: Pool, overdue: timedelta = timedelta(minutes=5), progress: Progress = _silent
+async def verify_recent(
+    pool: Pool,
+    overdue: timedelta = timedelta(minutes=5),
+    progress: Progress = _silent,
+    workers: Workers | None = None,
 ) -> VerifyReport | None:
-    """Check what has changed since the last verification that found nothing; None if there was none.
+    """Check what came since the checkpoint of the last verification that found nothing; None without one.
 
-    These are the jobs with events since then, and those that are overdue, each with all its runs, and whether the
-    lines of days form a chain. What needs the whole log is left to `verify`.
+    These are the jobs with events since then, and those that are overdue, each with all its runs; the streams, limits
+    and follow-ups since then, and all that wakes; the days since the line that signs the checkpoint, and that the lines
+    of all days form a chain with that line.
     """
     async with snapshot(pool) as db:
-        now, end, since = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db), await verified_to(db)
-        if since is None:
-            return None
-        others, count = await _other_events(db), _Count(progress)
-        breaches = [*await _check_origin(db), *check_chain(await lines(db), await departed(db))]
-        changed = await changed_jobs(db, since, now - overdue)
-        breaches += await check_jobs(
-            db, fold_all_pauses(others), now - overdue, count.add, EVENTS_OF_SOME_JOBS, changed
-        )
-        breaches += [*await _check_others(db, others), *await check_wakeups(db)]
-    return VerifyReport(count.jobs, count.events, breaches, end)
+        since = await verified_to(db)
+        return None if since is None else await _verify(db, overdue, None, progress, workers, since)
+
+
+async def _verify(
+    db: Connection,
+    overdue: timedelta,
+    kept: DayLine | None,
+    progress: Progress,
+    workers: Workers | None,
+    since: Verified | None,
+) -> VerifyReport:
+    await db.execute(LONG_IDLE)
+    now, end, line = await db.fetchval("SELECT clock_timestamp()"), await end_of_log(db), await last_line(db)
+    others = await _other_events(db)
+    breaches = [*await _check_origin(db), *await _check_others(db, others)]
+    context = PartContext(fold_all_pauses(others), now - overdue, since)
+    reports = await _check_parts(db, context, progress, await worth(db, workers, since))
+    breaches += [breach for report in reports for breach in report.breaches]
+    breaches += await check_days(db, [report.days for report in reports], kept, since)
+    jobs, events = sum(report.jobs for report in reports), sum(report.events for report in reports)
+    return VerifyReport(jobs, events + (len(others) if since is None else 0), breaches, end, line, since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +126,8 @@ async def _check_parts(
     """What each part has found, in the order of the parts."""
     count = _Count(progress)
     if workers is None:
-        return [await check_part(db, part, context, count.add) for part in await plan(db, 1)]
-    name, parts = await export_snapshot(db), await plan(db, workers.count)
+        return [await check_part(db, part, context, count.add) for part in await plan(db, context, 1)]
+    name, parts = await export_snapshot(db), await plan(db, context, workers.count)
     tasks = [_Task(part, context, name) for part in parts]
     return await spread(workers, _check_task, tasks, lambda report: count.add(report.jobs, report.events))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from duebook_common.domain.run.ids import run_id_of_follow_up
 from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verified import EVER
 from duebook_common.store.codec import FOLLOW_UPS
 from duebook_common.store.database import Connection
 from duebook_common.store.follow_ups import ENDS, SUBSCRIBER, OwedFollowUp, owed
@@ -20,7 +21,7 @@ FROM events d
 JOIN runs run ON run.job_id = substring(d.stream FROM 5)::uuid AND run.definition_version = d.version
 JOIN events e ON e.stream = 'run-' || run.run_id AND e.born = run.born AND e.type = ANY($1::text[])
 LEFT JOIN checkpoints c ON c.subscriber = $2
-WHERE ((e.xid, e.position) <= (c.xid, c.position) OR e.recorded_at < $3)
+WHERE ((e.xid, e.position) <= (c.xid, c.position) OR e.recorded_at < $3) AND e.recorded_at > $4
     AND d.type IN ('JobCreated', 'JobChanged') AND jsonb_array_length(d.data #> '{definition,then}') > 0
 """
 _REFUSED = """
@@ -34,12 +35,13 @@ UNION SELECT run_id FROM ledger_lines WHERE run_id = ANY($1::uuid[]) AND trigger
 _AT_ONCE = 1_000  # ends, so that any number of them needs little memory
 
 
-async def check_follow_ups(db: Connection, recorded_before: datetime) -> list[Breach]:
+async def check_follow_ups(db: Connection, recorded_before: datetime, recorded_after: datetime = EVER) -> list[Breach]:
     """A breach for each end that has neither its follow-up nor a refusal, or more than one.
 
-    Ends count that were dealt with, or recorded before that instant (UTC): a subscriber that is stuck owes these.
+    Ends count that were dealt with, or recorded before that instant (UTC): a subscriber that is stuck owes these. Those
+    that were recorded before `recorded_after` are left out.
     """
-    breaches, ends = list[Breach](), await db.cursor(_ENDS, list(ENDS), SUBSCRIBER, recorded_before)
+    breaches, ends = list[Breach](), await db.cursor(_ENDS, list(ENDS), SUBSCRIBER, recorded_before, recorded_after)
     while records := await ends.fetch(_AT_ONCE):
         wanted = [each for record in records for each in _owed(record)]
         breaches += _breaches(wanted, await _counts(db, wanted))

@@ -33,6 +33,7 @@ from duebook_common.domain.run.events import (
     Trigger,
 )
 from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verified import Verified
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import COLUMNS, RecordedEvent
 
@@ -42,7 +43,10 @@ _ALONE = frozenset({Overlap.SKIP, Overlap.BUFFER_ONE, Overlap.BUFFER_ALL, Overla
 _EVENTS_BY_KEY = f"""
 SELECT runs.concurrency_key AS key, {", ".join(f"e.{column}" for column in COLUMNS.split(", "))}
 FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id AND e.born = runs.born
-WHERE runs.concurrency_key IS NOT NULL
+WHERE runs.concurrency_key IS NOT NULL AND ($1::xid8 IS NULL OR runs.wake_at IS NOT NULL OR EXISTS (
+    SELECT FROM events AS new
+    WHERE new.stream = e.stream AND new.born = e.born AND (new.xid, new.position) > ($1::xid8, $2)
+))
 ORDER BY runs.concurrency_key, e.xid, e.position
 """  # noqa: S608
 
@@ -170,12 +174,16 @@ def _must_be_alone(active: _ActiveRuns, stream: str, event: object, policies: di
     return definition is not None and definition.overlap in _ALONE
 
 
-async def check_keys(db: Connection) -> list[Breach]:
-    """The runs that were sent although all slots of their concurrency key were taken."""
+async def check_keys(db: Connection, since: Verified | None = None) -> list[Breach]:
+    """The runs that were sent although all slots of their concurrency key were taken.
+
+    With `since` only runs that have events after it are looked at, and those that are active.
+    """
     breaches: list[Breach] = []
     key, active = None, _SlotHolders()
     limits: dict[str, int] = {}
-    async for record in db.cursor(_EVENTS_BY_KEY, prefetch=2000):
+    after = (None, None) if since is None else (since.xid, since.position)
+    async for record in db.cursor(_EVENTS_BY_KEY, *after, prefetch=2000):
         if record["key"] != key:
             key, active, limits = record["key"], _SlotHolders(), {}
         recorded = _recorded(record)

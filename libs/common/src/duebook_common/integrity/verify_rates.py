@@ -3,25 +3,27 @@
 Checked by the log alone, at the times that the database has recorded: a start counts in its rate at that time.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from duebook_common.domain.definition import Rate
 from duebook_common.integrity.breach import Breach, Invariant
+from duebook_common.integrity.verified import EVER
 from duebook_common.store.database import Connection
 
 _STARTS_BY_KEY = """
 SELECT runs.rate_key, runs.rate_limit, runs.rate_per, e.stream, e.recorded_at
 FROM runs JOIN events e ON e.stream = 'run-' || runs.run_id AND e.born = runs.born
-WHERE runs.rate_key IS NOT NULL AND e.type = 'AttemptStarted'
+WHERE runs.rate_key IS NOT NULL AND e.type = 'AttemptStarted' AND e.recorded_at > $1
 ORDER BY runs.rate_key, e.xid, e.position
 """
 _MOST_KEPT = 200_000
+_LONGEST_SPAN = timedelta(days=1)  # of a rate
 
 
-async def check_rates(db: Connection) -> list[Breach]:
-    """The attempts that started although their key had as many starts as their rate allows."""
+async def check_rates(db: Connection, recorded_after: datetime = EVER) -> list[Breach]:
+    """The attempts that started after that time although their key had as many starts as their rate allows."""
     breaches, key, starts = list[Breach](), None, LatestStarts()
-    async for record in db.cursor(_STARTS_BY_KEY, prefetch=2000):
+    async for record in db.cursor(_STARTS_BY_KEY, recorded_after - _LONGEST_SPAN, prefetch=2000):
         if record["rate_key"] != key:
             key, starts = record["rate_key"], LatestStarts()
         rate = Rate(record["rate_key"], record["rate_limit"], record["rate_per"])

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 from uuid import UUID
 
+from duebook_common.integrity.verified import Verified
 from duebook_common.store.database import Connection, Pool, connect, snapshot
 
 _TIMEOUT = 3600.0  # seconds for one statement
@@ -19,7 +20,9 @@ _WAIT = "SET LOCAL idle_in_transaction_session_timeout = 0"
 # The history of one job may take a minute to check. A process that is frozen holds back vacuum no longer than this.
 LONG_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 _EXPORT = "SELECT pg_export_snapshot()"
-_IS_SMALL = f"SELECT count(*) < {_FEW} FROM (SELECT FROM events LIMIT {_FEW}) AS first"  # noqa: S608
+_IS_SMALL = """
+SELECT count(*) < $3 FROM (SELECT FROM events WHERE (xid, position) > ($1::xid8, $2) LIMIT $3) AS first
+"""
 
 # The ids that cut the runs into pieces of about the same size, from a sample of some 100,000: ids of jobs begin with a
 # time, so most of them begin alike.
@@ -41,9 +44,10 @@ class Workers:
     count: int
 
 
-async def worth(db: Connection, workers: Workers | None) -> Workers | None:
-    """The workers, if there are several and the log is large enough for them."""
-    if workers is None or workers.count < 2 or await db.fetchval(_IS_SMALL):
+async def worth(db: Connection, workers: Workers | None, since: Verified | None = None) -> Workers | None:
+    """The workers, if there are several and the log since then is large enough for them."""
+    after = (0, 0) if since is None else (since.xid, since.position)
+    if workers is None or workers.count < 2 or await db.fetchval(_IS_SMALL, *after, _FEW):
         return None
     return workers
 

@@ -32,9 +32,9 @@ ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.p
 WHERE (checkpoints.xid, checkpoints.position) = ($4, $5)
 """
 _PUT = """
-INSERT INTO checkpoints (subscriber, xid, position) VALUES ($1, $2, $3)
-ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position
-WHERE (checkpoints.xid, checkpoints.position) < (excluded.xid, excluded.position)
+INSERT INTO checkpoints (subscriber, xid, position, line) VALUES ($1, $2, $3, $4)
+ON CONFLICT (subscriber) DO UPDATE SET xid = excluded.xid, position = excluded.position, line = excluded.line
+WHERE (checkpoints.xid, checkpoints.position) <= (excluded.xid, excluded.position)
 """
 _END = f"SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1"  # noqa: S608
 _FORGET = "DELETE FROM checkpoints WHERE subscriber = $1"
@@ -79,9 +79,9 @@ async def move_checkpoint(db: Connection, subscriber: str, seen: Checkpoint, rec
     await db.execute(_MOVE, subscriber, record["xid"], record["position"], seen.xid, seen.position)
 
 
-async def put_checkpoint(db: Connection, subscriber: str, checkpoint: Checkpoint) -> None:
-    """Move the checkpoint forwards; changes nothing if it is further already."""
-    await db.execute(_PUT, subscriber, checkpoint.xid, checkpoint.position)
+async def put_checkpoint(db: Connection, subscriber: str, checkpoint: Checkpoint, line: str | None = None) -> None:
+    """Move the checkpoint forwards; changes nothing if it is further already. `line` is the hash that signs it."""
+    await db.execute(_PUT, subscriber, checkpoint.xid, checkpoint.position, line)
 
 
 async def wait_for_claim(db: Connection, subscriber: str) -> None:

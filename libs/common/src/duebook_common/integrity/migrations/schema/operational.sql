@@ -54,7 +54,9 @@ CREATE TABLE notifier_settings (
 CREATE TABLE checkpoints (
     subscriber text PRIMARY KEY,
     xid xid8 NOT NULL,
-    position bigint NOT NULL
+    position bigint NOT NULL,
+    -- Of a verification: the hash of the newest line of a day, which signs all before it.
+    line text
 );
 
 -- One row per work queue that RabbitMQ has or will have, and when it was in use last.
