@@ -1,6 +1,7 @@
 """Messages leave the dead-letter queue after a redrive or discard, even if another consumer held them at first."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
@@ -11,13 +12,16 @@ from duebook_common.broker.frames import OutgoingMessage
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work
-from duebook_common.domain.run.commands import DiscardRun, FailAttempt
+from duebook_common.domain.run.commands import DiscardRun, FailAttempt, Succeed
 from duebook_common.domain.run.state import Run
-from duebook_common.store.database import Pool
+from duebook_common.store.archive_handling import subscribers_behind
+from duebook_common.store.database import Pool, acquire
 from duebook_scheduler.sweep import Sweeper
-from support.bookkeeping import NOW, do, eventually, started
+from support.bookkeeping import NOW, do, eventually, past_horizon, started
+from support.planted_faults import unguarded
 
 _QUEUE = "default"
+RECORDED = "UPDATE events SET recorded_at = now() + interval '{}' WHERE type = 'RunDiscarded'"
 
 
 @pytest.fixture
@@ -87,6 +91,35 @@ async def test_a_long_queue_is_scanned_to_its_end_and_keeps_its_order(pool: Pool
 
     await eventually(swept)
     assert [RunMessage.decode(message.body) for message in await _messages(publisher)] == foreign
+
+
+async def test_a_sweeper_without_work_keeps_no_period_from_leaving(pool: Pool, publisher: Publisher) -> None:
+    """Its checkpoint follows the log, except past what it has yet to sweep."""
+    discarded, sweeper = await dead_letter(pool, publisher), Sweeper(pool, publisher)
+    assert await sweeper.step() == 0
+    await do(pool, discarded, DiscardRun("done by hand", NOW))
+    newest = await started(pool)
+    await unguarded(pool, RECORDED.format("1 hour"))
+    await past_horizon(pool)
+    assert await sweeper.step() == 0  # the message may be on its way yet
+    assert await behind(pool) == ["sweeper"]
+    await unguarded(pool, RECORDED.format("-1 hour"))
+
+    async def caught_up() -> bool:
+        await sweeper.step()
+        return await behind(pool) == []
+
+    await eventually(caught_up)
+    assert await _messages(publisher) == []
+    await do(pool, newest, Succeed(1, None, NOW))
+    assert await behind(pool) == ["sweeper"]
+    await eventually(caught_up)
+
+
+async def behind(pool: Pool) -> list[str]:
+    async with acquire(pool) as db:
+        newest: Any = await db.fetchrow("SELECT xid, position FROM events ORDER BY xid DESC, position DESC LIMIT 1")
+        return await subscribers_behind(db, newest["xid"], newest["position"])
 
 
 async def test_the_search_for_a_message_that_is_gone_ends(pool: Pool, publisher: Publisher) -> None:

@@ -24,6 +24,18 @@ JOIN runs ON runs.run_id = substring(e.stream FROM 5)::uuid
 ORDER BY e.xid, e.position
 """  # noqa: S608
 
+# Where nothing is left to sweep up to there: a checkpoint that stayed behind would keep old periods from leaving.
+_END = f"""
+SELECT xid, position FROM (
+    SELECT xid, position FROM events WHERE {HORIZON} ORDER BY xid DESC, position DESC LIMIT 1
+) AS newest
+WHERE (xid, position) > ($1::xid8, $2) AND NOT EXISTS (
+    SELECT FROM events AS left_over WHERE type IN ('RunRedriven', 'RunDiscarded')
+    AND (left_over.xid, left_over.position) > ($1::xid8, $2)
+    AND (left_over.xid, left_over.position) <= (newest.xid, newest.position)
+)
+"""  # noqa: S608
+
 _DEAD_LETTERED_BY = """
 SELECT run_id, CASE WHEN status = 'dead_lettered' THEN dispatch END AS dispatch
 FROM runs WHERE run_id = ANY($1::uuid[])
@@ -69,8 +81,9 @@ class Sweeper:
             removed = set[UUID]()
             for queue in sorted({removal.queue for removal in due.values()}):
                 removed |= await self._scan(db, queue)
-            if records:
-                await move_checkpoint(db, "sweeper", checkpoint, records[-1])
+            swept = (records[-1]["xid"], records[-1]["position"]) if records else (checkpoint.xid, checkpoint.position)
+            if (end := await db.fetchrow(_END, *swept) or next(reversed(records), None)) is not None:
+                await move_checkpoint(db, "sweeper", checkpoint, end)
         self._reschedule(due, removed)
         return len(records)
 
