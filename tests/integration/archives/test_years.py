@@ -6,7 +6,9 @@ Longer with DUEBOOK_TEST_MONTHS and DUEBOOK_TEST_JOBS: 60 and 200 are five years
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,11 @@ SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r
     AND (oid IN (SELECT inhrelid FROM pg_inherits) OR relname IN ('runs', 'jobs', 'mails'))
 """
 _KEPT = "SELECT count(*) FROM events_kept"
+_RUNS = "SELECT count(*) FROM runs"
+_VACUUM = "VACUUM (ANALYZE) runs, jobs, mails"  # the months pass too fast for autovacuum
+_RANGE = timedelta(days=90)  # at most 200 nominal times of any kind
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_MOST_KILLS = 4  # of the archiver, in one month
 
 
 @pytest.fixture
@@ -50,19 +57,25 @@ async def twin_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
 
 async def test_archived_months_say_what_kept_ones_say(postgres_url: str, twin_url: str, tmp_path: Path) -> None:
     async with connect(postgres_url, "archived", 10) as archived, connect(twin_url, "twin", 10) as kept:
-        lives = [Life(pool, JOBS) for pool in (archived, kept)]
+        lives = [Life(archived, JOBS), Life(kept, JOBS, kept=True)]
+        keeper = Keeper(lives[0], tmp_path)
         await asyncio.gather(*(life.begin() for life in lives))
-        rows, sizes = [], []
-        for _ in range(MONTHS):
+        rows, sizes, began = [], [], time.monotonic()
+        for n in range(MONTHS):
             await asyncio.gather(*(live_a_month(life) for life in lives))
-            await archive_old_periods(lives[0], tmp_path)
-            await archived.execute("VACUUM (ANALYZE) runs, jobs, mails")  # the months pass too fast for autovacuum
+            await keeper.archive_old_periods()
+            for pool in (archived, kept):
+                await pool.execute(_VACUUM)
             rows.append(await archived.fetchval(_ROWS))
             sizes.append(await archived.fetchval(_BYTES))
+            print(f"month {n + 1} after {time.monotonic() - began:.0f} s, {keeper.kills} kills", flush=True)
         print("rows", rows, "MB", [size // 1_000_000 for size in sizes], "kept", await archived.fetchval(_KEPT))
+        assert keeper.kills > MONTHS / 3 or MONTHS < 24
         await must_be_the_same(lives, postgres_url, twin_url)
+        print(f"equal after {time.monotonic() - began:.0f} s, {await kept.fetchval(_RUNS)} runs", flush=True)
         assert (await verify(archived, LONG)).breaches == (await verify(kept, LONG)).breaches == []
         assert [fault async for fault in check_archives(Folder(str(tmp_path)), await recorded(archived))] == []
+        print(f"verified after {time.monotonic() - began:.0f} s", flush=True)
         assert max(rows[4:]) < 1.2 * max(rows[2:4]), rows  # what is open is at most six weeks older than what is kept
         assert max(sizes[4:]) < 1.3 * max(sizes[2:4]), sizes
         assert rows[-1] < await kept.fetchval(_ROWS) / 2
@@ -82,39 +95,55 @@ async def live_a_month(life: Life) -> None:
         await life.live_a_day()
 
 
-async def archive_old_periods(life: Life, folder: Path) -> None:
-    """Archive all that has ended longer ago than a month, by an archiver that is killed again and again."""
-    archiver = Archiver(life.pool, Folder(str(folder)), ACTOR, pace=0)
-    retention, longest = datetime.now(UTC) - life.now + timedelta(days=25), 0.05
-    while True:
-        longest *= 1.5
-        try:
-            async with asyncio.timeout(random.uniform(0, longest)):
-                if await archiver.archive_due(retention) is None:
-                    return
-        except UNAVAILABLE:  # as the driver says where it was stopped within a statement
-            continue
+class Keeper:
+    """Archives all that has ended longer ago than a month, by an archiver that is killed at random."""
+
+    def __init__(self, life: Life, folder: Path) -> None:
+        self._life = life
+        self._archiver = Archiver(life.pool, Folder(str(folder)), ACTOR, pace=0)
+        self._took = 0.1  # seconds: about how long it takes without a kill
+        self.kills = 0
+
+    async def archive_old_periods(self) -> None:
+        """Each kill comes at any time of the work, which goes on with what is left of it."""
+        before = self.kills
+        for _ in range(random.randint(0, _MOST_KILLS)):
+            with suppress(*UNAVAILABLE):  # as the driver says where it was stopped within a statement
+                async with asyncio.timeout(random.uniform(0, self._took)):
+                    await self._archive()
+                    break
+            self.kills += 1
+        began = time.monotonic()
+        await self._archive()
+        if self.kills == before:
+            self._took = max(self._took, time.monotonic() - began)
+
+    async def _archive(self) -> None:
+        retention = datetime.now(UTC) - self._life.now + timedelta(days=25)
+        while await self._archiver.archive_due(retention) is not None:
+            pass
 
 
 async def must_be_the_same(lives: list[Life], *urls: str) -> None:
     async with running_api(urls[0]) as archived, running_api(urls[1]) as kept:
+        life = lives[0]
         for api in (archived, kept):
-            api.pass_time(lives[0].now - api.deps.clock.now())
-        for job_id in lives[0].jobs:
-            assert await ledger(archived, job_id) == await ledger(kept, job_id), job_id
+            api.pass_time(life.now - api.deps.clock.now())
+        for job_id in life.jobs:
+            assert await ledger(archived, life, job_id) == await ledger(kept, life, job_id), job_id
             summary = f"/api/job/{job_id}/ledger/summary"
             assert await archived.json(200, "GET", summary) == await kept.json(200, "GET", summary)
-        for job_id in lives[0].jobs[:KINDS]:
-            await must_have_the_same_reasons(archived, kept, job_id)
+        for job_id in life.jobs[:KINDS]:
+            await must_have_the_same_reasons(archived, kept, life, job_id)
             assert await backfilled(archived, job_id) == await backfilled(kept, job_id)
-            assert await ledger(archived, job_id) == await ledger(kept, job_id), job_id
-        assert await forecast(archived, lives[0]) == await forecast(kept, lives[0])
+            assert await ledger(archived, life, job_id) == await ledger(kept, life, job_id), job_id
+        assert await forecast(archived, life) == await forecast(kept, life)
 
 
-async def must_have_the_same_reasons(archived: Api, kept: Api, job_id: Any) -> None:
+async def must_have_the_same_reasons(archived: Api, kept: Api, life: Life, job_id: Any) -> None:
     """Of each kind of outcome, `why` of the first occurrence says the same, or where the rest is."""
     firsts: dict[tuple[str, str], str] = {}
-    for item in await ledger(kept, job_id):
+    for item in await ledger(kept, life, job_id):
         firsts.setdefault((item["outcome"], (item["reason"] or "")[:8]), item["nominal_at"])
     for (outcome, _), at in firsts.items():
         path = f"/api/job/{job_id}/why?at={at}"
@@ -125,8 +154,15 @@ async def must_have_the_same_reasons(archived: Api, kept: Api, job_id: Any) -> N
             assert what == known or outcome != "succeeded", (what, known)
 
 
-async def ledger(api: Api, job_id: Any) -> list[Any]:
-    items = await api.pages(f"/api/job/{job_id}/ledger?from={START:%Y-%m-%dT%H:%M:%SZ}", 200)
+async def ledger(api: Api, life: Life, job_id: Any) -> list[Any]:
+    """The whole ledger. A page costs what its range does, so each page has a range of its own."""
+    items, start = list[Any](), START
+    while start < life.now:
+        end = start + _RANGE
+        page = await api.json(200, "GET", f"/api/job/{job_id}/ledger?limit=200&from={start:{_TIME}}&to={end:{_TIME}}")
+        assert page["next_cursor"] is None
+        items += page["items"]
+        start = end
     return [{name: value for name, value in item.items() if name != "archived"} for item in items]
 
 
