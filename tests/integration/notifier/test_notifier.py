@@ -120,10 +120,10 @@ async def test_a_mail_refused_for_good_is_a_dead_letter_until_moved_back(
         await rabbit.publish(success.encode())
         dead_letter = await rabbit.dead_letter()
         await await_mail(pool, success, "given_up")
-        assert dead_letter.headers["recipient"] == OPS
+        assert OPS not in str((dead_letter.headers, dead_letter.body, dead_letter.message_id))
         assert dead_letter.headers["run_id"] == str(success.run_id)
         assert dead_letter.headers["outcome"] == "succeeded"
-        assert "550 no such user" in str(dead_letter.headers["error"])
+        assert await pool.fetchval("SELECT error FROM mails") == "550 no such user"
         await rabbit.move_back(dead_letter)
         await await_mail(pool, success, "sent")
     assert smtp.to() == [OPS]
@@ -206,7 +206,7 @@ async def test_deleted_queues_are_declared_again_and_no_dead_letter_is_lost(
         await await_mail(pool, bad, "retrying", "bad@example.com")
         await rabbit.delete(NOTIFICATIONS)
         await await_mail(pool, bad, "given_up", "bad@example.com")
-        assert (await rabbit.dead_letter()).headers["recipient"] == "bad@example.com"
+        assert (await rabbit.dead_letter()).headers["run_id"] == str(bad.run_id)
         async with asyncio.timeout(20):
             while await mail_status(pool, success) != "sent":  # lost while the queue is not bound again yet
                 await rabbit.publish(success.encode())

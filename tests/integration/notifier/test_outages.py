@@ -71,7 +71,7 @@ async def test_the_notifier_accepts_a_rabbitmq_that_starts_late_or_lost_its_data
         smtp.replies["second@example.com"] = ["550 no such user"] * 20
         async with broker(url) as rabbit:
             await rabbit.publish(second.encode())
-            assert (await rabbit.dead_letter()).headers["recipient"] == "second@example.com"
+            assert (await rabbit.dead_letter()).headers["run_id"] == str(second.run_id)
 
 
 async def test_a_lost_connection_sends_no_mail_twice(

@@ -3,7 +3,7 @@
 The executor and `duebook.testing` both decide by these functions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -30,11 +30,15 @@ class TaskSuccess:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailure:
-    """`retry` is False where a retry could not succeed; `delay` replaces the job's backoff."""
+    """`retry` is False where a retry could not succeed; `delay` replaces the job's backoff.
+
+    `kind` says what it is without any contents: the class of an exception, or a word of ours.
+    """
 
     error: str
     retry: bool = True
     delay: timedelta | None = None
+    kind: str = field(default="task failed", compare=False)
 
 
 TaskOutcome = TaskSuccess | TaskFailure
@@ -48,25 +52,27 @@ def success(result: Any) -> TaskOutcome:
         kept = plain(result)
     except Exception as error:  # a model's own serializer may raise anything
         text = f"the task returned a value that JSON cannot hold: {error}"
-        return TaskFailure(stored_text(text)[:LONGEST_ERROR], retry=False)
+        return TaskFailure(stored_text(text)[:LONGEST_ERROR], retry=False, kind="result is not JSON")
     if (bytes_ := size(kept)) > LARGEST_RESULT:
-        return TaskFailure(f"the task returned {bytes_} bytes of JSON; the limit is {LARGEST_RESULT}", retry=False)
+        text = f"the task returned {bytes_} bytes of JSON; the limit is {LARGEST_RESULT}"
+        return TaskFailure(text, retry=False, kind="result is too large")
     return TaskSuccess(kept)
 
 
 def failure(error: BaseException) -> TaskFailure:
     """What the task raised, as its failure."""
+    kind = type(error).__name__
     match error:
         case Fail():
-            return TaskFailure(_error_text(error.message), retry=error.retry)
+            return TaskFailure(_error_text(error.message), retry=error.retry, kind=kind)
         case RetryAfter():
-            return TaskFailure(_error_text(error.message), delay=error.delay)
+            return TaskFailure(_error_text(error.message), delay=error.delay, kind=kind)
         case _:
-            return TaskFailure(_error_text(described(error)))
+            return TaskFailure(_error_text(described(error)), kind=kind)
 
 
 def timed_out(timeout: timedelta, remark: str = "") -> TaskFailure:
-    return TaskFailure(f"timed out after {timeout.total_seconds():g} s{remark}")
+    return TaskFailure(f"timed out after {timeout.total_seconds():g} s{remark}", kind="timeout")
 
 
 def described(error: BaseException) -> str:

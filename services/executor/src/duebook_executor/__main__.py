@@ -43,7 +43,7 @@ def _run_parent(settings: ExecutorSettings) -> None:
 def _reload(settings: ExecutorSettings) -> int:
     from duebook_executor.reload import Reloader  # noqa: PLC0415
 
-    configure("executor", settings.log_format, settings.log_level)
+    configure("executor", settings.log_format, settings.log_level, contents=settings.log_contents == "on")
     return Reloader([sys.executable, "-m", "duebook_executor"], Path.cwd(), settings.grace).run()
 
 

@@ -36,7 +36,7 @@ class Attempt:
 
     `started_at` is in seconds of the event loop's clock. `has_lease` says that PostgreSQL holds a lease of the attempt.
     `held`: it waits for its instant without a slot, with so many bytes of payload as JSON. `acknowledged`: its delivery
-    is, so a dead letter needs another.
+    is, so a dead letter needs another. `failure` is the kind of its failure, without any contents.
     """
 
     run: Run
@@ -48,6 +48,7 @@ class Attempt:
     held: bool = False
     held_bytes: int = 0
     acknowledged: bool = False
+    failure: str | None = None
     state: AttemptState = AttemptState.RUNNING
 
     def interrupt(self, state: AttemptState) -> bool:

@@ -9,6 +9,7 @@ import structlog
 from duebook_common.domain.errors import StaleAttempt
 from duebook_common.domain.run.events import AttemptFailed, RunDeadLettered, RunEvent
 from duebook_common.domain.run.state import Run
+from duebook_common.runtime.log_errors import Contents
 from duebook_common.runtime.telemetry import (
     DEAD_LETTERS,
     LOCKS,
@@ -52,21 +53,25 @@ def count_outcome(attempt: Attempt, result: CommandResult) -> None:
     """Count the recorded outcome, or log why it was refused."""
     if isinstance(result.error, StaleAttempt):
         STALE_OUTCOMES.inc()
-        log.warning("outcome refused", error=str(result.error))
+        log.warning("outcome refused", error=result.error)
     elif result.error is not None:
-        log.error("outcome cannot be recorded", error=repr(result.error))
+        log.error("outcome cannot be recorded", error=result.error)
     else:
         RUN_DURATION.labels(attempt.run.queue).observe(asyncio.get_running_loop().time() - attempt.started_at)
         for event in result.events:
-            _count_event(attempt.run.queue, event)
+            _count_event(attempt, event)
 
 
-def _count_event(queue: str, event: RunEvent) -> None:
+def _count_event(attempt: Attempt, event: RunEvent) -> None:
+    queue, task, kind = attempt.run.queue, attempt.run.task, attempt.failure
     RUNS.labels(queue, _OUTCOMES[type(event).__name__]).inc()
     if isinstance(event, AttemptFailed):
-        log.info("attempt failed", error=event.error, failures=event.failures, retry_at=str(event.retry_at))
+        log.info(
+            "attempt failed", task=task, kind=kind, failures=event.failures, retry_at=str(event.retry_at),
+            error=Contents(event.error),
+        )  # fmt: skip
         if event.retry_at is not None:
             RETRIES.labels(queue).inc()
     elif isinstance(event, RunDeadLettered):
         DEAD_LETTERS.labels(queue).inc()
-        log.warning("run dead-lettered", error=event.error, failures=event.failures)
+        log.warning("run dead-lettered", task=task, kind=kind, failures=event.failures, error=Contents(event.error))

@@ -92,7 +92,7 @@ class Attempts:
         if isinstance(result.error, QueueIsPaused | RateExceeded):
             return result.error
         if result.error is not None or run is None:
-            log.error("attempt cannot be started", error=repr(result.error))
+            log.error("attempt cannot be started", error=result.error)
             return None
         if run.status is not RunStatus.RUNNING or run.executor != self.executor or run.id in self.running:
             return None
@@ -151,6 +151,7 @@ class Attempts:
         number, now = attempt.run.attempt, self._clock.now()
         if isinstance(outcome, TaskSuccess):
             return Succeed(number, outcome.result, now)
+        attempt.failure = outcome.kind
         return FailAttempt(
             number, outcome.error, now, random.random(), outcome.retry, outcome.delay, acknowledged=attempt.acknowledged
         )

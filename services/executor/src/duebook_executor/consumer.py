@@ -98,7 +98,7 @@ class Consumer:
                 async with asyncio.timeout(_CLOSING_SECONDS):
                     await queue.cancel(tag)
             except BROKER_ERRORS as error:
-                log.debug("consumer not cancelled", error=repr(error))
+                log.debug("consumer not cancelled", error=error)
 
     async def close(self) -> None:
         """Close the connection: the broker requeues what is not acknowledged."""
@@ -110,7 +110,7 @@ class Consumer:
             async with asyncio.timeout(_CLOSING_SECONDS):
                 await self._connection.close()
         except BROKER_ERRORS as error:
-            log.debug("connection not closed in order", error=repr(error))
+            log.debug("connection not closed in order", error=error)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         """Handle the message in a task of our own: the library cancels its tasks when the connection is lost."""
@@ -121,7 +121,7 @@ class Consumer:
     def _on_handled(self, handling: "asyncio.Task[None]") -> None:
         self._handling.discard(handling)
         if not handling.cancelled() and (error := handling.exception()):
-            log.error("delivery not settled", error=repr(error), exc_info=error)
+            log.error("delivery not settled", error=error, exc_info=error)
 
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         """Settle the message on every path, except when the executor stops: then the broker delivers it again."""
@@ -129,7 +129,7 @@ class Consumer:
             decoded = RunMessage.decode(message.body)
         except MessageUnreadable as error:
             DELIVERIES.labels("unreadable").inc()
-            log.warning("unreadable message rejected", error=str(error))
+            log.warning("unreadable message rejected", error=error)
             await self._settle(message, Settlement.REJECT)
             return
         try:

@@ -76,7 +76,7 @@ class NoteWriter:
         try:
             await write
         except UNAVAILABLE as error:
-            log.warning("notes of tasks not written yet", kind=kind, error=repr(error))
+            log.warning("notes of tasks not written yet", kind=kind, error=error)
             return False
         except Exception:
             log.exception("notes of tasks dropped", kind=kind)

@@ -91,7 +91,7 @@ class Registration:
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self.step()
         except UNAVAILABLE as error:
-            log.debug("registration not marked as draining", error=repr(error))
+            log.debug("registration not marked as draining", error=error)
 
     async def leave(self) -> None:
         """Say that the executor has stopped; without PostgreSQL it is taken for gone a minute later."""
@@ -99,7 +99,7 @@ class Registration:
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await executors.leave(self._pool, self._executor)
         except UNAVAILABLE as error:
-            log.debug("registration not deleted", error=repr(error))
+            log.debug("registration not deleted", error=error)
 
     async def _put_schemas(self) -> None:
         tasks = self._tasks.values()

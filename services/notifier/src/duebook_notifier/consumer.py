@@ -11,7 +11,9 @@ from yarl import URL
 
 from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
+from duebook_common.runtime.log_errors import Contents
 from duebook_common.runtime.telemetry import NOTIFICATIONS as COUNTER
+from duebook_notifier.dead_letters import GIVEN_UP
 from duebook_notifier.outcome_mailer import OutcomeMailer
 from duebook_notifier.subject import UnknownOutcome
 
@@ -93,14 +95,14 @@ class Consumer:
                 async with asyncio.timeout(2):
                     await queue.cancel(tag)
             except Exception as error:  # a lost connection delivers nothing either
-                log.warning("consumer not cancelled", error=repr(error))
+                log.warning("consumer not cancelled", error=error)
 
     async def close(self) -> None:
         try:
             async with asyncio.timeout(5):
                 await self._broker.stop()
         except Exception as error:
-            log.warning("connection not closed", error=repr(error))
+            log.warning("connection not closed", error=error)
 
     def _consuming(self) -> tuple[Any, str | None]:
         """The queue and the consumer tag, which FastStream has no public access to."""
@@ -110,10 +112,10 @@ class Consumer:
         try:
             await self._mail(message)
         except (MessageUnreadable, UnknownOutcome) as error:
-            log.warning("outcome rejected", error=repr(error), body=message.body[:200])
+            log.warning("outcome rejected", error=error, body=Contents(message.body[:200]))
             await message.reject(requeue=False)
         except Exception:
-            log.exception("outcome rejected", body=message.body[:200])
+            log.exception("outcome rejected", body=Contents(message.body[:200]))
             await message.reject(requeue=False)
         else:
             await message.ack()  # if this fails, the redelivery finds the mails recorded
@@ -123,5 +125,5 @@ class Consumer:
         if not outcome.notify and not self._default_recipients:  # true for most outcomes of a busy system
             self._without_recipient.inc()
             return
-        recipient = message.headers.get("recipient")  # only a dead letter that an operator moved back has one
-        await self._mailer.mail(outcome, retry_to=str(recipient) if recipient else None)
+        given_up = GIVEN_UP in message.headers  # a dead letter that an operator has moved back
+        await self._mailer.mail(outcome, given_up=given_up)

@@ -1,4 +1,7 @@
-"""The dead letters of mails that were given up, published over a connection of their own."""
+"""The dead letters of mails that were given up, published over a connection of their own.
+
+They name neither recipient nor error, which no erasure could remove: the list of mails has both.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +19,8 @@ from duebook_common.domain.mail import MailFailed
 
 log = structlog.stdlib.get_logger("dead_letters")
 
-_LONGEST_ERROR = 1000  # characters
+GIVEN_UP = "tries"
+"""The header that only a dead letter has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class DeadLetterPublisher:
             return False
         errors = [error for error in await self._publisher.publish([*map(_message, dead_letters)]) if error is not None]
         if errors:
-            log.warning("dead letter not confirmed", count=len(errors), error=repr(errors[0]))
+            log.warning("dead letter not confirmed", count=len(errors), error=errors[0])
         return not errors
 
     async def close(self) -> None:
@@ -58,13 +62,11 @@ class DeadLetterPublisher:
 
 
 def _message(dead_letter: DeadLetter) -> OutgoingMessage:
-    """The outcome as it was received: an operator who moves it back to the notifications queue retries the mail."""
+    """The outcome as it was received: an operator who moves it back to the notifications queue retries its mails."""
     failed = dead_letter.failed
     headers: FieldTable = {
         "run_id": str(dead_letter.message.run_id),
-        "recipient": failed.recipient,
         "outcome": dead_letter.message.outcome,
-        "error": failed.error[:_LONGEST_ERROR],
-        "tries": failed.tries,
+        GIVEN_UP: failed.tries,
     }
-    return OutgoingMessage("", NOTIFICATIONS_DEAD, dead_letter.message.encode(), headers, message_id=failed.message_id)
+    return OutgoingMessage("", NOTIFICATIONS_DEAD, dead_letter.message.encode(), headers)

@@ -5,6 +5,7 @@ same Message-ID, so that a mailbox can detect the duplicate.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from duebook_common.domain.mail import (
     message_id,
     parse_topic,
 )
+from duebook_common.runtime.log_errors import Contents
 from duebook_common.runtime.mail_domains import ALL_DOMAINS, MailDomains
 from duebook_common.runtime.rates import Rate
 from duebook_common.runtime.smtp import Refusal, SmtpServer, send
@@ -49,6 +51,8 @@ from duebook_notifier.outcome_text import mail_text
 from duebook_notifier.subject import MailSubject
 
 log = structlog.stdlib.get_logger("mail_sender")
+
+_REPLY_CODE = re.compile(r"[245]\d\d\b")  # of an SMTP server; what follows may name the recipient
 
 _AT_ONCE = 10  # SMTP sessions
 _LONGEST_ERROR = 2000  # characters
@@ -204,7 +208,7 @@ class MailSender:
         except ValueError as error:  # an address that is invalid or not allowed, or text that a mail cannot carry
             return Refusal(str(error), permanent=True)
         except Exception as error:  # a bug of ours: retried like any other failure, and a dead letter in the end
-            log.exception("mail not sent", message_id=id_)
+            log.exception("mail not sent", message_id=Contents(id_))
             return Refusal(repr(error), permanent=False)
 
 
@@ -249,7 +253,8 @@ def _report(result: MailResult) -> None:
             return
     NOTIFICATIONS.labels(status).inc()
     level = log.info if error is None else log.warning
+    reply = None if error is None else _REPLY_CODE.match(error)
     level(
-        "mail", status=status, run_id=str(result.run_id), outcome=event.outcome, message_id=event.message_id,
-        error=error,
+        "mail", status=status, run_id=str(result.run_id), outcome=event.outcome, reply=reply and reply[0],
+        message_id=Contents(event.message_id), error=error and Contents(error),
     )  # fmt: skip

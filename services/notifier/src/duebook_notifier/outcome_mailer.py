@@ -49,50 +49,55 @@ class OutcomeMailer:
         self._in_flight, self._sender = in_flight, sender
         self._policy, self._lookups = policy, FairSlots(_AT_ONCE)
 
-    async def mail(self, message: Outcome, retry_to: str | None = None) -> None:
+    async def mail(self, message: Outcome, *, given_up: bool = False) -> None:
         """Try each mail about the outcome that was not tried before; a failed mail becomes a due row.
 
-        With `retry_to`, try only the given-up mail to this recipient once more. Raises UnknownOutcome.
+        With `given_up`, try only the mails that were given up once more. Raises UnknownOutcome.
         """
-        key = (message.run_id, message.outcome, message.version, retry_to)
+        key = (message.run_id, message.outcome, message.version, given_up)
         work = partial(
-            retry_while_unavailable, "mailing an outcome", partial(self._mail, message, retry_to), also=(Conflict,)
+            retry_while_unavailable, "mailing an outcome", partial(self._mail, message, given_up), also=(Conflict,)
         )
         await self._in_flight.run(key, work)
 
-    async def _mail(self, message: Outcome, retry_to: str | None) -> None:
-        await self._send_missing(message, retry_to)
-        if retry_to is None:
+    async def _mail(self, message: Outcome, given_up: bool) -> None:
+        await self._send_missing(message, given_up)
+        if not given_up:
             await self._settle(message)
 
     async def _settle(self, message: Outcome) -> None:
         async with acquire(self._pool) as db:
             await settle(db, message.run_id, message.outcome, message.version)
 
-    async def _send_missing(self, message: Outcome, retry_to: str | None) -> None:
+    async def _send_missing(self, message: Outcome, given_up: bool) -> None:
         async with self._lookups.slot(message.job_id):
             subject = await self._load_subject(message.run_id, message.job_id, message.outcome, message.version)
-        recipients = (retry_to,) if retry_to else self._recipients(subject, message.outcome)
-        if not recipients:
+        recipients = self._recipients(subject, message.outcome)
+        if not recipients and not given_up:
             NOTIFICATIONS.labels("nobody").inc()
             return
         topic = mail_topic(message.outcome, message.version)
         async with mail_lock(self._redis, subject.id, wait=True):
             async with self._lookups.slot(message.job_id):
-                tries = await self._missing(subject, topic, recipients, retry_to)
+                tries = await self._missing(subject, topic, None if given_up else recipients)
                 report = await self._report(subject, topic) if tries else None
-                held = await self._over_limit(tries) if tries and not retry_to else {}
+                held = await self._over_limit(tries) if tries and not given_up else {}
             if report is not None:
                 await self._sender.hold_all(report, held)
                 await self._sender.send_all(report, {to: count for to, count in tries.items() if to not in held})
 
-    async def _missing(
-        self, subject: MailSubject, topic: str, recipients: Iterable[str], retry_to: str | None
-    ) -> dict[str, int]:
-        """The recipients that the mail is to be sent to now, and how often that was tried."""
+    async def _missing(self, subject: MailSubject, topic: str, recipients: Iterable[str] | None) -> dict[str, int]:
+        """The recipients that the mail is to be sent to now, and how often that was tried.
+
+        Those of these recipients with no try so far; without them all whose mail was given up.
+        """
         known = await self._load_mails(subject.id)
-        mails = {recipient: known.get((topic, recipient)) for recipient in recipients}
-        missing = {recipient: tries_of(mail) for recipient, mail in mails.items() if _to_send(mail, retry_to)}
+        tried = {mail.recipient: mail for (of, _), mail in known.items() if of == topic}
+        if recipients is None:
+            given_up = (mail for mail in tried.values() if mail.status is MailStatus.GIVEN_UP)
+            missing = {mail.recipient: tries_of(mail) for mail in given_up}
+        else:
+            missing = {recipient: tries_of(None) for recipient in recipients if recipient not in tried}
         return {} if missing and await self._is_erased(subject) else missing
 
     async def _is_erased(self, subject: MailSubject) -> bool:
@@ -126,7 +131,7 @@ class OutcomeMailer:
         except UnknownOutcome:  # a database restored in part: nothing is left to tell
             await self._settle(owed)
         except Exception as error:
-            log.warning("owed mail not sent", run_id=str(owed.run_id), outcome=owed.outcome, error=repr(error))
+            log.warning("owed mail not sent", run_id=str(owed.run_id), outcome=owed.outcome, error=error)
 
     async def retry_due(self) -> int:
         """Retry the mails whose `wake_at` has passed; returns how many were tried."""
@@ -188,8 +193,3 @@ def _budget(recipient: str) -> str:
 
 def _topic(mail: Mail) -> str:
     return mail.outcome
-
-
-def _to_send(mail: Mail | None, retry_to: str | None) -> bool:
-    """Whether to try the mail: never tried before, or given up and to be retried."""
-    return mail is None if retry_to is None else mail is not None and mail.status is MailStatus.GIVEN_UP

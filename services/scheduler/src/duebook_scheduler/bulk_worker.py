@@ -50,7 +50,7 @@ class BulkWorker:
         try:
             step = await self._executor.step(bulk_id, self._clock.now())
         except Exception as error:  # the others go on: this one may wait for a lock, or read too much
-            log.warning("a bulk operation goes on later", bulk=str(bulk_id), error=repr(error), exc_info=error)
+            log.warning("a bulk operation goes on later", bulk=str(bulk_id), error=error, exc_info=error)
             step = Step(goes_on_at=self._clock.now() + _AFTER_ERROR)
         now = self._clock.now()
         self._goes_on_at[bulk_id] = min(step.goes_on_at or now + _LONGEST, now + _LOOK_AGAIN)

@@ -55,7 +55,7 @@ class ContendedJobs:
         try:
             self._decided += await self._decide(job_ids)
         except Exception as error:  # the jobs stay due, and the poll tells of a database that is away
-            log.info("jobs whose lock is held stay due", jobs=len(job_ids), error=repr(error))
+            log.info("jobs whose lock is held stay due", jobs=len(job_ids), error=error)
         finally:
             self._deciding = None
 

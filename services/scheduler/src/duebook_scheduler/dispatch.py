@@ -144,7 +144,7 @@ class Dispatcher:
         except UNAVAILABLE:
             raise
         except Exception as error:
-            log.info("jobs are decided when they are due, not ahead", jobs=len(candidates), error=repr(error))
+            log.info("jobs are decided when they are due, not ahead", jobs=len(candidates), error=error)
             self._not_ahead |= dict.fromkeys(candidates, until)
             return 0
         await self._send(results)
@@ -206,7 +206,7 @@ class Dispatcher:
         conflicting = error.jobs if isinstance(error, Conflict) else frozenset[UUID]()
         rest = [job_id for job_id in job_ids if job_id not in conflicting]
         if not conflicting:
-            log.warning("batch failed, jobs are decided one by one", error=repr(error), jobs=len(job_ids))
+            log.warning("batch failed, jobs are decided one by one", error=error, jobs=len(job_ids))
             return await self._one_by_one(job_ids)
         try:
             async with transaction(self._pool) as db:

@@ -158,4 +158,4 @@ class EndedExecutors:
         try:
             await RunLocks(self._redis, executor, self._context.settings.lease).release(run_ids)
         except REDIS_FAILED as error:
-            log.warning("locks of an ended executor not released; they expire", error=repr(error))
+            log.warning("locks of an ended executor not released; they expire", error=error)

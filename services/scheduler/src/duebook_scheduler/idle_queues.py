@@ -46,7 +46,7 @@ class IdleQueues:
         try:
             removed = await self._work_queues.remove_idle(name)
         except BROKER_ERRORS as error:
-            log.warning("idle queue not removed", queue=name, error=repr(error))
+            log.warning("idle queue not removed", queue=name, error=error)
             return
         if removed:
             log.info("idle queue removed", queue=name)

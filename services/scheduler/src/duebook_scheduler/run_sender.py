@@ -69,7 +69,7 @@ class RunSender:
     def _done(self, batch: "asyncio.Task[None]") -> None:
         self._in_flight.discard(batch)
         if not batch.cancelled() and (error := batch.exception()):
-            log.error("messages not sent; their runs will wake again", error=repr(error), exc_info=error)
+            log.error("messages not sent; their runs will wake again", error=error, exc_info=error)
 
     async def drain(self) -> None:
         """Wait for the batches in flight; each ends at the publisher's timeout at the latest."""
@@ -110,7 +110,7 @@ class RunSender:
                 del self._retries[queue]
                 return
             except Exception as error:
-                log.warning("work queue is not ready", queue=queue, error=repr(error), failures=failures + 1)
+                log.warning("work queue is not ready", queue=queue, error=error, failures=failures + 1)
                 # A queue without leader does not even answer that it exists.
                 is_silent, last = isinstance(error, NotConfirmed | TimeoutError), error
                 silent = silent % _TRIES_BEFORE_RENEWAL + 1 if is_silent else 0

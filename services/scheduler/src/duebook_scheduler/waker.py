@@ -171,7 +171,7 @@ def count_woken(run: Run, result: CommandResult) -> None:
     if isinstance(result.error, QueueIsPaused):
         return  # it stays due, and the next pass sees the pause
     if result.error is not None:
-        log.error("run cannot be woken", run_id=str(run.id), job_id=str(run.job_id), error=repr(result.error))
+        log.error("run cannot be woken", run_id=str(run.id), job_id=str(run.job_id), error=result.error)
     for event in result.events:
         if isinstance(event, AttemptLost):
             RUNS.labels(run.queue, "lost").inc()

@@ -59,7 +59,7 @@ class Hints:
                         pipe.publish(channel, data)
                     await pipe.execute()
             except Exception as error:  # a lost hint is no failure: processes also poll
-                log.debug("hints lost", count=len(hints), error=repr(error))
+                log.debug("hints lost", count=len(hints), error=error)
 
     async def listen(self, event: asyncio.Event) -> None:
         """Set the event at each wake hint, until cancelled; also after a reconnect: a hint may have been lost."""
@@ -84,7 +84,7 @@ class Hints:
                     on_connect()
                     await _receive(subscription, on_message)
             except REDIS_FAILED as error:
-                log.debug("subscription lost", channel=channel, error=repr(error))
+                log.debug("subscription lost", channel=channel, error=error)
                 await asyncio.sleep(_TIMEOUT_SECONDS)
 
     async def __aenter__(self) -> Self:

@@ -40,7 +40,7 @@ async def run_every(
         except Exception as error:
             failures += 1
             LOOP_FAILURES.labels(name).inc()
-            log.warning("loop step failed", loop=name, error=repr(error), failures=failures, exc_info=failures == 1)
+            log.warning("loop step failed", loop=name, error=error, failures=failures, exc_info=failures == 1)
             await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), longest))
             continue
         if not found:
@@ -98,7 +98,7 @@ class Loops:
     def _on_end(self, task: asyncio.Task[Any]) -> None:
         if self._tasks.get(task.get_name()) is task:  # `stop` removes a task before it cancels it
             error = None if task.cancelled() else task.exception()
-            log.error("loop ended", loop=task.get_name(), error=repr(error), exc_info=error)
+            log.error("loop ended", loop=task.get_name(), error=error, exc_info=error)
             self.crashed.set()
 
     async def stop(self, *names: str) -> None:

@@ -74,7 +74,7 @@ def run(name: str, settings: Settings, port: int, lifespan: Lifespan, connection
     1 if a loop crashed or the service could not start, else 0.
     """
     timezones.pin()
-    configure(name, settings.log_format, settings.log_level)
+    configure(name, settings.log_format, settings.log_level, contents=settings.log_contents == "on")
     show_only_own_metrics(name)
     for variable, near in unknown(os.environ):
         meant = f"did you mean {near}?" if near else "Duebook has no variable of this name"
@@ -111,7 +111,7 @@ async def _serve(name: str, settings: Settings, port: int, lifespan: Lifespan, c
         log.error("cannot start", service=name, reason=str(error))  # noqa: TRY400 - the reason says all
         return error.exit_code
     except Exception as error:
-        log.exception("service failed", service=name, error=repr(error))
+        log.exception("service failed", service=name, error=error)
         return 1
     log.info("drained", service=name)
     return int(context.loops.crashed.is_set())

@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     """One JSON object per line, or lines for a terminal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are written."""
+    log_contents: Literal["on", "off"] = "off"
+    """Whether lines quote the errors of tasks and mails, and values that were refused. No erasure reaches a log."""
     grace: Grace = timedelta(seconds=25)
     """How long a stopping service waits for running work. A container must be given longer than that."""
 

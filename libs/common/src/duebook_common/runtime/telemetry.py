@@ -4,12 +4,15 @@ import logging
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
+from io import StringIO
 from itertools import product
 from typing import Literal
 
 import orjson
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from duebook_common.runtime.log_errors import ErrorDescriber, write_traceback
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
@@ -86,14 +89,27 @@ def show_at_zero(metric: _Metric, *values: Iterable[str]) -> None:
         metric.labels(*combination)
 
 
-def configure(service: str, style: Literal["json", "console"], level: str) -> None:
-    """Write structured log lines to stderr, those of the standard library's loggers included."""
+def _without_contents(exc_info: structlog.typing.ExcInfo) -> str:
+    written = StringIO()
+    write_traceback(written, exc_info)
+    return written.getvalue().rstrip()
+
+
+_FORMAT_WITHOUT_CONTENTS = structlog.processors.ExceptionRenderer(_without_contents)
+
+
+def configure(service: str, style: Literal["json", "console"], level: str, *, contents: bool = False) -> None:
+    """Write structured log lines to stderr, those of the standard library's loggers included.
+
+    With `contents` they quote errors whose text may have some of a payload, a result or an address.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.format_exc_info if contents else _FORMAT_WITHOUT_CONTENTS,
+        ErrorDescriber(contents=contents),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -23,6 +23,7 @@ KNOWN = frozenset(
         "HTTP_ALLOW",
         "LEASE",
         "LOG_FORMAT",
+        "LOG_CONTENTS",
         "LOG_LEVEL",
         "LOOK_AHEAD",
         "MAIL_DOMAINS",

@@ -124,7 +124,7 @@ class BulkExecutor:
         except UNAVAILABLE:
             raise
         except Exception as error:
-            log.warning("batch failed, targets are dealt with one by one", bulk=str(bulk_id), error=repr(error))
+            log.warning("batch failed, targets are dealt with one by one", bulk=str(bulk_id), error=error)
         for _ in range(_JOBS_AT_ONCE):
             step = await self._step_alone(bulk_id, now)
             if not step.dealt_with:

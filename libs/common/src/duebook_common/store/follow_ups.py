@@ -205,7 +205,7 @@ class FollowUpSubscriber:
             self._failures[failed] += 1
             if self._failures[failed] < _TRIES:
                 return error
-            log.exception("follow-up failed", run_id=str(each.run_id), job=each.follow_up.job, error=repr(error))
+            log.exception("follow-up failed", run_id=str(each.run_id), job=each.follow_up.job, error=error)
             await self._record_refusal(each, "internal_error")
         return None
 

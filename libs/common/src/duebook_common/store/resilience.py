@@ -34,7 +34,7 @@ async def retry_while_unavailable(
         try:
             return await work()
         except retried as error:
-            log.warning("waiting for PostgreSQL", doing=doing, error=repr(error), failures=failures)
+            log.warning("waiting for PostgreSQL", doing=doing, error=error, failures=failures)
             await asyncio.sleep(min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), longest))
     raise AssertionError("unreachable")
 
@@ -54,7 +54,7 @@ async def isolate_failures(
     except Exception as error:
         if len(items) == 1:
             return [failed(items[0], error)]
-        log.warning("batch failed; processing its items one by one", error=repr(error), items=len(items))
+        log.warning("batch failed; processing its items one by one", error=error, items=len(items))
     return await one_by_one(items, work, failed)
 
 

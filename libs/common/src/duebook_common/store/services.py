@@ -97,4 +97,4 @@ class Presence:
             async with asyncio.timeout(_GOODBYE_SECONDS), acquire(self._pool) as db:
                 await db.execute(_LEAVE, self._instance.id)
         except UNAVAILABLE as error:
-            log.debug("presence not deleted", error=repr(error))
+            log.debug("presence not deleted", error=error)

@@ -88,7 +88,7 @@ class RateLimiter:
             self._enforced = True
         except REDIS_FAILED as error:
             if self._enforced:
-                log.warning("rate limits are not enforced while Redis does not answer", error=repr(error))
+                log.warning("rate limits are not enforced while Redis does not answer", error=error)
             self._enforced = False
             self._buckets.clear()
         return 0

@@ -46,7 +46,7 @@ class ForecastCache:
         try:
             self._last = await _upcoming(deps, body)
         except (Problem, *UNAVAILABLE) as error:
-            log.warning("the forecast of the overview failed", error=repr(error))
+            log.warning("the forecast of the overview failed", error=error)
         finally:
             self._until, self._task = time.monotonic() + _AGE, None
 

@@ -57,5 +57,5 @@ async def _computed(compute: Callable[[], Awaitable[Result]]) -> Result:
     try:
         return await compute()
     except Exception as error:
-        log.warning("a forecast failed", error=repr(error))
+        log.warning("a forecast failed", error=error)
         raise

@@ -117,7 +117,7 @@ def problem_response(problem: Problem, cause: Exception | None = None) -> Respon
         body["errors"] = [{"pointer": fault.pointer, "detail": fault.message} for fault in problem.faults]
     if problem.status >= 500:
         unexpected = cause if problem.code == _INTERNAL else None
-        log.error("request failed", instance=instance, code=problem.code, error=repr(cause), exc_info=unexpected)
+        log.error("request failed", instance=instance, code=problem.code, error=cause, exc_info=unexpected)
     return Response(orjson.dumps(body), problem.status, problem.headers, "application/problem+json")
 
 

@@ -54,7 +54,7 @@ class Supervisor:
 
     def _on_end(self, keeper: "asyncio.Task[None]") -> None:
         if not keeper.cancelled() and (error := keeper.exception()):
-            log.error("a process is no longer kept running", error=repr(error), exc_info=error)
+            log.error("a process is no longer kept running", error=error, exc_info=error)
             self.hopeless = CannotStart(f"a process of this executor cannot be kept running: {error!r}", exit_code=1)
             self._on_hopeless()
 
@@ -82,7 +82,7 @@ class Supervisor:
         try:
             child = await start_child(number)
         except OSError as error:
-            log.warning("process cannot be started", process=number, error=str(error))
+            log.warning("process cannot be started", process=number, error=error)
             return 1, None
         self.children[number] = child
         noting = asyncio.create_task(self._note_ready(child))
