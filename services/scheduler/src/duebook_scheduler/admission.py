@@ -5,10 +5,11 @@ wakes a waiting run; a growing interval also does, in case that wake-up was lost
 sets the times of the first runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 
@@ -16,7 +17,7 @@ from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_r
 from duebook_common.domain.job.commands import AdmitWaiting
 from duebook_common.domain.job.rates import LEAD, admission_order
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.concurrency_keys import key_holders, keys_of_waiting
+from duebook_common.store.concurrency_keys import RunOfKey, first_of_keys, key_holders, keys_of_waiting
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection, transaction
 from duebook_common.store.executors import QueueTasks
@@ -25,7 +26,7 @@ from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
 from duebook_common.store.locks import lock_keys, share_pauses, try_lock_jobs
 from duebook_common.store.queue_pauses import pauses_now
 from duebook_common.store.resilience import isolate_failures
-from duebook_common.store.wakeups import postpone_waiting
+from duebook_common.store.wakeups import postpone_waiting, wake_now
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.rate_keys import RateKeys
 
@@ -36,7 +37,7 @@ _SHORTEST_WAIT = timedelta(milliseconds=10)
 
 
 class AdmissionResult(NamedTuple):
-    """The admitted runs, which the caller sends, how many were decided, and how many others hold or change now."""
+    """The admitted runs, which the caller sends, how many were decided, and how many to look at again at once."""
 
     admitted: list[Run]
     decided: int
@@ -80,20 +81,33 @@ class Admission:
         now = self._clock.now()
         lines = RateKeys(db, keys.rates, now)
         await lines.read(self._served, locked)
-        limits = Limits(ConcurrencySlots(await key_holders(db, keys.concurrency)), lines.rates)
+        holders = await key_holders(db, keys.concurrency)
+        limits = Limits(ConcurrencySlots(holders), lines.rates)
+        others = await self._whose_turn_it_may_be(db, locked, holders, now)
 
         def may_start(run: Run) -> bool:
             return (run.queue, run.task) in served and pauses.going_on(run.queue) is None
 
-        results = _decide_jobs(await load_locked(db, job_ids), locked, limits, may_start, now, self._lease)
+        with_slot = slots_by_run(filter(may_start, locked), limits, now, others)
+        results = _decide_jobs(await load_locked(db, job_ids), with_slot, limits, may_start, now, self._lease)
         await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
+        kept_slots = with_slot - changed.keys() - {run.id for run in locked}
+        await wake_now(db, list(kept_slots))
         left = [run for run in locked if run.id not in changed]
         await self._postpone(db, left, limits, served, now)
         await lines.move_up(changed.keys() | {run.id for run in locked})
         await lines.go_on(changed.keys(), [run.id for run in left])
         admitted = [run for run in changed.values() if run.status is RunStatus.DISPATCHED]
-        return AdmissionResult(admitted, len(locked), len(waiting) - len(locked))
+        return AdmissionResult(admitted, len(locked), len(waiting) - len(locked) + len(kept_slots))
+
+    async def _whose_turn_it_may_be(
+        self, db: Connection, due: Sequence[Run], holders: Mapping[str, int], now: datetime
+    ) -> list[RunOfKey]:
+        """The runs that have waited longest for a slot: the end of a run frees it before it wakes them."""
+        first = await first_of_keys(db, due, holders, now)
+        served = await self._served.among(db, {(run.queue, run.task) for run in first}, now)
+        return [run for run in first if (run.queue, run.task) in served]
 
     async def _postpone(
         self, db: Connection, runs: Sequence[Run], limits: Limits, served: QueueTasks, now: datetime
@@ -110,17 +124,16 @@ def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
 
 def _decide_jobs(
     jobs: Sequence[LockedJob],
-    due: Sequence[Run],
+    with_slot: Container[UUID],
     limits: Limits,
     may_start: Callable[[Run], bool],
     now: datetime,
     lease: timedelta,
 ) -> list[JobResult[AdmitWaiting]]:
-    """Admit the free runs of each job. The slots of concurrency keys are shared by all jobs of the batch.
+    """Admit the free runs of each job.
 
     `may_start`: an executor has the run's task, and its queue is not paused.
     """
-    with_slot = slots_by_run(filter(may_start, due), limits, now)
     results: list[JobResult[AdmitWaiting]] = []
     for job in jobs:
         free = free_runs(job.active, with_slot, limits, now, may_start)

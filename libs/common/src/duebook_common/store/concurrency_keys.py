@@ -1,11 +1,17 @@
-"""Concurrency keys: which of them, and of rates' keys, waiting runs have, and how many slots are taken."""
+"""Concurrency keys: those that waiting runs have, and rates' keys, how many slots are taken, and whose turn it is."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from duebook_common.domain.definition import Concurrency, Rate
+from duebook_common.domain.run.events import Trigger
+from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import HOLDS_KEY
+from duebook_common.store.predicates import HAS_KEY, HOLDS_KEY, MAY_START
 
 _KEYS = """
 SELECT DISTINCT concurrency_key, rate_key FROM runs
@@ -16,6 +22,34 @@ _HOLDERS = f"""
 SELECT concurrency_key, count(*) AS holders FROM runs
 WHERE concurrency_key = ANY($1::text[]) AND {HOLDS_KEY} GROUP BY concurrency_key
 """  # noqa: S608
+
+# Runs with a rate are left out: whether it lets them start is not known here. So they may change places. A run that was
+# due for seconds and is still here cannot be sent for a reason of its own.
+_FIRST = f"""
+SELECT first.* FROM unnest($1::text[], $2::int[]) AS wanted (key, most), LATERAL (
+    SELECT run_id, concurrency_key, concurrency_limit, trigger, created_at, nominal_at, queue, task FROM runs
+    WHERE concurrency_key = wanted.key AND {HAS_KEY} AND status = 'waiting' AND {MAY_START} AND rate_key IS NULL
+      AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
+      AND due_at <= $3 AND wake_at > $3::timestamptz - interval '5 seconds'
+      AND (start_by IS NULL OR attempt > 0 OR start_by >= $3)
+    ORDER BY created_at, nominal_at LIMIT wanted.most
+) AS first
+"""  # noqa: S608
+_MOST_FIRST = 100  # of one key
+
+
+@dataclass(frozen=True, slots=True)
+class RunOfKey:
+    """What decides when a waiting run gets a slot of its key. Times are in UTC."""
+
+    id: UUID
+    concurrency: Concurrency
+    trigger: Trigger
+    created_at: datetime
+    nominal_at: datetime
+    queue: str
+    task: str
+    rate: Rate | None = None
 
 
 class WaitingKeys(NamedTuple):
@@ -37,3 +71,24 @@ async def key_holders(db: Connection, keys: Iterable[str]) -> Mapping[str, int]:
     wanted = list(keys)
     records = await db.fetch(_HOLDERS, wanted) if wanted else []
     return dict.fromkeys(wanted, 0) | {record["concurrency_key"]: record["holders"] for record in records}
+
+
+async def first_of_keys(
+    db: Connection, due: Iterable[Run], holders: Mapping[str, int], now: datetime
+) -> list[RunOfKey]:
+    """The runs that have waited longest for the free slots of the keys of the `due` runs, whether they are due or not.
+
+    They wait for nothing else that the database knows. Exact while the keys are locked.
+    """
+    free = Counter[str]()
+    for limit in (run.concurrency for run in due if run.concurrency is not None and run.concurrency.key in holders):
+        free[limit.key] = max(free[limit.key], min(limit.limit - holders[limit.key], _MOST_FIRST))
+    wanted = +free  # without keys that have no free slot
+    records = await db.fetch(_FIRST, list(wanted), list(wanted.values()), now) if wanted else []
+    return [_run_of_key(record) for record in records]
+
+
+def _run_of_key(record: Any) -> RunOfKey:
+    concurrency = Concurrency(record["concurrency_key"], record["concurrency_limit"])
+    times = (record["created_at"], record["nominal_at"])
+    return RunOfKey(record["run_id"], concurrency, Trigger(record["trigger"]), *times, record["queue"], record["task"])

@@ -183,6 +183,21 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
     await wake_lines(db, {run.rate.key for run in ended if run.rate is not None and leaves_line(run)})
 
 
+_WAKE_NOW = """
+WITH waiting AS MATERIALIZED (
+    SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[]) ORDER BY run_id FOR UPDATE SKIP LOCKED
+)
+UPDATE runs SET wake_at = clock_timestamp()
+FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting' AND wake_at > clock_timestamp()
+"""
+
+
+async def wake_now(db: Connection, run_ids: Sequence[UUID]) -> None:
+    """Look now at waiting runs whose turn it is, in the transaction of a decision: locked rows are just changing."""
+    if run_ids:
+        await db.execute(_WAKE_NOW, run_ids)
+
+
 # Each batch finds the runs that were not moved yet, also those that are due: one that is just being postponed, because
 # the executor was not registered yet, stays due then. No SKIP LOCKED for the same reason.
 _WAKE_FOR_TASKS = """

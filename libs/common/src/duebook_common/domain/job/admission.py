@@ -3,10 +3,19 @@
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
-from duebook_common.domain.job.rates import NO_RATES, RateLines, admission_order
+from duebook_common.domain.definition import Concurrency
+from duebook_common.domain.job.rates import NO_RATES, InLine, RateLines, admission_order
 from duebook_common.domain.run.state import QUEUE_PAUSED, Run, RunStatus
+
+
+class WaitingRun(InLine, Protocol):
+    """A run that waits for a slot of its concurrency key, for its rate, or for both."""
+
+    @property
+    def concurrency(self) -> Concurrency | None: ...
 
 
 class Limits:
@@ -15,7 +24,7 @@ class Limits:
     def __init__(self, slots: "ConcurrencySlots", rates: RateLines = NO_RATES) -> None:
         self.slots, self.rates = slots, rates
 
-    def take(self, run: Run) -> bool:
+    def take(self, run: WaitingRun) -> bool:
         """Take a slot of the run's concurrency key and a position in its line; neither if one of them is not free."""
         return self.slots.has_free(run) and self.rates.take(run) and self.slots.take(run)
 
@@ -30,7 +39,7 @@ class ConcurrencySlots:
     def __init__(self, holders: Mapping[str, int]) -> None:
         self._holders = Counter(holders)
 
-    def take(self, run: Run) -> bool:
+    def take(self, run: WaitingRun) -> bool:
         """Take a slot of the run's key, if it has one; False if none is free, or the key is not locked."""
         if not self.has_free(run):
             return False
@@ -38,7 +47,7 @@ class ConcurrencySlots:
             self._holders[run.concurrency.key] += 1
         return True
 
-    def has_free(self, run: Run) -> bool:
+    def has_free(self, run: WaitingRun) -> bool:
         """Whether the run needs no slot, or its key is locked and has a free one."""
         if run.concurrency is None:
             return True
@@ -69,13 +78,17 @@ def leaves_line(run: Run) -> bool:
     return run.held or run.status in {RunStatus.CANCELLED, RunStatus.SKIPPED}
 
 
-def slots_by_run(due: Iterable[Run], limits: Limits, now: datetime) -> frozenset[UUID]:
+def slots_by_run(
+    due: Iterable[Run], limits: Limits, now: datetime, others: Iterable[WaitingRun] = ()
+) -> frozenset[UUID]:
     """The runs, of any job, that wait for no run of their job, get a slot of their key, and may start by their rate.
 
-    `due` are runs whose task an executor of their queue has.
+    `due` are runs whose task an executor of their queue has. `others` may start too, but are not decided on now: a slot
+    is kept for those of them whose turn it is.
     """
-    for_key = [run for run in sorted(due, key=admission_order) if _is_due(run, now) and not _waits_for_runs(run)]
-    return frozenset(run.id for run in for_key if limits.take(run))
+    for_key = [run for run in due if _is_due(run, now) and not _waits_for_runs(run)]
+    waiting: dict[UUID, WaitingRun] = {run.id: run for run in (*others, *for_key)}
+    return frozenset(run.id for run in sorted(waiting.values(), key=admission_order) if limits.take(run))
 
 
 def free_runs(
