@@ -29,8 +29,8 @@ Line = Annotated[
 ]
 
 
-Full = Annotated[
-    bool, typer.Option("--full", help="Check everything, and not only what came since the checkpoint. So does --line.")
+Recent = Annotated[
+    bool, typer.Option("--recent", help="Only check what came since the last verification that found nothing.")
 ]
 
 
@@ -40,17 +40,19 @@ Jobs = Annotated[
 ]
 
 
-def verify(full: Full = False, line: Line = None, jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
-    """Check the invariants. Exits with 1 if one is broken. Says every few seconds how far it is.
+def verify(recent: Recent = False, line: Line = None, jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
+    """Check the invariants over the whole log. Exits with 1 if one is broken. Says every few seconds how far it is.
 
-    Without --full it begins at the checkpoint of the last verification that found nothing, if there was one: it checks
+    With --recent it begins at the checkpoint of the last verification that found nothing, if there was one: it checks
     the jobs with events since then, and that the lines of all days form the chain that signs the checkpoint.
     """
     from duebook_common.domain.day_hash import parse_line
 
     kept = parse_option("--line", parse_line, line)
+    if recent and kept is not None:
+        raise typer.BadParameter("--line needs the whole log; leave --recent out", param_hint="--recent")
     with process_errors():
-        report = with_database(partial(_verified, full, kept, jobs))
+        report = with_database(partial(_verified, recent, kept, jobs))
     breaches = [asdict(breach) for breach in report.breaches]
     if fmt is Format.JSON:
         counts = {"jobs": report.jobs, "events": report.events, "full": report.since is None}
@@ -68,13 +70,13 @@ def _remarks(report: "VerifyReport") -> Iterator[str]:
     found = len(report.breaches) or "no"
     yield f"checked {report.jobs} jobs and {report.events} events{since}: {found} breaches"
     if report.since is not None:
-        yield "what was verified before was not checked again; --full does"
+        yield "what was verified before was not checked again; without --recent it is"
     yield from _remedies({breach.invariant for breach in report.breaches})
     if not report.breaches and report.line is not None:
         yield f"signed by the line to keep elsewhere: {report.line}"
 
 
-async def _verified(full: bool, kept: "DayLine | None", jobs: int | None, pool: "Pool") -> "VerifyReport":
+async def _verified(recent: bool, kept: "DayLine | None", jobs: int | None, pool: "Pool") -> "VerifyReport":
     from duebook_common.integrity.verified import remember
     from duebook_common.integrity.verify import verify as verify_all
     from duebook_common.integrity.verify import verify_recent
@@ -85,7 +87,7 @@ async def _verified(full: bool, kept: "DayLine | None", jobs: int | None, pool: 
     def progress(jobs: int, events: int) -> None:
         seldom.print(f"{jobs:,} jobs and {events:,} events so far")
 
-    report = None if full or kept is not None else await verify_recent(pool, progress=progress, workers=workers)
+    report = await verify_recent(pool, progress=progress, workers=workers) if recent else None
     if report is None:
         report = await verify_all(pool, kept=kept, progress=progress, workers=workers)
     if not report.breaches and report.end is not None:

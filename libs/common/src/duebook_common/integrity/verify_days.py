@@ -27,7 +27,7 @@ async def check_days(
         breaches.append(_breach(kept, "the line that was kept elsewhere is not in the chain"))
     verified = signing_line((line for line, _ in written), since)
     if since is not None and since.line is not None and verified is None:
-        says = "the line up to which the log was verified is not in the chain: run `duebook verify --full`"
+        says = "the line up to which the log was verified is not in the chain: run `duebook verify`"
         breaches.append(Breach(Invariant.APPEND_ONLY, "days", says))
     found: dict[date, EventSet] = {}
     left = ({each.day: each.events} for days in gone.values() for each in days)
