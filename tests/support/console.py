@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 from html import unescape
+from html.parser import HTMLParser
 from urllib.parse import parse_qsl
 
 import httpx2
@@ -44,6 +45,48 @@ async def sign_in(api: Api, key: str) -> None:
 def hidden(page: str) -> dict[str, str]:
     """The hidden fields of the form, as a browser would send them."""
     return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page)}
+
+
+class _Controls(HTMLParser):
+    """Reads the controls of a form as a browser would send them."""
+
+    def __init__(self, form_id: str) -> None:
+        super().__init__()
+        self._id, self._inside, self._select, self._area = form_id, False, "", ""
+        self.values: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = given.get("id") == self._id
+        elif self._inside and tag == "input":
+            if given.get("type") != "checkbox" or "checked" in given:
+                self.values[given["name"]] = given.get("value", "")
+        elif self._inside and tag in {"select", "textarea"}:
+            self._select, self._area = (given["name"], "") if tag == "select" else ("", given["name"])
+        elif tag == "option" and self._select and ("selected" in given or self._select not in self.values):
+            self.values[self._select] = given["value"]
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.values[self._area] = self.values.get(self._area, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False
+        elif tag == "textarea":
+            self.values.setdefault(self._area, "")
+            self.values[self._area] = self.values[self._area].removeprefix("\n")
+            self._area = ""
+        elif tag == "select":
+            self._select = ""
+
+
+def controls(page: str, form_id: str) -> dict[str, str]:
+    """The texts of the fields of the form, as a browser without JavaScript would send them."""
+    parser = _Controls(form_id)
+    parser.feed(page)
+    return parser.values
 
 
 async def make_key(pool: Pool, *scopes: str) -> str:

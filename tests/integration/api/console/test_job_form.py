@@ -6,7 +6,7 @@ from html import unescape
 
 from duebook_api.console.pages.payload_form import sent_form
 from support.api_app import Api
-from support.console import get, hidden, submit
+from support.console import controls, get, hidden, submit
 
 FIELDS = {"name": "nightly", "kind": "cron", "rule": "0 2 * * 1-5", "timezone": "Europe/Berlin", "payload": '{"n": 1}'}
 
@@ -51,6 +51,84 @@ async def test_what_is_emptied_in_a_form_has_its_default_again(api: Api) -> None
     assert (await submit(api, path, **sent)).status_code == 303
     changed = await api.json(200, "GET", f"/api/job/{job['id']}")
     assert (changed["rate"]["per"], changed["concurrency"]["limit"]) == ("PT1S", 1)
+
+
+EVERY_FIELD = {
+    "backoff": {"initial": "PT10S", "factor": 1.5, "max": "PT20M", "jitter": 0.1},
+    "pause_on_failure": True,
+    "catch_up": {"policy": "all", "window": "P7D"},
+    "notify": {"to": ["ops@example.com"], "on": ["missed"]},
+    "dst": {"gap": "skip", "fold": "both"},
+    "ends_at": "2100-12-31T23:59:59Z",
+    "max_runs": 100,
+    "jitter": "PT30S",
+    "metadata": {"owner": "finance", "n": 2**60},
+}
+NEW_FIELDS = (
+    "backoff_initial", "backoff_factor", "backoff_max", "backoff_jitter", "pause_on_failure", "catch_up_policy",
+    "catch_up_window", "notify_to", "notify_on_missed", "then_0_job", "then_0_on_skipped", "then_0_payload", "dst_gap",
+    "dst_fold", "ends_at", "max_runs", "jitter", "metadata", "key",
+)  # fmt: skip
+
+
+async def test_a_form_with_every_field_is_sent_back_without_a_change(api: Api) -> None:
+    other = await api.create(name="other", key="other")
+    then = [{"job": "key:other", "on": ["skipped"], "payload": "result"}]
+    job = await api.create(recurrence={"cron": "0 2 * * *"}, **EVERY_FIELD, then=then)
+    path = f"/console/jobs/{job['id']}/edit"
+    sent = controls(await get(api, path), "job-form")
+    assert set(NEW_FIELDS) <= sent.keys()
+    assert (await submit(api, path, **sent)).status_code == 303
+    assert (await api.json(200, "GET", f"/api/job/{job['id']}"))["version"] == 1
+    changed = {"then_0_job": other["id"], "notify_to": "", "backoff_max": "PT30M", "dst_gap": "run_after"}
+    assert (await submit(api, path, **sent | changed)).status_code == 303
+    now = await api.json(200, "GET", f"/api/job/{job['id']}")
+    assert now["then"] == [{"job": other["id"], "on": ["skipped"], "payload": "result"}]
+    assert (now["notify"]["to"], now["backoff"]["max"], now["dst"]["gap"]) == ([], "PT30M", "run_after")
+    assert now["metadata"] == EVERY_FIELD["metadata"]
+
+
+async def test_a_new_job_has_what_the_rare_fields_of_the_form_say(api: Api) -> None:
+    await api.create(name="other", key="other")
+    page = await get(api, "/console/new-job")
+    assert '<details class="whole" id="more">' in page
+    sent = controls(page, "job-form") | {"name": "nightly", "pause_on_failure": "true", "backoff_initial": "PT5S"}
+    sent |= {"then_0_job": "key:other", "then_0_on_dead_lettered": "1", "metadata": '{"owner": "finance"}'}
+    del sent["notify_on_succeeded"]
+    done = await submit(api, "/console/new-job", **sent)
+    assert done.status_code == 303, done.text
+    job = await api.json(200, "GET", f"/api/job/{done.headers['location'].rpartition('/')[2]}")
+    assert job["notify"] == {"to": [], "on": ["dead_lettered"]}
+    assert job["then"] == [{"job": "key:other", "on": ["succeeded", "dead_lettered"], "payload": None}]
+    assert (job["pause_on_failure"], job["backoff"]["initial"], job["backoff"]["max"]) == (True, "PT5S", "PT1H")
+    assert job["metadata"] == {"owner": "finance"}
+
+
+async def test_a_rare_field_that_is_refused_is_unfolded_and_keeps_its_text(api: Api) -> None:
+    sent = controls(await get(api, "/console/new-job"), "job-form") | {"name": "nightly"}
+    wrong = {
+        "catch_up_window": "7 days",
+        "notify_to": "ops@example.com, nowhere",
+        "metadata": "[1]",
+        "backoff_factor": "twice",
+        "then_0_job": "another",
+    }
+    for name, text in wrong.items():
+        done = await submit(api, "/console/new-job", **sent | {name: text})
+        assert done.status_code == 422, name
+        assert '<details class="whole" id="more" open>' in done.text
+        assert f'id="j-{name}-fault"' in done.text
+        assert controls(done.text, "job-form")[name] == text
+    done = await submit(api, "/console/new-job", **sent | {"ends_at": "tomorrow"})
+    assert '<details id="more-schedule" open>' in done.text
+    assert 'id="j-ends_at-fault"' in done.text
+
+
+async def test_the_preview_keeps_a_follow_up_and_has_a_line_for_another(api: Api) -> None:
+    sent = controls(await get(api, "/console/new-job"), "job-form")
+    given = {"then_0_job": "key:a", "then_0_payload": "result", "preview": "1"}
+    shown = controls((await submit(api, "/console/new-job", **sent | given)).text, "job-form")
+    assert (shown["then_0_job"], shown["then_0_payload"], shown["then_1_job"]) == ("key:a", "result", "")
 
 
 async def test_the_preview_has_the_next_times_or_the_fault(api: Api) -> None:

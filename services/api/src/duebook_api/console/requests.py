@@ -14,7 +14,7 @@ from duebook_api.http.requests import MEBIBYTE, in_thread, read_body
 Q = TypeVar("Q", bound=BaseModel)
 _OF_EVERY_PAGE = {"tz", "tab", "view"}
 _FORM = "application/x-www-form-urlencoded"
-_LARGE_FORM, _MOST_FIELDS = 16 * 1024, 200
+_LARGE_FORM, _MOST_FIELDS = 16 * 1024, 300
 
 
 def needs(scope: str) -> dict[str, Any]:

@@ -53,3 +53,50 @@ def test_the_request_has_the_same_fields() -> None:
     ]
     assert requests[0] == "curl -sS -H 'Content-Type: application/json' -d '{\"name\":\"n\"}' http://h"
     assert requests[1].startswith("curl -sS -X PATCH ")
+
+
+MORE: dict[str, Any] = {
+    "dst": {"gap": "skip", "fold": "both"},
+    "ends_at": "2027-11-24T02:00:00Z",
+    "max_runs": 5,
+    "pause_on_failure": True,
+    "catch_up": {"policy": "all"},
+    "notify": {"to": ["a@b.example"], "on": ["missed", "skipped"]},
+    "then": [
+        {"job": "key:a", "on": ["succeeded", "skipped"], "payload": "result"},
+        {"job": "key:b", "on": ["succeeded"], "payload": None},
+    ],
+}
+
+
+@pytest.mark.parametrize("job_id", [None, "1"])
+def test_rare_fields_have_options_of_their_own(job_id: str | None) -> None:
+    line = _line({"name": "n"} | MORE, job_id)
+    assert faults(line) == []
+    assert (
+        "--gap skip --fold both --ends-at 2027-11-24T02:00:00Z --max-runs 5 --pause-on-failure --catch-up all" in line
+    )
+    assert "--notify a@b.example --notify-on missed --notify-on skipped --then 'key:a on=succeeded,skipped pay" in line
+    assert line.endswith("payload=result' --then 'key:b on=succeeded'")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"backoff": {"initial": "PT5S"}},
+        {"metadata": {"owner": "finance"}},
+        {"catch_up": {"policy": "all", "window": "P1D"}},
+        {"notify": {"to": [], "on": []}},
+    ],
+)
+def test_a_field_without_an_option_is_sent_as_a_file(fields: dict[str, Any]) -> None:
+    for job_id, words in ((None, "create"), ("1", "update 1")):
+        line = _line({"name": "n"} | fields, job_id)
+        assert line.startswith(f"duebook job {words} -f - <<< ")
+        assert faults(line.partition(" <<<")[0]) == []
+
+
+@pytest.mark.parametrize("fields", [{"tags": []}, {"then": []}, {"notify": {"to": [], "on": ["missed"]}}])
+def test_no_option_empties_a_list_so_that_a_change_to_nothing_is_a_file(fields: dict[str, Any]) -> None:
+    assert " -f - <<< " in _line(fields, "1")
+    assert " -f " not in _line({"name": "n"} | fields)

@@ -1,40 +1,28 @@
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from duebook_api.console.pages.job_form import JobForm, body_of, changes, faults_of, values_of
+from duebook_api.console.pages.job_fields import body_of, changes, values_of
+from duebook_api.console.pages.job_form import JobForm, faults_of, new_values
 from duebook_api.http.problems import Fault, Problem, invalid
+from duebook_api.schemas import views
+from duebook_common.domain.definition import Cron, Rate
+from support.samples import a_definition
 
-JOB: dict[str, Any] = {
-    "name": "nightly",
-    "task": "log",
-    "queue": "default",
-    "timezone": "UTC",
-    "overlap": "skip",
-    "timeout": "PT5M",
-    "recurrence": {"cron": "0 2 * * *"},
-    "scheduled_at": datetime(2026, 11, 1, tzinfo=UTC),
-    "max_retries": 3,
-    "priority": 4,
-    "key": None,
-    "start_within": None,
-    "keep": "P365D",
-    "concurrency": None,
-    "rate": {"key": "stripe", "limit": 10, "per": "PT1S"},
-    "tags": ["a", "b"],
-    "payload": {"n": 2**60},
-}
-
-
-def test_a_form_that_was_not_touched_changes_nothing() -> None:
-    body = body_of(values_of(JOB))
-    assert changes(body | {"scheduled_at": "2026-11-01T00:00:00Z"}, JOB) == {}
+JOB: dict[str, Any] = views.definition(
+    a_definition(
+        recurrence=Cron("0 2 * * *"),
+        keep=timedelta(days=365),
+        rate=Rate("stripe", 10, timedelta(seconds=1)),
+        tags=("a", "b"),
+        payload={"n": 2**60},
+    )
+)
 
 
 def test_only_what_differs_is_sent() -> None:
     body = body_of(values_of(JOB) | {"kind": "every", "rule": "PT15M", "tags": "b"})
-    del body["scheduled_at"]
     assert changes(body, JOB) == {"recurrence": {"every": "PT15M"}, "tags": ["b"]}
 
 
@@ -58,15 +46,66 @@ def test_a_fault_stands_beside_its_field() -> None:
 def test_the_time_to_keep_runs_is_changed_or_left_to_the_installation() -> None:
     form = values_of(JOB)
     assert form["keep"] == "P365D"
-    untouched = {"scheduled_at": "2026-11-01T00:00:00Z"}
-    assert changes(body_of(form | {"keep": " P30D "}) | untouched, JOB) == {"keep": "P30D"}
-    assert changes(body_of(form | {"keep": ""}) | untouched, JOB) == {"keep": None}
+    assert changes(body_of(form | {"keep": " P30D "}), JOB) == {"keep": "P30D"}
+    assert changes(body_of(form | {"keep": ""}), JOB) == {"keep": None}
 
 
-def test_limits_are_unfolded_where_one_is_set_or_wrong() -> None:
-    assert JobForm({"keep": "P30D"}).has_limits
-    assert JobForm({}, None, {"start_within": "write it like PT10M"}).has_limits
-    assert not JobForm({"name": "n", "priority": "4"}).has_limits
+NEW = new_values("UTC")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"keep": "P30D"},
+        {"backoff_max": "PT1M"},
+        {"pause_on_failure": "true"},
+        {"notify_on_succeeded": ""},
+        {"notify_on_missed": "1"},
+        {"then_0_job": "key:a"},
+    ],
+)
+def test_rare_fields_are_unfolded_where_one_is_set(fields: dict[str, str]) -> None:
+    assert JobForm(NEW | fields).has_more
+
+
+@pytest.mark.parametrize("name", ["start_within", "then_0", "then", "backoff_factor", "metadata"])
+def test_rare_fields_are_unfolded_where_one_is_wrong(name: str) -> None:
+    assert JobForm(NEW, None, {name: "write it like PT10M"}).has_more
+
+
+def test_rare_fields_are_folded_where_all_is_usual() -> None:
+    sent = {
+        "catch_up_policy": "latest",
+        "pause_on_failure": "false",
+        "dst_gap": "run_after",
+        "then_0_on_succeeded": "1",
+    }
+    for values in (NEW, NEW | sent, values_of(views.definition(a_definition()))):
+        assert not JobForm(values).has_more
+        assert not JobForm(values).has_more_of_schedule
+    assert JobForm(NEW | {"dst_fold": "both"}).has_more_of_schedule
+
+
+def test_the_form_has_a_line_for_one_more_follow_up() -> None:
+    assert [each["job"] for each in JobForm(NEW | {"then_0_job": "", "then_1_job": "key:a"}).follow_ups] == [
+        "key:a",
+        "",
+    ]
+    full = {f"then_{n}_job": f"key:{n}" for n in range(20)}
+    assert len(JobForm(full).follow_ups) == 20
+
+
+def test_a_fault_of_an_object_stands_beside_its_first_field() -> None:
+    form = {"notify_to": "x", "then_0_job": "key:a", "backoff_initial": "", "backoff_max": "1"}
+    faults = [Fault("/notify/to/0", "no address"), Fault("/then/0/on", "empty"), Fault("/then/0/job", "no job")]
+    problem = invalid(*faults, Fault("/backoff/max", "write it like PT10M"), Fault("/dst", "unknown"))
+    assert faults_of(problem, form) == {
+        "notify_to": "no address",
+        "then_0": "empty",
+        "then_0_job": "no job",
+        "backoff_max": "write it like PT10M",
+        "dst_gap": "unknown",
+    }
 
 
 def test_a_rate_is_sent_as_one_object_and_removed_by_empty_fields() -> None:
@@ -81,6 +120,6 @@ def test_a_fault_of_a_rate_stands_beside_its_field() -> None:
     form = values_of(JOB) | {"rate_limit": "many"}
     with pytest.raises(Problem) as caught:
         body_of(form)
-    assert faults_of(caught.value, form) == {"rate_limit": "this must be a whole number"}
+    assert faults_of(caught.value, form) == {"rate_limit": "this must be a whole number, like 3"}
     problem = invalid(Fault("/rate/key", "too short"), Fault("/concurrency", "not both"))
     assert faults_of(problem, form) == {"rate_key": "too short", "concurrency_key": "not both"}

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from duebook_api.console.pages.job_fields import SCHEDULE
 from duebook_api.console.pages.times import Times
 from duebook_common.runtime.phrases import quantity
 
 DAYS = 7
-_FIELDS = ("recurrence", "scheduled_at", "timezone", "queue")
+_FIELDS = (*SCHEDULE, "queue")
 
 
 def change_set(body: Mapping[str, Any], job_id: str | None, patch: Mapping[str, Any]) -> list[dict[str, Any]]:

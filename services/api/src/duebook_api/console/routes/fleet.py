@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.console.pages import fleet as page
-from duebook_api.console.pages.job_form import body_of, changes
+from duebook_api.console.pages.job_fields import body_of, changes
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import needs, read_form

@@ -8,19 +8,20 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from duebook_api.console.pages import job_form as words
 from duebook_api.console.pages.copies import Copies
 from duebook_api.console.pages.job_copies import job_copies
-from duebook_api.console.pages.job_form import (
-    KINDS,
-    OVERLAPS,
-    JobForm,
+from duebook_api.console.pages.job_fields import (
+    OUTCOMES,
+    RUN_ENDS,
     body_of,
     changes,
-    faults_of,
-    new_values,
+    given_of,
     schedule_of,
     values_of,
+    whole,
 )
+from duebook_api.console.pages.job_form import JobForm, faults_of, new_values
 from duebook_api.console.pages.payload_form import TASK, PayloadForm, sent_form
 from duebook_api.console.reader import readable_schemas, reader_of
 from duebook_api.console.rendering import redirect, render
@@ -41,8 +42,6 @@ from duebook_common.runtime.scopes import Scope
 
 router = APIRouter()
 
-WHOLE = ("payload", "concurrency", "rate")  # a merge would keep a member that was emptied in the form
-
 
 @router.get("/new-job", **needs(Scope.JOBS_WRITE))
 async def show_new_job(request: Request) -> Response:
@@ -57,7 +56,7 @@ async def make_job(request: Request) -> Response:
     if "preview" in form:
         return await _page(request, JobForm(form))
     try:
-        body = validated(JobBody, await _body(request, form))
+        body = validated(JobBody, given_of(await _body(request, form)))
         must_fit(body.payload, body.metadata)
         [job] = await commands.create(deps, [body], actor(request), None, "")
     except Problem as problem:
@@ -82,7 +81,7 @@ async def edit_job(request: Request, job_id: PathJobId) -> Response:
     try:
         patch = changes(await _body(request, form), await _view(request, job_id))
         match = Preconditions(if_match=f'"{form["version"]}"' if form.get("version") else None)
-        await commands.patch(deps, job_id, patch, actor(request), match, whole=WHOLE)
+        await commands.patch(deps, job_id, patch, actor(request), match, whole=whole(patch))
     except Problem as problem:
         return await _page(request, JobForm(form, str(job_id), faults_of(problem, form)), problem.status)
     return redirect(request, f"/console/jobs/{job_id}", "Changed.")
@@ -148,8 +147,9 @@ async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
         path=_path(form),
         back=f"/console/jobs/{form.job_id}" if form.job_id else "/console/jobs",
         version=form.value("version") or version,
-        kinds=KINDS,
-        overlaps=[(each, each.replace("_", " ")) for each in OVERLAPS],
+        words=words,
+        outcomes=OUTCOMES,
+        run_ends=RUN_ENDS,
         payload=await _payload(request, form.values),
         preview=await _preview(request, form.values),
         fleet=await effect_of(request, form.values, form.job_id) if "preview" in form.values else NO_EFFECT,
@@ -166,8 +166,7 @@ async def _copies(request: Request, form: JobForm) -> Copies:
     reader = reader_of(request)
     try:
         body = await _body(request, form.values)
-        if form.job_id:
-            body = changes(body, await _view(request, UUID(form.job_id)))
+        body = changes(body, await _view(request, UUID(form.job_id))) if form.job_id else given_of(body)
     except Problem:
         body = {"name": form.value("name")}
     url = reader.api(f"/api/job/{form.job_id}" if form.job_id else "/api/job")
