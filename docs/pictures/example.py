@@ -36,13 +36,17 @@ BILLING = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A job and what becomes of its runs: `failures` says for a time how many attempts fail, and with which error."""
+    """A job and what becomes of its runs: `failures` says for a time how many attempts fail, and with which error.
+
+    During the `outage` no scheduler runs.
+    """
 
     definition: Definition
     since: datetime
     took: float
     failures: Callable[[datetime], tuple[int, str]] = lambda _: (0, "")
     commands: dict[datetime, JobCommand] = field(default_factory=dict)
+    outage: tuple[datetime, datetime] | None = None
 
 
 # The database's clock, as functions that are written without a schema see it: the time of the step that is written.
@@ -97,6 +101,8 @@ class Example:
                 return
             for given in sorted(each for each in commands if each <= at):
                 yield given, commands.pop(given)
+            if series.outage and series.outage[0] <= at < series.outage[1]:
+                at = series.outage[1]
             yield at, Dispatch(_context(at))
 
     async def _execute(self, run: Run, series: Series, at: datetime) -> None:
@@ -117,7 +123,7 @@ class Example:
             await self._requeue(run, at)
 
     async def _requeue(self, run: Run, at: datetime) -> None:
-        await self._do(run, WakeRun(at + _MINUTE, 0.5, _MINUTE))
+        await self._do(run, WakeRun(at, 0.5, _MINUTE))
 
     async def _at(self, now: datetime) -> None:
         await self._pool.execute(_SET_CLOCK, now.isoformat())
@@ -134,7 +140,7 @@ def _context(now: datetime) -> DecisionContext:
 
 
 def nightly_report(now: datetime) -> Series:
-    """Every weekday for a year: a week of pause, two days with retries, one dead letter."""
+    """Every weekday for a year: a week of pause, two days with retries, one dead letter, a night without schedulers."""
     since = now - timedelta(days=363)
     days = {now.date() - timedelta(days=n): n for n in range(364)}
     pause, resume = (now - timedelta(days=n) for n in (184, 179))
@@ -159,7 +165,9 @@ def nightly_report(now: datetime) -> Series:
         pause: PauseJob("stock-taking", _context(pause), hold=False),
         resume: ResumeJob("stock-taking is over", resume),
     }
-    return Series(definition, since, 41, failures, commands)
+    night = next(day for day, n in days.items() if n > 150 and day.weekday() == 4)
+    start = datetime(night.year, night.month, night.day, tzinfo=UTC)
+    return Series(definition, since, 41, failures, commands, (start, start + timedelta(hours=6)))
 
 
 def recent(  # noqa: PLR0913, PLR0917 - one parameter for each difference between the series

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from duebook_api.ledger.ledger import job_ledger
 from duebook_common.domain.job.commands import DecisionContext, Dispatch
 from duebook_common.store.job_handling import handle_job
 from support.api_app import Api
@@ -66,6 +67,32 @@ async def test_each_step_has_the_numbers_of_its_times(api: Api, step: str, zone:
         name: whole[name] for name in ("expected", "recorded", "due", "unaccounted")
     }
     assert found["outcomes"].keys() >= {"skipped", "dispatched", "due"}
+
+
+async def test_retries_and_late_runs_are_counted_as_the_ledger_has_them(api: Api) -> None:
+    job = await history(api)
+    late = "SELECT run_id FROM runs WHERE trigger = 'catch_up' LIMIT 1"
+    statement = "UPDATE runs SET status = 'succeeded', attempt = 2, wake_at = NULL WHERE run_id = ({})"
+    await api.deps.pool.execute(statement.format(late))
+    found = await api.json(200, "GET", f"/api/job/{job['id']}/ledger/summary?timezone=UTC")
+    expected = dict[str, Counter[str]]()
+    for entry in await job_ledger(api.deps.pool, UUID(job["id"]), None, None, api.deps.clock.now()):
+        marks = {"retried": int(entry.was_retried), "caught_up": int(entry.was_caught_up)}
+        expected.setdefault(entry.nominal_at.date().isoformat(), Counter()).update(marks)
+    assert {each["date"]: (each["retried"], each["caught_up"]) for each in found["items"]} == {
+        day: (marks["retried"], marks["caught_up"]) for day, marks in expected.items()
+    }
+    assert found["retried"] == 1
+    assert found["caught_up"] > 10  # a catch-up and the backfill
+    assert found["outcomes"]["succeeded"] == 1
+
+
+async def test_a_one_off_that_was_retried_is_counted_too(api: Api) -> None:
+    job = await api.create(scheduled_at=ago(api, 2))
+    await dispatch(api, job)
+    await api.deps.pool.execute("UPDATE runs SET status = 'succeeded', attempt = 2, wake_at = NULL")
+    found = await api.json(200, "GET", f"/api/job/{job['id']}/ledger/summary?step=month")
+    assert (found["retried"], found["outcomes"]) == (1, {"succeeded": 1})
 
 
 async def test_a_lost_run_is_unaccounted_in_its_step(api: Api) -> None:

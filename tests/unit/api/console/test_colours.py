@@ -57,3 +57,23 @@ def test_outcomes_that_stand_on_each_other_differ_for_every_eye(theme: int, eye:
     colours = [seen(each, eye) for each in (succeeded, of("retrying", theme), of("dead", theme))]
     for one, other in combinations(colours, 2):
         assert sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5 >= 2 * JUST_SEEN
+
+
+def luminance(colour: Colour) -> float:
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+    return sum(weight * each for weight, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("role", ["dead", "retrying", "waiting"])
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_the_mark_of_a_day_stands_out_from_its_square(theme: int, role: str) -> None:
+    dark, light = sorted((luminance(of("mark", theme)), luminance(of(role, theme))))
+    assert (light + 0.05) / (dark + 0.05) >= 3  # WCAG 2.2, 1.4.11
+
+
+@pytest.mark.parametrize("eye", EYES)
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_the_looks_of_days_differ_for_every_eye(theme: int, eye: str) -> None:
+    colours = [seen(of(role, theme), eye) for role in ("succeeded", "retrying", "dead", "waiting")]
+    for one, other in combinations(colours, 2):
+        assert sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5 >= 2 * JUST_SEEN

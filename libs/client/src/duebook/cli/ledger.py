@@ -24,11 +24,12 @@ def print_ledger(api: Client, path: str, span: dict[str, Any], fmt: Format) -> N
 
 
 def print_summary(summary: Mapping[str, Any], fmt: Format) -> None:
-    """Print a line for each day or month, with a column for each outcome that occurs, and the totals last."""
+    """Print a line for each day or month, with a column for each outcome or mark that occurs, and the totals last."""
     if fmt is Format.JSON:
         output.print_json(summary)
         return
     rows = [*summary["items"], {"date": "total", **summary}]
     names = sorted(summary["outcomes"].keys() - {"due", "unaccounted"})
     flat = [dict.fromkeys(names, 0) | row["outcomes"] | row for row in rows]
-    output.print_data(output.table(flat, ("date", *_TOTALS, *names)))
+    marks = [name for name in ("retried", "caught_up") if summary[name]]
+    output.print_data(output.table(flat, ("date", *_TOTALS, *names, *marks)))

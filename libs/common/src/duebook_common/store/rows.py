@@ -126,9 +126,9 @@ async def load_runs_to_decide(db: Connection, run_ids: Iterable[UUID]) -> dict[U
 
 
 _OUTCOMES = """
-SELECT run_id, status, reason, NULL AS archived FROM runs WHERE run_id = ANY($1::uuid[])
+SELECT run_id, status, reason, NULL AS archived, attempt, trigger FROM runs WHERE run_id = ANY($1::uuid[])
 UNION ALL
-SELECT run_id, status, reason, archives.period FROM ledger_lines
+SELECT run_id, status, reason, archives.period, attempt, trigger FROM ledger_lines
 JOIN archives ON archives.number = ledger_lines.archive WHERE run_id = ANY($1::uuid[])
 """
 
@@ -136,7 +136,7 @@ JOIN archives ON archives.number = ledger_lines.archive WHERE run_id = ANY($1::u
 async def load_outcomes(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, RunOutcome]:
     """What the ledger shows of the runs that exist, or have left for an archive."""
     records = await db.fetch(_OUTCOMES, list(run_ids))
-    return {record["run_id"]: RunOutcome(record["status"], record["reason"], record["archived"]) for record in records}
+    return {run_id: RunOutcome(*outcome) for run_id, *outcome in records}
 
 
 _PERIODS = "SELECT run_id, born FROM runs WHERE run_id = ANY($1::uuid[])"

@@ -33,6 +33,8 @@ STATISTICS: dict[str, Described] = {
             "recorded": ("How many of them have a run or stand in a skip.", 24),
             "due": ("Past times that the scheduler has not decided yet.", 0),
             "unaccounted": ("How many of them have neither, and are not due.", 0),
+            "retried": ("How many of their runs succeeded, but not at the first attempt.", 1),
+            "caught_up": ("How many were missed, and a later run made up for them: a catch-up or a backfill.", 2),
             "outcomes": ("How many of them came to what.", {"succeeded": 23, "skipped": 1}),
         }.items()
     },

@@ -222,6 +222,8 @@ class LedgerNumbers(BaseModel):
     recorded: int
     due: int
     unaccounted: int
+    retried: int
+    caught_up: int
     outcomes: dict[str, int]
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.job.schedule_history import EARLIEST, DefinitionVersion, SchedulePeriod
 from duebook_common.domain.job.state import Job, JobStatus
+from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.ids import run_id_at, run_id_of_backfill
 from duebook_common.domain.run.state import RunStatus
 
@@ -27,6 +28,8 @@ class RunOutcome(NamedTuple):
     status: str
     reason: str | None
     archived: str | None = None
+    attempt: int = 0
+    trigger: str = Trigger.SCHEDULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class LedgerEntry:
     """One nominal time, with the definition in force at it.
 
     `outcome` is the status of its run, `skipped` if it lies in a range of skips, `due`, or `unaccounted`. `archived` is
-    the period whose archive has the events of its run, None while the database has them.
+    the period whose archive has the events of its run, None while the database has them. `attempt` and `trigger` are
+    those of its run.
     """
 
     nominal_at: datetime
@@ -43,6 +47,18 @@ class LedgerEntry:
     run_id: UUID | None = None
     reason: str | None = None
     archived: str | None = None
+    attempt: int = 0
+    trigger: str = Trigger.SCHEDULE
+
+    @property
+    def was_retried(self) -> bool:
+        """Whether its run succeeded, but not at its first attempt."""
+        return self.outcome == RunStatus.SUCCEEDED and self.attempt > 1
+
+    @property
+    def was_caught_up(self) -> bool:
+        """Whether it was missed, and a later run made up for it."""
+        return self.trigger in {Trigger.CATCH_UP, Trigger.BACKFILL} and self.outcome != RunStatus.SKIPPED
 
 
 class Totals(NamedTuple):
@@ -114,11 +130,16 @@ def with_runs(
 
 def _with_run(entry: LedgerEntry, own: UUID, backfill: UUID, runs: Mapping[UUID, RunOutcome]) -> LedgerEntry:
     if (run := runs.get(own)) is not None:
-        entry = replace(entry, outcome=run.status, run_id=own, reason=run.reason, archived=run.archived)
+        entry = replace(_with_outcome(entry, own, run), reason=run.reason)
         if run.status != RunStatus.SKIPPED:
             return entry
     run = runs.get(backfill)
-    return entry if run is None else replace(entry, outcome=run.status, run_id=backfill, archived=run.archived)
+    return entry if run is None else _with_outcome(entry, backfill, run)
+
+
+def _with_outcome(entry: LedgerEntry, run_id: UUID, run: RunOutcome) -> LedgerEntry:
+    changes = {"outcome": run.status, "archived": run.archived, "attempt": run.attempt, "trigger": run.trigger}
+    return replace(entry, run_id=run_id, **changes)
 
 
 def totals(ledger: Sequence[LedgerEntry]) -> Totals:

@@ -13,11 +13,13 @@ from markupsafe import Markup
 
 from duebook_api.console.pages.diffs import DiffLine, diff
 from duebook_api.console.pages.runs import bar_of, is_late_success, longest_of
-from duebook_api.console.pages.svg.calendar import UPCOMING, calendar, notable
+from duebook_api.console.pages.status import look
+from duebook_api.console.pages.svg.calendar import CAUGHT_UP, RETRIED, UPCOMING, Day, calendar, notable
 from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import ordinal
 from duebook_api.history.definitions import DefinedVersion
 from duebook_common.domain.definition import Definition
+from duebook_common.domain.job.ledger import LedgerEntry
 from duebook_common.domain.schedule.dst import transitions
 from duebook_common.domain.schedule.nominal import nominal_times
 
@@ -91,12 +93,13 @@ class Ledger:
     unaccounted: int
     due: int
     legend: list[tuple[str, int]]
+    marks: list[tuple[str, int]]
     notable: Sequence[tuple[date, str]]
     first: date
 
 
 def ledger_view(
-    days: Mapping[date, Counter[str]],
+    days: Mapping[date, Day],
     upcoming: Iterable[datetime],
     first: date,
     times: Times,
@@ -106,11 +109,12 @@ def ledger_view(
     """The ledger of the days, which are those of the job's zone or of the reader's choice."""
     today = times.local(times.now, zone).date()
     last = today + timedelta(days=_AHEAD - 1 - today.weekday())
-    shown = {day: Counter(outcomes) for day, outcomes in days.items()}
+    shown = {on: day._replace(outcomes=Counter(day.outcomes)) for on, day in days.items()}
     for at in upcoming:
         if today <= (day := times.local(at, zone).date()) <= last:
-            shown.setdefault(day, Counter())[UPCOMING] += 1
-    total = sum(days.values(), Counter[str]())
+            shown.setdefault(day, Day(Counter())).outcomes[UPCOMING] += 1
+    total = sum((day.outcomes for day in days.values()), Counter[str]())
+    marks = {name: sum(getattr(day, name) for day in days.values()) for name in (RETRIED, CAUGHT_UP)}
     due, unaccounted = total["due"], total["unaccounted"]
     return Ledger(
         drawing=calendar(shown, first, last, today, link),
@@ -119,9 +123,16 @@ def ledger_view(
         unaccounted=unaccounted,
         due=due,
         legend=total.most_common(),
+        marks=[(name, count) for name, count in marks.items() if count],
         notable=notable(days),
         first=first,
     )
+
+
+def late_words(entry: LedgerEntry) -> str:
+    """How a time got its outcome, if not at the first attempt and in time: like `third attempt, caught up late`."""
+    attempt = f"{ordinal(entry.attempt)} attempt" if entry.was_retried else ""
+    return ", ".join(filter(None, [attempt, look(CAUGHT_UP).word if entry.was_caught_up else ""]))
 
 
 @dataclass(frozen=True, slots=True)

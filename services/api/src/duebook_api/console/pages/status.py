@@ -27,6 +27,7 @@ _SQUARE = "M4 4h8v8H4z"
 _SLASH = f"{_CIRCLE}M4.6 11.4l6.8-6.8"
 _BARS = "M5.5 3.5v9M10.5 3.5v9"
 _DOT = "M8 5.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z"
+_FORWARD = "M3.5 4l4 4-4 4M8.5 4l4 4-4 4"
 _WARNING = "M8 2.5L14 13H2zM8 6.5v3M8 11.4v.2"
 
 LOOKS = {
@@ -58,6 +59,8 @@ LOOKS = {
     "revoked": Look("revoked", "dead", _SLASH),
     "expired": Look("expired", "soft", _CLOCK),
     "upcoming": Look("to come", "soft", _CIRCLE),
+    "retried": Look("after retries", "retrying", _AGAIN),
+    "caught_up": Look("caught up late", "waiting", _FORWARD),
     "pending": Look("pending", "waiting", _CIRCLE),
 }
 _UNKNOWN_GLYPH = _DOT

@@ -89,6 +89,7 @@ async def _ledger(request: Request, deps: Dependencies, reader: Reader, job: Job
         "day": await job_ledger.day(deps, job, reader.times, chosen) if chosen else None,
         "next_times": await job_ledger.coming_times(deps, job, reader.times.now),
         "runs": runs,
+        "late_words": page.late_words,
     }
 
 

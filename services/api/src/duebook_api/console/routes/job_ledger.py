@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from duebook_api.console.pages.job import Ledger, ledger_view, next_times
+from duebook_api.console.pages.svg.calendar import Day
 from duebook_api.console.pages.times import Times
 from duebook_api.http.problems import Problem
 from duebook_api.ledger.ledger import job_ledger
@@ -37,7 +38,10 @@ async def year(deps: Dependencies, job: Job, times: Times, link: str, client: st
     q = SummaryQuery(**{"from": midnight(first, times, zone), "timezone": times.info(zone).key})
     async with deps.large_counts.slot(client):
         found = await ledger_summary(deps.pool, job.id, q, times.now)
-    days = {date.fromisoformat(item["date"]): Counter(item["outcomes"]) for item in found["items"]}
+    days = {
+        date.fromisoformat(item["date"]): Day(Counter(item["outcomes"]), item["retried"], item["caught_up"])
+        for item in found["items"]
+    }
     upcoming = await deps.preview_search.run(True, _upcoming, job, times)
     return ledger_view(days, upcoming, first, times, zone, link)
 
