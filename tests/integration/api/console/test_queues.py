@@ -21,9 +21,11 @@ async def test_a_queue_is_paused_and_resumed_with_a_reason(api: Api) -> None:
     assert "paused by anonymous" in page
     assert "<img" not in page
     assert (await api.json(200, "GET", "/api/queue/mail"))["pause"]["reason"] == HOSTILE
+    assert "1 paused</span>" in await get(api, "/console/jobs")  # the navigation of every page
     await get(api, "/console/queues/mail/resume")
     await submit(api, "/console/queues/mail/resume")
     assert (await api.json(200, "GET", "/api/queue/mail"))["pause"] is None
+    assert "1 paused</span>" not in await get(api, "/console/jobs")
 
 
 async def test_the_installation_is_frozen_and_thawed(api: Api) -> None:
@@ -32,6 +34,7 @@ async def test_the_installation_is_frozen_and_thawed(api: Api) -> None:
     page = await get(api, "/console/queues")
     assert "The installation is frozen." in page
     assert "moving" in page
+    assert "frozen</span>" in await get(api, "/console/events")
     assert "/console/thaw" in page
     await get(api, "/console/thaw")
     await submit(api, "/console/thaw")

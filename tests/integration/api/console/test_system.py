@@ -1,5 +1,6 @@
 """The page of the installation."""
 
+import asyncio
 from uuid import uuid4
 
 from duebook_common.store.database import Pool
@@ -31,3 +32,16 @@ async def test_services_and_settings_are_shown(api: Api, pool: Pool) -> None:
     assert "Services have different versions" in page
     assert "Services differ in DUEBOOK_LEASE." in page
     assert "<img" not in page
+
+
+async def test_a_lost_process_is_seen_from_every_page_for_a_day(api: Api, pool: Pool) -> None:
+    await pool.execute(
+        "INSERT INTO services (instance_id, service, host, version, schema, tzdata, settings, started_at, seen_at)"
+        " SELECT gen_random_uuid(), service, 'h', '1', '1', '1', '{}', now(), now() - age::interval FROM (VALUES"
+        " ('executor', '0 s'), ('executor', '2 min'), ('scheduler', '2 min'), ('notifier', '25 h')) AS s (service, age)"
+    )
+    async with asyncio.timeout(30):
+        while "no scheduler</span>" not in (page := await get(api, "/console/jobs")):
+            await asyncio.sleep(0.1)
+    assert "1 lost</span>" in page
+    assert "services lost" not in page

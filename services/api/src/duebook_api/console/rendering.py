@@ -96,8 +96,8 @@ def _text(template: str, reader: Reader, **view: Any) -> str:
 
 
 async def _counts(request: Request, reader: Reader) -> dict[str, Any] | None:
-    """The numbers beside the navigation; none while the database does not answer."""
-    if not reader.may(Scope.RUNS_READ):
+    """The numbers beside the navigation, as the overview keeps them; none while the database does not answer."""
+    if not navigation.needs_overview(reader.scopes):
         return None
     deps = dependencies(request)
     try:

@@ -16,7 +16,7 @@ _STATES = "alive", "draining", "lost"
 _SERVICES = """
 SELECT service, CASE WHEN seen_at < clock_timestamp() - interval '1 minute' THEN 'lost'
                      WHEN draining THEN 'draining' ELSE 'alive' END AS state, count(*) AS number
-FROM services GROUP BY 1, 2 ORDER BY 1
+FROM services WHERE seen_at > clock_timestamp() - interval '1 day' GROUP BY 1, 2 ORDER BY 1
 """
 
 

@@ -1,9 +1,10 @@
 """The side navigation: what the console has, and what of it a reader may see."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duebook_common.runtime.phrases import quantity
 from duebook_common.runtime.scopes import Scope, allowed
 
 
@@ -51,27 +52,71 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What an operator must not overlook, whichever page is open: in words beside the page that has more of it."""
+
+    words: str
+    status: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An item as it is drawn."""
 
     item: Item
     current: bool
     count: int | None
+    mark: Mark | None = None
 
 
 def entries(path: str, scopes: Collection[str], overview: Mapping[str, Any] | None) -> list[tuple[str, list[Entry]]]:
     """The sections of the navigation with the items that the scopes allow, for the page at the path."""
+    numbers = overview or {}
+    marks = dict(_marks(numbers))
     drawn = [
-        (title, [_entry(item, path, overview or {}) for item in items if allowed(scopes, item.scope)])
+        (title, [_entry(item, path, numbers, marks.get(item.path)) for item in items if allowed(scopes, item.scope)])
         for title, items in SECTIONS
     ]
     return [(title, items) for title, items in drawn if items]
 
 
-def _entry(item: Item, path: str, overview: Mapping[str, Any]) -> Entry:
+def needs_overview(scopes: Collection[str]) -> bool:
+    """Whether a reader with these scopes sees a count or a mark."""
+    return any(opens(path, scopes) for path in ("/console/dead-letters", "/console/queues", "/console/system"))
+
+
+def _entry(item: Item, path: str, overview: Mapping[str, Any], mark: Mark | None) -> Entry:
     below = path.startswith(f"{item.path}/") and item.path != "/console"
     number = overview.get(item.count)
-    return Entry(item, current=path == item.path or below, count=number if isinstance(number, int) else None)
+    return Entry(item, path == item.path or below, number if isinstance(number, int) else None, mark)
+
+
+def _marks(overview: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
+    """Each mark with the path of its page."""
+    paused = [each["queue"] for each in overview.get("paused", ())]
+    if None in paused:
+        yield "/console/queues", Mark("frozen", "paused", "Everything is frozen: nothing starts.")
+    elif paused:
+        title = f"Paused: {', '.join(paused[:5])}{' and others' if len(paused) > 5 else ''}."
+        yield "/console/queues", Mark(f"{len(paused):,} paused", "paused", title)
+    services = overview.get("services", ())
+    for path, items in (
+        ("/console/executors", [each for each in services if each["service"] == "executor"]),
+        ("/console/system", [each for each in services if each["service"] != "executor"]),
+    ):
+        if any(each["lost"] for each in items):
+            yield path, _lost(items)
+
+
+def _lost(services: list[Mapping[str, Any]]) -> Mark:
+    """A service without any process is worse than one that has lost some."""
+    gone = [each["service"] for each in services if not each["alive"] and not each["draining"]]
+    lost = sum(each["lost"] for each in services)
+    title = f"{quantity(lost, 'process was', 'processes were')} not heard of for a minute."
+    if not gone:
+        return Mark(f"{lost:,} lost", "warning", title)
+    return Mark(f"no {gone[0]}" if len(gone) == 1 else f"{len(gone)} services lost", "lost", title)
 
 
 def opens(path: str, scopes: Collection[str]) -> bool:
