@@ -12,7 +12,7 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
-from docs.pictures.surroundings import write_surroundings
+from docs.pictures.surroundings import executor_of, write_surroundings
 from duebook_common.domain.definition import Cron, Definition, Every
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job.commands import DecisionContext, Dispatch, JobCommand, PauseJob, ResumeJob
@@ -25,7 +25,7 @@ from duebook_common.store.job_handling import create_jobs, handle_job
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_common.store.statistics import StatisticsSubscriber
 
-SCHEDULER, EXECUTOR, OPERATOR, CLIENT = Actor("scheduler-1"), Actor("executor-7"), Actor("key:ops"), Actor("key:ci")
+SCHEDULER, OPERATOR, CLIENT = Actor("scheduler worker-1"), Actor("key:ops"), Actor("key:ci")
 _LEASE, _MINUTE = timedelta(seconds=30), timedelta(minutes=1)
 BILLING = (
     'expected 200-299, got 503: {"error":"maintenance until 03:10"}',
@@ -107,12 +107,13 @@ class Example:
 
     async def _execute(self, run: Run, series: Series, at: datetime) -> None:
         failures, error = series.failures(run.nominal_at)
+        executor = executor_of(run.queue, run.task)
         for attempt in range(1, failures + 2):
             took = timedelta(seconds=series.took * self._random.uniform(0.8, 1.3))
             if at + took > self._now:
-                await self._do(run, StartAttempt(attempt - 1, EXECUTOR.name, _LEASE, at))
+                await self._do(run, StartAttempt(attempt - 1, executor, _LEASE, at))
                 return
-            await self._do(run, StartAttempt(attempt - 1, EXECUTOR.name, _LEASE, at))
+            await self._do(run, StartAttempt(attempt - 1, executor, _LEASE, at))
             if attempt > failures:
                 await self._do(run, Succeed(attempt, {"rows": self._random.randrange(10_000)}, at + took))
                 return
@@ -130,7 +131,8 @@ class Example:
 
     async def _do(self, run: Run, command: RunCommand) -> None:
         await self._at(command.now)
-        [result] = await handle_runs(self._pool, [RunWork(run.id, command)], EXECUTOR)
+        actor = Actor(f"executor {executor_of(run.queue, run.task)}")
+        [result] = await handle_runs(self._pool, [RunWork(run.id, command)], actor)
         if result.error is not None:
             raise result.error
 

@@ -47,7 +47,16 @@ _KEYS = {
     "intern, summer": (("read",), timedelta(days=60)),
 }
 _DEAD = "SELECT run_id, job_id FROM runs WHERE status = 'dead_lettered' ORDER BY created_at DESC LIMIT 7"
-_RUNNING = "SELECT run_id FROM runs WHERE status = 'running' AND queue = ANY($1::text[])"
+_RUNNING = "SELECT run_id FROM runs WHERE status = 'running' AND executor = $1"
+
+
+def _name(host: str) -> str:
+    return f"{host}/{uuid5(UUID(int=0), host)}"
+
+
+def executor_of(queue: str, task: str) -> str:
+    """The name of an executor that serves the queue and has the task."""
+    return next(_name(host) for host, (queues, tasks, _) in _SERVES.items() if queue in queues and task in tasks)
 
 
 async def write_surroundings(pool: Pool, jobs: Mapping[str, UUID], now: datetime) -> None:
@@ -64,10 +73,10 @@ async def write_surroundings(pool: Pool, jobs: Mapping[str, UUID], now: datetime
 async def announce(pool: Pool, now: datetime) -> None:
     """Let executors and services say that they are alive; they count as lost some time later."""
     for n, (host, (queues, tasks, slots)) in enumerate(_SERVES.items()):
-        name = f"{host}/{uuid5(UUID(int=0), host)}"
+        name = _name(host)
         about = About(host, "0.1.0", slots, now - timedelta(hours=5 + 31 * n))
         await executors.register(pool, name, queues, tasks, about)
-        doing = [row["run_id"] for row in await pool.fetch(_RUNNING, list(queues))]
+        doing = [row["run_id"] for row in await pool.fetch(_RUNNING, name)]
         await executors.renew(pool, name, Work(len(doing), doing))
     for n, service in enumerate(("scheduler", "scheduler", "executor", "notifier")):
         settings = Settings(postgres_url="postgresql://duebook@database/duebook")
@@ -85,7 +94,7 @@ async def _mails(pool: Pool, now: datetime) -> None:
     mails = [
         MailResult(row["run_id"], row["job_id"], event(row["run_id"])) for row, event in zip(dead, results, strict=True)
     ]
-    await record_mails(pool, mails, Actor("notifier-1"))
+    await record_mails(pool, mails, Actor("notifier worker-1"))
 
 
 def _mail_results(now: datetime) -> Iterator[Any]:
@@ -115,7 +124,7 @@ def _mail_results(now: datetime) -> Iterator[Any]:
 
 async def _bulk_operations(pool: Pool, now: datetime) -> None:
     """One that has ended, and one that goes on at its rate."""
-    executor = BulkExecutor(pool, BulkLimits(_MINUTE, 1_000), Actor("scheduler-1"))
+    executor = BulkExecutor(pool, BulkLimits(_MINUTE, 1_000), Actor("scheduler worker-1"))
     ended = BulkFilter(status=("dead_lettered",), queue="imports")
     for action, chosen, reason, rate in (
         (BulkAction.DISCARD, ended, "imported by hand", None),
@@ -147,7 +156,8 @@ async def _trigger(pool: Pool, job_id: UUID, now: datetime) -> UUID:
 async def _fail_once(pool: Pool, job_id: UUID, now: datetime) -> None:
     """A run whose first attempt has just failed: it is retrying."""
     run_id, lease = await _trigger(pool, job_id, now), timedelta(seconds=30)
-    start = StartAttempt(0, "worker-2", lease, now)
+    executor = executor_of("imports", "imports.orders")
+    start = StartAttempt(0, executor, lease, now)
     fail = FailAttempt(1, "TimeoutError: warehouse.example.com:443", now, chance=0.5, retry=True)
     for command in (start, fail):
-        await handle_runs(pool, [RunWork(run_id, command)], Actor("worker-2"))
+        await handle_runs(pool, [RunWork(run_id, command)], Actor(f"executor {executor}"))

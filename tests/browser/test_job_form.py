@@ -59,7 +59,11 @@ async def test_the_filter_of_the_forecast_is_one_row_at_1280_pixels(console: Con
     assert len(bottoms) == 1
 
 
-async def test_a_pause_is_marked_on_an_open_page(console: Console) -> None:
+async def test_a_pause_is_marked_on_an_open_page(empty_console: Console) -> None:
+    console = empty_console
+    await console.http.post(
+        "/api/job", json={"name": "marked", "queue": "marked", "scheduled_at": "2099-01-01T00:00:00Z"}
+    )
     page = await console.page("/console/jobs")
     mark = page.locator("#navigation").get_by_text("1 paused")
     await expect(mark).to_be_hidden()

@@ -57,7 +57,12 @@ def _environment() -> Environment:
         Scope=Scope,
     )
     environment.filters.update(
-        sentence=words.sentence, count=words.count, short_id=words.short_id, duration=duration, cut=words.cut
+        sentence=words.sentence,
+        count=words.count,
+        short_id=words.short_id,
+        short_name=words.short_name,
+        duration=duration,
+        cut=words.cut,
     )
     return environment
 

@@ -1,4 +1,7 @@
-from duebook_api.console.pages.jobs import bulk_links
+from datetime import UTC, datetime
+
+from duebook_api.console.pages.jobs import bulk_links, in_jobs_zone
+from duebook_api.console.pages.times import JOBS_ZONE, Times
 from duebook_api.jobs.job_list import JobQuery
 
 
@@ -9,3 +12,11 @@ def test_all_that_match_can_be_acted_on_as_far_as_their_status_allows() -> None:
     paused = [action.value for action, _ in bulk_links(JobQuery(status=("paused",), sort="name"))]
     assert paused == ["resume", "trigger", "delete"]
     assert bulk_links(JobQuery(status=("deleted",))) == []
+
+
+def test_a_next_time_is_shown_by_the_clocks_of_the_job_too_where_these_differ() -> None:
+    now, at = datetime(2026, 11, 26, 2, tzinfo=UTC), datetime(2026, 11, 27, 1, tzinfo=UTC)
+    assert in_jobs_zone(at, "Europe/Berlin", Times(now)) == "Fri 27 Nov 02:00 +01:00 Europe/Berlin"
+    assert in_jobs_zone(at, "Europe/Berlin", Times(now, "Europe/Paris")) == ""
+    assert in_jobs_zone(at, "Europe/Berlin", Times(now, JOBS_ZONE)) == ""
+    assert in_jobs_zone(None, "Europe/Berlin", Times(now)) == ""

@@ -121,7 +121,7 @@ def _fields(form: BulkForm, *, must_type: bool) -> list[Field]:
 
     fields = [
         Field("reason", "Reason", value=sent("reason"), hint="It stands in the log beside your name.", required=True),
-        Field("rate", "A second, at most", value=sent("rate"), hint="Empty: as fast as it goes."),
+        Field("rate", "In a second, at most", value=sent("rate"), hint="Empty: as fast as it goes."),
         Field("limit", "In all, at most", value=sent("limit"), hint="For a trial with the oldest. Empty: all."),
     ]
     if must_type:

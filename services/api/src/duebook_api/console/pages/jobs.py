@@ -42,6 +42,7 @@ class JobRow:
     status: str
     reason: str
     next_due_at: datetime | None
+    in_jobs_zone: str
     warnings: Sequence[str]
     outcomes: Markup
 
@@ -69,9 +70,17 @@ def _row(job: Mapping[str, Any], runs: Sequence[LastRun], times: Times) -> JobRo
         status=job["status"],
         reason=job.get("reason") or "",
         next_due_at=job["next_due_at"],
+        in_jobs_zone=in_jobs_zone(job["next_due_at"], job["timezone"], times),
         warnings=[each.partition(",")[0] for each in job["warnings"]],
         outcomes=outcomes(runs, times, job["timezone"]),
     )
+
+
+def in_jobs_zone(at: datetime | None, zone: str, times: Times) -> str:
+    """The time by the clocks of the job, with its zone, if it is another one than the reader sees."""
+    if at is None or (text := Times(times.now, zone).text(at)) == times.text(at, zone):
+        return ""
+    return f"{text} {zone}"
 
 
 def outcomes(runs: Sequence[LastRun], times: Times, zone: str) -> Markup:

@@ -1,5 +1,9 @@
 """Small phrases that several pages share."""
 
+import re
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def count(number: int) -> str:
     """Like `1,204`."""
@@ -10,6 +14,12 @@ def short_id(id_: object) -> str:
     """The beginning and the end of an id, as `3fa1…c2e0`: ids of one moment begin alike."""
     text = str(id_)
     return text if len(text) <= 12 else f"{text[:4]}…{text[-4:]}"
+
+
+def short_name(name: str) -> str:
+    """The name of an executor with its id shortened, as `worker-1/0575…cc1c`; any other name as it is."""
+    host, slash, id_ = name.rpartition("/")
+    return f"{host}/{short_id(id_)}" if slash and _UUID.fullmatch(id_) else name
 
 
 def ordinal(number: int) -> str:

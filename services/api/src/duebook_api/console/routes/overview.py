@@ -11,6 +11,7 @@ from starlette.responses import Response
 from duebook_api.console.forecast_cache import ForecastCache
 from duebook_api.console.pages import overview as page
 from duebook_api.console.pages.copies import copies, curl
+from duebook_api.console.pages.queues import rate
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import render
 from duebook_api.console.requests import needs
@@ -45,6 +46,7 @@ async def show_overview(request: Request) -> Response:
         picture=page.picture(parts, upcoming, reader.times) if parts or upcoming.items else None,
         is_by_hour=upcoming.step > page.STEP,
         punctuality=page.punctuality(parts, reader.times),
+        throughput=rate(round(numbers["throughput"] * page.STEP.total_seconds()), page.STEP),
         causes=await _causes(deps, reader, numbers),
         dead_letters=numbers["dead_lettered"],
         queues=await _queues(deps, reader),

@@ -15,6 +15,7 @@ from duebook_api.console.pages.svg.elements import line, path, rect, svg, text
 from duebook_api.console.pages.times import duration
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 960, 8, 952, 26, 24, 12
+_TOP_WITHOUT_NOW = 6
 _FOLD_SHARE, _FOLDS = 0.1, 0.5  # of the width: one folded gap, and all of them at most
 _NARROWEST = 3
 _FIRST, _LAST = 3, 8  # rows that are shown of many
@@ -51,8 +52,9 @@ def timeline(title: str, spans: Sequence[Span], now: datetime | None, clock: Cal
     shown, left_out = shown_spans(spans)
     times = sorted({time for span in shown for time in (span.start, span.end)} | ({now} if now else set()))
     x, gaps = _scale(times, shown)
-    height = _TOP + _ROW * (len(shown) + bool(left_out)) + 20
-    content = [*_gaps(gaps, x, height), *_rows(shown, left_out, x), *_axis(times, x, height, clock)]
+    top = _TOP if now is not None else _TOP_WITHOUT_NOW
+    height = top + _ROW * (len(shown) + bool(left_out)) + 20
+    content = [*_gaps(gaps, x, height), *_rows(shown, left_out, x, top), *_axis(times, x, height, clock)]
     if now is not None:
         content += [line(x(now), 14, x(now), height - 18, "now"), text(x(now), 10, "now", _anchor(x(now)), "label-now")]
     return svg(title, _WIDTH, height, "drawing", content)
@@ -77,13 +79,13 @@ def _is_active(start: datetime, end: datetime, spans: Sequence[Span]) -> bool:
     return any(span.active and span.start <= start and end <= span.end for span in spans)
 
 
-def _rows(spans: Sequence[Span], left_out: int, x: Callable[[datetime], float]) -> Iterator[Markup]:
+def _rows(spans: Sequence[Span], left_out: int, x: Callable[[datetime], float], top: float) -> Iterator[Markup]:
     row = 0
     for index, span in enumerate(spans):
         if left_out and index == _FIRST:
-            yield text(_LEFT, _TOP + row * _ROW + 10, f"… {left_out} further attempts …", css="soft")
+            yield text(_LEFT, top + row * _ROW + 10, f"… {left_out} further attempts …", css="soft")
             row += 1
-        yield from _bar(span, x(span.start), x(span.end), _TOP + row * _ROW)
+        yield from _bar(span, x(span.start), x(span.end), top + row * _ROW)
         row += 1
 
 
