@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from duebook_api.console.pages.json_text import json_text, plain
-from duebook_api.console.pages.words import cut
+from duebook_api.console.pages.words import cut, short_name
 from duebook_common.store.codec import Event
 
 _CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -104,7 +104,7 @@ def facts(data: Any) -> str:
         return ""
     simple = [(name, value) for name, value in data.items() if _is_fact(name, value)]
     return " · ".join(
-        f"{name.replace('_', ' ')} {cut(str(value), _LONGEST_FACT)}" for name, value in simple[:_MOST_FACTS]
+        f"{name.replace('_', ' ')} {cut(short_name(str(value)), _LONGEST_FACT)}" for name, value in simple[:_MOST_FACTS]
     )
 
 
