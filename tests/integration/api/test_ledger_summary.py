@@ -82,6 +82,7 @@ async def test_retries_and_late_runs_are_counted_as_the_ledger_has_them(api: Api
     assert {each["date"]: (each["retried"], each["caught_up"]) for each in found["items"]} == {
         day: (marks["retried"], marks["caught_up"]) for day, marks in expected.items()
     }
+    print(await api.deps.pool.fetch("SELECT trigger, status, attempt, count(*) FROM runs GROUP BY 1, 2, 3"), found)
     assert found["retried"] == 1
     assert found["caught_up"] > 10  # a catch-up and the backfill
     assert found["outcomes"]["succeeded"] == 1

@@ -35,6 +35,7 @@ async def test_the_installation_is_frozen_and_thawed(api: Api) -> None:
     assert "The installation is frozen." in page
     assert "moving" in page
     assert "frozen</span>" in await get(api, "/console/events")
+    assert "<strong>Everything is frozen</strong>" in await get(api, "/console")
     assert "/console/thaw" in page
     await get(api, "/console/thaw")
     await submit(api, "/console/thaw")

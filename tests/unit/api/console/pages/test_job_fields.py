@@ -64,7 +64,7 @@ def answered(**body: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_each_field_of_a_job_is_said_by_the_form(name: str) -> None:
+def test_each_field_of_a_job_is_set_by_the_form(name: str) -> None:
     job = answered(**{name: OTHERS[name]})
     body = body_of(values_of(job))
     assert changes({name: body[name]}, job) == {}

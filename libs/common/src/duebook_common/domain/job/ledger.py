@@ -138,8 +138,9 @@ def _with_run(entry: LedgerEntry, own: UUID, backfill: UUID, runs: Mapping[UUID,
 
 
 def _with_outcome(entry: LedgerEntry, run_id: UUID, run: RunOutcome) -> LedgerEntry:
-    changes = {"outcome": run.status, "archived": run.archived, "attempt": run.attempt, "trigger": run.trigger}
-    return replace(entry, run_id=run_id, **changes)
+    return replace(
+        entry, outcome=run.status, run_id=run_id, archived=run.archived, attempt=run.attempt, trigger=run.trigger
+    )
 
 
 def totals(ledger: Sequence[LedgerEntry]) -> Totals:

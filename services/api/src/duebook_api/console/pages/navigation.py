@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.runtime.phrases import quantity
 from duebook_common.runtime.scopes import Scope, allowed
 
@@ -52,7 +53,7 @@ SECTIONS: tuple[tuple[str, tuple[Item, ...]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PageMark:
     """What an operator must not overlook, whichever page is open: in words beside the page that has more of it."""
 
     words: str
@@ -67,7 +68,7 @@ class Entry:
     item: Item
     current: bool
     count: int | None
-    mark: Mark | None = None
+    mark: PageMark | None = None
 
 
 def entries(path: str, scopes: Collection[str], overview: Mapping[str, Any] | None) -> list[tuple[str, list[Entry]]]:
@@ -86,20 +87,20 @@ def needs_overview(scopes: Collection[str]) -> bool:
     return any(opens(path, scopes) for path in ("/console/dead-letters", "/console/queues", "/console/system"))
 
 
-def _entry(item: Item, path: str, overview: Mapping[str, Any], mark: Mark | None) -> Entry:
+def _entry(item: Item, path: str, overview: Mapping[str, Any], mark: PageMark | None) -> Entry:
     below = path.startswith(f"{item.path}/") and item.path != "/console"
     number = overview.get(item.count)
     return Entry(item, path == item.path or below, number if isinstance(number, int) else None, mark)
 
 
-def _marks(overview: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
+def _marks(overview: Mapping[str, Any]) -> Iterator[tuple[str, PageMark]]:
     """Each mark with the path of its page."""
     paused = [each["queue"] for each in overview.get("paused", ())]
-    if None in paused:
-        yield "/console/queues", Mark("frozen", "paused", "Everything is frozen: nothing starts.")
+    if INSTALLATION in paused:
+        yield "/console/queues", PageMark("frozen", "paused", "Everything is frozen: nothing starts.")
     elif paused:
         title = f"Paused: {', '.join(paused[:5])}{' and others' if len(paused) > 5 else ''}."
-        yield "/console/queues", Mark(f"{len(paused):,} paused", "paused", title)
+        yield "/console/queues", PageMark(f"{len(paused):,} paused", "paused", title)
     services = overview.get("services", ())
     for path, items in (
         ("/console/executors", [each for each in services if each["service"] == "executor"]),
@@ -109,14 +110,14 @@ def _marks(overview: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
             yield path, _lost(items)
 
 
-def _lost(services: list[Mapping[str, Any]]) -> Mark:
+def _lost(services: list[Mapping[str, Any]]) -> PageMark:
     """A service without any process is worse than one that has lost some."""
     gone = [each["service"] for each in services if not each["alive"] and not each["draining"]]
     lost = sum(each["lost"] for each in services)
     title = f"{quantity(lost, 'process was', 'processes were')} not heard of for a minute."
     if not gone:
-        return Mark(f"{lost:,} lost", "warning", title)
-    return Mark(f"no {gone[0]}" if len(gone) == 1 else f"{len(gone)} services lost", "lost", title)
+        return PageMark(f"{lost:,} lost", "warning", title)
+    return PageMark(f"no {gone[0]}" if len(gone) == 1 else f"{len(gone)} services lost", "lost", title)
 
 
 def opens(path: str, scopes: Collection[str]) -> bool:
