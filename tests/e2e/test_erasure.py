@@ -57,7 +57,7 @@ def test_nothing_of_what_was_erased_is_left_anywhere(duebook: Platform, stack: S
     duebook.start("scheduler")  # its sweeper looks at once
     eventually(lambda: asyncio.run(value(url, _BEHIND)) == 0, 60)
     duebook.start("scheduler", DUEBOOK_RETENTION="PT1H")
-    eventually(lambda: duebook.get("/api/system")["archives"]["count"] == 1, 60)
+    eventually(lambda: duebook.get("/api/system")["archives"]["count"] == 1, 150)
     assert asyncio.run(files(tmp_path)) != []
     erase(duebook, after)
     duebook.start("scheduler")  # its first pass over the archives comes at once
