@@ -17,6 +17,7 @@ from duebook_common.domain.schedule.nominal import (
     chunks_between,
     count_between,
     last_between,
+    last_of_both,
     next_after,
     nominal_times,
 )
@@ -265,3 +266,21 @@ def test_a_year_of_seconds_is_counted_by_the_day(recurrence: Recurrence) -> None
     assert len(chunks) <= 365 + 4  # one a day, one more for each part of a day that a transition divides
     assert count_between(series, first, last) == SECONDS_OF_A_YEAR
     assert cpu_seconds(lambda: count_between(series, first, last)) < 1
+
+
+@pytest.mark.parametrize("other", ["daily", "weekly", "none", Every(36 * HOUR), Every(7 * MINUTE), Cron("0 3 * * *")])
+@pytest.mark.parametrize("one", ["daily", Every(12 * HOUR), Every(HOUR)])
+def test_the_last_time_of_both_is_the_last_that_both_name(one: Recurrence, other: Recurrence) -> None:
+    first, second = a_definition(recurrence=one), a_definition(recurrence=other)
+    for start, end in ((NOW - DAY, NOW + 20 * DAY), (NOW + SECOND, NOW + 5 * DAY), (NOW + DAY, NOW)):
+        named = [{t for chunk in chunks_between(each, start, end) for t in chunk} for each in (first, second)]
+        assert last_of_both(first, second, start, end) == max(named[0] & named[1], default=None)
+        assert last_of_both(second, first, start, end) == max(named[0] & named[1], default=None)
+
+
+def test_of_a_year_of_seconds_no_time_is_compared() -> None:
+    """A clock that was set back by a year must stop no process."""
+    one, other = a_definition(recurrence=Every(SECOND)), a_definition(recurrence=Every(2 * SECOND))
+    end = NOW + 365 * DAY
+    assert last_of_both(one, other, NOW, end) == end
+    assert cpu_seconds(lambda: last_of_both(one, other, NOW, end)) < 1

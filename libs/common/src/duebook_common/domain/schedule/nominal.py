@@ -21,6 +21,7 @@ _EVERY_REAL_HOUR = Dst("skip", "both")  # a gap adds no run, and both passes thr
 # A series ends where so many sequences in a row have no time, because DST transitions skip all of their times. Each
 # transition has at most three, so this is half a century. No zone plans irregular transitions for longer.
 _MOST_WITHOUT_TIMES = 150
+_MOST_COMPARED = 10_000
 
 
 def nominal_times(definition: Definition, after: datetime | None = None) -> Iterator[datetime]:
@@ -48,15 +49,18 @@ def last_between(definition: Definition, first: datetime, last: datetime) -> dat
 
 
 def last_of_both(one: Definition, other: Definition, first: datetime, last: datetime) -> datetime | None:
-    """The latest time from `first` to `last`, both included, that both schedules name. Looks at each time of both."""
+    """The latest time from `first` to `last`, both included, that both schedules name.
+
+    Where both have more than 10,000, as seconds of a year, it is the latest of `one`: none is looked at.
+    """
     if first > last:
         return None  # the usual case
-    named = {time for chunk in chunks_between(one, first, last) for time in chunk}
-    if not named:
-        return None
-    return max(
-        (time for chunk in chunks_between(other, first, max(named)) for time in chunk if time in named), default=None
-    )
+    of_one, of_other = count_between(one, first, last), count_between(other, first, last)
+    fewer, more = (one, other) if of_one <= of_other else (other, one)
+    if min(of_one, of_other) > _MOST_COMPARED:
+        return last_between(one, first, last)
+    times = [time for chunk in chunks_between(fewer, first, last) for time in chunk]
+    return next((time for time in reversed(times) if last_between(more, time, time) is not None), None)
 
 
 def chunks_between(definition: Definition, first: datetime, last: datetime) -> Iterator[TimeSequence]:
