@@ -83,7 +83,7 @@ class Admission:
         await lines.read(self._served, locked)
         holders = await key_holders(db, keys.concurrency)
         limits = Limits(ConcurrencySlots(holders), lines.rates)
-        others = await self._whose_turn_it_may_be(db, locked, holders, now)
+        others = await self._waiting_longest(db, locked, holders, now)
 
         def may_start(run: Run) -> bool:
             return (run.queue, run.task) in served and pauses.going_on(run.queue) is None
@@ -101,7 +101,7 @@ class Admission:
         admitted = [run for run in changed.values() if run.status is RunStatus.DISPATCHED]
         return AdmissionResult(admitted, len(locked), len(waiting) - len(locked) + len(kept_slots))
 
-    async def _whose_turn_it_may_be(
+    async def _waiting_longest(
         self, db: Connection, due: Sequence[Run], holders: Mapping[str, int], now: datetime
     ) -> list[RunOfKey]:
         """The runs that have waited longest for a slot: the end of a run frees it before it wakes them."""
