@@ -10,7 +10,7 @@ from duebook_common.domain.job.commands import ChangeJob
 from duebook_common.domain.run.commands import CancelRun, DiscardRun, FailAttempt, Succeed
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.store import statistics
-from duebook_common.store.checkpoints import claim
+from duebook_common.store.checkpoints import claim, has_new_events
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.statistics import StatisticsSubscriber, prune
@@ -29,7 +29,14 @@ from support.bookkeeping import (
     start,
     started,
 )
+from support.query_cost import query_cost
 from support.samples import DAY, HOUR, MINUTE, SECOND
+
+_OTHER_EVENTS = """
+INSERT INTO events (stream, version, id, type, job_id, data, meta, recorded_at)
+SELECT 'job-' || id, 1, id, 'JobCreated', id, '{}', '{}', now()
+FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1)) AS ids
+"""
 
 
 async def history(pool: Pool) -> None:
@@ -142,3 +149,22 @@ async def test_what_is_no_longer_kept_is_deleted(pool: Pool) -> None:
 
 async def _steps(pool: Pool) -> set[timedelta]:
     return {record["step"] for record in await pool.fetch("SELECT DISTINCT step FROM statistics")}
+
+
+async def test_events_that_do_not_count_are_not_read(pool: Pool) -> None:
+    await pool.execute(_OTHER_EVENTS, 20_000)
+    await pool.execute("VACUUM ANALYZE events")
+    await past_horizon(pool)
+    found = await query_cost(pool, statistics._FACTS, 0, 0, statistics.BATCH, [], [])
+    assert {"events_logged_kept", "events_skipped_kept"} <= found.indexes
+    assert found.buffers < 100
+
+
+async def test_after_events_that_do_not_count_nothing_is_new(pool: Pool) -> None:
+    await created(pool)
+    await past_horizon(pool)
+    subscriber = StatisticsSubscriber(pool)
+    async with pool.acquire() as db:
+        assert await has_new_events(db, statistics.SUBSCRIBER)
+        assert await subscriber.step(datetime.now(UTC)) == 0
+        assert not await has_new_events(db, statistics.SUBSCRIBER)

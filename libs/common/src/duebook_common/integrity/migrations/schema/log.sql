@@ -26,10 +26,15 @@ CREATE TABLE events (
 -- The events after this position: relay, event feed.
 CREATE INDEX events_feed ON events (xid, position);
 
--- The newest events that the job log of all jobs shows.
+-- The newest events that the job log of all jobs shows; the next ones that the statistics count.
 CREATE INDEX events_logged ON events (xid, position) WHERE type IN (
     'AttemptStarted', 'AttemptSucceeded', 'AttemptFailed', 'AttemptLost', 'AttemptReleased',
     'RunCancelled', 'RunDeadLettered'
+);
+
+-- The next events that the statistics count, of types which that job log has not.
+CREATE INDEX events_skipped ON events (xid, position) WHERE type IN (
+    'RunSkipped', 'RunExpired', 'RunDiscarded', 'OccurrencesSkipped'
 );
 
 -- The newest of these with this type. Left out are the types that most attempts have: the index above finds them soon.
