@@ -20,7 +20,8 @@ from duebook_common.store import executors
 from duebook_common.store.actor import Actor
 from duebook_common.store.bulk_acts import BulkLimits
 from duebook_common.store.bulk_handling import BulkExecutor, request_bulk
-from duebook_common.store.database import Pool
+from duebook_common.store.checkpoints import end_of_log, put_checkpoint
+from duebook_common.store.database import Pool, transaction
 from duebook_common.store.executors import About, Work
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.key_handling import KeyRequest, add_key, revoke_key
@@ -82,6 +83,9 @@ async def announce(pool: Pool, now: datetime) -> None:
         settings = Settings(postgres_url="postgresql://duebook@database/duebook")
         instance = Instance(uuid5(UUID(int=n), service), service, settings, now - timedelta(hours=5 + n))
         await Presence(pool, instance, Health()).step()
+    async with transaction(pool) as db:  # as the relay of a scheduler does
+        if (end := await end_of_log(db)) is not None:
+            await put_checkpoint(db, "relay", end)
 
 
 async def _keys(pool: Pool) -> None:
