@@ -24,11 +24,15 @@ WHERE concurrency_key = ANY($1::text[]) AND {HOLDS_KEY} GROUP BY concurrency_key
 """  # noqa: S608
 
 # Runs with a rate are left out: whether it lets them start is not known here. So they may change places. A run that was
-# due for seconds and is still here cannot be sent for a reason of its own.
+# due for seconds and is still here cannot be sent for a reason of its own. Behind a thousand that may not start, as in
+# a paused queue, the others are not known.
 _FIRST = f"""
 SELECT first.* FROM unnest($1::text[], $2::int[]) AS wanted (key, most), LATERAL (
-    SELECT run_id, concurrency_key, concurrency_limit, trigger, created_at, nominal_at, queue, task FROM runs
-    WHERE concurrency_key = wanted.key AND {HAS_KEY} AND status = 'waiting' AND {MAY_START} AND rate_key IS NULL
+    SELECT run_id, concurrency_key, concurrency_limit, trigger, created_at, nominal_at, queue, task FROM (
+        SELECT * FROM runs WHERE concurrency_key = wanted.key AND {HAS_KEY} AND status = 'waiting'
+        ORDER BY created_at, nominal_at LIMIT 1000
+    ) AS runs
+    WHERE {MAY_START} AND rate_key IS NULL
       AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
       AND due_at <= $3 AND wake_at > $3::timestamptz - interval '5 seconds'
       AND (start_by IS NULL OR attempt > 0 OR start_by >= $3)
