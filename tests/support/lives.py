@@ -13,7 +13,7 @@ from duebook_common.domain.definition import CatchUp, Cron, Definition, Dst, Eve
 from duebook_common.domain.errors import WrongStatus
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_runs
+from duebook_common.domain.job.admission import next_of_job
 from duebook_common.domain.job.commands import (
     AdmitWaiting,
     Backfill,
@@ -162,7 +162,8 @@ class Life:
             before = len(self.history)
             for run in self.active:
                 self._work_on(run, length)
-            free = free_runs(self.active, frozenset(), Limits(ConcurrencySlots({})), self.now, lambda _: True)
+            following = next_of_job(self.active, self.now, lambda _: True)
+            free = frozenset({following.id} if following is not None else ())
             self.do(AdmitWaiting(free, self.now, MINUTE))
 
     def _work_on(self, run: Run, length: timedelta) -> None:

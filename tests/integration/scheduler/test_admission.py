@@ -65,6 +65,21 @@ async def test_an_older_run_that_may_not_start_lets_younger_ones_pass(waker: Wak
     assert await statuses(pool) == {"older": RunStatus.WAITING, "younger": RunStatus.DISPATCHED}
 
 
+async def test_an_older_run_of_another_queue_lets_younger_ones_pass(waker: Waker, pool: Pool) -> None:
+    """That queue may have no capacity for as long as its executors are busy."""
+    await serve(pool, "other")
+    await pool.execute("UPDATE runs SET queue = 'other' WHERE job_name = 'older'")
+    await waker.step()
+    assert await statuses(pool) == {"older": RunStatus.WAITING, "younger": RunStatus.DISPATCHED}
+
+
+async def test_the_next_run_of_a_job_gets_the_slot_before_younger_runs(waker: Waker, pool: Pool) -> None:
+    """It waited for another run of its job, which has ended."""
+    await pool.execute("UPDATE runs SET reason = 'overlap', wake_at = now() WHERE job_name = 'older'")
+    await waker.step()
+    assert await statuses(pool) == {"older": RunStatus.DISPATCHED, "younger": RunStatus.WAITING}
+
+
 async def test_an_older_run_of_a_paused_queue_lets_younger_ones_pass(waker: Waker, pool: Pool) -> None:
     await pool.execute("UPDATE runs SET queue = 'paused' WHERE job_name = 'older'")
     await pool.execute("INSERT INTO queue_pauses (name, since, version, paused_by) VALUES ('paused', now(), 1, 'ann')")

@@ -5,15 +5,14 @@ wakes a waiting run; a growing interval also does, in case that wake-up was lost
 sets the times of the first runs.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
-from uuid import UUID
 
 import structlog
 
-from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_runs, slots_by_run
+from duebook_common.domain.job.admission import ConcurrencySlots, Limits, WaitingRun, next_of_job, slots_by_run
 from duebook_common.domain.job.commands import AdmitWaiting
 from duebook_common.domain.job.rates import LEAD, admission_order
 from duebook_common.domain.run.state import Run, RunStatus
@@ -22,7 +21,7 @@ from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection, transaction
 from duebook_common.store.executors import QueueTasks
 from duebook_common.store.job_handling import load_locked, record
-from duebook_common.store.job_plan import JobResult, LockedJob, decide_locked
+from duebook_common.store.job_plan import decide_locked
 from duebook_common.store.locks import lock_keys, share_pauses, try_lock_jobs
 from duebook_common.store.queue_pauses import pauses_now
 from duebook_common.store.resilience import isolate_failures
@@ -83,13 +82,16 @@ class Admission:
         await lines.read(self._served, locked)
         holders = await key_holders(db, keys.concurrency)
         limits = Limits(ConcurrencySlots(holders), lines.rates)
-        others = await self._waiting_longest(db, locked, holders, now)
+        others: list[WaitingRun] = [*await self._waiting_longest(db, locked, holders, now)]
 
         def may_start(run: Run) -> bool:
             return (run.queue, run.task) in served and pauses.going_on(run.queue) is None
 
+        jobs = await load_locked(db, job_ids)
+        others += [run for job in jobs if (run := next_of_job(job.active, now, may_start)) is not None]
         with_slot = slots_by_run(filter(may_start, locked), limits, now, others)
-        results = _decide_jobs(await load_locked(db, job_ids), with_slot, limits, may_start, now, self._lease)
+        command = AdmitWaiting(with_slot, now, look_again_after=self._lease)
+        results = [decide_locked(job, command) for job in jobs]
         await record(db, results, self._actor)
         changed = {run.id: run for result in results for run in result.runs}
         kept_slots = with_slot - changed.keys() - {run.id for run in locked}
@@ -120,25 +122,6 @@ class Admission:
 def _not_admitted(run: Run, error: Exception) -> AdmissionResult:
     log.error("run cannot be admitted", run_id=str(run.id), job_id=str(run.job_id), exc_info=error)
     return AdmissionResult([], 0)
-
-
-def _decide_jobs(
-    jobs: Sequence[LockedJob],
-    with_slot: Container[UUID],
-    limits: Limits,
-    may_start: Callable[[Run], bool],
-    now: datetime,
-    lease: timedelta,
-) -> list[JobResult[AdmitWaiting]]:
-    """Admit the free runs of each job.
-
-    `may_start`: an executor has the run's task, and its queue is not paused.
-    """
-    results: list[JobResult[AdmitWaiting]] = []
-    for job in jobs:
-        free = free_runs(job.active, with_slot, limits, now, may_start)
-        results.append(decide_locked(job, AdmitWaiting(free, now, look_again_after=lease)))
-    return results
 
 
 def next_look(run: Run, now: datetime, longest: timedelta, limits: Limits) -> datetime:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.definition import Concurrency
-from duebook_common.domain.job.admission import ConcurrencySlots, Limits, free_runs, runs_to_await, slots_by_run
+from duebook_common.domain.job.admission import ConcurrencySlots, Limits, next_of_job, runs_to_await, slots_by_run
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
 from support.samples import NOW, SECOND, a_run
@@ -32,8 +32,9 @@ def known(_: Run) -> bool:
 
 
 def admitted(active: list[Run], due: list[Run], holders: dict[str, int]) -> list[int]:
-    slots = Limits(ConcurrencySlots(holders))
-    return sorted(id_.int for id_ in free_runs(active, slots_by_run(due, slots, LATER), slots, LATER, known))
+    following = next_of_job(active, LATER, known)
+    others = [] if following is None else [following]
+    return sorted(id_.int for id_ in slots_by_run(due, Limits(ConcurrencySlots(holders)), LATER, others))
 
 
 def test_the_first_run_that_waits_for_others_starts_once_none_is_under_way() -> None:
@@ -51,7 +52,7 @@ def test_a_run_that_waits_for_its_task_holds_back_the_runs_behind_it() -> None:
 
 def test_a_run_whose_task_no_executor_has_is_not_admitted() -> None:
     run = waiting(1, "overlap")
-    assert free_runs([run], frozenset(), Limits(ConcurrencySlots({})), LATER, lambda _: False) == frozenset()
+    assert next_of_job([run], LATER, lambda _: False) is None
 
 
 def test_a_key_admits_as_many_runs_as_it_has_slots_the_oldest_first() -> None:
@@ -86,6 +87,12 @@ def test_a_run_that_jitter_delays_is_not_admitted_before_it_is_due() -> None:
 
 
 def test_the_slots_of_a_key_are_shared_by_the_jobs_of_a_batch() -> None:
-    key, slots = Concurrency("k", 1), Limits(ConcurrencySlots({"k": 0}))
+    key = Concurrency("k", 1)
     one, other = waiting(1, "overlap", key), waiting(2, "overlap", key)
-    assert [len(free_runs([run], frozenset(), slots, LATER, known)) for run in (one, other)] == [1, 0]
+    assert slots_by_run([], Limits(ConcurrencySlots({"k": 0})), LATER, [other, one]) == {one.id}
+
+
+def test_a_run_that_waited_for_its_job_gets_a_slot_before_younger_runs_of_other_jobs() -> None:
+    key = Concurrency("k", 1)
+    older, younger = waiting(1, "overlap", key), waiting(2, "concurrency", key)
+    assert admitted([older], [younger, older], {"k": 0}) == [1]

@@ -23,16 +23,16 @@ SELECT concurrency_key, count(*) AS holders FROM runs
 WHERE concurrency_key = ANY($1::text[]) AND {HOLDS_KEY} GROUP BY concurrency_key
 """  # noqa: S608
 
-# Runs with a rate are left out: whether it lets them start is not known here. So they may change places. A run that was
-# due for seconds and is still here cannot be sent for a reason of its own. Behind a thousand that may not start, as in
-# a paused queue, the others are not known.
+# Runs with a rate and those of other queues are left out: whether the rate lets them start, and whether their queue has
+# capacity, is not known here. So they may change places. A run that was due for seconds and is still here cannot be
+# sent for a reason of its own. Behind a thousand that may not start, as in a paused queue, the others are not known.
 _FIRST = f"""
 SELECT first.* FROM unnest($1::text[], $2::int[]) AS wanted (key, most), LATERAL (
     SELECT run_id, concurrency_key, concurrency_limit, trigger, created_at, nominal_at, queue, task FROM (
         SELECT * FROM runs WHERE concurrency_key = wanted.key AND {HAS_KEY} AND status = 'waiting'
         ORDER BY created_at, nominal_at LIMIT 1000
     ) AS runs
-    WHERE {MAY_START} AND rate_key IS NULL
+    WHERE {MAY_START} AND rate_key IS NULL AND queue = ANY($4::text[])
       AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
       AND due_at <= $3 AND wake_at > $3::timestamptz - interval '5 seconds'
       AND (start_by IS NULL OR attempt > 0 OR start_by >= $3)
@@ -82,13 +82,16 @@ async def first_of_keys(
 ) -> list[RunOfKey]:
     """The runs that have waited longest for the free slots of the keys of the `due` runs, whether they are due or not.
 
-    They wait for nothing else that the database knows. Exact while the keys are locked.
+    They are of the queues of the `due` runs, and wait for nothing else that the database knows. Exact while the keys
+    are locked.
     """
-    free = Counter[str]()
-    for limit in (run.concurrency for run in due if run.concurrency is not None and run.concurrency.key in holders):
-        free[limit.key] = max(free[limit.key], min(limit.limit - holders[limit.key], _MOST_FIRST))
+    free, queues = Counter[str](), set[str]()
+    for run in due:
+        if (limit := run.concurrency) is not None and limit.key in holders:
+            free[limit.key] = max(free[limit.key], min(limit.limit - holders[limit.key], _MOST_FIRST))
+            queues.add(run.queue)
     wanted = +free  # without keys that have no free slot
-    records = await db.fetch(_FIRST, list(wanted), list(wanted.values()), now) if wanted else []
+    records = await db.fetch(_FIRST, list(wanted), list(wanted.values()), now, list(queues)) if wanted else []
     return [_run_of_key(record) for record in records]
 
 

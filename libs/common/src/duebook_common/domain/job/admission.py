@@ -1,7 +1,7 @@
 """Which waiting runs may start: in order of creation, one at a time per job, within the limits of concurrency keys."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -81,35 +81,27 @@ def leaves_line(run: Run) -> bool:
 def slots_by_run(
     due: Iterable[Run], limits: Limits, now: datetime, others: Iterable[WaitingRun] = ()
 ) -> frozenset[UUID]:
-    """The runs, of any job, that wait for no run of their job, get a slot of their key, and may start by their rate.
+    """The runs, of any job, that get a slot of their key and may start by their rate, in the order of admission.
 
-    `due` are runs whose task an executor of their queue has. `others` may start too, but are not decided on now: a slot
-    is kept for those of them whose turn it is.
+    `due` are runs whose task an executor of their queue has; those that wait for runs of their job are left out.
+    `others` may start too: those that follow in their jobs, and those that are not decided on now, for which a slot is
+    kept if it is their turn.
     """
     for_key = [run for run in due if _is_due(run, now) and not _waits_for_runs(run)]
     waiting: dict[UUID, WaitingRun] = {run.id: run for run in (*others, *for_key)}
     return frozenset(run.id for run in sorted(waiting.values(), key=admission_order) if limits.take(run))
 
 
-def free_runs(
-    active: Sequence[Run],
-    with_slot: Container[UUID],
-    limits: Limits,
-    now: datetime,
-    may_start: Callable[[Run], bool],
-) -> frozenset[UUID]:
-    """The runs of one job that may start, given its active runs.
+def next_of_job(active: Sequence[Run], now: datetime, may_start: Callable[[Run], bool]) -> Run | None:
+    """The first waiting run of a job, given its active runs, if it waited for others and none of them is admitted.
 
-    These are the runs `with_slot`, and the first waiting run if it waited for other runs of the job, none of them is
-    admitted, it `may_start` by its task and queue, and its key and rate, if it has any, allow it.
+    None if it is not due, or may not start by its task and queue.
     """
     waiting = waiting_in_order(active)
-    free = {run.id for run in waiting if run.id in with_slot}
-    if waiting and not any(run.admitted for run in active):
-        first = waiting[0]
-        if _waits_for_runs(first) and _is_due(first, now) and may_start(first) and limits.take(first):
-            free.add(first.id)
-    return frozenset(free)
+    if not waiting or any(run.admitted for run in active):
+        return None
+    first = waiting[0]
+    return first if _waits_for_runs(first) and _is_due(first, now) and may_start(first) else None
 
 
 def _is_due(run: Run, now: datetime) -> bool:
