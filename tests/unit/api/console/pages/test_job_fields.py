@@ -82,6 +82,13 @@ def test_a_form_that_was_not_touched_changes_nothing() -> None:
         assert changes(body_of(values_of(job)), job) == {}
 
 
+def test_a_text_that_the_form_reads_otherwise_is_kept_where_it_was_not_touched() -> None:
+    job = answered(name=" a ", tags=["a,b", " c"], concurrency={"key": " k ", "limit": 2}, key=None)
+    form = values_of(job)
+    assert changes(body_of(form), job) == {}
+    assert changes(body_of(form | {"tags": "c"}), job) == {"tags": ["c"]}
+
+
 @given(st.sets(st.sampled_from(FIELDS)))
 def test_a_new_job_is_sent_without_what_is_the_default_anyway(names: set[str]) -> None:
     wanted = answered(**{name: OTHERS[name] for name in names})

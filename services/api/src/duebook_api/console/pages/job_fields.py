@@ -174,9 +174,17 @@ def schedule_of(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def changes(body: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch: the fields that differ from the job's."""
+    """The merge patch: the fields that differ from the job's.
+
+    And from what the form reads in the texts that it shows of the job: a tag may have a comma, a name an outer space.
+    """
     now = plain(job)
-    return {name: value for name, value in body.items() if _in_order(value) != _in_order(now.get(name))}
+    shown = body_of({name: text for name, text in values_of(job).items() if name != "payload"})
+    return {
+        name: value
+        for name, value in body.items()
+        if _in_order(value) not in (_in_order(now.get(name)), _in_order(shown.get(name, now.get(name))))
+    }
 
 
 def whole(patch: Mapping[str, Any]) -> list[str]:
