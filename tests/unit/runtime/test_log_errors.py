@@ -12,6 +12,7 @@ import structlog
 from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.runtime.log_errors import Contents, described
 from duebook_common.runtime.telemetry import configure
+from duebook_executor.task_loop import TooManyGivenUp
 
 SECRET = "jane@example.com"
 
@@ -42,8 +43,26 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
+class _OfATask(ConnectionError):
+    """Of a module of a user, or of a library that a task calls."""
+
+
+def refused_argument() -> Exception:
+    """As the driver of PostgreSQL quotes an argument that it cannot send."""
+    return type("DataError", (asyncpg.InterfaceError, ValueError), {"__module__": "asyncpg.exceptions._base"})(SECRET)
+
+
 @pytest.mark.parametrize(
-    "error", [ValueError(SECRET), KeyError(SECRET), refused_row(), ExceptionGroup(SECRET, [KeyError(SECRET)])]
+    "error",
+    [
+        ValueError(SECRET),
+        KeyError(SECRET),
+        refused_row(),
+        refused_argument(),
+        _OfATask(SECRET),
+        RuntimeError(SECRET),
+        ExceptionGroup(SECRET, [KeyError(SECRET)]),
+    ],
 )
 def test_an_error_that_may_quote_contents_is_named_only(error: Exception) -> None:
     assert SECRET not in described(error)
@@ -57,7 +76,12 @@ def test_postgresql_says_which_table_refused() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ConnectionRefusedError("no one listens"), RuntimeError("closed"), JobKeyTaken(), asyncpg.InterfaceError("closed")],
+    [
+        ConnectionRefusedError("no one listens"),
+        TooManyGivenUp("10 tasks"),
+        JobKeyTaken(),
+        asyncpg.InterfaceError("closed"),
+    ],
 )
 def test_an_error_of_a_connection_or_a_state_keeps_its_text(error: Exception) -> None:
     assert str(error) in described(error)

@@ -27,6 +27,10 @@ _BLOCKED_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0  # how long a stopping executor waits for resources to close
 
 
+class TooManyGivenUp(RuntimeError):
+    """So many tasks were given up and still run that the process must end."""
+
+
 class _ThreadedLoop:
     """One event loop in one thread, with its own open resources.
 
@@ -159,6 +163,8 @@ class TaskLoop:
         log.info("a task that was given up has ended", abandoned=self.abandoned)
 
     async def check(self, most: int) -> None:
-        """Raise RuntimeError if more tasks than that were given up and still run."""
+        """Raise TooManyGivenUp if more tasks than that were given up and still run."""
         if self.abandoned > most:
-            raise RuntimeError(f"{self.abandoned} tasks that were given up still run; DUEBOOK_MAX_ABANDONED is {most}")
+            raise TooManyGivenUp(
+                f"{self.abandoned} tasks that were given up still run; DUEBOOK_MAX_ABANDONED is {most}"
+            )

@@ -1,7 +1,8 @@
 """What the log of a process says of an error: what it is, where it was raised, and its text only where that is safe.
 
 No erasure reaches a log, and the text of an error may quote contents: PostgreSQL quotes the row that it refuses, a
-parser what it read, an SMTP server the recipient. Errors of connections and of states quote nothing of that kind.
+parser what it read, an SMTP server the recipient. Errors of connections, of servers and of refused commands quote
+nothing of that kind.
 """
 
 import traceback
@@ -11,12 +12,14 @@ from types import TracebackType
 from typing import Any, TextIO
 
 # By package and name, with all that derive from them: a process need not load the clients of all servers for this.
+# Those of other packages are left out, because a task may raise an error that derives from one of these and quotes
+# anything; so are refused values, which a client quotes.
 _WITHOUT_CONTENTS = frozenset(
     {
         "builtins.OSError",
-        "builtins.RuntimeError",
         "duebook_common.CommandRejected",
         "duebook_common.Conflict",
+        "duebook_executor.TooManyGivenUp",
         "aiormq.AMQPError",
         "redis.RedisError",
         "asyncpg.InterfaceError",
@@ -32,13 +35,14 @@ _WITHOUT_CONTENTS = frozenset(
         "asyncpg.SyntaxOrAccessError",
     }
 )
+_PACKAGES = {name.partition(".")[0] for name in _WITHOUT_CONTENTS} | {"aio_pika", "socket", "ssl"}
 _IN_SCHEMA = ("sqlstate", "table_name", "column_name", "constraint_name")
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def described(error: BaseException, *, contents: bool = False) -> str:
     """The class of an error, and what else may be said of it; with `contents` its whole text."""
-    if contents or not _WITHOUT_CONTENTS.isdisjoint(map(_name, type(error).__mro__)):
+    if contents or _has_no_contents(type(error)):
         return repr(error)
     parts = [type(error).__name__, *_names_in_schema(error)]
     if isinstance(error, BaseExceptionGroup):
@@ -46,8 +50,13 @@ def described(error: BaseException, *, contents: bool = False) -> str:
     return " ".join(parts)
 
 
-def _name(kind: type) -> str:
-    return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+def _has_no_contents(kind: type) -> bool:
+    is_known = _package(kind) in _PACKAGES and not issubclass(kind, ValueError)
+    return is_known and any(f"{_package(each)}.{each.__name__}" in _WITHOUT_CONTENTS for each in kind.__mro__)
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def _names_in_schema(error: BaseException) -> Iterator[str]:
