@@ -72,6 +72,22 @@ async def test_without_redis_two_mailers_record_a_mail_once_and_share_its_id(
     assert set(smtp.to()) == set(to)
 
 
+async def test_each_mail_is_tried_once_more_for_all_dead_letters_of_its_outcome(
+    pool: Pool, outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
+) -> None:
+    """Each of these mails has a dead letter, and all are moved back: their number must not grow."""
+    smtp.answer = "550 no such user"
+    success = await outcomes.succeeded(await outcomes.run("a@example.com", "b@example.com"))
+    async with start_mailer() as mailer:
+        await mailer.mail(success)
+        for _ in range(2):
+            await pool.execute("UPDATE mails SET status = 'given_up', wake_at = NULL")
+            await mailer.mail(success, given_up_after=1)
+        assert await mail_events(pool) == ["MailFailed"] * 4
+        await mailer.mail(success, given_up_after=2)
+    assert await mail_events(pool) == ["MailFailed"] * 6
+
+
 async def test_each_failed_attempt_is_an_outcome_of_its_own(
     outcomes: OutcomeFactory, smtp: MailServer, start_mailer: StartMailer
 ) -> None:

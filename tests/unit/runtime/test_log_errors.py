@@ -49,7 +49,9 @@ class _OfATask(ConnectionError):
 
 def refused_argument() -> Exception:
     """As the driver of PostgreSQL quotes an argument that it cannot send."""
-    return type("DataError", (asyncpg.InterfaceError, ValueError), {"__module__": "asyncpg.exceptions._base"})(SECRET)
+    bases = (asyncpg.InterfaceError, ValueError)
+    error: Exception = type("DataError", bases, {"__module__": "asyncpg.exceptions._base"})(SECRET)
+    return error
 
 
 @pytest.mark.parametrize(

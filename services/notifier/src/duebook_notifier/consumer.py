@@ -13,7 +13,7 @@ from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
 from duebook_common.runtime.log_errors import Contents
 from duebook_common.runtime.telemetry import NOTIFICATIONS as COUNTER
-from duebook_notifier.dead_letters import GIVEN_UP
+from duebook_notifier.dead_letters import GIVEN_UP_AFTER
 from duebook_notifier.outcome_mailer import OutcomeMailer
 from duebook_notifier.subject import UnknownOutcome
 
@@ -125,5 +125,5 @@ class Consumer:
         if not outcome.notify and not self._default_recipients:  # true for most outcomes of a busy system
             self._without_recipient.inc()
             return
-        given_up = GIVEN_UP in message.headers  # a dead letter that an operator has moved back
-        await self._mailer.mail(outcome, given_up=given_up)
+        tries = message.headers.get(GIVEN_UP_AFTER)  # only a dead letter that an operator has moved back has it
+        await self._mailer.mail(outcome, given_up_after=tries if isinstance(tries, int) else None)

@@ -19,7 +19,7 @@ from duebook_common.domain.mail import MailFailed
 
 log = structlog.stdlib.get_logger("dead_letters")
 
-GIVEN_UP = "tries"
+GIVEN_UP_AFTER = "tries"
 """The header that only a dead letter has."""
 
 
@@ -67,6 +67,6 @@ def _message(dead_letter: DeadLetter) -> OutgoingMessage:
     headers: FieldTable = {
         "run_id": str(dead_letter.message.run_id),
         "outcome": dead_letter.message.outcome,
-        GIVEN_UP: failed.tries,
+        GIVEN_UP_AFTER: failed.tries,
     }
     return OutgoingMessage("", NOTIFICATIONS_DEAD, dead_letter.message.encode(), headers)

@@ -49,55 +49,61 @@ class OutcomeMailer:
         self._in_flight, self._sender = in_flight, sender
         self._policy, self._lookups = policy, FairSlots(_AT_ONCE)
 
-    async def mail(self, message: Outcome, *, given_up: bool = False) -> None:
+    async def mail(self, message: Outcome, *, given_up_after: int | None = None) -> None:
         """Try each mail about the outcome that was not tried before; a failed mail becomes a due row.
 
-        With `given_up`, try only the mails that were given up once more. Raises UnknownOutcome.
+        With `given_up_after`, try only the mails once more that were given up after so many tries: all dead letters of
+        the outcome may be moved back, and each mail is tried once for all of them. Raises UnknownOutcome.
         """
-        key = (message.run_id, message.outcome, message.version, given_up)
+        key = (message.run_id, message.outcome, message.version, given_up_after)
         work = partial(
-            retry_while_unavailable, "mailing an outcome", partial(self._mail, message, given_up), also=(Conflict,)
+            retry_while_unavailable,
+            "mailing an outcome",
+            partial(self._mail, message, given_up_after),
+            also=(Conflict,),
         )
         await self._in_flight.run(key, work)
 
-    async def _mail(self, message: Outcome, given_up: bool) -> None:
-        await self._send_missing(message, given_up)
-        if not given_up:
+    async def _mail(self, message: Outcome, given_up_after: int | None) -> None:
+        await self._send_missing(message, given_up_after)
+        if given_up_after is None:
             await self._settle(message)
 
     async def _settle(self, message: Outcome) -> None:
         async with acquire(self._pool) as db:
             await settle(db, message.run_id, message.outcome, message.version)
 
-    async def _send_missing(self, message: Outcome, given_up: bool) -> None:
+    async def _send_missing(self, message: Outcome, given_up_after: int | None) -> None:
         async with self._lookups.slot(message.job_id):
             subject = await self._load_subject(message.run_id, message.job_id, message.outcome, message.version)
         recipients = self._recipients(subject, message.outcome)
-        if not recipients and not given_up:
+        if not recipients and given_up_after is None:
             NOTIFICATIONS.labels("nobody").inc()
             return
         topic = mail_topic(message.outcome, message.version)
         async with mail_lock(self._redis, subject.id, wait=True):
             async with self._lookups.slot(message.job_id):
-                tries = await self._missing(subject, topic, None if given_up else recipients)
+                tries = await self._missing(subject, topic, recipients, given_up_after)
                 report = await self._report(subject, topic) if tries else None
-                held = await self._over_limit(tries) if tries and not given_up else {}
+                held = await self._over_limit(tries) if tries and given_up_after is None else {}
             if report is not None:
                 await self._sender.hold_all(report, held)
                 await self._sender.send_all(report, {to: count for to, count in tries.items() if to not in held})
 
-    async def _missing(self, subject: MailSubject, topic: str, recipients: Iterable[str] | None) -> dict[str, int]:
+    async def _missing(
+        self, subject: MailSubject, topic: str, recipients: Iterable[str], given_up_after: int | None
+    ) -> dict[str, int]:
         """The recipients that the mail is to be sent to now, and how often that was tried.
 
-        Those of these recipients with no try so far; without them all whose mail was given up.
+        Those of these recipients with no try so far, or else all whose mail was given up after so many tries.
         """
         known = await self._load_mails(subject.id)
         tried = {mail.recipient: mail for (of, _), mail in known.items() if of == topic}
-        if recipients is None:
-            given_up = (mail for mail in tried.values() if mail.status is MailStatus.GIVEN_UP)
-            missing = {mail.recipient: tries_of(mail) for mail in given_up}
-        else:
+        if given_up_after is None:
             missing = {recipient: tries_of(None) for recipient in recipients if recipient not in tried}
+        else:
+            given_up = (mail for mail in tried.values() if mail.status is MailStatus.GIVEN_UP)
+            missing = {mail.recipient: mail.tries for mail in given_up if mail.tries == given_up_after}
         return {} if missing and await self._is_erased(subject) else missing
 
     async def _is_erased(self, subject: MailSubject) -> bool:
