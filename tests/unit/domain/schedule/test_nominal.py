@@ -284,3 +284,11 @@ def test_of_a_year_of_seconds_no_time_is_compared() -> None:
     end = NOW + 365 * DAY
     assert last_of_both(one, other, NOW, end) == end
     assert cpu_seconds(lambda: last_of_both(one, other, NOW, end)) < 1
+
+
+def test_a_first_time_that_is_far_off_lets_no_time_of_the_other_be_looked_at() -> None:
+    """A change of a job whose time lies in another century must stop no process."""
+    far = NOW + 300 * 365 * DAY
+    one, other = a_definition(recurrence="none", scheduled_at=far), a_definition(recurrence=Cron("0 3 * * *"))
+    assert cpu_seconds(lambda: last_of_both(one, other, NOW, far - SECOND)) < 1
+    assert last_of_both(one, other, NOW, far - SECOND) is None

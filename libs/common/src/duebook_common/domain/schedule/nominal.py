@@ -51,14 +51,16 @@ def last_between(definition: Definition, first: datetime, last: datetime) -> dat
 def last_of_both(one: Definition, other: Definition, first: datetime, last: datetime) -> datetime | None:
     """The latest time from `first` to `last`, both included, that both schedules name.
 
-    Where both have more than 10,000, as seconds of a year, it is the latest of `one`: none is looked at.
+    Where both have more than 10,000, as seconds of a year, it is the latest of `one`: none is looked at. `last` may be
+    far off where `one` has no time before it.
     """
-    if first > last:
+    if first > last or (latest := last_between(one, first, last)) is None:
         return None  # the usual case
+    last = latest
     of_one, of_other = count_between(one, first, last), count_between(other, first, last)
     fewer, more = (one, other) if of_one <= of_other else (other, one)
     if min(of_one, of_other) > _MOST_COMPARED:
-        return last_between(one, first, last)
+        return last
     times = [time for chunk in chunks_between(fewer, first, last) for time in chunk]
     return next((time for time in reversed(times) if last_between(more, time, time) is not None), None)
 
