@@ -152,9 +152,12 @@ async def admitted(pool: Pool, **fields: Any) -> Run:
     return result.run
 
 
-async def test_a_follow_up_that_is_missing_since_is_found(pool: Pool) -> None:
+@pytest.mark.parametrize("ahead", ["0 days", "400 days"])
+async def test_a_follow_up_that_is_missing_since_is_found(pool: Pool, ahead: str) -> None:
+    """Also where the clock of the database was ahead when the checkpoint was left, and was set right since."""
     first = await started(pool)
     await checkpoint(pool)
+    await unguarded(pool, f"UPDATE events SET recorded_at = recorded_at + interval '{ahead}'")
     job: Any = FollowUp(job=str(first.job_id), on=("succeeded",))
     await do(pool, await started(pool, then=(job,)), Succeed(1, None, NOW))
     await read_the_log(pool)

@@ -15,12 +15,14 @@ from duebook_common.store.eventstore import COLUMNS
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
-# No event behind the checkpoint was recorded longer before that at it: no transaction is open for a day.
+# No event behind the checkpoint was recorded longer before that at it: no transaction is open for a day. The clock may
+# have been ahead then, and set right since.
 _READ = """
-SELECT xid, position, line, coalesce(
+SELECT xid, position, line, coalesce(least(
     (SELECT recorded_at FROM events WHERE (events.xid, events.position) <= (checkpoints.xid, checkpoints.position)
-     ORDER BY xid DESC, position DESC LIMIT 1) - interval '1 day', '1970-01-01'
-) AS recorded_after FROM checkpoints WHERE subscriber = $1
+     ORDER BY xid DESC, position DESC LIMIT 1),
+    (SELECT min(recorded_at) FROM events WHERE (events.xid, events.position) > (checkpoints.xid, checkpoints.position))
+) - interval '1 day', '1970-01-01') AS recorded_after FROM checkpoints WHERE subscriber = $1
 """
 # A job that is overdue may lack an event.
 _CHANGED = """
