@@ -10,8 +10,10 @@ from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
 from duebook_common.archives.folder import Folder
 from duebook_common.archives.manifest import is_manifest
-from duebook_common.integrity.verify import verify
+from duebook_common.integrity.verified import remember
+from duebook_common.integrity.verify import verify, verify_recent
 from duebook_common.store import departure
+from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Pool
 from support.archiver import LONG_AGO, Killed, kill, lose_the_lock, must_have_left, recorded, with_history
@@ -44,6 +46,10 @@ async def test_it_goes_on_wherever_it_was_killed(
         with pytest.raises(Killed):
             await archiver.archive_due(ANY_AGE)
     assert (await verify(pool, LONG_AGO)).breaches == []
+    await remember(pool, Checkpoint(0, 0))
+    recent = await verify_recent(pool, LONG_AGO)
+    assert recent is not None
+    assert (recent.jobs, recent.breaches) == ((await verify(pool, LONG_AGO)).jobs, [])
     assert await pool.fetchval(_KNOWN) == 4
     while await archiver.archive_due(ANY_AGE) is not None:
         pass

@@ -12,6 +12,7 @@ from duebook_common.domain.day_hash import DayLine
 from duebook_common.store.checkpoints import VERIFICATION, Checkpoint, put_checkpoint
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.eventstore import COLUMNS
+from duebook_common.store.ledger_lines import SETTLED
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,7 +38,7 @@ SELECT {COLUMNS} FROM events JOIN (
     SELECT kind || run_id FROM runs CROSS JOIN unnest('{{run-,mail-}}'::text[]) AS kind WHERE job_id = ANY($1::uuid[])
     UNION
     SELECT stream FROM events WHERE (xid, position) > ($2::xid8, $3) AND job_id = ANY($1::uuid[])
-) AS wanted USING (stream) ORDER BY job_id, xid, position
+) AS wanted USING (stream) WHERE NOT {SETTLED} ORDER BY job_id, xid, position
 """  # noqa: S608
 
 
