@@ -6,7 +6,8 @@ ACTIVE = "wake_at IS NOT NULL AND status <> 'dead_lettered'"
 # A run that has not ended and has a concurrency key. Index: runs_of_key, if `concurrency_key` is compared too.
 HAS_KEY = "concurrency_key IS NOT NULL AND wake_at IS NOT NULL"
 
-# A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried.
+# A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried. Index:
+# runs_holding.
 HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
 
 # A service or an executor that was heard of lately: it renews its row every ten seconds.

@@ -73,9 +73,13 @@ CREATE INDEX runs_active ON runs (job_id) WHERE wake_at IS NOT NULL AND status <
 -- The first waiting runs of this job, which the end of another run wakes.
 CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE status = 'waiting';
 
--- How many runs hold this concurrency key, and the first that wait for it.
+-- The first runs that wait for this concurrency key.
 CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
     WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL;
+
+-- How many runs hold this concurrency key, however many wait for it.
+CREATE INDEX runs_holding ON runs (concurrency_key)
+    WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL AND status NOT IN ('waiting', 'dead_lettered');
 
 -- The first runs that wait for the rate of this key. Backfills are the last.
 CREATE INDEX runs_in_line ON runs (rate_key, (trigger = 'backfill'), created_at, nominal_at, run_id)
