@@ -1,5 +1,6 @@
 """The form of a job in a browser: rare fields are folded, and work without JavaScript."""
 
+import pytest
 from playwright.async_api import Page, expect
 
 from browser.console import LIVE_MS, Console, axe_violations
@@ -49,8 +50,9 @@ async def test_the_form_fits_a_narrow_screen_and_needs_no_script(console: Consol
     assert box["x"] + box["width"] <= size["width"]
 
 
-async def test_the_filter_of_the_forecast_is_one_row_at_1280_pixels(console: Console) -> None:
-    page = await console.page("/console/forecast?queue=default", viewport={"width": 1280, "height": 800})
+@pytest.mark.parametrize("path", ["/console/forecast?queue=default", "/console/dead-letters?queue=default"])
+async def test_a_filter_with_many_fields_is_one_row_at_1280_pixels(console: Console, path: str) -> None:
+    page = await console.page(path, viewport={"width": 1280, "height": 800})
     bottoms = {
         round(box["y"] + box["height"])
         for control in await page.locator(".filter .field input, .filter .field select").all()

@@ -16,7 +16,9 @@ def test_all_that_match_can_be_acted_on_as_far_as_their_status_allows() -> None:
 
 def test_a_next_time_is_shown_by_the_clocks_of_the_job_too_where_these_differ() -> None:
     now, at = datetime(2026, 11, 26, 2, tzinfo=UTC), datetime(2026, 11, 27, 1, tzinfo=UTC)
-    assert in_jobs_zone(at, "Europe/Berlin", Times(now)) == "Fri 27 Nov 02:00 +01:00 Europe/Berlin"
-    assert in_jobs_zone(at, "Europe/Berlin", Times(now, "Europe/Paris")) == ""
-    assert in_jobs_zone(at, "Europe/Berlin", Times(now, JOBS_ZONE)) == ""
-    assert in_jobs_zone(None, "Europe/Berlin", Times(now)) == ""
+    job = {"next_due_at": at, "timezone": "Europe/Berlin", "recurrence": {"cron": "0 2 * * *"}}
+    assert in_jobs_zone(job, Times(now)) == "Fri 27 Nov 02:00 +01:00 Europe/Berlin"
+    for zone in ("Europe/Paris", JOBS_ZONE):
+        assert in_jobs_zone(job, Times(now, zone)) == ""
+    for other in ({"next_due_at": None}, {"recurrence": {"every": "PT2H"}}, {"recurrence": "none"}):
+        assert in_jobs_zone(job | other, Times(now)) == ""

@@ -70,15 +70,17 @@ def _row(job: Mapping[str, Any], runs: Sequence[LastRun], times: Times) -> JobRo
         status=job["status"],
         reason=job.get("reason") or "",
         next_due_at=job["next_due_at"],
-        in_jobs_zone=in_jobs_zone(job["next_due_at"], job["timezone"], times),
+        in_jobs_zone=in_jobs_zone(job, times),
         warnings=[each.partition(",")[0] for each in job["warnings"]],
         outcomes=outcomes(runs, times, job["timezone"]),
     )
 
 
-def in_jobs_zone(at: datetime | None, zone: str, times: Times) -> str:
-    """The time by the clocks of the job, with its zone, if it is another one than the reader sees."""
-    if at is None or (text := Times(times.now, zone).text(at)) == times.text(at, zone):
+def in_jobs_zone(job: Mapping[str, Any], times: Times) -> str:
+    """The next time by the clocks that the schedule of the job follows, if the reader sees other ones."""
+    at, zone = job["next_due_at"], job["timezone"]
+    follows_clocks = job["recurrence"] != "none" and "every" not in job["recurrence"]
+    if at is None or not follows_clocks or (text := Times(times.now, zone).text(at)) == times.text(at, zone):
         return ""
     return f"{text} {zone}"
 
