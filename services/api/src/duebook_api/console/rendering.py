@@ -61,6 +61,7 @@ def _environment() -> Environment:
         count=words.count,
         short_id=words.short_id,
         short_name=words.short_name,
+        host_of=words.host_of,
         duration=duration,
         cut=words.cut,
     )

@@ -18,8 +18,14 @@ def short_id(id_: object) -> str:
 
 def short_name(name: str) -> str:
     """The name of an executor with its id shortened, as `worker-1/0575…cc1c`; any other name as it is."""
+    host = host_of(name)
+    return name if host == name else f"{host}/{short_id(name[len(host) + 1 :])}"
+
+
+def host_of(name: str) -> str:
+    """The host of an executor, for a narrow column; any other name as it is."""
     host, slash, id_ = name.rpartition("/")
-    return f"{host}/{short_id(id_)}" if slash and _UUID.fullmatch(id_) else name
+    return host if slash and _UUID.fullmatch(id_) else name
 
 
 def ordinal(number: int) -> str:
