@@ -92,7 +92,7 @@ def test_the_slots_of_a_key_are_shared_by_the_jobs_of_a_batch() -> None:
     assert slots_by_run([], Limits(ConcurrencySlots({"k": 0})), LATER, [other, one]) == {one.id}
 
 
-def test_a_run_that_waited_for_its_job_gets_a_slot_before_younger_runs_of_other_jobs() -> None:
+def test_a_run_that_waited_for_its_job_gets_a_slot_before_younger_ones() -> None:
     key = Concurrency("k", 1)
     older, younger = waiting(1, "overlap", key), waiting(2, "concurrency", key)
     assert admitted([older], [younger, older], {"k": 0}) == [1]
