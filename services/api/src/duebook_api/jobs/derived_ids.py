@@ -3,16 +3,16 @@
 Otherwise a client that knows or guesses the Idempotency-Key of another one could take the id before it.
 """
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from duebook_api.http.problems import Fault, invalid
+from duebook_common.domain.ids import uuid5, uuid8
 
 _NAMESPACE = UUID("6f0d7a0e-3c0b-5d0e-9a53-2f6f2b1f5c11")
-_VERSION, _VERSION_BITS = 8 << 76, 0xF << 76
 
 
 def derived_id(name: str) -> UUID:
-    return UUID(int=uuid5(_NAMESPACE, name).int & ~_VERSION_BITS | _VERSION)
+    return uuid8(uuid5(_NAMESPACE, name).bytes)
 
 
 def must_be_free_to_choose(job_id: UUID) -> None:

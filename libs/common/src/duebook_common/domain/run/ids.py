@@ -3,12 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from duebook_common.domain.ids import uuid5
+from duebook_common.domain.ids import ordered_uuid, uuid5
 
 
 def run_id_at(job_id: UUID, nominal_at: datetime) -> UUID:
     """The id of a nominal time's run (UTC): always the same for the same occurrence."""
-    return uuid5(job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    return ordered_uuid(nominal_at, job_id, f"at:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 def run_id_for(job_id: UUID, actor: str, key: str) -> UUID:
@@ -23,7 +23,7 @@ def run_id_of_rerun(job_id: UUID, run_id: UUID, actor: str, key: str) -> UUID:
 
 def run_id_of_backfill(job_id: UUID, nominal_at: datetime) -> UUID:
     """The id of a past nominal time's backfill (UTC): always the same, however often it is backfilled."""
-    return uuid5(job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    return ordered_uuid(nominal_at, job_id, f"backfill:{nominal_at:%Y-%m-%dT%H:%M:%S.%fZ}")
 
 
 def run_id_of_follow_up(run_id: UUID, version: int, entry: int) -> UUID:
