@@ -40,6 +40,7 @@ WRITERS = {
     "services": {STORE + "services"},
     "queues": {STORE + "queues"},
     "day_lines": {STORE + "day_lines"},
+    "departed_acts": {STORE + "departed_acts"},
     "departed_days": {STORE + "day_lines"},
     "day_claims": {STORE + "day_lines"},
     "erasures": {STORE + "erasure", CONTENTS},

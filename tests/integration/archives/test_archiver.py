@@ -10,6 +10,7 @@ from duebook_common.archives.check import check_archives, read_manifest
 from duebook_common.archives.folder import Folder
 from duebook_common.archives.manifest import Manifest
 from duebook_common.archives.restore import restore
+from duebook_common.domain.bulk.events import BulkAction
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify
@@ -17,7 +18,8 @@ from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.database import Pool, transaction
 from support.archiver import LONG_AGO, end_period, must_have_left, recorded, statuses, with_history
 from support.archives import ANY_AGE, LATER
-from support.bookkeeping import ACTOR, NOW, do, started
+from support.bookkeeping import ACTOR, NOW, dispatched, do, started
+from support.bulks import finish, request
 
 
 async def manifest_of(pool: Pool, folder: Path) -> Manifest:
@@ -136,3 +138,15 @@ async def test_the_runs_of_a_job_that_keeps_them_longer_stay(pool: Pool, tmp_pat
     assert await statuses(pool, "runs") == {"succeeded": 1}
     kept = await pool.fetchval("SELECT definition ->> 'keep' FROM jobs JOIN runs USING (job_id)")
     assert kept == "P100Y"
+
+
+async def test_the_acts_of_a_bulk_operation_count_after_they_have_left(pool: Pool, tmp_path: Path) -> None:
+    await dispatched(pool)
+    bulk = await finish(pool, await request(pool, BulkAction.CANCEL))
+    await end_period(pool, LATER)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=0)
+    assert await archiver.archive_due(ANY_AGE) is not None
+    assert (await verify(pool, LONG_AGO)).breaches == []
+    await pool.execute("UPDATE departed_acts SET streams = streams + 1")
+    [breach] = (await verify(pool, LONG_AGO)).breaches
+    assert breach.stream == f"bulk-{bulk.bulk.id}"

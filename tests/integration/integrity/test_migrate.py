@@ -58,6 +58,7 @@ async def test_each_table_that_grows_or_changes_says_when_it_is_vacuumed(postgre
         "archives",
         "day_claims",
         "day_lines",
+        "departed_acts",
         "departed_days",
         "queues",
         "schema_programs",

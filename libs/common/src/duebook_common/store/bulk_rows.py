@@ -15,6 +15,7 @@ from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
 from duebook_common.domain.bulk.progress import Cursor, Progress
 from duebook_common.domain.bulk.state import BulkOperation, BulkStatus
 from duebook_common.store.database import Connection
+from duebook_common.store.departed_acts import acts_of
 
 FILTER: TypeAdapter[BulkFilter] = TypeAdapter(BulkFilter)
 
@@ -46,7 +47,6 @@ _LOAD = f"{WITH_PROGRESS} WHERE o.bulk_id = ANY($1::uuid[])"
 _RUNNING = "SELECT bulk_id FROM bulk_operations WHERE status = 'running' ORDER BY requested_at, bulk_id"
 _RUNNING_OF = "SELECT count(*) FROM bulk_operations WHERE status = 'running' AND requested_by = $1"
 # An act may have several events, and those of other streams, such as the runs that the end of a job cancels.
-_DONE = "SELECT count(DISTINCT stream) FROM events WHERE meta ->> 'bulk' = $1 AND starts_with(stream, $2)"
 MOST_RUNS = 20_000
 """Of so many runs of one operation it is asked what became of them."""
 RUNS_OF_BULK = f"""
@@ -135,7 +135,7 @@ async def put_progress(db: Connection, bulk_id: UUID, progress: Progress) -> Non
 
 async def lost_progress(db: Connection, bulk: BulkOperation) -> Progress:
     """The progress of an operation whose row was lost, from the log: it is read whole, so this is rare."""
-    return Progress(done=await db.fetchval(_DONE, str(bulk.id), acts_prefix(bulk.action)))
+    return Progress(done=await acts_of(db, bulk.id, acts_prefix(bulk.action)))
 
 
 async def outcomes(db: Connection, bulk: BulkOperation) -> dict[str, int] | None:

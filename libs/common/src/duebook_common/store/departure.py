@@ -16,6 +16,7 @@ from duebook_common.domain.mail import stream as mail_stream
 from duebook_common.domain.run import events as run_events
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.day_lines import note_departure
+from duebook_common.store.departed_acts import note_departed_acts
 from duebook_common.store.ledger_lines import move_jobs_to_lines, move_to_lines
 from duebook_common.store.replay import stream_id
 from duebook_common.store.run_notes import forget_notes
@@ -135,7 +136,7 @@ async def owes_mails(db: Connection, born: datetime) -> bool:
 async def settle(pool: Pool, born: datetime, archive: int) -> int:
     """Replace the rows of a sealed period (UTC) by lines that name its archive; returns how many rows are left.
 
-    The hashes of days keep what its events count for.
+    The hashes of days, and the counts of bulk operations, keep what its events count for.
     """
     left = 0
     async for run_ids in _batches(pool, born, "run-"):
@@ -150,6 +151,7 @@ async def settle(pool: Pool, born: datetime, archive: int) -> int:
             await move_jobs_to_lines(db, await _ids(db, _JOBS_LEFT, born, job_ids), archive)
             left += len(await _ids(db, _JOBS_LEFT, born, job_ids))
     await note_departure(pool, born)
+    await note_departed_acts(pool, born)
     return left
 
 

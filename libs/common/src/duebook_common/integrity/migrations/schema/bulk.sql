@@ -37,4 +37,13 @@ CREATE TABLE bulk_progress (
     done int NOT NULL,
     refused jsonb NOT NULL,
     next_at timestamptz
-) WITH (fillfactor = 50)
+) WITH (fillfactor = 50);
+
+-- One row per period, operation and kind of stream: how many streams with an act of it have left with the period.
+CREATE TABLE departed_acts (
+    born timestamptz,
+    bulk_id uuid,
+    prefix text COLLATE "C",
+    streams bigint NOT NULL,
+    PRIMARY KEY (bulk_id, prefix, born)
+)
