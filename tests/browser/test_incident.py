@@ -88,7 +88,7 @@ async def _see_the_causes(console: Console, fingerprint: str) -> Page:
 
 async def _pause_the_queue(page: Page) -> None:
     """So that nothing new fails meanwhile."""
-    await page.get_by_role("link", name="Queues").click()
+    await page.locator("#navigation").get_by_role("link", name="Queues").click()
     await expect(page.locator("#queue-billing")).to_be_visible(timeout=LIVE_MS)
     await page.wait_for_load_state()
     await page.locator("#queue-billing").get_by_role("link", name="Pause…").click()

@@ -44,7 +44,7 @@ async def test_why_a_run_does_not_start_leads_to_the_queue_that_is_resumed(conso
     await page.locator("#runs tbody tr a").first.click()
     await expect(page.locator("#why")).to_contain_text("bank holiday")
     run = page.url
-    await page.get_by_role("link", name="Queues").click()
+    await page.locator("#navigation").get_by_role("link", name="Queues").click()
     dialog = await dialog_of(page.locator("#queue-payouts").get_by_role("link", name="Resume…"))
     await dialog.get_by_role("button", name="Resume").click()
     await expect(page.locator("#queue-payouts")).not_to_contain_text("bank holiday")
