@@ -2,6 +2,7 @@
 
 import os
 import signal
+from bisect import bisect_right
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
@@ -13,8 +14,8 @@ from duebook_common.domain.run.commands import FailAttempt, Succeed
 from duebook_common.integrity import workers as module
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
-from duebook_common.integrity.workers import Workers, spread
-from duebook_common.store.database import Pool
+from duebook_common.integrity.workers import Workers, spread, stream_cuts
+from duebook_common.store.database import Pool, acquire
 from duebook_common.store.day_lines import write_line
 from duebook_common.store.mail_handling import MailResult, record_mails
 from support.bookkeeping import ACTOR, NOW, do, started
@@ -68,6 +69,17 @@ async def test_two_processes_rebuild_what_one_rebuilds(pool: Pool, two: Workers)
     assert (summary.streams, summary.replaced) == (24 + 24 + 16, 24 + 24 + 16)
     assert [await pool.fetch(order.format(table)) for table in tables] == before
     assert (await rebuild(pool, workers=two)).replaced == 0
+
+
+async def test_streams_whose_names_begin_alike_are_cut_evenly(pool: Pool) -> None:
+    await with_history(pool)
+    streams = [row["stream"] for row in await pool.fetch("SELECT stream FROM events WHERE starts_with(stream, 'run-')")]
+    assert len({stream[:12] for stream in streams}) == 1
+    async with acquire(pool) as db:
+        cuts = await stream_cuts(db, 8, "run-")
+    pieces = Counter(bisect_right(cuts, stream) for stream in streams)
+    assert len(pieces) == 8
+    assert max(pieces.values()) <= len(streams) / 4
 
 
 async def _fail(_: Pool, part: int) -> int:

@@ -20,7 +20,7 @@ from duebook_common.domain.queue import events as queue_events
 from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.differences import wrong_jobs, wrong_runs
-from duebook_common.integrity.workers import PIECES, Workers, job_cuts, spread, worth
+from duebook_common.integrity.workers import PIECES, Workers, job_cuts, spread, stream_cuts, worth
 from duebook_common.store import bulk_rows, mail_projection, projections, queue_pauses, statistics
 from duebook_common.store.archive_handling import put_archive, put_erasure, wrong_archives, wrong_erasures
 from duebook_common.store.database import Connection, Pool, acquire, snapshot, transaction
@@ -131,15 +131,16 @@ async def _rebuild_kind(
         async for done in _rebuilt(pool, _all_of(kind)):
             add(done)
         return
-    cuts = await _cuts(pool, workers) if kind == "job" else list("123456789abcdef")
-    limits = [f"{kind}-", *(f"{kind}-{cut}" for cut in cuts), f"{kind}."]
+    limits = [f"{kind}-", *await _cuts(pool, kind, workers.count * PIECES), f"{kind}."]
     await spread(workers, _rebuild_part, [_Streams(*pair) for pair in pairwise(limits)], add)
 
 
-async def _cuts(pool: Pool, workers: Workers) -> list[str]:
-    """Ids of jobs without the last digit: no stream has such a name, so none lies on a cut."""
+async def _cuts(pool: Pool, kind: str, pieces: int) -> list[str]:
+    """Names without the last digit: no stream has such a name, so none lies on a cut. A job is read with its runs."""
     async with acquire(pool) as db:
-        return [str(job_id)[:-1] for job_id in await job_cuts(db, workers.count * PIECES)]
+        if kind == "job":
+            return [f"job-{job_id}"[:-1] for job_id in await job_cuts(db, pieces)]
+        return sorted({stream[:-1] for stream in await stream_cuts(db, pieces, f"{kind}-")})
 
 
 async def _rebuild_part(pool: Pool, part: _Streams) -> RebuildSummary:

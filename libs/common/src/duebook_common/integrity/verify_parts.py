@@ -22,14 +22,14 @@ from duebook_common.integrity.verify_rates import check_rates
 from duebook_common.integrity.verify_rows import check_orphans
 from duebook_common.integrity.verify_streams import check_changed_streams, check_left_contents, check_streams
 from duebook_common.integrity.verify_wakeups import check_wakeups
-from duebook_common.integrity.workers import PIECES, job_cuts
+from duebook_common.integrity.workers import PIECES, job_cuts, stream_cuts
 from duebook_common.store.database import Connection
 from duebook_common.store.day_lines import lines, sets_between
 
 _SHORTEST = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _MOST_JOBS = 500  # of a part
-_HEX = "0123456789abcdef"
+_PIECES_OF_STREAMS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ async def plan(db: Connection, context: PartContext, workers: int) -> list[Part]
     cuts = await job_cuts(db, workers * PIECES if workers > 1 else 1)
     jobs = [JobRange(start, end) for start, end in pairwise([None, *cuts, None])]
     days = await _time_ranges(db, workers * PIECES, None)
-    return [*jobs, *days, *_stream_ranges(), *map(WholeCheck, _WHOLE)]
+    return [*jobs, *days, *await _stream_ranges(db), *map(WholeCheck, _WHOLE)]
 
 
 async def _plan_since(db: Connection, context: PartContext, since: Verified, workers: int) -> list[Part]:
@@ -177,9 +177,9 @@ def _steps(first: datetime, last: datetime, step: timedelta) -> Iterator[TimeRan
         start += step
 
 
-def _stream_ranges() -> list[StreamRange]:
-    """Of each kind with many streams a part for each first digit of their ids, and what lies between the kinds."""
-    cuts = [f"{kind}-{digit}" for kind in ("job", "mail", "run") for digit in _HEX]
+async def _stream_ranges(db: Connection) -> list[StreamRange]:
+    """All streams, in pieces with about as many events."""
+    cuts = await stream_cuts(db, _PIECES_OF_STREAMS)
     return [StreamRange(start, end) for start, end in pairwise(["", *cuts, "\U0010ffff"])]
 
 

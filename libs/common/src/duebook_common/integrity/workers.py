@@ -24,12 +24,18 @@ _IS_SMALL = """
 SELECT count(*) < $3 FROM (SELECT FROM events WHERE (xid, position) > ($1::xid8, $2) LIMIT $3) AS first
 """
 
-# The ids that cut the runs into pieces of about the same size, from a sample of some 100,000: ids of jobs begin with a
-# time, so most of them begin alike.
+# What cuts runs, or streams, into pieces of about the same size, from a sample of some 100,000 rows: ids of jobs and of
+# runs begin with a time, so most of them begin alike.
 _CUTS = """
 SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY job_id) FROM runs TABLESAMPLE SYSTEM ($2)
 """
-_ROWS = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'runs'::regclass"
+_STREAM_CUTS = """
+SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY stream) FROM events TABLESAMPLE SYSTEM ($2)
+WHERE starts_with(stream, $3)
+"""
+_ROWS = """
+SELECT greatest(sum(reltuples), 1) FROM pg_partition_tree($1::text::regclass) JOIN pg_class ON oid = relid WHERE isleaf
+"""
 _SAMPLE = 100_000
 
 P = TypeVar("P")
@@ -54,11 +60,24 @@ async def worth(db: Connection, workers: Workers | None, since: Verified | None 
 
 async def job_cuts(db: Connection, pieces: int) -> list[UUID]:
     """Ids of jobs in their order that cut all jobs into about so many pieces, by the number of their runs."""
-    fractions = [n / pieces for n in range(1, pieces)]
-    if not fractions:
-        return []
-    percent = min(100.0, 100.0 * _SAMPLE / await db.fetchval(_ROWS))
-    return sorted(set(await db.fetchval(_CUTS, fractions, percent) or []))
+    fractions, percent = _fractions(pieces), await _percent(db, "runs")
+    return sorted(set(await db.fetchval(_CUTS, fractions, percent) or [])) if fractions else []
+
+
+async def stream_cuts(db: Connection, pieces: int, prefix: str = "") -> list[str]:
+    """Names of streams in their order that cut those with the prefix into about so many pieces, by their events."""
+    fractions, percent = _fractions(pieces), await _percent(db, "events")
+    return sorted(set(await db.fetchval(_STREAM_CUTS, fractions, percent, prefix) or [])) if fractions else []
+
+
+def _fractions(pieces: int) -> list[float]:
+    return [n / pieces for n in range(1, pieces)]
+
+
+async def _percent(db: Connection, table: str) -> float:
+    """The share of the table's pages that have about as many rows as a sample is to have."""
+    rows: float = await db.fetchval(_ROWS, table)
+    return min(100.0, 100.0 * _SAMPLE / rows)
 
 
 async def export_snapshot(db: Connection) -> str:
