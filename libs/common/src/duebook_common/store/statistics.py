@@ -51,9 +51,8 @@ def _listed(types: Iterable[str]) -> str:
     return ", ".join(f"'{type_}'" for type_ in types)
 
 
-_OF_RUNS = (*_OUTCOMES, "AttemptStarted")
 _RARE = ("RunSkipped", "RunExpired", "RunDiscarded", "OccurrencesSkipped")  # those of the index `events_skipped`
-_FREQUENT = tuple(type_ for type_ in _OF_RUNS if type_ not in _RARE)  # those of `events_logged`
+_FREQUENT = ("AttemptStarted", *(type_ for type_ in _OUTCOMES if type_ not in _RARE))  # those of `events_logged`
 _SLOT = " ".join(f"WHEN '{type_}' THEN {OUTCOMES.index(outcome)}" for type_, outcome in _OUTCOMES.items())
 
 
@@ -115,7 +114,7 @@ WITH batch AS MATERIALIZED (
             WHERE s.stream = e.stream AND s.born = e.born AND s.version < e.version AND s.type = 'AttemptStarted'
             ORDER BY s.version DESC LIMIT 1) END)
     ) AS m (measure, slot)
-    WHERE e.type IN ({_listed(_OF_RUNS)}) AND m.slot IS NOT NULL
+    WHERE e.type <> 'OccurrencesSkipped' AND m.slot IS NOT NULL
     UNION ALL
     SELECT e.n, e.recorded_at, definition.queue, definition.task, e.job_id, 0, {OUTCOMES.index("skipped")},
            e.count
