@@ -15,7 +15,7 @@ from duebook_api.console.forecast_cache import ForecastCache
 from duebook_api.console.guard import Elsewhere, guarded
 from duebook_api.console.large_forecasts import LargeForecasts
 from duebook_api.console.live_pages import LivePages
-from duebook_api.console.rendering import problem_page
+from duebook_api.console.rendering import counting, problem_page
 from duebook_api.console.routes import (
     bulk,
     dead_letters,
@@ -74,8 +74,9 @@ def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions 
     app.state.dependencies, app.state.config, app.state.sessions = deps, settings, sessions
     app.state.forecast, app.state.large_forecasts = ForecastCache(), LargeForecasts()
     app.state.failed_sign_ins = session.FailedSignIns()
+    before = [Depends(guarded), Depends(counting), Depends(keys_resolved)]
     for router in ROUTERS:
-        app.include_router(router, prefix=CONSOLE, dependencies=[Depends(guarded), Depends(keys_resolved)])
+        app.include_router(router, prefix=CONSOLE, dependencies=before)
     app.include_router(session.router, prefix=CONSOLE)
     app.router.routes.extend(assets.ROUTES)
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):

@@ -1,5 +1,6 @@
 """Templates to responses. Every page goes through `render`, which adds the navigation, the reader and the headers."""
 
+import asyncio
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _YEAR_SECONDS = 365 * 86_400
+_COUNTS = "counts"
 
 
 @cache
@@ -71,7 +73,8 @@ def _environment() -> Environment:
 async def render(request: Request, template: str, *, status_code: int = 200, **view: Any) -> Response:
     """A page. Beside `view` its template has `reader`, `url`, `may`, `when` and what the layout needs."""
     reader = reader_of(request)
-    sections = navigation.entries(reader.path, reader.scopes, await _counts(request, reader))
+    counts = getattr(request.state, _COUNTS, None)
+    sections = navigation.entries(reader.path, reader.scopes, await (counts or _counts(request)))
     text = _text(template, reader, sections=sections, flash=unquote(request.cookies.get(FLASH, "")), **view)
     response = HTMLResponse(text, status_code, _HEADERS)
     path = config(request).base_path + "/console"
@@ -101,9 +104,15 @@ def _text(template: str, reader: Reader, **view: Any) -> str:
     )
 
 
-async def _counts(request: Request, reader: Reader) -> dict[str, Any] | None:
+async def counting(request: Request) -> None:
+    """Begin to count for the navigation, while the page reads what it shows; `render` waits for it."""
+    if request.method == "GET":
+        setattr(request.state, _COUNTS, asyncio.create_task(_counts(request)))
+
+
+async def _counts(request: Request) -> dict[str, Any] | None:
     """The numbers beside the navigation, as the overview keeps them; none while the database does not answer."""
-    if not navigation.needs_overview(reader.scopes):
+    if not navigation.needs_overview(frozenset(request.state.scopes)):
         return None
     deps = dependencies(request)
     try:

@@ -1,5 +1,6 @@
 """Dead letters by cause, and the workbench on which one is mended, tried and discarded."""
 
+from asyncio import gather
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -49,10 +50,10 @@ async def list_causes(request: Request) -> Response:
     groups = await find_groups(deps, q)
     dead = await _chosen_run(deps, request.query_params.get("run"))
     group = dead["fingerprint"] if dead else _group(request, groups["items"])
-    newest = await _newest(deps, q, group)
+    newest, deaths, redrives = await gather(  # with thousands of causes each takes long
+        _newest(deps, q, group), _deaths(deps, reader, groups["items"]), _redrives(deps, reader, group)
+    )
     dead = dead or (newest[0] if newest else None)
-    start, end = page.range_of(groups["items"], reader.times.now)
-    deaths = await times_of_death(deps, [each["fingerprint"] for each in groups["items"]], start, end, page.STEPS)
     used = used_filters(q)
     more = groups["next_cursor"] is not None
     return await render(
@@ -65,7 +66,7 @@ async def list_causes(request: Request) -> Response:
         field_times=field_values({name: getattr(q, name) for name in page.TIMES}, reader.times),
         bench=await _bench(request, dead) if dead else None,
         gone=request.query_params.get("run") if dead is None or _is_gone(request, dead) else None,
-        redrives=await _redrives(deps, reader, group),
+        redrives=redrives,
         copies=reader.copies_of("/api/dead-letter/groups", q, "dead-letter", "groups"),
     )
 
@@ -97,6 +98,12 @@ async def _newest(deps: Dependencies, q: DeadLetterQuery, group: str | None) -> 
     of_group = q.model_copy(update={"fingerprint": group, "cursor": None, "limit": _RUNS})
     found: list[Any] = (await find_dead_letters(deps, of_group))["items"]
     return found
+
+
+async def _deaths(deps: Dependencies, reader: Reader, groups: list[Any]) -> dict[str, list[int]]:
+    """When the dead letters of each group have died, by its fingerprint."""
+    start, end = page.range_of(groups, reader.times.now)
+    return await times_of_death(deps, [group["fingerprint"] for group in groups], start, end, page.STEPS)
 
 
 async def _redrives(deps: Dependencies, reader: Reader, group: str | None) -> list[BulkView]:
