@@ -19,6 +19,7 @@ from duebook_api.console.config import ConsoleConfig
 from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import Feed
+from duebook_api.state.side_process import SideProcess
 from duebook_common.domain.run.commands import FailAttempt, RunCommand, StartAttempt
 from duebook_common.runtime.health import Health
 from duebook_common.runtime.hints import Hints
@@ -107,7 +108,8 @@ async def running_api(
     async with connect(postgres_url, "test", 10) as pool:
         clock, hints = Clock(), Hints(redis_url)
         await clock.measure(pool)
-        deps = Dependencies(pool, clock, hints, timedelta(minutes=1), JobCreateBatcher(pool), Feed(pool), **limits)
+        kept = JobCreateBatcher(pool), Feed(pool), SideProcess(postgres_url)
+        deps = Dependencies(pool, clock, hints, timedelta(minutes=1), *kept, **limits)
         console = ConsoleConfig(base_path, needs_key=key is not None)
         app = build(deps, Health(), ApiKeys(pool, key) if key else None, console=console)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -54,6 +54,7 @@ from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_api.state.queue_names import QueueNames
+from duebook_api.state.side_process import SideProcess
 from duebook_api.stats import routes as stats_routes
 from duebook_api.why import routes as why_routes
 from duebook_common.domain.errors import CommandRejected
@@ -143,6 +144,7 @@ def _dependencies(pool: Pool, clock: Clock, hints: Hints, settings: ApiSettings)
         settings.misfire,
         JobCreateBatcher(pool),
         Feed(pool, of_one_client=settings.max_streams),
+        SideProcess(settings.postgres_url.get_secret_value()),
         max_active_runs=settings.max_active_runs,
         max_timeout=settings.max_timeout,
         queue_names=QueueNames(settings.max_queues),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from duebook_api.console.large_forecasts import LargeForecasts, few_jobs
+from duebook_api.console.large_forecasts import LargeForecasts
 from duebook_api.http.problems import Problem
 
 
@@ -68,8 +68,3 @@ async def test_a_forecast_that_failed_or_is_old_is_computed_again() -> None:
     async with asyncio.timeout(10):
         while await ready(forecasts, forecast) < 2:
             await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize(("days", "jobs"), [(1, 500), (7, 71), (366, 5)])
-def test_how_many_jobs_are_few(days: int, jobs: int) -> None:
-    assert few_jobs(days) == jobs

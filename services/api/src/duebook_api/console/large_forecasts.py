@@ -17,14 +17,8 @@ log = structlog.stdlib.get_logger("console")
 _AGE = 15.0  # seconds for which a forecast serves everyone
 _AGE_OF_FAILURE = 5.0  # seconds before one that failed is computed again: a page that waits asks each second
 _MOST, _MOST_OF_ONE = 8, 2  # under way or kept: so one client does not take all
-_JOB_HOURS, _FEW_JOBS = 12_000, 5
 
 Result = Any
-
-
-def few_jobs(days: int) -> int:
-    """So many jobs, over so many days, have a forecast that takes a tenth of a second at most."""
-    return max(_FEW_JOBS, _JOB_HOURS // (days * 24))
 
 
 class LargeForecasts:

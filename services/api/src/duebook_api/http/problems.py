@@ -64,6 +64,10 @@ class Problem(Exception):
         self.status, self.code, self.detail = status, code, detail
         self.faults, self.headers = faults, headers or {}
 
+    def __reduce__(self) -> tuple[type["Problem"], tuple[Any, ...]]:
+        """For `pickle`, which would pass the detail alone."""
+        return Problem, (self.status, self.code, self.detail, self.faults, self.headers)
+
 
 def not_found(what: str) -> Problem:
     return Problem(404, "not_found", f"there is no {what}")

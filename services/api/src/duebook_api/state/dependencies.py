@@ -17,6 +17,7 @@ from duebook_api.state.queue_numbers import QueueNumbers
 from duebook_api.state.run_counts import RunCounts
 from duebook_api.state.run_waits import RunWaits
 from duebook_api.state.schedule_search import ScheduleSearch
+from duebook_api.state.side_process import SideProcess
 from duebook_api.state.system import System
 from duebook_api.state.task_catalogue import TaskCatalogue, TaskSchemas
 from duebook_common.domain.job.commands import DecisionContext
@@ -38,6 +39,7 @@ class Dependencies:
     misfire: timedelta
     create_batcher: JobCreateBatcher
     feed: Feed
+    side_process: SideProcess
     max_active_runs: int = 1_000
     mail_domains: MailDomains = ALL_DOMAINS
     max_timeout: timedelta = timedelta(days=1)

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.console.large_forecasts import LargeForecasts, few_jobs
+from duebook_api.console.large_forecasts import LargeForecasts
 from duebook_api.console.pages import forecast as page
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import Reader, reader_of
@@ -90,7 +90,7 @@ async def _views(request: Request, deps: Dependencies, body: dict[str, Any], q: 
     """The forecast, and with changes also the one without them; None while that of many jobs is being computed."""
     wanted = validated(ForecastBody, _with_changes(body, q))
     compute = partial(_compute, deps, wanted, request.state.client)
-    if not await queries.has_more_jobs(deps, wanted.filter, few_jobs(int(q.days))):
+    if not await queries.is_large(deps, wanted):
         return await compute()
     forecasts: LargeForecasts = request.app.state.large_forecasts
     found: Views | Problem | None = forecasts.read(

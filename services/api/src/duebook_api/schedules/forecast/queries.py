@@ -26,12 +26,13 @@ from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
 from duebook_common.domain.job.state import Job, JobStatus
-from duebook_common.store.database import Connection, acquire, snapshot
+from duebook_common.store.database import Connection, Pool, acquire, snapshot
 from duebook_common.store.rows import job_of, load_jobs
 
 T = TypeVar("T")
 
 _MAX_JOBS = 10_000
+_JOB_DAYS, _FEW_JOBS = 500, 5
 
 # Without payload and metadata: they may be large, and a forecast does not depend on them.
 _JOBS = f"SELECT {JOB_COLUMNS} FROM jobs WHERE {{}} LIMIT {{}}"  # noqa: S608
@@ -98,11 +99,17 @@ async def _computed(deps: Dependencies, body: ForecastBody, client: str, compute
         raise invalid(Fault(*fault))
     await resolve(deps, *_references(body))
     async with deps.forecasts.slot(client):  # before anything is read: what waits holds no jobs in memory
-        async with snapshot(deps.pool) as db:
-            jobs = await _read_jobs(db, body.filter)
-            changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
-            durations = await _read_durations(db, {job["job_id"] for job in jobs} | changed_jobs.keys())
-        return await asyncio.to_thread(_within_limits, compute, _Read(body, jobs, changed_jobs, durations, now))
+        if await is_large(deps, body):
+            return await deps.side_process.run(_read_and_compute, body, now, compute)
+        return await _read_and_compute(deps.pool, body, now, compute)
+
+
+async def _read_and_compute(pool: Pool, body: ForecastBody, now: datetime, compute: Callable[[_Read], T]) -> T:
+    async with snapshot(pool) as db:
+        jobs = await _read_jobs(db, body.filter)
+        changed_jobs = await load_jobs(db, _changed_job_ids(body.changes or ()))
+        durations = await _read_durations(db, {job["job_id"] for job in jobs} | changed_jobs.keys())
+    return await asyncio.to_thread(_within_limits, compute, _Read(body, jobs, changed_jobs, durations, now))
 
 
 def _within_limits(compute: Callable[[_Read], T], read: _Read) -> T:
@@ -190,9 +197,12 @@ def _created_schedule(body: ChangeBody, now: datetime, pointer: str) -> JobSched
     return _job_schedule(job_state.opened(job_id, created), now, new=True)
 
 
-async def has_more_jobs(deps: Dependencies, filter_: ForecastFilter, few: int) -> bool:
-    """Whether the filter matches more than `few` jobs."""
-    condition, arguments = _matching(filter_)
+async def is_large(deps: Dependencies, body: ForecastBody) -> bool:
+    """Whether the forecast may take longer than a tenth of a second, by the days, the jobs and the changes."""
+    few = max(_FEW_JOBS, _JOB_DAYS // max(1, (body.to - body.from_).days)) - len(body.changes or ())
+    if few < 0:
+        return True
+    condition, arguments = _matching(body.filter)
     async with acquire(deps.pool) as db:
         return bool(await db.fetchval(_HAS_MORE.format(condition, few), *arguments))
 
