@@ -13,8 +13,8 @@ REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another c
 CONTENTS, DEPARTURE = STORE + "contents", STORE + "departure"  # what is erased, and what leaves for an archive
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
 WRITERS = {
-    "events": {STORE + "eventstore", CONTENTS, DEPARTURE, REBASE},
-    "jobs": {STORE + name for name in ("projections", "wakeups", "ledger_lines")} | {CONTENTS, DEPARTURE},
+    "events": {STORE + "eventstore", STORE + "new_jobs", CONTENTS, DEPARTURE, REBASE},
+    "jobs": {STORE + name for name in ("projections", "new_jobs", "wakeups", "ledger_lines")} | {CONTENTS, DEPARTURE},
     "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines")}
     | {CONTENTS, DEPARTURE},
     "mails": {STORE + "mail_projection", CONTENTS, DEPARTURE},
@@ -59,6 +59,7 @@ APPENDING = {
     STORE + "eventstore.APPEND_ONE_EACH": {STORE + "projections"},
     STORE + "columns.insert": {STORE + "projections"},
     STORE + "columns.update": {STORE + "projections"},
+    STORE + "new_jobs": {STORE + "job_handling"},
     STORE + "projections": {STORE + "job_handling", STORE + "run_handling", "duebook_common.integrity.rebuild"},
 }
 _WRITE = re.compile(r"(?:INSERT INTO|(?<!FOR )(?<!DO )UPDATE|DELETE FROM|TRUNCATE|MERGE INTO|COPY)\s+(\w+|\{)")

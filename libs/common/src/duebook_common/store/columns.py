@@ -26,16 +26,17 @@ Columns = tuple[Column[S], ...]
 def insert(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -> str:
     """The INSERT of many rows; its parameters are one array per column, from `$first` on."""
     names, values = ", ".join(c.name for c in columns), ", ".join(map(_value, columns))
-    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {_rows(columns, first)} {join}".rstrip()  # noqa: S608
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows(columns, first)} {join}".rstrip()  # noqa: S608
 
 
 def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -> str:
     """The UPDATE of many rows by the first column, their key; `$first` is the first of its parameters."""
     key, sets = columns[0].name, ", ".join(f"{c.name} = {_value(c)}" for c in columns[1:])
-    return f"UPDATE {table} SET {sets} FROM {_rows(columns, first)} {join} WHERE {table}.{key} = r.{key}"  # noqa: S608
+    return f"UPDATE {table} SET {sets} FROM {rows(columns, first)} {join} WHERE {table}.{key} = r.{key}"  # noqa: S608
 
 
-def _rows(columns: Columns[S], first: int = 1) -> str:
+def rows(columns: Columns[S], first: int = 1) -> str:
+    """The arguments of many states as rows `r`; `$first` is the first of these arrays."""
     arrays = ", ".join(f"${n}::{column.type}[]" for n, column in enumerate(columns, first))
     return f"unnest({arrays}) AS r ({', '.join(column.name for column in columns)})"
 

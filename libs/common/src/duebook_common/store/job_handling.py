@@ -42,6 +42,7 @@ from duebook_common.store.job_plan import (
     plan_creation,
 )
 from duebook_common.store.locks import lock_jobs
+from duebook_common.store.new_jobs import open_jobs
 from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.rows import load_active_runs, load_jobs, load_jobs_to_decide
 
@@ -77,10 +78,9 @@ async def create_each(pool: Pool, new_jobs: Sequence[NewJob]) -> list[Job | None
     The ids differ. A job with a key is the only one: several could deadlock with those of another commit. Raises
     JobKeyTaken.
     """
-    plan = plan_creation(new_jobs)
     async with acquire(pool) as db:
-        opened = await projections.append_and_insert_jobs(db, plan.writes, plan.created_jobs)
-    return [job if write.stream in opened else None for write, job in zip(plan.writes, plan.created_jobs, strict=True)]
+        opened = await open_jobs(db, new_jobs)
+    return [new.job if new.id in opened else None for new in new_jobs]
 
 
 async def handle_job(

@@ -104,18 +104,25 @@ class NewJob(NamedTuple):
     actor: Actor
 
     @property
-    def write(self) -> Write:
+    def job(self) -> Job:
+        return job_state.opened(self.id, self.event)
+
+    @property
+    def born(self) -> datetime | None:
         """A recurring job is kept for ever: each of its occurrences is accounted for by the events of its stream."""
-        born = None if self.event.definition.recurrence == "none" else PERMANENT
+        return None if self.event.definition.recurrence == "none" else PERMANENT
+
+    @property
+    def write(self) -> Write:
         meta = self.actor.meta_of_schedule()
-        return Write(job_events.stream(self.id), 0, [self.event], self.id, meta=meta, born=born)
+        return Write(job_events.stream(self.id), 0, [self.event], self.id, meta=meta, born=self.born)
 
 
 def plan_creation(new_jobs: Sequence[NewJob]) -> CommitPlan:
     """Open the streams of new jobs."""
     return CommitPlan(
         writes=[new.write for new in new_jobs],
-        created_jobs=[job_state.opened(new.id, new.event) for new in new_jobs],
+        created_jobs=[new.job for new in new_jobs],
     )
 
 

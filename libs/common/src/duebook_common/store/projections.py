@@ -4,20 +4,16 @@ A row is the state of a job or a run and nothing else. So the next command is de
 checks that the row's version is still the last one.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from asyncpg import UniqueViolationError
-
-from duebook_common.domain.errors import JobKeyTaken
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.state import Run
 from duebook_common.store.columns import Column, arguments, insert, update
-from duebook_common.store.conflict import Conflict
+from duebook_common.store.conflict import unique_keys
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
     APPEND,
@@ -43,13 +39,6 @@ _UPDATE_RUNS, _updated_run_arguments = update("runs", RUN_UPDATED), arguments(RU
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
 _UPDATE_ACCEPTED = update("runs", RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
-# The new jobs whose streams were opened.
-_BORN: Column[Job] = Column("born", "timestamptz", sql="accepted.born")
-_JOB_OPENED = tuple(_BORN if column.name == "born" else column for column in JOB)
-_INSERT_OPENED = insert(
-    "jobs", _JOB_OPENED, first=APPEND_PARAMETERS + 1, join="JOIN accepted ON accepted.stream = 'job-' || r.job_id"
-)
-_APPEND_AND_INSERT_JOBS = f"{APPEND_ONE_EACH}, projected AS ({_INSERT_OPENED}) SELECT stream FROM accepted"  # noqa: S608
 _DELETE_JOBS = """
 DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND status <> 'deleted')
 """
@@ -94,31 +83,8 @@ async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
     """
     if jobs:
         in_order = sorted(jobs, key=lambda job: job.definition.key or "")
-        with _unique_keys():
+        with unique_keys():
             await db.execute(_INSERT_JOBS, *_job_arguments(in_order))
-
-
-async def append_and_insert_jobs(db: Connection, writes: Sequence[Write], jobs: Sequence[Job]) -> set[str]:
-    """Append, and insert the jobs whose streams are new: one statement, so one commit without a transaction.
-
-    Returns the streams that are new. `jobs` are the states after the writes, one for each. Raises JobKeyTaken.
-    """
-    with _unique_keys():
-        records = await db.fetch(_APPEND_AND_INSERT_JOBS, *append_arguments(writes), *_job_arguments(jobs))
-    return {record["stream"] for record in records}
-
-
-@contextmanager
-def _unique_keys() -> Iterator[None]:
-    """Raise the violation of a row's key as Conflict, and that of the keys of jobs as JobKeyTaken."""
-    try:
-        yield
-    except UniqueViolationError as error:
-        if error.constraint_name == "jobs_by_key":
-            raise JobKeyTaken from None
-        if error.constraint_name in {"jobs_pkey", "runs_pkey"}:
-            raise Conflict("opened in another period at the same time") from None
-        raise
 
 
 async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
@@ -130,14 +96,14 @@ async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
 async def redefine_jobs(db: Connection, jobs: Sequence[Job]) -> None:
     """Update what events change, with the definition. Raises JobKeyTaken."""
     if jobs:
-        with _unique_keys():
+        with unique_keys():
             await db.execute(_REDEFINE_JOBS, *_redefined_job_arguments(jobs))
 
 
 async def insert_runs(db: Connection, runs: Sequence[Run]) -> None:
     """Raises Conflict for a run that another writer opens in another period at the same time."""
     if runs:
-        with _unique_keys():
+        with unique_keys():
             await db.execute(_INSERT_RUNS, *_run_arguments(runs))
 
 
