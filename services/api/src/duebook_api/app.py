@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -94,6 +95,12 @@ _ROUTERS = (
     audit.router,
     erasure_routes.router,
 )
+_BUSY = [
+    route
+    for router in (job_routes.router, run_routes.router)
+    for route in router.routes
+    if isinstance(route, APIRoute) and route.endpoint in {*job_routes.BUSY, *run_routes.BUSY}
+]
 _POOL_SIZE = 20
 # A forecast is computed in a thread. Each time the event loop has waited for something, it waits as long as this for
 # that thread too: with Python's five milliseconds a page took four times as long.
@@ -218,7 +225,7 @@ def build(
     app.add_exception_handler(RequestValidationError, _on_malformed_id)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     limiter = limiter or RateLimiter(None, "redis://")
-    direct = DirectRoutes(app, job_routes.BUSY, _CHECKS)
+    direct = DirectRoutes(app, _BUSY, _CHECKS)
     if console is None:
         return AuthMiddleware(direct, keys, limiter)
     both = WithConsole(direct, console_app(deps, console, sessions))

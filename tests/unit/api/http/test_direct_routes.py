@@ -2,12 +2,15 @@
 
 import pytest
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Scope
 
 from duebook_api.http.direct_routes import DirectRoutes
+from duebook_api.http.path_ids import PathId
 
+ID = "019ac2f0-0000-7000-8000-00000000000a"
 router = APIRouter()
 
 
@@ -16,6 +19,11 @@ async def make(request: Request) -> Response:
     if request.url.query == "gone":
         raise ClientDisconnect
     return PlainTextResponse(f"{type(request.app).__name__} {request.scope['route'].path}", 201)
+
+
+@router.get("/made/{made_id}")
+async def show(request: Request, made_id: PathId) -> Response:
+    return PlainTextResponse(f"{type(request.app).__name__} {made_id} {request.path_params}")
 
 
 @router.get("/made")
@@ -44,7 +52,8 @@ async def answer(checks: list[str], scope: Scope, refuse: str = "") -> tuple[int
 
     app = FastAPI()
     app.include_router(router)
-    await DirectRoutes(app, [route for route in router.routes if route.name == "make"], [check])(scope, receive, send)  # type: ignore[attr-defined, misc]
+    direct = [each for each in router.routes if isinstance(each, APIRoute) and each.name in {"make", "show"}]
+    await DirectRoutes(app, direct, [check])(scope, receive, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]).decode()
 
 
@@ -54,9 +63,29 @@ async def test_a_direct_route_has_its_app_and_its_checks() -> None:
     assert checks == ["/made"]
 
 
+async def test_a_direct_route_gets_the_id_with_which_its_path_ends() -> None:
+    checks: list[str] = []
+    status, text = await answer(checks, scope("GET", f"/made/{ID.upper()}"))
+    assert (status, text) == (200, f"FastAPI {ID} {{'made_id': '{ID}'}}")
+    assert checks == ["/made/{made_id}"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/made", 200), ("PUT", "/made", 405), ("POST", "/made/", 307), ("POST", "/", 404)],
+    [
+        ("GET", "/made", 200),
+        ("PUT", "/made", 405),
+        ("POST", "/made/", 307),
+        ("POST", "/", 404),
+        ("GET", "/made/", 307),
+        ("GET", f"/made/{ID}/", 307),
+        ("GET", f"/made/{ID}/more", 404),
+        ("GET", f"/other/{ID}", 404),
+        ("PUT", f"/made/{ID}", 405),
+        ("GET", f"/made/{ID[1:]}", 422),
+        ("GET", f"/made/{{{ID}}}", 422),
+        ("GET", "/made/key:name", 422),
+    ],
 )
 async def test_every_other_request_goes_to_the_framework(method: str, path: str, status: int) -> None:
     checks: list[str] = []

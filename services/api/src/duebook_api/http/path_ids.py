@@ -23,6 +23,10 @@ def _canonical_uuid(text: Any) -> UUID:
     return UUID(text)
 
 
+def is_id(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
+
+
 def are_ids(parameters: Mapping[str, Any]) -> bool:
     """Whether the ids among the parameters of a path can name something: `/job/batch` has no id `batch`."""
     ids = [text for name, text in parameters.items() if name in {"job_id", "run_id"}]

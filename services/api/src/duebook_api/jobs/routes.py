@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -287,4 +286,4 @@ async def _answer(deps: Dependencies, job: Job, status: int = 200, **more: Any) 
     return reply(views.job(job, schemas.served) | more, status, headers)
 
 
-BUSY = [route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is create_job]
+BUSY = (create_job, show_job)

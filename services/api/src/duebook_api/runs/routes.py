@@ -92,12 +92,12 @@ async def find_run(
             if period is not None:
                 return views.run(run) | {"archived": period}
             return views.run(run) | ({"payload": await payload_of(db, run)} if with_payload else {})
-        row: Any = await db.fetchrow(f"{WITH_PAYLOAD if with_payload else _RUNS} WHERE run_id = $1", run_id)
+        row: Any = await db.fetchrow(_SHOWN_WITH_PAYLOAD if with_payload else _SHOWN, run_id)
         if row is None:
             return await _archived(db, run_id)
-        progress = await db.fetchrow(_PROGRESS, run_id, row["attempt"])
+    progress = {name: row[name] for name in _PROGRESS} if row["reported_at"] is not None else None
     payload = {"payload": row["effective_payload"]} if with_payload else {}
-    return views.run_row(row) | payload | ({"progress": dict(progress)} if progress else {})
+    return views.run_row(row) | payload | ({"progress": progress} if progress else {})
 
 
 async def _archived(db: Connection, run_id: UUID) -> views.View:
@@ -108,9 +108,15 @@ async def _archived(db: Connection, run_id: UUID) -> views.View:
     return views.run(found.run) | {"archived": found.period}
 
 
-_RUNS = "SELECT * FROM runs"
+_PROGRESS = ("share", "text", "reported_at")
 # What an earlier attempt has reported says nothing of the last one.
-_PROGRESS = "SELECT share, text, reported_at FROM progress WHERE run_id = $1 AND attempt = $2"
+_SHOWN, _SHOWN_WITH_PAYLOAD = (
+    f"""
+    SELECT shown.*, share, text, reported_at FROM ({runs} WHERE run_id = $1) AS shown
+    LEFT JOIN progress ON progress.run_id = shown.run_id AND progress.attempt = shown.attempt
+    """  # noqa: S608
+    for runs in ("SELECT * FROM runs", WITH_PAYLOAD)
+)
 
 
 @router.post(
@@ -163,3 +169,6 @@ async def execute(deps: Dependencies, run_id: UUID, command: RunCommand, actor: 
         async with acquire(deps.pool) as db:
             raise await missing_run(db, run_id)
     return decided.run
+
+
+BUSY = (show_run,)
