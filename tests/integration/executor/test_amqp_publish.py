@@ -14,6 +14,7 @@ from duebook.errors import Fail
 from duebook_api.http.problems import Problem
 from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_executor.builtin.amqp_publish import AmqpPublisher, amqp_publish_task
+from support.broker_memory import held
 from support.http_server import TRACE, run
 
 
@@ -150,3 +151,13 @@ async def test_only_exchanges_that_are_allowed_are_published_to(rabbitmq_url: st
     by_default = AmqpPublisher(rabbitmq_url, ("default",))
     await run(amqp_publish_task(by_default), {"routing_key": queue.name})
     await by_default.close()
+
+
+async def test_messages_leave_nothing_on_the_connection(publisher: AmqpPublisher, queue: AbstractQueue) -> None:
+    task, payload = amqp_publish_task(publisher), {"routing_key": queue.name, "body": "x"}
+    await run(task, payload)
+    before = await held()
+    for _ in range(25):
+        await run(task, payload)
+    grown = await held() - before
+    assert max(grown.values(), default=0) < 5, grown

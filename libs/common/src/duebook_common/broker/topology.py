@@ -11,6 +11,10 @@ from aio_pika.abc import AbstractChannel, AbstractQueue, AbstractRobustConnectio
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from pamqp.common import FieldTable
 
+from duebook_common.broker import channels
+
+channels.install()  # before the first connection of any kind: all that connect import this module
+
 RUNS = "duebook.runs"
 DEAD_LETTERS = "duebook.dead-letters"
 EVENTS = "duebook.events"
