@@ -108,4 +108,4 @@ KINDS: list[Recurrence] = [
 )
 def test_a_preview_of_a_thousand_times_costs_little(recurrence: Recurrence, zone: str, start: datetime) -> None:
     definition = job(recurrence, scheduled_at=start, timezone=zone)
-    assert min(cpu_seconds(lambda: preview(definition, start, 1000)) for _ in range(3)) < 0.05
+    assert min(cpu_seconds(lambda: preview(definition, start, 1000)) for _ in range(3)) < 0.2
