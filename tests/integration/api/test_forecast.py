@@ -149,9 +149,9 @@ async def test_a_forecast_is_large_by_its_days_jobs_and_changes(
 ) -> None:
     for name in "abcdef":
         await hourly(api, name=name)
-    body = {"from": BEGIN.isoformat(), "to": (BEGIN + days * DAY).isoformat()}
-    asked = ForecastBody.model_validate({**body, "changes": [{"delete": str(uuid4())}] * changes})
-    assert await is_large(api.deps, asked) is large
+    window = {"from": BEGIN.isoformat(), "to": (BEGIN + days * DAY).isoformat()}
+    body = ForecastBody.model_validate({**window, "changes": [{"delete": str(uuid4())}] * changes})
+    assert await is_large(api.deps, body) is large
 
 
 async def test_a_forecast_is_documented(api: Api) -> None:

@@ -19,6 +19,10 @@ from support.api_app import Api
 from support.bookkeeping import eventually
 
 VIEWERS = 50
+_SCHEDULER = """
+INSERT INTO services (instance_id, service, host, version, schema, tzdata, settings, draining, started_at, seen_at)
+VALUES (gen_random_uuid(), 'scheduler', 'h', '1', '1', '1', '{}', false, now(), now())
+"""
 PAGES = ("/console", "/console/jobs", "/console/runs")
 
 
@@ -133,3 +137,29 @@ async def test_more_events_than_one_query_counts_do_not_let_pages_lag(api: Api) 
     await changes.step(api.deps.pool)
     assert changes._events == known
     await frames.aclose()
+
+
+async def test_a_process_that_was_lost_shows_without_any_event(api: Api) -> None:
+    changes, pool = api.deps.changes, api.deps.pool
+    await pool.execute(_SCHEDULER)
+    frames = changes.stream(always)
+    await anext(frames)  # the page is open
+    await changes.step(pool)
+    position = (await anext(frames)).decode().split("\n")[0].removeprefix("id: ")
+    pages = {path: await api.http.get(path, headers={"X-Live": position}) for path in ("/console", "/console/system")}
+    assert not any("lost" in main_of(page.text) for page in pages.values())
+    await pool.execute("UPDATE services SET seen_at = seen_at - interval '2 minutes'")
+    changes._look_at -= 5
+    frame = asyncio.ensure_future(anext(frames))
+    await changes.step(pool)
+    assert orjson.loads((await frame).split(b"data: ")[1]) == {"process": 1}
+    for path in pages:
+        assert "lost" in main_of((await api.http.get(path, headers={"X-Live": position})).text), path
+    changes._look_at -= 5
+    await changes.step(pool)
+    assert changes._events["process"] == 1
+    await frames.aclose()
+
+
+def main_of(page: str) -> str:
+    return page[page.index("<main") : page.index("</main>")]

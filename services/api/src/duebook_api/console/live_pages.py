@@ -35,6 +35,7 @@ class LiveKey(NamedTuple):
     """All that a live page depends on."""
 
     position: str
+    processes: str | None
     path: str
     query: bytes
     scopes: frozenset[str]
@@ -49,7 +50,7 @@ class LivePages:
         self._app, self._changes, self._pages = app, changes, SharedAnswers(age)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = live_key(scope, self._changes.seen_to)
+        key = live_key(scope, self._changes.seen_to, self._changes.processes)
         page = None if key is None else await self._pages.read(key, partial(self._render, scope, key))
         if page is None:
             await self._app(scope, receive, send)
@@ -87,7 +88,7 @@ async def _nothing_sent() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def live_key(scope: Scope, seen_to: str) -> LiveKey | None:
+def live_key(scope: Scope, seen_to: str, processes: str | None = None) -> LiveKey | None:
     """The key of a refresh; None for any other request. A position that is older than `seen_to` becomes that."""
     headers = Headers(scope=scope)
     position = headers.get(HEADER)
@@ -95,6 +96,7 @@ def live_key(scope: Scope, seen_to: str) -> LiveKey | None:
         return None
     found = LiveKey(
         later(position, seen_to),
+        processes,
         scope["path"],
         scope["query_string"],
         frozenset(scope["state"]["scopes"]),

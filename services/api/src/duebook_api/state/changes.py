@@ -1,5 +1,7 @@
 """What changes, for the pages of the console: only which resources, and how many events, at most once a second.
 
+Processes have no events: their states are read every five seconds, and count as one event if one has changed.
+
 One query a second reads the end of the log for all pages of this process, and none while no page is open. Where more
 events have come than one query counts, the rest is skipped and everything counts as changed: no page lags behind.
 Where the refreshes take long, as on a machine that is full, the query comes as much less often, at least every three
@@ -19,16 +21,25 @@ from duebook_api.http import positions
 from duebook_api.http.positions import LATEST, Position
 from duebook_api.state.feed import Permitted
 from duebook_common.runtime.loops import wait_until_set
-from duebook_common.store.database import Pool, acquire
+from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.eventstore import HORIZON
+from duebook_common.store.predicates import PRESENCE
 
 PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=3)
 _SHARE = 0.1  # of the time may be spent on the refreshes that changes cause, if pauses of that length suffice
-RESOURCES = ("run", "job", "dead-letter", "queue", "mail", "bulk", "key", "installation")
+RESOURCES = ("run", "job", "dead-letter", "queue", "mail", "bulk", "key", "installation", "process")
 """What the parts of pages are about."""
 _ASK_AGAIN, _HEARTBEAT, _MAX_STREAM_SECONDS = 2.0, 15.0, 900.0
 _RECONNECT_AFTER = b"retry: 2000\n\n"  # milliseconds
 _MOST = 20_000  # events that one query counts
+_LOOK_AT_PROCESSES = 5.0  # seconds
+_PROCESSES = f"""
+SELECT md5(string_agg(id || ' ' || state, ',' ORDER BY id)) FROM (
+    SELECT instance_id::text AS id, {PRESENCE} AS state FROM services
+    WHERE seen_at > clock_timestamp() - interval '1 day'
+    UNION ALL SELECT executor, {PRESENCE} FROM executors WHERE seen_at > clock_timestamp() - interval '1 day'
+) AS processes
+"""  # noqa: S608
 # Events are counted by the first part of their stream's name: `job`, `run`, `mail`, `queue`, …
 _CHANGES = f"""
 WITH recent AS MATERIALIZED (
@@ -49,16 +60,18 @@ class Changes:
         self._most, self._pages, self._closed = most, 0, False
         self._position: Position | None = None
         self._seen_to = ""
-        self._refreshing = 0.0
+        self._refreshing = self._look_at = 0.0
+        self._processes: str | None = None
         self._events = Counter[str]()
         self._changed = asyncio.Event()
 
     async def step(self, pool: Pool) -> int:
         """Count the next events; returns 0, so that the loop pauses before it looks again."""
         if not self._pages:
-            self._position = None
+            self._position, self._look_at = None, 0.0
             return 0
         async with acquire(pool) as db:
+            await self._see_processes(db)
             if self._position is None:
                 self._follow((await positions.resolve(db, LATEST)).position)
                 return 0
@@ -71,6 +84,15 @@ class Changes:
             self._events.update(RESOURCES if is_behind else ())
             self._follow(latest or Position(rows[0]["xid"], rows[0]["position"]))
         return 0
+
+    async def _see_processes(self, db: Connection) -> None:
+        if (now := time.monotonic()) < self._look_at:
+            return
+        before, self._processes = self._processes, await db.fetchval(_PROCESSES)
+        if self._look_at and self._processes != before:
+            self._events["process"] += 1
+            self._wake()
+        self._look_at = now + _LOOK_AT_PROCESSES
 
     def note_refresh(self, seconds: float) -> None:
         """A page was rendered for all its viewers, which took so long."""
@@ -90,6 +112,11 @@ class Changes:
     def seen_to(self) -> str:
         """The position up to which the log was read, as the frames name it; empty before any event was read."""
         return self._seen_to
+
+    @property
+    def processes(self) -> str | None:
+        """Another text whenever the state of a process has changed, as far as was seen."""
+        return self._processes
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -46,7 +46,7 @@ class Dependencies:
     changes: Changes = field(default_factory=Changes)
     waits: RunWaits = field(default_factory=RunWaits)
     overview: Overview = field(init=False)
-    system: System = field(default_factory=System)
+    system: System = field(init=False)
     queue_names: QueueNames = field(default_factory=QueueNames)
     catalogue: TaskCatalogue = field(default_factory=TaskCatalogue)
     last_hour: KeptAnswer[dict[str, Any]] = field(default_factory=lambda: KeptAnswer(_LEDGER_AGE))
@@ -59,7 +59,8 @@ class Dependencies:
 
     def __post_init__(self) -> None:
         counts = RunCounts(self.changes)
-        object.__setattr__(self, "overview", Overview(counts))
+        object.__setattr__(self, "overview", Overview(counts, self.changes))
+        object.__setattr__(self, "system", System(self.changes))
         object.__setattr__(self, "queue_numbers", QueueNumbers(counts, self.changes))
 
     async def task_schemas(self) -> TaskSchemas:

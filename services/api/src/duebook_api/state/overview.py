@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from duebook_api.state.changes import Changes
 from duebook_api.state.gauges import OVERDUE
 from duebook_api.state.kept_answer import KeptAnswer
 from duebook_api.state.recent import recent, services
@@ -14,13 +15,13 @@ from duebook_common.store.queue_pauses import pauses_now
 
 
 class Overview:
-    """The last answer, but for the counts, which the queues show too: these follow the log."""
+    """The last answer, made anew when a process has changed; the counts, which the queues show too, follow the log."""
 
-    def __init__(self, counts: RunCounts) -> None:
-        self._counts, self._kept = counts, KeptAnswer[dict[str, Any]]()
+    def __init__(self, counts: RunCounts, changes: Changes) -> None:
+        self._counts, self._changes, self._kept = counts, changes, KeptAnswer[dict[str, Any]]()
 
     async def read(self, pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
-        answer = await self._kept.read(partial(_make, pool, clock, misfire))
+        answer = await self._kept.read(partial(_make, pool, clock, misfire), self._changes.processes)
         counts = await self._counts.read(pool)
         oldest = min((each.first_died for each in counts if each.first_died), default=None)
         async with acquire(pool) as db:  # what an operator has just done must show

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from duebook_api.state.changes import Changes
 from duebook_api.state.kept_answer import KeptAnswer
 from duebook_common.store.database import Connection, Pool, acquire
 from duebook_common.store.log_progress import Horizon, lag
@@ -37,15 +38,16 @@ _KEPT_SINCE = "SELECT min(born) FROM periods WHERE status <> 'archived'"
 
 
 class System:
-    """The last answer. `horizon` is watched by the gauges too."""
+    """The last answer, made anew when a process has changed. `horizon` is watched by the gauges too."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self.horizon = Horizon()
         self._kept = KeptAnswer[dict[str, Any]]()
         self._sizes = KeptAnswer[list[dict[str, Any]]](_AGE_OF_SIZES)
 
     async def read(self, pool: Pool) -> dict[str, Any]:
-        return await self._kept.read(partial(self._make, pool))
+        return await self._kept.read(partial(self._make, pool), self._changes.processes)
 
     async def _make(self, pool: Pool) -> dict[str, Any]:
         async with acquire(pool) as db:
