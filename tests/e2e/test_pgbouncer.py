@@ -42,3 +42,4 @@ def test_nothing_is_lost_or_repeated_through_a_pooler(load: Load, smtp: Mailbox)
     bounds = {row["name"]: row["setting"] for row in load.query("SELECT name, setting FROM pg_settings")}
     assert (bounds["statement_timeout"], bounds["lock_timeout"]) == ("15000", "5000")
     assert (bounds["idle_in_transaction_session_timeout"], bounds["jit"]) == ("15000", "off")
+    assert bounds["max_parallel_workers_per_gather"] == "0"

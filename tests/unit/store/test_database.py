@@ -1,6 +1,7 @@
-"""The clock that follows the database's."""
+"""The clock that follows the database's, and what a connection asks for."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common.store.database import Clock, Pool
+from duebook_common.store.database import Clock, Pool, startup_parameters
+from support.documents import ROOT
+from support.pgbouncer import PAGE
 
 _delays = st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=5, max_size=5)
 
@@ -47,3 +50,14 @@ def test_the_clock_is_never_ahead_and_behind_by_the_quickest_round_trip(delays: 
         behind = (there.time() - clock.now()).total_seconds()
     rounding = 0.000_01
     assert -rounding <= behind <= min(question + answer for question, answer in delays) + rounding
+
+
+def test_the_page_of_the_pooler_names_what_a_connection_asks_for() -> None:
+    """A pooler refuses a connection that asks for what it does not know; the role has the values instead."""
+    page = (ROOT / "docs" / PAGE).read_text(encoding="utf-8")
+    [ignored] = re.findall(r"^ignore_startup_parameters = (.*)$", page, re.MULTILINE)
+    of_role = dict(re.findall(r"^ALTER ROLE duebook SET (\w+) = '?(\w+)'?;$", page, re.MULTILINE))
+    requested = startup_parameters("test", 15)
+    passed_on = {"timezone", "application_name"}  # by PgBouncer itself
+    assert set(ignored.split(",")) == requested.keys() - passed_on
+    assert of_role == {name: requested[name] for name in ignored.split(",")}

@@ -53,13 +53,18 @@ async def connect(url: str, application: str, size: int = 10, statement_timeout:
         command_timeout=statement_timeout + 5,
         init=_init,
         reset=_do_not_reset,
-        server_settings={
-            **_SETTINGS,
-            "statement_timeout": f"{statement_timeout:.0f}s",
-            "application_name": f"duebook-{application}",
-        },
+        server_settings=startup_parameters(application, statement_timeout),
     ) as pool:
         yield pool
+
+
+def startup_parameters(application: str, statement_timeout: float) -> dict[str, str]:
+    """What a connection asks for when it begins. A pooler has to know each of them."""
+    return {
+        **_SETTINGS,
+        "statement_timeout": f"{statement_timeout:.0f}s",
+        "application_name": f"duebook-{application}",
+    }
 
 
 async def _init(db: Connection) -> None:
