@@ -1,6 +1,7 @@
 """What a connection of the HTTP server does with whole, broken, slow, early and many requests."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -10,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duebook_common.runtime import http_connection
+from duebook_common.runtime.http_exchange import WHOLE_BODY, Exchange
 from duebook_common.runtime.http_server import HttpServer
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -81,6 +83,39 @@ async def test_a_body_arrives_in_chunks_and_in_pieces(unused_tcp_port: int) -> N
         writer.write(b"1\r\nd\r\n0\r\n\r\n" + GET % b"next")
         assert (await read_answer(reader))[1] == b"POST / abcd"
         assert (await read_answer(reader))[1] == b"GET /next "
+
+
+@pytest.mark.parametrize(("pause", "answer"), [(0.0, b"whole abcd"), (0.05, b"parts abcd")])
+async def test_an_app_takes_a_body_as_a_whole_if_it_is_there(pause: float, answer: bytes, unused_tcp_port: int) -> None:
+    async def taking(scope: Scope, receive: Receive, send: Send) -> None:
+        body, kind = scope["extensions"][WHOLE_BODY](), b"whole"
+        if body is None:
+            body, kind = await body_of(receive), b"parts"
+        assert scope["extensions"][WHOLE_BODY]() is None, "it is there once"
+        await PlainTextResponse(b"%s %s" % (kind, body))(scope, receive, send)
+
+    async with serving(taking, unused_tcp_port) as connect:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n" + (b"ab" if pause else b"abcd"))
+            await asyncio.sleep(pause)
+            writer.write(b"cd" if pause else b"")
+            assert (await read_answer(reader))[1] == answer
+
+
+async def test_an_answer_leaves_no_garbage(unused_tcp_port: int) -> None:
+    """What only the garbage collector finds costs a search of all objects."""
+    async with serving(echo, unused_tcp_port) as connect:
+        reader, writer = await connect()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(100):
+                writer.write(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd")
+                await read_answer(reader)
+            assert sum(isinstance(each, Exchange) for each in gc.get_objects()) < 5
+        finally:
+            gc.enable()
 
 
 async def test_a_large_body_is_read_no_faster_than_the_app_takes_it(unused_tcp_port: int) -> None:

@@ -104,3 +104,12 @@ async def test_an_event_without_a_row_is_no_new_job(pool: Pool) -> None:
 def replace_name(made: NewJob) -> NewJob:
     definition = replace(made.event.definition, name="another")
     return made._replace(event=replace(made.event, definition=definition))
+
+
+async def test_one_plan_serves_any_number_of_jobs(pool: Pool) -> None:
+    """To plan the statement takes longer than to execute it."""
+    async with pool.acquire() as db:
+        for count in (1, 2, 30, 1, 1, 200, 1, 7):
+            await open_jobs(db, [new() for _ in range(count)])
+        plans = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%INSERT INTO jobs%'"
+        assert await db.fetchval(plans) == 3, "after the five tries that PostgreSQL makes"

@@ -15,6 +15,7 @@ log = structlog.stdlib.get_logger("http")
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 # What would end a line of the head, or begin another one.
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+WHOLE_BODY = "duebook.whole_body"  # an extension of the ASGI scope: see `Exchange.whole_body`
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -71,6 +72,7 @@ class Exchange:
 
     def __init__(self, carrier: Carrier, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
         self._carrier, self.scope, self.keep_alive, self._continue = carrier, scope, keep_alive, expects_continue
+        scope["extensions"] = {WHOLE_BODY: self.whole_body}
         self._body: bytes | bytearray = b""
         self._change: asyncio.Event | None = None
         self._head = b""
@@ -88,6 +90,7 @@ class Exchange:
         finally:
             if not self.complete and not self.disconnected:
                 self._fail()
+            del self.scope["extensions"]  # it refers to this object, and only the garbage collector would find the two
             self._carrier.ended(self)
 
     def _fail(self) -> None:
@@ -142,6 +145,13 @@ class Exchange:
             self._change = self._change or asyncio.Event()
             await self._change.wait()
         return {"type": "http.disconnect"}
+
+    def whole_body(self) -> bytes | None:
+        """The body, if all of it has arrived and nothing of it was read: without waiting for what is there."""
+        if not self.received or self._delivered or self.disconnected:
+            return None
+        body, self._body, self._delivered = self._body, b"", True
+        return bytes(body)
 
     async def send(self, message: Message) -> None:
         """Send the head, or a part of the body; waits while the client does not read."""

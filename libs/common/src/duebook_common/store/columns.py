@@ -35,9 +35,9 @@ def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -
     return f"UPDATE {table} SET {sets} FROM {rows(columns, first)} {join} WHERE {table}.{key} = r.{key}"  # noqa: S608
 
 
-def rows(columns: Columns[S], first: int = 1) -> str:
+def rows(columns: Columns[S], first: int = 1, array: str = "${}::{}[]") -> str:
     """The arguments of many states as rows `r`; `$first` is the first of these arrays."""
-    arrays = ", ".join(f"${n}::{column.type}[]" for n, column in enumerate(columns, first))
+    arrays = ", ".join(array.format(n, column.type) for n, column in enumerate(columns, first))
     return f"unnest({arrays}) AS r ({', '.join(column.name for column in columns)})"
 
 

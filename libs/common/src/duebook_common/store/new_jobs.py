@@ -42,13 +42,16 @@ def _value(column: Column[Job]) -> str:
 # fail the statement. A job that left for an archive keeps its id. Rows are locked in the order of ids, so that
 # statements which share ids do not deadlock. What `archived_jobs` is asked stands in a subselect of its own: as a join,
 # a plan of the time when that table was small would read all of it.
-_EVENTS = (
-    "unnest($1::uuid[], $2::uuid[], $3::jsonb[], $4::jsonb[], $5::timestamptz[]) AS e (job_id, id, data, meta, born)"
-)
+#
+# Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each statement anew,
+# which takes longer than its execution. One plan does for all, because it reads tables by their keys only.
+_ARRAY = "(SELECT ${}::{}[])"
+_TYPES = ("uuid", "uuid", "jsonb", "jsonb", "timestamptz")
+_EVENTS = f"unnest({', '.join(map(_ARRAY.format, range(1, 6), _TYPES))}) AS e (job_id, id, data, meta, born)"
 _OPEN = f"""
 WITH opened AS (
     INSERT INTO jobs ({", ".join(column.name for column in JOB)})
-    SELECT {", ".join(map(_value, JOB))} FROM {_EVENTS} JOIN {rows(_GIVEN, 6)} USING (job_id)
+    SELECT {", ".join(map(_value, JOB))} FROM {_EVENTS} JOIN {rows(_GIVEN, 6, _ARRAY)} USING (job_id)
     WHERE (SELECT true FROM archived_jobs a WHERE a.job_id = e.job_id) IS NULL ORDER BY e.job_id
     ON CONFLICT (job_id) DO NOTHING RETURNING job_id, born
 )

@@ -8,6 +8,7 @@ The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -63,7 +64,12 @@ class Bucket:
 def limit_headers(rate: Rate, allowance: Allowance) -> dict[str, str]:
     """The headers of every answer; the policy is the same in all."""
     headers = {
-        "RateLimit-Policy": f'"default";q={rate.count};w={rate.per.total_seconds():.0f}',
+        "RateLimit-Policy": _policy(rate),
         "RateLimit": f'"default";r={allowance.remaining};t={allowance.full_after}',
     }
     return headers if allowance.admitted else headers | {"Retry-After": str(allowance.retry_after)}
+
+
+@lru_cache(16)
+def _policy(rate: Rate) -> str:
+    return f'"default";q={rate.count};w={rate.per.total_seconds():.0f}'
