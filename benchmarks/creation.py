@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from urllib.parse import urlsplit
 
+import uvloop
+
 from benchmarks.bench import Bench
 from benchmarks.recorded_runs import Lateness, percentiles
 
@@ -21,33 +23,56 @@ async def creation(bench: Bench, clients: int) -> tuple[float, Lateness]:
 
 
 def _create(url: str, clients: int) -> tuple[float, list[float]]:
-    return asyncio.run(_create_all(url, clients))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_create_all(url, clients))
 
 
 async def _create_all(url: str, clients: int) -> tuple[float, list[float]]:
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     body = f'{{"name": "creation", "scheduled_at": "{later}"}}'.encode()
-    address = urlsplit(url)
+    address, loop = urlsplit(url), asyncio.get_running_loop()
     head = f"POST /api/job HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     began = time.perf_counter()
     each = _COUNT // clients
-    done = await asyncio.gather(*[_client(address.hostname, address.port, request, each) for _ in range(clients)])
+    host, port = address.hostname or "", address.port or 0
+    made = [await loop.create_connection(lambda: _Client(request, each), host, port) for _ in range(clients)]
+    done = await asyncio.gather(*(client.took for _, client in made))
     return time.perf_counter() - began, [took for client in done for took in client]
 
 
-async def _client(host: str | None, port: int | None, request: bytes, count: int) -> list[float]:
-    """Send the request again and again over one connection: an HTTP client would cost more than the api."""
-    reader, writer = await asyncio.open_connection(host, port)
-    took = []
-    for _ in range(count):
-        began = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 201"):
-            raise RuntimeError(head.decode())
+class _Client(asyncio.Protocol):
+    """Sends the request again and again over one connection: an HTTP client would cost more than the api."""
+
+    def __init__(self, request: bytes, count: int) -> None:
+        self._request, self._count = request, count
+        self._times: list[float] = []
+        self._answer = b""
+        self.took: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self._send()
+
+    def _send(self) -> None:
+        self._answer, self._began = b"", time.perf_counter()
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, end, body = self._answer.partition(b"\r\n\r\n")
         length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-        await reader.readexactly(int(length))
-        took.append((time.perf_counter() - began) * 1000)
-    writer.close()
-    return took
+        if not end or len(body) < int(length):
+            return
+        self._times.append((time.perf_counter() - self._began) * 1000)
+        if not head.startswith(b"HTTP/1.1 201"):
+            self.took.set_exception(RuntimeError(head.decode()))
+        elif len(self._times) < self._count:
+            self._send()
+        else:
+            self._transport.close()
+            self.took.set_result(self._times)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.took.done():
+            self.took.set_exception(error or ConnectionError("the api closed the connection"))

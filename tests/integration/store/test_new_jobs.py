@@ -109,7 +109,7 @@ def replace_name(made: NewJob) -> NewJob:
 async def test_one_plan_serves_any_number_of_jobs(pool: Pool) -> None:
     """To plan the statement takes longer than to execute it."""
     async with pool.acquire() as db:
-        for count in (1, 2, 30, 1, 1, 200, 1, 7):
+        for count in (1, 1, 1, 1, 1, 1, 200, 7):
             await open_jobs(db, [new() for _ in range(count)])
         plans = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%INSERT INTO jobs%'"
         assert await db.fetchval(plans) == 3, "after the five tries that PostgreSQL makes"
