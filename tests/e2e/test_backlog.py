@@ -27,9 +27,9 @@ def test_fifty_thousand_due_jobs_flood_neither_the_broker_nor_the_log(platform: 
     (until,) = query(platform, f"SELECT clock_timestamp() + interval '{2 * _LEASE + 1} seconds' AS time")
     eventually(lambda: _ahead(platform) and query(platform, "SELECT $1 < clock_timestamp() AS past", *until)[0]["past"])
     counts = event_counts(platform)
-    assert counts.keys() <= {"JobCreated", "JobFinished", "RunDispatched", "AttemptStarted", "AttemptSucceeded"}
+    assert counts.keys() <= {"JobCreated", "RunDispatched", "AttemptStarted", "AttemptSucceeded"}
     assert counts["JobCreated"] == _DUE
-    assert counts["RunDispatched"] == counts["JobFinished"] <= 1.05 * _AHEAD + counts["AttemptStarted"]
+    assert counts["RunDispatched"] <= 1.05 * _AHEAD + counts["AttemptStarted"]
     assert 0 < counts["AttemptSucceeded"] <= counts["AttemptStarted"] <= counts["AttemptSucceeded"] + 5
 
 

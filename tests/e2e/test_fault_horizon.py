@@ -16,7 +16,7 @@ from support.restore import mailed
 from support.smtp_server import Mailbox
 
 _NOTIFY = {"to": ["ops@example.com"], "on": ["succeeded"]}
-ALL_EVENTS = ["AttemptStarted", "AttemptSucceeded", "JobCreated", "JobFinished", "RunDispatched"]
+ALL_EVENTS = ["AttemptStarted", "AttemptSucceeded", "JobCreated", "RunDispatched"]
 _AGE = "duebook_feed_horizon_age_seconds"
 
 

@@ -36,7 +36,7 @@ def context(now: datetime = NOW, **fields: Any) -> DecisionContext:
 
 def a_dispatch(now: datetime = NOW, **fields: Any) -> RunDispatched:
     """The first event of a run of a one-off that is due now."""
-    (fact, _) = account(a_job(now, **{"scheduled_at": now, **fields}), [], context(now))
+    (fact,) = account(a_job(now, **{"scheduled_at": now, **fields}), [], context(now))
     assert isinstance(fact, RunFact)
     assert isinstance(fact.event, RunDispatched)
     return fact.event

@@ -95,13 +95,20 @@ def test_every_nominal_time_up_to_now_is_accounted_for_exactly_once(
         assert job.next_at is None or job.next_at > now
         assert account(job, active, context(now, misfire=misfire)) == []
         all_decided += decided
-    finished = [fact for fact in all_decided if isinstance(fact, JobFinished)]
-    expected = named(definition, None, finished[0].at if finished else now)
+    finished = [time for fact in all_decided if (time := end_of_schedule(definition, fact)) is not None]
+    expected = named(definition, None, finished[0] if finished else now)
     assert accounted(all_decided, expected) == expected
     over = definition.recurrence == "none" or definition.ends_at is not None
     ended = bool(expected) and over and named(definition, expected[-1], definition.ends_at or now) == []
     assert len(finished) == (ended or job.exhausted)
     assert (job.status is JobStatus.FINISHED) == bool(finished)
+
+
+def end_of_schedule(definition: Definition, fact: Fact) -> datetime | None:
+    """When the fact ended the schedule, if it did: a one-off needs no event for that but its run."""
+    if isinstance(fact, RunFact):
+        return fact.event.at if definition.recurrence == "none" and isinstance(fact.event, FirstEvent) else None
+    return fact.at if isinstance(fact, JobFinished) else None
 
 
 def fates(decided: Sequence[Fact], due: Sequence[datetime]) -> list[tuple[datetime, str]]:

@@ -156,7 +156,7 @@ def test_a_dead_letter_does_not_skip_what_a_pause_kept_back() -> None:
 def test_a_dead_letter_whose_backlog_ends_the_job_does_not_pause_it() -> None:
     dead = replace(a_run(), status=RunStatus.DEAD_LETTERED, finished_at=NOW + MINUTE)
     pause = Pause("default", 1, NOW - SECOND, None, "ops")
-    assert names(decide(a_job(), [], PauseOnDeadLetter(dead, [pause]))) == ["RunBuffered", "JobFinished"]
+    assert names(decide(a_job(), [], PauseOnDeadLetter(dead, [pause]))) == ["RunBuffered"]
 
 
 # Change

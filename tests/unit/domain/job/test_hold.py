@@ -76,7 +76,7 @@ def test_a_finished_job_can_be_held_while_it_has_active_runs() -> None:
 
 def test_the_last_occurrence_of_a_job_is_held_if_it_is_due_at_the_pause() -> None:
     facts = decide(a_job(), [], PauseJob(None, context(), hold=True))
-    assert names(facts) == ["RunDispatched", "JobFinished", "JobPaused", "RunHeld"]
+    assert names(facts) == ["RunDispatched", "JobPaused", "RunHeld"]
 
 
 def test_a_deleted_job_cancels_its_held_runs() -> None:

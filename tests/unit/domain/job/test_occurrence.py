@@ -13,7 +13,7 @@ from duebook_common.domain.definition import CatchUp, Every, Notify, Overlap
 from duebook_common.domain.job.commands import DecisionContext
 from duebook_common.domain.job.events import Fact, OccurrencesSkipped
 from duebook_common.domain.job.occurrence import account
-from duebook_common.domain.job.state import Job, job_after
+from duebook_common.domain.job.state import Job, JobStatus, job_after
 from duebook_common.domain.run.events import Identity, RunBuffered, RunDispatched, RunFact, RunSkipped, Trigger
 from duebook_common.domain.run.ids import run_id_at
 from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, SECOND, a_job, a_run, a_running_run, context
@@ -48,7 +48,10 @@ def daily(hours_ago: float, **fields: Any) -> Job:
 
 
 def test_a_one_off_that_is_due_runs_and_finishes_its_job() -> None:
-    assert summary(account(a_job(), [], context())) == ["schedule 0 h ago", "finished"]
+    decided = account(a_job(), [], context())
+    assert summary(decided) == ["schedule 0 h ago"]
+    job = job_after(a_job(), decided)
+    assert (job.status, job.next_at, job.updated_at, job.stream_version) == (JobStatus.FINISHED, None, NOW, 1)
 
 
 def test_nothing_is_decided_before_the_next_time() -> None:
@@ -59,12 +62,12 @@ def test_nothing_is_decided_before_the_next_time() -> None:
 
 def test_a_missed_one_off_is_caught_up() -> None:
     job = a_job(scheduled_at=NOW - 3 * HOUR)
-    assert summary(account(job, [], context())) == ["catch_up 3 h ago", "finished"]
+    assert summary(account(job, [], context())) == ["catch_up 3 h ago"]
 
 
 def test_an_occurrence_is_missed_once_misfire_has_passed() -> None:
     job = a_job(scheduled_at=NOW - MINUTE)
-    assert summary(account(job, [], context())) == ["schedule 0.0166667 h ago", "finished"]
+    assert summary(account(job, [], context())) == ["schedule 0.0166667 h ago"]
     assert summary(account(job, [], context(NOW + timedelta(microseconds=1))))[0].startswith("catch_up")
 
 
@@ -120,17 +123,19 @@ def test_a_missed_one_off_beyond_the_window_finishes_without_a_run() -> None:
 
 def test_the_last_occurrence_of_a_series_finishes_its_job() -> None:
     job = daily(24, ends_at=NOW)
-    assert summary(account(job, [], context(misfire=2 * DAY, now=NOW)))[-1] == "finished"
+    decided = account(job, [], context(misfire=2 * DAY, now=NOW))
+    assert summary(decided)[-1] == "finished"
+    assert job_after(job, decided).status is JobStatus.FINISHED
     longer = daily(24, ends_at=NOW + DAY)
-    assert "finished" not in summary(account(longer, [], context()))
+    assert job_after(longer, account(longer, [], context())).status is JobStatus.ACTIVE
 
 
 # Overlap
 
 
 def test_the_overlap_policy_applies_beside_an_active_run() -> None:
-    assert summary(account(a_job(), [a_run()], context())) == ["skipped 0 h ago: overlap", "finished"]
-    assert summary(account(a_job(overlap=Overlap.ALLOW_ALL), [a_run()], context())) == ["schedule 0 h ago", "finished"]
+    assert summary(account(a_job(), [a_run()], context())) == ["skipped 0 h ago: overlap"]
+    assert summary(account(a_job(overlap=Overlap.ALLOW_ALL), [a_run()], context())) == ["schedule 0 h ago"]
 
 
 def test_of_several_due_occurrences_the_overlap_policy_skip_runs_the_first() -> None:
@@ -178,9 +183,9 @@ def test_an_occurrence_that_joins_a_full_backlog_stays_due() -> None:
 
 def test_an_occurrence_past_its_deadline_is_skipped() -> None:
     late = a_job(scheduled_at=NOW - 3 * HOUR, start_within=HOUR)
-    assert summary(account(late, [], context())) == ["skipped 3 h ago: deadline", "finished"]
+    assert summary(account(late, [], context())) == ["skipped 3 h ago: deadline"]
     just = a_job(scheduled_at=NOW - HOUR, start_within=HOUR)
-    assert summary(account(just, [], context())) == ["catch_up 1 h ago", "finished"]
+    assert summary(account(just, [], context())) == ["catch_up 1 h ago"]
 
 
 def test_a_run_skipped_for_its_deadline_does_not_block_the_next() -> None:

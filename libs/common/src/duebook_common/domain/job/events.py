@@ -72,7 +72,10 @@ class JobErased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished:
-    """The schedule names no further occurrence, or `max_runs` allows no further run."""
+    """The schedule names no further occurrence, or `max_runs` allows no further run.
+
+    Not recorded where a one-off has its run: the first event of the run ends the schedule.
+    """
 
     at: datetime
 

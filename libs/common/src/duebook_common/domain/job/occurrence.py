@@ -227,8 +227,13 @@ def _open_due(
 
 
 def _finish(job: Job, decided: Sequence[Fact], now: datetime) -> list[Fact]:
-    """The end of the schedule, if the decided facts leave no further occurrence or `max_runs` no further run."""
-    if not decided or (job.definition.max_runs is None and _next_at(decided[-1]) is not None):
+    """The end of the schedule, if the decided facts leave no further occurrence or `max_runs` no further run.
+
+    A one-off has finished with the first event of its run: see `evolve`.
+    """
+    if not decided or (job.definition.recurrence == "none" and isinstance(decided[-1], RunFact)):
+        return []
+    if job.definition.max_runs is None and _next_at(decided[-1]) is not None:
         return []  # the usual case, decided without folding the facts
     after = job_after(job, decided)
     if after.next_at is not None and not after.exhausted:

@@ -87,6 +87,8 @@ def schedule_periods(history: Iterable[JobEvent | FirstEvent]) -> list[ScheduleP
             if event.trigger in BY_SCHEDULE:
                 periods[-1].runs += 1
                 periods[-1].latest = event.nominal_at
+                if periods[-1].schedule.recurrence == "none":
+                    _end(periods[-1], event.at)
             continue
         stream_version += 1
         match event:
@@ -124,7 +126,10 @@ def _change(periods: list[SchedulePeriod], event: JobChanged, stream_version: in
 
 
 def _accounted_for_until(period: SchedulePeriod, event: JobChanged) -> datetime:
-    decided_until = max(period.latest, period.versions[0].since, period.until or EARLIEST)
+    only = period.schedule.scheduled_at if period.schedule.recurrence == "none" else EARLIEST
+    has_run = event.next_at is None or event.next_at > only  # the history may lack the first event of its run
+    known_until = period.until or (only if has_run else EARLIEST)
+    decided_until = max(period.latest, period.versions[0].since, known_until)
     return last_of_both(period.schedule, event.definition, event.at + _INSTANT, decided_until) or event.at
 
 

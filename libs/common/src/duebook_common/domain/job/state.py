@@ -65,7 +65,10 @@ class Job:
 
 
 def evolve(job: Job, event: JobEvent | FirstEvent) -> Job:
-    """Remember one event; never refuses. A first event of a run, from the run's own stream, advances the schedule."""
+    """Remember one event; never refuses.
+
+    A first event of a run, from the run's own stream, advances the schedule; a one-off has finished with it.
+    """
     if isinstance(event, FirstEvent):
         return _advanced(job, event)
     return replace(job, stream_version=job.stream_version + 1, **_changes(job, event))
@@ -75,7 +78,8 @@ def _advanced(job: Job, event: FirstEvent) -> Job:
     if event.trigger not in BY_SCHEDULE:
         return job
     runs = job.runs + (not isinstance(event, RunSkipped))
-    return replace(job, runs=runs, **_next(event), backlog_since=_backlog_since(job, event))
+    ends = {"status": JobStatus.FINISHED, "updated_at": event.at} if job.definition.recurrence == "none" else {}
+    return replace(job, runs=runs, **_next(event), backlog_since=_backlog_since(job, event), **ends)
 
 
 def _backlog_since(job: Job, event: FirstEvent | OccurrencesSkipped) -> datetime | None:
