@@ -111,8 +111,15 @@ _PLANNED_ANEW: Columns[Run] = (
     ),
 )
 
+# What the start and the success of an attempt change: most updates have no other events.
+_OF_ATTEMPT = frozenset({
+    "version", "status", "deferrals", "attempt", "executor", "started_at", "finished_at", "error", "result", "wake_at",
+    "held",
+})  # fmt: skip
+
 JOB = _JOB_KEY + _JOB_FIXED + _JOB_STATE + _JOB_DEFINITION
 JOB_UPDATED = _JOB_KEY + _JOB_STATE
 JOB_REDEFINED = JOB_UPDATED + _JOB_DEFINITION
 RUN = _RUN_KEY + _RUN_FIXED + _RUN_STATE + _PLANNED + _PAYLOAD
 RUN_UPDATED = _RUN_KEY + _RUN_STATE + _PLANNED_ANEW + _EDITED_PAYLOAD
+RUN_ATTEMPTED = _RUN_KEY + tuple(column for column in _RUN_STATE if column.name in _OF_ATTEMPT) + _PLANNED_ANEW

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from duebook_common.domain.job.state import Job
+from duebook_common.domain.run.events import AttemptStarted, AttemptSucceeded
 from duebook_common.domain.run.state import Run
 from duebook_common.store.columns import Column, arguments, insert, update
 from duebook_common.store.conflict import unique_keys
@@ -26,7 +27,14 @@ from duebook_common.store.eventstore import (
     one_each,
     start_arguments,
 )
-from duebook_common.store.projected_columns import JOB, JOB_REDEFINED, JOB_UPDATED, RUN, RUN_UPDATED
+from duebook_common.store.projected_columns import (
+    JOB,
+    JOB_REDEFINED,
+    JOB_UPDATED,
+    RUN,
+    RUN_ATTEMPTED,
+    RUN_UPDATED,
+)
 from duebook_common.store.rate_starts import COUNT_STARTS
 
 # INSERT INTO jobs (job_id, created_at, …) SELECT …
@@ -39,6 +47,9 @@ _UPDATE_RUNS, _updated_run_arguments = update("runs", RUN_UPDATED), arguments(RU
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
 _UPDATE_ACCEPTED = update("runs", RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
+_UPDATE_ATTEMPTED = update("runs", RUN_ATTEMPTED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
+_attempted_run_arguments = arguments(RUN_ATTEMPTED)
+_OF_ATTEMPT = frozenset({AttemptStarted, AttemptSucceeded})
 _DELETE_JOBS = """
 DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND status <> 'deleted')
 """
@@ -55,13 +66,17 @@ WITH deleted_runs AS (
 )
 SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
 """
-_APPEND_AND_UPDATE_RUNS, _APPEND_ONE_AND_UPDATE_RUNS = (
+_APPEND_AND_UPDATE_RUNS, _APPEND_ONE_AND_UPDATE_RUNS, _APPEND_OF_ATTEMPTS = (
     f"""
-{appending}, projected AS ({_UPDATE_ACCEPTED} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
+{appending}, projected AS ({updating} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
 SELECT asked.stream, asked.paused, projected.awaited, accepted.stream IS NOT NULL AS accepted
 FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
 """  # noqa: S608
-    for appending in (APPEND, APPEND_ONE_EACH)
+    for appending, updating in (
+        (APPEND, _UPDATE_ACCEPTED),
+        (APPEND_ONE_EACH, _UPDATE_ACCEPTED),
+        (APPEND_ONE_EACH, _UPDATE_ATTEMPTED),
+    )
 )
 _STARTED_AT: Column[Run] = Column("started_at", "timestamptz", sql="accepted.recorded_at")
 _RUN_STARTED = tuple(_STARTED_AT if column.name == "started_at" else column for column in RUN_UPDATED)
@@ -153,11 +168,14 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
     `runs` are the states after the writes, one for each write.
     """
     result = AppendResult()
-    if writes:
-        arguments = append_arguments(writes), _updated_run_arguments(runs)
-        statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
-        for record in await db.fetch(statement, *chain(*arguments)):
-            result.add(record)
+    if not writes:
+        return result
+    columns = _updated_run_arguments
+    statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
+    if one_each(writes) and all(type(write.events[0]) in _OF_ATTEMPT for write in writes if write.events):
+        columns, statement = _attempted_run_arguments, _APPEND_OF_ATTEMPTS
+    for record in await db.fetch(statement, *chain(append_arguments(writes), columns(runs))):
+        result.add(record)
     return result
 
 
