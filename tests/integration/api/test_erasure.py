@@ -122,6 +122,26 @@ async def test_the_log_lets_nothing_change_but_by_an_erasure(api: Api, change: s
         await api.deps.pool.execute(f"UPDATE events SET {change}")
 
 
+async def test_only_an_event_without_contents_has_no_salt(api: Api) -> None:
+    """An erasure can seal every event that `frame_of` shortens, so each of these needs a salt."""
+    shortened = """
+        SELECT found[1] AS definition FROM regexp_matches(
+            pg_get_functiondef('frame_of'::regproc), '{([a-z_,]+)}', 'g'
+        ) AS found
+    """
+    paths = [record["definition"].split(",") for record in await api.deps.pool.fetch(shortened)]
+    fields = {path[0] for path in paths if len(path) < 4} | {name for path in paths if len(path) > 3 for name in path}
+    assert {"payload", "result", "definition", "notify"} <= fields
+    for field in fields:
+        assert await api.deps.pool.fetchval("SELECT salt_for(jsonb_build_object($1::text, 1)) IS NOT NULL", field), (
+            field
+        )
+    await api.create(payload={"n": 1})
+    found = await api.deps.pool.fetch("SELECT type, salt IS NULL AS bare FROM events")
+    assert {record["type"]: record["bare"] for record in found} == {"JobCreated": False}
+    assert await api.deps.pool.fetchval('SELECT salt_for(\'{"at": 1, "attempt": 1}\') IS NULL')
+
+
 async def test_verify_finds_contents_that_are_gone_without_an_erasure(api: Api) -> None:
     job = await api.create(payload={"n": 1})
     change = "data = frame_of(data), salt = NULL, sealed = commitment_of(salt, data)"

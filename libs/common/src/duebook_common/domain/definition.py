@@ -155,7 +155,7 @@ class Definition:
     key: str | None = None
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
-    left_out: tuple[str, ...] = field(default=(), compare=False)
+    left_out: tuple[str, ...] = field(default=TASK_DEFAULTS, compare=False)
     """Those of `TASK_DEFAULTS` that the client did not name: they have a default, maybe of the task. A later request
     that leaves them out as well does not change them, so that the same body twice changes nothing."""
 

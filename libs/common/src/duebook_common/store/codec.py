@@ -1,12 +1,12 @@
 """Events to JSON and back. Unknown fields are ignored and missing ones get their defaults: fields may be added.
 
-Of a job's definition and of the first event of a run what equals its default is left out: a third remains, in the log
-and in the rows. So no default in `domain/definition.py` and `domain/run/events.py` ever changes;
-`unit/store/test_codec.py` has them all.
+Of a job's definition, of the first event of a run, and of the start and success of an attempt, what equals its default
+is left out: a third remains, in the log and in the rows. So no default in `domain/definition.py` and
+`domain/run/events.py`, and not `_LEASE` here, ever changes; `unit/store/test_codec.py` has them all.
 """
 
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any, get_args
 from uuid import UUID
@@ -21,15 +21,24 @@ from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent
 from duebook_common.domain.key import KeyEvent
 from duebook_common.domain.mail import MailEvent
 from duebook_common.domain.queue.events import QueueEvent
-from duebook_common.domain.run.events import FirstEvent, RunEvent
+from duebook_common.domain.run.events import (
+    AttemptStarted,
+    AttemptSucceeded,
+    FirstEvent,
+    RunEvent,
+    RunSkipped,
+)
 
 ArchiveEvent = LogArchived | ArchivedContentsErased | ArchiveRewritten
 Event = JobEvent | RunEvent | MailEvent | QueueEvent | KeyEvent | BulkEvent | ArchiveEvent
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {cls.__name__: TypeAdapter(cls) for cls in get_args(Event)}
 
+_LEASE = timedelta(seconds=30)
 _FIRST = {cls.__name__ for cls in get_args(FirstEvent)}
 _DEFINING = {JobCreated.__name__, JobChanged.__name__}
+_WAKING = {"RunDispatched", "RunBuffered", "AttemptStarted"}
+_SHORTENED = _FIRST | _DEFINING | {"AttemptStarted", "AttemptSucceeded"}
 
 DEFINITION: TypeAdapter[Definition] = TypeAdapter(Definition)
 BACKOFF: TypeAdapter[Backoff] = TypeAdapter(Backoff)
@@ -37,14 +46,34 @@ NOTIFY: TypeAdapter[Notify] = TypeAdapter(Notify)
 FOLLOW_UPS: TypeAdapter[tuple[FollowUp, ...]] = TypeAdapter(tuple[FollowUp, ...])
 
 
-def encode(event: Event) -> tuple[str, bytes]:
-    """The event's type and its data as JSON."""
+def encode(event: Event, *, at_is_final: bool = True) -> tuple[str, bytes]:
+    """The event's type and its data as JSON. `at_is_final`: the database does not replace the event's time."""
     name = type(event).__name__
-    adapter = _ADAPTERS[name]
+    implied = _implied(event) if at_is_final else None
+    return name, _ADAPTERS[name].dump_json(event, exclude_defaults=not is_whole(name), exclude=implied)
+
+
+def _implied(event: Event) -> set[str] | None:
+    """The fields whose values follow from others, as `_with_implied` has it."""
     if isinstance(event, FirstEvent):
         known = {"job_id", "due_at"} if event.due_at == event.nominal_at else {"job_id"}
-        return name, adapter.dump_json(event, exclude_defaults=True, exclude=known)
-    return name, adapter.dump_json(event, exclude_defaults=name in _DEFINING)
+        return known if isinstance(event, RunSkipped) or event.wake_at != event.at + _LEASE else known | {"wake_at"}
+    if isinstance(event, AttemptStarted):
+        return {"wake_at"} if event.wake_at == event.at + _LEASE else None
+    if isinstance(event, JobCreated):
+        return {"next_at"} if event.next_at == event.definition.scheduled_at else None
+    return None
+
+
+def _with_implied(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
+    """The data with what `_implied` has left out."""
+    if type_ in _FIRST:
+        data = {"job_id": job_id, "due_at": data["nominal_at"], **data}
+    if type_ in _WAKING and "wake_at" not in data:
+        return {**data, "wake_at": rfc3339(datetime.fromisoformat(data["at"]) + _LEASE)}
+    if type_ == JobCreated.__name__ and "next_at" not in data:
+        return {**data, "next_at": data["definition"]["scheduled_at"]}
+    return data
 
 
 def encode_backoff(backoff: Backoff) -> bytes:
@@ -70,31 +99,30 @@ def complete_definition(data: Any) -> dict[str, Any]:
 
 def is_whole(type_: str) -> bool:
     """Whether the log leaves out nothing of the events of this type."""
-    return type_ not in _FIRST and type_ not in _DEFINING
+    return type_ not in _SHORTENED
 
 
 def complete(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
     """The JSON object of a recorded event with every field that the log leaves out; `job_id` is its job."""
+    data = _with_implied(type_, data, job_id)
     if type_ in _DEFINING:
         return data | {"definition": complete_definition(data["definition"])}
-    if type_ not in _FIRST:
-        return data
-    whole: dict[str, Any] = _ADAPTERS[type_].dump_python(decode(type_, data, job_id), mode="json")
-    return data | whole
+    if type_ in _FIRST:
+        whole: dict[str, Any] = _ADAPTERS[type_].dump_python(decode(type_, data, job_id), mode="json")
+        return data | whole
+    return {"result": None, **data} if type_ == AttemptSucceeded.__name__ else data
 
 
 def complete_light(type_: str, data: dict[str, Any], job_id: UUID | None) -> dict[str, Any]:
-    """The same of data that was read without its payload: the first event of a run with all other fields."""
-    if type_ not in _FIRST:
-        return data
-    return {name: value for name, value in complete(type_, data, job_id).items() if name != "payload"}
+    """The same of data that was read without its payload, maybe without its result, and without default definitions."""
+    if type_ in _FIRST:
+        return {name: value for name, value in complete(type_, data, job_id).items() if name != "payload"}
+    return _with_implied(type_, data, job_id)
 
 
 def decode(type_: str, data: Any, job_id: UUID | None) -> Event:
     """The event of this type and job; raises KeyError for an unknown type."""
-    if type_ in _FIRST:
-        data = {"job_id": job_id, "due_at": data["nominal_at"], **data}
-    event: Event = _ADAPTERS[type_].validate_python(data)
+    event: Event = _ADAPTERS[type_].validate_python(_with_implied(type_, data, job_id))
     return event
 
 

@@ -80,7 +80,7 @@ class RecordedEvent:
 # command that opens a run by an id that a client can repeat reads its ledger line; no schedule names a time again.
 # Nothing is appended to a period that is leaving. Arrays come as subselects: if PostgreSQL knew how long they are while
 # it plans, it would plan each append anew once there are some dozens of periods.
-_EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born)"
+_EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born, salt)"
 _IS_OPEN = """CASE left(w.stream, 4)
     WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid)
     WHEN 'job-' THEN EXISTS (SELECT FROM jobs WHERE job_id = substring(w.stream FROM 5)::uuid)
@@ -111,7 +111,7 @@ WITH asked AS MATERIALIZED (
     ) AS e JOIN known USING (stream) ORDER BY e.n
 ), opened AS (
     INSERT INTO events {_EVENT}
-    SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at, born
+    SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at, born, salt_for(data)
     FROM numbered WHERE version = expected + 1 ORDER BY stream
     ON CONFLICT (stream, version, born) DO NOTHING
     RETURNING stream, born, recorded_at
@@ -125,7 +125,8 @@ WITH asked AS MATERIALIZED (
 """  # noqa: S608
 _REST = f""", recorded AS (
     INSERT INTO events {_EVENT}
-    SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at, numbered.born
+    SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at, numbered.born,
+           salt_for(data)
     FROM numbered JOIN opened USING (stream) WHERE version > expected + 1 ORDER BY n
 )"""  # noqa: S608
 _WRITES = "writes AS MATERIALIZED (SELECT stream, expected, size, born FROM asked WHERE NOT paused)"
@@ -194,7 +195,14 @@ def start_arguments(writes: Sequence[Write]) -> list[Any]:
 
 def _rows(writes: Sequence[Write]) -> list[tuple[str, int, UUID, str, bytes, bytes, UUID | None]]:
     rows = [
-        (w.stream, version, event_id(w.command, w.stream, version), *encode(event), w.meta, w.job_id)
+        (
+            w.stream,
+            version,
+            event_id(w.command, w.stream, version),
+            *encode(event, at_is_final=w.rate is None),
+            w.meta,
+            w.job_id,
+        )
         for w in writes
         for version, event in enumerate(w.events, w.expected + 1)
     ]

@@ -10,15 +10,15 @@ CREATE TABLE events (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position bigint NOT NULL DEFAULT nextval('events_position_seq'),
     recorded_at timestamptz NOT NULL,
+    born timestamptz NOT NULL DEFAULT '-infinity',
     version int NOT NULL CHECK (version > 0),
     id uuid NOT NULL,
     job_id uuid,
+    salt uuid DEFAULT gen_random_uuid(),
     stream text COLLATE "C" NOT NULL,
     type text COLLATE "C" NOT NULL,
     data jsonb NOT NULL,
     meta jsonb NOT NULL,
-    born timestamptz NOT NULL DEFAULT '-infinity',
-    salt uuid DEFAULT gen_random_uuid(),
     sealed bytea,
     PRIMARY KEY (stream, version, born)
 ) PARTITION BY LIST (born);
