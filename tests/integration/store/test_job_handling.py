@@ -234,7 +234,8 @@ async def test_a_one_off_has_finished_with_its_run_without_an_event_of_the_job(p
     job_id = await created(pool)
     await handle_job(pool, job_id, dispatch(), ACTOR)
     assert await types(pool) == ["JobCreated", "RunDispatched"]
-    assert (await load_jobs(pool, [job_id]))[job_id].status is JobStatus.FINISHED
+    async with acquire(pool) as db:
+        assert (await load_jobs(db, [job_id]))[job_id].status is JobStatus.FINISHED
     await check_invariants(pool)
 
 

@@ -78,8 +78,10 @@ def _advanced(job: Job, event: FirstEvent) -> Job:
     if event.trigger not in BY_SCHEDULE:
         return job
     runs = job.runs + (not isinstance(event, RunSkipped))
-    ends = {"status": JobStatus.FINISHED, "updated_at": event.at} if job.definition.recurrence == "none" else {}
-    return replace(job, runs=runs, **_next(event), backlog_since=_backlog_since(job, event), **ends)
+    changes: dict[str, Any] = {"runs": runs, "backlog_since": _backlog_since(job, event), **_next(event)}
+    if job.definition.recurrence == "none":
+        changes |= {"status": JobStatus.FINISHED, "updated_at": event.at}
+    return replace(job, **changes)
 
 
 def _backlog_since(job: Job, event: FirstEvent | OccurrencesSkipped) -> datetime | None:
