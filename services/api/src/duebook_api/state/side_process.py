@@ -15,7 +15,7 @@ Args = TypeVarTuple("Args")
 
 _IDLE = 150  # seconds, longer than the overview keeps its forecast: so one that is watched starts no process each time
 _LONGEST = 120.0  # seconds of one work: something may have stopped the process
-_NICENESS = 5  # on full cores it gets a quarter of what requests get
+_NICENESS = 10  # on full cores it gets a tenth of what requests get
 
 
 class SideProcess:
