@@ -45,7 +45,7 @@ async def mail_missed(api: Api, job: Any) -> None:
 async def archive_period(api: Api, target: Target, month: int = 1) -> Archive:
     """Archive what has ended so far."""
     await end_period(api, month)
-    archive = await Archiver(api.deps.pool, target, ACTOR, pace=0).archive_due(ANY_AGE)
+    archive = await Archiver(api.deps.pool, target, ACTOR, longest_rest=0).archive_due(ANY_AGE)
     assert archive is not None
     return archive
 

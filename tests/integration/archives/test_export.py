@@ -1,5 +1,8 @@
 """The files of a period hold its rows, whole and in order, whatever is in them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from duebook_common.archives.folder import Folder
 from duebook_common.archives.lines import read_lines
 from duebook_common.archives.manifest import LogPosition
 from duebook_common.domain.run.commands import Succeed
+from duebook_common.runtime.pacing import Pace
 from duebook_common.store.database import Pool
 from support.bookkeeping import NOW, do, started
 
@@ -20,6 +24,18 @@ WICKED: dict[str, Any] = {
     "text": "quotes \" ' \\ \n \r \t , \u2028 \x01 \x02 \\. ü 漢 🎉",
     "nested": [None, True, 1.5e300, {"": []}],
 }
+
+
+@dataclass(frozen=True)
+class CountedPace(Pace):
+    """Counts the steps, and rests after none."""
+
+    steps: list[int] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def step(self) -> AsyncIterator[None]:
+        self.steps.append(1)
+        yield
 
 
 async def period(pool: Pool) -> datetime:
@@ -62,7 +78,7 @@ async def test_files_end_by_rows_and_by_size(
 ) -> None:
     for _ in range(3):
         await do(pool, await started(pool), Succeed(1, None, NOW))
-    exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), await horizon(pool), pace=0)
+    exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), await horizon(pool))
     whole = await rows_of(tmp_path, await exporter.export("events"))
     monkeypatch.setattr(export, limit, value)
     exported = await exporter.export("events")
@@ -70,6 +86,22 @@ async def test_files_end_by_rows_and_by_size(
     assert {file.lines for file in exported.files[:-1]} == {4 if limit == "MOST_ROWS" else 1}
     again = await exporter.export("events")
     assert again.files == exported.files
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_ROWS_OF_STEP", 2), ("_BYTES_OF_STEP", 1)])
+async def test_a_file_is_read_in_steps_with_rests(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    for _ in range(3):
+        await do(pool, await started(pool), Succeed(1, None, NOW))
+    target, born, sealed_at = Folder(str(tmp_path)), await period(pool), await horizon(pool)
+    whole = await rows_of(tmp_path, await Exporter(pool, target, "2026-11", born, sealed_at).export("events"))
+    monkeypatch.setattr(export, limit, value)
+    pace = CountedPace()
+    exported = await Exporter(pool, target, "2026-11", born, sealed_at, pace).export("events")
+    assert await rows_of(tmp_path, exported) == whole
+    assert (len(exported.files), exported.lines) == (1, len(whole))
+    assert len(pace.steps) == len(whole) // value + 1  # the last finds no row
 
 
 async def test_a_table_without_rows_has_no_file(pool: Pool, tmp_path: Path) -> None:

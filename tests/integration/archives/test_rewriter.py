@@ -137,7 +137,7 @@ async def test_a_mail_of_a_period_that_leaves_is_erased_later(
 
             patch.setattr(erasure, "erase_archived_job", settled_then)
         assert await erase_runs_of_a_job(pool, await pool.fetchval("SELECT now()")) == 1
-    assert await Archiver(pool, folder, ACTOR, pace=0).archive_due(ANY_AGE) is not None
+    assert await Archiver(pool, folder, ACTOR, longest_rest=0).archive_due(ANY_AGE) is not None
     await pool.execute("UPDATE erasures SET wake_at = now()")
     assert await erase_runs_of_a_job(pool, await pool.fetchval("SELECT now()")) == 1
     assert await files_with(folder, SECRET) != []

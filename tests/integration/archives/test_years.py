@@ -107,7 +107,7 @@ class Keeper:
 
     def __init__(self, pool: Pool, life: Life, folder: Path) -> None:
         self._life = life
-        self._archiver = Archiver(pool, Folder(str(folder)), ACTOR, pace=0)
+        self._archiver = Archiver(pool, Folder(str(folder)), ACTOR, longest_rest=0)
         self._took = 0.1  # seconds: about how long it takes without a kill
         self.kills = 0
 

@@ -53,7 +53,7 @@ async def test_erasures_reach_archives_also_where_a_period_cannot_leave(
         async with transaction(pool) as db:
             assert await open_period(db, LATER.replace(month=month))
         if month == 1:
-            archiver = Archiver(pool, open_target(archives["DUEBOOK_ARCHIVE_URL"]), ACTOR, pace=0)
+            archiver = Archiver(pool, open_target(archives["DUEBOOK_ARCHIVE_URL"]), ACTOR, longest_rest=0)
             assert await archiver.archive_due(ANY_AGE) is not None
             await do(pool, await started(pool), Succeed(1, {"rows": 3}, NOW))
     await erase_archived_run(pool, run.id, None, NOW, ACTOR)

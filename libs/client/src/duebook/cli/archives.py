@@ -71,12 +71,8 @@ async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") 
     from duebook_common.archives.rewriter import Rewriter
     from duebook_common.store.archive_handling import erasure_overdue
 
-    archiver, archived, changed, faults = (
-        Archiver(pool, target, operator(), pace=0),
-        list[Any](),
-        list[Any](),
-        list[str](),
-    )
+    archiver = Archiver(pool, target, operator(), longest_rest=0)
+    archived, changed, faults = list[Any](), list[Any](), list[str]()
     try:
         while (archive := await archiver.archive_due(retention)) is not None:
             output.print_message(f"archived {archive.period}: {archive.events} events, {archive.bytes} bytes")

@@ -17,7 +17,8 @@ from duebook_common.archives.manifest import Manifest, digest, encode, manifest_
 from duebook_common.archives.targets import Target
 from duebook_common.domain.archive import Archive, LogArchived
 from duebook_common.domain.periods import period_name
-from duebook_common.domain.retention import Span, due, spans
+from duebook_common.domain.retention import Span, due, rest_for, spans
+from duebook_common.runtime.pacing import Pace
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
 from duebook_common.store.archive_handling import archives, last_archive, record_archive, subscribers_behind
@@ -37,13 +38,14 @@ class NotArchived(Exception):
 class Archiver:
     """Archives to `target`. `pool` must have two connections.
 
-    `pace` is how long to rest after each file, as a multiple of the time that it took.
+    `longest_rest` is how long to rest after each step, as a multiple of the time that it took; less of a period that is
+    overdue.
     """
 
     pool: Pool
     target: Target
     actor: Actor
-    pace: float = 1.0
+    longest_rest: float = 4.0
 
     async def archive_due(self, retention: timedelta | None) -> Archive | None:
         """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was begun.
@@ -59,7 +61,11 @@ class Archiver:
             present = _present(known)
             begun = next((span for span, period in present.items() if period.status == "leaving"), None)
             span = begun or due([*present], retention, now)
-            return None if span is None else await self._archive(alone, span, present[span])
+            if span is None:
+                return None
+            overdue = timedelta() if retention is None else now - retention - span.end
+            pace = Pace(rest_for(self.longest_rest, overdue, span))
+            return await self._archive(alone, span, present[span], pace)
 
     async def overdue(self, retention: timedelta | None) -> float:
         """For how many seconds the oldest period could have left; 0 if none could."""
@@ -68,17 +74,17 @@ class Archiver:
         span = due([*_present(known)], retention, now)
         return 0.0 if span is None or retention is None else (now - retention - span.end).total_seconds()
 
-    async def _archive(self, alone: Connection, span: Span, period: Period) -> Archive:
+    async def _archive(self, alone: Connection, span: Span, period: Period, pace: Pace) -> Archive:
         archived = await self._recorded(span)
         if archived is None:
             try:
-                await self._seal(span, period)
-                archived = await self._write(alone, span)
+                await self._seal(span, period, pace)
+                archived = await self._write(alone, span, pace)
             except Exception:
                 await alone.fetchval(_NOW)  # without the lock another process may write the archive now
                 await departure.unseal(self.pool, span.start)
                 raise
-        if left := await departure.settle(self.pool, span.start, archived.number):
+        if left := await departure.settle(self.pool, span.start, archived.number, pace):
             raise NotArchived(f"{left} rows of the period {archived.period} have no events; run `duebook verify`")
         await _until_locked(departure.drop, self.pool, span.start)
         return archived
@@ -88,14 +94,14 @@ class Archiver:
         async with acquire(self.pool) as db:
             return next((archive for archive in await archives(db) if archive.start == span.start), None)
 
-    async def _seal(self, span: Span, period: Period) -> None:
+    async def _seal(self, span: Span, period: Period, pace: Pace) -> None:
         if period.status == "closed":
-            await _until_locked(departure.move_open, self.pool, span.start)
+            await _until_locked(departure.move_open, self.pool, span.start, pace)
             await _until_locked(departure.seal, self.pool, span.start)
-        await _until_locked(departure.move_open, self.pool, span.start)
+        await _until_locked(departure.move_open, self.pool, span.start, pace)
 
-    async def _write(self, alone: Connection, span: Span) -> Archive:
-        manifest = await self._export(span)
+    async def _write(self, alone: Connection, span: Span, pace: Pace) -> Archive:
+        manifest = await self._export(span, pace)
         async with acquire(self.pool) as db:
             await _may_leave(db, span, manifest)
         content = encode(manifest)
@@ -106,13 +112,13 @@ class Archiver:
             archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
             return await record_archive(db, archived, manifest.link, self.actor)
 
-    async def _export(self, span: Span) -> Manifest:
+    async def _export(self, span: Span, pace: Pace) -> Manifest:
         """Write the files, and read them again: the rows are deleted after this. Raises NotArchived."""
         async with acquire(self.pool) as db:
             last, sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
             now = await db.fetchval(_NOW)
         name = period_name(span.start, span.end)
-        exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, self.pace)
+        exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, pace)
         tables = {table: await exporter.export(table) for table in TABLES}
         events = tables["events"]
         manifest = Manifest(

@@ -11,6 +11,7 @@ from typing import Any
 
 from duebook_common.domain.day_hash import DayLine, DepartedDay, EventSet, line_of
 from duebook_common.domain.set_hash import SetHash
+from duebook_common.runtime.pacing import NO_REST, Pace
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 
 DAY = timedelta(days=1)
@@ -153,16 +154,18 @@ def _of_day(gone: Mapping[date | None, list[DepartedDay]], day: date) -> list[De
     return [each for days in gone.values() for each in days if each.day == day]
 
 
-async def note_departure(pool: Pool, born: datetime) -> None:
+async def note_departure(pool: Pool, born: datetime, pace: Pace = NO_REST) -> None:
     """Note the events of a sealed period (UTC) by day, before it is dropped. To repeat it is harmless.
 
     In short statements, so that vacuum is not held back: nothing changes in a sealed period but by erasures.
     """
     sets: dict[date, EventSet] = {}
-    last = (0, 0)
-    while records := await pool.fetch(_OF_PERIOD, born, *last, _STEP):
-        _add(sets, records)
-        last = records[-1]["xid"], records[-1]["position"]
+    last: tuple[int, int] | None = (0, 0)
+    while last is not None:
+        async with pace.step():
+            records = await pool.fetch(_OF_PERIOD, born, *last, _STEP)
+            _add(sets, records)
+            last = (records[-1]["xid"], records[-1]["position"]) if records else None
     async with acquire(pool) as db:
         for day, events in sets.items():
             await db.execute(_NOTE, day, born, events.events, events.hash.state)

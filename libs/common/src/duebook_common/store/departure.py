@@ -14,6 +14,7 @@ from uuid import UUID
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.mail import stream as mail_stream
 from duebook_common.domain.run import events as run_events
+from duebook_common.runtime.pacing import NO_REST, Pace
 from duebook_common.store.database import Connection, Pool, transaction
 from duebook_common.store.day_lines import note_departure
 from duebook_common.store.departed_acts import note_departed_acts
@@ -22,7 +23,7 @@ from duebook_common.store.replay import stream_id
 from duebook_common.store.run_notes import forget_notes
 
 _ALONE = 7246
-_BATCH = 500  # streams
+_BATCH = 250  # streams
 _LOCK_WAIT = "SET LOCAL lock_timeout = '250ms'"  # whatever needs the table next waits behind this wait
 
 _STREAMS = """
@@ -100,18 +101,19 @@ async def periods_stay(pool: Pool, pause: float = 1.0) -> AsyncIterator[None]:
         await asyncio.sleep(pause)
 
 
-async def move_open(pool: Pool, born: datetime) -> int:
+async def move_open(pool: Pool, born: datetime, pace: Pace = NO_REST) -> int:
     """Move what is still open in this period (UTC) to the open one, batch by batch; returns how many streams moved.
 
     A job moves with its runs, and where one of its runs is of another period; a run with its mails and log lines. After
-    each batch, appends have as long as the batch kept them from appending.
+    each batch, appends have at least as long as the batch kept them from appending.
     """
     moved = 0
     for kind, find in _KINDS:
         async for ids in _batches(pool, born, kind):
-            began = time.monotonic()
-            moved += (count := await _move_batch(pool, born, kind, find, ids))
-            await asyncio.sleep(time.monotonic() - began if count else 0)
+            async with pace.step():
+                began = time.monotonic()
+                moved += (count := await _move_batch(pool, born, kind, find, ids))
+                await asyncio.sleep(time.monotonic() - began if count else 0)
     return moved
 
 
@@ -133,24 +135,25 @@ async def owes_mails(db: Connection, born: datetime) -> bool:
     return owes
 
 
-async def settle(pool: Pool, born: datetime, archive: int) -> int:
+async def settle(pool: Pool, born: datetime, archive: int, pace: Pace = NO_REST) -> int:
     """Replace the rows of a sealed period (UTC) by lines that name its archive; returns how many rows are left.
 
     The hashes of days, and the counts of bulk operations, keep what its events count for.
     """
     left = 0
     async for run_ids in _batches(pool, born, "run-"):
-        async with transaction(pool) as db:
+        async with pace.step(), transaction(pool) as db:
             await move_to_lines(db, await _ids(db, _RUNS_LEFT, born, run_ids), archive)
             await forget_notes(db, run_ids)
             left += len(await _ids(db, _RUNS_LEFT, born, run_ids))
     async for run_ids in _batches(pool, born, "mail-"):
-        await pool.execute(_FORGET_MAILS, run_ids, archive)
+        async with pace.step():
+            await pool.execute(_FORGET_MAILS, run_ids, archive)
     async for job_ids in _batches(pool, born, "job-"):
-        async with transaction(pool) as db:
+        async with pace.step(), transaction(pool) as db:
             await move_jobs_to_lines(db, await _ids(db, _JOBS_LEFT, born, job_ids), archive)
             left += len(await _ids(db, _JOBS_LEFT, born, job_ids))
-    await note_departure(pool, born)
+    await note_departure(pool, born, pace)
     await note_departed_acts(pool, born)
     return left
 

@@ -1,0 +1,24 @@
+"""Rests between the steps of work that has time, so that what runs beside it is hardly later."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to rest after a step, as a multiple of the time that the step took."""
+
+    rest: float = 0.0
+
+    @asynccontextmanager
+    async def step(self) -> AsyncIterator[None]:
+        """One step. A machine that is full makes it longer, and so the rest. One that fails is followed by none."""
+        began = time.monotonic()
+        yield
+        await asyncio.sleep((time.monotonic() - began) * self.rest)
+
+
+NO_REST = Pace()
