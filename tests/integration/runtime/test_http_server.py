@@ -63,7 +63,7 @@ async def test_a_head_that_never_ends_is_refused(unused_tcp_port: int) -> None:
 async def test_a_connection_that_is_accepted_while_the_server_stops_gets_one_answer(unused_tcp_port: int) -> None:
     server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
     reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
-    server._connections.closing = True  # as `stop` does first, before it closes the listener
+    server._connections.closing = True  # as `stop` does first; uvicorn closes the listener some moments later
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = await reader.read()
     assert b"connection: close" in answer

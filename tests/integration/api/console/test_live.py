@@ -5,15 +5,14 @@ import gc
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 
 import httpx2
 import orjson
+import uvicorn
 
 from duebook_api.events.stream import EventStream
 from duebook_api.state.changes import RESOURCES, Changes
 from duebook_api.state.shared_answers import SharedAnswers
-from duebook_common.runtime.http_server import HttpServer
 from duebook_common.store.eventstore import HORIZON
 from support.api_app import Api
 from support.bookkeeping import eventually
@@ -29,13 +28,18 @@ PAGES = ("/console", "/console/jobs", "/console/runs")
 @asynccontextmanager
 async def served(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
     app = api.http._transport.app  # type: ignore[attr-defined]
-    server = await HttpServer(app, "127.0.0.1", 0, 200).start()
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     try:
-        async with httpx2.AsyncClient(base_url=server.url, limits=limits, timeout=60) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
             yield http
     finally:
-        await server.stop(timedelta(seconds=5))
+        server.should_exit = True
+        await serving
 
 
 async def first_frame(stream: httpx2.Response) -> str:

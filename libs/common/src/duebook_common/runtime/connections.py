@@ -43,19 +43,10 @@ class Connections(Generic[C]):
         """Whether only probes may still be answered."""
         return len(self._open) > self.most
 
-    @property
-    def open(self) -> list[C]:
-        return list(self._open)
-
-    @property
-    def oldest(self) -> C | None:
-        """The connection that has waited longest for the head of a request."""
-        return next(iter(self._idle), None)
-
     def add(self, connection: C) -> C | None:
         """Take in a connection; returns the one to be closed for it, maybe itself."""
         self._open.add(connection)
-        oldest = self.oldest if self.crowded else None
+        oldest = next(iter(self._idle), None) if self.crowded else None
         if oldest is not None:
             self.busy(oldest)  # it is being closed, so the next surplus connection is another one
         self._idle[connection] = None

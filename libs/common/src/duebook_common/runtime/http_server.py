@@ -1,21 +1,25 @@
 """The HTTP server of a service: bounded connections, an orderly end, errors in the shape of all others."""
 
 import asyncio
+import json
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from email.utils import formatdate
+from functools import partial
 from ipaddress import IPv6Address, ip_address
-from typing import Self
+from typing import Any, Self
 
+import uuid_utils.compat as uuids
+import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from duebook_common.runtime.connections import SPARE, Connections, most_connections
+from duebook_common.runtime.connections import HEAD_BYTES, HEAD_SECONDS, SPARE, Connections, most_connections
 from duebook_common.runtime.health import PROBES
-from duebook_common.runtime.http_connection import HttpConnection, Serving
-from duebook_common.runtime.http_refusal import answer_crowded
+from duebook_common.runtime.loops import wait_until_set
 
-_TICK_SECONDS = 1.0
+_LAST_REQUEST_SECONDS = 0.5  # a stopping server waits so long for the request of a client that is about to send one
 
 
 class HttpServer:
@@ -23,69 +27,45 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, host: str, port: int, connections: int) -> None:
         self._app, self._host, self._port = app, host, port
-        self._connections: Connections[HttpConnection] = Connections(most_connections(connections))
-        self._serving = Serving(self._answer, self._connections)
-        self._listener: asyncio.Server | None = None
-        self._ticks: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[None] | None = None
+        self._connections: Connections[_Protocol] = Connections(most_connections(connections))
+        self._serving: asyncio.Task[None] | None = None
+        self._server: _Server | None = None
 
     async def start(self) -> Self:
         """Listen; raises OSError with the remedy."""
         backlog = self._connections.most + SPARE
         listener = _listen(self._host, self._port, backlog)
         self._port = listener.getsockname()[1]
-        self._ticks = asyncio.create_task(self._tick())
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: HttpConnection(self._serving), sock=listener, backlog=backlog)
+        protocol: Any = partial(_Protocol, self._connections)
+        config = uvicorn.Config(
+            self._answer,
+            interface="asgi3",
+            http=protocol,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            backlog=backlog,
+        )
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         return self
 
     async def stop(self, grace: timedelta) -> None:
         """Close the listener, then finish the requests that were taken; after the grace time they are cancelled."""
-        if self._listener is not None:
-            self._stopping = self._stopping or asyncio.create_task(self._stop(self._listener, grace))
-            await asyncio.shield(self._stopping)
-
-    async def _stop(self, listener: asyncio.Server, grace: timedelta) -> None:
+        if self._server is None or self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = max(1, int(grace.total_seconds()))
         self._connections.closing = True  # also for connections that are accepted in these moments
-        listener.close()
-        for connection in self._connections.open:
-            connection.shutdown()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(1.0, grace.total_seconds())):
-                await self._wait_idle()
-        for exchange in self._serving.running:
-            if exchange.task is not None:
-                exchange.task.cancel()
-        while self._serving.running:
-            await self._wait_for_end()
-        for connection in self._connections.open:
-            connection.abort()
-        if self._ticks is not None:
-            self._ticks.cancel()
-
-    async def _wait_idle(self) -> None:
-        while self._connections.open or self._serving.running:
-            await self._wait_for_end()
-
-    async def _wait_for_end(self) -> None:
-        self._serving.ended.clear()
-        await self._serving.ended.wait()
-
-    async def _tick(self) -> None:
-        """Each second: renew the date, and end the connections that have waited too long, the oldest first."""
-        while True:
-            self._serving.date = b"date: %s\r\n" % formatdate(usegmt=True).encode()
-            while (oldest := self._connections.oldest) is not None and oldest.expire():
-                self._connections.busy(oldest)
-            await asyncio.sleep(_TICK_SECONDS)
+        self._server.end()
+        await asyncio.shield(self._serving)
 
     @property
     def url(self) -> str:
         return f"http://{_in_url(self._host)}:{self._port}"
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._connections.crowded and scope["path"] not in PROBES:
-            await answer_crowded(send)
+        if self._connections.crowded and scope.get("path") not in PROBES:
+            await _answer_crowded(send)
         else:
             await self._app(scope, receive, send)
 
@@ -106,3 +86,133 @@ def _listen(host: str, port: int, backlog: int) -> socket.socket:
     except OSError as error:
         reason = f"cannot listen on {_in_url(host)}:{port}: {error.strerror}"
         raise OSError(f"{reason}; set DUEBOOK_HOST and DUEBOOK_PORT") from None
+
+
+class _Server(uvicorn.Server):
+    """A server without signal handlers, which the service has, and without ten wake-ups a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._exit = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._exit.set()
+
+    async def main_loop(self) -> None:
+        """Renew the header with the date each second until the end; the base class looks for it ten times as often."""
+        while not await self.on_tick(0):
+            await wait_until_set(self._exit, 1)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Protocol(HttpToolsProtocol):
+    """One connection. The head of each request must arrive in time, and what is not HTTP is answered by a problem."""
+
+    def __init__(self, others: "Connections[_Protocol]", *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._others = others
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+        surplus = self._others.add(self)
+        if surplus is not None:
+            surplus.transport.abort()
+        if self._others.closing:
+            self.shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_arrived()
+        self._others.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._deadline is not None and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(431, "head_too_large", f"the head of the request is larger than {HEAD_BYTES // 1024} KiB")
+
+    def on_headers_complete(self) -> None:
+        self._head_arrived()
+        self._others.busy(self)
+        super().on_headers_complete()
+        if self._others.closing:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None and not self.transport.is_closing():  # no further request has come
+            self._others.idle(self)
+            self._await_head()
+
+    def shutdown(self) -> None:
+        """Answer the request under way, or one that is about to arrive, then close."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_LAST_REQUEST_SECONDS, self._close_if_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def _await_head(self) -> None:
+        self._head_arrived()
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
+
+    def _head_arrived(self) -> None:
+        self._head_bytes = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_too_slow(self) -> None:
+        if not self._head_bytes:
+            self.transport.close()  # nothing was asked, so nothing is answered
+        else:
+            self._refuse(408, "head_too_slow", f"the head of the request did not arrive within {HEAD_SECONDS:.0f} s")
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "broken_http", f"this is not a valid HTTP/1.1 request: {msg}")
+
+    def _refuse(self, status: int, code: str, detail: str) -> None:
+        head, body = _problem(status, code, detail)
+        lines = b"".join(b"%s: %s\r\n" % header for header in head)
+        self.transport.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (status, _TITLES[status].encode(), lines, body))
+        self.transport.close()
+
+
+_TITLES = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+def _problem(status: int, code: str, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of a problem that closes its connection."""
+    problem = {
+        "type": f"https://duebook.dev/problems/{code}",
+        "title": _TITLES[status],
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:uuid:{uuids.uuid7()}",
+        "code": code,
+    }
+    body = json.dumps(problem).encode()
+    size = str(len(body)).encode()
+    return [(b"content-type", b"application/problem+json"), (b"content-length", size), (b"connection", b"close")], body
+
+
+async def _answer_crowded(send: Send) -> None:
+    head, body = _problem(503, "crowded", "too many connections are open; try again")
+    await send({"type": "http.response.start", "status": 503, "headers": [*head, (b"retry-after", b"1")]})
+    await send({"type": "http.response.body", "body": body})

@@ -125,7 +125,7 @@ def configure(service: str, style: Literal["json", "console"], level: str, *, co
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in ("aio_pika", "aiormq", "httpx2"):  # our own lines report the same, with more context
+    for name in ("aio_pika", "aiormq", "httpx2", "uvicorn.access"):  # our own lines report the same, with more context
         logging.getLogger(name).setLevel(logging.ERROR)
     BUILD.labels(service, version("duebook-common")).set(1)
 

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from duebook_api.http.problems import MOST_FAULTS, Fault, Problem, invalid, invalid_model, model_faults, try_again
 from duebook_api.http.slots import SharedSlots
 from duebook_api.http.strict_json import Raw, parse
-from duebook_common.runtime.http_exchange import WHOLE_BODY
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -86,8 +85,6 @@ async def read_body(request: Request, limit: int) -> Raw:
     declared = _declared_size(request)
     if _DRAINED < declared < float("inf") or (declared > limit and "expect" in request.headers):
         raise _too_large(limit)  # its sender waits for `100 Continue`, or sends too much to be drained
-    if declared <= limit and (whole := _whole_body(request)) is not None:
-        return whole
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
@@ -102,12 +99,6 @@ async def read_body(request: Request, limit: int) -> Raw:
     if size > limit:
         raise _too_large(limit)
     return body
-
-
-def _whole_body(request: Request) -> bytes | None:
-    """The body if it is there already, as that of most requests is."""
-    whole_body: Callable[[], bytes | None] | None = request.scope.get("extensions", {}).get(WHOLE_BODY)
-    return None if whole_body is None else whole_body()
 
 
 def _too_large(limit: int) -> Problem:
