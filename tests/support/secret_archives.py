@@ -12,6 +12,7 @@ from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.targets import Target
 from duebook_common.domain.archive import Archive
 from duebook_common.domain.mail import MailSent
+from duebook_common.runtime.pacing import NO_REST
 from duebook_common.store.actor import Actor
 from duebook_common.store.archive_handling import archives, chain
 from duebook_common.store.database import Pool, acquire, transaction
@@ -45,7 +46,7 @@ async def mail_missed(api: Api, job: Any) -> None:
 async def archive_period(api: Api, target: Target, month: int = 1) -> Archive:
     """Archive what has ended so far."""
     await end_period(api, month)
-    archive = await Archiver(api.deps.pool, target, ACTOR, longest_rest=0).archive_due(ANY_AGE)
+    archive = await Archiver(api.deps.pool, target, ACTOR, pace=NO_REST).archive_due(ANY_AGE)
     assert archive is not None
     return archive
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,6 +18,8 @@ from duebook_common.domain.run.commands import DiscardRun, FailAttempt, RedriveR
 from duebook_common.domain.run.state import Run
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
+from duebook_common.runtime.pacing import Pace
+from duebook_common.store import day_lines, departure
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Pool
 from duebook_common.store.departure import drop, move_open, seal, settle, unseal
@@ -163,3 +168,56 @@ async def sound(pool: Pool) -> None:
     report = await verify(pool, overdue=timedelta(days=100_000))
     assert report.breaches == []
     assert (await rebuild(pool)).replaced == 0
+
+
+@dataclass(frozen=True)
+class Standstill(Pace):
+    """Stands still after the first step, in which another process lets the period leave."""
+
+    pool: Pool | None = None
+    born: datetime = NOW
+    steps: list[int] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def step(self) -> AsyncIterator[None]:
+        yield
+        self.steps.append(1)
+        if len(self.steps) == 1:
+            assert self.pool is not None
+            await settle(self.pool, self.born, 1)
+            await drop(self.pool, self.born)
+
+
+async def test_who_has_stood_still_changes_no_hash_of_what_has_left(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await succeeded(pool)
+    born = await close(pool)
+    for step in (move_open, seal, archive):
+        await step(pool, born)
+    events = await pool.fetchval("SELECT count(*) FROM events WHERE born = $1", born)
+    monkeypatch.setattr(day_lines, "_STEP", 1)
+    await day_lines.note_departure(pool, born, Standstill(0, pool, born))
+    assert await pool.fetchval("SELECT sum(events) FROM departed_days") == events > 1
+    await sound(pool)
+
+
+async def test_what_keeps_a_batch_from_moving_starts_no_other_batch_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        await dead_letter(pool)
+    born = await close(pool)
+    monkeypatch.setattr(departure, "_BATCH", 1)
+    moves, move = list[Any](), departure._move_batch
+
+    async def sometimes(*arguments: Any) -> int:
+        moves.append(arguments[-1])
+        if len(moves) == 2:
+            raise asyncpg.LockNotAvailableError
+        return await move(*arguments)
+
+    monkeypatch.setattr(departure, "_move_batch", sometimes)
+    await move_open(pool, born)
+    assert moves.count(moves[0]) == 1
+    assert moves.count(moves[1]) == 2

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from duebook_common.domain.retention import Span, due, rest_for, spans
+from duebook_common.domain.retention import Span, due, spans
 
 MONTHS = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)]
 DAY = timedelta(days=1)
@@ -33,9 +33,3 @@ def test_the_oldest_period_leaves_first_once_it_is_old_enough(
 
 def test_without_an_ended_period_none_leaves() -> None:
     assert due([], DAY, MONTHS[0]) is None
-
-
-@pytest.mark.parametrize(("overdue", "rest"), [(-5, 4), (0, 4), (14, 2), (21, 1), (27, 0.5), (28, 0.5), (900, 0.5)])
-def test_an_archive_rests_the_less_the_more_it_is_overdue(overdue: int, rest: float) -> None:
-    assert rest_for(4, overdue * DAY, Span(*MONTHS[1:3])) == rest
-    assert rest_for(0, overdue * DAY, Span(*MONTHS[1:3])) == 0

@@ -69,9 +69,10 @@ async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") 
     """Archive all that is due, and then let erasures reach the archives, also where archiving has failed."""
     from duebook_common.archives.archiver import Archiver, NotArchived
     from duebook_common.archives.rewriter import Rewriter
+    from duebook_common.runtime.pacing import NO_REST
     from duebook_common.store.archive_handling import erasure_overdue
 
-    archiver = Archiver(pool, target, operator(), longest_rest=0)
+    archiver = Archiver(pool, target, operator(), pace=NO_REST)
     archived, changed, faults = list[Any](), list[Any](), list[str]()
     try:
         while (archive := await archiver.archive_due(retention)) is not None:

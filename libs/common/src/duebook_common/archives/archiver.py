@@ -3,12 +3,8 @@
 Killed anywhere, the period is there or its archive is, and the next call goes on. One process at a time does it.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from asyncpg import LockNotAvailableError
 
 from duebook_common.archives.chain import ArchiveFault, check_files
 from duebook_common.archives.check import file_states
@@ -17,7 +13,7 @@ from duebook_common.archives.manifest import Manifest, digest, encode, manifest_
 from duebook_common.archives.targets import Target
 from duebook_common.domain.archive import Archive, LogArchived
 from duebook_common.domain.periods import period_name
-from duebook_common.domain.retention import Span, due, rest_for, spans
+from duebook_common.domain.retention import Span, due, spans
 from duebook_common.runtime.pacing import Pace
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
@@ -25,7 +21,7 @@ from duebook_common.store.archive_handling import archives, last_archive, record
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
-_TRIES, _WAIT = 40, 0.25  # for a lock that appends hold: they go on in between
+_PACE = Pace(1)
 _NOW = "SELECT clock_timestamp()"
 _HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
 
@@ -38,14 +34,13 @@ class NotArchived(Exception):
 class Archiver:
     """Archives to `target`. `pool` must have two connections.
 
-    `longest_rest` is how long to rest after each step, as a multiple of the time that it took; less of a period that is
-    overdue.
+    `pace` rests between the steps. A period takes no event from its seal on, so it rests no longer than it works.
     """
 
     pool: Pool
     target: Target
     actor: Actor
-    longest_rest: float = 4.0
+    pace: Pace = _PACE
 
     async def archive_due(self, retention: timedelta | None) -> Archive | None:
         """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was begun.
@@ -61,11 +56,7 @@ class Archiver:
             present = _present(known)
             begun = next((span for span, period in present.items() if period.status == "leaving"), None)
             span = begun or due([*present], retention, now)
-            if span is None:
-                return None
-            overdue = timedelta() if retention is None else now - retention - span.end
-            pace = Pace(rest_for(self.longest_rest, overdue, span))
-            return await self._archive(alone, span, present[span], pace)
+            return None if span is None else await self._archive(alone, span, present[span])
 
     async def overdue(self, retention: timedelta | None) -> float:
         """For how many seconds the oldest period could have left; 0 if none could."""
@@ -74,19 +65,19 @@ class Archiver:
         span = due([*_present(known)], retention, now)
         return 0.0 if span is None or retention is None else (now - retention - span.end).total_seconds()
 
-    async def _archive(self, alone: Connection, span: Span, period: Period, pace: Pace) -> Archive:
+    async def _archive(self, alone: Connection, span: Span, period: Period) -> Archive:
         archived = await self._recorded(span)
         if archived is None:
             try:
-                await self._seal(span, period, pace)
-                archived = await self._write(alone, span, pace)
+                await self._seal(span, period)
+                archived = await self._write(alone, span)
             except Exception:
                 await alone.fetchval(_NOW)  # without the lock another process may write the archive now
                 await departure.unseal(self.pool, span.start)
                 raise
-        if left := await departure.settle(self.pool, span.start, archived.number, pace):
+        if left := await departure.settle(self.pool, span.start, archived.number, self.pace):
             raise NotArchived(f"{left} rows of the period {archived.period} have no events; run `duebook verify`")
-        await _until_locked(departure.drop, self.pool, span.start)
+        await departure.until_locked(departure.drop, self.pool, span.start)
         return archived
 
     async def _recorded(self, span: Span) -> Archive | None:
@@ -94,14 +85,14 @@ class Archiver:
         async with acquire(self.pool) as db:
             return next((archive for archive in await archives(db) if archive.start == span.start), None)
 
-    async def _seal(self, span: Span, period: Period, pace: Pace) -> None:
+    async def _seal(self, span: Span, period: Period) -> None:
         if period.status == "closed":
-            await _until_locked(departure.move_open, self.pool, span.start, pace)
-            await _until_locked(departure.seal, self.pool, span.start)
-        await _until_locked(departure.move_open, self.pool, span.start, pace)
+            await departure.move_open(self.pool, span.start, self.pace)
+            await departure.until_locked(departure.seal, self.pool, span.start)
+        await departure.move_open(self.pool, span.start, self.pace)
 
-    async def _write(self, alone: Connection, span: Span, pace: Pace) -> Archive:
-        manifest = await self._export(span, pace)
+    async def _write(self, alone: Connection, span: Span) -> Archive:
+        manifest = await self._export(span)
         async with acquire(self.pool) as db:
             await _may_leave(db, span, manifest)
         content = encode(manifest)
@@ -112,13 +103,13 @@ class Archiver:
             archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
             return await record_archive(db, archived, manifest.link, self.actor)
 
-    async def _export(self, span: Span, pace: Pace) -> Manifest:
+    async def _export(self, span: Span) -> Manifest:
         """Write the files, and read them again: the rows are deleted after this. Raises NotArchived."""
         async with acquire(self.pool) as db:
             last, sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
             now = await db.fetchval(_NOW)
         name = period_name(span.start, span.end)
-        exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, pace)
+        exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, self.pace)
         tables = {table: await exporter.export(table) for table in TABLES}
         events = tables["events"]
         manifest = Manifest(
@@ -175,15 +166,3 @@ def _archived(manifest: Manifest, content: bytes, address: str, now: datetime) -
         last_position=None if last is None else last.position,
         at=now,
     )
-
-
-async def _until_locked(step: Any, *arguments: Any) -> None:
-    """Try the step again while others hold the lock that it needs; raises LockNotAvailableError after ten seconds."""
-    for n in range(_TRIES):
-        try:
-            await step(*arguments)
-            return
-        except LockNotAvailableError:
-            if n == _TRIES - 1:
-                raise
-        await asyncio.sleep(_WAIT)

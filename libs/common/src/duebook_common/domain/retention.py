@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-_LEAST_REST = 1 / 8
-
 
 class Span(NamedTuple):
     """A period (UTC): what was opened from `start` until before `end`."""
@@ -29,13 +27,3 @@ def due(present: Sequence[Span], retention: timedelta | None, now: datetime) -> 
         return None
     oldest = min(present)
     return oldest if oldest.end + retention <= now else None
-
-
-def rest_for(longest: float, overdue: timedelta, span: Span) -> float:
-    """How long to rest between steps of an archive of this period, as a multiple of what they take.
-
-    `longest` if it is not overdue, and an eighth of that if it has been overdue for as long as it is: so archives keep
-    up with what runs.
-    """
-    late = max(overdue, timedelta()) / (span.end - span.start)
-    return longest * max(1 - late, _LEAST_REST)

@@ -18,7 +18,11 @@ class Pace:
         """One step. A machine that is full makes it longer, and so the rest. One that fails is followed by none."""
         began = time.monotonic()
         yield
-        await asyncio.sleep((time.monotonic() - began) * self.rest)
+        await self.rest_after(time.monotonic() - began)
+
+    async def rest_after(self, took: float, least: float = 0.0) -> None:
+        """Rest after a step of so many seconds, at least for `least` times as long."""
+        await asyncio.sleep(took * max(self.rest, least))
 
 
 NO_REST = Pace()

@@ -57,6 +57,7 @@ _NOTE = """
 INSERT INTO departed_days (day, born, events, state) VALUES ($1, $2, $3, $4)
 ON CONFLICT (day, born) DO UPDATE SET events = excluded.events, state = excluded.state
 """
+_IS_PRESENT = "SELECT true FROM periods WHERE born = $1 AND status <> 'archived' FOR SHARE"
 _TAKE = """
 INSERT INTO day_claims AS claims (until) VALUES ($1::timestamptz + $2)
 ON CONFLICT (only_row) DO UPDATE SET until = excluded.until WHERE claims.until <= $1 RETURNING true
@@ -166,7 +167,10 @@ async def note_departure(pool: Pool, born: datetime, pace: Pace = NO_REST) -> No
             records = await pool.fetch(_OF_PERIOD, born, *last, _STEP)
             _add(sets, records)
             last = (records[-1]["xid"], records[-1]["position"]) if records else None
-    async with acquire(pool) as db:
+    async with transaction(pool) as db:
+        # Who has stood still may have read a period that another process has dropped meanwhile.
+        if await db.fetchval(_IS_PRESENT, born) is None:
+            return
         for day, events in sets.items():
             await db.execute(_NOTE, day, born, events.events, events.hash.state)
 

@@ -6,10 +6,13 @@ In this order: `move_open`, `seal`, `move_open` again for what came in between, 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import ParamSpec, TypeVar
 from uuid import UUID
+
+from asyncpg import LockNotAvailableError
 
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.mail import stream as mail_stream
@@ -22,7 +25,11 @@ from duebook_common.store.ledger_lines import move_jobs_to_lines, move_to_lines
 from duebook_common.store.replay import stream_id
 from duebook_common.store.run_notes import forget_notes
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _ALONE = 7246
+_TRIES, _WAIT = 40, 0.25  # for a lock that appends hold: they go on in between
 _BATCH = 250  # streams
 _LOCK_WAIT = "SET LOCAL lock_timeout = '250ms'"  # whatever needs the table next waits behind this wait
 
@@ -110,10 +117,9 @@ async def move_open(pool: Pool, born: datetime, pace: Pace = NO_REST) -> int:
     moved = 0
     for kind, find in _KINDS:
         async for ids in _batches(pool, born, kind):
-            async with pace.step():
-                began = time.monotonic()
-                moved += (count := await _move_batch(pool, born, kind, find, ids))
-                await asyncio.sleep(time.monotonic() - began if count else 0)
+            began = time.monotonic()
+            moved += (count := await until_locked(_move_batch, pool, born, kind, find, ids))
+            await pace.rest_after(time.monotonic() - began, least=1 if count else 0)
     return moved
 
 
@@ -166,6 +172,16 @@ async def drop(pool: Pool, born: datetime) -> None:
     async with transaction(pool) as db:
         await db.execute(_LOCK_WAIT)
         await db.execute(_DROP, born)
+
+
+async def until_locked(step: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
+    """Try the step again while others hold the lock that it needs; raises LockNotAvailableError after 20 seconds."""
+    for _ in range(_TRIES):
+        try:
+            return await step(*arguments, **named)
+        except LockNotAvailableError:
+            await asyncio.sleep(_WAIT)
+    return await step(*arguments, **named)
 
 
 async def _batches(pool: Pool, born: datetime, prefix: str) -> AsyncIterator[list[UUID]]:
