@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
+from duebook_common.store.codec import rfc3339
 from support.api_app import Api
 from support.archived_runs import archive_runs
 from support.console import get, submit
@@ -88,6 +89,23 @@ async def test_an_archived_run_is_shown_as_far_as_it_is_known(api: Api) -> None:
     just_before = datetime.fromisoformat(shown["finished_at"]) - timedelta(microseconds=1)
     early = await api.json(410, "GET", f"{path}?as_of={just_before.isoformat().replace('+00:00', 'Z')}")
     assert (early["code"], PERIOD in early["detail"]) == ("archived", True)
+
+
+async def test_a_job_is_the_same_as_of_a_time_whose_runs_are_archived(api: Api) -> None:
+    series, _ = await with_history(api)
+    once = await api.create(scheduled_at=ago(api, SECOND))
+    await dispatch(api, once)
+    await succeed(api, (await runs_of(api, once))[0])
+    now = api.deps.clock.now()
+    times = [(series, now), (series, now - DAY), (series, now - 2 * DAY), (once, now)]
+    paths = [f"/api/job/{job['id']}?as_of={rfc3339(time)}" for job, time in times]
+    shown = [await api.json(200, "GET", path) for path in paths]
+    assert shown[-1]["status"] == "finished"
+    assert len({job["next_due_at"] for job in shown[:-1]}) > 1
+    runs = [run for job in (series, once) for run in ended(await runs_of(api, job))]
+    await archive_runs(api.deps.pool, ids(runs))
+    for path, before in zip(paths, shown, strict=True):
+        assert await api.json(200, "GET", path) == before, path
 
 
 async def test_why_says_that_it_comes_from_the_ledger(api: Api) -> None:

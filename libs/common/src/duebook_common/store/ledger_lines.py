@@ -126,6 +126,14 @@ SELECT run_id, job_id, nominal_at, coalesce(due_at, nominal_at) AS due_at, creat
 FROM ledger_lines JOIN archives ON archives.number = ledger_lines.archive
 """
 _BY_ID = f"{_LINES} WHERE run_id = ANY($1::uuid[])"
+# A run is decided some seconds ahead of its nominal time at most.
+_UNTIL = """
+WHERE job_id = $1 AND trigger = ANY($2::text[]) AND created_at <= $3
+  AND nominal_at <= $3::timestamptz + interval '1 minute'
+"""
+_LAST = f"{_LINES} {_UNTIL} ORDER BY nominal_at DESC, position DESC LIMIT 1"
+# A skipped run with only one event is an occurrence that was left out, which does not count as a run.
+_COUNT = f"SELECT count(*) FROM ledger_lines {_UNTIL} AND NOT (status = 'skipped' AND version = 1)"  # noqa: S608
 _OF_JOBS = f"{_LINES} WHERE job_id = ANY($1::uuid[]) ORDER BY position"
 
 
@@ -163,6 +171,18 @@ async def lines_of_jobs(db: Connection, job_ids: Iterable[UUID]) -> dict[UUID, l
     for record in await db.fetch(_OF_JOBS, list(job_ids)):
         lines.setdefault(record["job_id"], []).append(_line(record))
     return lines
+
+
+async def last_line(db: Connection, job_id: UUID, triggers: Iterable[str], time: datetime) -> LedgerLine | None:
+    """The line of the last run of the job that one of these triggers has decided by this time (UTC)."""
+    record = await db.fetchrow(_LAST, job_id, list(triggers), time)
+    return None if record is None else _line(record)
+
+
+async def count_lines(db: Connection, job_id: UUID, triggers: Iterable[str], time: datetime) -> int:
+    """How many runs of the job, that one of these triggers has decided by this time (UTC), have lines."""
+    count: int = await db.fetchval(_COUNT, job_id, list(triggers), time)
+    return count
 
 
 def _line(record: Any) -> LedgerLine:

@@ -14,7 +14,8 @@ from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import COLUMNS, LIGHT_DATA, RecordedEvent
-from duebook_common.store.replay import fold_job, fold_run
+from duebook_common.store.ledger_lines import count_lines, last_line
+from duebook_common.store.replay import fold_job, fold_run, moving_job
 
 _BY_THEN = f"SELECT {COLUMNS} FROM events WHERE stream = $1 AND recorded_at <= $2 ORDER BY version"  # noqa: S608
 # Of a job only the last definition is shown. Those before it may be many and large.
@@ -57,12 +58,22 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
         raise await missing_job(db, job_id)
     stream = job_events.stream(job_id)
     recorded = await _recorded_until(db, _JOB_BY_THEN, stream, f"job {job_id}", time)
-    last = await db.fetchrow(_LAST_FIRST_EVENT, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
+    last = await _last_first_event(db, job_id, time)
     if last is None:
         return fold_job(job_id, recorded)
-    first_event = RecordedEvent(**last)
-    job = fold_job(job_id, sorted([*recorded, first_event], key=lambda item: (item.xid, item.position)))
-    return replace(job, runs=await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, first_event.event.at))
+    decided_at = last.event.at
+    runs: int = await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, decided_at)
+    runs += await count_lines(db, job_id, _SCHEDULED, decided_at)
+    return replace(fold_job(job_id, moving_job(recorded, [last])), runs=runs)
+
+
+async def _last_first_event(db: Connection, job_id: UUID, time: datetime) -> RecordedEvent | None:
+    """That of the last run that the schedule had opened by then, also if the run is archived."""
+    row = await db.fetchrow(_LAST_FIRST_EVENT, job_id, _SCHEDULED, time, _CLOCK_DIFFERENCE)
+    line = await last_line(db, job_id, _SCHEDULED, time)
+    found = [RecordedEvent(**row)] if row is not None else []
+    found += [line.recorded] if line is not None else []
+    return max(found, key=lambda recorded: recorded.position, default=None)
 
 
 async def run_as_of(db: Connection, run_id: UUID, time: datetime) -> tuple[Run, str | None]:
