@@ -3,7 +3,9 @@
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
+from duebook_common.domain.errors import JobKeyTaken
 from support.api_app import FUTURE, Api
 
 BODY = {"name": "a job", "scheduled_at": FUTURE}
@@ -145,3 +147,12 @@ async def test_a_repeated_create_answers_the_first_job(api: Api) -> None:
     again = await api.json(201, "POST", "/api/job", BODY | {"key": "k"}, Idempotency_Key="one")
     assert again["id"] == first["id"]
     await api.json(409, "POST", "/api/job", BODY | {"key": "k"}, Idempotency_Key="two")
+
+
+async def test_the_same_request_twice_at_once_is_not_refused_by_its_own_job(api: Api) -> None:
+    """The second is judged by the key of the first, not by its id, where both are being written."""
+    first = await api.json(201, "POST", "/api/job", BODY | {"key": "k"}, Idempotency_Key="one")
+    with patch.object(api.deps.create_batcher, "create", AsyncMock(side_effect=JobKeyTaken)):
+        again = await api.json(201, "POST", "/api/job", BODY | {"key": "k"}, Idempotency_Key="one")
+        await api.json(409, "POST", "/api/job", BODY | {"key": "k"}, Idempotency_Key="two")
+    assert again == first

@@ -40,8 +40,9 @@ def _value(column: Column[Job]) -> str:
 
 # The key of `jobs` judges whether a job is new, in all periods; that of `events` has nothing to refuse then, and would
 # fail the statement. A job that left for an archive keeps its id. Rows are locked in the order of ids, so that
-# statements which share ids do not deadlock. What `archived_jobs` is asked stands in a subselect of its own: as a join,
-# a plan of the time when that table was small would read all of it.
+# statements which share ids do not deadlock. A job that leaves in this moment is in one of both tables, by the snapshot
+# of the statement. What these are asked stands in subselects: as a join, a plan of the time when one of them was small
+# would read all of it.
 #
 # Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each statement anew,
 # which takes longer than its execution. One plan does for all, because it reads tables by their keys only.
@@ -52,7 +53,8 @@ _OPEN = f"""
 WITH opened AS (
     INSERT INTO jobs ({", ".join(column.name for column in JOB)})
     SELECT {", ".join(map(_value, JOB))} FROM {_EVENTS} JOIN {rows(_GIVEN, 6, _ARRAY)} USING (job_id)
-    WHERE (SELECT true FROM archived_jobs a WHERE a.job_id = e.job_id) IS NULL ORDER BY e.job_id
+    WHERE (SELECT true FROM archived_jobs a WHERE a.job_id = e.job_id) IS NULL
+      AND (SELECT true FROM jobs j WHERE j.job_id = e.job_id) IS NULL ORDER BY e.job_id
     ON CONFLICT (job_id) DO NOTHING RETURNING job_id, born
 )
 INSERT INTO events (stream, version, id, type, data, meta, job_id, recorded_at, born)

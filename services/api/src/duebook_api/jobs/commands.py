@@ -107,10 +107,16 @@ def queue_pointers(definitions: Sequence[Definition], root: str) -> dict[str, st
 
 async def _append(deps: Dependencies, events: Mapping[UUID, JobCreated], actor: Actor) -> list[Job] | None:
     """The new jobs; None, and nothing written, if one of them exists already. Raises JobKeyTaken."""
-    if len(events) > 1:
-        return await create_jobs(deps.pool, events, actor)
-    [(job_id, event)] = events.items()
-    job = await deps.create_batcher.create(NewJob(job_id, event, actor))
+    try:
+        if len(events) > 1:
+            return await create_jobs(deps.pool, events, actor)
+        [(job_id, event)] = events.items()
+        job = await deps.create_batcher.create(NewJob(job_id, event, actor))
+    except JobKeyTaken:  # by itself, if the same request came twice at once
+        async with acquire(deps.pool) as db:
+            if not await load_jobs(db, list(events)):
+                raise
+        return None
     return None if job is None else [job]
 
 
