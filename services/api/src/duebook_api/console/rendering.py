@@ -107,7 +107,14 @@ def _text(template: str, reader: Reader, **view: Any) -> str:
 async def counting(request: Request) -> None:
     """Begin to count for the navigation, while the page reads what it shows; `render` waits for it."""
     if request.method == "GET":
-        setattr(request.state, _COUNTS, asyncio.create_task(_counts(request)))
+        counts = asyncio.create_task(_counts(request))
+        counts.add_done_callback(_collect)  # a redirect needs no counts
+        setattr(request.state, _COUNTS, counts)
+
+
+def _collect(counts: asyncio.Task[Any]) -> None:
+    if not counts.cancelled():
+        counts.exception()
 
 
 async def _counts(request: Request) -> dict[str, Any] | None:
