@@ -58,7 +58,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 422 | `invalid`, `too_many_fields`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |
 | 429 | `rate_limited`, `too_many_streams_of_client`, `too_many_bulk_operations`, `too_many_forecasts`, `too_many_waits_of_client` | More than the key may send, or have open or running. Come again after `Retry-After` seconds. |
 | 500 | `internal` | A fault of ours; the log line has the `instance`. |
-| 503 | `unavailable`, `busy`, `starting`, `too_many_streams`, `too_many_waits` | Try again after `Retry-After` seconds. |
+| 503 | `unavailable`, `busy`, `starting`, `too_many_streams`, `too_many_waits`, `forecast_failed` | Try again after `Retry-After` seconds. |
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 _SKIPPED = {"limit", "cursor"}

@@ -26,3 +26,9 @@ async def wait(pool: Pool) -> None:
     """Say in the database that this has begun, and wait without an end."""
     await pool.execute("SELECT pg_advisory_lock(4711)")
     await asyncio.Event().wait()
+
+
+async def die(_: Pool, after: float) -> None:
+    """End this process after so many seconds, as the kernel does if there is no memory."""
+    await asyncio.sleep(after)
+    os.kill(os.getpid(), signal.SIGKILL)

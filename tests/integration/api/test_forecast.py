@@ -1,14 +1,15 @@
 """Forecasts over HTTP, from jobs and measured runs in a real database."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import AsyncMock, patch
 from uuid import uuid4
 
 import pytest
 
 from duebook_api.schedules.forecast.bodies import ForecastBody
 from duebook_api.schedules.forecast.queries import is_large
+from duebook_api.state.side_process import SideProcessFailed
 from duebook_common.domain.run.commands import DiscardRun, FailAttempt, StartAttempt, Succeed
 from support.api_app import Api
 
@@ -133,14 +134,25 @@ async def test_a_patch_is_validated_and_a_job_may_be_changed_once(api: Api) -> N
     assert problem["errors"][0]["detail"] == "this job is deleted"
 
 
-async def test_a_forecast_that_is_too_large_is_refused_without_blocking_the_event_loop(api: Api) -> None:
-    """It takes a second of CPU time to find out, in another process."""
+async def test_a_forecast_of_many_jobs_is_computed_and_refused_by_another_process(api: Api) -> None:
     jobs = [{"name": "x", "recurrence": {"every": "PT1S"}, "scheduled_at": BEGIN.isoformat()}] * 60
     await api.json(201, "POST", "/api/job/batch", {"jobs": jobs})
-    begin = time.process_time()
-    problem = await forecast(api, 422, 399 * DAY)
-    assert time.process_time() - begin < 0.5
+    with patch.object(api.deps.side_process, "run", wraps=api.deps.side_process.run) as aside:
+        problem = await forecast(api, 422, 399 * DAY)
+        assert (await forecast(api))["runs"] == 60 * 86_400
     assert "more than 500,000 hours" in problem["detail"]
+    assert aside.call_count == 1
+
+
+async def test_a_forecast_that_another_process_cannot_compute_says_so(api: Api) -> None:
+    for name in "abcdef":
+        await hourly(api, name=name)
+    failed = AsyncMock(side_effect=SideProcessFailed("the process that computed it has ended"))
+    with patch.object(api.deps.side_process, "run", failed):
+        problem = await forecast(api, 503, 300 * DAY)
+        assert (await forecast(api, filter={"name": "a"}))["runs"] == 24, "small ones do not need it"
+    assert problem["code"] == "forecast_failed"
+    assert "filter" in problem["detail"]
 
 
 @pytest.mark.parametrize(("days", "changes", "large"), [(0.01, 0, False), (83, 0, False), (84, 0, True), (71, 2, True)])

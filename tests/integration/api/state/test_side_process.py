@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from duebook_api.http.problems import Problem
-from duebook_api.state.side_process import SideProcess
+from duebook_api.state.side_process import SideProcess, SideProcessFailed
 from duebook_common.store.database import connect
 from support.bookkeeping import eventually
-from support.side_work import describe, refuse, stop, wait
+from support.side_work import describe, die, refuse, stop, wait
 
 _LOCKED = """
 SELECT EXISTS (
@@ -22,7 +22,7 @@ SELECT EXISTS (
 """
 _CHILD = """
 import asyncio
-from duebook_api.state.side_process import SideProcess
+from duebook_api.state.side_process import SideProcess, SideProcessFailed
 from support.side_work import describe
 async def main():
     print((await SideProcess({url!r}).run(describe, 1))[0], flush=True)
@@ -75,10 +75,15 @@ async def test_a_process_that_was_killed_is_replaced(postgres_url: str) -> None:
     assert (await side.run(describe, 1))[0] != first
 
 
+async def test_work_that_ends_its_process_is_not_tried_again(postgres_url: str) -> None:
+    with pytest.raises(SideProcessFailed, match="has ended"):
+        await SideProcess(postgres_url).run(die, 1.5)
+
+
 async def test_a_process_that_stands_still_is_killed_and_replaced(postgres_url: str) -> None:
     side = SideProcess(postgres_url)
     first = (await side.run(describe, 1))[0]
-    with pytest.raises(TimeoutError):
+    with pytest.raises(SideProcessFailed, match="not ready after 1 s"):
         await SideProcess(postgres_url, longest=1).run(stop)
     await ends(first)
     assert (await side.run(describe, 1))[2] == 2

@@ -56,6 +56,7 @@ class Dependencies:
     large_bodies: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_BODIES, _OF_ONE_CLIENT))
     large_counts: SharedSlots = field(default_factory=lambda: SharedSlots(_LARGE_COUNTS, 1))
     forecasts: SharedSlots = field(default_factory=lambda: SharedSlots(1, 1))  # each keeps a core busy
+    large_forecasts: SharedSlots = field(default_factory=lambda: SharedSlots(1, 1))  # of the side process
 
     def __post_init__(self) -> None:
         counts = RunCounts(self.changes)

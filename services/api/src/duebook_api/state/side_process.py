@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
@@ -14,8 +15,13 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 _IDLE = 150  # seconds, longer than the overview keeps its forecast: so one that is watched starts no process each time
-_LONGEST = 120.0  # seconds of one work: something may have stopped the process
+_LONGEST = 300.0  # seconds of one work: something may have stopped the process
+_AT_ONCE = 1.0  # seconds: a process that was idle may have ended in the moment in which it was asked
 _NICENESS = 10  # on full cores it gets a tenth of what requests get
+
+
+class SideProcessFailed(Exception):
+    """What was asked for is not there: the process has died or stands still; `args` say which."""
 
 
 class SideProcess:
@@ -30,13 +36,24 @@ class SideProcess:
     async def run(self, work: Callable[[Pool, *Args], Awaitable[T]], *args: *Args) -> T:
         """What `work` returns or raises; `work` is a function of a module.
 
-        Raises TimeoutError after two minutes; then, and if this is cancelled, the process is killed.
+        Raises SideProcessFailed after five minutes, or if the process dies. The process is killed then, and if this is
+        cancelled.
         """
-        async with asyncio.timeout(self._longest):
-            try:
-                return await to_process.run_sync(_run, self._url, self._idle, work, args, cancellable=True)
-            except BrokenWorkerProcess:  # it may have ended, being idle, in the moment in which it was asked
-                return await to_process.run_sync(_run, self._url, self._idle, work, args, cancellable=True)
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._longest) as limit:
+                try:
+                    return await to_process.run_sync(_run, self._url, self._idle, work, args, cancellable=True)
+                except BrokenWorkerProcess:
+                    if time.monotonic() - began > _AT_ONCE:
+                        raise  # what it was doing may have ended it, and would again
+                    return await to_process.run_sync(_run, self._url, self._idle, work, args, cancellable=True)
+        except BrokenWorkerProcess:
+            raise SideProcessFailed("the process that computed it has ended") from None
+        except TimeoutError:
+            if not limit.expired():
+                raise  # it is of the database
+            raise SideProcessFailed(f"it was not ready after {self._longest:.0f} s") from None
 
 
 def _run(url: str, idle: int, work: Callable[[Pool, *Args], Awaitable[T]], args: tuple[*Args]) -> T:

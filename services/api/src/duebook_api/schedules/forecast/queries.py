@@ -10,7 +10,7 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_api.http.filters import Statement, job_conditions, where
-from duebook_api.http.problems import Fault, invalid
+from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.jobs.definition import define
 from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.jobs.patch import patched
@@ -22,6 +22,7 @@ from duebook_api.schedules.forecast.forecast import View, compute_comparison, co
 from duebook_api.schedules.forecast.job_schedules import RESOLUTION, JobSchedule, job_schedule
 from duebook_api.schemas.listed import JOB_COLUMNS
 from duebook_api.state.dependencies import Dependencies
+from duebook_api.state.side_process import SideProcessFailed
 from duebook_common.domain.job import change as job_change
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
@@ -98,10 +99,15 @@ async def _computed(deps: Dependencies, body: ForecastBody, client: str, compute
     if fault := body.window_fault(now):
         raise invalid(Fault(*fault))
     await resolve(deps, *_references(body))
-    async with deps.forecasts.slot(client):  # before anything is read: what waits holds no jobs in memory
-        if await is_large(deps, body):
+    slots = deps.large_forecasts if (large := await is_large(deps, body)) else deps.forecasts
+    async with slots.slot(client):  # before anything is read: what waits holds no jobs in memory
+        if not large:
+            return await _read_and_compute(deps.pool, body, now, compute)
+        try:
             return await deps.side_process.run(_read_and_compute, body, now, compute)
-        return await _read_and_compute(deps.pool, body, now, compute)
+        except SideProcessFailed as error:
+            detail = f"the forecast failed: {error}; ask for fewer days, or for fewer jobs by a filter"
+            raise Problem(503, "forecast_failed", detail, headers={"Retry-After": "60"}) from None
 
 
 async def _read_and_compute(pool: Pool, body: ForecastBody, now: datetime, compute: Callable[[_Read], T]) -> T:
