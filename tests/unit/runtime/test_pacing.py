@@ -19,8 +19,11 @@ async def test_a_rest_is_a_multiple_of_what_the_step_took() -> None:
     assert await seconds_of(Pace(4), 0.02) >= 0.1
 
 
-async def test_nothing_rests_by_default() -> None:
-    assert Pace(0) == NO_REST
+async def test_a_rest_is_at_least_what_others_need() -> None:
+    began = time.monotonic()
+    await NO_REST.rest_after(0.02, least=1)
+    await Pace(1).rest_after(0.02)
+    assert time.monotonic() - began >= 0.04
 
 
 async def fail(pace: Pace) -> None:

@@ -113,7 +113,7 @@ CREATE INDEX runs_dead_by_queue ON runs (queue, finished_at) WHERE status = 'dea
 -- The newest runs.
 CREATE INDEX runs_newest ON runs (created_at, nominal_at, run_id);
 
--- The newest runs of this job. Few have the same `created_at`.
+-- The newest runs of this job. A backfill makes a thousand with the same `created_at` at most.
 CREATE INDEX runs_of_job ON runs (job_id, created_at);
 
 -- The newest runs with this status. Left out are statuses that change at each step, or that most rows have.
