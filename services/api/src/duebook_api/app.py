@@ -102,8 +102,8 @@ _BUSY = [
     if isinstance(route, APIRoute) and route.endpoint in {*job_routes.BUSY, *run_routes.BUSY}
 ]
 _POOL_SIZE = 20
-# A forecast is computed in a thread. Each time the event loop has waited for something, it waits as long as this for
-# that thread too: with Python's five milliseconds a page took four times as long.
+# A forecast of few jobs is computed in a thread. Each time the event loop has waited for something, it waits as long as
+# this for that thread too: with Python's five milliseconds a page took four times as long.
 _SWITCH_SECONDS = 0.0005
 log = structlog.stdlib.get_logger("api")
 
