@@ -51,7 +51,7 @@ def restored(platform: Platform, private_postgres: Postgres, smtp: Mailbox) -> t
     platform["scheduler", 0].kill()
     load.open("gate")
     platform.await_run(late["id"], "succeeded")
-    events = eventually(lambda: found if len(found := feed(platform)) >= 10 else None)
+    events = eventually(lambda: found if len(found := feed(platform)) >= 8 else None)
     for kind in ("api", "executor", "notifier"):
         platform[kind, 0].kill()
     copy(url, private_postgres.url)
