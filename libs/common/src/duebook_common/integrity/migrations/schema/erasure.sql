@@ -1,6 +1,6 @@
--- For its data each event with contents has a commitment: SHA-256 of a random salt and of the data. An erasure keeps the commitment as
--- `sealed`, and removes the salt with the contents, so that no trial can find out what they were. A hash of the frame
--- and the commitment stays the same.
+-- For its data each event with contents has a commitment: SHA-256 of a random salt and of the data. An erasure keeps the
+-- commitment as `sealed`, and removes the salt with the contents, so that no trial can find out what they were. A hash
+-- of the frame and the commitment stays the same.
 
 -- What the data of an event says after its contents were erased.
 CREATE FUNCTION frame_of(data jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -10,8 +10,10 @@ $$;
 
 -- The salt of a new event; none for data without any of these fields, which has no contents to seal.
 CREATE FUNCTION salt_for(data jsonb) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-    SELECT CASE WHEN data ?| '{payload,result,error,fingerprint,request,request_hash,recipient,message_id,notify,definition}'
-        THEN gen_random_uuid() END
+    SELECT CASE
+        WHEN data ?| '{payload,result,error,fingerprint,request,request_hash,recipient,message_id,notify,definition}'
+        THEN gen_random_uuid()
+    END
 $$;
 
 CREATE FUNCTION commitment_of(salt uuid, data jsonb) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
