@@ -57,7 +57,10 @@ class ExecutorSettings(Settings):
     secrets = frozenset({"webhook_secrets"})
 
     rabbitmq_url: RabbitmqUrl
-    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
+    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`.
+
+    Of a cluster: `…@host1:port,host2:port,host3:port/vhost`, and services connect to any node that serves.
+    """
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     port: Port = 8002

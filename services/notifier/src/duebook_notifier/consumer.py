@@ -10,6 +10,7 @@ from faststream.rabbit import Channel, ExchangeType, QueueType, RabbitBroker, Ra
 from yarl import URL
 
 from duebook_common.broker.messages import MessageUnreadable, OutcomeMessage
+from duebook_common.broker.nodes import with_one_host
 from duebook_common.broker.topology import EVENTS, MAIL_NAMED, NOTIFICATION_ARGUMENTS, NOTIFICATIONS
 from duebook_common.runtime.log_errors import Contents
 from duebook_common.runtime.telemetry import NOTIFICATIONS as COUNTER
@@ -53,7 +54,7 @@ class Consumer:
         self._mailer, self._default_recipients = mailer, default_recipients
         self._without_recipient = COUNTER.labels("nobody")
         self._broker = RabbitBroker(
-            str(URL(url).update_query(heartbeat=10)),
+            str(URL(with_one_host(url)).update_query(heartbeat=10)),
             reconnect_interval=1,
             graceful_timeout=1,
             logger=None,

@@ -26,7 +26,10 @@ class NotifierSettings(Settings):
     secrets = frozenset({"notify_to"})  # addresses of people
 
     rabbitmq_url: RabbitmqUrl
-    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
+    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`.
+
+    Of a cluster: `…@host1:port,host2:port,host3:port/vhost`, and services connect to any node that serves.
+    """
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     smtp_url: SmtpUrl

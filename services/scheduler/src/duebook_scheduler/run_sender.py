@@ -24,8 +24,8 @@ log = structlog.stdlib.get_logger("run_sender")
 _MOST_HELD, _MOST_HELD_OF_QUEUE = 20_000, 5_000  # messages; a run beyond them is sent again by its `wake_at`
 _MOST_IN_FLIGHT, _IN_FLIGHT_SECONDS = 4, 1.0  # batches
 _AT_ONCE = 4  # queues
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds
-_TRIES_BEFORE_RENEWAL = 3
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds
+_TRIES_BEFORE_RENEWAL = 5
 
 
 class RunSender:

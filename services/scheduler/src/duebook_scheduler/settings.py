@@ -25,7 +25,10 @@ def _poll_cron(expression: str) -> str:
 
 class SchedulerSettings(ArchiveSettings):
     rabbitmq_url: RabbitmqUrl
-    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`."""
+    """RabbitMQ: `amqp://user:password@host:port/vhost`, or `amqps://`.
+
+    Of a cluster: `…@host1:port,host2:port,host3:port/vhost`, and services connect to any node that serves.
+    """
     redis_url: RedisUrl
     """Redis or Valkey: `redis://`, `rediss://` or `unix://`."""
     port: Port = 8001

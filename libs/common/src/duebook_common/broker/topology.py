@@ -11,9 +11,10 @@ from aio_pika.abc import AbstractChannel, AbstractQueue, AbstractRobustConnectio
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from pamqp.common import FieldTable
 
-from duebook_common.broker import channels
+from duebook_common.broker import channels, nodes
 
 channels.install()  # before the first connection of any kind: all that connect import this module
+nodes.install()
 
 RUNS = "duebook.runs"
 DEAD_LETTERS = "duebook.dead-letters"
@@ -63,9 +64,12 @@ DEAD_LETTER_ARGUMENTS: FieldTable = {**_LIMIT}
 
 
 async def connect(url: str, name: str) -> AbstractRobustConnection:
-    """A connection that reconnects by itself and notices a silent broker within about 30 s."""
+    """A connection that reconnects by itself, to any node, and notices a silent broker within about 30 s."""
     return await aio_pika.connect_robust(
-        url, timeout=10, reconnect_interval=1, client_properties={"connection_name": f"duebook-{name}"}, heartbeat=10
+        nodes.with_one_host(url),
+        reconnect_interval=1,
+        client_properties={"connection_name": f"duebook-{name}"},
+        heartbeat=10,
     )
 
 

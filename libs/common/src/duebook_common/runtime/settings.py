@@ -40,7 +40,7 @@ def _scheme(*schemes: str, example: str) -> AfterValidator:
 
 
 def _hosts(url: str) -> str:
-    """The part of a URL that names hosts and ports; PostgreSQL may have several."""
+    """The part of a URL that names hosts and ports; PostgreSQL and RabbitMQ may have several."""
     return re.split("[/?#]", url.split("://", 1)[1], maxsplit=1)[0].rpartition("@")[2]
 
 

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from duebook.context import Context
 from duebook.errors import Fail
 from duebook.tasks import Task
+from duebook_common.broker.nodes import with_one_host
 from duebook_common.broker.topology import BROKER_ERRORS
 from duebook_common.runtime.loops import detect_lost_connection
 from duebook_executor.builtin.amqp_payload import AmqpMessage
@@ -30,7 +31,7 @@ class AmqpPublisher:
     """
 
     def __init__(self, url: str, exchanges: Collection[str] = ()) -> None:
-        self._url, self._exchanges = url, exchanges
+        self._url, self._exchanges = with_one_host(url), exchanges
         self._connection: AbstractConnection | None = None
         self._connecting, self._channels = asyncio.Lock(), asyncio.Semaphore(_MOST_CHANNELS)
 
@@ -68,7 +69,7 @@ class AmqpPublisher:
             # `is_closed` is true only after a close by this side.
             if self._connection is None or not self._connection.connected.is_set():
                 name: FieldTable = {"connection_name": "duebook-executor-tasks"}
-                self._connection = await aio_pika.connect(self._url, timeout=10, client_properties=name, heartbeat=10)
+                self._connection = await aio_pika.connect(self._url, client_properties=name, heartbeat=10)
             return self._connection
 
     async def close(self) -> None:

@@ -1,0 +1,101 @@
+"""Connecting to one of the nodes of a cluster: the library connects to one address only.
+
+A URL may name several hosts, `amqp://user:password@host1,host2:5672/vhost`, and a host may have several addresses. Each
+attempt to connect tries all of them in random order, so that services spread over the nodes, and one that is gone,
+frozen or paused costs no more than a few seconds.
+"""
+
+import asyncio
+import random
+import re
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import aio_pika.connection
+from aio_pika.abc import TimeoutType, UnderlayConnection
+from aiormq.abc import AbstractConnection
+from aiormq.exceptions import AuthenticationError, InvalidFrameError, ProbableAuthenticationError
+from yarl import URL
+
+_HOSTS = "hosts"  # the parameter that carries the further hosts through the libraries
+_SECONDS = 10.0
+_PORTS = {"amqp": 5672, "amqps": 5671}
+_REFUSALS = (AuthenticationError, ProbableAuthenticationError, InvalidFrameError)  # the last: of a virtual host
+
+
+def with_one_host(url: str) -> str:
+    """The URL in the form that libraries read: with the first of its hosts, and the others in a parameter."""
+    scheme, rest = url.split("://", 1)
+    end = len(re.split("[/?#]", rest, maxsplit=1)[0])
+    user, at, hosts = rest[:end].rpartition("@")
+    first, *others = hosts.split(",")
+    single = f"{scheme}://{user}{at}{first}{rest[end:]}"
+    return str(URL(single).update_query({_HOSTS: ",".join(others)})) if others else single
+
+
+class Node(NamedTuple):
+    """One address to connect to, and the name that a certificate has to bear."""
+
+    url: URL
+    name: str
+
+    @property
+    def options(self) -> dict[str, str]:
+        return {"server_hostname": self.name} if self.url.scheme == "amqps" else {}
+
+
+def hosts_of(url: URL) -> list[URL]:
+    """The URL once for each of its hosts."""
+    others = url.query.get(_HOSTS)
+    single = url.without_query_params(_HOSTS)
+    named = (URL(f"//{other}") for other in others.split(",")) if others else ()
+    return [single, *(single.with_host(host.host or "localhost").with_port(host.explicit_port) for host in named)]
+
+
+async def nodes_of(url: URL) -> list[Node]:
+    """All addresses of all hosts, in random order. Raises OSError if no host has one."""
+    hosts = hosts_of(url)
+    found = await asyncio.gather(*map(_addresses, hosts), return_exceptions=True)
+    nodes = [
+        Node(host.with_host(address), host.host or "")
+        for host, addresses in zip(hosts, found, strict=True)
+        if not isinstance(addresses, BaseException)
+        for address in addresses
+    ]
+    if not nodes:
+        raise next(each for each in found if isinstance(each, BaseException))
+    return random.sample(nodes, len(nodes))
+
+
+async def _addresses(host: URL) -> Sequence[str]:
+    async with asyncio.timeout(_SECONDS):
+        infos = await asyncio.get_running_loop().getaddrinfo(
+            host.host, host.port or _PORTS.get(host.scheme), type=socket.SOCK_STREAM
+        )
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+
+def most_telling(errors: Sequence[Exception]) -> Exception:
+    """Of the errors of all nodes one by which a node refuses the URL, else the last."""
+    return next((error for error in errors if isinstance(error, _REFUSALS)), errors[-1])
+
+
+class NodesUnderlayConnection(UnderlayConnection):
+    """In the place of the library's class, which `install` replaces."""
+
+    @classmethod
+    async def make_connection(cls, url: URL, timeout: TimeoutType = None, **options: Any) -> AbstractConnection:
+        """A connection to the first node that takes it; each may take so many seconds. Raises what one of them says."""
+        errors: list[Exception] = []
+        for node in await nodes_of(url):
+            try:
+                return await super().make_connection(node.url, timeout or _SECONDS, **options, **node.options)
+            except Exception as error:
+                errors.append(error)
+        raise most_telling(errors)
+
+
+def install() -> None:
+    """Let all connections of this process find the nodes."""
+    aio_pika.connection.UnderlayConnection = NodesUnderlayConnection  # type: ignore[attr-defined,misc]

@@ -1,0 +1,46 @@
+"""A URL with several hosts becomes one that the client library reads, and its nodes again; which error is told."""
+
+import pytest
+from aiormq.exceptions import AMQPConnectionError, ProbableAuthenticationError
+from yarl import URL
+
+from duebook_common.broker.nodes import hosts_of, most_telling, nodes_of, with_one_host
+
+_URL = "amqp://duebook:a,b%40c@mq1:5673,mq2,[::1]:5674/v%2Fhost?heartbeat=5"
+
+
+def test_a_url_with_one_host_stays_as_it_is() -> None:
+    for url in ("amqp://mq", "amqps://user:p,w@mq.example.com:5671/", "amqp://[::1]:5672/vhost?x=1#y"):
+        assert with_one_host(url) == url
+        assert hosts_of(URL(url)) == [URL(url)]
+
+
+def test_a_url_with_several_hosts_names_each_with_its_port() -> None:
+    single = URL(with_one_host(_URL))
+    assert (single.host, single.port, single.password) == ("mq1", 5673, "a,b@c")
+    hosts = hosts_of(single)
+    assert [(host.host, host.explicit_port) for host in hosts] == [("mq1", 5673), ("mq2", None), ("::1", 5674)]
+    assert {(host.user, host.password, host.raw_path, host.query_string) for host in hosts} == {
+        ("duebook", "a,b@c", "/v%2Fhost", "heartbeat=5")
+    }
+
+
+async def test_each_address_of_each_host_is_a_node() -> None:
+    found = await nodes_of(URL(with_one_host("amqps://127.0.0.1:1,no.such.host.invalid,127.0.0.2:2")))
+    assert {(node.url.host, node.url.port, node.name) for node in found} == {
+        ("127.0.0.1", 1, "127.0.0.1"),
+        ("127.0.0.2", 2, "127.0.0.2"),
+    }
+    assert {node.options["server_hostname"] for node in found} == {"127.0.0.1", "127.0.0.2"}
+
+
+async def test_without_any_address_the_resolver_says_why() -> None:
+    with pytest.raises(OSError, match=r"."):
+        await nodes_of(URL(with_one_host("amqp://no.such.host.invalid,neither.this.invalid")))
+
+
+def test_a_refusal_is_told_before_nodes_that_are_gone() -> None:
+    gone, refused = AMQPConnectionError(111, "refused"), ProbableAuthenticationError("no")
+    assert most_telling([gone, refused, gone]) is refused
+    assert most_telling([refused, gone]) is refused
+    assert most_telling([gone]) is gone
