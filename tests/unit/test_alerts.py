@@ -33,6 +33,8 @@ DELAY = "duebook_schedule_to_start_seconds_bucket"
 QUEUE = 'queue="duebook.runs.a"'
 HORIZON, XMIN = "duebook_feed_horizon_age_seconds", "duebook_oldest_xmin_age_transactions"
 
+MQ1, MQ2, MQ3 = (f'rabbitmq_build_info{{instance="mq{n}"}}' for n in (1, 2, 3))
+
 
 def rows(live: int, dead: int) -> dict[str, str]:
     counts = {"live": live, "dead": dead}
@@ -56,6 +58,8 @@ CASES = [
         10,
         None,
     ),
+    Case("DuebookBrokerNodeMissing", {MQ1: UP, MQ2: UP, MQ3: "1x20 _x40"}, 40, 'severity="warning"'),
+    Case("DuebookBrokerNodeMissing", {MQ1: UP, MQ2: UP, MQ3: "1x20 _x3 1x40"}, 40, None),
     Case(
         "DuebookDispatchLagHigh",
         {f'{DELAY}{{le="30"}}': ZERO, f'{DELAY}{{le="60"}}': "0+9x60", f'{DELAY}{{le="+Inf"}}': "0+9x60"},
