@@ -1,8 +1,8 @@
 """The documents as the tests read them: fenced blocks with their marks, code spans, and the code that they name.
 
 A mark is what follows the language of a fence. Of shell blocks: none is run and must succeed, `fails` is run and must
-fail, `placeholder` sets ids that a reader copies by hand, `operator` is run by a test of the page that has PostgreSQL
-servers of its own, `setup`, `docker` and `kubernetes` are only checked. Of JSON:
+fail, `placeholder` sets ids that a reader copies by hand, `operator` is run by a test of the page that has servers
+of its own, `setup`, `docker` and `kubernetes` are only checked. Of JSON:
 `answer` has the shape of what the block before printed.
 """
 

@@ -1,4 +1,4 @@
-"""An operator who types the commands of a page, with the programs of PostgreSQL at hand."""
+"""An operator who types the commands of a page, with the programs of a server at hand."""
 
 import os
 import subprocess
@@ -30,9 +30,9 @@ class PageCommands:
         """Do the next block, which stays the next one."""
         return self._do(self._blocks[0].text, self._blocks[0].where)
 
-    def skip(self) -> None:
-        """Leave the next block out."""
-        del self._blocks[0]
+    def skip(self, count: int = 1) -> None:
+        """Leave the next blocks out."""
+        del self._blocks[:count]
 
     def all_done(self) -> bool:
         return not self._blocks

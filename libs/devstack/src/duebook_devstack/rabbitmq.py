@@ -36,14 +36,19 @@ class RabbitMQ(Server):
 
     def __init__(self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(stack_dir, report)
-        self._port, self._ui_port = stack_dir.port("rabbitmq"), stack_dir.port("rabbitmq-ui")
-        self._dist_port, self._epmd_port = stack_dir.port("rabbitmq-dist"), stack_dir.port("epmd")
+        self._port, self._ui_port = stack_dir.port(self.name), stack_dir.port(f"{self.name}-ui")
+        self._dist_port, self._epmd_port = stack_dir.port(f"{self.name}-dist"), stack_dir.port("epmd")
         self._scripts, self._erlang = Path(), Path()
         self._epmd: Process | None = None
 
     @property
     def url(self) -> str:
         return f"amqp://duebook:{self.stack_dir.password('rabbitmq')}@127.0.0.1:{self._port}/"
+
+    @property
+    def node(self) -> str:
+        """The name by which other nodes and `rabbitmqctl` find it."""
+        return f"duebook-{self.stack_dir.short_name}@localhost"
 
     @property
     def management_url(self) -> str:
@@ -69,7 +74,7 @@ class RabbitMQ(Server):
             "HOME": str(directory),
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"duebook-{self.stack_dir.short_name}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._dist_port),
             "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
             "RABBITMQ_LOG_BASE": str(directory / "log"),
@@ -97,9 +102,12 @@ class RabbitMQ(Server):
 
     def evaluate(self, expression: str) -> str:
         """The value of an Erlang expression, evaluated by the server: for tests of its faults."""
-        variables = self.environment()
-        command = [str(self._scripts / "rabbitmqctl"), "--node", variables["RABBITMQ_NODENAME"], "eval", expression]
-        done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True, timeout=300)
+        return self.control("rabbitmqctl", "eval", expression)
+
+    def control(self, program: str, *arguments: str) -> str:
+        """What a program of RabbitMQ's prints, `rabbitmqctl` or another, about this node."""
+        command = [str(self._scripts / program), "--node", self.node, *arguments]
+        done = subprocess.run(command, env=self.environment(), check=True, capture_output=True, text=True, timeout=300)
         return done.stdout
 
     def stop(self) -> None:
