@@ -20,7 +20,7 @@ CONTRACT = SECRETS | {
     *("NOTIFY_TO", "HTTP_ALLOW", "AUTH", "LOG_FORMAT", "LOG_LEVEL", "URL"),
     *("SCHEDULER_URL", "EXECUTOR_URL", "NOTIFIER_URL"),
 }
-FOREIGN_METRICS = {"up", "rabbitmq_queue_consumers", "rabbitmq_queue_messages_ready"}
+FOREIGN_METRICS = {"up", "rabbitmq_queue_consumers", "rabbitmq_queue_messages_ready", "rabbitmq_build_info"}
 
 
 def test_the_example_lists_the_contracts_variables_and_secrets_as_files() -> None:

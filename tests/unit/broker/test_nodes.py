@@ -1,10 +1,10 @@
-"""A URL with several hosts becomes one that the client library reads, and its nodes again; which error is told."""
+"""A URL with several hosts becomes one that the client library reads, and its nodes again; which error is raised."""
 
 import pytest
 from aiormq.exceptions import AMQPConnectionError, ProbableAuthenticationError
 from yarl import URL
 
-from duebook_common.broker.nodes import hosts_of, most_telling, nodes_of, with_one_host
+from duebook_common.broker.nodes import clearest, hosts_of, nodes_of, with_one_host
 
 _URL = "amqp://duebook:a,b%40c@mq1:5673,mq2,[::1]:5674/v%2Fhost?heartbeat=5"
 
@@ -39,8 +39,8 @@ async def test_without_any_address_the_resolver_says_why() -> None:
         await nodes_of(URL(with_one_host("amqp://no.such.host.invalid,neither.this.invalid")))
 
 
-def test_a_refusal_is_told_before_nodes_that_are_gone() -> None:
+def test_a_refusal_goes_before_nodes_that_are_gone() -> None:
     gone, refused = AMQPConnectionError(111, "refused"), ProbableAuthenticationError("no")
-    assert most_telling([gone, refused, gone]) is refused
-    assert most_telling([refused, gone]) is refused
-    assert most_telling([gone]) is gone
+    assert clearest([gone, refused, gone]) is refused
+    assert clearest([refused, gone]) is refused
+    assert clearest([gone]) is gone

@@ -76,7 +76,7 @@ async def _addresses(host: URL) -> Sequence[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-def most_telling(errors: Sequence[Exception]) -> Exception:
+def clearest(errors: Sequence[Exception]) -> Exception:
     """Of the errors of all nodes one by which a node refuses the URL, else the last."""
     return next((error for error in errors if isinstance(error, _REFUSALS)), errors[-1])
 
@@ -93,7 +93,7 @@ class NodesUnderlayConnection(UnderlayConnection):
                 return await super().make_connection(node.url, timeout or _SECONDS, **options, **node.options)
             except Exception as error:
                 errors.append(error)
-        raise most_telling(errors)
+        raise clearest(errors)
 
 
 def install() -> None:
