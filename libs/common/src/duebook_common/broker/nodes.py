@@ -98,4 +98,4 @@ class NodesUnderlayConnection(UnderlayConnection):
 
 def install() -> None:
     """Let all connections of this process find the nodes."""
-    aio_pika.connection.UnderlayConnection = NodesUnderlayConnection  # type: ignore[attr-defined,misc]
+    aio_pika.connection.UnderlayConnection = NodesUnderlayConnection  # type: ignore[attr-defined]
