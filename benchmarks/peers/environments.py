@@ -1,4 +1,4 @@
-"""The environment of each peer: made by uv when it is first needed, and again when its packages change."""
+"""The environment of each peer: made by uv when first needed, and again when its packages or our Python change."""
 
 import shutil
 import subprocess
@@ -19,13 +19,18 @@ def python_of(peer: Peer, folder: Path = FOLDER) -> Path:
     """The peer's Python. Raises CannotInstall."""
     environment = folder / peer.name.lower()
     python, marker = environment / "bin" / "python", environment / "packages"
-    wanted = "\n".join(peer.packages)
+    wanted = contents(peer)
     if not marker.exists() or marker.read_text() != wanted:
         print(f"installing {peer.name} into {environment}", file=sys.stderr)
         _uv("venv", "--clear", "--python", sys.executable, str(environment))
         _uv("pip", "install", "--python", str(python), *peer.packages)
         marker.write_text(wanted)
     return python
+
+
+def contents(peer: Peer) -> str:
+    """The Python and the packages of the peer's environment, one in each line."""
+    return "\n".join([f"{sys.base_prefix} {sys.version.split()[0]}", *peer.packages])
 
 
 def _uv(*arguments: str) -> None:
