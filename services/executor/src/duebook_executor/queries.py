@@ -11,23 +11,24 @@ from duebook_common.domain.job.events import JobChanged, JobCreated
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import decode
 from duebook_common.store.database import Pool, acquire
+from duebook_common.store.predicates import one_of
 from duebook_common.store.rows import run_of
 from duebook_common.store.wakeups import mark_buried
 
-_ASSIGNMENTS = """
+_ASSIGNMENTS = f"""
 SELECT runs.*, events.type AS definition_type, events.data AS definition_data, events.meta ->> 'traceparent' AS trace,
        ARRAY[runs.queue, '*'] && ARRAY(SELECT name FROM queue_pauses WHERE until IS NULL) AS queue_paused
 FROM runs JOIN jobs USING (job_id)
 JOIN events ON events.stream = 'job-' || runs.job_id AND events.version = runs.definition_version
     AND events.born = jobs.born
-WHERE run_id = ANY($1::uuid[])
-"""
+WHERE run_id {one_of("$1")}
+"""  # noqa: S608
 
-_CHECKPOINTS = "SELECT run_id, value FROM task_checkpoints WHERE run_id = ANY($1::uuid[])"
+_CHECKPOINTS = f"SELECT run_id, value FROM task_checkpoints WHERE run_id {one_of('$1')}"  # noqa: S608
 
-_RECORDED_STATES = """
-SELECT run_id, cancel_requested, attempt, status FROM runs WHERE run_id = ANY($1::uuid[])
-"""
+_RECORDED_STATES = f"""
+SELECT run_id, cancel_requested, attempt, status FROM runs WHERE run_id {one_of("$1")}
+"""  # noqa: S608
 
 _EXTEND_LEASES = """
 INSERT INTO leases (run_id, attempt, expires_at)
@@ -37,7 +38,7 @@ ON CONFLICT (run_id) DO UPDATE SET attempt = excluded.attempt, expires_at = excl
 WHERE leases.attempt <= excluded.attempt
 """
 
-_DELETE_LEASES = "DELETE FROM leases WHERE run_id = ANY($1::uuid[])"
+_DELETE_LEASES = f"DELETE FROM leases WHERE run_id {one_of('$1')}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,15 @@ def insert(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -
 
 
 def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -> str:
-    """The UPDATE of many rows by the first column, their key; `$first` is the first of its parameters."""
-    key, sets = columns[0].name, ", ".join(f"{c.name} = {_value(c)}" for c in columns[1:])
-    return f"UPDATE {table} SET {sets} FROM {rows(columns, first)} {join} WHERE {table}.{key} = r.{key}"  # noqa: S608
+    """The UPDATE of many rows by the first column, their key; `$first` is the first of its parameters.
+
+    Without a join that says which rows are updated, a LIMIT makes PostgreSQL look each row up, as `predicates.one_of`.
+    """
+    key, sets = columns[0], ", ".join(f"{c.name} = {_value(c)}" for c in columns[1:])
+    each = rows(columns, first)
+    if not join:
+        each = f"(SELECT * FROM {each} LIMIT cardinality(${first}::{key.type}[])) AS r"  # noqa: S608
+    return f"UPDATE {table} SET {sets} FROM {each} {join} WHERE {table}.{key.name} = r.{key.name}"  # noqa: S608
 
 
 def rows(columns: Columns[S], first: int = 1, array: str = "${}::{}[]") -> str:

@@ -81,10 +81,11 @@ class RecordedEvent:
 # Nothing is appended to a period that is leaving. Arrays come as subselects: if PostgreSQL knew how long they are while
 # it plans, it would plan each append anew once there are some dozens of periods.
 _EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born, salt)"
+# Without OFFSET a plan that is kept since a table was empty reads all of it, to look up in what it has read.
 _IS_OPEN = """CASE left(w.stream, 4)
-    WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid)
-    WHEN 'job-' THEN EXISTS (SELECT FROM jobs WHERE job_id = substring(w.stream FROM 5)::uuid)
-        OR EXISTS (SELECT FROM archived_jobs WHERE job_id = substring(w.stream FROM 5)::uuid)
+    WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid OFFSET 0)
+    WHEN 'job-' THEN EXISTS (SELECT FROM jobs WHERE job_id = substring(w.stream FROM 5)::uuid OFFSET 0)
+        OR EXISTS (SELECT FROM archived_jobs WHERE job_id = substring(w.stream FROM 5)::uuid OFFSET 0)
     ELSE false END"""
 _APPENDING = f"""
 WITH asked AS MATERIALIZED (

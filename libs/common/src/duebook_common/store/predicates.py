@@ -42,3 +42,13 @@ def containing(text: str) -> str:
     """The pattern of LIKE and ILIKE for texts that contain this one."""
     escaped = (f"\\{each}" if each in "\\%_" else each for each in text)
     return f"%{''.join(escaped)}%"
+
+
+def one_of(array: str) -> str:
+    """SQL for a membership in an array of ids, such as `$1`, for which PostgreSQL looks each of them up.
+
+    A connection keeps the plan of a statement. By default PostgreSQL expects ten elements of an array that it does not
+    know. While a table is small it plans to read all of it for ten rows, and does so when the table has grown. Of a
+    LIMIT that it does not know it expects a tenth: one row, which it always looks up.
+    """
+    return f"IN (SELECT id FROM unnest({array}::uuid[]) AS id LIMIT cardinality({array}::uuid[]))"  # noqa: S608
