@@ -8,13 +8,14 @@ import pytest
 from duebook_common.store import projections, rows
 from duebook_common.store.database import Pool
 from duebook_executor import queries
+from duebook_scheduler import crowds, due_jobs, due_runs
 
-_MODULES = (projections, rows, queries)
+_MODULES = (projections, rows, queries, crowds, due_jobs, due_runs)
 _FOR_EACH_RUN = (
     "_LOAD_JOBS", "_LOAD_JOBS_TO_DECIDE", "_LOAD_RUNS", "_LOAD_RUNS_TO_DECIDE", "ACTIVE_RUNS", "_PERIODS",
     "_PLANNED_WAKEUPS", "_UPDATE_JOBS", "_REDEFINE_JOBS", "_UPDATE_RUNS", "_APPEND_AND_UPDATE_RUNS",
     "_APPEND_ONE_AND_UPDATE_RUNS", "_APPEND_OF_ATTEMPTS", "_APPEND_AND_START_RUNS", "_ASSIGNMENTS", "_RECORDED_STATES",
-    "_CHECKPOINTS", "_DELETE_LEASES",
+    "_CHECKPOINTS", "_DELETE_LEASES", "_CANDIDATES", "_DUE_SOON", "_DUE_RUNS",
 )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ _MOST = 10_000  # jobs of a lane that are counted
 _COUNT_INTERVAL = timedelta(milliseconds=200)
 
 _DUE_SOON = """
-SELECT max(due.wake_at) AS by, count(*) AS jobs FROM unnest($1::text[], $2::int[]) AS lane (queue, priority), LATERAL (
+SELECT max(due.wake_at) AS by, count(*) AS jobs
+FROM unnest((SELECT $1::text[]), (SELECT $2::int[])) AS lane (queue, priority), LATERAL (
     SELECT wake_at FROM jobs
     WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority
       AND wake_at > $3 AND wake_at <= $4

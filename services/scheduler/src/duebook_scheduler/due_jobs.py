@@ -13,7 +13,8 @@ _CANDIDATES = """
 SELECT job_id FROM (
     SELECT due.job_id, due.wake_at, lane.priority, lane.capacity,
            row_number() OVER (PARTITION BY lane.queue ORDER BY lane.priority DESC, due.wake_at) AS rank
-    FROM unnest($1::text[], $2::int[], $3::int[]) AS lane (queue, priority, capacity), LATERAL (
+    FROM unnest((SELECT $1::text[]), (SELECT $2::int[]), (SELECT $3::int[])) AS lane (queue, priority, capacity),
+    LATERAL (
         SELECT job_id, wake_at FROM jobs
         WHERE wake_at IS NOT NULL AND jobs.queue = lane.queue AND jobs.priority = lane.priority
           AND wake_at > $7 AND wake_at <= $4

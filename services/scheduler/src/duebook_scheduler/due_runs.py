@@ -13,7 +13,7 @@ from duebook_scheduler.lanes import Lane
 _DUE_RUNS = f"""
 WITH due AS MATERIALIZED (
     SELECT run_id, priority, wake_at, row_number() OVER (PARTITION BY queue ORDER BY priority DESC, wake_at) AS rank
-    FROM unnest($1::text[], $2::int[]) AS lane (lane_queue, lane_priority), LATERAL (
+    FROM unnest((SELECT $1::text[]), (SELECT $2::int[])) AS lane (lane_queue, lane_priority), LATERAL (
         SELECT run_id, queue, priority, wake_at FROM runs
         WHERE wake_at IS NOT NULL AND runs.queue = lane_queue AND runs.priority = lane_priority AND wake_at <= $3
         ORDER BY runs.queue, runs.priority, wake_at LIMIT $4
