@@ -13,7 +13,7 @@ REBASE = "duebook_common.integrity.rebase_log"  # after a restore into another c
 CONTENTS, DEPARTURE = STORE + "contents", STORE + "departure"  # what is erased, and what leaves for an archive
 # "{" is a table that a statement takes as a parameter: `columns` makes most statements of `projections`.
 WRITERS = {
-    "events": {STORE + "eventstore", STORE + "new_jobs", CONTENTS, DEPARTURE, REBASE},
+    "events": {STORE + "append_statements", STORE + "new_jobs", CONTENTS, DEPARTURE, REBASE},
     "jobs": {STORE + name for name in ("projections", "new_jobs", "wakeups", "ledger_lines")} | {CONTENTS, DEPARTURE},
     "runs": {STORE + name for name in ("projections", "wakeups", "rate_wakeups", "queue_wakeups", "ledger_lines")}
     | {CONTENTS, DEPARTURE},
@@ -55,8 +55,7 @@ APPENDING = {
     STORE + "eventstore.append": {STORE + f"{name}_handling" for name in ("archive", "bulk", "key", "mail", "queue")},
     STORE + "eventstore.append_each": {STORE + "job_handling"},
     STORE + "eventstore.append_arguments": {STORE + "projections"},
-    STORE + "eventstore.APPEND": {STORE + "projections"},
-    STORE + "eventstore.APPEND_ONE_EACH": {STORE + "projections"},
+    STORE + "append_statements": {STORE + "eventstore", STORE + "projections"},
     STORE + "columns.insert": {STORE + "projections"},
     STORE + "columns.update": {STORE + "projections"},
     STORE + "new_jobs": {STORE + "job_handling"},
@@ -139,7 +138,7 @@ def test_an_offender_is_found(source: str, tables: set[str]) -> None:
     ("source", "name"),
     [
         ("from duebook_common.store.eventstore import append, read", "eventstore.append"),
-        ("from duebook_common.store import eventstore", "eventstore.APPEND"),
+        ("from duebook_common.store import eventstore", "eventstore.append"),
         ("from duebook_common.store import projections as p", "projections"),
         ("import duebook_common.store.projections", "projections"),
         ("def f():\n    from duebook_common.store.projections import update_runs", "projections"),

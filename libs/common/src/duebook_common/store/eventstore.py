@@ -17,6 +17,7 @@ import uuid_utils.compat as uuids
 
 from duebook_common.domain.definition import Rate
 from duebook_common.domain.ids import uuid5
+from duebook_common.store.append_statements import APPEND, APPEND_ONE_EACH
 from duebook_common.store.byte_bounds import PAGE_BYTES, bounded, size_of
 from duebook_common.store.codec import Event, decode, encode
 from duebook_common.store.database import Connection
@@ -72,84 +73,6 @@ class RecordedEvent:
         return decode(self.type, self.data, self.job_id)
 
 
-# `projections` appends further CTEs to it, to write read models in the same statement. `accepted` has the streams that
-# got their events. The key of `events` judges: of two writers with the same version the second waits for the commit of
-# the first, and then conflicts. Only the first event of each write can conflict, so the others follow those accepted.
-# A write without events looks at what is committed and holds nothing. The key judges within a period: that no stream is
-# opened in a second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time. A
-# command that opens a run by an id that a client can repeat reads its ledger line; no schedule names a time again.
-# Nothing is appended to a period that is leaving. Arrays come as subselects: if PostgreSQL knew how long they are while
-# it plans, it would plan each append anew once there are some dozens of periods.
-_EVENT = "(position, stream, version, id, type, data, meta, job_id, recorded_at, born, salt)"
-# Without OFFSET a plan that is kept since a table was empty reads all of it, to look up in what it has read.
-_IS_OPEN = """CASE left(w.stream, 4)
-    WHEN 'run-' THEN EXISTS (SELECT FROM runs WHERE run_id = substring(w.stream FROM 5)::uuid OFFSET 0)
-    WHEN 'job-' THEN EXISTS (SELECT FROM jobs WHERE job_id = substring(w.stream FROM 5)::uuid OFFSET 0)
-        OR EXISTS (SELECT FROM archived_jobs WHERE job_id = substring(w.stream FROM 5)::uuid OFFSET 0)
-    ELSE false END"""
-_APPENDING = f"""
-WITH asked AS MATERIALIZED (
-    SELECT stream, expected, size, queue IS NOT NULL AND (SELECT paused_queues()) && ARRAY[queue, '*'] AS paused,
-           CASE WHEN born IS NOT NULL THEN born
-           WHEN expected = 0 THEN (SELECT p.born FROM periods p WHERE p.status = 'open')
-           ELSE (SELECT e.born FROM events e WHERE e.stream = w.stream AND e.version = w.expected) END AS born
-    FROM unnest((SELECT $1::text[]), (SELECT $2::int[]), (SELECT $3::int[]), (SELECT $4::text[]),
-        (SELECT $5::timestamptz[])) AS w (stream, expected, size, queue, born)
-), {{writes}}, known AS MATERIALIZED (
-    SELECT w.*, greatest(last_at, clock_timestamp()) AS recorded_at FROM (
-        SELECT *, CASE WHEN expected > 0 THEN (
-            SELECT e.recorded_at FROM events e
-            WHERE e.stream = w.stream AND e.version = w.expected AND e.born = w.born
-        ) END AS last_at
-        FROM writes w
-    ) AS w WHERE CASE WHEN expected = 0 THEN NOT {_IS_OPEN} ELSE last_at IS NOT NULL END
-    AND born <> ALL(ARRAY(SELECT p.born FROM periods p WHERE p.status = 'leaving'))
-), numbered AS MATERIALIZED (
-    SELECT e.*, known.expected, known.recorded_at, known.born, nextval('events_position_seq') AS position FROM (
-        SELECT * FROM unnest((SELECT $6::text[]), (SELECT $7::int[]), (SELECT $8::uuid[]), (SELECT $9::text[]),
-            (SELECT $10::jsonb[]), (SELECT $11::jsonb[]), (SELECT $12::uuid[]))
-        WITH ORDINALITY AS e (stream, version, id, type, data, meta, job_id, n) ORDER BY n
-    ) AS e JOIN known USING (stream) ORDER BY e.n
-), opened AS (
-    INSERT INTO events {_EVENT}
-    SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at, born, salt_for(data)
-    FROM numbered WHERE version = expected + 1 ORDER BY stream
-    ON CONFLICT (stream, version, born) DO NOTHING
-    RETURNING stream, born, recorded_at
-), accepted AS MATERIALIZED (
-    SELECT * FROM opened UNION ALL
-    SELECT stream, born, NULL FROM known
-    WHERE size = 0 AND NOT EXISTS (
-        SELECT FROM events e WHERE e.stream = known.stream AND e.version = known.expected + 1 AND e.born = known.born
-    )
-){{rest}}
-"""  # noqa: S608
-_REST = f""", recorded AS (
-    INSERT INTO events {_EVENT}
-    SELECT position, stream, version, id, type, {{data}}, meta, job_id, numbered.recorded_at, numbered.born,
-           salt_for(data)
-    FROM numbered JOIN opened USING (stream) WHERE version > expected + 1 ORDER BY n
-)"""  # noqa: S608
-_WRITES = "writes AS MATERIALIZED (SELECT stream, expected, size, born FROM asked WHERE NOT paused)"
-APPEND = _APPENDING.format(writes=_WRITES, data="data", rest=_REST.format(data="data"))
-# The same for writes of one event each, as nearly all are: PostgreSQL has one INSERT less to prepare.
-APPEND_ONE_EACH = _APPENDING.format(writes=_WRITES, data="data", rest="")
-APPEND_PARAMETERS = 12
-# The same for starts of attempts that have a rate. `at` in their data is the time that the database has recorded, so
-# that the start counts in its rate at exactly the time that the log shows.
-_START_DATA = """data || jsonb_build_object(
-    'at', to_char(numbered.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-)"""
-APPEND_STARTS = _APPENDING.format(
-    writes="""rated AS MATERIALIZED (
-    SELECT * FROM rate_waits($13::text[], $14::text[], $15::int[], $16::interval[])
-), writes AS MATERIALIZED (
-    SELECT stream, expected, size, born FROM asked JOIN rated USING (stream) WHERE NOT paused AND wait IS NULL
-)""",
-    data=_START_DATA,
-    rest=_REST.format(data=_START_DATA),
-)
-APPEND_STARTS_PARAMETERS = 16
 _APPEND, _APPEND_ONE_EACH = (
     f"{appending} SELECT stream, born FROM accepted"  # noqa: S608
     for appending in (APPEND, APPEND_ONE_EACH)
@@ -179,6 +102,11 @@ async def append_each(db: Connection, writes: Sequence[Write]) -> dict[str, date
 def one_each(writes: Sequence[Write]) -> bool:
     """Whether no write has a second event: then APPEND_ONE_EACH does."""
     return all(len(write.events) < 2 for write in writes)
+
+
+def next_each(writes: Sequence[Write]) -> bool:
+    """Whether each write has one event for a stream that exists and whose period is known: APPEND_NEXT_EACH does."""
+    return all(len(write.events) == 1 and write.expected > 0 and write.born is not None for write in writes)
 
 
 def append_arguments(writes: Sequence[Write]) -> list[Any]:

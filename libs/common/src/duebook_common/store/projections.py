@@ -13,20 +13,18 @@ from typing import Any
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import AttemptStarted, AttemptSucceeded
 from duebook_common.domain.run.state import Run
-from duebook_common.store.columns import Column, arguments, insert, update
-from duebook_common.store.conflict import unique_keys
-from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import (
+from duebook_common.store.append_statements import (
     APPEND,
+    APPEND_NEXT_EACH,
     APPEND_ONE_EACH,
     APPEND_PARAMETERS,
     APPEND_STARTS,
     APPEND_STARTS_PARAMETERS,
-    Write,
-    append_arguments,
-    one_each,
-    start_arguments,
 )
+from duebook_common.store.columns import Column, arguments, insert, update
+from duebook_common.store.conflict import unique_keys
+from duebook_common.store.database import Connection
+from duebook_common.store.eventstore import Write, append_arguments, next_each, one_each, start_arguments
 from duebook_common.store.projected_columns import (
     JOB,
     JOB_REDEFINED,
@@ -75,7 +73,7 @@ FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
     for appending, updating in (
         (APPEND, _UPDATE_ACCEPTED),
         (APPEND_ONE_EACH, _UPDATE_ACCEPTED),
-        (APPEND_ONE_EACH, _UPDATE_ATTEMPTED),
+        (APPEND_NEXT_EACH, _UPDATE_ATTEMPTED),
     )
 )
 _STARTED_AT: Column[Run] = Column("started_at", "timestamptz", sql="accepted.recorded_at")
@@ -172,7 +170,7 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
         return result
     columns = _updated_run_arguments
     statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
-    if one_each(writes) and all(type(write.events[0]) in _OF_ATTEMPT for write in writes if write.events):
+    if next_each(writes) and all(type(write.events[0]) in _OF_ATTEMPT for write in writes):
         columns, statement = _attempted_run_arguments, _APPEND_OF_ATTEMPTS
     for record in await db.fetch(statement, *chain(append_arguments(writes), columns(runs))):
         result.add(record)
