@@ -6,6 +6,11 @@ ACTIVE = "wake_at IS NOT NULL AND status <> 'dead_lettered'"
 # A run that has not ended and has a concurrency key. Index: runs_of_key, if `concurrency_key` is compared too.
 HAS_KEY = "concurrency_key IS NOT NULL AND wake_at IS NOT NULL"
 
+# How many bytes of text a search among dead letters looks at in a run. Indexes: runs_dead_texts, which has the texts of
+# the first kind of runs, and runs_dead_long_texts.
+_TEXT_BYTES = "coalesce(octet_length(error), 0) + octet_length(job_name)"
+HAS_SHORT_TEXT, HAS_LONG_TEXT = f"{_TEXT_BYTES} <= 2000", f"{_TEXT_BYTES} > 2000"
+
 # A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried. Index:
 # runs_holding.
 HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"

@@ -44,6 +44,7 @@ from duebook_api.state.dependencies import Dependencies, actor, dependencies
 from duebook_common.domain.run.commands import DiscardRun
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire, snapshot
+from duebook_common.store.predicates import HAS_LONG_TEXT, HAS_SHORT_TEXT
 
 router = APIRouter(prefix="/api/dead-letter", tags=["dead letters"])
 
@@ -121,15 +122,16 @@ async def _views(deps: Dependencies, rows: list[Any]) -> list[views.View]:
     return [views.dead_letter(row, lineages[f"run-{row['run_id']}"], now) for row in rows]
 
 
-# The page of groups is counted first: without further filters from the index `runs_failed_alike` alone. Then each group
-# of the page gets its newest run, and the times at which the log has seen it, also of runs that were redriven since.
+# The page of groups is counted first: from the index `runs_failed_alike` alone, or with a text from `runs_dead_texts`,
+# unless it is filtered by job, task or queue. Both have the groups in order. Then each group of the page gets its
+# newest run, and the times at which the log has seen it, also of runs that were redriven since.
 _GROUPS = """
 SELECT g.fingerprint, sample.task, sample.error, g.runs AS count, g.runs, g.jobs, g.oldest, g.newest,
        first.seen AS first_seen, last.seen AS last_seen
 FROM (
     SELECT fingerprint, count(*) AS runs, count(DISTINCT job_id) AS jobs,
            min(finished_at) AS oldest, max(finished_at) AS newest, max(created_at) AS created_last
-    FROM runs WHERE {which} GROUP BY fingerprint HAVING {behind} ORDER BY runs DESC, fingerprint DESC LIMIT {limit}
+    FROM {matching} GROUP BY fingerprint HAVING {behind} ORDER BY runs DESC, fingerprint DESC LIMIT {limit}
 ) AS g
 CROSS JOIN LATERAL (
     SELECT task, error FROM runs
@@ -144,6 +146,9 @@ CROSS JOIN LATERAL (
     WHERE type = 'RunDeadLettered' AND data ->> 'fingerprint' = g.fingerprint ORDER BY recorded_at DESC LIMIT 1
 ) AS last
 ORDER BY g.runs DESC, g.fingerprint DESC
+"""
+_SEARCHED_KIND = """
+SELECT fingerprint, job_id, created_at, finished_at FROM runs WHERE {which} AND {kind} ORDER BY fingerprint DESC
 """
 _SORT_IN_MEMORY = "SET LOCAL work_mem = '16MB'"  # for 200,000 dead letters; on disk a sort takes twice as long
 
@@ -173,7 +178,14 @@ def groups_statement(q: DeadLetterQuery) -> Statement:
     which, arguments = where(*filters, *_searched(q), (_IS_OF_TAG, q.tag))
     cursor = decode_cursor(q, integer_between(1, 2**62), str) or (None, None)
     behind, more = where(("(count(*), fingerprint) < ({}::bigint, {})", *cursor), first=len(arguments) + 1)
-    return _GROUPS.format(which=which, behind=behind, limit=q.limit + 1), arguments + more
+    matching = _searched_kinds(which) if q.q else f"runs WHERE {which}"
+    return _GROUPS.format(matching=matching, which=which, behind=behind, limit=q.limit + 1), arguments + more
+
+
+def _searched_kinds(which: str) -> str:
+    """The dead letters, by the indexes of their texts; in the order of both, so that they are merged and not sorted."""
+    kinds = (_SEARCHED_KIND.format(which=which, kind=kind) for kind in (HAS_SHORT_TEXT, HAS_LONG_TEXT))
+    return f"(({') UNION ALL ('.join(kinds)})) AS matching"
 
 
 @router.post(
