@@ -89,6 +89,15 @@ def test_a_text_that_the_form_reads_otherwise_is_kept_where_it_was_not_touched()
     assert changes(body_of(form | {"tags": "c"}), job) == {"tags": ["c"]}
 
 
+def test_the_key_of_a_group_is_verbatim_also_where_another_member_is_changed() -> None:
+    job = answered(concurrency={"key": " k ", "limit": 2}, rate={"key": "r ", "limit": 1, "per": "PT1M"})
+    form = values_of(job) | {"concurrency_limit": " 3", "rate_limit": "5"}
+    assert changes(body_of(form), job) == {
+        "concurrency": {"key": " k ", "limit": 3},
+        "rate": {"key": "r ", "limit": 5, "per": "PT1M"},
+    }
+
+
 @given(st.sets(st.sampled_from(FIELDS)))
 def test_a_new_job_is_sent_without_what_is_the_default_anyway(names: set[str]) -> None:
     wanted = answered(**{name: OTHERS[name] for name in names})

@@ -145,8 +145,12 @@ def _recurrence(form: Mapping[str, str]) -> dict[str, str] | str:
 
 
 def _group(form: Mapping[str, str], group: str) -> dict[str, Any] | None:
-    texts = {name: form.get(f"{group}_{name}", "").strip() for name in _GROUPS[group]}
-    given = {name: _GROUPS[group][name](text, f"/{group}/{name}") for name, text in texts.items() if text}
+    texts = {name: form.get(f"{group}_{name}", "") for name in _GROUPS[group]}
+    given = {
+        name: _GROUPS[group][name](text if name == "key" else text.strip(), f"/{group}/{name}")  # a key is verbatim
+        for name, text in texts.items()
+        if text.strip()
+    }
     return given or None
 
 
