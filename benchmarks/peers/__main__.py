@@ -21,18 +21,19 @@ from benchmarks.peers.measurement import measured
 from benchmarks.throughput import JOBS, throughput
 
 _EACH, _ALL = 2_000, JOBS
-_OURS = "all of it, with its books: events, runs, queries; one executor; batches of 1,000; without the notifier"
+_OURS = "all of it, with its books: events, runs, queries; {} executors; batches of 1,000; without the notifier"
 
 
 class Comparison:
     """The rates so far, by peer, and what the table says of the settings of each."""
 
-    def __init__(self, bench: Bench, folder: Path) -> None:
+    def __init__(self, bench: Bench, folder: Path, processes: int) -> None:
         self._bench, self._folder = bench, folder
         self._pythons: dict[Peer, Path] = {}
         self.ours: list[Rates] = []
         self.rates: dict[str, list[Rates]] = {}
-        self.settings = {"Duebook": _OURS}
+        self.settings = {"Duebook": _OURS.format(processes)}
+        bench.set_environment(DUEBOOK_PROCESSES=str(processes))
 
     def prepare(self, wanted: list[Peer]) -> None:
         """Install what is missing; a peer that cannot be installed is left out, and its row says why."""
@@ -80,8 +81,9 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3, help="how often each is measured; the medians count")
     rounds = arguments.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="duebook-peers-") as folder, running(services=False) as bench:
-        comparison = Comparison(bench, Path(folder))
-        comparison.prepare(peers(cpu_count() or 1))
+        processes = cpu_count() or 1  # of each peer's workers, and of our executors
+        comparison = Comparison(bench, Path(folder), processes)
+        comparison.prepare(peers(processes))
         for _ in range(rounds):
             asyncio.run(comparison.round())
     _print(comparison, rounds)
