@@ -15,7 +15,7 @@ IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .DEFAULT_GOAL := help
-.PHONY: up install test check fmt lint unit docs pictures bench bench-peers bench-scale soak images help sync
+.PHONY: up install test check fmt lint unit docs pictures bench bench-peers bench-scale soak soak-hold images help sync
 
 up: sync ## Start all servers and services until Ctrl-C; PORT=8000 is the port of the API
 	@exec .venv/bin/duebook dev --port $(PORT)
@@ -62,6 +62,9 @@ bench-scale: sync ## Measure the console, lists and statistics at a million runs
 
 soak: sync ## Run at 300 jobs/s with retention for MINUTES=60, and print what grows
 	@$(RUN) python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
+
+soak-hold: sync ## Hold a transaction open for MINUTES=10 at 30 jobs/s, and print what waits, what alerts, how it recovers
+	@$(RUN) python -m benchmarks.soak.hold $(if $(MINUTES),--minutes $(MINUTES))
 
 images: ## Build the images of all services and of the command line with Docker; BASE_IMAGE and VERSION may be set
 	@for service in api scheduler executor notifier; do $(IMAGE) --build-arg SERVICE=$$service -t duebook-$$service:$(VERSION) . || exit 1; done

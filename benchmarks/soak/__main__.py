@@ -50,7 +50,7 @@ async def measure(bench: Bench, minutes: float, rate: float, period: timedelta) 
 
 
 def verify(bench: Bench, *, archives: bool = True) -> bool:
-    """Run `duebook verify`, and `duebook archive verify` too if there are archives; returns whether nothing is found."""
+    """Run `duebook verify`, and that of archives if there are any; returns whether neither found anything."""
     program = str(Path(sys.executable).with_name("duebook"))
     commands = [["verify"], *([["archive", "verify"]] if archives else [])]
     codes = []
