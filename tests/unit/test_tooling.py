@@ -25,6 +25,7 @@ TARGETS = [
     "bench-peers",
     "bench-scale",
     "soak",
+    "soak-hold",
     "images",
     "help",
 ]
