@@ -21,19 +21,18 @@ from benchmarks.peers.measurement import measured
 from benchmarks.throughput import JOBS, throughput
 
 _EACH, _ALL = 2_000, JOBS
-_OURS = "all of it, with its books: events, runs, queries; {} executors; batches of 1,000; without the notifier"
+_OURS = "all of it, with its books: events, runs, queries; one executor; batches of 1,000; without the notifier"
 
 
 class Comparison:
     """The rates so far, by peer, and what the table says of the settings of each."""
 
-    def __init__(self, bench: Bench, folder: Path, processes: int) -> None:
+    def __init__(self, bench: Bench, folder: Path) -> None:
         self._bench, self._folder = bench, folder
         self._pythons: dict[Peer, Path] = {}
         self.ours: list[Rates] = []
         self.rates: dict[str, list[Rates]] = {}
-        self.settings = {"Duebook": _OURS.format(processes)}
-        bench.set_environment(DUEBOOK_PROCESSES=str(processes))
+        self.settings = {"Duebook": _OURS}
 
     def prepare(self, wanted: list[Peer]) -> None:
         """Install what is missing; a peer that cannot be installed is left out, and its row says why."""
@@ -81,9 +80,8 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3, help="how often each is measured; the medians count")
     rounds = arguments.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="duebook-peers-") as folder, running(services=False) as bench:
-        processes = cpu_count() or 1  # of each peer's workers, and of our executors
-        comparison = Comparison(bench, Path(folder), processes)
-        comparison.prepare(peers(processes))
+        comparison = Comparison(bench, Path(folder))
+        comparison.prepare(peers(cpu_count() or 1))
         for _ in range(rounds):
             asyncio.run(comparison.round())
     _print(comparison, rounds)
