@@ -4,9 +4,13 @@ PORT ?= 8000
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),.duebook/tools/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 # A Python of the distribution is compiled with profile-guided optimisation. One that is compiled without, as pyenv does,
-# takes a fifth more CPU for what Duebook does.
+# takes a fifth more CPU for what Duebook does. An environment that exists keeps its Python, and without one of the
+# distribution uv looks for one itself.
 ifndef UV_PYTHON
-export UV_PYTHON := $(or $(shell for p in /usr/bin/python3.1[1-9]; do $$p -c 'import asyncio, ssl' 2>/dev/null && echo $$p && break; done),python3)
+FOUND := $(if $(wildcard .venv),,$(shell for p in /usr/bin/python3.1[1-9]; do $$p -c 'import asyncio, ssl' 2>/dev/null && echo $$p && break; done))
+ifneq ($(FOUND),)
+export UV_PYTHON := $(FOUND)
+endif
 endif
 
 VERSION ?= 0.1.0

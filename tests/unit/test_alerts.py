@@ -60,6 +60,7 @@ CASES = [
     ),
     Case("DuebookBrokerNodeMissing", {MQ1: UP, MQ2: UP, MQ3: "1x20 _x40"}, 40, 'severity="warning"'),
     Case("DuebookBrokerNodeMissing", {MQ1: UP, MQ2: UP, MQ3: "1x20 _x3 1x40"}, 40, None),
+    Case("DuebookBrokerNodeMissing", dict.fromkeys((MQ1, MQ2, MQ3), "1x20 _x40"), 40, 'severity="warning"'),
     Case(
         "DuebookDispatchLagHigh",
         {f'{DELAY}{{le="30"}}': ZERO, f'{DELAY}{{le="60"}}': "0+9x60", f'{DELAY}{{le="+Inf"}}': "0+9x60"},

@@ -21,7 +21,8 @@ async def test_both_statements_accept_the_same_writes(pool: Pool) -> None:
         "INSERT INTO queue_pauses (name, since, version, paused_by) VALUES ('halted', $1, 1, 'ops')", NOW
     )
     runs = [departing, sound, stale, early, elsewhere, halted]
-    born = await periods_of(pool, [run.id for run in runs])
+    async with pool.acquire() as db:
+        born = await periods_of(db, [run.id for run in runs])
     wrong = {stale.id: -1, early.id: 1}
     writes = [
         Write(

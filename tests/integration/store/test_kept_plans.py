@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from duebook_common.store import projections, rows
+from duebook_common.store import projections, rows, run_handling, wakeups
 from duebook_common.store.database import Pool
-from duebook_executor import queries
+from duebook_executor import note_queries, queries
 from duebook_scheduler import crowds, due_jobs, due_runs
 
-_MODULES = (projections, rows, queries, crowds, due_jobs, due_runs)
+_MODULES = (projections, rows, wakeups, run_handling, queries, note_queries, crowds, due_jobs, due_runs)
 _FOR_EACH_RUN = (
     "_LOAD_JOBS", "_LOAD_JOBS_TO_DECIDE", "_LOAD_RUNS", "_LOAD_RUNS_TO_DECIDE", "ACTIVE_RUNS", "_PERIODS",
     "_PLANNED_WAKEUPS", "_UPDATE_JOBS", "_REDEFINE_JOBS", "_UPDATE_RUNS", "_APPEND_AND_UPDATE_RUNS",
     "_APPEND_ONE_AND_UPDATE_RUNS", "_APPEND_OF_ATTEMPTS", "_APPEND_AND_START_RUNS", "_ASSIGNMENTS", "_RECORDED_STATES",
     "_CHECKPOINTS", "_DELETE_LEASES", "_CANDIDATES", "_DUE_SOON", "_DUE_RUNS",
+    "_POSTPONE_JOBS", "_AWAIT", "_WAKE_NOW", "_HELD", "_DELETE_CHECKPOINTS",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 from aiormq.exceptions import AMQPConnectionError, ProbableAuthenticationError
 from yarl import URL
 
-from duebook_common.broker.nodes import clearest, hosts_of, nodes_of, with_one_host
+from duebook_common.broker.nodes import Node, clearest, hosts_of, nodes_of, with_one_host
 
 _URL = "amqp://duebook:a,b%40c@mq1:5673,mq2,[::1]:5674/v%2Fhost?heartbeat=5"
 
@@ -40,7 +40,12 @@ async def test_without_any_address_the_resolver_says_why() -> None:
 
 
 def test_a_refusal_goes_before_nodes_that_are_gone() -> None:
+    first, second, third = (Node(URL(f"amqp://{name}"), name) for name in ("mq1", "mq2", "mq3"))
     gone, refused = AMQPConnectionError(111, "refused"), ProbableAuthenticationError("no")
-    assert clearest([gone, refused, gone]) is refused
-    assert clearest([refused, gone]) is refused
-    assert clearest([gone]) is gone
+    assert clearest({first: gone, second: refused, third: gone}) is refused
+    assert clearest({first: gone}) is gone
+
+
+def test_attempts_that_fail_alike_say_the_same_in_whatever_order() -> None:
+    errors = {Node(URL(f"amqp://{name}"), name): AMQPConnectionError(name) for name in ("mq1", "mq2", "mq3")}
+    assert clearest(errors) is clearest(dict(reversed(errors.items())))

@@ -80,6 +80,9 @@ def test_a_missing_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("DUEBOOK_POSTGRES_URL", "mysql://duebook:s3cret@db"),
         ("DUEBOOK_RABBITMQ_URL", "http://x:s3cret@y"),
+        ("DUEBOOK_RABBITMQ_URL", "amqp://x:s3cret@mq1:5672, mq2:5672/"),
+        ("DUEBOOK_RABBITMQ_URL", "amqp://x:s3cret@mq1,mq2,/"),
+        ("DUEBOOK_RABBITMQ_URL", "amqp://x:s3cret@mq1,,mq2:5672/"),
         ("DUEBOOK_REDIS_URL", "localhost"),
         ("DUEBOOK_SMTP_URL", "imap://x"),
         ("DUEBOOK_LOG_FORMAT", "xml"),

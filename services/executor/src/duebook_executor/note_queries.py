@@ -9,6 +9,7 @@ from uuid import UUID
 from duebook.context import Progress
 from duebook_common.store.codec import dumps
 from duebook_common.store.database import Pool, acquire
+from duebook_common.store.predicates import one_of
 
 # Asynchronous commit: the outcome is committed later and waits for the disk, which flushes these rows too.
 _INSERT_LOG_LINES = """
@@ -36,7 +37,7 @@ ON CONFLICT (run_id) DO UPDATE
 SET attempt = excluded.attempt, value = excluded.value, saved_at = excluded.saved_at
 WHERE task_checkpoints.attempt <= excluded.attempt
 """
-_DELETE_CHECKPOINTS = "DELETE FROM task_checkpoints WHERE run_id = ANY($1::uuid[])"
+_DELETE_CHECKPOINTS = f"DELETE FROM task_checkpoints WHERE run_id {one_of('$1')}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
 """Connecting to one of the nodes of a cluster: the library connects to one address only.
 
 A URL may name several hosts, `amqp://user:password@host1,host2:5672/vhost`, and a host may have several addresses. Each
-attempt to connect tries all of them in random order, so that services spread over the nodes, and one that is gone,
-frozen or paused costs no more than a few seconds.
+attempt to connect tries all of them in random order, so that services spread over the nodes, and each that is silent
+costs no more than five seconds.
 """
 
 import asyncio
 import random
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aio_pika.connection
@@ -19,7 +19,7 @@ from aiormq.exceptions import AuthenticationError, InvalidFrameError, ProbableAu
 from yarl import URL
 
 _HOSTS = "hosts"  # the parameter that carries the further hosts through the libraries
-_SECONDS = 10.0
+_SECONDS, _SECONDS_OF_MANY = 10.0, 5.0  # to connect to a single address, to each of several
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _REFUSALS = (AuthenticationError, ProbableAuthenticationError, InvalidFrameError)  # the last: of a virtual host
 
@@ -76,9 +76,13 @@ async def _addresses(host: URL) -> Sequence[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-def clearest(errors: Sequence[Exception]) -> Exception:
-    """Of the errors of all nodes one by which a node refuses the URL, else the last."""
-    return next((error for error in errors if isinstance(error, _REFUSALS)), errors[-1])
+def clearest(errors: Mapping[Node, Exception]) -> Exception:
+    """Of the errors of all nodes one by which a node refuses the URL, else that of the first node by name.
+
+    So that attempts that fail alike say the same.
+    """
+    in_order = [errors[node] for node in sorted(errors, key=lambda node: (node.name, str(node.url)))]
+    return next((error for error in in_order if isinstance(error, _REFUSALS)), in_order[0])
 
 
 class NodesUnderlayConnection(UnderlayConnection):
@@ -87,12 +91,14 @@ class NodesUnderlayConnection(UnderlayConnection):
     @classmethod
     async def make_connection(cls, url: URL, timeout: TimeoutType = None, **options: Any) -> AbstractConnection:
         """A connection to the first node that takes it; each may take so many seconds. Raises what one of them says."""
-        errors: list[Exception] = []
-        for node in await nodes_of(url):
+        errors: dict[Node, Exception] = {}
+        nodes = await nodes_of(url)
+        longest = timeout or (_SECONDS if len(nodes) == 1 else _SECONDS_OF_MANY)
+        for node in nodes:
             try:
-                return await super().make_connection(node.url, timeout or _SECONDS, **options, **node.options)
+                return await super().make_connection(node.url, longest, **options, **node.options)
             except Exception as error:
-                errors.append(error)
+                errors[node] = error
         raise clearest(errors)
 
 

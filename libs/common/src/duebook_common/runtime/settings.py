@@ -19,7 +19,7 @@ from duebook_common.runtime.smtp import smtp_server
 
 _PREFIX = "DUEBOOK_"
 _PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])?)?"
-_HOST = r"(\[[^\]]*\]|[^:,\[\]]*)"
+_HOST = r"(\[[^\]]*\]|[^:,\[\]\s]*)"
 _PORTS = re.compile(f"{_HOST}{_PORT}(,{_HOST}{_PORT})*")
 _IN_URL = r"[!#-;=?-\[\]_a-z~]*"  # ASCII without spaces, quotation marks, angle brackets and braces
 _TRACE_URL = re.compile(rf"https?://[A-Za-z0-9.:\[\]-]+[/?#]{_IN_URL}\{{trace_id\}}{_IN_URL}")
@@ -32,8 +32,13 @@ def _scheme(*schemes: str, example: str) -> AfterValidator:
         if text.split("://", 1)[0] not in schemes:
             wanted = " or ".join(f"{scheme}://" for scheme in schemes)
             raise ValueError(f"the URL must begin with {wanted}, like {example}")
-        if not _PORTS.fullmatch(_hosts(text)):
+        hosts = _hosts(text)
+        if re.search(r"\s", hosts):
+            raise ValueError("the hosts must have no space between or in them")
+        if not _PORTS.fullmatch(hosts):
             raise ValueError(f"the port must be a number from 1 to 65535, like {example}")
+        if "," in hosts and not all(host.partition(":")[0] for host in hosts.split(",")):
+            raise ValueError("one of the hosts is empty: take out the comma that is too much")
         return url
 
     return AfterValidator(check)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from duebook_common.domain.mail import Mail, MailStatus
 from duebook_common.store.database import Connection
+from duebook_common.store.predicates import one_of
 
 MailKey = tuple[str, str]  # outcome and recipient
 
@@ -16,7 +17,7 @@ _PUT = f"""
 INSERT INTO mails ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n}" for n, _ in enumerate(_COLUMNS, 1))})
 ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _STATE)}
 """  # noqa: S608
-_LOAD = "SELECT * FROM mails WHERE run_id = ANY($1::uuid[])"
+_LOAD = f"SELECT * FROM mails WHERE run_id {one_of('$1')}"  # noqa: S608
 _DELETE_ORPHANS = """
 WITH deleted AS (
     DELETE FROM mails WHERE NOT EXISTS (

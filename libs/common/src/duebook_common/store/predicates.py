@@ -54,6 +54,6 @@ def one_of(array: str) -> str:
 
     A connection keeps the plan of a statement. By default PostgreSQL expects ten elements of an array that it does not
     know. While a table is small it plans to read all of it for ten rows, and does so when the table has grown. Of a
-    LIMIT that it does not know it expects a tenth: one row, which it always looks up.
+    LIMIT that it does not know it expects a tenth: one row, which it looks up unless the table has a few pages.
     """
     return f"IN (SELECT id FROM unnest({array}::uuid[]) AS id LIMIT cardinality({array}::uuid[]))"  # noqa: S608

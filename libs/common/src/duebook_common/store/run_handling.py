@@ -30,6 +30,7 @@ from duebook_common.store.eventstore import Write, recorded_commands
 from duebook_common.store.job_handling import decide_jobs, load_locked, record
 from duebook_common.store.job_plan import decide_locked
 from duebook_common.store.locks import lock_jobs, share_pauses
+from duebook_common.store.predicates import one_of
 from duebook_common.store.projections import AppendResult
 from duebook_common.store.queue_pauses import pauses_since
 from duebook_common.store.resilience import isolate_failures
@@ -252,7 +253,7 @@ async def _append(db: Connection, decisions: Sequence[RunDecision], actor: Actor
     return result
 
 
-_HELD = "SELECT job_id FROM jobs WHERE job_id = ANY($1::uuid[]) AND held"
+_HELD = f"SELECT job_id FROM jobs WHERE job_id {one_of('$1')} AND held"  # noqa: S608
 
 
 async def _hold(db: Connection, redriven: Sequence[RunDecision], actor: Actor) -> None:

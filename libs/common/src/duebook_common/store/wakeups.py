@@ -14,10 +14,10 @@ from uuid import UUID
 from duebook_common.domain.job.admission import leaves_line
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import ACTIVE, HAS_KEY, MAY_START
+from duebook_common.store.predicates import ACTIVE, HAS_KEY, MAY_START, one_of
 from duebook_common.store.rate_wakeups import wake_lines
 
-_POSTPONE_JOBS = "UPDATE jobs SET wake_at = $2 WHERE job_id = ANY($1::uuid[]) AND wake_at < $2"
+_POSTPONE_JOBS = f"UPDATE jobs SET wake_at = $2 WHERE job_id {one_of('$1')} AND wake_at < $2"  # noqa: S608
 
 
 async def postpone_jobs(db: Connection, job_ids: Sequence[UUID], until: datetime) -> None:
@@ -104,7 +104,7 @@ async def mark_buried(db: Connection, run_id: UUID, dispatch: int) -> None:
 # SKIP LOCKED: a locked row belongs to a run that is just ending, so it needs no mark.
 _AWAIT = f"""
 WITH active AS MATERIALIZED (
-    SELECT run_id, awaited FROM runs WHERE run_id = ANY($1::uuid[]) AND {ACTIVE}
+    SELECT run_id, awaited FROM runs WHERE run_id {one_of("$1")} AND {ACTIVE}
     FOR UPDATE SKIP LOCKED
 ), marked AS (
     UPDATE runs SET awaited = true FROM active WHERE runs.run_id = active.run_id AND NOT active.awaited
@@ -183,13 +183,13 @@ async def wake_waiting(db: Connection, ended: Sequence[Run], *, deciding: bool =
     await wake_lines(db, {run.rate.key for run in ended if run.rate is not None and leaves_line(run)})
 
 
-_WAKE_NOW = """
+_WAKE_NOW = f"""
 WITH waiting AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE run_id = ANY($1::uuid[]) ORDER BY run_id FOR UPDATE SKIP LOCKED
+    SELECT run_id FROM runs WHERE run_id {one_of("$1")} ORDER BY run_id FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET wake_at = clock_timestamp()
 FROM waiting WHERE runs.run_id = waiting.run_id AND runs.status = 'waiting' AND wake_at > clock_timestamp()
-"""
+"""  # noqa: S608
 
 
 async def wake_now(db: Connection, run_ids: Sequence[UUID]) -> None:
