@@ -20,6 +20,7 @@ _HEAD_START = timedelta(milliseconds=200)  # the first of them are decided, sent
 _MOST = 10_000  # jobs of a lane that are counted
 _COUNT_INTERVAL = timedelta(milliseconds=200)
 
+# Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each poll anew.
 _DUE_SOON = """
 SELECT max(due.wake_at) AS by, count(*) AS jobs
 FROM unnest((SELECT $1::text[]), (SELECT $2::int[])) AS lane (queue, priority), LATERAL (

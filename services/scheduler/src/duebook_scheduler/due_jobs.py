@@ -9,6 +9,7 @@ from duebook_scheduler.lanes import Lane
 
 # The lanes of a queue share its capacity: higher priorities take it first. Queues take turns, so that the backlog of
 # one does not delay the first dispatches of the others.
+# Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each poll anew.
 _CANDIDATES = """
 SELECT job_id FROM (
     SELECT due.job_id, due.wake_at, lane.priority, lane.capacity,

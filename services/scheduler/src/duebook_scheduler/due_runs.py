@@ -10,6 +10,7 @@ from duebook_common.store.rows import TO_DECIDE, run_of
 from duebook_scheduler.lanes import Lane
 
 # Queues take turns, so that a mass of due runs of one does not delay those of the others. In a queue priority counts.
+# Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each poll anew.
 _DUE_RUNS = f"""
 WITH due AS MATERIALIZED (
     SELECT run_id, priority, wake_at, row_number() OVER (PARTITION BY queue ORDER BY priority DESC, wake_at) AS rank
