@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 from duebook_devstack.processes import Process
@@ -59,8 +60,11 @@ class Node(RabbitMQ):
         return self.process
 
     def sees(self) -> list[str]:
-        """The nodes that it knows to be running, itself among them."""
-        status = json.loads(self.control("rabbitmqctl", "--quiet", "cluster_status", "--formatter=json"))
+        """The nodes that it knows to be running, itself among them; none while it has not started, or is paused."""
+        try:
+            status = json.loads(self.control("rabbitmqctl", "--quiet", "cluster_status", "--formatter=json"))
+        except CalledProcessError:
+            return []
         return list(status["running_nodes"])
 
     def paused(self) -> bool:

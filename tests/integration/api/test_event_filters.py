@@ -29,7 +29,7 @@ async def fill(pool: Pool) -> None:
     """Some events of two jobs, a run and its mails, by two actors."""
     for n in range(12):
         job = OTHER if n == 5 else ONE
-        stream = f"run-{RUN}" if n == 3 else f"mail-{RUN}" if n == 8 else f"job-{n}"
+        stream = f"run-{RUN}" if n == 3 else f"mail-{RUN}" if n == 8 else f"job-{UUID(int=n)}"
         event = JobDeleted(at=NOW) if n in {4, 11} else JobPaused(reason=f"{n}", at=NOW)
         meta = Actor("key:b" if n in {2, 9} else "key:a").meta()
         await append_all(pool, Write(stream, 0, [event], job, meta=meta))

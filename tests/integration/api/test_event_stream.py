@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -118,7 +119,7 @@ def skipped(everything: list[str], after: Position) -> int:
 
 
 async def test_without_streams_the_feed_reads_nothing(pool: Pool) -> None:
-    await append_all(pool, pause_events("job-1"))
+    await append_all(pool, pause_events(f"job-{UUID(int=1)}"))
     feed = Feed(pool)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(stepped(feed))
@@ -148,7 +149,7 @@ async def test_a_client_that_does_not_receive_is_disconnected(
     api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("duebook_api.events.stream._SEND_TIMEOUT", 0.1)
-    await append_all(pool, pause_events("job-1"))
+    await append_all(pool, pause_events(f"job-{UUID(int=1)}"))
     sending = asyncio.Event()
 
     async def receive() -> Message:

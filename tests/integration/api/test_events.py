@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import append
@@ -24,19 +25,19 @@ async def read_all(api: Api, count: int, limit: int, after: str = "") -> list[st
 async def test_the_list_continues_after_its_last_position(api: Api, pool: Pool) -> None:
     empty = await api.json(200, "GET", "/api/events")
     assert empty == {"items": [], "position": None, "next_cursor": None}
-    await append_all(pool, *(pause_events(f"job-{n}", 3) for n in range(5)))
+    await append_all(pool, *(pause_events(f"job-{UUID(int=n)}", 3) for n in range(5)))
     assert await read_all(api, 15, 4) == await positions_in_order(pool)
     last = (await positions_in_order(pool))[-1]
     end: dict[str, Any] = {"items": [], "position": last, "next_cursor": None}
     assert await api.json(200, "GET", f"/api/events?after={last}") == end
     assert await api.json(200, "GET", "/api/events?after=latest") == end
-    await append_all(pool, pause_events("job-later"))
+    await append_all(pool, pause_events(f"job-{UUID(int=9)}"))
     (later,) = await read_all(api, 1, 10, f"&after={last}")
     assert later == (await positions_in_order(pool))[-1]
 
 
 async def test_the_list_has_pages_like_any_other(api: Api, pool: Pool) -> None:
-    await append_all(pool, *(pause_events(f"job-{n}") for n in range(7)))
+    await append_all(pool, *(pause_events(f"job-{UUID(int=n)}") for n in range(7)))
     await read_all(api, 7, 200)
     assert [event["position"] for event in await api.pages("/api/events", 3)] == await positions_in_order(pool)
     assert (await api.json(200, "GET", "/api/events?limit=7"))["next_cursor"] is None
@@ -52,7 +53,7 @@ async def test_no_event_is_missed_when_one_commit_overtakes_another(api: Api, po
 
 
 async def test_a_text_that_is_no_position_is_refused(api: Api, pool: Pool) -> None:
-    await append_all(pool, pause_events("job-1"))
+    await append_all(pool, pause_events(f"job-{UUID(int=1)}"))
     (position,) = await read_all(api, 1, 1)
     for wrong in ("x", "1-1", "Latest", position.upper() + "0", f"{2**64}-1-00000000", "0" * 101):
         problem = await api.json(422, "GET", f"/api/events?after={wrong}")
@@ -65,7 +66,7 @@ async def test_a_text_that_is_no_position_is_refused(api: Api, pool: Pool) -> No
 
 async def test_a_position_that_a_restored_database_lacks_is_gone(api: Api, pool: Pool) -> None:
     """Even if the restored database has given the same numbers to another event."""
-    await append_all(pool, pause_events("job-1"))
+    await append_all(pool, pause_events(f"job-{UUID(int=1)}"))
     (position,) = await read_all(api, 1, 1)
     xid, number, mark = position.split("-")
     other = f"{int(mark, 16) ^ 1:08x}"
