@@ -7,7 +7,9 @@ from duebook_api.runs.dead_letters import DeadLetterQuery, groups_statement
 from duebook_common.store.database import Pool
 from duebook_common.store.predicates import containing
 from support.bookkeeping import started
-from support.query_cost import grow_table
+from support.query_cost import grow_table, query_cost
+
+_MANY = 20_000
 
 # Texts on both sides of the bound between the two indexes, in capitals and not, of several bytes, with signs of LIKE.
 # Some dead letters have no error, as after an erasure, and some runs are no dead letters.
@@ -66,3 +68,18 @@ async def test_the_groups_with_a_text_equal_a_count_of_short_and_long_errors(poo
     found = {text: await _groups(pool, text) for text in _TEXTS}
     assert found == {text: await _counted(pool, text) for text in _TEXTS}
     assert {text for text, groups in found.items() if not groups} == {"none"}
+
+
+async def test_a_text_is_searched_for_among_dead_letters_in_an_index_alone(pool: Pool) -> None:
+    await started(pool)
+    await grow_table(pool, "runs", _MANY)
+    await pool.execute(
+        """UPDATE runs SET status = 'dead_lettered', fingerprint = md5((priority * 7)::text), finished_at = created_at,
+                          error = 'no ' || priority, payload = to_jsonb(repeat(md5(run_id::text), 30))"""
+    )
+    await pool.execute("VACUUM FULL runs")
+    await pool.execute("VACUUM ANALYZE runs")
+    for text in ("no", "nothing"):
+        statement, arguments = groups_statement(DeadLetterQuery(q=text))
+        found = await query_cost(pool, statement, *arguments)
+        assert found.buffers <= _MANY / 30, (text, found)

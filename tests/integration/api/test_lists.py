@@ -293,17 +293,3 @@ async def test_the_groups_of_dead_letters_are_counted_by_an_index_alone(pool: Po
     for filters in ({}, {"fingerprint": "none"}):
         found = await query_cost(pool, *_flat(dead_letters.groups_statement(dead_letters.DeadLetterQuery(**filters))))
         assert found.buffers <= MANY / 30, (filters, found)
-
-
-async def test_a_text_is_searched_for_among_dead_letters_in_an_index_alone(pool: Pool) -> None:
-    await started(pool)
-    await grow_table(pool, "runs", MANY)
-    await pool.execute(
-        """UPDATE runs SET status = 'dead_lettered', fingerprint = md5((priority * 7)::text), finished_at = created_at,
-                          error = 'no ' || priority, payload = to_jsonb(repeat(md5(run_id::text), 30))"""
-    )
-    await pool.execute("VACUUM FULL runs")
-    await pool.execute("VACUUM ANALYZE runs")
-    for text in ("no", "nothing"):
-        found = await query_cost(pool, *_flat(dead_letters.groups_statement(dead_letters.DeadLetterQuery(q=text))))
-        assert found.buffers <= MANY / 30, (text, found)
