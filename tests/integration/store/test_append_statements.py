@@ -44,7 +44,7 @@ async def test_both_statements_accept_the_same_writes(pool: Pool) -> None:
     assert [record["stream"] for record in accepted[0]] == [f"run-{sound.id}"]
 
 
-def test_a_write_to_a_new_stream_or_of_an_unknown_period_is_not_among_them() -> None:
+def test_a_new_stream_or_an_unknown_period_takes_the_general_statement() -> None:
     event = AttemptSucceeded(attempt=1, at=NOW)
     known = Write("run-1", 1, [event], None, born=NOW)
     assert next_each([known])

@@ -50,7 +50,7 @@ def hosts_of(url: URL) -> list[URL]:
     others = url.query.get(_HOSTS)
     single = url.without_query_params(_HOSTS)
     named = (URL(f"//{other}") for other in others.split(",")) if others else ()
-    return [single, *(single.with_host(host.host or "localhost").with_port(host.explicit_port) for host in named)]
+    return [single, *(single.with_host(host.host or "").with_port(host.explicit_port) for host in named)]
 
 
 async def nodes_of(url: URL) -> list[Node]:

@@ -107,8 +107,8 @@ CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
 CREATE INDEX runs_failed_alike ON runs (fingerprint, created_at, nominal_at, run_id) INCLUDE (job_id, finished_at)
     WHERE status = 'dead_lettered';
 
--- The causes among whose dead letters a text is searched for, from the index alone. An entry of an index has 2,700 bytes at
--- most, so that long errors have an index of their own, without the text.
+-- The causes among whose dead letters a text is searched for, from the index alone. An entry of an index has 2,700 bytes
+-- at most, so that long errors have an index of their own, without the text.
 CREATE INDEX runs_dead_texts ON runs (fingerprint) INCLUDE (created_at, finished_at, job_id, job_name, error)
     WHERE status = 'dead_lettered' AND coalesce(octet_length(error), 0) + octet_length(job_name) <= 2000;
 
