@@ -1,12 +1,26 @@
 """The cost of a poll does not grow with rows that are not due: it reads the due rows of a partial index."""
 
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+
+import asyncpg
 
 from duebook_common.domain.job.schedule_history import EARLIEST
 from duebook_common.store.database import Pool
-from duebook_scheduler.due_jobs import _CANDIDATES
+from duebook_scheduler.due_jobs import _CANDIDATES, find_due_jobs
 from duebook_scheduler.due_runs import _DUE_RUNS, load_due_runs
-from duebook_scheduler.lanes import _BY_TABLE, Lane, earliest, lanes
+from duebook_scheduler.lanes import (
+    _BY_TABLE,
+    _WATERMARKS_BY_TABLE,
+    LaneReader,
+    earliest,
+    gaps_between,
+    lanes,
+    lanes_from,
+)
+from duebook_scheduler.looks import Lane, LaneId
 from support.bookkeeping import NOW, created, started
 from support.query_cost import HOUR, grow_table, query_cost
 from support.samples import DAY
@@ -56,7 +70,7 @@ async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: 
     await created(pool, priority=0)
     polls: dict[str, tuple[Any, ...]] = {
         _BY_TABLE["jobs"]: (),
-        _CANDIDATES: (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW, [], 500, EARLIEST),
+        _CANDIDATES: (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW, [], 500, EARLIEST, [EARLIEST] * 4),
     }
     await grow_table(pool, "jobs", 10)
     few = [(await query_cost(pool, query, *arguments)).buffers for query, arguments in polls.items()]
@@ -67,7 +81,16 @@ async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: 
         assert many.indexes == {"jobs_due"}
         assert not many.scans
         assert many.buffers <= before + 40
-    all_due: tuple[Any, ...] = (["default"] * 4, [0, 1, 2, 3], [500] * 4, NOW + 100 * DAY, [], 500, EARLIEST)
+    all_due: tuple[Any, ...] = (
+        ["default"] * 4,
+        [0, 1, 2, 3],
+        [500] * 4,
+        NOW + 100 * DAY,
+        [],
+        500,
+        EARLIEST,
+        [EARLIEST] * 4,
+    )
     backlog = await query_cost(pool, _CANDIDATES, *all_due)
     assert backlog.buffers <= 5_000, "when all are due, a poll reads no more than its batch"
 
@@ -75,8 +98,88 @@ async def test_a_poll_of_200_000_pending_jobs_reads_as_much_as_one_of_ten(pool: 
 async def test_waking_reads_only_due_runs(pool: Pool) -> None:
     await started(pool, priority=0)
     await grow_table(pool, "runs", 20_000)
-    for query, arguments in ((_BY_TABLE["runs"], ()), (_DUE_RUNS, (["default"], [0], NOW + HOUR, 500))):
+    for query, arguments in ((_BY_TABLE["runs"], ()), (_DUE_RUNS, (["default"], [0], NOW + HOUR, 500, [EARLIEST]))):
         many = await query_cost(pool, query, *arguments)
         assert "runs_due" in many.indexes
         assert "runs" not in many.scans
         assert many.buffers <= 60
+
+
+@asynccontextmanager
+async def held_snapshot(url: str) -> AsyncIterator[None]:
+    """Rows that die meanwhile stay in the indexes."""
+    db = await asyncpg.connect(url)
+    try:
+        async with db.transaction(isolation="repeatable_read"):
+            await db.fetch("SELECT FROM jobs")
+            yield
+    finally:
+        await db.close()
+
+
+async def die_and_wake_later(pool: Pool, table: str) -> None:
+    """The rows moved on, from times in the past to one that is far ahead."""
+    await pool.execute(f"UPDATE {table} SET wake_at = wake_at - interval '1 day'")
+    await pool.execute(f"UPDATE {table} SET wake_at = $1", NOW + DAY)
+
+
+PRIORITIES = [LaneId("default", priority) for priority in range(4)]
+
+
+async def test_rows_that_died_under_a_snapshot_do_not_slow_down_looks(pool: Pool, postgres_url: str) -> None:
+    await created(pool, priority=0)
+    await started(pool, priority=0)
+    for table in ("jobs", "runs"):
+        await grow_table(pool, table, 5_000)
+    async with held_snapshot(postgres_url):
+        for table in ("jobs", "runs"):
+            await die_and_wake_later(pool, table)
+            full = await query_cost(pool, _BY_TABLE[table])
+            watermarks = dict.fromkeys(PRIORITIES, NOW)
+            known = [
+                [lane.queue for lane in watermarks],
+                [lane.priority for lane in watermarks],
+                [*watermarks.values()],
+            ]
+            partial = await query_cost(pool, _WATERMARKS_BY_TABLE[table], *known, NOW + HOUR, *gaps_between(PRIORITIES))
+            assert full.buffers > 1_000, "the test needs dead rows"
+            assert partial.buffers <= 100
+        queues, priorities = ["default"] * 4, [0, 1, 2, 3]
+        jobs = await query_cost(pool, _CANDIDATES, queues, priorities, [500] * 4, NOW, [], 500, EARLIEST, [NOW] * 4)
+        runs = await query_cost(pool, _DUE_RUNS, queues, priorities, NOW, 500, [NOW] * 4)
+        assert jobs.buffers + runs.buffers <= 100
+
+
+async def test_a_look_from_watermarks_finds_what_is_above_them_and_new_lanes(pool: Pool) -> None:
+    for queue, priority, hours in (("a", 1, -3), ("a", 1, -1), ("b", 1, 5), ("b", 4, -5), ("k", 2, 6), ("m", 0, 7)):
+        await created(pool, queue=queue, priority=priority, scheduled_at=NOW + hours * HOUR)
+    watermarks = {LaneId("a", 1): NOW - 2 * HOUR, LaneId("b", 1): NOW, LaneId("n", 0): NOW}
+    async with pool.acquire() as db:
+        found = await lanes_from(db, "jobs", watermarks, NOW + HOUR)
+        assert {(lane.queue, lane.priority): (lane.first - NOW) / HOUR for lane in found} == {
+            ("b", 4): -5, ("a", 1): -1, ("b", 1): 1, ("k", 2): 6, ("n", 0): 1,
+        }  # fmt: skip
+        assert [lane.priority for lane in found] == [4, 2, 1, 1, 0]
+        watermarks[LaneId("k", 2)] = NOW
+        found = await lanes_from(db, "jobs", dict(sorted(watermarks.items())), NOW + HOUR)
+    assert Lane("m", 0, NOW + 7 * HOUR) in found, "the next lane of a gap is found by the next look"
+
+
+async def test_what_is_committed_late_is_found_by_the_next_full_look(pool: Pool) -> None:
+    seconds = itertools.count()
+    reader = LaneReader("jobs", lambda: float(next(seconds)))  # each look seems to take a second
+    await created(pool, queue="a", priority=1, scheduled_at=NOW - HOUR)
+    async with pool.acquire() as db:
+        for _ in range(5):
+            assert await reader.read(db, NOW) == [Lane("a", 1, NOW - HOUR)]
+        late = await created(pool, queue="a", priority=1, scheduled_at=NOW - 2 * HOUR)
+        assert await reader.read(db, NOW) == [Lane("a", 1, NOW - HOUR)]
+        again_at = reader.look_again_at(NOW)
+        assert again_at is not None
+        assert again_at > NOW
+        looks = 1
+        while (found := await reader.read(db, NOW))[0].first != NOW - 2 * HOUR:
+            looks += 1
+            assert looks <= 20
+        assert await find_due_jobs(db, [(found[0], 1)], EARLIEST, NOW, [], 1) == [late]
+        assert await reader.read(db, NOW) == found, "what is left stays in view"

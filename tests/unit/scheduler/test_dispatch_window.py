@@ -1,5 +1,6 @@
 """How many more runs a queue may have dispatched, and how seldom they are counted."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, cast
@@ -70,3 +71,21 @@ async def test_without_queues_nothing_is_counted() -> None:
     database = FakeDatabase()
     assert await DispatchWindow(10).capacity(database.db, [], NOW) == {}
     assert database.counts == []
+
+
+async def test_a_count_that_takes_long_is_taken_less_often() -> None:
+    tenths = itertools.count()
+    database, window = FakeDatabase(a=9), DispatchWindow(10, lambda: next(tenths) / 10)
+    await window.capacity(database.db, ["a"], NOW)
+    window.use(runs(1))
+    assert await window.capacity(database.db, ["a"], NOW + 1.9 * SECOND) == {"a": 0}
+    assert len(database.counts) == 1
+    assert await window.capacity(database.db, ["a"], NOW + 2.1 * SECOND) == {"a": 1}
+    assert await window.capacity(database.db, ["b"], NOW + 2.1 * SECOND) == {"b": 10}, "a new queue is counted at once"
+
+
+async def test_after_the_clock_was_set_back_a_queue_is_counted_again() -> None:
+    database, window = FakeDatabase(a=3), DispatchWindow(10)
+    await window.capacity(database.db, ["a"], NOW)
+    assert await window.capacity(database.db, ["a"], NOW - 2 * SECOND) == {"a": 7}
+    assert len(database.counts) == 2

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from duebook_common.domain.job.schedule_history import EARLIEST
 from duebook_common.store.database import Connection
-from duebook_scheduler.lanes import Lane
+from duebook_scheduler.looks import Lane
 
 LONGEST_LEAD = timedelta(seconds=4.5)
 """No job is decided longer ahead than that, however many are due with it."""

@@ -33,7 +33,8 @@ from duebook_scheduler.dispatch_decisions import context_of, decide_within_limit
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_jobs import find_due_jobs
 from duebook_scheduler.early_runs import EarlyRuns
-from duebook_scheduler.lanes import Lane, lanes, next_look
+from duebook_scheduler.lanes import LaneReader, next_look
+from duebook_scheduler.looks import Lane
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_queues
 from duebook_scheduler.run_sender import RunSender
@@ -56,6 +57,7 @@ class Dispatcher:
         self._deferred: dict[UUID, datetime] = {}
         self._not_ahead: dict[UUID, datetime] = {}  # these jobs are decided when they are due
         self._backlog = False  # more was due than the last batch took
+        self._lanes = LaneReader("jobs")
         self._crowds, self._early = Crowds(), EarlyRuns(context.settings.look_ahead)
         self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
@@ -86,10 +88,10 @@ class Dispatcher:
         """How far ahead to decide, and the lanes with jobs due by then whose queue has capacity, each with that."""
         ahead = self._settings.look_ahead
         async with acquire(self._pool) as db:
-            found = await lanes(db, "jobs")
+            found = await self._lanes.read(db, now)
             show_queues(lane.queue for lane in found)
             until, look_at = await self._crowds.horizon(db, found, now, ahead)
-            looks = (next_look(found, now, ahead), look_at, self._early.next_at)
+            looks = (next_look(found, now, ahead), look_at, self._early.next_at, self._lanes.look_again_at(now))
             self.next_due = min((time for time in looks if time is not None), default=None)
             due = [lane for lane in found if lane.first <= until and self._paused.now.going_on(lane.queue) is None]
             if not due:

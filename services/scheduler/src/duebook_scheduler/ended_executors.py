@@ -36,12 +36,14 @@ _LATE_STARTS = timedelta(seconds=5)
 
 # What is running wakes at the end of a lease, so only rows that are due soon are read.
 _RUNNING = """
-SELECT run_id, executor FROM unnest($1::text[], $2::int[]) AS lane (lane_queue, lane_priority), LATERAL (
+SELECT run_id, executor FROM unnest($1::text[], $2::int[], $3::timestamptz[])
+    AS lane (lane_queue, lane_priority, first),
+LATERAL (
     SELECT run_id, executor FROM runs
-    WHERE wake_at IS NOT NULL AND runs.queue = lane_queue AND runs.priority = lane_priority AND wake_at <= $3
-    AND status = 'running' AND executor = ANY($4)
+    WHERE wake_at IS NOT NULL AND runs.queue = lane_queue AND runs.priority = lane_priority
+      AND wake_at >= lane.first AND wake_at <= $4 AND status = 'running' AND executor = ANY($5)
 ) AS runs
-LIMIT $5
+LIMIT $6
 """
 
 
@@ -143,7 +145,7 @@ class EndedExecutors:
             return {}
         batch, lease = self._context.settings.batch, self._context.settings.lease
         async with acquire(self._context.pool) as db:
-            found = [(lane.queue, lane.priority) for lane in await lanes(db, "runs")]
+            found = await lanes(db, "runs")
             if not found:
                 return {}
             until = self._context.clock.now() + 2 * lease

@@ -22,7 +22,7 @@ from duebook_common.store.wakeups import postpone_runs, postpone_waiting
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs
-from duebook_scheduler.lanes import earliest, lanes
+from duebook_scheduler.lanes import LaneReader, earliest
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
@@ -61,6 +61,7 @@ class Waker:
         self._lost_messages = lost_messages
         self._admission, self._served, self._paused = admission, context.served, context.paused
         self._leases_trusted_at: datetime | None = None
+        self._lanes = LaneReader("runs")
         self.next_due: datetime | None = None
 
     def distrust_leases(self) -> None:
@@ -73,8 +74,9 @@ class Waker:
         if self._leases_trusted_at is None:
             self._leases_trusted_at = now + self._settings.lease
         async with acquire(self._pool) as db:
-            found = await lanes(db, "runs")
-            self.next_due = earliest(found, now)
+            found = await self._lanes.read(db, now)
+            looks = (earliest(found, now), self._lanes.look_again_at(now))
+            self.next_due = min((time for time in looks if time is not None), default=None)
             due_runs = await load_due_runs(db, found, now, self._settings.batch)
             if not due_runs:
                 return 0

@@ -1,0 +1,22 @@
+"""How often to ask what is dear while PostgreSQL has to step over dead rows. Pure."""
+
+from collections import deque
+
+_SHARE = 1 / 20
+_SAMPLES = 5  # the shortest of them counts: others may have waited for a processor
+
+
+class Pace:
+    """Of a query that is repeated: it shall take a twentieth of the time at most, unless it is cheap."""
+
+    def __init__(self) -> None:
+        self._costs = deque[float](maxlen=_SAMPLES)
+
+    def took(self, seconds: float) -> None:
+        """Note how long it took."""
+        self._costs.append(seconds)
+
+    def pause(self, cheap: float) -> float:
+        """The seconds until it may be asked again; none if it takes no longer than `cheap`."""
+        cost = min(self._costs, default=0.0)
+        return 0.0 if cost <= cheap else cost / _SHARE

@@ -1,0 +1,26 @@
+"""How often a query that may be dear is asked."""
+
+import pytest
+
+from duebook_scheduler.pace import Pace
+
+
+def paced(*costs: float) -> Pace:
+    pace = Pace()
+    for cost in costs:
+        pace.took(cost)
+    return pace
+
+
+def test_a_cheap_query_needs_no_pause() -> None:
+    assert paced().pause(0.001) == 0
+    assert paced(0.001).pause(0.001) == 0
+
+
+def test_a_dear_query_takes_a_twentieth_of_the_time() -> None:
+    assert paced(0.1, 0.2).pause(0.001) == pytest.approx(2)
+
+
+def test_the_shortest_of_the_last_five_counts() -> None:
+    assert paced(0.001, 0.3, 0.4, 0.5, 0.6).pause(0.001) == 0
+    assert paced(0.001, 0.3, 0.4, 0.5, 0.6, 0.7).pause(0.001) == pytest.approx(6)
