@@ -3,12 +3,13 @@
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
+import pytest
 
 from duebook_common.domain.job.schedule_history import EARLIEST
-from duebook_common.store.database import Pool
+from duebook_common.store.database import Connection, Pool
 from duebook_scheduler.due_jobs import _CANDIDATES, find_due_jobs
 from duebook_scheduler.due_runs import _DUE_RUNS, load_due_runs
 from duebook_scheduler.lanes import (
@@ -180,6 +181,33 @@ async def test_what_is_committed_late_is_found_by_the_next_full_look(pool: Pool)
         looks = 1
         while (found := await reader.read(db, NOW))[0].first != NOW - 2 * HOUR:
             looks += 1
-            assert looks <= 20
+            assert looks <= 50
         assert await find_due_jobs(db, [(found[0], 1)], EARLIEST, NOW, [], 1) == [late]
         assert await reader.read(db, NOW) == found, "what is left stays in view"
+
+
+class Impatient:
+    """A connection whose full looks exceed the time of a statement."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db, self.refused = db, 0
+
+    async def fetch(self, query: str, *arguments: Any) -> Any:
+        if query in _BY_TABLE.values():
+            self.refused += 1
+            raise asyncpg.QueryCanceledError
+        return await self._db.fetch(query, *arguments)
+
+
+async def test_full_looks_that_take_too_long_leave_those_from_watermarks(pool: Pool) -> None:
+    seconds = itertools.count()
+    reader = LaneReader("jobs", lambda: float(next(seconds)))
+    await created(pool, queue="a", priority=1, scheduled_at=NOW)
+    async with pool.acquire() as db:
+        impatient = Impatient(db)
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await reader.read(cast(Connection, impatient), NOW)
+        await reader.read(db, NOW)
+        for _ in range(120):
+            assert await reader.read(cast(Connection, impatient), NOW) == [Lane("a", 1, NOW)]
+        assert impatient.refused > 1

@@ -22,7 +22,7 @@ def after_dear_looks(*found: Lane) -> Looks:
 def test_each_look_is_a_full_one_while_they_are_cheap() -> None:
     looks = Looks()
     for clock in range(5):
-        assert looks.begins(NOW, clock) is None
+        assert looks.is_full(clock)
         looks.saw_all([Lane("a", 4, NOW)], NOW, clock, clock + CHEAP)
     assert looks.full_in(5) is None
 
@@ -32,54 +32,63 @@ def test_a_few_slow_looks_are_no_reason_for_watermarks() -> None:
     looks.saw_all([Lane("a", 4, NOW)], NOW, 0, CHEAP)
     for _ in range(4):
         looks.saw_all([Lane("a", 4, NOW)], NOW, 0, DEAR)
-    assert looks.begins(NOW, 1) is None
+    assert looks.is_full(1)
 
 
 def test_looks_at_many_lanes_may_take_longer() -> None:
     found = [Lane(f"queue-{n}", 4, NOW) for n in range(5_000)]
     looks = Looks()
     looks.saw_all(found, NOW, 0, DEAR)
-    assert looks.begins(NOW, 0.2) is None
+    assert looks.is_full(0.2)
 
 
-def test_dear_full_looks_take_a_twentieth_of_the_time() -> None:
+def test_dear_full_looks_take_a_fiftieth_of_the_time() -> None:
     looks = after_dear_looks(Lane("a", 4, NOW))
-    assert looks.begins(NOW, DEAR + 19.9 * DEAR) is not None
-    assert looks.begins(NOW, DEAR + 20.1 * DEAR) is None
-    assert looks.full_in(DEAR + 20 * DEAR) == timedelta(0)
+    assert not looks.is_full(DEAR + 49.9 * DEAR)
+    assert looks.is_full(DEAR + 50.1 * DEAR)
+    assert looks.full_in(DEAR + 50 * DEAR) == timedelta(0)
 
 
 def test_once_a_full_look_is_cheap_again_each_is_one() -> None:
     looks = after_dear_looks(Lane("a", 4, NOW), Lane("b", 4, NOW))
     looks.saw_all([Lane("a", 4, NOW)], NOW, 3, 3 + CHEAP)
-    assert looks.begins(NOW, 3.1) is None
+    assert looks.is_full(3.1)
     assert looks.full_in(3.1) is None
 
 
+def test_a_full_look_that_is_given_up_is_repeated_as_seldom() -> None:
+    assert not Looks().gave_up(0, 15), "without watermarks there is no other look"
+    looks = after_dear_looks(Lane("a", 4, NOW))
+    for _ in range(5):
+        assert looks.gave_up(10, 25)
+    assert not looks.is_full(25 + 299)
+    assert looks.is_full(25 + 301)
+
+
 def test_a_lane_with_rows_left_is_read_from_the_first_of_them() -> None:
-    assert after_dear_looks(Lane(*A, NOW - HOUR)).begins(NOW, 1) == {A: NOW - HOUR}
+    assert after_dear_looks(Lane(*A, NOW - HOUR)).watermarks(NOW) == {A: NOW - HOUR}
 
 
 def test_a_lane_with_nothing_due_is_read_from_shortly_before_now() -> None:
-    assert after_dear_looks(Lane(*A, NOW + HOUR)).begins(NOW, 1) == {A: NOW - MARGIN}
+    assert after_dear_looks(Lane(*A, NOW + HOUR)).watermarks(NOW) == {A: NOW - MARGIN}
 
 
 def test_after_the_clock_was_set_back_a_lane_is_read_from_before_that_time() -> None:
-    assert after_dear_looks(Lane(*A, NOW)).begins(NOW - HOUR, 1) == {A: NOW - HOUR - MARGIN}
+    assert after_dear_looks(Lane(*A, NOW)).watermarks(NOW - HOUR) == {A: NOW - HOUR - MARGIN}
 
 
 def test_a_lane_that_became_empty_keeps_its_watermark() -> None:
     looks = after_dear_looks(Lane(*A, NOW))
     looks.saw_all([], NOW, 2, 2 + DEAR)
-    assert looks.begins(NOW + HOUR, 3) == {A: NOW - MARGIN}
+    assert looks.watermarks(NOW + HOUR) == {A: NOW - MARGIN}
 
 
 def test_a_new_lane_is_known_once_it_was_seen() -> None:
     looks = after_dear_looks(Lane("b", 4, NOW))
     looks.saw([Lane("b", 4, NOW + HOUR), Lane("a", 9, NOW - HOUR)], NOW)
-    begins = looks.begins(NOW, 1)
-    assert begins == {LaneId("a", 9): NOW - HOUR, LaneId("b", 4): NOW - MARGIN}
-    assert list(begins) == sorted(begins)
+    watermarks = looks.watermarks(NOW)
+    assert watermarks == {LaneId("a", 9): NOW - HOUR, LaneId("b", 4): NOW - MARGIN}
+    assert list(watermarks) == sorted(watermarks)
 
 
 STEPS = st.one_of(
@@ -100,10 +109,14 @@ class World:
 
     def look(self, took: float) -> None:
         """The first row that is due must be found. It is dealt with; others may be left."""
-        begins, until = self.looks.begins(self.now, self.clock), self.now + SECOND
-        read = [row for row in self.rows if row <= until and (begins is None or row >= begins[A])]
+        is_full, watermark, until = (
+            self.looks.is_full(self.clock),
+            self.looks.watermarks(self.now)[A],
+            self.now + SECOND,
+        )
+        read = [row for row in self.rows if row <= until and (is_full or row >= watermark)]
         lane = Lane(*A, min(read, default=until))
-        if begins is None:
+        if is_full:
             self.looks.saw_all([lane], self.now, self.clock, self.clock + took)
         else:
             self.looks.saw([lane], self.now)
@@ -135,5 +148,5 @@ def test_a_full_look_always_comes(took: float, later: float) -> None:
     for _ in range(5):
         looks.saw_all([Lane(*A, NOW)], NOW, 0, took)
     left = looks.full_in(took + later)
-    assert left is None or left <= timedelta(seconds=took * 20)
-    assert looks.begins(NOW, took + later + took * 20 + 0.001) is None
+    assert left is None or left <= timedelta(seconds=min(took * 50, 300))
+    assert looks.is_full(took + later + took * 50 + 0.001)

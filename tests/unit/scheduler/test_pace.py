@@ -17,10 +17,14 @@ def test_a_cheap_query_needs_no_pause() -> None:
     assert paced(0.001).pause(0.001) == 0
 
 
-def test_a_dear_query_takes_a_twentieth_of_the_time() -> None:
-    assert paced(0.1, 0.2).pause(0.001) == pytest.approx(2)
+def test_a_dear_query_takes_a_fiftieth_of_the_time() -> None:
+    assert paced(0.1, 0.2).pause(0.001) == pytest.approx(5)
 
 
 def test_the_shortest_of_the_last_five_counts() -> None:
     assert paced(0.001, 0.3, 0.4, 0.5, 0.6).pause(0.001) == 0
-    assert paced(0.001, 0.3, 0.4, 0.5, 0.6, 0.7).pause(0.001) == pytest.approx(6)
+    assert paced(0.001, 0.3, 0.4, 0.5, 0.6, 0.7).pause(0.001) == pytest.approx(15)
+
+
+def test_no_pause_is_longer_than_five_minutes() -> None:
+    assert paced(15.0).pause(0.001) == 300

@@ -10,6 +10,7 @@ from duebook_scheduler.pace import Pace
 
 _DISPATCHED = "SELECT queue, count(*) AS runs FROM runs WHERE status = 'dispatched' AND queue = ANY($1) GROUP BY queue"
 _FRESH, _CHEAP = timedelta(seconds=1), 0.002
+_FOR_USED_UP = 10  # times as often as one that has capacity left
 
 
 class DispatchWindow:
@@ -38,7 +39,7 @@ class DispatchWindow:
         if queue not in self._counted_at:
             return True
         pause, age = timedelta(seconds=self._pace.pause(_CHEAP)), abs(now - self._counted_at[queue])
-        return age > max(pause, _FRESH) or (self._capacity[queue] <= 0 and age >= pause)
+        return age > max(pause, _FRESH) or (self._capacity[queue] <= 0 and age >= pause / _FOR_USED_UP)
 
     def left(self, queue: str) -> int:
         """The capacity that the queue had when it was counted, less what was used since."""

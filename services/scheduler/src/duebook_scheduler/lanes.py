@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
+from asyncpg import QueryCanceledError
+
 from duebook_common.store.database import Connection
 from duebook_scheduler.looks import Lane, LaneId, Looks
 
@@ -80,13 +82,17 @@ class LaneReader:
     async def read(self, db: Connection, now: datetime) -> list[Lane]:
         """The lanes that have rows, the highest priority first; perhaps without rows that were written late."""
         began = self._clock()
-        watermarks = self._looks.begins(now, began)
-        if watermarks is None:
-            found = await lanes(db, self._table)
-            self._looks.saw_all(found, now, began, self._clock())
-        else:
-            found = await lanes_from(db, self._table, watermarks, now + _NEAR)
-            self._looks.saw(found, now)
+        if self._looks.is_full(began):
+            try:
+                found = await lanes(db, self._table)
+            except QueryCanceledError:
+                if not self._looks.gave_up(began, self._clock()):
+                    raise
+            else:
+                self._looks.saw_all(found, now, began, self._clock())
+                return found
+        found = await lanes_from(db, self._table, self._looks.watermarks(now), now + _NEAR)
+        self._looks.saw(found, now)
         return found
 
     def look_again_at(self, now: datetime) -> datetime | None:

@@ -2,7 +2,7 @@
 
 While a snapshot of this database stays open, PostgreSQL keeps the index entries of all rows that died since, and a look
 from the beginning of a lane steps over them: at hundreds of jobs a second over millions. So most looks begin at the
-watermark of each lane. What is committed below it later is found by the next full look. Full looks take a twentieth of
+watermark of each lane. What is committed below it later is found by the next full look. Full looks take a fiftieth of
 the time at most. While they are cheap, as always without such a snapshot, each look is a full one.
 """
 
@@ -38,14 +38,16 @@ class Looks:
         self._pace = Pace()
         self._full_at: float | None = None  # None: each look is a full one
 
-    def begins(self, now: datetime, clock: float) -> Mapping[LaneId, datetime] | None:
-        """From where to read each known lane (UTC), sorted; None: all lanes from their beginning.
+    def is_full(self, clock: float) -> bool:
+        """Whether the next look has to begin at the beginning of all lanes."""
+        return self._full_at is None or clock >= self._full_at or not self._watermarks
+
+    def watermarks(self, now: datetime) -> Mapping[LaneId, datetime]:
+        """From where to read each known lane (UTC), sorted.
 
         What a lane has left lies above its watermark, so that a backlog is worked off in order. The clock may have been
         set back since.
         """
-        if self._full_at is None or clock >= self._full_at or not self._watermarks:
-            return None
         return {lane: min(mark, now - MARGIN) for lane, mark in sorted(self._watermarks.items())}
 
     def saw_all(self, found: Sequence[Lane], now: datetime, began: float, ended: float) -> None:
@@ -55,6 +57,12 @@ class Looks:
         pause = self._pace.pause(_CHEAP + _CHEAP_LANE * len(self._watermarks | marks))
         self._watermarks = self._watermarks | marks if pause else marks
         self._full_at = ended + pause if pause else None
+
+    def gave_up(self, began: float, ended: float) -> bool:
+        """A full look was ended because it took too long; returns whether the watermarks do until the next one."""
+        self._pace.took(ended - began)
+        self._full_at = ended + self._pace.pause(_CHEAP)
+        return bool(self._watermarks)
 
     def saw(self, found: Sequence[Lane], now: datetime) -> None:
         """A look from the watermarks at `now` (UTC) found these lanes; some may be new."""

@@ -2,12 +2,13 @@
 
 from collections import deque
 
-_SHARE = 1 / 20
+_SHARE = 1 / 50
+_LONGEST = 300.0  # seconds
 _SAMPLES = 5  # the shortest of them counts: others may have waited for a processor
 
 
 class Pace:
-    """Of a query that is repeated: it shall take a twentieth of the time at most, unless it is cheap."""
+    """Of a query that is repeated: it shall take a fiftieth of the time at most, unless it is cheap."""
 
     def __init__(self) -> None:
         self._costs = deque[float](maxlen=_SAMPLES)
@@ -19,4 +20,4 @@ class Pace:
     def pause(self, cheap: float) -> float:
         """The seconds until it may be asked again; none if it takes no longer than `cheap`."""
         cost = min(self._costs, default=0.0)
-        return 0.0 if cost <= cheap else cost / _SHARE
+        return 0.0 if cost <= cheap else min(cost / _SHARE, _LONGEST)
