@@ -130,10 +130,10 @@ PRIORITIES = [LaneId("default", priority) for priority in range(4)]
 async def test_rows_that_died_under_a_snapshot_do_not_slow_down_looks(pool: Pool, postgres_url: str) -> None:
     await created(pool, priority=0)
     await started(pool, priority=0)
-    for table in ("jobs", "runs"):
+    for table in _BY_TABLE:
         await grow_table(pool, table, 5_000)
     async with held_snapshot(postgres_url):
-        for table in ("jobs", "runs"):
+        for table in _BY_TABLE:
             await die_and_wake_later(pool, table)
             full = await query_cost(pool, _BY_TABLE[table])
             watermarks = dict.fromkeys(PRIORITIES, NOW)

@@ -76,12 +76,14 @@ async def test_without_queues_nothing_is_counted() -> None:
 async def test_a_count_that_takes_long_is_taken_less_often() -> None:
     tenths = itertools.count()
     database, window = FakeDatabase(a=9), DispatchWindow(10, lambda: next(tenths) / 10)
-    await window.capacity(database.db, ["a"], NOW)
+    for queue in "abcd":
+        await window.capacity(database.db, [queue], NOW - SECOND)
+    await window.capacity(database.db, ["a"], NOW + 0.001 * SECOND)
     window.use(runs(1))
     assert await window.capacity(database.db, ["a"], NOW + 0.4 * SECOND) == {"a": 0}
-    assert len(database.counts) == 1
+    assert len(database.counts) == 5
     assert await window.capacity(database.db, ["a"], NOW + 0.6 * SECOND) == {"a": 1}
-    assert await window.capacity(database.db, ["b"], NOW + 0.6 * SECOND) == {"b": 10}, "a new queue is counted at once"
+    assert await window.capacity(database.db, ["e"], NOW + 0.6 * SECOND) == {"e": 10}, "a new queue is counted at once"
 
 
 async def test_after_the_clock_was_set_back_a_queue_is_counted_again() -> None:

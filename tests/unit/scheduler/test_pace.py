@@ -18,7 +18,7 @@ def test_a_cheap_query_needs_no_pause() -> None:
 
 
 def test_a_dear_query_takes_a_fiftieth_of_the_time() -> None:
-    assert paced(0.1, 0.2).pause(0.001) == pytest.approx(5)
+    assert paced(*[0.1] * 4, 0.2).pause(0.001) == pytest.approx(5)
 
 
 def test_the_shortest_of_the_last_five_counts() -> None:
@@ -27,4 +27,8 @@ def test_the_shortest_of_the_last_five_counts() -> None:
 
 
 def test_no_pause_is_longer_than_five_minutes() -> None:
-    assert paced(15.0).pause(0.001) == 300
+    assert paced(*[15.0] * 5).pause(0.001) == 300
+
+
+def test_the_first_times_say_nothing() -> None:
+    assert paced(*[0.1] * 4).pause(0.001) == 0

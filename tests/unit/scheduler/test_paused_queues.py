@@ -8,7 +8,7 @@ import pytest
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause, Pauses
 from duebook_scheduler import paused_queues as module
-from duebook_scheduler.lanes import Lane
+from duebook_scheduler.looks import Lane
 from duebook_scheduler.paused_queues import PausedQueues
 from support.samples import NOW
 

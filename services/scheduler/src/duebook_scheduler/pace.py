@@ -4,7 +4,7 @@ from collections import deque
 
 _SHARE = 1 / 50
 _LONGEST = 300.0  # seconds
-_SAMPLES = 5  # the shortest of them counts: others may have waited for a processor
+_SAMPLES = 5  # the shortest of them counts: others were planned first, or waited for a processor
 
 
 class Pace:
@@ -19,5 +19,6 @@ class Pace:
 
     def pause(self, cheap: float) -> float:
         """The seconds until it may be asked again; none if it takes no longer than `cheap`."""
-        cost = min(self._costs, default=0.0)
-        return 0.0 if cost <= cheap else min(cost / _SHARE, _LONGEST)
+        if len(self._costs) < _SAMPLES or min(self._costs) <= cheap:
+            return 0.0
+        return min(min(self._costs) / _SHARE, _LONGEST)
