@@ -140,8 +140,22 @@ async def test_a_path_that_is_no_id_has_only_the_methods_of_its_own_route(api: A
             answer = await api.http.request(method, path, json={})
             assert_problem(answer, 405, "method_not_allowed")
             assert answer.headers["allow"] == allowed
-    assert_problem(await api.http.options("/api/job/not-an-id"), 404, "not_found")
-    assert_problem(await api.http.put("/api/job/not-an-id", json={"name": "n"}), 404, "not_found")
+    for method, path in (("OPTIONS", "job/x"), ("PUT", "job/x"), ("GET", "bulk/x"), ("POST", "bulk/x/abort")):
+        assert_problem(await api.http.request(method, f"/api/{path}", json={"name": "n"}), 404, "not_found")
+
+
+async def test_a_path_with_nul_names_nothing(api: Api) -> None:
+    """PostgreSQL refuses such a text as a value."""
+    for method, path in (
+        ("GET", "task/%00"),
+        ("GET", "executor/a%00b"),
+        ("POST", "key/%00/revoke"),
+        ("GET", "run/%00"),
+    ):
+        assert_problem(await api.http.request(method, f"/api/{path}"), 404, "not_found")
+    page = await api.http.get("/console/executors/%00")
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
 
 
 async def test_a_refusal_names_the_field_or_the_parameter(api: Api) -> None:
@@ -154,6 +168,7 @@ async def test_a_refusal_names_the_field_or_the_parameter(api: Api) -> None:
         ("POST", "/api/job", b'{"name":"n","name":"m"}', "/name", "given twice"),
         ("POST", "/api/job/batch", b'{"jobs":[{"name":"n"},{"name":"\\u0000"}]}', "/jobs/1/name", "NUL"),
         ("POST", "/api/job", b'{"name":"n","queue":"No Queue"}', "/queue", "a queue's name has 1 to 63 characters"),
+        ("POST", "/api/job", b'{"name":"n","timeout":"PT99999999999S"}', "/timeout", "between PT0S and P36500D"),
         ("POST", f"{dead_letter}/discard", b'{"reason":"  "}', "/reason", "must not be blank"),
         ("POST", f"{dead_letter}/redrive", b'{"reason":"\\n"}', "/reason", "must not be blank"),
         ("POST", "/api/dead-letter/redrive", b'{"reason":"r","filter":{"job_id":"x"}}', "/filter/job_id", "a UUID"),

@@ -89,6 +89,8 @@ class AuthMiddleware:
         if scope["method"] == "HEAD":
             # The server omits the body: it goes by its own scope, in which the method is still HEAD.
             scope = {**scope, "method": "GET", "head": True}
+        if "\0" in path:  # no text in the database has it
+            raise Problem(404, "not_found", "there is nothing at a path with the character NUL (%00)")
         await self._app(scope, receive, send)
 
     async def _is_permitted(self, path: str, headers: Headers) -> bool:

@@ -29,8 +29,9 @@ def is_id(text: str) -> bool:
 
 def are_ids(parameters: Mapping[str, Any]) -> bool:
     """Whether the ids among the parameters of a path can name something: `/job/batch` has no id `batch`."""
-    ids = [text for name, text in parameters.items() if name in {"job_id", "run_id"}]
-    return all(_UUID.fullmatch(text) for text in ids if not text.startswith(KEY_PREFIX) or "run_id" in parameters)
+    ids = [parameters[name] for name in ("run_id", "bulk_id") if name in parameters]
+    job = parameters.get("job_id", KEY_PREFIX)
+    return all(map(is_id, ids)) and (is_id(job) or job.startswith(KEY_PREFIX))
 
 
 PathId = Annotated[UUID, BeforeValidator(_canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]

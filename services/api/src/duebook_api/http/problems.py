@@ -36,6 +36,7 @@ _MESSAGES = {
     "bool_type": "this must be true or false",
     "int_type": "this must be a whole number",
     "float_type": "this must be a number",
+    "time_delta_parsing": "a duration is between PT0S and P36500D",  # `Duration` has read its form before
     "missing": "this field is required",
     "extra_forbidden": "there is no such field",
 }
