@@ -55,6 +55,7 @@ body or query has `errors`, each with the `pointer` to a field and its `detail`.
 | 412 | `stale_version` | `If-Match` names another version, or `If-None-Match` the one that the job has. |
 | 413 | `body_too_large`, `payload_too_large` | See [limits](limits.md). |
 | 415 | `not_json`, `not_a_form` | The `Content-Type` of the body is missing or not JSON; in the console, that of no form. |
+| 415 | `encoded_body` | The body is compressed (`Content-Encoding`). |
 | 422 | `invalid`, `too_many_fields`, `idempotency_key_reused` | Something in the body, the query or the `Idempotency-Key` is wrong. |
 | 429 | `rate_limited`, `too_many_streams_of_client`, `too_many_bulk_operations`, `too_many_forecasts`, `too_many_waits_of_client` | More than the key may send, or have open or running. Come again after `Retry-After` seconds. |
 | 500 | `internal` | A fault of ours; the log line has the `instance`. |

@@ -1,5 +1,6 @@
 """Bodies of requests: their size, their type, and what is malformed."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -36,6 +37,17 @@ async def test_a_body_needs_the_content_type_of_json(api: Api) -> None:
                 request.headers["content-type"] = kind
             answer = await api.http.send(request)
             assert answer.status_code == 415 or answer.json()["code"] == "method_not_allowed", (method, path, kind)
+
+
+async def test_a_compressed_body_is_refused_by_name(api: Api) -> None:
+    """Its bytes are no JSON, which says nothing about what to change."""
+    body = gzip.compress(b'{"name": "n"}')
+    for encoding in ("gzip", "GZIP", "identity, gzip", "br"):
+        headers = {"content-type": "application/json", "content-encoding": encoding}
+        problem = assert_problem(await api.http.post("/api/job", content=body, headers=headers), 415, "encoded_body")
+        assert encoding in problem["detail"]
+    headers = {"content-type": "application/json", "content-encoding": "identity"}
+    assert (await api.http.post("/api/job", content=b'{"name": "n"}', headers=headers)).status_code == 201
 
 
 def _routes(api: Api) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,14 @@ def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     assert refusal(body) == (400, [])
 
 
+@pytest.mark.parametrize(
+    "body", ['{"name":"é"}'.encode("latin-1"), '{"name":"n"}'.encode("utf-16"), b'{"a":"\xed\xa0\x80"}']
+)
+def test_a_body_in_another_encoding_is_refused_by_that_name(body: bytes) -> None:
+    with pytest.raises(Problem, match="the body is not UTF-8"):
+        parse(body)
+
+
 def test_a_nul_is_refused_with_its_pointer() -> None:
     assert refusal(b'{"a":[1,{"b":"x\\u0000"}]}') == (422, ["/a/1/b"])
     assert refusal(b'{"a":{"\\u0000":1}}') == (422, ["/a/\\u0000"])

@@ -106,10 +106,14 @@ def _too_large(limit: int) -> Problem:
 
 
 def _must_be_json(request: Request) -> None:
-    """A web page may send other types than JSON to any server, without asking it first."""
+    """A web page may send other types than JSON to any server, without asking it first. Raises Problem 415."""
     kind = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     if kind != _JSON and (kind != _MERGE_PATCH or request.method != "PATCH"):
         raise Problem(415, "not_json", f"send the header Content-Type: {_JSON}, not {kind[:100] or 'none'}")
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        detail = f"send the body as it is, without Content-Encoding: {encoding[:100]}"
+        raise Problem(415, "encoded_body", detail, headers={"Accept-Encoding": "identity"})
 
 
 def as_object(value: Any) -> dict[str, Any]:

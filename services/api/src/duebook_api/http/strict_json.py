@@ -125,6 +125,8 @@ def _not_json(body: Raw, error: orjson.JSONDecodeError) -> Problem:
 
 
 def _broken(error: orjson.JSONDecodeError) -> Problem:
+    if "not valid UTF-8" in str(error):
+        return Problem(400, "broken_json", "the body is not UTF-8, the encoding of JSON")
     return Problem(400, "broken_json", f"the body is not JSON: {error}")
 
 
