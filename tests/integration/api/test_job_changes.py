@@ -32,8 +32,9 @@ async def test_patch_merges_and_null_restores_the_default(api: Api) -> None:
     assert changed["backoff"] == {"initial": "PT2S", "factor": 4, "max": "PT1H", "jitter": 0.2}
     assert (changed["metadata"], changed["priority"], changed["version"]) == ({"a": {"c": 2}}, 4, 2)
     assert (await api.json(200, "PATCH", path, patch))["version"] == 2
-    problem = await api.json(422, "PATCH", path, {"name": None})
-    assert problem["errors"][0]["pointer"] == "/name"
+    for field in ("name", "max_run"):  # one is required, the other is none
+        problem = await api.json(422, "PATCH", path, {field: None})
+        assert problem["errors"][0]["pointer"] == f"/{field}"
 
 
 async def test_a_stale_if_match_changes_nothing(api: Api) -> None:
@@ -45,6 +46,8 @@ async def test_a_stale_if_match_changes_nothing(api: Api) -> None:
         assert problem["code"] == "stale_version"
     assert (await api.json(200, "GET", path))["name"] == "b"
     await api.json(412, "PUT", f"/api/job/{uuid4()}", {"name": "c"}, if_match="*")
+    unquoted = await api.json(412, "PATCH", path, {"name": "c"}, if_match="2")
+    assert unquoted["detail"].startswith('If-Match must be "2", in quotes, for the job\'s version 2')
 
 
 async def test_an_answer_can_be_sent_back(api: Api) -> None:

@@ -102,7 +102,10 @@ class StaleVersion(CommandRejected):
     code = "stale_version"
 
     def __init__(self, given: str, current: int) -> None:
-        super().__init__(f"the job's version is {current}, not {given}; read it again and repeat the change")
+        detail = f"the job's version is {current}, not {given}; read it again and repeat the change"
+        if '"' not in given:
+            detail = f'If-Match must be "{current}", in quotes, for the job\'s version {current}'
+        super().__init__(detail)
 
 
 class AlreadyExists(CommandRejected):

@@ -29,14 +29,15 @@ def patched(
 ) -> Definition:
     """The definition with the patch applied; raises Problem 422 or 413, with pointers that begin with `root`.
 
-    Fields of the patch that `whole` names are replaced instead of merged: no patch says that a member is null.
+    Fields of the patch that `whole` names are replaced instead of merged: no patch says that a member is null. Unknown
+    ones are refused with the value null too: merged, that would take away what is not there, without a word.
     """
     wanted = merged(orjson.loads(dumps(views.definition(current))), patch)
     if isinstance(
         patch.get("recurrence"), dict
     ):  # {"cron": …} replaces {"every": …}: merged, both members would be left
         wanted["recurrence"] = patch["recurrence"]
-    wanted |= {name: patch[name] for name in whole if name in patch}
+    wanted |= {name: value for name, value in patch.items() if name in whole or name not in JobBody.model_fields}
     left_out = tuple(name for name in current.left_out if name not in patch)
     wanted = {name: value for name, value in wanted.items() if name not in left_out}
     body = with_task_defaults(validated(JobBody, wanted, root), defaults_of, replace(current, left_out=left_out))
