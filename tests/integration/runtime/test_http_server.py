@@ -60,6 +60,19 @@ async def test_a_head_that_never_ends_is_refused(unused_tcp_port: int) -> None:
     await server.stop(NOW)
 
 
+@pytest.mark.parametrize("protocol", [b"websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13", b"h2c"])
+async def test_a_client_that_asks_for_another_protocol_is_answered_in_http(
+    protocol: bytes, unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + protocol + b"\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert not caplog.records, "no client can fill the log"
+    writer.close()
+    await server.stop(NOW)
+
+
 async def test_a_connection_that_is_accepted_while_the_server_stops_gets_one_answer(unused_tcp_port: int) -> None:
     server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
     reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)

@@ -41,6 +41,7 @@ class HttpServer:
             self._answer,
             interface="asgi3",
             http=protocol,
+            ws="none",
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -206,6 +207,9 @@ class _Protocol(HttpToolsProtocol):
             self.transport.close()  # nothing was asked, so nothing is answered
         else:
             self._refuse(408, "head_too_slow", f"the head of the request did not arrive within {HEAD_SECONDS:.0f} s")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A client that asks for another protocol is answered in HTTP, and cannot fill the log."""
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "broken_http", f"this is not a valid HTTP/1.1 request: {msg}")
