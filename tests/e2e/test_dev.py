@@ -55,13 +55,17 @@ def running(directory: Path) -> list[ProcessId]:
     return [process for process in (ProcessId(**row) for row in rows) if process.alive]
 
 
-def must_be_found_by_commands(directory: Path) -> None:
-    """Commands in this directory need no URL: not of the api, not of the database, not of the services."""
+def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command in this directory needs no URL: not of the api, not of the database, not of the services."""
+    program = str(Path(sys.executable).with_name("duebook"))
+    return subprocess.run([program, *command, "-o", "json"], cwd=directory, capture_output=True, text=True, check=False)
 
+
+def must_be_found_by_commands(directory: Path) -> None:
     def data(*command: str) -> Any:
-        program = str(Path(sys.executable).with_name("duebook"))
-        printed = subprocess.run([program, *command, "-o", "json"], cwd=directory, capture_output=True, check=True)
-        return json.loads(printed.stdout)
+        done = run(directory, *command)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     assert data("job", "show", "sample")["name"] == "sample"
     assert data("key", "list") == []
@@ -98,13 +102,35 @@ def test_a_start_after_a_kill_ends_the_orphans_and_keeps_the_data(directory: Pat
     assert "sample job" not in following.text
 
 
-def test_a_dead_service_ends_the_stack_and_is_named(directory: Path) -> None:
+def kill(directory: Path, name: str, number: signal.Signals = signal.SIGKILL) -> ProcessId:
+    process = next(process for process in running(directory) if process.name == name)
+    os.kill(process.pid, number)
+    return process
+
+
+def is_back(directory: Path, *killed: ProcessId) -> bool:
+    running_now = running(directory)
+    return all(any(each.name == old.name and each != old for each in running_now) for old in killed)
+
+
+def test_what_was_killed_is_started_again_and_named(directory: Path) -> None:
     with dev(directory, "output") as stack:
         stack.await_ready()
-        notifier = next(process for process in running(directory) if process.name == "notifier")
-        os.kill(notifier.pid, signal.SIGKILL)
-        assert stack.process.wait(60) == 1
-    reason, _, rest = stack.text.partition("notifier ended with exit code -9")
-    assert "draining and stopping" not in reason, "the reason comes first"
-    assert "draining and stopping" in rest
-    assert running(directory) == []
+        killed = [kill(directory, name) for name in ("executor", "scheduler", "postgres", "rabbitmq", "redis", "mail")]
+        eventually(lambda: is_back(directory, *killed), 120)
+        eventually(lambda: run(directory, "status").returncode == 0, 60)
+        created = run(directory, "job", "create", "again", "--wait", "PT30S")
+        assert json.loads(created.stdout)["run"]["status"] == "succeeded", created.stderr
+        must_be_found_by_commands(directory)
+        assert stack.process.poll() is None
+    for process in killed:
+        assert f"{process.name} ended with exit code -9, and is started again" in stack.text
+
+
+def test_a_service_that_was_stopped_stays_stopped(directory: Path) -> None:
+    with dev(directory, "output") as stack:
+        stack.await_ready()
+        kill(directory, "notifier", signal.SIGTERM)
+        eventually(lambda: "notifier was stopped" in stack.text, 60)
+        assert stack.process.poll() is None
+        assert "notifier" not in {process.name for process in running(directory)}

@@ -26,6 +26,7 @@ from duebook_devstack.server import ServerNotFound
 from duebook_devstack.services import PORTS, Service
 from duebook_devstack.stack import Stack, explicit_url
 from duebook_devstack.stack_dir import AlreadyRunning
+from duebook_devstack.supervisor import Supervisor
 
 _DEFAULTS = {
     "DUEBOOK_AUTH": "off",
@@ -39,7 +40,7 @@ console = Console(highlight=False)
 
 
 def main(port: int) -> None:
-    """Serve the API at `port` until Ctrl-C or SIGTERM; exits with 1 if a process does not start, or ends."""
+    """Serve the API at `port` until Ctrl-C or SIGTERM; exits with 1 if a process does not start or goes on crashing."""
     try:
         with _interrupted_by(signal.SIGINT, signal.SIGTERM):
             _serve(port)
@@ -115,9 +116,9 @@ def _start(services: Sequence[Service]) -> None:
 
 
 def _watch(stack: Stack, services: Sequence[Service]) -> NoReturn:
+    supervisor = Supervisor([*services, *stack.servers], _report)
     while True:
-        for process in [*services, *stack.servers]:
-            process.check()
+        supervisor.step()
         time.sleep(0.5)
 
 

@@ -1,0 +1,47 @@
+"""Keeps a local stack running: a process that crashed is started again, one that was stopped stays stopped."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from duebook_devstack.processes import ProcessDied
+from duebook_devstack.server import ExternalServer, Server
+from duebook_devstack.services import Service
+
+_MOST_CRASHES, _WITHIN_SECONDS = 5, 60
+
+
+class Supervisor:
+    """Looks after the servers and services of a stack."""
+
+    def __init__(
+        self,
+        parts: Sequence[Service | Server | ExternalServer],
+        report: Callable[[str], None],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._parts = [part for part in parts if not isinstance(part, ExternalServer)]
+        self._report, self._pause = report, pause
+        self._crashes: dict[str, list[float]] = {part.name: [] for part in self._parts}
+
+    def step(self) -> None:
+        """Look at each process once. Raises ProcessDied for one that crashed too often."""
+        for part in self._parts:
+            code = part.process.exit_code if part.process else None
+            if code == 0:
+                part.stop()
+                self._report(f"{part.name} was stopped, and stays so until the next start of the stack")
+            elif code is not None:
+                self._start_again(part, code)
+
+    def _start_again(self, part: Service | Server, code: int) -> None:
+        now = time.monotonic()
+        recent = [crash for crash in self._crashes[part.name] if now - crash < _WITHIN_SECONDS]
+        if len(recent) >= _MOST_CRASHES:
+            part.check()
+        self._crashes[part.name] = [*recent, now]
+        self._report(f"{part.name} ended with exit code {code}, and is started again")
+        self._pause(len(recent))  # what PostgreSQL leaves behind is gone soon
+        part.kill()
+        with suppress(ProcessDied):  # the next look counts it
+            part.start()
