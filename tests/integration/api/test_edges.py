@@ -175,6 +175,7 @@ async def test_a_refusal_names_the_field_or_the_parameter(api: Api) -> None:
         ("POST", run, b'{"reason":"\\udfff"}', "/reason", "half of a surrogate pair"),
         ("GET", "/api/job?name=a%00b", b"", "/name", "a parameter must not contain the character NUL"),
         ("GET", "/api/job?na%00me=a", b"", "/na\\u0000me", "a parameter must not contain the character NUL"),
+        ("POST", "/api/job?dry_run=maybe", b'{"name":"n"}', "/dry_run", "this must be true or false"),
         ("GET", "/api/job?colour=red", b"", "/colour", "there is no such parameter"),
         ("GET", "/api/run?job_id=7", b"", "/job_id", "this must be an id (a UUID)"),
         ("GET", "/api/run?a~b/c=7", b"", "/a~0b~1c", "there is no such parameter"),
@@ -183,6 +184,13 @@ async def test_a_refusal_names_the_field_or_the_parameter(api: Api) -> None:
         assert problem["errors"][0]["pointer"] == pointer
         assert message in problem["errors"][0]["detail"]
         assert problem["detail"].startswith(f"{pointer}: ")
+
+
+async def test_a_position_in_a_header_is_refused_by_the_name_of_the_header(api: Api) -> None:
+    answer = await api.http.get("/api/events/stream?after=latest", headers={"Last-Event-ID": "7"})
+    assert assert_problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/Last-Event-ID"
+    answer = await api.http.get("/api/events/stream?after=7")
+    assert assert_problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/after"
 
 
 async def test_two_idempotency_keys_are_refused(api: Api) -> None:

@@ -85,9 +85,9 @@ async def stream_events(request: Request) -> Response:
     key was revoked: then reconnect.
     """
     q, deps = query(request, StreamQuery), dependencies(request)
-    after = request.headers.get("last-event-id") or q.after
+    last = request.headers.get("last-event-id")
     async with acquire(deps.pool) as db:
-        start = await positions.resolve(db, after)
+        start = await positions.resolve(db, last or q.after, "/Last-Event-ID" if last else "/after")
     if request.scope.get("head"):
         return Response(headers=stream.HEADERS, media_type=EventStream.media_type)
     frames = deps.feed.stream(start.position, request.state.permitted, q.wanted())

@@ -34,6 +34,7 @@ _MESSAGES = {
     "dict_type": "this must be an object",
     "list_type": "this must be a list",
     "bool_type": "this must be true or false",
+    "bool_parsing": "this must be true or false",
     "int_type": "this must be a whole number",
     "float_type": "this must be a number",
     "time_delta_parsing": "a duration is between PT0S and P36500D",  # `Duration` has read its form before
