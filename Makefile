@@ -13,6 +13,11 @@ export UV_PYTHON := $(FOUND)
 endif
 endif
 
+# The authorities that the machine trusts, among them that of a proxy which opens TLS: pip trusts these anyway, uv only then.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
+
 VERSION ?= 0.1.0
 REVISION ?= $(shell git rev-parse HEAD)
 IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \

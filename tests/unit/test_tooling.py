@@ -81,6 +81,17 @@ def test_every_hook_runs_a_tool_of_the_projects_environment() -> None:
     }
 
 
+def test_uv_trusts_what_the_machine_trusts_unless_the_user_says_otherwise() -> None:
+    """As pip does: else `make up` fails behind a proxy whose authority only the machine knows."""
+    show = ["--eval", "shown: ; @echo $$UV_SYSTEM_CERTS", "shown"]
+    command = ["make", "--no-print-directory", "-f", str(ROOT / "Makefile"), *show]
+    without = {name: value for name, value in os.environ.items() if name not in {"UV_SYSTEM_CERTS", "MAKEFLAGS"}}
+    known = Path("/etc/ssl/certs/ca-certificates.crt").exists()
+    for environment, shown in ((without, "1" if known else ""), (without | {"UV_SYSTEM_CERTS": "0"}, "0")):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{shown}\n"
+
+
 @pytest.mark.skipif(shutil.which("uv") is None, reason="`make` would install uv")
 def test_make_keeps_what_a_user_has_installed(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "any"\nversion = "1"\nrequires-python = ">=3.11"\n')
