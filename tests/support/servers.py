@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx2
+import psutil
 
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.processes import ProcessRegistry
@@ -29,6 +30,7 @@ from support import containers
 _VARIABLE = "TESTS_SESSION_DIR"
 _PREFIX = "duebook-tests-"
 _TEMPLATE = "duebook"
+_MEMORY, _MEMORY_BYTES = "/dev/shm", 6 << 30
 
 ServerInfo = dict[str, str]
 S = TypeVar("S", bound=Server)
@@ -38,16 +40,25 @@ _lock: list[TextIO] = []
 
 def open_session() -> None:
     """Create this test run's directory, which the workers find in the environment. Remove those of dead runs first."""
-    for stale in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for stale in [found for parent in (tempfile.gettempdir(), _MEMORY) for found in Path(parent).glob(f"{_PREFIX}*")]:
         with suppress(OSError), (stale / "lock").open("r+", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _clear(stale)
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY if _memory_is_large() else None))
     directory.chmod(0o711)  # the servers' account may pass through, and list nothing
     lock = (directory / "lock").open("w", encoding="utf-8")
     fcntl.flock(lock, fcntl.LOCK_EX)
     _lock.append(lock)
     os.environ[_VARIABLE] = str(directory)
+
+
+def _memory_is_large() -> bool:
+    """Whether servers keep their data in memory: a new database costs a tenth of the time that it costs on a disk."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return False
+    volume = os.statvfs(_MEMORY)
+    free = min(volume.f_bavail * volume.f_frsize, psutil.virtual_memory().available)
+    return free >= _MEMORY_BYTES and not volume.f_flag & os.ST_NOEXEC
 
 
 def close_session() -> None:
