@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import CalledProcessError
 from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
 
 from duebook_devstack.processes import Process
 from duebook_devstack.rabbitmq import RabbitMQ
@@ -61,15 +63,23 @@ class Node(RabbitMQ):
 
     def sees(self) -> list[str]:
         """The nodes that it knows to be running, itself among them; none while it has not started, or is paused."""
+        url = urlsplit(self.url)
         try:
-            status = json.loads(self.control("rabbitmqctl", "--quiet", "cluster_status", "--formatter=json"))
-        except CalledProcessError:
+            answer = httpx2.get(
+                f"{self.management_url}/api/nodes", auth=(url.username or "", url.password or ""), trust_env=False
+            )
+        except httpx2.TransportError:
             return []
-        return list(status["running_nodes"])
+        return [node["name"] for node in answer.json() if node["running"]] if answer.is_success else []
 
     def paused(self) -> bool:
-        """Whether the node serves no one, because it is in a minority."""
-        return "false" in self.evaluate("rabbit:is_running().")
+        """Whether the node serves no one, because it is in a minority: it refuses connections, and its process runs."""
+        self.check()
+        try:
+            self.answers()
+        except OSError as error:
+            return isinstance(error, ConnectionRefusedError)
+        return False
 
 
 class Cluster:

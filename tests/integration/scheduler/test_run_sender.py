@@ -16,6 +16,7 @@ from duebook_common.broker.publisher import Publisher
 from duebook_common.broker.topology import dead_letter_queue, declare_work, work_queue
 from duebook_common.domain.run.state import Run
 from duebook_devstack.rabbitmq import RabbitMQ
+from duebook_scheduler import run_sender, work_queues
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.work_queues import WorkQueues
 from support.bookkeeping import eventually
@@ -149,6 +150,14 @@ def break_queues(server: RabbitMQ, queues: Sequence[str], how: str) -> None:
         server.evaluate(_HOW[how].format(process=process))
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender asks a silent queue again soon, and takes it for lost soon."""
+    monkeypatch.setattr(run_sender, "_LONGEST_PAUSE", 0.5)
+    monkeypatch.setattr(work_queues, "_LAST_CHANCE_SECONDS", 3.0)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_silent_queue_is_renewed_and_delays_no_other_queue(private_rabbitmq: RabbitMQ) -> None:
     async with (
         await topology.connect(private_rabbitmq.url, "tests") as connection,
@@ -177,6 +186,7 @@ async def holds(sender: RunSender, queues: set[str]) -> bool:
     return sender.held_queues == queues
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_queue_that_its_broker_has_half_forgotten_is_renewed(private_rabbitmq: RabbitMQ) -> None:
     """RabbitMQ 3.10 notes the process of a new queue half a second late."""
     async with (
