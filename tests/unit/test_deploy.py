@@ -187,6 +187,12 @@ def test_an_alert_uses_existing_metrics_and_has_a_runbook(alert: dict[str, Any])
     assert (ROOT / alert["annotations"]["runbook_url"]).read_text().startswith(f"# {alert['alert']}\n")
 
 
+def test_executors_are_scaled_by_existing_metrics() -> None:
+    [scaled] = documents(DEPLOY / "kubernetes/components/keda/executor.yaml")
+    names = {name for trigger in scaled["spec"]["triggers"] for name in metrics_of(trigger["metadata"]["query"])}
+    assert names == {"duebook_due_runs", "duebook_running_runs"} & set(exported())
+
+
 def test_the_paths_of_runbooks_become_links_as_the_head_of_the_rules_says() -> None:
     [command] = re.findall(r"^#   (sed .*)$", (ROOT / "deploy/monitoring/alerts.yml").read_text(), re.MULTILINE)
     done = subprocess.run(["bash", "-c", command], cwd=ROOT / "deploy/monitoring", capture_output=True, check=True)

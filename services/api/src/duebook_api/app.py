@@ -54,6 +54,7 @@ from duebook_api.state.database_gauges import DatabaseGauges
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
 from duebook_api.state.gauges import DeadLetterGauges
+from duebook_api.state.queue_gauges import QueueGauges
 from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.side_process import SideProcess
 from duebook_api.stats import routes as stats_routes
@@ -168,6 +169,7 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
     loops.start("changes", run_every("changes", deps.changes.pause, partial(deps.changes.step, deps.pool), longest=1))
     gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
     loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
+    loops.start("queue gauges", run_every("queue gauges", _GAUGE_INTERVAL, QueueGauges(deps).refresh))
     database = DatabaseGauges(deps.pool, deps.system.horizon)
     loops.start("database gauges", run_every("database gauges", _GAUGE_INTERVAL, database.refresh))
 

@@ -30,6 +30,8 @@ CURRENT_DEAD_LETTERS = Gauge(
     "duebook_dead_letters", "Dead letters neither redriven nor discarded.", ["queue"], registry=DEAD_LETTER_REGISTRY
 )
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")
+DUE_RUNS = Gauge("duebook_due_runs", "Runs that are due or waiting, and not yet sent to an executor.", ["queue"])
+RUNNING_RUNS = Gauge("duebook_running_runs", "Runs with an attempt under way.", ["queue"])
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
 PAUSED_QUEUES = Gauge("duebook_paused_queues", "Queues that are paused; a freeze of the installation counts as one.")
 RELAY_LAG = Gauge("duebook_relay_lag_events", "Events that the relay has not processed yet.")
@@ -65,10 +67,11 @@ BUILD = Gauge("duebook_build_info", "The running version.", ["service", "version
 
 _Metric = Counter | Gauge | Histogram
 _OF_RUNS: set[_Metric] = {RUNS, RETRIES, DEAD_LETTERS}
+_OF_QUEUES: set[_Metric] = {CURRENT_DEAD_LETTERS, DUE_RUNS, RUNNING_RUNS}
 _OF_DATABASE: set[_Metric] = {LOG_AHEAD, FEED_HORIZON_AGE, OLDEST_XMIN_AGE, TABLE_ROWS}
 # What each service measures; all of them have LOOP_FAILURES, BUILD, and the metrics of their process.
 MEASURED: dict[str, set[_Metric]] = {
-    "api": {CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, *_OF_DATABASE, CONFLICTS},
+    "api": {*_OF_QUEUES, DEAD_LETTER_AGE, OVERDUE_JOBS, PAUSED_QUEUES, *_OF_DATABASE, CONFLICTS},
     "scheduler": {*_OF_RUNS, RELAY_LAG, CONFLICTS, ARCHIVES, ARCHIVED_EVENTS, ARCHIVE_OVERDUE, ERASURE_OVERDUE},
     "executor": {*_OF_RUNS, RUN_DURATION, START_DELAY, DELIVERIES, LOCKS, STALE_OUTCOMES, ABANDONED_TASKS, CONFLICTS},
     "executor-parent": {PROCESS_RESTARTS},

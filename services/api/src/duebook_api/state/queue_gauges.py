@@ -1,0 +1,25 @@
+"""Gauges of what waits and runs in each queue: what an autoscaler of executors goes by."""
+
+from duebook_api.state.dependencies import Dependencies
+from duebook_common.runtime.telemetry import DUE_RUNS, RUNNING_RUNS
+
+
+class QueueGauges:
+    """Refreshes the gauges from the numbers that the list of queues shows. A queue that is gone has none."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+        self._queues = {"default"}
+
+    async def refresh(self) -> int:
+        numbers = await self._deps.queue_numbers.read(self._deps.pool, self._deps.clock)
+        known = {"default", *numbers}
+        for queue in self._queues - known:
+            DUE_RUNS.remove(queue)
+            RUNNING_RUNS.remove(queue)
+        for queue in known:
+            of = numbers.get(queue, {})
+            DUE_RUNS.labels(queue).set(of.get("due", 0) + of.get("waiting", 0))
+            RUNNING_RUNS.labels(queue).set(of.get("running", 0))
+        self._queues = known
+        return 0
