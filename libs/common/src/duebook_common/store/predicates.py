@@ -1,10 +1,11 @@
 """Conditions on rows, as SQL. Those on `runs` include the condition of the partial index that serves them."""
 
 # A run that has neither ended nor been dead-lettered, as `Run.active`. Index: runs_active.
-ACTIVE = "wake_at IS NOT NULL AND status <> 'dead_lettered'"
+ACTIVE = "status IN ('waiting', 'dispatched', 'running', 'retrying')"
 
-# A run that has not ended and has a concurrency key. Index: runs_of_key, if `concurrency_key` is compared too.
-HAS_KEY = "concurrency_key IS NOT NULL AND wake_at IS NOT NULL"
+# An active run that has a concurrency key. Index: runs_of_key, if `concurrency_key` is compared too.
+HAS_KEY = """concurrency_key IS NOT NULL
+    AND status NOT IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered')"""
 
 # How many bytes of text a search among dead letters looks at in a run. Indexes: runs_dead_texts, which has the texts of
 # the first kind of runs, and runs_dead_long_texts.
@@ -13,7 +14,7 @@ HAS_SHORT_TEXT, HAS_LONG_TEXT = f"{_TEXT_BYTES} <= 2000", f"{_TEXT_BYTES} > 2000
 
 # A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried. Index:
 # runs_holding.
-HOLDS_KEY = f"{HAS_KEY} AND status NOT IN ('waiting', 'dead_lettered')"
+HOLDS_KEY = f"{HAS_KEY} AND status <> 'waiting'"
 
 # A service or an executor that was heard of lately: it renews its row every ten seconds.
 IS_HEARD = "seen_at > clock_timestamp() - interval '1 minute'"

@@ -67,19 +67,24 @@ CREATE INDEX runs_postponed ON runs (wake_at) WHERE wake_at > planned_wake_at;
 -- The runs that wake although their last event says that they need not: the scheduler mends them.
 CREATE INDEX runs_misplaced ON runs (wake_at) WHERE wake_at IS NOT NULL AND planned_wake_at IS NULL;
 
+-- PostgreSQL takes the indexes of runs under way for empty if no run was when it last looked, and then reads any of them as
+-- a whole, with all dead rows. `IS NOT NULL`, of columns that never are, keeps out statements that do not ask for these.
+
 -- The active runs of this job: overlap policies.
-CREATE INDEX runs_active ON runs (job_id) WHERE wake_at IS NOT NULL AND status <> 'dead_lettered';
+CREATE INDEX runs_active ON runs (job_id) 
+    WHERE job_id IS NOT NULL AND status IN ('waiting', 'dispatched', 'running', 'retrying');
 
 -- The first waiting runs of this job, which the end of another run wakes.
-CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE status = 'waiting';
+CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE job_id IS NOT NULL AND status = 'waiting';
 
 -- The first runs that wait for this concurrency key.
 CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
-    WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL;
+    WHERE concurrency_key IS NOT NULL AND status NOT IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered');
 
 -- How many runs hold this concurrency key, however many wait for it.
 CREATE INDEX runs_holding ON runs (concurrency_key)
-    WHERE concurrency_key IS NOT NULL AND wake_at IS NOT NULL AND status NOT IN ('waiting', 'dead_lettered');
+    WHERE concurrency_key IS NOT NULL AND status NOT IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered')
+        AND status <> 'waiting';
 
 -- The first runs that wait for the rate of this key. Backfills are the last.
 CREATE INDEX runs_in_line ON runs (rate_key, (trigger = 'backfill'), created_at, nominal_at, run_id)
@@ -97,10 +102,10 @@ CREATE INDEX runs_of_rate_sent ON runs (rate_key, dispatched_at)
     WHERE rate_key IS NOT NULL AND status = 'dispatched';
 
 -- The waiting runs of this queue: its resume wakes them.
-CREATE INDEX runs_waiting_of_queue ON runs (queue, wake_at) WHERE status = 'waiting';
+CREATE INDEX runs_waiting_of_queue ON runs (queue, wake_at) WHERE queue IS NOT NULL AND status = 'waiting';
 
 -- How many runs of this queue are sent and not started: the dispatch window.
-CREATE INDEX runs_ahead ON runs (queue) WHERE status = 'dispatched';
+CREATE INDEX runs_ahead ON runs (queue) WHERE queue IS NOT NULL AND status = 'dispatched';
 
 -- How many dead letters failed alike, of how many jobs and when, from the index alone: mails about them, their groups.
 -- The newest dead letters that failed alike.
