@@ -120,7 +120,8 @@ class _Search:
         self.arguments: list[object] = []
         self._indexed = [self._given("created_at <= {}", requested_at)]
         if action is BulkAction.CANCEL:
-            self._indexed.append("wake_at IS NOT NULL AND NOT cancel_requested")
+            # Always so; it lets PostgreSQL read the index of a status as a whole.
+            self._indexed.append("wake_at IS NOT NULL AND queue >= '' AND NOT cancel_requested")
         if filter_.job_id is not None:
             self._indexed.append(self._given("job_id = {}::uuid", filter_.job_id))
         if after is not None:
