@@ -12,9 +12,9 @@ from duebook_common.domain.job.schedule_history import EARLIEST
 from duebook_common.store.database import Connection
 from duebook_scheduler.looks import Lane
 
-LONGEST_LEAD = timedelta(seconds=4.5)
+LONGEST_LEAD = timedelta(seconds=7.5)
 """No job is decided longer ahead than that, however many are due with it."""
-_PER_SECOND = 2_500  # jobs that are decided and started in a second by two cores
+_PER_SECOND = 1_400  # jobs that two cores decide and start in a second, while others use them too
 _LEAST = 50  # jobs: fewer are decided in time by the look-ahead of the setting
 _HEAD_START = timedelta(milliseconds=200)  # the first of them are decided, sent and started in that time
 _MOST = 10_000  # jobs of a lane that are counted

@@ -41,7 +41,7 @@ class SchedulerSettings(ArchiveSettings):
     """How late an occurrence may be dispatched and still count as on time. Later, the catch-up policy decides."""
     look_ahead: LookAhead = timedelta(milliseconds=150)
     """How long before its due time an occurrence may be decided, so that its task begins on time. `PT0S`: not before.
-    Jobs that are due together with thousands of others are decided up to 4.5 s before, unless it is `PT0S`.
+    Jobs that are due together with thousands of others are decided up to 7.5 s before, unless it is `PT0S`.
     A pause, resume or change of a job that comes in between waits until the run has begun."""
     dispatch_ahead: Annotated[int, AfterValidator(Bounds(1, 1_000_000))] = 10_000
     """How many runs that have not started of one queue may be dispatched. The rest stays due, sorted by priority."""

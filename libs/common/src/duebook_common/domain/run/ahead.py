@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from duebook_common.domain.run.state import Run, RunStatus
 
-LONGEST_LOOK_AHEAD = timedelta(seconds=5)
+LONGEST_LOOK_AHEAD = timedelta(seconds=8)
 """No run is decided earlier than that. One that seems to be was decided before the clock was set back."""
 
 KEPT_UNTIL = timedelta(milliseconds=400)
