@@ -81,7 +81,7 @@ async def test_plans_made_while_nothing_is_under_way_read_no_index_whole(pool: P
     await pool.execute("ANALYZE runs")
     whole = {}
     async with pool.acquire() as db:
-        leading = dict(await db.fetch(_LEADING_COLUMNS))
+        leading = {index: column for index, column in await db.fetch(_LEADING_COLUMNS)}  # noqa: C416
         await db.execute("SET plan_cache_mode = force_generic_plan")
         for statement in _OF_RUNS_UNDER_WAY:
             plan = await kept_plan(db, statement)
