@@ -37,7 +37,7 @@ install: sync ## Install packages for your own tasks into .venv, where they stay
 	@$(UV) pip install --python .venv/bin/python --constraint .duebook/constraints.txt $(PACKAGES)
 
 test: sync ## Run all tests, on real servers
-	@$(RUN) pytest -n 2 --dist loadgroup tests examples
+	@$(RUN) pytest -n 3 --dist loadgroup tests examples
 
 check: lint unit ## The definition of done: lint and unit
 
