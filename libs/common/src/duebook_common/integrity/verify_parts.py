@@ -21,6 +21,7 @@ from duebook_common.integrity.verify_limits import check_keys
 from duebook_common.integrity.verify_rates import check_rates
 from duebook_common.integrity.verify_rows import check_orphans
 from duebook_common.integrity.verify_streams import check_changed_streams, check_left_contents, check_streams
+from duebook_common.integrity.verify_triggers import check_triggers
 from duebook_common.integrity.verify_wakeups import check_wakeups
 from duebook_common.integrity.workers import PIECES, job_cuts, stream_cuts
 from duebook_common.store.database import Connection
@@ -98,6 +99,7 @@ class WholeCheck:
 Part = JobRange | SomeJobs | StreamRange | TimeRange | WholeCheck
 _WHOLE: dict[str, Callable[[Connection, PartContext], Awaitable[list[Breach]]]] = {
     "orphans": lambda db, _: check_orphans(db),
+    "triggers": lambda db, _: check_triggers(db),
     "left contents": lambda db, _: check_left_contents(db),
     "keys": lambda db, context: check_keys(db, context.since),
     "rates": lambda db, context: check_rates(db, context.recorded_after),
