@@ -60,6 +60,19 @@ async def test_a_head_that_never_ends_is_refused(unused_tcp_port: int) -> None:
     await server.stop(NOW)
 
 
+@pytest.mark.parametrize(("size", "status"), [(64, b"200"), (70, b"431")])
+async def test_a_head_that_arrives_in_one_read_has_the_same_limit(
+    size: int, status: bytes, unused_tcp_port: int
+) -> None:
+    server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
+    start, end = b"POST / HTTP/1.1\r\nContent-Length: 9\r\nX: ", b"\r\n\r\n"
+    head = start + b"y" * (size * 1024 - len(start) - len(end)) + end
+    with socket.create_connection(("127.0.0.1", unused_tcp_port)) as client:
+        client.sendall(head + b"some body")  # the server's loop stands still, so it reads all of it at once
+        assert (await asyncio.to_thread(client.recv, 1000)).startswith(b"HTTP/1.1 %s " % status)
+    await server.stop(NOW)
+
+
 @pytest.mark.parametrize("protocol", [b"websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13", b"h2c"])
 async def test_a_client_that_asks_for_another_protocol_is_answered_in_http(
     protocol: bytes, unused_tcp_port: int, caplog: pytest.LogCaptureFixture

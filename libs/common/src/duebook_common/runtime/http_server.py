@@ -162,11 +162,21 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Read on; of a head that is awaited no more than may be: what is read beyond it shows that it is too large."""
+        room = HEAD_BYTES - self._head_bytes
+        if self._deadline is None or len(data) <= room:
+            self._read(data)
+            return
+        self._read(data[:room])
+        if self._deadline is None:
+            self._read(data[room:])
+        elif not self.transport.is_closing():
+            self._refuse(431, "head_too_large", f"the head of the request is larger than {HEAD_BYTES // 1024} KiB")
+
+    def _read(self, data: bytes) -> None:
         if self._deadline is not None:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._deadline is not None and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, "head_too_large", f"the head of the request is larger than {HEAD_BYTES // 1024} KiB")
 
     def on_headers_complete(self) -> None:
         self._head_arrived()
