@@ -163,13 +163,13 @@ class _Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; of a head that is awaited no more than may be: what is read beyond it shows that it is too large."""
-        room = HEAD_BYTES - self._head_bytes
-        if self._deadline is None or len(data) <= room:
+        most = HEAD_BYTES - self._head_bytes
+        if self._deadline is None or len(data) <= most:
             self._read(data)
             return
-        self._read(data[:room])
+        self._read(data[:most])
         if self._deadline is None:
-            self._read(data[room:])
+            self._read(data[most:])
         elif not self.transport.is_closing():
             self._refuse(431, "head_too_large", f"the head of the request is larger than {HEAD_BYTES // 1024} KiB")
 
