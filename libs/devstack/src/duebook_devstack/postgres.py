@@ -22,7 +22,8 @@ SELECT 'CREATE DATABASE duebook OWNER duebook'
 """
 
 _SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=256MB")
-_NO_FSYNC = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB")
+# Shared memory as files among the data: what a killed server leaves of it goes with them.
+_NO_FSYNC = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB", "dynamic_shared_memory_type=mmap")
 
 
 class Postgres(Server):
