@@ -39,3 +39,20 @@ def test_a_process_that_goes_on_crashing_ends_the_stack(service: Crashing) -> No
     assert pauses == [0, 1, 2, 3, 4]
     with pytest.raises(ProcessDied, match="api ended with exit code 3; the end of"):
         supervisor.step()
+
+
+@pytest.mark.parametrize(("lives", "ends"), [(20, True), (61, False)])
+def test_only_crashes_soon_after_the_start_count(service: Crashing, lives: float, ends: bool) -> None:
+    """RabbitMQ may take twenty seconds until it gives up."""
+    now = [0.0]
+    supervisor = Supervisor([service], lambda _: None, lambda _: None, lambda: now[0])
+    service.start()
+    for _ in range(5):
+        now[0] += lives
+        supervisor.step()
+    now[0] += lives
+    if ends:
+        with pytest.raises(ProcessDied):
+            supervisor.step()
+    else:
+        supervisor.step()

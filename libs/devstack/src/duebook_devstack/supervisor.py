@@ -8,7 +8,7 @@ from duebook_devstack.processes import ProcessDied
 from duebook_devstack.server import ExternalServer, Server
 from duebook_devstack.services import Service
 
-_MOST_CRASHES, _WITHIN_SECONDS = 5, 60
+_MOST_CRASHES, _HEALTHY_SECONDS = 5, 60
 
 
 class Supervisor:
@@ -19,10 +19,12 @@ class Supervisor:
         parts: Sequence[Service | Server | ExternalServer],
         report: Callable[[str], None],
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._parts = [part for part in parts if not isinstance(part, ExternalServer)]
-        self._report, self._pause = report, pause
-        self._crashes: dict[str, list[float]] = {part.name: [] for part in self._parts}
+        self._report, self._pause, self._clock = report, pause, clock
+        self._crashes = dict.fromkeys((part.name for part in self._parts), 0)  # since the last one that ran for long
+        self._started_at = dict.fromkeys(self._crashes, clock())
 
     def step(self) -> None:
         """Look at each process once. Raises ProcessDied for one that crashed too often."""
@@ -35,13 +37,14 @@ class Supervisor:
                 self._start_again(part, code)
 
     def _start_again(self, part: Service | Server, code: int) -> None:
-        now = time.monotonic()
-        recent = [crash for crash in self._crashes[part.name] if now - crash < _WITHIN_SECONDS]
-        if len(recent) >= _MOST_CRASHES:
+        if self._clock() - self._started_at[part.name] >= _HEALTHY_SECONDS:
+            self._crashes[part.name] = 0
+        if self._crashes[part.name] >= _MOST_CRASHES:
             part.check()
-        self._crashes[part.name] = [*recent, now]
         self._report(f"{part.name} ended with exit code {code}, and is started again")
-        self._pause(len(recent))  # what PostgreSQL leaves behind is gone soon
+        self._pause(self._crashes[part.name])  # what PostgreSQL leaves behind is gone soon
+        self._crashes[part.name] += 1
         part.kill()
-        with suppress(ProcessDied):  # the next look counts it
+        with suppress(ProcessDied, OSError):  # the next look counts it; a slow recovery goes on
             part.start()
+        self._started_at[part.name] = self._clock()

@@ -10,6 +10,7 @@ from duebook_scheduler.pace import Pace
 
 _DISPATCHED = "SELECT queue, count(*) AS runs FROM runs WHERE status = 'dispatched' AND queue = ANY($1) GROUP BY queue"
 _FRESH, _CHEAP = timedelta(seconds=1), 0.002
+_LONGEST = timedelta(seconds=10)  # several schedulers may together exceed the window by what each sends meanwhile
 _FOR_USED_UP = 10  # times as often as one that has capacity left
 
 
@@ -38,7 +39,8 @@ class DispatchWindow:
     def _is_stale(self, queue: str, now: datetime) -> bool:
         if queue not in self._counted_at:
             return True
-        pause, age = timedelta(seconds=self._pace.pause(_CHEAP)), abs(now - self._counted_at[queue])
+        pause = min(timedelta(seconds=self._pace.pause(_CHEAP)), _LONGEST)
+        age = abs(now - self._counted_at[queue])
         return age > max(pause, _FRESH) or (self._capacity[queue] <= 0 and age >= pause / _FOR_USED_UP)
 
     def left(self, queue: str) -> int:

@@ -63,7 +63,8 @@ _WATERMARKS_BY_TABLE: dict[Table, str] = {
 }
 _FIRST_QUEUE, _LAST_QUEUE = "", "~"  # names of queues begin with a letter or digit
 _LEAST, _MOST = -1, 2**15 - 1  # priorities
-_NEAR = timedelta(seconds=1)  # so far ahead a look from the watermarks reads; what is later it does not know
+# So far ahead a look from the watermarks reads; what is later it does not know. Crowds of jobs are decided long ahead.
+_NEAR: dict[Table, timedelta] = {"jobs": timedelta(seconds=9), "runs": timedelta(seconds=1)}
 _FULL_LOOK_INTERVAL = timedelta(seconds=1)  # without anything else to do
 
 
@@ -91,7 +92,7 @@ class LaneReader:
             else:
                 self._looks.saw_all(found, now, began, self._clock())
                 return found
-        found = await lanes_from(db, self._table, self._looks.watermarks(now), now + _NEAR)
+        found = await lanes_from(db, self._table, self._looks.watermarks(now), now + _NEAR[self._table])
         self._looks.saw(found, now)
         return found
 

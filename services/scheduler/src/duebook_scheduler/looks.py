@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from duebook_scheduler.pace import Pace
+from duebook_scheduler.pace import LONGEST, Pace
 
 MARGIN = timedelta(seconds=1)
 """A watermark lies at least so far back: a transaction takes its time from the clock to its commit."""
+_TOO_LONG = 5.0  # seconds; an operator may cancel a statement too
 _CHEAP, _CHEAP_LANE = 0.001, 0.00003  # seconds; a look that begins at watermarks probes each lane twice
 
 
@@ -59,10 +60,12 @@ class Looks:
         self._full_at = ended + pause if pause else None
 
     def gave_up(self, began: float, ended: float) -> bool:
-        """A full look was ended because it took too long; returns whether the watermarks do until the next one."""
+        """A full look was cancelled; returns whether it took too long and the watermarks do until the next one."""
         self._pace.took(ended - began)
-        self._full_at = ended + self._pace.pause(_CHEAP)
-        return bool(self._watermarks)
+        if ended - began < _TOO_LONG or not self._watermarks:
+            return False
+        self._full_at = ended + LONGEST
+        return True
 
     def saw(self, found: Sequence[Lane], now: datetime) -> None:
         """A look from the watermarks at `now` (UTC) found these lanes; some may be new."""

@@ -3,7 +3,7 @@
 from collections import deque
 
 _SHARE = 1 / 50
-_LONGEST = 300.0  # seconds
+LONGEST = 300.0  # seconds
 _SAMPLES = 5  # the shortest of them counts: others were planned first, or waited for a processor
 
 
@@ -21,4 +21,4 @@ class Pace:
         """The seconds until it may be asked again; none if it takes no longer than `cheap`."""
         if len(self._costs) < _SAMPLES or min(self._costs) <= cheap:
             return 0.0
-        return min(min(self._costs) / _SHARE, _LONGEST)
+        return min(min(self._costs) / _SHARE, LONGEST)

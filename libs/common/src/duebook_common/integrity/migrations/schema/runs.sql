@@ -68,10 +68,11 @@ CREATE INDEX runs_postponed ON runs (wake_at) WHERE wake_at > planned_wake_at;
 CREATE INDEX runs_misplaced ON runs (wake_at) WHERE wake_at IS NOT NULL AND planned_wake_at IS NULL;
 
 -- PostgreSQL takes the indexes of runs under way for empty if no run was when it last looked, and then reads any of them as
--- a whole, with all dead rows. `IS NOT NULL`, of columns that never are, keeps out statements that do not ask for these.
+-- a whole, with all dead rows. `IS NOT NULL`, of columns that never are, or a list of statuses keeps out statements that do not
+-- ask for these.
 
 -- The active runs of this job: overlap policies.
-CREATE INDEX runs_active ON runs (job_id) 
+CREATE INDEX runs_active ON runs (job_id)
     WHERE job_id IS NOT NULL AND status IN ('waiting', 'dispatched', 'running', 'retrying');
 
 -- The first waiting runs of this job, which the end of another run wakes.
