@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from duebook_common.runtime.http_server import HttpServer
 
@@ -70,6 +72,34 @@ async def test_a_head_that_arrives_in_one_read_has_the_same_limit(
     with socket.create_connection(("127.0.0.1", unused_tcp_port)) as client:
         client.sendall(head + b"some body")  # the server's loop stands still, so it reads all of it at once
         assert (await asyncio.to_thread(client.recv, 1000)).startswith(b"HTTP/1.1 %s " % status)
+    await server.stop(NOW)
+
+
+async def test_a_head_that_never_ends_behind_a_request_that_waits_closes_the_connection(unused_tcp_port: int) -> None:
+    """Answered it cannot be: the answer to the request before it is due first."""
+    answer = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer.wait()
+        await APP(scope, receive, send)
+
+    server = await HttpServer(app, "127.0.0.1", unused_tcp_port, 8).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n" + b"GET / HTTP/1.1\r\nX: " + b"y" * 4_000_000)
+    with suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+    answer.set()
+    writer.close()
+    await server.stop(NOW)
+
+
+async def test_requests_that_follow_one_another_at_once_are_answered_in_turn(unused_tcp_port: int) -> None:
+    server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+    head = b"GET / HTTP/1.1\r\nX: " + b"y" * 1000
+    writer.write((head + b"\r\n\r\n") * 200 + head + b"\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).count(b"HTTP/1.1 200 ") == 201
+    writer.close()
     await server.stop(NOW)
 
 

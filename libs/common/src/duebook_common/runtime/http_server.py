@@ -145,7 +145,7 @@ class _Protocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._others = others
         self._deadline: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._in_head, self._head_bytes = True, 0  # also of a request that follows one which is not answered yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
@@ -157,33 +157,39 @@ class _Protocol(HttpToolsProtocol):
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_arrived()
+        self._stop_clock()
         self._others.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; of a head that is awaited no more than may be: what is read beyond it shows that it is too large."""
-        most = HEAD_BYTES - self._head_bytes
-        if self._deadline is None or len(data) <= most:
-            self._read(data)
-            return
-        self._read(data[:most])
-        if self._deadline is None:
-            self._read(data[most:])
-        elif not self.transport.is_closing():
+        """Read on; of a head no more than may be: what is read beyond it shows that it is too large."""
+        while data and not self.transport.is_closing():
+            most = HEAD_BYTES - self._head_bytes if self._in_head else len(data)
+            if most <= 0:
+                self._refuse_head()
+                return
+            if self._in_head:
+                self._head_bytes += len(data[:most])
+            super().data_received(data[:most])
+            data = data[most:]
+
+    def _refuse_head(self) -> None:
+        if self._is_answering():
+            self.transport.abort()  # the answer to the request before it is due first
+        else:
             self._refuse(431, "head_too_large", f"the head of the request is larger than {HEAD_BYTES // 1024} KiB")
 
-    def _read(self, data: bytes) -> None:
-        if self._deadline is not None:
-            self._head_bytes += len(data)
-        super().data_received(data)
-
     def on_headers_complete(self) -> None:
-        self._head_arrived()
+        self._stop_clock()
+        self._in_head = False
         self._others.busy(self)
         super().on_headers_complete()
         if self._others.closing:
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -193,21 +199,23 @@ class _Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Answer the request under way, or one that is about to arrive, then close."""
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_LAST_REQUEST_SECONDS, self._close_if_idle)
-        else:
+        if self._is_answering():
             self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(_LAST_REQUEST_SECONDS, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._is_answering():
             self.transport.close()
 
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _await_head(self) -> None:
-        self._head_arrived()
+        self._stop_clock()
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
 
-    def _head_arrived(self) -> None:
-        self._head_bytes = 0
+    def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
