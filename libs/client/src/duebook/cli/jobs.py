@@ -6,6 +6,7 @@ import typer
 
 from duebook.cli import ledger, output, parsing, why
 from duebook.cli.apply import apply
+from duebook.cli.job_edit import edit_job
 from duebook.cli.job_fields import JobFields, OverlapOption
 from duebook.cli.names import Job, job_id, job_path
 from duebook.cli.options import (
@@ -90,6 +91,9 @@ def update_job(
         raise typer.BadParameter("name a field to change: give an option, or --file", param_hint="JOB")
     with connect() as api:
         _print_job(api.patch(job_path(api, job), patch), fmt)
+
+
+app.command("edit")(edit_job)
 
 
 def _object(file: str | None) -> dict[str, Any]:
