@@ -200,7 +200,7 @@ class Impatient:
 
 
 async def test_full_looks_that_take_too_long_leave_those_from_watermarks(pool: Pool) -> None:
-    seconds = itertools.count()
+    seconds = itertools.count(step=15)
     reader = LaneReader("jobs", lambda: float(next(seconds)))
     await created(pool, queue="a", priority=1, scheduled_at=NOW)
     async with pool.acquire() as db:

@@ -1,6 +1,8 @@
 """Gauges of what waits and runs in each queue: what an autoscaler of executors goes by."""
 
 from duebook_api.state.dependencies import Dependencies
+from duebook_api.state.queue_numbers import QueueNumbers
+from duebook_api.state.run_counts import RunCounts
 from duebook_common.runtime.telemetry import DUE_RUNS, RUNNING_RUNS
 
 
@@ -9,10 +11,12 @@ class QueueGauges:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
+        # Counts of its own: a client that reads the list right after a change must not get those of the last gauges.
+        self._numbers = QueueNumbers(RunCounts(deps.changes), deps.changes)
         self._queues = {"default"}
 
     async def refresh(self) -> int:
-        numbers = await self._deps.queue_numbers.read(self._deps.pool, self._deps.clock)
+        numbers = await self._numbers.read(self._deps.pool, self._deps.clock)
         known = {"default", *numbers}
         for queue in self._queues - known:
             DUE_RUNS.remove(queue)
