@@ -93,7 +93,7 @@ async def test_a_head_that_never_ends_behind_a_request_that_waits_closes_the_con
     await server.stop(NOW)
 
 
-async def test_requests_that_follow_one_another_at_once_are_answered_in_turn(unused_tcp_port: int) -> None:
+async def test_requests_that_follow_one_another_at_once_are_all_answered(unused_tcp_port: int) -> None:
     server = await HttpServer(APP, "127.0.0.1", unused_tcp_port, 8).start()
     reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
     head = b"GET / HTTP/1.1\r\nX: " + b"y" * 1000
