@@ -1,4 +1,4 @@
-"""How often a query that may be dear is asked."""
+"""How often a query that may be slow is repeated."""
 
 import pytest
 
@@ -12,12 +12,12 @@ def paced(*costs: float) -> Pace:
     return pace
 
 
-def test_a_cheap_query_needs_no_pause() -> None:
+def test_a_quick_query_needs_no_pause() -> None:
     assert paced().pause(0.001) == 0
     assert paced(0.001).pause(0.001) == 0
 
 
-def test_a_dear_query_takes_a_fiftieth_of_the_time() -> None:
+def test_a_slow_query_takes_a_fiftieth_of_the_time() -> None:
     assert paced(*[0.1] * 4, 0.2).pause(0.001) == pytest.approx(5)
 
 

@@ -9,7 +9,7 @@ from duebook_common.store.database import Connection
 from duebook_scheduler.pace import Pace
 
 _DISPATCHED = "SELECT queue, count(*) AS runs FROM runs WHERE status = 'dispatched' AND queue = ANY($1) GROUP BY queue"
-_FRESH, _CHEAP = timedelta(seconds=1), 0.002
+_FRESH, _QUICK = timedelta(seconds=1), 0.002
 _LONGEST = timedelta(seconds=10)  # several schedulers may together exceed the window by what each sends meanwhile
 _FOR_USED_UP = 10  # times as often as one that has capacity left
 
@@ -17,7 +17,7 @@ _FOR_USED_UP = 10  # times as often as one that has capacity left
 class DispatchWindow:
     """How many more runs each queue may have dispatched, of `size`.
 
-    Counted again after a second, or once used up; less often while dead rows make it dear to count. `clock`: monotonic.
+    Counted again after a second, or once used up; less often while dead rows make it slow to count. `clock`: monotonic.
     """
 
     def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +39,7 @@ class DispatchWindow:
     def _is_stale(self, queue: str, now: datetime) -> bool:
         if queue not in self._counted_at:
             return True
-        pause = min(timedelta(seconds=self._pace.pause(_CHEAP)), _LONGEST)
+        pause = min(timedelta(seconds=self._pace.pause(_QUICK)), _LONGEST)
         age = abs(now - self._counted_at[queue])
         return age > max(pause, _FRESH) or (self._capacity[queue] <= 0 and age >= pause / _FOR_USED_UP)
 

@@ -3,7 +3,7 @@
 While a snapshot of this database stays open, PostgreSQL keeps the index entries of all rows that died since, and a look
 from the beginning of a lane steps over them: at hundreds of jobs a second over millions. So most looks begin at the
 watermark of each lane. What is committed below it later is found by the next full look. Full looks take a fiftieth of
-the time at most. While they are cheap, as always without such a snapshot, each look is a full one.
+the time at most. While they are quick, as always without such a snapshot, each look is a full one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from duebook_scheduler.pace import LONGEST, Pace
 MARGIN = timedelta(seconds=1)
 """A watermark lies at least so far back: a transaction takes its time from the clock to its commit."""
 _TOO_LONG = 5.0  # seconds; an operator may cancel a statement too
-_CHEAP, _CHEAP_LANE = 0.001, 0.00003  # seconds; a look that begins at watermarks probes each lane twice
+_QUICK, _QUICK_LANE = 0.001, 0.00003  # seconds; a look that begins at watermarks probes each lane twice
 
 
 class Lane(NamedTuple):
@@ -55,7 +55,7 @@ class Looks:
         """A full look at `now` (UTC) took from `began` to `ended`. Of a lane without rows dead ones may be left."""
         self._pace.took(ended - began)
         marks = _watermarks(found, now)
-        pause = self._pace.pause(_CHEAP + _CHEAP_LANE * len(self._watermarks | marks))
+        pause = self._pace.pause(_QUICK + _QUICK_LANE * len(self._watermarks | marks))
         self._watermarks = self._watermarks | marks if pause else marks
         self._full_at = ended + pause if pause else None
 

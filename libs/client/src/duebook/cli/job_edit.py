@@ -11,9 +11,8 @@ from typing import Any
 
 from duebook.cli import parsing
 from duebook.cli.failures import EXPECTED, Failure
-from duebook.cli.names import Job, job_path
-from duebook.cli.options import Output, connect
-from duebook.cli.output import Format, print_item, print_message
+from duebook.cli.names import job_path
+from duebook.cli.output import print_message
 from duebook.client import Client
 from duebook.client.steps import send
 from duebook.client.wire import Request
@@ -23,30 +22,26 @@ _HEAD = """# The job {id}, at version {version}. What you save is sent; a field 
 """
 
 
-def edit_job(job: Job, fmt: Output = Format.TABLE) -> None:
-    """Change a job as YAML in an editor, that of VISUAL or EDITOR, and print it.
-
-    A text that is refused stays in a file.
-    """
+def edit(api: Client, job: str) -> dict[str, Any]:
+    """The job as it is after the change that its user has made in an editor. A text that is refused stays in a file."""
     from duebook.cli import yaml_text
     from duebook.client.fields import JobChanges
 
-    with connect() as api:
-        current = api.get(job_path(api, job))
-        before = {name: value for name, value in current.items() if name in JobChanges.__annotations__}
-        text = _HEAD.format(**current) + yaml_text.dump(before)
-        file = _write(current["id"], text)
-        try:
-            _edit(file)
-            patch = merge_patch(before, _fields(file))
-            changed = _change(api, current, patch) if patch else current
-        except EXPECTED:
-            _keep(file, text, current["id"])
-            raise
-        file.unlink()
-        if not patch:
-            print_message("nothing was changed")
-        print_item(changed, fmt)
+    current: dict[str, Any] = api.get(job_path(api, job))
+    before = {name: value for name, value in current.items() if name in JobChanges.__annotations__}
+    text = _HEAD.format(**current) + yaml_text.dump(before)
+    file = _write(current["id"], text)
+    try:
+        _open_editor(file)
+        patch = merge_patch(before, _fields(file))
+        changed = _change(api, current, patch) if patch else current
+    except EXPECTED:
+        _keep(file, text, current["id"])
+        raise
+    file.unlink()
+    if not patch:
+        print_message("nothing was changed")
+    return changed
 
 
 def _write(job_id: str, text: str) -> Path:
@@ -65,7 +60,7 @@ def _keep(file: Path, text: str, job_id: str) -> None:
         print_message(f"the text is in {file}; `duebook job update {job_id} -f {file}` sends it again")
 
 
-def _edit(file: Path) -> None:
+def _open_editor(file: Path) -> None:
     """Wait until the user closes the editor."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
@@ -96,7 +91,7 @@ def _change(api: Client, current: Mapping[str, Any], patch: Mapping[str, Any]) -
 
 
 def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch (RFC 7386) that turns the fields of a job into others; raises Failure if there is none."""
+    """The merge patch (RFC 7396) that turns the fields of a job into others; raises Failure if there is none."""
     patch = _members(before, after)
     if isinstance(patch.get("recurrence"), dict):
         patch["recurrence"] = after["recurrence"]  # the api replaces it: it has one member

@@ -6,7 +6,7 @@ import typer
 
 from duebook.cli import ledger, output, parsing, why
 from duebook.cli.apply import apply
-from duebook.cli.job_edit import edit_job
+from duebook.cli.job_edit import edit
 from duebook.cli.job_fields import JobFields, OverlapOption
 from duebook.cli.names import Job, job_id, job_path
 from duebook.cli.options import (
@@ -93,7 +93,14 @@ def update_job(
         _print_job(api.patch(job_path(api, job), patch), fmt)
 
 
-app.command("edit")(edit_job)
+@app.command("edit")
+def edit_job(job: Job, fmt: Output = Format.TABLE) -> None:
+    """Change a job as YAML in an editor, that of VISUAL or EDITOR, and print it.
+
+    A text that is refused stays in a file.
+    """
+    with connect() as api:
+        _print_job(edit(api, job), fmt)
 
 
 def _object(file: str | None) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 _MOST_MORE = 16 * 2**20  # what aliases may add
-_UNICODE_BREAKS = re.compile("[\x85\u2028\u2029]")
 _WEIGHT = 16  # of a value, besides its text
+_UNICODE_BREAKS = re.compile("[\x85\u2028\u2029]")
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -58,11 +58,6 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_Loader.yaml_implicit_resolvers = {}
-for _name, (_pattern, _first) in _PLAIN.items():
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
-
-
 class _Dumper(yaml.SafeDumper):
     """Puts in quotes what `_Loader` would read as something else than a text."""
 
@@ -70,15 +65,16 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-_Dumper.yaml_implicit_resolvers = {**yaml.SafeDumper.yaml_implicit_resolvers}
+_Loader.yaml_implicit_resolvers = {}
 for _name, (_pattern, _first) in _PLAIN.items():
-    _Dumper.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
 
 
 def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     """A text; where it has line breaks of Unicode, in quotes, in which these are escaped."""
     style = '"' if _UNICODE_BREAKS.search(text) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
 
 
 _Dumper.add_representer(str, _quoted)
