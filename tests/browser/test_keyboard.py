@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page, expect
 
-from browser.console import KEY, Console, axe_violations, is_live
+from browser.console import KEY, LIVE_MS, Console, axe_violations, is_live
 
 
 async def _press(page: Page, keys: str) -> None:
@@ -79,6 +79,23 @@ async def test_g_and_r_lead_to_the_runs_whose_filter_takes_the_focus(console: Co
     await expect(row).to_have_class("current")
     await _press(page, "Enter")
     await expect(page.locator("#timeline")).to_be_visible()
+
+
+async def test_a_live_page_keeps_the_row_that_the_keys_have_reached(console: Console) -> None:
+    page = await console.page("/console/jobs")
+    await is_live(page)
+    await _press(page, "j j")
+    row = page.locator("#jobs tr.current")
+    job, name = (await row.get_attribute("id") or "").removeprefix("job-"), await _focused(page)
+    assert name
+    await console.http.post(f"/api/job/{job}/pause", json={})
+    await expect(page.locator(f"#job-{job}")).to_contain_text("paused", timeout=LIVE_MS)
+    assert (await row.get_attribute("id"), await _focused(page)) == (f"job-{job}", name)
+    await console.http.post("/api/job", json={"name": "a new row", "scheduled_at": "2100-01-01T00:00:00Z"})
+    await console.http.post(f"/api/job/{job}/resume", json={})
+    await expect(page.get_by_text("1 new: show")).to_be_visible(timeout=LIVE_MS)
+    await expect(page.locator(f"#job-{job}")).not_to_contain_text("paused", timeout=LIVE_MS)
+    assert (await row.get_attribute("id"), await _focused(page)) == (f"job-{job}", name)
 
 
 async def test_selected_rows_pause_the_page_and_give_their_ids(console: Console) -> None:

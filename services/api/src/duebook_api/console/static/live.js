@@ -151,10 +151,12 @@ function replace(part, next) {
     offer(part, news);
     return;
   }
-  const focused = part.contains(document.activeElement) ? pathTo(document.activeElement, part) : null;
+  const focused = focusIn(part);
+  const current = part.querySelector("tr.current")?.id;
   const open = [...part.querySelectorAll("details[id][open]")].map((each) => each.id);
   part.replaceChildren(...next.childNodes);
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (current) document.getElementById(current)?.classList.add("current"); // where `j` and `k` have come to
   if (focused) find(part, focused)?.focus({ preventScroll: true });
   showCopyButtons(part);
   globalThis.htmx?.process(part);
@@ -171,7 +173,11 @@ function updateRows(part, next) {
   for (const row of part.querySelectorAll("tbody tr[id]")) {
     const now = next.querySelector(`[id="${CSS.escape(row.id)}"]`);
     if (!now) row.classList.add("gone");
-    else if (row.innerHTML !== now.innerHTML) row.innerHTML = now.innerHTML;
+    else if (row.innerHTML !== now.innerHTML) {
+      const focused = focusIn(row);
+      row.innerHTML = now.innerHTML;
+      if (focused) find(row, focused)?.focus({ preventScroll: true });
+    }
   }
 }
 
@@ -191,6 +197,8 @@ function offer(part, count) {
 }
 
 // Focus survives a refresh: by id, else by the position in the tree.
+const focusIn = (root) => (root.contains(document.activeElement) ? pathTo(document.activeElement, root) : null);
+
 function pathTo(element, root) {
   if (element.id) return element.id;
   const steps = [];
