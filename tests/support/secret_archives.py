@@ -12,7 +12,6 @@ from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.targets import Target
 from duebook_common.domain.archive import Archive
 from duebook_common.domain.mail import MailSent
-from duebook_common.runtime.pacing import NO_REST
 from duebook_common.store.actor import Actor
 from duebook_common.store.archive_handling import archives, chain
 from duebook_common.store.database import Pool, acquire, transaction
@@ -46,7 +45,7 @@ async def mail_missed(api: Api, job: Any) -> None:
 async def archive_period(api: Api, target: Target, month: int = 1) -> Archive:
     """Archive what has ended so far."""
     await end_period(api, month)
-    archive = await Archiver(api.deps.pool, target, ACTOR, pace=NO_REST).archive_due(ANY_AGE)
+    archive = await Archiver(api.deps.pool, target, ACTOR).archive_due(ANY_AGE)
     assert archive is not None
     return archive
 
@@ -91,7 +90,7 @@ async def all_archives(pool: Pool) -> list[Archive]:
 async def rewrite(api: Api, target: Target) -> list[str]:
     """The periods of the archives that were written anew."""
     done: list[Any] = []
-    await Rewriter(api.deps.pool, target, ACTOR, pace=0).rewrite_due(done.append)
+    await Rewriter(api.deps.pool, target, ACTOR).rewrite_due(done.append)
     return [each.archive.period for each in done if each.rewritten]
 
 

@@ -12,7 +12,6 @@ from duebook_common.archives.folder import Folder
 from duebook_common.archives.manifest import is_manifest
 from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify, verify_recent
-from duebook_common.runtime.pacing import NO_REST
 from duebook_common.store import departure
 from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.conflict import Conflict
@@ -41,7 +40,7 @@ async def test_it_goes_on_wherever_it_was_killed(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
 ) -> None:
     born = await with_history(pool)
-    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=NO_REST)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR)
     with monkeypatch.context() as patch:
         kill(patch, owner, name, after=after)
         with pytest.raises(Killed):
@@ -72,7 +71,7 @@ async def test_a_seal_is_taken_back_where_the_rest_cannot_move(
     born = await with_history(pool)
     kill(monkeypatch, departure, "move_open", after=False, at=2, by=LockNotAvailableError)
     with pytest.raises(LockNotAvailableError):
-        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=NO_REST).archive_due(ANY_AGE)
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR).archive_due(ANY_AGE)
     assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
 
 
@@ -87,13 +86,13 @@ async def test_a_file_that_changed_after_it_was_written_keeps_the_period(
 
     monkeypatch.setattr(Folder, "put", damaging)
     with pytest.raises(NotArchived, match="not what was written"):
-        await Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=NO_REST).archive_due(ANY_AGE)
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR).archive_due(ANY_AGE)
     assert await recorded(pool) == []
 
 
 async def test_two_schedulers_do_not_archive_at_once(pool: Pool, tmp_path: Path) -> None:
     await with_history(pool)
-    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR, pace=NO_REST)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR)
     async with departure.alone(pool) as db:
         assert db is not None
         assert await archiver.archive_due(ANY_AGE) is None
@@ -109,10 +108,10 @@ async def test_a_writer_that_lost_its_lock_changes_no_recorded_archive(
         if is_manifest(name):
             monkeypatch.setattr(Folder, "put", put)
             await lose_the_lock(pool)
-            assert await Archiver(pool, target, ACTOR, pace=NO_REST).archive_due(ANY_AGE) is not None
+            assert await Archiver(pool, target, ACTOR).archive_due(ANY_AGE) is not None
         await put(self, name, content)
 
     monkeypatch.setattr(Folder, "put", overtaken)
     with pytest.raises((Conflict, *UNAVAILABLE)):
-        await Archiver(pool, target, ACTOR, pace=NO_REST).archive_due(ANY_AGE)
+        await Archiver(pool, target, ACTOR).archive_due(ANY_AGE)
     await must_have_left(pool, tmp_path, born)

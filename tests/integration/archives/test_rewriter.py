@@ -16,7 +16,6 @@ from duebook_common.archives.manifest import decode, digest, encode, manifest_na
 from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.targets import Target, read_whole
 from duebook_common.domain.archive import ArchiveRewritten
-from duebook_common.runtime.pacing import NO_REST
 from duebook_common.store import departure, erasure
 from duebook_common.store.archive_handling import record_archive
 from duebook_common.store.database import transaction
@@ -138,7 +137,7 @@ async def test_a_mail_of_a_period_that_leaves_is_erased_later(
 
             patch.setattr(erasure, "erase_archived_job", settled_then)
         assert await erase_runs_of_a_job(pool, await pool.fetchval("SELECT now()")) == 1
-    assert await Archiver(pool, folder, ACTOR, pace=NO_REST).archive_due(ANY_AGE) is not None
+    assert await Archiver(pool, folder, ACTOR).archive_due(ANY_AGE) is not None
     await pool.execute("UPDATE erasures SET wake_at = now()")
     assert await erase_runs_of_a_job(pool, await pool.fetchval("SELECT now()")) == 1
     assert await files_with(folder, SECRET) != []

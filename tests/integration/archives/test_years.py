@@ -21,7 +21,6 @@ from duebook_common.archives.chain import RecordedManifest, recorded_manifests
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
 from duebook_common.integrity.verify import verify
-from duebook_common.runtime.pacing import NO_REST
 from duebook_common.store.archive_handling import chain
 from duebook_common.store.database import UNAVAILABLE, Pool, acquire, connect
 from support import servers
@@ -108,7 +107,7 @@ class Keeper:
 
     def __init__(self, pool: Pool, life: Life, folder: Path) -> None:
         self._life = life
-        self._archiver = Archiver(pool, Folder(str(folder)), ACTOR, pace=NO_REST)
+        self._archiver = Archiver(pool, Folder(str(folder)), ACTOR)
         self._took = 0.1  # seconds: about how long it takes without a kill
         self.kills = 0
 

@@ -19,7 +19,7 @@ from support.bookkeeping import ACTOR, NOW, do, started
 
 def keeper(pool: Pool, folder: Path, retention: timedelta) -> ArchiveKeeper:
     settings = ArchiveSettings.model_construct(retention=retention, archive_url=str(folder))
-    return ArchiveKeeper(pool, settings, ACTOR)
+    return ArchiveKeeper(pool, settings, ACTOR, is_late=lambda: False)
 
 
 async def test_one_period_leaves_with_each_step(pool: Pool, tmp_path: Path) -> None:

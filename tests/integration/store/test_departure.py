@@ -197,7 +197,7 @@ async def test_who_has_stood_still_changes_no_hash_of_what_has_left(
         await step(pool, born)
     events = await pool.fetchval("SELECT count(*) FROM events WHERE born = $1", born)
     monkeypatch.setattr(day_lines, "_STEP", 1)
-    await day_lines.note_departure(pool, born, Standstill(0, pool, born))
+    await day_lines.note_departure(pool, born, Standstill(pool=pool, born=born))
     assert await pool.fetchval("SELECT sum(events) FROM departed_days") == events > 1
     await sound(pool)
 

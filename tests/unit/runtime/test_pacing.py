@@ -19,6 +19,12 @@ async def test_a_rest_is_a_multiple_of_what_the_step_took() -> None:
     assert await seconds_of(Pace(4), 0.02) >= 0.1
 
 
+async def test_a_rest_is_longer_while_others_are_late() -> None:
+    assert await seconds_of(Pace(rest=0, while_late=4, is_late=lambda: True), 0.02) >= 0.1
+    async with asyncio.timeout(50):
+        await seconds_of(Pace(rest=0, while_late=10_000, is_late=lambda: False), 0.02)
+
+
 async def test_a_rest_is_at_least_what_others_need() -> None:
     began = time.monotonic()
     await NO_REST.rest_after(0.02, least=1)

@@ -101,6 +101,7 @@ async def lifespan(context: ServiceContext) -> AsyncIterator[None]:
         bulk = _bulk_worker(poll_context, hints, pulse)
         loops.start("bulk", run_every("bulk", bulk.pause, bulk.step))
         _start_workers(loops, poll_context, publisher, work_queues)
+        _start_archiving(loops, poll_context, poller)
         ended = EndedExecutors(poll_context, postgres_url, work_queues, redis, sender, wake.set)
         loops.start("ended executors", run_every("ended executors", _SIGN_INTERVAL, ended.step))
         try:
@@ -135,14 +136,13 @@ def _start_workers(loops: Loops, context: PollContext, publisher: Publisher, wor
     loops.start("mending", run_every("mending", _MEND_INTERVAL, WakeupMender(pool).step))
     erasures = Erasures(pool, context.clock)
     loops.start("erasures", run_every("erasures", _ERASE_INTERVAL, erasures.step))
-    _start_archiving(loops, context)
     lines = DayLines(pool, context.clock)
     loops.start("day lines", run_every("day lines", _DAY_LINE_INTERVAL, lines.step))
     idle_queues = IdleQueues(pool, work_queues, context.settings.queue_idle)
     loops.start("idle queues", run_every("idle queues", _IDLE_INTERVAL, idle_queues.step))
 
 
-def _start_archiving(loops: Loops, context: PollContext) -> None:
+def _start_archiving(loops: Loops, context: PollContext, poller: Poller) -> None:
     """Only where there are archives, if only to erase from them; only then the libraries for archives are loaded."""
     if context.settings.archive_url is None:
         waiting = WaitingErasures(context.pool)
@@ -150,7 +150,7 @@ def _start_archiving(loops: Loops, context: PollContext) -> None:
         return
     from duebook_scheduler.archiving import ArchiveKeeper  # noqa: PLC0415
 
-    keeper = ArchiveKeeper(context.pool, context.settings, context.actor)
+    keeper = ArchiveKeeper(context.pool, context.settings, context.actor, poller.is_late)
     loops.start(
         "archives", run_every("archives", _ARCHIVE_INTERVAL, keeper.step, longest=_ARCHIVE_RETRY.total_seconds())
     )

@@ -4,6 +4,7 @@ And what was erased leaves the archives.
 """
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -11,6 +12,7 @@ from duebook_common.archives.archiver import Archiver, NotArchived
 from duebook_common.archives.rewriter import Rewriter, RewriterResult
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.archives.targets import open_target
+from duebook_common.runtime.pacing import Pace
 from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVED_EVENTS, ARCHIVES, ERASURE_OVERDUE
 from duebook_common.store.actor import Actor
 from duebook_common.store.database import Pool
@@ -18,13 +20,17 @@ from duebook_common.store.database import Pool
 log = structlog.stdlib.get_logger("archives")
 
 
-class ArchiveKeeper:
-    """Any number of schedulers may run it; one at a time archives."""
+_REST, _REST_WHILE_LATE = 1, 4  # a core for half of the time at most, and for a fifth while runs are late
 
-    def __init__(self, pool: Pool, settings: ArchiveSettings, actor: Actor) -> None:
+
+class ArchiveKeeper:
+    """Any number of schedulers may run it; one at a time archives, and more slowly while `is_late` says so of runs."""
+
+    def __init__(self, pool: Pool, settings: ArchiveSettings, actor: Actor, is_late: Callable[[], bool]) -> None:
         assert settings.archive_url is not None
         target = open_target(settings.archive_url)
-        self._archiver, self._rewriter = Archiver(pool, target, actor), Rewriter(pool, target, actor)
+        pace = Pace(_REST, _REST_WHILE_LATE, is_late)
+        self._archiver, self._rewriter = Archiver(pool, target, actor, pace), Rewriter(pool, target, actor, pace)
         self._retention = settings.retention
 
     async def step(self) -> int:

@@ -61,6 +61,7 @@ class Dispatcher:
         self._crowds, self._early = Crowds(), EarlyRuns(context.settings.look_ahead)
         self._contended = ContendedJobs(self._decide_contended)
         self.next_due: datetime | None = None
+        self.lateness = timedelta(0)  # of the first job that was due at the last pass, in a queue that is not paused
 
     async def step(self) -> int:
         """Dispatch one batch; returns how many jobs were decided."""
@@ -94,6 +95,7 @@ class Dispatcher:
             looks = (next_look(found, now, ahead), look_at, self._early.next_at, self._lanes.look_again_at(now))
             self.next_due = min((time for time in looks if time is not None), default=None)
             due = [lane for lane in found if lane.first <= until and self._paused.now.going_on(lane.queue) is None]
+            self.lateness = max(now - min((lane.first for lane in due), default=now), timedelta(0))
             if not due:
                 return [], until
             # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.

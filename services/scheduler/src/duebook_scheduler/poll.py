@@ -10,6 +10,8 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.waker import Waker
 
+_LATE = timedelta(seconds=1)
+
 
 class Poller:
     """Dispatches due jobs and wakes due runs. `failing` says that the last pass raised."""
@@ -43,6 +45,10 @@ class Poller:
         if time.monotonic() - began > self._settings.lease.total_seconds() / 3:
             self._waker.distrust_leases()
         return found
+
+    def is_late(self) -> bool:
+        """Whether something was due for longer than a second at the last pass."""
+        return self._dispatcher.lateness > _LATE
 
     async def close(self) -> None:
         """End what goes on beside the passes."""

@@ -8,7 +8,6 @@ import pytest
 from duebook_common.archives.archiver import Archiver
 from duebook_common.archives.targets import open_target
 from duebook_common.domain.run.commands import Succeed
-from duebook_common.runtime.pacing import NO_REST
 from duebook_common.store import departure
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.erasure import erase_archived_run
@@ -54,7 +53,7 @@ async def test_erasures_reach_archives_also_where_a_period_cannot_leave(
         async with transaction(pool) as db:
             assert await open_period(db, LATER.replace(month=month))
         if month == 1:
-            archiver = Archiver(pool, open_target(archives["DUEBOOK_ARCHIVE_URL"]), ACTOR, pace=NO_REST)
+            archiver = Archiver(pool, open_target(archives["DUEBOOK_ARCHIVE_URL"]), ACTOR)
             assert await archiver.archive_due(ANY_AGE) is not None
             await do(pool, await started(pool), Succeed(1, {"rows": 3}, NOW))
     await erase_archived_run(pool, run.id, None, NOW, ACTOR)

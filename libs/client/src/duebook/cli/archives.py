@@ -69,10 +69,9 @@ async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") 
     """Archive all that is due, and then let erasures reach the archives, also where archiving has failed."""
     from duebook_common.archives.archiver import Archiver, NotArchived
     from duebook_common.archives.rewriter import Rewriter
-    from duebook_common.runtime.pacing import NO_REST
     from duebook_common.store.archive_handling import erasure_overdue
 
-    archiver = Archiver(pool, target, operator(), pace=NO_REST)
+    archiver = Archiver(pool, target, operator())
     archived, changed, faults = list[Any](), list[Any](), list[str]()
     try:
         while (archive := await archiver.archive_due(retention)) is not None:
@@ -81,7 +80,7 @@ async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") 
     except NotArchived as error:
         faults.append(str(error))
     try:
-        await Rewriter(pool, target, operator(), pace=0).rewrite_due(changed.append)
+        await Rewriter(pool, target, operator()).rewrite_due(changed.append)
     except NotArchived as error:
         faults.append(str(error))
     return _Archived(archived, changed, faults, await _with_connection(pool, erasure_overdue))

@@ -14,14 +14,13 @@ from duebook_common.archives.targets import Target
 from duebook_common.domain.archive import Archive, LogArchived
 from duebook_common.domain.periods import period_name
 from duebook_common.domain.retention import Span, due, spans
-from duebook_common.runtime.pacing import Pace
+from duebook_common.runtime.pacing import NO_REST, Pace
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
 from duebook_common.store.archive_handling import archives, last_archive, record_archive, subscribers_behind
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
-_PACE = Pace(1)
 _NOW = "SELECT clock_timestamp()"
 _HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
 
@@ -34,13 +33,13 @@ class NotArchived(Exception):
 class Archiver:
     """Archives to `target`. `pool` must have two connections.
 
-    `pace` rests between the steps. A period takes no event from its seal on, so it rests no longer than it works.
+    `pace` rests between the steps. A period takes no event from its seal on, so long rests have a price.
     """
 
     pool: Pool
     target: Target
     actor: Actor
-    pace: Pace = _PACE
+    pace: Pace = NO_REST
 
     async def archive_due(self, retention: timedelta | None) -> Archive | None:
         """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was begun.

@@ -6,7 +6,6 @@ manifest in force, so that nothing that was changed gets into a new one.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -39,6 +38,7 @@ from duebook_common.archives.manifest import (
 )
 from duebook_common.archives.targets import Target, read_whole
 from duebook_common.domain.archive import Archive, ArchiveRewritten
+from duebook_common.runtime.pacing import NO_REST, Pace
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
 from duebook_common.store.archive_handling import (
@@ -71,13 +71,13 @@ class RewriterResult(NamedTuple):
 class Rewriter:
     """Works on `target`. `pool` must have two connections.
 
-    `pace` is how long to rest after each file, as a multiple of the time that it took.
+    `pace` rests after each file.
     """
 
     pool: Pool
     target: Target
     actor: Actor
-    pace: float = 1.0
+    pace: Pace = NO_REST
 
     async def rewrite_due(self, done: Callable[[RewriterResult], None]) -> None:
         """Let each erasure reach its archives, and delete old files; `done` gets each archive that changed.
@@ -130,16 +130,15 @@ class Rewriter:
 
     async def _without(self, period: str, file: ArchiveFile, erased: frozenset[UUID]) -> ArchiveFile:
         """The file without these contents; itself, if it has none of them. Raises NotArchived if it is damaged."""
-        began, ids = time.monotonic(), {str(id_) for id_ in erased}
+        ids = {str(id_) for id_ in erased}
         try:
-            await self._check(period, file)
-            written = await self._written_without(period, file, ids)
+            async with self.pace.step():
+                await self._check(period, file)
+                return await self._written_without(period, file, ids)
         except FileNotFoundError:
             raise NotArchived(_damaged(period, f"{file.name} is missing")) from None
         except (ValueError, KeyError, TypeError) as error:
             raise NotArchived(_damaged(period, f"{file.name}: {error}")) from error
-        await asyncio.sleep((time.monotonic() - began) * self.pace)
-        return written
 
     async def _check(self, period: str, file: ArchiveFile) -> None:
         """Raises NotArchived if the file is not what the manifest says: what it holds may be anything then."""

@@ -1,0 +1,32 @@
+"""What the poll knows of its own lateness, on a real database."""
+
+from datetime import UTC, datetime
+
+from duebook_common.domain.queue.decide import PauseQueue
+from duebook_common.store.database import Pool
+from duebook_common.store.queue_handling import handle_queue
+from support.bookkeeping import ACTOR, created, serve
+from support.samples import SECOND
+from support.schedulers import new_scheduler
+
+
+async def test_a_poll_is_late_until_what_was_due_long_ago_is_decided(pool: Pool, postgres_url: str) -> None:
+    await serve(pool)
+    async with new_scheduler(postgres_url) as scheduler:
+        await created(pool, scheduled_at=datetime.now(UTC))
+        await scheduler.poller.step()
+        assert not scheduler.poller.is_late()
+        await created(pool, scheduled_at=datetime.now(UTC) - 2 * SECOND)
+        await scheduler.poller.step()
+        assert scheduler.poller.is_late()
+        await scheduler.poller.step()
+        assert not scheduler.poller.is_late()
+
+
+async def test_a_poll_is_not_late_with_what_a_pause_holds_back(pool: Pool, postgres_url: str) -> None:
+    await serve(pool)
+    await handle_queue(pool, "default", PauseQueue(None), ACTOR)
+    async with new_scheduler(postgres_url) as scheduler:
+        await created(pool, scheduled_at=datetime.now(UTC) - 2 * SECOND)
+        await scheduler.poller.step()
+        assert not scheduler.poller.is_late()
