@@ -1,6 +1,9 @@
 """SMTP URLs, addresses, and which refusals are permanent."""
 
+import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from email.message import EmailMessage
 from unittest.mock import Mock
 
@@ -63,3 +66,41 @@ async def test_the_own_host_name_is_looked_up_once(monkeypatch: pytest.MonkeyPat
     for _ in range(3):
         await deliver(closed, EmailMessage(), "a@example.org", ["b@example.org"])
     assert getfqdn.call_count == 1
+
+
+@asynccontextmanager
+async def slow_server(after_data: float, after_quit: float) -> AsyncIterator[tuple[SmtpServer, list[str]]]:
+    """A server that answers the content of a mail, and QUIT, after so many seconds; the second value is what it saw."""
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers = {"EHLO": (0, "250 mail"), "DATA": (0, "354 go on"), "QUIT": (after_quit, "221 bye")}
+        writer.write(b"220 mail\r\n")
+        with closing(writer):
+            while line := (await reader.readline()).decode().strip():
+                seen.append(line[:4])
+                delay, answer = answers.get(line[:4], (0, "250 ok"))
+                await asyncio.sleep(delay)
+                writer.write(f"{answer}\r\n".encode())
+                if line == "DATA":
+                    await reader.readuntil(b".\r\n")
+                    await asyncio.sleep(after_data)
+                    writer.write(b"250 accepted\r\n")
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield SmtpServer("127.0.0.1", port, tls=False, starttls=False, username=None, password=None), seen
+
+
+async def test_a_server_that_accepts_a_mail_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_REPLY_SECONDS", 0.2)
+    async with slow_server(after_data=0.6, after_quit=0) as (server, seen):
+        assert await deliver(server, EmailMessage(), "a@example.org", ["b@example.org"]) == {}
+    assert seen.count("DATA") == 1
+
+
+async def test_an_accepted_mail_is_accepted_whatever_becomes_of_quit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_MAIL_SECONDS", 0.5)
+    async with slow_server(after_data=0, after_quit=1) as (server, seen):
+        assert await deliver(server, EmailMessage(), "a@example.org", ["b@example.org"]) == {}
+    assert "QUIT" in seen

@@ -2,16 +2,20 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
 from duebook_common.domain.addresses import mailable
 
-_REPLY_SECONDS, _MAIL_SECONDS = 10, 30  # timeouts of one reply and of the whole session
+_REPLY_SECONDS, _MAIL_SECONDS = 10, 180  # timeouts of one reply and of the whole session
+# A server that looks for viruses first takes its time, and a mail that is not waited for is sent again though it was
+# accepted (RFC 5321, 4.5.3.2.6).
+_ACCEPT_SECONDS = 120
 _AUTHENTICATION_REQUIRED = 530  # about the session, not about the mail (RFC 4954)
 _own_names: list[str] = []
 
@@ -47,6 +51,13 @@ def smtp_server(url: str) -> SmtpServer:
     )
 
 
+class _Session(aiosmtplib.SMTP):
+    """An SMTP session that waits longer for the reply to a mail's content than for others."""
+
+    async def data(self, message: str | bytes, /, **_: Any) -> aiosmtplib.SMTPResponse:
+        return await super().data(message, timeout=_ACCEPT_SECONDS)
+
+
 async def send(server: SmtpServer, mail: EmailMessage, sender: str, recipient: str) -> Refusal | None:
     """Send the mail to one recipient; None if the server accepted it."""
     result = await deliver(server, mail, sender, [recipient])
@@ -61,27 +72,32 @@ async def deliver(
     Returns a Refusal if the server accepted it for none of them, else the server's reply for each refused recipient.
     Each mail has a connection of its own, because a shared one hangs once the server forgets it.
     """
+    refused: Mapping[str, aiosmtplib.SMTPResponse] | None = None
     try:
         mailed = {mailable(recipient): recipient for recipient in recipients}
-        async with asyncio.timeout(_MAIL_SECONDS):
-            refused, _ = await aiosmtplib.send(
-                mail,
-                sender=mailable(sender),  # explicit: an envelope parsed from the headers gains a recipient per comma
-                recipients=list(mailed),
-                hostname=server.host,
-                port=server.port,
-                username=server.username,
-                password=server.password,
-                local_hostname=await _own_name(),
-                use_tls=server.tls,
-                start_tls=server.starttls,
-                timeout=_REPLY_SECONDS,
-            )
+        async with asyncio.timeout(_MAIL_SECONDS), await _session(server) as session:
+            # The envelope is explicit: one that is parsed from the headers gains a recipient per comma.
+            refused, _ = await session.send_message(mail, sender=mailable(sender), recipients=list(mailed))
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        return Refusal(_explain(error), _permanent(error))
+        if refused is None:  # otherwise the mail was accepted, and only QUIT failed
+            return Refusal(_explain(error), _permanent(error))
     except ValueError as error:  # an address that SMTP cannot transmit
         return Refusal(_explain(error), permanent=True)
-    return {mailed[recipient]: f"{answer.code} {answer.message}" for recipient, answer in refused.items()}
+    return {mailed[recipient]: f"{answer.code} {answer.message}" for recipient, answer in (refused or {}).items()}
+
+
+async def _session(server: SmtpServer) -> _Session:
+    """A session that connects when it is entered."""
+    return _Session(
+        hostname=server.host,
+        port=server.port,
+        username=server.username,
+        password=server.password,
+        local_hostname=await _own_name(),
+        use_tls=server.tls,
+        start_tls=server.starttls,
+        timeout=_REPLY_SECONDS,
+    )
 
 
 async def _own_name() -> str:
