@@ -22,7 +22,7 @@ from duebook_common.domain.run.events import FirstEvent, RunFact
 from duebook_common.integrity.verify_jobs import check_job
 from support.lives import Life, lives, new_life
 from support.recorded import recorded
-from support.samples import DAY, HOUR, NOW, a_definition
+from support.samples import DAY, HOUR, MINUTE, NOW, a_definition
 
 
 def breaches(history: Sequence[Any], due_before: datetime) -> list[str]:
@@ -128,3 +128,16 @@ def test_a_finish_before_the_next_due_time_is_a_breach() -> None:
     life = changed_job()
     history = [*life.history, JobFinished(at=life.now)]
     assert any("finished, although" in says for says in breaches(history, life.now))
+
+
+def test_what_waits_until_a_backlog_is_worked_off_is_no_breach() -> None:
+    """With `all` no more than a hundred runs are active; the rest stays due, however long those take."""
+    life = new_life(a_definition(recurrence=Every(MINUTE), catch_up=CatchUp("all")), NOW)
+    life.wait(5 * HOUR)
+    life.poll()
+    life.wait(HOUR)
+    assert life.job.next_at is not None
+    assert life.job.next_at < life.now - HOUR
+    assert breaches(life.history, life.now - 5 * MINUTE) == []
+    life.work(timedelta(0))
+    assert any("is due and unaccounted for" in says for says in breaches(life.history, life.now - 5 * MINUTE))

@@ -87,7 +87,8 @@ def check_job(
     `recorded` are all events about the job, in the order of the log. `pauses` are those of all queues; the queues
     `working_off` go on to work off what one kept back. `archived` are the first events of archived runs.
     """
-    for stream, items in by_stream(recorded, "run-").items():
+    runs = by_stream(recorded, "run-")
+    for stream, items in runs.items():
         yield from check_run(stream, [item.event for item in items])
-    yield from check_schedule(moving_job(recorded, archived), due_before, pauses, working_off)
+    yield from check_schedule(moving_job(recorded, archived), due_before, pauses, working_off, runs)
     yield from check_overlap(recorded)

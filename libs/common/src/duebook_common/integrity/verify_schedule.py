@@ -1,7 +1,8 @@
 """Invariant 1: every nominal time up to now has exactly one run, or is part of a skip with its reason."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from duebook_common.domain.job import events as job_events
@@ -18,10 +19,11 @@ from duebook_common.domain.job.events import (
 from duebook_common.domain.job.schedule_history import EARLIEST, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.queue.state import Pauses
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.eventstore import RecordedEvent
+from duebook_common.store.replay import fold_run
 
 _INSTANT = timedelta(microseconds=1)
 _NO_PAUSES = Pauses()
@@ -32,12 +34,13 @@ def check_schedule(
     due_before: datetime,
     pauses: Pauses = _NO_PAUSES,
     working_off: Container[str] = frozenset(),
+    runs: Mapping[str, Sequence[RecordedEvent]] = MappingProxyType({}),
 ) -> Iterator[Breach]:
     """Follow a job from occurrence to occurrence: none is left out, none comes twice. Then check the totals.
 
     `recorded` are the events that move the job (`replay.moving_job`). All that was due at `due_before` must be there,
     except what one of the `pauses` of its queue keeps back: those that go on, or ended after that time. Nor must what
-    waits in the backlog of one that queues are `working_off`.
+    waits in the backlog of one that queues are `working_off`, or of the policy `all` that the `runs` work off.
     """
     if not recorded or not isinstance(recorded[0].event, JobCreated):
         yield _breach(recorded[0].stream if recorded else "?", "a job's history begins with JobCreated")
@@ -49,8 +52,12 @@ def check_schedule(
         if fault := _fault(job, event):
             yield _breach(item.stream, fault)
         job = job_state.evolve(job, event)
-    if job.next_at is not None and _kept_back(job, due_before, pauses, working_off):
-        due_before = min(due_before, job.next_at)
+    if (
+        job.next_at is not None
+        and job.next_at < due_before
+        and (_kept_back(job, due_before, pauses, working_off) or _works_off(job, runs.values(), due_before))
+    ):
+        due_before = job.next_at
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
         yield _breach(job_events.stream(job.id), f"{job.next_at} is due and unaccounted for")
     yield from _check_totals(job, schedule_periods(history), due_before)
@@ -63,6 +70,18 @@ def _kept_back(job: Job, due_before: datetime, pauses: Pauses, working_off: Cont
         return True
     fell_into_pause = job.wake_at is not None and any(until is not None and job.wake_at < until for until in ends)
     return (fell_into_pause or job.backlog_since is not None) and job.definition.queue in working_off
+
+
+def _works_off(job: Job, runs: Iterable[Sequence[RecordedEvent]], due_before: datetime) -> bool:
+    """Whether caught-up runs of the policy `all` are active, or were opened lately: the rest stays due meanwhile."""
+    if job.definition.catch_up.policy != "all":
+        return False
+    in_backlog = (items for items in runs if _is_of_backlog(items[0].event))
+    return any(items[0].event.at > due_before or fold_run(items).active for items in in_backlog)
+
+
+def _is_of_backlog(event: Any) -> bool:
+    return isinstance(event, FirstEvent) and (event.trigger is Trigger.CATCH_UP or getattr(event, "backlog", False))
 
 
 def _breach(stream: str, says: str) -> Breach:
