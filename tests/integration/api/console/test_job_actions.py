@@ -38,6 +38,14 @@ async def test_a_run_is_triggered_with_a_payload_and_shown(api: Api, job_id: str
     assert (await api.json(200, "GET", f"/api/run/{run['id']}"))["payload"] == {"n": 2**60}
 
 
+async def test_a_run_is_triggered_once_by_a_form_that_is_sent_twice(api: Api, job_id: str) -> None:
+    path = f"/console/jobs/{job_id}/trigger"
+    fields = hidden(await get(api, path))
+    for payload in ("", "", '{"n": 2}', '{"n": 2}'):  # an impatient second click each, and a change between them
+        assert (await submit(api, path, **fields, payload=payload)).status_code == 303
+    assert len((await api.json(200, "GET", f"/api/job/{job_id}/runs"))["items"]) == 2
+
+
 async def test_broken_json_is_refused_with_its_fault(api: Api, job_id: str) -> None:
     done = await submit(api, f"/console/jobs/{job_id}/trigger", payload="{")
     assert done.status_code == 422

@@ -19,6 +19,15 @@ async def test_a_job_is_made_by_the_form(api: Api) -> None:
     assert (job["recurrence"], job["timezone"], job["tags"]) == ({"cron": "0 2 * * 1-5"}, "Europe/Berlin", ["a", "b"])
 
 
+async def test_a_job_is_made_once_by_a_form_that_is_sent_twice(api: Api) -> None:
+    once = hidden(await get(api, "/console/new-job"))
+    refused = await submit(api, "/console/new-job", **FIELDS | {"rule": "61 * * * *"}, **once)
+    assert hidden(refused.text) == once
+    for name in ("nightly", "nightly", "weekly"):
+        assert (await submit(api, "/console/new-job", **FIELDS | {"name": name}, **once)).status_code == 303
+    assert len((await api.json(200, "GET", "/api/job"))["items"]) == 2
+
+
 async def test_a_refused_form_keeps_its_texts_and_names_the_field(api: Api) -> None:
     done = await submit(api, "/console/new-job", **FIELDS | {"rule": "61 * * * *"})
     assert done.status_code == 422

@@ -1,19 +1,24 @@
 """What pages read of a request: filters from the URL, forms, and the scope that a route needs."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+import uuid_utils.compat as uuids
 from pydantic import BaseModel
 from starlette.requests import Request
 
 from duebook_api.access.permits import NEEDS
+from duebook_api.console.pages.actions import Field
 from duebook_api.http.paging import parameters, query_of
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import MEBIBYTE, in_thread, read_body
+from duebook_api.jobs.requests import request_hash
 
 Q = TypeVar("Q", bound=BaseModel)
 _OF_EVERY_PAGE = {"tz", "tab", "view"}
 _FORM = "application/x-www-form-urlencoded"
+ONCE = "once"
 _LARGE_FORM, _MOST_FIELDS = 16 * 1024, 300
 
 
@@ -30,6 +35,16 @@ def filters(request: Request, model: type[Q], path: str, *others: str) -> Q:
     ignored = {*_OF_EVERY_PAGE, *others}
     items = [(name, value) for name, value in parameters(request) if value and name not in ignored]
     return query_of(items, model, path)
+
+
+def once() -> Field:
+    """What makes a form that is sent twice, as by an impatient second click, count once."""
+    return Field(ONCE, kind="hidden", value=uuids.uuid7().hex)
+
+
+def once_key(form: Mapping[str, str], request: Any) -> str | None:
+    """The Idempotency-Key of the form; what was changed in it since counts as another form."""
+    return f"{form[ONCE]}.{request_hash(request)}" if form.get(ONCE) else None
 
 
 async def read_form(request: Request, limit: int = MEBIBYTE) -> dict[str, str]:

@@ -15,7 +15,7 @@ from duebook_api.console.pages.copies import Copies, copies, curl
 from duebook_api.console.pages.payload_form import parse_text
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
-from duebook_api.console.requests import needs, read_form
+from duebook_api.console.requests import needs, once, once_key, read_form
 from duebook_api.erasure.routes import erased_job
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, Problem, invalid
@@ -76,6 +76,7 @@ def _trigger(job: Job, reader: Reader) -> Action:
             required=True,
         ),
         Field("payload", "Payload (JSON)", "area", hint="Empty: the payload of the job."),
+        once(),
     )
     return Action(
         title=f"Run “{job.definition.name}” now",
@@ -189,7 +190,8 @@ async def trigger(request: Request, job_id: PathJobId) -> Response:
         value["payload"] = await in_thread(parse_text, form["payload"])
     body = validated(TriggerBody, value)
     must_fit(body.payload)
-    run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), None, actor(request))
+    key = once_key(form, value)
+    run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), key, actor(request))
     return redirect(request, f"/console/jobs/{job_id}?tab=runs", f"The run {run.id} is on its way.")
 
 

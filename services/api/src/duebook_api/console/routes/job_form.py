@@ -25,13 +25,14 @@ from duebook_api.console.pages.job_form import JobForm, faults_of, new_values
 from duebook_api.console.pages.payload_form import TASK, PayloadForm, sent_form
 from duebook_api.console.reader import readable_schemas, reader_of
 from duebook_api.console.rendering import redirect, render
-from duebook_api.console.requests import needs, read_form
+from duebook_api.console.requests import ONCE, needs, once, once_key, read_form
 from duebook_api.console.routes.fleet import NO_EFFECT, effect_of
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Problem
 from duebook_api.http.requests import in_thread, must_fit, validated
 from duebook_api.jobs import commands
 from duebook_api.jobs.preconditions import Preconditions
+from duebook_api.jobs.requests import IdempotentRequest
 from duebook_api.jobs.routes import find_job
 from duebook_api.schedules.routes import find_preview
 from duebook_api.schemas import views
@@ -56,9 +57,11 @@ async def make_job(request: Request) -> Response:
     if "preview" in form:
         return await _page(request, JobForm(form))
     try:
-        body = validated(JobBody, given_of(await _body(request, form)))
+        given = given_of(await _body(request, form))
+        body, key = validated(JobBody, given), once_key(form, given)
         must_fit(body.payload, body.metadata)
-        [job] = await commands.create(deps, [body], actor(request), None, "")
+        repeatable = IdempotentRequest("job", key, given) if key is not None else None
+        [job] = await commands.create(deps, [body], actor(request), repeatable, "")
     except Problem as problem:
         return await _page(request, JobForm(form, None, faults_of(problem, form)), problem.status)
     return redirect(request, f"/console/jobs/{job.id}", "Created.")
@@ -147,6 +150,7 @@ async def _page(request: Request, form: JobForm, status: int = 200) -> Response:
         path=_path(form),
         back=f"/console/jobs/{form.job_id}" if form.job_id else "/console/jobs",
         version=form.value("version") or version,
+        once=form.value(ONCE) or once().value,
         words=words,
         outcomes=OUTCOMES,
         run_ends=RUN_ENDS,

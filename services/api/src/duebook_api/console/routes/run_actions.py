@@ -2,16 +2,15 @@
 
 from uuid import UUID
 
-import uuid_utils.compat as uuids
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from duebook_api.console.pages.actions import REASON, Action, Field
+from duebook_api.console.pages.actions import REASON, Action
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
-from duebook_api.console.requests import needs, read_form
+from duebook_api.console.requests import needs, once, read_form
 from duebook_api.erasure.routes import erased_run
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.requests import validated
@@ -65,7 +64,7 @@ async def ask_rerun(request: Request, run_id: PathId) -> Response:
         path=f"/console/runs/{run_id}/rerun",
         back=f"/console/runs/{run_id}",
         notes=("A new run starts at once, with the same payload, by the present definition of the job.",),
-        fields=(Field("once", kind="hidden", value=uuids.uuid7().hex),),
+        fields=(once(),),
         copies=copies(
             curl(reader.api(f"/api/run/{run_id}/rerun"), "POST", needs_key=reader.needs_key),
             ["run", "rerun", str(run_id)],
