@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -39,6 +40,7 @@ def _reported_by(constant: str) -> str:
     return ", ".join(named) or "every service"
 
 
+@cache
 def _names(folder: Path) -> set[str]:
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in folder.glob("src/**/*.py"))
     imports = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
