@@ -1,11 +1,6 @@
 """Every command and every example of the documents, typed as a reader types them."""
 
 import asyncio
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -14,11 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from duebook_devstack.ports import free_port
 from duebook_devstack.redis import Redis
 from support import servers
 from support.documents import DOCUMENTS, ROOT, blocks, is_run, platform_settings, task_modules
-from support.fleet import Platform, eventually
+from support.fleet import Platform
 from support.load import launch
 from support.reader import Reader
 
@@ -98,28 +92,3 @@ def test_what_a_document_says_of_other_settings_can_be_done(
 ) -> None:
     with start(platform_settings(document)) as platform:
         read(document, platform, empty_postgres_url)
-
-
-_IDENTIFIER, _NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), re.compile(r"\d+")
-
-
-def shape(line: str) -> str:
-    """A line of output without what differs from start to start."""
-    return " ".join(_NUMBER.sub("0", _IDENTIFIER.sub("ID", line)).split())
-
-
-def test_make_up_prints_what_the_readme_shows() -> None:
-    [shown] = [block.text for block in blocks(ROOT / "README.md") if block.mark == "make up"]
-    directory = servers.private_path()
-    command = [str(Path(sys.executable).with_name("duebook")), "dev", "--port", str(free_port())]
-    with (directory / "output").open("w+", encoding="utf-8") as output:
-        process = subprocess.Popen(command, cwd=directory, stdout=output, stderr=output, env=dict(os.environ))
-        try:
-            eventually(lambda: "ready: http" in (directory / "output").read_text() or process.poll() is not None, 120)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-    printed = [shape(line) for line in (directory / "output").read_text(encoding="utf-8").splitlines()]
-    for line in shown.splitlines():
-        begin = shape(line.partition("…")[0])
-        assert any(each.startswith(begin) for each in printed), f"{line}\n\n" + "\n".join(printed)
