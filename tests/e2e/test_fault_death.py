@@ -3,7 +3,8 @@
 import pytest
 
 from duebook_common.domain.run.losses import EXECUTOR_ENDED, LOST
-from duebook_devstack.stack import Stack
+from duebook_common.integrity.migrate import migrate
+from duebook_devstack.postgres import Postgres
 from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix
 
@@ -34,17 +35,21 @@ def test_runs_of_a_killed_executor_start_again_long_before_their_lease_ends(plat
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["and a kill", "alone"])
-def test_a_restart_of_postgresql_looks_like_no_end(stack: Stack, kill: bool) -> None:
-    with Platform(stack.environment) as platform:
+def test_a_restart_of_postgresql_looks_like_no_end(
+    private_postgres: Postgres, rabbitmq_url: str, redis_url: str, kill: bool
+) -> None:
+    migrate(private_postgres.url)
+    urls = {"POSTGRES": private_postgres.url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url}
+    with Platform({f"DUEBOOK_{name}_URL": url for name, url in urls.items()}) as platform:
         load = Load(platform, DUEBOOK_LEASE="PT6S")
         launch(platform, api=1, scheduler=1, executor=1)
         load.submit(held(6, "gate"))
         load.await_running(6, "gate")
         launch(platform, executor=1)
-        stack.postgres.kill()
+        private_postgres.kill()
         if kill:
             platform["executor", 0].kill()
-        stack.postgres.start()
+        private_postgres.start()
         load.submit(mix(20))
         if kill:
             eventually(lambda: {(row["attempt"], row["status"]) for row in load.held("gate")} == {(2, "running")})
