@@ -1,11 +1,9 @@
 """A backlog stays in the database: RabbitMQ holds a bounded part of it by priority, and nothing is sent twice."""
 
-import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import asyncpg
 from aio_pika.abc import AbstractChannel
 
 from duebook_common.broker.topology import work_queue
@@ -24,8 +22,8 @@ def test_fifty_thousand_due_jobs_flood_neither_the_broker_nor_the_log(platform: 
     platform.start("scheduler")
     eventually(lambda: _ahead(platform) > 0.95 * _AHEAD, 120, lambda: str(event_counts(platform)))
     # By now the first runs are overdue; after two more leases the last runs of this batch would be overdue too.
-    (until,) = query(platform, f"SELECT clock_timestamp() + interval '{2 * _LEASE + 1} seconds' AS time")
-    eventually(lambda: _ahead(platform) and query(platform, "SELECT $1 < clock_timestamp() AS past", *until)[0]["past"])
+    (until,) = platform.query(f"SELECT clock_timestamp() + interval '{2 * _LEASE + 1} seconds' AS time")
+    eventually(lambda: _ahead(platform) and platform.query("SELECT $1 < clock_timestamp() AS past", *until)[0]["past"])
     counts = event_counts(platform)
     assert counts.keys() <= {"JobCreated", "RunDispatched", "AttemptStarted", "AttemptSucceeded"}
     assert counts["JobCreated"] == _DUE
@@ -35,7 +33,7 @@ def test_fifty_thousand_due_jobs_flood_neither_the_broker_nor_the_log(platform: 
 
 def _ahead(platform: Platform) -> int:
     """The number of dispatched runs that have not started; asserts that it is bounded, in RabbitMQ too."""
-    (row,) = query(platform, "SELECT count(*) AS ahead FROM runs WHERE status = 'dispatched'")
+    (row,) = platform.query("SELECT count(*) AS ahead FROM runs WHERE status = 'dispatched'")
     ahead: int = row["ahead"]
     assert max(ahead, queue_length(platform, "default")) <= 1.05 * _AHEAD
     return ahead
@@ -49,7 +47,7 @@ def test_higher_priorities_of_a_backlog_are_dispatched_first(platform: Platform)
     platform.start("executor", DUEBOOK_CONCURRENCY="1")
     platform.start("scheduler", DUEBOOK_DISPATCH_AHEAD="5")
     eventually(lambda: event_counts(platform)["AttemptSucceeded"] == 18, 90, lambda: str(event_counts(platform)))
-    started = query(platform, _STARTED)
+    started = platform.query(_STARTED)
     assert [row["name"] for row in started] == ["9"] * 6 + ["4"] * 6 + ["0"] * 6
 
 
@@ -70,23 +68,10 @@ def submit(platform: Platform, jobs: list[dict[str, Any]], times: int = 1) -> No
         list(pool.map(post, range(times)))
 
 
-def query(platform: Platform, statement: str, *arguments: Any) -> list[Any]:
-    """The rows that the statement returns."""
-
-    async def fetch() -> list[Any]:
-        db = await asyncpg.connect(platform.environment["DUEBOOK_POSTGRES_URL"], timeout=5)
-        try:
-            return list(await db.fetch(statement, *arguments))
-        finally:
-            await db.close()
-
-    return asyncio.run(fetch())
-
-
 def event_counts(platform: Platform) -> Counter[str]:
     """How many events of each type the log has."""
     return Counter(
-        {row["type"]: row["n"] for row in query(platform, "SELECT type, count(*) AS n FROM events GROUP BY 1")}
+        {row["type"]: row["n"] for row in platform.query("SELECT type, count(*) AS n FROM events GROUP BY 1")}
     )
 
 

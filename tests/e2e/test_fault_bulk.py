@@ -9,8 +9,6 @@ import time
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import asyncpg
-
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import connect
 from support.fleet import Platform, eventually
@@ -34,19 +32,8 @@ class Counts(NamedTuple):
     last: datetime | None
 
 
-def query(platform: Platform, sql: str, *arguments: Any) -> Any:
-    async def ask() -> Any:
-        db = await asyncpg.connect(platform.environment["DUEBOOK_POSTGRES_URL"])
-        try:
-            return await db.fetchrow(sql, *arguments)
-        finally:
-            await db.close()
-
-    return asyncio.run(ask())
-
-
 def counts(platform: Platform, bulk: dict[str, Any]) -> Counts:
-    found = Counts(*query(platform, _COUNTS, bulk["id"]))
+    found = Counts(*platform.query(_COUNTS, bulk["id"])[0])
     assert found.done == found.acts == found.runs
     return found
 
@@ -58,7 +45,7 @@ def make_waiting_runs(platform: Platform) -> None:
         jobs = [{"name": f"job {first + n}", "queue": "unserved", "tags": each} for n, each in enumerate(tags)]
         platform.api.post("/api/job/batch", json={"jobs": jobs}).raise_for_status()
     waiting = "SELECT count(*) FROM runs WHERE status = 'waiting'"
-    eventually(lambda: query(platform, waiting)[0] == _RUNS, 120)
+    eventually(lambda: platform.query(waiting)[0][0] == _RUNS, 120)
 
 
 def cancel(platform: Platform, tag: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from random import Random
 import httpx2
 import pytest
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.server import Server
 from duebook_devstack.services import Service
 from duebook_devstack.stack import Stack
@@ -60,7 +61,9 @@ def _kill_at_random(platform: Platform, stack: Stack, random: Random) -> None:
 
 def _define(platform: Platform, key: str, **more: object) -> None:
     body = job_spec().job | {"scheduled_at": "2100-01-01T00:00:00Z", "payload": {}, "task": "log"} | more
-    httpx2.put(f"{platform['api', 0].url}/api/job/key:{key}", json=body, trust_env=False).raise_for_status()
+    httpx2.put(
+        f"{platform['api', 0].url}/api/job/key:{key}", json=body, trust_env=False, verify=WITHOUT_TLS
+    ).raise_for_status()
 
 
 def _followed(load: Load, key: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from support.fleet import Platform, eventually
 from support.load import Load, launch, mix
 
@@ -17,7 +18,7 @@ _MARGIN = timedelta(milliseconds=100)  # a start that was committed before the p
 
 
 def command(platform: Platform, path: str) -> dict[str, Any]:
-    with httpx2.Client(base_url=platform["api", 0].url, timeout=30, trust_env=False) as api:
+    with httpx2.Client(base_url=platform["api", 0].url, timeout=30, trust_env=False, verify=WITHOUT_TLS) as api:
         answer: dict[str, Any] = api.post(path, json={"reason": "the provider is down"}).raise_for_status().json()
     return answer
 

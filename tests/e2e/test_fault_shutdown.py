@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import redis
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.services import Service
 from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix
@@ -63,7 +64,7 @@ def _exit_code(service: Service) -> int:
 
 
 def _draining(service: Service) -> bool:
-    answer = httpx2.get(f"{service.url}/readyz", timeout=3, trust_env=False)
+    answer = httpx2.get(f"{service.url}/readyz", timeout=3, trust_env=False, verify=WITHOUT_TLS)
     return answer.status_code == 503 and answer.json()["status"] == "draining"
 
 

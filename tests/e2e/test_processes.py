@@ -12,6 +12,7 @@ from aiormq.exceptions import ChannelLockedResource
 
 from duebook_common.broker.topology import presence_queue
 from duebook_common.domain.run.losses import EXECUTOR_ENDED
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.services import Service
 from support.amqp import on_channel
 from support.fleet import Platform, eventually
@@ -31,7 +32,7 @@ def start(platform: Platform, **environment: str) -> tuple[Load, Service]:
 
 
 def readyz(service: Service) -> tuple[int, dict[str, Any]]:
-    answer = httpx2.get(f"{service.url}/readyz", timeout=30, trust_env=False)
+    answer = httpx2.get(f"{service.url}/readyz", timeout=30, trust_env=False, verify=WITHOUT_TLS)
     return answer.status_code, answer.json()["components"]
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.postgres import Postgres
 from support import servers
 from support.fleet import Platform, eventually
@@ -22,7 +23,7 @@ def not_ready(platform: Platform, kind: str) -> str:
 
     def components() -> Any:
         try:
-            answer = httpx2.get(f"{platform[kind, 0].url}/readyz", trust_env=False)
+            answer = httpx2.get(f"{platform[kind, 0].url}/readyz", trust_env=False, verify=WITHOUT_TLS)
         except httpx2.TransportError:
             return None
         shown = answer.json()["components"]

@@ -16,6 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from duebook_common.integrity.migrate import migrate
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.services import PORTS, Service
@@ -28,8 +29,12 @@ def readyz(service: Service) -> dict[str, Any]:
 
     def ask() -> dict[str, Any] | None:
         try:
-            assert httpx2.get(f"{service.url}/livez", timeout=10, trust_env=False).status_code == 200
-            answer: dict[str, Any] = httpx2.get(f"{service.url}/readyz", timeout=10, trust_env=False).json()
+            assert (
+                httpx2.get(f"{service.url}/livez", timeout=10, trust_env=False, verify=WITHOUT_TLS).status_code == 200
+            )
+            answer: dict[str, Any] = httpx2.get(
+                f"{service.url}/readyz", timeout=10, trust_env=False, verify=WITHOUT_TLS
+            ).json()
         except httpx2.TransportError:
             service.check()
             return None
@@ -86,7 +91,9 @@ def test_services_wait_for_postgresql_the_schema_and_rabbitmq(
 
 def missing_series(services: list[Service]) -> list[str]:
     """What the alerts ask for and none of these services, which have done nothing yet, shows."""
-    text = "".join(httpx2.get(f"{service.url}/metrics", trust_env=False).text for service in services)
+    text = "".join(
+        httpx2.get(f"{service.url}/metrics", trust_env=False, verify=WITHOUT_TLS).text for service in services
+    )
     shown = [
         (sample.name, sample.labels) for family in text_string_to_metric_families(text) for sample in family.samples
     ]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from support.api_app import JSON, NO_REDIS
 
 
@@ -27,7 +28,7 @@ async def api_process(
     command = (sys.executable, "-m", "duebook_api")
     process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL)
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON, verify=WITHOUT_TLS) as http:
             yield process, http
     finally:
         if process.returncode is None:

@@ -15,11 +15,13 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.ports import free_port
 from duebook_devstack.services import PORTS, Service
 from duebook_devstack.stack_dir import StackDir
 from support import servers
 from support.forked import ForkedService
+from support.kept_connection import KeptConnection
 
 T = TypeVar("T")
 _DEFAULTS = {
@@ -38,6 +40,7 @@ class Platform:
         self.stack_dir = StackDir(servers.private_path())
         self.services: dict[tuple[str, int], Service] = {}
         self._api: httpx2.Client | None = None
+        self._database = KeptConnection()
 
     def __enter__(self) -> Self:
         return self
@@ -50,6 +53,7 @@ class Platform:
             print(f"--- {service.name}", *service.log.read_text(encoding="utf-8").splitlines()[-20:], sep="\n")
         if self._api:
             self._api.close()
+        self._database.close()
         self.stack_dir.close()
 
     def __getitem__(self, which: tuple[str, int]) -> Service:
@@ -87,11 +91,15 @@ class Platform:
     def api(self) -> httpx2.Client:
         """An HTTP client of the first api."""
         if self._api is None:
-            self._api = httpx2.Client(base_url=self["api", 0].url, timeout=30, trust_env=False)
+            self._api = httpx2.Client(base_url=self["api", 0].url, timeout=30, trust_env=False, verify=WITHOUT_TLS)
         return self._api
 
     def get(self, path: str) -> Any:
         return self.api.get(path).raise_for_status().json()
+
+    def query(self, statement: str, *arguments: Any) -> list[Any]:
+        """The rows that the statement returns in the database of the services."""
+        return self._database.fetch(self.environment["DUEBOOK_POSTGRES_URL"], statement, arguments)
 
     def create(self, **job: Any) -> dict[str, Any]:
         """Create a job; its name is `test` unless given."""

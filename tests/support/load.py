@@ -10,7 +10,6 @@ load.check()             # every run ended as expected, no effect twice, no inva
 """
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ import httpx2
 
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import connect
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.services import Service
 from support import servers
 from support.fleet import Platform, eventually
@@ -33,7 +33,9 @@ from support.fleet import Platform, eventually
 LEASE = "PT2S"
 _BACKOFF = {"initial": "PT0.1S", "factor": 2, "max": "PT0.5S", "jitter": 0}
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_ENDED = "status IN ('succeeded', 'dead_lettered', 'cancelled', 'skipped', 'discarded')"
+_ENDED_RUNS = """
+SELECT count(*) AS ended FROM runs WHERE status IN ('succeeded', 'dead_lettered', 'cancelled', 'skipped', 'discarded')
+"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def held(count: int, gate: str, status: str = "succeeded", retries: int = 20) ->
 
 def metric(service: Service, name: str) -> float:
     """The sum of all samples whose name and labels start with `name`."""
-    lines = httpx2.get(f"{service.url}/metrics", timeout=5, trust_env=False).text.splitlines()
+    lines = httpx2.get(f"{service.url}/metrics", timeout=5, trust_env=False, verify=WITHOUT_TLS).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
@@ -109,7 +111,9 @@ class Load:
         """Create the jobs in one batch, retried with its idempotency key until the api accepts it. Returns the ids."""
         flat = [spec for batch in specs for spec in batch]
         body, headers = {"jobs": [spec.job for spec in flat]}, {"Idempotency-Key": str(uuid4())}
-        with httpx2.Client(base_url=self.platform["api", 0].url, timeout=30, trust_env=False) as api:
+        with httpx2.Client(
+            base_url=self.platform["api", 0].url, timeout=30, trust_env=False, verify=WITHOUT_TLS
+        ) as api:
             answer = eventually(lambda: _post(api, body, headers), 60)
         ids = [item["id"] for item in answer["items"]]
         self.expected |= {job_id: spec.status for job_id, spec in zip(ids, flat, strict=True)}
@@ -144,7 +148,7 @@ class Load:
 
     def query(self, statement: str, *arguments: Any) -> list[Any]:
         """The rows that the statement returns."""
-        return asyncio.run(_fetch(self._url, statement, arguments))
+        return self.platform.query(statement, *arguments)
 
     def events(self, type_: str) -> list[Any]:
         """The log's events of one type, oldest first: `run_id`, `version`, `data`, `attempt`, `recorded_at`."""
@@ -164,7 +168,7 @@ class Load:
         eventually(lambda: self._ended() >= expected, seconds, lambda: f"{expected} expected, {self.summary()}")
 
     def _ended(self) -> int:
-        return len(self._query_if_available(f"SELECT run_id FROM runs WHERE {_ENDED}"))
+        return sum(row["ended"] for row in self._query_if_available(_ENDED_RUNS))
 
     def _query_if_available(self, statement: str) -> list[Any]:
         """The rows, or none while the database is unavailable."""
@@ -237,15 +241,6 @@ def _post(api: httpx2.Client, body: dict[str, Any], headers: dict[str, str]) -> 
         time.sleep(0.2)
         return None
     return answer.raise_for_status().json()
-
-
-async def _fetch(url: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
-    db = await asyncpg.connect(url, timeout=5)
-    await db.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-    try:
-        return list(await db.fetch(statement, *arguments, timeout=10))
-    finally:
-        await db.close(timeout=5)
 
 
 async def _breaches(url: str) -> list[Any]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.processes import Process
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.stack_dir import StackDir
@@ -66,7 +67,10 @@ class Node(RabbitMQ):
         url = urlsplit(self.url)
         try:
             answer = httpx2.get(
-                f"{self.management_url}/api/nodes", auth=(url.username or "", url.password or ""), trust_env=False
+                f"{self.management_url}/api/nodes",
+                auth=(url.username or "", url.password or ""),
+                trust_env=False,
+                verify=WITHOUT_TLS,
             )
         except httpx2.TransportError:
             return []

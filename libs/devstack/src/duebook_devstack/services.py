@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.processes import Process
 from duebook_devstack.stack_dir import StackDir
 
@@ -42,7 +43,7 @@ class Service:
     @property
     def ready(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=3, trust_env=False).status_code == 200
+            return httpx2.get(f"{self.url}/readyz", timeout=3, trust_env=False, verify=WITHOUT_TLS).status_code == 200
         except httpx2.HTTPError:
             return False
 
@@ -60,7 +61,7 @@ class Service:
 
     def _readyz_text(self) -> str:
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=3, trust_env=False).text
+            return httpx2.get(f"{self.url}/readyz", timeout=3, trust_env=False, verify=WITHOUT_TLS).text
         except httpx2.HTTPError as error:
             return repr(error)
 

@@ -1,0 +1,61 @@
+"""A connection to PostgreSQL that a test keeps between its queries, and that is made anew where it was lost.
+
+A test asks twenty times a second until a fact holds. A connection for each question would take half a core: its
+login, its codecs, and the caches of a new process of the server.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Lock
+from typing import Any
+
+import asyncpg
+
+from duebook_common.store.database import Connection
+
+_CONNECT_SECONDS, _ANSWER_SECONDS = 5, 10
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+
+
+class KeptConnection:
+    def __init__(self) -> None:
+        self._runner, self._lock = asyncio.Runner(), Lock()
+        self._url = ""
+        self._db: Connection | None = None
+
+    def fetch(self, url: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        """The rows that the statement returns in the database at `url`."""
+        with self._lock:
+            return self._runner.run(self._fetch(url, statement, arguments))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db is not None:
+                self._runner.run(self._leave())
+            self._runner.close()
+
+    async def _fetch(self, url: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        if self._db is not None and url == self._url:
+            with suppress(*_LOST):  # the server was stopped since the last question, or is away
+                return await self._ask(self._db, statement, arguments)
+        await self._leave()
+        self._url, self._db = url, await _connect(url)
+        return await self._ask(self._db, statement, arguments)
+
+    async def _ask(self, db: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        return list(await db.fetch(statement, *arguments, timeout=_ANSWER_SECONDS))
+
+    async def _leave(self) -> None:
+        if self._db is not None:
+            self._db.terminate()
+            self._db = None
+            await asyncio.sleep(0)  # the loop closes the socket
+
+
+async def _connect(url: str) -> Connection:
+    # Without cached statements: tests change the schema, move databases, and restart servers.
+    db: Connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS, statement_cache_size=0)
+    await db.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    return db
