@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 import httpx2
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from support.fleet import Platform
 from support.silence import SHARED_CORES, Silence, measured_silence
 
@@ -75,14 +76,17 @@ def _seconds_to_success(api: httpx2.Client) -> float:
         runs = api.get(f"/api/job/{job['id']}/runs").raise_for_status().json()["items"]
         if runs and runs[0]["status"] == "succeeded":
             return time.monotonic() - started
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 @contextmanager
 def measured_harm(platform: Platform) -> Iterator[Harm]:
     """Measure while the block runs. The platform has an api, a scheduler, and an executor of the queue `default`."""
     harm = Harm(platform)
-    with ExitStack() as stack, httpx2.Client(base_url=platform["api", 0].url, timeout=60, trust_env=False) as api:
+    with (
+        ExitStack() as stack,
+        httpx2.Client(base_url=platform["api", 0].url, timeout=60, trust_env=False, verify=WITHOUT_TLS) as api,
+    ):
         harm.alone = [_seconds_to_success(api) for _ in range(_UNDISTURBED)]
         for service in platform.services.values():
             harm.silences[service.name] = stack.enter_context(measured_silence(service.port))

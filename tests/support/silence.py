@@ -16,6 +16,7 @@ from threading import Event, Thread
 # A test of another worker needs the cores of a small machine as well. `-n 0` measures without it.
 SHARED_CORES = 3 if "PYTEST_XDIST_WORKER" in os.environ else 1
 _MOST_SECONDS = 0.5 * SHARED_CORES
+_PAUSE = 0.05  # seconds between questions: asked without rest, eight processes would do little else
 _IDLE_PROCESS = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", 0))
@@ -27,7 +28,10 @@ while data := connection.recv(1):
 
 
 class Silence:
-    """The longest time between a question and its answer, in seconds; `of_machine` is that of the idle process."""
+    """The longest time between a question and its answer, in seconds; `of_machine` is that of the idle process.
+
+    A service may fall silent as soon as a pause between questions begins, so `seconds` has the pause in it.
+    """
 
     def __init__(self, port: int) -> None:
         self.seconds = self.of_machine = 0.0
@@ -48,8 +52,8 @@ class Silence:
             except (OSError, HTTPException):
                 connection.close()
 
-        while not self._stop.wait(0.01):
-            self.seconds = max(self.seconds, _seconds(ask))
+        while not self._stop.wait(_PAUSE):
+            self.seconds = max(self.seconds, _PAUSE + _seconds(ask))
         connection.close()
 
     def _ask_idle_process(self) -> None:
@@ -63,7 +67,7 @@ class Silence:
                 connection.sendall(b"?")
                 connection.recv(1)
 
-            while not self._stop.wait(0.01):
+            while not self._stop.wait(_PAUSE):
                 self.of_machine = max(self.of_machine, _seconds(ask))
 
 
