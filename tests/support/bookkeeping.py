@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from duebook_common.domain import mail as mail_domain
@@ -129,7 +129,15 @@ _RUN_IDS = "SELECT run_id FROM runs WHERE job_id = ANY($1)"
 _MAILS = "SELECT * FROM mails WHERE job_id = ANY($1)"
 
 
-async def check_invariants(pool: Pool, job_ids: set[UUID] | None = None) -> None:
+class LogAndRows(NamedTuple):
+    """What the log and the read models say alike."""
+
+    events: list[RecordedEvent]
+    jobs: dict[UUID, Job]
+    runs: dict[UUID, Run]
+
+
+async def check_invariants(pool: Pool, job_ids: set[UUID] | None = None) -> LogAndRows:
     """Every row of the read models is the fold of its stream, and the streams have no gaps."""
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         events = await log(db, job_ids)
@@ -148,6 +156,7 @@ async def check_invariants(pool: Pool, job_ids: set[UUID] | None = None) -> None
     _check_log(events, versions)
     for run in runs.values():
         assert run.wake_at is not None or run.status in ENDED
+    return LogAndRows(events, jobs, runs)
 
 
 def _columns(job: Job) -> tuple[Any, ...]:

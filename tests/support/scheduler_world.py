@@ -1,6 +1,7 @@
 """A scheduler's dispatcher and admission on one database, with a clock that a test sets, and without a broker."""
 
 import asyncio
+import traceback
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -9,6 +10,7 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
+from duebook_common.domain.errors import CommandRejected
 from duebook_common.domain.run.state import Run
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
@@ -82,7 +84,14 @@ class World:
         return Dispatcher(poll, sender, DispatchWindow(10_000), self._hints)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
+        try:
+            return self._runner.run(work)
+        except CommandRejected:
+            raise
+        except BaseException:
+            # Where examples begin alike hypothesis hides it, and blames the strategies: "stopped drawing earlier".
+            traceback.print_exc()
+            raise
 
     def go_to_next_due_time(self, jobs: Sequence[UUID]) -> None:
         """Set the clock shortly before the next of these jobs is due, so that the dispatcher decides it ahead."""
