@@ -11,7 +11,7 @@ from support.bookkeeping import NOW
 
 HOUR = timedelta(hours=1)
 
-# Copies of the table's only row: pending, each created a millisecond and due a second later, with four priorities.
+# Copies of the table's only row: each created a millisecond and due a second later, with four priorities.
 _COPIES = """
 INSERT INTO {table} SELECT copy.* FROM (SELECT t AS row FROM {table} AS t LIMIT 1) AS one, generate_series(1, $1) AS n,
 LATERAL jsonb_populate_record(one.row, jsonb_build_object(
@@ -47,9 +47,10 @@ def _nodes(plan: Any) -> Sequence[Any]:
     return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
 
 
-async def grow_table(pool: Pool, table: str, count: int) -> None:
-    """Add so many rows to `jobs` or `runs`, which must have one."""
-    key = {"jobs": "job_id", "runs": "run_id"}[table]
+async def grow_table(pool: Pool, table: str, count: int, *, pending: bool = True) -> None:
+    """Add so many rows to `jobs` or `runs`, which must have one. They are like that, but pending unless told."""
+    copies = _COPIES.format(table=table, key={"jobs": "job_id", "runs": "run_id"}[table])
+    due_from = NOW + HOUR if pending else None
     for start in range(0, count, 20_000):  # a long transaction would hold up the transaction horizon of other tests
-        await pool.execute(_COPIES.format(table=table, key=key), min(20_000, count - start), NOW + HOUR)
+        await pool.execute(copies, min(20_000, count - start), due_from)
     await pool.execute(f"ANALYZE {table}")

@@ -77,8 +77,8 @@ RUNS: list[dict[str, Any]] = [
 
 async def test_each_filter_of_runs_uses_an_index(pool: Pool) -> None:
     job_id = (await started(pool)).job_id
-    await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
+    await grow_table(pool, "runs", MANY, pending=False)
     for status in set(RunStatus) - {RunStatus.SUCCEEDED}:
         run = await started(pool, task="rare", queue="rare")
         await pool.execute("UPDATE runs SET created_at = '2000-01-01', status = $2 WHERE run_id = $1", run.id, status)
@@ -109,21 +109,18 @@ async def test_the_pages_hold_each_matching_run_once_and_in_order(
     assert shown == expected
 
 
-@pytest.mark.parametrize(
-    "filters", [{}, {"status": "succeeded"}, {"task": "log"}, {"queue": "default"}, {"job_id": ""}]
-)
-async def test_a_late_page_costs_as_much_as_the_first(pool: Pool, filters: dict[str, Any]) -> None:
+async def test_a_late_page_costs_as_much_as_the_first(pool: Pool) -> None:
     run = await started(pool)
-    await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
+    await grow_table(pool, "runs", MANY, pending=False)
     await pool.execute("VACUUM ANALYZE runs")
-    filters = filters | ({"job_id": str(run.job_id)} if "job_id" in filters else {})
     cursor = encode_cursor(PageQuery(), *await _order_of_run(pool, MANY // 2))
-    found = await query_cost(pool, *_flat(run_list.statement(run_list.RunQuery(**filters, cursor=cursor))))
-    assert found.buffers <= PAGE_BUFFERS, found
-    assert (
-        len(await pool.fetch(*_flat(run_list.statement(run_list.RunQuery(**filters, cursor=cursor, limit=200))))) == 201
-    )
+    late: list[dict[str, Any]] = [{}, {"status": "succeeded"}, {"task": "log"}, {"queue": "default"}]
+    for filters in (*late, {"job_id": str(run.job_id)}):
+        found = await query_cost(pool, *_flat(run_list.statement(run_list.RunQuery(**filters, cursor=cursor))))
+        assert found.buffers <= PAGE_BUFFERS, (filters, found)
+        page = _flat(run_list.statement(run_list.RunQuery(**filters, cursor=cursor, limit=200)))
+        assert len(await pool.fetch(*page)) == 201, filters
 
 
 # Filters that no index serves: a page looks at so many rows, and so costs the same among more of them.
@@ -218,8 +215,8 @@ async def _order_of_run(pool: Pool, at: int) -> Sequence[object]:
 
 async def test_each_filter_of_dead_letters_uses_an_index(pool: Pool) -> None:
     await started(pool)
-    await grow_table(pool, "runs", MANY)
     await pool.execute("UPDATE runs SET status = 'succeeded', wake_at = NULL")
+    await grow_table(pool, "runs", MANY, pending=False)
     await pool.execute("UPDATE runs SET status = 'dead_lettered' WHERE run_id IN (SELECT run_id FROM runs LIMIT 5)")
     await pool.execute("VACUUM ANALYZE runs")
     for filters in ({}, {"task": "log"}, {"queue": "none"}, {"fingerprint": "none"}):
