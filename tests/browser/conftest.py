@@ -3,8 +3,9 @@
 A console must stay quiet, and no request may leave the origin: each test ends with that.
 """
 
+import asyncio
 import fcntl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -18,8 +19,9 @@ from docs.pictures.example import write_example
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.chromium import chromium
-from support.servers import ServerInfo, create_database, drop_database, session_dir
+from support.servers import TEMPLATE, ServerInfo, create_database, drop_database, session_dir, shared
 
+_EXAMPLE = "example"  # a database
 expect.set_options(timeout=LIVE_MS)  # a machine may be slow
 
 
@@ -43,28 +45,42 @@ def chromium_path() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield browser
         await browser.close()
 
 
+def _example(postgres: ServerInfo) -> dict[str, str]:
+    """The ids of the jobs of the example, by name. It is written once, into a template for the databases of workers."""
+
+    async def write() -> dict[str, str]:
+        url = await create_database(postgres, _EXAMPLE, empty=False)
+        return {job: str(id_) for job, id_ in (await write_example(url)).items()}
+
+    return shared("example", lambda _: asyncio.run(write()))
+
+
 @asynccontextmanager
-async def _console(postgres: ServerInfo, browser: Browser, *, with_example: bool = False) -> AsyncIterator[Console]:
+async def _console(
+    postgres: ServerInfo, browser: Browser, template: str = TEMPLATE, jobs: Mapping[str, str] | None = None
+) -> AsyncIterator[Console]:
     """An api on a database of its own; it needs a key."""
     name, port = f"test_{uuid4().hex}", free_port()
-    url = await create_database(postgres, name, empty=False)
-    jobs = {job: str(id_) for job, id_ in (await write_example(url)).items()} if with_example else {}
+    url = await create_database(postgres, name, empty=False, template=template)
     settings = {"DUEBOOK_AUTH": "required", "DUEBOOK_API_KEY": KEY}
     async with api_process(url, port, **settings) as (_, http):
         http.headers["Authorization"] = f"Bearer {KEY}"
         await wait_until_ready(http)
-        yield Console(f"http://127.0.0.1:{port}", http, browser, jobs, url)
+        yield Console(f"http://127.0.0.1:{port}", http, browser, dict(jobs or {}), url)
     await drop_database(postgres, name)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def _full(_postgres: ServerInfo, browser: Browser) -> AsyncIterator[Console]:
-    async with _console(_postgres, browser, with_example=True) as console:
+    jobs = await asyncio.to_thread(_example, _postgres)
+    async with _console(_postgres, browser, _EXAMPLE, jobs) as console:
         yield console
 
 

@@ -20,6 +20,7 @@ import asyncpg
 import httpx2
 import psutil
 
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.processes import ProcessRegistry
 from duebook_devstack.rabbitmq import RabbitMQ
@@ -29,7 +30,7 @@ from support import containers
 
 _VARIABLE = "TESTS_SESSION_DIR"
 _PREFIX = "duebook-tests-"
-_TEMPLATE = "duebook"
+TEMPLATE = "duebook"
 _MEMORY, _MEMORY_BYTES = "/dev/shm", 6 << 30
 
 ServerInfo = dict[str, str]
@@ -101,15 +102,26 @@ def private(make: Callable[[StackDir], S]) -> Iterator[S]:
 
 def shared_postgres() -> ServerInfo:
     """`superuser_url`, and `url` of the migrated database that is the template of all others."""
-    return _shared("postgres", _start_postgres)
+    return shared("postgres", _start_postgres)
 
 
 def shared_rabbitmq() -> ServerInfo:
     """`url` and `management_url`."""
-    return _shared("rabbitmq", _start_rabbitmq)
+    return shared("rabbitmq", _start_rabbitmq)
 
 
-async def create_database(postgres: ServerInfo, name: str, *, empty: bool, template: str = _TEMPLATE) -> str:
+def shared(name: str, make: Callable[[Path], ServerInfo]) -> ServerInfo:
+    """What all workers share, as the first process that needs it has made it, while the others wait for the lock."""
+    file = session_dir() / f"{name}.json"
+    with (session_dir() / f"{name}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            file.write_text(json.dumps(make(session_dir() / name)), encoding="utf-8")
+    info: ServerInfo = json.loads(file.read_text(encoding="utf-8"))
+    return info
+
+
+async def create_database(postgres: ServerInfo, name: str, *, empty: bool, template: str = TEMPLATE) -> str:
     """Create a database that the role `duebook` owns, as a copy of the template unless empty; returns its URL."""
     template = "template0" if empty else template
     await _as_superuser(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER duebook')
@@ -133,23 +145,13 @@ def vhost(name: str) -> Iterator[str]:
     """The URL of a new RabbitMQ virtual host, deleted in the end."""
     info = shared_rabbitmq()
     url = urlsplit(info["url"])
-    with httpx2.Client(auth=(url.username or "", url.password or ""), base_url=info["management_url"]) as api:
+    auth = (url.username or "", url.password or "")
+    with httpx2.Client(auth=auth, base_url=info["management_url"], verify=WITHOUT_TLS) as api:
         api.put(f"/api/vhosts/{name}").raise_for_status()
         try:
             yield info["url"].rpartition("/")[0] + f"/{name}"
         finally:
             api.delete(f"/api/vhosts/{name}").raise_for_status()
-
-
-def _shared(name: str, start: Callable[[Path], ServerInfo]) -> ServerInfo:
-    """The URLs of a shared server. The first process that needs it starts it, while the others wait for the lock."""
-    file = session_dir() / f"{name}.json"
-    with (session_dir() / f"{name}.lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not file.exists():
-            file.write_text(json.dumps(start(session_dir() / name)), encoding="utf-8")
-    info: ServerInfo = json.loads(file.read_text(encoding="utf-8"))
-    return info
 
 
 def _start_postgres(path: Path) -> ServerInfo:
