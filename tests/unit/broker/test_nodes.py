@@ -1,7 +1,12 @@
 """A URL with several hosts becomes one that the client library reads, and its nodes again; which error is raised."""
 
+import asyncio
+import socket
+from typing import Any
+
 import pytest
 from aiormq.exceptions import AMQPConnectionError, ProbableAuthenticationError
+from structlog.testing import capture_logs
 from yarl import URL
 
 from duebook_common.broker.nodes import Node, clearest, hosts_of, nodes_of, with_one_host
@@ -32,6 +37,35 @@ async def test_each_address_of_each_host_is_a_node() -> None:
         ("127.0.0.2", 2, "127.0.0.2"),
     }
     assert {node.options["server_hostname"] for node in found} == {"127.0.0.1", "127.0.0.2"}
+
+
+async def test_a_host_that_is_left_out_is_logged_at_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    url, known = URL(with_one_host("amqp://127.0.0.1,mq2.internal")), set[str]()
+
+    async def resolve(host: str, *_: Any, **__: Any) -> list[Any]:
+        if host != "127.0.0.1" and host not in known:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", 5672))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    with capture_logs() as logs:
+        for now_known in ((), (), ("mq2.internal",), ("mq2.internal",), ()):
+            known.clear()
+            known.update(now_known)
+            await nodes_of(url)
+    assert [(line["log_level"], line["host"]) for line in logs] == [
+        ("warning", "mq2.internal"),
+        ("info", "mq2.internal"),
+        ("warning", "mq2.internal"),
+    ]
+    assert "Name or service not known" in logs[0]["reason"]
+    assert "DUEBOOK_RABBITMQ_URL" in logs[0]["remedy"]
+
+
+async def test_hosts_are_not_called_left_out_where_none_has_an_address() -> None:
+    with capture_logs() as logs, pytest.raises(OSError, match=r"."):
+        await nodes_of(URL(with_one_host("amqp://no.such.host.invalid,neither.this.invalid")))
+    assert logs == []
 
 
 async def test_without_any_address_the_resolver_says_why() -> None:

@@ -2,7 +2,7 @@
 
 A URL may name several hosts, `amqp://user:password@host1,host2:5672/vhost`, and a host may have several addresses. Each
 attempt to connect tries all of them in random order, so that services spread over the nodes, and each that is silent
-costs no more than five seconds.
+costs no more than five seconds. A host without an address is left out, with a warning, while another one has one.
 """
 
 import asyncio
@@ -13,15 +13,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aio_pika.connection
+import structlog
 from aio_pika.abc import TimeoutType, UnderlayConnection
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AuthenticationError, InvalidFrameError, ProbableAuthenticationError
 from yarl import URL
 
+from duebook_common.runtime.startup import reason
+
+log = structlog.stdlib.get_logger("nodes")
+
 _HOSTS = "hosts"  # the parameter that carries the further hosts through the libraries
 _SECONDS, _SECONDS_OF_MANY = 10.0, 5.0  # to connect to a single address, to each of several
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _REFUSALS = (AuthenticationError, ProbableAuthenticationError, InvalidFrameError)  # the last: of a virtual host
+_REMEDY = "correct its name in DUEBOOK_RABBITMQ_URL or in DNS, or remove it from the URL"
+_left_out: set[str] = set()  # the hosts of which the log says already that they have no address
 
 
 def with_one_host(url: str) -> str:
@@ -54,7 +61,7 @@ def hosts_of(url: URL) -> list[URL]:
 
 
 async def nodes_of(url: URL) -> list[Node]:
-    """All addresses of all hosts, in random order. Raises OSError if no host has one."""
+    """All addresses of all hosts, in random order. Warns of a host without one. Raises OSError if no host has one."""
     hosts = hosts_of(url)
     found = await asyncio.gather(*map(_addresses, hosts), return_exceptions=True)
     nodes = [
@@ -65,7 +72,20 @@ async def nodes_of(url: URL) -> list[Node]:
     ]
     if not nodes:
         raise next(each for each in found if isinstance(each, BaseException))
+    for host, addresses in zip(hosts, found, strict=True):
+        _note(host.host or "", addresses if isinstance(addresses, BaseException) else None)
     return random.sample(nodes, len(nodes))
+
+
+def _note(host: str, error: BaseException | None) -> None:
+    """Log a host that is left out, and one that is no longer: each change once, not each connection."""
+    if error is None:
+        if host in _left_out:
+            log.info("a host of RabbitMQ has an address again", host=host)
+        _left_out.discard(host)
+    elif host not in _left_out:
+        log.warning("a host of RabbitMQ is left out", host=host, reason=reason(error), remedy=_REMEDY)
+        _left_out.add(host)
 
 
 async def _addresses(host: URL) -> Sequence[str]:
