@@ -1,11 +1,15 @@
 """`duebook verify`, `day-lines`, `rebuild`, `rebase-log` and `migrate`. Against a real api and database."""
 
+import asyncio
+import json
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import asyncpg
 
-from duebook_common.store.database import connect
+from duebook_common.store.database import Pool, connect
 from duebook_common.store.day_lines import write_line
+from duebook_common.store.departure import alone
 from support.bookkeeping import past_horizon
 from support.program import Program
 
@@ -29,6 +33,18 @@ async def test_a_falsified_row_is_a_breach_that_rebuild_repairs(duebook: Program
     assert "1 breach" in verified.stderr
     assert duebook.data("rebuild") == {"streams": 1, "replaced": 1}
     assert duebook("verify").exit_code == 0
+
+
+async def test_a_rebuild_says_that_it_waits_for_an_archive(offline: Program, pool: Pool) -> None:
+    async with AsyncExitStack() as archiving:
+        await archiving.enter_async_context(alone(pool))
+        with offline.started("rebuild", "-o", "json") as rebuild:
+            assert rebuild.stderr is not None
+            said = await asyncio.to_thread(rebuild.stderr.readline)
+            await archiving.aclose()
+            rest = await asyncio.to_thread(rebuild.communicate)
+    assert "waiting for another process that archives" in said
+    assert (json.loads(rest[0]), rest[1]) == ({"streams": 0, "replaced": 0}, "")
 
 
 async def test_a_rebase_says_nothing_had_to_be_done_only_if_so(duebook: Program) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import operator, with_database
+from duebook.cli.database import operator, say_archives_are_busy, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
@@ -141,7 +141,7 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
     target = _target()
 
     async def work(pool: "Pool") -> int:
-        async with periods_stay(pool):
+        async with periods_stay(pool, waiting=say_archives_are_busy):
             return await load(pool)
 
     async def load(pool: "Pool") -> int:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from duebook.cli import output
 from duebook.cli.failures import Failure
 from duebook.client.environment import environment
 
@@ -62,6 +63,11 @@ def database_errors() -> Iterator[None]:
         raise Failure(f"the schema is not up to date ({error}); run: duebook migrate") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise Failure(f"the database of DUEBOOK_POSTGRES_URL: {one_line(error)}") from error
+
+
+def say_archives_are_busy() -> None:
+    """Say what a command waits for that needs the archives for itself."""
+    output.print_message("waiting for another process that archives, restores or rebuilds; Ctrl-C changes nothing")
 
 
 def one_line(error: Exception) -> str:

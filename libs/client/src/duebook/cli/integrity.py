@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import database_errors, one_line, postgres_url, url_errors, with_database
+from duebook.cli.database import (
+    database_errors,
+    one_line,
+    postgres_url,
+    say_archives_are_busy,
+    url_errors,
+    with_database,
+)
 from duebook.cli.failures import Failure
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
@@ -153,7 +160,10 @@ def _remedies(invariants: set[int]) -> Iterator[str]:
 
 
 def rebuild(jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
-    """Rebuild the read models from the log. Services may run meanwhile."""
+    """Rebuild the read models from the log. Services may run meanwhile.
+
+    Waits until no other process works on archives; none does meanwhile.
+    """
     from duebook_common.integrity import rebuild as library
 
     seldom = Seldom()
@@ -162,7 +172,9 @@ def rebuild(jobs: Jobs = None, fmt: Output = Format.TABLE) -> None:
         seldom.print(f"{summary.streams:,} streams so far, {summary.replaced:,} rows replaced")
 
     with process_errors():
-        summary = with_database(partial(library.rebuild, progress=progress, workers=_workers(jobs)))
+        summary = with_database(
+            partial(library.rebuild, progress=progress, workers=_workers(jobs), waiting=say_archives_are_busy)
+        )
     output.print_item(asdict(summary), fmt)
 
 

@@ -80,15 +80,18 @@ class _Streams:
 
 
 async def rebuild(
-    pool: Pool, progress: Callable[[RebuildSummary], None] = _silent, workers: Workers | None = None
+    pool: Pool,
+    progress: Callable[[RebuildSummary], None] = _silent,
+    workers: Workers | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> RebuildSummary:
     """Make every row the fold of its stream. Runs come first: their rows lead to the events that move their jobs.
 
     `progress` is called with what was done so far, after each batch of runs and of jobs. `workers` share a large log.
     No period leaves meanwhile: of a run that has become a line, the row would be written again. Waits for a period that
-    is leaving.
+    is leaving, and calls `waiting` first.
     """
-    async with periods_stay(pool):
+    async with periods_stay(pool, waiting=waiting):
         async with acquire(pool) as db:
             workers = await worth(db, workers)
         return await _rebuild_all(pool, progress, workers)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import count
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
@@ -98,13 +99,20 @@ async def alone(pool: Pool) -> AsyncIterator[Connection | None]:
 
 
 @asynccontextmanager
-async def periods_stay(pool: Pool, pause: float = 1.0) -> AsyncIterator[None]:
-    """Let no period leave during the block; first waits for one that leaves, and looks every `pause` seconds."""
-    while True:
+async def periods_stay(
+    pool: Pool, pause: float = 1.0, waiting: Callable[[], None] | None = None
+) -> AsyncIterator[None]:
+    """Let no period leave during the block; first waits for one that leaves, and looks every `pause` seconds.
+
+    `waiting` is called once, if another process archives or rebuilds.
+    """
+    for look in count():
         async with alone(pool) as db:
             if db is not None:
                 yield
                 return
+        if look == 0 and waiting is not None:
+            waiting()
         await asyncio.sleep(pause)
 
 
@@ -118,8 +126,8 @@ async def move_open(pool: Pool, born: datetime, pace: Pace = NO_REST) -> int:
     for kind, find in _KINDS:
         async for ids in _batches(pool, born, kind):
             began = time.monotonic()
-            moved += (count := await until_locked(_move_batch, pool, born, kind, find, ids))
-            await pace.rest_after(time.monotonic() - began, least=1 if count else 0)
+            moved += (of_batch := await until_locked(_move_batch, pool, born, kind, find, ids))
+            await pace.rest_after(time.monotonic() - began, least=1 if of_batch else 0)
     return moved
 
 
