@@ -40,6 +40,7 @@ from support.samples import DAY, MINUTE
 _WOKEN = "SELECT run_id FROM runs WHERE status = 'waiting' AND wake_at <= clock_timestamp() AND job_id = ANY($1)"
 _ASLEEP = "UPDATE runs SET wake_at = clock_timestamp() + interval '1 hour' WHERE status = 'waiting'"
 _LOCK = "SELECT FROM runs WHERE run_id = $1 FOR UPDATE"
+_PAUSE = "INSERT INTO queue_pauses (name, since, version, paused_by) VALUES ('paused', now(), 1, 'test')"
 LATER = NOW + 1000 * DAY
 
 
@@ -225,6 +226,20 @@ async def test_waking_reads_only_a_few_of_many_waiting_runs(pool: Pool) -> None:
         found = await query_cost(pool, statement, *arguments)
         assert not found.scans, statement
         assert found.buffers <= 300, (statement, found)
+
+
+@pytest.mark.parametrize(
+    "others", ["reason = NULL", "reason = 'overlap'", "reason = 'task'", "held = true", "queue = 'paused'"]
+)
+async def test_a_freed_key_reads_no_more_than_a_thousand_of_each_kind(pool: Pool, others: str) -> None:
+    await dispatched(pool, concurrency=Concurrency("k", 1))
+    await grow_table(pool, "runs", 10_000)
+    await pool.execute(f"UPDATE runs SET status = 'waiting', {others}")
+    await pool.execute(_PAUSE)
+    await pool.execute("VACUUM ANALYZE runs")
+    found = await query_cost(pool, _WAKE_BY_KEY, ["k"], [1])
+    assert not found.scans
+    assert found.buffers <= 3_000, found
 
 
 async def test_looking_for_wrong_times_reads_few_of_many_jobs_and_runs(pool: Pool) -> None:

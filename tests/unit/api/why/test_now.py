@@ -55,6 +55,9 @@ def test_a_run_in_the_line_of_a_rate_says_who_is_ahead_and_when_it_may_start() -
 
 
 def test_of_a_long_line_no_more_runs_are_counted_than_an_answer_names() -> None:
+    slots = ConcurrencySlots(taken=1, holders=[], ahead=MOST_AHEAD + 1)
+    why = explain_run(first_event(a_job(concurrency=Concurrency("tenant-7", 1))), slots=slots)
+    assert why.answer.endswith("1 of 1 slot is taken, and more than 10,000 runs are ahead of it.")
     position = RatePosition(ahead=MOST_AHEAD + 1, started=10, sent=2, expected_at=NOW + MINUTE)
     why = explain_run(first_event(a_job(rate=Rate("stripe", 10, SECOND))), rate_position=position, now=NOW)
     assert why.answer.endswith(

@@ -11,7 +11,7 @@ from duebook_common.domain.definition import Concurrency, Rate
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import HAS_KEY, HOLDS_KEY, MAY_START
+from duebook_common.store.predicates import HOLDS_KEY, MAY_START, WAITS_FOR_KEY
 
 _KEYS = """
 SELECT DISTINCT concurrency_key, rate_key FROM runs
@@ -29,11 +29,11 @@ WHERE concurrency_key = ANY($1::text[]) AND {HOLDS_KEY} GROUP BY concurrency_key
 _FIRST = f"""
 SELECT first.* FROM unnest($1::text[], $2::int[]) AS wanted (key, most), LATERAL (
     SELECT run_id, concurrency_key, concurrency_limit, trigger, created_at, nominal_at, queue, task FROM (
-        SELECT * FROM runs WHERE concurrency_key = wanted.key AND {HAS_KEY} AND status = 'waiting'
+        SELECT * FROM runs WHERE concurrency_key = wanted.key AND {WAITS_FOR_KEY}
         ORDER BY created_at, nominal_at LIMIT 1000
     ) AS runs
     WHERE {MAY_START} AND rate_key IS NULL AND queue = ANY($4::text[])
-      AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
+      AND reason IS DISTINCT FROM 'task'
       AND due_at <= $3 AND wake_at > $3::timestamptz - interval '5 seconds'
       AND (start_by IS NULL OR attempt > 0 OR start_by >= $3)
     ORDER BY created_at, nominal_at LIMIT wanted.most

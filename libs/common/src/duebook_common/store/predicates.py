@@ -3,9 +3,10 @@
 # A run that has neither ended nor been dead-lettered, as `Run.active`. Index: runs_active.
 ACTIVE = "status IN ('waiting', 'dispatched', 'running', 'retrying')"
 
-# An active run that has a concurrency key. Index: runs_of_key, if `concurrency_key` is compared too.
-HAS_KEY = """concurrency_key IS NOT NULL
-    AND status NOT IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered')"""
+# A waiting run that has a concurrency key: one that waits for a slot of it, and one that first waits for a run of its
+# own job. Indexes: runs_of_key, runs_of_key_and_job, if `concurrency_key` is compared too.
+WAITS_FOR_KEY = "concurrency_key IS NOT NULL AND status = 'waiting' AND reason IS DISTINCT FROM 'overlap'"
+WAITS_FOR_KEY_AND_JOB = "concurrency_key IS NOT NULL AND status = 'waiting' AND reason = 'overlap'"
 
 # How many bytes of text a search among dead letters looks at in a run. Indexes: runs_dead_texts, which has the texts of
 # the first kind of runs, and runs_dead_long_texts.
@@ -14,7 +15,8 @@ HAS_SHORT_TEXT, HAS_LONG_TEXT = f"{_TEXT_BYTES} <= 2000", f"{_TEXT_BYTES} > 2000
 
 # A run that takes one of its key's slots: it has started, or may start at any moment, or will be retried. Index:
 # runs_holding.
-HOLDS_KEY = f"{HAS_KEY} AND status <> 'waiting'"
+HOLDS_KEY = """concurrency_key IS NOT NULL
+    AND status NOT IN ('succeeded', 'cancelled', 'skipped', 'discarded', 'dead_lettered') AND status <> 'waiting'"""
 
 # A service or an executor that was heard of lately: it renews its row every ten seconds.
 IS_HEARD = "seen_at > clock_timestamp() - interval '1 minute'"

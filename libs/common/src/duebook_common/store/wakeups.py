@@ -14,7 +14,7 @@ from uuid import UUID
 from duebook_common.domain.job.admission import leaves_line
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
-from duebook_common.store.predicates import ACTIVE, HAS_KEY, MAY_START, one_of
+from duebook_common.store.predicates import ACTIVE, MAY_START, WAITS_FOR_KEY, WAITS_FOR_KEY_AND_JOB, one_of
 from duebook_common.store.rate_wakeups import wake_lines
 
 _POSTPONE_JOBS = f"UPDATE jobs SET wake_at = $2 WHERE job_id {one_of('$1')} AND wake_at < $2"  # noqa: S608
@@ -138,21 +138,26 @@ WITH first AS MATERIALIZED (
 UPDATE runs SET wake_at = clock_timestamp() FROM first WHERE runs.run_id = first.run_id AND runs.status = 'waiting'
 """
 
+
 # One run per freed slot and three spares, because some may only be waiting to expire. Runs that wait for a run of their
-# own job too are woken as well, in case that one has ended.
+# own job too are woken as well, in case that one has ended. Behind a thousand that may not start, as in a paused queue,
+# others look for themselves, after a lease at the latest.
+def _first_of_key(waits: str) -> str:
+    return f"""(
+            SELECT run_id FROM (
+                SELECT * FROM runs WHERE concurrency_key = freed.key AND {waits}
+                ORDER BY created_at, nominal_at LIMIT 1000
+            ) AS runs
+            WHERE {MAY_START} AND reason IS DISTINCT FROM 'task'
+            ORDER BY created_at, nominal_at LIMIT freed.slots + 3
+        )"""  # noqa: S608
+
+
 _WAKE_BY_KEY = f"""
 WITH first AS MATERIALIZED (
     SELECT run_id FROM runs WHERE run_id = ANY(ARRAY(
         SELECT waiting.run_id FROM unnest($1::text[], $2::int[]) AS freed (key, slots), LATERAL (
-            (SELECT run_id FROM runs
-             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {MAY_START}
-               AND reason IS DISTINCT FROM 'overlap' AND reason IS DISTINCT FROM 'task'
-             ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
-            UNION ALL
-            (SELECT run_id FROM runs
-             WHERE concurrency_key = freed.key AND {HAS_KEY} AND status = 'waiting' AND {MAY_START}
-               AND reason = 'overlap'
-             ORDER BY created_at, nominal_at LIMIT freed.slots + 3)
+            {_first_of_key(WAITS_FOR_KEY)} UNION ALL {_first_of_key(WAITS_FOR_KEY_AND_JOB)}
         ) AS waiting
     ))
     ORDER BY run_id FOR UPDATE

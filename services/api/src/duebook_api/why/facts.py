@@ -11,7 +11,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.domain.queue.state import Pause
 from duebook_common.domain.run.state import Run
 
-MOST_AHEAD = 10_000  # runs in the line of a rate that are counted
+MOST_AHEAD = 10_000  # runs that are counted in the line of a rate, and of those that wait for a concurrency key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class Explanation:
 class ConcurrencySlots:
     """The slots of a run's concurrency key: how many are taken, the oldest runs that hold one, and the run's position.
 
-    `ahead` is the number of runs that wait for a slot longer than the run does.
+    `ahead` is the number of runs that wait for a slot longer than the run does. Of more than MOST_AHEAD one more is
+    counted.
     """
 
     taken: int

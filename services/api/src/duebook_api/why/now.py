@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from duebook_api.why.facts import Cause, ConcurrencySlots, QueuePosition, RatePosition, RunContext
+from duebook_api.why.facts import MOST_AHEAD, Cause, ConcurrencySlots, QueuePosition, RatePosition, RunContext
 from duebook_api.why.opening_sentences import other_run_cause, run_label
 from duebook_api.why.phrases import capitalized, event_time, is_or_are, quoted
 from duebook_common.domain.definition import Rate
@@ -40,6 +40,13 @@ def _caused(other: Run, zone: str) -> Cause:
     return Cause(f"It was run again at {event_time(other.created_at, zone)}, as the run {other.id}.", run_id=other.id)
 
 
+def runs_ahead(count: int) -> str:
+    """How many runs are ahead of one that waits; of very many only that they are."""
+    if count > MOST_AHEAD:
+        return f"more than {quantity(MOST_AHEAD, 'run')} are ahead"
+    return f"{quantity(count, 'run') if count else 'no run'} {is_or_are(count or 1)} ahead"
+
+
 def _choices(run: Run) -> Cause:
     path = f"POST /api/dead-letter/{run.id}"
     choices = f"{path}/redrive runs it again, {path}/discard discards it for good"
@@ -49,8 +56,7 @@ def _choices(run: Run) -> Cause:
 def _slots(run: Run, slots: ConcurrencySlots) -> Iterator[Cause]:
     assert run.concurrency is not None
     taken = f"{slots.taken} of {quantity(run.concurrency.limit, 'slot')} {is_or_are(slots.taken)} taken"
-    ahead = f"{quantity(slots.ahead, 'run')} {is_or_are(slots.ahead)} ahead of it"
-    yield Cause(f"Of the concurrency key {quoted(run.concurrency.key)}, {taken}; {ahead}.")
+    yield Cause(f"Of the concurrency key {quoted(run.concurrency.key)}, {taken}; {runs_ahead(slots.ahead)} of it.")
     for holder in slots.holders:
         label = f"Run {holder.id} of the job {quoted(holder.job_name)}, {run_label(holder, 'UTC')}"
         yield Cause(f"{label}, holds a slot; its status is {holder.status}.", run_id=holder.id)
@@ -64,9 +70,8 @@ def _rate(rate: Rate, position: RatePosition) -> Cause:
 
 def _queue(run: Run, position: QueuePosition, context: RunContext) -> Iterator[str]:
     queue = quoted(run.queue)
-    ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
     running = f"{quantity(position.running, 'run')} of that queue {is_or_are(position.running)} running"
-    yield f"In the queue {queue} {ahead} ahead of it, and {running}"
+    yield f"In the queue {queue} {runs_ahead(position.ahead)} of it, and {running}"
     if not position.running and position.last_start is not None:
         started = event_time(position.last_start, context.zone)
         yield f"An executor last started a run of the queue {queue} at {started}"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from duebook_api.why.facts import MOST_AHEAD, Cause, ExplainedRun, Explanation, RatePosition, RunContext
 from duebook_api.why.job_sentences import event_clause
-from duebook_api.why.now import present_causes
+from duebook_api.why.now import present_causes, runs_ahead
 from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
 from duebook_api.why.phrases import (
     acting,
@@ -148,8 +148,8 @@ def _waiting(run: Run, context: RunContext) -> str:
     slots, key = context.slots, run.concurrency
     if key is not None and slots is not None and slots.taken >= key.limit:
         taken = f"{slots.taken} of {quantity(key.limit, 'slot')} {is_or_are(slots.taken)} taken"
-        before = f"{quantity(slots.ahead, 'run')} {is_or_are(slots.ahead)} ahead of it"
-        return f"It waits for a slot of the concurrency key {quoted(key.key)}: {taken}, and {before}."
+        ahead = f"{taken}, and {runs_ahead(slots.ahead)} of it"
+        return f"It waits for a slot of the concurrency key {quoted(key.key)}: {ahead}."
     position = context.rate_position
     if run.rate is not None and position is not None and position.expected_at > context.now:
         return f"It waits for {rate_clause(run.rate)}: {_in_line(position, context)}."
@@ -158,10 +158,8 @@ def _waiting(run: Run, context: RunContext) -> str:
 
 def _in_line(position: RatePosition, context: RunContext) -> str:
     at = event_time(position.expected_at, context.zone)
-    if position.ahead > MOST_AHEAD:
-        return f"more than {quantity(MOST_AHEAD, 'run')} are ahead of it, and it does not start before about {at}"
-    ahead = f"{quantity(position.ahead, 'run')} {is_or_are(position.ahead)}" if position.ahead else "no run is"
-    return f"{ahead} ahead of it, and it may start at about {at}"
+    start = "does not start before about" if position.ahead > MOST_AHEAD else "may start at about"
+    return f"{runs_ahead(position.ahead)} of it, and it {start} {at}"
 
 
 def _retrying(run: Run, last_event: str, context: RunContext) -> str:

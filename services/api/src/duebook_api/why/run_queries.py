@@ -11,7 +11,7 @@ from duebook_common.domain.run.events import BY_SCHEDULE, RunSkipped, Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import RecordedEvent, read
-from duebook_common.store.predicates import ACTIVE, HAS_KEY, HOLDS_KEY
+from duebook_common.store.predicates import ACTIVE, HOLDS_KEY, WAITS_FOR_KEY, WAITS_FOR_KEY_AND_JOB
 from duebook_common.store.rate_lines import starts_ahead
 from duebook_common.store.replay import fold_run
 from duebook_common.store.rows import run_of
@@ -82,10 +82,17 @@ async def blocking_runs(db: Connection, run: Run) -> list[Run]:
     return await _runs(db, _BLOCKERS, run.job_id, run.id, is_backfill, run.created_at, run.nominal_at, _MAX_RUNS)
 
 
+# A million runs may wait for a key, as in the line of a rate: no more are counted than one more than an answer names.
+_AHEAD_FOR_KEY = " UNION ALL ".join(
+    f"""(
+        SELECT 1 FROM runs WHERE concurrency_key = $1 AND {waits} AND (created_at, nominal_at, run_id) < ($2, $3, $4)
+        LIMIT {MOST_AHEAD + 1}
+    )"""  # noqa: S608
+    for waits in (WAITS_FOR_KEY, WAITS_FOR_KEY_AND_JOB)
+)
 _SLOTS = f"""
-SELECT count(*) FILTER (WHERE {HOLDS_KEY}) AS taken,
-       count(*) FILTER (WHERE status = 'waiting' AND (created_at, nominal_at, run_id) < ($2, $3, $4)) AS ahead
-FROM runs WHERE concurrency_key = $1 AND {HAS_KEY}
+SELECT (SELECT count(*) FROM runs WHERE concurrency_key = $1 AND {HOLDS_KEY}) AS taken,
+       (SELECT count(*) FROM ({_AHEAD_FOR_KEY} LIMIT {MOST_AHEAD + 1}) AS ahead) AS ahead
 """  # noqa: S608
 _HOLDERS = f"""
 SELECT * FROM runs WHERE concurrency_key = $1 AND {HOLDS_KEY}
@@ -101,7 +108,6 @@ async def concurrency_slots(db: Connection, run: Run) -> ConcurrencySlots:
     return ConcurrencySlots(**counts, holders=await _runs(db, _HOLDERS, key, _MAX_RUNS))
 
 
-# A line may have a million runs, so that no more are counted than one more than an answer names.
 _AHEAD_IN_LINE = f"""
 SELECT count(*) FROM (
     SELECT FROM runs WHERE rate_key = $1 AND rate_key IS NOT NULL AND status = 'waiting'
