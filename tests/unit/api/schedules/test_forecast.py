@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duebook_api.schedules.forecast.counts import ForecastTooLarge, hourly_counts, step_counts
-from duebook_api.schedules.forecast.differences import JobChange, differences
+from duebook_api.schedules.forecast.differences import JobChange, changed_times, least_compared
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.forecast import compute_comparison, compute_forecast
 from duebook_api.schedules.forecast.job_schedules import JobSchedule
@@ -161,10 +161,30 @@ def test_all_times_of_created_and_deleted_jobs_count_and_a_hundred_are_shown() -
     assert [each["job_id"].int for each in two["added"]["times"]] == [1, 2, 1, 2]
 
 
+def test_too_many_changed_times_are_refused_before_anything_is_computed() -> None:
+    """Without the early refusal this takes some seconds."""
+    pairs = [(a_schedule(n, recurrence=Every(SECOND)), a_schedule(n, recurrence=Every(2 * SECOND))) for n in range(100)]
+    changes = [JobChange(*pair) for pair in pairs]
+
+    def refused() -> None:
+        with pytest.raises(ForecastTooLarge, match="more than 500,000 nominal times"):
+            a_forecast(*[after for _, after in pairs], changes=changes)
+        with pytest.raises(ForecastTooLarge, match="more than 500,000 nominal times"):
+            compute_comparison([], [before for before, _ in pairs], changes, MeasuredDurations(), START, START + DAY)
+
+    assert cpu_seconds(refused) < 0.2
+
+
+def test_a_comparison_visits_each_time_of_the_longer_schedule_at_least() -> None:
+    hourly, daily = a_schedule(1, recurrence=Every(HOUR)), a_schedule(1, recurrence=Every(DAY))
+    changes = [JobChange(hourly, daily), JobChange(daily, hourly), JobChange(hourly, hourly), JobChange(None, hourly)]
+    assert least_compared(changes, (START, START + DAY)) == 48
+
+
 def test_a_comparison_of_too_many_times_is_refused() -> None:
     change = JobChange(a_schedule(recurrence=Every(SECOND)), a_schedule(recurrence=Every(2 * SECOND)))
     with pytest.raises(ForecastTooLarge, match="more than 500,000 nominal times"):
-        differences([change], START, START + 10 * DAY)
+        changed_times([change], START, START + 10 * DAY)
 
 
 # --- DST transitions ----------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from duebook_api.schedules.forecast.counts import ForecastTooLarge
 from duebook_api.schedules.forecast.job_schedules import JobSchedule, nominal_times
 
 MAX_SHOWN, MAX_COMPARED = 100, 500_000
+_WEEK = timedelta(days=7)
 
 _TOO_LARGE = (
     f"the changes affect more than {MAX_COMPARED:,} nominal times; ask for a shorter window, or about fewer changes"
@@ -47,9 +48,12 @@ def schedules_after(changes: Iterable[JobChange]) -> list[JobSchedule]:
     return [change.after for change in changes if change.after is not None]
 
 
-def differences(changes: Sequence[JobChange], start: datetime, end: datetime) -> tuple[TimesSummary, TimesSummary]:
+def changed_times(changes: Sequence[JobChange], start: datetime, end: datetime) -> tuple[TimesSummary, TimesSummary]:
     """The nominal times in [start, end) that the changes add, and those that they remove. Raises ForecastTooLarge."""
-    all_added, all_removed, compared, window = TimesSummary(), TimesSummary(), 0, (start, end)
+    window = (start, end)
+    if least_compared(changes, (start, min(end, start + _WEEK))) > MAX_COMPARED:
+        raise ForecastTooLarge(_TOO_LARGE)
+    all_added, all_removed, compared = TimesSummary(), TimesSummary(), 0
     for change in changes:
         added, removed = TimesSummary(), TimesSummary()
         if change.before is not None and change.after is not None:
@@ -63,10 +67,27 @@ def differences(changes: Sequence[JobChange], start: datetime, end: datetime) ->
     return all_added, all_removed
 
 
+def least_compared(changes: Iterable[JobChange], window: Window) -> int:
+    """How many nominal times a comparison visits at least: what is too large is refused without it.
+
+    Each schedule takes a step for each day of the window, however many times it has.
+    """
+    changed = (
+        (change.before, change.after) for change in changes if change.before is not None and change.after is not None
+    )
+    return sum(
+        max(_count(before, window), _count(after, window)) for before, after in changed if not _same(before, after)
+    )
+
+
+def _count(schedule: JobSchedule, window: Window) -> int:
+    return sum(map(len, nominal_times(schedule, *window)))
+
+
 def _summary(schedule: JobSchedule, window: Window) -> TimesSummary:
     """All times of a schedule. They are counted by chunks; only the earliest are visited one by one."""
     earliest = [(time, schedule) for time in islice(_times(schedule, window), MAX_SHOWN)]
-    return TimesSummary(sum(map(len, nominal_times(schedule, *window))), earliest)
+    return TimesSummary(_count(schedule, window), earliest)
 
 
 def _times(schedule: JobSchedule, window: Window) -> Iterator[datetime]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from duebook_api.schedules.forecast.clock_changes import ClockChange, clock_changes
 from duebook_api.schedules.forecast.counts import HourlyCounts, hourly_counts, start_of
-from duebook_api.schedules.forecast.differences import JobChange, TimesSummary, differences, schedules_after
+from duebook_api.schedules.forecast.differences import JobChange, TimesSummary, changed_times, schedules_after
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
 from duebook_api.schedules.forecast.job_schedules import JobSchedule
 from duebook_api.schedules.forecast.peaks import Peak, queue_peaks
@@ -32,9 +32,9 @@ def compute_forecast(
 
     `schedules` are those with the changes applied; `changes` only yield the differences.
     """
-    queues = _Queues(durations)
-    view = _view(hourly_counts(schedules, start, end), queues, start, end)
-    return view if changes is None else view | _differences(changes, start, end)
+    # First, because it refuses most of what is too large, and at once.
+    differences = {} if changes is None else _differences(changes, start, end)
+    return _view(hourly_counts(schedules, start, end), _Queues(durations), start, end) | differences
 
 
 def compute_comparison(
@@ -49,10 +49,11 @@ def compute_comparison(
 
     What both have in common, most of all, is computed once.
     """
+    differences = _differences(changes, start, end)
     queues, known = _Queues(durations), hourly_counts(unchanged, start, end)
     after = _view(hourly_counts(schedules_after(changes), start, end, known), queues, start, end)
     without = _view(hourly_counts(before, start, end, known), queues, start, end)
-    return after | _differences(changes, start, end), without
+    return after | differences, without
 
 
 def _view(counts: Sequence[HourlyCounts], queues: "_Queues", start: datetime, end: datetime) -> View:
@@ -71,7 +72,7 @@ def _view(counts: Sequence[HourlyCounts], queues: "_Queues", start: datetime, en
 
 
 def _differences(changes: Sequence[JobChange], start: datetime, end: datetime) -> View:
-    added, removed = differences(changes, start, end)
+    added, removed = changed_times(changes, start, end)
     return {"added": _times(added), "removed": _times(removed)}
 
 
