@@ -16,7 +16,7 @@ from duebook_common.domain.job.admission import ConcurrencySlots, Limits, Waitin
 from duebook_common.domain.job.commands import AdmitWaiting
 from duebook_common.domain.job.rates import LEAD, admission_order
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.concurrency_keys import RunOfKey, first_of_keys, key_holders, keys_of_waiting
+from duebook_common.store.concurrency_keys import first_of_keys, key_holders, keys_of_waiting
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Connection, transaction
 from duebook_common.store.executors import QueueTasks
@@ -25,6 +25,7 @@ from duebook_common.store.job_plan import decide_locked
 from duebook_common.store.locks import lock_keys, share_pauses, try_lock_jobs
 from duebook_common.store.queue_pauses import pauses_now
 from duebook_common.store.resilience import isolate_failures
+from duebook_common.store.waiting_runs import WaitingRunRow
 from duebook_common.store.wakeups import postpone_waiting, wake_now
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.rate_keys import RateKeys
@@ -105,7 +106,7 @@ class Admission:
 
     async def _waiting_longest(
         self, db: Connection, due: Sequence[Run], holders: Mapping[str, int], now: datetime
-    ) -> list[RunOfKey]:
+    ) -> list[WaitingRunRow]:
         """The runs that have waited longest for a slot: the end of a run frees it before it wakes them."""
         first = await first_of_keys(db, due, holders, now)
         served = await self._served.among(db, {(run.queue, run.task) for run in first}, now)

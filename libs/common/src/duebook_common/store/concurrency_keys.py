@@ -2,16 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from duebook_common.domain.definition import Concurrency, Rate
-from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.predicates import HOLDS_KEY, MAY_START, WAITS_FOR_KEY
+from duebook_common.store.waiting_runs import WAITING_COLUMNS, WaitingRunRow, waiting_run_of
 
 _KEYS = """
 SELECT DISTINCT concurrency_key, rate_key FROM runs
@@ -28,7 +26,7 @@ WHERE concurrency_key = ANY($1::text[]) AND {HOLDS_KEY} GROUP BY concurrency_key
 # sent for a reason of its own. Behind a thousand that may not start, as in a paused queue, the others are not known.
 _FIRST = f"""
 SELECT first.* FROM unnest($1::text[], $2::int[]) AS wanted (key, most), LATERAL (
-    SELECT run_id, concurrency_key, concurrency_limit, trigger, created_at, nominal_at, queue, task FROM (
+    SELECT {WAITING_COLUMNS} FROM (
         SELECT * FROM runs WHERE concurrency_key = wanted.key AND {WAITS_FOR_KEY}
         ORDER BY created_at, nominal_at LIMIT 1000
     ) AS runs
@@ -40,20 +38,6 @@ SELECT first.* FROM unnest($1::text[], $2::int[]) AS wanted (key, most), LATERAL
 ) AS first
 """  # noqa: S608
 _MOST_FIRST = 100  # of one key
-
-
-@dataclass(frozen=True, slots=True)
-class RunOfKey:
-    """What decides when a waiting run gets a slot of its key. Times are in UTC."""
-
-    id: UUID
-    concurrency: Concurrency
-    trigger: Trigger
-    created_at: datetime
-    nominal_at: datetime
-    queue: str
-    task: str
-    rate: Rate | None = None
 
 
 class WaitingKeys(NamedTuple):
@@ -79,7 +63,7 @@ async def key_holders(db: Connection, keys: Iterable[str]) -> Mapping[str, int]:
 
 async def first_of_keys(
     db: Connection, due: Iterable[Run], holders: Mapping[str, int], now: datetime
-) -> list[RunOfKey]:
+) -> list[WaitingRunRow]:
     """The runs that have waited longest for the free slots of the keys of the `due` runs, whether they are due or not.
 
     They are of the queues of the `due` runs, and wait for nothing else that the database knows. Exact while the keys
@@ -92,10 +76,4 @@ async def first_of_keys(
             queues.add(run.queue)
     wanted = +free  # without keys that have no free slot
     records = await db.fetch(_FIRST, list(wanted), list(wanted.values()), now, list(queues)) if wanted else []
-    return [_run_of_key(record) for record in records]
-
-
-def _run_of_key(record: Any) -> RunOfKey:
-    concurrency = Concurrency(record["concurrency_key"], record["concurrency_limit"])
-    times = (record["created_at"], record["nominal_at"])
-    return RunOfKey(record["run_id"], concurrency, Trigger(record["trigger"]), *times, record["queue"], record["task"])
+    return [waiting_run_of(record) for record in records]

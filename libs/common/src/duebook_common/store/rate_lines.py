@@ -2,18 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
 
 from duebook_common.domain.definition import Rate
 from duebook_common.domain.job.rates import KeyStarts, deciding_number, numbers_wanted
-from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.executors import QueueTask
 from duebook_common.store.predicates import IS_FREE, has_no_pause
+from duebook_common.store.waiting_runs import WAITING_COLUMNS, WaitingRunRow, waiting_run_of
 
 POSITIONS = 200  # of each line that are read: the runs behind them are postponed together
 Served = Callable[[Collection[QueueTask]], Awaitable[Collection[QueueTask]]]
@@ -42,7 +40,7 @@ WITH RECURSIVE parts AS (
 )
 SELECT line.* FROM unnest($1::text[]) AS wanted (rate_key), LATERAL (
     SELECT first.* FROM free, LATERAL (
-        SELECT run_id, rate_key, rate_limit, rate_per, trigger, created_at, nominal_at, queue, task, wake_at FROM runs
+        SELECT {WAITING_COLUMNS} FROM runs
         WHERE runs.rate_key = free.rate_key AND runs.queue = free.queue AND {_IN_LINE} AND {IS_FREE}
           AND due_at <= $4 AND wake_at > $4::timestamptz - interval '5 seconds'
           AND (start_by IS NULL OR attempt > 0 OR start_by >= $4)
@@ -71,29 +69,15 @@ WHERE number BETWEEN wanted.first AND wanted.last
 """
 
 
-@dataclass(frozen=True, slots=True)
-class LineRun:
-    """A run in a line, with what its position depends on."""
-
-    id: UUID
-    rate: Rate
-    trigger: Trigger
-    created_at: datetime
-    nominal_at: datetime
-    queue: str
-    task: str
-    wake_at: datetime
-
-
-async def load_line(db: Connection, keys: Sequence[str], served: Served, now: datetime) -> list[LineRun]:
+async def load_line(db: Connection, keys: Sequence[str], served: Served, now: datetime) -> list[WaitingRunRow]:
     """The first runs in the lines of these keys that could start, but for their rate.
 
     `served` says which of some pairs of queue and task have an executor: a run without one keeps no other waiting.
     """
-    missing, line = set[QueueTask](), list[LineRun]()
+    missing, line = set[QueueTask](), list[WaitingRunRow]()
     for _ in range(_ROUNDS if keys else 0):
         left_out = [f"{queue}\n{task}" for queue, task in missing]
-        line = [_line_run(record) for record in await db.fetch(_LINE, keys, left_out, POSITIONS, now)]
+        line = [waiting_run_of(record) for record in await db.fetch(_LINE, keys, left_out, POSITIONS, now)]
         pairs = {(run.queue, run.task) for run in line}
         without = pairs - set(await served(pairs)) if pairs else set()
         if not without:
@@ -103,21 +87,8 @@ async def load_line(db: Connection, keys: Sequence[str], served: Served, now: da
     return line
 
 
-def _line_run(record: Any) -> LineRun:
-    return LineRun(
-        id=record["run_id"],
-        rate=Rate(record["rate_key"], record["rate_limit"], record["rate_per"]),
-        trigger=Trigger(record["trigger"]),
-        created_at=record["created_at"],
-        nominal_at=record["nominal_at"],
-        queue=record["queue"],
-        task=record["task"],
-        wake_at=record["wake_at"],
-    )
-
-
 async def load_starts(
-    db: Connection, keys: Sequence[str], line: Iterable[LineRun | Run], now: datetime
+    db: Connection, keys: Sequence[str], line: Iterable[WaitingRunRow | Run], now: datetime
 ) -> Mapping[str, KeyStarts]:
     """The starts of these keys, with the times that decide about the runs of the line."""
     if not keys:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -61,19 +61,23 @@ def run_of(record: Any) -> Run:
             "backoff": BACKOFF.validate_python(record["backoff"]),
             "notify": NOTIFY.validate_python(record["notify"]),
             "status": RunStatus(record["status"]),
-            "concurrency": _concurrency(record["concurrency_key"], record["concurrency_limit"]),
-            "rate": _rate(record["rate_key"], record["rate_limit"], record["rate_per"]),
+            "concurrency": concurrency_of(record),
+            "rate": rate_of(record),
             **{name: record[name] for name in _RUN_FIELDS},
         }
     )
 
 
-def _concurrency(key: str | None, limit: int | None) -> Concurrency | None:
-    return None if key is None or limit is None else Concurrency(key, limit)
+def concurrency_of(record: Any) -> Concurrency | None:
+    """What the columns of a run hold of its concurrency key."""
+    key = record["concurrency_key"]
+    return None if key is None else Concurrency(key, record["concurrency_limit"])
 
 
-def _rate(key: str | None, limit: int | None, per: timedelta | None) -> Rate | None:
-    return None if key is None or limit is None or per is None else Rate(key, limit, per)
+def rate_of(record: Any) -> Rate | None:
+    """What the columns of a run hold of its rate."""
+    key = record["rate_key"]
+    return None if key is None else Rate(key, record["rate_limit"], record["rate_per"])
 
 
 _LOAD_JOBS = f"SELECT * FROM jobs WHERE job_id {one_of('$1')}"  # noqa: S608

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from anyio import BrokenWorkerProcess, to_process
@@ -40,14 +41,15 @@ class SideProcess:
         cancelled.
         """
         began = time.monotonic()
+        ask = partial(to_process.run_sync, _run, self._url, self._idle, work, args, cancellable=True)
         try:
             async with asyncio.timeout(self._longest) as limit:
                 try:
-                    return await to_process.run_sync(_run, self._url, self._idle, work, args, cancellable=True)
+                    return await ask()
                 except BrokenWorkerProcess:
                     if time.monotonic() - began > _AT_ONCE:
                         raise  # what it was doing may have ended it, and would again
-                    return await to_process.run_sync(_run, self._url, self._idle, work, args, cancellable=True)
+                    return await ask()
         except BrokenWorkerProcess:
             raise SideProcessFailed("the process that computed it has ended") from None
         except TimeoutError:
