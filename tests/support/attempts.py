@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 from duebook.tasks import Registry, Task
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.domain.run.decide import decide
-from duebook_common.domain.run.state import Run, evolve, opened
+from duebook_common.domain.run.evolve import evolve, opened
+from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Clock
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor.attempt import Attempt

@@ -16,7 +16,7 @@ from duebook_common.domain.job.commands import DecisionContext, Dispatch, Trigge
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.mail import Mail, MailDigested, MailFailed, MailHeld, MailSent
-from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run import evolve as run_domain
 from duebook_common.domain.run.commands import RunCommand, StartAttempt
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import ENDED, Run, RunStatus

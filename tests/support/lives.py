@@ -27,7 +27,7 @@ from duebook_common.domain.job.commands import (
 )
 from duebook_common.domain.job.events import JobChanged, JobCreated, JobEvent, OccurrencesSkipped
 from duebook_common.domain.job.state import JobStatus, job_after
-from duebook_common.domain.run import state as run_domain
+from duebook_common.domain.run import evolve as run_domain
 from duebook_common.domain.run.commands import (
     CancelRun,
     ConfirmCancel,

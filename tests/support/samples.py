@@ -14,7 +14,8 @@ from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.schedule_history import DefinitionVersion
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import RunDispatched, RunEvent, RunFact
-from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
+from duebook_common.domain.run.evolve import evolve, opened
+from duebook_common.domain.run.state import Run, RunStatus
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 JOB_ID, RUN_ID = UUID(int=7), UUID(int=8)

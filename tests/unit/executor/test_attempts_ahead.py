@@ -10,7 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from duebook_common.domain.run.commands import ConfirmCancel, FailAttempt, ReleaseAttempt, StartAttempt, Succeed
-from duebook_common.domain.run.state import Run, RunStatus, opened
+from duebook_common.domain.run.evolve import opened
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.run_handling import CommandResult
 from duebook_executor import attempts as attempts_module
 from duebook_executor import slots as module

@@ -7,7 +7,8 @@ import pytest
 
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.events import AttemptStarted, AttemptSucceeded
-from duebook_common.domain.run.state import Run, RunStatus, evolve
+from duebook_common.domain.run.evolve import evolve
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.store.columns import Column
 from duebook_common.store.projected_columns import JOB, RUN, RUN_ATTEMPTED
 from support.samples import NOW, SECOND, a_run

@@ -40,10 +40,10 @@ async def test_a_rebuild_says_that_it_waits_for_an_archive(offline: Program, poo
         await archiving.enter_async_context(alone(pool))
         with offline.started("rebuild", "-o", "json") as rebuild:
             assert rebuild.stderr is not None
-            said = await asyncio.to_thread(rebuild.stderr.readline)
+            message = await asyncio.to_thread(rebuild.stderr.readline)
             await archiving.aclose()
             rest = await asyncio.to_thread(rebuild.communicate)
-    assert "waiting for another process that archives" in said
+    assert "waiting for another process that archives" in message
     assert (json.loads(rest[0]), rest[1]) == ({"streams": 0, "replaced": 0}, "")
 
 

@@ -15,7 +15,8 @@ import pytest
 from duebook_common.domain.definition import CatchUp, Every, Overlap
 from duebook_common.domain.job.events import OccurrencesSkipped
 from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger
-from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
+from duebook_common.domain.run.evolve import evolve, opened
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.verify_jobs import check_job
 from support.lives import Life, new_life
 from support.recorded import recorded

@@ -11,7 +11,8 @@ from duebook_common.domain.run.ahead import decided_ahead, instant_ahead, starte
 from duebook_common.domain.run.commands import CancelRun, DeferRun, ReleaseAttempt, RunCommand, StartAttempt, WakeRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import AttemptReleased, AttemptStarted, RunCancelled
-from duebook_common.domain.run.state import Run, RunStatus, evolve
+from duebook_common.domain.run.evolve import evolve
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.integrity.verify_run import check_run
 from support.samples import HOUR, MINUTE, NOW, SECOND, a_dispatch, a_run
 

@@ -17,9 +17,9 @@ from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import Fact, JobChanged, JobCreated, JobErased, JobEvent
 from duebook_common.domain.job.state import Job, job_after
 from duebook_common.domain.run import events as run_events
-from duebook_common.domain.run import state as run_state
+from duebook_common.domain.run import evolve as run_evolve
 from duebook_common.domain.run.events import FirstEvent, RunCancelled, RunCancelRequested, RunEvent, RunFact
-from duebook_common.domain.run.state import Run
+from duebook_common.domain.run.state import Run, of_fields
 from duebook_common.store.actor import Actor
 from duebook_common.store.eventstore import PERMANENT, Write
 
@@ -64,10 +64,10 @@ def _runs_after(active: Iterable[Run], facts: Iterable[Fact]) -> list[Run]:
         if not isinstance(fact, RunFact):
             continue
         if isinstance(fact.event, FirstEvent):
-            after[fact.run_id] = run_state.opened(fact.run_id, fact.event)
+            after[fact.run_id] = run_evolve.opened(fact.run_id, fact.event)
         else:
             run = after.get(fact.run_id) or before[fact.run_id]
-            after[fact.run_id] = run_state.evolve(run, fact.event)
+            after[fact.run_id] = run_evolve.evolve(run, fact.event)
     return list(after.values())
 
 
@@ -88,7 +88,7 @@ class CommitPlan:
         """Take note of the periods (UTC), by stream, in which the new streams were opened."""
         self.created_jobs = [replace(job, born=periods[job_events.stream(job.id)]) for job in self.created_jobs]
         opened = [(run, periods[run_events.stream(run.id)]) for run in self.opened_runs]
-        self.opened_runs = [run_state.of_fields({**vars(run), "born": born}) for run, born in opened]
+        self.opened_runs = [of_fields({**vars(run), "born": born}) for run, born in opened]
 
     @property
     def freeing_runs(self) -> list[Run]:

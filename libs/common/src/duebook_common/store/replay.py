@@ -16,7 +16,7 @@ from duebook_common.domain.mail import Mail, MailEvent
 from duebook_common.domain.queue import state as queue_state
 from duebook_common.domain.queue.events import QueueEvent, name_of
 from duebook_common.domain.queue.state import Pause
-from duebook_common.domain.run import state as run_state
+from duebook_common.domain.run import evolve as run_evolve
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.state import Run
 from duebook_common.store.eventstore import RecordedEvent
@@ -50,9 +50,9 @@ def fold_run(recorded: Sequence[RecordedEvent]) -> Run:
     """A run from its whole stream."""
     first, *later = [item.event for item in recorded]
     assert isinstance(first, FirstEvent)
-    run = run_state.opened(stream_id(recorded[0].stream), first)
+    run = run_evolve.opened(stream_id(recorded[0].stream), first)
     for event in later:
-        run = run_state.evolve(run, event)  # type: ignore[arg-type]
+        run = run_evolve.evolve(run, event)  # type: ignore[arg-type]
     return replace(run, born=recorded[0].born)
 
 

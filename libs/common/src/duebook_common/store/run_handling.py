@@ -16,7 +16,7 @@ from duebook_common.domain.job.admission import frees_slot, leaves_line
 from duebook_common.domain.job.commands import HoldRuns, PauseOnDeadLetter
 from duebook_common.domain.queue.state import Pauses
 from duebook_common.domain.run import events as run_events
-from duebook_common.domain.run import state as run_state
+from duebook_common.domain.run import evolve as run_evolve
 from duebook_common.domain.run.commands import RedriveRun, RunCommand
 from duebook_common.domain.run.decide import decide, needs_job_lock, pauses_job, redriven
 from duebook_common.domain.run.events import AttemptStarted, RunEvent, RunRequeued
@@ -130,7 +130,7 @@ def _decide(work: RunWork, run: Run | None) -> RunDecision:
     except CommandRejected as rejected:
         return RunDecision(work, run, error=rejected)
     for event in events:
-        run = run_state.evolve(run, event)
+        run = run_evolve.evolve(run, event)
     return RunDecision(work, run, events)
 
 

@@ -23,7 +23,8 @@ from duebook_api.why.phrases import (
 )
 from duebook_api.why.run_sentences import JOB_DELETED, MADE_WAY, failures_text, run_sentence
 from duebook_common.domain.run.events import FirstEvent
-from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
+from duebook_common.domain.run.evolve import evolve, opened
+from duebook_common.domain.run.state import Run, RunStatus
 from duebook_common.runtime.phrases import duration, quantity
 from duebook_common.store.eventstore import RecordedEvent
 

@@ -12,7 +12,8 @@ from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.commands import CancelRun, TerminateRun
 from duebook_common.domain.run.decide import decide
 from duebook_common.domain.run.events import FirstEvent, RunFact, RunSkipped, Trigger
-from duebook_common.domain.run.state import Run, RunStatus, evolve, opened
+from duebook_common.domain.run.evolve import evolve, opened
+from duebook_common.domain.run.state import Run, RunStatus
 
 
 class OverlapDecision(StrEnum):

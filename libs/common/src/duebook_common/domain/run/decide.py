@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from duebook_common.domain.errors import OutcomePending, StaleAttempt, WrongStatus
+from duebook_common.domain.errors import StaleAttempt
+from duebook_common.domain.run import interventions
 from duebook_common.domain.run.ahead import instant_ahead
 from duebook_common.domain.run.commands import (
     CancelRun,
@@ -34,19 +35,14 @@ from duebook_common.domain.run.events import (
     AttemptStarted,
     AttemptSucceeded,
     RunCancelled,
-    RunCancelRequested,
     RunDeferred,
-    RunDiscarded,
-    RunErased,
     RunEvent,
     RunExpired,
-    RunHeld,
     RunRedriven,
     RunRequeued,
-    RunResumed,
 )
 from duebook_common.domain.run.losses import BURY_WITHIN, EXECUTOR_ENDED, LOST, dead_letter, lose
-from duebook_common.domain.run.state import ENDED, QUEUE_PAUSED, RATE, Run, RunStatus
+from duebook_common.domain.run.state import QUEUE_PAUSED, RATE, Run, RunStatus
 
 _LONGEST_DELAY = timedelta(days=36500)  # a task may request more than a datetime can hold
 _SOON = timedelta(seconds=1)
@@ -74,35 +70,26 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each command
             return _start(run, command)
         case DeferRun():
             return _defer(run, command)
-        case Succeed():
-            _must_own(run, command.attempt)
-            return [AttemptSucceeded(attempt=run.attempt, result=command.result, at=command.now)]
-        case FailAttempt():
-            _must_own(run, command.attempt)
-            return _fail(run, command)
-        case ReleaseAttempt():
-            _must_own(run, command.attempt)
-            return _release(run, command)
-        case ConfirmCancel():
-            return _confirm_cancel(run, command)
+        case Succeed() | FailAttempt() | ReleaseAttempt() | ConfirmCancel():
+            return _end_attempt(run, command)
         case WakeRun():
             return _wake(run, command)
         case LoseAttempt():
             return _lose_with_executor(run, command)
         case CancelRun():
-            return _cancel(run, command)
+            return interventions.cancel(run, command)
         case TerminateRun():
-            return _terminate(run, command)
+            return interventions.terminate(run, command)
         case RedriveRun():
-            return _redrive(run, command)
+            return interventions.redrive(run, command)
         case DiscardRun():
-            return _discard(run, command)
+            return interventions.discard(run, command)
         case EraseRun():
-            return _erase(run, command)
+            return interventions.erase(run, command)
         case HoldRun():
-            return _hold(run, command.now)
+            return interventions.hold(run, command.now)
         case ResumeRun():
-            return _resume(run, command.now)
+            return interventions.resume(run, command.now)
         case _:
             assert_never(command)
 
@@ -112,9 +99,18 @@ def _must_own(run: Run, attempt: int) -> None:
         raise StaleAttempt(run.id, attempt, run.attempt)
 
 
-def _confirm_cancel(run: Run, command: ConfirmCancel) -> list[RunEvent]:
+def _end_attempt(run: Run, command: Succeed | FailAttempt | ReleaseAttempt | ConfirmCancel) -> list[RunEvent]:
+    """What the executor says of an attempt of its own."""
     _must_own(run, command.attempt)
-    return [RunCancelled(attempt=run.attempt, given_up=command.given_up, reason=run.reason, at=command.now)]
+    match command:
+        case Succeed():
+            return [AttemptSucceeded(attempt=run.attempt, result=command.result, at=command.now)]
+        case FailAttempt():
+            return _fail(run, command)
+        case ReleaseAttempt():
+            return _release(run, command)
+        case ConfirmCancel():
+            return [RunCancelled(attempt=run.attempt, given_up=command.given_up, reason=run.reason, at=command.now)]
 
 
 def _start(run: Run, command: StartAttempt) -> list[RunEvent]:
@@ -215,72 +211,6 @@ def _lose_with_executor(run: Run, command: LoseAttempt) -> list[RunEvent]:
     if run.status is not RunStatus.RUNNING or run.executor != command.executor:
         return []
     return lose(run, EXECUTOR_ENDED, command.chance, command.ended_at, command.now)
-
-
-def _cancel(run: Run, command: CancelRun) -> list[RunEvent]:
-    if run.status is RunStatus.CANCELLED or run.cancel_requested:
-        return []
-    if run.status is RunStatus.RUNNING:
-        return [RunCancelRequested(reason=command.reason, at=command.now)]
-    if run.status in ENDED or run.status is RunStatus.DEAD_LETTERED:
-        raise WrongStatus(f"run {run.id}", run.status, "waiting, dispatched, running or retrying")
-    return [RunCancelled(attempt=None, reason=command.reason, at=command.now)]
-
-
-def _terminate(run: Run, command: TerminateRun) -> list[RunEvent]:
-    if not run.active:
-        return []
-    attempt = run.attempt if run.status is RunStatus.RUNNING else None
-    return [RunCancelled(attempt=attempt, reason=command.reason, at=command.now)]
-
-
-def _redrive(run: Run, command: RedriveRun) -> list[RunEvent]:
-    if run.status is not RunStatus.DEAD_LETTERED:
-        raise WrongStatus(f"run {run.id}", run.status, RunStatus.DEAD_LETTERED)
-    return [
-        RunRedriven(
-            max_attempts=command.max_attempts,
-            reason=command.reason,
-            payload=command.payload,
-            own_payload=command.own_payload,
-            waits=run.concurrency is not None or run.rate is not None,
-            at=command.now,
-        )
-    ]
-
-
-def _discard(run: Run, command: DiscardRun) -> list[RunEvent]:
-    if run.status is RunStatus.DISCARDED:
-        return []
-    if run.status is not RunStatus.DEAD_LETTERED:
-        raise WrongStatus(f"run {run.id}", run.status, RunStatus.DEAD_LETTERED)
-    return [RunDiscarded(reason=command.reason, at=command.now)]
-
-
-def _erase(run: Run, command: EraseRun) -> list[RunEvent]:
-    if run.erased_at is not None:
-        return []
-    if run.status not in ENDED:
-        first = "; discard it first" if run.status is RunStatus.DEAD_LETTERED else "; cancel it, or wait for its end"
-        raise WrongStatus(f"run {run.id}", run.status, f"succeeded, skipped, cancelled or discarded{first}")
-    if command.pending:
-        raise OutcomePending(run.id)
-    return [RunErased(reason=command.reason, at=command.now)]
-
-
-def _hold(run: Run, now: datetime) -> list[RunEvent]:
-    if not run.active or run.held:
-        return []
-    retry_at = run.wake_at if run.status is RunStatus.RETRYING else None
-    return [RunHeld(not_before=retry_at if retry_at is not None and retry_at > now else None, at=now)]
-
-
-def _resume(run: Run, now: datetime) -> list[RunEvent]:
-    """A run that was held is due again at its own time, if that lies ahead, else at once."""
-    if not run.active or not run.held:
-        return []
-    wake_at = max(now, run.due_at, run.not_before or now)
-    return [RunResumed(wake_at=None if run.status is RunStatus.RUNNING else wake_at, at=now)]
 
 
 def redriven(events: Sequence[RunEvent]) -> bool:

@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 from duebook_common.domain.run.events import AttemptLost, RunCancelled, RunDeadLettered, RunEvent
+from duebook_common.domain.run.evolve import evolve
 from duebook_common.domain.run.fingerprint import fingerprint
-from duebook_common.domain.run.state import Run, evolve
+from duebook_common.domain.run.state import Run
 
 BURY_WITHIN = timedelta(minutes=1)
 LOST = "the executor was silent for longer than its lease"

@@ -30,7 +30,8 @@ from duebook_common.domain.run.events import (
     Startable,
     stream,
 )
-from duebook_common.domain.run.state import ENDED, Run, RunStatus, evolve, opened
+from duebook_common.domain.run.evolve import evolve, opened
+from duebook_common.domain.run.state import ENDED, Run, RunStatus
 from support.samples import HOUR, MINUTE, NOW, RUN_ID, SECOND, a_dispatch, a_run
 
 LATER = NOW + HOUR
