@@ -1,5 +1,6 @@
 """Jobs and runs as of an earlier instant, from the log of a real database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -122,7 +123,7 @@ async def test_of_several_runs_of_one_decision_the_last_moves_the_job(pool: Pool
     assert len(outcome.runs) == 2
     await check_invariants(pool, {job_id})
     async with pool.acquire() as db:
-        assert await job_as_of(db, job_id, await latest(pool, job_id)) == outcome.job
+        assert await job_as_of(db, job_id, await latest(pool, job_id)) == replace(outcome.job, runs=1)
         first = await job_as_of(db, job_id, await latest(pool, job_id, "JobCreated"))
     assert (first.runs, first.next_at) == (0, NOW)
 

@@ -104,6 +104,14 @@ async def test_a_file_is_read_in_steps_with_rests(
     assert len(pace.steps) >= len(whole) / value
 
 
+async def test_the_end_of_a_table_is_looked_for_once(pool: Pool, tmp_path: Path) -> None:
+    await started(pool)
+    pace = CountedPace()
+    exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), await horizon(pool), pace)
+    assert len((await exporter.export("events")).files) == 1
+    assert len(pace.steps) == 2
+
+
 async def test_a_table_without_rows_has_no_file(pool: Pool, tmp_path: Path) -> None:
     exporter = Exporter(pool, Folder(str(tmp_path)), "2026-11", await period(pool), await horizon(pool))
-    assert await exporter.export("log_lines") == ExportedTable([], None, None)
+    assert await exporter.export("log_lines") == ExportedTable(complete=True)

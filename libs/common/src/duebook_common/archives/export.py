@@ -36,11 +36,15 @@ WHERE (xid, position) > ($1::text::xid8, $2) AND (xid, position) <= ($3::text::x
 
 @dataclass(slots=True)
 class ExportedTable:
-    """The files of a table, and the first and last position in them; both None if it has no row."""
+    """The files of a table, and the first and last position in them; both None if it has no row.
+
+    `complete` once a read has found no further row.
+    """
 
     files: list[ArchiveFile] = field(default_factory=list)
     first: LogPosition | None = None
     last: LogPosition | None = None
+    complete: bool = False
 
     @property
     def lines(self) -> int:
@@ -61,24 +65,24 @@ class Exporter:
     async def export(self, table: str) -> ExportedTable:
         """Write the files of `events` or of `log_lines`. To begin again writes the same files again."""
         exported = ExportedTable()
-        while (file := await self._write_next(exported, table)) is not None:
-            exported.files.append(file)
+        while not exported.complete:
+            await self._write_next(exported, table)
         return exported
 
-    async def _write_next(self, exported: ExportedTable, table: str) -> ArchiveFile | None:
-        """Write the rows behind those that are exported, up to the size of a file; None if there are none."""
+    async def _write_next(self, exported: ExportedTable, table: str) -> None:
+        """Write the rows behind those that are exported, up to the size of a file, if there are any."""
         file, size = LineFile(f"{self.period}/{table}-{len(exported.files) + 1:05}", table), 0
         while file.lines < MOST_ROWS and size < MOST_BYTES:
             async with self.pace.step(), acquire(self.pool) as db:
                 read = await self._read(db, exported, file, MOST_ROWS - file.lines, MOST_BYTES - size)
             if not read:
+                exported.complete = True
                 break
             size += read
-        if not file.lines:
-            return None
-        described, content = file.complete()
-        await self.target.put(described.name, content)
-        return described
+        if file.lines:
+            described, content = file.complete()
+            await self.target.put(described.name, content)
+            exported.files.append(described)
 
     async def _read(self, db: Connection, exported: ExportedTable, file: LineFile, rows: int, size: int) -> int:
         """Add the next rows to the file, at most so many and of this size; returns their size, 0 if there are none."""

@@ -133,7 +133,11 @@ WHERE job_id = $1 AND trigger = ANY($2::text[]) AND created_at <= $3
 """
 _LAST = f"{_LINES} {_UNTIL} ORDER BY nominal_at DESC, position DESC LIMIT 1"
 # A skipped run with only one event is an occurrence that was left out, which does not count as a run.
-_COUNT = f"SELECT count(*) FROM ledger_lines {_UNTIL} AND NOT (status = 'skipped' AND version = 1)"  # noqa: S608
+_COUNT = f"""
+SELECT count(*) FROM (
+    SELECT FROM ledger_lines {_UNTIL} AND NOT (status = 'skipped' AND version = 1) LIMIT $4
+) AS counted
+"""  # noqa: S608
 _OF_JOBS = f"{_LINES} WHERE job_id = ANY($1::uuid[]) ORDER BY position"
 
 
@@ -179,9 +183,9 @@ async def last_line(db: Connection, job_id: UUID, triggers: Iterable[str], time:
     return None if record is None else _line(record)
 
 
-async def count_lines(db: Connection, job_id: UUID, triggers: Iterable[str], time: datetime) -> int:
-    """How many runs of the job, that one of these triggers has decided by this time (UTC), have lines."""
-    count: int = await db.fetchval(_COUNT, job_id, list(triggers), time)
+async def count_lines(db: Connection, job_id: UUID, triggers: Iterable[str], time: datetime, most: int) -> int:
+    """How many runs of the job, that one of these triggers has decided by this time (UTC), have lines: up to `most`."""
+    count: int = await db.fetchval(_COUNT, job_id, list(triggers), time, most)
     return count
 
 

@@ -46,14 +46,20 @@ _CLOCK_DIFFERENCE = timedelta(seconds=1)
 
 # A skipped run with only one event is an occurrence that was left out, which does not count as a run.
 _COUNT_RUNS = """
-SELECT count(*) FROM runs
-WHERE job_id = $1 AND trigger = ANY($2::text[]) AND created_at <= $3 AND NOT (status = 'skipped' AND version = 1)
+SELECT count(*) FROM (
+    SELECT FROM runs
+    WHERE job_id = $1 AND trigger = ANY($2::text[]) AND created_at <= $3 AND NOT (status = 'skipped' AND version = 1)
+    LIMIT $4
+) AS counted
 """
 _SCHEDULED = [trigger.value for trigger in BY_SCHEDULE]
 
 
 async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
-    """The job; raises Problem 404 if it did not exist. Reads few rows, however many runs the job has."""
+    """The job; raises Problem 404 if it did not exist.
+
+    Reads few rows, however many runs the job has: `runs` counts them up to `max_runs`, and means nothing without it.
+    """
     if await archived_job_periods(db, [job_id]):
         raise await missing_job(db, job_id)
     stream = job_events.stream(job_id)
@@ -61,10 +67,14 @@ async def job_as_of(db: Connection, job_id: UUID, time: datetime) -> Job:
     last = await _last_first_event(db, job_id, time)
     if last is None:
         return fold_job(job_id, recorded)
+    job = fold_job(job_id, moving_job(recorded, [last]))
+    if (most := job.definition.max_runs) is None:
+        return job
     decided_at = last.event.at
-    runs: int = await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, decided_at)
-    runs += await count_lines(db, job_id, _SCHEDULED, decided_at)
-    return replace(fold_job(job_id, moving_job(recorded, [last])), runs=runs)
+    runs: int = await db.fetchval(_COUNT_RUNS, job_id, _SCHEDULED, decided_at, most)
+    if runs < most:
+        runs += await count_lines(db, job_id, _SCHEDULED, decided_at, most - runs)
+    return replace(job, runs=runs)
 
 
 async def _last_first_event(db: Connection, job_id: UUID, time: datetime) -> RecordedEvent | None:
