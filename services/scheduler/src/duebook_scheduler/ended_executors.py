@@ -22,7 +22,7 @@ from duebook_common.store.database import acquire
 from duebook_common.store.executors import expire
 from duebook_common.store.run_handling import RunWork, handle_runs
 from duebook_common.store.signs import Session, free_signs, open_session
-from duebook_scheduler.lanes import lanes
+from duebook_scheduler.lanes import LaneReader
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.sign_history import SignHistory
@@ -64,7 +64,7 @@ class EndedExecutors:
         self._redis, self._sender, self._wake = redis, sender, wake
         self._session: Session | None = None
         self._history, self._ended = SignHistory(), dict[str, _End]()
-        self._pooled = False
+        self._pooled, self._lanes = False, LaneReader("runs")
 
     async def step(self) -> int:
         """Look at the signs once; returns how many attempts were lost."""
@@ -145,10 +145,11 @@ class EndedExecutors:
             return {}
         batch, lease = self._context.settings.batch, self._context.settings.lease
         async with acquire(self._context.pool) as db:
-            found = await lanes(db, "runs")
+            now = self._context.clock.now()
+            found = await self._lanes.read(db, now)  # a lease that ended below the watermarks is the waker's
             if not found:
                 return {}
-            until = self._context.clock.now() + 2 * lease
+            until = now + 2 * lease
             records = await db.fetch(_RUNNING, *zip(*found, strict=True), until, executors, batch)
         running = defaultdict[str, list[UUID]](list)
         for record in records:
