@@ -1,9 +1,16 @@
 """PostgreSQL of the local stack: crash, wipe and privileges."""
 
+import os
+import time
+from contextlib import suppress
+from signal import SIGKILL
+
 import asyncpg
 import pytest
 
 from duebook_devstack.postgres import Postgres
+from duebook_devstack.processes import Process
+from duebook_devstack.supervisor import Supervisor
 
 
 async def test_postgres_keeps_its_data_over_a_crash(private_postgres: Postgres) -> None:
@@ -23,6 +30,54 @@ async def test_a_wiped_postgres_is_empty(private_postgres: Postgres) -> None:
     private_postgres.wipe()
     with pytest.raises(asyncpg.UndefinedTableError):
         await execute(private_postgres.url, "SELECT FROM lost")
+
+
+def test_a_restart_by_pg_ctl_is_followed(private_postgres: Postgres) -> None:
+    reports: list[str] = []
+    supervisor = Supervisor([private_postgres], reports.append)
+    first = process_of(private_postgres)
+    data = private_postgres.directory / "data"
+    private_postgres._run("pg_ctl", "restart", "-w", "-D", str(data), "-l", str(data.with_name("pg_ctl.log")))
+    supervisor.step()
+    supervisor.step()
+    assert [report.split(",")[0] for report in reports] == [
+        "postgres was stopped",
+        "postgres was started again by others",
+    ]
+    adopted = process_of(private_postgres)
+    assert adopted.pid != first.pid
+    os.kill(adopted.pid, SIGKILL)
+    wait_for_end(adopted)
+    supervisor.step()
+    assert reports[2] == "postgres ended with exit code 1, and is started again"
+    while not answers(private_postgres):  # what the killed processes held is free soon
+        supervisor.step()
+
+
+def test_an_adopted_postgres_stops_in_order(private_postgres: Postgres) -> None:
+    data = private_postgres.directory / "data"
+    private_postgres._run("pg_ctl", "restart", "-w", "-D", str(data), "-l", str(data.with_name("pg_ctl.log")))
+    private_postgres.stop()
+    assert private_postgres.adopt()
+    adopted = process_of(private_postgres)
+    private_postgres.stop()
+    assert (adopted.exit_code, private_postgres.adopt()) == (0, False)
+
+
+def process_of(server: Postgres) -> Process:
+    assert server.process is not None
+    return server.process
+
+
+def answers(server: Postgres) -> bool:
+    with suppress(OSError):
+        return server.answers()
+    return False
+
+
+def wait_for_end(process: Process) -> None:
+    while process.exit_code is None:
+        time.sleep(0.01)
 
 
 async def execute(url: str, statement: str) -> str:

@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
 
+from duebook_devstack.processes import AdoptedProcess, ProcessId
 from duebook_devstack.server import Server, ServerNotFound, environment
 from duebook_devstack.stack_dir import StackDir
 
@@ -72,6 +74,18 @@ class Postgres(Server):
     def answers(self) -> bool:
         self._run("psql", "-qXc", "SELECT 1", "-d", self.superuser_url)
         return True
+
+    def adopt(self) -> bool:
+        """Take over the server that others have started with our data, as `pg_ctl restart` does."""
+        data = self.directory / "data"
+        mark = data / "postmaster.pid"  # PostgreSQL deletes it when it stops in order
+        with suppress(OSError, ValueError):
+            process = ProcessId.of(self.name, int(mark.read_text(encoding="utf-8").split("\n")[0]), self.stop_signal)
+            if Path(f"/proc/{process.pid}/cwd").resolve(strict=True) == data.resolve() and process.alive:
+                registry, log = self.stack_dir.registry, self.stack_dir.log(self.name)
+                self.process = AdoptedProcess(process, mark, registry=registry, log=log)
+                return True
+        return False
 
     def _initialise(self, data: Path) -> None:
         unfinished = data.with_name("data.new")

@@ -33,6 +33,11 @@ class ProcessId:
     def alive(self) -> bool:
         return _started(self.pid) == self.started
 
+    @classmethod
+    def of(cls, name: str, pid: int, stop_signal: int) -> "ProcessId":
+        """The process that has this pid now."""
+        return cls(name, pid, _started(pid), stop_signal)
+
 
 class ProcessRegistry:
     """The running child processes of a stack, kept in a JSON file."""
@@ -104,12 +109,12 @@ class Process:
                 start_new_session=True,
                 **(account.popen() if account else {}),
             )
-        self.id = ProcessId(name, self._popen.pid, _started(self._popen.pid), stop_signal)
+        self.id = ProcessId.of(name, self._popen.pid, stop_signal)
         registry.add(self.id)
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self.id.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -130,7 +135,7 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to this process, not to its descendants."""
         if self.exit_code is None:
-            self._popen.send_signal(number)
+            _send(self.pid, number)
 
     def terminate(self) -> None:
         """Send the stop signal and return at once."""
@@ -140,8 +145,7 @@ class Process:
     def stop(self, seconds: float) -> bool:
         """Send the stop signal, and SIGKILL after `seconds`; returns whether SIGKILL was not needed."""
         self.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(seconds)
+        self._wait(seconds)
         in_time = self.exit_code is not None
         self.kill()
         return in_time
@@ -150,8 +154,12 @@ class Process:
         """SIGKILL the process and its descendants, and wait until they are gone."""
         if self.exit_code is None:
             kill_tree(self.pid)
-        self._popen.wait()
+        self._wait()
         self._registry.remove(self.id)
+
+    def _wait(self, seconds: float | None = None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(seconds)
 
     def abandon(self) -> None:
         """Leave the process running; a later `ProcessRegistry.reap` ends it."""
@@ -164,6 +172,29 @@ class Process:
     def resume(self) -> None:
         for pid in [self.pid, *_descendants(self.pid)]:
             _send(pid, signal.SIGCONT)
+
+
+class AdoptedProcess(Process):
+    """A process that others started in the place of one of ours: no child of ours, so that nothing tells its exit code.
+
+    It has crashed if it ends and leaves the file `mark` behind.
+    """
+
+    def __init__(self, process: ProcessId, mark: Path, *, registry: ProcessRegistry, log: Path) -> None:
+        self.name, self.log, self._registry = process.name, log, registry
+        self.id, self._mark = process, mark
+        registry.add(process)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while the process runs, 1 after a crash."""
+        return None if self.id.alive else int(self._mark.exists())
+
+    def _wait(self, seconds: float | None = None) -> None:
+        _wait_until_gone([self.id], 10 if seconds is None else seconds)
+
+    def abandon(self) -> None:
+        """It is left running anyway."""
 
 
 def kill_tree(pid: int) -> None:

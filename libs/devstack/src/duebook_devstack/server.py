@@ -104,6 +104,10 @@ class Server:
         log = self.stack_dir.log(self.name)
         raise TimeoutError(f"{self.name} did not answer within {self.start_seconds:.0f} s; see {log}")
 
+    def adopt(self) -> bool:
+        """Take over a server that others have started in the place of this one, which has stopped, if they have."""
+        return False
+
     def check(self) -> None:
         """Raise ProcessDied if the server was started and has ended."""
         if self.process:

@@ -65,6 +65,10 @@ class Service:
         except httpx2.HTTPError as error:
             return repr(error)
 
+    def adopt(self) -> bool:
+        """No one but the stack starts a service in its place."""
+        return False
+
     def check(self) -> None:
         """Raise ProcessDied if the process was started and has ended."""
         if self.process:

@@ -1,4 +1,7 @@
-"""Keeps a local stack running: a process that crashed is started again, one that was stopped stays stopped."""
+"""Keeps a local stack running: a process that crashed is started again, one that was stopped stays stopped.
+
+PostgreSQL may be restarted by `pg_ctl restart` too: the new process takes the place of the one that was stopped.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +32,8 @@ class Supervisor:
     def step(self) -> None:
         """Look at each process once. Raises ProcessDied for one that crashed too often."""
         for part in self._parts:
+            if part.process is None and part.adopt():
+                self._report(f"{part.name} was started again by others, and is looked after as before")
             code = part.process.exit_code if part.process else None
             if code == 0:
                 part.stop()
