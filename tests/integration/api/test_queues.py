@@ -1,5 +1,6 @@
 """Queues: what waits in each, and their pauses, with who and why."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -9,10 +10,14 @@ from prometheus_client import Gauge
 from duebook_api.state.gauges import DeadLetterGauges
 from duebook_api.state.queue_gauges import QueueGauges
 from duebook_common.runtime.telemetry import DUE_RUNS, OVERDUE_JOBS, PAUSED_QUEUES, RUNNING_RUNS
-from duebook_common.store.database import Clock
+from duebook_common.store.database import Clock, transaction
 from support.api_app import Api, running_api
 from support.bookkeeping import dispatched, past_horizon, started
 
+_CANCEL = """
+SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%dead_lettered%GROUP BY%'
+"""
 LATER = {"name": "a", "scheduled_at": "2100-01-04T02:00:00Z"}
 
 
@@ -109,6 +114,19 @@ async def test_gauges_say_what_an_autoscaler_needs_of_each_queue(api: Api) -> No
     await gauges.refresh()
     assert values(DUE_RUNS) == {"default": 0, "mail": 2, "pdf": 1}
     assert values(RUNNING_RUNS) == {"default": 0, "mail": 1, "pdf": 0}
+
+
+async def test_a_count_of_runs_that_took_too_long_is_repeated_seldom(api: Api) -> None:
+    """The statement is cancelled, as PostgreSQL does after 15 seconds."""
+    gauges = QueueGauges(api.deps)
+    assert gauges.pause() == timedelta(seconds=15)
+    async with transaction(api.deps.pool) as db:
+        await db.execute("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE")
+        count = asyncio.create_task(gauges.refresh())
+        await asyncio.sleep(1.0)  # how long it takes decides
+        assert await db.fetchval(_CANCEL) == 1
+        assert await count == 0
+    assert gauges.pause() >= timedelta(seconds=20)
 
 
 def values(gauge: Gauge) -> dict[str, float]:

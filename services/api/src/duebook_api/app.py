@@ -109,7 +109,6 @@ _SWITCH_SECONDS = 0.0005
 log = structlog.stdlib.get_logger("api")
 
 _GAUGE_INTERVAL, _KEY_USE_INTERVAL = timedelta(seconds=5), timedelta(seconds=15)
-_COUNT_INTERVAL = timedelta(seconds=15)  # counting the active runs reads all of them
 
 
 @asynccontextmanager
@@ -170,7 +169,8 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
     loops.start("changes", run_every("changes", deps.changes.pause, partial(deps.changes.step, deps.pool), longest=1))
     gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
     loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
-    loops.start("queue gauges", run_every("queue gauges", _COUNT_INTERVAL, QueueGauges(deps).refresh))
+    queues = QueueGauges(deps)
+    loops.start("queue gauges", run_every("queue gauges", queues.pause, queues.refresh))
     database = DatabaseGauges(deps.pool, deps.system.horizon)
     loops.start("database gauges", run_every("database gauges", _GAUGE_INTERVAL, database.refresh))
 

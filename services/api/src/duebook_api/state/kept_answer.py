@@ -12,9 +12,9 @@ _SHARE_OF_CHANGES = 0.2  # where each answer is out of date as soon as it is the
 _LONGEST = 30.0  # seconds: an answer may be slow because of an outage, and then the next ones are needed soon
 
 
-def kept_for(took: float, least: float) -> float:
-    """The seconds, at `least`, for which an answer serves that `took` seconds to make."""
-    return max(least, min(took / _SHARE, _LONGEST))
+def kept_for(took: float, least: float, longest: float = _LONGEST) -> float:
+    """The seconds, from `least` to `longest`, for which an answer serves that `took` seconds to make."""
+    return max(least, min(took / _SHARE, longest))
 
 
 class KeptAnswer(Generic[T]):
