@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from duebook_common.store.columns import Column, Columns, arguments, insert, update
+from duebook_common.store.columns import Column, Columns, arguments, insert, one_row, update
 
 
 @dataclass
@@ -38,6 +38,10 @@ def test_an_update_finds_its_rows_by_the_first_column() -> None:
         "UPDATE albums SET title = r.title FROM unnest($5::int[], $6::text[]) AS r (album_id, title) "
         "JOIN shelves USING (album_id) WHERE albums.album_id = r.album_id"
     )
+
+
+def test_one_row_takes_one_value_for_each_column() -> None:
+    assert one_row(ALBUM[:2], 5, "a") == "(SELECT $5::int, $6::text) AS a (album_id, title)"
 
 
 def test_the_arguments_are_attributes_and_results_of_functions() -> None:

@@ -9,7 +9,8 @@ CTE `accepted` has the streams that got their events. All have the parameters of
 # events looks at what is committed and holds nothing. The key judges within a period: that no stream is opened in a
 # second one is seen from the rows of jobs and runs, whose keys judge if two open it at the same time. A command that
 # opens a run by an id that a client can repeat reads its ledger line; no schedule names a time again. Nothing is
-# appended to a period that is leaving.
+# appended to a period that is leaving. ON CONFLICT names no columns, because this is the only unique key: for columns
+# PostgreSQL would look up the parents of every index of the partition, in each statement.
 #
 # Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each append anew once
 # there are some dozens of periods. Without OFFSET a plan that is kept since a table was empty reads all of it, to look
@@ -40,7 +41,7 @@ WITH asked AS MATERIALIZED (
     INSERT INTO events {_EVENT}
     SELECT position, stream, version, id, type, {{data}}, meta, job_id, recorded_at, born, salt_for(data)
     FROM numbered WHERE version = expected + 1 ORDER BY stream
-    ON CONFLICT (stream, version, born) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING stream, born, recorded_at
 ), accepted AS MATERIALIZED (
     SELECT * FROM opened{{without_events}}

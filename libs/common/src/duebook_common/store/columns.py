@@ -41,10 +41,19 @@ def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -
     return f"UPDATE {table} SET {sets} FROM {each} {join} WHERE {table}.{key.name} = r.{key.name}"  # noqa: S608
 
 
-def rows(columns: Columns[S], first: int = 1, array: str = "${}::{}[]") -> str:
-    """The arguments of many states as rows `r`; `$first` is the first of these arrays."""
+def rows(columns: Columns[S], first: int = 1, array: str = "${}::{}[]", name: str = "r") -> str:
+    """The arguments of many states as rows; `$first` is the first of these arrays."""
     arrays = ", ".join(array.format(n, column.type) for n, column in enumerate(columns, first))
-    return f"unnest({arrays}) AS r ({', '.join(column.name for column in columns)})"
+    return f"unnest({arrays}) AS {name} ({', '.join(column.name for column in columns)})"
+
+
+def one_row(columns: Columns[S], first: int = 1, name: str = "r") -> str:
+    """The arguments of one state as one row; `$first` is the first of these values.
+
+    PostgreSQL makes the values part of the query around it. So it prepares no function, and no join with its result.
+    """
+    values = ", ".join(f"${n}::{column.type}" for n, column in enumerate(columns, first))
+    return f"(SELECT {values}) AS {name} ({', '.join(column.name for column in columns)})"
 
 
 def _value(column: Column[Any]) -> str:

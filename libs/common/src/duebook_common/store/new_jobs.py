@@ -8,7 +8,7 @@ import uuid_utils.compat as uuids
 
 from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import encode
-from duebook_common.store.columns import Column, Columns, arguments, rows
+from duebook_common.store.columns import Column, Columns, arguments, one_row, rows
 from duebook_common.store.conflict import unique_keys
 from duebook_common.store.database import Connection
 from duebook_common.store.job_plan import NewJob
@@ -43,24 +43,33 @@ def _value(column: Column[Job]) -> str:
 # statements which share ids do not deadlock. A job that leaves in this moment is in one of both tables, by the snapshot
 # of the statement. What these are asked stands in subselects: as a join, a plan of the time when one of them was small
 # would read all of it.
-#
-# Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each statement anew,
-# which takes longer than its execution. One plan does for all, because it reads tables by their keys only.
-_ARRAY = "(SELECT ${}::{}[])"
-_TYPES = ("uuid", "uuid", "jsonb", "jsonb", "timestamptz")
-_EVENTS = f"unnest({', '.join(map(_ARRAY.format, range(1, 6), _TYPES))}) AS e (job_id, id, data, meta, born)"
-_OPEN = f"""
+_OPENING = f"""
 WITH opened AS (
     INSERT INTO jobs ({", ".join(column.name for column in JOB)})
-    SELECT {", ".join(map(_value, JOB))} FROM {_EVENTS} JOIN {rows(_GIVEN, 6, _ARRAY)} USING (job_id)
+    SELECT {", ".join(map(_value, JOB))} FROM {{events}} JOIN {{given}} USING (job_id)
     WHERE (SELECT true FROM archived_jobs a WHERE a.job_id = e.job_id) IS NULL
       AND (SELECT true FROM jobs j WHERE j.job_id = e.job_id) IS NULL ORDER BY e.job_id
     ON CONFLICT (job_id) DO NOTHING RETURNING job_id, born
 )
 INSERT INTO events (stream, version, id, type, data, meta, job_id, recorded_at, born)
 SELECT 'job-' || e.job_id, 1, e.id, 'JobCreated', e.data, e.meta, e.job_id, clock_timestamp(), opened.born
-FROM {_EVENTS} JOIN opened USING (job_id) RETURNING job_id
+FROM {{events}} JOIN opened USING (job_id) RETURNING job_id
 """  # noqa: S608
+_EVENT: Columns[Any] = (
+    Column("job_id", "uuid"),
+    Column("id", "uuid"),
+    Column("data", "jsonb"),
+    Column("meta", "jsonb"),
+    Column("born", "timestamptz"),
+)
+
+# Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each statement anew,
+# which takes longer than its execution. One plan does for all, because it reads tables by their keys only.
+_ARRAY = "(SELECT ${}::{}[])"
+_OPEN = _OPENING.format(events=rows(_EVENT, 1, _ARRAY, "e"), given=rows(_GIVEN, 6, _ARRAY))
+
+# The same for one job alone: PostgreSQL takes a fifth less CPU for it, without functions, joins and a sort to prepare.
+_OPEN_ONE = _OPENING.format(events=one_row(_EVENT, 1, "e"), given=one_row(_GIVEN, 6))
 
 
 async def open_jobs(db: Connection, new_jobs: Sequence[NewJob]) -> set[UUID]:
@@ -68,5 +77,11 @@ async def open_jobs(db: Connection, new_jobs: Sequence[NewJob]) -> set[UUID]:
     events = [(new.id, uuids.uuid7(), encode(new.event)[1], new.actor.meta_of_schedule(), new.born) for new in new_jobs]
     given = _given_arguments([new.job for new in new_jobs])
     with unique_keys():
-        found: Sequence[Any] = await db.fetch(_OPEN, *zip(*events, strict=True), *given)
+        found: Sequence[Any] = await _fetch(db, [*zip(*events, strict=True), *given])
     return {record["job_id"] for record in found}
+
+
+async def _fetch(db: Connection, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    if len(columns[0]) > 1:
+        return await db.fetch(_OPEN, *columns)
+    return await db.fetch(_OPEN_ONE, *(value for (value,) in columns))
