@@ -150,12 +150,12 @@ async def test_appends_do_not_read_the_periods_that_have_left(pool: Pool) -> Non
 
 async def test_appends_are_planned_once_however_many_periods_there_are(postgres_url: str) -> None:
     """To plan an append over 60 partitions takes 25 times as long as to run it."""
-    plans = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%numbered AS MATERIALIZED%'"
+    plans = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%asked AS MATERIALIZED%'"
     async with connect(postgres_url, "test", 1) as pool:
         for n in range(40):
             await opened(pool, LATER + n * DAY)
         for _ in range(8):
             await started(pool)
         found = [count for (count,) in await pool.fetch(plans)]
-    assert len(found) > 1
+    assert len(found) > 2
     assert 0 not in found

@@ -1,7 +1,8 @@
 """The statements that append events: for writes of any kind, and cheaper ones for those that most are.
 
 Each is the head of a longer one: `projections` appends further CTEs, to write read models in the same statement. The
-CTE `accepted` has the streams that got their events. All have the parameters of `eventstore.append_arguments`.
+CTE `accepted` has the streams that got their events. All but APPEND_NEXT have the parameters of
+`eventstore.append_arguments`.
 """
 
 # The key of `events` judges: of two writers with the same version the second waits for the commit of the first, and
@@ -82,6 +83,25 @@ APPEND_ONE_EACH = _APPENDING.format(**_ANY, rest="")
 APPEND_NEXT_EACH = _APPENDING.format(
     **_ANY | {"born": "born", "is_known": "last_at IS NOT NULL", "without_events": ""}, rest=""
 )
+
+# The same for one such write alone, without any array: PostgreSQL prepares no functions, sorts and hash joins, which
+# takes a quarter of the time of the statement. The period is in a subselect, as the arrays are, for the same reason.
+APPEND_NEXT = f"""
+WITH asked AS MATERIALIZED (
+    SELECT $1::text AS stream, $3::text IS NOT NULL AND (SELECT paused_queues()) && ARRAY[$3, '*'] AS paused
+), accepted AS (
+    INSERT INTO events {_EVENT}
+    SELECT nextval('events_position_seq'), $1, $2::int + 1, $5::uuid, $6::text, $7::jsonb, $8::jsonb, $9::uuid,
+           greatest(last_at, clock_timestamp()), $4::timestamptz, salt_for($7)
+    FROM asked, (
+        SELECT e.recorded_at AS last_at FROM events e
+        WHERE e.stream = $1 AND e.version = $2 AND e.born = (SELECT $4::timestamptz) OFFSET 0
+    ) AS known
+    WHERE NOT paused AND NOT EXISTS (SELECT FROM periods WHERE born = $4 AND status = 'leaving')
+    ON CONFLICT DO NOTHING RETURNING stream
+)
+"""  # noqa: S608
+APPEND_NEXT_PARAMETERS = 9
 
 # The same as APPEND for starts of attempts that have a rate. `at` in their data is the time that the database has
 # recorded, so that the start counts in its rate at exactly the time that the log shows.

@@ -29,14 +29,15 @@ def insert(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows(columns, first)} {join}".rstrip()  # noqa: S608
 
 
-def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "") -> str:
+def update(table: str, columns: Columns[S], *, first: int = 1, join: str = "", alone: bool = False) -> str:
     """The UPDATE of many rows by the first column, their key; `$first` is the first of its parameters.
 
     Without a join that says which rows are updated, a LIMIT makes PostgreSQL look each row up, as `predicates.one_of`.
+    One row `alone` takes values instead of arrays.
     """
     key, sets = columns[0], ", ".join(f"{c.name} = {_value(c)}" for c in columns[1:])
-    each = rows(columns, first)
-    if not join:
+    each = one_row(columns, first) if alone else rows(columns, first)
+    if not join and not alone:
         each = f"(SELECT * FROM {each} LIMIT cardinality(${first}::{key.type}[])) AS r"  # noqa: S608
     return f"UPDATE {table} SET {sets} FROM {each} {join} WHERE {table}.{key.name} = r.{key.name}"  # noqa: S608
 

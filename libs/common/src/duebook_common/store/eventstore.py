@@ -105,7 +105,10 @@ def one_each(writes: Sequence[Write]) -> bool:
 
 
 def next_each(writes: Sequence[Write]) -> bool:
-    """Whether each write has one event for a stream that exists and whose period is known: APPEND_NEXT_EACH does."""
+    """Whether each write has one event for a stream that exists and whose period is known: APPEND_NEXT_EACH does.
+
+    For a single write APPEND_NEXT does.
+    """
     return all(len(write.events) == 1 and write.expected > 0 and write.born is not None for write in writes)
 
 
@@ -114,6 +117,12 @@ def append_arguments(writes: Sequence[Write]) -> list[Any]:
     rows = _rows(writes)
     expected = zip(*((w.stream, w.expected, len(w.events), w.queue, w.born) for w in writes), strict=True)
     return [*expected, *(zip(*rows, strict=True) if rows else ([],) * 7)]
+
+
+def next_arguments(write: Write) -> list[Any]:
+    """The arguments of APPEND_NEXT: stream, version, queue, period; then one per column of the event."""
+    [(stream, _, *event)] = _rows([write])
+    return [stream, write.expected, write.queue, write.born, *event]
 
 
 def start_arguments(writes: Sequence[Write]) -> list[Any]:

@@ -43,7 +43,7 @@ def _value(column: Column[Job]) -> str:
 # statements which share ids do not deadlock. A job that leaves in this moment is in one of both tables, by the snapshot
 # of the statement. What these are asked stands in subselects: as a join, a plan of the time when one of them was small
 # would read all of it.
-_OPENING = f"""
+_STATEMENT = f"""
 WITH opened AS (
     INSERT INTO jobs ({", ".join(column.name for column in JOB)})
     SELECT {", ".join(map(_value, JOB))} FROM {{events}} JOIN {{given}} USING (job_id)
@@ -66,10 +66,10 @@ _EVENT: Columns[Any] = (
 # Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each statement anew,
 # which takes longer than its execution. One plan does for all, because it reads tables by their keys only.
 _ARRAY = "(SELECT ${}::{}[])"
-_OPEN = _OPENING.format(events=rows(_EVENT, 1, _ARRAY, "e"), given=rows(_GIVEN, 6, _ARRAY))
+_OPEN = _STATEMENT.format(events=rows(_EVENT, 1, _ARRAY, "e"), given=rows(_GIVEN, 6, _ARRAY))
 
 # The same for one job alone: PostgreSQL takes a fifth less CPU for it, without functions, joins and a sort to prepare.
-_OPEN_ONE = _OPENING.format(events=one_row(_EVENT, 1, "e"), given=one_row(_GIVEN, 6))
+_OPEN_ONE = _STATEMENT.format(events=one_row(_EVENT, 1, "e"), given=one_row(_GIVEN, 6))
 
 
 async def open_jobs(db: Connection, new_jobs: Sequence[NewJob]) -> set[UUID]:

@@ -4,7 +4,7 @@ A row is the state of a job or a run and nothing else. So the next command is de
 checks that the row's version is still the last one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -15,7 +15,9 @@ from duebook_common.domain.run.events import AttemptStarted, AttemptSucceeded
 from duebook_common.domain.run.state import Run
 from duebook_common.store.append_statements import (
     APPEND,
+    APPEND_NEXT,
     APPEND_NEXT_EACH,
+    APPEND_NEXT_PARAMETERS,
     APPEND_ONE_EACH,
     APPEND_PARAMETERS,
     APPEND_STARTS,
@@ -24,7 +26,14 @@ from duebook_common.store.append_statements import (
 from duebook_common.store.columns import Column, arguments, insert, update
 from duebook_common.store.conflict import unique_keys
 from duebook_common.store.database import Connection
-from duebook_common.store.eventstore import Write, append_arguments, next_each, one_each, start_arguments
+from duebook_common.store.eventstore import (
+    Write,
+    append_arguments,
+    next_arguments,
+    next_each,
+    one_each,
+    start_arguments,
+)
 from duebook_common.store.projected_columns import (
     JOB,
     JOB_REDEFINED,
@@ -76,6 +85,12 @@ FROM asked LEFT JOIN accepted USING (stream) LEFT JOIN projected USING (stream)
         (APPEND_NEXT_EACH, _UPDATE_ATTEMPTED),
     )
 )
+_UPDATE_ALONE = update("runs", RUN_ATTEMPTED, first=APPEND_NEXT_PARAMETERS + 1, join="CROSS JOIN accepted", alone=True)
+_APPEND_OF_ATTEMPT = f"""
+{APPEND_NEXT}, projected AS ({_UPDATE_ALONE} RETURNING runs.awaited)
+SELECT asked.stream, asked.paused, projected.awaited, accepted.stream IS NOT NULL AS accepted
+FROM asked LEFT JOIN accepted ON true LEFT JOIN projected ON true
+"""  # noqa: S608
 _STARTED_AT: Column[Run] = Column("started_at", "timestamptz", sql="accepted.recorded_at")
 _RUN_STARTED = tuple(_STARTED_AT if column.name == "started_at" else column for column in RUN_UPDATED)
 _UPDATE_STARTED = update("runs", _RUN_STARTED, first=APPEND_STARTS_PARAMETERS + 1, join=_ACCEPTED)
@@ -166,15 +181,22 @@ async def append_and_update_runs(db: Connection, writes: Sequence[Write], runs: 
     `runs` are the states after the writes, one for each write.
     """
     result = AppendResult()
-    if not writes:
-        return result
-    columns = _updated_run_arguments
-    statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
-    if next_each(writes) and all(type(write.events[0]) in _OF_ATTEMPT for write in writes):
-        columns, statement = _attempted_run_arguments, _APPEND_OF_ATTEMPTS
-    for record in await db.fetch(statement, *chain(append_arguments(writes), columns(runs))):
-        result.add(record)
+    if writes:
+        statement, arguments = _appending(writes, runs)
+        for record in await db.fetch(statement, *arguments):
+            result.add(record)
     return result
+
+
+def _appending(writes: Sequence[Write], runs: Sequence[Run]) -> tuple[str, Iterable[Any]]:
+    """The cheapest statement for these writes, and its arguments."""
+    if not next_each(writes) or any(type(write.events[0]) not in _OF_ATTEMPT for write in writes):
+        statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
+        return statement, chain(append_arguments(writes), _updated_run_arguments(runs))
+    attempted = _attempted_run_arguments(runs)
+    if len(writes) > 1:
+        return _APPEND_OF_ATTEMPTS, chain(append_arguments(writes), attempted)
+    return _APPEND_OF_ATTEMPT, chain(next_arguments(writes[0]), (value for (value,) in attempted))
 
 
 async def append_and_start_runs(db: Connection, writes: Sequence[Write], runs: Sequence[Run]) -> AppendResult:
