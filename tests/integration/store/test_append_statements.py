@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.run.events import AttemptSucceeded
-from duebook_common.domain.run.state import evolve
+from duebook_common.domain.run.evolve import evolve
 from duebook_common.store.append_statements import APPEND_NEXT, APPEND_NEXT_EACH, APPEND_ONE_EACH
 from duebook_common.store.database import Pool
 from duebook_common.store.eventstore import (
