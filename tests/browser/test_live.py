@@ -100,3 +100,19 @@ async def test_a_reader_who_may_see_no_runs_is_not_offered_the_stream(console: C
     await page.goto("/console/jobs", wait_until="networkidle")
     assert [url for url in paths if url.endswith("/live")] == []
     await expect(page.get_by_role("button", name="Live")).to_be_hidden()
+
+
+async def test_an_action_says_that_nothing_answers_and_goes_on_later(console: Console) -> None:
+    context = await console.context()
+    page = await context.new_page()
+    await page.goto(f"/console/jobs/{next(iter(console.jobs.values()))}")
+    await is_live(page)
+    await context.set_offline(True)
+    try:
+        await page.get_by_role("link", name="Run now…").click()
+        await expect(page.locator("#messages")).to_contain_text("Duebook does not answer.")
+    finally:
+        await context.set_offline(False)
+    await page.get_by_role("link", name="Run now…").click()
+    await expect(page.locator("#dialog")).to_contain_text("One run starts at once")
+    console.faults[:] = [fault for fault in console.faults if "ERR_INTERNET_DISCONNECTED" not in fault]

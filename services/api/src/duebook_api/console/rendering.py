@@ -66,6 +66,7 @@ def _environment() -> Environment:
         host_of=words.host_of,
         duration=duration,
         cut=words.cut,
+        named=words.named,
     )
     return environment
 

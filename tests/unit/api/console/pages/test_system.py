@@ -63,6 +63,13 @@ def test_settings_that_differ_name_the_services() -> None:
     assert warnings(system(), [row]) == ["Services differ in DUEBOOK_MAX_QUEUES."]
 
 
+def test_each_process_listens_at_a_port_of_its_own() -> None:
+    values = [{"value": 8000, "services": ["api"]}, {"value": 8001, "services": ["scheduler"]}]
+    row = setting_row({"name": "DUEBOOK_PORT", "values": values})
+    assert [value.services for value in row.values] == ["api", "scheduler"]
+    assert warnings(system(), [row]) == []
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)))
 def test_any_value_of_a_setting_is_shown(value: Any) -> None:
     [shown] = setting_row({"name": "A", "values": [{"value": value, "services": ["api"]}]}).values

@@ -14,6 +14,7 @@ from duebook_common.runtime.phrases import quantity
 
 # The relay works off some thousand events a second, and no transaction of ours is open for longer than seconds.
 _MUCH_LAG, _OLD_HORIZON = 10_000, timedelta(minutes=1)
+_OF_EACH_PROCESS = {"DUEBOOK_HOST", "DUEBOOK_PORT"}
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -45,7 +46,8 @@ class SettingRow:
 
     @property
     def differs(self) -> bool:
-        return len(self.values) > 1
+        """Whether services have different values, though one installation should have one."""
+        return len(self.values) > 1 and self.name not in _OF_EACH_PROCESS
 
 
 @dataclass(frozen=True, slots=True)

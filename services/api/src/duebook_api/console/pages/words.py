@@ -1,6 +1,7 @@
 """Small phrases that several pages share."""
 
 import re
+import unicodedata
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -40,6 +41,12 @@ def ordinal(number: int) -> str:
 def cut(text: str, longest: int = 200) -> str:
     """The beginning of a text that a client chose."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def named(name: str) -> str:
+    """A name that a client chose; one without a visible character has words, so that its link can be seen and hit."""
+    visible = any(unicodedata.category(each)[0] not in "CZ" for each in name)
+    return name if visible else "(name without a visible character)"
 
 
 def sentence(text: str) -> str:

@@ -1,11 +1,19 @@
 // A link with `data-dialog` leads to a page with a form. Here the form is shown in a dialog instead.
 import { showCopyButtons } from "./copy.js";
+import { announce } from "./messages.js";
 
 const dialog = document.getElementById("dialog");
 
 async function open(link) {
-  const answer = await fetch(link.href, { headers: { "X-Dialog": "1" } });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  let answer, text;
+  try {
+    answer = await fetch(link.href, { headers: { "X-Dialog": "1" } });
+    text = await answer.text();
+  } catch {
+    announce("Duebook does not answer. Try again in a moment.", true);
+    return;
+  }
+  const page = new DOMParser().parseFromString(text, "text/html");
   const action = page.querySelector(".action");
   if (!answer.ok || answer.redirected || !action) {
     location.assign(link.href);

@@ -17,7 +17,7 @@ from duebook_api.console.pages.times import duration
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 960, 8, 952, 26, 24, 12
 _TOP_WITHOUT_NOW = 6
 _FOLD_SHARE, _FOLDS = 0.1, 0.5  # of the width: one folded gap, and all of them at most
-_NARROWEST = 3
+_NARROWEST, _CHARACTER = 3, 6.5  # widths of a bar, and of a character of a label
 _FIRST, _LAST = 3, 8  # rows that are shown of many
 
 
@@ -54,7 +54,8 @@ def timeline(title: str, spans: Sequence[Span], now: datetime | None, clock: Cal
     x, gaps = _scale(times, shown)
     top = _TOP if now is not None else _TOP_WITHOUT_NOW
     height = top + _ROW * (len(shown) + bool(left_out)) + 20
-    content = [*_gaps(gaps, x, height), *_rows(shown, left_out, x, top), *_axis(times, x, height, clock)]
+    clock_width = len(clock(times[0])) * _CHARACTER
+    content = [*_gaps(gaps, x, height, clock_width), *_rows(shown, left_out, x, top), *_axis(times, x, height, clock)]
     if now is not None:
         content += [line(x(now), 14, x(now), height - 18, "now"), text(x(now), 10, "now", _anchor(x(now)), "label-now")]
     return svg(title, _WIDTH, height, "drawing", content)
@@ -101,13 +102,15 @@ def _bar(span: Span, start: float, end: float, y: float) -> Iterator[Markup]:
         yield text(start + 4, y + _BAR + 9, span.label)
 
 
-def _gaps(gaps: Sequence[_Gap], x: Callable[[datetime], float], height: float) -> Iterator[Markup]:
+def _gaps(gaps: Sequence[_Gap], x: Callable[[datetime], float], height: float, clock_width: float) -> Iterator[Markup]:
     for gap in gaps:
         middle = (x(gap.start) + x(gap.end)) / 2
         for shift in (-3, 3):
             foot = height - 18
             yield path(f"M{middle + shift - 2:.1f} {foot + 4:.1f}L{middle + shift + 2:.1f} {foot - 4:.1f}", "fold")
-        yield text(middle, height - 4, duration(gap.end - gap.start), "middle")
+        length = duration(gap.end - gap.start)
+        kept = clock_width + 10 + len(length) * _CHARACTER / 2  # free for the times at both ends of the axis
+        yield text(min(max(middle, _LEFT + kept), _RIGHT - kept), height - 4, length, "middle")
 
 
 def _axis(
