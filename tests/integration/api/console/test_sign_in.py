@@ -10,7 +10,7 @@ from duebook_api.access import api_keys, sessions
 from duebook_api.console.routes.session import _is_secure
 from duebook_common.store.database import Pool
 from support.api_app import Api, running_api
-from support.console import FORM, get, links, sign_in, submit
+from support.console import FORM, get, hidden, links, sign_in, submit
 
 KEY = "the-key-of-the-environment-0123456789"
 ISSUED = "sk_abc_secret"
@@ -38,6 +38,21 @@ async def test_a_page_leads_to_the_sign_in_and_back(guarded: Api) -> None:
     done = await submit(guarded, "/console/sign-in", key=f" {KEY} ", next="/console/jobs?status=paused")
     assert (done.status_code, done.headers["location"]) == (303, "/console/jobs?status=paused")
     assert (await guarded.http.get("/console")).status_code == 200
+
+
+async def test_what_was_typed_is_sent_again_after_the_session_has_ended(guarded: Api) -> None:
+    fields = {"name": "nightly <&>", "kind": "cron", "rule": "0 2 * * *", "timezone": "UTC", "payload": '{\n"n": 1}'}
+    refused = await submit(guarded, "/console/new-job", **fields)
+    assert refused.status_code == 401
+    assert hidden(refused.text) == fields
+    await sign_in(guarded, KEY)
+    done = await submit(guarded, "/console/new-job", **hidden(refused.text))
+    assert "nightly &lt;&amp;&gt;" in await get(guarded, done.headers["location"])
+
+
+async def test_a_form_that_is_too_large_to_keep_leads_to_the_sign_in(guarded: Api) -> None:
+    refused = await submit(guarded, "/console/new-job", name="n", payload="x" * 200_000)
+    assert (refused.status_code, refused.headers["location"]) == (303, "/console/sign-in?next=/console")
 
 
 async def test_a_link_of_another_site_is_followed_once_more_from_this_one(guarded: Api) -> None:

@@ -12,10 +12,11 @@ from duebook_api.access.sessions import Sessions
 from duebook_api.console import assets
 from duebook_api.console.config import ConsoleConfig
 from duebook_api.console.forecast_cache import ForecastCache
-from duebook_api.console.guard import Elsewhere, guarded
+from duebook_api.console.guard import Elsewhere, SignedOut, guarded, sign_in_for
 from duebook_api.console.large_forecasts import LargeForecasts
 from duebook_api.console.live_pages import LivePages
-from duebook_api.console.rendering import counting, problem_page
+from duebook_api.console.rendering import counting, problem_page, render
+from duebook_api.console.requests import read_form
 from duebook_api.console.routes import (
     bulk,
     dead_letters,
@@ -45,6 +46,7 @@ from duebook_common.domain.errors import CommandRejected
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
 
+_MOST_KEPT = 128 * 1024  # bytes of a form that was sent without a session
 ROUTERS = (
     overview.router,
     jobs.router,
@@ -82,6 +84,7 @@ def console_app(deps: Dependencies, settings: ConsoleConfig, sessions: Sessions 
     for error in (Problem, CommandRejected, Conflict, *UNAVAILABLE, Exception):
         app.add_exception_handler(error, _on_error)
     app.add_exception_handler(Elsewhere, _on_elsewhere)
+    app.add_exception_handler(SignedOut, _on_signed_out)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
@@ -110,6 +113,17 @@ async def _on_elsewhere(request: Request, error: Exception) -> Response:
     assert isinstance(error, Elsewhere)
     settings: ConsoleConfig = request.app.state.config
     return RedirectResponse(settings.base_path + error.path, 303, {"Cache-Control": "no-store"})
+
+
+async def _on_signed_out(request: Request, _: Exception) -> Response:
+    """The form once more, to be sent again after the sign-in; a large one is lost, as its sender has no key."""
+    try:
+        fields = await read_form(request, _MOST_KEPT)
+    except Problem:
+        return await _on_elsewhere(request, sign_in_for(request))
+    query = f"?{request.url.query}" if request.url.query else ""
+    path = request.url.path + query
+    return await render(request, "signed_out.html", status_code=401, path=path, fields=fields)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -28,16 +28,27 @@ def config(request: Request) -> ConsoleConfig:
     return found
 
 
+class SignedOut(Exception):
+    """A form was sent without a session, as after twelve hours: what was typed must not be lost."""
+
+
 async def guarded(request: Request) -> None:
-    """Raises Elsewhere, and Problem 403 for a request of another site or without the scope of the route."""
+    """Raises Elsewhere or SignedOut, and Problem 403 for another site or without the scope of the route."""
     must_be_same_site(request)
     if config(request).needs_key and not request.state.scopes:
-        raise Elsewhere(f"{SIGN_IN}?next={quote(_next_path(request), safe='/')}")
+        if request.method == "POST" and "hx-request" not in request.headers:
+            raise SignedOut
+        raise sign_in_for(request)
     scope = required_scope(request.scope["route"])
     if scope not in {Scope.ALL, ANY_KEY} and not allowed(request.state.scopes, scope):
         if request.url.path == CONSOLE and (path := first_page(request.state.scopes)) is not None:
             raise Elsewhere(path)
         raise Problem(403, "scope_missing", f"this needs a key with the scope {scope}, which yours does not have")
+
+
+def sign_in_for(request: Request) -> Elsewhere:
+    """The sign-in, which leads back to the page that was asked for."""
+    return Elsewhere(f"{SIGN_IN}?next={quote(_next_path(request), safe='/')}")
 
 
 def _next_path(request: Request) -> str:

@@ -7,7 +7,10 @@ from duebook_api.console.pages.copies import Copies
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input. `kind` is `text`, `area`, `select`, `check`, `number` or `hidden`; `options` are those of `select`."""
+    """One input. `kind` is `text`, `area`, `select`, `check`, `number` or `hidden`; `options` are those of `select`.
+
+    Whether one that `is_conditional` is needed follows from other fields, as its hint says.
+    """
 
     name: str
     label: str = ""
@@ -15,6 +18,7 @@ class Field:
     value: str = ""
     hint: str = ""
     required: bool = False
+    is_conditional: bool = False
     options: tuple[tuple[str, str], ...] = ()
 
 

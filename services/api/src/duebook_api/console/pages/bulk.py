@@ -126,7 +126,8 @@ def _fields(form: BulkForm, *, must_type: bool) -> list[Field]:
     ]
     if must_type:
         label = f"Type {form.matched} to confirm"
-        fields.append(Field("confirm", label, hint="Not needed with a limit of 1,000 or less.", value=sent("confirm")))
+        hint = "Not needed with a limit of 1,000 or less."
+        fields.append(Field("confirm", label, hint=hint, value=sent("confirm"), is_conditional=True))
     return fields
 
 
