@@ -39,8 +39,8 @@ def test_a_long_wait_between_attempts_is_folded_and_its_length_stands_below() ->
 
 def test_the_length_of_a_wait_at_an_end_stands_beside_the_time_there() -> None:
     drawing = _draw([_span(0, 3600, active=False), _span(3600, 3610)])
-    places = {each.text: float(each.get("x", "0")) for each in drawing.iter("text")}
-    assert places["1 h"] > places["02:00:00"] + len("02:00:00") * 6
+    starts = {each.text: float(each.get("x", "0")) for each in drawing.iter("text")}
+    assert starts["1 h"] > starts["02:00:00"] + len("02:00:00") * 6
 
 
 def test_a_short_wait_is_drawn_to_scale() -> None:
