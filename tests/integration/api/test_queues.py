@@ -119,14 +119,14 @@ async def test_gauges_say_what_an_autoscaler_needs_of_each_queue(api: Api) -> No
 async def test_a_count_of_runs_that_took_too_long_is_repeated_seldom(api: Api) -> None:
     """The statement is cancelled, as PostgreSQL does after 15 seconds."""
     gauges = QueueGauges(api.deps)
-    assert gauges.pause() == timedelta(seconds=15)
+    assert gauges.pace.pause() == timedelta(seconds=15)
     async with transaction(api.deps.pool) as db:
         await db.execute("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE")
         count = asyncio.create_task(gauges.refresh())
         await asyncio.sleep(1.0)  # how long it takes decides
         assert await db.fetchval(_CANCEL) == 1
         assert await count == 0
-    assert gauges.pause() >= timedelta(seconds=20)
+    assert gauges.pace.pause() >= timedelta(seconds=20)
 
 
 def values(gauge: Gauge) -> dict[str, float]:

@@ -168,9 +168,9 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
     loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
     loops.start("changes", run_every("changes", deps.changes.pause, partial(deps.changes.step, deps.pool), longest=1))
     gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
-    loops.start("gauges", run_every("gauges", _GAUGE_INTERVAL, gauges.refresh))
+    loops.start("gauges", run_every("gauges", gauges.pace.pause, gauges.refresh))
     queues = QueueGauges(deps)
-    loops.start("queue gauges", run_every("queue gauges", queues.pause, queues.refresh))
+    loops.start("queue gauges", run_every("queue gauges", queues.pace.pause, queues.refresh))
     database = DatabaseGauges(deps.pool, deps.system.horizon)
     loops.start("database gauges", run_every("database gauges", _GAUGE_INTERVAL, database.refresh))
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from duebook_api.state.count_pace import CountPace
 from duebook_common.runtime.telemetry import (
     CURRENT_DEAD_LETTERS,
     DEAD_LETTER_AGE,
@@ -10,6 +11,7 @@ from duebook_common.runtime.telemetry import (
 )
 from duebook_common.store.database import Clock, Pool, acquire
 
+_INTERVAL = 5  # seconds
 _DEAD_LETTERS = """
 SELECT queue, count(*) AS count, min(finished_at) AS oldest FROM runs WHERE status = 'dead_lettered' GROUP BY queue
 """
@@ -41,9 +43,14 @@ class DeadLetterGauges:
     def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:
         self._pool, self._clock, self._misfire = pool, clock, misfire
         self._queues = {"default"}
+        self.pace = CountPace(_INTERVAL)
 
     async def refresh(self) -> int:
-        now = self._clock.now()
+        with self.pace.count():
+            await self._count(self._clock.now())
+        return 0
+
+    async def _count(self, now: datetime) -> None:
         async with acquire(self._pool) as db:
             rows = await db.fetch(_DEAD_LETTERS)
             overdue: int = await db.fetchval(OVERDUE, now - self._misfire)
@@ -56,4 +63,3 @@ class DeadLetterGauges:
         DEAD_LETTER_AGE.set(max((now - oldest).total_seconds(), 0))
         OVERDUE_JOBS.set(overdue)
         PAUSED_QUEUES.set(paused)
-        return 0
