@@ -51,13 +51,16 @@ WRITERS = {
     "schema_programs": set(),  # migrations write it
     "{": {STORE + "columns", "duebook_common.archives.restore"},
 }
-APPENDING = {
+APPENDING: dict[str, set[str]] = {
     STORE + "eventstore.append": {STORE + f"{name}_handling" for name in ("archive", "bulk", "key", "mail", "queue")},
     STORE + "eventstore.append_each": {STORE + "job_handling"},
     STORE + "eventstore.append_arguments": {STORE + "projections"},
+    STORE + "eventstore.next_arguments": {STORE + "projections"},
     STORE + "append_statements": {STORE + "eventstore", STORE + "projections"},
-    STORE + "columns.insert": {STORE + "projections"},
+    STORE + "columns.insert": set(),
+    STORE + "columns.inserts": {STORE + "projections"},
     STORE + "columns.update": {STORE + "projections"},
+    STORE + "columns.updates": {STORE + "projections"},
     STORE + "new_jobs": {STORE + "job_handling"},
     STORE + "projections": {STORE + "job_handling", STORE + "run_handling", "duebook_common.integrity.rebuild"},
 }

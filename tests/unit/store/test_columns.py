@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from duebook_common.store.columns import Column, Columns, arguments, insert, one_row, update
+from duebook_common.store.columns import Column, Columns, arguments, insert, inserts, one_row, update, updates
 
 
 @dataclass
@@ -42,6 +42,15 @@ def test_an_update_finds_its_rows_by_the_first_column() -> None:
 
 def test_one_row_takes_one_value_for_each_column() -> None:
     assert one_row(ALBUM[:2], 5, "a") == "(SELECT $5::int, $6::text) AS a (album_id, title)"
+
+
+def test_a_state_alone_takes_values_instead_of_arrays() -> None:
+    row = "(SELECT $1::int, $2::text) AS r (album_id, title)"
+    inserting = f"INSERT INTO albums (album_id, title) SELECT r.album_id, r.title FROM {row}"
+    updating = f"UPDATE albums SET title = r.title FROM {row}  WHERE albums.album_id = r.album_id"
+    assert inserts("albums", ALBUM[:2]).of(ALBUMS[:1]) == [inserting, 1, "one"]
+    assert updates("albums", ALBUM[:2]).of(ALBUMS[1:]) == [updating, 2, "two"]
+    assert inserts("albums", ALBUM).of(ALBUMS) == [insert("albums", ALBUM), *arguments(ALBUM)(ALBUMS)]
 
 
 def test_the_arguments_are_attributes_and_results_of_functions() -> None:

@@ -8,7 +8,7 @@ import uuid_utils.compat as uuids
 
 from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import encode
-from duebook_common.store.columns import Column, Columns, arguments, one_row, rows
+from duebook_common.store.columns import Column, Columns, Statements, arguments, one_row, rows
 from duebook_common.store.conflict import unique_keys
 from duebook_common.store.database import Connection
 from duebook_common.store.job_plan import NewJob
@@ -66,22 +66,22 @@ _EVENT: Columns[Any] = (
 # Arrays come as subselects: if PostgreSQL knew how long they are while it plans, it would plan each statement anew,
 # which takes longer than its execution. One plan does for all, because it reads tables by their keys only.
 _ARRAY = "(SELECT ${}::{}[])"
-_OPEN = _STATEMENT.format(events=rows(_EVENT, 1, _ARRAY, "e"), given=rows(_GIVEN, 6, _ARRAY))
 
-# The same for one job alone: PostgreSQL takes a fifth less CPU for it, without functions, joins and a sort to prepare.
-_OPEN_ONE = _STATEMENT.format(events=one_row(_EVENT, 1, "e"), given=one_row(_GIVEN, 6))
+
+def _arguments(new_jobs: Sequence[NewJob]) -> list[Sequence[Any]]:
+    events = [(new.id, uuids.uuid7(), encode(new.event)[1], new.actor.meta_of_schedule(), new.born) for new in new_jobs]
+    return [*zip(*events, strict=True), *_given_arguments([new.job for new in new_jobs])]
+
+
+_OPEN = Statements(
+    _STATEMENT.format(events=rows(_EVENT, 1, _ARRAY, "e"), given=rows(_GIVEN, 6, _ARRAY)),
+    _STATEMENT.format(events=one_row(_EVENT, 1, "e"), given=one_row(_GIVEN, 6)),
+    _arguments,
+)
 
 
 async def open_jobs(db: Connection, new_jobs: Sequence[NewJob]) -> set[UUID]:
     """Write the rows and the events of the jobs that do not exist; returns their ids. Raises JobKeyTaken."""
-    events = [(new.id, uuids.uuid7(), encode(new.event)[1], new.actor.meta_of_schedule(), new.born) for new in new_jobs]
-    given = _given_arguments([new.job for new in new_jobs])
     with unique_keys():
-        found: Sequence[Any] = await _fetch(db, [*zip(*events, strict=True), *given])
+        found: Sequence[Any] = await db.fetch(*_OPEN.of(new_jobs))
     return {record["job_id"] for record in found}
-
-
-async def _fetch(db: Connection, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    if len(columns[0]) > 1:
-        return await db.fetch(_OPEN, *columns)
-    return await db.fetch(_OPEN_ONE, *(value for (value,) in columns))

@@ -23,7 +23,7 @@ from duebook_common.store.append_statements import (
     APPEND_STARTS,
     APPEND_STARTS_PARAMETERS,
 )
-from duebook_common.store.columns import Column, arguments, insert, update
+from duebook_common.store.columns import Column, arguments, inserts, update, updates
 from duebook_common.store.conflict import unique_keys
 from duebook_common.store.database import Connection
 from duebook_common.store.eventstore import (
@@ -45,12 +45,10 @@ from duebook_common.store.projected_columns import (
 from duebook_common.store.rate_starts import COUNT_STARTS
 
 # INSERT INTO jobs (job_id, created_at, …) SELECT …
-_INSERT_JOBS, _job_arguments = insert("jobs", JOB), arguments(JOB)
+_INSERT_JOBS, _INSERT_RUNS = inserts("jobs", JOB), inserts("runs", RUN)
 # UPDATE jobs SET stream_version = r.stream_version, … FROM …
-_UPDATE_JOBS, _updated_job_arguments = update("jobs", JOB_UPDATED), arguments(JOB_UPDATED)
-_REDEFINE_JOBS, _redefined_job_arguments = update("jobs", JOB_REDEFINED), arguments(JOB_REDEFINED)
-_INSERT_RUNS, _run_arguments = insert("runs", RUN), arguments(RUN)
-_UPDATE_RUNS, _updated_run_arguments = update("runs", RUN_UPDATED), arguments(RUN_UPDATED)
+_UPDATE_JOBS, _UPDATE_RUNS = updates("jobs", JOB_UPDATED), updates("runs", RUN_UPDATED)
+_REDEFINE_JOBS = updates("jobs", JOB_REDEFINED)
 
 _ACCEPTED = "JOIN accepted ON accepted.stream = 'run-' || r.run_id"
 _UPDATE_ACCEPTED = update("runs", RUN_UPDATED, first=APPEND_PARAMETERS + 1, join=_ACCEPTED)
@@ -112,33 +110,33 @@ async def insert_jobs(db: Connection, jobs: Sequence[Job]) -> None:
     if jobs:
         in_order = sorted(jobs, key=lambda job: job.definition.key or "")
         with unique_keys():
-            await db.execute(_INSERT_JOBS, *_job_arguments(in_order))
+            await db.execute(*_INSERT_JOBS.of(in_order))
 
 
 async def update_jobs(db: Connection, jobs: Sequence[Job]) -> None:
     """Update what events change, except for the definition."""
     if jobs:
-        await db.execute(_UPDATE_JOBS, *_updated_job_arguments(jobs))
+        await db.execute(*_UPDATE_JOBS.of(jobs))
 
 
 async def redefine_jobs(db: Connection, jobs: Sequence[Job]) -> None:
     """Update what events change, with the definition. Raises JobKeyTaken."""
     if jobs:
         with unique_keys():
-            await db.execute(_REDEFINE_JOBS, *_redefined_job_arguments(jobs))
+            await db.execute(*_REDEFINE_JOBS.of(jobs))
 
 
 async def insert_runs(db: Connection, runs: Sequence[Run]) -> None:
     """Raises Conflict for a run that another writer opens in another period at the same time."""
     if runs:
         with unique_keys():
-            await db.execute(_INSERT_RUNS, *_run_arguments(runs))
+            await db.execute(*_INSERT_RUNS.of(runs))
 
 
 async def update_runs(db: Connection, runs: Sequence[Run]) -> None:
     """Update what events change."""
     if runs:
-        await db.execute(_UPDATE_RUNS, *_updated_run_arguments(runs))
+        await db.execute(*_UPDATE_RUNS.of(runs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +190,7 @@ def _appending(writes: Sequence[Write], runs: Sequence[Run]) -> tuple[str, Itera
     """The cheapest statement for these writes, and its arguments."""
     if not next_each(writes) or any(type(write.events[0]) not in _OF_ATTEMPT for write in writes):
         statement = _APPEND_ONE_AND_UPDATE_RUNS if one_each(writes) else _APPEND_AND_UPDATE_RUNS
-        return statement, chain(append_arguments(writes), _updated_run_arguments(runs))
+        return statement, chain(append_arguments(writes), _UPDATE_RUNS.arguments(runs))
     attempted = _attempted_run_arguments(runs)
     if len(writes) > 1:
         return _APPEND_OF_ATTEMPTS, chain(append_arguments(writes), attempted)
@@ -206,7 +204,7 @@ async def append_and_start_runs(db: Connection, writes: Sequence[Write], runs: S
     """
     result = AppendResult()
     if writes:
-        arguments = start_arguments(writes), _updated_run_arguments(runs)
+        arguments = start_arguments(writes), _UPDATE_RUNS.arguments(runs)
         for record in await db.fetch(_APPEND_AND_START_RUNS, *chain(*arguments)):
             if record["wait"] is not None and not record["paused"]:
                 result.waits[record["stream"]] = record["wait"]
