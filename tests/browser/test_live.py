@@ -75,6 +75,16 @@ async def test_what_changes_before_the_stream_is_open_is_shown(console: Console)
     await expect(page.get_by_text("1 new: show")).to_be_visible()
 
 
+async def test_more_new_rows_than_a_page_shows_are_at_least_as_many(console: Console) -> None:
+    page = await (await console.context()).new_page()
+    await page.goto("/console/runs?limit=1")
+    await is_live(page)
+    job = (await console.http.post("/api/job", json={"name": "m", "scheduled_at": "2099-01-01T00:00:00Z"})).json()
+    for _ in range(2):
+        await console.http.post(f"/api/job/{job['id']}/trigger", json={})
+    await expect(page.get_by_text("1 or more new: show")).to_be_visible(timeout=LIVE_MS)
+
+
 async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty_console: Console) -> None:
     page = await (await empty_console.context()).new_page()
     await page.clock.install()

@@ -164,9 +164,11 @@ function replace(part, next) {
 
 const ids = (root) => [...root.querySelectorAll("tbody tr[id]")].map((row) => row.id);
 
+// How many there are, in words; where none of the old rows is left, there may be more than one page shows.
 function newRows(part, next) {
-  const known = new Set(ids(part));
-  return ids(next).filter((id) => !known.has(id)).length;
+  const known = new Set(ids(part)), rows = ids(next);
+  const news = rows.filter((id) => !known.has(id)).length;
+  return news && known.size && news === rows.length ? `${news} or more` : news;
 }
 
 function updateRows(part, next) {
