@@ -121,6 +121,24 @@ def test_more_hours_than_a_forecast_may_count_are_refused() -> None:
         hourly_counts(jobs, START, START + 400 * DAY)
 
 
+def test_intervals_in_too_many_hours_are_refused_before_any_is_counted() -> None:
+    """Counting until the limit takes more than a second."""
+    jobs = [a_schedule(n, recurrence=Every(MINUTE)) for n in range(1000)]
+
+    def refused() -> None:
+        with pytest.raises(ForecastTooLarge, match="more than 500,000 hours"):
+            a_forecast(*jobs, length=400 * DAY)
+
+    assert cpu_seconds(refused) < 0.3
+
+
+def test_days_that_are_alike_are_counted_once() -> None:
+    """Counted each by itself the hours of a hundred days of fifty jobs take half a second."""
+    jobs = [a_schedule(n, recurrence=Cron("* * * * *")) for n in range(50)]
+    assert a_forecast(*jobs, length=DAY)["runs"] == 50 * 1440
+    assert cpu_seconds(lambda: hourly_counts(jobs, START, START + 100 * DAY)) < 0.3
+
+
 def test_max_runs_limits_a_forecast_wherever_its_window_is() -> None:
     schedule = a_schedule(left=5, recurrence=Every(HOUR))
     assert a_forecast(schedule)["runs"] == 5

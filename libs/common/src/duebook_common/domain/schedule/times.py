@@ -92,6 +92,16 @@ class TimeSequence:
         """The last time of a sequence that is not empty."""
         return self.start + self._unit * self._offsets[self._high - 1]
 
+    @property
+    def interval(self) -> timedelta | None:
+        """The time between neighbours, where all have the same."""
+        return self._unit * self._offsets.step if isinstance(self._offsets, range) else None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Sequences of the same shape differ in their start only, as long as one of them is kept."""
+        return id(self._offsets), self._low, self._high
+
     def rebase(self, start: datetime) -> "TimeSequence":
         """The same offsets, counted from another start."""
         return TimeSequence(start, self._offsets, self._unit, self._low, self._high)

@@ -1,11 +1,12 @@
 """Counts the runs of each hour, or of shorter steps, without a step for each run."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from duebook_api.schedules.forecast.job_schedules import JobSchedule, nominal_times
+from duebook_common.domain.schedule.times import TimeSequence
 
 HOUR = timedelta(hours=1)
 MAX_CELLS = 500_000  # hours with runs, summed over the jobs
@@ -60,8 +61,10 @@ def hourly_counts(
     schedules: Iterable[JobSchedule], start: datetime, end: datetime, known: Iterable[HourlyCounts] = ()
 ) -> list[HourlyCounts]:
     """The counts of the jobs that have runs in [start, end), after the known ones. Raises ForecastTooLarge."""
-    counts = [*known]
+    counts, schedules = [*known], [*schedules]
     cells = sum(len(job.hours) for job in counts)
+    if cells + sum(_least_cells(schedule, start, end) for schedule in schedules) > MAX_CELLS:
+        raise ForecastTooLarge(_TOO_LARGE)
     for schedule in schedules:
         job_counts, job_cells = _count(schedule, start, end, MAX_CELLS - cells)
         cells += job_cells
@@ -70,20 +73,40 @@ def hourly_counts(
     return counts
 
 
+def _least_cells(schedule: JobSchedule, start: datetime, end: datetime) -> int:
+    """How many hours with runs the job has at least: what is too large is refused before anything is counted."""
+    chunk = next(nominal_times(schedule, start, end), None)
+    if chunk is None or chunk.interval is None:
+        return 0
+    return len(chunk) if chunk.interval > HOUR else hour_of(chunk.last) - hour_of(chunk.first) + 1
+
+
 def _count(
     schedule: JobSchedule, start: datetime, end: datetime, max_cells: int, step: timedelta = HOUR
 ) -> tuple[HourlyCounts | None, int]:
     """The job's counts, None if it has no runs, and the number of cells: one for each hour, whatever its runs."""
     hours, cells = Counter[int](), 1
     first = last = None
+    days = dict[Hashable, tuple[TimeSequence, list[tuple[int, int]]]]()  # most days of a job are like the first
     for chunk in nominal_times(schedule, start, end):
         first, last = first or chunk.first, chunk.last
-        rest = chunk
-        while rest:
-            hour = hour_of(rest.first, step)
-            later = rest.since(start_of(hour + 1, step))
-            hours[hour] += len(rest) - len(later)
-            rest, cells = later, cells + 1
-            if cells > max_cells:
-                raise ForecastTooLarge(_TOO_LARGE)
+        base, phase = divmod(chunk.start - _EPOCH, step)
+        like = (chunk.shape, phase)
+        if like not in days:
+            days[like] = chunk, [(hour - base, runs) for hour, runs in _runs_by_step(chunk, step, max_cells - cells)]
+        for hour, runs in days[like][1]:
+            hours[base + hour] += runs
+        cells += len(days[like][1])
+        if cells > max_cells:
+            raise ForecastTooLarge(_TOO_LARGE)
     return (None if first is None or last is None else HourlyCounts(schedule, hours, first, last)), cells
+
+
+def _runs_by_step(chunk: TimeSequence, step: timedelta, most: int) -> Iterator[tuple[int, int]]:
+    """The steps that have times, each with their number; at most one more than `most` steps."""
+    rest = chunk
+    while rest and most >= 0:
+        hour = hour_of(rest.first, step)
+        later = rest.since(start_of(hour + 1, step))
+        yield hour, len(rest) - len(later)
+        rest, most = later, most - 1
