@@ -52,3 +52,17 @@ async def test_live_is_switched_off_and_stays_off(console: Console) -> None:
     await expect(page.locator("live-switch button")).to_have_attribute("aria-pressed", "false")
     await page.reload()
     await expect(page.locator("live-switch button")).to_have_text("Live is off")
+
+
+async def test_a_dark_page_is_printed_in_dark_ink_and_without_buttons(console: Console) -> None:
+    """Paper is light, and browsers leave backgrounds out."""
+    context = await console.context(color_scheme="dark")
+    page = await context.new_page()
+    await page.goto("/console/jobs")
+    await page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    ink = "getComputedStyle(document.querySelector('h1')).color"
+    assert await page.evaluate(ink) == "rgb(232, 232, 230)"
+    await page.emulate_media(media="print")
+    assert await page.evaluate(ink) == "rgb(28, 29, 31)"
+    await expect(page.locator(".button:visible")).to_have_count(0)
+    assert await page.evaluate("getComputedStyle(document.querySelector('.table')).overflowX") == "visible"
