@@ -83,6 +83,9 @@ async def test_more_new_rows_than_a_page_shows_are_at_least_as_many(console: Con
     for _ in range(2):
         await console.http.post(f"/api/job/{job['id']}/trigger", json={})
     await expect(page.get_by_text("1 or more new: show")).to_be_visible(timeout=LIVE_MS)
+    style = "getComputedStyle(document.querySelector('tr.gone{}')).{}"
+    assert await page.evaluate(style.format("", "opacity")) == "1"  # what has moved to the next page can still be read
+    assert await page.evaluate(style.format(" .title", "color")) == "rgb(93, 97, 104)"
 
 
 async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty_console: Console) -> None:
