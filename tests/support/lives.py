@@ -144,7 +144,10 @@ class Life:
 
     def end(self, status: RunStatus) -> None:
         """End all active runs, one after the other."""
-        for run in self.active:
+        self.end_these(self.active, status)
+
+    def end_these(self, runs: Iterable[Run], status: RunStatus = RunStatus.SUCCEEDED) -> None:
+        for run in runs:
             if status is RunStatus.CANCELLED:
                 self._command(run.id, CancelRun(None, self.now))
                 continue

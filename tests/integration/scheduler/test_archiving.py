@@ -7,6 +7,7 @@ import pytest
 
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.domain.run.commands import Succeed
+from duebook_common.runtime.pacing import Pace
 from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVES, ERASURE_OVERDUE
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.erasure import erase_archived_run
@@ -32,6 +33,25 @@ async def test_one_period_leaves_with_each_step(pool: Pool, tmp_path: Path) -> N
     assert [await archiving.step() for _ in range(3)] == [1, 1, 0]
     assert ARCHIVES._value.get() == before + 2
     assert len([*tmp_path.iterdir()]) == 2
+
+
+async def test_an_archive_rests_longer_while_runs_are_late(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests = set[float]()
+
+    async def rest_after(pace: Pace, took: float, least: float = 0) -> None:
+        rests.add(pace.while_late if pace.is_late() else pace.rest)
+
+    monkeypatch.setattr(Pace, "rest_after", rest_after)
+    for late in (False, True):
+        await do(pool, await started(pool), Succeed(1, None, NOW))
+        async with transaction(pool) as db:
+            assert await open_period(db, LATER.replace(month=2 if late else 1))
+        settings = ArchiveSettings.model_construct(retention=ANY_AGE, archive_url=str(tmp_path))
+        assert await ArchiveKeeper(pool, settings, ACTOR, lambda late=late: late).step() == 1  # type: ignore[misc]
+        assert rests == ({4} if late else {1})
+        rests.clear()
 
 
 async def test_what_cannot_leave_yet_is_overdue_and_no_failure_of_the_loop(pool: Pool, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ async def test_what_a_pause_keeps_back_is_no_breach(scheduler: Scheduler, pool: 
 async def test_what_waits_in_the_backlog_of_a_pause_is_no_breach_while_it_is_worked_off(
     scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duebook_common.domain.job.occurrence._MAX_ACTIVE", 3)
+    monkeypatch.setattr("duebook_common.domain.job.occurrence.MAX_CATCHING_UP", 3)
     began = datetime.now(UTC) - HOUR
     for catch_up in (CatchUp("latest"), CatchUp("none")):
         await job(pool, scheduled_at=began, recurrence=Every(5 * MINUTE), catch_up=catch_up)

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 from duebook_common.domain.queue.decide import PauseQueue
+from duebook_common.domain.run.commands import FailAttempt
 from duebook_common.store.database import Pool
 from duebook_common.store.queue_handling import handle_queue
-from support.bookkeeping import ACTOR, created, serve
+from support.bookkeeping import ACTOR, NOW, created, do, serve, started
 from support.samples import SECOND
 from support.schedulers import new_scheduler
 
@@ -17,6 +18,18 @@ async def test_a_poll_is_late_until_what_was_due_long_ago_is_decided(pool: Pool,
         await scheduler.poller.step()
         assert not scheduler.poller.is_late()
         await created(pool, scheduled_at=datetime.now(UTC) - 2 * SECOND)
+        await scheduler.poller.step()
+        assert scheduler.poller.is_late()
+        await scheduler.poller.step()
+        assert not scheduler.poller.is_late()
+
+
+async def test_a_poll_is_late_with_a_retry_that_was_due_long_ago(pool: Pool, postgres_url: str) -> None:
+    await serve(pool)
+    run = await started(pool)
+    await do(pool, run, FailAttempt(1, "boom", NOW, 0))
+    await pool.execute("UPDATE runs SET wake_at = clock_timestamp() - interval '2 seconds'")
+    async with new_scheduler(postgres_url) as scheduler:
         await scheduler.poller.step()
         assert scheduler.poller.is_late()
         await scheduler.poller.step()

@@ -33,7 +33,7 @@ from duebook_scheduler.dispatch_decisions import context_of, decide_within_limit
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_jobs import find_due_jobs
 from duebook_scheduler.early_runs import EarlyRuns
-from duebook_scheduler.lanes import LaneReader, next_look
+from duebook_scheduler.lanes import LaneReader, lateness, next_look
 from duebook_scheduler.looks import Lane
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.queue_metrics import show_queues
@@ -65,6 +65,7 @@ class Dispatcher:
 
     async def step(self) -> int:
         """Dispatch one batch; returns how many jobs were decided."""
+        self.lateness = timedelta(0)
         if not self._sender.connected:
             return 0  # RabbitMQ is unavailable: the due jobs stay due
         await self._send(self._contended.take())
@@ -95,7 +96,7 @@ class Dispatcher:
             looks = (next_look(found, now, ahead), look_at, self._early.next_at, self._lanes.look_again_at(now))
             self.next_due = min((time for time in looks if time is not None), default=None)
             due = [lane for lane in found if lane.first <= until and self._paused.now.going_on(lane.queue) is None]
-            self.lateness = max(now - min((lane.first for lane in due), default=now), timedelta(0))
+            self.lateness = lateness(due, now)
             if not due:
                 return [], until
             # Some of these jobs may stay due: other schedulers hold their locks, or a limit is reached.

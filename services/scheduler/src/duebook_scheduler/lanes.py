@@ -139,6 +139,11 @@ def earliest(found: Sequence[Lane], now: datetime) -> datetime | None:
     return min((lane.first for lane in found if lane.first > now), default=None)
 
 
+def lateness(found: Iterable[Lane], now: datetime) -> timedelta:
+    """For how long the first of these rows has been due; zero if none is."""
+    return max(now - min((lane.first for lane in found), default=now), timedelta(0))
+
+
 def next_look(found: Sequence[Lane], now: datetime, ahead: timedelta) -> datetime | None:
     """When to look for due rows next, if they may be dealt with up to `ahead` before they are due.
 

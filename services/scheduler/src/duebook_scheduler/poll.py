@@ -48,7 +48,7 @@ class Poller:
 
     def is_late(self) -> bool:
         """Whether something was due for longer than a second at the last pass."""
-        return self._dispatcher.lateness > _LATE
+        return max(self._dispatcher.lateness, self._waker.lateness) > _LATE
 
     async def close(self) -> None:
         """End what goes on beside the passes."""

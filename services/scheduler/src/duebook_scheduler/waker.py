@@ -22,7 +22,7 @@ from duebook_common.store.wakeups import postpone_runs, postpone_waiting
 from duebook_scheduler.admission import Admission
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.due_runs import DueRun, load_due_runs
-from duebook_scheduler.lanes import LaneReader, earliest
+from duebook_scheduler.lanes import LaneReader, earliest, lateness
 from duebook_scheduler.lost_messages import LostMessageDetector
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.run_sender import RunSender
@@ -63,6 +63,7 @@ class Waker:
         self._leases_trusted_at: datetime | None = None
         self._lanes = LaneReader("runs")
         self.next_due: datetime | None = None
+        self.lateness = timedelta(0)  # of the first run that was due at the last pass
 
     def distrust_leases(self) -> None:
         """Declare no attempt lost for one full lease: this process may have been cut off, not the executors."""
@@ -77,6 +78,7 @@ class Waker:
             found = await self._lanes.read(db, now)
             looks = (earliest(found, now), self._lanes.look_again_at(now))
             self.next_due = min((time for time in looks if time is not None), default=None)
+            self.lateness = lateness(found, now)
             due_runs = await load_due_runs(db, found, now, self._settings.batch)
             if not due_runs:
                 return 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -16,10 +17,11 @@ from duebook_common.domain.job.events import (
     JobResumed,
     OccurrencesSkipped,
 )
+from duebook_common.domain.job.occurrence import MAX_CATCHING_UP
 from duebook_common.domain.job.schedule_history import EARLIEST, SchedulePeriod, schedule_periods
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.queue.state import Pauses
-from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
+from duebook_common.domain.run.events import BY_SCHEDULE, FirstEvent, RunBuffered, RunDispatched, RunSkipped
 from duebook_common.domain.schedule.nominal import count_between, last_between, next_after
 from duebook_common.integrity.breach import Breach, Invariant
 from duebook_common.store.eventstore import RecordedEvent
@@ -73,15 +75,27 @@ def _kept_back(job: Job, due_before: datetime, pauses: Pauses, working_off: Cont
 
 
 def _works_off(job: Job, runs: Iterable[Sequence[RecordedEvent]], due_before: datetime) -> bool:
-    """Whether caught-up runs of the policy `all` are active, or were opened lately: the rest stays due meanwhile."""
+    """Whether the policy `all` waits for a slot: the rest of its backlog stays due meanwhile.
+
+    No slot was free for as long as an occurrence may be due if as many runs were active since `due_before` as the
+    policy allows at once: MAX_CATCHING_UP, or, by a setting that the log does not know, as many as ever were.
+    """
     if job.definition.catch_up.policy != "all":
         return False
-    in_backlog = (items for items in runs if _is_of_backlog(items[0].event))
-    return any(items[0].event.at > due_before or fold_run(items).active for items in in_backlog)
+    spans = [_active_span(items) for items in runs]
+    lately = sum(end is None or end > due_before for _, end in spans)
+    return lately >= min(MAX_CATCHING_UP, max(1, _most_at_once(spans)))
 
 
-def _is_of_backlog(event: Any) -> bool:
-    return isinstance(event, FirstEvent) and (event.trigger is Trigger.CATCH_UP or getattr(event, "backlog", False))
+def _active_span(items: Sequence[RecordedEvent]) -> tuple[datetime, datetime | None]:
+    """From when until when a run was active; None if it is."""
+    run = fold_run(items)
+    return items[0].event.at, None if run.active else run.finished_at or items[-1].event.at
+
+
+def _most_at_once(spans: Iterable[tuple[datetime, datetime | None]]) -> int:
+    changes = sorted(change for begin, end in spans for change in ((begin, 1), *([(end, -1)] if end else [])))
+    return max(accumulate(step for _, step in changes), default=0)
 
 
 def _breach(stream: str, says: str) -> Breach:

@@ -20,7 +20,7 @@ from duebook_common.domain.schedule.due import Occurrence, next_occurrence, occu
 from duebook_common.domain.schedule.nominal import count_between, last_between
 
 _MAX_DUE = 1000  # occurrences in one decision, so that none takes long; the job stays due for the others
-_MAX_ACTIVE = 100  # active runs of a job at which its catch-up pauses: a day of downtime must not flood a queue
+MAX_CATCHING_UP = 100  # active runs of a job at which its catch-up pauses: a day of downtime must not flood a queue
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -34,7 +34,7 @@ def account(job: Job, active: Sequence[Run], context: DecisionContext) -> list[F
     job are active.
     """
     others = ActiveRuns(active)
-    late = lateness(job, others, context, min(_MAX_ACTIVE, context.max_active))
+    late = lateness(job, others, context, min(MAX_CATCHING_UP, context.max_active))
     skipped = _skip_in_bulk(job, late, context)
     remaining = job_after(job, skipped)
     due, more = _due(remaining, context, _max_due(job, others, late))
@@ -47,7 +47,7 @@ def kept_back(job: Job, active: Sequence[Run], context: DecisionContext) -> bool
     """Whether a pause of the job's queue kept back what is due, or what is due belongs to the backlog of a pause."""
     if job.wake_at is None or job.wake_at > context.now:
         return False
-    late = lateness(job, ActiveRuns(active), context, min(_MAX_ACTIVE, context.max_active))
+    late = lateness(job, ActiveRuns(active), context, min(MAX_CATCHING_UP, context.max_active))
     return any(each.start <= context.now and job.wake_at < each.end for each in late.kept)
 
 
@@ -88,7 +88,7 @@ def _is_one_on_time(job: Job, newest_missed: datetime, late: Lateness, context: 
 def _max_due(job: Job, others: ActiveRuns, late: Lateness) -> int:
     """How many occurrences to list. Where a catch-up pauses, only about as many as may run."""
     in_order = job.definition.catch_up.policy == "all" or late.kept
-    return max(1, _MAX_ACTIVE - others.count) if in_order else _MAX_DUE
+    return max(1, MAX_CATCHING_UP - others.count) if in_order else _MAX_DUE
 
 
 def _due(job: Job, context: DecisionContext, limit: int) -> tuple[list[Occurrence], bool]:
@@ -161,7 +161,7 @@ def _missed(
 
 def _open_runs(job: Job, groups: Sequence[_Group], others: ActiveRuns, context: DecisionContext) -> list[Fact]:
     facts: list[Fact] = []
-    runs_left, most_active = _runs_left(job), min(_MAX_ACTIVE, context.max_active)
+    runs_left, most_active = _runs_left(job), min(MAX_CATCHING_UP, context.max_active)
     for n, group in enumerate(groups, 1):
         in_order = _runs_in_order(job, group, others)
         if runs_left == 0 or (in_order and others.count >= most_active):
