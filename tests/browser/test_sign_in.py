@@ -48,3 +48,24 @@ async def test_a_reader_signs_in_by_key_and_returns_to_the_page_of_the_link(cons
     await expect(page).to_have_url(f"{console.url}/console/jobs?status=paused")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Key")).to_be_visible()
+
+
+async def test_a_form_that_is_sent_after_the_session_has_ended_is_sent_again(console: Console) -> None:
+    console.expected = {401}
+    context = await console.context(viewport={"width": 360, "height": 740})
+    page = await context.new_page()
+    await page.goto("/console/new-job")
+    await page.get_by_label("Name", exact=True).fill("typed for long")
+    await page.get_by_label("Payload (JSON)").fill('{\n  "n": 1\n}')
+    await context.clear_cookies()
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("heading", name="Your session has ended")).to_be_visible()
+    assert await axe_violations(page) == []
+    async with context.expect_page() as opened:
+        await page.get_by_role("link", name="Sign in").click()
+    other = await opened.value
+    await other.get_by_label("Key").fill(KEY)
+    await other.get_by_role("button", name="Sign in").click()
+    await expect(other).to_have_url(f"{console.url}/console")
+    await page.get_by_role("button", name="Send it again").click()
+    await expect(page.get_by_role("heading", name="typed for long")).to_be_visible()
