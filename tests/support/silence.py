@@ -16,7 +16,7 @@ from threading import Event, Thread
 # A test of another worker needs the cores of a small machine as well. `-n 0` measures without it.
 SHARED_CORES = 3 if "PYTEST_XDIST_WORKER" in os.environ else 1
 _MOST_SECONDS = 0.5 * SHARED_CORES
-_PAUSE = 0.05  # seconds between questions: asked without rest, eight processes would do little else
+_PAUSE = 0.05  # seconds between questions to a service, which would do little else without
 _IDLE_PROCESS = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", 0))
@@ -67,7 +67,7 @@ class Silence:
                 connection.sendall(b"?")
                 connection.recv(1)
 
-            while not self._stop.wait(_PAUSE):
+            while not self._stop.wait(0.01):
                 self.of_machine = max(self.of_machine, _seconds(ask))
 
 
