@@ -136,8 +136,8 @@ def private_redis() -> Iterator[Redis]:
 
 @pytest.fixture
 def private_rabbitmq() -> Iterator[RabbitMQ]:
-    """A started RabbitMQ that this test may break; takes some seconds."""
-    with servers.private(RabbitMQ) as server:
+    """A started RabbitMQ that this test may break, without its HTTP API; takes some seconds."""
+    with servers.private(lambda stack_dir: RabbitMQ(stack_dir, management=False)) as server:
         yield server
 
 

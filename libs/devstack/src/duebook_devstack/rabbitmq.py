@@ -13,14 +13,16 @@ from duebook_devstack.stack_dir import StackDir
 
 _CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}
-management.tcp.ip = 127.0.0.1
-management.tcp.port = {ui}
 default_user = duebook
 default_pass = {password}
 log.console = true
 log.console.level = info
 log.file = false
 disk_free_limit.absolute = 100MB
+"""
+_MANAGEMENT = """\
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {ui}
 """
 
 # Two Erlang schedulers without busy waiting leave the processors of a small machine to the other programs.
@@ -29,13 +31,18 @@ _ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_
 
 
 class RabbitMQ(Server):
+    """Without `management` it has neither that API nor its pages, and starts with two thirds of the CPU; for tests."""
+
     name = "rabbitmq"
     stop_signal = SIGTERM
     stop_seconds = 10
     start_seconds = 90
 
-    def __init__(self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, stack_dir: StackDir, report: Callable[[str], None] = lambda _: None, *, management: bool = True
+    ) -> None:
         super().__init__(stack_dir, report)
+        self._management = management
         self._port, self._ui_port = stack_dir.port(self.name), stack_dir.port(f"{self.name}-ui")
         self._dist_port, self._epmd_port = stack_dir.port(f"{self.name}-dist"), stack_dir.port("epmd")
         self._scripts, self._erlang = Path(), Path()
@@ -58,11 +65,10 @@ class RabbitMQ(Server):
     def command(self) -> Sequence[str | Path]:
         scripts, erlang, self.origin = debian.programs(self.stack_dir.path / "packages", self.report)
         self._scripts, self._erlang = scripts, erlang or Path()
-        self._write(
-            "rabbitmq.conf",
-            _CONFIG.format(port=self._port, ui=self._ui_port, password=self.stack_dir.password("rabbitmq")),
-        )
-        self._write("enabled_plugins", "[rabbitmq_management].\n")
+        config = _CONFIG + _MANAGEMENT if self._management else _CONFIG
+        password = self.stack_dir.password("rabbitmq")
+        self._write("rabbitmq.conf", config.format(port=self._port, ui=self._ui_port, password=password))
+        self._write("enabled_plugins", "[rabbitmq_management].\n" if self._management else "[].\n")
         self._write("rabbitmq-env.conf", "")
         return [scripts / "rabbitmq-server"]
 
