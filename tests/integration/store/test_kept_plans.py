@@ -1,4 +1,4 @@
-"""Plans that a connection keeps since a table was empty: they must not read all of it when it has grown."""
+"""Plans that a connection keeps, also since a table was empty: they must not read all of it when it has grown."""
 
 import json
 from collections.abc import Iterator
@@ -35,15 +35,38 @@ _FOR_EACH_RUN = (
 )  # fmt: skip
 
 
+def _statements(name: str) -> list[str]:
+    [found] = [getattr(module, name) for module in _MODULES if hasattr(module, name)]
+    return [found.many, found.alone] if isinstance(found, Statements) else [found]
+
+
 @pytest.mark.parametrize("name", _FOR_EACH_RUN)
 async def test_a_plan_kept_since_the_tables_were_empty_looks_each_row_up(pool: Pool, name: str) -> None:
-    [found] = [getattr(module, name) for module in _MODULES if hasattr(module, name)]
-    for statement in (found.many, found.alone) if isinstance(found, Statements) else (found,):
+    for statement in _statements(name):
         async with pool.acquire() as db, db.transaction():
             await db.execute("SET LOCAL plan_cache_mode = force_generic_plan")
             plan = await kept_plan(db, statement)
         # Starts of rates are few until the first ANALYZE, a minute later, since a rate limits them.
         assert set(_read_whole(plan)) <= {"rate_starts"}
+
+
+# A plan for NULL as a time or a limit knows that these find nothing.
+_BY_TIME = {"_CANDIDATES", "_DUE_SOON", "_DUE_RUNS", "_POSTPONE_JOBS"}
+
+
+@pytest.mark.parametrize("name", [name for name in _FOR_EACH_RUN if name not in _BY_TIME])
+async def test_a_statement_of_each_run_is_planned_once(pool: Pool, name: str) -> None:
+    """PostgreSQL plans a statement five times for its arguments, and then keeps a plan if that is no dearer."""
+    for statement in _statements(name):
+        async with pool.acquire() as db, db.transaction():
+            await db.execute(f"PREPARE kept AS {statement}")
+            types = await db.fetchval("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'kept'")
+            one = ", ".join(f"ARRAY[NULL]::{each}" if each.endswith("[]") else f"NULL::{each}" for each in types)
+            for _ in range(7):
+                await db.execute(f"EXECUTE kept({one})")
+            kept = await db.fetchval("SELECT generic_plans FROM pg_prepared_statements WHERE name = 'kept'")
+            await db.execute("DEALLOCATE kept")
+        assert kept == 2
 
 
 async def kept_plan(db: Connection, statement: str) -> dict[str, Any]:

@@ -151,9 +151,10 @@ async def periods_of(db: Connection, run_ids: Iterable[UUID]) -> dict[UUID, date
     return {record["run_id"]: record["born"] for record in await db.fetch(_PERIODS, list(run_ids))}
 
 
-# One probe of `runs_active` for each job, for the reason that `one_of` gives.
+# One probe of `runs_active` for each job, for the reason that `one_of` gives. The array is in a subselect: if
+# PostgreSQL knew how long it is while it plans, it would plan each call anew, which takes longer than to execute it.
 ACTIVE_RUNS = f"""
-SELECT active.* FROM unnest($1::uuid[]) AS wanted (job_id), LATERAL (
+SELECT active.* FROM unnest((SELECT $1::uuid[])) AS wanted (job_id), LATERAL (
     SELECT {TO_DECIDE} FROM runs WHERE runs.job_id = wanted.job_id AND {ACTIVE} OFFSET 0
 ) AS active
 """  # noqa: S608
