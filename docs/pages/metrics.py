@@ -19,6 +19,11 @@ Every service answers `GET /metrics` in the Prometheus format; scrape each copy.
 [deploy/monitoring/alerts.yml](../../deploy/monitoring/alerts.yml), each with a runbook in
 [deploy/runbooks](../../deploy/runbooks/). `runbook_url` is the path of a runbook in this repository; how to make it a link
 stands at the head of that file. Beside these metrics each service reports those of its Python process. A histogram has the usual `_bucket`, `_sum` and `_count`.
+
+The api counts `duebook_due_runs` and `duebook_running_runs` every 15 seconds, and dead letters, overdue jobs and paused queues every 5; where
+counting takes long, 30 seconds after the last count at most, so that the values are less than a minute old. A count that PostgreSQL cancels after
+15 seconds leaves them as they are, adds to `duebook_loop_failures_total` of the loop `queue gauges` or `gauges`, and is repeated after 30 seconds,
+then after twice as long each time, up to five minutes.
 """
 _LABELS = """
 | label | of | values |

@@ -9,21 +9,28 @@ import structlog
 from asyncpg import QueryCanceledError
 
 from duebook_api.state.kept_answer import kept_for
+from duebook_common.runtime.telemetry import LOOP_FAILURES
 
 log = structlog.stdlib.get_logger("gauges")
 
-_LONGEST = 300.0  # seconds: a statement takes 15 at most
+_FIRST_REST, _LONGEST_REST = 30.0, 300.0  # seconds after a count that was cancelled: a statement takes 15 at most
+_REMEDY = "VACUUM (ANALYZE) runs, jobs, and see whether PostgreSQL's memory holds their indexes"
 
 
 class CountPace:
-    """Counts begin at an interval of so many seconds, and take a twentieth of the time at most."""
+    """Counts of one loop begin at an interval of so many seconds; a slow one is followed by a pause of 30 at most.
 
-    def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval, self._clock, self._took = interval, clock, 0.0
+    A count may be slow because of an outage, and then the next ones are needed soon. Only counts that are cancelled
+    again and again are made as seldom as every five minutes.
+    """
+
+    def __init__(self, loop: str, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._loop, self._interval, self._clock = loop, interval, clock
+        self._pause, self._rest = interval, _FIRST_REST
 
     def pause(self) -> timedelta:
         """Until the next count."""
-        return timedelta(seconds=kept_for(self._took, self._interval, _LONGEST))
+        return timedelta(seconds=self._pause)
 
     @contextmanager
     def count(self) -> Iterator[None]:
@@ -32,6 +39,9 @@ class CountPace:
         try:
             yield
         except QueryCanceledError as error:
-            log.warning("a count took too long, and its gauges stay as they are", error=error)
-        finally:
-            self._took = self._clock() - began
+            self._pause, self._rest = self._rest, min(2 * self._rest, _LONGEST_REST)
+            LOOP_FAILURES.labels(self._loop).inc()
+            log.warning("a count took too long, and its gauges stay as they are", error=error, seconds=self._pause,
+                        remedy=_REMEDY)  # fmt: skip
+        else:
+            self._pause, self._rest = kept_for(self._clock() - began, self._interval), _FIRST_REST

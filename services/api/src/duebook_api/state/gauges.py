@@ -43,7 +43,7 @@ class DeadLetterGauges:
     def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:
         self._pool, self._clock, self._misfire = pool, clock, misfire
         self._queues = {"default"}
-        self.pace = CountPace(_INTERVAL)
+        self.pace = CountPace("gauges", _INTERVAL)
 
     async def refresh(self) -> int:
         with self.pace.count():

@@ -17,7 +17,7 @@ class QueueGauges:
         # Counts of its own: a client that reads the list right after a change must not get those of the last gauges.
         self._numbers = QueueNumbers(RunCounts(deps.changes), deps.changes)
         self._queues = {"default"}
-        self.pace = CountPace(_INTERVAL)
+        self.pace = CountPace("queue gauges", _INTERVAL)
 
     async def refresh(self) -> int:
         with self.pace.count():
