@@ -66,11 +66,11 @@ class NoSender(RunSender):
 class World:
     """The dispatcher and the admission of a scheduler on one database, with the event loop on which they run."""
 
-    def __init__(self, url: str, look_ahead: timedelta = 2 * SHORTLY) -> None:
+    def __init__(self, url: str, look_ahead: timedelta = 2 * SHORTLY, misfire: timedelta = MISFIRE) -> None:
         self._runner, self._stack = asyncio.Runner(), AsyncExitStack()
         names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
         settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()})
-        settings = settings.model_copy(update={"misfire": MISFIRE, "look_ahead": look_ahead})
+        settings = settings.model_copy(update={"misfire": misfire, "look_ahead": look_ahead})
         self.clock, self.numbers = SetClock(), count(1)
         self.pool: Pool = self.run(self._stack.enter_async_context(connect(url, "machine", size=4)))
         self.run(serve(self.pool))

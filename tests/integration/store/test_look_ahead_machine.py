@@ -43,10 +43,11 @@ from duebook_scheduler.dispatch import Dispatcher
 from support.bookkeeping import ACTOR, NOW, check_invariants, created
 from support.samples import MINUTE, SECOND
 from support.scheduler_messages import CheckedSender, Messages
-from support.scheduler_world import MISFIRE, OtherClock, World
+from support.scheduler_world import OtherClock, World
 from support.state_machines import run_state_machine
 
 AHEAD, LEASE = SECOND, 30 * SECOND
+MISFIRE = 15 * MINUTE  # so that the longest step passes hundreds of occurrences, which each later step checks
 SLOTS, HELD_FOR_EACH_SLOT = 2, 1
 _SHORT = "UPDATE executors SET slots = $1, short = tasks"
 _SCHEDULERS = """
@@ -277,7 +278,7 @@ def world(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]
     monkeypatch.setattr(crowds, "_LEAST", 2)
     monkeypatch.setattr(crowds, "_PER_SECOND", 1)
     monkeypatch.setattr(early_runs, "_FOR_EACH_SLOT", HELD_FOR_EACH_SLOT)
-    world = World(postgres_url, look_ahead=AHEAD)
+    world = World(postgres_url, look_ahead=AHEAD, misfire=MISFIRE)
     world.run(world.pool.execute(_SHORT, SLOTS))
     world.run(world.pool.execute(_SCHEDULERS))
 
