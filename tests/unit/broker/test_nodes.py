@@ -9,6 +9,7 @@ from aiormq.exceptions import AMQPConnectionError, ProbableAuthenticationError
 from structlog.testing import capture_logs
 from yarl import URL
 
+from duebook_common.broker import nodes
 from duebook_common.broker.nodes import Node, clearest, hosts_of, nodes_of, with_one_host
 
 _URL = "amqp://duebook:a,b%40c@mq1:5673,mq2,[::1]:5674/v%2Fhost?heartbeat=5"
@@ -47,6 +48,7 @@ async def test_a_host_that_is_left_out_is_logged_at_each_change(monkeypatch: pyt
             raise socket.gaierror(-2, "Name or service not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", 5672))]
 
+    monkeypatch.setattr(nodes, "_left_out", set())
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     with capture_logs() as logs:
         for now_known in ((), (), ("mq2.internal",), ("mq2.internal",), ()):
