@@ -1,7 +1,6 @@
 """PostgreSQL of the local stack: crash, wipe and privileges."""
 
 import os
-import time
 from contextlib import suppress
 from signal import SIGKILL
 
@@ -11,6 +10,7 @@ import pytest
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.processes import Process
 from duebook_devstack.supervisor import Supervisor
+from support.fleet import eventually
 
 
 async def test_postgres_keeps_its_data_over_a_crash(private_postgres: Postgres) -> None:
@@ -35,33 +35,41 @@ async def test_a_wiped_postgres_is_empty(private_postgres: Postgres) -> None:
 def test_a_restart_by_pg_ctl_is_followed(private_postgres: Postgres) -> None:
     reports: list[str] = []
     supervisor = Supervisor([private_postgres], reports.append)
-    first = process_of(private_postgres)
-    data = private_postgres.directory / "data"
-    private_postgres._run("pg_ctl", "restart", "-w", "-D", str(data), "-l", str(data.with_name("pg_ctl.log")))
-    supervisor.step()
-    supervisor.step()
-    assert [report.split(",")[0] for report in reports] == [
+    processes = [process_of(private_postgres)]
+    for _ in range(2):  # the second ends an adopted process
+        restart(private_postgres)
+        supervisor.step()
+        supervisor.step()
+        processes.append(process_of(private_postgres))
+    assert [report.split(",")[0] for report in reports] == 2 * [
         "postgres was stopped",
         "postgres was started again by others",
     ]
-    adopted = process_of(private_postgres)
-    assert adopted.pid != first.pid
-    os.kill(adopted.pid, SIGKILL)
-    wait_for_end(adopted)
+    assert len({process.pid for process in processes}) == 3
+    os.kill(processes[-1].pid, SIGKILL)
+    wait_for_end(processes[-1])
     supervisor.step()
-    assert reports[2] == "postgres ended with exit code 1, and is started again"
-    while not answers(private_postgres):  # what the killed processes held is free soon
+    assert reports[4] == "postgres ended with exit code 1, and is started again"
+
+    def stepped() -> bool:  # what the killed processes held is free soon
         supervisor.step()
+        return answers(private_postgres)
+
+    eventually(stepped)
 
 
 def test_an_adopted_postgres_stops_in_order(private_postgres: Postgres) -> None:
-    data = private_postgres.directory / "data"
-    private_postgres._run("pg_ctl", "restart", "-w", "-D", str(data), "-l", str(data.with_name("pg_ctl.log")))
+    restart(private_postgres)
     private_postgres.stop()
     assert private_postgres.adopt()
     adopted = process_of(private_postgres)
     private_postgres.stop()
     assert (adopted.exit_code, private_postgres.adopt()) == (0, False)
+
+
+def restart(server: Postgres) -> None:
+    data = server.directory / "data"
+    server._run("pg_ctl", "restart", "-w", "-D", str(data), "-l", str(data.with_name("pg_ctl.log")))
 
 
 def process_of(server: Postgres) -> Process:
@@ -76,8 +84,7 @@ def answers(server: Postgres) -> bool:
 
 
 def wait_for_end(process: Process) -> None:
-    while process.exit_code is None:
-        time.sleep(0.01)
+    eventually(lambda: process.exit_code is not None)
 
 
 async def execute(url: str, statement: str) -> str:

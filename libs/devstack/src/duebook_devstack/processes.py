@@ -177,7 +177,7 @@ class Process:
 class AdoptedProcess(Process):
     """A process that others started in the place of one of ours: no child of ours, so that nothing tells its exit code.
 
-    It has crashed if it ends and leaves the file `mark` behind.
+    It has crashed if it ends and leaves the file `mark` behind, with its pid in the first line.
     """
 
     def __init__(self, process: ProcessId, mark: Path, *, registry: ProcessRegistry, log: Path) -> None:
@@ -188,7 +188,12 @@ class AdoptedProcess(Process):
     @property
     def exit_code(self) -> int | None:
         """None while the process runs, 1 after a crash."""
-        return None if self.id.alive else int(self._mark.exists())
+        return None if self.id.alive else int(self._is_marked())
+
+    def _is_marked(self) -> bool:
+        with suppress(OSError):  # the next process in its place marks itself with another pid
+            return self._mark.read_text(encoding="utf-8").split("\n")[0] == str(self.pid)
+        return False
 
     def _wait(self, seconds: float | None = None) -> None:
         _wait_until_gone([self.id], 10 if seconds is None else seconds)
