@@ -1,11 +1,12 @@
 """`duebook verify`, `day-lines`, `rebuild`, `rebase-log` and `migrate`. Against a real api and database."""
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
+import pytest
 
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.day_lines import write_line
@@ -35,16 +36,27 @@ async def test_a_falsified_row_is_a_breach_that_rebuild_repairs(duebook: Program
     assert duebook("verify").exit_code == 0
 
 
-async def test_a_rebuild_says_that_it_waits_for_an_archive(offline: Program, pool: Pool) -> None:
+@pytest.mark.parametrize(
+    ("command", "ends"),
+    [
+        ("rebuild -o json", (0, '{"streams":0,"replaced":0}', "")),
+        ("archive restore 2026-01", (3, "", "there is no archive 2026-01; `duebook archive list` names them")),
+    ],
+)
+async def test_what_needs_the_archives_says_that_it_waits_for_another(
+    command: str, ends: tuple[int, str, str], offline: Program, pool: Pool, tmp_path: Path
+) -> None:
+    program = Program({**offline.environment, "DUEBOOK_ARCHIVE_URL": str(tmp_path)})
     async with AsyncExitStack() as archiving:
         await archiving.enter_async_context(alone(pool))
-        with offline.started("rebuild", "-o", "json") as rebuild:
-            assert rebuild.stderr is not None
-            message = await asyncio.to_thread(rebuild.stderr.readline)
+        with program.started(*command.split()) as waiting:
+            assert waiting.stderr is not None
+            message = await asyncio.to_thread(waiting.stderr.readline)
             await archiving.aclose()
-            rest = await asyncio.to_thread(rebuild.communicate)
+            stdout, stderr = await asyncio.to_thread(waiting.communicate)
     assert "waiting for another process that archives" in message
-    assert (json.loads(rest[0]), rest[1]) == ({"streams": 0, "replaced": 0}, "")
+    said = stderr.strip().removeprefix("duebook: ")
+    assert (waiting.returncode, "".join(stdout.split()), said) == ends
 
 
 async def test_a_rebase_says_nothing_had_to_be_done_only_if_so(duebook: Program) -> None:
