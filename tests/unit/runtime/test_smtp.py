@@ -11,7 +11,8 @@ import aiosmtplib
 import pytest
 
 from duebook_common.runtime import smtp
-from duebook_common.runtime.smtp import SmtpServer, _explain, _permanent, deliver, smtp_server
+from duebook_common.runtime.smtp import Refusal, SmtpServer, _explain, _permanent, deliver, smtp_server
+from duebook_common.store import mails_owed
 from duebook_devstack.ports import free_port
 
 
@@ -69,38 +70,80 @@ async def test_the_own_host_name_is_looked_up_once(monkeypatch: pytest.MonkeyPat
 
 
 @asynccontextmanager
-async def slow_server(after_data: float, after_quit: float) -> AsyncIterator[tuple[SmtpServer, list[str]]]:
-    """A server that answers the content of a mail, and QUIT, after so many seconds; the second value is what it saw."""
+async def slow_server(after_data: float = 0, stalls_at: str = "") -> AsyncIterator[tuple[SmtpServer, list[str]]]:
+    """A server that accepts a mail after so many seconds, and never answers one command; the second value: what it saw.
+
+    At `DATA` it stalls once it has the content.
+    """
     seen: list[str] = []
+    over = asyncio.Event()
+    answers = {"EHLO": "250 mail", "QUIT": "221 bye"}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers = {"EHLO": (0, "250 mail"), "DATA": (0, "354 go on"), "QUIT": (after_quit, "221 bye")}
         writer.write(b"220 mail\r\n")
         with closing(writer):
-            while line := (await reader.readline()).decode().strip():
-                seen.append(line[:4])
-                delay, answer = answers.get(line[:4], (0, "250 ok"))
-                await asyncio.sleep(delay)
-                writer.write(f"{answer}\r\n".encode())
+            while line := (await reader.readline()).decode().strip()[:4]:
                 if line == "DATA":
+                    writer.write(b"354 go on\r\n")
                     await reader.readuntil(b".\r\n")
-                    await asyncio.sleep(after_data)
-                    writer.write(b"250 accepted\r\n")
+                seen.append(line)
+                if line == stalls_at:
+                    await over.wait()
+                    return
+                await asyncio.sleep(after_data if line == "DATA" else 0)
+                writer.write(f"{answers.get(line, '250 ok')}\r\n".encode())
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        yield SmtpServer("127.0.0.1", port, tls=False, starttls=False, username=None, password=None), seen
+        try:
+            yield SmtpServer("127.0.0.1", port, tls=False, starttls=False, username=None, password=None), seen
+        finally:
+            over.set()
 
 
+async def until_seen(command: str, seen: list[str]) -> None:
+    async with asyncio.timeout(10):
+        while command not in seen:
+            await asyncio.sleep(0.01)
+
+
+def sending(server: SmtpServer) -> asyncio.Task[Refusal | dict[str, str]]:
+    return asyncio.create_task(deliver(server, EmailMessage(), "a@example.org", ["b@example.org"]))
+
+
+@pytest.fixture
+def own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known, because a lookup may need DNS and take seconds."""
+    monkeypatch.setattr(smtp, "_own_names", ["host.example"])
+
+
+@pytest.mark.usefixtures("own_name")
 async def test_a_server_that_accepts_a_mail_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "_REPLY_SECONDS", 0.2)
-    async with slow_server(after_data=0.6, after_quit=0) as (server, seen):
-        assert await deliver(server, EmailMessage(), "a@example.org", ["b@example.org"]) == {}
+    monkeypatch.setattr(smtp, "_REPLY_SECONDS", 2)
+    async with slow_server(after_data=3) as (server, seen):
+        assert await sending(server) == {}
     assert seen.count("DATA") == 1
 
 
-async def test_an_accepted_mail_is_accepted_whatever_becomes_of_quit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "_MAIL_SECONDS", 0.5)
-    async with slow_server(after_data=0, after_quit=1) as (server, seen):
-        assert await deliver(server, EmailMessage(), "a@example.org", ["b@example.org"]) == {}
-    assert "QUIT" in seen
+@pytest.mark.usefixtures("own_name")
+async def test_a_mail_is_accepted_though_its_sender_is_stopped_at_quit() -> None:
+    async with slow_server(stalls_at="QUIT") as (server, seen):
+        mail = sending(server)
+        await until_seen("QUIT", seen)
+        mail.cancel()
+        assert await mail == {}
+
+
+@pytest.mark.usefixtures("own_name")
+async def test_a_stopped_mail_does_not_wait_for_a_server_that_stalls() -> None:
+    async with slow_server(stalls_at="DATA") as (server, seen):
+        mail = sending(server)
+        await until_seen("DATA", seen)
+        mail.cancel()
+        await asyncio.wait([mail], timeout=5)
+        assert mail.cancelled()
+    assert "QUIT" not in seen
+
+
+def test_an_owed_mail_does_not_overtake_the_one_that_is_being_sent() -> None:
+    assert mails_owed.GRACE_SECONDS > smtp.MAIL_SECONDS

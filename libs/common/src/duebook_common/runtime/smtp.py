@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
+from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,10 +14,10 @@ import aiosmtplib
 
 from duebook_common.domain.addresses import mailable
 
-_REPLY_SECONDS, _MAIL_SECONDS = 10, 180  # timeouts of one reply and of the whole session
+_REPLY_SECONDS, MAIL_SECONDS = 10, 90  # timeouts of one reply and of the whole session
 # A server that looks for viruses first takes its time, and a mail that is not waited for is sent again though it was
-# accepted (RFC 5321, 4.5.3.2.6).
-_ACCEPT_SECONDS = 120
+# accepted (RFC 5321, 4.5.3.2.6). It is no longer than that, because ten mails that wait hold up all others.
+_ACCEPT_SECONDS = 60
 _AUTHENTICATION_REQUIRED = 530  # about the session, not about the mail (RFC 4954)
 _own_names: list[str] = []
 
@@ -52,10 +54,20 @@ def smtp_server(url: str) -> SmtpServer:
 
 
 class _Session(aiosmtplib.SMTP):
-    """An SMTP session that waits longer for the reply to a mail's content than for others."""
+    """An SMTP session that waits longer for the replies to DATA and to a mail's content, and never for that to QUIT."""
 
     async def data(self, message: str | bytes, /, **_: Any) -> aiosmtplib.SMTPResponse:
         return await super().data(message, timeout=_ACCEPT_SECONDS)
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Part without a wait, so that no timeout and no cancellation then makes an accepted mail a failed one."""
+        in_mid_command = isinstance(error, (asyncio.CancelledError, ConnectionError, TimeoutError))
+        if self.protocol is not None and not in_mid_command:
+            with suppress(aiosmtplib.SMTPServerDisconnected):
+                self.protocol.write(b"QUIT\r\n")  # sent before the connection closes
+        self.close()
 
 
 async def send(server: SmtpServer, mail: EmailMessage, sender: str, recipient: str) -> Refusal | None:
@@ -72,18 +84,16 @@ async def deliver(
     Returns a Refusal if the server accepted it for none of them, else the server's reply for each refused recipient.
     Each mail has a connection of its own, because a shared one hangs once the server forgets it.
     """
-    refused: Mapping[str, aiosmtplib.SMTPResponse] | None = None
     try:
         mailed = {mailable(recipient): recipient for recipient in recipients}
-        async with asyncio.timeout(_MAIL_SECONDS), await _session(server) as session:
+        async with asyncio.timeout(MAIL_SECONDS), await _session(server) as session:
             # The envelope is explicit: one that is parsed from the headers gains a recipient per comma.
             refused, _ = await session.send_message(mail, sender=mailable(sender), recipients=list(mailed))
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        if refused is None:  # otherwise the mail was accepted, and only QUIT failed
-            return Refusal(_explain(error), _permanent(error))
+        return Refusal(_explain(error), _permanent(error))
     except ValueError as error:  # an address that SMTP cannot transmit
         return Refusal(_explain(error), permanent=True)
-    return {mailed[recipient]: f"{answer.code} {answer.message}" for recipient, answer in (refused or {}).items()}
+    return {mailed[recipient]: f"{answer.code} {answer.message}" for recipient, answer in refused.items()}
 
 
 async def _session(server: SmtpServer) -> _Session:

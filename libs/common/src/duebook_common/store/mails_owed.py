@@ -10,11 +10,13 @@ from uuid import UUID
 
 from duebook_common.store.database import Connection
 
-_GRACE_SECONDS = 30  # for RabbitMQ's message; then twice as long after each try, up to an hour
+# For RabbitMQ's message and a slow mail: without Redis's lock, another notifier would send that a second time.
+# Then twice as long after each try, up to an hour.
+GRACE_SECONDS = 120
 
 _OWE = f"""
 INSERT INTO mails_owed (run_id, job_id, outcome, version, wake_at)
-SELECT *, clock_timestamp() + interval '{_GRACE_SECONDS} seconds'
+SELECT *, clock_timestamp() + interval '{GRACE_SECONDS} seconds'
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[])
 ON CONFLICT DO NOTHING
 """  # noqa: S608
@@ -22,7 +24,7 @@ _SETTLE = "DELETE FROM mails_owed WHERE run_id = $1 AND outcome = $2 AND version
 _CLAIM = f"""
 UPDATE mails_owed SET
     tries = tries + 1,
-    wake_at = $1::timestamptz + least({_GRACE_SECONDS} * power(2, least(tries, 10)), 3600) * interval '1 second'
+    wake_at = $1::timestamptz + least({GRACE_SECONDS} * power(2, least(tries, 10)), 3600) * interval '1 second'
 WHERE (run_id, outcome, version) IN (
     SELECT run_id, outcome, version FROM mails_owed
     WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
