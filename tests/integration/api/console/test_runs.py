@@ -88,7 +88,9 @@ async def test_a_run_is_repeated_once_by_a_form_that_is_sent_twice(api: Api) -> 
     fields = hidden(await get(api, f"/console/runs/{run['id']}/rerun"))
     answers = [await submit(api, f"/console/runs/{run['id']}/rerun", **fields) for _ in range(2)]
     assert len({answer.headers["location"] for answer in answers}) == 1
-    assert run["id"] in await get(api, answers[0].headers["location"])
+    page = await get(api, answers[1].headers["location"])
+    assert run["id"] in page
+    assert "sent already: it started this run" in page
 
 
 async def test_without_the_scope_no_payload_result_or_log_line_is_shown(postgres_url: str) -> None:

@@ -19,6 +19,7 @@ Q = TypeVar("Q", bound=BaseModel)
 _OF_EVERY_PAGE = {"tz", "tab", "view"}
 _FORM = "application/x-www-form-urlencoded"
 ONCE = "once"
+SENT_ALREADY = "This form was sent already:"
 _LARGE_FORM, _MOST_FIELDS = 16 * 1024, 300
 
 

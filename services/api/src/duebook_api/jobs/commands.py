@@ -25,7 +25,7 @@ from duebook_api.state.task_catalogue import TaskSchemas
 from duebook_common.domain.definition import Definition, Overlap
 from duebook_common.domain.errors import JobDeletedAlready, JobKeyTaken, KeyReused
 from duebook_common.domain.job import decide as job_decide
-from duebook_common.domain.job.commands import JobCommand
+from duebook_common.domain.job.commands import JobCommand, TriggerRun
 from duebook_common.domain.job.events import JobCreated
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.run.ids import run_id_for
@@ -42,8 +42,8 @@ _SOON = timedelta(minutes=1)
 
 async def create(
     deps: Dependencies, bodies: Sequence[JobBody], actor: Actor, idempotent: IdempotentRequest | None, root: str
-) -> list[Job]:
-    """Create jobs, all or none; if the Idempotency-Key was used before, the result is the jobs created then.
+) -> tuple[list[Job], bool]:
+    """Create jobs, all or none; returns whether they are new: an Idempotency-Key brings the jobs of its first use.
 
     Raises Problem 422, or 409 if there would be too many queues, with pointers that start with `root`, and KeyReused.
     """
@@ -58,7 +58,7 @@ async def create(
     except Problem:  # a repeat may be invalid by now: its end has passed, or there are too many queues
         if idempotent is None or (jobs := await _created_before(deps, ids, hash_)) is None:
             raise
-        return jobs
+        return jobs, False
     events = {
         id_: await deps.definition_search.run(takes_long(each), job_decide.create, id_, each, now, hash_)
         for id_, each in zip(ids, definitions, strict=True)
@@ -69,10 +69,10 @@ async def create(
         jobs = await _created_before(deps, ids, hash_)
         if jobs is None:
             raise KeyReused
-        return jobs
+        return jobs, False
     if any(job.next_at is not None and job.next_at <= now + _SOON for job in jobs):
         deps.hints.wake()
-    return jobs
+    return jobs, True
 
 
 async def checked(
@@ -248,12 +248,20 @@ async def _replace(
 
 async def trigger(
     deps: Dependencies, job_id: UUID, value: Mapping[str, Any], overlap: Overlap, key: str | None, actor: Actor
-) -> Run:
-    """Start a run now; if the Idempotency-Key was used before, the result is the run started then.
+) -> tuple[Run, bool]:
+    """Start a run now; returns whether it is new: an Idempotency-Key brings the run of its first use.
 
     Raises Problem 404 or 422, JobDeletedAlready and KeyReused.
     """
     run_id = run_id_for(job_id, actor.name, key if key is not None else uuids.uuid7().hex)
     request = TriggerRequest(deps, await deps.task_schemas(), run_id, value, overlap)
     result = await handle(deps, job_id, request, actor)
-    return result.command.earlier or next(run for run in result.runs if run.id == run_id)
+    return triggered(result)
+
+
+def triggered(result: JobResult[TriggerRun]) -> tuple[Run, bool]:
+    """The run that the command started, and whether it is new."""
+    command = result.command
+    if command.earlier is not None:
+        return command.earlier, False
+    return next(run for run in result.runs if run.id == command.run_id), True

@@ -89,7 +89,7 @@ async def create_job(request: Request) -> Response:
     must_be_due(body, deps.clock.now(), q.wait)
     once = IdempotentRequest("job", key, value) if key is not None else None
     with wait_reserved(request, q.wait):
-        [job] = await commands.create(deps, [body], actor(request), once, "")
+        [job], _ = await commands.create(deps, [body], actor(request), once, "")
         if q.wait is None:
             return await _answer(deps, job, 201)
         job, run = await job_after_wait(request, job, q.wait)
@@ -120,7 +120,7 @@ async def create_jobs(request: Request) -> Response:
         if q.dry_run:
             return reply({"items": await dry_run_of(deps, bodies, "/jobs/{}", replace=q.replace)})
         once = IdempotentRequest("batch", key, value) if key is not None else None
-        jobs = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
+        jobs, _ = await commands.create(deps, bodies, actor(request), once, "/jobs/{}")
         schemas = await deps.task_schemas()
         return reply({"items": [views.job(job, schemas.served) for job in jobs]}, 201)
 
@@ -275,7 +275,8 @@ async def trigger_job(request: Request, job_id: PathJobId) -> Response:
     body = validated(TriggerBody, value)
     must_fit(body.payload)
     with wait_reserved(request, wait):
-        run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), key, actor(request))
+        overlap = Overlap(body.overlap)
+        run, _ = await commands.trigger(dependencies(request), job_id, value, overlap, key, actor(request))
         ended = None if wait is None else await wait_for_run(request, run.id, wait)
     return reply(ended or views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 

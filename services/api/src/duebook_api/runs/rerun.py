@@ -6,7 +6,7 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from duebook_api.history.archived import archived, missing_run
-from duebook_api.jobs.commands import handle
+from duebook_api.jobs.commands import handle, triggered
 from duebook_api.jobs.requests import request_hash
 from duebook_api.runs.payloads import payload_of
 from duebook_api.state.dependencies import Dependencies
@@ -59,13 +59,12 @@ class RerunRequest:
         )
 
 
-async def rerun(deps: Dependencies, repeated: Run, key: str | None, actor: Actor) -> Run:
-    """Repeat a run; if the Idempotency-Key was used before, the result is the run started then.
+async def rerun(deps: Dependencies, repeated: Run, key: str | None, actor: Actor) -> tuple[Run, bool]:
+    """Repeat a run; returns whether the result is new: an Idempotency-Key brings the run of its first use.
 
     Raises Problem 404 or 422, JobDeletedAlready, and WrongStatus if the run has not ended.
     """
     unique = key if key is not None else uuids.uuid7().hex
     run_id = run_id_of_rerun(repeated.job_id, repeated.id, actor.name, unique)
     request = RerunRequest(deps, await deps.task_schemas(), run_id, repeated.id)
-    result = await handle(deps, repeated.job_id, request, actor)
-    return result.command.earlier or next(run for run in result.runs if run.id == run_id)
+    return triggered(await handle(deps, repeated.job_id, request, actor))

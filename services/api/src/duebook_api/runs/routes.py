@@ -147,12 +147,12 @@ async def rerun_run(request: Request, run_id: PathId) -> Response:
     """
     deps, key = dependencies(request), idempotency_key(request)
     validated(NothingBody, await read_optional(request))
-    run = await rerun_of(deps, run_id, key, actor(request))
+    run, _ = await rerun_of(deps, run_id, key, actor(request))
     return reply(views.run(run), 202, {"Location": f"/api/run/{run.id}"})
 
 
-async def rerun_of(deps: Dependencies, run_id: UUID, key: str | None, actor: Actor) -> Run:
-    """The new run; raises Problem 404 or 410 if there is no run to repeat, and what `rerun` raises."""
+async def rerun_of(deps: Dependencies, run_id: UUID, key: str | None, actor: Actor) -> tuple[Run, bool]:
+    """As `rerun`; raises Problem 404 or 410 if there is no run to repeat."""
     async with acquire(deps.pool) as db:
         runs = await load_runs_to_decide(db, [run_id])
         if run_id not in runs:

@@ -15,7 +15,7 @@ from duebook_api.console.pages.copies import Copies, copies, curl
 from duebook_api.console.pages.payload_form import parse_text
 from duebook_api.console.reader import Reader, reader_of
 from duebook_api.console.rendering import redirect, render
-from duebook_api.console.requests import needs, once, once_key, read_form
+from duebook_api.console.requests import SENT_ALREADY, needs, once, once_key, read_form
 from duebook_api.erasure.routes import erased_job
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Fault, Problem, invalid
@@ -191,8 +191,11 @@ async def trigger(request: Request, job_id: PathJobId) -> Response:
     body = validated(TriggerBody, value)
     must_fit(body.payload)
     key = once_key(form, value)
-    run = await commands.trigger(dependencies(request), job_id, value, Overlap(body.overlap), key, actor(request))
-    return redirect(request, f"/console/jobs/{job_id}?tab=runs", f"The run {run.id} is on its way.")
+    overlap = Overlap(body.overlap)
+    run, is_new = await commands.trigger(dependencies(request), job_id, value, overlap, key, actor(request))
+    repeated = f"{SENT_ALREADY} it started the run {run.id}. Open it anew for another run."
+    message = f"The run {run.id} is on its way." if is_new else repeated
+    return redirect(request, f"/console/jobs/{job_id}?tab=runs", message)
 
 
 @router.post("/backfill", **needs(Scope.RUNS_WRITE))

@@ -25,7 +25,7 @@ from duebook_api.console.pages.job_form import JobForm, faults_of, new_values
 from duebook_api.console.pages.payload_form import TASK, PayloadForm, sent_form
 from duebook_api.console.reader import readable_schemas, reader_of
 from duebook_api.console.rendering import redirect, render
-from duebook_api.console.requests import ONCE, needs, once, once_key, read_form
+from duebook_api.console.requests import ONCE, SENT_ALREADY, needs, once, once_key, read_form
 from duebook_api.console.routes.fleet import NO_EFFECT, effect_of
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import Problem
@@ -61,10 +61,10 @@ async def make_job(request: Request) -> Response:
         body, key = validated(JobBody, given), once_key(form, given)
         must_fit(body.payload, body.metadata)
         repeatable = IdempotentRequest("job", key, given) if key is not None else None
-        [job] = await commands.create(deps, [body], actor(request), repeatable, "")
+        [job], is_new = await commands.create(deps, [body], actor(request), repeatable, "")
     except Problem as problem:
         return await _page(request, JobForm(form, None, faults_of(problem, form)), problem.status)
-    return redirect(request, f"/console/jobs/{job.id}", "Created.")
+    return redirect(request, f"/console/jobs/{job.id}", "Created." if is_new else f"{SENT_ALREADY} it made this job.")
 
 
 @router.get("/jobs/{job_id}/edit", **needs(Scope.JOBS_WRITE))

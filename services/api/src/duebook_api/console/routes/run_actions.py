@@ -10,7 +10,7 @@ from duebook_api.console.pages.actions import REASON, Action
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
-from duebook_api.console.requests import needs, once, read_form
+from duebook_api.console.requests import SENT_ALREADY, needs, once, read_form
 from duebook_api.erasure.routes import erased_run
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.requests import validated
@@ -77,8 +77,9 @@ async def ask_rerun(request: Request, run_id: PathId) -> Response:
 async def rerun(request: Request, run_id: PathId) -> Response:
     """Start the new run, once for each dialog."""
     form = await read_form(request)
-    run = await rerun_of(dependencies(request), run_id, form.get("once") or None, actor(request))
-    return redirect(request, f"/console/runs/{run.id}", "This is the new run.")
+    run, is_new = await rerun_of(dependencies(request), run_id, form.get("once") or None, actor(request))
+    message = "This is the new run." if is_new else f"{SENT_ALREADY} it started this run."
+    return redirect(request, f"/console/runs/{run.id}", message)
 
 
 @router.get("/erase", **needs(Scope.ERASE))
