@@ -19,6 +19,7 @@ from duebook_common.domain.run.commands import (
     WakeRun,
 )
 from duebook_common.domain.run.state import Run, RunStatus
+from duebook_common.store.concurrency_keys import first_of_keys
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.wakeups import (
@@ -240,6 +241,18 @@ async def test_a_freed_key_reads_no_more_than_a_thousand_of_each_kind(pool: Pool
     found = await query_cost(pool, _WAKE_BY_KEY, ["k"], [1])
     assert not found.scans
     assert found.buffers <= 3_000, found
+
+
+async def test_a_freed_key_is_handed_on_behind_thousands_of_held_runs(pool: Pool) -> None:
+    ended = await dispatched(pool, concurrency=Concurrency("k", 1))
+    await grow_table(pool, "runs", 3_000)
+    await pool.execute("UPDATE runs SET status = 'waiting', held = true, created_at = created_at - interval '1 day'")
+    free = await dispatched(pool, concurrency=Concurrency("k", 1))
+    await pool.execute(_ASLEEP)
+    async with pool.acquire() as db:
+        assert [run.id for run in await first_of_keys(db, [free], {"k": 0}, NOW)] == [free.id]
+        await wake_waiting(db, [ended])
+    assert await woken(pool, free) == {free.id}
 
 
 async def test_looking_for_wrong_times_reads_few_of_many_jobs_and_runs(pool: Pool) -> None:

@@ -3,10 +3,11 @@
 # A run that has neither ended nor been dead-lettered, as `Run.active`. Index: runs_active.
 ACTIVE = "status IN ('waiting', 'dispatched', 'running', 'retrying')"
 
-# A waiting run that has a concurrency key: one that waits for a slot of it, and one that first waits for a run of its
-# own job. Indexes: runs_of_key, runs_of_key_and_job, if `concurrency_key` is compared too.
-WAITS_FOR_KEY = "concurrency_key IS NOT NULL AND status = 'waiting' AND reason IS DISTINCT FROM 'overlap'"
-WAITS_FOR_KEY_AND_JOB = "concurrency_key IS NOT NULL AND status = 'waiting' AND reason = 'overlap'"
+# A waiting run that has a concurrency key and is not held: one that waits for a slot of the key, and one that first
+# waits for a run of its own job. Indexes: runs_of_key, runs_of_key_and_job, if `concurrency_key` is compared too.
+_HAS_KEY = "concurrency_key IS NOT NULL AND status = 'waiting' AND NOT held"
+WAITS_FOR_KEY = f"{_HAS_KEY} AND reason IS DISTINCT FROM 'overlap'"
+WAITS_FOR_KEY_AND_JOB = f"{_HAS_KEY} AND reason = 'overlap'"
 
 # How many bytes of text a search among dead letters looks at in a run. Indexes: runs_dead_texts, which has the texts of
 # the first kind of runs, and runs_dead_long_texts.

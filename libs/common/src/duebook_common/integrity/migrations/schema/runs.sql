@@ -78,13 +78,14 @@ CREATE INDEX runs_active ON runs (job_id)
 -- The first waiting runs of this job, which the end of another run wakes.
 CREATE INDEX runs_waiting ON runs (job_id, created_at, nominal_at) WHERE job_id IS NOT NULL AND status = 'waiting';
 
--- The first runs that wait for this concurrency key. Those that wait for another run of their job too have an index of
--- their own, so that a hundred thousand of one kind are not read to find that there is none of the other.
+-- The first runs that wait for this concurrency key. Held runs are left out, because others may pass them. Those that
+-- wait for another run of their job too have an index of their own, so that a hundred thousand of one kind are not read
+-- to find that there is none of the other.
 CREATE INDEX runs_of_key ON runs (concurrency_key, created_at, nominal_at)
-    WHERE concurrency_key IS NOT NULL AND status = 'waiting' AND reason IS DISTINCT FROM 'overlap';
+    WHERE concurrency_key IS NOT NULL AND status = 'waiting' AND NOT held AND reason IS DISTINCT FROM 'overlap';
 
 CREATE INDEX runs_of_key_and_job ON runs (concurrency_key, created_at, nominal_at)
-    WHERE concurrency_key IS NOT NULL AND status = 'waiting' AND reason = 'overlap';
+    WHERE concurrency_key IS NOT NULL AND status = 'waiting' AND NOT held AND reason = 'overlap';
 
 -- How many runs hold this concurrency key, however many wait for it.
 CREATE INDEX runs_holding ON runs (concurrency_key)
