@@ -55,8 +55,8 @@ async def test_what_needs_the_archives_says_that_it_waits_for_another(
             await archiving.aclose()
             stdout, stderr = await asyncio.to_thread(waiting.communicate)
     assert "waiting for another process that archives" in message
-    said = stderr.strip().removeprefix("duebook: ")
-    assert (waiting.returncode, "".join(stdout.split()), said) == ends
+    reason = stderr.strip().removeprefix("duebook: ")
+    assert (waiting.returncode, "".join(stdout.split()), reason) == ends
 
 
 async def test_a_rebase_says_nothing_had_to_be_done_only_if_so(duebook: Program) -> None:
