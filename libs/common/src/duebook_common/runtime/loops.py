@@ -39,12 +39,17 @@ async def run_every(
             failures = 0
         except Exception as error:
             failures += 1
-            LOOP_FAILURES.labels(name).inc()
+            count_failure(name)
             log.warning("loop step failed", loop=name, error=error, failures=failures, exc_info=failures == 1)
             await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), longest))
             continue
         if not found:
             await _wait(wake, (pause() if callable(pause) else pause).total_seconds())
+
+
+def count_failure(name: str) -> None:
+    """Count that a step of the loop has failed, for one that goes on from there by itself."""
+    LOOP_FAILURES.labels(name).inc()
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:

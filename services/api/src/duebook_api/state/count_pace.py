@@ -9,7 +9,7 @@ import structlog
 from asyncpg import QueryCanceledError
 
 from duebook_api.state.kept_answer import kept_for
-from duebook_common.runtime.telemetry import LOOP_FAILURES
+from duebook_common.runtime.loops import count_failure
 
 log = structlog.stdlib.get_logger("gauges")
 
@@ -40,7 +40,7 @@ class CountPace:
             yield
         except QueryCanceledError as error:
             self._pause, self._rest = self._rest, min(2 * self._rest, _LONGEST_REST)
-            LOOP_FAILURES.labels(self._loop).inc()
+            count_failure(self._loop)
             log.warning("a count took too long, and its gauges stay as they are", error=error, seconds=self._pause,
                         remedy=_REMEDY)  # fmt: skip
         else:
