@@ -35,7 +35,7 @@ async def test_one_period_leaves_with_each_step(pool: Pool, tmp_path: Path) -> N
     assert len([*tmp_path.iterdir()]) == 2
 
 
-async def test_an_archive_rests_longer_while_runs_are_late(
+async def test_the_pace_of_an_archive_follows_whether_runs_are_late(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests = set[float]()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from duebook_common.domain.definition import CatchUp, Every, Recurrence
+from duebook_common.domain.definition import CatchUp, Every, Overlap, Recurrence
 from duebook_common.domain.job.events import (
     JobChanged,
     JobCreated,
@@ -160,6 +160,20 @@ def test_a_backlog_waits_for_runs_of_any_trigger() -> None:
     life.wait(HOUR)
     assert len(life.active) == 100
     assert _unaccounted(life) == []
+
+
+@pytest.mark.parametrize("active", [1, 2])
+def test_a_few_active_runs_keep_nothing_of_a_backlog_back(active: int) -> None:
+    catch_all = a_definition(recurrence=Every(HOUR), catch_up=CatchUp("all"), overlap=Overlap.ALLOW_ALL)
+    life = new_life(catch_all, NOW)
+    for _ in range(active):
+        life.wait(HOUR)
+        life.poll()
+    assert len(life.active) >= active
+    life.wait(20 * HOUR)
+    assert _unaccounted(life) != []
+    life.end_these(life.active)
+    assert _unaccounted(life) != []
 
 
 def _unaccounted(life: Life) -> list[str]:

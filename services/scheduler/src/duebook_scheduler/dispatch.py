@@ -65,8 +65,8 @@ class Dispatcher:
 
     async def step(self) -> int:
         """Dispatch one batch; returns how many jobs were decided."""
-        self.lateness = timedelta(0)
         if not self._sender.connected:
+            self.lateness = timedelta(0)
             return 0  # RabbitMQ is unavailable: the due jobs stay due
         await self._send(self._contended.take())
         now = self._clock.now()

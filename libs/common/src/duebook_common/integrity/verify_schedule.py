@@ -1,8 +1,7 @@
 """Invariant 1: every nominal time up to now has exactly one run, or is part of a skip with its reason."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import accumulate
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +27,7 @@ from duebook_common.store.eventstore import RecordedEvent
 from duebook_common.store.replay import fold_run
 
 _INSTANT = timedelta(microseconds=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _NO_PAUSES = Pauses()
 
 
@@ -54,12 +54,10 @@ def check_schedule(
         if fault := _fault(job, event):
             yield _breach(item.stream, fault)
         job = job_state.evolve(job, event)
-    if (
-        job.next_at is not None
-        and job.next_at < due_before
-        and (_kept_back(job, due_before, pauses, working_off) or _works_off(job, runs.values(), due_before))
-    ):
-        due_before = job.next_at
+    if job.next_at is not None and job.next_at < due_before:
+        moved_at = history[-1].at
+        if _kept_back(job, due_before, pauses, working_off) or _works_off(job, moved_at, runs.values(), due_before):
+            due_before = job.next_at
     if job.status is JobStatus.ACTIVE and job.next_at is not None and job.next_at < due_before:
         yield _breach(job_events.stream(job.id), f"{job.next_at} is due and unaccounted for")
     yield from _check_totals(job, schedule_periods(history), due_before)
@@ -74,28 +72,25 @@ def _kept_back(job: Job, due_before: datetime, pauses: Pauses, working_off: Cont
     return (fell_into_pause or job.backlog_since is not None) and job.definition.queue in working_off
 
 
-def _works_off(job: Job, runs: Iterable[Sequence[RecordedEvent]], due_before: datetime) -> bool:
+def _works_off(job: Job, moved_at: datetime, runs: Iterable[Sequence[RecordedEvent]], due_before: datetime) -> bool:
     """Whether the policy `all` waits for a slot: the rest of its backlog stays due meanwhile.
 
-    No slot was free for as long as an occurrence may be due if as many runs were active since `due_before` as the
-    policy allows at once: MAX_CATCHING_UP, or, by a setting that the log does not know, as many as ever were.
+    It does while as many runs were active since `due_before` as the policy allows at once. A setting that the log does
+    not know may allow fewer than MAX_CATCHING_UP: as many as were active when the job moved last, if that left it due.
     """
     if job.definition.catch_up.policy != "all":
         return False
-    spans = [_active_span(items) for items in runs]
-    lately = sum(end is None or end > due_before for _, end in spans)
-    return lately >= min(MAX_CATCHING_UP, max(1, _most_at_once(spans)))
+    spans = [(begin, end) for begin, end in map(_active_span, runs) if begin < end]
+    slots = MAX_CATCHING_UP
+    if job.next_at is not None and job.next_at <= moved_at:
+        slots = min(slots, max(1, sum(begin <= moved_at < end for begin, end in spans)))
+    return sum(end > due_before for _, end in spans) >= slots
 
 
-def _active_span(items: Sequence[RecordedEvent]) -> tuple[datetime, datetime | None]:
-    """From when until when a run was active; None if it is."""
+def _active_span(items: Sequence[RecordedEvent]) -> tuple[datetime, datetime]:
+    """From when until when a run was active. One that was skipped at once has the same time twice."""
     run = fold_run(items)
-    return items[0].event.at, None if run.active else run.finished_at or items[-1].event.at
-
-
-def _most_at_once(spans: Iterable[tuple[datetime, datetime | None]]) -> int:
-    changes = sorted(change for begin, end in spans for change in ((begin, 1), *([(end, -1)] if end else [])))
-    return max(accumulate(step for _, step in changes), default=0)
+    return items[0].event.at, _NEVER if run.active else run.finished_at or items[-1].event.at
 
 
 def _breach(stream: str, says: str) -> Breach:
