@@ -21,9 +21,9 @@ Every service answers `GET /metrics` in the Prometheus format; scrape each copy.
 stands at the head of that file. Beside these metrics each service reports those of its Python process. A histogram has the usual `_bucket`, `_sum` and `_count`.
 
 The api counts `duebook_due_runs` and `duebook_running_runs` every 15 seconds, and dead letters, overdue jobs and paused queues every 5; where
-counting takes long, 30 seconds after the last count at most, so that the values are less than a minute old. A count that PostgreSQL cancels after
-15 seconds leaves them as they are, adds to `duebook_loop_failures_total` of the loop `queue gauges` or `gauges`, and is repeated after 30 seconds,
-then after twice as long each time, up to five minutes.
+counting takes long, 30 seconds after the last count at most, so that the values are about a minute old. A count that PostgreSQL cancels after 15 seconds leaves them
+as they are, adds to `duebook_loop_failures_total` of the loop `queue gauges`, `dead letter gauges` or `overdue gauges`, and is repeated after
+30 seconds, then after twice as long each time, up to five minutes. The three loops do not wait for each other.
 """
 _LABELS = """
 | label | of | values |

@@ -7,7 +7,7 @@ import pytest
 
 from duebook_api.runs import redrive
 from duebook_api.runs.dead_letter_times import times_of_death
-from duebook_api.state.gauges import DeadLetterGauges
+from duebook_api.state.gauges import DeadLetterGauges, OverdueGauges
 from duebook_common.domain.run.commands import WakeRun
 from duebook_common.runtime.telemetry import CURRENT_DEAD_LETTERS, DEAD_LETTER_AGE, OVERDUE_JOBS
 from duebook_common.store import bulk_handling
@@ -167,14 +167,17 @@ async def test_the_gauges_follow_the_dead_letters_and_return_to_zero(api: Api) -
     run = await api.dead_letter(queue="q9")
     api.pass_time(timedelta(minutes=10))
     await api.create(queue="q9", scheduled_at=(api.deps.clock.now() - timedelta(seconds=30)).isoformat())
-    gauges = DeadLetterGauges(api.deps.pool, api.deps.clock, api.deps.misfire)
+    gauges = DeadLetterGauges(api.deps.pool, api.deps.clock)
+    overdue = OverdueGauges(api.deps.pool, api.deps.clock, api.deps.misfire)
     await gauges.refresh()
+    await overdue.refresh()
     assert CURRENT_DEAD_LETTERS.labels("q9")._value.get() == 1
     assert DEAD_LETTER_AGE._value.get() >= 600
     assert OVERDUE_JOBS._value.get() == 1
     await api.json(200, "POST", f"/api/dead-letter/{run['id']}/discard", {"reason": "x"})
     await api.json(204, "DELETE", f"/api/job/{late['id']}")
     await gauges.refresh()
+    await overdue.refresh()
     assert CURRENT_DEAD_LETTERS.labels("q9")._value.get() == 0
     assert DEAD_LETTER_AGE._value.get() == 0
     assert OVERDUE_JOBS._value.get() == 0

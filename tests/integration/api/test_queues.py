@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from prometheus_client import Gauge
 
-from duebook_api.state.gauges import DeadLetterGauges
+from duebook_api.state.gauges import DeadLetterGauges, OverdueGauges
 from duebook_api.state.queue_gauges import QueueGauges
 from duebook_common.runtime.telemetry import DUE_RUNS, OVERDUE_JOBS, PAUSED_QUEUES, RUNNING_RUNS
 from duebook_common.store.database import Clock, Pool, acquire, transaction
@@ -90,7 +90,7 @@ async def test_a_malformed_name_is_refused_with_what_a_name_may_have(api: Api) -
 
 async def test_jobs_of_a_paused_queue_are_not_overdue(api: Api) -> None:
     await api.json(201, "POST", "/api/job", {"name": "a", "scheduled_at": "2026-01-04T02:00:00Z"})
-    gauges = DeadLetterGauges(api.deps.pool, Clock(), timedelta(minutes=1))
+    gauges = OverdueGauges(api.deps.pool, Clock(), timedelta(minutes=1))
     for path, overdue, paused in (
         ("/api/queue/default/pause", 0, 1), ("/api/freeze", 0, 2), ("/api/queue/default/resume", 0, 1),
         ("/api/thaw", 1, 0),
@@ -127,6 +127,22 @@ async def test_a_count_of_runs_that_took_too_long_is_repeated_later(api: Api) ->
         await eventually(partial(cancelled, api.deps.pool))
         assert await count == 0
     assert gauges.pace.pause() == timedelta(seconds=30)
+
+
+async def test_a_count_of_dead_letters_that_takes_too_long_leaves_the_others_alone(api: Api) -> None:
+    await api.json(201, "POST", "/api/job", {"name": "a", "scheduled_at": "2026-01-04T02:00:00Z"})
+    await api.json(201, "POST", "/api/job", LATER | {"queue": "mail"})
+    await api.json(200, "POST", "/api/queue/mail/pause")
+    OVERDUE_JOBS.set(0)
+    PAUSED_QUEUES.set(0)
+    async with transaction(api.deps.pool) as db:
+        await db.execute("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE")
+        count = asyncio.create_task(DeadLetterGauges(api.deps.pool, Clock()).refresh())
+        await OverdueGauges(api.deps.pool, Clock(), timedelta(minutes=1)).refresh()
+        assert (OVERDUE_JOBS._value.get(), PAUSED_QUEUES._value.get()) == (1, 1)
+        assert not count.done()
+        await eventually(partial(cancelled, api.deps.pool))
+        assert await count == 0
 
 
 async def cancelled(pool: Pool) -> bool:

@@ -53,7 +53,7 @@ from duebook_api.state.create_batcher import JobCreateBatcher
 from duebook_api.state.database_gauges import DatabaseGauges
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.feed import PAUSE, Feed
-from duebook_api.state.gauges import DeadLetterGauges
+from duebook_api.state.gauges import DeadLetterGauges, OverdueGauges
 from duebook_api.state.queue_gauges import QueueGauges
 from duebook_api.state.queue_names import QueueNames
 from duebook_api.state.side_process import SideProcess
@@ -167,8 +167,10 @@ def _start_loops(loops: Loops, deps: Dependencies, keys: ApiKeys | None, limiter
         loops.start("key use", run_every("key use", _KEY_USE_INTERVAL, keys.note_use))
     loops.start("feed", run_every("feed", PAUSE, deps.feed.step, longest=1))
     loops.start("changes", run_every("changes", deps.changes.pause, partial(deps.changes.step, deps.pool), longest=1))
-    gauges = DeadLetterGauges(deps.pool, deps.clock, deps.misfire)
-    loops.start("gauges", run_every("gauges", gauges.pace.pause, gauges.refresh))
+    overdue = OverdueGauges(deps.pool, deps.clock, deps.misfire)
+    loops.start("overdue gauges", run_every("overdue gauges", overdue.pace.pause, overdue.refresh))
+    dead_letters = DeadLetterGauges(deps.pool, deps.clock)
+    loops.start("dead letter gauges", run_every("dead letter gauges", dead_letters.pace.pause, dead_letters.refresh))
     queues = QueueGauges(deps)
     loops.start("queue gauges", run_every("queue gauges", queues.pace.pause, queues.refresh))
     database = DatabaseGauges(deps.pool, deps.system.horizon)

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from asyncpg import Record
+
 from duebook_api.state.count_pace import CountPace
 from duebook_common.runtime.telemetry import (
     CURRENT_DEAD_LETTERS,
@@ -37,29 +39,39 @@ WHERE q.queue IS NOT NULL
 _PAUSED = "SELECT count(*) FROM queue_pauses WHERE until IS NULL"
 
 
-class DeadLetterGauges:
-    """Refreshes the gauges. A queue that has lost its last dead letter stays, with 0."""
+class OverdueGauges:
+    """Refreshes the gauges of overdue jobs and paused queues. A slow count of dead letters does not delay them."""
 
     def __init__(self, pool: Pool, clock: Clock, misfire: timedelta) -> None:
         self._pool, self._clock, self._misfire = pool, clock, misfire
-        self._queues = {"default"}
-        self.pace = CountPace("gauges", _INTERVAL)
+        self.pace = CountPace("overdue gauges", _INTERVAL)
 
     async def refresh(self) -> int:
         with self.pace.count():
-            await self._count(self._clock.now())
+            async with acquire(self._pool) as db:
+                PAUSED_QUEUES.set(await db.fetchval(_PAUSED))
+                OVERDUE_JOBS.set(await db.fetchval(OVERDUE, self._clock.now() - self._misfire))
         return 0
 
-    async def _count(self, now: datetime) -> None:
-        async with acquire(self._pool) as db:
-            rows = await db.fetch(_DEAD_LETTERS)
-            overdue: int = await db.fetchval(OVERDUE, now - self._misfire)
-            paused: int = await db.fetchval(_PAUSED)
+
+class DeadLetterGauges:
+    """Refreshes the gauges of dead letters. A queue that has lost its last one stays, with 0."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool, self._clock = pool, clock
+        self._queues = {"default"}
+        self.pace = CountPace("dead letter gauges", _INTERVAL)
+
+    async def refresh(self) -> int:
+        with self.pace.count():
+            async with acquire(self._pool) as db:
+                self._set(await db.fetch(_DEAD_LETTERS), self._clock.now())
+        return 0
+
+    def _set(self, rows: list[Record], now: datetime) -> None:
         counts: dict[str, int] = {row["queue"]: row["count"] for row in rows}
         self._queues |= set(counts)
         for queue in self._queues:
             CURRENT_DEAD_LETTERS.labels(queue).set(counts.get(queue, 0))
         oldest: datetime = min((row["oldest"] for row in rows), default=now)
         DEAD_LETTER_AGE.set(max((now - oldest).total_seconds(), 0))
-        OVERDUE_JOBS.set(overdue)
-        PAUSED_QUEUES.set(paused)
