@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_api.schedules.forecast import counts, differences, forecast
+from duebook_api.schedules.forecast import counts, differences, forecast, job_schedules
 from duebook_api.schedules.forecast.counts import ForecastTooLarge, hourly_counts, step_counts
 from duebook_api.schedules.forecast.differences import JobChange, changed_times, least_compared
 from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDurations
@@ -139,6 +139,16 @@ def test_days_that_are_alike_are_counted_once(monkeypatch: pytest.MonkeyPatch) -
     jobs = [a_schedule(n, recurrence=Cron("* * * * *")) for n in range(5)]
     assert sum(job.runs for job in hourly_counts(jobs, START, START + 100 * DAY)) == 5 * 100 * 1440
     assert counted.call_count == len(jobs)
+
+
+@pytest.mark.parametrize("recurrence", [Cron("0 * * * *"), Every(HOUR)])
+def test_runs_before_the_window_are_counted_once(monkeypatch: pytest.MonkeyPatch, recurrence: Cron | Every) -> None:
+    """Of a job with `max_runs` they take a step for each day."""
+    counted = Mock(wraps=job_schedules.count_between)
+    monkeypatch.setattr(job_schedules, "count_between", counted)
+    [job] = hourly_counts([a_schedule(left=1000, recurrence=recurrence)], START + 30 * DAY, START + 31 * DAY)
+    assert job.runs == 24
+    assert counted.call_count == 1
 
 
 def test_max_runs_limits_a_forecast_wherever_its_window_is() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from duebook_api.schedules.forecast.job_schedules import JobSchedule, nominal_times
+from duebook_common.domain.definition import Every
 from duebook_common.domain.schedule.times import TimeSequence
 
 HOUR = timedelta(hours=1)
@@ -74,7 +75,13 @@ def hourly_counts(
 
 
 def _least_cells(schedule: JobSchedule, start: datetime, end: datetime) -> int:
-    """How many hours with runs the job has at least: what is too large is refused before anything is counted."""
+    """How many hours with runs the job has at least: what is too large is refused before anything is counted.
+
+    Only of intervals, which take one step, and only where no runs before the window are to be counted for it.
+    """
+    limited = schedule.runs_left is not None and schedule.next_at is not None and schedule.next_at < start
+    if limited or not isinstance(schedule.definition.recurrence, Every):
+        return 0
     chunk = next(nominal_times(schedule, start, end), None)
     if chunk is None or chunk.interval is None:
         return 0
