@@ -30,7 +30,8 @@ from duebook_notifier.subject import MailSubject, MissedOccurrences, UnknownOutc
 log = structlog.stdlib.get_logger("outcome_mailer")
 
 Outcome = OutcomeMessage | OwedMail  # both have its run, its job, what it is, and the version of its event
-_DUE_BATCH = 50  # one that waits for a server that stalls is over within five minutes, and others come
+# Where a server stalls, a batch with one recipient each is over within five minutes (`MAIL_SECONDS`), and others come.
+_DUE_BATCH = 30
 _AT_ONCE = 8  # outcomes that are looked up in the database
 
 _RUN_IS_ERASED = "SELECT erased_at IS NOT NULL FROM runs WHERE run_id = $1"
