@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
+import uuid_utils.compat as uuids
 
 from duebook_api.access import api_keys, sessions
 from duebook_api.console.routes.session import _is_secure
@@ -48,6 +50,26 @@ async def test_what_was_typed_is_sent_again_after_the_session_has_ended(guarded:
     await sign_in(guarded, KEY)
     done = await submit(guarded, "/console/new-job", **hidden(refused.text))
     assert "nightly &lt;&amp;&gt;" in await get(guarded, done.headers["location"])
+
+
+async def test_the_page_of_an_ended_session_says_what_it_would_send(guarded: Api) -> None:
+    refused = await submit(guarded, "/console/new-job?copy=1", name="<b>nightly</b>", payload="x" * 900, once="c0ffee")
+    assert '<dd class="user-text">&lt;b&gt;nightly&lt;/b&gt;</dd>' in refused.text
+    assert "/console/new-job?copy=1</code>" in refused.text
+    assert f"{'x' * 499}…</dd>" in refused.text
+    assert '<dt class="user-text">once' not in refused.text
+    assert "a key that has the scope <code>jobs:write</code>" in refused.text
+
+
+@pytest.mark.parametrize(
+    "path", [f"/console/jobs/{uuids.uuid7()}/delete", f"/console/runs/{uuids.uuid7()}/erase", "/console/keys/k/revoke"]
+)
+async def test_what_needs_a_dialog_leads_to_it_again(guarded: Api, path: str) -> None:
+    refused = await submit(guarded, path, reason="<why>")
+    assert refused.status_code == 401
+    assert "&lt;why&gt;" in refused.text
+    assert "<form" not in refused.text
+    assert f"/console/sign-in?next={quote(path, safe='')}" in links(refused.text)
 
 
 async def test_a_form_that_is_too_large_to_keep_leads_to_the_sign_in(guarded: Api) -> None:

@@ -15,6 +15,7 @@ from duebook_api.console.forecast_cache import ForecastCache
 from duebook_api.console.guard import Elsewhere, SignedOut, guarded, sign_in_for
 from duebook_api.console.large_forecasts import LargeForecasts
 from duebook_api.console.live_pages import LivePages
+from duebook_api.console.pages import signed_out as page
 from duebook_api.console.rendering import counting, problem_page, render
 from duebook_api.console.requests import read_form
 from duebook_api.console.routes import (
@@ -115,15 +116,24 @@ async def _on_elsewhere(request: Request, error: Exception) -> Response:
     return RedirectResponse(settings.base_path + error.path, 303, {"Cache-Control": "no-store"})
 
 
-async def _on_signed_out(request: Request, _: Exception) -> Response:
+async def _on_signed_out(request: Request, error: Exception) -> Response:
     """The form once more, to be sent again after the sign-in; a large one is lost, as its sender has no key."""
+    assert isinstance(error, SignedOut)
     try:
         fields = await read_form(request, _MOST_KEPT)
     except Problem:
         return await _on_elsewhere(request, sign_in_for(request))
     query = f"?{request.url.query}" if request.url.query else ""
-    path = request.url.path + query
-    return await render(request, "signed_out.html", status_code=401, path=path, fields=fields)
+    return await render(
+        request,
+        "signed_out.html",
+        status_code=401,
+        path=request.url.path + query,
+        scope=error.scope,
+        fields=page.kept(fields),
+        typed=page.typed(fields),
+        dialog=page.dialog_path(request.url.path, fields),
+    )
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from duebook_api.console.pages.navigation import first_page
 from duebook_api.http.problems import Problem
 from duebook_common.runtime.scopes import Scope, allowed
 
+_ANY = {Scope.ALL, ANY_KEY}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 SIGN_IN = "/console/sign-in"
 
@@ -31,16 +32,20 @@ def config(request: Request) -> ConsoleConfig:
 class SignedOut(Exception):
     """A form was sent without a session, as after twelve hours: what was typed must not be lost."""
 
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.scope = scope
+
 
 async def guarded(request: Request) -> None:
     """Raises Elsewhere or SignedOut, and Problem 403 for another site or without the scope of the route."""
     must_be_same_site(request)
+    scope = required_scope(request.scope["route"])
     if config(request).needs_key and not request.state.scopes:
         if request.method == "POST" and "hx-request" not in request.headers:
-            raise SignedOut
+            raise SignedOut("" if scope in _ANY else scope)
         raise sign_in_for(request)
-    scope = required_scope(request.scope["route"])
-    if scope not in {Scope.ALL, ANY_KEY} and not allowed(request.state.scopes, scope):
+    if scope not in _ANY and not allowed(request.state.scopes, scope):
         if request.url.path == CONSOLE and (path := first_page(request.state.scopes)) is not None:
             raise Elsewhere(path)
         raise Problem(403, "scope_missing", f"this needs a key with the scope {scope}, which yours does not have")
