@@ -47,7 +47,7 @@ from duebook_common.domain.errors import CommandRejected
 from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE
 
-_MOST_KEPT = 128 * 1024  # bytes of a form that was sent without a session
+_MOST_KEPT = 128 * 1024  # bytes of a form, as encoded, that was sent without a session
 ROUTERS = (
     overview.router,
     jobs.router,
@@ -117,12 +117,14 @@ async def _on_elsewhere(request: Request, error: Exception) -> Response:
 
 
 async def _on_signed_out(request: Request, error: Exception) -> Response:
-    """The form once more, to be sent again after the sign-in; a large one is lost, as its sender has no key."""
+    """The form once more, to be sent again after the sign-in; the browser keeps a large one, as no key sent it."""
     assert isinstance(error, SignedOut)
     try:
         fields = await read_form(request, _MOST_KEPT)
-    except Problem:
-        return await _on_elsewhere(request, sign_in_for(request))
+    except Problem as problem:
+        if problem.status != 413:
+            return await _on_elsewhere(request, sign_in_for(request))
+        return await render(request, "signed_out_large.html", status_code=401, scope=error.scope)
     query = f"?{request.url.query}" if request.url.query else ""
     return await render(
         request,
