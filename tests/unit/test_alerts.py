@@ -28,6 +28,8 @@ DEAD = 'duebook_dead_letters_total{queue="a",instance="1"}'
 MAILS = 'duebook_notifications_total{outcome="given_up",instance="1"}'
 LOCKS = 'duebook_locks_total{result="lost",instance="1"}'
 STALE = 'duebook_stale_outcomes_total{instance="1"}'
+GAUGES = 'duebook_loop_failures_total{loop="overdue gauges",instance="1"}'
+EACH_FIVE_MINUTES = " ".join(str(minute // 5) for minute in range(60))
 ALL_UP = {f'up{{job="duebook-{name}"}}': UP for name in ("api", "scheduler", "executor", "notifier")}
 DELAY = "duebook_schedule_to_start_seconds_bucket"
 QUEUE = 'queue="duebook.runs.a"'
@@ -78,6 +80,9 @@ CASES = [
     Case("DuebookFeedHeld", {HORIZON: "0 30 50 90 0 50 90 1x60"}, 10, None),
     Case("DuebookVacuumHeld", {XMIN: "2000000x60"}, 15, 'severity="warning"'),
     Case("DuebookVacuumHeld", {XMIN: "900000x60"}, 15, None),
+    Case("DuebookGaugesFailing", {GAUGES: EACH_FIVE_MINUTES}, 40, 'severity="warning",loop="overdue gauges"'),
+    Case("DuebookGaugesFailing", {GAUGES: "0 0 4 8 12 16x55"}, 23, None),
+    Case("DuebookGaugesFailing", {GAUGES.replace("overdue gauges", "mails"): EACH_FIVE_MINUTES}, 40, None),
     Case("DuebookDeadRowsHigh", rows(live=1_000_000, dead=300_000), 40, 'severity="warning",table="runs"'),
     Case("DuebookDeadRowsHigh", rows(live=9_000_000, dead=300_000), 40, None),
     Case("DuebookDeadRowsHigh", rows(live=100, dead=90_000), 40, None),
