@@ -88,6 +88,22 @@ async def test_more_new_rows_than_a_page_shows_are_at_least_as_many(console: Con
     assert await page.evaluate(style.format(" .title", "color")) == "rgb(93, 97, 104)"
 
 
+async def test_rows_that_all_fit_on_the_page_are_counted_exactly(console: Console) -> None:
+    made = {"scheduled_at": "2099-01-01T00:00:00Z"}
+    old, new = [
+        (await console.http.post("/api/job", json={"name": f"swapped {n}"} | made)).json()["id"] for n in range(2)
+    ]
+    await console.http.post(f"/api/job/{old}/pause", json={})
+    page = await (await console.context()).new_page()
+    await page.goto("/console/jobs?status=paused&q=swapped")
+    await is_live(page)
+    await console.http.post(f"/api/job/{new}/pause", json={})
+    await expect(page.get_by_text("1 new: show")).to_be_visible(timeout=LIVE_MS)
+    await console.http.post(f"/api/job/{old}/resume", json={})
+    await expect(page.locator("tr.gone")).to_be_visible(timeout=LIVE_MS)
+    await expect(page.locator(".news")).to_have_text("1 new: show")
+
+
 async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty_console: Console) -> None:
     page = await (await empty_console.context()).new_page()
     await page.clock.install()

@@ -164,11 +164,12 @@ function replace(part, next) {
 
 const ids = (root) => [...root.querySelectorAll("tbody tr[id]")].map((row) => row.id);
 
-// How many there are, in words; where none of the old rows is left, there may be more than one page shows.
+// How many there are, in words; where none of the old rows is left and a page follows, some may stand on that one.
 function newRows(part, next) {
   const known = new Set(ids(part)), rows = ids(next);
   const news = rows.filter((id) => !known.has(id)).length;
-  return news && known.size && news === rows.length ? `${news} or more` : news;
+  const mayBeMore = known.size && news === rows.length && next.querySelector("a[rel=next]");
+  return news && mayBeMore ? `${news} or more` : news;
 }
 
 function updateRows(part, next) {
