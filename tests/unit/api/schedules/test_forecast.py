@@ -17,7 +17,7 @@ from duebook_api.schedules.forecast.durations import AttemptDuration, MeasuredDu
 from duebook_api.schedules.forecast.forecast import compute_comparison, compute_forecast
 from duebook_api.schedules.forecast.job_schedules import JobSchedule
 from duebook_common.domain.definition import Cron, Dst, Every, Overlap
-from duebook_common.domain.schedule.nominal import nominal_times
+from duebook_common.domain.schedule.nominal import count_between, nominal_times
 from support.cost import cpu_seconds
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition
 
@@ -144,7 +144,7 @@ def test_days_that_are_alike_are_counted_once(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("recurrence", [Cron("0 * * * *"), Every(HOUR)])
 def test_runs_before_the_window_are_counted_once(monkeypatch: pytest.MonkeyPatch, recurrence: Cron | Every) -> None:
     """Of a job with `max_runs` they take a step for each day."""
-    counted = Mock(wraps=job_schedules.count_between)
+    counted = Mock(wraps=count_between)
     monkeypatch.setattr(job_schedules, "count_between", counted)
     [job] = hourly_counts([a_schedule(left=1000, recurrence=recurrence)], START + 30 * DAY, START + 31 * DAY)
     assert job.runs == 24
