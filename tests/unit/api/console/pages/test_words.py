@@ -1,5 +1,10 @@
+import re
+from pathlib import Path
 from uuid import UUID
 
+import pytest
+
+import duebook_api.console
 from duebook_api.console.pages.words import host_of, named, short_name
 
 
@@ -16,5 +21,21 @@ def test_a_narrow_column_has_the_host_of_an_executor() -> None:
 
 def test_a_name_without_a_visible_character_has_words() -> None:
     assert named("nightly \u202ereport") == "nightly \u202ereport"
-    for blank in (" ", "\u200b\u2060", "\u202e", "\n\t"):
-        assert named(blank) == "(name without a visible character)"
+    assert named("re\u0301sume\u0301") == "re\u0301sume\u0301"
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\u200b\u2060", "\u202e", "\n\t", "\u3164", "\u2800", "\u115f\u1160", "\uffa0", "\u034f", "\ufe0f"]
+)
+def test_a_blank_name_has_words(blank: str) -> None:
+    assert named(blank) == "(name without a visible character)"
+
+
+def test_every_page_and_title_shows_a_blank_job_name_in_words() -> None:
+    shown = [
+        use
+        for path in Path(duebook_api.console.__file__).parent.glob("templates/*.html")
+        for use in re.findall(r"{{ (?:\w+\.job_name|(?:job|bench)\.name)\b.*?}}", path.read_text(encoding="utf-8"))
+    ]
+    assert len(shown) > 5
+    assert [use for use in shown if "| named" not in use] == []

@@ -5,6 +5,8 @@ import unicodedata
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+_BLANK = {"\u115f", "\u1160", "\u2800", "\u3164", "\uffa0"}  # letters and a symbol that fonts draw as nothing
+
 
 def count(number: int) -> str:
     """Like `1,204`."""
@@ -45,7 +47,7 @@ def cut(text: str, longest: int = 200) -> str:
 
 def named(name: str) -> str:
     """A name that a client chose; one without a visible character has words, so that its link can be seen and hit."""
-    visible = any(unicodedata.category(each)[0] not in "CZ" for each in name)
+    visible = any(unicodedata.category(each)[0] not in "CMZ" and each not in _BLANK for each in name)
     return name if visible else "(name without a visible character)"
 
 
