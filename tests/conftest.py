@@ -60,11 +60,10 @@ def _postgres() -> servers.ServerInfo:
 
 
 @pytest.fixture
-async def postgres_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
+def postgres_url(_postgres: servers.ServerInfo) -> Iterator[str]:
     """A migrated database of this test's own."""
-    name = f"test_{uuid4().hex}"
-    yield await servers.create_database(_postgres, name, empty=False)
-    await servers.drop_database(_postgres, name)
+    with servers.database(_postgres) as url:
+        yield url
 
 
 @pytest.fixture
@@ -75,11 +74,10 @@ async def pool(postgres_url: str) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def empty_postgres_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
+def empty_postgres_url(_postgres: servers.ServerInfo) -> Iterator[str]:
     """A database of this test's own, without any schema."""
-    name = f"test_{uuid4().hex}"
-    yield await servers.create_database(_postgres, name, empty=True)
-    await servers.drop_database(_postgres, name)
+    with servers.database(_postgres, servers.EMPTY) as url:
+        yield url
 
 
 @pytest.fixture

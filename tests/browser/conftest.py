@@ -55,11 +55,11 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 def _example(postgres: ServerInfo) -> dict[str, str]:
     """The ids of the jobs of the example, by name. It is written once, into a template for the databases of workers."""
 
-    async def write() -> dict[str, str]:
-        url = await create_database(postgres, _EXAMPLE, empty=False)
-        return {job: str(id_) for job, id_ in (await write_example(url)).items()}
+    def write(_: Path) -> dict[str, str]:
+        jobs = asyncio.run(write_example(create_database(postgres, _EXAMPLE)))
+        return {job: str(id_) for job, id_ in jobs.items()}
 
-    return shared("example", lambda _: asyncio.run(write()))
+    return shared("example", write)
 
 
 @asynccontextmanager
@@ -68,13 +68,13 @@ async def _console(
 ) -> AsyncIterator[Console]:
     """An api on a database of its own; it needs a key."""
     name, port = f"test_{uuid4().hex}", free_port()
-    url = await create_database(postgres, name, empty=False, template=template)
+    url = await asyncio.to_thread(create_database, postgres, name, template)
     settings = {"DUEBOOK_AUTH": "required", "DUEBOOK_API_KEY": KEY}
     async with api_process(url, port, **settings) as (_, http):
         http.headers["Authorization"] = f"Bearer {KEY}"
         await wait_until_ready(http)
         yield Console(f"http://127.0.0.1:{port}", http, browser, dict(jobs or {}), url)
-    await drop_database(postgres, name)
+    await asyncio.to_thread(drop_database, postgres, name)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

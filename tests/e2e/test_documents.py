@@ -1,6 +1,5 @@
 """Every command and every example of the documents, typed as a reader types them."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -44,9 +43,7 @@ def running(
     postgres: servers.ServerInfo, redis: Redis, modules: Path, settings: Mapping[str, str]
 ) -> Iterator[Platform]:
     """Api, scheduler and an executor that knows the readers' tasks, on a database of their own."""
-    name = f"test_{uuid4().hex}"
-    database = asyncio.run(servers.create_database(postgres, name, empty=False))
-    with servers.vhost(name) as broker:
+    with servers.database(postgres) as database, servers.vhost(f"test-{uuid4().hex}") as broker:
         environment = {
             "DUEBOOK_POSTGRES_URL": database,
             "DUEBOOK_RABBITMQ_URL": broker,
@@ -58,7 +55,6 @@ def running(
         with Platform({**environment, **settings}) as platform:
             launch(platform, api=1, scheduler=1, executor=1)
             yield platform
-    asyncio.run(servers.drop_database(postgres, name))
 
 
 Start = Callable[[Mapping[str, str]], AbstractContextManager[Platform]]

@@ -1,6 +1,5 @@
 """Every example, run by the commands of its page on one platform."""
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -26,9 +25,7 @@ SECRET = "whsec_bm90LWEtc2VjcmV0LWp1c3QtYW4tZXhhbXBsZQ=="
 
 @pytest.fixture(scope="module")
 def platform(_postgres: servers.ServerInfo, _redis: Redis) -> Iterator[Platform]:
-    name = f"test_{uuid4().hex}"
-    database = asyncio.run(servers.create_database(_postgres, name, empty=False))
-    with servers.vhost(name) as broker:
+    with servers.database(_postgres) as database, servers.vhost(f"test-{uuid4().hex}") as broker:
         environment = {
             "DUEBOOK_POSTGRES_URL": database,
             "DUEBOOK_RABBITMQ_URL": broker,
@@ -42,7 +39,6 @@ def platform(_postgres: servers.ServerInfo, _redis: Redis) -> Iterator[Platform]
         with Platform(environment) as platform:
             launch(platform, api=1, scheduler=1, executor=1)
             yield platform
-    asyncio.run(servers.drop_database(_postgres, name))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

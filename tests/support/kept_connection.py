@@ -15,13 +15,14 @@ import asyncpg
 
 from duebook_common.store.database import Connection
 
-_CONNECT_SECONDS, _ANSWER_SECONDS = 5, 10
+_CONNECT_SECONDS = 5
 _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
 
 class KeptConnection:
-    def __init__(self) -> None:
-        self._runner, self._lock = asyncio.Runner(), Lock()
+    def __init__(self, answer_seconds: float = 10) -> None:
+        self._answer_seconds = answer_seconds
+        self._runner, self._lock = asyncio.Runner(loop_factory=asyncio.new_event_loop), Lock()
         self._url = ""
         self._db: Connection | None = None
 
@@ -45,7 +46,7 @@ class KeptConnection:
         return await self._ask(self._db, statement, arguments)
 
     async def _ask(self, db: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:
-        return list(await db.fetch(statement, *arguments, timeout=_ANSWER_SECONDS))
+        return list(await db.fetch(statement, *arguments, timeout=self._answer_seconds))
 
     async def _leave(self) -> None:
         if self._db is not None:

@@ -7,12 +7,11 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -49,10 +48,9 @@ _MOST_KILLS = 4  # of the archiver, in one month
 
 
 @pytest.fixture
-async def twin_url(_postgres: servers.ServerInfo) -> AsyncIterator[str]:
-    name = f"test_{uuid4().hex}"
-    yield await servers.create_database(_postgres, name, empty=False)
-    await servers.drop_database(_postgres, name)
+def twin_url(_postgres: servers.ServerInfo) -> Iterator[str]:
+    with servers.database(_postgres) as url:
+        yield url
 
 
 async def test_archived_months_say_what_kept_ones_say(postgres_url: str, twin_url: str, tmp_path: Path) -> None:
