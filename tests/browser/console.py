@@ -10,6 +10,7 @@ import httpx2
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from duebook_api.access.session_cookie import NAME
+from duebook_devstack.plain_http import WITHOUT_TLS
 from support.console import FORM
 
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
@@ -65,7 +66,7 @@ class Console:
 
     async def session(self, key: str) -> str:
         """The cookie of a new session."""
-        async with httpx2.AsyncClient(base_url=self.url) as http:
+        async with httpx2.AsyncClient(base_url=self.url, verify=WITHOUT_TLS) as http:
             answer = await http.post("/console/sign-in", data={"key": key, "next": "/console"}, headers=FORM)
             return answer.cookies[NAME]
 

@@ -10,6 +10,7 @@ from playwright.async_api import Page
 
 from browser.console import KEY, Console, axe_violations
 from duebook_api.access.session_cookie import NAME
+from duebook_devstack.plain_http import WITHOUT_TLS
 from support.console import kinds_of_pages
 
 SMALL, LARGE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
@@ -34,7 +35,7 @@ MOVING = "() => document.getAnimations().filter((each) => each.playState === 'ru
 
 
 async def paths(console: Console) -> list[str]:
-    async with httpx2.AsyncClient(base_url=console.url) as http:
+    async with httpx2.AsyncClient(base_url=console.url, verify=WITHOUT_TLS) as http:
         http.cookies.set(NAME, await console.session(KEY))
         return [*await kinds_of_pages(http), *WITHOUT_LINK]
 

@@ -16,6 +16,7 @@ from duebook_common.archives.targets import open_target
 from duebook_common.integrity.verify import verify
 from duebook_common.store.database import connect, transaction
 from duebook_common.store.partitions import open_period, periods
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.stack import Stack
 from support.amqp import on_channel
@@ -131,7 +132,9 @@ def messages_with_secret(stack: Stack) -> list[str]:
     """What of RabbitMQ has the secret: messages of any queue, and files of its store."""
     assert isinstance(stack.rabbitmq, RabbitMQ)
     server, url = stack.rabbitmq, URL(stack.rabbitmq.url)
-    with httpx2.Client(auth=(url.user or "", url.password or ""), base_url=server.management_url) as api:
+    with httpx2.Client(
+        auth=(url.user or "", url.password or ""), base_url=server.management_url, verify=WITHOUT_TLS
+    ) as api:
         queues = [queue["name"] for queue in api.get("/api/queues").raise_for_status().json()]
     assert {"duebook.runs.default", "duebook.notifications.dead-letters"} <= {*queues}
     read = on_channel(server.url, lambda channel: all_messages(channel, queues))

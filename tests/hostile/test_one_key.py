@@ -11,6 +11,7 @@ import pytest
 
 from duebook_common.runtime.api_keys import make_key
 from duebook_common.store.database import Pool
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.ports import free_port
 from support.api_process import api_process, wait_until_ready
 from support.bookkeeping import eventually
@@ -32,7 +33,9 @@ class Clients:
     def http(self, headers: dict[str, str]) -> httpx2.AsyncClient:
         limits = httpx2.Limits(max_connections=600)
         url = f"http://127.0.0.1:{self.port}"
-        return httpx2.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits, trust_env=False)
+        return httpx2.AsyncClient(
+            base_url=url, headers=headers, timeout=60, limits=limits, trust_env=False, verify=WITHOUT_TLS
+        )
 
 
 @asynccontextmanager

@@ -1,39 +1,34 @@
 """The api in a process of its own."""
 
 import asyncio
-import os
-import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
 
 from duebook_devstack.plain_http import WITHOUT_TLS
+from duebook_devstack.processes import Process
+from duebook_devstack.stack_dir import StackDir
+from support import servers
 from support.api_app import JSON, NO_REDIS
+from support.forked import ForkedService
 
 
 @asynccontextmanager
 async def api_process(
     postgres_url: str, port: int, **settings: str
 ) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
-    environment = {
-        **os.environ,
-        "DUEBOOK_POSTGRES_URL": postgres_url,
-        "DUEBOOK_REDIS_URL": NO_REDIS,
-        "DUEBOOK_PORT": str(port),
-        "DUEBOOK_AUTH": "off",
-        **settings,
-    }
-    command = (sys.executable, "-m", "duebook_api")
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=DEVNULL)
+    urls = {"DUEBOOK_POSTGRES_URL": postgres_url, "DUEBOOK_REDIS_URL": NO_REDIS}
+    stack_dir = StackDir(servers.private_path())
+    service = ForkedService(stack_dir, "api", port, {**urls, "DUEBOOK_AUTH": "off", **settings})
+    service.start()
+    assert service.process is not None
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=JSON, verify=WITHOUT_TLS) as http:
-            yield process, http
+        async with httpx2.AsyncClient(base_url=service.url, headers=JSON, verify=WITHOUT_TLS) as http:
+            yield service.process, http
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        service.kill()
+        stack_dir.close()
 
 
 async def wait_until_ready(http: httpx2.AsyncClient) -> None:
@@ -45,3 +40,11 @@ async def wait_until_ready(http: httpx2.AsyncClient) -> None:
             except httpx2.TransportError:
                 pass
             await asyncio.sleep(0.05)
+
+
+async def exit_code(process: Process) -> int:
+    """The exit code of the process, once it has ended."""
+    async with asyncio.timeout(30):
+        while (code := process.exit_code) is None:
+            await asyncio.sleep(0.01)
+        return code

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
@@ -23,7 +22,7 @@ from duebook_common.runtime.health import Health
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.eventstore import append
 from support.api_app import Api
-from support.api_process import api_process, wait_until_ready
+from support.api_process import api_process, exit_code, wait_until_ready
 from support.bookkeeping import eventually
 from support.event_log import append_all, pause_events, positions_in_order
 
@@ -224,10 +223,10 @@ async def test_a_stream_resumes_survives_an_outage_and_ends_with_its_server(
             await create(http, "three")
             async with open_stream(http, Last_Event_ID=one) as resumed:
                 assert await resumed.take(2) == [two, *await stream.take(1)]
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             async with asyncio.timeout(15):  # less than the server waits for open requests
                 await stream.end()
-                assert await process.wait() == 0
+                assert await exit_code(process) == 0
 
 
 async def create(http: httpx2.AsyncClient, name: str) -> None:

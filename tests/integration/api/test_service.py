@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import Awaitable, Callable
 
 import httpx2
@@ -14,7 +13,7 @@ from duebook_common.runtime.service import ServiceContext
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Pool
 from support.api_app import NO_REDIS
-from support.api_process import api_process, wait_until_ready
+from support.api_process import api_process, exit_code, wait_until_ready
 
 
 async def test_the_process_serves_and_stops_in_order(postgres_url: str, unused_tcp_port: int) -> None:
@@ -26,9 +25,9 @@ async def test_the_process_serves_and_stops_in_order(postgres_url: str, unused_t
         large = await http.post("/api/job", content=b"x" * 20_000_000)
         assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
         assert "duebook_dead_letter" in (await http.get("/metrics")).text
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         async with asyncio.timeout(30):
-            assert await process.wait() == 0
+            assert await exit_code(process) == 0
 
 
 @pytest.mark.parametrize("path", ["/api/job", "/api/openapi.json", "/nothing"])
@@ -57,10 +56,10 @@ async def test_a_stopping_api_answers_the_requests_that_it_has_taken(
             await until(lambda: is_waiting(pool))
             for _ in range(3):  # connections are accepted in order, so after these answers the api has all requests
                 await http.get("/livez", headers={"Connection": "close"})
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             await until(lambda: refuses(unused_tcp_port))
         assert {(await post).status_code for post in posts} == {201}
-        assert await process.wait() == 0
+        assert await exit_code(process) == 0
 
 
 async def test_a_client_that_asks_on_and_on_is_not_cut_off(postgres_url: str, unused_tcp_port: int) -> None:
@@ -68,11 +67,11 @@ async def test_a_client_that_asks_on_and_on_is_not_cut_off(postgres_url: str, un
     async with api_process(postgres_url, unused_tcp_port) as (process, http):
         await wait_until_ready(http)
         answer = await http.get("/api/job")
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         while answer.headers.get("connection") != "close":
             answer = await http.get("/api/job")
             assert answer.status_code == 200
-        assert await process.wait() == 0
+        assert await exit_code(process) == 0
 
 
 async def until(probe: Callable[[], Awaitable[bool]]) -> None:

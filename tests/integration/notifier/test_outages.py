@@ -11,6 +11,7 @@ import httpx2
 from duebook_common.integrity.migrate import migrate
 from duebook_common.runtime.service import ServiceContext
 from duebook_common.store.database import connect
+from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
 from support import servers
@@ -100,14 +101,14 @@ def await_connections(rabbitmq_url: str) -> Callable[[], None]:
     """Wait until the broker lists the notifier's two connections; returns a function that has it close them."""
     url = urlsplit(rabbitmq_url)
     user, management = (url.username or "", url.password or ""), servers.shared_rabbitmq()["management_url"]
-    with httpx2.Client(auth=user, base_url=management) as api:
+    with httpx2.Client(auth=user, base_url=management, verify=WITHOUT_TLS) as api:
         deadline = time.monotonic() + 30
         while len(found := api.get(f"/api/vhosts{url.path}/connections").json()) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)
 
     def close() -> None:
-        with httpx2.Client(auth=user, base_url=management) as api:
+        with httpx2.Client(auth=user, base_url=management, verify=WITHOUT_TLS) as api:
             for connection in found:
                 api.delete(f"/api/connections/{quote(connection['name'], safe='')}").raise_for_status()
 

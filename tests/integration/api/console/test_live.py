@@ -14,6 +14,7 @@ from duebook_api.events.stream import EventStream
 from duebook_api.state.changes import RESOURCES, Changes
 from duebook_api.state.shared_answers import SharedAnswers
 from duebook_common.store.eventstore import HORIZON
+from duebook_devstack.plain_http import WITHOUT_TLS
 from support.api_app import Api
 from support.bookkeeping import eventually
 
@@ -35,7 +36,9 @@ async def served(api: Api) -> AsyncIterator[httpx2.AsyncClient]:
     port = server.servers[0].sockets[0].getsockname()[1]
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60, verify=WITHOUT_TLS
+        ) as http:
             yield http
     finally:
         server.should_exit = True
