@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from duebook.cli import output
+from duebook.cli import output, parsing
 from duebook.cli.output import Format
 
 ID = "01a2b3c4-0000-7000-8000-000000000000"
@@ -91,6 +91,54 @@ def test_a_full_disk_is_a_failure_without_a_traceback() -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"cannot write to stdout: No space left on device\n")
+
+
+def test_a_closed_stdout_is_a_failure_without_a_traceback() -> None:
+    program = "from duebook.cli.app import open_streams\nfrom duebook.cli.output import print_data\n"
+    program += "from duebook.cli.failures import Failure\nopen_streams()\n"
+    program += "try: print_data('x')\nexcept Failure as error: raise SystemExit(str(error))"
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"cannot write to stdout: Bad file descriptor\n")
+
+
+@pytest.mark.parametrize(("redirection", "fault"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on")])
+def test_a_help_that_cannot_be_written_is_a_failure_without_a_traceback(redirection: str, fault: str) -> None:
+    command = ["sh", "-c", f'exec "$0" -m duebook job --help {redirection}', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"duebook: cannot write to stdout: {fault}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_opened_later_does_not_become_a_closed_stdout() -> None:
+    program = "import os\nfrom duebook.cli.app import open_streams\nopen_streams()\n"
+    program += "raise SystemExit(os.open('/dev/null', os.O_RDONLY) < 3)"
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, program]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_a_list_shows_a_recurrence_as_the_option_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    items: list[dict[str, Any]] = [
+        {"recurrence": {"every": "PT90S"}},
+        {"recurrence": {"cron": "0 2 * * *"}},
+        {"recurrence": "daily"},
+    ]
+    output.print_list(items, ("recurrence",), Format.TABLE)
+    assert lines(capsys) == ["recurrence", "every PT90S", "cron 0 2 * * *", "daily"]
+    assert parsing.recurrence("every PT90S") == {"every": "PT1M30S"}
+    output.print_item({"payload": items[0]["recurrence"]}, Format.TABLE)
+    assert lines(capsys) == ['payload  {"every": "PT90S"}']
+
+
+def test_an_item_says_a_pause_in_words_and_json_keeps_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    pause = {"paused_by": "ops", "reason": "the provider\nis down", "since": "2026-11-26T02:00:00Z"}
+    output.print_item({"name": "mail", "pause": pause}, Format.TABLE)
+    assert lines(capsys)[1] == "pause  by ops since 2026-11-26T02:00:00Z: the provider is down"
+    output.print_item({"pause": pause | {"reason": None}}, Format.TABLE)
+    assert lines(capsys) == ["pause  by ops since 2026-11-26T02:00:00Z"]
+    output.print_item({"pause": pause}, Format.JSON)
+    assert json.loads(capsys.readouterr().out) == {"pause": pause}
 
 
 def test_a_list_cuts_long_errors_and_keeps_them_in_json(capsys: pytest.CaptureFixture[str]) -> None:

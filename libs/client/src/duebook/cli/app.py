@@ -1,10 +1,13 @@
 """The command line: `duebook --help`."""
 
+import errno
+import os
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +16,10 @@ from typer.exceptions import TyperException
 
 from duebook.cli.coercion import convert_plainly
 from duebook.cli.failures import EXPECTED, Failure, exit_code, explain
-from duebook.cli.output import print_data, print_message
+from duebook.cli.output import print_data, print_message, unwritten
+
+_UNWRITABLE = {errno.EBADF, errno.ENOSPC}  # stdout is closed, the disk is full
+_FIRST_FILE = 3  # the number of the first file that is none of stdin, stdout and stderr
 
 # Each command or group with its module and what holds it there. Only that of the command is imported.
 COMMANDS = {
@@ -158,11 +164,32 @@ def dev(port: Annotated[int, typer.Option(min=1, max=65535, help="The port of th
     devstack.main(port)
 
 
+def open_streams() -> None:
+    """Open what the caller has closed of the standard streams.
+
+    Otherwise a connection would get the number of one, and take what is written to it. What is written to a closed
+    stdout fails, because the file is open for reading only.
+    """
+    while (number := os.open(os.devnull, os.O_RDONLY)) < _FIRST_FILE:
+        if number == 1:
+            sys.stdout = open(number, "w", closefd=False)  # noqa: SIM115 - a descriptor, as long as the program
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the program
+
+
 def main() -> None:
     from duebook_common.runtime import timezones
 
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an encoding that lacks a character must not fail
     timezones.pin()
-    app(prog_name="duebook")
+    try:
+        app(prog_name="duebook")
+    except OSError as error:  # of a help: what commands print ends otherwise
+        if error.errno not in _UNWRITABLE:
+            raise
+        print_message(str(unwritten(error)))
+        sys.exit(1)

@@ -7,7 +7,7 @@ import typer
 
 from duebook.cli.failures import Ambiguous, NotFound
 from duebook.cli.options import is_id, resource_path
-from duebook.cli.output import aligned, one_line
+from duebook.cli.output import aligned, in_words, one_line
 from duebook.client import Client
 
 Job = Annotated[
@@ -57,5 +57,5 @@ def _named(api: Client, name: str) -> list[dict[str, Any]]:
 def _candidates(name: str, jobs: list[dict[str, Any]]) -> list[str]:
     number = f"{len(jobs)}" if len(jobs) <= _SHOWN else f"more than {_SHOWN}"
     columns = ("id", "status", "task", "recurrence", "created_at")
-    rows = [[one_line(job.get(column)) for column in columns] for job in jobs[:_SHOWN]]
+    rows = [[one_line(in_words(column, job.get(column))) for column in columns] for job in jobs[:_SHOWN]]
     return [f"{number} jobs have the name {name!r}; name one by its id:", *(f"  {line}" for line in aligned(rows))]

@@ -38,7 +38,7 @@ def print_list(items: Sequence[Mapping[str, Any]], columns: Sequence[str], fmt: 
 
 def table(items: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """One line per item below the names of the columns. Long texts are cut, so that a line fits a terminal."""
-    cells = [[one_line(item.get(column)) for column in columns] for item in items]
+    cells = [[one_line(in_words(column, item.get(column))) for column in columns] for item in items]
     if sys.stdout.isatty():
         cells = [
             [cell if c in _CUT else _cut(cell, _MAX_COLUMN) for c, cell in zip(columns, row, strict=True)]
@@ -97,7 +97,7 @@ def print_item(item: Mapping[str, Any], fmt: Format) -> None:
         return
     start = max(map(width, item), default=0)
     for name, value in item.items():
-        first, *more = printable(value).splitlines() or [""]
+        first, *more = printable(in_words(name, value)).splitlines() or [""]
         print_data(f"{_bold(name)}{' ' * (start - width(name))}{_GAP}{first}".rstrip())
         for line in more:
             print_data(f"{' ' * start}{_GAP}{line}".rstrip())
@@ -106,6 +106,17 @@ def print_item(item: Mapping[str, Any], fmt: Format) -> None:
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     print_data(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
+
+
+def in_words(name: str, value: Any) -> Any:
+    """A recurrence as the option takes it, and who paused a queue; the value of any other field as it is."""
+    match name, value:
+        case "recurrence", dict():
+            return " ".join(f"{kind} {text}" for kind, text in value.items())
+        case "pause", {"paused_by": by, "since": since, "reason": reason}:
+            return f"by {by} since {since}" + (f": {one_line(reason)}" if reason else "")
+        case _:
+            return value
 
 
 def one_line(value: Any) -> str:
@@ -133,12 +144,16 @@ def print_data(text: str) -> None:
     """Write to stdout and flush. If the reader has closed the pipe, exit without a message; other errors: Failure."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        _discard_stdout()
-        raise SystemExit(_BROKEN_PIPE) from None
     except OSError as error:
-        _discard_stdout()
-        raise Failure(f"cannot write to stdout: {error.strerror}") from error
+        raise unwritten(error) from error
+
+
+def unwritten(error: OSError) -> Failure | SystemExit:
+    """What to raise where stdout takes no more."""
+    _discard_stdout()
+    if isinstance(error, BrokenPipeError):
+        return SystemExit(_BROKEN_PIPE)
+    return Failure(f"cannot write to stdout: {error.strerror}")
 
 
 def _discard_stdout() -> None:
