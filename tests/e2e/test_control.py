@@ -1,16 +1,14 @@
 """Jobs can be paused, resumed, triggered and deleted in every state, and runs cancelled."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from support.fleet import Platform, eventually
-from support.histories import events, executor_of, from_now, job_events, recorded, types, when
+from support.histories import events, executor_of, from_now, job_events, recorded, types
 
 pytestmark = pytest.mark.xdist_group("control")
 
-_NOTHING_MISSED = {"policy": "latest", "window": "PT0S"}
 _LONG_BACKOFF = {"initial": "PT1H", "factor": 1, "max": "PT1H", "jitter": 0}
 
 
@@ -19,29 +17,6 @@ def post(duebook: Platform, path: str, status: int, **body: Any) -> dict[str, An
     assert answer.status_code == status, answer.text
     resource: dict[str, Any] = answer.json()
     return resource
-
-
-def test_occurrences_during_a_pause_are_skipped_and_not_caught_up(duebook: Platform) -> None:
-    job = duebook.create(recurrence="daily", scheduled_at=from_now(seconds=1.5, days=-1), catch_up=_NOTHING_MISSED)
-    paused = post(duebook, f"/api/job/{job['id']}/pause", 200, reason="holidays")
-    assert (paused["status"], paused["reason"], paused["next_due_at"]) == ("paused", "holidays", None)
-    due_at = when(job["scheduled_at"]) + timedelta(days=1)
-    other = duebook.create(scheduled_at=due_at.isoformat())
-    duebook.await_run(other["id"], "succeeded")  # the occurrence is due by now
-    resumed = post(duebook, f"/api/job/{job['id']}/resume", 200)
-    assert (resumed["status"], when(resumed["next_due_at"])) == ("active", due_at + timedelta(days=1))
-    assert duebook.runs(job["id"]) == []
-    reasons = [e["data"]["reason"] for e in job_events(duebook, job["id"]) if e["type"] == "OccurrencesSkipped"]
-    assert reasons[-1] == "paused"
-
-
-def test_a_paused_job_can_be_triggered(duebook: Platform) -> None:
-    job = duebook.create(recurrence="weekly", scheduled_at=from_now(days=1), task="nap.plain")
-    post(duebook, f"/api/job/{job['id']}/pause", 200)
-    triggered = post(duebook, f"/api/job/{job['id']}/trigger", 202, payload={"seconds": 0.01})
-    run = duebook.await_run(job["id"], "succeeded")
-    assert (run["id"], run["trigger"]) == (triggered["id"], "manual")
-    assert duebook.get(f"/api/job/{job['id']}")["status"] == "paused"
 
 
 def test_a_hold_keeps_retries_and_sent_messages_until_the_resume(duebook: Platform) -> None:
@@ -68,17 +43,6 @@ def test_a_hold_keeps_retries_and_sent_messages_until_the_resume(duebook: Platfo
         duebook.await_run(queued["id"], "succeeded")
     eventually(lambda: duebook.runs(job["id"])[0]["failures"] > before["failures"])
     post(duebook, f"/api/run/{before['id']}/cancel", 202)
-
-
-def test_a_trigger_repeated_with_its_key_is_one_run(duebook: Platform) -> None:
-    job = duebook.create(scheduled_at=from_now(days=1))
-    again = [
-        duebook.api.post(f"/api/job/{job['id']}/trigger", headers={"Idempotency-Key": "now"}).raise_for_status().json()
-        for _ in range(3)
-    ]
-    assert len({run["id"] for run in again}) == 1
-    assert duebook.await_run(job["id"], "succeeded")["id"] == again[0]["id"]
-    assert len(duebook.runs(job["id"])) == 1
 
 
 def test_a_deleted_job_starts_nothing_and_keeps_its_history(duebook: Platform) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from support.fleet import Platform
-from support.histories import events, executor_of, from_now, job_events, job_log, recorded, types, when
+from support.histories import events, from_now, job_events, job_log, recorded, types, when
 
 pytestmark = pytest.mark.xdist_group("history")
 
@@ -50,11 +50,3 @@ def test_events_name_their_actor_stream_and_version(duebook: Platform) -> None:
     assert {event["stream"] for event in history} == {f"run-{run['id']}"}
     assert [event["meta"]["actor"].split()[0] for event in history] == ["scheduler", "executor", "executor"]
     assert len({event["position"] for event in history}) == 3
-
-
-def test_a_run_waits_for_an_executor_of_its_queue(duebook: Platform) -> None:
-    job = duebook.create(queue="elsewhere", task="nap", payload={"seconds": 0})
-    run = duebook.await_run(job["id"], "waiting")
-    with executor_of(duebook, "elsewhere"):
-        assert duebook.await_run(job["id"], "succeeded")["id"] == run["id"]
-    assert types(duebook, run["id"]).count("AttemptStarted") == 1

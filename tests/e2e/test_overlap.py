@@ -1,6 +1,6 @@
 """The overlap policies, and occurrences that cannot start in time."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 
@@ -12,59 +12,23 @@ from support.histories import events, executor_of, from_now, types, when
 pytestmark = pytest.mark.xdist_group("overlap")
 
 
-@pytest.mark.parametrize(("overlap", "second"), [("skip", "skipped"), ("allow_all", "succeeded")])
-def test_an_occurrence_due_while_a_run_is_active(duebook: Platform, overlap: str, second: str) -> None:
-    job = duebook.create(
-        task="nap",
-        payload={"seconds": 4},
-        recurrence={"every": "PT2S"},
-        scheduled_at=(first := from_now(seconds=1)),
-        ends_at=(when(first) + timedelta(seconds=3)).isoformat(),
-        overlap=overlap,
-    )
-    eventually(lambda: sorted(run["status"] for run in duebook.runs(job["id"])) == sorted(["succeeded", second]))
-    later, earlier = duebook.runs(job["id"])
-    assert (earlier["trigger"], earlier["status"]) == ("schedule", "succeeded")
-    assert later["status"] == second
-    if overlap == "skip":
-        assert later["reason"] == "overlap"
-    else:
-        assert when(later["started_at"]) < when(earlier["finished_at"]), "they ran at the same time"
-
-
-def after_a_downtime(duebook: Platform, policy: str, overlap: str) -> dict[str, str]:
+def test_by_all_the_occurrence_on_time_joins_the_backlog_and_runs(duebook: Platform) -> None:
     """An hourly job with three missed occurrences, and one of half a minute ago that is on time."""
-    return duebook.create(
+    job = duebook.create(
         task="nap",
         payload={"seconds": 0.5},
         recurrence={"every": "PT1H"},
         scheduled_at=from_now(hours=-3, seconds=-30),
-        catch_up={"policy": policy},
-        overlap=overlap,
+        catch_up={"policy": "all"},
+        overlap="terminate_other",
     )
-
-
-@pytest.mark.parametrize("overlap", ["skip", "cancel_other", "terminate_other", "allow_all"])
-def test_by_latest_the_occurrence_on_time_runs_instead_of_missed_ones(duebook: Platform, overlap: str) -> None:
-    job = after_a_downtime(duebook, "latest", overlap)
-    eventually(lambda: [run["status"] for run in duebook.runs(job["id"])] == ["succeeded"])
-    assert duebook.runs(job["id"])[0]["trigger"] == "schedule"
-    entries = duebook.get(f"/api/job/{job['id']}/ledger?from={from_now(hours=-4).replace('+00:00', 'Z')}")["items"]
-    assert [(entry["outcome"], entry["reason"]) for entry in entries] == [("skipped", "missed")] * 3 + [
-        ("succeeded", None)
-    ]
-
-
-@pytest.mark.parametrize("overlap", ["skip", "cancel_other", "terminate_other"])
-def test_by_all_the_occurrence_on_time_joins_the_backlog_and_runs(duebook: Platform, overlap: str) -> None:
-    job = after_a_downtime(duebook, "all", overlap)
     eventually(lambda: [run["status"] for run in duebook.runs(job["id"])] == ["succeeded"] * 4)
     runs = sorted(duebook.runs(job["id"]), key=lambda run: when(run["nominal_at"]))
     assert [run["trigger"] for run in runs] == ["catch_up"] * 3 + ["schedule"]
     assert all(when(earlier["finished_at"]) <= when(later["started_at"]) for earlier, later in pairwise(runs))
     because = " ".join(cause["says"] for cause in duebook.get(f"/api/run/{runs[-1]['id']}/why")["because"])
     assert "missed occurrences of the job were being caught up, which leaves no other occurrence out" in because
-    assert overlap not in because
+    assert "terminate_other" not in because
 
 
 def test_a_triggered_run_ignores_active_runs_without_a_policy(duebook: Platform) -> None:
@@ -106,15 +70,6 @@ def test_buffer_one_lets_one_run_wait_and_skips_the_next(duebook: Platform) -> N
     )
     assert types(duebook, waiting["id"])[:2] == ["RunBuffered", "RunRequeued"]
     assert "reason" not in after
-
-
-def test_buffer_all_runs_the_waiting_runs_in_order(duebook: Platform) -> None:
-    job = duebook.create(task="nap", payload={"seconds": 0.3})
-    duebook.await_run(job["id"], "running")
-    runs = ended(duebook, *(trigger(duebook, job, "buffer_all") for _ in range(4)))
-    assert [run["status"] for run in runs] == ["succeeded"] * 4
-    for earlier, later in pairwise(runs):
-        assert when(later["started_at"]) >= when(earlier["finished_at"])
 
 
 def test_a_waiting_run_starts_after_a_dead_letter_or_a_cancel(duebook: Platform) -> None:
