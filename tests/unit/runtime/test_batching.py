@@ -41,15 +41,6 @@ async def test_no_batch_exceeds_its_maximum_size() -> None:
     assert [len(batch) for batch in processor.batches] == [2, 2, 1]
 
 
-async def test_a_batch_holds_items_of_one_key_and_the_others_keep_their_order() -> None:
-    processor = Processor()
-    processor.released.set()
-    batcher = Batcher(processor.process, max_size=4, key=lambda item: item % 2)
-    results = await asyncio.gather(*(batcher.submit(item) for item in (1, 2, 3, 4, 5, 6)))
-    assert results == [10, 20, 30, 40, 50, 60]
-    assert processor.batches == [[1, 3], [2, 4, 6], [5]]
-
-
 async def test_an_error_among_the_results_is_raised_for_its_item_alone() -> None:
     async def process(items: Sequence[int]) -> list[int | Exception]:
         return [OSError("no") if item == 13 else item for item in items]

@@ -7,7 +7,7 @@ everything that is appended from now on comes after them.
 from dataclasses import dataclass
 
 from duebook_common.store import statistics
-from duebook_common.store.database import Connection, Pool, transaction
+from duebook_common.store.database import Connection, Pool, rows_changed, transaction
 from duebook_common.store.log_origin import parts_ahead
 
 _LOCK = "LOCK TABLE events, log_lines, checkpoints IN ACCESS EXCLUSIVE MODE"
@@ -52,21 +52,16 @@ async def rebase_log(pool: Pool) -> RebaseSummary:
             sequences = 1
         if not await parts_ahead(db):
             return RebaseSummary(sequences)
-        checkpoints = _count(await db.execute(_MOVE_CHECKPOINTS))
+        checkpoints = rows_changed(await db.execute(_MOVE_CHECKPOINTS))
         await statistics.forget(db)  # its subscriber must meet no event again
         await db.execute(_REBASE_PERIODS)
-        events, log_lines = await _rebase_events(db), _count(await db.execute(_REBASE_LOG_LINES))
+        events, log_lines = await _rebase_events(db), rows_changed(await db.execute(_REBASE_LOG_LINES))
         return RebaseSummary(sequences, events, log_lines, checkpoints)
 
 
 async def _rebase_events(db: Connection) -> int:
     """The only change of recorded events that there is: it leaves everything but their place in the cluster's order."""
     await db.execute(_ALLOW)
-    events = _count(await db.execute(_REBASE_EVENTS))
+    events = rows_changed(await db.execute(_REBASE_EVENTS))
     await db.execute(_REFUSE)
     return events
-
-
-def _count(status: str) -> int:
-    """The number of rows in a command's status, such as "UPDATE 3"."""
-    return int(status.rpartition(" ")[2])

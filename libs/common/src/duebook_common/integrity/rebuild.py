@@ -104,14 +104,18 @@ async def _rebuild_all(
     for kind in ("run", "job", "mail"):
         await _rebuild_kind(pool, kind, summary, progress, workers)
     async for streams in _batches(pool, _all_of("queue")):
-        await _rebuild(pool, streams, summary, _wrong_pauses, _put_pauses)
+        await _rebuild(
+            pool, streams, summary, _wrong_pauses, _each(lambda db, wrong: queue_pauses.replace_pauses(db, *wrong))
+        )
     installation = [queue_events.stream(queue_events.INSTALLATION)]
-    await _rebuild(pool, installation, summary, _wrong_pauses, _put_pauses)
-    await _rebuild(pool, [ARCHIVES], summary, _wrong_archives, _put_archives)
+    await _rebuild(
+        pool, installation, summary, _wrong_pauses, _each(lambda db, wrong: queue_pauses.replace_pauses(db, *wrong))
+    )
+    await _rebuild(pool, [ARCHIVES], summary, _wrong_archives, _each(put_archive))
     async for streams in _batches(pool, _all_of("archive")):
-        await _rebuild(pool, streams, summary, _wrong_erasures, _put_erasures)
+        await _rebuild(pool, streams, summary, _wrong_erasures, _each(lambda db, wrong: put_erasure(db, *wrong)))
     async for streams in _batches(pool, _all_of("bulk")):
-        await _rebuild(pool, streams, summary, _wrong_bulk, _put_bulk)
+        await _rebuild(pool, streams, summary, _wrong_bulk, _each(bulk_rows.put_bulk))
     await statistics.rebuild(pool, datetime.now(UTC))
     async with transaction(pool) as db:
         summary.replaced += await _delete_orphans(db)
@@ -198,6 +202,16 @@ async def _rebuild(
         summary.replaced += len(wrong)
 
 
+def _each(put: Callable[[Connection, T], Awaitable[None]]) -> Callable[[Connection, Sequence[T]], Awaitable[None]]:
+    """A function that writes states one by one."""
+
+    async def write(db: Connection, wrong: Sequence[T]) -> None:
+        for state in wrong:
+            await put(db, state)
+
+    return write
+
+
 async def _recorded(db: Connection, streams: Sequence[str]) -> Streams:
     return by_stream(RecordedEvent(**record) for record in await db.fetch(_EVENTS, streams))
 
@@ -219,38 +233,18 @@ async def _wrong_pauses(db: Connection, recorded: Streams) -> list[tuple[str, li
     return [(name, fold) for name, fold in folds if await queue_pauses.pauses_of(db, name) != fold]
 
 
-async def _put_pauses(db: Connection, wrong: Sequence[tuple[str, list[Pause]]]) -> None:
-    for name, pauses in wrong:
-        await queue_pauses.replace_pauses(db, name, pauses)
-
-
 async def _wrong_archives(db: Connection, recorded: Streams) -> list[Archive]:
     return await wrong_archives(db, recorded.get(ARCHIVES, ()))
-
-
-async def _put_archives(db: Connection, wrong: Sequence[Archive]) -> None:
-    for archive in wrong:
-        await put_archive(db, archive)
 
 
 async def _wrong_erasures(db: Connection, recorded: Streams) -> list[tuple[ArchivedContentsErased, int]]:
     return await wrong_erasures(db, [item for events in recorded.values() for item in events])
 
 
-async def _put_erasures(db: Connection, wrong: Sequence[tuple[ArchivedContentsErased, int]]) -> None:
-    for event, version in wrong:
-        await put_erasure(db, event, version)
-
-
 async def _wrong_bulk(db: Connection, recorded: Streams) -> list[BulkOperation]:
     folds = [fold_bulk(events) for events in recorded.values()]
     rows = await bulk_rows.load_bulk(db, [fold.id for fold in folds])
     return [fold for fold in folds if fold.id not in rows or rows[fold.id].bulk != fold]
-
-
-async def _put_bulk(db: Connection, wrong: Sequence[BulkOperation]) -> None:
-    for bulk in wrong:
-        await bulk_rows.put_bulk(db, bulk)
 
 
 async def _rebuild_jobs(pool: Pool, job_ids: Sequence[UUID], summary: RebuildSummary) -> None:

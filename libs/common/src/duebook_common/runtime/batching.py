@@ -14,7 +14,6 @@ R = TypeVar("R")
 @dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make
 class _Submission(Generic[T, R]):
     item: T
-    key: object
     identity: object
     result: "asyncio.Future[R]"
 
@@ -31,18 +30,17 @@ class Batcher(Generic[T, R]):
     """Processes items in batches of at most `max_size`, one batch at a time.
 
     `process` returns one result for each item, in order; an Exception among the results is raised for its item alone.
-    All items of a batch have the same `key`. No two of them have the same `identity`: the later one waits for the
-    next batch. Without `identity` all items are distinct.
+    No two items of a batch have the same `identity`: the later one waits for the next batch. Without `identity` all
+    items are distinct.
     """
 
     def __init__(
         self,
         process: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         max_size: int = 200,
-        key: Callable[[T], object] = lambda _: None,
         identity: Callable[[T], object] = lambda _: object(),
     ) -> None:
-        self._process, self._max_size, self._key, self._identity = process, max_size, key, identity
+        self._process, self._max_size, self._identity = process, max_size, identity
         self._waiting: list[_Submission[T, R]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -54,7 +52,7 @@ class Batcher(Generic[T, R]):
     async def submit(self, item: T) -> R:
         """The result of the item; raises its error, or that of its whole batch."""
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        submission = _Submission(item, self._key(item), self._identity(item), result)
+        submission = _Submission(item, self._identity(item), result)
         self._waiting.append(submission)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -68,11 +66,10 @@ class Batcher(Generic[T, R]):
         self._worker = None
 
     def _next_batch(self) -> list[_Submission[T, R]]:
-        """Take the oldest submission, and those of the `max_size` oldest that may share its batch."""
-        oldest, key = self._waiting[: self._max_size], self._waiting[0].key
+        """Take the `max_size` oldest submissions that may share a batch."""
         batch: dict[object, _Submission[T, R]] = {}
-        rest = [each for each in oldest if each.key != key or batch.setdefault(each.identity, each) is not each]
-        self._waiting[: self._max_size] = rest
+        oldest = self._waiting[: self._max_size]
+        self._waiting[: self._max_size] = [each for each in oldest if batch.setdefault(each.identity, each) is not each]
         return list(batch.values())
 
     async def _results(self, batch: Sequence[_Submission[T, R]]) -> list[tuple[_Submission[T, R], R | Exception]]:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction, BulkFilter
 from duebook_common.domain.bulk.progress import Cursor, Progress
 from duebook_common.domain.bulk.state import BulkOperation, BulkStatus
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, rows_changed
 from duebook_common.store.departed_acts import acts_of
 
 FILTER: TypeAdapter[BulkFilter] = TypeAdapter(BulkFilter)
@@ -61,12 +61,9 @@ SELECT status, count(*) AS runs FROM runs WHERE run_id = ANY(ARRAY({RUNS_OF_BULK
 GROUP BY status ORDER BY status
 """  # noqa: S608
 _DELETE_ORPHANS = """
-WITH deleted AS (
-    DELETE FROM bulk_operations WHERE NOT EXISTS (
-        SELECT FROM events WHERE stream = 'bulk-' || bulk_id AND version = 1
-    ) RETURNING 1
+DELETE FROM bulk_operations WHERE NOT EXISTS (
+    SELECT FROM events WHERE stream = 'bulk-' || bulk_id AND version = 1
 )
-SELECT count(*) FROM deleted
 """
 
 
@@ -155,5 +152,4 @@ def acts_prefix(action: BulkAction) -> str:
 
 async def delete_orphans(db: Connection) -> int:
     """Delete the rows that have no stream: `rebuild`. Returns how many."""
-    deleted: int = await db.fetchval(_DELETE_ORPHANS)
-    return deleted
+    return rows_changed(await db.execute(_DELETE_ORPHANS))

@@ -5,9 +5,7 @@ is left out: a third remains, in the log and in the rows. So no default in `doma
 `domain/run/events.py`, and not `_LEASE` here, ever changes; `unit/store/test_codec.py` has them all.
 """
 
-from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
-from math import isfinite
 from typing import Any, get_args
 from uuid import UUID
 
@@ -129,42 +127,6 @@ def decode(type_: str, data: Any, job_id: UUID | None) -> Event:
 def dumps(value: Any) -> bytes:
     """Any JSON value as bytes; raises TypeError for a value that JSON cannot hold."""
     return orjson.dumps(value)
-
-
-def storable(value: Any) -> bytes:
-    """Any JSON value as bytes that PostgreSQL can store as jsonb; raises TypeError or ValueError if it cannot."""
-    data = orjson.dumps(value)
-    if b"\\u0000" in data and _contains_nul(orjson.loads(data)):
-        raise ValueError("a NUL character")
-    if b"null" in data and _contains_no_number(value):  # orjson writes null for it
-        raise ValueError("NaN or infinity")
-    return data
-
-
-def _contains_no_number(value: Any) -> bool:
-    match value:
-        case float():
-            return not isfinite(value)
-        case list() | tuple():
-            return any(map(_contains_no_number, value))
-        case dict():
-            return any(map(_contains_no_number, value.values()))
-        case _:
-            return is_dataclass(value) and any(
-                map(_contains_no_number, (getattr(value, f.name) for f in fields(value)))
-            )
-
-
-def _contains_nul(value: Any) -> bool:
-    match value:
-        case str():
-            return "\0" in value
-        case list():
-            return any(map(_contains_nul, value))
-        case dict():
-            return any(_contains_nul(key) or _contains_nul(item) for key, item in value.items())
-        case _:
-            return False
 
 
 def rfc3339(time: datetime) -> str:

@@ -91,6 +91,11 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
         yield db
 
 
+def rows_changed(status: str) -> int:
+    """The number of rows in the status of a command, such as "UPDATE 3"."""
+    return int(status.rpartition(" ")[2])
+
+
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A transaction on a connection of its own, committed at the end of the block."""

@@ -15,7 +15,7 @@ from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunSkipped
 from duebook_common.domain.run.events import stream as run_stream
 from duebook_common.domain.run.state import RunStatus
 from duebook_common.store.codec import encode
-from duebook_common.store.database import Connection, Pool
+from duebook_common.store.database import Connection, Pool, rows_changed
 from duebook_common.store.eventstore import RecordedEvent
 
 
@@ -143,14 +143,12 @@ _OF_JOBS = f"{_LINES} WHERE job_id = ANY($1::uuid[]) ORDER BY position"
 
 async def move_to_lines(db: Connection, run_ids: Iterable[UUID], archive: int) -> int:
     """Replace the rows of these runs, which have ended, by lines that name the archive; returns how many."""
-    status = await db.execute(_MOVE, list(run_ids), archive)
-    return int(status.rpartition(" ")[2])
+    return rows_changed(await db.execute(_MOVE, list(run_ids), archive))
 
 
 async def move_jobs_to_lines(db: Connection, job_ids: Iterable[UUID], archive: int) -> int:
     """Replace the rows of those of these jobs that have ended, as all their runs have; returns how many."""
-    status = await db.execute(_MOVE_JOBS, list(job_ids), archive)
-    return int(status.rpartition(" ")[2])
+    return rows_changed(await db.execute(_MOVE_JOBS, list(job_ids), archive))
 
 
 async def forget_request(pool: Pool, job_id: UUID) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook_common.domain.mail import Mail, MailStatus
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, rows_changed
 from duebook_common.store.predicates import one_of
 
 MailKey = tuple[str, str]  # outcome and recipient
@@ -19,12 +19,9 @@ ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET {", ".join(f"{name} = excluded.{na
 """  # noqa: S608
 _LOAD = f"SELECT * FROM mails WHERE run_id {one_of('$1')}"  # noqa: S608
 _DELETE_ORPHANS = """
-WITH deleted AS (
-    DELETE FROM mails WHERE NOT EXISTS (
-        SELECT FROM events WHERE stream = 'mail-' || mails.run_id AND version = 1
-    ) RETURNING 1
+DELETE FROM mails WHERE NOT EXISTS (
+    SELECT FROM events WHERE stream = 'mail-' || mails.run_id AND version = 1
 )
-SELECT count(*) FROM deleted
 """
 
 
@@ -53,5 +50,4 @@ def mail_of(record: Any) -> Mail:
 
 async def delete_orphans(db: Connection) -> int:
     """Delete the rows that have no stream: `rebuild`. Returns how many."""
-    deleted: int = await db.fetchval(_DELETE_ORPHANS)
-    return deleted
+    return rows_changed(await db.execute(_DELETE_ORPHANS))

@@ -25,7 +25,7 @@ from duebook_common.store.append_statements import (
 )
 from duebook_common.store.columns import Column, arguments, inserts, update, updates
 from duebook_common.store.conflict import unique_keys
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, rows_changed
 from duebook_common.store.eventstore import (
     Write,
     append_arguments,
@@ -59,18 +59,10 @@ _DELETE_JOBS = """
 DELETE FROM jobs WHERE job_id = ANY($1::uuid[]) OR (key = ANY($2::text[]) AND status <> 'deleted')
 """
 _DELETE_RUNS = "DELETE FROM runs WHERE run_id = ANY($1::uuid[])"
-_DELETE_ORPHANS = """
-WITH deleted_runs AS (
-    DELETE FROM runs WHERE NOT EXISTS (
-        SELECT FROM events WHERE stream = 'run-' || runs.run_id AND version = 1
-    ) RETURNING 1
-), deleted_jobs AS (
-    DELETE FROM jobs WHERE NOT EXISTS (
-        SELECT FROM events WHERE stream = 'job-' || jobs.job_id AND version = 1
-    ) RETURNING 1
+_DELETE_ORPHANS = (
+    "DELETE FROM runs WHERE NOT EXISTS (SELECT FROM events WHERE stream = 'run-' || runs.run_id AND version = 1)",
+    "DELETE FROM jobs WHERE NOT EXISTS (SELECT FROM events WHERE stream = 'job-' || jobs.job_id AND version = 1)",
 )
-SELECT (SELECT count(*) FROM deleted_runs) + (SELECT count(*) FROM deleted_jobs)
-"""
 _APPEND_AND_UPDATE_RUNS, _APPEND_ONE_AND_UPDATE_RUNS, _APPEND_OF_ATTEMPTS = (
     f"""
 {appending}, projected AS ({updating} RETURNING 'run-' || runs.run_id AS stream, runs.awaited)
@@ -232,5 +224,4 @@ async def replace_runs(db: Connection, runs: Sequence[Run]) -> None:
 
 async def delete_orphans(db: Connection) -> int:
     """Delete the rows of jobs and runs that have no stream; returns how many."""
-    deleted: int = await db.fetchval(_DELETE_ORPHANS)
-    return deleted
+    return sum([rows_changed(await db.execute(statement)) for statement in _DELETE_ORPHANS])

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 
 from duebook_common.domain.queue.state import Pause, Pauses
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, rows_changed
 
 _COLUMNS = tuple(field.name for field in fields(Pause))  # each named like the field that it holds
 _KEY = ("name", "since")
@@ -22,13 +22,10 @@ SELECT {_NAMES} FROM queue_pauses WHERE coalesce(until, 'infinity') > $1 ORDER B
 """  # noqa: S608
 _DELETE_OF_NAME = "DELETE FROM queue_pauses WHERE name = $1"
 _DELETE_ORPHANS = """
-WITH deleted AS (
-    DELETE FROM queue_pauses WHERE NOT EXISTS (
-        SELECT FROM events
-        WHERE stream = CASE name WHEN '*' THEN 'installation' ELSE 'queue-' || name END AND version = 1
-    ) RETURNING 1
+DELETE FROM queue_pauses WHERE NOT EXISTS (
+    SELECT FROM events
+    WHERE stream = CASE name WHEN '*' THEN 'installation' ELSE 'queue-' || name END AND version = 1
 )
-SELECT count(*) FROM deleted
 """
 
 
@@ -76,8 +73,7 @@ async def replace_pauses(db: Connection, name: str, pauses: Sequence[Pause]) -> 
 
 async def delete_orphans(db: Connection) -> int:
     """Delete the rows that have no stream: `rebuild`. Returns how many."""
-    deleted: int = await db.fetchval(_DELETE_ORPHANS)
-    return deleted
+    return rows_changed(await db.execute(_DELETE_ORPHANS))
 
 
 def _values(pause: Pause) -> list[object]:

@@ -4,7 +4,7 @@ A row is written in the statement that records the start (`projections.append_an
 key, at the time that the log shows. Only the starts of the last day count, and of these the last 100,000 of a key.
 """
 
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, rows_changed
 
 _MOST_OF_KEY = 100_000  # the highest limit of a rate
 
@@ -34,4 +34,4 @@ DELETE FROM rate_starts USING old WHERE rate_starts.rate_key = old.rate_key AND 
 async def prune_starts(db: Connection, limit: int) -> int:
     """Delete the oldest starts that no rate counts any more; returns how many. Mends what a jump of the clock left."""
     await db.execute(_MEND)
-    return int((await db.execute(_PRUNE, limit)).rpartition(" ")[2])
+    return rows_changed(await db.execute(_PRUNE, limit))

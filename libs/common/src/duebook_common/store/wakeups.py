@@ -13,7 +13,7 @@ from uuid import UUID
 
 from duebook_common.domain.job.admission import leaves_line
 from duebook_common.domain.run.state import Run
-from duebook_common.store.database import Connection
+from duebook_common.store.database import Connection, rows_changed
 from duebook_common.store.predicates import ACTIVE, MAY_START, WAITS_FOR_KEY, WAITS_FOR_KEY_AND_JOB, one_of
 from duebook_common.store.rate_wakeups import wake_lines
 
@@ -224,8 +224,7 @@ async def wake_for_tasks(db: Connection, queues: Sequence[str], tasks: Sequence[
     `executors` calls it when an executor has registered, with the same `at` until fewer than `limit` are moved. No
     event, because only the scheduler's admission decides whether a waiting run is sent.
     """
-    status = await db.execute(_WAKE_FOR_TASKS, queues, tasks, at, limit)
-    return int(status.rpartition(" ")[2])
+    return rows_changed(await db.execute(_WAKE_FOR_TASKS, queues, tasks, at, limit))
 
 
 # No postponement is longer. A run that runs or waits is looked at again after a lease at the latest, any other one
