@@ -163,7 +163,7 @@ def test_by_latest_an_occurrence_on_time_makes_the_missed_ones_missed(
     assert summary(decided) == ["2 skipped 48 h ago to 24 h ago: missed", "schedule 0 h ago"]
 
 
-@pytest.mark.parametrize("overlap", set(Overlap) - {Overlap.ALLOW_ALL})
+@pytest.mark.parametrize("overlap", [each for each in Overlap if each is not Overlap.ALLOW_ALL])
 def test_an_occurrence_on_time_joins_the_end_of_the_backlog(overlap: Overlap) -> None:
     first, second = account(daily(24, overlap=overlap, catch_up=CatchUp("all")), [], context())
     assert summary([first]) == ["catch_up 24 h ago"]
