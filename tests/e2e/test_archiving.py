@@ -19,6 +19,7 @@ from duebook_common.store.archive_handling import chain
 from duebook_common.store.database import acquire, connect, transaction
 from duebook_common.store.partitions import open_period, periods
 from support.fleet import Platform, eventually
+from support.leaving import all_periods
 from support.load import launch
 
 _JOBS = 100  # of each period
@@ -115,11 +116,6 @@ async def must_be_whole(url: str, folder: Path, created: int) -> None:
         assert counts["both"] == 0
         assert counts["lines"] >= created
         assert await accounted(pool, series) == created
-
-
-async def all_periods(pool: Any) -> list[Any]:
-    async with transaction(pool) as db:
-        return await periods(db)
 
 
 async def accounted(pool: Any, series: UUID) -> int:

@@ -13,7 +13,8 @@ from duebook_api.why.facts import ExplainedRun, Explanation, JobContext, JobEven
 from duebook_common.domain.definition import Definition
 from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import state as job_state
-from duebook_common.domain.job.events import JobEvent
+from duebook_common.domain.job.commands import ResumeJob
+from duebook_common.domain.job.events import JobEvent, JobPaused
 from duebook_common.domain.job.occurrence import account
 from duebook_common.domain.job.state import Job
 from duebook_common.domain.queue.state import Pause
@@ -21,12 +22,14 @@ from duebook_common.domain.run.events import AttemptFailed, AttemptStarted, Firs
 from duebook_common.domain.run.state import Run
 from duebook_common.store.codec import encode
 from duebook_common.store.eventstore import RecordedEvent
-from support.samples import JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_run, context
+from support.samples import DAY, HOUR, JOB_ID, MINUTE, NOW, RUN_ID, SECOND, a_definition, a_run, context
 
 EventBy = tuple[RunEvent, str]  # an event and its actor
 STARTED = AttemptStarted(attempt=1, executor="executor host/1", wake_at=NOW + 30 * SECOND, at=NOW + SECOND)
 FAILED = AttemptFailed(attempt=1, error="connection refused", failures=1, retry_at=NOW + MINUTE, at=NOW + 3 * SECOND)
 OTHER = UUID(int=99)
+DAILY = a_definition(recurrence="daily", timezone="Europe/Berlin")
+PAUSED = JobPaused(reason="the warehouse is being mended", at=NOW + HOUR)
 
 
 def recorded(stream: str, events: Sequence[tuple[Any, str]]) -> list[RecordedEvent]:
@@ -109,3 +112,15 @@ def explained(run: Run, answer: str) -> ExplainedRun:
 
 def texts(explanation: Explanation) -> list[str]:
     return [cause.text for cause in explanation.causes]
+
+
+def resumed() -> JobHistory:
+    """A daily job that ran once, was paused for three days, and is active again."""
+    history = JobHistory(DAILY)
+    history.job = replace(history.job, next_at=NOW + DAY)
+    history.then(PAUSED)
+    back = NOW + 3 * DAY + HOUR
+    for event in job_decide.decide(history.job, [], ResumeJob("mended", back)):
+        assert not isinstance(event, RunFact)
+        history.then(event)
+    return history

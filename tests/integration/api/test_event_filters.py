@@ -1,8 +1,7 @@
 """Filters of the log: applied by the server, resumable, and never a scan of the whole log in one request."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from duebook_common.store.event_scan import EventFilter
 from duebook_common.store.eventstore import Write
 from support.api_app import Api
 from support.bookkeeping import NOW
-from support.event_log import append_all
+from support.event_log import append_all, stepped
 from support.query_cost import query_cost
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
@@ -119,20 +118,6 @@ async def test_one_request_reads_a_bounded_part_of_the_log(pool: Pool, monkeypat
     assert of_run.buffers < 50
     async with snapshot(pool) as db:
         assert (await event_scan.scan(db, LOG_START, EventFilter(actor="none"), 50)).events == []
-
-
-@asynccontextmanager
-async def stepped(feed: Feed) -> AsyncIterator[None]:
-    async def step_forever() -> None:
-        while True:
-            await feed.step()
-            await asyncio.sleep(0.01)
-
-    stepping = asyncio.create_task(step_forever())
-    try:
-        yield
-    finally:
-        stepping.cancel()
 
 
 @pytest.mark.parametrize("behind", [True, False])

@@ -24,7 +24,7 @@ from duebook_common.store.eventstore import append
 from support.api_app import Api
 from support.api_process import api_process, exit_code, wait_until_ready
 from support.bookkeeping import eventually
-from support.event_log import append_all, pause_events, positions_in_order
+from support.event_log import append_all, pause_events, positions_in_order, stepped
 
 STREAM: Scope = {
     "type": "http",
@@ -33,22 +33,6 @@ STREAM: Scope = {
     "query_string": b"",
     "headers": [(b"host", b"localhost")],
 }
-
-
-@asynccontextmanager
-async def stepped(feed: Feed) -> AsyncIterator[None]:
-    """Steps the feed in a loop, as the service does."""
-
-    async def step_forever() -> None:
-        while True:
-            if not await feed.step():
-                await asyncio.sleep(0.01)
-
-    stepping = asyncio.create_task(step_forever())
-    try:
-        yield
-    finally:
-        stepping.cancel()
 
 
 def events_in(chunk: bytes) -> list[dict[str, Any]]:

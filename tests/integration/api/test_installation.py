@@ -1,10 +1,8 @@
 """Executors, tasks and the system as a whole: what runs, and how it is set up."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import pytest
 import uuid_utils.compat as uuids
 
 from duebook_common.domain.run.commands import StartAttempt
@@ -13,17 +11,11 @@ from duebook_common.runtime.settings import Settings, read
 from duebook_common.store import executors
 from duebook_common.store.executors import About, Work
 from duebook_common.store.services import Instance, Presence
-from support.api_app import Api, running_api
+from support.api_app import Api
 from support.bookkeeping import past_horizon
 
 SILENT = "UPDATE executors SET seen_at = clock_timestamp() - interval '2 minutes' WHERE executor = $1"
 STARTED = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 async def register(api: Api, host: str, *tasks: str, queue: str = "default") -> str:

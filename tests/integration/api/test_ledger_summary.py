@@ -9,10 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from duebook_api.ledger.ledger import job_ledger
-from duebook_common.domain.job.commands import DecisionContext, Dispatch
-from duebook_common.store.job_handling import handle_job
 from support.api_app import Api
-from support.bookkeeping import ACTOR
+from support.ledgers import dispatch
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -20,13 +18,6 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 def ago(api: Api, days: float) -> str:
     time: datetime = api.deps.clock.now() - days * DAY
     return time.isoformat().replace("+00:00", "Z")
-
-
-async def dispatch(api: Api, job: Any) -> None:
-    """Decide the due occurrences of the job, as a scheduler does."""
-    now = api.deps.clock.now()
-    context = DecisionContext(now=now, misfire=MINUTE, look_again_after=MINUTE, dispatch=1)
-    await handle_job(api.deps.pool, UUID(job["id"]), Dispatch(context), ACTOR)
 
 
 async def history(api: Api) -> Any:

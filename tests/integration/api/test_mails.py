@@ -1,6 +1,5 @@
 """Mails over the API: found by what they are about, and sent again once for each request."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,18 +10,12 @@ from duebook_api.mails.routes import NotificationQuery, statement
 from duebook_common.domain.mail import MailEvent, MailFailed, MailHeld, MailSent, message_id
 from duebook_common.store.actor import Actor
 from duebook_common.store.mail_handling import MailResult, record_mails
-from support.api_app import Api, running_api
+from support.api_app import Api
 from support.bookkeeping import grow_mails
 from support.query_cost import query_cost
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TOPIC = "dead_lettered-3"
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 def result(kind: str, run_id: UUID, recipient: str) -> MailEvent:

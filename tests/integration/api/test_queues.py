@@ -1,7 +1,6 @@
 """Queues: what waits in each, and their pauses, with who and why."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
@@ -12,7 +11,7 @@ from duebook_api.state.gauges import DeadLetterGauges, OverdueGauges
 from duebook_api.state.queue_gauges import QueueGauges
 from duebook_common.runtime.telemetry import DUE_RUNS, OVERDUE_JOBS, PAUSED_QUEUES, RUNNING_RUNS
 from duebook_common.store.database import Clock, Pool, acquire, transaction
-from support.api_app import Api, running_api
+from support.api_app import Api
 from support.bookkeeping import dispatched, eventually, past_horizon, started
 
 _CANCEL = """
@@ -20,12 +19,6 @@ SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%dead_lettered%GROUP BY%'
 """
 LATER = {"name": "a", "scheduled_at": "2100-01-04T02:00:00Z"}
-
-
-@pytest.fixture
-async def api(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url) as api:
-        yield api
 
 
 async def test_a_queue_shows_what_waits_in_it_and_since_when(api: Api) -> None:

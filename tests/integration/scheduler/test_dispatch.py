@@ -14,7 +14,6 @@ from duebook_common.domain.job import decide as job_decide
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job.commands import TriggerRun
 from duebook_common.domain.run.commands import Succeed
-from duebook_common.domain.run.state import Run
 from duebook_common.runtime.hints import Hints
 from duebook_common.runtime.settings import read
 from duebook_common.store.database import Clock, Connection, Pool, connect, transaction
@@ -25,25 +24,12 @@ from duebook_common.store.locks import lock_jobs
 from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.dispatch_window import DispatchWindow
 from duebook_scheduler.poll_context import PollContext
-from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from support.bookkeeping import ACTOR, check_invariants, context, created, definition, do, log, meanwhile, serve, start
 from support.samples import SECOND
+from support.schedulers import RecordingSender
 
 _DUE = "SELECT count(*) FROM jobs WHERE wake_at <= clock_timestamp()"
-
-
-class RecordingSender(RunSender):
-    """Keeps the runs that would have been sent. Runs of the queues in `held` must stay due."""
-
-    connected = True
-    held_queues: frozenset[str] = frozenset()
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
-
-    async def send(self, runs: Sequence[Run], *, bury: bool = False) -> None:
-        self.runs += runs
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.eventstore import PERMANENT, Write, append
 from duebook_common.store.job_handling import create_each, create_jobs, handle_job
 from duebook_common.store.job_plan import NewJob
-from duebook_common.store.partitions import Period, open_current_period, open_period, periods
+from duebook_common.store.partitions import open_current_period, open_period
 from support.bookkeeping import ACTOR, NOW, check_invariants, context, created, definition, started
+from support.leaving import all_periods
 
 DAY = timedelta(days=1)
 LATER = datetime.fromisoformat("2999-01-01T00:00:00Z")
@@ -110,11 +111,6 @@ async def test_no_event_moves_to_a_period_that_leaves(pool: Pool, status: str) -
     await pool.execute("UPDATE periods SET status = $2 WHERE born = $1", period.born, status)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
         await pool.execute("UPDATE events SET born = $1 WHERE born < $1", period.born)
-
-
-async def all_periods(pool: Pool) -> list[Period]:
-    async with transaction(pool) as db:
-        return await periods(db)
 
 
 async def opened(pool: Pool, start: datetime) -> None:

@@ -30,6 +30,7 @@ from duebook_common.store.codec import (
     encode_definition,
     rfc3339,
 )
+from support.job_defaults import DEFAULTS
 from support.samples import JOB_ID, MINUTE, NOW, SECOND, a_definition, a_dispatch
 
 JSON = st.recursive(
@@ -141,32 +142,8 @@ def test_missing_fields_get_their_defaults() -> None:
     assert decode(name, data, None) == JobCreated(definition=a_definition(), next_at=NOW, at=NOW)
 
 
-DEFAULTS: dict[str, Any] = {
-    "payload": {},
-    "metadata": {},
-    "task": "log",
-    "recurrence": "none",
-    "timezone": "UTC",
-    "dst": {"gap": "run_after", "fold": "first"},
-    "ends_at": None,
-    "max_runs": None,
-    "max_retries": 3,
-    "backoff": {"initial": "PT1S", "factor": 2.0, "max": "PT1H", "jitter": 0.2},
-    "timeout": "PT5M",
-    "start_within": None,
-    "keep": None,
-    "jitter": None,
-    "pause_on_failure": False,
-    "overlap": "skip",
+STORED_DEFAULTS = DEFAULTS | {
     "catch_up": {"policy": "latest", "window": "P1Y"},
-    "queue": "default",
-    "priority": 4,
-    "concurrency": None,
-    "rate": None,
-    "notify": {"to": [], "on": ["succeeded", "dead_lettered"]},
-    "then": [],
-    "key": None,
-    "tags": [],
     "left_out": ["queue", "timeout", "max_retries", "backoff"],
 }
 
@@ -177,7 +154,7 @@ def test_a_definition_is_stored_without_defaults_so_these_never_change() -> None
     recorded = orjson.loads(encode_definition(definition))
     assert recorded == given
     assert stored(JobChanged(definition=definition, next_at=NOW, at=NOW))[1]["definition"] == recorded
-    assert complete_definition(recorded) == recorded | DEFAULTS
+    assert complete_definition(recorded) == recorded | STORED_DEFAULTS
     assert DEFINITION.validate_python(orjson.loads(encode_definition(FULL))) == FULL
 
 

@@ -7,17 +7,13 @@ from uuid import UUID
 import pytest
 
 from duebook_common.domain.definition import CatchUp, Cron, Every
-from duebook_common.domain.job.commands import ResumeJob
-from duebook_common.domain.job.decide import decide
 from duebook_common.domain.job.events import JobChanged, JobDeleted, JobPaused, OccurrencesSkipped
 from duebook_common.domain.queue.state import Pause
-from duebook_common.domain.run.events import RunFact, Trigger
-from support.explanations import JobHistory, explained, texts
+from duebook_common.domain.run.events import Trigger
+from support.explanations import DAILY, PAUSED, JobHistory, explained, resumed, texts
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
 
-DAILY = a_definition(recurrence="daily", timezone="Europe/Berlin")
 DAILY_UTC = replace(DAILY, timezone="UTC")
-PAUSED = JobPaused(reason="the warehouse is being mended", at=NOW + HOUR)
 BECAUSE_PAUSED = (
     "because API key “ops” paused the job at 2026-11-24T02:00:00Z (03:00 in Europe/Berlin), with the reason “the "
     "warehouse is being mended”"
@@ -26,18 +22,6 @@ BECAUSE_PAUSED = (
 
 def skip(first: datetime, last: datetime, count: int, reason: str, at: datetime) -> OccurrencesSkipped:
     return OccurrencesSkipped(first=first, last=last, count=count, reason=reason, next_at=last + DAY, at=at)
-
-
-def resumed() -> JobHistory:
-    """A daily job that ran once, was paused for three days, and is active again."""
-    history = JobHistory(DAILY)
-    history.job = replace(history.job, next_at=NOW + DAY)
-    history.then(PAUSED)
-    back = NOW + 3 * DAY + HOUR
-    for event in decide(history.job, [], ResumeJob("mended", back)):
-        assert not isinstance(event, RunFact)
-        history.then(event)
-    return history
 
 
 # --- skipped ------------------------------------------------------------------------------------------------

@@ -4,29 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from duebook_api.why import of_job
-from duebook_common.domain.job.commands import ResumeJob
-from duebook_common.domain.job.decide import decide
-from duebook_common.domain.job.events import JobDeleted, JobFinished, JobPaused
-from duebook_common.domain.run.events import AttemptStarted, RunFact
+from duebook_common.domain.job.events import JobDeleted, JobFinished
+from duebook_common.domain.run.events import AttemptStarted
 from duebook_common.domain.run.state import RunStatus
-from support.explanations import JobHistory, explained, texts
+from support.explanations import DAILY, PAUSED, JobHistory, explained, resumed, texts
 from support.samples import DAY, HOUR, MINUTE, NOW, SECOND, a_definition, a_run
 
-DAILY = a_definition(recurrence="daily", timezone="Europe/Berlin")
 STARTED = AttemptStarted(attempt=1, executor="executor host/1", wake_at=NOW, at=NOW + SECOND)
-PAUSED = JobPaused(reason="the warehouse is being mended", at=NOW + HOUR)
-
-
-def resumed() -> JobHistory:
-    """A daily job that ran once, was paused for three days, and is active again."""
-    history = JobHistory(DAILY)
-    history.job = replace(history.job, next_at=NOW + DAY)
-    history.then(PAUSED)
-    back = NOW + 3 * DAY + HOUR
-    for event in decide(history.job, [], ResumeJob("mended", back)):
-        assert not isinstance(event, RunFact)
-        history.then(event)
-    return history
 
 
 def answer(history: JobHistory, now: datetime = NOW) -> str:
