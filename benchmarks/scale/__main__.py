@@ -15,13 +15,11 @@ from rich.table import Table
 
 from benchmarks.bench import Bench, machine
 from benchmarks.scale.filled import filled
-from benchmarks.scale.keeper import keeper_paused
 from benchmarks.scale.pages import ROUNDS, Served, serve_all
 from benchmarks.scale.viewers import VIEWERS, watching
-from benchmarks.scale.windows import Cost, compare
+from benchmarks.scale.windows import compare
 
 _TARGET = 150.0  # milliseconds
-_JOBS_OF_KEEPER = 30_000  # some fifteen seconds, because the keeper is up to a second behind
 _IDS = """
 SELECT j.job_id AS job, (SELECT run_id FROM runs WHERE job_id = j.job_id AND status = 'succeeded' LIMIT 1) AS run,
        (SELECT run_id FROM runs WHERE status = 'dead_lettered' ORDER BY created_at DESC LIMIT 1) AS dead
@@ -65,23 +63,10 @@ def _cells(served: Served) -> list[str]:
 def viewers(bench: Bench, pairs: int) -> Table:
     """The table of what viewers cost."""
     without, watched = compare(bench, pairs, partial(watching, bench.services["api"].url))
-    title = f"{VIEWERS} viewers of live pages, {pairs} pairs of windows"
-    return _costs(title, ("without", without), ("with", watched))
-
-
-def statistics(bench: Bench, pairs: int) -> Table:
-    """The table of what the statistics cost."""
-    kept, paused = compare(bench, pairs, partial(keeper_paused, bench.stack.postgres.url), _JOBS_OF_KEEPER)
-    title = f"the keeper of the statistics, {pairs} pairs of windows of {_JOBS_OF_KEEPER:,} jobs"
-    return _costs(title, ("paused", paused), ("working", kept))
-
-
-def _costs(title: str, without: tuple[str, Cost], measured: tuple[str, Cost]) -> Table:
-    table = Table("", "jobs/s", "CPU ms per job", title=title)
-    for name, cost in (without, measured):
+    table = Table("", "jobs/s", "CPU ms per job", title=f"{VIEWERS} viewers of live pages, {pairs} pairs of windows")
+    for name, cost in (("without", without), ("with", watched)):
         table.add_row(name, f"{cost.rate:,.0f}", f"{cost.cpu:.3f}")
-    base, cost = without[1], measured[1]
-    table.add_row("cost", f"{1 - cost.rate / base.rate:.1%}", f"{cost.cpu / base.cpu - 1:.1%}")
+    table.add_row("cost", f"{1 - watched.rate / without.rate:.1%}", f"{watched.cpu / without.cpu - 1:.1%}")
     return table
 
 
@@ -92,7 +77,6 @@ def main() -> None:
     parser.add_argument("--but", default="")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--pairs", type=int, default=3, help="of windows with and without viewers")
-    parser.add_argument("--keeper-pairs", type=int, default=3, help="of windows with and without statistics")
     chosen = parser.parse_args()
     console = Console(width=140)
     console.print(machine())
@@ -101,8 +85,6 @@ def main() -> None:
             console.print(pages(bench, chosen.rounds, chosen.of, chosen.but))
         if chosen.pairs:
             console.print(viewers(bench, chosen.pairs))
-        if chosen.keeper_pairs:
-            console.print(statistics(bench, chosen.keeper_pairs))
 
 
 if __name__ == "__main__":

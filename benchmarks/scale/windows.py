@@ -9,7 +9,7 @@ from typing import NamedTuple
 import asyncpg
 
 from benchmarks.bench import Bench
-from benchmarks.throughput import JOBS, throughput
+from benchmarks.throughput import throughput
 
 _REMOVE = (
     "DELETE FROM runs WHERE job_name LIKE 'throughput %'",
@@ -30,20 +30,20 @@ class Cost(NamedTuple):
 Condition = Callable[[], AbstractContextManager[None]]
 
 
-def compare(bench: Bench, pairs: int, condition: Condition, jobs: int = JOBS) -> tuple[Cost, Cost]:
+def compare(bench: Bench, pairs: int, condition: Condition) -> tuple[Cost, Cost]:
     """The cost without the condition and with it."""
     windows: dict[bool, list[Cost]] = {False: [], True: []}
     for n in range(pairs):
         for is_met in (False, True) if n % 2 else (True, False):
             with condition() if is_met else nullcontext():
-                windows[is_met].append(asyncio.run(_window(bench, jobs)))
+                windows[is_met].append(asyncio.run(_window(bench)))
     return _median(windows[False]), _median(windows[True])
 
 
-async def _window(bench: Bench, jobs: int) -> Cost:
+async def _window(bench: Bench) -> Cost:
     db = await asyncpg.connect(bench.stack.postgres.url)
     try:
-        rate, cpu = await throughput(bench, db, jobs)
+        rate, cpu = await throughput(bench, db)
         for statement in _REMOVE:  # so that each window finds as many jobs and runs as the first
             await db.execute(statement)
         await bench.settle(_SETTLE_SECONDS)
