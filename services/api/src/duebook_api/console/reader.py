@@ -57,6 +57,11 @@ class Reader:
         """A list of the API with its filters, as a request and as a command line."""
         return copies(curl(self.api(path, q), needs_key=self.needs_key), [*words, *options(dict(q))])
 
+    def copies_with_reason(self, path: str, *words: str) -> Copies:
+        """A command that takes a reason, as a request and as a command line."""
+        request = curl(self.api(path), "POST", {"reason": "…"}, needs_key=self.needs_key)
+        return copies(request, [*words, "--reason", "…"])
+
     def here(self, **changes: object) -> str:
         """The page with other parameters; one that is None is dropped, and a new filter begins at the first page."""
         return self.url(self.path, **{**self.parameters_without(*changes, "cursor"), **changes})

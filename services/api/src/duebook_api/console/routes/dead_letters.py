@@ -14,7 +14,7 @@ from duebook_api.bulk.operations import BulkQuery
 from duebook_api.console.pages import dead_letters as page
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.bulk import BulkView, bulk_view, used_filters
-from duebook_api.console.pages.copies import Copies, copies, curl
+from duebook_api.console.pages.copies import Copies
 from duebook_api.console.pages.json_text import json_text, plain
 from duebook_api.console.pages.local_times import field_values, with_offsets
 from duebook_api.console.pages.payload_form import TASK, merged, sent_form
@@ -161,7 +161,8 @@ async def show_workbench(request: Request, run_id: PathId) -> Response:
         dead = await find_dead_letter(deps, run_id)
     except Problem:
         return redirect(request, f"/console/runs/{run_id}", "This run is no dead letter any more.")
-    return await render(request, "workbench.html", bench=await _bench(request, dead), copies=_copies(request, run_id))
+    copies = _copies(request, run_id, "redrive")
+    return await render(request, "workbench.html", bench=await _bench(request, dead), copies=copies)
 
 
 @router.post("/{run_id}", **needs(Scope.DEAD_LETTERS_WRITE))
@@ -184,15 +185,13 @@ async def work(request: Request, run_id: PathId) -> Response:
             fault, status = str(error), 409
     sent = form if "payload" in form else None
     bench = await _bench(request, dead, sent, fault)
-    copies_ = _copies(request, run_id)
-    return await render(request, "workbench.html", status_code=status, bench=bench, copies=copies_)
+    copies = _copies(request, run_id, "redrive")
+    return await render(request, "workbench.html", status_code=status, bench=bench, copies=copies)
 
 
-def _copies(request: Request, run_id: UUID) -> Copies:
-    """The redrive of this run."""
-    reader, body = reader_of(request), {"reason": "…"}
-    request_ = curl(reader.api(f"/api/dead-letter/{run_id}/redrive"), "POST", body, needs_key=reader.needs_key)
-    return copies(request_, ["dead-letter", "redrive", str(run_id), "--reason", "…"])
+def _copies(request: Request, run_id: UUID, command: str) -> Copies:
+    path = f"/api/dead-letter/{run_id}/{command}"
+    return reader_of(request).copies_with_reason(path, "dead-letter", command, str(run_id))
 
 
 async def _try(request: Request, dead: Any, form: dict[str, str]) -> None:
@@ -209,9 +208,7 @@ async def _try(request: Request, dead: Any, form: dict[str, str]) -> None:
 @router.get("/{run_id}/discard", **needs(Scope.DEAD_LETTERS_WRITE))
 async def ask_discard(request: Request, run_id: PathId) -> Response:
     """The dialog that discards one."""
-    deps, reader = dependencies(request), reader_of(request)
-    dead = await find_dead_letter(deps, run_id)
-    url = reader.api(f"/api/dead-letter/{run_id}/discard")
+    dead = await find_dead_letter(dependencies(request), run_id)
     action = Action(
         title=f"Discard this run of “{dead['job_name']}”",
         submit="Discard",
@@ -220,10 +217,7 @@ async def ask_discard(request: Request, run_id: PathId) -> Response:
         notes=("It gets no further attempt. Its history stays readable.",),
         fields=(Field("reason", "Reason", hint="It stands in the log beside your name.", required=True),),
         is_dangerous=True,
-        copies=copies(
-            curl(url, "POST", {"reason": "…"}, needs_key=reader.needs_key),
-            ["dead-letter", "discard", str(run_id), "--reason", "…"],
-        ),
+        copies=_copies(request, run_id, "discard"),
     )
     return await render(request, "action.html", action=action)
 

@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from duebook_api.console.pages import queues as page
 from duebook_api.console.pages.actions import REASON, Action
-from duebook_api.console.pages.copies import Copies, copies, curl
-from duebook_api.console.reader import Reader, reader_of
+from duebook_api.console.reader import reader_of
 from duebook_api.console.rendering import redirect, render
 from duebook_api.console.requests import filters, needs, read_form
 from duebook_api.http.paging import PageQuery
@@ -69,7 +68,7 @@ async def ask_pause(request: Request, queue_name: str) -> Response:
             "What falls due stays due, and is worked off in order after the resume.",
         ),
         fields=(REASON,),
-        copies=_copies(reader, f"/api/queue/{name}/pause", "queue", "pause", name),
+        copies=reader.copies_with_reason(f"/api/queue/{name}/pause", "queue", "pause", name),
     )
     return await render(request, "action.html", action=action)
 
@@ -85,7 +84,7 @@ async def ask_resume(request: Request, queue_name: str) -> Response:
         back=_BACK,
         notes=("All that waited is due at once, in order.",),
         fields=(REASON,),
-        copies=_copies(reader, f"/api/queue/{name}/resume", "queue", "resume", name),
+        copies=reader.copies_with_reason(f"/api/queue/{name}/resume", "queue", "resume", name),
     )
     return await render(request, "action.html", action=action)
 
@@ -103,7 +102,7 @@ async def ask_freeze(request: Request) -> Response:
         ),
         fields=(REASON,),
         is_dangerous=True,
-        copies=_copies(reader_of(request), "/api/freeze", "freeze"),
+        copies=reader_of(request).copies_with_reason("/api/freeze", "freeze"),
     )
     return await render(request, "action.html", action=action)
 
@@ -119,14 +118,9 @@ async def ask_thaw(request: Request) -> Response:
         back=_BACK,
         notes=notes if frozen else ("It is not frozen now.",),
         fields=(REASON,),
-        copies=_copies(reader_of(request), "/api/thaw", "thaw"),
+        copies=reader_of(request).copies_with_reason("/api/thaw", "thaw"),
     )
     return await render(request, "action.html", action=action)
-
-
-def _copies(reader: Reader, path: str, *words: str) -> Copies:
-    request = curl(reader.api(path), "POST", {"reason": "…"}, needs_key=reader.needs_key)
-    return copies(request, [*words, "--reason", "…"])
 
 
 @router.post("/queues/{queue_name}/pause", **needs(Scope.QUEUES_WRITE))

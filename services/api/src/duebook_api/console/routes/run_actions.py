@@ -27,7 +27,6 @@ router = APIRouter(prefix="/runs/{run_id}")
 async def ask_cancel(request: Request, run_id: PathId) -> Response:
     """The dialog that cancels the run."""
     name, reader = await _name(request, run_id), reader_of(request)
-    url = reader.api(f"/api/run/{run_id}/cancel")
     action = Action(
         title=f"Cancel this run of “{name}”",
         submit="Cancel the run",
@@ -36,10 +35,7 @@ async def ask_cancel(request: Request, run_id: PathId) -> Response:
         notes=("If it has not started, it is cancelled at once. A running attempt is asked to stop.",),
         fields=(REASON,),
         is_dangerous=True,
-        copies=copies(
-            curl(url, "POST", {"reason": "…"}, needs_key=reader.needs_key),
-            ["run", "cancel", str(run_id), "--reason", "…"],
-        ),
+        copies=reader.copies_with_reason(f"/api/run/{run_id}/cancel", "run", "cancel", str(run_id)),
     )
     return await render(request, "action.html", action=action)
 
@@ -86,7 +82,6 @@ async def rerun(request: Request, run_id: PathId) -> Response:
 async def ask_erase(request: Request, run_id: PathId) -> Response:
     """The dialog that erases the run's contents."""
     run, reader = await find_run(dependencies(request), run_id, with_payload=False), reader_of(request)
-    body = {"reason": "…"}
     archived = ("They leave the archive with the next run of the archiver.",) if "archived" in run else ()
     action = Action(
         title=f"Erase what this run of “{run['job_name']}” held",
@@ -101,10 +96,7 @@ async def ask_erase(request: Request, run_id: PathId) -> Response:
         ),
         fields=(REASON,),
         is_dangerous=True,
-        copies=copies(
-            curl(reader.api(f"/api/run/{run_id}/erase"), "POST", body, needs_key=reader.needs_key),
-            ["run", "erase", str(run_id), "--reason", "…"],
-        ),
+        copies=reader.copies_with_reason(f"/api/run/{run_id}/erase", "run", "erase", str(run_id)),
     )
     return await render(request, "action.html", action=action)
 
