@@ -59,17 +59,6 @@ def test_a_redriven_run_waits_for_its_key(duebook: Platform) -> None:
     eventually(lambda: types(duebook, dead["id"]).count("AttemptStarted") == 2)
 
 
-def test_a_waiting_run_can_be_cancelled_and_can_expire(duebook: Platform) -> None:
-    key = {"key": "late", "limit": 1}
-    duebook.await_run(duebook.create(task="nap", payload={"seconds": 6}, concurrency=key)["id"], "running")
-    late = duebook.create(task="nap", concurrency=key, start_within="PT2S")
-    unwanted = duebook.await_run(duebook.create(task="nap", concurrency=key)["id"], "waiting")
-    cancelled = duebook.api.post(f"/api/run/{unwanted['id']}/cancel").raise_for_status().json()
-    assert cancelled["status"] == "cancelled"
-    skipped = duebook.await_run(late["id"], "skipped")
-    assert skipped["reason"] == "deadline"
-
-
 def _most_active(duebook: Platform, runs: list[dict[str, Any]]) -> int:
     """The largest number of attempts that were running at the same time, by the recorded events."""
     steps: list[tuple[datetime, int]] = []

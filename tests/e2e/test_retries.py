@@ -50,31 +50,3 @@ def _check_counters(duebook: Platform, job_id: str) -> None:
     eventually(lambda: metric(api, 'duebook_dead_letters{queue="default"}') >= 1)
     assert metric(executor, 'duebook_dead_letters_total{queue="default"}') >= 1
     assert metric(executor, 'duebook_retries_total{queue="default"}') >= 3
-
-
-def test_a_run_that_succeeds_in_a_retry_is_not_dead_lettered(duebook: Platform) -> None:
-    job = duebook.create(task="fail.until", payload={"attempt": 3}, max_retries=5, backoff=_BACKOFF)
-    run = duebook.await_run(job["id"], "succeeded")
-    assert (run["attempt"], run["failures"], run["result"], run["error"]) == (3, 2, {"attempt": 3}, None)
-    assert duebook.get(f"/api/dead-letter?job_id={job['id']}")["items"] == []
-
-
-def test_a_failure_that_no_retry_can_fix_is_dead_lettered_at_once(duebook: Platform) -> None:
-    job = duebook.create(task="fail.for_good", max_retries=9)
-    run = duebook.await_run(job["id"], "dead_lettered")
-    assert (run["attempt"], run["error"]) == (1, "no use in trying")
-
-
-def test_a_task_can_choose_the_delay_of_its_retry(duebook: Platform) -> None:
-    slow = {"initial": "PT1H", "factor": 1, "max": "PT1H", "jitter": 0}
-    job = duebook.create(task="ask.later", payload={"seconds": 0.5}, backoff=slow)
-    run = duebook.await_run(job["id"], "succeeded")
-    assert run["result"] == 2
-    history = events(duebook, run["id"])
-    (failed,), (_, started) = recorded(history, "AttemptFailed"), recorded(history, "AttemptStarted")
-    assert 0.45 < (started - failed).total_seconds() < 5
-
-
-def test_a_task_that_exceeds_its_timeout_has_failed(duebook: Platform) -> None:
-    job = duebook.create(task="nap", payload={"seconds": 60}, timeout="PT0.3S", max_retries=0)
-    assert duebook.await_run(job["id"], "dead_lettered")["error"] == "timed out after 0.3 s"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from duebook.context import Context
-from duebook.errors import Fail, RetryAfter
+from duebook.errors import Fail
 from duebook.tasks import task
 
 
@@ -116,13 +116,6 @@ async def fail_until(payload: Until, context: Context) -> dict[str, int]:
     if context.attempt < payload.attempt:
         raise ValueError(f"attempt {context.attempt} is too early")
     return {"attempt": context.attempt}
-
-
-@task("ask.later")
-async def ask_later(payload: Nap, context: Context) -> int:
-    if context.attempt == 1:
-        raise RetryAfter(payload.seconds)
-    return context.attempt
 
 
 @task("raise")
