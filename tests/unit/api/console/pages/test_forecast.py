@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duebook_api.console.pages.forecast import forecast_page, in_steps, slots_by_queue, step_of
-from duebook_api.console.pages.svg.bars import nice_top
 from duebook_api.console.pages.svg.forecast_bars import Step, forecast_bars
 from duebook_api.console.pages.times import Times
 
@@ -77,12 +76,6 @@ def test_a_queue_that_needs_more_than_its_slots_is_marked() -> None:
 def test_only_executors_that_are_alive_have_slots() -> None:
     alive = {"state": "alive", "queues": ["a", "b"], "slots": 10}
     assert slots_by_queue([alive, alive | {"queues": ["a"]}, alive | {"state": "lost"}]) == {"a": 20, "b": 10}
-
-
-@given(st.integers(0, 2**60))
-def test_the_upper_edge_is_not_below_the_highest_bar(number: int) -> None:
-    assert nice_top(number) >= number
-    assert nice_top(number) % 2 == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**60), st.none() | st.integers(0, 2**60)), max_size=200), st.integers(1, 400))

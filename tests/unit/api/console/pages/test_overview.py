@@ -18,7 +18,7 @@ from duebook_api.console.pages.overview import (
     queue_rows,
     sentence,
 )
-from duebook_api.console.pages.svg.bars import nice_top
+from duebook_api.console.pages.svg.axes import nice_top
 from duebook_api.console.pages.times import Times
 
 NOW = datetime(2026, 11, 26, 2, 12, tzinfo=UTC)

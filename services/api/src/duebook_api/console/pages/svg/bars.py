@@ -7,11 +7,11 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from duebook_api.console.pages.status import look
+from duebook_api.console.pages.svg.axes import TOP, Axes, nice_top
 from duebook_api.console.pages.svg.elements import in_scroll, line, rect, svg, text, twin
 from duebook_api.console.pages.times import Times
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 760, 260, 40, 24, 22
-_PLOT = _HEIGHT - _TOP - _BOTTOM
+_WIDTH, _HEIGHT, _LEFT = 760, 260, 40
 STACK = ("succeeded", "retrying", "dead_lettered")
 
 
@@ -34,33 +34,20 @@ class Block(NamedTuple):
     runs: int
 
 
-class Axis(NamedTuple):
-    """The scales of both axes; `top` is the number at the upper edge."""
-
-    start: datetime
-    end: datetime
-    top: int
-
-    def x(self, at: datetime) -> float:
-        return _LEFT + (at - self.start) / (self.end - self.start) * (_WIDTH - _LEFT)
-
-    def y(self, number: float) -> float:
-        return _TOP + _PLOT * (1 - number / self.top)
-
-
 def outcome_bars(
     bars: Sequence[Bar], step: timedelta, blocks: Sequence[Block], times: Times, start: datetime
 ) -> Markup:
     """The drawing and its twin. The height of the forecast is that of one step, also where it is by the hour."""
     end = max([times.now + step, *(block.end for block in blocks)])
     rates = [(block, block.runs * min(1.0, step / (block.end - block.start))) for block in blocks]
-    axis = Axis(start, end, nice_top(max([1.0, *(bar.total for bar in bars), *(rate for _, rate in rates)])))
+    top = nice_top(max([1.0, *(bar.total for bar in bars), *(rate for _, rate in rates)]))
+    axes = Axes(start, end, top, _LEFT, _WIDTH, _HEIGHT)
     content = [
-        *_grid(axis),
-        *(part for bar in bars for part in _bar(bar, step, axis, times)),
-        *(_outline(block, rate, axis, times) for block, rate in rates),
-        *_hours(axis, times),
-        *_now(axis, times),
+        *axes.grid(),
+        *(part for bar in bars for part in _bar(bar, step, axes, times)),
+        *(_outline(block, rate, axes, times) for block, rate in rates),
+        *_hours(axes, times),
+        *_now(axes, times),
     ]
     title = f"Outcomes since {times.text(start)}, and the forecast until {times.text(end)}"
     return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars outcomes-bars", content), title) + _twin(
@@ -68,32 +55,15 @@ def outcome_bars(
     )
 
 
-def nice_top(highest: float) -> int:
-    """The first of 2, 4, 10, 20, 40, 100, … that is not below the highest value; it can be halved."""
-    scale = 1
-    while True:
-        for factor in (2, 4, 10):
-            if highest <= factor * scale:
-                return factor * scale
-        scale *= 10
-
-
-def _grid(axis: Axis) -> Iterator[Markup]:
-    for number in (0, axis.top // 2, axis.top):
-        y = round(axis.y(number)) + 0.5
-        yield line(_LEFT, y, _WIDTH, y, "grid")
-        yield text(_LEFT - 8, y + 4, f"{number:,}", "end")
-
-
-def _bar(bar: Bar, step: timedelta, axis: Axis, times: Times) -> Iterator[Markup]:
-    x, width = axis.x(bar.at), axis.x(bar.at + step) - axis.x(bar.at)
+def _bar(bar: Bar, step: timedelta, axes: Axes, times: Times) -> Iterator[Markup]:
+    x, width = axes.x(bar.at), axes.x(bar.at + step) - axes.x(bar.at)
     title, bottom = f"{times.text(bar.at)}: {_words(bar)}", 0.0
     for status in STACK:
         count = bar.counts.get(status, 0)
         if count:
-            y = axis.y(bottom + count)
+            y = axes.y(bottom + count)
             yield rect(
-                x, y, max(0.6, width - min(1.2, width / 4)), axis.y(bottom) - y, f"fill-{look(status).role}", title
+                x, y, max(0.6, width - min(1.2, width / 4)), axes.y(bottom) - y, f"fill-{look(status).role}", title
             )
             bottom += count
 
@@ -102,26 +72,26 @@ def _words(bar: Bar) -> str:
     return ", ".join(f"{bar.counts[status]:,} {look(status).word}" for status in STACK if bar.counts.get(status))
 
 
-def _outline(block: Block, rate: float, axis: Axis, times: Times) -> Markup:
-    x, width, y = axis.x(block.start), axis.x(block.end) - axis.x(block.start), axis.y(rate)
+def _outline(block: Block, rate: float, axes: Axes, times: Times) -> Markup:
+    x, width, y = axes.x(block.start), axes.x(block.end) - axes.x(block.start), axes.y(rate)
     title = f"{times.text(block.start)}: {block.runs:,} runs are scheduled until {times.text(block.end)}"
     gap = min(1.0, width / 8)
-    return rect(x + gap, y + 0.5, max(1.0, width - 2 * gap), max(0.5, axis.y(0) - y), "outline", title, 1)
+    return rect(x + gap, y + 0.5, max(1.0, width - 2 * gap), max(0.5, axes.y(0) - y), "outline", title, 1)
 
 
-def _hours(axis: Axis, times: Times) -> Iterator[Markup]:
+def _hours(axes: Axes, times: Times) -> Iterator[Markup]:
     """The full hours of the reader's zone, except where `now` stands."""
-    every = max(1, round((axis.end - axis.start) / timedelta(hours=8)))
-    hour = times.local(axis.start).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    while hour < axis.end:
-        if hour.hour % every == 0 and axis.x(hour) < _WIDTH - 16:
-            yield text(axis.x(hour), _HEIGHT - 4, f"{hour:%H:%M}", "middle")
+    every = max(1, round((axes.end - axes.start) / timedelta(hours=8)))
+    hour = times.local(axes.start).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    while hour < axes.end:
+        if hour.hour % every == 0 and axes.x(hour) < _WIDTH - 16:
+            yield text(axes.x(hour), _HEIGHT - 4, f"{hour:%H:%M}", "middle")
         hour += timedelta(hours=1)
 
 
-def _now(axis: Axis, times: Times) -> Iterator[Markup]:
-    x = axis.x(times.now)
-    yield line(x, _TOP - 8, x, axis.y(0), "now")
+def _now(axes: Axes, times: Times) -> Iterator[Markup]:
+    x = axes.x(times.now)
+    yield line(x, TOP - 8, x, axes.y(0), "now")
     near_edge = x > _WIDTH - 40
     anchor = "end" if near_edge else "middle"
     yield text(_WIDTH if near_edge else x, 10, f"now {times.local(times.now):%H:%M}", anchor, "label-now")

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from duebook_api.console.pages.svg.bars import nice_top
+from duebook_api.console.pages.svg.axes import TOP, Axes, nice_top
 from duebook_api.console.pages.svg.elements import in_scroll, line, path, rect, svg, text, twin
 from duebook_api.console.pages.times import Times
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 1080, 220, 48, 24, 22
-_PLOT = _HEIGHT - _TOP - _BOTTOM
+_WIDTH, _HEIGHT, _LEFT = 1080, 220, 48
 _MOST_LABELS = 10
 
 
@@ -23,27 +22,16 @@ class Step(NamedTuple):
     before: int | None = None
 
 
-class Axes(NamedTuple):
-    start: datetime
-    end: datetime
-    top: int
-
-    def x(self, at: datetime) -> float:
-        return _LEFT + (at - self.start) / (self.end - self.start) * (_WIDTH - _LEFT)
-
-    def y(self, runs: float) -> float:
-        return _TOP + _PLOT * (1 - runs / self.top)
-
-
 def forecast_bars(
     steps: Sequence[Step], step: timedelta, clock_changes: Sequence[tuple[datetime, str]], times: Times
 ) -> Markup:
     """The drawing of steps without gaps, and its twin."""
     if not steps:
         return Markup()
-    axes = Axes(steps[0].at, steps[-1].at + step, nice_top(max(max(each.runs, each.before or 0) for each in steps)))
+    top = nice_top(max(max(each.runs, each.before or 0) for each in steps))
+    axes = Axes(steps[0].at, steps[-1].at + step, top, _LEFT, _WIDTH, _HEIGHT)
     content = [
-        *_grid(axes),
+        *axes.grid(),
         *(_bar(each, step, axes, times) for each in steps if each.runs),
         *_before(steps, step, axes),
         *_labels(axes, times),
@@ -51,13 +39,6 @@ def forecast_bars(
     ]
     title = f"Runs from {times.text(axes.start)} until {times.text(axes.end)}"
     return in_scroll(svg(title, _WIDTH, _HEIGHT, "drawing bars", content), title) + _twin(steps, times)
-
-
-def _grid(axes: Axes) -> Iterator[Markup]:
-    for number in (0, axes.top // 2, axes.top):
-        y = round(axes.y(number)) + 0.5
-        yield line(_LEFT, y, _WIDTH, y, "grid")
-        yield text(_LEFT - 8, y + 4, f"{number:,}", "end")
 
 
 def _bar(each: Step, step: timedelta, axes: Axes, times: Times) -> Markup:
@@ -95,7 +76,7 @@ def _labels(axes: Axes, times: Times) -> Iterator[Markup]:
 def _clock_change(at: datetime, zone: str, axes: Axes) -> Iterator[Markup]:
     if axes.start <= at < axes.end:
         x = axes.x(at)
-        yield line(x, _TOP - 8, x, axes.y(0), "clock-change")
+        yield line(x, TOP - 8, x, axes.y(0), "clock-change")
         near_edge = x > _WIDTH - 160
         yield text(x + (-4 if near_edge else 4), 12, f"clocks change, {zone}", "end" if near_edge else "start")
 
