@@ -19,7 +19,7 @@ from duebook.cli.options import (
     parse_option,
     resource_path,
     spread,
-    timestamp,
+    times_of,
     without_none,
 )
 from duebook.cli.output import Format
@@ -92,7 +92,7 @@ class RunFilters:
     due_to: Annotated[str | None, typer.Option(help="Due before this time.")] = None
 
     def fields(self, api: Client) -> dict[str, Any]:
-        times = {name: _time(name, getattr(self, name)) for name in ("due_from", "due_to")}
+        times = times_of(self, "due_from", "due_to")
         same = {name: getattr(self, name) for name in ("status", "task", "queue", "tag", "trigger", "executor")}
         return same | times | {"job_id": filter_id(api, self.job), "q": self.text}
 
@@ -111,16 +111,12 @@ class DeadLetterFilters:
     finished_to: Annotated[str | None, typer.Option(help="Dead letters from before this time.")] = None
 
     def fields(self, api: Client) -> dict[str, Any]:
-        times = {name: _time(name, getattr(self, name)) for name in ("finished_from", "finished_to")}
+        times = times_of(self, "finished_from", "finished_to")
         same = {name: getattr(self, name) for name in ("task", "queue", "tag", "fingerprint")}
         return same | times | {"job_id": filter_id(api, self.job), "q": self.text}
 
 
 _Filters = JobFilters | RunFilters | DeadLetterFilters
-
-
-def _time(name: str, text: str | None) -> str | None:
-    return parse_option(f"--{name.replace('_', '-')}", timestamp, text)
 
 
 def _act(action: BulkAction, filters: _Filters, request: Request, fmt: Format) -> None:

@@ -15,11 +15,10 @@ from duebook.cli.options import (
     Text,
     ToTheEnd,
     connect,
-    parse_option,
     payload_field,
     resource_path,
     spread,
-    timestamp,
+    times_of,
     without_none,
 )
 from duebook.cli.output import Format
@@ -60,12 +59,7 @@ class Search:
     finished_to: Annotated[str | None, typer.Option(help="Ended before this time.")] = None
 
     def fields(self) -> dict[str, Any]:
-        return without_none(
-            tag=self.tag,
-            q=self.text,
-            finished_from=parse_option("--finished-from", timestamp, self.finished_from),
-            finished_to=parse_option("--finished-to", timestamp, self.finished_to),
-        )
+        return without_none(tag=self.tag, q=self.text, **times_of(self, "finished_from", "finished_to"))
 
 
 @app.command("list")

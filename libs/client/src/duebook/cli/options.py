@@ -139,6 +139,11 @@ def timestamp(text: str) -> str:
     return parsing.timestamp(text, datetime.now(UTC))
 
 
+def times_of(filters: object, *names: str) -> dict[str, str | None]:
+    """The timestamps in these options of a filter."""
+    return {name: parse_option(f"--{name.replace('_', '-')}", timestamp, getattr(filters, name)) for name in names}
+
+
 def without_none(**fields: Any) -> dict[str, Any]:
     """The fields of a request body that have a value."""
     return {name: value for name, value in fields.items() if value is not None}

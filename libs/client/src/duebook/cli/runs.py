@@ -22,6 +22,7 @@ from duebook.cli.options import (
     parse_option,
     resource_path,
     spread,
+    times_of,
     timestamp,
     waiting,
     without_none,
@@ -62,10 +63,7 @@ class Filters:
     finished_to: Annotated[str | None, typer.Option(help="Ended before this time.")] = None
 
     def fields(self, api: Client) -> dict[str, Any]:
-        times = {
-            name: parse_option(f"--{name.replace('_', '-')}", timestamp, getattr(self, name))
-            for name in ("due_from", "due_to", "finished_from", "finished_to")
-        }
+        times = times_of(self, "due_from", "due_to", "finished_from", "finished_to")
         same = {name: getattr(self, name) for name in ("task", "queue", "trigger", "cause", "bulk", "executor", "tag")}
         return times | same | {"status": joined(self.status), "q": self.text, "job_id": filter_id(api, self.job)}
 
