@@ -31,16 +31,6 @@ def test_by_all_the_occurrence_on_time_joins_the_backlog_and_runs(duebook: Platf
     assert "terminate_other" not in because
 
 
-def test_a_triggered_run_ignores_active_runs_without_a_policy(duebook: Platform) -> None:
-    job = duebook.create(task="nap", payload={"seconds": 2})
-    duebook.await_run(job["id"], "running")
-    skipped = duebook.api.post(f"/api/job/{job['id']}/trigger", json={"overlap": "skip"}).raise_for_status().json()
-    assert (skipped["status"], skipped["reason"]) == ("skipped", "overlap")
-    concurrent = duebook.api.post(f"/api/job/{job['id']}/trigger").raise_for_status().json()
-    eventually(lambda: [r["status"] for r in duebook.runs(job["id"])] == ["succeeded", "skipped", "succeeded"])
-    assert duebook.runs(job["id"])[0]["id"] == concurrent["id"]
-
-
 def trigger(duebook: Platform, job: dict[str, str], overlap: str) -> dict[str, str]:
     path, body = f"/api/job/{job['id']}/trigger", {"overlap": overlap}
     run: dict[str, str] = duebook.api.post(path, json=body).raise_for_status().json()
