@@ -1,22 +1,13 @@
 """The pages of keys and of the audit."""
 
 import re
-from collections.abc import AsyncIterator
 
-import pytest
-
-from support.api_app import Api, running_api
+from support.api_app import Api
 from support.api_keys import FIRST, add_key
 from support.console import get, sign_in, submit
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 SECRET = re.compile(r"sk_[0-9a-f]{16}_[\w-]{43}")
-
-
-@pytest.fixture
-async def guarded(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url, key=FIRST) as api:
-        yield api
 
 
 async def test_a_key_is_made_shown_once_and_revoked(guarded: Api) -> None:

@@ -1,8 +1,6 @@
 """Every page with every scope, empty and full; all links lead somewhere; the headers of the browser's policies."""
 
 import re
-from collections.abc import AsyncIterator
-from hashlib import sha256
 from html import unescape
 
 import pytest
@@ -13,7 +11,7 @@ from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import Pool
 from support.api_app import Api, running_api
 from support.command_lines import faults
-from support.console import get, links, sign_in, walk
+from support.console import get, links, make_key, sign_in, walk
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \u202egnp.exe {{7*7}} \U0001f600"
 
@@ -108,18 +106,9 @@ async def test_behind_a_proxy_every_link_has_the_prefix_whether_or_not_it_is_tak
 SCOPES = [scope for scope in Scope if scope is not Scope.ALL]
 
 
-@pytest.fixture
-async def guarded(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url, key="the-key-of-the-environment-0123456789") as api:
-        yield api
-
-
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_a_reader_of_one_scope_is_shown_no_link_that_is_refused(guarded: Api, pool: Pool, scope: Scope) -> None:
-    key = "sk_abc_secret"
-    statement = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('abc', 'a key', $1, $2)"
-    await pool.execute(statement, sha256(key.encode()).digest(), [scope.value])
-    await sign_in(guarded, key)
+    await sign_in(guarded, await make_key(pool, scope))
     first = await guarded.http.get("/console", follow_redirects=True)
     assert first.status_code in {200, 403}
     for link in links(first.text):

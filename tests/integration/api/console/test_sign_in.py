@@ -1,6 +1,5 @@
 """Sessions: a key becomes a cookie, which ends with the key, and no other site can use it."""
 
-from collections.abc import AsyncIterator
 from hashlib import sha256
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -10,23 +9,11 @@ import pytest
 from duebook_api.access import api_keys, sessions
 from duebook_api.console.routes.session import _is_secure
 from duebook_common.store.database import Pool
-from support.api_app import Api, running_api
-from support.console import FORM, get, hidden, links, sign_in, submit
+from support.api_app import Api
+from support.api_keys import FIRST
+from support.console import FORM, get, hidden, links, make_key, sign_in, submit
 
-KEY = "the-key-of-the-environment-0123456789"
-ISSUED = "sk_abc_secret"
 NO_ID = "00000000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-async def guarded(postgres_url: str) -> AsyncIterator[Api]:
-    async with running_api(postgres_url, key=KEY) as api:
-        yield api
-
-
-async def _issue(pool: Pool, *scopes: str) -> None:
-    statement = "INSERT INTO keys (key_id, name, hash, scopes) VALUES ('abc', 'a key', $1, $2)"
-    await pool.execute(statement, sha256(ISSUED.encode()).digest(), list(scopes))
 
 
 async def test_a_page_leads_to_the_sign_in_and_back(guarded: Api) -> None:
@@ -37,7 +24,7 @@ async def test_a_page_leads_to_the_sign_in_and_back(guarded: Api) -> None:
     )
     page = await get(guarded, answer.headers["location"])
     assert 'name="next" value="/console/jobs?status=paused"' in page
-    done = await submit(guarded, "/console/sign-in", key=f" {KEY} ", next="/console/jobs?status=paused")
+    done = await submit(guarded, "/console/sign-in", key=f" {FIRST} ", next="/console/jobs?status=paused")
     assert (done.status_code, done.headers["location"]) == (303, "/console/jobs?status=paused")
     assert (await guarded.http.get("/console")).status_code == 200
 
@@ -47,7 +34,7 @@ async def test_what_was_typed_is_sent_again_after_the_session_has_ended(guarded:
     refused = await submit(guarded, "/console/new-job", **fields)
     assert refused.status_code == 401
     assert hidden(refused.text) == fields
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     done = await submit(guarded, "/console/new-job", **hidden(refused.text))
     assert "nightly &lt;&amp;&gt;" in await get(guarded, done.headers["location"])
 
@@ -90,19 +77,19 @@ async def test_a_link_of_another_site_is_followed_once_more_from_this_one(guarde
 
 
 async def test_the_cookie_is_for_this_site_only_and_secure_beyond_loopback(guarded: Api) -> None:
-    cookie = (await submit(guarded, "/console/sign-in", key=KEY)).headers["set-cookie"].lower()
+    cookie = (await submit(guarded, "/console/sign-in", key=FIRST)).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert "max-age=43200" in cookie
     assert "secure" not in cookie
     answer = await guarded.http.post(
-        "/console/sign-in", data={"key": KEY}, headers=FORM | {"host": "duebook.example.com"}
+        "/console/sign-in", data={"key": FIRST}, headers=FORM | {"host": "duebook.example.com"}
     )
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
 async def test_the_database_has_no_token(guarded: Api, pool: Pool) -> None:
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     token = guarded.http.cookies["duebook_session"]
     rows = await pool.fetch("SELECT token_hash, key_hash FROM sessions")
     assert [row["token_hash"] for row in rows] == [sha256(token.encode()).digest()]
@@ -112,14 +99,14 @@ async def test_the_database_has_no_token(guarded: Api, pool: Pool) -> None:
     "target", ["//evil.example", "https://evil.example/", "/api/job", "/console/..//evil", "/console\\x"]
 )
 async def test_the_sign_in_leads_nowhere_else(guarded: Api, target: str) -> None:
-    done = await submit(guarded, "/console/sign-in", key=KEY, next=target)
+    done = await submit(guarded, "/console/sign-in", key=FIRST, next=target)
     assert done.headers["location"] == "/console"
 
 
 async def test_a_wrong_key_is_refused_and_after_ten_the_address_waits(guarded: Api) -> None:
     for _ in range(10):
         assert (await submit(guarded, "/console/sign-in", key="wrong")).status_code == 401
-    answer = await submit(guarded, "/console/sign-in", key=KEY)
+    answer = await submit(guarded, "/console/sign-in", key=FIRST)
     assert answer.status_code == 429
     assert "Try again in" in answer.text
 
@@ -129,12 +116,11 @@ async def test_a_session_ends_with_its_key_and_by_signing_out(
 ) -> None:
     for module in ("sessions", "api_keys"):
         monkeypatch.setattr(f"duebook_api.access.{module}._CACHE_SECONDS", -1.0)
-    await _issue(pool, "read")
-    await sign_in(guarded, ISSUED)
+    await sign_in(guarded, await make_key(pool, "read"))
     await get(guarded, "/console")
     await pool.execute("UPDATE keys SET revoked_at = now()")
     assert (await guarded.http.get("/console")).status_code == 303
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     await get(guarded, "/console")
     token = guarded.http.cookies["duebook_session"]
     await submit(guarded, "/console/sign-out")
@@ -150,12 +136,11 @@ async def test_a_revoked_key_ends_its_sessions_at_once_and_elsewhere_after_a_sec
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     for revoked_here in (True, False):
         await pool.execute("DELETE FROM keys")
-        await _issue(pool, "read")
-        await sign_in(guarded, ISSUED)
+        await sign_in(guarded, await make_key(pool, "read"))
         now += 0.9
         await get(guarded, "/console")
         if revoked_here:
-            await guarded.json(200, "POST", "/api/key/abc/revoke", authorization=f"Bearer {KEY}")
+            await guarded.json(200, "POST", "/api/key/of/revoke", authorization=f"Bearer {FIRST}")
         else:
             await pool.execute("UPDATE keys SET revoked_at = now()")
             now += 1.0
@@ -177,13 +162,13 @@ def test_the_cookie_is_secure_where_people_use_https(public_url: str, host: str,
 
 async def test_an_expired_session_ends(guarded: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("duebook_api.access.sessions._CACHE_SECONDS", -1.0)
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     await pool.execute("UPDATE sessions SET expires_at = now()")
     assert (await guarded.http.get("/console")).status_code == 303
 
 
 async def test_a_session_is_no_key_of_the_api(guarded: Api) -> None:
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     assert (await guarded.http.get("/api/job")).status_code == 401
 
 
@@ -199,7 +184,7 @@ async def test_a_session_is_no_key_of_the_api(guarded: Api) -> None:
     ],
 )
 async def test_a_form_of_another_site_changes_nothing(guarded: Api, headers: dict[str, str]) -> None:
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     form = {"content-type": FORM["content-type"]}
     answer = await guarded.http.post("/console/sign-out", headers=form | headers)
     assert answer.status_code == 403
@@ -208,19 +193,17 @@ async def test_a_form_of_another_site_changes_nothing(guarded: Api, headers: dic
 
 async def test_a_form_of_the_same_origin_is_taken_without_fetch_metadata(guarded: Api) -> None:
     form = {"content-type": FORM["content-type"], "origin": "http://localhost"}
-    answer = await guarded.http.post("/console/sign-in", data={"key": KEY}, headers=form)
+    answer = await guarded.http.post("/console/sign-in", data={"key": FIRST}, headers=form)
     assert answer.status_code == 303
 
 
 async def test_a_key_without_the_scope_of_a_page_is_named_it(guarded: Api, pool: Pool) -> None:
-    await _issue(pool, "runs:read")
-    await sign_in(guarded, ISSUED)
+    await sign_in(guarded, await make_key(pool, "runs:read"))
     assert "jobs:read" in await get(guarded, "/console/jobs", 403)
 
 
 async def test_a_reader_who_may_not_see_the_overview_starts_at_another_page(guarded: Api, pool: Pool) -> None:
-    await _issue(pool, "jobs:read")
-    await sign_in(guarded, ISSUED)
+    await sign_in(guarded, await make_key(pool, "jobs:read"))
     assert (await guarded.http.get("/console")).headers["location"] == "/console/jobs"
 
 
@@ -233,8 +216,8 @@ async def test_a_key_has_no_more_than_so_many_sessions(guarded: Api, pool: Pool)
     await pool.execute(
         "INSERT INTO sessions (token_hash, key_hash, expires_at)"
         " SELECT int4send(n), $1, now() + n * interval '1 minute' FROM generate_series(1, 120) AS n",
-        sha256(KEY.encode()).digest(),
+        sha256(FIRST.encode()).digest(),
     )
-    await sign_in(guarded, KEY)
+    await sign_in(guarded, FIRST)
     assert await pool.fetchval("SELECT count(*) FROM sessions") == 100
     assert (await guarded.http.get("/console")).status_code == 200
