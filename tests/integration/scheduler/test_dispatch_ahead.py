@@ -81,6 +81,23 @@ async def test_a_job_with_a_concurrency_key_is_decided_when_it_is_due(scheduler:
     assert scheduler.poller.pause() > timedelta(0)
 
 
+async def test_what_follows_a_decision_ahead_closely_is_gathered(scheduler: Scheduler, pool: Pool) -> None:
+    await created(pool, scheduled_at=instant())
+    assert await scheduler.poller.step() == 0
+    assert len(scheduler.sender.runs) == 1
+    assert timedelta(0) < scheduler.poller.pause() <= 5 * SECOND / 3
+
+
+async def test_a_job_that_must_be_due_ends_the_gathering(scheduler: Scheduler, pool: Pool) -> None:
+    limited_at = instant() - 1.8 * SECOND
+    await created(pool, scheduled_at=limited_at, concurrency=Concurrency("key", 1))
+    assert await scheduler.poll() == []
+    await created(pool, scheduled_at=limited_at - SECOND / 10)
+    assert await scheduler.poller.step() == 0
+    assert len(scheduler.sender.runs) == 1
+    assert datetime.now(UTC) + scheduler.poller.pause() < limited_at + SECOND / 10
+
+
 async def test_jobs_are_decided_ahead_while_others_are_due(scheduler: Scheduler, pool: Pool) -> None:
     later = await created(pool, scheduled_at=instant())
     due = await created(pool, scheduled_at=datetime.now(UTC) - SECOND)

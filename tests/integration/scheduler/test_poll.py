@@ -16,8 +16,8 @@ from support.schedulers import new_scheduler
 
 async def test_a_poll_is_late_until_what_was_due_long_ago_is_decided(pool: Pool, postgres_url: str) -> None:
     await serve(pool)
-    async with new_scheduler(postgres_url) as scheduler:
-        await created(pool, scheduled_at=datetime.now(UTC))
+    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S") as scheduler:
+        await created(pool, scheduled_at=datetime.now(UTC) + 3 * SECOND)
         await scheduler.poller.step()
         assert not scheduler.poller.is_late()
         await created(pool, scheduled_at=datetime.now(UTC) - 2 * SECOND)

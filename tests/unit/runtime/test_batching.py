@@ -41,6 +41,29 @@ async def test_no_batch_exceeds_its_maximum_size() -> None:
     assert [len(batch) for batch in processor.batches] == [2, 2, 1]
 
 
+async def test_items_that_follow_a_batch_closely_are_gathered_until_they_are_enough() -> None:
+    processor = Processor()
+    processor.released.set()
+    batcher = Batcher(processor.process, interval=60, enough=3)
+    async with asyncio.timeout(5):
+        assert await batcher.submit(1) == 10, "the first is processed at once"
+        assert await asyncio.gather(*map(batcher.submit, (2, 3, 4))) == [20, 30, 40]
+        assert await asyncio.gather(*map(batcher.submit, (5, 6, 7, 8))) == [50, 60, 70, 80]
+    assert processor.batches == [[1], [2, 3, 4], [5, 6, 7, 8]]
+
+
+async def test_fewer_items_wait_for_the_interval_after_the_last_batch() -> None:
+    processor = Processor()
+    processor.released.set()
+    batcher, clock = Batcher(processor.process, interval=0.2, enough=3), asyncio.get_running_loop().time
+    async with asyncio.timeout(5):
+        await batcher.submit(1)
+        began = clock()
+        assert await asyncio.gather(*map(batcher.submit, (2, 3))) == [20, 30]
+    assert processor.batches == [[1], [2, 3]]
+    assert clock() - began > 0.15
+
+
 async def test_an_error_among_the_results_is_raised_for_its_item_alone() -> None:
     async def process(items: Sequence[int]) -> list[int | Exception]:
         return [OSError("no") if item == 13 else item for item in items]

@@ -38,6 +38,7 @@ from duebook_executor.task_loop import TaskLoop
 log = structlog.stdlib.get_logger("attempts")
 
 _RELEASE_SECONDS = 5.0
+_GATHER_SECONDS = 0.01  # outcomes of a steady flow share a commit; one that comes alone is recorded at once
 
 
 class Attempts:
@@ -53,7 +54,8 @@ class Attempts:
         self._max_timeout, self.slots = max_timeout, slots
         self._recorder, self._clock, self.executor = recorder, clock, executor
         self._tasks = registry.registered()
-        self._outcomes = Batcher(self._record_ends)
+        # A quarter of the slots is enough: each outcome that waits keeps its delivery, and so another one away.
+        self._outcomes = Batcher(self._record_ends, interval=_GATHER_SECONDS, enough=slots.concurrency // 4)
         self._instants = Instants(clock)
         self.task_loop = TaskLoop()
         self.running: dict[UUID, Attempt] = {}

@@ -27,7 +27,7 @@ class Slots:
     """Slots for `concurrency` attempts, acquired in turn. An attempt that is held gets its slot after its instant."""
 
     def __init__(self, concurrency: int) -> None:
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._free = asyncio.Semaphore(concurrency)
         self._seconds: dict[str, float] = {}
         self._held = self._held_bytes = self._queued = 0
@@ -53,9 +53,9 @@ class Slots:
     def may_hold(self, task: str) -> bool:
         """Whether an attempt of the task will soon get a slot after its instant, if it releases its slot until then."""
         seconds = self._seconds.get(task)
-        if seconds is None or self._held >= self._concurrency * HELD_FOR_EACH_SLOT:
+        if seconds is None or self._held >= self.concurrency * HELD_FOR_EACH_SLOT:
             return False
-        return seconds <= _SHORT_SECONDS or (self._held + 1) * seconds <= self._concurrency * _LONGEST_QUEUE_SECONDS
+        return seconds <= _SHORT_SECONDS or (self._held + 1) * seconds <= self.concurrency * _LONGEST_QUEUE_SECONDS
 
     def hold(self, task: str, size: int = 0) -> bool:
         """Release the slot of an attempt until its instant, if it will soon get one then; False: it keeps its slot.

@@ -20,7 +20,7 @@ from duebook_common.store.database import Pool
 log = structlog.stdlib.get_logger("archives")
 
 
-_REST, _REST_WHILE_LATE = 1, 4  # a core for half of the time at most, and for a fifth while runs are late
+_REST, _REST_WHILE_LATE = 2, 4  # a core for a third of the time at most, and for a fifth while runs are late
 
 
 class ArchiveKeeper:

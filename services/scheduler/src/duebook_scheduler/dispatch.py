@@ -64,7 +64,7 @@ class Dispatcher:
         self.lateness = timedelta(0)  # of the first job that was due at the last pass, in a queue that is not paused
 
     async def step(self) -> int:
-        """Dispatch one batch; returns how many jobs were decided."""
+        """Dispatch one batch; returns how many jobs were decided, if the next pass has to follow at once."""
         if not self._sender.connected:
             self.lateness = timedelta(0)
             return 0  # RabbitMQ is unavailable: the due jobs stay due
@@ -136,7 +136,10 @@ class Dispatcher:
     async def _dispatch_ahead(
         self, open_lanes: Sequence[tuple[Lane, int]], now: datetime, until: datetime, most: int
     ) -> int:
-        """Decide what is due by `until`, as far as nothing can change the decision; the rest is decided when due."""
+        """Decide what is due by `until`, as far as nothing can change the decision; the rest is decided when due.
+
+        Returns 0 if all of that was decided: what follows closely is gathered until `next_due`, and decided together.
+        """
         self._not_ahead = {job_id: due_at for job_id, due_at in self._not_ahead.items() if due_at > now}
         async with acquire(self._pool) as db:
             candidates = await self._candidates(db, open_lanes, until, now, most)
@@ -153,7 +156,11 @@ class Dispatcher:
             self._not_ahead |= dict.fromkeys(candidates, until)
             return 0
         await self._send(results)
-        return sum(bool(result.facts) for result in results)
+        if len(candidates) == most or len(results) < len(candidates):
+            return sum(bool(result.facts) for result in results)
+        gathered_until = min([now + self._settings.look_ahead / 3, *self._not_ahead.values()])
+        self.next_due = min(time for time in (self.next_due, self._early.next_at, gathered_until) if time is not None)
+        return 0
 
     async def _candidates(
         self, db: Connection, open_lanes: Sequence[tuple[Lane, int]], until: datetime, after: datetime = EARLIEST,

@@ -10,7 +10,7 @@ from duebook_scheduler.dispatch import Dispatcher
 from duebook_scheduler.poll_context import PollContext
 from duebook_scheduler.waker import Waker
 
-_LATE = timedelta(seconds=1)
+_LATE = timedelta(milliseconds=200)
 
 
 class Poller:
@@ -47,7 +47,7 @@ class Poller:
         return found
 
     def is_late(self) -> bool:
-        """Whether something was due for longer than a second at the last pass."""
+        """Whether something was due for longer than a fifth of a second at the last pass."""
         return max(self._dispatcher.lateness, self._waker.lateness) > _LATE
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Generic, TypeVar
 
 from duebook_common.runtime.loops import detect_lost_connection
@@ -31,7 +32,8 @@ class Batcher(Generic[T, R]):
 
     `process` returns one result for each item, in order; an Exception among the results is raised for its item alone.
     No two items of a batch have the same `identity`: the later one waits for the next batch. Without `identity` all
-    items are distinct.
+    items are distinct. A batch of fewer than `enough` items begins at the earliest `interval` seconds after the one
+    before, so that a steady flow makes larger ones. The first after a while begins at once.
     """
 
     def __init__(
@@ -39,8 +41,12 @@ class Batcher(Generic[T, R]):
         process: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         max_size: int = 200,
         identity: Callable[[T], object] = lambda _: object(),
+        interval: float = 0.0,
+        enough: int = 1,
     ) -> None:
         self._process, self._max_size, self._identity = process, max_size, identity
+        self._interval, self._enough, self._begun_at = interval, enough, -inf
+        self._has_enough = asyncio.Event()
         self._waiting: list[_Submission[T, R]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -54,16 +60,32 @@ class Batcher(Generic[T, R]):
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         submission = _Submission(item, self._identity(item), result)
         self._waiting.append(submission)
+        if len(self._waiting) >= self._enough:
+            self._has_enough.set()
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         return await submission.result
 
     async def _work(self) -> None:
         while self._waiting:
+            await self._gather()
             batch = self._next_batch()
             for submission, result in await self._results(batch):
                 submission.resolve(result)
         self._worker = None
+
+    async def _gather(self) -> None:
+        """Wait for enough items, or until the interval has passed."""
+        loop = asyncio.get_running_loop()
+        begin_at = self._begun_at + self._interval
+        if begin_at > loop.time() and len(self._waiting) < self._enough:
+            self._has_enough.clear()
+            timer = loop.call_at(begin_at, self._has_enough.set)
+            try:
+                await self._has_enough.wait()
+            finally:
+                timer.cancel()
+        self._begun_at = loop.time()
 
     def _next_batch(self) -> list[_Submission[T, R]]:
         """Take the `max_size` oldest submissions that may share a batch."""
