@@ -35,28 +35,17 @@ case "$FAILING" in *"$1"*) exit 2;; esac
 """
 
 
-@pytest.mark.parametrize(("failing", "succeeds"), [("", True), ("lint", False), ("test", False), ("lint test", False)])
-def test_ci_runs_lint_then_test_and_fails_if_either_fails(failing: str, succeeds: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("failing", "succeeds"), [("", True), ("check", False), ("test", False), ("check test", False)]
+)
+def test_ci_runs_check_then_test_and_fails_if_either_fails(failing: str, succeeds: bool, tmp_path: Path) -> None:
     (tmp_path / "make").write_text(FAKE_MAKE)
     (tmp_path / "make").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "FAILING": failing}
     done = subprocess.run([ROOT / ".ci/run"], env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     assert (done.returncode == 0) == succeeds
-    assert (lines[0], lines[-1]) == ("make lint", "make test")
-
-
-def test_make_test_runs_what_make_unit_runs() -> None:
-    """So `.ci/run` leaves out no check of `make check`."""
-    recipes = {name: _recipe(name).partition("pytest")[2].split() for name in ("unit", "test")}
-    paths = {name: [word for word in words if (ROOT / word).exists()] for name, words in recipes.items()}
-    assert paths == {"unit": ["tests/unit", "examples"], "test": ["tests", "examples"]}
-    assert re.search(r"^check: lint unit ##", (ROOT / "Makefile").read_text(), re.MULTILINE)
-
-
-def _recipe(target: str) -> str:
-    """The first line of the target's recipe."""
-    return re.findall(rf"^{target}:.*\n\t(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0]
+    assert (lines[0], lines[-1]) == ("make check", "make test")
 
 
 def test_make_help_lists_every_target_in_aligned_columns() -> None:
