@@ -88,7 +88,7 @@ async def test_what_follows_a_decision_ahead_closely_is_gathered(scheduler: Sche
     assert timedelta(0) < scheduler.poller.pause() <= 5 * SECOND / 3
 
 
-async def test_a_job_that_must_be_due_ends_the_gathering(scheduler: Scheduler, pool: Pool) -> None:
+async def test_a_job_that_must_be_due_is_looked_at_when_it_is(scheduler: Scheduler, pool: Pool) -> None:
     limited_at = instant() - 1.8 * SECOND
     await created(pool, scheduled_at=limited_at, concurrency=Concurrency("key", 1))
     assert await scheduler.poll() == []
