@@ -71,7 +71,7 @@ def classify(due: DueRun, context: WakeContext, chance: float) -> Action:
     if run.status in NEEDS_CAPACITY and not due.job_deleted and context.capacity[run.queue] <= 0:
         return Postpone(now + timedelta(seconds=1 + 9 * chance))
     if may_be_lost(due, now) and run.id not in context.lost:
-        return Postpone(now + _until_next_look(run, now))
+        return Postpone(_next_look_at_sent(run, now))
     return Admit() if run.status is RunStatus.WAITING else Wake()
 
 
@@ -85,15 +85,13 @@ def _classify_running(due: DueRun, context: WakeContext) -> Action:
 
 def _next_look_at_held(run: Run, now: datetime) -> datetime:
     """The resume wakes it, so this only has to find its deadline."""
-    later = now + _HELD_WAIT
-    return min(later, run.start_by) if run.start_by is not None and run.attempt == 0 else later
+    return _by_deadline(run, now + _HELD_WAIT)
 
 
 def _next_look_at_paused(run: Run, now: datetime) -> datetime:
     """The resume of its queue wakes it, so this only has to find its deadline. A long pause costs ever less."""
     waited = max(now - (run.dispatched_at or run.created_at), _SHORTEST_WAIT)
-    later = now + min(waited, LONGEST_WAIT_FOR_RESUME)
-    return min(later, run.start_by) if run.start_by is not None and run.attempt == 0 else later
+    return _by_deadline(run, now + min(waited, LONGEST_WAIT_FOR_RESUME))
 
 
 def may_be_lost(due: DueRun, now: datetime) -> bool:
@@ -102,9 +100,12 @@ def may_be_lost(due: DueRun, now: datetime) -> bool:
     return sent and not due.job_deleted and not expired(due.run, now)
 
 
-def _until_next_look(run: Run, now: datetime) -> timedelta:
-    """As long as the message has been queued already, so that watching a long queue costs ever less."""
+def _next_look_at_sent(run: Run, now: datetime) -> datetime:
+    """After as long as the message has been queued already, so that watching a long queue costs ever less."""
     queued = now - run.dispatched_at if run.dispatched_at is not None else _SHORTEST_WAIT
-    wait = min(max(queued, _SHORTEST_WAIT), _LONGEST_WAIT)
-    until_deadline = run.start_by - now if run.start_by is not None and run.attempt == 0 else wait
-    return min(wait, until_deadline)
+    return _by_deadline(run, now + min(max(queued, _SHORTEST_WAIT), _LONGEST_WAIT))
+
+
+def _by_deadline(run: Run, time: datetime) -> datetime:
+    """The time, or the deadline for the run's first start if that is earlier."""
+    return min(time, run.start_by) if run.start_by is not None and run.attempt == 0 else time

@@ -9,7 +9,7 @@ from uuid import UUID
 from duebook_api.http.problems import Problem, not_found
 from duebook_common.domain.definition import Backoff, Notify
 from duebook_common.domain.job import events as job_events
-from duebook_common.domain.job.state import JobStatus
+from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.domain.run.state import Run
 from duebook_common.store.database import Connection
 from duebook_common.store.definitions import in_force
@@ -21,6 +21,7 @@ _JOB = """
 SELECT name, task, queue, status, archived_jobs.created_at, updated_at, archive, erased_at, period FROM archived_jobs
 JOIN archives ON archives.number = archived_jobs.archive WHERE job_id = $1
 """
+_JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 _JOBS = """
 SELECT job_id, name, task, queue, archives.period FROM archived_jobs
 JOIN archives ON archives.number = archived_jobs.archive WHERE job_id = ANY($1::uuid[])
@@ -119,6 +120,20 @@ async def must_not_be_archived(db: Connection, run_id: UUID) -> None:
     """Raises Problem 410 about what the run has logged: its archive has it, and the database nothing."""
     if (line := (await load_lines(db, [run_id])).get(run_id)) is not None:
         raise archived(f"what run {run_id} has logged", line.period)
+
+
+async def existing_job(db: Connection, job_id: UUID) -> Job:
+    """The job; raises Problem 410 if it is archived, and 404 if there is none."""
+    job = (await load_jobs(db, [job_id])).get(job_id)
+    if job is None:
+        raise await missing_job(db, job_id)
+    return job
+
+
+async def job_must_exist(db: Connection, job_id: UUID) -> None:
+    """Raises what `existing_job` raises; reads nothing of the job."""
+    if not await db.fetchval(_JOB_EXISTS, job_id):
+        raise await missing_job(db, job_id)
 
 
 async def missing_job(db: Connection, job_id: UUID) -> Problem:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from duebook_api.access.operation import operation
-from duebook_api.history.archived import missing_job, must_not_be_archived
+from duebook_api.history.archived import job_must_exist, must_not_be_archived
 from duebook_api.http.paging import Id, NoQuery, PageQuery, decode_cursor, integer_between, page, page_of, query
 from duebook_api.http.path_ids import PathJobId
 from duebook_api.http.problems import not_found
@@ -71,7 +71,6 @@ _ONE = f"""
 ({_OF_EVENTS} AND xid = $1::xid8 AND position = $2) UNION ALL ({_OF_LINES} AND xid = $1::xid8 AND position = $2)
 """
 _TYPES = {status: type_ for type_, status in views.LOG_STATUS.items()}
-_JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
 class LogQuery(PageQuery):
@@ -132,8 +131,8 @@ async def list_logs_of_job(request: Request, job_id: PathJobId) -> Response:
     q = query(request, PageQuery)
     async with acquire(dependencies(request).pool) as db:
         rows: list[Any] = await db.fetch(_OF_JOB, *_before(q), q.limit + 1, job_id)
-        if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
-            raise await missing_job(db, job_id)
+        if not rows:
+            await job_must_exist(db, job_id)
     return page(rows, q, views.log_entry, _order)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.permits import may_read_payloads
-from duebook_api.history.archived import missing_job, missing_run
+from duebook_api.history.archived import job_must_exist, missing_job, missing_run
 from duebook_api.http.filters import is_cut, newest_first, within_bytes
 from duebook_api.http.paging import RUNS, PageQuery, decode_cursor, integer_between, page_of, query
 from duebook_api.http.path_ids import PathId, PathJobId
@@ -27,8 +27,6 @@ from duebook_common.store.database import Connection, acquire
 from duebook_common.store.eventstore import read_page
 
 router = APIRouter(prefix="/api")
-
-_JOB_EXISTS = "SELECT EXISTS (SELECT FROM jobs WHERE job_id = $1)"
 
 
 @router.get(
@@ -48,8 +46,8 @@ async def find_runs_of_job(deps: Dependencies, job_id: UUID, q: PageQuery) -> vi
     statement, arguments = within_bytes(runs, RUNS, LISTED_RUNS, RUN_BYTES)
     async with acquire(deps.pool) as db:
         rows: list[Any] = await db.fetch(statement, *arguments)
-        if not rows and not await db.fetchval(_JOB_EXISTS, job_id):
-            raise await missing_job(db, job_id)
+        if not rows:
+            await job_must_exist(db, job_id)
     return page_of(rows, q, views.listed_run, RUNS.of, more=is_cut(rows))
 
 

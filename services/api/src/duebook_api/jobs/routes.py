@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from duebook_api.access.operation import operation
 from duebook_api.access.rate_limit import JOBS_OF_ONE_UNIT
-from duebook_api.history.archived import missing_job
+from duebook_api.history.archived import existing_job
 from duebook_api.history.as_of import job_as_of
 from duebook_api.http.idempotency import idempotency_key
 from duebook_api.http.paging import AsOf, NoQuery, WaitQuery, page_of, query
@@ -45,7 +45,6 @@ from duebook_common.domain.job.commands import PauseJob, ResumeJob
 from duebook_common.domain.job.state import Job
 from duebook_common.runtime.scopes import Scope
 from duebook_common.store.database import acquire, snapshot
-from duebook_common.store.rows import load_jobs
 
 router = APIRouter(prefix="/api/job", tags=["jobs"])
 
@@ -168,10 +167,7 @@ async def find_job(deps: Dependencies, job_id: UUID, as_of: datetime | None = No
         async with snapshot(deps.pool) as db:
             return await job_as_of(db, job_id, as_of)
     async with acquire(deps.pool) as db:
-        jobs = await load_jobs(db, [job_id])
-        if not jobs:
-            raise await missing_job(db, job_id)
-    return jobs[job_id]
+        return await existing_job(db, job_id)
 
 
 # In the OpenAPI document this is the operation below: two templates would describe one path.

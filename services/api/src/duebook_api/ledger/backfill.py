@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from duebook_api.history.archived import missing_job
+from duebook_api.history.archived import existing_job
 from duebook_api.http.problems import Fault, invalid
 from duebook_api.jobs.commands import handle
 from duebook_api.ledger.ledger import range_too_long, read_ledger
@@ -22,7 +22,7 @@ from duebook_common.store.actor import Actor
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, snapshot
 from duebook_common.store.job_plan import LockedJob, decide_locked
-from duebook_common.store.rows import load_active_runs, load_jobs, load_runs
+from duebook_common.store.rows import load_active_runs, load_runs
 
 _MAX_RUNS = 1_000  # of one request
 _INSTANT = timedelta(microseconds=1)
@@ -69,9 +69,7 @@ async def backfill(deps: Dependencies, job_id: UUID, body: BackfillBody, actor: 
 async def plan(deps: Dependencies, job_id: UUID, body: BackfillBody) -> dict[str, Any]:
     """What the backfill would do. Raises what it would raise, and writes nothing."""
     async with snapshot(deps.pool) as db:
-        job = (await load_jobs(db, [job_id])).get(job_id)
-        if job is None:
-            raise await missing_job(db, job_id)
+        job = await existing_job(db, job_id)
         prepared = await BackfillRequest(deps, body, deps.clock.now()).prepare(db, job)
         active = await load_active_runs(db, [job_id])
     decide_locked(LockedJob(job, active.get(job_id, [])), prepared)

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
-from duebook_api.history.archived import missing_job
+from duebook_api.history.archived import existing_job
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_common.domain.job import events as job_events
 from duebook_common.domain.job import ledger
@@ -17,7 +17,7 @@ from duebook_common.domain.job.state import Job
 from duebook_common.store.codec import rfc3339
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import RecordedEvent, read_light
-from duebook_common.store.rows import load_jobs, load_outcomes
+from duebook_common.store.rows import load_outcomes
 
 _MAX_ENTRIES = 20_000  # nominal times in one range
 _BATCH = 1_000  # entries per query: its arguments and rows keep the event loop busy for some milliseconds
@@ -33,9 +33,7 @@ async def job_ledger(
     """
     last = now if end is None else min(now, end - _RESOLUTION)
     async with snapshot(pool) as db:
-        job = (await load_jobs(db, [job_id])).get(job_id)
-        if job is None:
-            raise await missing_job(db, job_id)
+        job = await existing_job(db, job_id)
         return await read_ledger(db, job, EARLIEST if start is None else start, last)
 
 

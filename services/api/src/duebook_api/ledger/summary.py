@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from duebook_api.history.archived import missing_job
+from duebook_api.history.archived import existing_job
 from duebook_api.http.fields import Zone
 from duebook_api.http.paging import NoQuery, Time
 from duebook_api.http.problems import Fault, invalid
@@ -24,7 +24,6 @@ from duebook_common.domain.job.schedule_history import SchedulePeriod, schedule_
 from duebook_common.domain.job.state import Job
 from duebook_common.store.database import Connection, Pool, snapshot
 from duebook_common.store.eventstore import read_light
-from duebook_common.store.rows import load_jobs
 
 MOST_STEPS = 400
 MARKS = ("retried", "caught_up")
@@ -96,9 +95,7 @@ class _Steps(NamedTuple):
 async def ledger_summary(pool: Pool, job_id: UUID, q: SummaryQuery, now: datetime) -> dict[str, Any]:
     """The outcomes of each step that has nominal times, and of all. Raises Problem 404, and 422 for too many steps."""
     async with snapshot(pool) as db:
-        job = (await load_jobs(db, [job_id])).get(job_id)
-        if job is None:
-            raise await missing_job(db, job_id)
+        job = await existing_job(db, job_id)
         steps = _steps(q, job, now)
         last = min(now, steps.bounds[-1] - _RESOLUTION)
         recorded: Any = await read_light(db, job_events.stream(job_id))
