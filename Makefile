@@ -18,6 +18,10 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= 1
 endif
 
+# Many images forbid Python to keep bytecode. Then each of the programs that tests start compiles all its modules again.
+test unit: export PYTHONDONTWRITEBYTECODE :=
+test unit: export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.duebook/bytecode
+
 VERSION ?= 0.1.0
 REVISION ?= $(shell git rev-parse HEAD)
 IMAGE = docker build -q -f deploy/Dockerfile $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \

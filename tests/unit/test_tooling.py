@@ -48,6 +48,17 @@ def test_ci_runs_check_then_test_and_fails_if_either_fails(failing: str, succeed
     assert (lines[0], lines[-1]) == ("make check", "make test")
 
 
+def test_the_programs_of_tests_keep_bytecode_where_the_machine_forbids_it() -> None:
+    show = 'shown: ; @echo "<$$PYTHONDONTWRITEBYTECODE> $$PYTHONPYCACHEPREFIX"; false'  # so that no test runs
+    command = ["make", "--no-print-directory", "--eval", "unit: shown", "--eval", show, "unit"]
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONPYCACHEPREFIX", "MAKEFLAGS"}
+    }
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == f"<> {ROOT}/.duebook/bytecode\n", done.stderr
+
+
 def test_make_help_lists_every_target_in_aligned_columns() -> None:
     listed = re.findall(r"^([a-z-]+):.*## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert [target for target, _ in listed] == TARGETS
