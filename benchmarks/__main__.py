@@ -64,8 +64,12 @@ async def _throughput(bench: Bench, db: asyncpg.Connection, table: Table, handle
 
 
 async def _recurring(bench: Bench, db: asyncpg.Connection, table: Table) -> None:
+    before = bench.cpu()
     late, occurrences = await recurring(bench, db)
+    cpu = {name: (seconds - before[name]) / occurrences.expected * 1000 for name, seconds in bench.cpu().items()}
     table.add_row("(d)", "lateness of 500 jobs every 5 s for 30 s", *_cells(late))
+    shares = ", ".join(f"{name} {ms:.2f}" for name, ms in cpu.items())
+    table.add_row("(d)", "CPU ms per run at 100 a second", f"{sum(cpu.values()):.2f}", shares)
     table.add_row("(d)", "missed occurrences", f"{occurrences.missed}", f"{occurrences.expected:,} expected")
     table.add_row("(d)", "additional attempts", f"{occurrences.additional_attempts}", "")
 
