@@ -168,7 +168,9 @@ async def test_an_archived_job_answers_410_and_leaves_a_line(api: Api) -> None:
     assert await archive_runs(api.deps.pool, [], [job["id"]]) == 0  # its run is there
     await succeed(api, run)
     assert await archive_runs(api.deps.pool, [run["id"]], [job["id"]]) == 2
-    for method, path in (("GET", ""), ("GET", "/runs"), ("GET", "/ledger"), ("POST", "/trigger"), ("POST", "/pause")):
+    for method, path in (
+        ("GET", ""), ("GET", "/runs"), ("GET", "/ledger"), ("GET", "/why"), ("POST", "/trigger"), ("POST", "/pause"),
+    ):  # fmt: skip
         assert (await api.json(410, method, f"/api/job/{job['id']}{path}"))["code"] == "archived", path
     shown = await api.json(200, "GET", f"/api/run/{run['id']}")
     assert (shown["job_name"], shown["status"], shown["archived"]) == ("a job", "succeeded", "2026-02")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from duebook_api.history.archived import archived_run
+from duebook_api.history.archived import archived_run, existing_job
 from duebook_api.schemas.missing_executor import missing_executor
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_archived_run, of_job, of_run
@@ -42,12 +42,10 @@ async def why_run(deps: Dependencies, run_id: UUID) -> Explanation | None:
     return runs[0].explanation if runs else None
 
 
-async def why_job(deps: Dependencies, job_id: UUID, at: datetime | None) -> Explanation | None:
-    """Why the job ran at that time or not, without a time what it waits for; None if there is no such job."""
+async def why_job(deps: Dependencies, job_id: UUID, at: datetime | None) -> Explanation:
+    """Why the job ran at that time or not, without a time what it waits for; raises Problem 404 or 410."""
     async with snapshot(deps.pool) as db:
-        job = (await load_jobs(db, [job_id])).get(job_id)
-        if job is None:
-            return None
+        job = await existing_job(db, job_id)
         job_history = await job_event_summaries(db, job)
         pause = (await pauses_now(db)).going_on(job.definition.queue)
         context = JobContext(now=deps.clock.now(), misfire=deps.misfire, job=job, events=job_history, queue_pause=pause)

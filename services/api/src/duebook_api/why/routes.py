@@ -44,7 +44,4 @@ async def why_run(request: Request, run_id: PathId) -> Response:
 async def why_job(request: Request, job_id: PathJobId) -> Response:
     """Why the job ran or did not run at the time `at`; without `at`, what it waits for. Same format as for a run."""
     q = query(request, WhyQuery)
-    explanation = await queries.why_job(dependencies(request), job_id, q.at)
-    if explanation is None:
-        raise not_found(f"job {job_id}")
-    return reply(explanation.view)
+    return reply((await queries.why_job(dependencies(request), job_id, q.at)).view)

@@ -57,7 +57,7 @@ async def show_job(request: Request, job_id: PathJobId) -> Response:
             for name, title in page.TABS
             if name != "runs" or reader.may(Scope.RUNS_READ)
         ],
-        why=explanation.view if explanation else None,
+        why=explanation.view,
         as_of=as_of,
         at=at,
         copies=_copies(reader, job_id, tab, as_of, at),
