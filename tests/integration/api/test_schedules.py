@@ -40,6 +40,25 @@ async def test_a_patch_replaces_one_kind_of_recurrence_by_another(api: httpx2.As
 
 
 @pytest.mark.parametrize(
+    ("patch", "result"),
+    [
+        ({"cron": "@daily", "every": None}, {"cron": "@daily"}),  # what a library that compares documents writes
+        ({"cron": None, "every": "PT5M", "rrule": None}, {"every": "PT5M"}),
+        ({"rrule": None}, {"every": "P1D"}),
+        ({}, {"every": "P1D"}),
+        ({"every": None}, "/recurrence"),
+        ({"evry": None, "cron": "@daily"}, "/recurrence"),
+    ],
+)
+async def test_a_null_in_a_patch_takes_a_kind_of_recurrence_away(
+    api: httpx2.AsyncClient, patch: dict[str, str | None], result: dict[str, str] | str
+) -> None:
+    job = (await api.post("/api/job", json={"name": "n", "recurrence": {"every": "P1D"}})).json()
+    changed = (await api.patch(f"/api/job/{job['id']}", json={"recurrence": patch})).json()
+    assert changed.get("recurrence", changed.get("errors", [{}])[0].get("pointer")) == result
+
+
+@pytest.mark.parametrize(
     ("body", "pointer", "message"),
     [
         ({"recurrence": {"rrule": "FREQ=DAILY;BYDAY=XX"}}, "/recurrence/rrule", 'BYDAY: "XX" is not a weekday'),

@@ -14,7 +14,7 @@ from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.quoting import quoted
 
 _WORDS = ("none", "daily", "weekly")
-_KINDS = ("cron", "every", "rrule")
+KINDS = ("cron", "every", "rrule")
 _OBJECTS = '{"cron": "0 2 * * *"}, {"every": "PT15M"} or {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}'
 _SHAPES = f"this version knows {', '.join(_WORDS)}, {_OBJECTS}"
 _SHORTEST = timedelta(seconds=1)
@@ -70,13 +70,13 @@ class RecurrenceBody(Body):
         if isinstance(value, str) and value in _WORDS:
             return {"word": value}
         members = list(value) if isinstance(value, dict) else []
-        if len(members) == 1 and members[0] in _KINDS:
+        if len(members) == 1 and members[0] in KINDS:
             return value
         raise ValueError(f"{cls._fault(value, members)}; {_SHAPES}")
 
     @staticmethod
     def _fault(value: Any, members: list[Any]) -> str:
-        unknown = [name for name in members if name not in _KINDS]
+        unknown = [name for name in members if name not in KINDS]
         if len(members) > 1 and not unknown:
             return "a recurrence has exactly one of these members"
         recurrence = meant(value) if isinstance(value, str) else None
@@ -100,7 +100,7 @@ RecurrenceField = Annotated[
                 {"enum": list(_WORDS)},
                 *(
                     {"type": "object", "required": [k], "properties": {k: {"type": "string"}}, "maxProperties": 1}
-                    for k in _KINDS
+                    for k in KINDS
                 ),
             ]
         }
