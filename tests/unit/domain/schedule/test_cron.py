@@ -51,6 +51,8 @@ def test_it_matches_the_times_that_another_implementation_matches(seed: int) -> 
         ("0 0 * * 5L", ["Fri 2026-11-27 00:00", "Fri 2026-12-25 00:00", "Fri 2027-01-29 00:00"]),
         ("0 0 * * MON#2", ["Mon 2026-12-14 00:00", "Mon 2027-01-11 00:00", "Mon 2027-02-08 00:00"]),
         ("0 0 * * FRI-SUN", ["Fri 2026-11-27 00:00", "Sat 2026-11-28 00:00", "Sun 2026-11-29 00:00"]),
+        ("0 10-10/3 * * *", ["Wed 2026-11-25 10:00", "Thu 2026-11-26 10:00", "Fri 2026-11-27 10:00"]),
+        ("0 0 1 DEC-12/5 *", ["Tue 2026-12-01 00:00", "Wed 2027-12-01 00:00", "Fri 2028-12-01 00:00"]),
         ("0 0 * * 7", ["Sun 2026-11-29 00:00", "Sun 2026-12-06 00:00", "Sun 2026-12-13 00:00"]),
         ("0 0 1 * MON", ["Mon 2026-11-30 00:00", "Tue 2026-12-01 00:00", "Mon 2026-12-07 00:00"]),  # either
         ("0 0 29 2 *", ["Tue 2028-02-29 00:00", "Sun 2032-02-29 00:00", "Fri 2036-02-29 00:00"]),
@@ -85,3 +87,11 @@ def test_the_times_that_an_expression_matches(expression: str, times: list[str])
 def test_an_error_names_the_wrong_token_and_what_is_valid(expression: str, message: str) -> None:
     with pytest.raises(CronError, match=message):
         parse(expression)
+
+
+@pytest.mark.parametrize("span", ["5", "59"])
+def test_what_an_error_says_to_write_instead_of_a_lone_step_is_accepted(span: str) -> None:
+    with pytest.raises(CronError) as refused:
+        parse(f"{span}/15 * * * *")
+    written = str(refused.value).rpartition("as in ")[2]
+    assert parse(f"{written} * * * *").minutes[0] == int(span) * 60

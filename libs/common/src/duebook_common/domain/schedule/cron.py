@@ -186,7 +186,7 @@ def _values(field: _Field, text: str) -> frozenset[int]:
         low, high = _range(field, span, item)
         if slash and not (step.isascii() and step.isdigit() and 1 <= int(step[:6]) <= field.high):
             raise _wrong(field, item, f"a step is a number from 1 to {field.high}, as in */5")
-        if slash and low == high and span != "*":
+        if slash and "-" not in span and span != "*":
             raise _wrong(field, item, f"a step needs a range before it, as in {span}-{field.high}/{step}")
         values.update(range(low, high + 1, int(step) if slash else 1))
     return frozenset(values)
