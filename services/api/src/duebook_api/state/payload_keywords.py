@@ -1,12 +1,14 @@
 """Keywords of our own in the JSON Schemas of payloads, for what a pattern cannot say, or not with a reason.
 
-The task `email.send` uses them: what the API accepts can be mailed.
+The built-in tasks use them: what the API accepts can be mailed, requested or published.
 """
 
+import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from typing import Any
 
-from duebook_common.domain.addresses import mailable
+from duebook_common.domain.addresses import is_international, mailable
 from duebook_common.runtime.mail_message import breaks_line
 
 
@@ -36,4 +38,56 @@ class OneLine(_Keyword):
             raise ValueError("this must be one line, without line breaks and control characters")
 
 
-PAYLOAD_KEYWORDS: dict[str, Any] = {"mailAddress": MailAddress, "oneLine": OneLine}
+class StatusRanges(_Keyword):
+    def check(self, text: str) -> None:
+        for part in text.split(","):
+            low, *high = re.findall("[0-9]{3}", part) or ["200"]
+            if high and high[0] < low:
+                raise ValueError(f"this must list ranges that ascend, such as {high[0]}-{low}")
+
+
+class HttpUrl(_Keyword):
+    def check(self, text: str) -> None:
+        sent = sum(1 if _UNQUOTED.match(char) else 3 * len(char.encode()) for char in text)
+        if len(text) <= _LONGEST_URL < sent:  # a longer text is refused by its length
+            raise ValueError(f"this has more than {_LONGEST_URL} characters, where others than ASCII count as %XX")
+        authority = re.split(r"[/?#]", text.partition("://")[2])[0]
+        if authority.startswith("["):
+            _must_be_ipv6(authority[1:].partition("]")[0])
+        for label in authority.split("."):
+            if not label.isascii() and not is_international(label.partition(":")[0]):
+                raise ValueError("this must name a host that IDNA allows; write its registered form, xn--…")
+
+
+class MaxBytes:
+    """A limit of the bytes of a text, or of the names and values of an object together."""
+
+    def __init__(self, _schema: Mapping[str, Any], value: Any, _path: Any) -> None:
+        self._most = value if isinstance(value, int) else None
+
+    def validate(self, instance: Any) -> None:
+        texts = [instance] if isinstance(instance, str) else []
+        if isinstance(instance, Mapping):
+            texts = [f"{name}{value}" for name, value in instance.items()]
+        if self._most is not None and sum(len(text.encode()) for text in texts) > self._most:
+            raise ValueError(f"this has more than {self._most} bytes")
+
+
+_LONGEST_URL = 2048
+_UNQUOTED = re.compile(r"[!#-;=?-_a-z~]")
+
+
+def _must_be_ipv6(address: str) -> None:
+    try:
+        IPv6Address(address)
+    except ValueError:
+        raise ValueError("this must have an IPv6 address between its brackets, such as http://[2001:db8::1]/") from None
+
+
+PAYLOAD_KEYWORDS: dict[str, Any] = {
+    "mailAddress": MailAddress,
+    "oneLine": OneLine,
+    "statusRanges": StatusRanges,
+    "httpUrl": HttpUrl,
+    "maxBytes": MaxBytes,
+}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from pydantic.config import JsonDict
 
 _RESERVED = r"^duebook\."
@@ -14,6 +14,7 @@ _NO_ROUTING_HEADER: JsonDict = {
 }
 # All headers travel in one frame; RabbitMQ closes the connection for a frame above 128 KiB.
 _MOST_HEADERS, _LONGEST_HEADER, _LARGEST_HEADERS = 50, 1024, 16 * 1024
+_SHORT = 255
 
 
 def _not_reserved(name: str) -> str:
@@ -34,8 +35,12 @@ def _bounded(headers: dict[str, Any]) -> dict[str, Any]:
     return headers
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _short(text: str) -> str:
-    if len(text.encode()) > 255:
+    if len(text.encode()) > _SHORT:
         raise ValueError("at most 255 bytes are allowed: AMQP's limit for a short string")
     return text
 
@@ -49,12 +54,20 @@ _Exchange = Annotated[
     AfterValidator(_not_reserved),
 ]
 _RoutingKey = Annotated[
-    str, Field(max_length=255, json_schema_extra=_NOT_RESERVED), AfterValidator(_not_reserved), AfterValidator(_short)
+    str,
+    Field(json_schema_extra={**_NOT_RESERVED, "maxBytes": _SHORT}),
+    AfterValidator(_not_reserved),
+    AfterValidator(_short),
 ]
 _HeaderName = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_not_routing), AfterValidator(_short)]
-_Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+# In JSON Schema 1.0 is an integer as well.
+_Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63), BeforeValidator(_whole)]
 # No floats: the client library sends them in single precision.
 _HeaderValue = Annotated[StrictStr, Field(max_length=_LONGEST_HEADER)] | StrictBool | _Int64
+
+
+# The API reads the keyword `maxBytes`.
+_HEADER_NAMES: JsonDict = {"not": _NO_ROUTING_HEADER, "minLength": 1, "maxLength": 128, "maxBytes": _SHORT}
 
 
 class AmqpMessage(BaseModel):
@@ -68,6 +81,6 @@ class AmqpMessage(BaseModel):
     headers: Annotated[dict[_HeaderName, _HeaderValue], Field(max_length=_MOST_HEADERS), AfterValidator(_bounded)] = (
         Field(
             default_factory=dict,
-            json_schema_extra={"propertyNames": {"not": _NO_ROUTING_HEADER, "maxLength": 128}},
+            json_schema_extra={"propertyNames": _HEADER_NAMES, "maxBytes": _LARGEST_HEADERS},
         )
     )

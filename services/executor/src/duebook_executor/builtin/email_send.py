@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from duebook.context import Context
 from duebook.errors import Fail
@@ -48,11 +49,15 @@ _Subject = Annotated[
 ]
 
 
+def _with_text(name: str) -> JsonDict:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 class Email(BaseModel):
     """The payload of `email.send`: one mail; its recipients see each other's addresses."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
+        extra="forbid", frozen=True, json_schema_extra={"anyOf": [_with_text("text"), _with_text("html")]}
     )
 
     to: Annotated[

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _URL_BYTES = 2048
 # The patterns are part of the JSON Schema too, so that the API refuses a job whose requests could not be sent.
-_HOST = r"([^\s/?#@\\%:\[\]]+|\[[^\s/?#@\\%\]]+\])"
+_HOST = r"([^\s\x00-\x1f\x7f/?#@\\%:\[\]]+|\[[^\s\x00-\x1f\x7f/?#@\\%\]]+\])"
 _PORT = r"(:|:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-_URL = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}{_PORT}([/?#]\S*)?$"
+_URL = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}{_PORT}([/?#][^\s\x00-\x1f\x7f]*)?$"
 _URL_MESSAGE = (
     "it must begin with http:// or https:// and a host, may name a port from 1 to 65535, and must contain no user, "
     "password or blanks"
@@ -58,7 +58,7 @@ def _header_value(text: str) -> str:
 
 
 def _expected(value: Any) -> tuple[Range, ...]:
-    """Status ranges from 204, "200-299", "200, 404" or a list of these."""
+    """Status ranges from 204, "200-299", "200, 404" or a list of these. In JSON Schema 204.0 is an integer as well."""
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
     ranges = tuple(_range(part) for part in parts)
     if not ranges:
@@ -67,7 +67,7 @@ def _expected(value: Any) -> tuple[Range, ...]:
 
 
 def _range(part: Any) -> Range:
-    match = _STATUS_RANGE.fullmatch(str(part).strip())
+    match = _STATUS_RANGE.fullmatch(str(int(part) if isinstance(part, float) and part.is_integer() else part).strip())
     if match is None:
         raise ValueError(f'{part!r} is not a status such as 200, or a range such as "200-299"')
     low, high = int(match[1]), int(match[2] or match[1])
@@ -76,10 +76,15 @@ def _range(part: Any) -> Range:
     return low, high
 
 
-_PART = r"\s*[0-9]{3}(\s*[-–]\s*[0-9]{3})?\s*"  # noqa: RUF001
+_PART = r"\s*[2-5][0-9]{2}(\s*[-–]\s*[2-5][0-9]{2})?\s*"  # noqa: RUF001
 _STATUS = {"type": "integer", "minimum": 200, "maximum": 599}
-_STATUSES_MESSAGE = 'as a text it must list statuses or ranges, such as "200-299, 404"'
-_STATUSES = {"type": "string", "pattern": rf"^{_PART}(,{_PART})*$", "errorMessage": _STATUSES_MESSAGE}
+_STATUSES_MESSAGE = 'as a text it must list statuses or ranges from 200 to 599, such as "200-299, 404"'
+_STATUSES = {
+    "type": "string",
+    "pattern": rf"^{_PART}(,{_PART})*$",
+    "errorMessage": _STATUSES_MESSAGE,
+    "statusRanges": True,
+}
 _EXPECT_SCHEMA = {
     "anyOf": [_STATUS, _STATUSES, {"type": "array", "minItems": 1, "items": {"anyOf": [_STATUS, _STATUSES]}}],
     "default": "200-299",
@@ -98,7 +103,13 @@ _HEADERS_SCHEMA = {
     "additionalProperties": {"type": "string", "pattern": _HEADER_VALUE, "errorMessage": f"it {_HEADER_VALUE_MUST}"},
 }
 
-_URL_SCHEMA: dict[str, Any] = {"pattern": _URL, "errorMessage": _URL_MESSAGE, "maxLength": _URL_BYTES}
+# The API reads the keywords `httpUrl` and `statusRanges`, for what a pattern cannot say.
+_URL_SCHEMA: dict[str, Any] = {
+    "pattern": _URL,
+    "errorMessage": _URL_MESSAGE,
+    "maxLength": _URL_BYTES,
+    "httpUrl": True,
+}
 
 
 class HttpRequest(BaseModel):
