@@ -42,6 +42,15 @@ def test_a_successful_run_says_when_it_was_scheduled_and_ran() -> None:
     assert [(each.at, each.event) for each in why.causes][-1] == (NOW + 5 * SECOND, "AttemptSucceeded")
 
 
+def test_a_later_attempt_names_the_failures_before_it_only_if_some_are_charged() -> None:
+    again = replace(STARTED, attempt=2, at=NOW + 90 * SECOND)
+    requeued = RunRequeued(dispatch=1, at=NOW + 60 * SECOND, wake_at=NOW + HOUR)
+    assert texts(explain_run(a_dispatch(), STARTED, FAILED, requeued, again))[-1].endswith("after 1 failure.")
+    released = AttemptReleased(attempt=1, at=NOW + 30 * SECOND)
+    why = explain_run(a_dispatch(), STARTED, released, requeued, again)
+    assert texts(why)[-1] == "Attempt 2 started on the executor host/1."
+
+
 def test_a_failed_attempt_has_its_error_the_attempts_used_and_the_next() -> None:
     why = explain_run(a_dispatch(), STARTED, FAILED, now=NOW + 10 * SECOND)
     assert why.answer == (

@@ -49,7 +49,7 @@ def run_sentence(  # noqa: C901, PLR0911, PLR0912 - one case for each event
         case RunResumed():
             return f"{subject} resumed the job, so it is no longer held."
         case AttemptStarted():
-            earlier = "" if event.attempt == 1 else f", after {quantity(run.failures, 'failure')}"
+            earlier = "" if not run.failures else f", after {quantity(run.failures, 'failure')}"
             return f"Attempt {event.attempt} started on {executor_name(event.executor)}{earlier}."
         case AttemptSucceeded():
             return f"Attempt {event.attempt} succeeded{_after(run, event)}."
