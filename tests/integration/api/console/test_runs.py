@@ -104,3 +104,14 @@ async def test_without_the_scope_no_payload_result_or_log_line_is_shown(postgres
         assert "a-secret" not in page
         assert "What the task wrote" not in page
         await get(guarded, f"/console/runs/{run['id']}/payload", 403)
+
+
+async def test_the_search_of_the_bar_finds_an_error_where_no_job_has_such_a_name(api: Api) -> None:
+    await api.dead_letter("HTTP 410 from billing", name="invoice")
+    found = {}
+    for text in ("invoice", "HTTP 410", "neither"):
+        found[text] = (await api.http.get("/console/search", params={"q": text})).headers["location"]
+    assert found["invoice"] == "/console/jobs?q=invoice"
+    assert found["HTTP 410"] == "/console/runs?q=HTTP+410"
+    assert "invoice" in await get(api, found["HTTP 410"])
+    assert found["neither"] == "/console/runs?q=neither"

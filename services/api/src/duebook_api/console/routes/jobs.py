@@ -45,13 +45,23 @@ async def list_jobs(request: Request) -> Response:
 
 @router.get("/search", **needs(Scope.JOBS_READ))
 async def search(request: Request) -> Response:
-    """Where a text of the search leads: an id to its run or job, any other text to the jobs whose names contain it."""
+    """Where a text of the search leads: an id to its run or job, any other text to the jobs whose names contain it.
+
+    If there are none, it leads to the runs whose error does.
+    """
     text = request.query_params.get("q", "").strip()[:200]
     try:
         id_ = UUID(text)
     except ValueError:
-        return redirect(request, reader_of(request).path_to("/console/jobs", q=text or None))
+        return redirect(request, reader_of(request).path_to(await _list_of(request, text), q=text or None))
     return redirect(request, await _page_of(request, id_))
+
+
+async def _list_of(request: Request, text: str) -> str:
+    if not text or not reader_of(request).may(Scope.RUNS_READ):
+        return "/console/jobs"
+    found = await find_jobs(dependencies(request), JobQuery(q=text, limit=1))
+    return "/console/jobs" if found["items"] or found["next_cursor"] else "/console/runs"
 
 
 async def _page_of(request: Request, id_: UUID) -> str:
