@@ -61,3 +61,20 @@ def test_a_run_that_has_not_ended_has_a_line_for_now() -> None:
         "now",
     ]
     assert [each.get("class") for each in _draw([_span(0, 1)]).iter("line")] == ["axis"]
+
+
+def test_the_label_of_a_long_bar_stands_clear_of_it() -> None:
+    long = [_span(0, 10), _span(10, 10.1)]
+    for spans in (long[:1], long):
+        drawing = _draw(spans)
+        bars = [(float(each.get("y", "0")), float(each.get("height", "0"))) for each in drawing.iter("rect")]
+        labels = [float(each.get("y", "0")) for each in drawing.iter("text") if each.text == "attempt"]
+        for label in labels:  # the line on which its letters of 11 pixels stand
+            beside = [y for y, height in bars if y < label <= y + height]
+            assert beside or not [y for y, height in bars if y < label + 3 and label - 10 < y + height]
+        assert max(labels) + 3 < float(drawing.get("viewBox", "").split()[3]) - 18
+
+
+def test_a_row_below_the_label_of_a_long_bar_moves_down() -> None:
+    first, second = (float(each.get("y", "0")) for each in _draw([_span(0, 10), _span(10, 10.1)]).iter("rect"))
+    assert second - first > 24

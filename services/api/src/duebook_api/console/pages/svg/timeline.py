@@ -18,6 +18,7 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 960, 8, 952, 26, 24, 12
 _TOP_WITHOUT_NOW = 6
 _FOLD_SHARE, _FOLDS = 0.1, 0.5  # of the width: one folded gap, and all of them at most
 _NARROWEST, _CHARACTER = 3, 6.5  # widths of a bar, and of a character of a label
+_LABEL = 14  # what a label below its bar takes
 _FIRST, _LAST = 3, 8  # rows that are shown of many
 
 
@@ -53,7 +54,8 @@ def timeline(title: str, spans: Sequence[Span], now: datetime | None, clock: Cal
     times = sorted({time for span in shown for time in (span.start, span.end)} | ({now} if now else set()))
     x, gaps = _scale(times, shown)
     top = _TOP if now is not None else _TOP_WITHOUT_NOW
-    height = top + _ROW * (len(shown) + bool(left_out)) + 20
+    below = sum(_stands_below(x(span.start), _end(span, x)) for span in shown)
+    height = top + _ROW * (len(shown) + bool(left_out)) + _LABEL * below + 20
     clock_width = len(clock(times[0])) * _CHARACTER
     content = [*_gaps(gaps, x, height, clock_width), *_rows(shown, left_out, x, top), *_axis(times, x, height, clock)]
     if now is not None:
@@ -81,25 +83,34 @@ def _is_active(start: datetime, end: datetime, spans: Sequence[Span]) -> bool:
 
 
 def _rows(spans: Sequence[Span], left_out: int, x: Callable[[datetime], float], top: float) -> Iterator[Markup]:
-    row = 0
+    y = top
     for index, span in enumerate(spans):
         if left_out and index == _FIRST:
-            yield text(_LEFT, top + row * _ROW + 10, f"… {left_out} further attempts …", css="soft")
-            row += 1
-        yield from _bar(span, x(span.start), x(span.end), top + row * _ROW)
-        row += 1
+            yield text(_LEFT, y + 10, f"… {left_out} further attempts …", css="soft")
+            y += _ROW
+        start, end = x(span.start), _end(span, x)
+        yield from _bar(span, start, end, y)
+        y += _ROW + _LABEL * _stands_below(start, end)
+
+
+def _end(span: Span, x: Callable[[datetime], float]) -> float:
+    return max(x(span.end), x(span.start) + _NARROWEST)
+
+
+def _stands_below(start: float, end: float) -> bool:
+    """Whether neither side of the bar has space for its label."""
+    return end >= _WIDTH * 0.62 and start <= _WIDTH * 0.38
 
 
 def _bar(span: Span, start: float, end: float, y: float) -> Iterator[Markup]:
-    width = max(_NARROWEST, end - start)
     css = f"outlined-{span.role}" if span.planned or not span.active else f"fill-{span.role}"
-    yield rect(start, y, width, _BAR, css, span.label, 3)
-    if start + width < _WIDTH * 0.62:
-        yield text(start + width + 6, y + 10, span.label)
-    elif start > _WIDTH * 0.38:
-        yield text(start - 6, y + 10, span.label, "end")
+    yield rect(start, y, end - start, _BAR, css, span.label, 3)
+    if _stands_below(start, end):
+        yield text(start, y + _BAR + 13, span.label)
+    elif end < _WIDTH * 0.62:
+        yield text(end + 6, y + 10, span.label)
     else:
-        yield text(start + 4, y + _BAR + 9, span.label)
+        yield text(start - 6, y + 10, span.label, "end")
 
 
 def _gaps(gaps: Sequence[_Gap], x: Callable[[datetime], float], height: float, clock_width: float) -> Iterator[Markup]:
