@@ -120,6 +120,7 @@ async def _hand_over(console: Console, page: Page, worker: _Worker) -> None:
     await worker.work(page)
     for each in (page, other):
         await expect(each.locator("#progress")).to_contain_text("30 of 30 done", timeout=LIVE_MS)
+        await expect(each.locator("#facts div", has_text="ended")).to_contain_text(":", timeout=LIVE_MS)
 
 
 async def _cancel_by_tag(page: Page, worker: _Worker) -> None:

@@ -8,6 +8,14 @@ def _form(matched: int, **filter_: object) -> BulkForm:
     return BulkForm(BulkAction.CANCEL, filter_, matched, "/console/runs", "once", {})
 
 
+def test_the_dialog_says_how_those_failed_that_failed_alike() -> None:
+    form = BulkForm(BulkAction.REDRIVE, {"fingerprint": "bc13"}, 4, "/", "once", {}, error="HTTP 503\nRetry later")
+    assert dialog(form, "url", needs_key=True).notes[:2] == (
+        "4 dead letters match: fingerprint bc13.",
+        "All failed alike, the newest with “HTTP 503”.",
+    )
+
+
 def test_a_large_count_must_be_typed_and_a_small_one_not() -> None:
     fields = [[field.name for field in dialog(_form(n), "url", needs_key=True).fields] for n in (1_000, 1_001)]
     assert ["confirm" in names for names in fields] == [False, True]

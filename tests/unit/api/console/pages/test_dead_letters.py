@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_api.console.pages.dead_letters import check, dead_letters_page, first_line, is_same, range_of
+from duebook_api.console.pages.dead_letters import check, dead_letters_page, is_same, range_of
 from duebook_api.console.pages.times import Times
+from duebook_api.console.pages.words import first_line
 
 NOW = datetime(2026, 11, 26, 3, 12, tzinfo=UTC)
 JSON = st.recursive(

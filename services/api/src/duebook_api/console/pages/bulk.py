@@ -1,6 +1,6 @@
 """Bulk operations: the dialog that asks for one, the list, and the page of one with its progress."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from uuid import UUID
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.copies import copies, curl, options, value_text
 from duebook_api.console.pages.times import duration
-from duebook_api.console.pages.words import count
+from duebook_api.console.pages.words import count, first_line
 from duebook_api.schemas.bulk import filters_of
 from duebook_common.domain.bulk.events import BulkAction
 from duebook_common.runtime.phrases import quantity
@@ -80,7 +80,10 @@ def filter_words(filter_: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BulkForm:
-    """What the dialog is about: the action on the `matched` targets of a filter, and what a form has sent of it."""
+    """What the dialog is about: the action on the `matched` targets of a filter, and what a form has sent of it.
+
+    `error` is that of the newest dead letter, where all have failed alike.
+    """
 
     action: BulkAction
     filter: Mapping[str, Any]
@@ -89,6 +92,7 @@ class BulkForm:
     once: str
     sent: Mapping[str, str]
     fault: str = ""
+    error: str = ""
 
 
 def dialog(form: BulkForm, url: str, *, needs_key: bool) -> Action:
@@ -99,7 +103,7 @@ def dialog(form: BulkForm, url: str, *, needs_key: bool) -> Action:
         submit=words.verb,
         path=f"{PATH}/new",
         back=form.back,
-        notes=(f"{targets} {'matches' if form.matched == 1 else 'match'}: {filter_words(form.filter)}.", words.after),
+        notes=tuple(_notes(form, targets)),
         fields=(*_hidden(form), *_fields(form, must_type=must_type)),
         is_dangerous=form.action in _DANGEROUS,
         copies=copies(
@@ -107,6 +111,13 @@ def dialog(form: BulkForm, url: str, *, needs_key: bool) -> Action:
         ),
         fault=form.fault,
     )
+
+
+def _notes(form: BulkForm, targets: str) -> Iterator[str]:
+    yield f"{targets} {'matches' if form.matched == 1 else 'match'}: {filter_words(form.filter)}."
+    if form.error:
+        yield f"All failed alike, the newest with “{first_line(form.error, 160)}”."
+    yield WORDS[form.action].after
 
 
 def _hidden(form: BulkForm) -> list[Field]:
@@ -119,10 +130,13 @@ def _fields(form: BulkForm, *, must_type: bool) -> list[Field]:
     def sent(name: str) -> str:
         return form.sent.get(name, "")
 
+    targets = f"{WORDS[form.action].noun}s".capitalize()
     fields = [
         Field("reason", "Reason", value=sent("reason"), hint="It stands in the log beside your name.", required=True),
-        Field("rate", "In a second, at most", value=sent("rate"), hint="Empty: as fast as it goes."),
-        Field("limit", "In all, at most", value=sent("limit"), hint="For a trial with the oldest. Empty: all."),
+        Field("rate", f"{targets} a second, at most", value=sent("rate"), hint="Empty: as fast as it goes."),
+        Field(
+            "limit", f"{targets} in all, at most", value=sent("limit"), hint="For a trial with the oldest. Empty: all."
+        ),
     ]
     if must_type:
         label = f"Type {form.matched} to confirm"

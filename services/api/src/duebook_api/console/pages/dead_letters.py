@@ -16,7 +16,7 @@ from duebook_api.console.pages.json_text import plain
 from duebook_api.console.pages.payload_form import PayloadForm
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times
-from duebook_api.console.pages.words import cut, ordinal, sentence
+from duebook_api.console.pages.words import first_line, ordinal, sentence
 from duebook_common.domain.bulk.events import BulkAction
 from duebook_common.runtime.phrases import quantity
 
@@ -108,10 +108,6 @@ def _lead(group: Mapping[str, Any], times: Times) -> str:
 def _error_words(group: Mapping[str, Any]) -> str:
     concerned = f"{quantity(group['jobs'], 'job')} of the task {group['task']}"
     return f"{sentence(first_line(group['error'], 160))} {concerned} {'is' if group['jobs'] == 1 else 'are'} concerned."
-
-
-def first_line(error: str | None, longest: int = 120) -> str:
-    return cut((error or "").strip().partition("\n")[0], longest) or "no message"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,3 +55,7 @@ def sentence(text: str) -> str:
     """With a capital letter at the start and a full stop at the end."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".") if text else ""
+
+
+def first_line(error: str | None, longest: int = 120) -> str:
+    return cut((error or "").strip().partition("\n")[0], longest) or "no message"

@@ -1,5 +1,6 @@
 """Bulk operations: the dialog, the list, and the page of one."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,10 +22,12 @@ from duebook_api.http.paging import page_of
 from duebook_api.http.path_ids import PathId
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.http.requests import validated
+from duebook_api.runs.dead_letters import DeadLetterQuery, find_dead_letters
 from duebook_api.schemas.bodies import ReasonBody
 from duebook_api.schemas.bulk import BulkBody, filter_view, view
 from duebook_api.state.dependencies import actor, dependencies
 from duebook_common.domain.bulk.events import ON_JOBS, BulkAction
+from duebook_common.runtime.scopes import Scope
 from duebook_common.store.bulk_rows import of_record
 
 router = APIRouter()
@@ -116,17 +119,28 @@ async def _dialog(
 ) -> Response:
     reader, action = reader_of(request), BulkAction(body.action)
     filter_ = operations.checked_filter(body)
+    shown_filter = filter_view(filter_)
     form = page.BulkForm(
         action,
-        filter_view(filter_),
+        shown_filter,
         await operations.count(dependencies(request), action, filter_, actor(request).name),
         page.PATH if is_open_redirect(back) else back,
         sent.get("once", ""),
         sent,
         fault,
+        await _error(request, action, shown_filter),
     )
     shown = page.dialog(form, reader.api("/api/bulk"), needs_key=reader.needs_key)
     return await render(request, "action.html", status_code=status, action=shown)
+
+
+async def _error(request: Request, action: BulkAction, filter_: Mapping[str, Any]) -> str:
+    """The error of the newest dead letter, if the filter names those that failed alike and the reader may see it."""
+    if "fingerprint" not in filter_ or action in ON_JOBS or not reader_of(request).may(Scope.DEAD_LETTERS_READ):
+        return ""
+    q = DeadLetterQuery(fingerprint=filter_["fingerprint"], limit=1)
+    found = (await find_dead_letters(dependencies(request), q))["items"]
+    return str(found[0]["error"] or "") if found else ""
 
 
 @router.get("/bulk/{bulk_id}", **needs(ANY_KEY))
