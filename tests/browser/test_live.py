@@ -54,6 +54,32 @@ async def test_a_page_says_that_it_is_stale_while_nothing_answers(empty_console:
     await expect(page.locator("#stale")).to_be_hidden()
 
 
+async def test_a_page_that_says_what_is_wrong_does_not_say_that_nothing_answers(empty_console: Console) -> None:
+    empty_console.expected.add(422)
+    context = await empty_console.context()
+    page = await context.new_page()
+    async with page.expect_event("requestfinished", _is_refresh, timeout=LIVE_MS):
+        await page.goto("/console/runs?status=nonsense")
+    await is_live(page)
+    await expect(page.locator("#stale")).to_be_hidden()
+
+
+async def test_a_page_that_the_server_shows_no_more_says_so(empty_console: Console) -> None:
+    empty_console.expected.add(403)
+    context = await empty_console.context()
+
+    async def refuse(route: Route) -> None:
+        if _is_refresh(route.request):
+            await route.fulfill(status=403, content_type="text/html", body="<p>Not allowed</p>")
+        else:
+            await route.continue_()
+
+    await context.route("**/console/jobs", refuse)
+    page = await context.new_page()
+    await page.goto("/console/jobs")
+    await expect(page.locator("#stale")).to_contain_text("The server shows it no more.")
+
+
 async def test_what_changes_before_the_stream_is_open_is_shown(console: Console) -> None:
     context, requested, may_open = await console.context(), asyncio.Event(), asyncio.Event()
 

@@ -4,14 +4,23 @@ import { announce } from "./messages.js";
 
 const dialog = document.getElementById("dialog");
 
+// One dialog at a time: an answer that comes late must not replace what the reader has typed meanwhile.
+let loading = false;
+
 async function open(link) {
+  if (loading) return;
   let answer, text;
+  loading = true;
+  link.setAttribute("aria-busy", "true");
   try {
     answer = await fetch(link.href, { headers: { "X-Dialog": "1" } });
     text = await answer.text();
   } catch {
     announce("Duebook does not answer. Try again in a moment.", true);
     return;
+  } finally {
+    loading = false;
+    link.removeAttribute("aria-busy");
   }
   const page = new DOMParser().parseFromString(text, "text/html");
   const action = page.querySelector(".action");

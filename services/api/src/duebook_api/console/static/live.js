@@ -31,7 +31,7 @@ function show(state) {
   if (!button) return;
   button.setAttribute("aria-pressed", String(isOn()));
   button.dataset.state = state;
-  const words = { off: "Live is off", lost: "Reconnecting…", paused: "Paused", ended: "Sign in again" };
+  const words = { off: "Live is off", lost: "Reconnecting…", paused: "Paused", ended: "Sign in again", refused: "Live ended" };
   button.lastElementChild.textContent = words[state] ?? "Live";
   showStale(state);
 }
@@ -40,6 +40,7 @@ function show(state) {
 const STALE = {
   lost: "The server does not answer. What stands here goes on by itself as soon as it does.",
   ended: "The session has ended. Load the page again to sign in.",
+  refused: "The server shows it no more. Load it again to see why.",
 };
 
 function showStale(state) {
@@ -124,9 +125,12 @@ async function refresh() {
     changed.clear();
     const url = location.href;
     const answer = await fetch(url, { headers: { "X-Live": seen } });
-    if (!answer.ok || answer.redirected) return show(answer.redirected ? "ended" : "lost");
+    if (answer.redirected) return show("ended");
+    if (answer.status >= 500) return show("lost");
     if (document.querySelector("main tr.selected")) return; // selected while the answer was on its way
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // A page that says what is wrong goes on; one that has said something else until now is no more what it was.
+    if (!answer.ok && !document.getElementById("problem")) return show("refused");
     if (location.href !== url) return; // the slider has moved the page to another instant
     for (const part of parts()) {
       if (part.dataset.live.split(" ").some((each) => resources.has(each))) replace(part, page.getElementById(part.id));
