@@ -67,6 +67,7 @@ async def test_one_is_tried_with_its_edited_payload(api: Api) -> None:
     assert (shown["status"], shown["payload"]) == ("retrying", {"invoice": 2})
     page = await get(api, answer.headers["location"])
     assert "with an edited payload" in page
+    assert " failed since the last redrive" in page
 
 
 async def test_an_unchanged_payload_stays_that_of_the_job(api: Api) -> None:
@@ -96,6 +97,7 @@ async def test_a_group_is_redriven_from_its_page_with_progress_there(api: Api) -
     links = [each for each in unescape(await get(api, PATH)).split('"') if each.startswith("/console/bulk/new")]
     dialog = await get(api, next(each for each in links if "action=redrive" in each))
     assert "Redrive 2 dead letters" in dialog
+    assert "All failed alike, the newest with “boom”." in unescape(dialog)
     await submit(api, "/console/bulk/new", **hidden(dialog), reason="is back", rate="5")
     page = await get(api, PATH)
     assert "Redriving 2 dead letters at 5 a second" in page

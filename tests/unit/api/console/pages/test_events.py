@@ -60,6 +60,7 @@ def test_an_event_leads_to_what_it_happened_to() -> None:
 
 
 def test_the_first_simple_values_stand_beside_an_event() -> None:
+    assert facts({"attempt": 2, "executor": "executor vm"}) == "attempt 2 · executor vm"
     assert facts({"at": "now", "attempt": 2, "error": "boom", "run_id": "7", "retry": True}) == "attempt 2 · error boom"
 
 

@@ -98,6 +98,8 @@ def test_a_figure_in_trouble_has_a_role_and_leads_to_what_it_counts() -> None:
     assert [figure.role for figure in calm] == [""] * 6
     troubled = figures(numbers | {"dead_lettered": 2, "oldest_dead_letter_at": NOW - timedelta(days=1)}, TIMES)
     assert (troubled[4].role, troubled[4].remark, troubled[4].path) == ("dead", "oldest 1 day", "/console/dead-letters")
+    waited = figures(numbers | {"oldest_dead_letter_at": NOW - timedelta(hours=1, minutes=3)}, TIMES)
+    assert waited[4].remark == "oldest 1 h"  # one unit: the place beside a figure is narrow
 
 
 def test_a_cause_is_the_first_line_of_its_error_or_its_task() -> None:

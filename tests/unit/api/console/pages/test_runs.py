@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duebook_api.console.pages.runs import longest_of, took
+from duebook_api.console.pages.runs import longest_of, runs_sentence, took
 from support.samples import NOW
 
 SECOND = timedelta(seconds=1)
@@ -48,3 +48,11 @@ def test_the_scale_is_that_of_the_durations_that_are_known() -> None:
     ]
     assert longest_of(runs, NOW) == 2 * SECOND
     assert longest_of([], NOW) == timedelta(0)
+
+
+def test_the_sentence_says_whether_there_are_more_runs_than_it_counts() -> None:
+    runs = [a_run("succeeded", 2), a_run("dead_lettered", 3)]
+    counts = "1 succeeded, 1 dead letter. The longest took 3 s."
+    assert runs_sentence(runs, NOW) == f"2 runs: {counts}"
+    assert runs_sentence(runs, NOW, is_all=False) == f"2 runs on this page: {counts}"
+    assert runs_sentence([], NOW) == ""

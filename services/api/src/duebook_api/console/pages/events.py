@@ -103,9 +103,12 @@ def facts(data: Any) -> str:
     if not isinstance(data, dict):
         return ""
     simple = [(name, value) for name, value in data.items() if _is_fact(name, value)]
-    return " · ".join(
-        f"{name.replace('_', ' ')} {cut(short_name(str(value)), _LONGEST_FACT)}" for name, value in simple[:_MOST_FACTS]
-    )
+    return " · ".join(_fact(name.replace("_", " "), short_name(str(value))) for name, value in simple[:_MOST_FACTS])
+
+
+def _fact(name: str, value: str) -> str:
+    """The name of an executor begins with that word."""
+    return cut(value if value.startswith(f"{name} ") else f"{name} {value}", len(name) + 1 + _LONGEST_FACT)
 
 
 def _is_fact(name: str, value: Any) -> bool:

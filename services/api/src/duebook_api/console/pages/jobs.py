@@ -41,6 +41,7 @@ class JobRow:
     zone: str
     status: str
     reason: str
+    end: str
     next_due_at: datetime | None
     in_jobs_zone: str
     warnings: Sequence[str]
@@ -69,11 +70,19 @@ def _row(job: Mapping[str, Any], runs: Sequence[LastRun], times: Times) -> JobRo
         zone=job["timezone"],
         status=job["status"],
         reason=job.get("reason") or "",
+        end=end_of(job["status"], runs),
         next_due_at=job["next_due_at"],
         in_jobs_zone=in_jobs_zone(job, times),
         warnings=[each.partition(",")[0] for each in job["warnings"]],
         outcomes=outcomes(runs, times, job["timezone"]),
     )
+
+
+def end_of(status: str, runs: Sequence[LastRun]) -> str:
+    """How the last run of a finished job stands; empty if that succeeded: then the job ended well."""
+    if status != "finished" or not runs or runs[-1].status == "succeeded":
+        return ""
+    return runs[-1].status
 
 
 def in_jobs_zone(job: Mapping[str, Any], times: Times) -> str:

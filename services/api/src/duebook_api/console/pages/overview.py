@@ -10,7 +10,7 @@ from markupsafe import Markup
 from duebook_api.console.pages.svg.bars import Bar, Block, outcome_bars
 from duebook_api.console.pages.svg.lines import Point, lateness_lines
 from duebook_api.console.pages.svg.sparkline import sparkline
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times, duration, rough
 from duebook_common.runtime.phrases import quantity
 
 STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
@@ -82,7 +82,7 @@ def figures(numbers: Mapping[str, Any], times: Times, slots: int | None = None) 
     """The numbers of `GET /api/overview`; `slots` are those of all executors, None for a key that may not see them."""
     oldest: datetime | None = numbers["oldest_dead_letter_at"]
     remarks = {
-        "dead_lettered": f"oldest {duration(times.now - oldest)}" if oldest else "",
+        "dead_lettered": f"oldest {rough(times.now - oldest)}" if oldest else "",
         "running": f"of {quantity(slots, 'slot')}" if slots is not None else "",
     }
     shown = [_figure(name, numbers[name], remarks.get(name, "")) for name in _ORDER]

@@ -77,12 +77,12 @@ class RunsPage:
     has_more_filters: bool
 
 
-def runs_page(runs: Sequence[Mapping[str, Any]], q: RunQuery, times: Times) -> RunsPage:
+def runs_page(runs: Sequence[Mapping[str, Any]], q: RunQuery, times: Times, *, is_all: bool = True) -> RunsPage:
     longest = longest_of(runs, times.now)
     used = used_filters(q)
     return RunsPage(
         rows=[_row(run, times, longest) for run in runs],
-        sentence=_sentence(runs, longest),
+        sentence=runs_sentence(runs, times.now, is_all=is_all),
         cancel=bulk_link(BulkAction.CANCEL, used),
         is_filtered=bool(used),
         has_more_filters=any(name not in {"status", "q", "task", "queue"} for name in used),
@@ -153,13 +153,15 @@ def _row(run: Mapping[str, Any], times: Times, longest: timedelta) -> RunRow:
     )
 
 
-def _sentence(runs: Sequence[Mapping[str, Any]], longest: timedelta) -> str:
-    """Like `3 runs: 2 succeeded, 1 dead letter. The longest took 41 s.`"""
+def runs_sentence(runs: Sequence[Mapping[str, Any]], now: datetime, *, is_all: bool = True) -> str:
+    """Like `3 runs: 2 succeeded, 1 dead letter. The longest took 41 s.`; it says where further pages have more."""
     if not runs:
         return ""
     counts = Counter(look(run["status"]).word for run in runs).most_common()
     parts = ", ".join(
         f"{number:,} {word}" if word != "dead letter" else quantity(number, word) for word, number in counts
     )
+    longest = longest_of(runs, now)
     end = f" The longest took {duration(longest)}." if longest else ""
-    return sentence(f"{quantity(len(runs), 'run')}: {parts}") + end
+    where = "" if is_all else " on this page"
+    return sentence(f"{quantity(len(runs), 'run')}{where}: {parts}") + end

@@ -105,5 +105,11 @@ def duration(span: timedelta) -> str:
     return f"{days:,} day" if days == 1 else f"{days:,} days"
 
 
+def rough(span: timedelta) -> str:
+    """One unit, for a narrow place: `9.7 s`, `2 min`, `22 h`, `4 days`."""
+    first, unit = duration(span).split()[:2]
+    return f"{first} {unit}"
+
+
 def _two(first: int, unit: str, second: int, smaller: str) -> str:
     return f"{first} {unit}" if second == 0 else f"{first} {unit} {second} {smaller}"

@@ -29,7 +29,7 @@ async def list_runs(request: Request) -> Response:
         request,
         "runs.html",
         q=q,
-        view=page.runs_page(found["items"], q, reader.times),
+        view=page.runs_page(found["items"], q, reader.times, is_all=not (q.cursor or found["next_cursor"])),
         field_times=field_values({name: getattr(q, name) for name in page.TIMES}, reader.times),
         next_cursor=found["next_cursor"],
         page=page,
