@@ -53,7 +53,8 @@ class ContendedJobs:
 
     async def _decide_beside(self, job_ids: Sequence[UUID]) -> None:
         try:
-            self._decided += await self._decide(job_ids)
+            decided = await self._decide(job_ids)
+            self._decided += decided  # not before the await, which would read the list before it: take() replaces it
         except Exception as error:  # the jobs stay due, and the poll tells of a database that is away
             log.info("jobs whose lock is held stay due", jobs=len(job_ids), error=error)
         finally:

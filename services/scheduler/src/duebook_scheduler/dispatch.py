@@ -57,6 +57,7 @@ class Dispatcher:
         self._deferred: dict[UUID, datetime] = {}
         self._not_ahead: dict[UUID, datetime] = {}  # these jobs are decided when they are due
         self._backlog = False  # more was due than the last batch took
+        self._more = False  # the last pass left something that it could have decided
         self._lanes = LaneReader("jobs")
         self._crowds, self._early = Crowds(), EarlyRuns(context.settings.look_ahead)
         self._contended = ContendedJobs(self._decide_contended)
@@ -73,12 +74,21 @@ class Dispatcher:
         await self._sender.send(self._early.take(now))
         open_lanes, until = await self._open_lanes(now)
         due = [(lane, capacity) for lane, capacity in open_lanes if lane.first <= now]
-        self._backlog = False
+        self._backlog = self._more = False
         decided = await self._dispatch(due, now) if due else 0  # what is due comes first
-        if until > now and (may_be_ahead := self._may_be_ahead(open_lanes, due)):
+        may_be_ahead = self._may_be_ahead(open_lanes, due) if until > now else []
+        if may_be_ahead:
             most = self._settings.batch // _SHARE_AHEAD if self._backlog else self._settings.batch
             decided += await self._dispatch_ahead(may_be_ahead, now, until, max(1, most))
-        return decided
+        if not decided or self._more or not may_be_ahead:
+            return decided
+        self._look_again_soon(now)
+        return 0
+
+    def _look_again_soon(self, now: datetime) -> None:
+        """All that is due soon was decided: what follows closely is decided together, unless something must be due."""
+        soon = min([now + self._settings.look_ahead / 3, *self._not_ahead.values()])
+        self.next_due = min(time for time in (self.next_due, self._early.next_at, soon) if time is not None)
 
     async def close(self) -> None:
         """Decide nothing more beside the poll, and send what was decided."""
@@ -131,15 +141,13 @@ class Dispatcher:
             self.next_due = now + _SHORTLY
         await self._send(results)
         self._backlog = len(candidates) >= self._settings.batch or len(results) < len(job_ids)
+        self._more = self._backlog or any((at := result.job.wake_at) is not None and at <= now for result in results)
         return sum(bool(result.facts) for result in results)
 
     async def _dispatch_ahead(
         self, open_lanes: Sequence[tuple[Lane, int]], now: datetime, until: datetime, most: int
     ) -> int:
-        """Decide what is due by `until`, as far as nothing can change the decision; the rest is decided when due.
-
-        Returns 0 if all of that was decided: what follows closely is gathered until `next_due`, and decided together.
-        """
+        """Decide what is due by `until`, as far as nothing can change the decision; the rest is decided when due."""
         self._not_ahead = {job_id: due_at for job_id, due_at in self._not_ahead.items() if due_at > now}
         async with acquire(self._pool) as db:
             candidates = await self._candidates(db, open_lanes, until, now, most)
@@ -156,11 +164,8 @@ class Dispatcher:
             self._not_ahead |= dict.fromkeys(candidates, until)
             return 0
         await self._send(results)
-        if len(candidates) == most or len(results) < len(candidates):
-            return sum(bool(result.facts) for result in results)
-        gathered_until = min([now + self._settings.look_ahead / 3, *self._not_ahead.values()])
-        self.next_due = min(time for time in (self.next_due, self._early.next_at, gathered_until) if time is not None)
-        return 0
+        self._more |= len(candidates) == most or len(results) < len(candidates)
+        return sum(bool(result.facts) for result in results)
 
     async def _candidates(
         self, db: Connection, open_lanes: Sequence[tuple[Lane, int]], until: datetime, after: datetime = EARLIEST,
