@@ -17,7 +17,6 @@ from support.api_process import api_process, wait_until_ready
 pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
 
 SILENT, DESCRIPTORS = 300, 256
-OWN_INTERPRETER = {"PYTHONUNBUFFERED": "1"}  # a child of this process, not a forked one, takes on its limit
 
 
 @contextmanager
@@ -35,7 +34,10 @@ async def test_silent_connections_take_nothing_from_others(postgres_url: str, po
     port = free_port()
     async with AsyncExitStack() as running:
         with few_descriptors():
-            _, http = await running.enter_async_context(api_process(postgres_url, port, **OWN_INTERPRETER))
+            # A child of this process takes on its limit; the fork server has another one, and would keep this one.
+            api = api_process(postgres_url, port, own_interpreter=True)
+            process, http = await running.enter_async_context(api)
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] == DESCRIPTORS
         await wait_until_ready(http)
         with ExitStack() as stack:
             silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(SILENT)]

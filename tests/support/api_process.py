@@ -8,6 +8,7 @@ import httpx2
 
 from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.processes import Process
+from duebook_devstack.services import Service
 from duebook_devstack.stack_dir import StackDir
 from support import servers
 from support.api_app import JSON, NO_REDIS
@@ -16,11 +17,13 @@ from support.forked import ForkedService
 
 @asynccontextmanager
 async def api_process(
-    postgres_url: str, port: int, **settings: str
+    postgres_url: str, port: int, *, own_interpreter: bool = False, **settings: str
 ) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
+    """The api, and a client of it. With `own_interpreter` it is started as a program, not forked."""
     urls = {"DUEBOOK_POSTGRES_URL": postgres_url, "DUEBOOK_REDIS_URL": NO_REDIS}
     stack_dir = StackDir(servers.private_path())
-    service = ForkedService(stack_dir, "api", port, {**urls, "DUEBOOK_AUTH": "off", **settings})
+    kind = Service if own_interpreter else ForkedService
+    service = kind(stack_dir, "api", port, {**urls, "DUEBOOK_AUTH": "off", **settings})
     service.start()
     assert service.process is not None
     try:
