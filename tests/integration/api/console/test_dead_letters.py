@@ -104,6 +104,22 @@ async def test_a_group_is_redriven_from_its_page_with_progress_there(api: Api) -
     assert "0 of 2 done" in page
 
 
+async def test_a_bulk_dialog_quotes_the_newest_error_of_its_whole_filter(api: Api) -> None:
+    for error, queue in (
+        ("boom after 10001 ms", "mail"),
+        ("boom after 10002 ms", "mail"),
+        ("boom after 10003 ms", "other"),
+    ):
+        await api.dead_letter(error, queue=queue)
+    [fingerprint] = {each["fingerprint"] for each in (await api.json(200, "GET", "/api/dead-letter"))["items"]}
+    wanted = {"action": "redrive", "fingerprint": fingerprint}
+    for queue, error in (("mail", "boom after 10002 ms"), ("other", "boom after 10003 ms")):
+        answer = await api.http.get("/console/bulk/new", params=wanted | {"queue": queue})
+        assert f"All failed alike, the newest with “{error}”." in unescape(answer.text)
+    times = {"finished_from": "2020-01-01T00:00:00Z", "finished_to": "2020-01-02T00:00:00Z"}
+    assert "the newest with" not in (await api.http.get("/console/bulk/new", params=wanted | times)).text
+
+
 async def test_without_the_scope_the_payload_is_neither_shown_nor_edited(postgres_url: str) -> None:
     async with running_api(postgres_url) as api:
         run = await api.dead_letter(payload={"secret": "a-secret"})

@@ -135,10 +135,10 @@ async def _dialog(
 
 
 async def _error(request: Request, action: BulkAction, filter_: Mapping[str, Any]) -> str:
-    """The error of the newest dead letter, if the filter names those that failed alike and the reader may see it."""
+    """The error of the newest dead letter of the filter, if all of them failed alike and the reader may see it."""
     if "fingerprint" not in filter_ or action in ON_JOBS or not reader_of(request).may(Scope.DEAD_LETTERS_READ):
         return ""
-    q = DeadLetterQuery(fingerprint=filter_["fingerprint"], limit=1)
+    q = DeadLetterQuery(limit=1).model_copy(update=dict(filter_))  # each value has been checked by the dialog
     found = (await find_dead_letters(dependencies(request), q))["items"]
     return str(found[0]["error"] or "") if found else ""
 
