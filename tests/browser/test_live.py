@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from playwright.async_api import Request, Route, expect
 
 from browser.console import LIVE_MS, Console, is_live
@@ -78,6 +79,27 @@ async def test_a_page_that_the_server_shows_no_more_says_so(empty_console: Conso
     page = await context.new_page()
     await page.goto("/console/jobs")
     await expect(page.locator("#stale")).to_contain_text("The server shows it no more.")
+
+
+@pytest.mark.parametrize("status", [408, 429])
+async def test_a_page_that_was_refused_for_a_moment_goes_on(console: Console, status: int) -> None:
+    console.expected.add(status)
+    context, is_refused = await console.context(), asyncio.Event()
+    is_refused.set()
+
+    async def maybe(route: Route) -> None:
+        if is_refused.is_set() and _is_refresh(route.request):
+            await route.fulfill(status=status, content_type="text/html", body="<p>Come again</p>")
+        else:
+            await route.continue_()
+
+    await context.route("**/console/jobs", maybe)
+    page = await context.new_page()
+    await page.goto("/console/jobs")
+    await expect(page.locator("#stale")).to_contain_text("goes on by itself")
+    is_refused.clear()
+    await console.http.post("/api/job", json={"name": "next change", "scheduled_at": "2099-01-01T00:00:00Z"})
+    await expect(page.locator("#stale")).to_be_hidden(timeout=LIVE_MS)
 
 
 async def test_what_changes_before_the_stream_is_open_is_shown(console: Console) -> None:

@@ -7,6 +7,7 @@ import { showCopyButtons } from "./copy.js";
 const KEY = "duebook-live";
 const REFRESH_MS = 1000;
 const SLOW_MS = 30_000;
+const TEMPORARY = new Set([408, 429]); // too slow, or too often: the next change asks again
 const channel = new BroadcastChannel("duebook-live");
 const control = document.querySelector("live-switch");
 const button = control?.querySelector("button");
@@ -126,7 +127,7 @@ async function refresh() {
     const url = location.href;
     const answer = await fetch(url, { headers: { "X-Live": seen } });
     if (answer.redirected) return show("ended");
-    if (answer.status >= 500) return show("lost");
+    if (answer.status >= 500 || TEMPORARY.has(answer.status)) return show("lost");
     if (document.querySelector("main tr.selected")) return; // selected while the answer was on its way
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     // A page that says what is wrong goes on; one that has said something else until now is no more what it was.
