@@ -2,12 +2,13 @@
 
 A test asks twenty times a second until a fact holds. A connection for each question would take half a core: its
 login, its codecs, and the caches of a new process of the server.
+
+A statement whose connection was lost is run once more, although it may have been done: it must not matter.
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -26,10 +27,10 @@ class KeptConnection:
         self._url = ""
         self._db: Connection | None = None
 
-    def fetch(self, url: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
-        """The rows that the statement returns in the database at `url`."""
+    def fetch(self, url: str, statement: str, arguments: Sequence[Any] = (), undo: str | None = None) -> list[Any]:
+        """The rows that the statement returns in the database at `url`; `undo` is run before it is run once more."""
         with self._lock:
-            return self._runner.run(self._fetch(url, statement, arguments))
+            return self._runner.run(self._fetch(url, statement, arguments, undo))
 
     def close(self) -> None:
         with self._lock:
@@ -37,12 +38,19 @@ class KeptConnection:
                 self._runner.run(self._leave())
             self._runner.close()
 
-    async def _fetch(self, url: str, statement: str, arguments: Sequence[Any]) -> list[Any]:
+    async def _fetch(self, url: str, statement: str, arguments: Sequence[Any], undo: str | None) -> list[Any]:
+        lost = False
         if self._db is not None and url == self._url:
-            with suppress(*_LOST):  # the server was stopped since the last question, or is away
+            try:
                 return await self._ask(self._db, statement, arguments)
+            except TimeoutError:  # an OSError too; the server is there, and may still be at work
+                raise
+            except _LOST:  # the server was stopped since the last question, or is away
+                lost = True
         await self._leave()
         self._url, self._db = url, await _connect(url)
+        if lost and undo is not None:
+            await self._ask(self._db, undo, ())
         return await self._ask(self._db, statement, arguments)
 
     async def _ask(self, db: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:

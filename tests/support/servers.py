@@ -141,12 +141,17 @@ def create_database(postgres: ServerInfo, name: str, template: str = TEMPLATE) -
     Its files are copied: through the log, which is the default, that takes twice the CPU.
     """
     copy = f'TEMPLATE "{template}" STRATEGY file_copy'
-    _superuser.fetch(postgres["superuser_url"], f'CREATE DATABASE "{name}" OWNER duebook {copy}', ())
+    create = f'CREATE DATABASE "{name}" OWNER duebook {copy}'
+    _superuser.fetch(postgres["superuser_url"], create, undo=_drop(name))
     return postgres["url"].rpartition("/")[0] + f"/{name}"
 
 
 def drop_database(postgres: ServerInfo, name: str) -> None:
-    _superuser.fetch(postgres["superuser_url"], f'DROP DATABASE "{name}" WITH (FORCE)', ())
+    _superuser.fetch(postgres["superuser_url"], _drop(name))
+
+
+def _drop(name: str) -> str:
+    return f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
 
 
 @contextmanager
