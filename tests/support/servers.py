@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -68,7 +69,16 @@ def close_session() -> None:
     """End all processes of this test run and delete its directory."""
     leave()
     _clear(session_dir())
+    forget_bytecode()
     _lock.pop().close()
+
+
+def forget_bytecode() -> None:
+    """Remove the bytecode of modules in the temporary folders of tests: no later run has folders of these names."""
+    for parent in (tempfile.gettempdir(), _MEMORY) if sys.pycache_prefix else ():
+        kept = Path(f"{sys.pycache_prefix}{parent}")
+        for folder in (*kept.glob(f"{_PREFIX}*"), *kept.glob("pytest-of-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def leave() -> None:

@@ -4,11 +4,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+
+from support import servers
 
 ROOT = Path(__file__).parents[2]
 TARGETS = [
@@ -57,6 +61,18 @@ def test_the_programs_of_tests_keep_bytecode_where_the_machine_forbids_it() -> N
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == f"<> {ROOT}/.duebook/bytecode\n", done.stderr
+
+
+def test_bytecode_of_temporary_folders_does_not_outlive_the_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    temporary = tmp_path / tempfile.gettempdir().removeprefix("/")
+    for folder in ("duebook-tests-x/private-y", "pytest-of-z/pytest-0", "project"):
+        (temporary / folder).mkdir(parents=True)
+        (temporary / folder / "module.pyc").touch()
+    servers.forget_bytecode()
+    assert [path.name for path in temporary.iterdir()] == ["project"]
 
 
 def test_make_help_lists_every_target_in_aligned_columns() -> None:
