@@ -70,7 +70,7 @@ bench: sync ## Run the benchmark suite and print one table
 bench-peers: sync ## Run the same no-op tasks on Celery, TaskIQ, Dramatiq and Procrastinate, and print ratios; ROUNDS=3
 	@$(RUN) python -m benchmarks.peers $(if $(ROUNDS),--rounds $(ROUNDS))
 
-bench-scale: sync ## Measure the console, lists and statistics at a million runs; KEEP=DIR keeps the filled servers
+bench-scale: sync ## Measure the console and lists at a million runs; KEEP=DIR keeps the filled servers
 	@$(RUN) python -m benchmarks.scale $(if $(KEEP),--keep $(KEEP))
 
 soak: sync ## Run at 300 jobs/s with retention for MINUTES=60, and print what grows

@@ -8,15 +8,18 @@ from uuid import UUID
 
 import pytest
 
-from duebook_common.domain.definition import Concurrency, Every
+from duebook_common.domain.definition import CatchUp, Concurrency, Every
+from duebook_common.domain.job import occurrence
 from duebook_common.domain.job.commands import DeleteJob, PauseJob
 from duebook_common.domain.queue.decide import PauseQueue
 from duebook_common.domain.run.commands import CancelRun, StartAttempt
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.store.database import Pool, acquire
+from duebook_common.store.database import Pool, acquire, transaction
 from duebook_common.store.job_handling import handle_job
+from duebook_common.store.locks import lock_jobs
 from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_jobs, load_runs
+from duebook_scheduler import dispatch
 from support.bookkeeping import ACTOR, check_invariants, context, created, do, serve
 from support.samples import MINUTE, SECOND
 from support.schedulers import Scheduler, new_scheduler
@@ -88,14 +91,57 @@ async def test_what_follows_a_decision_ahead_closely_is_gathered(scheduler: Sche
     assert timedelta(0) < scheduler.poller.pause() <= 5 * SECOND / 3
 
 
-async def test_a_job_that_must_be_due_is_looked_at_when_it_is(scheduler: Scheduler, pool: Pool) -> None:
+async def test_a_job_that_must_be_due_is_looked_at_when_it_is(
+    pool: Pool, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_SOON", MINUTE)
+    await serve(pool)
     limited_at = instant() - 1.8 * SECOND
     await created(pool, scheduled_at=limited_at, concurrency=Concurrency("key", 1))
-    assert await scheduler.poll() == []
-    await created(pool, scheduled_at=limited_at - SECOND / 10)
-    assert await scheduler.poller.step() == 0
-    assert len(scheduler.sender.runs) == 1
-    assert datetime.now(UTC) + scheduler.poller.pause() < limited_at + SECOND / 10
+    yearly = {"DUEBOOK_LOOK_AHEAD": "PT5S", "DUEBOOK_POLL_CRON": "0 0 0 1 1 *"}
+    async with new_scheduler(postgres_url, **yearly) as scheduler:
+        assert await scheduler.poll() == []
+        await created(pool, scheduled_at=datetime.now(UTC))
+        assert await scheduler.poller.step() == 0
+        assert len(scheduler.sender.runs) == 1
+        assert datetime.now(UTC) + scheduler.poller.pause() < limited_at + SECOND / 10
+
+
+async def test_a_full_batch_ahead_is_followed_by_the_next_at_once(pool: Pool, postgres_url: str) -> None:
+    await serve(pool)
+    for _ in range(2):
+        await created(pool, scheduled_at=instant())
+    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S", DUEBOOK_BATCH="1") as scheduler:
+        assert [await scheduler.poller.step() for _ in range(3)] == [1, 1, 0]
+
+
+async def test_a_job_ahead_that_others_have_locked_is_tried_again_at_once(scheduler: Scheduler, pool: Pool) -> None:
+    locked, free = [await created(pool, scheduled_at=instant()) for _ in range(2)]
+    async with transaction(pool) as db:
+        await lock_jobs(db, [locked])
+        assert await scheduler.poller.step() == 1
+    assert [run.job_id for run in scheduler.sender.runs] == [free]
+    assert [run.job_id for run in await scheduler.poll()] == [locked]
+
+
+async def test_a_job_that_is_still_due_is_decided_again_at_once(
+    scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(occurrence, "MAX_CATCHING_UP", 2)
+    since = datetime.now(UTC) - 4.5 * MINUTE
+    await created(pool, scheduled_at=since, recurrence=Every(MINUTE), catch_up=CatchUp("all"))
+    assert await scheduler.poller.step() == 1
+    assert len(scheduler.sender.runs) < 5
+
+
+async def test_a_due_job_that_others_have_locked_is_looked_at_soon(scheduler: Scheduler, pool: Pool) -> None:
+    locked = await created(pool, scheduled_at=datetime.now(UTC) - SECOND)
+    await created(pool, scheduled_at=instant())
+    async with transaction(pool) as db:
+        await lock_jobs(db, [locked])
+        while await scheduler.poller.step():
+            pass
+        assert scheduler.poller.pause() <= SECOND / 20
 
 
 async def test_jobs_are_decided_ahead_while_others_are_due(scheduler: Scheduler, pool: Pool) -> None:

@@ -88,7 +88,7 @@ class Dispatcher:
     def _look_again_soon(self, now: datetime) -> None:
         """All that is due soon was decided: what follows closely is decided together, unless something must be due."""
         soon = min([now + self._settings.look_ahead / 3, *self._not_ahead.values()])
-        self.next_due = min(time for time in (self.next_due, self._early.next_at, soon) if time is not None)
+        self.next_due = min(self.next_due or soon, soon)
 
     async def close(self) -> None:
         """Decide nothing more beside the poll, and send what was decided."""
@@ -137,7 +137,7 @@ class Dispatcher:
         except Exception as error:
             results = await self._retry(job_ids, error)
         self._contended.missed(set(candidates).difference(job_ids))
-        if self._contended.waiting:
+        if len(job_ids) < len(candidates) or self._contended.waiting:
             self.next_due = now + _SHORTLY
         await self._send(results)
         self._backlog = len(candidates) >= self._settings.batch or len(results) < len(job_ids)

@@ -1,4 +1,4 @@
-"""Group commit: items that arrive while a batch is processed form the next one."""
+"""Group commit: items that arrive while a batch is processed, or shortly after it, form the next one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -45,7 +45,7 @@ class Batcher(Generic[T, R]):
         enough: int = 1,
     ) -> None:
         self._process, self._max_size, self._identity = process, max_size, identity
-        self._interval, self._enough, self._begun_at = interval, enough, -inf
+        self._interval, self._enough, self._begun_at = interval, min(enough, max_size), -inf
         self._has_enough = asyncio.Event()
         self._waiting: list[_Submission[T, R]] = []
         self._worker: asyncio.Task[None] | None = None
