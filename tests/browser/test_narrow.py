@@ -1,4 +1,4 @@
-"""What an operator reaches on a narrow screen: the navigation, and what acts on a row."""
+"""What an operator reaches on a narrow screen: the navigation, and what acts on a row. What a wide one shows whole."""
 
 import pytest
 from playwright.async_api import expect
@@ -46,3 +46,10 @@ async def test_a_remark_beside_a_figure_stays_on_one_line(console: Console) -> N
     )
     assert heights
     assert max(heights) <= 16
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+async def test_the_drawing_of_the_overview_is_seen_whole_on_a_wide_screen(console: Console, width: int) -> None:
+    page = await console.page("/console", viewport={"width": width, "height": 900})
+    shown, needed = await page.locator("#picture .scroll").evaluate("each => [each.clientWidth, each.scrollWidth]")
+    assert needed <= shown
