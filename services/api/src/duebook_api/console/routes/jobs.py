@@ -47,7 +47,8 @@ async def list_jobs(request: Request) -> Response:
 async def search(request: Request) -> Response:
     """Where a text of the search leads: an id to its run or job, any other text to the jobs whose names contain it.
 
-    If there are none, it leads to the runs whose error does.
+    If there are none, it leads to the runs whose error does. Among more jobs than a search of one page looks at, it
+    leads to the jobs, where the search goes on.
     """
     text = request.query_params.get("q", "").strip()[:200]
     try:
