@@ -12,6 +12,7 @@ import pytest
 from duebook_common.store.database import Pool
 from duebook_devstack.plain_http import WITHOUT_TLS
 from duebook_devstack.ports import free_port
+from duebook_devstack.services import Service
 from support.api_process import api_process, wait_until_ready
 
 pytestmark = pytest.mark.xdist_group("hostile")  # one after the other: two at once would be measured together
@@ -35,7 +36,7 @@ async def test_silent_connections_take_nothing_from_others(postgres_url: str, po
     async with AsyncExitStack() as running:
         with few_descriptors():
             # A child of this process takes on its limit; the fork server has another one, and would keep this one.
-            api = api_process(postgres_url, port, own_interpreter=True)
+            api = api_process(postgres_url, port, Service)
             process, http = await running.enter_async_context(api)
         assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] == DESCRIPTORS
         await wait_until_ready(http)

@@ -17,12 +17,11 @@ from support.forked import ForkedService
 
 @asynccontextmanager
 async def api_process(
-    postgres_url: str, port: int, *, own_interpreter: bool = False, **settings: str
+    postgres_url: str, port: int, kind: type[Service] = ForkedService, /, **settings: str
 ) -> AsyncIterator[tuple[Process, httpx2.AsyncClient]]:
-    """The api, and a client of it. With `own_interpreter` it is started as a program, not forked."""
+    """The api, forked or, as a plain `Service`, started as a program, and a client of it."""
     urls = {"DUEBOOK_POSTGRES_URL": postgres_url, "DUEBOOK_REDIS_URL": NO_REDIS}
     stack_dir = StackDir(servers.private_path())
-    kind = Service if own_interpreter else ForkedService
     service = kind(stack_dir, "api", port, {**urls, "DUEBOOK_AUTH": "off", **settings})
     service.start()
     assert service.process is not None
