@@ -1,5 +1,7 @@
 """What an operator reaches on a narrow screen: the navigation, and what acts on a row. What a wide one shows whole."""
 
+from statistics import median
+
 import pytest
 from playwright.async_api import expect
 
@@ -27,7 +29,7 @@ async def test_the_navigation_leaves_its_width_to_the_page_below_900_pixels(cons
 async def test_a_row_is_no_higher_than_its_words_need_on_a_narrow_screen(console: Console) -> None:
     page = await console.page("/console/events", viewport={"width": 320, "height": 900})
     rows = await page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)")
-    assert max(rows) < 80
+    assert median(rows) < 60, "a long text may take more"
 
 
 async def test_the_words_of_a_drawing_can_be_read_on_a_narrow_screen(console: Console) -> None:
