@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.bench import Bench, machine, running
 from benchmarks.soak.load import SERIES_SHARE, TICK, series
-from benchmarks.soak.periods import RETENTION, Periods
+from benchmarks.soak.periods import RETENTION, Periods, let_periods_leave
 from benchmarks.throughput import JOBS, throughput
 from duebook_common.store.database import Pool, connect, transaction
 from duebook_common.store.partitions import open_period
@@ -128,11 +128,7 @@ def main() -> None:
     title = f"{chosen.runs:,} runs leave beside {chosen.rate:,} a second; {machine()}"
     table = Table("", "seconds", "runs/s", "lateness p50 ms", "p99", "p99.9", title=title)
     with running(services=False) as bench:
-        archives = bench.stack.stack_dir.path / "archives"
-        archives.mkdir()
-        bench.set_environment(
-            DUEBOOK_RETENTION=f"PT{RETENTION.total_seconds():.0f}S", DUEBOOK_ARCHIVE_URL=str(archives)
-        )
+        let_periods_leave(bench)
         bench.start()
         asyncio.run(measure(bench, chosen, table))
     Console(width=140).print(table)

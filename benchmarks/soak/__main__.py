@@ -20,7 +20,7 @@ from rich.console import Console
 from benchmarks.bench import Bench, machine, running
 from benchmarks.soak.beside import beside_table
 from benchmarks.soak.load import Load
-from benchmarks.soak.periods import RETENTION, Periods
+from benchmarks.soak.periods import Periods, let_periods_leave
 from benchmarks.soak.picture import picture
 from benchmarks.soak.remarks import remarks
 from benchmarks.soak.report import Soak, failures, table
@@ -87,11 +87,7 @@ def run(chosen: argparse.Namespace) -> tuple[Soak, str]:
     period = timedelta(minutes=max(1, round(chosen.minutes / _PERIODS)))
     title = f"{chosen.minutes:g} minutes at {chosen.rate:g} jobs/s, periods of {period}; {machine()}"
     with running(services=False) as bench:
-        archives = bench.stack.stack_dir.path / "archives"
-        archives.mkdir()
-        bench.set_environment(
-            DUEBOOK_RETENTION=f"PT{RETENTION.total_seconds():.0f}S", DUEBOOK_ARCHIVE_URL=str(archives)
-        )
+        let_periods_leave(bench)
         bench.start()
         soak = asyncio.run(measure(bench, chosen.minutes, chosen.rate, period))
         keep(soak, chosen.samples)  # also if what follows fails

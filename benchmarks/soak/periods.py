@@ -4,12 +4,20 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+from benchmarks.bench import Bench
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.partitions import open_period
 
 RETENTION = timedelta(hours=1)  # the shortest that a scheduler accepts
 _ARCHIVING = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7246 AND granted)"
 _LOOK = 0.2  # seconds
+
+
+def let_periods_leave(bench: Bench) -> None:
+    """Set the shortest retention, and a folder for archives, for services that have not been started."""
+    archives = bench.stack.stack_dir.path / "archives"
+    archives.mkdir()
+    bench.set_environment(DUEBOOK_RETENTION=f"PT{RETENTION.total_seconds():.0f}S", DUEBOOK_ARCHIVE_URL=str(archives))
 
 
 class Periods:

@@ -3,13 +3,25 @@
 import asyncio
 
 import pytest
-from playwright.async_api import Request, Route, expect
+from playwright.async_api import BrowserContext, Request, Route, expect
 
 from browser.console import LIVE_MS, Console, is_live
 
 
 def _is_refresh(request: Request) -> bool:
     return "x-live" in request.headers
+
+
+async def _refuse_refreshes(context: BrowserContext, status: int) -> None:
+    """Answer each refresh of the page of jobs with this status, until `unroute`."""
+
+    async def answer(route: Route) -> None:
+        if _is_refresh(route.request):
+            await route.fulfill(status=status, content_type="text/html", body="<p>Not now</p>")
+        else:
+            await route.continue_()
+
+    await context.route("**/console/jobs", answer)
 
 
 async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Console) -> None:
@@ -68,14 +80,7 @@ async def test_a_page_that_says_what_is_wrong_does_not_say_that_nothing_answers(
 async def test_a_page_that_the_server_shows_no_more_says_so(empty_console: Console) -> None:
     empty_console.expected.add(403)
     context = await empty_console.context()
-
-    async def refuse(route: Route) -> None:
-        if _is_refresh(route.request):
-            await route.fulfill(status=403, content_type="text/html", body="<p>Not allowed</p>")
-        else:
-            await route.continue_()
-
-    await context.route("**/console/jobs", refuse)
+    await _refuse_refreshes(context, 403)
     page = await context.new_page()
     await page.goto("/console/jobs")
     await expect(page.locator("#stale")).to_contain_text("The server shows it no more.")
@@ -84,20 +89,12 @@ async def test_a_page_that_the_server_shows_no_more_says_so(empty_console: Conso
 @pytest.mark.parametrize("status", [408, 429])
 async def test_a_page_that_was_refused_for_a_moment_goes_on(console: Console, status: int) -> None:
     console.expected.add(status)
-    context, is_refused = await console.context(), asyncio.Event()
-    is_refused.set()
-
-    async def maybe(route: Route) -> None:
-        if is_refused.is_set() and _is_refresh(route.request):
-            await route.fulfill(status=status, content_type="text/html", body="<p>Come again</p>")
-        else:
-            await route.continue_()
-
-    await context.route("**/console/jobs", maybe)
+    context = await console.context()
+    await _refuse_refreshes(context, status)
     page = await context.new_page()
     await page.goto("/console/jobs")
     await expect(page.locator("#stale")).to_contain_text("goes on by itself")
-    is_refused.clear()
+    await context.unroute("**/console/jobs")
     await console.http.post("/api/job", json={"name": "next change", "scheduled_at": "2099-01-01T00:00:00Z"})
     await expect(page.locator("#stale")).to_be_hidden(timeout=LIVE_MS)
 

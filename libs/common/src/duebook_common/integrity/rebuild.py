@@ -103,14 +103,10 @@ async def _rebuild_all(
     summary = RebuildSummary()
     for kind in ("run", "job", "mail"):
         await _rebuild_kind(pool, kind, summary, progress, workers)
+    put_pauses = _each(_replace_pauses)
     async for streams in _batches(pool, _all_of("queue")):
-        await _rebuild(
-            pool, streams, summary, _wrong_pauses, _each(lambda db, wrong: queue_pauses.replace_pauses(db, *wrong))
-        )
-    installation = [queue_events.stream(queue_events.INSTALLATION)]
-    await _rebuild(
-        pool, installation, summary, _wrong_pauses, _each(lambda db, wrong: queue_pauses.replace_pauses(db, *wrong))
-    )
+        await _rebuild(pool, streams, summary, _wrong_pauses, put_pauses)
+    await _rebuild(pool, [queue_events.stream(queue_events.INSTALLATION)], summary, _wrong_pauses, put_pauses)
     await _rebuild(pool, [ARCHIVES], summary, _wrong_archives, _each(put_archive))
     async for streams in _batches(pool, _all_of("archive")):
         await _rebuild(pool, streams, summary, _wrong_erasures, _each(lambda db, wrong: put_erasure(db, *wrong)))
@@ -231,6 +227,10 @@ async def _wrong_mails(db: Connection, recorded: Streams) -> list[Mail]:
 async def _wrong_pauses(db: Connection, recorded: Streams) -> list[tuple[str, list[Pause]]]:
     folds = [(queue_events.name_of(stream), fold_pauses(events)) for stream, events in recorded.items()]
     return [(name, fold) for name, fold in folds if await queue_pauses.pauses_of(db, name) != fold]
+
+
+async def _replace_pauses(db: Connection, wrong: tuple[str, list[Pause]]) -> None:
+    await queue_pauses.replace_pauses(db, *wrong)
 
 
 async def _wrong_archives(db: Connection, recorded: Streams) -> list[Archive]:
