@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from duebook_common.domain.job.events import JobChanged, JobCreated, OccurrencesSkipped
@@ -20,6 +20,7 @@ from duebook_common.domain.run.events import (
 )
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.eventstore import RecordedEvent
+from duebook_common.store.statistics import StatisticsSubscriber
 from support.bookkeeping import eventually, log
 
 OUTCOMES = ["succeeded", "dead_lettered", "cancelled", "skipped", "discarded", "failed"]
@@ -112,6 +113,17 @@ async def is_behind(pool: Pool) -> bool:
     """Whether the log has events that are not counted yet."""
     behind: bool = await pool.fetchval(_BEHIND)
     return behind
+
+
+async def count_all(pool: Pool) -> None:
+    """Let a scheduler of the test count the whole log."""
+    subscriber = StatisticsSubscriber(pool)
+
+    async def counted_all() -> bool:
+        await subscriber.step(datetime.now(UTC))
+        return not await is_behind(pool)
+
+    await eventually(counted_all)
 
 
 async def check_statistics(url: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from duebook_api.state import last_hour
 from duebook_common.domain.run.commands import StartAttempt, Succeed
-from duebook_common.store.statistics import StatisticsSubscriber
 from support.api_app import Api
+from support.counting import count_all
 
 LEASE = timedelta(seconds=30)
 
@@ -38,8 +38,7 @@ async def test_an_overview_has_the_last_hours_and_the_services(api: Api) -> None
     run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
     start = StartAttempt(0, "executor-1", LEASE, now + timedelta(seconds=2))
     await api.execute(run["id"], start, Succeed(1, None, now + timedelta(seconds=12)))
-    while not await api.deps.pool.fetchval("SELECT count(*) FROM statistics"):
-        await StatisticsSubscriber(api.deps.pool).step(now)
+    await count_all(api.deps.pool)
     await api.deps.pool.execute(
         "INSERT INTO services (instance_id, service, host, version, schema, tzdata, settings, draining, started_at, "
         "seen_at) SELECT gen_random_uuid(), 'scheduler', 'h', '1', '1', '1', '{}', false, now(), now() - age "

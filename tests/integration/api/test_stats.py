@@ -7,10 +7,9 @@ import pytest
 
 from duebook_common.domain.run.commands import StartAttempt, Succeed
 from duebook_common.domain.statistics import DAY, HOUR, MINUTE, Dimension
-from duebook_common.store.statistics import StatisticsSubscriber
 from duebook_common.store.statistics_queries import StatisticsRange, read_starts
 from support.api_app import Api
-from support.counting import is_behind
+from support.counting import count_all
 
 SECOND = timedelta(seconds=1)
 NONE = {"succeeded": 0, "dead_lettered": 0, "cancelled": 0, "skipped": 0, "discarded": 0, "failed": 0}
@@ -25,19 +24,11 @@ async def run(api: Api, late: float, long: float, **fields: Any) -> Any:
     return run
 
 
-async def count(api: Api) -> None:
-    subscriber = StatisticsSubscriber(api.deps.pool)
-    while True:
-        await subscriber.step(api.deps.clock.now())
-        if not await is_behind(api.deps.pool):
-            return
-
-
 async def test_the_steps_have_counts_and_quantiles(api: Api) -> None:
     for n in range(4):
         await run(api, 2, 30, queue="mail" if n else "default")
     await api.dead_letter(queue="mail")
-    await count(api)
+    await count_all(api.deps.pool)
     found = await api.json(200, "GET", "/api/stats")
     [total] = found["totals"]
     assert (total["key"], total["counts"]) == (None, NONE | {"succeeded": 4, "dead_lettered": 1, "failed": 1})
@@ -52,7 +43,7 @@ async def test_the_steps_have_counts_and_quantiles(api: Api) -> None:
 async def test_further_keys_are_counted_together(api: Api) -> None:
     for name in ("a", "a", "b", "c"):
         await run(api, 0, 1, queue=name)
-    await count(api)
+    await count_all(api.deps.pool)
     found = await api.json(200, "GET", "/api/stats?by=queue&keys=1")
     assert [(each["key"], each["counts"]["succeeded"]) for each in found["totals"]] == [("a", 2), (None, 2)]
     one = await api.json(200, "GET", "/api/stats?queue=b&step=P1D")
@@ -61,7 +52,7 @@ async def test_further_keys_are_counted_together(api: Api) -> None:
 
 async def test_a_key_is_shown_also_where_the_next_longer_step_has_it_among_the_others(api: Api) -> None:
     await run(api, 2, 30, task="rare")
-    await count(api)
+    await count_all(api.deps.pool)
     await api.deps.pool.execute("DELETE FROM statistics WHERE step = $1 AND dimension = 'task'", DAY)
     since = (api.deps.clock.now() - 8 * DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
     found = await api.json(200, "GET", f"/api/stats?task=rare&step=PT1H&from={since}")
@@ -72,7 +63,7 @@ async def test_a_key_is_shown_also_where_the_next_longer_step_has_it_among_the_o
 async def test_the_starts_of_the_named_queues_are_read_without_histograms(api: Api) -> None:
     for name in ("a", "a", "b", "c"):
         await run(api, 0, 1, queue=name)
-    await count(api)
+    await count_all(api.deps.pool)
     now = api.deps.clock.now()
     hour = StatisticsRange(now - HOUR, now + HOUR, MINUTE, MINUTE, Dimension.QUEUE)
     async with api.deps.pool.acquire() as db:
@@ -83,7 +74,7 @@ async def test_the_starts_of_the_named_queues_are_read_without_histograms(api: A
 async def test_a_job_is_counted_by_the_hour(api: Api) -> None:
     first = await run(api, 0, 1)
     await run(api, 0, 1)
-    await count(api)
+    await count_all(api.deps.pool)
     found = await api.json(200, "GET", f"/api/stats?job_id={first['job_id']}")
     assert [(each["key"], each["counts"]["succeeded"]) for each in found["items"]] == [(first["job_id"], 1)]
     assert len((await api.json(200, "GET", "/api/stats?by=job"))["totals"]) == 2

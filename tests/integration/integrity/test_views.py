@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +15,10 @@ from duebook_common.integrity.migrate import migrate
 from duebook_common.store.database import Pool, connect
 from duebook_common.store.eventstore import tail
 from duebook_common.store.job_handling import handle_job
-from duebook_common.store.statistics import StatisticsSubscriber
 from duebook_devstack.postgres import Postgres
 from support import counting
 from support.api_app import Api, running_api
-from support.bookkeeping import ACTOR, NOW, created, dispatch, dispatched, do, eventually, past_horizon, start, started
+from support.bookkeeping import ACTOR, NOW, created, dispatch, dispatched, do, start, started
 from support.documents import ROOT
 from support.page_commands import PageCommands, superuser_of
 from support.samples import DAY, MINUTE
@@ -141,14 +140,7 @@ async def test_occurrences_and_skipped_ranges_make_the_ledger(api: Api) -> None:
 
 async def test_daily_outcomes_equal_the_statistics_of_the_api(api: Api) -> None:
     pool = api.deps.pool
-    await past_horizon(pool)
-    subscriber = StatisticsSubscriber(pool)
-
-    async def counted() -> bool:
-        await subscriber.step(datetime.now(UTC))
-        return not await counting.is_behind(pool)
-
-    await eventually(counted)
+    await counting.count_all(pool)
     rows = await view(pool, "daily_outcomes", "by = 'queue'")
     start_of = min(row["day"] for row in rows).isoformat() + "T00:00:00Z"
     items = (await api.json(200, "GET", f"/api/stats?step=P1D&by=queue&from={start_of}"))["items"]

@@ -24,7 +24,6 @@ from support.bookkeeping import (
     dispatch,
     dispatched,
     do,
-    eventually,
     past_horizon,
     start,
     started,
@@ -57,21 +56,11 @@ async def history(pool: Pool) -> None:
     await handle_job(pool, series, dispatch(NOW + 9 * DAY), ACTOR)
 
 
-async def count_all(pool: Pool) -> None:
-    subscriber = StatisticsSubscriber(pool)
-
-    async def counted() -> bool:
-        await subscriber.step(datetime.now(UTC))
-        return not await counting.is_behind(pool)
-
-    await eventually(counted)
-
-
 @pytest.mark.parametrize("batch", [7, 5_000])
 async def test_the_statistics_equal_a_count_of_the_log(pool: Pool, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(statistics, "BATCH", batch)
     await history(pool)
-    await count_all(pool)
+    await counting.count_all(pool)
     outcomes, times = await counting.counted(pool)
     assert await counting.counts(pool) == outcomes
     assert await counting.times(pool) == times
@@ -82,14 +71,14 @@ async def test_what_a_pause_kept_back_was_due_at_its_end(pool: Pool) -> None:
     run = await dispatched(pool, scheduled_at=NOW - HOUR)
     await pool.execute("UPDATE runs SET resumed_at = $1", NOW - SECOND)
     await do(pool, run, start(run))
-    await count_all(pool)
+    await counting.count_all(pool)
     lateness = await pool.fetchval("SELECT lateness FROM statistics WHERE dimension = 'queue' AND step = '1 h'")
     assert lateness == [0] * 24 + [1], "a second, not an hour"
 
 
 async def test_a_rebuild_makes_the_same_statistics_again(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     await history(pool)
-    await count_all(pool)
+    await counting.count_all(pool)
     before = await counting.stored(pool)
     await pool.execute("UPDATE statistics SET counts = '{99}' WHERE dimension = 'all'")
     monkeypatch.setattr(statistics, "BATCH", 11)
@@ -109,7 +98,7 @@ async def test_a_batch_that_fails_counts_nothing(pool: Pool, monkeypatch: pytest
         with pytest.raises(ConnectionError):
             await StatisticsSubscriber(pool).step(datetime.now(UTC))
     assert await counting.stored(pool) == {}
-    await count_all(pool)
+    await counting.count_all(pool)
     assert await counting.counts(pool) == (await counting.counted(pool))[0]
 
 
@@ -130,14 +119,14 @@ async def test_the_jobs_of_an_hour_are_bounded(pool: Pool, monkeypatch: pytest.M
     for run in runs:
         await do(pool, run, Succeed(1, None, NOW))
     jobs = [str(run.job_id) for run in runs]
-    await count_all(pool)
+    await counting.count_all(pool)
     rows = {row[3]: sum(values.values()) for row, values in (await counting.counts(pool)).items() if row[1] == "job"}
     assert rows == dict.fromkeys(jobs[:3], 1) | {"": 3}
 
 
 async def test_what_is_no_longer_kept_is_deleted(pool: Pool) -> None:
     await history(pool)
-    await count_all(pool)
+    await counting.count_all(pool)
     now, steps = datetime.now(UTC), await _steps(pool)
     await prune(pool, now)
     assert await _steps(pool) == steps

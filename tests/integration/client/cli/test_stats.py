@@ -1,9 +1,7 @@
 """`duebook stats`, against a real api and database."""
 
-from datetime import UTC, datetime
-
 from duebook_common.store.database import connect
-from duebook_common.store.statistics import StatisticsSubscriber
+from support.counting import count_all
 from support.program import Program
 
 
@@ -11,8 +9,7 @@ async def test_stats_prints_steps_and_totals(duebook: Program) -> None:
     run = duebook.run()
     duebook.data("run", "cancel", run["id"])
     async with connect(duebook.environment["DUEBOOK_POSTGRES_URL"], "test", 1) as pool:
-        while not await pool.fetchval("SELECT count(*) FROM statistics"):
-            await StatisticsSubscriber(pool).step(datetime.now(UTC))
+        await count_all(pool)
     head, *_, total = duebook("stats", "--by", "queue", "--from", "2h ago", "--step", "5m").stdout.splitlines()
     assert head.split()[:4] == ["at", "key", "succeeded", "dead_lettered"]
     assert total.split()[:5] == ["total", run["queue"], "0", "0", "1"]
