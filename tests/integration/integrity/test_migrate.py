@@ -67,6 +67,16 @@ async def test_each_table_that_grows_or_changes_says_when_it_is_vacuumed(postgre
     }
 
 
+async def test_no_analyze_sorts_json(postgres_url: str) -> None:
+    """Each sorts a sample of thirty thousand values of each column that has statistics."""
+    of_json = """
+        SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND atttypid = 'jsonb'::regtype
+        AND attstattarget <> 0
+    """
+    assert await fetch(postgres_url, of_json) == []
+
+
 async def test_a_failed_migration_changes_nothing(empty_postgres_url: str) -> None:
     await fetch(empty_postgres_url, "CREATE TABLE checkpoints ()")
     with pytest.raises(Exception, match="checkpoints"):

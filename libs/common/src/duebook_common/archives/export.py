@@ -17,7 +17,7 @@ from duebook_common.store.database import Connection, Pool, acquire
 TABLES = ("events", "log_lines")
 MOST_ROWS = 50_000  # of one file
 MOST_BYTES = 16 * 1024 * 1024  # of one file, as PostgreSQL stores its values: it is kept in memory when compressed
-_ROWS_OF_STEP, _BYTES_OF_STEP = 2_000, 1024 * 1024
+_ROWS_OF_STEP, _BYTES_OF_STEP = 500, 256 * 1024
 _START = LogPosition(0, 0)
 
 # A row may have 256 KiB, so steps and files end by size too. What PostgreSQL has compressed is counted as it is stored.

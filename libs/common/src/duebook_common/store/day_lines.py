@@ -17,7 +17,7 @@ from duebook_common.store.database import Connection, Pool, acquire, transaction
 DAY = timedelta(days=1)
 _CHUNK = timedelta(minutes=10)  # of a day: no transaction lasts longer than its events take
 _ROWS = 500  # digests that are added in one go
-_STEP = 2_000  # events of a period that leaves, in one statement
+_STEP = 500  # events of a period that leaves, in one statement
 _CLAIM = timedelta(minutes=10)
 
 # A JSON array, so that no two events have the same text. The seconds have six decimals. An event without a

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 _ALONE = 7246
 _TRIES, _WAIT = 40, 0.25  # for a lock that appends hold: they go on in between
-_BATCH = 250  # streams
+_BATCH = 100  # streams
 _LOCK_WAIT = "SET LOCAL lock_timeout = '250ms'"  # whatever needs the table next waits behind this wait
 
 _STREAMS = """

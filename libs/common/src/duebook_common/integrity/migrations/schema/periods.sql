@@ -39,6 +39,9 @@ BEGIN
             EXECUTE format('ALTER INDEX %I RENAME TO %I', unnamed.name, unnamed.wanted);
         END LOOP;
     END LOOP;
+    -- Like the JSON columns of all other tables.
+    EXECUTE format('ALTER TABLE %I ALTER data SET STATISTICS 0, ALTER meta SET STATISTICS 0', 'events_' || suffix);
+    EXECUTE format('ALTER TABLE %I ALTER fields SET STATISTICS 0', 'log_lines_' || suffix);
     EXECUTE format('CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE
         OR UPDATE OF xid, position, recorded_at, version, id, job_id, stream, type, meta ON %I
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', 'events_' || suffix);

@@ -15,14 +15,26 @@ _PARTS = (
     *("log", "erasure", "jobs", "runs", "mails", "statistics", "queues", "rates", "bulk", "archives", "operational"),
     *("periods", "views"),
 )
-# By default a table is vacuumed once a fifth of its rows is dead, or new: of a hundred million that is far too late.
+# By default a table is vacuumed once a fifth of its rows is dead, or new: of a hundred million that is far too late. It is
+# vacuumed twice as fast as by default; at five times, the vacuums of a minute take a core for seconds, and runs are late.
 _CHANGED = """
-autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000
+autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 400
 """
 _TABLES_CHANGED = (
     *("jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
     *("leases", "progress", "task_checkpoints", "checkpoints", "executors", "services"),
 )
+# No plan depends on what JSON a column has: to sort a sample of it would be most of an ANALYZE.
+_NO_STATISTICS_OF_JSON = """
+DO $$ DECLARE each record; BEGIN
+    FOR each IN
+        SELECT attrelid::regclass AS name, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace AND atttypid = 'jsonb'::regtype
+    LOOP
+        EXECUTE format('ALTER TABLE %s ALTER %I SET STATISTICS 0', each.name, each.attname);
+    END LOOP;
+END $$
+"""
 
 
 def upgrade() -> None:
@@ -33,3 +45,4 @@ def upgrade() -> None:
             op.execute(statement)
     for table in _TABLES_CHANGED:
         op.execute(f"ALTER TABLE {table} SET ({_CHANGED})")
+    op.execute(_NO_STATISTICS_OF_JSON)
