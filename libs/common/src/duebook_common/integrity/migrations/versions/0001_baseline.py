@@ -15,8 +15,8 @@ _PARTS = (
     *("log", "erasure", "jobs", "runs", "mails", "statistics", "queues", "rates", "bulk", "archives", "operational"),
     *("periods", "views"),
 )
-# By default a table is vacuumed once a fifth of its rows is dead, or new: of a hundred million that is far too late. It is
-# vacuumed twice as fast as by default; at five times, the vacuums of a minute take a core for seconds, and runs are late.
+# By default a table is vacuumed once a fifth of its rows is dead, or new: of a hundred million that is far too late.
+# The limit is twice the default: with five times, the vacuums of a minute take a core for seconds, and runs are late.
 _CHANGED = """
 autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 400
 """
