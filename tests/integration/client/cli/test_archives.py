@@ -1,6 +1,7 @@
 """`duebook archive`, against a real database and a folder."""
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,30 @@ def test_what_is_not_old_enough_stays(duebook: Program, archives: dict[str, str]
     assert (checked.exit_code, "checked 0 archives: no faults" in checked.stderr) == (0, True)
     missing = duebook("archive", "restore", "2026-01", **archives)
     assert (missing.exit_code, "there is no archive 2026-01" in missing.stderr) == (3, True)
+
+
+async def with_old_period(pool: Pool) -> None:
+    """A run that has ended, in a period that has ended, too."""
+    await do(pool, await started(pool), Succeed(1, {"rows": 3}, NOW))
+    born = await pool.fetchval("SELECT born FROM periods")
+    async with transaction(pool) as db:
+        assert await open_period(db, born + timedelta(minutes=1))
+
+
+OLD = ("run", "--older-than", "0.001s")
+
+
+async def test_a_list_shows_each_archive(offline: Program, archives: dict[str, str], pool: Pool) -> None:
+    await with_old_period(pool)
+    archived = await asyncio.to_thread(offline, "archive", *OLD, **archives)
+    assert (archived.exit_code, "periods archived: 1" in archived.stderr) == (0, True)
+    [item] = await asyncio.to_thread(offline.data, "archive", "list")
+    row = await pool.fetchrow("SELECT period, events, digest, archived_at FROM archives")
+    assert row is not None
+    assert (item["period"], item["events"], item["digest"]) == (row["period"], row["events"], row["digest"])
+    assert datetime.fromisoformat(item["archived_at"]) == row["archived_at"].replace(microsecond=0)
+    table = await asyncio.to_thread(offline, "archive", "list")
+    assert (table.exit_code, row["digest"] in table.stdout) == (0, True)
 
 
 async def test_erasures_reach_archives_also_where_a_period_cannot_leave(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import operator, say_archives_are_busy, with_database
+from duebook.cli.database import operator, say_archives_are_busy, utc_text, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
@@ -18,6 +18,7 @@ from duebook.client.environment import environment
 if TYPE_CHECKING:
     from duebook_common.archives.chain import RecordedManifest
     from duebook_common.archives.targets import Target
+    from duebook_common.domain.archive import Archive
     from duebook_common.store.database import Pool
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Archive old runs, and check and read archives.")
@@ -95,7 +96,12 @@ def list_archives(fmt: Output = Format.TABLE) -> None:
     from duebook_common.store.archive_handling import archives
 
     rows = with_database(lambda pool: _with_connection(pool, archives))
-    output.print_list([{name: getattr(row, name) for name in _COLUMNS} for row in rows], _COLUMNS, fmt)
+    output.print_list([_view(row) for row in rows], _COLUMNS, fmt)
+
+
+def _view(archive: "Archive") -> dict[str, Any]:
+    view = {name: getattr(archive, name) for name in _COLUMNS}
+    return view | {"archived_at": utc_text(archive.archived_at)}
 
 
 @app.command("verify")

@@ -4,6 +4,7 @@ import getpass
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from duebook.cli import output
@@ -73,6 +74,11 @@ def say_archives_are_busy() -> None:
 def one_line(error: Exception) -> str:
     """What the error says, or its type if it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def utc_text(time: datetime) -> str:
+    """A time (UTC) of a row, as the API writes it but without a fraction."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def operator() -> "Actor":

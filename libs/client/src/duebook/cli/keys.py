@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import operator, with_database
+from duebook.cli.database import operator, utc_text, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, Reason, parse_option
 from duebook.cli.output import Format
@@ -76,7 +76,7 @@ async def _fetch(pool: "Pool") -> list[Any]:
 
 
 def _view(row: Any) -> dict[str, Any]:
-    times = {name: row[name] and f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in _TIMES}
+    times = {name: row[name] and utc_text(row[name]) for name in _TIMES}
     return {**row, **times}
 
 
