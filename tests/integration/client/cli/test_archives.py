@@ -69,6 +69,54 @@ async def test_a_list_shows_each_archive(offline: Program, archives: dict[str, s
     assert (table.exit_code, row["digest"] in table.stdout) == (0, True)
 
 
+_NO_BUCKET = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": "us-east-1",
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("{0}/absent", "DUEBOOK_ARCHIVE_URL: the folder for archives does not exist: {0}/absent; create or mount it"),
+        ("/proc/self", "DUEBOOK_ARCHIVE_URL: /proc/self/"),
+        ("s3://absent/x", "DUEBOOK_ARCHIVE_URL: s3://absent/x: "),
+    ],
+)
+async def test_a_target_that_refuses_is_named(
+    offline: Program, pool: Pool, tmp_path: Path, target: str, says: str
+) -> None:
+    await with_old_period(pool)
+    archives = _NO_BUCKET | {"DUEBOOK_ARCHIVE_URL": target.format(tmp_path)}
+    done = await asyncio.to_thread(offline, "archive", *OLD, **archives)
+    assert (done.exit_code, says.format(tmp_path) in done.stderr) == (1, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"DUEBOOK_ARCHIVE_URL": "s3://a b"}, "name the bucket"),
+        ({"DUEBOOK_ARCHIVE_URL": "s3://a/b", "AWS_ENDPOINT_URL": "localhost:9000"}, "AWS_ENDPOINT_URL is 'localhost"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(offline: Program, environment: dict[str, str], says: str) -> None:
+    done = offline("archive", "verify", **environment)
+    assert (done.exit_code, says in done.stderr) == (2, True)
+
+
+async def test_a_period_that_another_process_works_on_is_no_success(
+    offline: Program, archives: dict[str, str], pool: Pool
+) -> None:
+    await with_old_period(pool)
+    async with departure.alone(pool):
+        busy = await asyncio.to_thread(offline, "archive", *OLD, **archives)
+    assert (busy.exit_code, "another process works on archives: try again" in busy.stderr) == (1, True)
+    too_long = await asyncio.to_thread(offline, "archive", "run", "--older-than", "9999999d", **archives)
+    assert (too_long.exit_code, "is too long; write at most 36500d" in too_long.stderr) == (2, True)
+
+
 async def test_erasures_reach_archives_also_where_a_period_cannot_leave(
     offline: Program, archives: dict[str, str], pool: Pool
 ) -> None:

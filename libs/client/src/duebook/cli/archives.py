@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import operator, say_archives_are_busy, utc_text, with_database
+from duebook.cli.database import database_errors, operator, say_archives_are_busy, utc_text, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
@@ -24,14 +24,19 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Archive old runs, and check and read archives.")
 
 _COLUMNS = ("number", "period", "events", "bytes", "archived_at", "address", "link", "digest")
+_MAX_AGE = timedelta(days=36_500)
 
 
 class _Archived(NamedTuple):
-    """The new archives, those that were written anew or swept, what went wrong, and how long an erasure has waited."""
+    """The new archives, those that were written anew or swept, and what went wrong.
+
+    `late` is how long a period, and `overdue` how long an erasure has waited for another process; in seconds.
+    """
 
     archived: Sequence[Any]
     changed: Sequence[Any]
     faults: Sequence[str]
+    late: float
     overdue: float
 
 
@@ -50,10 +55,12 @@ def run(
     Schedulers do both by themselves. Services may run.
     """
     settings, target = _settings(), _target()
-    retention = settings.retention if older_than is None else parse_option("--older-than", duration, older_than)
-    archived, changed, faults, overdue = with_database(partial(_archive, target, retention))
+    retention = settings.retention if older_than is None else parse_option("--older-than", _age, older_than)
+    archived, changed, faults, late, overdue = with_database(partial(_archive, target, retention))
     if faults:
         raise Failure("; ".join(faults))
+    if late:
+        raise Failure("a period is old enough, and another process works on archives: try again")
     if overdue:
         raise Failure("an archive has contents that were erased, and another process works on archives: try again")
     if retention is None and not archived and not changed:
@@ -68,9 +75,12 @@ def run(
 
 async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") -> _Archived:
     """Archive all that is due, and then let erasures reach the archives, also where archiving has failed."""
+    from asyncpg import LockNotAvailableError
+
     from duebook_common.archives.archiver import Archiver, NotArchived
     from duebook_common.archives.rewriter import Rewriter
     from duebook_common.store.archive_handling import erasure_overdue
+    from duebook_common.store.conflict import Conflict
 
     archiver = Archiver(pool, target, operator())
     archived, changed, faults = list[Any](), list[Any](), list[str]()
@@ -80,11 +90,16 @@ async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") 
             archived.append(archive)
     except NotArchived as error:
         faults.append(str(error))
+    except Conflict:
+        faults.append("another process has archived the period meanwhile: try again")
+    except LockNotAvailableError:
+        faults.append("a transaction keeps the period from leaving: end it, and try again")
     try:
         await Rewriter(pool, target, operator()).rewrite_due(changed.append)
     except NotArchived as error:
         faults.append(str(error))
-    return _Archived(archived, changed, faults, await _with_connection(pool, erasure_overdue))
+    late, overdue = await archiver.overdue(retention), await _with_connection(pool, erasure_overdue)
+    return _Archived(archived, changed, faults, late, overdue)
 
 
 @app.command("list")
@@ -165,6 +180,14 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
     output.print_message(f"drop it with: DROP SCHEMA {schema} CASCADE")
 
 
+def _age(text: str) -> timedelta:
+    """Parse a duration by which a period may be older than now; raises ValueError."""
+    age = duration(text)
+    if age > _MAX_AGE:
+        raise ValueError(f"{text!r} is too long; write at most {_MAX_AGE.days}d")
+    return age
+
+
 def _settings() -> Any:
     from duebook_common.archives.settings import ArchiveSettings
     from duebook_common.runtime.settings import load
@@ -178,7 +201,8 @@ def _target() -> "Target":
     url = _settings().archive_url
     if url is None:
         raise Failure("DUEBOOK_ARCHIVE_URL is missing; set it to the folder or bucket of the archives")
-    return open_target(url)
+    with database_errors():
+        return open_target(url)
 
 
 async def _recorded(pool: "Pool") -> list["RecordedManifest"]:

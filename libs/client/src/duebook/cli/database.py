@@ -55,11 +55,15 @@ def url_errors() -> Iterator[None]:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn errors of the database into a Failure with one line."""
+    """Turn errors of the database, and of the place for archives, into a Failure with one line that names it."""
     import asyncpg
+
+    from duebook_common.archives.errors import TargetUnavailable
 
     try:
         yield
+    except TargetUnavailable as error:
+        raise Failure(f"DUEBOOK_ARCHIVE_URL: {one_line(error)}") from error
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise Failure(f"the schema is not up to date ({error}); run: duebook migrate") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:

@@ -14,7 +14,10 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from duebook_common.archives.errors import TargetUnavailable
+
 _PART = 1024 * 1024  # bytes
+_ROLES = "169.254.169.254"  # answers with the role of a machine
 _TIMEOUT = timedelta(minutes=2)  # for one request
 
 
@@ -52,9 +55,14 @@ class Bucket:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise what the client raises as OSError or FileNotFoundError, with one line that names the bucket."""
+        """Raise TargetUnavailable or FileNotFoundError, with one line that names the bucket."""
         try:
             yield
         except (BaseError, FileNotFoundError) as error:
-            kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
-            raise kind(f"{self.address}: {str(error).splitlines()[0]}") from error
+            kind = FileNotFoundError if isinstance(error, FileNotFoundError) else TargetUnavailable
+            raise kind(f"{self.address}: {str(error).splitlines()[0]}{_remedy(str(error))}") from error
+
+
+def _remedy(error: str) -> str:
+    """What to do where the client found no credentials and looked for the role of the machine."""
+    return "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if _ROLES in error else ""

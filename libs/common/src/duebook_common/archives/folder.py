@@ -2,8 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from duebook_common.archives.errors import TargetUnavailable
 
 _PART = 1024 * 1024  # bytes
 _UNFINISHED = ".unfinished"
@@ -16,11 +19,11 @@ class Folder:
         self.address, self._path = path, Path(path)
 
     async def put(self, name: str, content: bytes) -> None:
-        await asyncio.to_thread(self._write, self._path / name, content)
+        with self._errors():
+            await asyncio.to_thread(self._write, self._path / name, content)
 
     def _write(self, path: Path, content: bytes) -> None:
-        if not self._path.is_dir():
-            raise FileNotFoundError(f"the folder for archives does not exist: {self.address}")
+        self._must_exist()
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + _UNFINISHED)
         with unfinished.open("wb") as file:
@@ -32,22 +35,25 @@ class Folder:
             _sync(directory)
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
-        if not await asyncio.to_thread(self._path.is_dir):
-            raise NotADirectoryError(f"the folder for archives does not exist: {self.address}")
-        file = await asyncio.to_thread((self._path / name).open, "rb")
-        with file:
-            while part := await asyncio.to_thread(file.read, _PART):
-                yield part
+        with self._errors():
+            await asyncio.to_thread(self._must_exist)
+        with self._errors(FileNotFoundError):
+            file = await asyncio.to_thread((self._path / name).open, "rb")
+            with file:
+                while part := await asyncio.to_thread(file.read, _PART):
+                    yield part
 
     async def names(self, under: str = "") -> list[str]:
-        paths = await asyncio.to_thread(self._files, under)
+        with self._errors():
+            paths = await asyncio.to_thread(self._files, under)
         return sorted(path.relative_to(self._path).as_posix() for path in paths if path.suffix != _UNFINISHED)
 
     def _files(self, under: str) -> list[Path]:
         return [path for path in (self._path / under).rglob("*") if path.is_file()]
 
     async def delete(self, name: str) -> None:
-        await asyncio.to_thread(self._delete, self._path / name)
+        with self._errors():
+            await asyncio.to_thread(self._delete, self._path / name)
 
     def _delete(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -55,9 +61,24 @@ class Folder:
             _sync(path.parent)
 
     async def delete_unfinished(self, under: str) -> None:
-        for path in await asyncio.to_thread(self._files, under):
-            if path.suffix == _UNFINISHED:
-                await asyncio.to_thread(self._delete, path)
+        with self._errors():
+            for path in await asyncio.to_thread(self._files, under):
+                if path.suffix == _UNFINISHED:
+                    await asyncio.to_thread(self._delete, path)
+
+    def _must_exist(self) -> None:
+        if not self._path.is_dir():
+            raise TargetUnavailable(f"the folder for archives does not exist: {self.address}; create or mount it")
+
+    @contextmanager
+    def _errors(self, *expected: type[OSError]) -> Iterator[None]:
+        """Raise TargetUnavailable where the system refuses, except for `expected`. A full disk names no file."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, (TargetUnavailable, *expected)):
+                raise
+            raise TargetUnavailable(f"{error.filename or self.address}: {error.strerror or error}") from error
 
 
 def _sync(directory: Path) -> None:

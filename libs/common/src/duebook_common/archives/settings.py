@@ -1,5 +1,7 @@
 """The settings about archives: of the scheduler, and of `duebook archive`."""
 
+import os
+import re
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -13,11 +15,16 @@ from duebook_common.runtime.settings import Settings
 
 Retention = Annotated[Duration, AfterValidator(Bounds(timedelta(hours=1), timedelta(days=36_500)))]
 
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
+
 
 def _address(url: str) -> str:
     if url.startswith("s3://"):
-        if not urlsplit(url).netloc:
+        if _BUCKET.fullmatch(urlsplit(url).netloc) is None:
             raise ValueError("name the bucket, like s3://bucket/duebook")
+        endpoint = os.environ.get("AWS_ENDPOINT_URL")
+        if endpoint and not endpoint.startswith(("https://", "http://")):
+            raise ValueError(f"AWS_ENDPOINT_URL is {endpoint!r}; write it like https://s3.example.com")
         return url
     if not PurePosixPath(unquote(urlsplit(url).path) if url.startswith("file://") else url).is_absolute():
         raise ValueError("write the absolute path of a folder, like /var/lib/duebook, or s3://bucket/duebook")

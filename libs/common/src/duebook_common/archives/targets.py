@@ -10,7 +10,7 @@ from duebook_common.archives.folder import Folder
 class Target(Protocol):
     """A place for files, whose names have slashes. `address` is for people.
 
-    Every method raises OSError if the place cannot be reached or refuses.
+    Every method raises TargetUnavailable if the place cannot be reached or refuses.
     """
 
     address: str
