@@ -1,10 +1,13 @@
 """An archiver that is stopped, refused or overtaken leaves the period or its archive, and the next run goes on."""
 
+from asyncio import CancelledError
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncpg import LockNotAvailableError
+from asyncpg import ConnectionDoesNotExistError, LockNotAvailableError
 
 from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
@@ -15,7 +18,7 @@ from duebook_common.integrity.verify import verify, verify_recent
 from duebook_common.store import departure
 from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.conflict import Conflict
-from duebook_common.store.database import UNAVAILABLE, Pool
+from duebook_common.store.database import UNAVAILABLE, Connection, Pool, transaction
 from support.archiver import LONG_AGO, Killed, kill, lose_the_lock, must_have_left, recorded, with_history
 from support.archives import ANY_AGE
 from support.bookkeeping import ACTOR
@@ -71,6 +74,36 @@ async def test_a_seal_is_taken_back_where_the_rest_cannot_move(
     born = await with_history(pool)
     kill(monkeypatch, departure, "move_open", after=False, at=2, by=LockNotAvailableError)
     with pytest.raises(LockNotAvailableError):
+        await Archiver(pool, Folder(str(tmp_path)), ACTOR).archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
+
+
+async def test_an_archive_whose_commit_got_no_answer_keeps_its_seal(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = await with_history(pool)
+
+    @asynccontextmanager
+    async def unanswered(pool: Pool) -> AsyncIterator[Connection]:
+        async with transaction(pool) as db:
+            yield db
+        raise ConnectionDoesNotExistError
+
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "transaction", unanswered)
+        with pytest.raises(ConnectionDoesNotExistError):
+            await archiver.archive_due(ANY_AGE)
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "leaving"
+    assert await archiver.archive_due(ANY_AGE) is not None
+    await must_have_left(pool, tmp_path, born)
+    assert await archiver.archive_due(ANY_AGE) is None
+
+
+async def test_an_interruption_takes_the_seal_back(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    born = await with_history(pool)
+    kill(monkeypatch, Folder, "put", after=False, by=CancelledError)
+    with pytest.raises(CancelledError):
         await Archiver(pool, Folder(str(tmp_path)), ACTOR).archive_due(ANY_AGE)
     assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
 

@@ -3,6 +3,7 @@
 Killed anywhere, the period is there or its archive is, and the next call goes on. One process at a time does it.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,7 +71,7 @@ class Archiver:
             try:
                 await self._seal(span, period)
                 archived = await self._write(alone, span)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 await alone.fetchval(_NOW)  # without the lock another process may write the archive now
                 await departure.unseal(self.pool, span.start)
                 raise
@@ -98,6 +99,8 @@ class Archiver:
         await alone.fetchval(_NOW)  # raises if the lock is lost
         await self.target.put(manifest_name(manifest.period, digest(content)), content)
         async with transaction(self.pool) as db:
+            if await departure.lock_period(db, span.start) != "leaving":
+                raise NotArchived(f"another process has worked on the period {manifest.period}")
             await _may_leave(db, span, manifest)
             archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
             return await record_archive(db, archived, manifest.link, self.actor)

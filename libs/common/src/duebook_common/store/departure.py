@@ -75,7 +75,11 @@ _MOVE_JOBS = f"UPDATE jobs SET born = {_OPEN} WHERE born = $1 AND job_id = ANY($
 _SEAL = """
 UPDATE periods SET status = 'leaving', sealed_at = pg_current_xact_id() WHERE born = $1 AND status = 'closed'
 """
-_UNSEAL = "UPDATE periods SET status = 'closed', sealed_at = NULL WHERE born = $1 AND status = 'leaving'"
+_LOCK_PERIOD = "SELECT status FROM periods WHERE born = $1 FOR UPDATE"
+_UNSEAL = """
+UPDATE periods SET status = 'closed', sealed_at = NULL WHERE born = $1 AND status = 'leaving'
+AND NOT EXISTS (SELECT FROM archives WHERE starts_at = $1)
+"""
 # A mail about missed occurrences has no run, whose line would say later that the archive has mails about the job.
 _FORGET_MAILS = """
 WITH gone AS (DELETE FROM mails WHERE run_id = ANY($1::uuid[]) RETURNING job_id, run_id)
@@ -139,8 +143,16 @@ async def seal(pool: Pool, born: datetime) -> None:
 
 
 async def unseal(pool: Pool, born: datetime) -> None:
-    """Take the seal back: the archive could not be written."""
-    await pool.execute(_UNSEAL, born)
+    """Take the seal back: the archive could not be written. Does nothing if it was recorded after all."""
+    async with transaction(pool) as db:
+        await lock_period(db, born)
+        await db.execute(_UNSEAL, born)
+
+
+async def lock_period(db: Connection, born: datetime) -> str | None:
+    """Keep the status of a period (UTC) until the transaction ends, and return it: a seal must last to the record."""
+    status: str | None = await db.fetchval(_LOCK_PERIOD, born)
+    return status
 
 
 async def owes_mails(db: Connection, born: datetime) -> bool:
