@@ -110,6 +110,8 @@ def test_a_job_is_named_by_its_name_wherever_one_job_has_it(duebook: Program) ->
     run = duebook.data("job", "trigger", "nightly")
     assert [each["id"] for each in duebook.data("run", "list", "--job", "nightly")] == [run["id"]]
     assert duebook.data("job", "ledger", "nightly")["unaccounted"] == 0
+    nothing = duebook("job", "backfill", "nightly")
+    assert "no run was made" in nothing.stderr
     assert duebook.data("job", "backfill", "nightly") == []
     assert duebook.data("dead-letter", "list", "--job", "nightly") == []
     assert duebook("job", "why", "nightly").exit_code == 0
@@ -121,6 +123,13 @@ def test_a_job_is_named_by_its_name_wherever_one_job_has_it(duebook: Program) ->
     assert duebook("job", "delete", "nightly").exit_code == 0
     assert duebook.data("job", "show", job["id"])["status"] == "deleted"
     assert duebook("job", "show", "nightly").exit_code == 2
+
+
+def test_a_job_that_is_deleted_by_its_key_is_named_as_it_was_given(duebook: Program) -> None:
+    duebook.job("nightly", "--key", "nightly")
+    deleted = duebook("job", "delete", "key:nightly", "-o", "json")
+    assert json.loads(deleted.stdout)["id"] == "key:nightly"
+    assert deleted.stderr == "duebook: deleted job key:nightly\n"
 
 
 def test_a_dry_run_shows_what_would_be_made_and_makes_nothing(duebook: Program) -> None:

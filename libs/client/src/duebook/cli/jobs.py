@@ -1,6 +1,7 @@
 """`duebook job`."""
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
@@ -259,6 +260,8 @@ def backfill_job(
         output.print_message(f"{answer['count']} runs would be made; {answer['already_backfilled']} are already")
     else:
         output.print_list(answer["items"], _RUN_COLUMNS, fmt)
+        if not answer["items"]:
+            output.print_message("no run was made: nothing in this range is left to backfill")
 
 
 @app.command("delete")
@@ -268,8 +271,8 @@ def delete_job(job: Job, fmt: Output = Format.TABLE) -> None:
         id_ = job_id(api, job)
         api.delete(resource_path("job", id_))
     if fmt is Format.JSON:
-        output.print_json({"id": id_, "status": "deleted"})
-    output.print_message(f"deleted job {id_}")
+        output.print_json({"id": unquote(id_), "status": "deleted"})
+    output.print_message(f"deleted job {unquote(id_)}")
 
 
 @app.command("erase")
